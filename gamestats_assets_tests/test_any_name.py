@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
@@ -101,7 +100,8 @@ def _serve(gamestats: Gamestats) -> None:
     try:
         up = Up(process, gamestats.folder, port)
         up.wait_until_it_says("Ctrl-C")
-        settings = httpx.post(f"{up.url}/graphql", json={"query": "{ instance { info } }"}, timeout=60).json()
+        with up.admin() as admin:
+            settings = admin.post("/dagster/graphql", json={"query": "{ instance { info } }"}).json()
         # Without its dagster.yaml Dagster would tell its makers of its use.
         assert re.search(r"telemetry:\s+enabled: false", settings["data"]["instance"]["info"])
         assert "gamestats up was stopped." in gamestats("down").output

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,10 +17,11 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from gamestats_assets.cli.up import answers
+from gamestats_assets.cli.addresses import answers
 from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
@@ -31,6 +31,7 @@ from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.settings import Settings, shipped
 from gamestats_assets_tests.l2m.lake import simulated
+from gamestats_assets_tests.serving.test_dagster import asked_by
 from gamestats_assets_tests.test_cli import Gamestats
 
 DAY = "2026-03-14"
@@ -69,36 +70,43 @@ def data() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def address(data: Path) -> Iterator[str]:
-    """The UI over the folder; without the daemon, whose sensors would go on with what is behind."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    place = ["-h", "127.0.0.1", "-p", str(port), "-w", str(shipped("workspace.yaml"))]
-    environment = dagster_environment(Stores(Settings(data=str(data))))
+def client(data: Path) -> Iterator[httpx.Client]:
+    """An admin's client of what serves, before a webserver; without the daemon, whose sensors would go on with what is
+    behind.
+    """
+    stores = Stores(Settings(data=str(data)))
+    place = data / "webserver"
+    serve = "from gamestats_assets.orchestration.lasting import listen_on_sockets; listen_on_sockets(); "
+    webserver = [sys.executable, "-c", f"{serve}from dagster_webserver.cli import main; main()"]
+    where = ["-h", str(place), "-p", "80", "-l", "/dagster", "-w", str(shipped("workspace.yaml"))]
     server = subprocess.Popen(
-        [sys.executable, "-m", "dagster_webserver", *place],
-        env={**os.environ, **environment, "GAMESTATS_WORKERS": "1"},
+        [*webserver, *where],
+        env={**os.environ, **dagster_environment(stores), "GAMESTATS_WORKERS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + _PATIENCE_MS / 1000
-        while not answers("127.0.0.1", port):
+        while not answers(place, "/dagster/server_info"):
             assert server.poll() is None, "it ended"
             assert time.monotonic() < deadline, "it does not answer"
             time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        with asked_by(stores.postgres_url.get_secret_value(), place) as client:
+            yield client
     finally:
         server.terminate()
         server.wait(60)
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator[Page]:
+def page(client: httpx.Client) -> Iterator[Page]:
+    address = str(client.base_url.join("/dagster/"))
+    cookies = [{"name": name, "value": value, "url": address} for name, value in client.cookies.items()]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
-        page = browser.new_page(viewport={"width": 1500, "height": 950}, base_url=address)
+        context = browser.new_context(viewport={"width": 1500, "height": 950}, base_url=address)
+        context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
+        page = context.new_page()
         page.set_default_timeout(_PATIENCE_MS)
         yield page
         browser.close()
@@ -114,7 +122,7 @@ def keep(page: Page, name: str) -> None:
 
 
 def test_a_check_that_stops_a_day_is_shown_with_what_breaks_it_and_how_to_mend_it(page: Page) -> None:
-    page.goto("/assets/l2m/etl_recharge?view=checks")
+    page.goto("assets/l2m/etl_recharge?view=checks")
     page.get_by_text("every_payment_has_a_rate").first.click()
     for text in ("Failed", "gamestats ingest l2m rates.csv"):
         expect(page.get_by_text(text).first).to_be_visible(timeout=_PATIENCE_MS)
@@ -122,14 +130,14 @@ def test_a_check_that_stops_a_day_is_shown_with_what_breaks_it_and_how_to_mend_i
 
 
 def test_the_quarantine_names_the_file_that_nobody_could_read(page: Page) -> None:
-    page.goto("/assets/pubg/quarantine?view=checks")
+    page.goto("assets/pubg/quarantine?view=checks")
     page.get_by_text("nothing_quarantined").first.click()
     expect(page.get_by_text("telemetry").first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "quarantine")
 
 
 def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> None:
-    page.goto("/assets/pubg/match_summaries")
+    page.goto("assets/pubg/match_summaries")
     expect(page.get_by_text("One person's result in one match").first).to_be_visible(timeout=_PATIENCE_MS)
     expect(page.get_by_text("killsteals").first).to_be_visible(timeout=_PATIENCE_MS)
     expect(page.get_by_text("primary key").first).to_be_visible(timeout=_PATIENCE_MS)
@@ -138,20 +146,20 @@ def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> Non
 
 
 def test_runs_are_those_of_the_command_line(page: Page) -> None:
-    page.goto("/runs")
+    page.goto("runs")
     expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "runs")
 
 
 def test_the_graph_goes_from_telemetry_to_postgres(page: Page) -> None:
-    page.goto("/assets/postgres/pubg/match_summaries?view=lineage&lineageScope=upstream&lineageDepth=4")
+    page.goto("assets/postgres/pubg/match_summaries?view=lineage&lineageScope=upstream&lineageDepth=4")
     for name in ("telemetry_kills", "weapon_kills", "match_summaries"):
         expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "graph")
 
 
 def test_sensors_and_schedules_run_by_themselves(page: Page) -> None:
-    page.goto("/automation")
+    page.goto("automation")
     for name in ("tracked_player_matches", "behind", "lake_maintenance_daily"):
         expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
     switches = page.get_by_role("checkbox", checked=True)

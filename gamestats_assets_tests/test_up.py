@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Up:
     process: subprocess.Popen[str]
     folder: Path
     port: int
+    told: str = ""
 
     @property
     def url(self) -> str:
@@ -53,7 +54,22 @@ class Up:
             assert line, f"up ended; it said:\n{told}"
             assert time.monotonic() < deadline, f"up took too long; it said:\n{told}"
             told += line
+        self.told = told
         return told
+
+    @property
+    def link(self) -> str:
+        """The address it printed that signs in once."""
+        return next(word for word in self.told.split() if "token=" in word)
+
+    @contextmanager
+    def admin(self) -> Iterator[httpx.Client]:
+        """A client that is signed in by that address, as a browser is, and asks as a page of ours does."""
+        with httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=60, follow_redirects=True) as client:
+            token = httpx.URL(self.link).params["token"]
+            assert client.get(self.link).status_code == 200
+            assert client.post(httpx.URL(self.link).path, data={"token": token, "next": "/"}).is_success
+            yield client
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -149,9 +165,10 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
     start_embedded(settings_of(folder))
     before = set(processes_of(folder))
     up = start()
-    assert "dagster_webserver_version" in httpx.get(f"{up.url}/server_info").json()
     locations = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
-    answer = httpx.post(f"{up.url}/graphql", json={"query": locations}, timeout=60).json()
+    with up.admin() as admin:
+        assert "dagster_webserver_version" in admin.get("/dagster/server_info").json()
+        answer = admin.post("/dagster/graphql", json={"query": locations}).json()
     assert [entry["name"] for entry in answer["data"]["workspaceOrError"]["locationEntries"]] == ["gamestats"]
 
     kept = connections_of(folder)

@@ -2,13 +2,15 @@
 
 `up` starts this module as a process of its own and keeps its standard input open. It
 writes a line for whatever it starts: `group 1234` for a process group, `postgres` for the
-embedded server, `done` when it has stopped everything itself. When the pipe closes
+embedded server, `folder /tmp/...` for one that is to be taken away, `done` when it has stopped everything itself.
+When the pipe closes
 without `done`, `up` is gone, however it went, and the guard stops the rest.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -66,11 +68,14 @@ def _wait_while(still: Callable[[int], object], groups: Iterable[int], seconds: 
 def watch(lines: Iterable[str]) -> None:
     """Read what `up` says until it says no more; then stop what it left behind."""
     groups: list[int] = []
+    folders: list[str] = []
     postgres = False
     for line in lines:
         match line.split():
             case ["group", number]:
                 groups.append(int(number))
+            case ["folder", *path]:
+                folders.append(" ".join(path))
             case ["postgres"]:
                 postgres = True
             case ["done"]:
@@ -78,6 +83,8 @@ def watch(lines: Iterable[str]) -> None:
             case _:
                 continue
     stop_groups(groups)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     if postgres:
         from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
         from gamestats_assets.settings import Settings

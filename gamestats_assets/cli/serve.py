@@ -35,6 +35,7 @@ def serve(
         gamestats serve --port 8080 --workers 2
     """
     from gamestats_assets.lakehouse.ops import migrate
+    from gamestats_assets.lakehouse.roles import serving_urls
     from gamestats_assets.lakehouse.stores import Stores
 
     stores = Stores()
@@ -45,6 +46,8 @@ def serve(
         # Who may only serve owns nothing that could be brought up to date.
         if stores.settings.postgres_serving_url is None or stores.settings.postgres_writer_url is None:
             migrate(stores.postgres_url)
+        # What is wrong with it is said here, not by each process.
+        serving_urls(stores.settings)
         say(f"gamestats answers at {address(host, port)}", "bold green")
         # What uvicorn does for Ctrl-C, and the end of this function after it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)

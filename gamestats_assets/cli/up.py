@@ -1,14 +1,12 @@
-"""`gamestats up`, `down` and `env`: PostgreSQL, Dagster's webserver and its daemon as one thing."""
+"""`gamestats up`, `down` and `env`: PostgreSQL, what serves pages and API, and Dagster as one thing."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamestats_assets.cli.addresses import HERE, address, answers, refuse_taken_port
+from gamestats_assets.cli.logs import set_aside, today
 from gamestats_assets.cli.terminal import err, out, quiet_warnings, say, status
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gamestats_assets.settings import Settings
 
 _READY_WITHIN = 180.0
-"""Seconds for the webserver to answer: it loads the code location first."""
+"""Seconds for all to answer: the code location is loaded first."""
 _POSTGRES_LOOKED_AT_EVERY = 5.0
 """Seconds between two looks whether PostgreSQL still runs."""
 _LOOKED_AT_EVERY = 1.0
@@ -59,14 +59,14 @@ class AlreadyRunningError(UpError):
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the UI.", min=1, max=65535)] = 3000,
-    host: Annotated[str, typer.Option(help="Address the UI listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="Address the pages listen on.")] = "127.0.0.1",
 ) -> None:
-    """Start PostgreSQL, Dagster's webserver and its daemon, and print the address of the UI.
+    """Start PostgreSQL, the pages and Dagster, and print their addresses.
 
     Runs until Ctrl-C, which stops all of it. Files that land meanwhile are found and
-    processed by themselves. The UI asks nobody for a password: give another --host only in
-    a network you trust.
+    processed by themselves. Only this machine is answered, unless another --host is given.
+    Dagster's pages are for admins: one address that is printed signs you in as one, once.
 
     Examples:
 
@@ -79,19 +79,24 @@ def up(
     stores = Stores()
     with only_one(stores.settings) as lock, ExitStack() as stack:
         stop = stack.enter_context(stop_requests())
-        refuse_taken_port(host, port)
+        refuse_taken_port(host, port, "gamestats up --port ")
         services = stack.enter_context(running(stores))
-        lock.tell(os.getpid(), address(host, port))
+        where = address(host, port)
+        lock.tell(os.getpid(), where)
         with status("Starting PostgreSQL"):
             environment = services.start_postgres()
-        with status("Starting Dagster"):
-            services.start_dagster(environment, host, port)
+        with status("Starting the pages and Dagster"):
+            services.start_serving(environment, host, port)
+            services.start_dagster(environment)
+            link = services.link(environment, where)
             ready = services.wait_until_ready(host, port, stop)
         if ready:
-            say(f"gamestats is up: {address(host, port)}", "bold green")
+            say(f"gamestats is up: {where}", "bold green")
+            say(f"Dagster's pages, for admins: {where}/dagster/")
+            say(f"Sign in here as an admin, once and within 15 minutes: {link}")
             say(f"Logs are in {services.logs}. Ctrl-C stops it.")
-            if host not in ("127.0.0.1", "localhost", "::1"):
-                say(f"The UI asks nobody for a password, and listens on {host}.", "yellow", console=err())
+            if host not in HERE:
+                say(f"Others can reach the pages: they listen on {host}.", "yellow", console=err())
             services.watch(stop)
         say("Stopping.")
     say("Stopped.")
@@ -247,7 +252,7 @@ class Services:
         self._stores = stores
         self._services: list[Service] = []
         self._guard: subprocess.Popen[bytes] | None = None
-        self._folders: list[str] = []
+        self._folder: Path | None = None
         self._stops_postgres = False
         self.logs = stores.settings.state_folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -277,37 +282,54 @@ class Services:
         self._stops_postgres = True
         self._tell_guard("postgres")
 
-    def start_dagster(self, environment: dict[str, str], host: str, port: int) -> None:
+    def start_serving(self, environment: dict[str, str], host: str, port: int) -> None:
+        """Start what serves pages and API; it passes on to Dagster's webserver, which comes later."""
+        folder = self._socket_folder()
+        told = {"GAMESTATS_DAGSTER_SOCKET": str(folder / "webserver"), "GAMESTATS_REQUEST_LOGS": str(self.logs)}
+        (folder / "metrics").mkdir()
+        told["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
+        command = [sys.executable, "-m", "gamestats_assets.cli", "serve", "--host", host, "--port", str(port)]
+        self._start("serving", command, {**environment, **told})
+
+    def start_dagster(self, environment: dict[str, str]) -> None:
         """Start the server of the code location, then the webserver and the daemon, which both use it.
 
         Left to themselves, each of the two starts a server of its own, and the daemon another one every minute.
-        Dagster's tables are made first: processes that make them at once would collide.
+        Dagster's tables are made first: processes that make them at once would collide. The webserver listens where
+        only what serves reaches it: it does what it is asked, whoever asks.
         """
         python = [sys.executable, "-m"]
-        # A path of its own: that of a socket must be short.
-        socket_folder = tempfile.mkdtemp(prefix="gamestats-")
-        self._folders.append(socket_folder)
-        place = str(Path(socket_folder, "code"))
+        folder = self._socket_folder()
+        place = str(folder / "code")
         location = ["-m", "gamestats_assets.definitions", "--location-name", "gamestats"]
         self._start("code", [*python, "dagster", "api", "grpc", "-s", place, *location], environment)
         # In a process of its own, whose memory is given back.
-        prepared = subprocess.run(
-            [*python, "gamestats_assets.cli.prepare"],
-            env={**os.environ, **environment},
-            capture_output=True,
-            check=False,
-        )
-        if prepared.returncode:
-            raise UpError(f"Dagster's tables cannot be made: {prepared.stderr.decode(errors='replace')[-2000:]}")
+        _say_of([*python, "gamestats_assets.cli.prepare"], environment, "Dagster's tables cannot be made")
         self._wait_for(Path(place))
         workspace = str(Path(environment["DAGSTER_HOME"], "workspace.yaml"))
         server = {"load_from": [{"grpc_server": {"socket": place, "location_name": "gamestats"}}]}
         write_whole(Path(workspace), json.dumps(server))
         lasting = [*python, "gamestats_assets.orchestration.lasting", place]
         self._start("daemon", [*lasting, "dagster-daemon", "run", "-w", workspace], environment)
-        self._start(
-            "webserver", [*lasting, "dagster-webserver", "-h", host, "-p", str(port), "-w", workspace], environment
-        )
+        webserver = ["dagster-webserver", "-h", str(folder / "webserver"), "-p", "80", "-l", "/dagster"]
+        self._start("webserver", [*lasting, *webserver, "-w", workspace], environment)
+
+    def _socket_folder(self) -> Path:
+        """A folder for the sockets of processes, which this user alone opens."""
+        if self._folder is None:
+            # A path of its own: that of a socket must be short.
+            self._folder = Path(tempfile.mkdtemp(prefix="gamestats-"))
+            self._tell_guard(f"folder {self._folder}")
+        return self._folder
+
+    def link(self, environment: dict[str, str], where: str) -> str:
+        """An address that signs the person at this machine in once, as an admin.
+
+        Raises:
+            UpError: when none can be made.
+        """
+        command = [sys.executable, "-m", "gamestats_assets.cli.first_link", where]
+        return _say_of(command, environment, "No address to sign in can be made").strip()
 
     def _wait_for(self, place: Path) -> None:
         """Wait until the server of the code location listens.
@@ -324,9 +346,8 @@ class Services:
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         log = self.logs / f"{name}.log"
-        if log.exists():
-            log.replace(self.logs / f"{name}.previous.log")
-        with log.open("wb") as file:
+        set_aside(log)
+        with log.open("ab") as file:
             process = subprocess.Popen(
                 command,
                 env={**os.environ, **environment, "PYTHONUNBUFFERED": "1", **_FRUGAL},
@@ -340,20 +361,25 @@ class Services:
         self._tell_guard(f"group {process.pid}")
 
     def wait_until_ready(self, host: str, port: int, stop: threading.Event) -> bool:
-        """Wait until the UI answers; False when asked to stop before.
+        """Wait until the pages and Dagster's webserver answer; False when asked to stop before.
 
         Raises:
-            UpError: when a process ends, or nothing answers for three minutes.
+            UpError: when a process ends, or one does not answer for three minutes.
         """
+        awaited: dict[str, tuple[Path | tuple[str, int], str]] = {
+            "serving": ((host, port), "/readyz"),
+            "webserver": (self._socket_folder() / "webserver", "/dagster/server_info"),
+        }
         deadline = time.monotonic() + _READY_WITHIN
         while not stop.wait(0.1):
             self._refuse_dead()
-            if answers(host, port):
+            awaited = {name: asked for name, asked in awaited.items() if not answers(*asked)}
+            if not awaited:
                 return True
             if time.monotonic() > deadline:
+                name = next(iter(awaited))
                 raise UpError(
-                    f"The UI does not answer at {address(host, port)} after {_READY_WITHIN:.0f} s."
-                    + _end_of(self.logs / "webserver.log")
+                    f"The {name} does not answer after {_READY_WITHIN:.0f} s." + _end_of(self.logs / f"{name}.log")
                 )
         return False
 
@@ -361,12 +387,16 @@ class Services:
         """Wait until asked to stop; a PostgreSQL that died is started again.
 
         Raises:
-            UpError: when webserver or daemon ends by itself.
+            UpError: when one of the processes ends by itself.
             EmbeddedPostgresError: when PostgreSQL died and cannot be started again.
         """
-        looked = time.monotonic()
+        looked, day = time.monotonic(), today()
         while not stop.wait(_LOOKED_AT_EVERY):
             self._refuse_dead()
+            if day != today():
+                for service in self._services:
+                    set_aside(service.log, day)
+                day = today()
             if time.monotonic() - looked > _POSTGRES_LOOKED_AT_EVERY:
                 self._revive_postgres()
                 looked = time.monotonic()
@@ -397,8 +427,8 @@ class Services:
         stop_groups([service.process.pid for service in self._services])
         for service in self._services:
             service.process.wait()
-        for folder in self._folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
         if self._stops_postgres:
             stop_embedded(self._stores.settings)
         if self._guard is not None:
@@ -451,6 +481,20 @@ def stop_requests() -> Iterator[threading.Event]:
             signal.signal(sig, handler)
 
 
+def _say_of(command: list[str], environment: dict[str, str], failure: str) -> str:
+    """What a process prints that does one thing and ends.
+
+    Raises:
+        UpError: when it fails.
+    """
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode:
+        raise UpError(f"{failure}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
 def _end_of(log: Path, lines: int = 15) -> str:
     """The last lines of a log, as the end of a message."""
     try:
@@ -458,42 +502,3 @@ def _end_of(log: Path, lines: int = 15) -> str:
     except FileNotFoundError:
         return ""
     return f" Its log {log} ends:\n" + "\n".join(told)
-
-
-# --------------------------------------------------------------------------- addresses
-
-
-def refuse_taken_port(host: str, port: int) -> None:
-    """Raise `UpError` when the address cannot be listened on."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise UpError(
-                f"Cannot listen on {host}, port {port}: {error.strerror or error}. "
-                f"Choose another: gamestats up --port {port + 1}"
-            ) from None
-
-
-def address(host: str, port: int) -> str:
-    """Address of the UI for a browser on this machine."""
-    reachable = _reachable(host)
-    return f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def answers(host: str, port: int) -> bool:
-    """Whether the webserver answers."""
-    connection = http.client.HTTPConnection(_reachable(host), port, timeout=2)
-    try:
-        connection.request("GET", "/server_info")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

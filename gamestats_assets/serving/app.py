@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from gamestats_assets.lakehouse.ops import known_revisions
 from gamestats_assets.serving import account
 from gamestats_assets.serving.answers import Answers, connections
 from gamestats_assets.serving.bundle import Bundle
+from gamestats_assets.serving.dagster import dagster_router
 from gamestats_assets.serving.describing import describe
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.home import router as home
@@ -43,6 +45,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     pool = connections(url)
     site = Site(settings.public_url, settings.hosts)
     accounts = Accounts(writer_url, Tokens(site.issuer))
+    newest = known_revisions()[-1]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -75,6 +78,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         for router in game.pages:
             app.include_router(router, include_in_schema=False)
     app.include_router(account.router, prefix="/api/v1")
+    app.include_router(dagster_router(settings.dagster_socket))
     app.include_router(home)
     app.include_router(bundle.router())
     describe(app, games)
@@ -85,9 +89,15 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
 
     @app.get("/readyz", include_in_schema=False)
     async def ready(request: Request) -> Response:
-        if versions.are_live:
-            return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
-        return problem(request, 503, "PostgreSQL does not answer yet.", headers={"Retry-After": "1"})
+        if not versions.are_live:
+            return problem(request, 503, "PostgreSQL does not answer yet.", headers={"Retry-After": "1"})
+        if (found := await accounts.revision()) < newest:
+            detail = (
+                f"Schema ops of PostgreSQL is at revision {found or 'none'}; this gamestats needs {newest}. Run "
+                "`gamestats serve` once with GAMESTATS_POSTGRES_URL of its owner, which brings it up to date."
+            )
+            return problem(request, 503, detail, headers={"Retry-After": "10"})
+        return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
 
     # The last one is met first.
     app.add_middleware(Limited, settings=settings)

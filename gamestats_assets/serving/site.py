@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gamestats_assets.serving.problems import problem
@@ -42,17 +43,23 @@ class Site:
         own = [_host_name(urlsplit(self.public_url).netloc)] if self.public_url else []
         return name in {*LOOPBACK, *own, *map(_host_name, self.hosts)}
 
-    def address(self, request: Request) -> str:
+    def address(self, request: HTTPConnection) -> str:
         """Scheme, host and port by which the application is reached, for addresses that go out."""
-        return self.public_url or f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
+        return self.public_url or _origin(request)
 
-    def is_secure(self, request: Request) -> bool:
+    def is_secure(self, request: HTTPConnection) -> bool:
         """Whether browsers reach it by HTTPS."""
         return self.address(request).startswith("https:")
 
-    def is_own(self, request: Request, origin: str) -> bool:
+    def is_own(self, request: HTTPConnection, origin: str) -> bool:
         """Whether a page of an origin is one of ours."""
-        return origin in (self.public_url, f"{request.url.scheme}://{request.headers.get('host', '')}")
+        return origin in (self.public_url, _origin(request))
+
+
+def _origin(request: HTTPConnection) -> str:
+    # A WebSocket is asked for by a page that came by HTTP.
+    scheme = "https" if request.url.scheme in ("https", "wss") else "http"
+    return f"{scheme}://{request.headers.get('host', 'localhost')}"
 
 
 def _host_name(host: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Literal, cast
@@ -18,9 +18,11 @@ import psycopg
 from fastapi import Depends, Request
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from pydantic import SecretStr
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gamestats_assets.serving.answers import Connection, connecting
+from gamestats_assets.serving.metrics import POOL_IN_USE, CountedPool, TimedActsCursor, TimedCursor
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.sessions import hashed
 from gamestats_assets.serving.site import HEALTH, Site
@@ -110,12 +112,12 @@ class Asking:
 # --- what routes use -----------------------------------------------------------------------------
 
 
-def cookie_name(site: Site, request: Request, of: str = "session") -> str:
+def cookie_name(site: Site, request: HTTPConnection, of: str = "session") -> str:
     """Name of a cookie of ours. By HTTPS it is one that no other name of the domain can set."""
     return f"{'__Host-' if site.is_secure(request) else ''}gamestats_{of}"
 
 
-def asking(request: Request) -> Asking:
+def asking(request: HTTPConnection) -> Asking:
     """Who asks, without any guard: for limits and logs, not for what is somebody's to do."""
     return getattr(request.state, "asking", Asking())
 
@@ -132,11 +134,7 @@ async def maybe_signed_in(request: Request) -> Person | None:
     Raises:
         ProblemError: 401 for an access token that is worth nothing, 403 for a request that may be forged.
     """
-    found = asking(request)
-    if found.is_unknown:
-        raise ProblemError(503, "Who asks cannot be looked up just now. Ask again.", headers={"Retry-After": "2"})
-    if found.refused:
-        raise ProblemError(401, found.refused, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    person, found = person_of(request), asking(request)
     if found.cookie and request.method not in _SAFE:
         refuse_other_origins(request)
         given = request.headers.get(CSRF_HEADER)
@@ -145,6 +143,20 @@ async def maybe_signed_in(request: Request) -> Person | None:
         if not isinstance(given, str) or not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
             detail = "The request lacks the CSRF token of this session. Load the page again and send it from there."
             raise ProblemError(403, detail)
+    return person
+
+
+def person_of(request: HTTPConnection) -> Person | None:
+    """Who is signed in, or None; for a route with a guard of its own against forged requests.
+
+    Raises:
+        ProblemError: 401 for an access token that is worth nothing, 503 while PostgreSQL cannot be asked.
+    """
+    found = asking(request)
+    if found.is_unknown:
+        raise ProblemError(503, "Who asks cannot be looked up just now. Ask again.", headers={"Retry-After": "2"})
+    if found.refused:
+        raise ProblemError(401, found.refused, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     return found.person
 
 
@@ -206,13 +218,14 @@ class Accounts:
     def __init__(self, url: SecretStr, tokens: Tokens) -> None:
         self._tokens = tokens
         given, pooled = connecting(url), {"min_size": 0, "max_size": 4, "timeout": 3, "open": False}
-        self._lookups = AsyncConnectionPool(
+        self._lookups = CountedPool(
             connection_class=cast(type[Connection], psycopg.AsyncConnection),
-            kwargs={**given, "autocommit": True},
+            kwargs={**given, "autocommit": True, "cursor_factory": TimedCursor},
             check=cast(Any, AsyncConnectionPool.check_connection),
             **pooled,
         )
-        self._acts = ConnectionPool(kwargs=given, check=ConnectionPool.check_connection, **pooled)
+        timed = {**given, "cursor_factory": TimedActsCursor}
+        self._acts = ConnectionPool(kwargs=timed, check=ConnectionPool.check_connection, **pooled)
 
     async def open(self) -> None:
         """Begin."""
@@ -223,6 +236,14 @@ class Accounts:
         """End all connections."""
         await self._lookups.close()
         await asyncio.to_thread(self._acts.close)
+
+    async def revision(self) -> str:
+        """The revision that the schema `ops` stands at, such as `0009`; empty before the first."""
+        async with self._lookups.connection() as conn:
+            with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                row = await (await conn.execute("SELECT version_num FROM ops.alembic_version")).fetchone()
+                return row["version_num"] if row else ""
+        return ""
 
     async def by_cookie(self, token: str) -> Asking:
         """Who is signed in by a cookie."""
@@ -252,7 +273,7 @@ class Accounts:
     @contextmanager
     def writing(self, name: str) -> Iterator[psycopg.Connection]:
         """A connection in one transaction, in which what is entered is somebody's."""
-        with self._acts.connection() as conn, conn.transaction():
+        with POOL_IN_USE.track_inprogress(), self._acts.connection() as conn, conn.transaction():
             conn.execute("SELECT set_config('gamestats.person', %s, true)", [name])
             yield conn
 

@@ -6,7 +6,8 @@
 Everything stands in a temporary data folder with an embedded PostgreSQL that runs already. Commands are timed over the
 tables of all games. Runs are `gamestats materialize` after something has landed, through to PostgreSQL with every
 check: of a new match on a day that has some (in each of three games), of another day of an MMO with 1,000 rows, and of
-50 matches of League of Legends on 50 days spread over four years. `up` is timed until the UI answers. `code_location`
+50 matches of League of Legends on 50 days spread over four years. `up` is timed until it says that all answers.
+`code_location`
 is all imports and `build_defs`, which every process of the UI begins with. A first round, in which Python compiles, is
 not counted. Prints one JSON object: medians of the rounds, of the time on the wall and of the processor's, which says
 more where others work on the same machine.
@@ -29,7 +30,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.cli.up import answers
 from gamestats_assets.l2m.simulate import Plan, simulate
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
@@ -198,19 +198,22 @@ def _since(before: os.times_result, started: float) -> Seconds:
 
 
 def _until_ready(environment: Mapping[str, str]) -> Seconds:
-    """Of `gamestats up` until its address answers; the processor's time is that until all of it has ended."""
+    """Of `gamestats up` until it says that it is up; the processor's time is that until all of it has ended."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     before, started = os.times(), time.perf_counter()
     process = subprocess.Popen(
-        [*GAMESTATS, "up", "--port", str(port)], env=dict(environment), stdout=subprocess.DEVNULL
+        [*GAMESTATS, "up", "--port", str(port)], env=dict(environment), stdout=subprocess.PIPE, text=True
     )
-    while process.poll() is None and not answers("127.0.0.1", port):
-        time.sleep(0.05)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "is up" in line:
+            break
     wall = time.perf_counter() - started
     process.send_signal(signal.SIGINT)
-    if code := process.wait():
+    process.communicate()
+    if code := process.returncode:
         raise subprocess.CalledProcessError(code, "gamestats up")
     return wall, _since(before, started)[1]
 

@@ -13,6 +13,7 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.roles import serving_urls
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.serving.app import create_app
@@ -25,6 +26,7 @@ def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    migrate(SecretStr(url))
     asked = Settings(postgres_url=SecretStr(url), **{"requests_a_minute": None, "guesses_a_minute": 10_000, **settings})
     app = create_app(*serving_urls(asked), [PUBG], asked)
     server = uvicorn.Server(

@@ -146,11 +146,11 @@ def test_every_answer_has_an_id_and_headers_that_keep_browsers_from_harm(url: st
         assert "access-control-allow-origin" not in client.get(BOARD, headers={"Origin": "https://a.example"}).headers
 
 
-def test_a_table_that_was_never_published_is_no_answer_yet(fresh_database: str) -> None:
-    with served(fresh_database) as client:
+def test_a_table_that_was_never_published_is_no_answer_yet(ops_database: str) -> None:
+    with served(ops_database) as client:
         answer = client.get(BOARD)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-        publish_season(fresh_database)
+        publish_season(ops_database)
         assert client.get(BOARD).status_code == 200
 
 

@@ -51,10 +51,8 @@ def kept() -> Iterator[Kept]:
     log.setLevel(before)
 
 
-def test_a_request_is_a_line_and_a_figure_by_its_route_and_nothing_of_the_person(
-    fresh_database: str, kept: Kept
-) -> None:
-    publish_season(fresh_database)
+def test_a_request_is_a_line_and_a_figure_by_its_route_and_nothing_of_the_person(ops_database: str, kept: Kept) -> None:
+    publish_season(ops_database)
 
     def figure(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(name, labels) or 0
@@ -62,7 +60,7 @@ def test_a_request_is_a_line_and_a_figure_by_its_route_and_nothing_of_the_person
     found = {"route": f"{MATCHES}/{{match_id}}", "method": "GET"}
     board = "/api/v1/tournaments/leaderboard/teams"
     counted = [figure("http_request_seconds_count", **found, status="404"), figure("cache_hits_total", key=board)]
-    with served(fresh_database) as client:
+    with served(ops_database) as client:
         kept.text.clear()
         asked = {"X-Request-Id": "abcdefgh-1", "Cookie": "session=hidden", "User-Agent": "hidden"}
         assert client.get(f"{MATCHES}/hidden-1?page=hidden", headers=asked).status_code == 422
