@@ -74,7 +74,12 @@ BY_PLAYER = (
     player_weapon_stats,
     player_advanced_career_stats,
 )
-SQL_TABLES: tuple[type[Table], ...] = (tables.Landings, tables.KillPositions, tables.PlayerMatchWeaponDistribution)
+SQL_TABLES: tuple[type[Table], ...] = (
+    tables.Landings,
+    tables.Circles,
+    tables.KillPositions,
+    tables.PlayerMatchWeaponDistribution,
+)
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:

@@ -61,6 +61,7 @@ from gamestats_assets.pubg.tables.players import (
     WeaponKillEvents,
 )
 from gamestats_assets.pubg.tables.results import (
+    Circles,
     KillPositions,
     Landings,
     Matches,
@@ -101,6 +102,7 @@ ALL: tuple[type[Table], ...] = (
     Matches,
     MatchSummaries,
     Landings,
+    Circles,
     KillPositions,
     PlayerMatchWeaponDistribution,
     KnockEvents,
@@ -131,6 +133,7 @@ __all__ = [
     "SNAPSHOTS",
     "Backfills",
     "CirclePositions",
+    "Circles",
     "DamageEvents",
     "Divisions",
     "FightParticipants",

@@ -140,6 +140,29 @@ class Landings(
     parachute_distance_m = dy.Float64(nullable=True, description="Distance flown by parachute, in metres.")
 
 
+class Circles(
+    TelemetryEvent,
+    key="pubg/circles",
+    subject="matches",
+    layer="gold",
+    published=True,
+    indexes=(),
+    reconciled=("blue_radius_m",),
+    **DAILY,
+):
+    """Both circles of a match, about every ten seconds, from the first zone on."""
+
+    elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
+    alive_teams = dy.Int16(nullable=True, description="Teams alive.")
+    alive_players = dy.Int16(nullable=True, description="Players alive, bots included.")
+    blue_x_m = dy.Float64(description="Centre of the current boundary, metres from the left edge of the map.")
+    blue_y_m = dy.Float64(description="Centre of the current boundary, metres from the top edge of the map.")
+    blue_radius_m = dy.Float64(min=0, description="Radius of the current boundary.")
+    white_x_m = dy.Float64(nullable=True, description="Centre of the next circle; null before one is shown.")
+    white_y_m = dy.Float64(nullable=True, description="Centre of the next circle.")
+    white_radius_m = dy.Float64(nullable=True, min=0, description="Radius of the next circle.")
+
+
 class KillPositions(
     TelemetryEvent,
     key="pubg/kill_positions",
