@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gamestats_assets.pubg.serving import leaderboards, matches, plans, players, teams
+from gamestats_assets.pubg.serving import leaderboards, match_map, matches, plans, players, teams
 from gamestats_assets.pubg.serving.context import CONTEXT_TABLES, OfDivision, OfSeason
 from gamestats_assets.pubg.tables.ops import Seasons
 from gamestats_assets.serving.routes import Nothing, Route, router_of
@@ -109,6 +109,15 @@ ROUTES: tuple[Route[Any], ...] = (
         tables=players.SEARCH_TABLES,
         keeps_s=60,
         listed=("found", players.Found),
+    ),
+    Route(
+        "/matches/{match_id}/map",
+        "One match on its map",
+        asked=matches.OfMatch,
+        make=match_map.match_map,
+        answer=match_map.MatchMap,
+        tables=match_map.MAP_TABLES,
+        keeps_s=60,
     ),
     Route(
         "/seasons",

@@ -146,7 +146,6 @@ class Circles(
     subject="matches",
     layer="gold",
     published=True,
-    indexes=(),
     reconciled=("blue_radius_m",),
     **DAILY,
 ):
