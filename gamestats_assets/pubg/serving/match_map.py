@@ -1,8 +1,8 @@
-"""A match on its map: both circles as they went, where everybody landed, who died where, and ways of tracked players."""
+"""A match on its map: both circles, where everybody landed and died, and ways of tracked players."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 from psycopg import sql

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from gamestats_assets.pubg.serving import leaderboards, matches, plans
+from gamestats_assets.pubg.serving import leaderboards, matches, plans, players, teams
 from gamestats_assets.pubg.serving.selection import Chosen, Selection, after_change, select
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.pages import Column, Pages, Place
@@ -41,27 +42,44 @@ PLAYER_COLUMNS = (
     Column("matches_played"),
     Column("weapons", "text", None),
 )
-RESULT_COLUMNS = (
-    Column("placement", "rank", None),
-    Column("team_name", "name", None),
-    *(Column(key, "number", None) for key in ("points", "placement_points", "kill_points", "kills", "damage_dealt")),
-)
-_OF_PEOPLE = (
-    "kills",
-    "assists",
-    "knocks",
-    "damage_dealt",
-    "damage_received",
-    "longest_kill_m",
-    "killsteals",
-    "revives",
-)
-PEOPLE_COLUMNS = (
-    Column("placement", "rank", None),
-    Column("player_name", "name", None),
-    Column("team_name", "text", None),
-    *(Column(key, "number", None) for key in (*_OF_PEOPLE, "time_survived_s")),
-)
+
+
+_TEXTS = {"killer", "victim", "weapon_category", "teams", "winner", "recent_placements", "played_at", "role"}
+_TEXTS |= {"valid_from", "valid_until", "team_name", "division"}
+
+
+def _listed(*keys: str) -> tuple[Column, ...]:
+    """Columns of a table that is not sorted; the first is the heading of its rows."""
+    return (
+        Column(keys[0], "name", None),
+        *(Column(key, "text" if key in _TEXTS else "number", None) for key in keys[1:]),
+    )
+
+
+_PLACE = Column("placement", "rank", None)
+_SCORED = ("points", "placement_points", "kill_points", "kills", "damage_dealt")
+_PLAYED = ("kills", "assists", "knocks", "damage_dealt", "damage_received")
+_STOOD = ("rank_in", "total_points", "total_kills")
+_SINCE = ("role", "valid_from", "valid_until")
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "results": (_PLACE, *_listed("team_name", *_SCORED)),
+    "people": (
+        _PLACE,
+        *_listed("player_name", "team_name", *_PLAYED, "longest_kill_m", "killsteals", "revives", "time_survived_s"),
+    ),
+    "kills": _listed("time", "killer", "victim", "weapon_category", "distance_m"),
+    "weapons": _listed("weapon_category", "damage_dealt", "share", "kills", "knocks"),
+    "fights": _listed("time", "teams", "winner", "duration_s", "casualties", "damage_dealt"),
+    "team_standings": _listed("scope", *_STOOD, "wwcd", "avg_placement", "matches_played", "recent_placements"),
+    "team_results": _listed("match", "played_at", "placement", *_SCORED),
+    "roster": _listed("player_name", *_SINCE),
+    "player_standings": _listed(
+        "scope", "team_name", *_STOOD, "total_damage", "avg_damage", "killsteals", "matches_played"
+    ),
+    "player_results": _listed("match", "played_at", "team_name", "placement", *_PLAYED, "time_survived_s"),
+    "player_teams": _listed("team_name", "division", *_SINCE),
+}
+"""Columns of the tables on the pages of matches, teams and players."""
 
 
 @router.get("")
@@ -69,7 +87,6 @@ async def tournaments(request: Request) -> Response:
     """The leaderboards and the matches of what is chosen."""
     if "was" in request.query_params:
         return RedirectResponse(Place(request.url.path, after_change(request.query_params)).link(), 303)
-    pages: Pages = request.state.pages
     chosen = ask(Chosen, request)
 
     async def make(conn: Connection) -> dict[str, Any]:
@@ -80,46 +97,74 @@ async def tournaments(request: Request) -> Response:
 
     given = chosen.model_dump(exclude_defaults=True)
     template = "pubg/overlay.html" if chosen.view == "overlay" else "pubg/tournaments.html"
-    return await pages.answer(request, template, _TABLES, make, asked=given)
+    return await _pages(request).answer(request, template, _TABLES, make, asked=given)
 
 
 async def _shown(conn: Connection, selection: Selection, chosen: Chosen) -> dict[str, Any]:
     """What the tab shows."""
-    shown: dict[str, Any] = {"tab": chosen.tab, "page": chosen.page, "page_size": ROWS, "match": None}
-    asked = {**selection.asked, **chosen.model_dump(include={"tab", "sort", "order", "page"}, exclude_defaults=True)}
     sorted_by = {"sort": chosen.sort or "rank", "order": chosen.order or "asc"}
-    paged: dict[str, Any] = {"page": chosen.page, "page_size": ROWS}
-    if chosen.view:
-        asked["view"] = chosen.view
+    asked: dict[str, Any] = {**selection.context, "page": chosen.page, "page_size": ROWS}
+    kept = chosen.model_dump(include={"tab", "sort", "order", "page", "view"}, exclude_defaults=True)
+    shown = {"tab": chosen.tab, "page": chosen.page, "page_size": ROWS, **sorted_by, "columns": COLUMNS}
+    shown |= {"asked": {**selection.asked, **kept}, "radar_query": None}
     if chosen.tab == "matches":
-        found = await matches.recent_matches(conn, matches.OfDivisionPaged(**selection.context, **paged))
-        shown |= {"matches": found["data"]["matches"], "schedule": selection.matches}
-        if selection.match:
-            number = selection.match["match_number"]
-            shown["matches"] = [row for row in shown["matches"] if row["match_number"] == number]
-    elif selection.match:
-        found = await _of_match(conn, selection.match["actual_match_id"])
-        shown |= {"match": selection.match, **found}
-    elif chosen.tab == "teams":
-        found = await leaderboards.team_leaderboard(
-            conn, asked_of(leaderboards.TeamBoard, {**selection.context, **sorted_by, **paged})
-        )
-        shown |= {"rows": found["data"]["teams"], "columns": TEAM_COLUMNS}
+        number = asked.pop("match")
+        found = await matches.recent_matches(conn, matches.OfDivisionPaged(**asked))
+        listed = [row for row in found["data"]["matches"] if number in (None, row["match_number"])]
+        total = found["data"]["total_count"] if number is None else len(listed)
+        return {**shown, "metadata": found["metadata"], "matches": listed, "total": total}
+    if selection.match and not selection.match["actual_match_id"]:
+        return {**shown, "metadata": None, "rows": [], "total": 0}
+    if chosen.tab == "teams":
+        found = await leaderboards.team_leaderboard(conn, asked_of(leaderboards.TeamBoard, {**asked, **sorted_by}))
+        shown["board"] = TEAM_COLUMNS
     else:
-        found = await leaderboards.player_leaderboard(
-            conn, asked_of(leaderboards.PlayerBoard, {**selection.context, **sorted_by, **paged})
-        )
-        shown |= {"rows": found["data"]["players"], "columns": PLAYER_COLUMNS}
-    of_players = {**selection.context, **sorted_by, **paged, "include_weapons": "true"}
-    shown["radar_query"] = urlencode({name: value for name, value in of_players.items() if value is not None})
-    shown |= {"result_columns": RESULT_COLUMNS, "people_columns": PEOPLE_COLUMNS}
-    total = found.get("data", {}).get("total_count", 0)
-    return {**shown, **sorted_by, "asked": asked, "total": total, "metadata": found.get("metadata")}
+        found = await leaderboards.player_leaderboard(conn, asked_of(leaderboards.PlayerBoard, {**asked, **sorted_by}))
+        shown["board"] = PLAYER_COLUMNS
+        with_weapons = {**asked, **sorted_by, "include_weapons": "true"}
+        shown["radar_query"] = urlencode({name: value for name, value in with_weapons.items() if value is not None})
+    data = found["data"]
+    return {**shown, "metadata": found["metadata"], "rows": data[chosen.tab], "total": data["total_count"]}
 
 
-async def _of_match(conn: Connection, match_id: str | None) -> dict[str, Any]:
-    """Results of the match of a slot; none while it is not played."""
-    if match_id is None:
-        return {"results": [], "players": []}
-    one = (await matches.one_match(conn, matches.OfMatch(match_id=match_id)))["data"]
-    return {"results": one["results"], "players": one.get("players", [])}
+@router.get("/matches/{match_id}")
+async def match(request: Request) -> Response:
+    """A match: results, kills, weapons, fights, and a map that comes when it is opened."""
+    asked = ask(matches.OfMatch, request)
+
+    async def make(conn: Connection) -> dict[str, Any]:
+        found = (await matches.one_match(conn, asked))["data"]
+        damage = sum(row["damage"] for row in found["weapons"])
+        return {"match": found, "damage": damage, "columns": COLUMNS}
+
+    return await _pages(request).answer(request, "pubg/match.html", matches.ONE_MATCH_TABLES, make)
+
+
+@router.get("/teams/{team_id}")
+async def team(request: Request) -> Response:
+    """A team: standings, results and roster."""
+    asked = ask(teams.OfTeam, request)
+
+    async def make(conn: Connection) -> dict[str, Any]:
+        found = (await teams.one_team(conn, asked))["data"]
+        worst = max((row["placement"] or 1 for row in found["results"]), default=1)
+        return {"team": found, "worst": worst, "columns": COLUMNS}
+
+    return await _pages(request).answer(request, "pubg/team.html", teams.TEAM_TABLES, make)
+
+
+@router.get("/players/{account_id}")
+async def player(request: Request) -> Response:
+    """A player: standings, results, weapons and teams."""
+    asked = ask(players.OfPlayer, request)
+
+    async def make(conn: Connection) -> dict[str, Any]:
+        found = (await players.one_player(conn, asked))["data"]
+        damage = sum(row["damage"] for row in found["weapons"])
+        return {"player": found, "damage": damage, "columns": COLUMNS}
+
+    return await _pages(request).answer(request, "pubg/player.html", players.PLAYER_TABLES, make)
+
+
+def _pages(request: Request) -> Pages:
+    return request.state.pages

@@ -60,13 +60,12 @@ class Selection:
     def context(self) -> dict[str, Any]:
         """The parameters that an API's question of it has."""
         of = {"season": self.season["season"], "division": self.division["division"], "group": self.group}
-        return {**of, "round": self.round and self.round["round"]}
+        return {**of, "round": self.round and self.round["round"], "match": self.match and self.match["match_number"]}
 
     @property
     def asked(self) -> dict[str, Any]:
         """The parameters that the page has, each said."""
-        of = {**self.context, "round": OVERALL if self.round is None else self.round["round"]}
-        return {**of, "match": self.match and self.match["match_number"]}
+        return {**self.context, "round": OVERALL if self.round is None else self.round["round"]}
 
     @property
     def was(self) -> str:
@@ -122,17 +121,18 @@ async def select(conn: Connection, chosen: Chosen) -> Selection | None:
     divisions = (await plans.divisions(conn, OfSeason(season=name)))["data"]["divisions"]
     if not divisions:
         return None
-    asked = plans.Rest(season=name, division=chosen.division or divisions[0]["division"], group=chosen.group)
-    context = await find(conn, asked)
-    division = context.division or divisions[0]
-    of_division = plans.Rest(season=name, division=division["division"])
+    context = await find(
+        conn, plans.Rest(season=name, division=chosen.division or divisions[0]["division"], group=chosen.group)
+    )
+    [own] = [row for row in divisions if context.division and row["division_id"] == context.division["division_id"]]
+    of_division = plans.Rest(season=name, division=own["division"])
     every = (await plans.rounds(conn, of_division))["data"]["rounds"]
     # A group's own round goes before one of the whole division.
     rounds = {row["round"]: row for row in every if row["group"] in (None, context.group)}
     played = _round(chosen.round, rounds)
     matches: list[dict[str, Any]] = []
     if played is not None:
-        of_round = of_division.model_copy(update={"round": played["round"], "group": context.group})
+        of_round = of_division.model_copy(update={"round": played["round"], "group": played["group"]})
         matches = (await plans.schedule(conn, of_round))["data"]["matches"]
     match = next((slot for slot in matches if slot["match_number"] == chosen.match), None)
     if chosen.match is not None and match is None:
@@ -140,7 +140,6 @@ async def select(conn: Connection, chosen: Chosen) -> Selection | None:
         detail = f"There is no match {chosen.match}; there is {there}."
         raise ProblemError(404, detail, errors=[{"name": "match", "message": detail}])
     line = next(row for row in seasons if row["season_id"] == season["season_id"])
-    own = next(row for row in divisions if row["division_id"] == division["division_id"])
     return Selection(seasons, line, divisions, own, context.group, [*rounds.values()], played, matches, match)
 
 
