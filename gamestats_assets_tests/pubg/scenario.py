@@ -33,7 +33,7 @@ FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
     (t.Matches, matches),
     (t.MatchSummaries, match_summaries),
 )
-MODELS: tuple[type[Table], ...] = (t.Landings, t.KillPositions, t.PlayerMatchWeaponDistribution)
+MODELS: tuple[type[Table], ...] = (t.Landings, t.Circles, t.KillPositions, t.PlayerMatchWeaponDistribution)
 
 DAY = date(2026, 3, 14)
 START = datetime(2026, 3, 14, 20, 0, tzinfo=UTC)

@@ -94,6 +94,28 @@ def test_real_landings(real: Frames, events: list[Event]) -> None:
         assert found[person]["parachute_distance_m"] == pytest.approx(event["distance"])
 
 
+# --------------------------------------------------------------------------- circles
+
+
+def test_real_circles(real: Frames, events: list[Event]) -> None:
+    states = {
+        index: event["gameState"]
+        for index, event in enumerate(events)
+        if event["_T"] == "LogGameStatePeriodic" and event["common"]["isGame"] >= 1
+    }
+    found = {row["event_index"]: row for row in real[t.Circles].iter_rows(named=True)}
+    assert found.keys() == states.keys()
+    for index, state in states.items():
+        row, blue, white = found[index], state["safetyZonePosition"], state["poisonGasWarningPosition"]
+        assert row["elapsed_time_s"] == state["elapsedTime"]
+        assert (row["blue_x_m"], row["blue_y_m"]) == pytest.approx((blue["x"] / 100, blue["y"] / 100))
+        assert row["blue_radius_m"] == pytest.approx(state["safetyZoneRadius"] / 100)
+        radius = state["poisonGasWarningRadius"] / 100
+        told = (white["x"] / 100, white["y"] / 100, radius) if radius else None
+        seen = (row["white_x_m"], row["white_y_m"], row["white_radius_m"])
+        assert seen == (None, None, None) if told is None else seen == pytest.approx(told)
+
+
 # --------------------------------------------------------------------------- kill positions
 
 

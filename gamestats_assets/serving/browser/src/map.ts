@@ -93,6 +93,12 @@ function drawn(map: MatchMap, texts: Texts): HTMLElement {
     const head = shape("circle", { r: 7 * unit, class: "head" });
     return { way, head, ...of(line, named(way.player_name, way.team_id), [way.team_id], null) };
   });
+  const seen = new Map(map.circles.filter((each) => each.white_radius_m).map((each) => [each.white_radius_m, each]));
+  for (const each of seen.values()) {
+    const ring = shape("circle", { class: "ring", "stroke-width": unit });
+    put(ring, [each.white_x_m, each.white_y_m, each.white_radius_m]);
+    svg.append(ring);
+  }
   svg.append(blue!, white!, ...landings.map((each) => each.node), ...deaths.map((each) => each.node));
   svg.append(...ways.flatMap((each) => [each.node, each.head]));
 
