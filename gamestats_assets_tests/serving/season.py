@@ -16,8 +16,11 @@ import polars as pl
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables import (
+    Circles,
     KillPositions,
+    Landings,
     MatchSummaries,
+    PlayerCirclePositions,
     PlayerMatchWeaponDistribution,
     TeamFights,
     TournamentLineups,
@@ -177,6 +180,16 @@ def publish_season(url: str) -> None:
         *_TELEMETRY.items(),
     ):
         publish(url, table, sorted({row["match_date"] for row in rows}), frame(table, rows))
+    # Of the players, the one of team 1 is tracked.
+    tracked = [
+        {**_M1, "event_index": 20 + number, "occurred_at": _at(3, 18, 2 + number), "tracked_player": account(1)}
+        | {"account_id": account(1), "player_name": "P1", "elapsed_time_s": 120.0 + 60 * number}
+        | {"x_m": 1000.04 + 500 * number, "y_m": 2000.0, "blue_x_m": 4080.0, "blue_y_m": 4080.0}
+        | {"blue_radius_m": 5820.0, "distance_from_blue_center_m": 3700.0, "distance_from_blue_edge_m": 2120.0}
+        | {"is_in_safe_zone": True}
+        for number in (1, 0)
+    ]
+    publish(url, PlayerCirclePositions, [account(1)], frame(PlayerCirclePositions, tracked))
     publish_standings(url)
 
 
@@ -229,6 +242,18 @@ _TELEMETRY: Mapping[type[Table], Sequence[Mapping[str, Any]]] = {
         {**_M1, "account_id": account(team), "player_name": f"P{team}", "weapon_category": weapon}
         | {"total_damage": damage, "total_kills": kills, "knock_downs": kills}
         for team, weapon, damage, kills in [(1, "AR", 200.06, 2), (1, "Vehicle", 50.0, 1), (2, "SR", 100.0, 1)]
+    ],
+    Circles: [
+        {**_M1, "event_index": 10 + number, "occurred_at": _at(3, 18, 2), "phase": 1.0 + number}
+        | {"elapsed_time_s": 120.0 * (1 + number), "alive_teams": 3 - number, "alive_players": 3 - number}
+        | {"blue_x_m": 4080.0, "blue_y_m": 4080.0, "blue_radius_m": 5820.0 - 2000 * number}
+        | {"white_x_m": 3000.04, "white_y_m": 4000.0, "white_radius_m": 2000.0}
+        for number in (0, 1)
+    ],
+    Landings: [
+        {**_M1, "account_id": account(team), "landing_number": 1, "player_name": f"P{team}", "landed_at": _at(3, 18, 1)}
+        | {"elapsed_time_s": 60.0 + team, "x_m": 1000.04 * team, "y_m": 2000.0}
+        for team in (1, 2, 3)
     ],
     TeamFights: [
         {**_M1, "fight_number": 1, "started_at": _at(3, 18, 2), "ended_at": _at(3, 18, 3), "elapsed_time_s": 120.0}

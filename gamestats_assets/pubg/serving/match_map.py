@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.serving.context import rows_of
+from gamestats_assets.pubg.serving.context import are_published, rows_of
 from gamestats_assets.pubg.serving.matches import OfMatch
 from gamestats_assets.pubg.tables import (
     Circles,
@@ -19,7 +19,6 @@ from gamestats_assets.pubg.tables import (
     TournamentLineups,
     TournamentMatches,
 )
-from gamestats_assets.pubg.tables import Matches as MatchTable
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import Lines
 from gamestats_assets.serving.problems import ProblemError
@@ -27,7 +26,6 @@ from gamestats_assets.serving.routes import Made
 
 MAP_TABLES = (
     TournamentMatches,
-    MatchTable,
     TournamentLineups,
     Circles,
     Landings,
@@ -102,24 +100,24 @@ async def match_map(conn: Connection, asked: OfMatch) -> Made:
         raise ProblemError(404, f"There is no tournament match {asked.match_id[:80]!r}.")
     [match] = found
     bound = {"match": match["match_id"], "day": match["match_date"]}
-    sides = dict(reference.maps().select("map_id", pl.col("size_cm") / 100).rows())
+    places: dict[str, Any] = {}
+    for name, (lines, query) in _PLACES.items():
+        rows = await rows_of(conn, query, bound) if await are_published(conn, lines.table) else []
+        places[name] = [lines.line(row) for row in rows]
+    ways = await rows_of(conn, _WAYS, bound) if await are_published(conn, PlayerCirclePositions) else []
+    sides = dict(reference.maps().select("map_name", pl.col("size_cm") / 100).iter_rows())
     data = {
         "match_id": match["match_id"],
         "map_name": match["map_name"],
-        "side_m": sides.get(match["map_id"]),
+        "side_m": sides.get(match["map_name"]),
         "teams": await rows_of(conn, _TEAMS, bound),
-        "circles": [CIRCLE.line(row) for row in await rows_of(conn, _CIRCLES, bound)],
-        "landings": [LANDING.line(row) for row in await rows_of(conn, _LANDINGS, bound)],
-        "deaths": [DEATH.line(row) for row in await rows_of(conn, _DEATHS, bound)],
-        "ways": await rows_of(conn, _WAYS, bound),
+        **places,
+        "ways": ways,
     }
     return {"data": data}
 
 
-_MATCH = """
-    SELECT t.match_id, t.match_date, t.map_name, m.map_id
-    FROM pubg.tournament_matches t LEFT JOIN pubg.matches m USING (match_id, match_date) WHERE t.match_id = %s
-"""
+_MATCH = "SELECT match_id, match_date, map_name FROM pubg.tournament_matches WHERE match_id = %s"
 _TEAMS = """
     SELECT DISTINCT team_id, team_name FROM pubg.tournament_lineups
     WHERE match_id = %(match)s AND match_date = %(day)s ORDER BY team_name, team_id
@@ -141,6 +139,7 @@ _DEATHS = (
     + _OF
     + sql.SQL(" ORDER BY event_index")
 )
+_PLACES = {"circles": (CIRCLE, _CIRCLES), "landings": (LANDING, _LANDINGS), "deaths": (DEATH, _DEATHS)}
 _WAYS = """
     SELECT p.account_id, max(p.player_name) AS player_name, max(l.team_id) AS team_id,
            json_agg(json_build_array(round(p.elapsed_time_s::numeric, 1), round(p.x_m::numeric, 1),
