@@ -24,6 +24,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import SecretStr
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamestats_assets.lakehouse.postgres import parameters
 from gamestats_assets.lakehouse.table import Table
@@ -35,6 +36,10 @@ Make = Callable[[Connection], Awaitable[Any]]
 """Makes what is answered, of what one snapshot of PostgreSQL holds."""
 _SMALL = 1000
 """Bytes of a body that is not worth compressing."""
+_MOST_ASKED, _LONGEST_ASKED = 10_000, 1000
+"""How many words with which something was asked are remembered, and of what length."""
+_DECIDE = {b"accept", b"accept-encoding", b"if-none-match"}
+"""Headers of which a GET's answer is a function, beside its path and query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +58,22 @@ class Form:
 JSON = Form("application/json", msgspec.json.Encoder(decimal_format="number").encode)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """An answer, and the versions of the tables that it is made of.
 
     Attributes:
         packed: the body, compressed; None where that is not worth it.
+        written: the headers of its responses as they were written first, by status and whether gzip is taken.
+        held_at: `Versions.changes` when it was seen last that the versions stand.
     """
 
     versions: tuple[int, ...]
     body: bytes
     packed: bytes | None
     etag: str
+    written: dict[tuple[int, bool], list[tuple[bytes, bytes]]] = field(default_factory=dict)
+    held_at: int = -1
 
     @property
     def size(self) -> int:
@@ -74,14 +83,59 @@ class Answer:
     def response(self, request: Request, form: Form, headers: Mapping[str, str]) -> Response:
         """The response to a request: 304 for whom has it."""
         packed = self.packed if "gzip" in request.headers.get("accept-encoding", "") else None
-        told = {**form.headers, **headers, "ETag": f'"{self.etag}-gzip"' if packed else f'"{self.etag}"'}
+        told = {**form.headers, **headers, "ETag": self.tag(packed is not None)}
         told["Vary"] = ", ".join(filter(None, (form.headers.get("Vary"), "Accept-Encoding")))
-        asked = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-        if "*" in asked or told["ETag"] in asked:
+        if self.is_among(request.headers.get("if-none-match", ""), packed is not None):
             return Response(None, 304, told)
         if packed:
             told["Content-Encoding"] = "gzip"
         return Response(packed or self.body, 200, told, form.media_type)
+
+    def tag(self, is_packed: bool) -> str:
+        """The `ETag`."""
+        return f'"{self.etag}-gzip"' if is_packed else f'"{self.etag}"'
+
+    def is_among(self, has: str, is_packed: bool) -> bool:
+        """Whether it is one of those that `If-None-Match` says somebody has."""
+        asked = {each.strip().removeprefix("W/") for each in has.split(",")} if has else ()
+        return "*" in asked or self.tag(is_packed) in asked
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked with some words."""
+
+    key: str
+    tables: Sequence[type[Table]]
+    route: Any
+    path_params: Mapping[str, Any]
+    hits: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What of a request decides its answer: the words it asks with, and what of the answer it has and can take."""
+
+    asked: tuple[str, bytes, bytes]
+    has: str
+    takes_gzip: bool
+
+    @classmethod
+    def of(cls, scope: Scope) -> _Read | None:
+        """Of a GET; None where it is anything else, or says something twice or at great length."""
+        if scope["method"] != "GET":
+            return None
+        said: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in _DECIDE:
+                if name in said:
+                    return None
+                said[name] = value
+        asked = (scope["path"], scope["query_string"], said.get(b"accept", b""))
+        if sum(map(len, asked)) > _LONGEST_ASKED:
+            return None
+        has, takes = said.get(b"if-none-match", b""), said.get(b"accept-encoding", b"")
+        return cls(asked, has.decode("latin-1"), b"gzip" in takes)
 
 
 class Answers:
@@ -96,6 +150,7 @@ class Answers:
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._bytes = 0
         self._making: dict[tuple[str, tuple[int, ...]], asyncio.Task[Answer]] = {}
+        self._asked: OrderedDict[tuple[str, bytes, bytes], _Asked] = OrderedDict()
 
     async def give(
         self,
@@ -106,6 +161,7 @@ class Answers:
         *,
         keeps_s: int | None,
         form: Form = JSON,
+        at_once: bool = False,
     ) -> Response:
         """The answer to a request.
 
@@ -114,6 +170,8 @@ class Answers:
             key: says what is asked: requests with the same key have the same answer.
             keeps_s: seconds for which proxies and browsers may keep it without asking; None: they ask every time.
             form: how it is written down.
+            at_once: whether a GET of the same path, query and `Accept` has the same answer, whoever asks; then it need
+                not be read again what they say.
 
         Raises:
             psycopg.OperationalError, psycopg_pool.PoolTimeout: when PostgreSQL is gone and nothing is kept.
@@ -128,8 +186,31 @@ class Answers:
             kept = self._kept.get(key)
             if kept is None:
                 raise
-            answer, headers = kept, {"Cache-Control": "no-store", "Gamestats-Stale": "true"}
-        return answer.response(request, form, headers)
+            answer, headers, at_once = kept, {"Cache-Control": "no-store", "Gamestats-Stale": "true"}, False
+        response = answer.response(request, form, headers)
+        if at_once and (read := _Read.of(request.scope)) is not None:
+            answer.written[response.status_code, read.takes_gzip] = [*response.raw_headers]
+            hits = CACHE_HITS.labels(route)
+            self._asked[read.asked] = _Asked(key, tables, request.scope["route"], request.path_params, hits)
+            if len(self._asked) > _MOST_ASKED:
+                self._asked.popitem(last=False)
+        return response
+
+    def at_once(self, scope: Scope) -> tuple[Message, Message] | None:
+        """The response to a request that was asked before with the same words, where its answer still holds."""
+        if (read := _Read.of(scope)) is None or (asked := self._asked.get(read.asked)) is None:
+            return None
+        if (answer := self._current(asked.tables, asked.key)) is None:
+            return None
+        is_packed = read.takes_gzip and answer.packed is not None
+        status = 304 if answer.is_among(read.has, is_packed) else 200
+        if (headers := answer.written.get((status, read.takes_gzip))) is None:
+            return None
+        asked.hits.inc()
+        scope["route"], scope["path_params"] = asked.route, asked.path_params
+        body = b"" if status == 304 else answer.packed if is_packed else answer.body
+        start = {"type": "http.response.start", "status": status, "headers": [*headers]}
+        return start, {"type": "http.response.body", "body": body}
 
     async def now(self, request: Request, make: Make, form: Form = JSON) -> Response:
         """The answer to what is of more than one game: made anew for every request."""
@@ -153,8 +234,12 @@ class Answers:
 
     def _current(self, tables: Sequence[type[Table]], key: str) -> Answer | None:
         kept = self._kept.get(key)
-        if kept is None or not self._versions.are_live or kept.versions != self._versions.of(tables):
+        if kept is None or not self._versions.are_live:
             return None
+        if kept.held_at != self._versions.changes:
+            if kept.versions != self._versions.of(tables):
+                return None
+            kept.held_at = self._versions.changes
         self._kept.move_to_end(key)
         return kept
 
@@ -209,3 +294,19 @@ def connecting(url: SecretStr) -> dict[str, Any]:
     asked = parameters(url)
     options = f"{asked.get('options', '')} -c statement_timeout=5000 -c timezone=UTC".strip()
     return {**asked, "row_factory": dict_row, "options": options, "application_name": "gamestats serve"}
+
+
+class AtOnce:
+    """Gives what was asked before with the same words, and still holds, without looking for its route again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        answers: Answers | None = scope.get("state", {}).get("answers") if scope["type"] == "http" else None
+        if answers is not None and (given := answers.at_once(scope)) is not None:
+            for message in given:
+                await send(message)
+            return
+        await self._app(scope, receive, send)

@@ -14,7 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gamestats_assets.lakehouse.ops import known_revisions
 from gamestats_assets.serving import account
-from gamestats_assets.serving.answers import Answers, connections
+from gamestats_assets.serving.answers import Answers, AtOnce, connections
 from gamestats_assets.serving.bundle import Bundle
 from gamestats_assets.serving.dagster import dagster_router
 from gamestats_assets.serving.describing import describe
@@ -100,6 +100,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
 
     # The last one is met first.
+    app.add_middleware(AtOnce)
     app.add_middleware(Limited, settings=settings)
     app.add_middleware(Known, accounts=accounts, site=site)
     app.add_middleware(Named, site=site)

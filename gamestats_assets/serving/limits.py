@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import time
@@ -102,6 +103,7 @@ class Limited:
         return most, f"user {person.user_id}", "You"
 
 
+@functools.lru_cache(10_000)
 def _network(address: str) -> str:
     """An address, and of those of IPv6 the network: whoever has one of these has all of it."""
     try:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +32,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 
 
 class Told:
@@ -58,10 +58,10 @@ class Told:
             nonlocal status
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = scope["request_id"]
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"] = [*message.get("headers", ())]
+                own = {name for name, _ in headers}
+                headers += [each for each in _RAW_HEADERS if each[0] not in own]
+                headers.append((b"x-request-id", scope["request_id"].encode()))
             elif message["type"] == "websocket.accept":
                 status = 101
             elif message["type"] == "websocket.close" and not status:
@@ -105,7 +105,7 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info and (error := record.exc_info[1]) is not None:
             line |= _failure(error)
-        return json.dumps(line, ensure_ascii=False)
+        return _JSON.encode(line)
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
@@ -113,6 +113,9 @@ def _failure(error: BaseException) -> dict[str, Any]:
     where = [f"{each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(error.__traceback__)]
     cause = error.__cause__ or error.__context__
     return {"error": kind, "where": where, **({"cause": _failure(cause)} if cause is not None else {})}
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 class DailyFiles(logging.StreamHandler[Any]):

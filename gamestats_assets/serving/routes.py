@@ -157,7 +157,7 @@ def _endpoint(route: Route[Any], media: str | None = None) -> Callable[[Request]
         # The path tells apart what has the same parameters.
         key = f"{chosen} {route.path} {asked.key()}"
         form = route.form(chosen, asked)
-        return await answers.give(request, route.tables, key, make, keeps_s=route.keeps_s, form=form)
+        return await answers.give(request, route.tables, key, make, keeps_s=route.keeps_s, form=form, at_once=True)
 
     return endpoint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
@@ -18,6 +19,9 @@ AUTH = "/api/v1/auth"
 """Where people sign in and out."""
 HEALTH = ("/healthz", "/readyz")
 """Paths that anybody may ask, under any name and as often as they want."""
+
+_LONGEST_HOST = 300
+"""Characters of a name with its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Site:
 
     def knows(self, host: str) -> bool:
         """Whether it may be asked by a name, as the header `Host` has it. Any other one is somebody's trick."""
+        if len(host) > _LONGEST_HOST:
+            return False
         name = _host_name(host)
         own = [_host_name(urlsplit(self.public_url).netloc)] if self.public_url else []
         return name in {*LOOPBACK, *own, *map(_host_name, self.hosts)}
@@ -62,6 +68,7 @@ def _origin(request: HTTPConnection) -> str:
     return f"{scheme}://{request.headers.get('host', 'localhost')}"
 
 
+@functools.lru_cache(1000)
 def _host_name(host: str) -> str:
     try:
         return (urlsplit(f"//{host}").hostname or "").removesuffix(".")

@@ -30,12 +30,14 @@ class Versions:
     Attributes:
         are_live: whether PostgreSQL would tell of another version at once. While it would not, nothing may be answered
             without asking it.
+        changes: rises with every version that is not as it was; while it stays, so do all of them.
     """
 
     def __init__(self, url: SecretStr, games: Sequence[str]) -> None:
         self._url, self._games = url, games
         self._known: dict[str, int] = {}
         self.are_live = False
+        self.changes = 0
 
     def of(self, tables: Sequence[type[Table]]) -> tuple[int, ...]:
         """The versions of some tables as they are known; 0 is a table that was never published."""
@@ -44,7 +46,9 @@ class Versions:
     def saw(self, found: Mapping[str, int]) -> None:
         """Take note of versions that were read; an older one than is known changes nothing."""
         for name, version in found.items():
-            self._known[name] = max(version, self._known.get(name, 0))
+            if version > self._known.get(name, 0):
+                self._known[name] = version
+                self.changes += 1
 
     async def watch(self) -> None:
         """Listen until cancelled; where PostgreSQL went, until it is there again."""

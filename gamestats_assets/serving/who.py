@@ -294,6 +294,9 @@ class Known:
         await self._app(scope, receive, send)
 
     async def _asking(self, scope: Scope) -> Asking:
+        # Most ask as nobody, which is soon said.
+        if not any(name in (b"cookie", b"authorization") for name, _ in scope["headers"]):
+            return Asking()
         request = Request({**scope, "type": "http"})
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         cookie = request.cookies.get(cookie_name(self._site, request), "")

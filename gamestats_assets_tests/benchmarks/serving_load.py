@@ -152,7 +152,8 @@ async def at_a_rate(
         seen: called with every answer and when it came.
     """
     taken = Taken()
-    free = deque([await connect(port) for _ in range(connections)])
+    # As many addresses as connections: what counts requests by address does so, and none of them asks too often.
+    free = deque([await connect(port, f"127.0.1.{1 + number % 250}") for number in range(connections)])
     tasks: set[asyncio.Task[None]] = set()
     waiting: deque[tuple[float, bytes]] = deque()
 

@@ -73,7 +73,11 @@ class MadeUp:
             publish(url, table, None, _frame(table, rows))
         people = [
             {**{name: line[name] for name in ("match_id", "match_date", "season_id", "division_id", "team_name")}}
-            | {"account_id": f"account.{line['team_id']}.{n}", "player_name": f"P{line['team_id']}_{n}", "role": "player"}
+            | {
+                "account_id": f"account.{line['team_id']}.{n}",
+                "player_name": f"P{line['team_id']}_{n}",
+                "role": "player",
+            }
             | {"team_id": line["team_id"], "roster_entry_id": 10 * line["team_id"] + n, "placement": line["placement"]}
             | {"kills": line["kills"] // PLAYERS, "damage_dealt": 100.0, "has_api_stats": True, "has_telemetry": False}
             for line in ({**each, "season_id": 1} for each in self.results)
@@ -137,7 +141,10 @@ class MadeUp:
                     {"season": SEASON, "division_id": division, "division": f"Division {division}", "scope": scope}
                     | {"round_id": of and 100 * division + of, "round_number": of, "round_name": of and f"Round {of}"}
                     | {"team_id": team, "team_name": f"Team {team}", "snapshot": f"match:b{division}-{week}-{number}"}
-                    | {name: sum(row[name] for row in counted) for name in ("points", "placement_points", "kill_points")}
+                    | {
+                        name: sum(row[name] for row in counted)
+                        for name in ("points", "placement_points", "kill_points")
+                    }
                     | {"kills": sum(row["kills"] for row in counted), "matches_played": len(counted)}
                     | {"wins": sum(row["placement"] == 1 for row in counted), "taken_at": ended}
                     | {"average_placement": sum(row["placement"] for row in counted) / len(counted)}

@@ -51,6 +51,44 @@ def test_the_same_parameters_in_another_order_are_the_same_question(url: str) ->
         assert client.get(f"{BOARD}&page=2").headers["etag"] != one.headers["etag"]
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_what_is_asked_again_with_the_same_words_is_answered_the_same(url: str, accept: str, encoding: str) -> None:
+    """The second and third time no route is looked for."""
+    with served(url) as client:
+
+        def ask(**headers: str) -> tuple[int, bytes, dict[str, str]]:
+            answer = client.get(BOARD, headers={"Accept": accept, "Accept-Encoding": encoding, **headers})
+            own = ("x-request-id", "date")
+            return answer.status_code, answer.content, {k: v for k, v in answer.headers.items() if k not in own}
+
+        first = ask()
+        assert first == ask() == ask()
+        etag = first[2]["etag"]
+        unchanged = ask(**{"If-None-Match": etag})
+        assert (unchanged[0], unchanged[1], unchanged[2]["etag"]) == (304, b"", etag)
+        assert unchanged == ask(**{"If-None-Match": etag})
+        # Another tag, several, or any.
+        assert ask(**{"If-None-Match": '"other"'}) == first
+        assert ask(**{"If-None-Match": f'"other", {etag}'})[0] == ask(**{"If-None-Match": "*"})[0] == 304
+        assert client.post(BOARD).status_code == 405
+        ids = {client.get(BOARD).headers["x-request-id"] for _ in range(3)}
+        assert len(ids) == 3
+        # What is said twice is remembered for nobody.
+        client.get(f"{BOARD}&page=1", headers=[("Accept", ""), ("Accept", "text/csv")])
+        other = client.get(f"{BOARD}&page=1", headers={"Accept": "text/csv"})
+        assert other.headers["content-type"].startswith("text/csv")
+
+
+def test_what_is_asked_again_is_counted_and_told_as_ever(url: str) -> None:
+    with served(url, requests_a_minute=4) as client:
+        found = [client.get(BOARD) for _ in range(5)]
+        assert [each.status_code for each in found] == [200, 200, 200, 200, 429]
+        assert [each.headers["ratelimit-remaining"] for each in found] == ["3", "2", "1", "0", "0"]
+        assert found[3].headers["x-content-type-options"] == "nosniff"
+        assert client.get(BOARD, headers={"Host": "evil.example.com"}).status_code == 421
+
+
 def test_never_is_an_old_answer_given_after_a_new_one(url: str) -> None:
     """Many ask while one publishes: what each of them is told only grows, and follows a commit within 100 ms."""
     told: dict[int, list[int]] = {number: [] for number in range(4)}
