@@ -12,18 +12,14 @@ import typer
 
 from gamestats_assets.cli.demo import demo
 from gamestats_assets.cli.doctor import doctor
+from gamestats_assets.cli.entered import l2m_app, players_app, product_app, rocket_league_app, tournament_app
 from gamestats_assets.cli.generate import generate, logs_app, report, taxonomy_app
 from gamestats_assets.cli.ingest import fetch_app, ingest_app
-from gamestats_assets.cli.l2m import l2m_app
 from gamestats_assets.cli.lol import lol_app
 from gamestats_assets.cli.materialize import materialize, rebuild
-from gamestats_assets.cli.players import players_app
-from gamestats_assets.cli.products import product_app
-from gamestats_assets.cli.rocket_league import rocket_league_app
 from gamestats_assets.cli.serve import serve
 from gamestats_assets.cli.show import query, tables
 from gamestats_assets.cli.terminal import CarefulGroup, version
-from gamestats_assets.cli.tournament import tournament_app
 from gamestats_assets.cli.up import down, env, up
 from gamestats_assets.cli.user import user_app
 

@@ -255,19 +255,19 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
 def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:
     """Enter the addresses of the MMO's cafes, where honest players share one, unless there is a whitelist."""
     from gamestats_assets.cli.entering import person
-    from gamestats_assets.l2m.whitelist import add_prefix
+    from gamestats_assets.l2m.entered import WHITELIST_ENTRY
     from gamestats_assets.lakehouse.ops import entering, select
 
     with entering(stores.postgres_url, person()) as conn:
         for prefix in () if select(conn, "ip_whitelist", {}) else cafes:
-            add_prefix(conn, prefix, "a cafe")
+            WHITELIST_ENTRY.add(conn, prefix, note="a cafe")
 
 
 def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[TrainingSession]) -> None:
     """Enter the planted players, who agree, their ranks, and what they trained, unless they are there."""
     from gamestats_assets.cli.entering import person
     from gamestats_assets.lakehouse.ops import entering, select
-    from gamestats_assets.rocket_league.players import add_session, give_rank, track
+    from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
     from gamestats_assets.rocket_league.ranks import rank_name
 
     now = datetime.combine(DAYS[-1], datetime.min.time(), UTC)
@@ -275,11 +275,12 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
         for player in players:
             if select(conn, "rl_players", {"player_id": player.player_id}):
                 continue
-            track(conn, player.player_id, now=now, username=player.name, retention_days=36_500, consents=True)
-            give_rank(conn, player.player_id, RL_PLAYLIST, rank_name(player.tiers[RL_PLAYLIST]))
+            told = {"username": player.name, "retention_days": 36_500, "consents": True}
+            PLAYER.add(conn, player.player_id, known=Custody(now=now), **told)
+            RANK.add(conn, player.player_id, RL_PLAYLIST, rank=rank_name(player.tiers[RL_PLAYLIST]))
             for session in sessions:
                 if session.player_id == player.player_id:
-                    add_session(
+                    TRAINING_SESSION.add(
                         conn,
                         player.player_id,
                         completed_at=session.started_at + timedelta(seconds=session.duration_s),
@@ -295,7 +296,8 @@ def _add_product(stores: Stores, users: int) -> None:
     from gamestats_assets.cli.entering import person
     from gamestats_assets.demo_data.analysis.analyst import analyse
     from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
-    from gamestats_assets.demo_data.products import add_product
+    from gamestats_assets.demo_data.entered import PRODUCT as ENTERED_PRODUCT
+    from gamestats_assets.demo_data.entered import Origin
     from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
     from gamestats_assets.lakehouse.ops import entering, select
     from gamestats_assets.settings import shipped
@@ -308,4 +310,4 @@ def _add_product(stores: Stores, users: int) -> None:
         first = DAYS[-1] - timedelta(days=PRODUCT_DAYS - 1)
         run = Configuration(product=product, users=users, days=PRODUCT_DAYS, start=first, seed=SEED)
         rules = analyse(taxonomy, product)
-        add_product(conn, PRODUCT, taxonomy=taxonomy, rules=rules, origin="analyst", configuration=run, generated=True)
+        ENTERED_PRODUCT.add(conn, PRODUCT, known=Origin(taxonomy, rules, "analyst", run))

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from gamestats_assets.lakehouse.entries import Entered, Field, Thing, Verb
     from gamestats_assets.lakehouse.entry_files import Import
-    from gamestats_assets.pubg.entered.people import Matches
 
 _MOST_NOTES = 20
 
@@ -51,11 +50,10 @@ def enter(write: Callable[[psycopg.Connection], Entered]) -> None:
 
 def take(path: Path, take_file: Callable[[psycopg.Connection], Import], *, dry_run: bool) -> None:
     """Take a file and say what was done once it is committed."""
+    from gamestats_assets.lakehouse.entries import plural
+
     done = in_transaction(take_file)
-    did = [
-        f"{counted(number, kind, 'roster entries' if kind == 'roster entry' else None)} {outcome}"
-        for (kind, outcome), number in done.counts.items()
-    ]
+    did = [f"{counted(number, kind, plural(kind))} {outcome}" for (kind, outcome), number in done.counts.items()]
     say(f"{path.name}: {counted(done.rows, 'row')}: {', '.join(did) or 'nothing to do'}.", "green")
     for line in [entered.line() for entered in done.entered if entered.outcome == "changed"]:
         say(line)
@@ -103,31 +101,30 @@ def _readable(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def matches() -> Matches:
-    """What the lake's matches know of what people name."""
-    from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.lake_matches import LakeMatches
-
-    stores = Stores()
-    return LakeMatches(stores.lake, stores.landing)
-
-
 # --------------------------------------------------------------------------- commands of declarations
 
 
-def entered_by(app: typer.Typer, thing: Thing, said: Mapping[str, Sequence[str]], known: Callable[[], Any]) -> None:
-    """Give a group the commands `add`, `change` and `remove` of a thing.
+def entered_by(
+    app: typer.Typer,
+    thing: Thing,
+    said: Mapping[str, Sequence[str]],
+    known: Callable[..., Any] = lambda: None,
+    **verbs: Verb | Literal["take", "list"],
+) -> None:
+    """Give a group the commands of a thing.
 
     Args:
         said: what the help of each says besides, and then arguments as examples.
-        known: gives what is known of what people name.
+        known: gives what is known of what people name; what it asks is asked by the commands that add.
+        verbs: what each command does; those of `said` by their names unless told.
     """
-    for verb in ("add", "change", "remove"):
-        app.command(verb, help=help_of(thing, verb, said[verb]))(_command(thing, verb, known))
+    for name, verb in (verbs or {each: each for each in said}).items():
+        run = _listing(thing, known) if verb == "list" else _command(thing, verb, known)
+        app.command(name, help=_help_of(thing, name, said[name]))(run)
 
 
-def help_of(thing: Thing, verb: str, said: Sequence[str]) -> str:
-    """The help of a command: what it does, what is said besides, examples."""
+def _help_of(thing: Thing, name: str, said: Sequence[str]) -> str:
+    """The help of a command: what it does where that is its name, what is said besides, examples."""
     from gamestats_assets.lakehouse.entries import plural
 
     kind, (text, *examples) = thing.kind, said
@@ -138,52 +135,82 @@ def help_of(thing: Thing, verb: str, said: Sequence[str]) -> str:
         "remove": f"Take back {one} that was a mistake.",
         "list": f"List {plural(kind)}.",
     }
-    lines = "\n".join(f"    gamestats {' '.join(thing.command)} {verb} {each}".rstrip() for each in examples)
-    return "\n\n".join(filter(None, [does[verb], text, f"Example{'s' * (len(examples) > 1)}:", lines]))
+    lines = "\n".join(f"    gamestats {' '.join(thing.command)} {name} {each}".rstrip() for each in examples)
+    return "\n\n".join(filter(None, [does.get(name), text, f"Example{'s' * (len(examples) > 1)}:", lines]))
 
 
-def _command(thing: Thing, verb: Verb, known: Callable[[], Any]) -> Callable[..., None]:
+def _command(thing: Thing, verb: Any, known: Callable[..., Any]) -> Callable[..., None]:
     """A command that enters what it is given."""
-    names = thing.names if verb == "add" else thing.found_by or thing.names
-    fields = [each for each in (*thing.fields, *thing.beside) if verb in each.verbs]
-    if verb == "remove":
-        fields = [each for each in thing.beside if verb in each.verbs]
+    adds = verb in ("add", "take")
+    as_verb: Verb = "add" if adds else verb
+    names = thing.names if adds else thing.found_by or thing.names
+    fields = [each for each in (*(() if verb == "remove" else thing.fields), *thing.beside) if as_verb in each.verbs]
     fields = [each for each in fields if each.name not in {name.name for name in names}]
+    asked = inspect.signature(known, eval_str=True).parameters
 
     def run(**values: Any) -> None:
         named = [values[each.name] for each in names]
-        told = [(each, values[each.name]) for each in fields]
         # A flag that is not given is False; of a pair of flags that is the second of them.
         given = {
             each.name: _read(each, value)
-            for each, value in told
-            if value is not None and (value is not False or "/" in each.option)
+            for each in fields
+            if (value := values[each.name]) is not None and (value is not False or "/" in each.option)
         }
         if verb == "change" and not given:
             raise typer.BadParameter("There is nothing to do: give at least one option.")
-        enter(lambda conn: getattr(thing, verb)(conn, *named, known=known(), **given))
+        knows = known(**{name: values[name] for name in asked})
+        enter(lambda conn: getattr(thing, verb)(conn, *named, known=knows, **given))
 
     parameters = [_argument(each) for each in names]
-    parameters += [_argument(each) for each in fields if each.positional and verb == "add"]
-    parameters += [_option(each, verb) for each in fields if not (each.positional and verb == "add")]
-    ordered = sorted(parameters, key=lambda each: each.default is not inspect.Parameter.empty)
+    parameters += [_argument(each) if each.positional and adds else _option(each, as_verb) for each in fields]
+    parameters += [each for name, each in asked.items() if name not in {other.name for other in parameters}]
+    return _signed(run, parameters, f"{verb}_{thing.table}")
+
+
+def _listing(thing: Thing, known: Callable[..., Any]) -> Callable[..., None]:
+    """A command that lists."""
+
+    def run(form: Format | None, output: Path | None, **values: Any) -> None:
+        by = {each.name: _read(each, value) for each in thing.narrowed_by if (value := values[each.name]) is not None}
+        listed(lambda conn: thing.list(conn, known=known(), **by), form, output)
+
+    parameters = [_argument(each, None) if each.positional else _option(each, "remove") for each in thing.narrowed_by]
+    more = (("form", Form), ("output", Output))
+    parameters += [inspect.Parameter(name, _BY_NAME, annotation=told, default=None) for name, told in more]
+    return _signed(run, parameters, f"list_{thing.table}")
+
+
+_BY_NAME: Any = inspect.Parameter.KEYWORD_ONLY
+_REQUIRED: Any = inspect.Parameter.empty
+
+
+def _signed(run: Callable[..., None], parameters: Sequence[inspect.Parameter], name: str) -> Callable[..., None]:
+    """A command with parameters, arguments before options, and those that must be given before others."""
+    ordered = sorted(
+        (each.replace(kind=_BY_NAME) for each in parameters), key=lambda each: each.default is not _REQUIRED
+    )
     run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in ordered}
-    run.__name__ = f"{verb}_{thing.table}"
+    run.__name__ = name
     return run
 
 
-def _argument(field: Field) -> inspect.Parameter:
-    kind = int if field.kind.type is int else str
+def _argument(field: Field, default: Any = _REQUIRED) -> inspect.Parameter:
+    kind: Any = int if field.kind.type is int else str
     metavar = field.kind.metavar or field.name.upper()
+    metavar = metavar if default is _REQUIRED else f"[{metavar}]"
     told = typer.Argument(metavar=metavar, help=field.help, show_default=False, min=field.kind.least)
-    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, told])
+    kind = Annotated[kind if default is _REQUIRED else kind | None, told]
+    return inspect.Parameter(field.name, _BY_NAME, annotation=kind, default=default)
 
 
 def _option(field: Field, verb: Verb) -> inspect.Parameter:
-    kind: Any = field.kind.type if field.kind.type in (int, bool) else str
+    # What has a word of its own in the help is read from a text.
+    kind: Any = field.kind.type if field.kind.type in (int, bool) and not field.kind.metavar else str
     if field.kind.words:
         kind = StrEnum(field.name, {word: word for word in field.kind.words})
+    elif field.kind.type == list[list[str]]:
+        kind = list[str]
     text = f"{field.help[:-1]}; none for none." if field.lacks and verb == "change" and kind is str else field.help
     is_flag = kind is bool and "/" not in field.option
     told = typer.Option(
@@ -193,9 +220,9 @@ def _option(field: Field, verb: Verb) -> inspect.Parameter:
         show_default=(field.default if verb == "add" else "") or False,
         min=field.kind.least,
     )
-    default = inspect.Parameter.empty if verb in field.required else False if is_flag else None
+    default = _REQUIRED if verb in field.required else False if is_flag else None
     annotation = Annotated[kind if default is not None else kind | None, told]
-    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return inspect.Parameter(field.name, _BY_NAME, default=default, annotation=annotation)
 
 
 def _read(field: Field, given: Any) -> Any:
@@ -203,22 +230,13 @@ def _read(field: Field, given: Any) -> Any:
 
     if field.lacks and given == "none":
         return None
+    if field.secret and given == "-":
+        given = typer.prompt(field.help.partition(",")[0].rstrip("."), err=True)
+    text = ";".join(given) if isinstance(given, list) else given
     try:
-        return field.kind.read(given) if isinstance(given, str) else given
+        return field.kind.read(text) if isinstance(text, str) else text
     except EntryError as error:
         raise typer.BadParameter(str(error)) from None
-
-
-def given(**values: Any) -> dict[str, Any]:
-    """The options that were given; `none` stands for nothing.
-
-    Raises:
-        typer.BadParameter: when there is none at all.
-    """
-    chosen = {name: value for name, value in values.items() if value is not None}
-    if not chosen:
-        raise typer.BadParameter("There is nothing to do: give at least one option.")
-    return {name: None if value == "none" else value for name, value in chosen.items()}
 
 
 def a_day(text: str | None) -> Any:
@@ -231,16 +249,3 @@ def a_day(text: str | None) -> Any:
 def listed_words(text: str | None) -> list[str] | None:
     """Words given with commas between them; None when they were not given."""
     return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
-
-
-def listed_numbers(text: str | None) -> list[int] | None:
-    """Whole numbers given with commas between them; None when they were not given.
-
-    Raises:
-        typer.BadParameter: when one is no whole number.
-    """
-    words = listed_words(text)
-    try:
-        return None if words is None else [int(word) for word in words]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r}: write whole numbers with commas, as in 10,6,5,4,3,2,1,1.") from None

@@ -198,15 +198,15 @@ def ingest_logs(
         gamestats ingest logs /var/log/app/log.2026-01-01 --product shop
     """
     from gamestats_assets.cli.entering import person
+    from gamestats_assets.demo_data.entered import PRODUCT
     from gamestats_assets.demo_data.logs.landing import land_logs
-    from gamestats_assets.demo_data.products import add_product
-    from gamestats_assets.lakehouse.ops import entering, select
+    from gamestats_assets.lakehouse.ops import entering
     from gamestats_assets.lakehouse.stores import Stores
 
     stores = Stores()
     with entering(stores.postgres_url, person()) as conn:
-        if not select(conn, "products", {"product": product}):
-            say(add_product(conn, product).line(), "green")
+        if not PRODUCT.rows(conn, product=product):
+            say(PRODUCT.add(conn, product).line(), "green")
     with counting("Taking files") as progress:
         report = land_logs(paths, product, stores.landing, progress=progress)
     for outcome in report.outcomes:

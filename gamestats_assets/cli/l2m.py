@@ -10,22 +10,24 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entering import Form, Output, enter, listed
+from gamestats_assets.cli.entering import Form, Output, entered_by
 from gamestats_assets.cli.frames import format_for, write_frame
 from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
+from gamestats_assets.l2m.entered import WHITELIST_ENTRY
 
-l2m_app = typer.Typer(
-    cls=CarefulGroup,
-    no_args_is_help=True,
-    help="""
-    The MMO: addresses that many honest players share, how well farmers are found, and simulated logs.
+_SAID = {
+    "add": (
+        "Of one that is there the note is changed, if one is given.\n\nMind the last point: 103.7.0. is a network of "
+        "256 addresses, and 103.7.0 would also cover 103.7.01, as 103.7.1 does 103.7.10 to 103.7.199. Fewer than two "
+        "whole numbers are refused.",
+        '103.7.0. --note "a cafe in Hanoi"',
+        "2001:db8:1:",
+    ),
+    "remove": ("", "103.7.0."),
+    "list": ("", ""),
+}
 
-        gamestats l2m simulate l2m-logs --accounts 2000 --days 7
-        gamestats ingest l2m l2m-logs
-        gamestats l2m whitelist add 103.7.0. --note "a cafe"
-        gamestats l2m farmers
-    """,
-)
+app = typer.Typer(cls=CarefulGroup)
 whitelist_app = typer.Typer(
     cls=CarefulGroup,
     no_args_is_help=True,
@@ -38,14 +40,8 @@ whitelist_app = typer.Typer(
         gamestats l2m whitelist remove 103.7.0.
     """,
 )
-l2m_app.add_typer(whitelist_app, name="whitelist")
-
-_Prefix = Annotated[
-    str,
-    typer.Argument(
-        metavar="PREFIX", help="How the addresses begin, such as 103.7.0. with its last point.", show_default=False
-    ),
-]
+app.add_typer(whitelist_app, name="whitelist")
+entered_by(whitelist_app, WHITELIST_ENTRY, _SAID, add="take", remove="remove", list="list")
 
 
 class LogFormat(StrEnum):
@@ -56,53 +52,7 @@ class LogFormat(StrEnum):
     JSONL = "jsonl"
 
 
-@whitelist_app.command("add")
-def add(
-    prefix: _Prefix,
-    note: Annotated[str | None, typer.Option(help="Whose addresses these are.", show_default=False)] = None,
-) -> None:
-    """Whitelist the addresses that begin so. Of an entry that is there the note is changed, if one is given.
-
-    Mind the last point: 103.7.0. is a network of 256 addresses, and 103.7.0 would also cover 103.7.01, as 103.7.1 does
-    103.7.10 to 103.7.199. Fewer than two whole numbers are refused.
-
-    Examples:
-
-        gamestats l2m whitelist add 103.7.0. --note "a cafe in Hanoi"
-        gamestats l2m whitelist add 2001:db8:1:
-    """
-    from gamestats_assets.l2m.whitelist import add_prefix
-
-    enter(lambda conn: add_prefix(conn, prefix, note))
-
-
-@whitelist_app.command("remove")
-def remove(prefix: _Prefix) -> None:
-    """Take an entry off the whitelist.
-
-    Example:
-
-        gamestats l2m whitelist remove 103.7.0.
-    """
-    from gamestats_assets.l2m.whitelist import remove_prefix
-
-    enter(lambda conn: remove_prefix(conn, prefix))
-
-
-@whitelist_app.command("list")
-def list_whitelist(form: Form = None, output: Output = None) -> None:
-    """List the whitelist.
-
-    Example:
-
-        gamestats l2m whitelist list
-    """
-    from gamestats_assets.l2m.whitelist import list_prefixes
-
-    listed(list_prefixes, form, output)
-
-
-@l2m_app.command("farmers")
+@app.command("farmers")
 def farmers(
     day: Annotated[
         datetime | None,
@@ -148,7 +98,7 @@ def farmers(
     write_frame(found.with_columns(pl.col(pl.Float64).round(3)), format_for(form, output), output)
 
 
-@l2m_app.command("simulate")
+@app.command("simulate")
 def simulate_logs(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where the logs go; a folder for each day.", show_default=False)

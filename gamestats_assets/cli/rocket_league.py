@@ -12,21 +12,43 @@ from typing import Annotated, Literal
 
 import typer
 
-from gamestats_assets.cli.entering import Form, Output, enter, in_transaction, listed
+from gamestats_assets.cli.entering import Form, Output, enter, entered_by, in_transaction, listed
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, quiet_warnings, say, status
+from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
 
-rocket_league_app = typer.Typer(
-    cls=CarefulGroup,
-    no_args_is_help=True,
-    help="""
-    Rocket League: where a player is weak for the rank, what to train, and whether it helps.
+_SAID = {
+    "track": (
+        "Track a player, or change what is entered of one.\n\nOnce the player agrees (--consent), new replays are "
+        "looked for at ballchasing every ten minutes while gamestats up runs, the history is fetched, and tables are "
+        "made of the player alone. Until then, and after --no-consent, none of it is done. Addresses are encrypted "
+        "with GAMESTATS_ENCRYPTION_KEY.",
+        "steam:76561190000000001 --consent --days 90",
+        "epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365",
+        "steam:76561190000000001 --email -",
+        "steam:76561190000000001 --no-consent",
+    ),
+    "untrack": (
+        "Look for a player's replays no more. What is there stays, and the report can still be made.\n\nTo take the "
+        "player's own tables away: gamestats rocket-league track PLAYER --no-consent. To remove everything: gamestats "
+        "rocket-league forget. To go on: gamestats rocket-league track.",
+        "steam:76561190000000001",
+    ),
+    "players": (
+        "List tracked players: what they agreed to, and when ballchasing was last asked for their replays.",
+        "",
+    ),
+    "rank": (
+        "Enter a tracked player's rank: replays do not tell it. What ballchasing tells later counts again.",
+        "steam:76561190000000001 ranked-doubles champion-2 --division 3",
+    ),
+    "train": (
+        "Enter what a tracked player trained.",
+        "steam:76561190000000001 --pack 5CCE-FB29-7B05-A0B1 --minutes 20",
+        "Alfa --skill saves --minutes 45 --attempts 60 --successes 41 --at 2026-03-14",
+    ),
+}
 
-        gamestats rocket-league track steam:76561190000000001 --consent
-        gamestats rocket-league train steam:76561190000000001 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
-        gamestats rocket-league report steam:76561190000000001
-        gamestats rocket-league forget steam:76561190000000001
-    """,
-)
+app = typer.Typer(cls=CarefulGroup)
 
 _Player = Annotated[
     str,
@@ -35,184 +57,34 @@ _Player = Annotated[
     ),
 ]
 
-_Account = Annotated[
-    str,
-    typer.Argument(metavar="PLAYER", help="Platform and account: steam:76561190000000001.", show_default=False),
-]
-
 
 def _id_of(player: str) -> str:
     """The id of a player, who need not be tracked where it is given as one; a name is that of a tracked player."""
     from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
-    from gamestats_assets.rocket_league.players import tracked
 
     try:
         return parse_player_id(player)
     except PlayerIdError:
         if ":" in player:
             raise
-    return in_transaction(lambda conn: tracked(conn, player))["player_id"]
+    return in_transaction(lambda conn: PLAYER.find(conn, player))["player_id"]
 
 
-@rocket_league_app.command("track")
-def track_player(
-    player: _Account,
-    consent: Annotated[
-        bool | None,
-        typer.Option(
-            "--consent/--no-consent", help="The player agrees to the analysis, or not any more.", show_default=False
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name to show.", show_default=False)] = None,
-    email: Annotated[
-        str | None,
-        typer.Option(
-            help="E-mail address, kept encrypted; - asks for it, so that it stands in no history of commands.",
-            show_default=False,
-        ),
-    ] = None,
-    days: Annotated[
-        int | None,
-        typer.Option(min=0, max=3650, help="Days back of which replays are fetched; 30 at first.", show_default=False),
-    ] = None,
-    keep_days: Annotated[
-        int | None,
-        typer.Option(min=1, max=36500, help="Days for which matches are kept; 730 at first.", show_default=False),
-    ] = None,
-) -> None:
-    """Track a player, or change what is entered of one.
-
-    Once the player agrees (--consent), new replays are looked for at ballchasing every ten minutes while gamestats up
-    runs, the history is fetched, and tables are made of the player alone. Until then, and after --no-consent, none of
-    it is done. Addresses are encrypted with GAMESTATS_ENCRYPTION_KEY.
-
-    Examples:
-
-        gamestats rocket-league track steam:76561190000000001 --consent --days 90
-        gamestats rocket-league track epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365
-        gamestats rocket-league track steam:76561190000000001 --email -
-        gamestats rocket-league track steam:76561190000000001 --no-consent
-    """
+def _custody() -> Custody:
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.rocket_league.identities import parse_player_id
-    from gamestats_assets.rocket_league.players import track
     from gamestats_assets.rocket_league.source import GAME
     from gamestats_assets.rocket_league.tombstones import any_buried
 
     stores = Stores()
-    if any_buried(stores.landing, GAME, [parse_player_id(player)]):
-        say("The player was forgotten on request: files that name the player are refused.", "red", console=err())
-        raise typer.Exit(1)
-    key = stores.settings.encryption_key
-    if email == "-":
-        email = typer.prompt("E-mail address", err=True)
-    enter(
-        lambda conn: track(
-            conn,
-            player,
-            now=datetime.now(UTC),
-            username=name,
-            email=email,
-            key=key,
-            days=days,
-            retention_days=keep_days,
-            consents=consent,
-        )
-    )
+    return Custody(stores.settings.encryption_key, lambda player_id: any_buried(stores.landing, GAME, [player_id]))
 
 
-@rocket_league_app.command("untrack")
-def untrack_player(player: _Player) -> None:
-    """Look for a player's replays no more. What is there stays, and the report can still be made.
-
-    To take the player's own tables away: gamestats rocket-league track PLAYER --no-consent. To remove everything:
-    gamestats rocket-league forget. To go on: gamestats rocket-league track.
-
-    Example:
-
-        gamestats rocket-league untrack steam:76561190000000001
-    """
-    from gamestats_assets.rocket_league.players import untrack
-
-    enter(lambda conn: untrack(conn, player))
+entered_by(app, PLAYER, _SAID, _custody, track="take", untrack="remove", players="list")
+entered_by(app, RANK, _SAID, rank="take")
+entered_by(app, TRAINING_SESSION, _SAID, train="add")
 
 
-@rocket_league_app.command("players")
-def list_tracked(form: Form = None, output: Output = None) -> None:
-    """List tracked players: what they agreed to, and when ballchasing was last asked for their replays.
-
-    Example:
-
-        gamestats rocket-league players
-    """
-    from gamestats_assets.rocket_league.players import list_players
-
-    listed(list_players, form, output)
-
-
-@rocket_league_app.command("rank")
-def enter_rank(
-    player: _Player,
-    playlist: Annotated[str, typer.Argument(help="Playlist, such as ranked-doubles.", show_default=False)],
-    rank: Annotated[str, typer.Argument(help="Rank, such as champion-2.", show_default=False)],
-    division: Annotated[int | None, typer.Option(min=1, max=4, help="Division.", show_default=False)] = None,
-) -> None:
-    """Enter a tracked player's rank: replays do not tell it. What ballchasing tells later counts again.
-
-    Example:
-
-        gamestats rocket-league rank steam:76561190000000001 ranked-doubles champion-2 --division 3
-    """
-    from gamestats_assets.rocket_league.players import give_rank
-
-    enter(lambda conn: give_rank(conn, player, playlist, rank, division))
-
-
-@rocket_league_app.command("train")
-def enter_training(
-    player: _Player,
-    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="How long.")],
-    pack: Annotated[str | None, typer.Option(help="Code of a training pack.", show_default=False)] = None,
-    skill: Annotated[
-        str | None, typer.Option(help="What was trained, where the pack is not in the catalogue.", show_default=False)
-    ] = None,
-    attempts: Annotated[int | None, typer.Option(min=0, help="Attempts.", show_default=False)] = None,
-    successes: Annotated[int | None, typer.Option(min=0, help="Successes among them.", show_default=False)] = None,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="TIME",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"],
-            help="When it was over, UTC; now without.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Enter what a tracked player trained.
-
-    Examples:
-
-        gamestats rocket-league train steam:76561190000000001 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
-        gamestats rocket-league train Alfa --skill saves --minutes 45 --attempts 60 --successes 41 --at 2026-03-14
-    """
-    from gamestats_assets.rocket_league.players import add_session
-
-    when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    enter(
-        lambda conn: add_session(
-            conn,
-            player,
-            completed_at=when,
-            duration_s=round(minutes * 60),
-            code=pack,
-            skill=skill,
-            attempts=attempts,
-            successes=successes,
-        )
-    )
-
-
-@rocket_league_app.command("sessions")
+@app.command("sessions")
 def list_training(
     player: Annotated[
         str | None, typer.Argument(metavar="[PLAYER]", help="Of one player alone.", show_default=False)
@@ -228,15 +100,13 @@ def list_training(
         gamestats rocket-league sessions
         gamestats rocket-league sessions --remove 12
     """
-    from gamestats_assets.rocket_league.players import list_sessions, remove_session
-
     if remove is not None:
-        enter(lambda conn: remove_session(conn, remove))
+        enter(lambda conn: TRAINING_SESSION.remove(conn, remove))
         return
-    listed(lambda conn: list_sessions(conn, player), form, output)
+    listed(lambda conn: TRAINING_SESSION.list(conn, player), form, output)
 
 
-@rocket_league_app.command("packs")
+@app.command("packs")
 def search_packs(
     words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Words that all occur.")] = None,
     category: Annotated[
@@ -288,7 +158,7 @@ def _range(text: str | None) -> tuple[int, int] | None:
         ) from None
 
 
-@rocket_league_app.command("upload")
+@app.command("upload")
 def upload_replays(
     paths: Annotated[
         list[Path], typer.Argument(metavar="REPLAY...", help="Replays, and folders of them.", show_default=False)
@@ -358,7 +228,7 @@ def upload_replays(
         raise typer.Exit(1)
 
 
-@rocket_league_app.command("report")
+@app.command("report")
 def report(
     player: _Player,
     to: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to.")] = Path("rocket-league-report.html"),
@@ -374,19 +244,18 @@ def report(
         gamestats rocket-league report Alfa --out alfa.html
     """
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.rocket_league.players import tracked
     from gamestats_assets.rocket_league.report import write_report
 
     if to.is_dir():
         advice = f"{to} is a folder; give a file, such as {to / 'rocket-league-report.html'}."
         raise typer.BadParameter(advice, param_hint="--out")
-    entry = in_transaction(lambda conn: tracked(conn, player))
+    entry = in_transaction(lambda conn: PLAYER.find(conn, player))
     with status("Drawing"):
         write_report(to, Stores().lake, entry)
     say(f"Written: {to}")
 
 
-@rocket_league_app.command("export")
+@app.command("export")
 def export(
     player: _Player,
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to; the player's id without.")] = None,
@@ -416,7 +285,7 @@ def export(
     say(f"{counted(sum(rows.values()), 'row')} of {counted(len(rows), 'table')}: {to}")
 
 
-@rocket_league_app.command("forget")
+@app.command("forget")
 def forget_player(
     player: _Player,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -487,7 +356,7 @@ def forget_player(
     )
 
 
-@rocket_league_app.command("simulate")
+@app.command("simulate")
 def simulate(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.", show_default=False)

@@ -124,7 +124,9 @@ def deferred(module: str, help: str) -> typer.Typer:
         @property
         def commands(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
             if self.is_made and self.loaded is None:
-                Deferred.loaded = typer.main.get_group(import_module(module).app).commands
+                app = import_module(module).app
+                app.rich_markup_mode = "markdown"
+                Deferred.loaded = typer.main.get_group(app).commands
             return self.loaded or {}
 
         @commands.setter

@@ -187,7 +187,8 @@ class Field:
         column: as messages and files call it, where not by its name.
         stored: column of the table, where it is not called so; empty where no column has it as it is given.
         option: as commands call it, where not by its name.
-        positional: whether the command that adds takes it without its name.
+        positional: whether commands take it without its name.
+        secret: whether nobody is shown it; commands ask for it where `-` is given.
     """
 
     name: str
@@ -201,6 +202,7 @@ class Field:
     stored: str | None = None
     option: str = ""
     positional: bool = False
+    secret: bool = False
 
     @property
     def told(self) -> str:
@@ -260,7 +262,7 @@ class NeededBy:
 
 def plural(kind: str) -> str:
     """Several of a kind."""
-    return {"roster entry": "roster entries", "match": "matches"}.get(kind, f"{kind}s")
+    return f"{kind[:-1]}ies" if kind.endswith("ry") else f"{kind}es" if kind.endswith("ch") else f"{kind}s"
 
 
 def command(*words: object) -> str:
@@ -310,6 +312,7 @@ class Thing:
         found_by: what one that is there is named by, where that is less.
         beside: what may have to be said besides to find or to place one.
         fields: what is said of it.
+        narrowed_by: what a list may be asked for by.
         listed: columns of a list, by the query's columns or `column AS name`.
         order: of lists, by columns of the query.
         knows: what is known of what people name, where the caller says nothing else.
@@ -324,6 +327,7 @@ class Thing:
     found_by: ClassVar[tuple[Field, ...]] = ()
     beside: ClassVar[tuple[Field, ...]] = ()
     fields: ClassVar[tuple[Field, ...]] = ()
+    narrowed_by: ClassVar[tuple[Field, ...]] = ()
     listed: ClassVar[tuple[str, ...]]
     order: ClassVar[tuple[LiteralString, ...]]
     knows: ClassVar[Any] = None
@@ -375,6 +379,10 @@ class Thing:
 
     def leave(self, entry: Entry) -> None:
         """Add notes on a removal, or refuse it."""
+
+    def at(self, row: Row) -> Row:
+        """The columns that tell its row from all others."""
+        return {self.key: row[self.key]}
 
     def zone(self, row: Row) -> ZoneInfo:
         """The time zone in which its moments are told."""
@@ -461,11 +469,11 @@ class Thing:
             raise StillNeededError(f"{_begun(self.what(row))} cannot be removed while something refers to it: {told}")
         entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
         self.leave(entry)
-        ops.delete(conn, self.table, {self.key: row[self.key]})
+        ops.delete(conn, self.table, self.at(row))
         return Entered(self.kind, self.what(row), "removed", notes=tuple(entry.notes), row=row)
 
-    def list(self, conn: psycopg.Connection, **where: Any) -> pl.DataFrame:
-        """What is entered, in the columns of `listed`."""
+    def list(self, conn: psycopg.Connection, *, known: Any = None, **where: Any) -> pl.DataFrame:
+        """What is entered, in the columns of `listed`; of it what has some values, or what is of what is named."""
         columns = [each.partition(" AS ") for each in self.listed]
         frame = ops.frame_of(conn, self.query, where, self.order)
         return frame.select(pl.col(column).alias(name or column) for column, _, name in columns)
@@ -512,18 +520,23 @@ class Thing:
         is_alone: bool = True,
     ) -> Entered:
         entry = Entry(conn, asked, given, row, is_new=False, known=known)
-        values = self.settle(entry)
+        return self._written(entry, self.settle(entry), is_alone=is_alone)
+
+    def _written(self, entry: Entry, values: Mapping[str, Any], *, is_alone: bool = True) -> Entered:
+        """Write what differs from the row that is there."""
+        row, zone = entry.row, self.zone(entry.row)
         differing = {name: value for name, value in values.items() if row[name] != value}
-        outcome: Outcome = "changed" if differing else "unchanged"
         if differing:
-            ops.update(conn, self.table, {self.key: row[self.key]}, differing)
-        zone = self.zone(row)
+            ops.update(entry.conn, self.table, self.at(row), differing)
+        hidden = {each.name if each.stored is None else each.stored for each in self.fields if each.secret}
         changes = tuple(
-            f"{name} {told_value(row[name], zone)} -> {told_value(value, zone)}" for name, value in differing.items()
+            name if name in hidden else f"{name} {told_value(row[name], zone)} -> {told_value(value, zone)}"
+            for name, value in differing.items()
         )
         entry.row = entry.would_be(values)
         if is_alone:
             self.entered(entry)
+        outcome: Outcome = "changed" if differing else "unchanged"
         return Entered(self.kind, self.what(row), outcome, changes, tuple(entry.notes), row)
 
     def _found(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row:
@@ -569,6 +582,16 @@ def told_value(value: Any, zone: ZoneInfo) -> str:
 
 def _begun(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
+
+
+class Kept(Thing):
+    """A thing that has data, and stays: to remove it makes it inactive (column `is_active`)."""
+
+    def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
+        """See `Thing.remove_row`."""
+        entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
+        self.leave(entry)
+        return self._written(entry, {"is_active": False})
 
 
 class Named(Thing):

@@ -17,9 +17,9 @@ from gamestats_assets.lakehouse.landing import LandedFile
 from gamestats_assets.lakehouse.ops import entering, rows, select
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted
 from gamestats_assets.rocket_league.erasure import files_naming, player_columns
 from gamestats_assets.rocket_league.identities import parse_player_id
-from gamestats_assets.rocket_league.players import EncryptionKeyError, decrypted
 from gamestats_assets.rocket_league.tables import ALL, SNAPSHOTS, MatchFacts, RawPlayerStats, RawReplays, ReplayFrames
 
 _README = """\

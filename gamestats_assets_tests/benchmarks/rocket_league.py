@@ -57,7 +57,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_MATCH
 from gamestats_assets.rocket_league.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.cohorts import player_profiles, rank_cohorts
-from gamestats_assets.rocket_league.players import track
+from gamestats_assets.rocket_league.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.rank_models import next_models
 from gamestats_assets.rocket_league.replay_files import match_row, read_replay
 from gamestats_assets.rocket_league.replay_network import UnreadableReplayError
@@ -303,7 +303,8 @@ def single(replays: Path, rounds: int) -> dict[str, Any]:
         run(BY_DAY, days[0].isoformat(), days[-1].isoformat())
         migrate(stores.postgres_url)
         with psycopg.connect(stores.postgres_url.get_secret_value()) as conn:
-            track(conn, player_id, now=datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC), consents=True)
+            now = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+            PLAYER.add(conn, player_id, known=Custody(now=now), consents=True)
         run(t.SNAPSHOTS)
         run(OF_ALL)
         instance.add_dynamic_partitions(RL_PLAYER, [player_id])

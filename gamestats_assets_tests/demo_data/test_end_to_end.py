@@ -24,8 +24,8 @@ from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game
 from gamestats_assets.demo_data.configuration import Configuration, Dirt
 from gamestats_assets.demo_data.definitions import watched
+from gamestats_assets.demo_data.entered import PRODUCT, Origin
 from gamestats_assets.demo_data.logs.landing import land_logs
-from gamestats_assets.demo_data.products import add_product, change_product
 from gamestats_assets.lakehouse.landing import decompressed
 from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.postgres import connect
@@ -68,8 +68,8 @@ def processed(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
 def _processed(folder: Path, settings: Settings) -> Iterator[Session]:
     stores = Stores(settings)
     with entering(stores.postgres_url, "ann") as conn:
-        add_product(conn, "shop", taxonomy=TAXONOMY, rules=RULES, origin="analyst", configuration=RUN, generated=True)
-        add_product(
+        PRODUCT.add(conn, "shop", known=Origin(TAXONOMY, RULES, "analyst", RUN))
+        PRODUCT.add(
             conn, "foreign", payment_event="pay", amount_property="money", currency_property="currency",
             funnels=[["open", "pay"]],
         )  # fmt: skip
@@ -292,7 +292,7 @@ def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session
     )
     before = {table: made(asset_key(table)) for table in t.ALL}
     with entering(stores.postgres_url, "ann") as conn:
-        change_product(conn, "foreign", funnels=[["pay", "open"]])
+        PRODUCT.change(conn, "foreign", funnels=[["pay", "open"]])
     processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
     behind = behind_of(game(), Look(stores, game().graph))
     assert {key.rpartition("|")[2] for keys in behind.why.values() for key in keys} == {"foreign"}
@@ -324,7 +324,7 @@ def test_the_sensor_asks_for_a_product_that_was_entered_then_for_its_days(proces
     assert tick() == []
     second = RUN.model_copy(update={"seed": 4, "days": 2})
     with entering(stores.postgres_url, "ann") as conn:
-        add_product(conn, "second", taxonomy=TAXONOMY, rules=RULES, origin="a", configuration=second, generated=True)
+        PRODUCT.add(conn, "second", known=Origin(TAXONOMY, RULES, "a", second))
     (asked,) = tick()
     assert (asked.tags[KIND_TAG], asked.partition_key) == ("product", "second")
     assert asked.asset_selection
@@ -337,7 +337,7 @@ def test_the_sensor_asks_for_a_product_that_was_entered_then_for_its_days(proces
     assert asked.tags[PARTITIONS_TAG] == "2026-01-05|second,2026-01-06|second"
     assert {asset_key(t.DemoLogs), asset_key(t.Events)} <= {*(asked.asset_selection or ())}
     with entering(stores.postgres_url, "ann") as conn:
-        change_product(conn, "second", is_active=False)
+        PRODUCT.change(conn, "second", is_active=False)
     processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
     # Nothing of it is to be generated any more; other tables still follow from what was entered.
     assert not any(asset_key(t.DemoLogs) in (each.asset_selection or ()) for each in tick())

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game
+from gamestats_assets.demo_data.entered import PRODUCT
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
-from gamestats_assets.demo_data.products import add_product
 from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.lakehouse.stores import Stores
@@ -39,7 +39,7 @@ def test_the_others_are_made_without_it_and_it_comes_back(check: Check, tmp_path
     stores = Stores(Settings(data=str(tmp_path), postgres_url=SecretStr(ops_database), workers=1))
     with entering(stores.postgres_url, "ada") as conn:
         for name in ("shop", "bank"):
-            add_product(conn, name)
+            PRODUCT.add(conn, name)
     logs = {
         "shop": [record("12:00:00", name="odd"), record("11:00:00", day=1), record("11:00:00", day=2)],
         "bank": [record("11:00:00", account_id="b", distinct_id="e")],

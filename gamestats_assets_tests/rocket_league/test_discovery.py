@@ -21,8 +21,9 @@ from gamestats_assets.apis.limits import SharedLimits, Window
 from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, versions
-from gamestats_assets.rocket_league import discovery, players
+from gamestats_assets.rocket_league import discovery
 from gamestats_assets.rocket_league.ballchasing import BallchasingApi, Listed
+from gamestats_assets.rocket_league.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.naming import accounts_in_replay
 from gamestats_assets.rocket_league.tombstones import bury
 from gamestats_assets_tests.lakehouse.processes import at_once, die, killed
@@ -87,7 +88,8 @@ def track(
 ) -> None:
     for account in accounts:
         with entering(url, "ada") as conn:
-            players.track(conn, f"steam:{account}", now=now, days=days, consents=consents)
+            told = {name: value for name, value in (("days", days), ("consents", consents)) if value is not None}
+            PLAYER.take(conn, f"steam:{account}", known=Custody(now=now), **told)
 
 
 def found(url: SecretStr, *ids: str) -> None:
@@ -174,7 +176,7 @@ def test_a_player_is_looked_for_every_ten_minutes_while_active(
 ) -> None:
     track(url, ANN, BOB)
     with entering(url, "ada") as conn:
-        players.untrack(conn, f"steam_{BOB}")
+        PLAYER.remove(conn, f"steam_{BOB}")
     dues = [discovery.find(url, api, now=NOW + minutes * MINUTES).due for minutes in (0, 9, 10, 19, 20)]
     assert dues == [1, 0, 1, 0, 1]
     assert set(asked_players(server)) == {ANN}
@@ -197,7 +199,7 @@ def test_who_did_not_agree_or_does_not_any_more_is_not_looked_for(
 
 def test_an_account_is_asked_for_as_it_is_written(url: SecretStr, server: Server, api: BallchasingApi) -> None:
     with entering(url, "ada") as conn:
-        players.track(conn, "PS4: Darko_oklm", now=NOW, consents=True)
+        PLAYER.take(conn, "PS4: Darko_oklm", known=Custody(now=NOW), consents=True)
     assert discovery.find(url, api, now=NOW).asked == ["ps4_darko_oklm"]
     assert [query["player-id"] for query in listings(server)] == ["ps4:Darko_oklm"]
 

@@ -28,7 +28,7 @@ from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league import erasure, masking, players
+from gamestats_assets.rocket_league import entered, erasure, masking
 from gamestats_assets.rocket_league.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.erasure import Forgotten, enforce_retention, forget, traces
 from gamestats_assets.rocket_league.export import export_player
@@ -359,8 +359,8 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
     (name,) = names_of(player_id)
     with entering(played.postgres_url, "ann") as conn:
         for who in (player_id, other):
-            players.track(conn, who, now=NOW, consents=True)
-        players.give_rank(conn, player_id, "ranked-doubles", "champion-1")
+            entered.PLAYER.take(conn, who, known=entered.Custody(now=NOW), consents=True)
+        entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
         for number, match_id in enumerate(sorted(ids_of(player_id) | ids_of(other))):
             conn.execute(
                 "INSERT INTO ops.rl_replays_found (ballchasing_id, match_id) VALUES (%s, %s)", [str(number), match_id]
@@ -550,9 +550,11 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
     player_id = somebody()
     key = played.settings.encryption_key
     with entering(played.postgres_url, "ann") as conn:
-        players.track(conn, player_id, now=NOW, email="ann@example.org", key=key, consents=True)
-        players.give_rank(conn, player_id, "ranked-doubles", "champion-1")
-        players.add_session(conn, player_id, completed_at=NOW, duration_s=600, skill="saves")
+        entered.PLAYER.take(
+            conn, player_id, known=entered.Custody(key, now=NOW), email="ann@example.org", consents=True
+        )
+        entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
+        entered.TRAINING_SESSION.add(conn, player_id, completed_at=NOW, duration_s=600, skill="saves")
     counted = export_player(played, player_id, tmp_path / "all.zip")
     wanted = held(played, [RawPlayerStats, Participants])
     own = {table: frame.filter(pl.col("player_id") == player_id) for table, frame in wanted.items()}
@@ -633,7 +635,8 @@ def test_files_as_they_were_received_are_exported_when_they_are_wanted(played: S
 def test_an_address_that_cannot_be_read_is_said_to_be_kept(played: Stores, tmp_path: Path, ops_database: str) -> None:
     player_id = somebody()
     with entering(played.postgres_url, "ann") as conn:
-        players.track(conn, player_id, now=NOW, email="a@b.c", key=SecretStr(Fernet.generate_key().decode()))
+        lost = SecretStr(Fernet.generate_key().decode())
+        entered.PLAYER.take(conn, player_id, known=entered.Custody(lost, now=NOW), email="a@b.c")
     export_player(played, player_id, tmp_path / "all.zip")
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         entry = json.loads(archive.read("entry.json"))
@@ -655,8 +658,8 @@ def test_players_are_masked_in_matches_that_are_older_than_they_are_kept(played:
     days = {who: days_of(played, who) for who in (long, short, never)}
     today = date(2026, 1, 8)
     with entering(played.postgres_url, "ann") as conn:
-        players.track(conn, long, now=NOW, retention_days=2)
-        players.track(conn, short, now=NOW, retention_days=1)
+        entered.PLAYER.take(conn, long, known=entered.Custody(now=NOW), retention_days=2)
+        entered.PLAYER.take(conn, short, known=entered.Custody(now=NOW), retention_days=1)
     for again in (False, True):
         told = enforce_retention(played, today)
         assert [(who, first) for who, first, _ in told] == sorted([(long, date(2026, 1, 6)), (short, date(2026, 1, 7))])

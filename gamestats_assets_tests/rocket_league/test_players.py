@@ -20,8 +20,8 @@ from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import Entered, EntryError, UnknownNameError
 from gamestats_assets.lakehouse.ops import RefusedEntryError, entering, snapshot
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.rocket_league import players
-from gamestats_assets.rocket_league.players import RETENTION_DAYS, EncryptionKeyError, decrypted, encrypted
+from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted
+from gamestats_assets.rocket_league.entered import PLAYER, RANK, RETENTION_DAYS, TRAINING_SESSION, Custody
 from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, RlPlayers, RlRanks, TrainingSessions
 from gamestats_assets.settings import shipped
 
@@ -51,8 +51,8 @@ Track = Callable[..., Entered]
 
 @pytest.fixture
 def track(conn: psycopg.Connection) -> Track:
-    def enter(player: str = ANN, *, now: datetime = NOW, **more: Any) -> Entered:
-        return players.track(conn, player, now=now, **more)
+    def enter(player: str = ANN, *, now: datetime = NOW, key: SecretStr | None = None, **more: Any) -> Entered:
+        return PLAYER.take(conn, player, known=Custody(key, now=now), **more)
 
     return enter
 
@@ -81,7 +81,7 @@ def test_what_is_not_given_stays(conn: psycopg.Connection, track: Track) -> None
     assert track(now=NOW + DAYS).outcome == "unchanged"
     assert row(conn) == before
     done = track(username="Anna")
-    assert (done.outcome, done.changes) == ("changed", ("username: Ann -> Anna",))
+    assert (done.outcome, done.changes) == ("changed", ("username Ann -> Anna",))
     changed = {"username": "Anna", "updated_at": row(conn)["updated_at"]}
     assert row(conn) == {**before, **changed}
 
@@ -115,7 +115,7 @@ def test_nothing_is_agreed_to_until_the_player_agrees(conn: psycopg.Connection, 
 def test_matches_are_kept_for_two_years_unless_said_otherwise(conn: psycopg.Connection, track: Track) -> None:
     track()
     assert row(conn)["retention_days"] == RETENTION_DAYS == 730
-    assert track(retention_days=30).changes == ("retention_days: 730 -> 30",)
+    assert track(retention_days=30).changes == ("retention_days 730 -> 30",)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_who_is_untracked_is_looked_for_again_when_that_is_wanted_alone(
     conn: psycopg.Connection, track: Track, given: dict[str, Any], is_active: bool
 ) -> None:
     track(consents=True)
-    players.untrack(conn, ANN)
+    PLAYER.remove(conn, ANN)
     track(**given)
     assert row(conn)["is_active"] is is_active
 
@@ -172,10 +172,10 @@ def test_what_no_account_of_steam_can_be_is_not_tracked(track: Track, player: st
 
 def test_who_is_untracked_is_kept_and_can_come_again(conn: psycopg.Connection, track: Track) -> None:
     track(username="Ann", consents=True)
-    assert players.untrack(conn, "ann").outcome == "changed"
-    assert players.untrack(conn, ANN).outcome == "unchanged"
+    assert PLAYER.remove(conn, "ann").outcome == "changed"
+    assert PLAYER.remove(conn, ANN).outcome == "unchanged"
     assert (row(conn)["is_active"], row(conn)["consented_at"]) == (False, NOW)
-    assert track().changes == ("is_active: False -> True",)
+    assert track().changes == ("is_active False -> True",)
 
 
 def test_a_player_is_called_by_id_or_by_a_name_that_is_the_player_s_alone(
@@ -186,20 +186,20 @@ def test_a_player_is_called_by_id_or_by_a_name_that_is_the_player_s_alone(
     track("ps4_bob", username="bob")
     track("xbox_1", username=ANN)
     for called in (ANN, "STEAM:76561198000000001", " ann "):
-        assert players.tracked(conn, called)["player_id"] == ANN, "an id is no name"
+        assert PLAYER.find(conn, called)["player_id"] == ANN, "an id is no name"
     with pytest.raises(UnknownNameError, match=f"Several tracked players are called BOB: {BOB}, ps4_bob"):
-        players.tracked(conn, "BOB")
+        PLAYER.find(conn, "BOB")
     for nobody in ("Cleo", "steam_1", "", "%"):
         with pytest.raises(UnknownNameError, match=r"is no tracked player\. Who is: gamestats rocket-league players"):
-            players.tracked(conn, nobody)
+            PLAYER.find(conn, nobody)
 
 
 def test_the_list_of_players_tells_when_they_were_looked_for(conn: psycopg.Connection, track: Track) -> None:
-    assert players.list_players(conn).schema["listed_at"] == pl.Datetime("us", "UTC")
+    assert PLAYER.list(conn).schema["listed_at"] == pl.Datetime("us", "UTC")
     track(ANN, username="Ann", email=ADDRESS, key=KEY)
     track(BOB, consents=True)
     ops.insert(conn, "rl_looks", {"player_id": ANN, "asked_at": NOW, "listed_at": NOW, "last_error": "no answer"})
-    first, second = players.list_players(conn).sort("player_id", descending=True).rows(named=True)
+    first, second = PLAYER.list(conn).sort("player_id", descending=True).rows(named=True)
     assert first == {
         "player_id": ANN, "username": "Ann", "is_active": True, "consented_at": None, "retention_days": 730,
         "wanted_since": NOW - 30 * DAYS, "listed_at": NOW, "last_error": "no answer",
@@ -244,10 +244,10 @@ def test_an_address_and_its_key_show_in_no_table_log_error_or_line(
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
 
-    def enter(player: str = ANN, **more: Any) -> None:
+    def enter(player: str = ANN, *, key: SecretStr | None = None, **more: Any) -> None:
         try:
             with entering(url, "ada") as conn:
-                done = players.track(conn, player, now=NOW, **more)
+                done = PLAYER.take(conn, player, known=Custody(key, now=NOW), **more)
             told.extend([repr(done), done.line(), *done.notes])
         except (EntryError, RefusedEntryError) as error:
             told.append("".join(traceback.format_exception(error)))
@@ -266,7 +266,7 @@ def test_an_address_and_its_key_show_in_no_table_log_error_or_line(
         for (table,) in tables:
             query = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier("ops", table))
             told.extend(line for (line,) in conn.execute(query).fetchall())
-        frame = players.list_players(conn)
+        frame = PLAYER.list(conn)
     told.extend([caplog.text, str(frame.rows()), str(snapshot(url, RlPlayers).rows())])
     assert any("Traceback" in text for text in told)
     assert any("Ann" in text for text in told)
@@ -290,20 +290,20 @@ def test_without_a_key_the_error_says_how_to_make_one() -> None:
 
 def test_a_rank_is_entered_per_playlist(conn: psycopg.Connection, track: Track) -> None:
     track(username="Ann")
-    done = players.give_rank(conn, "Ann", "ranked-doubles", "champion-2", 3)
+    done = RANK.take(conn, "Ann", "ranked-doubles", rank="champion-2", division=3)
     assert done.line() == f"created   rank of {ANN} in ranked-doubles: Champion II"
-    players.give_rank(conn, ANN, "ranked-duels", "Supersonic Legend")
+    RANK.take(conn, ANN, "ranked-duels", rank="Supersonic Legend")
     found = {each["playlist"]: (each["tier"], each["division"]) for each in ops.select(conn, "rl_ranks", {})}
     assert found == {"ranked-doubles": (17, 3), "ranked-duels": (22, None)}
-    changed = players.give_rank(conn, "Ann", "ranked-doubles", "champion-3", 1)
-    assert changed.changes == ("tier: 17 -> 18", "division: 3 -> 1")
+    changed = RANK.take(conn, "Ann", "ranked-doubles", rank="champion-3", division=1)
+    assert changed.changes == ("tier 17 -> 18", "division 3 -> 1")
 
 
 def test_a_rank_given_again_is_known_to_hold_still(conn: psycopg.Connection, track: Track) -> None:
     track()
-    players.give_rank(conn, ANN, "ranked-doubles", "gold-1")
+    RANK.take(conn, ANN, "ranked-doubles", rank="gold-1")
     (before,) = ops.select(conn, "rl_ranks", {})
-    assert players.give_rank(conn, ANN, "ranked-doubles", "gold-1").outcome == "unchanged"
+    assert RANK.take(conn, ANN, "ranked-doubles", rank="gold-1").outcome == "unchanged"
     (after,) = ops.select(conn, "rl_ranks", {})
     assert after["updated_at"] > before["updated_at"]
     assert after == {**before, "updated_at": after["updated_at"]}
@@ -317,15 +317,16 @@ def test_a_rank_given_again_is_known_to_hold_still(conn: psycopg.Connection, tra
         ((ANN, "ranked-doubles", "champion"), "rank", "champion-1, champion-2, champion-3"),
         ((ANN, "ranked-doubles", "chamipon-2"), "rank", "champion-2"),
         ((ANN, "ranked-doubles", "unranked"), "rank", "'unranked' is no rank"),
-        ((ANN, "ranked-doubles", "gold-1", 5), "division", "from 1 to 4, found 5"),
+        ((ANN, "ranked-doubles", "gold-1", 5), "division", "5 is no division from 1 to 4"),
     ],
 )
 def test_what_is_no_rank_is_refused(
     conn: psycopg.Connection, track: Track, given: tuple[Any, ...], column: str, told: str
 ) -> None:
     track()
+    player, playlist, *values = given
     with pytest.raises(EntryError, match=told) as refused:
-        players.give_rank(conn, *given)
+        RANK.take(conn, player, playlist, **dict(zip(["rank", "division"], values, strict=False)))
     assert refused.value.column == column
     assert ops.select(conn, "rl_ranks", {}) == []
 
@@ -336,7 +337,7 @@ def test_what_is_no_rank_is_refused(
 def test_a_pack_of_the_catalogue_tells_what_was_trained(conn: psycopg.Connection, track: Track) -> None:
     track(username="Ann")
     for number, (code, category) in enumerate(sorted(CATEGORY_OF.items())[:20]):
-        done = players.add_session(
+        done = TRAINING_SESSION.add(
             conn,
             "Ann",
             completed_at=NOW + number * DAYS,
@@ -346,7 +347,7 @@ def test_a_pack_of_the_catalogue_tells_what_was_trained(conn: psycopg.Connection
             successes=number,
         )
         assert done.line().endswith(f"of {ANN}: {category}")
-    listed = players.list_sessions(conn, "Ann").rows(named=True)
+    listed = TRAINING_SESSION.list(conn, "Ann").rows(named=True)
     assert [(each["code"], each["skill"]) for each in reversed(listed)] == sorted(CATEGORY_OF.items())[:20]
     assert listed[0]["completed_at"] == NOW + 19 * DAYS, "the last first"
     assert (listed[0]["duration_s"], listed[0]["attempts"], listed[0]["successes"]) == (600, 20, 19)
@@ -357,10 +358,10 @@ def test_other_packs_and_free_play_need_the_skill(conn: psycopg.Connection, trac
     track()
     for code, skill in ((UNKNOWN_PACK, "saves"), (None, "rotation")):
         with pytest.raises(EntryError, match="say what was trained, one of aerials, saves, ") as refused:
-            players.add_session(conn, ANN, completed_at=NOW, duration_s=60, code=code)
+            TRAINING_SESSION.add(conn, ANN, completed_at=NOW, duration_s=60, code=code)
         assert refused.value.column == "skill"
-        players.add_session(conn, ANN, completed_at=NOW, duration_s=60, code=code, skill=skill)
-    listed = players.list_sessions(conn).sort("training_session_id").rows(named=True)
+        TRAINING_SESSION.add(conn, ANN, completed_at=NOW, duration_s=60, code=code, skill=skill)
+    listed = TRAINING_SESSION.list(conn).sort("training_session_id").rows(named=True)
     assert [(each["code"], each["skill"], each["attempts"]) for each in listed] == [
         (UNKNOWN_PACK, "saves", None), (None, "rotation", None),
     ]  # fmt: skip
@@ -386,29 +387,29 @@ def test_training_that_cannot_be_is_refused(
 ) -> None:
     track()
     with pytest.raises(EntryError) as refused:
-        players.add_session(conn, **{"player": ANN, "completed_at": NOW, "duration_s": 60, **given})
+        TRAINING_SESSION.add(conn, **{"player": ANN, "completed_at": NOW, "duration_s": 60, **given})
     assert refused.value.column == column
-    assert players.list_sessions(conn).height == 0
+    assert TRAINING_SESSION.list(conn).height == 0
 
 
 def test_a_session_entered_by_mistake_is_taken_out(conn: psycopg.Connection, track: Track) -> None:
     track()
     track(BOB)
     for player in (ANN, BOB):
-        players.add_session(conn, player, completed_at=NOW, duration_s=60, skill="saves")
-    number = players.list_sessions(conn, BOB)["training_session_id"].item()
-    assert players.remove_session(conn, number).line() == f"removed   training session {number}"
-    assert players.list_sessions(conn)["player_id"].to_list() == [ANN]
+        TRAINING_SESSION.add(conn, player, completed_at=NOW, duration_s=60, skill="saves")
+    number = TRAINING_SESSION.list(conn, BOB)["training_session_id"].item()
+    assert TRAINING_SESSION.remove(conn, number).line() == f"removed   training session {number}"
+    assert TRAINING_SESSION.list(conn)["player_id"].to_list() == [ANN]
     with pytest.raises(UnknownNameError, match=f"no training session {number}"):
-        players.remove_session(conn, number)
+        TRAINING_SESSION.remove(conn, number)
 
 
 def test_training_that_has_yet_to_be_done_is_refused(conn: psycopg.Connection, track: Track) -> None:
     track()
     soon, later = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (5, 30))
-    players.add_session(conn, ANN, completed_at=soon, duration_s=60, skill="saves")
+    TRAINING_SESSION.add(conn, ANN, completed_at=soon, duration_s=60, skill="saves")
     with pytest.raises(EntryError, match=f"ends at {later:%Y-%m-%d %H:%M} UTC has yet to be done"):
-        players.add_session(conn, ANN, completed_at=later, duration_s=60, skill="saves")
+        TRAINING_SESSION.add(conn, ANN, completed_at=later, duration_s=60, skill="saves")
 
 
 # ---------------------------------------------------------------- what the tables take from it
@@ -416,9 +417,9 @@ def test_training_that_has_yet_to_be_done_is_refused(conn: psycopg.Connection, t
 
 def test_what_is_entered_passes_the_rules_of_its_snapshot(url: SecretStr) -> None:
     with entering(url, "ada") as conn:
-        players.track(conn, ANN, now=NOW, consents=True, email=ADDRESS, key=KEY)
-        players.give_rank(conn, ANN, "ranked-doubles", "bronze-1")
-        players.add_session(conn, ANN, completed_at=NOW, duration_s=60, skill="saves", attempts=0, successes=0)
+        PLAYER.take(conn, ANN, known=Custody(KEY, now=NOW), consents=True, email=ADDRESS)
+        RANK.take(conn, ANN, "ranked-doubles", rank="bronze-1")
+        TRAINING_SESSION.add(conn, ANN, completed_at=NOW, duration_s=60, skill="saves", attempts=0, successes=0)
     assert set(SNAPSHOTS) == {RlPlayers, RlRanks, TrainingSessions}
     for table in SNAPSHOTS:
         assert table.validate(snapshot(url, table)).height == 1
@@ -430,8 +431,8 @@ def test_what_is_entered_passes_the_rules_of_its_snapshot(url: SecretStr) -> Non
 @pytest.mark.parametrize("table", ["rl_ranks", "training_sessions", "rl_looks"])
 def test_what_hangs_on_a_player_goes_with_the_player(conn: psycopg.Connection, track: Track, table: str) -> None:
     track()
-    players.give_rank(conn, ANN, "ranked-doubles", "bronze-1")
-    players.add_session(conn, ANN, completed_at=NOW, duration_s=60, skill="saves")
+    RANK.take(conn, ANN, "ranked-doubles", rank="bronze-1")
+    TRAINING_SESSION.add(conn, ANN, completed_at=NOW, duration_s=60, skill="saves")
     ops.insert(conn, "rl_looks", {"player_id": ANN, "asked_at": NOW})
     assert len(ops.select(conn, table, {})) == 1
     ops.delete(conn, "rl_players", {"player_id": ANN})

@@ -443,7 +443,9 @@ class Slot(OfSeason):
         if entry.is_new or {"scheduled_at", "status"} & entry.given.keys():
             entry.notes += self.at_the_same_time(entry.conn, entry.row, entry.row["match_number"])
 
-    def list(self, conn: psycopg.Connection, season: str | None = None, **where: Any) -> pl.DataFrame:
+    def list(
+        self, conn: psycopg.Connection, season: str | None = None, *, known: Any = None, **where: Any
+    ) -> pl.DataFrame:
         """The schedule in the order of its times; `scheduled_at` as the clocks of the season's time zone show it.
 
         In UTC where the season was entered with a time zone that is none.

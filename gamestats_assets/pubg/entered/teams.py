@@ -214,7 +214,11 @@ SEASON = Season()
 class OfSeason(Thing):
     """A thing that is of a season."""
 
-    def list(self, conn: psycopg.Connection, season: str | None = None, **where: Any) -> pl.DataFrame:
+    narrowed_by = (Field("season", "Only of this season.", positional=True),)
+
+    def list(
+        self, conn: psycopg.Connection, season: str | None = None, *, known: Any = None, **where: Any
+    ) -> pl.DataFrame:
         """What is entered, or of it what is of a season.
 
         Raises:
@@ -432,6 +436,11 @@ class RosterEntry(OfSeason):
         ACCOUNT,
         NEW_NAME,
     )
+    narrowed_by = (
+        *OfSeason.narrowed_by,
+        Field("team", "Only of this team."),
+        Field("on", "Only who is on a roster that day.", DAY),
+    )
     listed = (
         *("season", "division", "team_name AS team", "player_name AS player", "account_id", "role"),
         *("valid_from", "valid_until"),
@@ -505,6 +514,7 @@ class RosterEntry(OfSeason):
         conn: psycopg.Connection,
         season: str | None = None,
         *,
+        known: Any = None,
         team: str | None = None,
         on: date | None = None,
         **where: Any,

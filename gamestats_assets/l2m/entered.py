@@ -6,71 +6,23 @@ and `103.7.1` is those of 103.7.10 to 103.7.199, too.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
-
-import polars as pl
-import psycopg
+from typing import Any
 
 from gamestats_assets.l2m.tables import IpWhitelist
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entered, EntryError, UnknownNameError
+from gamestats_assets.lakehouse.entries import Entry, EntryError, Field, Kind, Named
+from gamestats_assets.lakehouse.ops import Row
 
-_TABLE = IpWhitelist.spec.name
 _LEAST_WHOLE_PARTS = 2
 """Of four numbers (IPv4) or eight (IPv6): one alone would whitelist providers, or a continent."""
 _EXPECTED = "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0. or 2001:db8:1:"
 
 
-def add_prefix(conn: psycopg.Connection, prefix: str, note: str | None = None) -> Entered:
-    """Whitelist the addresses that begin so; of an entry that is there only the note is changed.
-
-    Raises:
-        EntryError: when no address begins so, or too many do.
-    """
-    prefix = checked_prefix(prefix)
-    what = f"whitelisted addresses {prefix}"
-    known = {row["ip_prefix"]: row["note"] for row in ops.select(conn, _TABLE, {})}
-    if prefix in known:
-        if note is None or known[prefix] == note:
-            return Entered("whitelist entry", what, "unchanged")
-        ops.update(conn, _TABLE, {"ip_prefix": prefix}, {"note": note})
-        return Entered("whitelist entry", what, "changed", (f"note {known[prefix]} -> {note}",))
-    ops.insert(conn, _TABLE, {"ip_prefix": prefix, "note": note})
-    notes = [f"They are whitelisted by {other} already." for other in known if prefix.startswith(other)]
-    if inside := [other for other in known if other.startswith(prefix)]:
-        notes.append(f"{', '.join(sorted(inside))} {'is' if len(inside) == 1 else 'are'} among them.")
-    return Entered("whitelist entry", what, "created", notes=(*_where_it_ends(prefix), *notes))
-
-
-def remove_prefix(conn: psycopg.Connection, prefix: str) -> Entered:
-    """Take an entry off the whitelist.
-
-    Raises:
-        UnknownNameError: when there is none.
-    """
-    prefix = prefix.strip().lower()
-    if not ops.delete(conn, _TABLE, {"ip_prefix": prefix}):
-        known = [row["ip_prefix"] for row in ops.select(conn, _TABLE, {})]
-        near = difflib.get_close_matches(prefix, known, n=3) or known[:3]
-        advice = f"Entries: {', '.join(near)}" if near else "The whitelist is empty."
-        raise UnknownNameError(f"{prefix!r} is not on the whitelist. {advice}", "ip_prefix")
-    return Entered("whitelist entry", f"whitelisted addresses {prefix}", "removed")
-
-
-def list_prefixes(conn: psycopg.Connection) -> pl.DataFrame:
-    """The whitelist: ip_prefix, note, created_by, created_at."""
-    columns = {"ip_prefix": pl.String, "note": pl.String, "created_by": pl.String}
-    schema = {**columns, "created_at": pl.Datetime("us", "UTC")}
-    found = ops.select(conn, _TABLE, {})
-    return pl.DataFrame([{name: row[name] for name in schema} for row in found], schema=schema)
-
-
 # --------------------------------------------------------------------------- what an address begins with
 
 
-def checked_prefix(text: str) -> str:
+def checked_prefix(text: str, column: str = "ip_prefix") -> str:
     """An entry as it is stored: in small letters, as logs write addresses.
 
     Raises:
@@ -86,7 +38,7 @@ def checked_prefix(text: str) -> str:
     if not (_begins_ipv4(last) if is_mapped or ":" not in prefix else _begins_ipv6(prefix)) or (
         is_mapped and not _is_ipv6(f"{before}:0.0.0.0")
     ):
-        raise EntryError(f"{_EXPECTED}; found {text.strip()!r}.{_as_network(prefix)}", "ip_prefix")
+        raise EntryError(f"{_EXPECTED}; found {text.strip()!r}.{_as_network(prefix)}", column)
     if ":" in prefix and not is_mapped:
         whole = sum(bool(group) for group in prefix.split(":")[:-1]) + ("::" in prefix)
     else:
@@ -95,7 +47,7 @@ def checked_prefix(text: str) -> str:
         raise EntryError(
             f"{prefix!r} is the beginning of too many addresses: expected two whole numbers of them at least, each "
             "with its point or colon, such as 103.7. or 2001:db8:. Nobody who plays from there is taken for a farmer.",
-            "ip_prefix",
+            column,
         )
     return prefix
 
@@ -144,3 +96,43 @@ def _where_it_ends(prefix: str) -> list[str]:
     told = f"{prefix} does not end with a {named}, so what goes on with a digit is whitelisted as well: {prefix}1..."
     is_all = prefix.count(".") == 3 if is_ipv4 else _is_ipv6(prefix)
     return [told if is_all else f"{told} For the addresses of {prefix}{point} alone, write it with its last {named}."]
+
+
+# --------------------------------------------------------------------------- entries
+
+
+class WhitelistEntry(Named):
+    """How addresses begin that many honest players share: nobody is taken for a farmer because of them."""
+
+    kind = "whitelist entry"
+    table = IpWhitelist.spec.name
+    key = name_column = "ip_prefix"
+    command = ("l2m", "whitelist")
+    query = "SELECT * FROM ops.ip_whitelist"
+    names = (
+        Field(
+            "ip_prefix",
+            "How the addresses begin, such as 103.7.0. with its last point.",
+            Kind(str, str, checked_prefix, "PREFIX"),
+        ),
+    )
+    fields = (Field("note", "Whose addresses these are."),)
+    listed = ("ip_prefix", "note", "created_by", "created_at")
+    order = ("ip_prefix",)
+
+    def what(self, row: Row) -> str:
+        """See `Thing.what`."""
+        return f"whitelisted addresses {row['ip_prefix']}"
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`."""
+        if entry.is_new:
+            prefix, known = entry.row["ip_prefix"], [row["ip_prefix"] for row in self.rows(entry.conn)]
+            entry.notes += _where_it_ends(prefix)
+            entry.notes += [f"They are whitelisted by {other} already." for other in known if prefix.startswith(other)]
+            if inside := [other for other in known if other.startswith(prefix)]:
+                entry.notes.append(f"{', '.join(inside)} {'is' if len(inside) == 1 else 'are'} among them.")
+        return self.stored(entry.given)
+
+
+WHITELIST_ENTRY = WhitelistEntry()

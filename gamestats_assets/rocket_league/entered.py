@@ -1,0 +1,395 @@
+"""What people enter of Rocket League players: who is tracked, what they agreed to, their ranks, what they trained.
+
+Without consent a player is not looked for, and nothing is made of the player alone. An e-mail address is kept encrypted
+or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import polars as pl
+import psycopg
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse import local_times, ops
+from gamestats_assets.lakehouse.entries import (
+    TEXT,
+    UTC_ZONE,
+    YES_NO,
+    Entry,
+    EntryError,
+    Field,
+    Kept,
+    Kind,
+    Thing,
+    UnknownNameError,
+    choice,
+    whole,
+)
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted
+from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
+from gamestats_assets.rocket_league.ranks import parse_rank, playlists, rank_name
+from gamestats_assets.rocket_league.training_packs import CATEGORIES, training_packs
+
+RETENTION_DAYS = 730
+"""Days for which a match stands in a player's tables, unless the player wants it otherwise."""
+_FETCHED_DAYS = 30
+_CLOCKS_DIFFER = timedelta(minutes=10)
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+_STEAM = re.compile(r"steam_7656(119|120)[0-9]{10}")
+_CODE = re.compile(r"[0-9A-F]{4}(-[0-9A-F]{4}){3}")
+_UNASKED = (
+    "Replays are not looked for, nor is anything made of the player alone, until the player agrees: "
+    "gamestats rocket-league track {player} --consent"
+)
+_CALLED = Kind(str, str, metavar="PLAYER")
+OF_PLAYER = Field("player", "Platform and account, steam:76561190000000001, or a tracked name.", _CALLED)
+
+
+# ---------------------------------------------------------------- players
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """What is known where players are entered.
+
+    Attributes:
+        key: encrypts e-mail addresses (setting GAMESTATS_ENCRYPTION_KEY).
+        is_forgotten: whether a player, given by id, was forgotten on request.
+        now: the time; that of the clock without.
+    """
+
+    key: SecretStr | None = attribute(default=None, repr=False)
+    is_forgotten: Callable[[str], bool] = lambda player_id: False
+    now: datetime | None = None
+
+
+def _address(text: str, column: str) -> str | None:
+    address = text.strip()
+    if address and not _EMAIL.fullmatch(address):
+        raise EntryError("That is no e-mail address: one is such as ann@example.org.", column)
+    return address or None
+
+
+def _is_kept(kept: str | None, email: str | None, key: SecretStr | None) -> bool:
+    """Whether an address is the one that is kept; of one encrypted with a key that is lost nobody knows."""
+    try:
+        return (decrypted(kept, key) if kept else None) == email
+    except EncryptionKeyError:
+        return False
+
+
+def _account(player: str) -> str:
+    return re.split("[:_]", player.strip(), maxsplit=1)[1].strip()
+
+
+class Player(Kept):
+    """A tracked player. One who was untracked is looked for again when nothing is given, or days, or consent."""
+
+    kind = "player"
+    table = "rl_players"
+    key = "player_id"
+    command = ("rocket-league",)
+    query = """
+        SELECT p.*, lower(p.username) AS in_small_letters, l.listed_at, l.last_error
+        FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)
+    """
+    names = (Field("player", "Platform and account: steam:76561190000000001.", _CALLED),)
+    found_by = (OF_PLAYER,)
+    fields = (
+        Field(
+            "consents",
+            "The player agrees to the analysis, or not any more.",
+            YES_NO,
+            option="consent/--no-consent",
+            stored="",
+        ),
+        Field("username", "Name to show.", TEXT, option="name"),
+        Field(
+            "email",
+            "E-mail address, kept encrypted; - asks for it, so that it stands in no history of commands.",
+            Kind(str, str, _address),
+            lacks=True,
+            stored="email_encrypted",
+            secret=True,
+        ),
+        Field(
+            "days",
+            f"Days back of which replays are fetched; {_FETCHED_DAYS} at first. Fewer than before take nothing back.",
+            whole(0, 36_500),
+            stored="",
+        ),
+        Field(
+            "retention_days",
+            f"Days for which matches are kept; {RETENTION_DAYS} at first.",
+            whole(1, 36_500),
+            option="keep-days",
+        ),
+    )
+    listed = (
+        *("player_id", "username", "is_active", "consented_at", "retention_days", "wanted_since", "listed_at"),
+        "last_error",
+    )
+    order = ("player_id",)
+    knows: ClassVar[Custody] = Custody()
+
+    def what(self, row: Row) -> str:
+        """See `Thing.what`."""
+        return f"player {row['player_id']}"
+
+    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """See `Thing.seek`: by id or, where it is one player's alone, by name, capitals or not."""
+        player = names["player"]
+        try:
+            by_id = self.rows(conn, player_id=parse_player_id(player))
+        except PlayerIdError:
+            by_id = []
+        found = by_id or self.rows(conn, in_small_letters=player.strip().lower())
+        if len(found) > 1:
+            ids = ", ".join(row["player_id"] for row in found)
+            raise UnknownNameError(f"Several tracked players are called {player}: {ids}. Give one of these.", "player")
+        return found[0] if found else None
+
+    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
+        """See `Thing.missing`."""
+        player = names["player"]
+        try:
+            example = parse_player_id(player)
+        except PlayerIdError:
+            example = "steam:76561190000000001"
+        return (
+            f"{player} is no tracked player. Who is: gamestats rocket-league players. "
+            f"To track: gamestats rocket-league track {example} --consent"
+        )
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
+        """See `Thing.place`."""
+        player = names["player"]
+        try:
+            player_id = parse_player_id(player)
+        except PlayerIdError as error:
+            raise EntryError(str(error), "player") from None
+        if player_id.startswith("steam_") and not _STEAM.fullmatch(player_id):
+            told = f"{player} is no account of Steam: these have 17 digits, 7656119 or 7656120 first."
+            raise EntryError(told, "player")
+        row = {"player_id": player_id, "username": player_id, "account": _account(player)}
+        return row, row
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`."""
+        given, row, custody = entry.given, entry.row, entry.known
+        now, player_id = custody.now or datetime.now(UTC), row["player_id"]
+        if custody.is_forgotten(player_id):
+            raise EntryError("The player was forgotten on request: files that name the player are refused.", "player")
+        values, consents, days = self.stored(given), given.get("consents"), given.get("days")
+        if consents is not False and (consents or days is not None or not given.keys() - {"days", "consents"}):
+            # Another name or time to keep matches, and consent taken back, are no wish to be looked for again.
+            values["is_active"] = True
+        if "email" in given:
+            email = given["email"]
+            values["email_encrypted"] = encrypted(email, custody.key) if email else None
+            if _is_kept(kept := row.get("email_encrypted"), email, custody.key):
+                values["email_encrypted"] = kept
+        if consents is not None and consents != (row.get("consented_at") is not None):
+            values["consented_at"] = now if consents else None
+        wanted_since = now - timedelta(days=_FETCHED_DAYS if days is None else days)
+        if entry.is_new:
+            entry.notes += [] if consents else [_UNASKED.format(player=player_id)]
+            return {"wanted_since": wanted_since, **values}
+        if days is not None:
+            values["wanted_since"] = min(wanted_since, row["wanted_since"])
+        return values
+
+
+PLAYER = Player()
+
+
+class OfPlayer(Thing):
+    """A thing that is of a tracked player."""
+
+    command = ("rocket-league",)
+    narrowed_by = (replace(OF_PLAYER, help="Of one player alone.", positional=True),)
+
+    def list(
+        self, conn: psycopg.Connection, player: str | None = None, *, known: Any = None, **where: Any
+    ) -> pl.DataFrame:
+        """What is entered of one player, or of everybody.
+
+        Raises:
+            UnknownNameError: when nobody is so called.
+        """
+        of = {} if player is None else {"player_id": PLAYER.find(conn, player)["player_id"]}
+        return super().list(conn, **of, **where)
+
+
+# ---------------------------------------------------------------- ranks
+
+
+class Rank(OfPlayer):
+    """The rank that a player has in a playlist, as the player tells; local replays do not tell it."""
+
+    kind = "rank"
+    table = "rl_ranks"
+    key = "player_id"
+    query = "SELECT * FROM ops.rl_ranks"
+    names = (OF_PLAYER, Field("playlist", "Playlist, such as ranked-doubles."))
+    fields = (
+        Field(
+            "rank",
+            "Rank, such as champion-2.",
+            Kind(str, str, lambda text, column: parse_rank(text)),
+            required=["add"],
+            stored="tier",
+            positional=True,
+        ),
+        Field("division", "Division.", whole(1, 4, "division"), lacks=True),
+    )
+    listed = ("player_id", "playlist", "tier", "division", "updated_at")
+    order = ("player_id", "playlist")
+
+    def at(self, row: Row) -> Row:
+        """See `Thing.at`."""
+        return {name: row[name] for name in ("player_id", "playlist")}
+
+    def what(self, row: Row) -> str:
+        """See `Thing.what`."""
+        return f"rank of {row['player_id']} in {row['playlist']}"
+
+    def detail(self, row: Row) -> str:
+        """See `Thing.detail`."""
+        return f": {rank_name(row['tier'])}"
+
+    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """See `Thing.seek`."""
+        return next(iter(self.rows(conn, **self._place(conn, names))), None)
+
+    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
+        """See `Thing.missing`."""
+        return f"No {self.what(self._place(conn, names))} is entered."
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
+        """See `Thing.place`."""
+        place = self._place(conn, names)
+        if place["playlist"] not in playlists():
+            told = f"{place['playlist']!r} has no ranks; these do: {', '.join(playlists())}."
+            raise EntryError(told, "playlist")
+        return place, place
+
+    def _place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row:
+        return {"player_id": PLAYER.find(conn, names["player"])["player_id"], "playlist": names["playlist"]}
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`. One that is entered again is known to hold still."""
+        if not entry.is_new:
+            ops.update(entry.conn, self.table, self.at(entry.row), {"updated_at": datetime.now(UTC)})
+        return {**self.stored(entry.given), "division": entry.given.get("division")}
+
+
+RANK = Rank()
+
+
+# ---------------------------------------------------------------- training
+
+
+def _code(text: str, column: str) -> str:
+    code = text.strip().upper()
+    if not _CODE.fullmatch(code):
+        raise EntryError(f"{code!r} is no code of a training pack: one is such as 5CCE-FB29-7B05-A0B1.", column)
+    return code
+
+
+def _seconds(minutes: str) -> int:
+    try:
+        return round(float(minutes) * 60)
+    except (ValueError, OverflowError):
+        raise EntryError(f"{minutes!r} is no number of minutes; write it as 20 or 0.5.") from None
+
+
+def _moment(text: str) -> datetime:
+    return local_times.instant(text if ":" in text else f"{text} 00:00", UTC_ZONE)
+
+
+class TrainingSession(OfPlayer):
+    """What a player trained: a pack of the catalogue, or a skill in free play."""
+
+    kind = "training session"
+    table = "training_sessions"
+    key = "training_session_id"
+    query = "SELECT * FROM ops.training_sessions"
+    names = (OF_PLAYER,)
+    found_by = (Field("training_session_id", "Number of the session.", whole(1)),)
+    fields = (
+        Field(
+            "duration_s",
+            "How long.",
+            Kind(int, _seconds, whole(1, 86_400, "number of seconds").check, "MINUTES"),
+            required=["add"],
+            option="minutes",
+        ),
+        Field("code", "Code of a training pack.", Kind(str, str, _code), lacks=True, option="pack"),
+        Field("skill", "What was trained, where the pack is not in the catalogue.", choice(*CATEGORIES)),
+        Field("attempts", "Attempts.", whole(0, 1_000_000), lacks=True),
+        Field("successes", "Successes among them.", whole(0, 1_000_000), lacks=True),
+        Field(
+            "completed_at",
+            "When it was over, UTC.",
+            Kind(datetime, _moment, metavar="TIME"),
+            option="at",
+            default="now",
+        ),
+    )
+    listed = (
+        *("training_session_id", "player_id", "skill", "code", "completed_at", "duration_s", "attempts", "successes"),
+    )
+    order = ("completed_at DESC", "training_session_id DESC")
+
+    def what(self, row: Row) -> str:
+        """See `Thing.what`."""
+        return f"training session {row['training_session_id']}"
+
+    def detail(self, row: Row) -> str:
+        """See `Thing.detail`."""
+        return f" of {row['player_id']}: {row['skill']}"
+
+    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """See `Thing.seek`."""
+        return next(iter(self.rows(conn, training_session_id=names["training_session_id"])), None)
+
+    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
+        """See `Thing.missing`."""
+        return f"There is no {self.what(dict(names))}."
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
+        """See `Thing.place`."""
+        of = {"player_id": PLAYER.find(conn, names["player"])["player_id"]}
+        return of, of
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`. A pack of the catalogue tells the skill."""
+        values, now = self.stored(entry.given), datetime.now(UTC)
+        row = entry.would_be({"completed_at": now, **values} if entry.is_new else values)
+        code, skill, attempts, successes = map(row.get, ("code", "skill", "attempts", "successes"))
+        at: datetime = row["completed_at"]
+        if at > now + _CLOCKS_DIFFER:
+            raise EntryError(f"Training that ends at {at:%Y-%m-%d %H:%M} UTC has yet to be done.", "completed_at")
+        if successes is not None and attempts is None:
+            raise EntryError(f"Of how many attempts were {successes} successes? Give attempts too.", "attempts")
+        if successes is not None and attempts is not None and successes > attempts:
+            raise EntryError(f"There were {successes} successes, and {attempts} attempts.", "successes")
+        told = training_packs().filter(code=code).get_column("category").to_list() if code else []
+        if told and skill not in (None, *told):
+            raise EntryError(f"Pack {code} trains {told[0]}, not {skill}: leave the skill out.", "skill")
+        if not told and skill is None:
+            problem = f"Pack {code} is not in the catalogue" if code else "Neither a pack nor a skill is given"
+            raise EntryError(f"{problem}: say what was trained, one of {', '.join(CATEGORIES)}.", "skill")
+        return {**values, "completed_at": at, "skill": told[0] if told else skill}
+
+
+TRAINING_SESSION = TrainingSession()
