@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
     import psycopg
 
-    from gamestats_assets.lakehouse.entries import Entered, Field, Thing, Verb
+    from gamestats_assets.lakehouse.entries import Entered, Thing
+    from gamestats_assets.lakehouse.entry_fields import Field, Verb
     from gamestats_assets.lakehouse.entry_files import Import
 
 _MOST_NOTES = 20
@@ -226,7 +227,7 @@ def _option(field: Field, verb: Verb) -> inspect.Parameter:
 
 
 def _read(field: Field, given: Any) -> Any:
-    from gamestats_assets.lakehouse.entries import EntryError
+    from gamestats_assets.lakehouse.entry_fields import EntryError
 
     if field.lacks and given == "none":
         return None

@@ -15,7 +15,8 @@ from gamestats_assets.demo_data.configuration import PRODUCT_NAME, Configuration
 from gamestats_assets.demo_data.products import meaning_of
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
-from gamestats_assets.lakehouse.entries import YES_NO, Entry, EntryError, Field, Kept, Kind, Named, filled
+from gamestats_assets.lakehouse.entries import Entry, Kept, Named
+from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, filled
 from gamestats_assets.lakehouse.ops import Row
 
 

@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 from gamestats_assets.l2m.tables import IpWhitelist
-from gamestats_assets.lakehouse.entries import Entry, EntryError, Field, Kind, Named
+from gamestats_assets.lakehouse.entries import Entry, Named
+from gamestats_assets.lakehouse.entry_fields import EntryError, Field, Kind
 from gamestats_assets.lakehouse.ops import Row
 
 _LEAST_WHOLE_PARTS = 2

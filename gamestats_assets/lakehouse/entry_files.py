@@ -22,7 +22,8 @@ from typing import Any, Protocol
 
 import psycopg
 
-from gamestats_assets.lakehouse.entries import Entered, EntryError, Field
+from gamestats_assets.lakehouse.entries import Entered
+from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import RefusedEntryError

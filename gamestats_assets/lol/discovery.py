@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, asked_before, look
 from gamestats_assets.apis.http import NotFoundError
 from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch
-from gamestats_assets.lakehouse.entries import Entered, EntryError, ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import Row, delete, insert, rows, select, update
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lol.api import (

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.entries import EntryError
+from gamestats_assets.lakehouse.entry_fields import EntryError
 
 
 class EncryptionKeyError(EntryError):

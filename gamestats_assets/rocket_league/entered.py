@@ -18,20 +18,8 @@ import psycopg
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import (
-    TEXT,
-    UTC_ZONE,
-    YES_NO,
-    Entry,
-    EntryError,
-    Field,
-    Kept,
-    Kind,
-    Thing,
-    UnknownNameError,
-    choice,
-    whole,
-)
+from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, Kept, Thing, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id

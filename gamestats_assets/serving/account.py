@@ -10,7 +10,7 @@ from jinja2 import Template
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gamestats_assets.lakehouse.entries import EntryError
+from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.serving import sessions, users
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.site import Site, own_path

@@ -22,15 +22,8 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import (
-    Entered,
-    EntryError,
-    ExistsAlreadyError,
-    Field,
-    StillNeededError,
-    Thing,
-    told_value,
-)
+from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, StillNeededError, Thing, told_value
+from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.entry_files import CsvFile, Import, ImportRefusedError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import RefusedEntryError, Row

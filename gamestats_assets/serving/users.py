@@ -12,7 +12,8 @@ import psycopg
 from psycopg import sql
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError, nearest, one_of
+from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError, nearest
+from gamestats_assets.lakehouse.entry_fields import EntryError, one_of
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.serving.audit import audit
 

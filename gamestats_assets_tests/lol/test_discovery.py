@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from gamestats_assets.apis import finds
 from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits
-from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import discovery, sensors

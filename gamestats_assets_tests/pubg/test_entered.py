@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, StillNeededError, UnknownNameError
+from gamestats_assets.lakehouse.entries import ExistsAlreadyError, StillNeededError, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.entry_files import Column, Import, ImportRefusedError, Mistake
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ledger import NO_ROWS, Note

@@ -17,7 +17,8 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entered, EntryError, UnknownNameError
+from gamestats_assets.lakehouse.entries import Entered, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import RefusedEntryError, entering, snapshot
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted

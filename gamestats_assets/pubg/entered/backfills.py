@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 import psycopg
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import EntryError, command
+from gamestats_assets.lakehouse.entries import command
+from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import Row
 
 

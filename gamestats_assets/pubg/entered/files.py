@@ -9,7 +9,8 @@ from typing import Any
 
 import psycopg
 
-from gamestats_assets.lakehouse.entries import Entered, Field
+from gamestats_assets.lakehouse.entries import Entered
+from gamestats_assets.lakehouse.entry_fields import Field
 from gamestats_assets.lakehouse.entry_files import (
     Cells,
     Column,

@@ -9,7 +9,8 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import TEXT, YES_NO, Entry, EntryError, Field, Thing, choice
+from gamestats_assets.lakehouse.entries import Entry, Thing
+from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, choice
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.entered.people import MATCH, Matches
 from gamestats_assets.pubg.entered.schedule import GROUP_OF_ROUND, OF_MATCH, OF_ROUND, ROUND, SLOT

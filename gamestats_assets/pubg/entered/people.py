@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from gamestats_assets.lakehouse.entries import TEXT, EntryError, Field, Kind, filled
+from gamestats_assets.lakehouse.entry_fields import TEXT, EntryError, Field, Kind, filled
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.tables.rows import MATCH_ID
 

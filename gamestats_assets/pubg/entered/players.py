@@ -10,18 +10,15 @@ import psycopg
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import (
-    YES_NO,
     Entry,
-    EntryError,
     ExistsAlreadyError,
-    Field,
     StillNeededError,
     Thing,
     UnknownNameError,
     command,
     nearest,
-    whole,
 )
+from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, whole
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.entered.people import ACCOUNT, NEW_NAME, PLAYER, Matches, Player, player_of
 

@@ -14,22 +14,15 @@ import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.entries import (
-    DAY,
-    TEXT,
     UTC_ZONE,
-    YES_NO,
     Entry,
-    EntryError,
     ExistsAlreadyError,
-    Field,
-    Kind,
     NeededBy,
     Thing,
     UnknownNameError,
-    choice,
     command,
-    whole,
 )
+from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg import reference

@@ -15,23 +15,16 @@ import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.entries import (
-    DAY,
-    TEXT,
     Entry,
-    EntryError,
     ExistsAlreadyError,
-    Field,
-    Kind,
     Named,
     NeededBy,
     Thing,
     UnknownNameError,
-    choice,
     command,
     nearest,
-    several,
-    whole,
 )
+from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, EntryError, Field, Kind, choice, several, whole
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.context import is_time_zone

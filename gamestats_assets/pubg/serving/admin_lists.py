@@ -11,7 +11,7 @@ import psycopg
 from pydantic import BaseModel, ConfigDict, Field
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import EntryError
+from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import has_table
 from gamestats_assets.pubg.entered.backfills import Found, cancel_backfills, request_backfill

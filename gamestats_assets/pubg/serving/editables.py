@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import DAY, Field
+from gamestats_assets.lakehouse.entry_fields import DAY, Field
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import has_table
 from gamestats_assets.pubg.entered import (
