@@ -19,7 +19,7 @@ from pathlib import Path
 import dagster as dg
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from gamestats_assets.cli.addresses import answers
 from gamestats_assets.l2m.simulate import Plan
@@ -30,16 +30,13 @@ from gamestats_assets.orchestration.home import dagster_environment
 from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.settings import Settings, shipped
+from gamestats_assets_tests.browsers import chromium, keep
 from gamestats_assets_tests.l2m.lake import simulated
 from gamestats_assets_tests.serving.test_dagster import asked_by
 from gamestats_assets_tests.test_cli import Gamestats
 
 DAY = "2026-03-14"
 _PATIENCE_MS = 60_000
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-
-pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium on this machine; install Debian's `chromium`")
 
 
 @pytest.fixture(scope="module")
@@ -102,23 +99,12 @@ def client(data: Path) -> Iterator[httpx.Client]:
 def page(client: httpx.Client) -> Iterator[Page]:
     address = str(client.base_url.join("/dagster/"))
     cookies = [{"name": name, "value": value, "url": address} for name, value in client.cookies.items()]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
+    with chromium() as browser:
         context = browser.new_context(viewport={"width": 1500, "height": 950}, base_url=address)
         context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
         page = context.new_page()
         page.set_default_timeout(_PATIENCE_MS)
         yield page
-        browser.close()
-
-
-def keep(page: Page, name: str) -> None:
-    """Keep a picture of the page where the environment asks for it."""
-    folder = os.environ.get("GAMESTATS_PICTURES")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.wait_for_timeout(3000)
-        page.screenshot(path=str(Path(folder, f"{name}.png")))
 
 
 def test_a_check_that_stops_a_day_is_shown_with_what_breaks_it_and_how_to_mend_it(page: Page) -> None:

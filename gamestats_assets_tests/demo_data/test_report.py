@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from gamestats_assets.demo_data.configuration import Configuration, Dirt, ProductInfo, RetentionTruth, SeasonalityTruth
 from gamestats_assets.demo_data.findings.deviations import Deviation, Deviations
 from gamestats_assets.demo_data.findings.measure import Measured, measure
 from gamestats_assets.demo_data.findings.report import figures, write_report
 from gamestats_assets.demo_data.findings.truths import verify
+from gamestats_assets_tests.browsers import Shown, chromium, keep
 from gamestats_assets_tests.demo_data.planted_logs import (
     CURVE,
     DAYS,
@@ -33,8 +32,6 @@ from gamestats_assets_tests.demo_data.planted_logs import (
     write_soiled,
 )
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 CONFIGURATION = Configuration(
     product=ProductInfo(name="Stall </script><b>& more</b>", industry="ecommerce"),
     users=300,
@@ -157,36 +154,13 @@ def test_a_run_without_anybody_has_a_report(tmp_path: Path, measured: Measured) 
 # --------------------------------------------------------------------------- in a browser
 
 
-@dataclasses.dataclass
-class Shown:
-    """The page in a browser, what it complained of, and what it asked for."""
-
-    page: Page
-    troubles: list[str]
-    asked: list[str]
-
-
 @pytest.fixture(scope="module")
 def shown(report: Path) -> Iterator[Shown]:
-    if _CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; install Debian's `chromium`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-        found = Shown(page, [], [])
-        page.on("console", lambda message: found.troubles.append(message.text))
-        page.on("pageerror", lambda error: found.troubles.append(str(error)))
-        page.on("request", lambda request: found.asked.append(request.url))
+        found = Shown(page)
         page.goto(report.as_uri())
         yield found
-        browser.close()
-
-
-def keep(page: Page, name: str) -> None:
-    """Keep a picture of the page where the environment asks for it."""
-    if folder := os.environ.get("GAMESTATS_PICTURES"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder, f"demo_data_report_{name}.png")), full_page=True)
 
 
 def test_a_browser_shows_every_picture_and_asks_nobody_for_anything(shown: Shown, report: Path) -> None:
@@ -195,7 +169,7 @@ def test_a_browser_shows_every_picture_and_asks_nobody_for_anything(shown: Shown
     assert page.locator(".picture:has(.main-svg)").count() == 8
     assert page.locator("h1").inner_text() == "Stall </script><b>& more</b>"
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
-    keep(page, "wide")
+    keep(page, "demo_data_report_wide")
     assert shown.troubles == []
     assert shown.asked == [report.as_uri()]
 
@@ -207,7 +181,7 @@ def test_it_follows_a_reader_who_turns_to_dark(shown: Shown) -> None:
     shown.page.emulate_media(color_scheme="dark")
     expect(bar).to_have_css("fill", "rgb(90, 156, 240)")
     expect(card).to_have_css("background-color", "rgb(26, 32, 41)")
-    keep(shown.page, "dark")
+    keep(shown.page, "demo_data_report_dark")
     assert shown.troubles == []
 
 
@@ -221,5 +195,5 @@ def test_it_fits_on_a_phone(shown: Shown) -> None:
     assert hours is not None
     assert days is not None
     assert hours["x"] == days["x"]
-    keep(page, "phone")
+    keep(page, "demo_data_report_phone")
     assert shown.troubles == []

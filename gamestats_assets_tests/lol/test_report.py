@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
-import shutil
 import statistics
 import typing
 from collections import Counter
@@ -22,7 +20,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of, table_inputs
@@ -38,10 +36,9 @@ from gamestats_assets.lol.report import NothingToReportError, variable_words, wr
 from gamestats_assets.lol.simulate_silver import silver
 from gamestats_assets.lol.simulate_story import Effect, Plan, simulate
 from gamestats_assets.lol.variables import variable_correlations, vision_survival
+from gamestats_assets_tests.browsers import Shown, chromium, keep
 from gamestats_assets_tests.frames import changed, run_sql
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _STATISTICS = (
     item_build_stats,
     skill_order_stats,
@@ -607,36 +604,13 @@ def test_nothing_is_loaded_from_anywhere(planted: Written) -> None:
     assert "http" not in own.replace("http://evil.example", "")
 
 
-@dataclass
-class Shown:
-    """The page in a browser, what it complained of, and what it asked for."""
-
-    page: Page
-    troubles: list[str]
-    asked: list[str]
-
-
 @pytest.fixture(scope="module")
 def shown(planted: Written) -> Iterator[Shown]:
-    if _CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; install Debian's `chromium`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-        found = Shown(page, [], [])
-        page.on("console", lambda message: found.troubles.append(message.text))
-        page.on("pageerror", lambda error: found.troubles.append(str(error)))
-        page.on("request", lambda request: found.asked.append(request.url))
+        found = Shown(page)
         page.goto(planted.path.as_uri())
         yield found
-        browser.close()
-
-
-def keep(page: Page, name: str) -> None:
-    """Keep a picture of the page where the environment asks for it."""
-    if folder := os.environ.get("GAMESTATS_PICTURES"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder, f"lol_report_{name}.png")), full_page=True)
 
 
 def test_a_browser_shows_every_chart_in_light_and_dark_and_on_a_phone(shown: Shown, planted: Written) -> None:
@@ -650,16 +624,16 @@ def test_a_browser_shows_every_chart_in_light_and_dark_and_on_a_phone(shown: Sho
     dot, card = page.locator("#first-objectives .points path").last, page.locator(".card").first
     expect(dot).to_have_css("fill", "rgb(47, 111, 201)")
     expect(card).to_have_css("background-color", "rgb(255, 255, 255)")
-    keep(page, "wide")
+    keep(page, "lol_report_wide")
     page.emulate_media(color_scheme="dark")
     expect(dot).to_have_css("fill", "rgb(90, 156, 240)")
     expect(card).to_have_css("background-color", "rgb(26, 32, 41)")
-    keep(page, "dark")
+    keep(page, "lol_report_dark")
     page.set_viewport_size({"width": 390, "height": 800})
     page.wait_for_function("document.querySelector('#builds-1 .main-svg').getBoundingClientRect().width < 390")
     # Nothing is wider than the screen but the tables and the map, which scroll by themselves; labels stand above rows.
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.locator("#builds-1 .annotation").count() == len(charts["builds-1"]["labels"])
-    keep(page, "phone")
+    keep(page, "lol_report_phone")
     assert shown.troubles == []
     assert shown.asked == [planted.path.as_uri()]

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
-import shutil
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of
@@ -46,10 +44,9 @@ from gamestats_assets.rocket_league.training import training_progress, training_
 from gamestats_assets.rocket_league.training_packs import catalogue
 from gamestats_assets.rocket_league.users import users
 from gamestats_assets.rocket_league.weaknesses import weaknesses
+from gamestats_assets_tests.browsers import Shown, chromium, keep
 from gamestats_assets_tests.rocket_league.tracked import PLAYER, START, Row, make, match_id, played, rows
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 EVIL_NAME = "Evil </script><script>alert(1)</script><b>& co"
 EVIL_PACK = 'Pack <img src=x onerror=alert(1)> & "quotes" \''
 EVIL_REASON = "Because <a href='http://evil.example'>of it</a>"
@@ -795,36 +792,12 @@ def test_charts_have_words_beside_them_and_plotly_knows_them(planted: Written, p
         assert len(ids) == len(set(ids))
 
 
-@dataclass
-class Shown:
-    """A browser's page, what it complained of, and what it asked for."""
-
-    page: Page
-    troubles: list[str]
-    asked: list[str]
-
-
 @pytest.fixture(scope="module")
 def shown() -> Iterator[Shown]:
-    if _CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; install Debian's `chromium`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
+    with chromium() as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
         context.grant_permissions(["clipboard-read", "clipboard-write"])
-        found = Shown(context.new_page(), [], [])
-        found.page.on("console", lambda message: found.troubles.append(message.text))
-        found.page.on("pageerror", lambda error: found.troubles.append(str(error)))
-        found.page.on("request", lambda request: found.asked.append(request.url))
-        yield found
-        browser.close()
-
-
-def keep(page: Page, name: str) -> None:
-    """Keep a picture of the page where the environment asks for it."""
-    if folder := os.environ.get("GAMESTATS_PICTURES"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder, f"rocket_league_report_{name}.png")), full_page=True)
+        yield Shown(context.new_page())
 
 
 def test_a_browser_shows_it_in_light_and_dark_and_on_a_phone(
@@ -842,15 +815,15 @@ def test_a_browser_shows_it_in_light_and_dark_and_on_a_phone(
         dot, card = page.locator("#p1-radar .scatterlayer .points path").first, page.locator(".card").first
         expect(dot).to_have_css("fill", "rgb(47, 111, 201)")
         expect(card).to_have_css("background-color", "rgb(255, 255, 255)")
-        keep(page, f"{name}_wide")
+        keep(page, f"rocket_league_report_{name}_wide")
         page.emulate_media(color_scheme="dark")
         expect(dot).to_have_css("fill", "rgb(90, 156, 240)")
         expect(card).to_have_css("background-color", "rgb(26, 32, 41)")
-        keep(page, f"{name}_dark")
+        keep(page, f"rocket_league_report_{name}_dark")
         page.set_viewport_size({"width": 390, "height": 800})
         page.wait_for_function("document.querySelector('#p1-radar .main-svg').getBoundingClientRect().width < 390")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
-        keep(page, f"{name}_phone")
+        keep(page, f"rocket_league_report_{name}_phone")
     assert page.locator("h1").inner_text() == EVIL_NAME
     # Three skills are measured, so three marks; the two that are refused stand by name alone.
     assert page.locator("#p1-radar .scatterlayer .points path").count() == 4

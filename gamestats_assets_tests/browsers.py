@@ -1,0 +1,52 @@
+"""The Chromium of this machine, in which pages are tested.
+
+With GAMESTATS_PICTURES set to a folder, tests keep there what they see.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@contextmanager
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """A headless browser; with further arguments of its command line. A test that needs one is passed over without."""
+    if _CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; install Debian's `chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_ARGUMENTS, *arguments])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Shown:
+    """A browser's page, what it complained of, and what it asked for."""
+
+    page: Page
+    troubles: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda message: self.troubles.append(message.text))
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a picture of the whole page where the environment asks for it."""
+    if folder := os.environ.get("GAMESTATS_PICTURES"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(3000)
+        page.screenshot(path=str(Path(folder, f"{name}.png")), full_page=True)
