@@ -34,6 +34,7 @@ class Kind:
         metavar: what stands for it in the help of commands.
         least: of numbers.
         words: of a few values, what people call each.
+        options: of a few words, which there are.
     """
 
     type: Any
@@ -42,6 +43,7 @@ class Kind:
     metavar: str | None = None
     least: int | None = None
     words: Mapping[str, Any] = field(default_factory=dict)
+    options: Sequence[str] = ()
 
 
 def filled(text: str, name: str) -> str:
@@ -90,8 +92,10 @@ def choice(*words: str, **values: Any) -> Kind:
     """One of a few words; of those given by name, the value that each stands for."""
     if values:
         named = {word.replace("_", "-"): value for word, value in values.items()}
-        return Kind(type(next(iter(values.values()))), lambda text: named[one_of(text, named, "")], words=named)
-    return Kind(str, lambda text: one_of(text, words, ""), lambda value, name: one_of(value, words, name))
+        kind = type(next(iter(values.values())))
+        return Kind(kind, lambda text: named[one_of(text, named, "")], words=named, options=[*named])
+    known = lambda value, name: one_of(value, words, name)  # noqa: E731
+    return Kind(str, lambda text: one_of(text, words, ""), known, options=words)
 
 
 def several(of: Kind, metavar: str) -> Kind:
@@ -111,7 +115,7 @@ def several(of: Kind, metavar: str) -> Kind:
 
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 TEXT = Kind(str, str, filled)
-YES_NO = Kind(bool, lambda text: _YES_NO[one_of(text, _YES_NO, "")])
+YES_NO = Kind(bool, lambda text: _YES_NO[one_of(text, _YES_NO, "")], options=("yes", "no"))
 DAY = Kind(date, local_times.day, metavar="DAY")
 
 Verb = Literal["add", "change", "remove"]

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gamestats_assets.lakehouse.ops import known_revisions
-from gamestats_assets.serving import account
+from gamestats_assets.serving import account, admin_people
 from gamestats_assets.serving.answers import Answers, AtOnce, connections
 from gamestats_assets.serving.bundle import Bundle
 from gamestats_assets.serving.dagster import dagster_router
@@ -78,6 +78,8 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         for router in game.pages:
             app.include_router(router, include_in_schema=False)
     app.include_router(account.router, prefix="/api/v1")
+    app.include_router(admin_people.api, prefix="/api/v1")
+    app.include_router(admin_people.pages)
     app.include_router(dagster_router(settings.dagster_socket))
     app.include_router(home)
     app.include_router(bundle.router())

@@ -30,7 +30,7 @@ is to go says so by the headers `Deprecation` and `Sunset` half a year before. [
 """
 _READ = (404, 406, 422, 429, 500, 503, 504)
 """How reading can fail."""
-_OF_PEOPLE = (400, 401, 403, 409, 410, 413, 415)
+_OF_PEOPLE = (400, 401, 403, 409, 410, 412, 413, 415, 428)
 """How what people do can fail besides."""
 
 

@@ -154,7 +154,8 @@ def model_of(name: str, of: Editable, required: Sequence[Field], fields: Sequenc
     columns: dict[str, Any] = {}
     for each in (*required, *fields):
         must = each in required or verb in each.required
-        kind = each.kind.type | None if each.lacks or not must else each.kind.type
+        kind: Any = Literal[tuple(each.kind.options)] if each.kind.options and each.kind.type is str else each.kind.type
+        kind = kind | None if each.lacks or not must else kind
         text = each.help if not each.default else f"{each.help} By default {each.default}."
         described = Described(None, description=text) if not must else Described(description=text)
         columns[each.name] = (Annotated[kind, described], ... if must else None)

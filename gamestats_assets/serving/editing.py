@@ -156,6 +156,18 @@ class Editor:
             raise ProblemError(404, f"There is no {self.thing.kind} {str(key)[:80]!r}.")
         return found
 
+    def as_seen(self, key: int | str, version: str) -> Row:
+        """A row as somebody saw it by its version; as it is now where nobody knows.
+
+        Raises:
+            ProblemError: 404 when there is none.
+        """
+        row = self.row(key)
+        for entry in [] if row["version"] == version else self.history(key):
+            if entry["before"] is not None and self._version(entry["before"]) == version:
+                return {**row, **self._restored(entry["before"])}
+        return row
+
     def hold(self, key: int | str) -> Row:
         """As `row`; nobody else changes it until the transaction ends.
 
@@ -174,6 +186,13 @@ class Editor:
             WHERE table_name = %s AND row_key = %s ORDER BY entry_history_id DESC
         """
         return ops.rows(self.conn, query, [self.thing.table, str(key)])
+
+    def told(self, entry: Row, zone: ZoneInfo) -> tuple[str, ...]:
+        """What an entry of a history changed, in words: `column before -> after`, moments by the clocks of a zone."""
+        before, after = entry["before"], entry["after"]
+        if before is None or after is None:
+            return ("added",) if before is None else ("removed",)
+        return _differences(self._restored(before), self._restored(after), after, zone)
 
     # ------------------------------------------------------------ the verbs
 
@@ -234,7 +253,7 @@ class Editor:
             else:
                 self._restore(key, wanted, is_new=row is None)
                 now = self.row(key)
-                changes = () if row is None else self._differences(row, now, wanted)
+                changes = () if row is None else _differences(row, now, wanted, self.thing.zone(now))
                 done = Entered(self.thing.kind, self.thing.what(now), "changed" if row else "created", changes, row=now)
         return self._written(done, row, key, verb="undo")
 
@@ -256,6 +275,9 @@ class Editor:
         return done
 
     # ------------------------------------------------------------ within
+
+    def _version(self, entry: Mapping[str, Any]) -> str:
+        return ops.rows(self.conn, "SELECT md5(%s::jsonb::text) AS version", [Jsonb(entry)])[0]["version"]
 
     def _lock(self, key: int | str) -> None:
         query = sql.SQL("SELECT 1 FROM {table} WHERE {key} = %s FOR UPDATE").format(**self._parts())
@@ -299,16 +321,8 @@ class Editor:
         when = _moment(entries[0]["changed_at"])
         if before is None:
             return f"{told}: {people} made it meanwhile ({when}). Look at that first. Nothing was overwritten."
-        differences = self._differences(self._restored(before), row, before)
+        differences = _differences(self._restored(before), row, before, self.thing.zone(row))
         return f"{told}: {people} changed it ({when}): {'; '.join(differences)}. Nothing was overwritten."
-
-    def _differences(self, before: Row, after: Row, columns: Collection[str]) -> tuple[str, ...]:
-        zone = self.thing.zone(after)
-        return tuple(
-            f"{name} {told_value(before[name], zone)} -> {told_value(after[name], zone)}"
-            for name in columns
-            if before[name] != after[name]
-        )
 
     def _restored(self, entry: Mapping[str, Any]) -> Row:
         """A row as the table had it, of what history keeps."""
@@ -391,6 +405,14 @@ def tried(
     if effects is None:
         return edits, None
     return edits, effects.difference(effects.state(conn, concerned), after)
+
+
+def _differences(before: Row, after: Row, columns: Collection[str], zone: ZoneInfo) -> tuple[str, ...]:
+    return tuple(
+        f"{name} {told_value(before[name], zone)} -> {told_value(after[name], zone)}"
+        for name in columns
+        if before[name] != after[name]
+    )
 
 
 def _moment(at: Any) -> str:

@@ -21,6 +21,7 @@ class Game:
         api: routes below `/api/v1`.
         pages: routes of pages.
         start: where its pages begin; None while it has none.
+        admin: pages for its admins, by address and title.
     """
 
     name: str
@@ -29,3 +30,4 @@ class Game:
     api: Sequence[APIRouter] = ()
     pages: Sequence[APIRouter] = ()
     start: str | None = None
+    admin: Sequence[tuple[str, str]] = ()

@@ -327,7 +327,7 @@ class Slot(OfSeason):
             lacks=True,
             option="remake-of",
         ),
-        Field("remake_reason", "Why it is played again; needed with --remake-of.", TEXT, lacks=True),
+        Field("remake_reason", "Of a remake: why it is played again.", TEXT, lacks=True),
         NEW_NUMBER,
     )
     listed = (

@@ -61,6 +61,7 @@ class ValidatedMatch(BaseModel):
     validation_status: str
     is_tournament_match: bool
     season: str | None
+    time_zone: Annotated[str | None, Field(description="Of the season.", examples=["Europe/Berlin"])]
     division: str | None
     group_name: str | None
     round_id: int | None
@@ -89,8 +90,8 @@ _MATCHES = """
     SELECT m.match_id, m.started_at, m.map_name, m.players, m.team_count, m.unmatched_player_count, m.validation_status,
            m.is_tournament_match, m.season, m.division, m.group_name, m.round_id, r.round_number AS round, r.round_name,
            m.scheduled_match_id, m.match_number, m.is_overridden, m.override_reason, m.overridden_by,
-           coalesce(v.concerns, '[]') AS concerns, count(*) OVER () AS total
-    FROM pubg.matches m LEFT JOIN ops.rounds r USING (round_id)
+           s.time_zone, coalesce(v.concerns, '[]') AS concerns, count(*) OVER () AS total
+    FROM pubg.matches m LEFT JOIN ops.rounds r USING (round_id) LEFT JOIN ops.seasons s ON s.season = m.season
         LEFT JOIN LATERAL (
             SELECT jsonb_agg(jsonb_build_object('concern', concern, 'explanation', explanation) ORDER BY concern)
                 AS concerns
@@ -102,20 +103,32 @@ _MATCHES = """
         AND (%(season)s::text IS NULL OR m.season = %(season)s)
         AND (%(division)s::text IS NULL OR lower(m.division) = lower(%(division)s) OR m.division IS NULL)
         AND (%(round)s::integer IS NULL OR r.round_number = %(round)s)
+        AND (%(match_id)s::text IS NULL OR m.match_id = %(match_id)s)
         AND (%(date_from)s::date IS NULL OR m.started_at >= %(date_from)s)
         AND (%(date_to)s::date IS NULL OR m.started_at < %(date_to)s::date + 1)
     ORDER BY m.started_at DESC, m.match_id LIMIT %(limit)s OFFSET %(offset)s
 """
 
 
-def matches(conn: psycopg.Connection, asked: MatchesAsked) -> tuple[list[Row], int]:
-    """A page of the matches that are asked for, and how many there are."""
+def matches(conn: psycopg.Connection, asked: MatchesAsked, match_id: str | None = None) -> tuple[list[Row], int]:
+    """A page of the matches that are asked for, and how many there are; or of these the one of an id."""
     if not has_table(conn, "pubg", "match_validation") or not has_table(conn, "pubg", "matches"):
         return [], 0
     span = {"limit": asked.page_size, "offset": (asked.page - 1) * asked.page_size}
-    found = ops.rows(conn, _MATCHES, {**asked.model_dump(), **span})
+    found = ops.rows(conn, _MATCHES, {**asked.model_dump(), **span, "match_id": match_id})
     total = found[0]["total"] if found else 0
     return [{name: value for name, value in row.items() if name != "total"} for row in found], total
+
+
+def counts(conn: psycopg.Connection) -> Mapping[str, int]:
+    """How many matches have each validation status."""
+    if not has_table(conn, "pubg", "matches"):
+        return {}
+    query = """
+        SELECT validation_status, count(*) AS matches FROM pubg.matches
+        WHERE validation_status IS NOT NULL GROUP BY validation_status
+    """
+    return {row["validation_status"]: row["matches"] for row in ops.rows(conn, query)}
 
 
 def played_in(conn: psycopg.Connection, round_id: int) -> Mapping[int, Row]:

@@ -180,13 +180,20 @@ def unlink(conn: psycopg.Connection, person: Person, number: int, reason: str) -
 
 
 def remake(
-    conn: psycopg.Connection, person: Person, number: int, version: str, reason: str, new_match_id: str | None = None
+    conn: psycopg.Connection,
+    person: Person,
+    number: int,
+    version: str,
+    reason: str,
+    new_match_id: str | None = None,
+    failed_match_id: str | None = None,
 ) -> Edit:
     """Say that a slot's match failed and is played again: it is kept, and counts no more.
 
     Args:
         version: of the slot.
         new_match_id: the match that was played instead, where that is known.
+        failed_match_id: the match that failed, where it is not the one that the slot has.
 
     Raises:
         ProblemError: 409 when the slot has no match.
@@ -194,11 +201,11 @@ def remake(
     editor = Editor(SLOTS, conn, person)
     slot = editor.hold(number)
     found = linked_to(conn, slot)
-    if found is None:
+    failed = failed_match_id or (found["match_id"] if found else None)
+    if failed is None:
         raise ProblemError(409, f"No match is linked to {SLOT.what(slot)} that could be played again.")
-    failed = found["match_id"]
     done = editor.change(number, version, original_match_id=failed, remake_reason=reason)
-    if found["by_hand"]:
+    if found and found["by_hand"] and found["match_id"] == failed:
         unlink(conn, person, number, f"failed: {reason}")
     if new_match_id is not None:
         of_other = Editor(OVERRIDES, conn, person).rows(match_id=new_match_id.strip().lower())

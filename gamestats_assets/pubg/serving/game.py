@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gamestats_assets.pubg.serving import admin, pages, tournaments
+from gamestats_assets.pubg.serving import admin, admin_pages, pages, tournaments
 from gamestats_assets.serving.game import Game
 
 PUBG = Game(
@@ -12,6 +12,7 @@ PUBG = Game(
     "PUBG",
     Path(__file__).parent,
     api=[tournaments.router, admin.router],
-    pages=[pages.router],
+    pages=[pages.router, admin_pages.router],
     start="/tournaments",
+    admin=admin_pages.SECTIONS,
 )

@@ -1,0 +1,439 @@
+"""`/admin/tournaments`: the schedule editor, the validation of matches, decisions, and tracked players."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import psycopg
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import UTC_ZONE
+from gamestats_assets.lakehouse.entry_fields import DAY, Field, whole
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.pubg.entered import ROUND, SLOT
+from gamestats_assets.pubg.entered.players import BACKFILL_DAYS
+from gamestats_assets.pubg.entered.teams import zone_of_season
+from gamestats_assets.pubg.serving import admin_lists, editables
+from gamestats_assets.pubg.serving.editables import OVERRIDES, PLAYERS, ROUNDS, SLOTS
+from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
+from gamestats_assets.serving import edit_forms
+from gamestats_assets.serving.edit_pages import Form, Submitted, act, edit_pages, gone_on, outcome, page, wanted
+from gamestats_assets.serving.editing import Edit, Editor
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.who import Person, needs
+
+BASE = "/admin/tournaments"
+SECTIONS = ((BASE, "Tournaments"), (f"{BASE}/matches", "Matches"), (f"{BASE}/tracking", "Players"))
+router = APIRouter(prefix=BASE, include_in_schema=False)
+Admin = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
+_AROUND = timedelta(hours=36)
+_STATUS = {
+    "confirmed": ("good", "Matched to a slot."),
+    "unscheduled": ("warning", "Valid, without a slot."),
+    "remake_candidate": ("warning", "Fewer teams than the season expects."),
+    "remake_failed": ("", "Played again; this is the one that failed."),
+    "mixed_division": ("error", "People of several divisions."),
+    "not_tournament": ("", "No tournament match."),
+}
+_COPY = (
+    Field("round", "Number of the new round.", whole(1), required=["add"]),
+    Field("first_day", "Its first day.", DAY, required=["add"]),
+)
+
+
+@router.get("")
+def home(request: Request, person: Admin) -> Response:
+    """What there is to administer: seasons with their divisions and rounds, and how much needs a person."""
+    with request.state.writing() as conn:
+        rounds = ROUND.rows(conn)
+        attention = admin_lists.matches(conn, admin_lists.MatchesAsked(needs_attention=True, page_size=1))[1]
+    things = [(each.path, edit_forms.label_of(each.path)) for each in editables.ALL if each.path != "overrides"]
+    things.append((OVERRIDES.path, "Decisions on matches"))
+    divisions: dict[tuple[str, str], list[Row]] = {}
+    for row in reversed(rounds):
+        divisions.setdefault((row["season"], row["division"]), []).insert(0, row)
+    values = {"divisions": divisions, "things": things, "attention": attention, "base": BASE, "title": "Tournaments"}
+    return page(request, person, "pubg/admin_home.html", values)
+
+
+# --- the schedule editor -------------------------------------------------------------------------
+
+
+def _schedule(request: Request, person: Person, round_id: int, **others: Any) -> Response:
+    told, status = outcome(**others)
+    with request.state.writing() as conn:
+        of_round = Editor(ROUNDS, conn, person).row(round_id)
+        slots = Editor(SLOTS, conn, person).rows(round_id=round_id)
+        played = admin_lists.played_in(conn, round_id)
+        rounds = ROUND.rows(conn, division_id=of_round["division_id"])
+    zone = zone_of_season(of_round)
+    lines = [
+        {
+            "row": row,
+            "at": edit_forms.text(row["scheduled_at"], zone),
+            "played": (match := played.get(row[SLOT.key])),
+            "started": edit_forms.text(match["started_at"], zone)[-5:] if match else "",
+            "values": edit_forms.texts(SLOTS, SLOTS.changed_by, row),
+        }
+        for row in slots
+    ]
+    values = {
+        "round": of_round,
+        "rounds": rounds,
+        "slots": lines,
+        "zone": zone.key,
+        "statuses": next(each.kind.options for each in SLOT.fields if each.name == "status"),
+        "round_statuses": ROUND.fields[0].kind.options,
+        "path": f"{BASE}/rounds/{round_id}/schedule",
+        "base": BASE,
+        "next_number": max((row["match_number"] for row in slots), default=0) + 1,
+        "title": f"{of_round['round_name']} schedule · {of_round['division']}{ROUND.of_group(of_round)}",
+    }
+    return page(request, person, "pubg/admin_schedule.html", {**values, **told}, status=status)
+
+
+@router.get("/rounds/{round_id:int}/schedule")
+def schedule(request: Request, person: Admin, round_id: int) -> Response:
+    """The schedule of a round beside what was played."""
+    return _schedule(request, person, round_id)
+
+
+@router.post("/rounds/{round_id:int}/schedule")
+def act_on_schedule(request: Request, person: Admin, round_id: int, form: Form) -> Response:
+    """Add a slot, copy the round, change its status; delay a slot, link and unlink its match, mark it as remade."""
+    path = f"{BASE}/rounds/{round_id}/schedule"
+
+    def work(conn: psycopg.Connection) -> Sequence[Edit]:
+        number, version = _number(form.get("slot")), str(form.get("version", ""))
+        reason, match_id = _text(form, "reason"), _text(form, "match_id")
+        of_round = Editor(ROUNDS, conn, person).row(round_id)
+        match wanted(form):
+            case "add":
+                names = {"season": of_round["season"], "division": of_round["division"]}
+                texts = {**_texts(form), **names, "round": str(of_round["round_number"])}
+                texts |= {"group": of_round["group_name"]} if of_round["group_name"] else {}
+                given = edit_forms.given((*SLOTS.named_by, *SLOTS.added_with), texts, {})
+                return [Editor(SLOTS, conn, person).add(**_needed(given, "match", "scheduled_at"))]
+            case "copy":
+                given = _needed(edit_forms.given(_COPY, _texts(form), {}), "round", "first_day")
+                return editables.copy_round(conn, person, round_id, given["round"], given["first_day"])
+            case "status":
+                return [Editor(ROUNDS, conn, person).change(round_id, version, status=_text(form, "status"))]
+            case "delay":
+                return editables.delay(conn, person, number, version, _minutes(form), following="following" in form)
+            case "link":
+                return [_link(conn, person, number, match_id, reason)]
+            case "unlink":
+                return [editables.unlink(conn, person, number, reason)]
+            case "remake":
+                if not reason:
+                    raise _missing("reason", "Say why the match is played again.")
+                return [editables.remake(conn, person, number, version, reason, match_id or None)]
+        raise ProblemError(422, "The form asks for nothing that can be done.")
+
+    effects = OVERRIDES.effects
+    return act(request, effects, form, work, path, lambda **others: _schedule(request, person, round_id, **others))
+
+
+def _link(conn: psycopg.Connection, person: Person, number: int, match_id: str, reason: str) -> Edit:
+    if not match_id:
+        raise _missing("match_id", "Give the id of the match.")
+    found = Editor(OVERRIDES, conn, person).rows(match_id=match_id.lower())
+    if found:
+        told = f"Match {match_id} was decided of by {found[0]['admin']} already ({found[0]['reason']}). Change that."
+        raise ProblemError(409, told)
+    return editables.link(conn, person, number, match_id, "", reason)
+
+
+def _minutes(form: Submitted) -> int:
+    written = _text(form, "minutes")
+    if not written.removeprefix("-").isdigit() or not 0 < abs(int(written)) <= 10_080:
+        raise _missing("minutes", f"{written[:20]!r} is no number of minutes, such as 20, or -20 for earlier.")
+    return int(written)
+
+
+# --- matches -------------------------------------------------------------------------------------
+
+
+def _matches(request: Request, person: Person, **others: Any) -> Response:
+    told, status = outcome(**others)
+    given = {name: value for name, value in request.query_params.items() if value}
+    errors: dict[str, str] = {}
+    try:
+        asked = admin_lists.MatchesAsked(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        errors = {str(each["loc"][-1]): each["msg"] for each in error.errors()}
+        asked = admin_lists.MatchesAsked()
+    with request.state.writing() as conn:
+        found, total = admin_lists.matches(conn, asked)
+        counts = admin_lists.counts(conn)
+        divisions = ops.rows(conn, "SELECT DISTINCT division FROM ops.divisions ORDER BY 1")
+        overrides = {row["match_id"]: row for row in Editor(OVERRIDES, conn, person).rows()}
+    values = {
+        "asked": {**asked.model_dump(), **given},
+        "matches": found,
+        "total": total,
+        "size": asked.page_size,
+        "page_number": asked.page,
+        "counts": counts,
+        "statuses": VALIDATION_STATUSES,
+        "divisions": edit_forms.choices([row["division"] for row in divisions], "All"),
+        "marks": _STATUS,
+        "local": _local,
+        "overrides": overrides,
+        "base": BASE,
+        "title": "Validation of matches",
+    }
+    merged = {**values, **told, "errors": {**told["errors"], **errors}}
+    return page(request, person, "pubg/admin_matches.html", merged, status=422 if errors else status)
+
+
+@router.get("/matches")
+def matches(request: Request, person: Admin) -> Response:
+    """Matches by what they count for, with what needs a person and quick actions."""
+    return _matches(request, person)
+
+
+@router.get("/matches/{match_id}")
+def match_page(request: Request, person: Admin, match_id: str) -> Response:
+    """One match, what was decided of it, and what can be."""
+    return _match(request, person, match_id.lower())
+
+
+def _match(request: Request, person: Person, match_id: str, form: Submitted | None = None, **others: Any) -> Response:
+    told, status = outcome(**others)
+    with request.state.writing() as conn:
+        found = next(iter(admin_lists.matches(conn, admin_lists.MatchesAsked(), match_id)[0]), None)
+        editor = Editor(OVERRIDES, conn, person)
+        row = next(iter(editor.rows(match_id=match_id)), None)
+        entries = editor.history(match_id)
+        near = found["started_at"] if found else datetime.now(UTC)
+        places = _places(conn, near)
+        history = [
+            {"number": each["entry_history_id"], "at": each["changed_at"], "by": each["changed_by"]}
+            | {"changes": editor.told(each, UTC_ZONE)}
+            for each in entries
+        ]
+    now = {
+        "is_tournament_match": edit_forms.text(row and row["is_tournament_match"], UTC_ZONE),
+        "place": _place_now(row),
+        "validation_status": (row and row["validation_status"]) or "",
+        "reason": (row and row["reason"]) or "",
+        "notes": (row and row["notes"]) or "",
+    }
+    if found is None and row is None and not entries:
+        status = 404 if status == 200 else status
+    values = {
+        "match": found,
+        "match_id": match_id,
+        "row": row,
+        "history": history,
+        "places": places,
+        "slots": [(value.removeprefix("slot "), text) for value, text in places if value.startswith("slot ")],
+        "values": {**now, **{name: str(form[name]) for name in now if form and name in form}},
+        "statuses": edit_forms.choices(VALIDATION_STATUSES, "As it is derived"),
+        "marks": _STATUS,
+        "local": _local,
+        "path": f"{BASE}/matches/{quote(match_id, safe='')}",
+        "base": BASE,
+        "title": f"Match {match_id}",
+    }
+    return page(request, person, "pubg/admin_match.html", {**values, **told}, status=status)
+
+
+def _local(match: Row) -> str:
+    """When a match began, by the clocks of its season."""
+    zone = UTC_ZONE if match["time_zone"] is None else zone_of_season(match)
+    return f"{edit_forms.text(match['started_at'], zone)} {zone.key}"
+
+
+def _place_now(row: Row | None) -> str:
+    if row is None or row["round_id"] is None:
+        return ""
+    return f"slot {row['scheduled_match_id']}" if row["scheduled_match_id"] else f"round {row['round_id']}"
+
+
+def _places(conn: psycopg.Connection, near: datetime) -> list[tuple[str, str]]:
+    """Slots and rounds about a moment that a match can be given, as pairs of a value and a text."""
+    slots = [row for row in SLOT.rows(conn) if abs(row["scheduled_at"] - near) <= _AROUND]
+    rounds = [row for row in ROUND.rows(conn) if row["first_day"] - _AROUND <= near.date() <= row["last_day"] + _AROUND]
+    told = []
+    for row in slots:
+        at = edit_forms.text(row["scheduled_at"], zone_of_season(row))
+        text = f"{row['season']}, {row['division']}, {SLOT.what(row)}: {at}, {row['map_name'] or 'any map'}"
+        told.append((f"slot {row[SLOT.key]}", text))
+    told += [(f"round {row['round_id']}", f"{row['season']}, {ROUND.what(row)}, without a slot") for row in rounds]
+    return told
+
+
+@router.post("/matches/{match_id}")
+def act_on_match(
+    request: Request,
+    person: Admin,
+    match_id: str,
+    form: Form,
+    back: Annotated[str, Query(max_length=1000)] = "",
+) -> Response:
+    """Decide of a match, take the decision back or undo it, or say that it failed and was played again."""
+    match_id, version = match_id.lower(), str(form.get("version", ""))
+
+    def work(conn: psycopg.Connection) -> Sequence[Edit]:
+        editor, verb = Editor(OVERRIDES, conn, person), wanted(form)
+        if verb == "remove":
+            return [editor.remove(match_id, version)]
+        if verb.startswith("undo"):
+            return [editor.undo(match_id, version, _number(verb.removeprefix("undo").strip()))]
+        reason = _text(form, "reason")
+        if not reason:
+            raise _missing("reason", "Say why: the reason is kept with your name.")
+        if verb == "remake":
+            number = _number(form.get("slot"))
+            slot = Editor(SLOTS, conn, person).hold(number)
+            new = _text(form, "new_match_id") or None
+            return [editables.remake(conn, person, number, slot["version"], reason, new, match_id)]
+        decided = _text(form, "is_tournament_match")
+        given: dict[str, Any] = {
+            "reason": reason,
+            "notes": _text(form, "notes") or None,
+            "is_tournament_match": {"yes": True, "no": False}.get(decided),
+            "validation_status": _text(form, "validation_status") or None,
+        }
+        kind, _, number = _text(form, "place").partition(" ")
+        if kind:
+            ids = (_number(number), None) if kind == "round" else (None, _number(number))
+            given |= editables.place_of(conn, *ids)
+        return [editables.decide(conn, person, match_id, version, **{k: v for k, v in given.items() if v is not None})]
+
+    then = back if back.startswith(f"{BASE}/matches") else f"{BASE}/matches/{quote(match_id, safe='')}"
+    again: Callable[..., Response] = lambda **others: _match(request, person, match_id, form, **others)  # noqa: E731
+    return act(request, OVERRIDES.effects, form, work, then, again)
+
+
+# --- tracked players -----------------------------------------------------------------------------
+
+
+def _tracking(
+    request: Request, person: Person, form: Mapping[str, Any], *, is_sent: bool = False, **others: Any
+) -> Response:
+    told, status = outcome(**others)
+    name, days = _text(form, "player"), _days(form)
+    with request.state.writing() as conn:
+        seen = admin_lists.preview(conn, name, days) if name else None
+        players = Editor(PLAYERS, conn, person).rows()
+        backfills = admin_lists.backfills(conn)
+        teams = ops.rows(conn, _TEAMS)
+    newest: dict[int, Row] = {}
+    for each in backfills:
+        newest.setdefault(each["tracked_player_id"], each)
+    values = {
+        "seen": seen,
+        "form": {"player": "", "team_id": "", **form},
+        "is_first": not is_sent,
+        "days": days,
+        "players": [(row, newest.get(row["tracked_player_id"])) for row in players],
+        "queue": [each for each in backfills if each["state"] in ("queued", "running")],
+        "teams": [(str(row["team_id"]), f"{row['season']}, {row['division']}: {row['team_name']}") for row in teams],
+        "left": _left,
+        "base": BASE,
+        "path": f"{BASE}/tracking",
+        "title": "Tracked players",
+    }
+    return page(request, person, "pubg/admin_tracking.html", {**values, **told}, status=status)
+
+
+_TEAMS = """
+    SELECT team_id, season, division, team_name FROM ops.teams JOIN ops.divisions USING (division_id)
+        JOIN ops.seasons USING (season_id) ORDER BY season_id DESC, division_id, team_name
+"""
+
+
+@router.get("/tracking")
+def tracking(request: Request, person: Admin) -> Response:
+    """Tracked players with their backfills; with `player`, what is known of one before it is added."""
+    return _tracking(request, person, dict(request.query_params))
+
+
+@router.post("/tracking")
+def act_on_tracking(request: Request, person: Admin, form: Form) -> Response:
+    """Add a player, take one out, start or cancel a backfill."""
+
+    def work(conn: psycopg.Connection) -> Sequence[Edit]:
+        number, version, verb = _number(form.get("number")), str(form.get("version", "")), wanted(form)
+        if verb == "add":
+            if not _text(form, "player"):
+                raise _missing("player", "Give the player's in-game name or account id.")
+            team = _number(form.get("team_id"))
+            known = {"backfill_days": _days(form), "auto_backfill": "auto_backfill" in form}
+            return editables.track(conn, person, player=_text(form, "player"), team_id=team or None, **known)
+        row = Editor(PLAYERS, conn, person).hold(number)
+        if verb == "untrack":
+            return [editables.untrack(conn, person, number, version)]
+        if verb == "activate":
+            return [Editor(PLAYERS, conn, person).change(number, version, is_active=True)]
+        if verb == "backfill":
+            admin_lists.start(conn, person, row, admin_lists.NewBackfill(days=max(1, _days(form))))
+            return []
+        if verb == "cancel":
+            if not admin_lists.cancel(conn, person, row):
+                raise ProblemError(409, f"No backfill of {row['player_name']} is going on.")
+            return []
+        raise ProblemError(422, "The form asks for nothing that can be done.")
+
+    path, again = f"{BASE}/tracking", lambda **others: _tracking(request, person, form, is_sent=True, **others)
+    answer = act(request, None, form, work, path, again)
+    acts = {"backfill": "The backfill is asked for.", "cancel": "The backfills are cancelled; what was taken up stays."}
+    if answer.status_code == 303 and (told := acts.get(wanted(form))):
+        return gone_on(request, path, [told])
+    return answer
+
+
+def _left(seconds: int | None) -> str:
+    """How long something takes yet, for people."""
+    if seconds is None:
+        return ""
+    return f"~{seconds} s" if seconds < 90 else f"~{-(-seconds // 60)} minutes"
+
+
+def _days(form: Mapping[str, Any]) -> int:
+    written = _text(form, "days") or str(BACKFILL_DAYS)
+    if not written.isascii() or not written.isdigit() or int(written) > 3650:
+        return BACKFILL_DAYS
+    return int(written)
+
+
+# --- what forms say ------------------------------------------------------------------------------
+
+
+def _texts(form: Submitted) -> dict[str, str]:
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _text(form: Mapping[str, Any], name: str) -> str:
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> int:
+    """A number that a form names something by; 0 names nothing."""
+    text = value if isinstance(value, str) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _missing(name: str, told: str) -> ProblemError:
+    return ProblemError(422, told, errors=[{"name": name, "message": told}])
+
+
+def _needed(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    for name in names:
+        if given.get(name) is None:
+            raise _missing(name, f"{edit_forms.label_of(name)} is missing.")
+    return given
+
+
+# Pages with words of their own come before those with keys.
+for _of in editables.ALL:
+    router.include_router(edit_pages(_of, BASE))

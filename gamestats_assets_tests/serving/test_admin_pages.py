@@ -1,0 +1,189 @@
+"""The admin pages in a browser without JavaScript: the four screens, users, and the log."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.pubg.season import SimulatedSeason
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.simulated import Admin, enter_and_publish, sign_in
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium on this machine; install Debian's `chromium`")
+PICTURES = os.environ.get("GAMESTATS_PICTURES")
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str, ops_template: str) -> Iterator[str]:
+    with database(postgres_url, ops_template) as found:
+        enter_and_publish(found, SimulatedSeason())
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(url: str) -> Iterator[httpx.Client]:
+    with served(url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+
+
+def at(browser: Browser, site: httpx.Client, admin: Admin) -> Page:
+    """A page of somebody who is signed in, at a browser without JavaScript."""
+    base = str(site.base_url).rstrip("/")
+    context = browser.new_context(base_url=base, java_script_enabled=False)
+    context.add_cookies([{"name": "gamestats_session", "value": admin.token, "url": base}])
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    return page
+
+
+def kept(page: Page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"admin-{name}.png", full_page=True)
+
+
+def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: str) -> None:
+    ann, bob = (sign_in(site, url, name, "tournament_admin") for name in ("ann", "bob"))
+    page, other = at(browser, site, ann), at(browser, site, bob)
+
+    # The schedule: what was planned beside what was played; a slot is moved, and the second admin is told.
+    page.goto("/admin")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tournaments")
+    expect(page.get_by_text("6 matches need somebody")).to_be_visible()
+    page.locator(".card").filter(has_text="fall-2026 · Div 1").get_by_role("link", name="Round 1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Round 1 schedule · Div 1")
+    fourth = page.locator("#slot-114")
+    expect(fourth).to_contain_text("Scheduled: 2026-10-18 00:15 Europe/Berlin, Vikendi")
+    expect(fourth).to_contain_text("Actual: d1r1m4 (00:35, Vikendi)")
+    kept(page, "schedule")
+    schedule = page.url
+    other.goto(schedule)
+    fourth.get_by_text("Edit", exact=True).click()
+    fourth.get_by_label("Start (Europe/Berlin)").fill("2026-10-18 00:20")
+    fourth.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text(
+        "Changed: match 4 of Round 1: scheduled_at 2026-10-18 00:15+02:00 -> 2026-10-18 00:20+02:00"
+    )
+    expect(fourth).to_contain_text("Scheduled: 2026-10-18 00:20 Europe/Berlin")
+    seen = other.locator("#slot-114")
+    expect(seen).to_contain_text("00:15")
+    seen.get_by_text("Edit", exact=True).click()
+    seen.get_by_label("Map; empty for any").fill("Rondo")
+    seen.get_by_role("button", name="Save").click()
+    expect(other.get_by_role("alert")).to_contain_text("ann changed it (")
+    expect(other.get_by_role("alert")).to_contain_text("Nothing was overwritten.")
+    # Bob's own change stands in the form over what ann saved; saved again, it is his alone.
+    expect(other.get_by_label("Scheduled at")).to_have_value("2026-10-18 00:20")
+    expect(other.get_by_label("Map")).to_have_value("Rondo")
+    other.get_by_role("button", name="Save").click()
+    expect(other.get_by_role("status").first).to_have_text("Changed: match 4 of Round 1: map_name Vikendi -> Rondo")
+    for _ in range(2):
+        other.get_by_role("button", name="Undo", exact=True).first.click()
+        other.goto("/admin/tournaments/schedule/114")
+    expect(other.get_by_label("Map")).to_have_value("Rondo")
+    other.get_by_role("button", name="Undo", exact=True).nth(3).click()
+    page.goto(schedule)
+    expect(fourth).to_contain_text("Scheduled: 2026-10-18 00:15 Europe/Berlin, Vikendi")
+    fourth.locator("summary", has_text="Delay").click()
+    fourth.get_by_label("Minutes; with a minus, earlier").fill("soon")
+    fourth.get_by_role("button", name="Delay").click()
+    expect(page.get_by_role("alert")).to_contain_text("'soon' is no number of minutes")
+
+    # What needs somebody, a decision with its effect told before, and undone after.
+    page.get_by_role("link", name="Matches", exact=True).click()
+    page.get_by_role("link", name="Need somebody").click()
+    warm_up = page.locator(".card").filter(has_text="warm-up")
+    expect(warm_up).to_contain_text("7 teams of Div 1 played, at least 8 were expected")
+    kept(page, "validation")
+    page.get_by_label("Division", exact=True).select_option("Div 2")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text(re.compile("friendly"))
+    page.get_by_role("link", name="friendly").click()
+    page.go_back()
+    page.goto("/admin/tournaments/matches?validation_status=remake_candidate")
+    page.get_by_role("link", name="warm-up").click()
+    page.get_by_label("Counts for").select_option(label="fall-2026, round 1 of Div 1, without a slot")
+    page.get_by_label("Why").first.fill("it was meant to count")
+    page.get_by_role("button", name="Preview the standings").click()
+    preview = page.get_by_role("region", name="Preview", exact=True)
+    expect(preview).to_contain_text("Created: override of match warm-up")
+    expect(preview).to_contain_text(re.compile(r"\d+ lines of the standings would differ"))
+    plan = SimulatedSeason()
+    [game] = [each for each in plan.games if each.match_id == "warm-up"]
+    before = plan.table(1, "11")
+    assert game.truth is not None
+    game.truth.status, game.truth.round = "unscheduled", 11
+    after, team = plan.table(1, "11"), 1
+    line = preview.locator("tr").filter(has_text="Round 1").filter(has_text="Team 01")
+    expect(line).to_contain_text(f"{before[team]['points']} → {after[team]['points']}")
+    kept(page, "preview")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text("Created: override of match warm-up")
+    expect(page.locator("#history").locator("..")).to_contain_text("ann")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_role("status").first).to_have_text("Removed: override of match warm-up")
+
+    # A player: what there is of one, before and after the player is tracked.
+    page.get_by_role("link", name="Players", exact=True).click()
+    page.get_by_label("In-game name").fill("T05_Player1")
+    page.get_by_role("button", name="Look up").click()
+    expect(page.locator("dl.known")).to_have_text(re.compile(r"Historical matches found\s*2\d \(last 180 days\)"))
+    expect(page.get_by_label("Take the history up at once")).to_be_checked()
+    page.get_by_role("button", name="Add player").click()
+    tracked = page.locator("tr").filter(has_text="T05_Player1")
+    expect(tracked).to_contain_text("0 / 0 matches completed (0%)")
+    expect(tracked).to_contain_text("queued")
+    kept(page, "players")
+    tracked.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("status").first).to_contain_text("The backfills are cancelled")
+    tracked.get_by_role("button", name="Remove from tracking").click()
+    expect(tracked.get_by_role("button", name="Track again")).to_be_visible()
+
+    # A file with mistakes, told by row.
+    page.goto("/admin/tournaments/schedule")
+    page.get_by_text("Take a CSV file").click()
+    page.get_by_label("Season").fill("fall-2026")
+    rows = b"division,round,match,scheduled_at\nDiv 1,1,1,yesterday\nDiv 1,8,1,2026-10-17 22:00\n"
+    page.get_by_label("File").set_input_files({"name": "week.csv", "mimeType": "text/csv", "buffer": rows})
+    page.get_by_role("button", name="Take the file").click()
+    mistakes = page.get_by_role("alert").get_by_role("listitem")
+    expect(mistakes).to_have_text(
+        [re.compile("Row 2, scheduled_at: 'yesterday'"), re.compile("Row 3, round: There is no")]
+    )
+
+
+def test_admins_give_roles_and_see_what_was_done(browser: Browser, site: httpx.Client, url: str) -> None:
+    adam = sign_in(site, url, "adam", "admin")
+    page = at(browser, site, adam)
+    page.goto("/admin/users")
+    page.get_by_label("Name").fill("newcomer")
+    page.get_by_role("button", name="Add user").click()
+    newcomer = page.locator("tr").filter(has_text="newcomer")
+    newcomer.get_by_label("Role for newcomer").select_option("tournament_admin")
+    newcomer.get_by_label("Of what, for newcomer").select_option(label="fall-2026, Div 2")
+    newcomer.get_by_role("button", name="Give").click()
+    expect(newcomer).to_contain_text("tournament_admin of fall-2026, Div 2")
+    newcomer.get_by_role("button", name="Make a link").click()
+    assert re.search(r"/api/v1/auth/link\?token=\S{30,}", page.get_by_role("status").inner_text())
+    newcomer.get_by_role("button", name="Take").click()
+    expect(newcomer).to_contain_text("none")
+    own = page.locator("tr").filter(has_text="adam")
+    own.get_by_role("button", name="Take").click()
+    expect(page.get_by_role("alert")).to_contain_text("adam is the last admin")
+    page.get_by_role("link", name="Audit log").click()
+    expect(page.locator("tbody tr").first).to_contain_text("role.take")
+    assert sign_in(site, url, "tom", "tournament_admin").http.get("/admin/users").status_code == 403
