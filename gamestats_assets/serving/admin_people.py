@@ -15,13 +15,12 @@ from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameEr
 from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.serving import users
-from gamestats_assets.serving.account import link_address
 from gamestats_assets.serving.audit import audit, audited
 from gamestats_assets.serving.edit_pages import Form, Submitted, gone_on, outcome, page
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.sessions import LINK_MINUTES, make_link
-from gamestats_assets.serving.site import Site
+from gamestats_assets.serving.site import Site, link_address
 from gamestats_assets.serving.who import Person, needs
 
 api = APIRouter(prefix="/admin", tags=["admins"])
@@ -239,17 +238,18 @@ def _done(conn: psycopg.Connection, person: Person, form: Submitted, verb: str) 
     row = _user(conn, _number(form, "user_id"))
     if verb == "give":
         role, place = str(form.get("role", "")), str(form.get("place", ""))
-        users.give_role(conn, person, row, role, **_numbers(place))
+        users.give_role(conn, person, row, role, *_numbers(place))
         return [f"{row['name']} has the role {role}."]
     role, _, place = verb.removeprefix("take ").partition(" ")
-    users.take_role(conn, person, row, role, **_numbers(place))
+    users.take_role(conn, person, row, role, *_numbers(place))
     return [f"{row['name']} has the role {role} no more."]
 
 
-def _numbers(place: str) -> dict[str, int]:
-    kind, _, number = place.partition(" ")
-    known = kind in ("season", "division") and number.isascii() and number.isdigit() and len(number) < 19
-    return {f"{kind}_id": int(number)} if known else {}
+def _numbers(place: str) -> tuple[int | None, int | None]:
+    """Season and division that a form names."""
+    kind, _, text = place.partition(" ")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return (number if kind == "season" else None, number if kind == "division" else None)
 
 
 def _number(form: Submitted, name: str) -> int:
