@@ -1,19 +1,19 @@
-"""`/api/v1/auth`: who is signed in, where, by what; one-time links; signing out."""
+"""`/api/v1/auth`: who is signed in, where, by what; tokens of programs; signing out."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Query, Request
-from jinja2 import Template
+import psycopg
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.serving import sessions, users
 from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.site import Site, own_path
+from gamestats_assets.serving.site import Site
 from gamestats_assets.serving.tokens import ACCESS_S, access_token
 from gamestats_assets.serving.who import (
     Person,
@@ -21,7 +21,6 @@ from gamestats_assets.serving.who import (
     cookie_name,
     csrf_token,
     maybe_signed_in,
-    refuse_other_origins,
     signed_in,
 )
 
@@ -30,63 +29,11 @@ NO_STORE = {"Cache-Control": "no-store"}
 SignedIn = Annotated[Person, Depends(signed_in)]
 
 
-def signed_in_at(request: Request, user_id: int, next_path: str) -> Response:
-    """Go on to a path with a new session of a user; the session that the browser had is over."""
-    site: Site = request.state.site
-    with request.state.writing() as conn:
-        if before := request.cookies.get(cookie_name(site, request)):
-            sessions.end_token(conn, before)
-        token = sessions.begin_session(conn, user_id, sessions.device(request.headers.get("user-agent", "")))
-    answer = RedirectResponse(own_path(next_path), 303, NO_STORE)
-    set_cookie(answer, request, "session", token, sessions.SESSION_DAYS * 86_400)
-    return answer
-
-
 def set_cookie(answer: Response, request: Request, of: str, value: str, seconds: int) -> None:
     """Give a browser a cookie that no script reads and no other site sends with what it writes; 0 seconds take it."""
     site: Site = request.state.site
     name, is_secure = cookie_name(site, request, of), site.is_secure(request)
     answer.set_cookie(name, value, max_age=seconds, path="/", secure=is_secure, httponly=True, samesite="lax")
-
-
-# --- one-time links ------------------------------------------------------------------------------
-
-_LINK_PAGE = Template(
-    """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Sign in to gamestats</title><h1>Sign in to gamestats</h1>
-<form method="post"><input type="hidden" name="token" value="{{ token }}">
-<input type="hidden" name="next" value="{{ next }}"><p><button>Sign in at this browser</button></p></form>
-<p>The link works once, within 15 minutes of when it was made.</p></html>""",
-    autoescape=True,
-)
-_PAGE_HEADERS = {
-    **NO_STORE,
-    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-}
-
-
-@router.get("/link", include_in_schema=False)
-def link_page(
-    token: Annotated[str, Query(max_length=200)] = "", next: Annotated[str, Query(max_length=2000)] = "/"
-) -> Response:
-    """A page with a button: what looks at links for people, as mail servers do, uses none up."""
-    return HTMLResponse(_LINK_PAGE.render(token=token, next=own_path(next)), 200, _PAGE_HEADERS)
-
-
-@router.post("/link", include_in_schema=False)
-def use_link(
-    request: Request,
-    token: Annotated[str, Form(max_length=200)],
-    next: Annotated[str, Form(max_length=2000)] = "/",
-) -> Response:
-    """Sign in by a link."""
-    refuse_other_origins(request)
-    with request.state.writing() as conn:
-        user_id = sessions.use_link(conn, token)
-    if user_id is None:
-        detail = "The link was used already, or is older than 15 minutes. `gamestats user link NAME` makes another one."
-        raise ProblemError(401, detail)
-    return signed_in_at(request, user_id, next)
 
 
 # --- programs ------------------------------------------------------------------------------------
@@ -98,6 +45,9 @@ class TokenAsked(BaseModel):
     refresh_token: Annotated[
         str | None, Field(max_length=200, description="The newest one; without it the session of a browser.")
     ] = None
+    name: Annotated[
+        str, Field(max_length=200, description="What a new program is called among the sessions.", examples=["bot"])
+    ] = ""
 
 
 class TokensGiven(BaseModel):
@@ -111,33 +61,56 @@ class TokensGiven(BaseModel):
     ]
 
 
-async def _asker(request: Request, asked: TokenAsked | None = None) -> tuple[Person | None, str | None]:
+async def _asker(request: Request, asked: TokenAsked | None = None) -> Person | None:
     # Whoever has a refresh token need not be signed in otherwise, or is no more.
     if asked is not None and asked.refresh_token is not None:
-        return None, asked.refresh_token
-    return await signed_in(await maybe_signed_in(request)), None
+        return None
+    return await signed_in(await maybe_signed_in(request))
 
 
 @router.post("/token", summary="Let a program in, or go on with one")
 def give_tokens(
-    request: Request, response: Response, asker: Annotated[tuple[Person | None, str | None], Depends(_asker)]
+    request: Request,
+    response: Response,
+    asker: Annotated[Person | None, Depends(_asker)],
+    asked: TokenAsked | None = None,
 ) -> TokensGiven:
     """Give tokens: to a new program from a browser that is signed in, or to one that has a refresh token."""
     response.headers.update(NO_STORE)
-    person, given = asker
-    site: Site = request.state.site
-    if person is not None and not asking(request).cookie:
-        raise ProblemError(403, "A program is let in from a browser that is signed in, not from another program.")
-    label = sessions.device(request.headers.get("user-agent", ""))
+    if asker is not None:
+        return let_in(request, asker, asked.name if asked else "")
     with request.state.writing() as conn:
-        if person is not None:
-            begun = sessions.begin_program(conn, person.user_id, asking(request).session_id or 0, label)
-        else:
-            begun = sessions.refresh(conn, given or "")
-        access = begun and access_token(conn, site.issuer, begun.user_id, begun.session_id)
-    if begun is None or access is None:
+        went_on = sessions.refresh(conn, (asked and asked.refresh_token) or "")
+        # In the same transaction, whether or not: a token that was used twice ends its session.
+        given = went_on and _given(request, conn, went_on)
+    if given is None:
         raise ProblemError(401, "The refresh token was used already, is older than 30 days, or its session is over.")
-    return TokensGiven(access_token=access, expires_in=ACCESS_S, refresh_token=begun.refresh_token)
+    return given
+
+
+def let_in(request: Request, person: Person, name: str) -> TokensGiven:
+    """Let a program in from a browser.
+
+    Args:
+        name: what it is called among the sessions; by what the browser is if it has none.
+
+    Raises:
+        ProblemError: 403 when a program asks.
+    """
+    if not asking(request).cookie:
+        raise ProblemError(403, "A program is let in from a browser that is signed in, not from another program.")
+    called = "".join(filter(str.isprintable, name)).strip()[: users.LONGEST_NAME]
+    with request.state.writing() as conn:
+        label = called or sessions.device(request.headers.get("user-agent", ""))
+        return _given(
+            request, conn, sessions.begin_program(conn, person.user_id, asking(request).session_id or 0, label)
+        )
+
+
+def _given(request: Request, conn: psycopg.Connection, of: sessions.Refreshed) -> TokensGiven:
+    site: Site = request.state.site
+    access = access_token(conn, site.issuer, of.user_id, of.session_id)
+    return TokensGiven(access_token=access, expires_in=ACCESS_S, refresh_token=of.refresh_token)
 
 
 # --- who is signed in ----------------------------------------------------------------------------
@@ -156,6 +129,7 @@ class Identity(BaseModel):
 
     identity_id: Annotated[int, Field(examples=[4])]
     issuer: Annotated[str, Field(description="Who vouches for it.", examples=["https://steamcommunity.com/openid"])]
+    subject: Annotated[str, Field(description="Its id there.", examples=["76561197960287930"])]
     created_at: Annotated[datetime, Field(examples=["2026-10-03T18:00:00Z"])]
 
 

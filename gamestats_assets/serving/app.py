@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gamestats_assets.lakehouse.ops import known_revisions
-from gamestats_assets.serving import account, admin_people
+from gamestats_assets.serving import account, account_page, admin_people, sign_in
 from gamestats_assets.serving.answers import Answers, AtOnce, connections
 from gamestats_assets.serving.bundle import Bundle
 from gamestats_assets.serving.dagster import dagster_router
@@ -43,6 +43,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     bundle = Bundle()
     pages = Pages(games, bundle)
     pool = connections(url)
+    providers = sign_in.providers_of(settings)
     site = Site(settings.public_url, settings.hosts)
     accounts = Accounts(writer_url, Tokens(site.issuer))
     newest = known_revisions()[-1]
@@ -53,7 +54,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         await accounts.open()
         watching = asyncio.create_task(versions.watch())
         try:
-            yield {"answers": Answers(pool, versions), "pages": pages, "games": games}
+            yield {"answers": Answers(pool, versions), "pages": pages, "games": games, "providers": providers}
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -79,10 +80,9 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
             app.include_router(router, include_in_schema=False)
     app.include_router(account.router, prefix="/api/v1")
     app.include_router(admin_people.api, prefix="/api/v1")
-    app.include_router(admin_people.pages)
+    for router in (sign_in.router, account_page.router, admin_people.pages, home, bundle.router()):
+        app.include_router(router)
     app.include_router(dagster_router(settings.dagster_socket))
-    app.include_router(home)
-    app.include_router(bundle.router())
     describe(app, games)
 
     @app.get("/healthz", include_in_schema=False)

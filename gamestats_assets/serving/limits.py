@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamestats_assets.serving.bundle import PREFIX
 from gamestats_assets.serving.problems import problem
-from gamestats_assets.serving.site import AUTH, HEALTH
+from gamestats_assets.serving.site import AUTH, HEALTH, SIGN_IN
 from gamestats_assets.serving.who import Person, asking
 from gamestats_assets.settings import Settings
 
@@ -55,7 +55,7 @@ class Limited:
             return
         request = Request(scope)
         address = _network((scope.get("client") or ("unknown",))[0])
-        guesses = scope["method"] == "POST" and scope["path"].startswith(AUTH)
+        guesses = scope["method"] == "POST" and scope["path"].startswith((AUTH, SIGN_IN))
         limit, who, told = self._limit(asking(request).person, address)
         try:
             if guesses and not await self._limiter.test(self._guesses, address):

@@ -16,7 +16,11 @@ from gamestats_assets.serving.problems import problem
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 AUTH = "/api/v1/auth"
-"""Where people sign in and out."""
+"""Where programs ask who is signed in, and get tokens."""
+SIGN_IN = "/sign-in"
+"""Where browsers sign in."""
+ACCOUNT = "/account"
+"""The page about oneself."""
 HEALTH = ("/healthz", "/readyz")
 """Paths that anybody may ask, under any name and as often as they want."""
 
@@ -88,7 +92,7 @@ def link_address(site: str, token: str) -> str:
     Args:
         site: scheme, host and port by which the application is reached.
     """
-    return f"{site.rstrip('/')}{AUTH}/link?{urlencode({'token': token})}"
+    return f"{site.rstrip('/')}{SIGN_IN}/link?{urlencode({'token': token})}"
 
 
 class Named:

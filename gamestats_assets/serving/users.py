@@ -224,8 +224,8 @@ def _keep_an_admin(conn: psycopg.Connection, row: Row, *, even_the_last: bool) -
 
 
 def identities_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
-    """By which accounts a user signs in: `identity_id`, `issuer`, `created_at`."""
-    found = "SELECT identity_id, issuer, created_at FROM accounts.identities WHERE user_id = %s ORDER BY 1"
+    """By which accounts a user signs in: `identity_id`, `issuer`, `subject`, `created_at`."""
+    found = "SELECT identity_id, issuer, subject, created_at FROM accounts.identities WHERE user_id = %s ORDER BY 1"
     return ops.rows(conn, found, [user_id])
 
 

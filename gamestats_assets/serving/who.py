@@ -122,10 +122,14 @@ def asking(request: HTTPConnection) -> Asking:
     return getattr(request.state, "asking", Asking())
 
 
-def csrf_token(request: Request) -> str:
-    """What forms send as `csrf_token` and scripts as the header `X-CSRF-Token`; empty for who has no cookie."""
+def csrf_token(request: Request, of: str = "csrf") -> str:
+    """What forms send as `csrf_token` and scripts as the header `X-CSRF-Token`; empty for who has no cookie.
+
+    Args:
+        of: what for; a token that stands in an address is good for that alone.
+    """
     cookie = asking(request).cookie
-    return hmac.new(cookie.encode(), b"csrf", "sha256").hexdigest() if cookie else ""
+    return hmac.new(cookie.encode(), of.encode(), "sha256").hexdigest() if cookie else ""
 
 
 async def maybe_signed_in(request: Request) -> Person | None:

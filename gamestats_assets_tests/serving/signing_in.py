@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.ops import Row, entering
 from gamestats_assets.serving import sessions, users
 
-AUTH = "/api/v1/auth"
+AUTH, SIGN_IN = "/api/v1/auth", "/sign-in"
 
 
 def user_named(url: str, name: str, *roles: str, season_id: int | None = None, division_id: int | None = None) -> Row:
@@ -33,7 +33,7 @@ def link_for(url: str, name: str, *roles: str) -> str:
 def browser_of(site: httpx.Client, url: str, name: str, *roles: str) -> httpx.Client:
     """A browser in which a user is signed in, whose writes carry the session's CSRF token."""
     browser = httpx.Client(base_url=site.base_url, headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"})
-    answer = browser.post(f"{AUTH}/link", data={"token": link_for(url, name, *roles)})
+    answer = browser.post(f"{SIGN_IN}/link", data={"token": link_for(url, name, *roles)})
     assert answer.status_code == 303, answer.text
     browser.headers["X-CSRF-Token"] = browser.get(f"{AUTH}/me").json()["csrf_token"]
     return browser

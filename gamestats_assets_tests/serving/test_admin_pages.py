@@ -178,7 +178,7 @@ def test_admins_give_roles_and_see_what_was_done(browser: Browser, site: httpx.C
     newcomer.get_by_role("button", name="Give").click()
     expect(newcomer).to_contain_text("tournament_admin of fall-2026, Div 2")
     newcomer.get_by_role("button", name="Make a link").click()
-    assert re.search(r"/api/v1/auth/link\?token=\S{30,}", page.get_by_role("status").inner_text())
+    assert re.search(r"/sign-in/link\?token=\S{30,}", page.get_by_role("status").inner_text())
     newcomer.get_by_role("button", name="Take").click()
     expect(newcomer).to_contain_text("none")
     own = page.locator("tr").filter(has_text="adam")

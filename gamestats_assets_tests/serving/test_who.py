@@ -18,7 +18,7 @@ from joserfc.jwk import OKPKey
 
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import AUTH, browser_of, link_for
+from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +58,13 @@ def refreshed(site: httpx.Client, token: str) -> httpx.Response:
 
 def test_a_link_signs_in_once_and_only_by_its_button(site: httpx.Client, url: str) -> None:
     token = link_for(url, "kim")
-    page = site.get(f"{AUTH}/link", params={"token": token, "next": "/tournaments"})
+    page = site.get(f"{SIGN_IN}/link", params={"token": token, "next": "/tournaments"})
     assert page.status_code == 200
     assert "form-action 'self'" in page.headers["content-security-policy"]
     assert page.headers["cache-control"] == "no-store"
-    used = httpx.post(f"{site.base_url}{AUTH}/link", data={"token": token, "next": "/tournaments"})
+    used = httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": token, "next": "/tournaments"})
     assert (used.status_code, used.headers["location"]) == (303, "/tournaments")
-    again = httpx.post(f"{site.base_url}{AUTH}/link", data={"token": token})
+    again = httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": token})
     assert (again.status_code, again.json()["code"]) == (401, "sign_in")
     assert "gamestats user link" in again.json()["detail"]
     assert "set-cookie" not in again.headers
@@ -73,7 +73,7 @@ def test_a_link_signs_in_once_and_only_by_its_button(site: httpx.Client, url: st
 def test_of_many_who_use_a_link_at_once_one_is_signed_in(site: httpx.Client, url: str) -> None:
     token = link_for(url, "kim")
     with ThreadPoolExecutor(6) as threads:
-        send = [threads.submit(httpx.post, f"{site.base_url}{AUTH}/link", data={"token": token}) for _ in range(6)]
+        send = [threads.submit(httpx.post, f"{site.base_url}{SIGN_IN}/link", data={"token": token}) for _ in range(6)]
     assert sorted(sent.result().status_code for sent in send) == [303, *[401] * 5]
 
 
@@ -82,7 +82,7 @@ def test_a_link_is_over_after_15_minutes(site: httpx.Client, url: str) -> None:
     with psycopg.connect(url) as conn:
         moved = "UPDATE accounts.links SET expires_at = expires_at - interval '15 min' WHERE used_at IS NULL"
         assert conn.execute(moved).rowcount >= 1
-    assert httpx.post(f"{site.base_url}{AUTH}/link", data={"token": token}).status_code == 401
+    assert httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": token}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_a_link_is_over_after_15_minutes(site: httpx.Client, url: str) -> None:
     ],
 )
 def test_after_signing_in_a_browser_stays_here(site: httpx.Client, url: str, elsewhere: str) -> None:
-    used = httpx.post(f"{site.base_url}{AUTH}/link", data={"token": link_for(url, "kim"), "next": elsewhere})
+    used = httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": link_for(url, "kim"), "next": elsewhere})
     assert used.headers["location"] == "/"
 
 
 def test_a_page_elsewhere_signs_nobody_in(site: httpx.Client, url: str) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
-        sent = httpx.post(f"{site.base_url}{AUTH}/link", data={"token": link_for(url, "kim")}, headers=headers)
+        sent = httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": link_for(url, "kim")}, headers=headers)
         assert (sent.status_code, "set-cookie" in sent.headers) == (403, False)
 
 
@@ -107,7 +107,7 @@ def test_a_page_elsewhere_signs_nobody_in(site: httpx.Client, url: str) -> None:
 
 
 def test_a_cookie_is_for_this_site_alone_and_only_its_hash_is_kept(site: httpx.Client, url: str) -> None:
-    used = httpx.post(f"{site.base_url}{AUTH}/link", data={"token": link_for(url, "kim")})
+    used = httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": link_for(url, "kim")})
     cookie = used.headers["set-cookie"].lower()
     assert all(f"; {each}" in cookie for each in ("httponly", "samesite=lax", "path=/", "max-age=2592000"))
     assert "domain" not in cookie
@@ -122,10 +122,10 @@ def test_a_cookie_is_for_this_site_alone_and_only_its_hash_is_kept(site: httpx.C
 def test_signing_in_gives_another_session_and_ends_the_one_before(site: httpx.Client, url: str) -> None:
     browser, chosen = httpx.Client(base_url=site.base_url), "chosen-by-somebody-else"
     cookie = {"Cookie": f"gamestats_session={chosen}"}
-    browser.post(f"{AUTH}/link", data={"token": link_for(url, "lee")}, headers=cookie)
+    browser.post(f"{SIGN_IN}/link", data={"token": link_for(url, "lee")}, headers=cookie)
     first = browser.cookies["gamestats_session"]
     assert first != chosen
-    browser.post(f"{AUTH}/link", data={"token": link_for(url, "kim")})
+    browser.post(f"{SIGN_IN}/link", data={"token": link_for(url, "kim")})
     assert browser.get(f"{AUTH}/me").json()["name"] == "kim"
     kept = httpx.get(f"{site.base_url}{AUTH}/me", cookies={"gamestats_session": first})
     assert kept.status_code == 401
