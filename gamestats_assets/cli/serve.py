@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
@@ -104,4 +105,7 @@ def application() -> FastAPI:
     from gamestats_assets.settings import Settings
 
     settings = Settings()
-    return create_app(*serving_urls(settings), [PUBG], settings)
+    app = create_app(*serving_urls(settings), [PUBG], settings)
+    # What is there by now stays for good, and need not be looked through for garbage while somebody waits.
+    gc.freeze()
+    return app

@@ -34,9 +34,11 @@ from gamestats_assets.serving.versions import Versions, read_versions
 Connection = psycopg.AsyncConnection[DictRow]
 Make = Callable[[Connection], Awaitable[Any]]
 """Makes what is answered, of what one snapshot of PostgreSQL holds."""
+_WAIT_S = 0.5
+"""Seconds for which a connection is waited for while PostgreSQL seems to be gone."""
 _SMALL = 1000
 """Bytes of a body that is not worth compressing."""
-_MOST_ASKED, _LONGEST_ASKED = 10_000, 1000
+_MOST_ASKED, _LONGEST_ASKED = 5_000, 1000
 """How many words with which something was asked are remembered, and of what length."""
 _DECIDE = {b"accept", b"accept-encoding", b"if-none-match"}
 """Headers of which a GET's answer is a function, beside its path and query."""
@@ -145,7 +147,7 @@ class Answers:
         most_bytes: of the bodies that are kept; those that were asked for last.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], versions: Versions, most_bytes: int = 64 << 20) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Connection], versions: Versions, most_bytes: int = 24 << 20) -> None:
         self._pool, self._versions, self._most = pool, versions, most_bytes
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._bytes = 0
@@ -244,7 +246,9 @@ class Answers:
         return kept
 
     async def _made(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form) -> Answer:
-        async with self._pool.connection() as conn, conn.transaction():
+        # PostgreSQL that is gone is waited for no longer than somebody who waits would notice.
+        wait_s = None if self._versions.are_live else _WAIT_S
+        async with self._pool.connection(wait_s) as conn, conn.transaction():
             found = await read_versions(conn, tables[0].spec.game)
             made = await make(conn)
         self._versions.saw(found)

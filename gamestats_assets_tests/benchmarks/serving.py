@@ -5,7 +5,7 @@
 
 Everything runs here and is gone afterwards: an embedded PostgreSQL, one process of `gamestats serve` with all that its
 requests usually meet (limits, logs to a file), and the load, which sends plain bytes over sockets (`serving_load`).
-Prints one JSON object, by what was done:
+Prints one JSON object, by what was done, with the machine's load average and the server's memory after it:
 
     ready       seconds from its start until it is ready, and its memory
     uncached    each of the five endpoints, no answer of which is kept, one at a time
@@ -14,8 +14,9 @@ Prints one JSON object, by what was done:
     pages       so many open pages, each from an address of its own with its own ETag, that ask every so many seconds,
                 while a match is published every so many; `oldest_s` is the longest that a page showed a table after
                 another one was committed, `memory_mb` that of the server over this time
-    restart     PostgreSQL stopped and started under load; `back_s` is from its start to the first answer that is not
-                marked as stale, and `retry_after` whether every 503 told when to ask again
+    restart     PostgreSQL stopped and started under load, every second request of which no answer is kept; `back_s` is
+                from its start to the first answer that is not marked as stale, `all_back_s` to the last that is or
+                fails, and `retry_after` whether every 503 told when to ask again
 """
 
 from __future__ import annotations
@@ -263,7 +264,13 @@ async def restart(served: Served, a_second: float) -> dict[str, Any]:
         seen.append((at, given.status, b"gamestats-stale" in head, b"retry-after" in head))
 
     kept = request(BOARD)
-    asked = [kept, *(request(path) for path in paths(ENDPOINTS[1], len(served.season.divisions), times=200))]
+    # Every second one was never asked before.
+    new = [
+        f"{path}&page_size={size}"
+        for size in range(1, 21)
+        for path in paths(ENDPOINTS[1], len(served.season.divisions), times=250)
+    ]
+    asked = [each for path in new for each in (kept, request(path))]
     await one_at_a_time(served.port, [kept])
     times: dict[str, float] = {}
 
@@ -280,9 +287,10 @@ async def restart(served: Served, a_second: float) -> dict[str, Any]:
     taken = await at_a_rate(served.port, asked, a_second, 20, 32, seen=note)
     thread.join()
     fresh = [at for at, status, is_stale, _ in seen if at > times["started"] and status == 200 and not is_stale]
+    told = taken.told() | {"errors": sum(n for status, n in taken.statuses.items() if status not in ("200", "503"))}
     last_bad = max((at for at, status, is_stale, _ in seen if status != 200 or is_stale), default=times["started"])
     return {
-        **taken.told(),
+        **told,
         "down_s": round(times["started"] - times["stopped"], 2),
         "back_s": round(min(fresh) - times["started"], 2) if fresh else None,
         "all_back_s": round(last_bad - times["started"], 2),
@@ -333,9 +341,9 @@ def main() -> None:
                 ),
                 "restart": lambda: restart(served, 200),
             }[name]
-            found[name] = uvloop.run(done())
-        found["memory_mb"] = served.memory_mb
-    print(json.dumps(found, indent=1))
+            found[name] = {**uvloop.run(done()), "memory_after_mb": served.memory_mb, "load": os.getloadavg()[0]}
+            print(json.dumps({name: found[name]}), file=sys.stderr)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
