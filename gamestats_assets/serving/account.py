@@ -18,6 +18,7 @@ from gamestats_assets.serving.tokens import ACCESS_S, access_token
 from gamestats_assets.serving.who import (
     Person,
     asking,
+    asks_itself,
     cookie_name,
     csrf_token,
     maybe_signed_in,
@@ -68,7 +69,7 @@ async def _asker(request: Request, asked: TokenAsked | None = None) -> Person | 
     return await signed_in(await maybe_signed_in(request))
 
 
-@router.post("/token", summary="Let a program in, or go on with one")
+@router.post("/token", summary="Let a program in, or go on with one", dependencies=[Depends(asks_itself)])
 def give_tokens(
     request: Request,
     response: Response,

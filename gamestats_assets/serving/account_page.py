@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
@@ -19,7 +19,7 @@ from gamestats_assets.serving.pages import Column, Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.providers import Provider
 from gamestats_assets.serving.site import ACCOUNT, SIGN_IN, Site
-from gamestats_assets.serving.who import Person, asking, csrf_token, maybe_signed_in
+from gamestats_assets.serving.who import Person, asking, asks_itself, csrf_token, maybe_signed_in
 
 router = APIRouter(prefix=ACCOUNT, include_in_schema=False)
 _DONE = ("added", "ended", "had", "renamed", "taken")
@@ -30,7 +30,7 @@ _COLUMNS = (
 Text = Annotated[str, Form(max_length=200)]
 
 
-@router.get("")
+@router.get("", dependencies=[Depends(asks_itself)])
 async def account_page(request: Request, done: Annotated[str, Query(max_length=20)] = "") -> Response:
     """The page; whoever is not signed in signs in first."""
     person = await maybe_signed_in(request)

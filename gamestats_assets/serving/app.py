@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -27,7 +27,7 @@ from gamestats_assets.serving.problems import handle_problems, problem
 from gamestats_assets.serving.site import Named, Site
 from gamestats_assets.serving.tokens import Tokens
 from gamestats_assets.serving.versions import Versions
-from gamestats_assets.serving.who import Accounts, Known
+from gamestats_assets.serving.who import Accounts, Known, anybody
 from gamestats_assets.settings import Settings
 
 
@@ -80,16 +80,17 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
             app.include_router(router, include_in_schema=False)
     app.include_router(account.router, prefix="/api/v1")
     app.include_router(admin_people.api, prefix="/api/v1")
-    for router in (sign_in.router, account_page.router, admin_people.pages, home, bundle.router()):
+    for router in (sign_in.router, account_page.router, admin_people.pages, home):
         app.include_router(router)
+    app.include_router(bundle.router(), dependencies=[Depends(anybody)])
     app.include_router(dagster_router(settings.dagster_socket))
     describe(app, games)
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.get("/healthz", include_in_schema=False, dependencies=[Depends(anybody)])
     async def alive() -> Response:
         return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.get("/readyz", include_in_schema=False, dependencies=[Depends(anybody)])
     async def ready(request: Request) -> Response:
         if not versions.are_live:
             return problem(request, 503, "PostgreSQL does not answer yet.", headers={"Retry-After": "1"})

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
-from fastapi import APIRouter, Request, WebSocket
+from fastapi import APIRouter, Depends, Request, WebSocket
 from starlette.requests import HTTPConnection
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -23,7 +23,7 @@ from websockets.typing import Subprotocol
 
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.site import Site
-from gamestats_assets.serving.who import asking, person_of
+from gamestats_assets.serving.who import asking, asks_itself, person_of
 
 PREFIX = "/dagster"
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -56,7 +56,7 @@ def dagster_router(place: Path | None) -> APIRouter:
         async with client:
             yield
 
-    router = APIRouter(lifespan=lifespan, include_in_schema=False)
+    router = APIRouter(lifespan=lifespan, include_in_schema=False, dependencies=[Depends(asks_itself)])
 
     @router.api_route(f"{PREFIX}/{{path:path}}", methods=_METHODS)
     async def pages(request: Request, path: str) -> Response:

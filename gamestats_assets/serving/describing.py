@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.pages import POLICY, Pages
 from gamestats_assets.serving.problems import MEDIA_TYPE, TITLES
+from gamestats_assets.serving.who import anybody
 
 DOCS = "/api/v1/docs"
 _DESCRIPTION = f"""
@@ -66,7 +67,7 @@ def describe(app: FastAPI, games: Sequence[Game]) -> None:
         return plain()
 
     app.openapi = openapi
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(anybody)])
 
     @router.get(DOCS)
     async def docs(request: Request) -> Response:

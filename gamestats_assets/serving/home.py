@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from psycopg import sql
 from starlette.responses import Response
 
@@ -12,8 +12,9 @@ from gamestats_assets.lakehouse.published import versions_of
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.pages import Column, Pages
+from gamestats_assets.serving.who import anybody
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(anybody)])
 _COLUMNS = (Column("table", "name", None), Column("published_at", "text", None))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import Response
@@ -21,6 +21,7 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Answers, Connection, Form
 from gamestats_assets.serving.formats import JSON_AMONG_OTHERS, Event, calendar_of, csv_of, wanted
+from gamestats_assets.serving.who import anybody
 
 
 class Parameters(BaseModel):
@@ -121,7 +122,7 @@ class Route(Generic[Asked]):
 
 def router_of(prefix: str, routes: Sequence[Route[Any]]) -> APIRouter:
     """A router that answers them: with JSON, and with what else they offer, by `Accept` or by an ending of the path."""
-    router = APIRouter(prefix=prefix, tags=[prefix.strip("/")])
+    router = APIRouter(prefix=prefix, tags=[prefix.strip("/")], dependencies=[Depends(anybody)])
     for route in routes:
         for media in route.offered[1:]:
             # For links and for calendars, which say nothing of what they accept.

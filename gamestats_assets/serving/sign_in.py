@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import psycopg
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.lakehouse import ops
@@ -23,11 +23,11 @@ from gamestats_assets.serving.providers import Attempt, Provider, ProviderDownEr
 from gamestats_assets.serving.sessions import hashed, new_token
 from gamestats_assets.serving.site import ACCOUNT, SIGN_IN, Site, own_path
 from gamestats_assets.serving.steam import Steam
-from gamestats_assets.serving.who import asking, cookie_name, csrf_token, refuse_other_origins
+from gamestats_assets.serving.who import anybody, asking, cookie_name, csrf_token, refuse_other_origins
 from gamestats_assets.settings import Settings
 
 _MINUTES = 10
-router = APIRouter(prefix=SIGN_IN, include_in_schema=False)
+router = APIRouter(prefix=SIGN_IN, include_in_schema=False, dependencies=[Depends(anybody)])
 Next = Annotated[str, Query(max_length=2000)]
 
 

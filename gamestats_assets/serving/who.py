@@ -188,6 +188,17 @@ async def signed_in(person: Annotated[Person | None, Depends(maybe_signed_in)]) 
     return person
 
 
+async def anybody() -> None:
+    """Nothing: the dependency of a router or route by which it says that it is for everybody.
+
+    Every route says whom it is for, by this, `signed_in`, `needs` or `asks_itself`; a test sees to it.
+    """
+
+
+async def asks_itself() -> None:
+    """Nothing: the dependency by which a route says that it finds out itself whom it refuses."""
+
+
 def needs(role: Role, *, somewhere: bool = False) -> Callable[..., Awaitable[Person]]:
     """A dependency that gives the person, who may what a role may.
 
@@ -196,12 +207,14 @@ def needs(role: Role, *, somewhere: bool = False) -> Callable[..., Awaitable[Per
             `person.require(role, season_id, division_id)` of what it does.
     """
 
-    async def person_in_role(person: Annotated[Person, Depends(signed_in)]) -> Person:
-        if not (somewhere and person.may_somewhere(role)):
-            person.require(role)
-        return person
+    return partial(person_in_role, role, somewhere)
 
-    return person_in_role
+
+async def person_in_role(role: Role, somewhere: bool, person: Annotated[Person, Depends(signed_in)]) -> Person:
+    """The person, who may what a role may; `needs` makes a dependency of it."""
+    if not (somewhere and person.may_somewhere(role)):
+        person.require(role)
+    return person
 
 
 # --- how they are found --------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,14 +10,8 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from fastapi.routing import iter_route_contexts
-from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.roles import serving_urls
-from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.pubg.tables.tournament import TournamentTeamStandings
-from gamestats_assets.serving.app import create_app
-from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.season import SimulatedSeason, Truth
 from gamestats_assets_tests.serving.served import served
@@ -376,19 +369,6 @@ def test_an_admin_of_one_division_edits_nothing_else(office: Office) -> None:
     assert row(dora, "/schedule/111")[0]["scheduled_at"] == "2026-10-17T20:00:00Z"
 
 
-def test_nobody_else_comes_in(office: Office) -> None:
-    user = sign_in(office.site, office.url, "uma", "premium")
-    settings = Settings(postgres_url=SecretStr(office.url))
-    app = create_app(*serving_urls(settings), [PUBG], settings)
-    routes = [
-        (method, re.sub(r"\{.*?\}", "1", route.path))
-        for route in iter_route_contexts(app.routes)
-        if route.path is not None and "admin" in route.path.split("/")
-        for method in route.methods or ()
-    ]
-    assert len(routes) > 100
-    for method, path in routes:
-        assert office.site.request(method, path).status_code == 401, path
-        assert user.http.request(method, path).status_code == 403, path
+def test_a_forged_request_is_refused(office: Office) -> None:
     forged = httpx.Client(base_url=office.site.base_url, cookies=office.ann.http.cookies)
     assert forged.delete("/api/v1/admin/tournaments/teams/1", headers={"If-Match": '"x"'}).status_code == 403

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.pubg.serving import leaderboards, matches, plans, players, teams
@@ -14,8 +14,9 @@ from gamestats_assets.pubg.serving.selection import Chosen, Selection, after_cha
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.pages import Column, Pages, Place
 from gamestats_assets.serving.routes import ask, asked_of
+from gamestats_assets.serving.who import anybody
 
-router = APIRouter(prefix="/tournaments")
+router = APIRouter(prefix="/tournaments", dependencies=[Depends(anybody)])
 ROWS = 20
 _TABLES = tuple(
     dict.fromkeys((*leaderboards.TEAM_TABLES, *leaderboards.PLAYER_TABLES, *matches.MATCH_TABLES, *plans.PLAN_TABLES))
