@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.serving import account, sessions, users
 from gamestats_assets.serving.account import NO_STORE, SignedIn, TokensGiven, set_cookie
-from gamestats_assets.serving.pages import Column, Pages
+from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.providers import Provider
 from gamestats_assets.serving.site import ACCOUNT, SIGN_IN, Site
@@ -23,10 +23,6 @@ from gamestats_assets.serving.who import Person, asking, asks_itself, csrf_token
 
 router = APIRouter(prefix=ACCOUNT, include_in_schema=False)
 _DONE = ("added", "ended", "had", "renamed", "taken")
-_COLUMNS = (
-    Column("device", "name", None),
-    *(Column(key, "text", None) for key in ("signed_in_at", "last_seen_at", "session_ends_at", "end_session")),
-)
 Text = Annotated[str, Form(max_length=200)]
 
 
@@ -56,7 +52,7 @@ def _page(
             "identities": users.identities_of(conn, person.user_id),
             "sessions": sessions.sessions_of(conn, person.user_id),
         }
-    values |= {"person": person, "providers": providers.values(), "columns": _COLUMNS, "this": asking(request)}
+    values |= {"person": person, "providers": providers.values(), "this": asking(request)}
     values |= {"titles": {each.issuer: each.title for each in providers.values()}, "address": site.address(request)}
     values |= {"csrf": csrf_token(request), "add": csrf_token(request, "add")}
     values |= {"done": done, "tokens": tokens, "problem": problem and problem.detail, "errors": errors or {}}

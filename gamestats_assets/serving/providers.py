@@ -16,7 +16,15 @@ LONGEST_S = 10.0
 
 
 class SignInError(GamestatsError):
-    """Nobody is signed in: the provider did not vouch, or its answer is none that can be trusted."""
+    """Nobody is signed in: the provider did not vouch, or its answer is none that can be trusted.
+
+    Attributes:
+        reason: for whoever runs gamestats, where it is more than what the person is told.
+    """
+
+    def __init__(self, told: str, reason: str = "") -> None:
+        super().__init__(told)
+        self.reason = reason
 
 
 class ProviderDownError(SignInError):

@@ -6,6 +6,7 @@ Whoever is signed in adds an account to their own in the same way.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from gamestats_assets.serving.steam import Steam
 from gamestats_assets.serving.who import anybody, asking, cookie_name, csrf_token, refuse_other_origins
 from gamestats_assets.settings import Settings
 
+_LOG = logging.getLogger("gamestats.serving")
 _MINUTES = 10
 router = APIRouter(prefix=SIGN_IN, include_in_schema=False, dependencies=[Depends(anybody)])
 Next = Annotated[str, Query(max_length=2000)]
@@ -126,7 +128,7 @@ def start(
     try:
         address = chosen.address(attempt, _callback(request, chosen), site.address(request))
     except SignInError as error:
-        return _refused(request, next, user_id, error)
+        return _refused(request, chosen, next, user_id, error)
     with request.state.writing() as conn:
         conn.execute(
             "INSERT INTO accounts.sign_in_attempts "
@@ -161,7 +163,7 @@ def callback(request: Request, provider: str) -> Response:
             _use_once(conn, vouched)
             user_id = users.user_of_identity(conn, vouched.issuer, vouched.subject, vouched.name)
     except SignInError as error:
-        return _refused(request, row["next_path"], row["user_id"], error)
+        return _refused(request, chosen, row["next_path"], row["user_id"], error)
     answer = _signed_in(request, user_id, row["next_path"])
     set_cookie(answer, request, "attempt", "", 0)
     return answer
@@ -180,8 +182,11 @@ def _added(request: Request, user_id: int, vouched: Vouched) -> Response:
     return RedirectResponse(f"{ACCOUNT}?done={'added' if is_new else 'had'}", 303, NO_STORE)
 
 
-def _refused(request: Request, next_path: str, user_id: int | None, error: SignInError) -> Response:
+def _refused(request: Request, provider: Provider, next_path: str, user_id: int | None, error: SignInError) -> Response:
     """Tell why nobody is signed in, or why no account is added to a user's."""
+    _LOG.warning(
+        "nobody is signed in", extra={"fields": {"provider": provider.name, "reason": error.reason or str(error)}}
+    )
     if user_id is None:
         return _page(request, next_path, error)
     raise ProblemError(503 if isinstance(error, ProviderDownError) else 409, str(error))

@@ -28,6 +28,8 @@ from gamestats_assets_tests.serving.sign_in_providers import (
 )
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for
 
+# The name that most issuers still have for it.
+pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 issuer, other, steam = Issuer(), Issuer(lambda: new_key("EC")), SteamLike()
 
 
