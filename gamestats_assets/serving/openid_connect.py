@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
-from joserfc import jwk, jws, jwt
+from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 from pydantic import SecretStr
 
@@ -112,11 +112,8 @@ class OpenIdConnect:
 
     def _claims(self, token: str, attempt: Attempt, about: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            header = jws.extract_compact(token.encode()).headers()
-            if header.get("alg") not in _ALGORITHMS:
-                raise SignInError(f"The ID token of {self.title} is not signed as it must be.")
             # Asked for each sign-in, which is rare: so a key that was taken back is not used any more.
-            keys = _keys(self._asked("GET", about["jwks_uri"]), header.get("kid"))
+            keys = _keys(self._asked("GET", about["jwks_uri"]))
             claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
             jwt.JWTClaimsRegistry(
                 leeway=_CLOCKS_DIFFER_S,
@@ -138,12 +135,11 @@ class OpenIdConnect:
         return claims
 
 
-def _keys(found: Mapping[str, Any], kid: Any) -> jwk.KeySet:
-    """The keys that may have signed: those of a kind that we know, and of the token's id where it has one."""
+def _keys(found: Mapping[str, Any]) -> jwk.KeySet:
+    """The keys that may have signed; those of a kind that we do not know are passed over."""
     keys: list[Any] = []
     for each in found.get("keys", ()):
-        is_known = each.get("kty") in ("RSA", "EC", "OKP") and each.get("use", "sig") == "sig"
-        if is_known and kid in (None, each.get("kid")):
+        if each.get("kty") in ("RSA", "EC", "OKP") and each.get("use", "sig") == "sig":
             with suppress(JoseError, ValueError, KeyError):
                 keys.append(jwk.import_key(each))
     return jwk.KeySet(keys)

@@ -88,6 +88,7 @@ class Issuer(_Provider):
         back: parameters with which the browser comes back besides; None leaves one out.
         keys: those that it publishes; the last one signs.
         asked: what the browser was sent with at last.
+        codes: those for which tokens were asked.
     """
 
     SECRET, CLIENT_ID = "a secret: with + and %", "gamestats"
@@ -96,6 +97,7 @@ class Issuer(_Provider):
         super().__init__()
         self.keys = [kind()]
         self.asked: Mapping[str, str] = {}
+        self.codes: list[str] = []
         self._codes: dict[str, Mapping[str, str]] = {}
         self.behave()
 
@@ -133,6 +135,7 @@ class Issuer(_Provider):
         return self._tokens(told, headers)
 
     def _tokens(self, told: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+        self.codes.append(told["code"])
         begun = self._codes.pop(told["code"], {})
         name, _, secret = base64.b64decode(headers["Authorization"].removeprefix("Basic ")).decode().partition(":")
         challenge = base64.urlsafe_b64encode(hashlib.sha256(told["code_verifier"].encode()).digest()).decode()

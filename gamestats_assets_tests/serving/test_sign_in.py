@@ -258,9 +258,12 @@ def test_a_state_is_needed_and_good_for_10_minutes(site: httpx.Client, url: str)
 
 
 def test_an_answer_of_one_issuer_is_not_taken_for_anothers(site: httpx.Client) -> None:
-    browser = browser_at(site)
-    # Sent to one, and back to where the other's answers go.
-    assert refused(browser, browser.get(sent_back(browser, "epic").replace("/with/epic/", "/with/other/")))
+    # Sent to one, and back to where the other's answers go: the other one does not even get the code.
+    for said in (issuer.address, other.address):
+        browser, before = browser_at(site), len(other.codes)
+        back = changed(sent_back(browser, "epic"), iss=said).replace("/with/epic/", "/with/other/")
+        assert refused(browser, browser.get(back))
+        assert len(other.codes) == before
     for said in (other.address, None, "", issuer.address + "/"):
         browser = browser_at(site)
         assert refused(browser, browser.get(changed(sent_back(browser, "epic"), iss=said)))
