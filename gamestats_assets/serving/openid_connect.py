@@ -101,7 +101,7 @@ class OpenIdConnect:
         auth = None
         if self._secret is not None:
             secret = self._secret.get_secret_value()
-            if "client_secret_basic" in about.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
+            if "client_secret_basic" in (about.get("token_endpoint_auth_methods_supported") or "client_secret_basic"):
                 auth = (quote(self._client_id, safe=""), quote(secret, safe=""))
             else:
                 asked["client_secret"] = secret
@@ -124,7 +124,7 @@ class OpenIdConnect:
                 nonce={"essential": True, "value": attempt.nonce},
                 sub={"essential": True},
             ).validate(claims)
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
             told = f"The ID token of {self.title} cannot be trusted. Sign in again."
             raise SignInError(told, type(error).__name__) from None
         is_for_several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
