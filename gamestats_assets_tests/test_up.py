@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from dagster._daemon.controller import DagsterDaemonController
+from dagster._grpc import server_watcher
 
 from gamestats_assets.cli.guard import members, stop_groups
 from gamestats_assets.cli.up import stop_requests
@@ -29,6 +32,7 @@ from gamestats_assets_tests.test_cli import Gamestats
 
 pytestmark = pytest.mark.timeout(240)
 _COMMAND = [sys.executable, "-m", "gamestats_assets.cli"]
+_MUTATION = 'mutation { deleteRun(runId: "any") { __typename } }'
 
 
 @dataclass
@@ -102,6 +106,12 @@ def connections_of(folder: Path) -> set[str]:
     return {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(f" {place}")}
 
 
+def ports_of(process: subprocess.Popen[str]) -> list[int]:
+    """The ports on which a process and those it started listen."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    return [c.laddr.port for one in family for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+
+
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -169,7 +179,12 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
     with up.admin() as admin:
         assert "dagster_webserver_version" in admin.get("/dagster/server_info").json()
         answer = admin.post("/dagster/graphql", json={"query": locations}).json()
+        assert admin.get("/dagster/graphql", params={"query": _MUTATION}).status_code == 405
     assert [entry["name"] for entry in answer["data"]["workspaceOrError"]["locationEntries"]] == ["gamestats"]
+    assert ports_of(up.process) == [up.port], "nothing of it is reached in another way"
+    for path in ("/graphql", "/dagster/graphql"):
+        attack = httpx.get(f"{up.url}{path}", params={"query": _MUTATION}, headers={"Host": "evil.example.com"})
+        assert attack.status_code == 421
 
     kept = connections_of(folder)
     assert len(kept) == 3, "the daemon and the webserver are connected to the code location"
@@ -251,6 +266,31 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert f"port {port}" in result.stderr
     assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "told"),
+    [
+        (["--host", "203.0.113.5"], {}, "It is no address of this machine"),
+        ([], {"GAMESTATS_POSTGRES_URL": "postgresql://me:pass-word@127.0.0.1:9/none"}, "port 9, database none"),
+    ],
+)
+def test_an_address_that_is_none_and_a_postgresql_that_does_not_answer_are_told_before_anything_starts(
+    tmp_path: Path, arguments: list[str], given: dict[str, str], told: str
+) -> None:
+    command = [*_COMMAND, "up", "--port", str(free_port()), *arguments]
+    done = subprocess.run(command, env={**environment(tmp_path), **given}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert told in done.stderr
+    assert not {"Traceback", "pass-word"} & {*done.stderr.replace(":", " ").split()}
+    assert [*tmp_path.glob("logs/*")] == []
+
+
+def test_what_dagster_is_kept_from_doing_too_often_is_still_called_so() -> None:
+    assert isinstance(server_watcher.WATCH_INTERVAL, int)
+    read = inspect.signature(DagsterDaemonController.check_workspace_freshness)
+    assert [*read.parameters] == ["self", "last_workspace_update_time"]
 
 
 def test_what_does_not_stop_when_asked_is_killed_with_all_of_its_group() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
 from pathlib import Path
@@ -24,10 +25,10 @@ def refuse_taken_port(host: str, port: int, command: str) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
     except OSError as error:
-        raise AddressError(
-            f"Cannot listen on {host}, port {port}: {error.strerror or error}. "
-            f"Choose another: {command}{port + 1 if port < 65535 else port - 1}"
-        ) from None
+        mend = f"Choose another: {command}{port + 1 if port < 65535 else port - 1}"
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            mend = "It is no address of this machine: 127.0.0.1 is for this machine alone, 0.0.0.0 for everybody."
+        raise AddressError(f"Cannot listen on {host}, port {port}: {error.strerror or error}. {mend}") from None
 
 
 def address(host: str, port: int) -> str:

@@ -7,6 +7,8 @@ import sys
 
 import psycopg
 
+from gamestats_assets.lakehouse.errors import GamestatsError
+
 
 def admin_here(conn: psycopg.Connection, login: str) -> int:
     """The admin who is the person at this machine: named as the login is, and made on first use.
@@ -44,4 +46,7 @@ def first_link(where: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(first_link(sys.argv[1]))
+    try:
+        sys.stdout.write(first_link(sys.argv[1]))
+    except GamestatsError as error:
+        sys.exit(str(error))

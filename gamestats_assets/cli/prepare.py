@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
 
 def prepare() -> None:
     """Open Dagster's instance once."""
@@ -13,4 +17,7 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
-    prepare()
+    try:
+        prepare()
+    except GamestatsError as error:
+        sys.exit(str(error))

@@ -268,12 +268,19 @@ class Services:
         )
 
     def start_postgres(self) -> dict[str, str]:
-        """Start the embedded server if it is used and does not run; the environment for Dagster."""
+        """Start the embedded server if it is used and does not run; the environment for Dagster.
+
+        Raises:
+            PostgresError: when another server is to be used, and does not take a connection.
+        """
         from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded
+        from gamestats_assets.lakehouse.postgres import connect
         from gamestats_assets.orchestration.home import dagster_environment
 
-        embedded = self._stores.settings.postgres_url is None
-        if embedded and not is_running(self._stores.settings):
+        if self._stores.settings.postgres_url is not None:
+            # What is wrong with it is said here, not by each process.
+            connect(self._stores.settings.postgres_url).close()
+        elif not is_running(self._stores.settings):
             self._own_postgres()
             start_embedded(self._stores.settings)
         return dagster_environment(self._stores)
@@ -423,8 +430,8 @@ class Services:
         from gamestats_assets.cli.guard import stop_groups
         from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 
-        self._end_waiting()
-        stop_groups([service.process.pid for service in self._services])
+        with self._no_sensor_waiting():
+            stop_groups([service.process.pid for service in self._services])
         for service in self._services:
             service.process.wait()
         if self._folder is not None:
@@ -435,13 +442,28 @@ class Services:
             self._tell_guard("done")
             self._guard.communicate()
 
-    def _end_waiting(self) -> None:
-        """Wake the sensor that waits for a change, which Dagster's daemon would wait for in turn."""
+    @contextmanager
+    def _no_sensor_waiting(self) -> Iterator[None]:
+        """Wake the sensor that waits for a change, which Dagster's daemon would wait for in turn, whenever it does."""
         from gamestats_assets.lakehouse.ops import tell
         from gamestats_assets.lakehouse.postgres import PostgresError
 
-        with suppress(PostgresError):
-            tell(self._stores.postgres_url, "stopping")
+        ended = threading.Event()
+
+        def wake() -> None:
+            with suppress(PostgresError):
+                while not ended.is_set():
+                    tell(self._stores.postgres_url, "stopping")
+                    ended.wait(0.5)
+
+        if not self._services:
+            yield
+            return
+        threading.Thread(target=wake, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
     def _tell_guard(self, line: str) -> None:
         if self._guard is None or self._guard.stdin is None:

@@ -1,13 +1,14 @@
 """Runs a program of Dagster that lasts, as `python -m gamestats_assets.orchestration.lasting SOCKET PROGRAM ARGUMENTS`.
 
 What such a process has loaded is never garbage: to look through it takes longer than all that the daemon does with a
-code location, which it reads anew every minute.
+code location when it reads it.
 
 Dagster's webserver does what it is asked by whoever reaches it. So that nobody does but what asks for signed-in admins,
 it listens on a Unix socket, whose path is given as the host: `dagster-webserver -h /path/of/the/socket`.
 
 Dagster connects to the server of the code location for each question, and asks it every second whether it is still the
 same one. gRPC takes a connection that is there already, if it was made with the same options: so one is kept here.
+And as that server lasts as long as they do, they ask it seldom, and do not read it anew for nothing.
 """
 
 import gc
@@ -59,11 +60,30 @@ def listen_on_sockets() -> None:
     uvicorn.run = run_there
 
 
+def look_seldom(program: str) -> None:
+    """Let a program ask every 10 s whether the server of the code location is another one, and read it anew only then.
+
+    Dagster asks every second, and its daemon reads the location anew every minute whether or not it is another one. It
+    has no setting for either.
+    """
+    from dagster._grpc import server_watcher
+
+    server_watcher.WATCH_INTERVAL = 10
+    if program == "dagster-daemon":
+        from dagster._daemon.controller import DagsterDaemonController
+
+        def as_it_was_read(self: DagsterDaemonController, last_workspace_update_time: float) -> float:
+            return last_workspace_update_time
+
+        DagsterDaemonController.check_workspace_freshness = as_it_was_read
+
+
 if __name__ == "__main__":
     # What the program will ask for, loaded before all that is there is kept out of the search.
     import gamestats_assets.orchestration.storage  # noqa: F401
 
     kept = connected(sys.argv[1])
+    look_seldom(sys.argv[2])
     if sys.argv[2] == "dagster-webserver":
         listen_on_sockets()
     gc.freeze()
