@@ -150,7 +150,9 @@ def test_the_account_of_a_name_comes_from_the_matches_of_the_lake(admin: Admin, 
     admin.does("tournament", "roster", "import", season, str(file))
     assert [row["account_id"] for row in admin.lists("players", "list")] == [KIM]
     assert [row["account_id"] for row in admin.lists("tournament", "roster", "list", "--team", "alpha")] == [KIM, KIM]
-    assert "no team 'Alfa' in season fall" in admin.fails("tournament", "roster", "list", season, "--team", "Alfa")
+    assert "no team 'Alfa'; did you mean Alpha?" in admin.fails(
+        "tournament", "roster", "list", season, "--team", "Alfa"
+    )
 
 
 def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp_path: Path) -> None:

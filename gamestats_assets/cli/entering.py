@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gamestats_assets.lakehouse.entries import Entered, Thing
     from gamestats_assets.lakehouse.entry_fields import Field, Verb
-    from gamestats_assets.lakehouse.entry_files import Import
+    from gamestats_assets.lakehouse.entry_files import Column, Import, Takes
 
 _MOST_NOTES = 20
 
@@ -110,32 +110,47 @@ def entered_by(
     thing: Thing,
     said: Mapping[str, Sequence[str]],
     known: Callable[..., Any] = lambda: None,
-    **verbs: Verb | Literal["take", "list"],
+    file: Takes | None = None,
+    **verbs: Verb | Literal["take", "list", "import"],
 ) -> None:
     """Give a group the commands of a thing.
 
     Args:
         said: what the help of each says besides, and then arguments as examples.
         known: gives what is known of what people name; what it asks is asked by the commands that add.
+        file: takes a file of them, by the command `import`.
         verbs: what each command does; those of `said` by their names unless told.
     """
     for name, verb in (verbs or {each: each for each in said}).items():
-        run = _listing(thing, known) if verb == "list" else _command(thing, verb, known)
-        app.command(name, help=_help_of(thing, name, said[name]))(run)
+        if verb == "import" and file is not None:
+            run, columns = _taking(file, known), file.columns
+        else:
+            run, columns = _listing(thing, known) if verb == "list" else _command(thing, verb, known), ()
+        app.command(name, help=_help_of(thing, name, said[name], columns))(run)
 
 
-def _help_of(thing: Thing, name: str, said: Sequence[str]) -> str:
+def _help_of(thing: Thing, name: str, said: Sequence[str], columns: Sequence[Column] = ()) -> str:
     """The help of a command: what it does where that is its name, what is said besides, examples."""
     from gamestats_assets.lakehouse.entries import plural
 
     kind, (text, *examples) = thing.kind, said
-    one = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    one, several = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}", plural(kind)
     does = {
         "add": f"Add {one}.",
         "change": f"Change {one}. Only what is given is changed.",
         "remove": f"Take back {one} that was a mistake.",
-        "list": f"List {plural(kind)}.",
+        "list": f"List {several}.",
+        "import": f"Take {several} from a CSV file: whole or, with the mistakes listed by row, not at all.",
     }
+    if columns:
+        *others, last = (column.name for column in columns if column.required and not column.instead)
+        must = f"{', '.join(others)} and {last}" if others else last
+        told = "\n".join(f"- {column.name}: {column.told}" for column in columns)
+        text = (
+            f"Columns, of which {must} must be there:\n\n{told}\n\nWhat is entered already is changed where the file "
+            "says otherwise; an empty cell, and what is not in the file, is left as it is. Taking the same file again "
+            f"changes nothing. {text}"
+        )
     lines = "\n".join(f"    gamestats {' '.join(thing.command)} {name} {each}".rstrip() for each in examples)
     return "\n\n".join(filter(None, [does.get(name), text, f"Example{'s' * (len(examples) > 1)}:", lines]))
 
@@ -172,13 +187,27 @@ def _listing(thing: Thing, known: Callable[..., Any]) -> Callable[..., None]:
     """A command that lists."""
 
     def run(form: Format | None, output: Path | None, **values: Any) -> None:
-        by = {each.name: _read(each, value) for each in thing.narrowed_by if (value := values[each.name]) is not None}
+        by = {each.name: _read(each, value) for each in thing.lists_by if (value := values[each.name]) is not None}
         listed(lambda conn: thing.list(conn, known=known(), **by), form, output)
 
-    parameters = [_argument(each, None) if each.positional else _option(each, "remove") for each in thing.narrowed_by]
+    parameters = [_argument(each, None) if each.positional else _option(each, "remove") for each in thing.lists_by]
     more = (("form", Form), ("output", Output))
     parameters += [inspect.Parameter(name, _BY_NAME, annotation=told, default=None) for name, told in more]
     return _signed(run, parameters, f"list_{thing.table}")
+
+
+def _taking(takes: Takes, known: Callable[..., Any]) -> Callable[..., None]:
+    """A command that takes a file."""
+
+    def run(file: Path, *, dry_run: bool, **values: Any) -> None:
+        asked = {each.name: _read(each, value) for each in takes.asked if (value := values[each.name]) is not None}
+        take(file, lambda conn: takes.take(conn, file=file, known=known(), dry_run=dry_run, **asked), dry_run=dry_run)
+
+    parameters = [_argument(each) for each in takes.asked if each.positional]
+    parameters.append(inspect.Parameter("file", _BY_NAME, annotation=File))
+    parameters += [_option(each, "add") for each in takes.asked if not each.positional]
+    parameters.append(inspect.Parameter("dry_run", _BY_NAME, annotation=DryRun, default=False))
+    return _signed(run, parameters, f"import_{takes.things[-1].table}")
 
 
 _BY_NAME: Any = inspect.Parameter.KEYWORD_ONLY
@@ -215,7 +244,7 @@ def _option(field: Field, verb: Verb) -> inspect.Parameter:
     text = f"{field.help[:-1]}; none for none." if field.lacks and verb == "change" and kind is str else field.help
     is_flag = kind is bool and "/" not in field.option
     told = typer.Option(
-        f"--{field.option or field.name.replace('_', '-')}",
+        field.flag,
         metavar=field.kind.metavar or ("N" if kind is int else "WORD" if field.kind.words else None),
         help=text,
         show_default=(field.default if verb == "add" else "") or False,

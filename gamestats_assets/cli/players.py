@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entering import DryRun, File, Form, Output, entered_by, listed, listed_words, take
+from gamestats_assets.cli.entering import Form, Output, entered_by, listed, listed_words
 from gamestats_assets.cli.terminal import CarefulGroup
 from gamestats_assets.pubg.entered import TRACKED_PLAYER
+from gamestats_assets.pubg.entered.files import PLAYER_FILE
 from gamestats_assets.pubg.entered.people import Matches
 
 _Player = Annotated[
@@ -28,6 +29,7 @@ _SAID = {
     ),
     "remove": ("Only while no match was taken up; else make the player inactive.", "Shruod"),
     "list": ("The inactive ones too.", "--format csv --output players.csv"),
+    "import": ("", "players.csv --dry-run", "players.csv"),
 }
 
 app = typer.Typer(cls=CarefulGroup)
@@ -40,7 +42,7 @@ def _known() -> Matches:
     return NotTakenUp(Stores())
 
 
-entered_by(app, TRACKED_PLAYER, _SAID, _known)
+entered_by(app, TRACKED_PLAYER, _SAID, _known, PLAYER_FILE)
 
 
 @app.command("matches")
@@ -138,28 +140,3 @@ def cancel(player: _Player) -> None:
     from gamestats_assets.cli.backfills import cancel_backfill
 
     cancel_backfill(player)
-
-
-@app.command("import")
-def import_file(file: File, dry_run: DryRun = False) -> None:
-    """Track the players of a CSV file. It is taken whole or, with the mistakes listed by row, not at all.
-
-    Columns; all but the first may be empty or missing:
-
-    - player: in-game name with its capitals, or account id
-    - account_id: account of the name, where known for certain; else matches tell it
-    - shard: platform; steam when empty
-    - backfill_days: days of history to take up; 180 when empty
-    - active: yes or no; yes when empty
-
-    Who is tracked already is changed where the file says otherwise; an empty cell leaves what is there.
-    Taking the same file again changes nothing.
-
-    Examples:
-
-        gamestats players import players.csv --dry-run
-        gamestats players import players.csv
-    """
-    from gamestats_assets.pubg.entered.files import import_players
-
-    take(file, lambda conn: import_players(conn, file, known=_known(), dry_run=dry_run), dry_run=dry_run)

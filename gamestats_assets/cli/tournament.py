@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entering import DryRun, File, a_day, entered_by, take
+from gamestats_assets.cli.entering import entered_by
 from gamestats_assets.cli.terminal import CarefulGroup
 from gamestats_assets.lakehouse.entries import Thing
 from gamestats_assets.pubg.entered import (
@@ -20,7 +19,7 @@ from gamestats_assets.pubg.entered import (
     SLOT,
     TEAM,
 )
-from gamestats_assets.pubg.entered.files import import_rosters, import_schedule
+from gamestats_assets.pubg.entered.files import ROSTER_FILE, SCHEDULE_FILE
 from gamestats_assets.pubg.entered.people import Matches
 
 _GROUPS = {
@@ -33,6 +32,7 @@ _GROUPS = {
     SLOT: "The schedule: when each match of a round is to start.",
     OVERRIDE: "What an admin decides of a match; it wins over what is derived.",
 }
+_FILES = {ROSTER_ENTRY: ROSTER_FILE, SLOT: SCHEDULE_FILE}
 _SAID: Mapping[Thing, Mapping[str, Sequence[str]]] = {
     SEASON: {
         "add": (
@@ -90,6 +90,11 @@ _SAID: Mapping[Thing, Mapping[str, Sequence[str]]] = {
             'fall-2026 --team "Team Alpha"',
             "fall-2026 --on 2026-10-03 --format csv",
         ),
+        "import": (
+            "Entries are recognised by team, player and first day.",
+            "fall-2026 rosters.csv --valid-from 2026-10-01 --dry-run",
+            "fall-2026 rosters.csv --valid-from 2026-10-01",
+        ),
     },
     ROUND: {
         "add": (
@@ -131,6 +136,11 @@ _SAID: Mapping[Thing, Mapping[str, Sequence[str]]] = {
             'fall-2026 "Division 1" 1 7',
         ),
         "list": ("With the times of the season's time zone.", "fall-2026"),
+        "import": (
+            "A file does not postpone a match to a day outside its round; `schedule change ... --postponed` does.",
+            "fall-2026 schedule.csv --dry-run",
+            "fall-2026 schedule.csv",
+        ),
     },
     OVERRIDE: {
         "add": (
@@ -148,7 +158,6 @@ _SAID: Mapping[Thing, Mapping[str, Sequence[str]]] = {
         ),
     },
 }
-OfSeason = Annotated[str, typer.Argument(metavar="SEASON", help="Short name of the season.", show_default=False)]
 
 
 def _matches() -> Matches:
@@ -160,79 +169,7 @@ def _matches() -> Matches:
 
 
 app = typer.Typer(cls=CarefulGroup)
-_APPS = {thing: typer.Typer(cls=CarefulGroup, no_args_is_help=True, help=text) for thing, text in _GROUPS.items()}
-for _thing, _app in _APPS.items():
+for _thing, _text in _GROUPS.items():
+    _app = typer.Typer(cls=CarefulGroup, no_args_is_help=True, help=_text)
     app.add_typer(_app, name=_thing.command[-1])
-    entered_by(_app, _thing, _SAID[_thing], _matches)
-
-
-@_APPS[ROSTER_ENTRY].command("import")
-def take_rosters(
-    season: OfSeason,
-    file: File,
-    valid_from: Annotated[
-        str | None, typer.Option(metavar="DAY", help="First day of rows that give none.", show_default=False)
-    ] = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Take teams and rosters from a CSV file: whole or, with the mistakes listed by row, not at all.
-
-    One row a player; columns, of which division, team and player must be there:
-
-    - division: its name
-    - group: the team's group; empty where the division has none
-    - team: its name; made when there is none of that name
-    - tag: short form before players' names
-    - player: in-game name with its capitals, or account id
-    - account_id: account of the name, where known for certain; else matches tell it
-    - role: player, substitute or stand_in; player when empty
-    - valid_from: first day, 2026-10-03; `--valid-from` when empty
-    - valid_until: last day; empty while it goes on
-
-    Entries are recognised by team, player and first day, and changed where the file says otherwise; an
-    empty cell, and whoever is not in the file, is left as it is. Taking the same file again changes nothing.
-
-    Examples:
-
-        gamestats tournament roster import fall-2026 rosters.csv --valid-from 2026-10-01 --dry-run
-        gamestats tournament roster import fall-2026 rosters.csv --valid-from 2026-10-01
-    """
-    first = a_day(valid_from)
-    take(
-        file,
-        lambda conn: import_rosters(conn, season, file, valid_from=first, known=_matches(), dry_run=dry_run),
-        dry_run=dry_run,
-    )
-
-
-@_APPS[SLOT].command("import")
-def take_schedule(season: OfSeason, file: File, dry_run: DryRun = False) -> None:
-    """Take a schedule from a CSV file: whole or, with the mistakes listed by row, not at all.
-
-    One row a match; columns, of which division, round, match and scheduled_at must be there:
-
-    - division: its name
-    - group: its name, where the round is one of a group
-    - round: number of the round
-    - match: number within the round
-    - scheduled_at: start, 2026-10-03 18:00, or with an offset, 2026-10-03 18:00+02:00
-    - time_zone: zone of the time, Europe/Berlin; the season's when empty
-    - map: in words, Erangel, or by id; empty or any when any will do
-    - status: scheduled, active, completed or cancelled; scheduled when empty
-    - original_match_id: of a remake: id of the match that failed
-    - remake_reason: of a remake: why it is played again; needed with original_match_id
-
-    Matches on the schedule already are changed where the file says otherwise; an empty cell, and what is
-    not in the file, is left as it is. Taking the same file again changes nothing. A file does not postpone
-    a match to a day outside its round; `schedule change ... --postponed` does.
-
-    Examples:
-
-        gamestats tournament schedule import fall-2026 schedule.csv --dry-run
-        gamestats tournament schedule import fall-2026 schedule.csv
-    """
-    take(
-        file,
-        lambda conn: import_schedule(conn, season, file, known=_matches(), dry_run=dry_run),
-        dry_run=dry_run,
-    )
+    entered_by(_app, _thing, _SAID[_thing], _matches, _FILES.get(_thing))

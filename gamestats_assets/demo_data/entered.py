@@ -15,9 +15,8 @@ from gamestats_assets.demo_data.configuration import PRODUCT_NAME, Configuration
 from gamestats_assets.demo_data.products import meaning_of
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
-from gamestats_assets.lakehouse.entries import Entry, Kept, Named
+from gamestats_assets.lakehouse.entries import Entry, Thing
 from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, filled
-from gamestats_assets.lakehouse.ops import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,14 @@ def _funnels(text: str) -> list[list[str]]:
 _PROPERTY = Kind(str, str, filled, "PROPERTY")
 
 
-class Product(Kept, Named):
+class Product(Thing):
     """A product whose event logs are read; some are generated here."""
 
     kind = "product"
     table = "products"
-    key = name_column = "product"
+    key = column = "product"
+    called = "product {product}"
+    stays = True
     command = ("product",)
     query = "SELECT * FROM ops.products"
     names = (Field("product", "Short name, such as demo-shop.", Kind(str, str, _name)),)
@@ -79,10 +80,6 @@ class Product(Kept, Named):
     )
     order = ("product",)
     knows: ClassVar[Origin] = Origin()
-
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"product {row['product']}"
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`. What is not given of a new one is read off its rules."""

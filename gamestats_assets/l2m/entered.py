@@ -11,9 +11,8 @@ import re
 from typing import Any
 
 from gamestats_assets.l2m.tables import IpWhitelist
-from gamestats_assets.lakehouse.entries import Entry, Named
+from gamestats_assets.lakehouse.entries import Entry, Thing
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field, Kind
-from gamestats_assets.lakehouse.ops import Row
 
 _LEAST_WHOLE_PARTS = 2
 """Of four numbers (IPv4) or eight (IPv6): one alone would whitelist providers, or a continent."""
@@ -102,12 +101,13 @@ def _where_it_ends(prefix: str) -> list[str]:
 # --------------------------------------------------------------------------- entries
 
 
-class WhitelistEntry(Named):
+class WhitelistEntry(Thing):
     """How addresses begin that many honest players share: nobody is taken for a farmer because of them."""
 
     kind = "whitelist entry"
     table = IpWhitelist.spec.name
-    key = name_column = "ip_prefix"
+    key = column = "ip_prefix"
+    called = "whitelisted addresses {ip_prefix}"
     command = ("l2m", "whitelist")
     query = "SELECT * FROM ops.ip_whitelist"
     names = (
@@ -120,10 +120,6 @@ class WhitelistEntry(Named):
     fields = (Field("note", "Whose addresses these are."),)
     listed = ("ip_prefix", "note", "created_by", "created_at")
     order = ("ip_prefix",)
-
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"whitelisted addresses {row['ip_prefix']}"
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`."""

@@ -1,16 +1,16 @@
 """What people enter: things that are declared once, and what can be done with all of them.
 
 A `Thing` says what names one (a team: its season, its division, its own name), which fields it has, which rows there
-are, what must hold of it, and what needs it. To add, change, remove and list is the same for all of them; the command
-line, files, the API and pages do nothing else. Whoever calls holds the transaction (see `ops.entering`).
+are, and what it is of. To add, change, remove and list is the same for all of them; the command line, files, the API
+and pages do nothing else. Whoever calls holds the transaction (see `ops.entering`).
 """
 
 from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, LiteralString
 from zoneinfo import ZoneInfo
@@ -63,42 +63,18 @@ class Entered:
         return f"{self.outcome:<10}{self.what}" + (f": {'; '.join(self.changes)}" if self.changes else "")
 
 
-# --------------------------------------------------------------------------- names
-
-
-def nearest(wanted: str, known: Iterable[str]) -> str:
+def nearest(wanted: object, known: Iterable[object]) -> str:
     """What is called nearly so, or else what there is."""
-    names = sorted(set(known))
+    names = [str(each) for each in sorted({*known})]  # type: ignore[type-var]
     if not names:
         return "there is none yet."
     folded = {name.casefold(): name for name in names}
-    near = [folded[name] for name in difflib.get_close_matches(wanted.casefold(), folded, n=3)]
+    # Of numbers that are alike none is nearly another.
+    near = difflib.get_close_matches(wanted.casefold(), folded, n=3) if isinstance(wanted, str) else []
     if near:
-        return f"did you mean {' or '.join(near)}?"
+        return f"did you mean {' or '.join(folded[name] for name in near)}?"
     listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"there {'is' if len(names) == 1 else 'are'} {listed}."
-
-
-def named(found: Sequence[Row], column: str, wanted: str) -> Row | None:
-    """The row of a name, whatever its capitals; one with these very capitals goes before others."""
-    wanted = wanted.strip()
-    exact = [row for row in found if row[column] == wanted]
-    chosen = exact or [row for row in found if row[column].casefold() == wanted.casefold()]
-    return chosen[0] if len(chosen) == 1 else None
-
-
-@dataclass(frozen=True, slots=True)
-class NeededBy:
-    """What refers to a row: of which kind, the names, and the command that ends it."""
-
-    kind: str
-    names: Sequence[str]
-    advice: str
-
-    def told(self) -> str:
-        """In words."""
-        shown = ", ".join(self.names[:8]) + (f" and {len(self.names) - 8} more" if len(self.names) > 8 else "")
-        return f"{self.kind if len(self.names) == 1 else plural(self.kind)} {shown} ({self.advice})"
 
 
 def plural(kind: str) -> str:
@@ -111,7 +87,18 @@ def command(*words: object) -> str:
     return "gamestats " + " ".join(shlex.quote(str(word)) for word in words)
 
 
-# --------------------------------------------------------------------------- things
+def begun(text: str) -> str:
+    """A text as a sentence begins."""
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def told_value(value: Any, zone: ZoneInfo) -> str:
+    """A value of a column in words, moments as the zone's clocks show them."""
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return local_times.written_local(value, zone) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(slots=True)
@@ -119,7 +106,7 @@ class Entry:
     """What somebody wants, while it is looked at.
 
     Attributes:
-        names: what the thing is named by, and what else is said to find it.
+        names: what the thing is named by, with all else that is said to find or to place it.
         given: the fields that are given, as they are kept.
         row: the row that is there; of a new one what its names make of it.
         is_new: whether it is to be added.
@@ -145,25 +132,40 @@ class Thing:
 
     Attributes:
         kind: what it is, such as `roster entry`.
+        noun: what one is called in a sentence, where not by its kind.
         table: of `ops`.
         key: its column that numbers the rows.
+        at: the columns that tell its row from all others, where the key alone does not.
         command: of the command line, such as `tournament`, `roster`.
         query: every row, with the names of what it is of, and what lists tell besides.
+        within: what it is of.
+        refers_to: what else it may refer to, by columns called as its key.
+        column: its column with its own name; without one it has none, and what is added is always new.
+        placed_by: columns that a new one has of what it is of, where not the key alone.
         names: what a new one is named by, outermost first; the last is its own name.
         found_by: what one that is there is named by, where that is less.
         beside: what may have to be said besides to find or to place one.
         fields: what is said of it.
-        narrowed_by: what a list may be asked for by.
+        narrowed_by: what a list may be asked for by besides what is outermost.
         listed: columns of a list, by the query's columns or `column AS name`.
         order: of lists, by columns of the query.
+        called: which one it is, in words with the query's columns in braces.
+        lacking: that there is none, in words with names and columns of what it would be of; `there` is what there is.
+        stays: whether it has data, so that to remove it makes it inactive (column `is_active`).
         knows: what is known of what people name, where the caller says nothing else.
     """
 
     kind: ClassVar[str]
+    noun: ClassVar[str] = ""
     table: ClassVar[str]
     key: ClassVar[str]
+    at: ClassVar[tuple[str, ...]] = ()
     command: ClassVar[tuple[str, ...]]
     query: ClassVar[LiteralString]
+    within: ClassVar[Thing | None] = None
+    refers_to: ClassVar[tuple[Thing, ...]] = ()
+    column: ClassVar[str] = ""
+    placed_by: ClassVar[tuple[str, ...]] = ()
     names: ClassVar[tuple[Field, ...]]
     found_by: ClassVar[tuple[Field, ...]] = ()
     beside: ClassVar[tuple[Field, ...]] = ()
@@ -171,37 +173,79 @@ class Thing:
     narrowed_by: ClassVar[tuple[Field, ...]] = ()
     listed: ClassVar[tuple[str, ...]]
     order: ClassVar[tuple[LiteralString, ...]]
+    called: ClassVar[str]
+    lacking: ClassVar[str] = "There is no {noun} {wanted!r}; {there}"
+    stays: ClassVar[bool] = False
     knows: ClassVar[Any] = None
 
-    # ------------------------------------------------------------ what differs
+    def __init__(self) -> None:
+        self._referring: list[Thing] = []
+        for other in (self.within, *self.refers_to):
+            if other is not None:
+                other._referring.append(self)
 
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """The row that is named so, as `query` gives it; None where there is none.
+    # ------------------------------------------------------------ what may differ
+
+    def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+        """What it is of, and what that has of the kind.
 
         Raises:
-            UnknownNameError: when there is not what it would be of, or more than one is named so.
+            UnknownNameError: when there is not what it is of.
         """
-        raise NotImplementedError
+        if self.within is None:
+            return {}, self.rows(conn)
+        of = self.within.find(conn, **names)
+        return of, self.rows(conn, **{self.within.key: of[self.within.key]})
+
+    def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
+        """Of some rows those that are named so, whatever their capitals; one with these very capitals alone."""
+        wanted = names[self.own.name]
+        if not isinstance(wanted, str):
+            return [row for row in rows if row[self.column] == wanted]
+        wanted = wanted.strip()
+        exact = [row for row in rows if row[self.column] == wanted]
+        return exact or [row for row in rows if row[self.column].casefold() == wanted.casefold()]
+
+    def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
+        """That several are named so, with what tells them apart."""
+        return UnknownNameError(f"Several {plural(self.kind)} are called {names[self.own.name]}.", self.own.told)
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """That nothing is named so, in words, with what there is."""
-        raise NotImplementedError
+        of, rows = self.siblings(conn, names)
+        wanted = names[self.own.name]
+        wanted = wanted.strip() if isinstance(wanted, str) else wanted
+        there = nearest(wanted, [row[self.column] for row in rows])
+        return self.lacking.format_map(
+            {**of, **names, "noun": self.noun or self.kind, "wanted": wanted, "there": there}
+        )
 
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
-        """The columns that the names of a new one make, and these with the names of what it is of.
+    def recognised(self, names: Mapping[str, Any], known: Any) -> Mapping[str, Any]:
+        """The names of one that may be new, with what is known of them.
+
+        Raises:
+            EntryError: when it cannot be called so.
+        """
+        return names
+
+    def there(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """The row that one has already that may be new."""
+        return self.seek(conn, names) if self.column else None
+
+    def exists(self, row: Row, names: Mapping[str, Any]) -> str:
+        """That it is there already, in words."""
+        return f"{begun(self.what(row))} exists already"
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
+        """The columns that the names of a new one make, and these with those of what it is of.
 
         Raises:
             EntryError: when it cannot be called so, or there is not what it is to be of.
         """
-        raise NotImplementedError
-
-    def what(self, row: Row) -> str:
-        """Which one it is, in words."""
-        raise NotImplementedError
-
-    def detail(self, row: Row) -> str:
-        """What is told besides of one that is added."""
-        return ""
+        columns = {self.column: self.own.checked(names[self.own.name])} if self.column else {}
+        of = self.siblings(conn, names)[0]
+        columns |= {each: of[each] for each in self.placed_by or ((self.within.key,) if self.within else ())}
+        return columns, {**of, **columns}
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """The columns to write; what should be known goes to the notes.
@@ -211,19 +255,24 @@ class Thing:
         """
         return self.stored(entry.given)
 
-    def entered(self, entry: Entry) -> None:
-        """Add notes that only the table as it is now tells."""
-
-    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
-        """What refers to it."""
+    def noticed(self, conn: psycopg.Connection, row: Row, given: Mapping[str, Any]) -> Sequence[str]:
+        """What only the table tells as it is now that all is entered that was given."""
         return ()
 
     def leave(self, entry: Entry) -> None:
         """Add notes on a removal, or refuse it."""
 
-    def at(self, row: Row) -> Row:
-        """The columns that tell its row from all others."""
-        return {self.key: row[self.key]}
+    def what(self, row: Row) -> str:
+        """Which one it is, in words."""
+        return self.called.format_map(row)
+
+    def detail(self, row: Row) -> str:
+        """What is told besides of one that is added."""
+        return ""
+
+    def short(self, row: Row) -> str:
+        """Which one it is among those of its kind."""
+        return str(row[self.column])
 
     def zone(self, row: Row) -> ZoneInfo:
         """The time zone in which its moments are told."""
@@ -236,14 +285,45 @@ class Thing:
         """Its own name."""
         return self.names[-1]
 
+    @property
+    def owners(self) -> Iterator[Thing]:
+        """What it is of, what that is of, ..."""
+        each = self.within
+        while each is not None:
+            yield each
+            each = each.within
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the query by the names that lists give them."""
+        parts = [each.partition(" AS ") for each in self.listed]
+        return {name or column: column for column, _, name in parts}
+
+    @property
+    def lists_by(self) -> tuple[Field, ...]:
+        """What a list may be asked for by."""
+        outermost = [replace(each.own, help=f"Only of this {each.kind}.", positional=True) for each in self.owners][-1:]
+        return (*outermost, *self.narrowed_by)
+
     def stored(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Columns of fields that are given."""
-        columns = {each.name: each.name if each.stored is None else each.stored for each in self.fields}
+        columns = {each.name: each.in_table for each in self.fields}
         return {columns[name]: value for name, value in given.items() if columns.get(name)}
 
     def rows(self, conn: psycopg.Connection, **where: Any) -> list[Row]:
         """Rows whose columns have the values, as `query` gives them."""
         return ops.select_of(conn, self.query, where, self.order)
+
+    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """The row that is named so, as `query` gives it; None where there is none.
+
+        Raises:
+            UnknownNameError: when there is not what it would be of, or more than one is named so.
+        """
+        found = self.alike(self.siblings(conn, names)[1], names)
+        if len(found) > 1:
+            raise self.which(found, names)
+        return found[0] if found else None
 
     def find(self, conn: psycopg.Connection, *names: Any, **beside: Any) -> Row:
         """The row that is named so.
@@ -251,7 +331,11 @@ class Thing:
         Raises:
             UnknownNameError: when there is none, or more than one.
         """
-        return self._found(conn, self._asked(self.found_by or self.names, names, beside))
+        asked = _named(self.found_by or self.names, names, beside)
+        row = self.seek(conn, asked)
+        if row is None:
+            raise UnknownNameError(self.missing(conn, asked), self.own.told)
+        return row
 
     def add(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
         """Add one.
@@ -265,8 +349,14 @@ class Thing:
             EntryError: when it is there already, or something is wrong.
             RefusedEntryError: when PostgreSQL refuses it.
         """
-        asked, checked = self._given("add", self.names, names, given)
-        return self._add(conn, asked, checked, known or self.knows)
+        return self._add_or_take(conn, names, given, known, takes=False)
+
+    def take(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
+        """Change what is given of one that is there, and add one that is not: as a row of a file means it.
+
+        What only the table as it is then tells is not told: the next row may change it.
+        """
+        return self._add_or_take(conn, names, given, known, takes=True)
 
     def change(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
         """Change what is given of one; a row that has it all already is not written.
@@ -275,92 +365,81 @@ class Thing:
             EntryError: when there is none that is named so, or something is wrong.
             RefusedEntryError: when PostgreSQL refuses it.
         """
-        asked, checked = self._given("change", self.found_by or self.names, names, given)
-        return self._change(conn, asked, checked, self._found(conn, asked), known or self.knows)
+        asked = _named(self.found_by or self.names, names, given)
+        checked = self._checked("change", given)
+        entry = Entry(conn, asked, checked, self.find(conn, **asked), is_new=False, known=known or self.knows)
+        return self._change(entry)
 
     def change_row(self, conn: psycopg.Connection, row: Row, *, known: Any = None, **given: Any) -> Entered:
         """As `change`, of one that was found before."""
-        return self._change(conn, given, self._checked("change", given), row, known or self.knows)
-
-    def take(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
-        """Change what is given of one that is there, and add one that is not: as a row of a file means it.
-
-        What only the table as it is then tells is not told: the next row may change it.
-        """
-        asked = self._asked(self.names, names, given)
-        row = self.seek(conn, asked)
-        checked = self._checked("add" if row is None else "change", given)
-        if row is None:
-            return self._add(conn, asked, checked, known or self.knows, is_alone=False)
-        return self._change(conn, asked, checked, row, known or self.knows, is_alone=False)
+        checked = self._checked("change", given)
+        return self._change(Entry(conn, given, checked, row, is_new=False, known=known or self.knows))
 
     def remove(self, conn: psycopg.Connection, *names: Any, known: Any = None, **beside: Any) -> Entered:
-        """Take back one that was a mistake.
+        """Take back one that was a mistake; what stays is made inactive.
 
         Raises:
             UnknownNameError: when there is none.
             StillNeededError: when something refers to it.
         """
-        return self.remove_row(conn, self._found(conn, self._asked(self.found_by or self.names, names, beside)), known)
+        return self.remove_row(conn, self.find(conn, *names, **beside), known)
 
     def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
         """As `remove`, of one that was found before."""
-        if needed_by := [each for each in self.needed_by(conn, row) if each.names]:
-            told = "; ".join(each.told() for each in needed_by)
-            raise StillNeededError(f"{_begun(self.what(row))} cannot be removed while something refers to it: {told}")
+        if not self.stays and (told := "; ".join(self._needs(conn, row))):
+            raise StillNeededError(f"{begun(self.what(row))} cannot be removed while something refers to it: {told}")
         entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
         self.leave(entry)
-        ops.delete(conn, self.table, self.at(row))
+        if self.stays:
+            return self._written(entry, {"is_active": False})
+        ops.delete(conn, self.table, self._at(row))
         return Entered(self.kind, self.what(row), "removed", notes=tuple(entry.notes), row=row)
 
-    def list(self, conn: psycopg.Connection, *, known: Any = None, **where: Any) -> pl.DataFrame:
-        """What is entered, in the columns of `listed`; of it what has some values, or what is of what is named."""
-        columns = [each.partition(" AS ") for each in self.listed]
-        frame = ops.frame_of(conn, self.query, where, self.order)
-        return frame.select(pl.col(column).alias(name or column) for column, _, name in columns)
-
-    def refuse_existing(self, row: Row | None, column: str | None = None) -> None:
-        """Refuse to add what is there.
+    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+        """What is entered, in the columns of `listed`; of it what is of what is named (see `lists_by`).
 
         Raises:
-            ExistsAlreadyError: when there is a row.
+            UnknownNameError: when nothing is so called.
         """
-        if row is not None:
-            told = f"{_begun(self.what(row))} exists already; `change` changes it."
-            raise ExistsAlreadyError(told, column or self.own.told)
+        asked = _named(self.lists_by, of, where)
+        kept: dict[str, list[Any]] = {}
+        for owner in reversed([*self.owners]):
+            if (wanted := asked.get(owner.own.name)) is not None:
+                rows = [row for row in owner.rows(conn) if all(row[key] in keys for key, keys in kept.items())]
+                kept[owner.key] = [row[owner.key] for row in owner.alike(rows, {owner.own.name: wanted})]
+                if not kept[owner.key]:
+                    there = nearest(wanted, [row[owner.column] for row in rows])
+                    raise UnknownNameError(f"There is no {owner.kind} {wanted!r}; {there}", owner.own.told)
+        frame = ops.frame_of(conn, self.query, {}, self.order)
+        frame = frame.filter(pl.lit(True), *(pl.col(key).is_in(keys) for key, keys in kept.items()))
+        return frame.select(pl.col(column).alias(name) for name, column in self.columns.items())
 
     # ------------------------------------------------------------ within
 
-    def _add(
-        self,
-        conn: psycopg.Connection,
-        asked: Mapping[str, Any],
-        given: Mapping[str, Any],
-        known: Any,
-        *,
-        is_alone: bool = True,
-    ) -> Entered:
-        columns, row = self.place(conn, asked, known)
-        entry = Entry(conn, asked, given, row, is_new=True, known=known)
-        values = {**columns, **self.settle(entry)}
-        row = ops.insert(conn, self.table, {name: value for name, value in values.items() if value is not None})
-        entry.row = {**entry.row, **row}
-        if is_alone:
-            self.entered(entry)
-        what = self.what(entry.row) + self.detail(entry.row)
-        return Entered(self.kind, what, "created", notes=tuple(entry.notes), row=entry.row)
+    def _at(self, row: Row) -> Row:
+        return {name: row[name] for name in self.at or (self.key,)}
 
-    def _change(
-        self,
-        conn: psycopg.Connection,
-        asked: Mapping[str, Any],
-        given: Mapping[str, Any],
-        row: Row,
-        known: Any,
-        *,
-        is_alone: bool = True,
+    def _add_or_take(
+        self, conn: psycopg.Connection, names: Sequence[Any], given: Mapping[str, Any], known: Any, *, takes: bool
     ) -> Entered:
-        entry = Entry(conn, asked, given, row, is_new=False, known=known)
+        known = known or self.knows
+        asked = self.recognised(_named(self.names, names, given), known)
+        row = self.there(conn, asked)
+        if row is not None and takes:
+            entry = Entry(conn, asked, self._checked("change", given), row, is_new=False, known=known)
+            return self._change(entry, is_alone=False)
+        checked = self._checked("add", given)
+        if row is not None:
+            raise ExistsAlreadyError(f"{self.exists(row, asked)}; `change` changes it.", self.own.told)
+        columns, row = self.place(conn, asked)
+        entry = Entry(conn, asked, checked, row, is_new=True, known=known)
+        values = {**columns, **self.settle(entry)}
+        made = ops.insert(conn, self.table, {name: value for name, value in values.items() if value is not None})
+        [row] = self.rows(conn, **self._at(made))
+        notes = [*entry.notes, *(() if takes else self.noticed(conn, row, checked))]
+        return Entered(self.kind, self.what(row) + self.detail(row), "created", notes=tuple(notes), row=row)
+
+    def _change(self, entry: Entry, *, is_alone: bool = True) -> Entered:
         return self._written(entry, self.settle(entry), is_alone=is_alone)
 
     def _written(self, entry: Entry, values: Mapping[str, Any], *, is_alone: bool = True) -> Entered:
@@ -368,34 +447,15 @@ class Thing:
         row, zone = entry.row, self.zone(entry.row)
         differing = {name: value for name, value in values.items() if row[name] != value}
         if differing:
-            ops.update(entry.conn, self.table, self.at(row), differing)
-        hidden = {each.name if each.stored is None else each.stored for each in self.fields if each.secret}
+            ops.update(entry.conn, self.table, self._at(row), differing)
+        hidden = {each.in_table for each in self.fields if each.secret}
         changes = tuple(
             name if name in hidden else f"{name} {told_value(row[name], zone)} -> {told_value(value, zone)}"
             for name, value in differing.items()
         )
-        entry.row = entry.would_be(values)
-        if is_alone:
-            self.entered(entry)
+        notes = [*entry.notes, *(self.noticed(entry.conn, entry.would_be(values), entry.given) if is_alone else ())]
         outcome: Outcome = "changed" if differing else "unchanged"
-        return Entered(self.kind, self.what(row), outcome, changes, tuple(entry.notes), row)
-
-    def _found(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row:
-        row = self.seek(conn, names)
-        if row is None:
-            raise UnknownNameError(self.missing(conn, names), self.own.told)
-        return row
-
-    def _given(
-        self, verb: Verb, fields: Sequence[Field], names: Sequence[Any], given: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self._asked(fields, names, given), self._checked(verb, given)
-
-    def _asked(self, fields: Sequence[Field], names: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """What it is named by, and what is said besides to find or to place it."""
-        beside = {each.name: given.get(each.name) for each in (*self.beside, *self.fields) if each.name in given}
-        by_name = {each.name: given[each.name] for each in fields[len(names) :]}
-        return {**beside, **by_name, **dict(zip((each.name for each in fields), names, strict=False))}
+        return Entered(self.kind, self.what(row), outcome, changes, tuple(notes), row)
 
     def _checked(self, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         known = {each.name: each for each in self.fields}
@@ -411,71 +471,26 @@ class Thing:
             if name in known and verb in known[name].verbs
         }
 
+    def _needs(self, conn: psycopg.Connection, row: Row) -> Iterator[str]:
+        """What refers to a row, in words, with the command that ends it."""
+        for each in reversed(self._referring):
+            if names := [each.short(one) for one in each.rows(conn, **{self.key: row[self.key]})]:
+                shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+                noun = each.noun or each.kind
+                yield f"{noun if len(names) == 1 else plural(noun)} {shown} ({self._ending(each, row)})"
 
-def told_value(value: Any, zone: ZoneInfo) -> str:
-    """A value of a column in words, moments as the zone's clocks show them."""
-    if value is None:
-        return "none"
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return local_times.written_local(value, zone) if isinstance(value, datetime) else str(value)
-
-
-def _begun(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
-
-
-class Kept(Thing):
-    """A thing that has data, and stays: to remove it makes it inactive (column `is_active`)."""
-
-    def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
-        """See `Thing.remove_row`."""
-        entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
-        self.leave(entry)
-        return self._written(entry, {"is_active": False})
+    def _ending(self, of: Thing, row: Row) -> str:
+        """The command after which one of another thing refers no more to a row."""
+        known = {name: row[column] for name, column in self.columns.items()}
+        words: list[Any] = [known.get(each.name, each.name.upper()) for each in of.found_by or of.names]
+        for each in of.beside:
+            words += [each.flag, known[each.name]] if known.get(each.name) is not None else []
+        if not any(each.name == self.own.name and each.lacks for each in of.fields):
+            return command(*of.command, "remove", *words)
+        needed = [word for each in of.fields if "change" in each.required for word in (each.flag, each.name.upper())]
+        return f"{command(*of.command, 'change', *words, f'--{self.own.name}', 'none', *needed)}, or remove it"
 
 
-class Named(Thing):
-    """A thing that has a name of its own, unique within another thing, or everywhere.
-
-    Attributes:
-        within: what it is of.
-        name_column: its column with the name.
-    """
-
-    within: ClassVar[Thing | None] = None
-    name_column: ClassVar[str]
-
-    def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-        """What it is of, and what that has of the kind.
-
-        Raises:
-            UnknownNameError: when there is not what it is of.
-        """
-        if self.within is None:
-            return {}, self.rows(conn)
-        of = self.within.find(conn, **names)
-        return of, self.rows(conn, **{self.within.key: of[self.within.key]})
-
-    def where(self, of: Row) -> str:
-        """Where it is missing, in words, after a blank."""
-        return f" in {of[self.within.name_column]}" if isinstance(self.within, Named) else ""
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`."""
-        return named(self.siblings(conn, names)[1], self.name_column, names[self.own.name])
-
-    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """See `Thing.missing`."""
-        (of, found), wanted = self.siblings(conn, names), names[self.own.name].strip()
-        there = nearest(wanted, [row[self.name_column] for row in found])
-        return f"There is no {self.kind} {wanted!r}{self.where(of)}; {there}"
-
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
-        """See `Thing.place`."""
-        name = self.own.checked(names[self.own.name])
-        of, found = self.siblings(conn, names)
-        place = {self.name_column: name} | ({self.within.key: of[self.within.key]} if self.within else {})
-        if any(row[self.name_column].casefold() == name.casefold() for row in found):
-            self.refuse_existing({**of, **place})
-        return place, {**of, **place}
+def _named(fields: Sequence[Field], names: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said, with what is said in the order of fields."""
+    return {**given, **dict(zip((each.name for each in fields), names, strict=False))}

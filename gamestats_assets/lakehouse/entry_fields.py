@@ -158,6 +158,16 @@ class Field:
         """As messages and files call it."""
         return self.column or self.name
 
+    @property
+    def flag(self) -> str:
+        """As commands call it where it has a name."""
+        return f"--{self.option or self.name.replace('_', '-')}"
+
+    @property
+    def in_table(self) -> str:
+        """Its column; empty where no column has it as it is given."""
+        return self.name if self.stored is None else self.stored
+
     def checked(self, value: Any) -> Any:
         """A value as it is kept.
 

@@ -22,11 +22,11 @@ from typing import Any, Protocol
 
 import psycopg
 
-from gamestats_assets.lakehouse.entries import Entered
+from gamestats_assets.lakehouse.entries import UTC_ZONE, Entered, Thing, told_value
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
-from gamestats_assets.lakehouse.ops import RefusedEntryError
+from gamestats_assets.lakehouse.ops import RefusedEntryError, Row
 
 
 class CsvFile(Protocol):
@@ -56,11 +56,19 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column a file may have: a field, and what a file says of it."""
+    """A column a file may have.
+
+    Attributes:
+        field: what it says.
+        told: what to write, for people.
+        required: whether a file and its rows must have it.
+        instead: what to do where it is empty; a file need not have the column then.
+    """
 
     field: Field
     told: str
     required: bool = False
+    instead: str = ""
 
     @property
     def name(self) -> str:
@@ -148,53 +156,24 @@ class Cells:
         """Note a mistake."""
         self.mistakes.append(Mistake(self.row, column, message))
 
-    def text(self, column: str) -> str | None:
-        """A cell as it is written; None where it is empty."""
-        return self.values.get(column) or None
-
-    def value(self, column: str) -> Any:
-        """What a cell says."""
-        declared, text = self.columns[column], self.text(column)
-        if text is None:
-            if declared.required:
-                self.wrong(column, "is empty.")
-            return None
-        try:
-            return declared.field.checked(declared.field.kind.read(text))
-        except (EntryError, LocalTimeError) as error:
-            self.wrong(column, str(error))
-            return None
-
-    def fields(self, *columns: str) -> dict[str, Any]:
-        """What cells say that are not empty, by the names of their fields."""
-        return {self.columns[name].field.name: self.value(name) for name in columns if self.text(name) is not None}
+    def given(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What is asked for all rows and what cells say, where they can be read, by the names of fields."""
+        found = {**asked}
+        for name, column in self.columns.items():
+            field, text = column.field, self.values.get(name)
+            try:
+                if text:
+                    found[field.name] = field.checked(field.kind.read(text))
+                elif column.required and field.name not in found:
+                    self.wrong(name, f"is empty{column.instead and f'; {column.instead}'}.")
+            except (EntryError, LocalTimeError) as error:
+                self.wrong(name, str(error))
+        return found
 
     @property
     def are_right(self) -> bool:
         """Whether nothing of the row is wrong so far."""
         return all(mistake.row != self.row for mistake in self.mistakes)
-
-    @contextmanager
-    def entering(self, refused: str | None, **columns: str) -> Iterator[None]:
-        """What cannot be entered is a mistake of this row, in the column of that name in the file.
-
-        What PostgreSQL refuses is one in the column `refused`; without that it is raised.
-        """
-        try:
-            yield
-        except EntryError as error:
-            self.wrong(columns.get(error.column, error.column), str(error))
-        except RefusedEntryError as error:
-            if refused is None:
-                raise
-            self.wrong(refused, str(error))
-
-    def refuse_second(self, seen: dict[Any, int], key: Any, column: str, what: str) -> bool:
-        """Whether no row before has the key; else that is a mistake."""
-        first = seen.setdefault(key, self.row)
-        if first != self.row:
-            self.wrong(column, f"{what} stands in row {first} already.")
-        return first == self.row
 
 
 def read(file: CsvFile, columns: Sequence[Column], mistakes: list[Mistake]) -> list[Cells]:
@@ -231,7 +210,7 @@ def read(file: CsvFile, columns: Sequence[Column], mistakes: list[Mistake]) -> l
 def _wrong_heading(names: Sequence[str], columns: Sequence[Column]) -> Iterator[Mistake]:
     known = [column.name for column in columns]
     for column in columns:
-        if column.required and column.name not in names:
+        if column.required and not column.instead and column.name not in names:
             yield Mistake(1, column.name, "this column is missing.")
     for name, times in Counter(filter(None, names)).items():
         if name not in known:
@@ -257,25 +236,111 @@ def whole_or_nothing(
             raise ImportRefusedError(file, mistakes)
 
 
-Write = tuple[Cells, Callable[[], Entered]]
-"""A row, and what enters it."""
+# --------------------------------------------------------------------------- taking a file
 
 
-def in_any_order(writes: Sequence[Write], refused_in: str, **columns: str) -> list[Entered]:
-    """Enter rows. One that is refused may wait for another, which ends what it begins anew."""
-    entered: list[Entered] = []
-    waiting: Sequence[Write] = writes
-    while waiting:
-        refused: list[tuple[Write, RefusedEntryError]] = []
-        for cells, write in waiting:
-            try:
-                with cells.entering(None, **columns):
-                    entered.append(write())
-            except RefusedEntryError as error:
-                refused.append(((cells, write), error))
-        if len(refused) == len(waiting):
-            for (cells, _), error in refused:
-                cells.wrong(refused_in, str(error))
-            break
-        waiting = [each for each, _ in refused]
-    return entered
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What a file of things is, and takes it.
+
+    Attributes:
+        things: what a row is of, outermost first: each is added where it is not there, and changed where it is.
+        columns: those that a file may have.
+        asked: what is asked for the file; it holds where a row does not say it itself.
+        look_up: what is known of the things that rows name, of what is known.
+    """
+
+    things: Sequence[Thing]
+    columns: Sequence[Column]
+    asked: Sequence[Field] = ()
+    look_up: Callable[[Any, Sequence[Mapping[str, Any]]], Any] = lambda known, rows: known
+
+    def take(
+        self, conn: psycopg.Connection, *, file: CsvFile, known: Any = None, dry_run: bool = False, **asked: Any
+    ) -> Import:
+        """Take a file. The order of the rows does not matter.
+
+        Args:
+            known: what is known of what rows name.
+            dry_run: find the mistakes and tell what would be done, and do nothing.
+            asked: by the names of what is asked for.
+
+        Raises:
+            ImportRefusedError: when there is a mistake; it lists all of them.
+            UnknownNameError: when something that is asked for is not there.
+        """
+        thing = self.things[-1]
+        asked = {name: value for name, value in asked.items() if value is not None}
+        for owner in thing.owners:
+            if owner.own.name in asked:
+                owner.find(conn, asked[owner.own.name])
+        mistakes: list[Mistake] = []
+        with whole_or_nothing(conn, file, mistakes, dry_run=dry_run):
+            rows = [(cells, cells.given(asked)) for cells in read(file, self.columns, mistakes)]
+            taken = _Taken(conn, self.things, self.look_up(known or thing.knows, [given for _, given in rows]))
+            waiting = rows
+            while waiting:
+                # What PostgreSQL refuses may wait for another row, which ends what it begins anew.
+                refused = [(row, told) for row in waiting if (told := taken.refuses(*row))]
+                if len(refused) == len(waiting):
+                    for (cells, _), told in refused:
+                        cells.wrong(thing.own.told, told)
+                    break
+                waiting = [row for row, _ in refused]
+            notes = [] if mistakes else taken.noticed()
+        return Import(len(rows), tuple(taken.entered), tuple(dict.fromkeys(notes)))
+
+
+class _Taken:
+    """What is taken of a file so far."""
+
+    def __init__(self, conn: psycopg.Connection, things: Sequence[Thing], known: Any) -> None:
+        self.conn, self.things, self.known = conn, things, known
+        self.entered: list[Entered] = []
+        self._rows: dict[Any, int] = {}
+        self._said: dict[Any, tuple[Any, int]] = {}
+        self._last: list[tuple[Row, Mapping[str, Any]]] = []
+
+    def refuses(self, cells: Cells, given: Mapping[str, Any]) -> str:
+        """Enter a row; why PostgreSQL refuses it, where it does.
+
+        What is right of a row that is wrong is tried too, so that all that is wrong with it is told.
+        """
+        try:
+            with self.conn.transaction(force_rollback=not cells.are_right):
+                done = [each for thing in self.things for each in self._enter(thing, cells, given)]
+        except RefusedEntryError as error:
+            return str(error) if cells.are_right else ""
+        except EntryError as error:
+            if not any((mistake.row, mistake.column) == (cells.row, error.column) for mistake in cells.mistakes):
+                cells.wrong(error.column, str(error))
+            return ""
+        self.entered += done
+        return ""
+
+    def noticed(self) -> list[str]:
+        """What the table tells of all rows together."""
+        return [note for row, given in self._last for note in self.things[-1].noticed(self.conn, row, given)]
+
+    def _enter(self, thing: Thing, cells: Cells, given: Mapping[str, Any]) -> list[Entered]:
+        """Enter what a row says of one thing; nothing where a row before has said it."""
+        names = {each.name for each in (*thing.names, *thing.beside, *thing.fields)}
+        own = {name: value for name, value in given.items() if name in names}
+        for each in thing.names:
+            if each.name not in own:
+                raise EntryError("is empty.", each.told)
+        done = thing.take(self.conn, known=self.known, **own)
+        key = (thing.table, done.row[thing.key])
+        first = self._rows.setdefault(key, cells.row)
+        if thing is self.things[-1]:
+            self._last.append((done.row, own))
+            if first != cells.row:
+                raise EntryError(f"row {first} says it already: {done.what}.", thing.own.told)
+            return [done]
+        for each in thing.fields:
+            if each.name in own:
+                said, row = self._said.setdefault((*key, each.name), (own[each.name], cells.row))
+                if said != own[each.name]:
+                    told = f"{told_value(own[each.name], UTC_ZONE)!r} is not what row {row} says of {done.what}"
+                    raise EntryError(f"{told}: {told_value(said, UTC_ZONE)!r}.", each.told)
+        return [done] if first == cells.row or done.outcome == "changed" else []

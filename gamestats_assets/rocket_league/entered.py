@@ -7,18 +7,17 @@ or not at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-import polars as pl
 import psycopg
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, Kept, Thing, UnknownNameError
+from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, Thing, UnknownNameError
 from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted
@@ -78,7 +77,7 @@ def _account(player: str) -> str:
     return re.split("[:_]", player.strip(), maxsplit=1)[1].strip()
 
 
-class Player(Kept):
+class Player(Thing):
     """A tracked player. One who was untracked is looked for again when nothing is given, or days, or consent."""
 
     kind = "player"
@@ -86,9 +85,12 @@ class Player(Kept):
     key = "player_id"
     command = ("rocket-league",)
     query = """
-        SELECT p.*, lower(p.username) AS in_small_letters, l.listed_at, l.last_error
+        SELECT p.*, l.listed_at, l.last_error
         FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)
     """
+    column = "username"
+    called = "player {player_id}"
+    stays = True
     names = (Field("player", "Platform and account: steam:76561190000000001.", _CALLED),)
     found_by = (OF_PLAYER,)
     fields = (
@@ -128,22 +130,21 @@ class Player(Kept):
     order = ("player_id",)
     knows: ClassVar[Custody] = Custody()
 
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"player {row['player_id']}"
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`: by id or, where it is one player's alone, by name, capitals or not."""
+    def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
+        """See `Thing.alike`: by id or, where none is meant, by name."""
         player = names["player"]
         try:
-            by_id = self.rows(conn, player_id=parse_player_id(player))
+            player_id = parse_player_id(player)
         except PlayerIdError:
-            by_id = []
-        found = by_id or self.rows(conn, in_small_letters=player.strip().lower())
-        if len(found) > 1:
-            ids = ", ".join(row["player_id"] for row in found)
-            raise UnknownNameError(f"Several tracked players are called {player}: {ids}. Give one of these.", "player")
-        return found[0] if found else None
+            player_id = None
+        by_id = [row for row in rows if row["player_id"] == player_id]
+        return by_id or [row for row in rows if row["username"].lower() == player.strip().lower()]
+
+    def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
+        """See `Thing.which`."""
+        ids = ", ".join(row["player_id"] for row in rows)
+        told = f"Several tracked players are called {names['player']}: {ids}. Give one of these."
+        return UnknownNameError(told, "player")
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """See `Thing.missing`."""
@@ -157,7 +158,7 @@ class Player(Kept):
             f"To track: gamestats rocket-league track {example} --consent"
         )
 
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
         """See `Thing.place`."""
         player = names["player"]
         try:
@@ -199,35 +200,29 @@ class Player(Kept):
 PLAYER = Player()
 
 
-class OfPlayer(Thing):
-    """A thing that is of a tracked player."""
-
-    command = ("rocket-league",)
-    narrowed_by = (replace(OF_PLAYER, help="Of one player alone.", positional=True),)
-
-    def list(
-        self, conn: psycopg.Connection, player: str | None = None, *, known: Any = None, **where: Any
-    ) -> pl.DataFrame:
-        """What is entered of one player, or of everybody.
-
-        Raises:
-            UnknownNameError: when nobody is so called.
-        """
-        of = {} if player is None else {"player_id": PLAYER.find(conn, player)["player_id"]}
-        return super().list(conn, **of, **where)
-
-
 # ---------------------------------------------------------------- ranks
 
 
-class Rank(OfPlayer):
+def _playlist(text: str, column: str) -> str:
+    if text not in playlists():
+        raise EntryError(f"{text!r} has no ranks; these do: {', '.join(playlists())}.", column)
+    return text
+
+
+class Rank(Thing):
     """The rank that a player has in a playlist, as the player tells; local replays do not tell it."""
 
     kind = "rank"
     table = "rl_ranks"
     key = "player_id"
+    at = ("player_id", "playlist")
+    command = ("rocket-league",)
     query = "SELECT * FROM ops.rl_ranks"
-    names = (OF_PLAYER, Field("playlist", "Playlist, such as ranked-doubles."))
+    within = PLAYER
+    column = "playlist"
+    called = "rank of {player_id} in {playlist}"
+    lacking = "No rank of {player_id} in {playlist} is entered."
+    names = (OF_PLAYER, Field("playlist", "Playlist, such as ranked-doubles.", Kind(str, str, _playlist)))
     fields = (
         Field(
             "rank",
@@ -242,41 +237,15 @@ class Rank(OfPlayer):
     listed = ("player_id", "playlist", "tier", "division", "updated_at")
     order = ("player_id", "playlist")
 
-    def at(self, row: Row) -> Row:
-        """See `Thing.at`."""
-        return {name: row[name] for name in ("player_id", "playlist")}
-
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"rank of {row['player_id']} in {row['playlist']}"
-
     def detail(self, row: Row) -> str:
         """See `Thing.detail`."""
         return f": {rank_name(row['tier'])}"
 
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`."""
-        return next(iter(self.rows(conn, **self._place(conn, names))), None)
-
-    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """See `Thing.missing`."""
-        return f"No {self.what(self._place(conn, names))} is entered."
-
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
-        """See `Thing.place`."""
-        place = self._place(conn, names)
-        if place["playlist"] not in playlists():
-            told = f"{place['playlist']!r} has no ranks; these do: {', '.join(playlists())}."
-            raise EntryError(told, "playlist")
-        return place, place
-
-    def _place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row:
-        return {"player_id": PLAYER.find(conn, names["player"])["player_id"], "playlist": names["playlist"]}
-
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`. One that is entered again is known to hold still."""
         if not entry.is_new:
-            ops.update(entry.conn, self.table, self.at(entry.row), {"updated_at": datetime.now(UTC)})
+            where = {name: entry.row[name] for name in self.at}
+            ops.update(entry.conn, self.table, where, {"updated_at": datetime.now(UTC)})
         return {**self.stored(entry.given), "division": entry.given.get("division")}
 
 
@@ -304,13 +273,16 @@ def _moment(text: str) -> datetime:
     return local_times.instant(text if ":" in text else f"{text} 00:00", UTC_ZONE)
 
 
-class TrainingSession(OfPlayer):
+class TrainingSession(Thing):
     """What a player trained: a pack of the catalogue, or a skill in free play."""
 
     kind = "training session"
     table = "training_sessions"
     key = "training_session_id"
+    command = ("rocket-league",)
     query = "SELECT * FROM ops.training_sessions"
+    within = PLAYER
+    called = "training session {training_session_id}"
     names = (OF_PLAYER,)
     found_by = (Field("training_session_id", "Number of the session.", whole(1)),)
     fields = (
@@ -338,10 +310,6 @@ class TrainingSession(OfPlayer):
     )
     order = ("completed_at DESC", "training_session_id DESC")
 
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"training session {row['training_session_id']}"
-
     def detail(self, row: Row) -> str:
         """See `Thing.detail`."""
         return f" of {row['player_id']}: {row['skill']}"
@@ -352,12 +320,7 @@ class TrainingSession(OfPlayer):
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """See `Thing.missing`."""
-        return f"There is no {self.what(dict(names))}."
-
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
-        """See `Thing.place`."""
-        of = {"player_id": PLAYER.find(conn, names["player"])["player_id"]}
-        return of, of
+        return f"There is no {self.what({**names})}."
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`. A pack of the catalogue tells the skill."""

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gamestats_assets.lakehouse.entries import Named, Thing
+from gamestats_assets.lakehouse.entries import Thing
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field, Verb
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
@@ -94,13 +94,9 @@ def texts(of: Editable, fields: Sequence[Field], row: Row) -> dict[str, str]:
 
 def _column(thing: Thing, field: Field) -> str:
     """Where a row tells a field: in its own column, or in the one that lists show under its name."""
-    shown = {name: column for column, _, name in (each.partition(" AS ") for each in thing.listed) if name}
     if field.name.startswith("new_"):
-        return shown[thing.own.name]
-    own = field.name if field.stored is None else field.stored
-    if isinstance(thing, Named) and field.name == "name" and thing.name_column != "season":
-        return thing.name_column
-    return own or shown.get(field.name, field.name)
+        return thing.column
+    return field.in_table or thing.columns.get(field.name, field.name)
 
 
 def given(fields: Sequence[Field], submitted: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, Any]:

@@ -37,8 +37,8 @@ from gamestats_assets.pubg.entered import (
     SLOT,
     TEAM,
     TRACKED_PLAYER,
-    files,
 )
+from gamestats_assets.pubg.entered.files import PLAYER_FILE, ROSTER_FILE, SCHEDULE_FILE
 from gamestats_assets.pubg.entered.people import Matches, Player, Seen, player_of
 from gamestats_assets.pubg.found_matches import count_not_fetched, list_discovered
 from gamestats_assets.pubg.lake_matches import LakeMatches
@@ -303,9 +303,9 @@ def test_a_name_that_nothing_has_is_answered_with_the_nearest_or_with_what_there
         TEAM.add(conn, season, "Division 1", "X", group="B")
     with pytest.raises(UnknownNameError, match="no group 'B' in Division 2; there is none yet"):
         TEAM.add(conn, season, "Division 2", "X", group="B")
-    with pytest.raises(UnknownNameError, match="no round 2 in Division 1; it has round 1"):
+    with pytest.raises(UnknownNameError, match="no round 2 in Division 1; there is 1"):
         ROUND.change(conn, season, "Division 1", 2, status="active")
-    with pytest.raises(UnknownNameError, match="no match 1 in Round 1; its schedule is empty"):
+    with pytest.raises(UnknownNameError, match="no match 1 in Round 1; there is none yet"):
         SLOT.change(conn, season, "Division 1", 1, 1, status="active")
 
 
@@ -370,8 +370,8 @@ def test_a_season_with_a_wrong_time_zone_is_listed_and_says_how_to_correct_it(
         SLOT.add(*where, 2, scheduled_at="2026-10-24 18:00")
     with pytest.raises(EntryError, match=told):
         ROUND.change(*where, last_day=date(2026, 10, 26))
-    with pytest.raises(EntryError, match=told):
-        files.import_schedule(conn, wrong_zone, write(SCHEDULE))
+    with pytest.raises(ImportRefusedError, match=told):
+        SCHEDULE_FILE.take(conn, season=wrong_zone, file=write(SCHEDULE))
     SEASON.change(conn, wrong_zone, time_zone="Europe/Berlin")
     SLOT.add(*where, 2, scheduled_at="2026-10-24 18:00")
 
@@ -641,13 +641,15 @@ def test_a_match_that_is_played_again_has_a_reason(
         assert caught.value.column == "remake_reason"
     text = "division,round,match,scheduled_at,original_match_id\nDivision 1,1,1,2026-10-24 18:00,m-1\n"
     with pytest.raises(ImportRefusedError, match="row 2, remake_reason: Say why match m-1 is played again"):
-        files.import_schedule(conn, season, write(text))
+        SCHEDULE_FILE.take(conn, season=season, file=write(text))
     assert all_rows(conn) == before
     SLOT.change(*where, 1, original_match_id="m-1", remake_reason="crash")
     with pytest.raises(EntryError, match="Say why"):
         SLOT.change(*where, 1, remake_reason=None)
     # The reason that is there holds for another match that failed.
-    assert files.import_schedule(conn, season, write(text.replace("m-1", "m-2"))).counts == {("slot", "changed"): 1}
+    assert SCHEDULE_FILE.take(conn, season=season, file=write(text.replace("m-1", "m-2"))).counts == {
+        ("slot", "changed"): 1
+    }
 
 
 def test_a_remake_of_no_match_that_landed_is_told(
@@ -661,7 +663,7 @@ def test_a_remake_of_no_match_that_landed_is_told(
         assert SLOT.add(*where, number, scheduled_at=at, original_match_id=match_id, **remake).notes == notes
     assert SLOT.change(*where, 2, original_match_id="m-2", known=landed).notes == ()
     text = "division,round,match,scheduled_at,original_match_id\nDivision 1,1,1,2026-10-24 18:00,m-2\n"
-    [slot] = files.import_schedule(conn, season, write(text), known=landed).entered
+    [slot] = SCHEDULE_FILE.take(conn, season=season, file=write(text), known=landed).entered
     assert slot.notes == (told,)
 
 
@@ -683,11 +685,11 @@ def test_a_match_is_postponed_only_when_it_is_said(
     assert SLOT.change(*where, 1, map_name="Erangel", **later).outcome == "changed"
     assert ROUND.change(conn, season, "Division 1", 1, status="active").notes == ()
     text = "division,round,match,scheduled_at\nDivision 1,1,1,{}\n"
-    assert files.import_schedule(conn, season, write(text.format("2026-10-30 18:00"))).counts == {
+    assert SCHEDULE_FILE.take(conn, season=season, file=write(text.format("2026-10-30 18:00"))).counts == {
         ("slot", "unchanged"): 1
     }
     with pytest.raises(ImportRefusedError, match=r"row 2, scheduled_at: .* schedule change ... --postponed"):
-        files.import_schedule(conn, season, write(text.format("2026-10-31 18:00")))
+        SCHEDULE_FILE.take(conn, season=season, file=write(text.format("2026-10-31 18:00")))
 
 
 def test_slots_of_one_time_are_pointed_out(conn: psycopg.Connection, season: str, write: Callable[..., Path]) -> None:
@@ -703,9 +705,9 @@ def test_slots_of_one_time_are_pointed_out(conn: psycopg.Connection, season: str
     SLOT.change(*where, 3, scheduled_at="2026-10-24 19:00")
     # In a file the rows count together: two that change places are never at one time.
     text = "division,round,match,scheduled_at\nDivision 1,1,2,2026-10-24 {}\nDivision 1,1,3,2026-10-24 {}\n"
-    assert files.import_schedule(conn, season, write(text.format("19:00", "20:00"))).notes == ()
-    assert files.import_schedule(conn, season, write(text.format("20:00", "19:00"))).notes == ()
-    [note] = files.import_schedule(conn, season, write(text.format("19:00", "19:00"))).notes
+    assert SCHEDULE_FILE.take(conn, season=season, file=write(text.format("19:00", "20:00"))).notes == ()
+    assert SCHEDULE_FILE.take(conn, season=season, file=write(text.format("20:00", "19:00"))).notes == ()
+    [note] = SCHEDULE_FILE.take(conn, season=season, file=write(text.format("19:00", "19:00"))).notes
     assert note.startswith("Matches 2, 3 of Round 1")
 
 
@@ -716,7 +718,7 @@ def test_a_change_of_a_slot_tells_times_by_the_clock_of_the_season(
     done = SLOT.change(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-25 17:00Z")
     assert done.changes == ("scheduled_at 2026-10-24 18:00+02:00 -> 2026-10-25 18:00+01:00",)
     text = "division,round,match,scheduled_at,time_zone\nDivision 1,1,1,2026-10-24 18:00,Europe/London\n"
-    [done] = files.import_schedule(conn, season, write(text)).entered
+    [done] = SCHEDULE_FILE.take(conn, season=season, file=write(text)).entered
     assert done.changes == ("scheduled_at 2026-10-25 18:00+01:00 -> 2026-10-24 19:00+02:00",)
 
 
@@ -771,13 +773,13 @@ def test_a_schedule_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Con
     for number in (1, 2):
         SLOT.add(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
     OVERRIDE.add(conn, "m-1", reason="late", admin="ada", **place(season, "Division 1", 1, 1))
-    with pytest.raises(StillNeededError, match=r"Match 1 of Round 1.*: override of match m-1 .*override remove MATCH"):
+    with pytest.raises(
+        StillNeededError, match=r"Match 1 of Round 1.*: override of match m-1 .*override change MATCH_ID --match none"
+    ):
         SLOT.remove(*where, 1)
     with pytest.raises(StillNeededError) as caught:
         ROUND.remove(*where)
-    assert "matches 1, 2 (gamestats tournament schedule remove fall 'Division 1' 1 MATCH); override" in str(
-        caught.value
-    )
+    assert "; matches 1, 2 (gamestats tournament schedule remove fall 'Division 1' 1 MATCH)" in str(caught.value)
     OVERRIDE.remove(conn, "m-1")
     for number in (1, 2):
         done = SLOT.remove(*where, number)
@@ -807,21 +809,21 @@ def test_a_season_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Conne
         ),
         (
             lambda: DIVISION.remove(conn, season, "division 1"),
-            "Division Division 1 of season fall cannot be removed while something refers to it: teams Alpha, Beta "
-            "(gamestats tournament team remove fall TEAM); rounds 1 of all groups, 1 of group A "
-            "(gamestats tournament round remove fall 'Division 1' ROUND); "
+            "Division Division 1 of season fall cannot be removed while something refers to it: "
+            "rounds 1 of all groups, 1 of group A (gamestats tournament round remove fall 'Division 1' ROUND); "
+            "teams Beta, Alpha (gamestats tournament team remove fall TEAM --division 'Division 1'); "
             "group A (gamestats tournament group remove fall 'Division 1' GROUP)",
         ),
         (
             lambda: GROUP.remove(conn, season, "Division 1", "a"),
             "Group A of Division 1 cannot be removed while something refers to it: "
-            "team Alpha (gamestats tournament team change fall TEAM --group none); "
-            "round 1 (gamestats tournament round remove fall 'Division 1' ROUND --group A)",
+            "round 1 of group A (gamestats tournament round remove fall 'Division 1' ROUND --group A); team Alpha "
+            "(gamestats tournament team change fall TEAM --division 'Division 1' --group none, or remove it)",
         ),
         (
             lambda: TEAM.remove(conn, season, "alpha"),
             "Team Alpha of Division 1 cannot be removed while something refers to it: "
-            "roster entry Kim (gamestats tournament roster remove fall Alpha PLAYER)",
+            "roster entry Kim (gamestats tournament roster remove fall Alpha PLAYER --division 'Division 1')",
         ),
     ]
     before = all_rows(conn)
@@ -884,7 +886,7 @@ def test_an_override_of_no_match_that_landed_is_told(conn: psycopg.Connection) -
     for match_id, notes in (("m-1", ()), ("m-2", ("No match m-2 has landed; the override waits for one.",))):
         done = OVERRIDE.add(conn, match_id, reason="r", admin="ada", validation_status="confirmed", known=landed)
         assert done.notes == notes
-    told = OVERRIDE.list(conn, landed).select("match_id", "note").sort("match_id").rows()
+    told = OVERRIDE.list(conn, known=landed).select("match_id", "note").sort("match_id").rows()
     assert told == [("m-1", None), ("m-2", "no such match landed")]
 
 
@@ -930,7 +932,7 @@ def test_an_override_with_a_wrong_field_is_refused(
 def test_a_name_comes_back_from_a_list_that_was_made_for_spreadsheets(
     conn: psycopg.Connection, write: Callable[..., Path]
 ) -> None:
-    files.import_players(conn, write("player\n'-Alpha-\n'quoted\n"))
+    PLAYER_FILE.take(conn, file=write("player\n'-Alpha-\n'quoted\n"))
     names = conn.execute("select player_name from ops.tracked_players order by 1").fetchall()
     assert names == [("'quoted",), ("-Alpha-",)]
 
@@ -963,9 +965,11 @@ def test_a_name_that_the_api_cannot_be_asked_for_is_refused(
             refused()
         assert caught.value.column in ("player", "player_name")
     with pytest.raises(ImportRefusedError, match="row 2, player: 'Lee,Mia' has a comma"):
-        files.import_players(conn, write('player\n"Lee,Mia"\n'))
+        PLAYER_FILE.take(conn, file=write('player\n"Lee,Mia"\n'))
     with pytest.raises(ImportRefusedError, match="row 2, player: 'Lee,Mia' has a comma"):
-        files.import_rosters(conn, season, write("division;team;player\nDivision 1;Beta;Lee,Mia\n"), valid_from=FIRST)
+        ROSTER_FILE.take(
+            conn, season=season, file=write("division;team;player\nDivision 1;Beta;Lee,Mia\n"), valid_from=FIRST
+        )
     for name in ("Kim,Lee", "Kim\tLee", "Kim\nLee"):
         with pytest.raises(RefusedEntryError, match="name_without_comma"):
             ops.insert(conn, "tracked_players", {"player_name": name})
@@ -1115,7 +1119,7 @@ def test_the_order_of_the_rows_of_a_roster_file_does_not_matter(
     ROSTER_ENTRY.add(conn, season, "Beta", "Lee", valid_from=FIRST)
     rows = TRANSFERS[::-1] if seed == 0 else random.Random(seed).sample(TRANSFERS, len(TRANSFERS))
     text = "\n".join(["division,team,player,account_id,valid_from,valid_until", *rows])
-    done = files.import_rosters(conn, season, write(text))
+    done = ROSTER_FILE.take(conn, season=season, file=write(text))
     assert done.counts[("roster entry", "changed")] == 2
     assert done.counts[("roster entry", "created")] == 4
     on = {
@@ -1144,7 +1148,7 @@ def test_a_transfer_that_is_not_whole_is_told_by_its_row(
     text += "Division 1,Beta,Kim,2026-10-10,\nDivision 1,Beta,Lee,2026-10-11,\n"
     text += "Division 1,Alpha,Kim,2026-10-01,2026-10-10\nDivision 1,Alpha,Lee,2026-10-01,2026-10-10\n"
     with pytest.raises(ImportRefusedError) as caught:
-        files.import_rosters(conn, season, write(text))
+        ROSTER_FILE.take(conn, season=season, file=write(text))
     told = "Kim is on the roster of Alpha already from 2026-10-01 to 2026-10-10; one player may be on one roster a day."
     assert caught.value.mistakes == (Mistake(2, "player", told),)
     assert all_rows(conn) == before
@@ -1169,7 +1173,7 @@ def mistakes_of(caught: pytest.ExceptionInfo[ImportRefusedError]) -> list[tuple[
 def test_a_roster_file_makes_teams_and_entries(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    done = files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST, known=Knows(Kim=KIM))
+    done = ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST, known=Knows(Kim=KIM))
     assert done.counts == {("team", "unchanged"): 1, ("team", "created"): 1, ("roster entry", "created"): 3}
     assert ROSTER_ENTRY.list(conn, season).drop("season").rows() == [
         ("Division 1", "Alpha", "Kim", KIM, "player", FIRST, None),
@@ -1189,10 +1193,10 @@ def test_taking_a_file_again_changes_nothing(
 ) -> None:
     def take() -> Import:
         if kind == "rosters":
-            return files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST)
+            return ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST)
         if kind == "schedule":
-            return files.import_schedule(conn, season, write(SCHEDULE))
-        return files.import_players(conn, write("player,active,shard\nKim,,\nLee,no,kakao\n"))
+            return SCHEDULE_FILE.take(conn, season=season, file=write(SCHEDULE))
+        return PLAYER_FILE.take(conn, file=write("player,active,shard\nKim,,\nLee,no,kakao\n"))
 
     assert "created" in {outcome for _, outcome in take().counts}
     before = all_rows(conn)
@@ -1203,9 +1207,9 @@ def test_taking_a_file_again_changes_nothing(
 def test_a_roster_file_changes_what_it_says_and_leaves_the_rest(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST)
+    ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST)
     text = "division;team;player;tag;valid_from;valid_until\nDivision 1;Alpha;Kim;AL;2026-10-01;2026-11-01\n"
-    done = files.import_rosters(conn, season, write(text, "utf-8-sig"), known=Knows(Kim=KIM))
+    done = ROSTER_FILE.take(conn, season=season, file=write(text, "utf-8-sig"), known=Knows(Kim=KIM))
     assert done.counts == {("team", "changed"): 1, ("roster entry", "changed"): 1}
     assert ROSTER_ENTRY.list(conn, season).select("player", "account_id", "role", "valid_until").rows() == [
         ("Kim", KIM, "player", date(2026, 11, 1)),
@@ -1234,7 +1238,7 @@ def test_every_mistake_of_a_roster_file_is_told_and_nothing_is_taken(
         ]
     )
     with pytest.raises(ImportRefusedError) as caught:
-        files.import_rosters(conn, season, write(text))
+        ROSTER_FILE.take(conn, season=season, file=write(text))
     assert mistakes_of(caught) == [
         (3, "division"),
         (3, "valid_from"),
@@ -1252,7 +1256,7 @@ def test_every_mistake_of_a_roster_file_is_told_and_nothing_is_taken(
         (11, ""),
     ]
     assert "row 6, player: Kim is on the roster of Gamma already from 2026-10-01 on" in str(caught.value)
-    assert "row 8, player: Kim from 2026-10-01 stands in row 2 already." in str(caught.value)
+    assert "row 8, player: row 2 says it already: Kim on the roster of Gamma, from 2026-10-01 on." in str(caught.value)
     assert all_rows(conn) == before
 
 
@@ -1262,7 +1266,7 @@ def test_a_mistake_that_several_rows_have_is_told_once_with_the_rows(
     text = "division,team,player,role\n" + "".join(f"Division 1,Alpha,P{number},\n" for number in range(2, 32))
     text += "Divison 1,Alpha,Kim,coach\n\nDivision 1,Alpha,Lee,\nDivision 1,Beta,Mia,coach\n"
     with pytest.raises(ImportRefusedError) as caught:
-        files.import_rosters(conn, season, write(text))
+        ROSTER_FILE.take(conn, season=season, file=write(text))
     lines = str(caught.value).splitlines()[1:]
     assert [line.split(": ")[0] for line in lines] == [
         "- rows 2 to 32, 34 to 35, valid_from",
@@ -1275,7 +1279,7 @@ def test_a_mistake_that_several_rows_have_is_told_once_with_the_rows(
 def test_a_schedule_file_makes_slots_in_the_zone_of_the_season_of_the_row_or_by_offset(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    files.import_schedule(conn, season, write(SCHEDULE))
+    SCHEDULE_FILE.take(conn, season=season, file=write(SCHEDULE))
     found = ops.select(conn, "scheduled_matches", {})
     assert [(row["match_number"], row["scheduled_at"], row["map_name"], row["status"]) for row in found] == [
         (1, datetime(2026, 10, 24, 16, tzinfo=UTC), "Erangel", "scheduled"),
@@ -1302,7 +1306,7 @@ def test_every_mistake_of_a_schedule_file_is_told_and_nothing_is_taken(
         ]
     )
     with pytest.raises(ImportRefusedError, match="12 mistakes; nothing of it was taken") as caught:
-        files.import_schedule(conn, season, write(text))
+        SCHEDULE_FILE.take(conn, season=season, file=write(text))
     assert (
         mistakes_of(caught)
         == [
@@ -1326,10 +1330,10 @@ def test_every_mistake_of_a_schedule_file_is_told_and_nothing_is_taken(
 def test_a_schedule_file_can_say_that_a_match_is_played_again(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    files.import_schedule(conn, season, write(SCHEDULE))
+    SCHEDULE_FILE.take(conn, season=season, file=write(SCHEDULE))
     text = "division,round,match,scheduled_at,original_match_id,remake_reason\n"
     text += "Division 1,1,1,2026-10-24 19:00,M-1,server crash\n"
-    done = files.import_schedule(conn, season, write(text))
+    done = SCHEDULE_FILE.take(conn, season=season, file=write(text))
     assert done.counts == {("slot", "changed"): 1}
     [row] = ops.select(conn, "scheduled_matches", {"match_number": 1})
     assert (row["is_remake"], row["original_match_id"], row["map_name"]) == (True, "m-1", "Erangel")
@@ -1341,11 +1345,12 @@ def test_every_mistake_of_a_players_file_is_told_and_nothing_is_taken(
     text = "player,account_id,shard,backfill_days,active\n"
     text += f"Kim,,,,\nLee,nonsense,,,\nMia,,Steam!,-3,perhaps\n{KIM},,,,\nZoe,{KIM},,,\nKim,,,,\n"
     with pytest.raises(ImportRefusedError) as caught:
-        files.import_players(conn, write(text))
+        PLAYER_FILE.take(conn, file=write(text))
     assert mistakes_of(caught) == [
         (3, "account_id"),
         (4, "active"),
         (4, "backfill_days"),
+        (4, "shard"),
         (6, "player"),
         (7, "player"),
     ]
@@ -1371,7 +1376,7 @@ def test_a_file_that_is_not_as_it_should_be_is_refused(
     conn: psycopg.Connection, write: Callable[..., Path], text: str, encoding: str, mistake: Mistake
 ) -> None:
     with pytest.raises(ImportRefusedError) as caught:
-        files.import_players(conn, write(text, encoding))
+        PLAYER_FILE.take(conn, file=write(text, encoding))
     assert mistake in caught.value.mistakes
     assert ops.select(conn, "tracked_players", {}) == []
 
@@ -1380,19 +1385,19 @@ def test_a_dry_run_finds_mistakes_and_writes_nothing(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
     before = all_rows(conn)
-    done = files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST, dry_run=True)
+    done = ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST, dry_run=True)
     assert done.counts[("roster entry", "created")] == 3
     assert all_rows(conn) == before
     with pytest.raises(ImportRefusedError):
-        files.import_rosters(conn, season, write(ROSTERS), dry_run=True)
+        ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), dry_run=True)
 
 
 @pytest.mark.parametrize(
     ("columns", "command"),
     [
-        (files.ROSTER_COLUMNS, ["tournament", "roster", "import"]),
-        (files.SCHEDULE_COLUMNS, ["tournament", "schedule", "import"]),
-        (files.PLAYER_COLUMNS, ["players", "import"]),
+        (ROSTER_FILE.columns, ["tournament", "roster", "import"]),
+        (SCHEDULE_FILE.columns, ["tournament", "schedule", "import"]),
+        (PLAYER_FILE.columns, ["players", "import"]),
     ],
     ids=["rosters", "schedule", "players"],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import polars as pl
@@ -38,7 +38,11 @@ class Override(Thing):
             LEFT JOIN ops.divisions d USING (division_id) LEFT JOIN ops.seasons s USING (season_id)
             LEFT JOIN ops.groups g ON g.group_id = r.group_id
     """
+    refers_to = (ROUND, SLOT)
     names = (Field("match_id", "Id of the match.", MATCH),)
+    column = "match_id"
+    called = "override of match {match_id}"
+    lacking = "Match {wanted} has no override."
     fields = (
         Field("reason", "Why.", TEXT, required=["add", "change"]),
         Field("admin", "Who decides.", TEXT, default="the user of this machine"),
@@ -72,30 +76,20 @@ class Override(Thing):
     order = ("updated_at DESC", "match_id")
     knows: ClassVar[Matches] = Matches()
 
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"override of match {row['match_id']}"
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`."""
+    def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
+        """See `Thing.alike`."""
         # As written first: an id with capitals may stand beside one without, entered before they were written small.
         written = names["match_id"].strip()
-        found = [row for each in (written, written.lower()) for row in self.rows(conn, match_id=each)]
-        return found[0] if found else None
+        exact = [row for row in rows if row["match_id"] == written]
+        return exact or [row for row in rows if row["match_id"] == written.lower()]
 
-    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """See `Thing.missing`."""
-        return f"Match {names['match_id'].strip()} has no override."
+    def short(self, row: Row) -> str:
+        """See `Thing.short`."""
+        return f"of match {row['match_id']}"
 
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
-        """See `Thing.place`."""
-        columns = {"match_id": self.own.checked(names["match_id"])}
-        self.refuse_existing(self.seek(conn, columns))
-        return columns, columns
-
-    def list(self, conn: psycopg.Connection, known: Matches | None = None, **where: Any) -> pl.DataFrame:
+    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
         """Overrides with the round and slot they name, the newest first; `note` tells those of no match that landed."""
-        frame, known = super().list(conn, **where), known or self.knows
+        frame, known = super().list(conn, *of, **where), known or self.knows
         notes = [None if known.has_landed(match_id) else "no such match landed" for match_id in frame["match_id"]]
         return frame.with_columns(pl.Series("note", notes, dtype=pl.String))
 

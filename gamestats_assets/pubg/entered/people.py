@@ -6,7 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
+from gamestats_assets.lakehouse.entries import Entry
 from gamestats_assets.lakehouse.entry_fields import TEXT, EntryError, Field, Kind, filled
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.tables.rows import MATCH_ID
@@ -80,6 +82,17 @@ class Player:
     account_id: str | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> Row:
+        """As tables have the player."""
+        return {"player_name": self.name, "account_id": self.account_id}
+
+    def is_of(self, row: Row) -> bool:
+        """Whether a row is the player's: of the account, else of the name where an account is unknown."""
+        if row["account_id"] is not None and self.account_id is not None:
+            return row["account_id"] == self.account_id
+        return row["player_name"].casefold() == self.name.casefold()
+
 
 def player_of(player: str, account_id: str | None, seen: Seen) -> Player:
     """Name and account of a player given by name, by account, or by both; an explicit account wins.
@@ -103,6 +116,25 @@ def player_of(player: str, account_id: str | None, seen: Seen) -> Player:
     if other := seen.other_capitals(player):
         note = f"No match knows {player}, but one knows {other}; capitals matter."
     return Player(player, None, (note,))
+
+
+def recognised(names: Mapping[str, Any], known: Matches) -> dict[str, Any]:
+    """Names of something of a player, with who is `recognised` by what matches know.
+
+    Raises:
+        EntryError: when the name cannot be one or the account is no account id.
+    """
+    seen = known.players([names["player"]])
+    return {**names, "recognised": player_of(names["player"], names.get("account_id"), seen)}
+
+
+def account_of(entry: Entry) -> Row:
+    """The account of who is recognised, where it is known or the row is new; a new player's notes are told."""
+    player: Player | None = entry.names.get("recognised")
+    if player is None or not (entry.is_new or player.account_id):
+        return {}
+    entry.notes += player.notes if entry.is_new else ()
+    return {"account_id": player.account_id}
 
 
 def _player_name(text: str, column: str) -> str:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import psycopg
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import (
-    Entry,
-    ExistsAlreadyError,
-    StillNeededError,
-    Thing,
-    UnknownNameError,
-    command,
-    nearest,
-)
-from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, whole
+from gamestats_assets.lakehouse.entries import Entry, StillNeededError, Thing, UnknownNameError, command
+from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, whole
 from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.pubg.entered.people import ACCOUNT, NEW_NAME, PLAYER, Matches, Player, player_of
+from gamestats_assets.pubg.entered.people import ACCOUNT, NEW_NAME, PLAYER, Matches, Player, account_of, recognised
 
 BACKFILL_DAYS = 180
 """Days of history taken up of a player who is newly tracked, unless said otherwise."""
@@ -42,10 +34,14 @@ class TrackedPlayer(Thing):
     command = ("players",)
     query = "SELECT *, lower(player_name) AS in_small_letters FROM ops.tracked_players"
     names = (PLAYER,)
+    column = "player_name"
+    called = "player {player_name} on {shard}"
+    lacking = "No player {wanted!r} is tracked; {there}"
     beside = (
         Field(
             "shard",
             "Platform of the player; to find one, where the name is tracked on several.",
+            Kind(str, str, _shard),
             verbs=("add", "change", "remove"),
             default="steam, or any",
         ),
@@ -67,59 +63,48 @@ class TrackedPlayer(Thing):
     order = ("in_small_letters", "tracked_player_id")
     knows: ClassVar[Matches] = Matches()
 
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"player {row['player_name']} on {row['shard']}"
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`: by name or account id."""
+    def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
+        """See `Thing.alike`: by name, with its capitals, or by account."""
         player, shard = names["player"], names.get("shard")
-        found = [
-            row
-            for row in self.rows(conn)
-            if player in (row["player_name"], row["account_id"]) and shard in (None, row["shard"])
-        ]
-        if len(found) > 1:
-            which = ", ".join(f"{row['account_id'] or 'account unknown'} on {row['shard']}" for row in found)
-            told = f"Several players named {player} are tracked ({which}); give the account id."
-            raise UnknownNameError(told, "player")
-        return found[0] if found else None
+        of_name = [row for row in rows if player in (row["player_name"], row["account_id"])]
+        return [row for row in of_name if shard in (None, row["shard"])]
 
-    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """See `Thing.missing`."""
-        there = nearest(names["player"], [row["player_name"] for row in self.rows(conn)])
-        return f"No player {names['player']!r} is tracked; {there}"
+    def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
+        """See `Thing.which`."""
+        which = ", ".join(f"{row['account_id'] or 'account unknown'} on {row['shard']}" for row in rows)
+        told = f"Several players named {names['player']} are tracked ({which}); give the account id."
+        return UnknownNameError(told, "player")
 
-    def of_player(self, conn: psycopg.Connection, player: Player, shard: str) -> Row | None:
-        """The tracked player of the account, else of the name where one of both accounts is unknown."""
-        found = self.rows(conn)
-        if player.account_id is not None:
-            for row in found:
-                if row["account_id"] == player.account_id:
-                    return row
-        of_name = [row for row in found if (row["player_name"], row["shard"]) == (player.name, shard)]
+    def recognised(self, names: Mapping[str, Any], known: Matches) -> Mapping[str, Any]:
+        """See `Thing.recognised`."""
+        return {**recognised(names, known), "shard": _shard(names.get("shard") or SHARD, "shard")}
+
+    def there(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """See `Thing.there`: of the account, else of the name where one of both accounts is unknown."""
+        player: Player = names["recognised"]
+        rows = self.rows(conn)
+        of_account = [row for row in rows if player.account_id is not None and row["account_id"] == player.account_id]
+        of_name = [row for row in rows if (row["player_name"], row["shard"]) == (player.name, names["shard"])]
         unknown = [row for row in of_name if row["account_id"] is None]
         # By a name alone, whoever is tracked under it is meant; an account of its own is somebody else.
-        return next(iter(unknown or ([] if player.account_id is not None else of_name)), None)
+        found = of_account or unknown or ([] if player.account_id is not None else of_name)
+        return found[0] if found else None
 
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Matches) -> tuple[Row, Row]:
+    def exists(self, row: Row, names: Mapping[str, Any]) -> str:
+        """See `Thing.exists`."""
+        name = names["recognised"].name
+        other = "" if row["player_name"] == name else f" (as {row['player_name']})"
+        return f"{name}{other} is tracked already" + ("" if row["is_active"] else ", but inactive")
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
         """See `Thing.place`."""
-        player = player_of(names["player"], names.get("account_id"), known.players([names["player"]]))
-        shard = _shard(names.get("shard") or SHARD, "shard")
-        if (row := self.of_player(conn, player, shard)) is not None:
-            state = "" if row["is_active"] else ", but inactive"
-            other = "" if row["player_name"] == player.name else f" (as {row['player_name']})"
-            raise ExistsAlreadyError(f"{player.name}{other} is tracked already{state}; `change` changes it.", "player")
-        columns = {"player_name": player.name, "account_id": player.account_id, "shard": shard}
-        return columns, {**columns, "player": player}
+        columns = {**names["recognised"].columns, "shard": names["shard"]}
+        return columns, columns
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`."""
-        values = self.stored(entry.given)
-        if not entry.is_new:
-            return values
-        entry.notes += entry.row["player"].notes
-        return {"backfill_days": BACKFILL_DAYS, "is_active": True, **values, "account_id": entry.row["account_id"]}
+        at_first = {"backfill_days": BACKFILL_DAYS, "is_active": True} if entry.is_new else {}
+        return {**at_first, **self.stored(entry.given), **account_of(entry)}
 
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`: whoever has data stays, if inactive."""

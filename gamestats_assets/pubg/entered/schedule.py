@@ -13,15 +13,7 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import (
-    UTC_ZONE,
-    Entry,
-    ExistsAlreadyError,
-    NeededBy,
-    Thing,
-    UnknownNameError,
-    command,
-)
+from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, ExistsAlreadyError, Thing, UnknownNameError, begun
 from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
@@ -30,11 +22,11 @@ from gamestats_assets.pubg.context import DAY_BEGINS, day_of
 from gamestats_assets.pubg.entered.people import MATCH, Matches
 from gamestats_assets.pubg.entered.teams import (
     DIVISION,
+    GROUP,
     OF_DIVISION,
     OF_SEASON,
     ZONE,
-    OfSeason,
-    group_id,
+    group_of,
     in_order,
     period,
     zone_of,
@@ -60,13 +52,7 @@ def _statuses(words: Sequence[str]) -> Field:
     return Field("status", f"{', '.join(words[:-1])} or {words[-1]}.", choice(*words), default=words[0])
 
 
-def overrides_naming(overrides: Sequence[Row]) -> NeededBy:
-    """Overrides that refer to a round or a slot."""
-    advice = command("tournament", "override", "remove", "MATCH_ID") + ", or change it"
-    return NeededBy("override", [f"of match {row['match_id']}" for row in overrides], advice)
-
-
-class Round(OfSeason):
+class Round(Thing):
     """A round of a division, or of one of its groups: days, each until 5 in the morning, whose matches count for it."""
 
     kind = "round"
@@ -75,13 +61,21 @@ class Round(OfSeason):
     command = ("tournament", "round")
     query = """
         SELECT r.*, d.division, d.season_id, s.season, s.time_zone, g.group_name,
-               EXISTS (SELECT FROM ops.groups o WHERE o.division_id = r.division_id) AS has_groups,
+               CASE WHEN r.group_id IS NOT NULL THEN ', group ' || g.group_name
+                    WHEN EXISTS (SELECT FROM ops.groups o WHERE o.division_id = r.division_id) THEN ', all groups'
+                    ELSE '' END AS of_group,
                (SELECT count(*) FROM ops.scheduled_matches m WHERE m.round_id = r.round_id) AS matches
         FROM ops.rounds r JOIN ops.divisions d USING (division_id) JOIN ops.seasons s USING (season_id)
             LEFT JOIN ops.groups g USING (group_id)
     """
+    within = DIVISION
+    refers_to = (GROUP,)
     names = (OF_SEASON, OF_DIVISION, OF_ROUND)
     beside = (GROUP_OF_ROUND,)
+    column = "round_number"
+    placed_by = ("division_id", "group_id")
+    called = "round {round_number} of {division}{of_group}"
+    lacking = "There is no round {wanted} in {division}{in_group}; {there}"
     fields = (
         _statuses(ROUND_STATUSES),
         Field("first_day", "First day.", DAY, required=["add"], option="first"),
@@ -95,48 +89,27 @@ class Round(OfSeason):
     )
     order = ("season_id", "division_id", "round_number", "group_id NULLS FIRST")
 
-    def of_group(self, row: Row) -> str:
-        """For whom a round is, where its division has groups: `, group A` or `, all groups`."""
-        if row["group_id"] is None:
-            return ", all groups" if row["has_groups"] else ""
-        return f", group {row['group_name']}"
+    def short(self, row: Row) -> str:
+        """See `Thing.short`."""
+        return f"{row['round_number']}{row['of_group'].replace(',', ' of')}"
 
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"round {row['round_number']} of {row['division']}{self.of_group(row)}"
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`."""
-        division = DIVISION.find(conn, **names)
-        of_group = group_id(conn, division, names.get("group"))
-        found = self.rows(conn, division_id=division["division_id"], round_number=names["round"])
-        return next((row for row in found if row["group_id"] == of_group), None)
+    def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+        """See `Thing.siblings`: rounds of the group, or those of the whole division."""
+        of = DIVISION.find(conn, **names)
+        of |= group_of(conn, of, names.get("group"))
+        place = {name: of[name] for name in self.placed_by}
+        in_group = "" if of["group_id"] is None else f", group {of['group_name']}"
+        return {**of, "in_group": in_group}, self.rows(conn, **place)
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """See `Thing.missing`."""
-        number, group, division = names["round"], names.get("group"), DIVISION.find(conn, **names)
-        found = self.rows(conn, division_id=division["division_id"])
-        groups = [row["group_name"] for row in found if row["round_number"] == number and row["group_id"] is not None]
-        if group is None and groups:
-            raise UnknownNameError(
-                f"Round {number} of {division['division']} is one of groups ({', '.join(groups)}); "
-                "say which with --group, in a file in the column group.",
-                "group",
-            )
-        of_group = group_id(conn, division, group)
-        numbers = [str(row["round_number"]) for row in found if row["group_id"] == of_group]
-        there = f"it has round {', '.join(numbers)}" if numbers else "it has none yet"
-        place = division["division"] + (f", group {group}" if group is not None else "")
-        return f"There is no round {number} in {place}; {there}."
-
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
-        """See `Thing.place`."""
-        self.refuse_existing(self.seek(conn, names))
-        number, division = OF_ROUND.checked(names["round"]), DIVISION.find(conn, **names)
-        of_group = group_id(conn, division, names.get("group"))
-        columns = {"division_id": division["division_id"], "group_id": of_group, "round_number": number}
-        group = next((name for name in division["groups"] if name.casefold() == str(names.get("group")).casefold()), "")
-        return columns, {**division, **columns, "has_groups": bool(division["groups"]), "group_name": group}
+        of, number = self.siblings(conn, names)[0], names["round"]
+        found = self.rows(conn, division_id=of["division_id"], round_number=number)
+        if names.get("group") is None and found:
+            groups = ", ".join(row["group_name"] for row in found)
+            told = f"Round {number} of {of['division']} is one of groups ({groups}); say which with --group"
+            raise UnknownNameError(f"{told}, in a file in the column group.", "group")
+        return super().missing(conn, names)
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`. Every status is remembered with its time, by PostgreSQL."""
@@ -147,7 +120,7 @@ class Round(OfSeason):
             values = {"last_day": first, "round_name": name, "status": ROUND_STATUSES[0], **values}
         elif (number := entry.given.get("new_number")) is not None:
             values["round_number"] = number
-            _refuse_taken(self, entry, "round_number", ("division_id", "group_id"))
+            _refuse_taken(self, entry)
             if row["round_name"] == f"Round {row['round_number']}" and "round_name" not in values:
                 values["round_name"] = f"Round {number}"
         would_be = entry.would_be(values)
@@ -180,31 +153,19 @@ class Round(OfSeason):
             and row["first_day"] <= other["last_day"]
         ]
 
-    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
-        """See `Thing.needed_by`."""
-        slots, overrides = (
-            ops.select(conn, table, {"round_id": row["round_id"]}) for table in (SLOT.table, "match_overrides")
-        )
-        of_group = () if row["group_id"] is None else ("--group", row["group_name"])
-        names = (row["season"], row["division"], row["round_number"], "MATCH", *of_group)
-        numbers = [str(slot["match_number"]) for slot in slots]
-        return [NeededBy("match", numbers, command(*SLOT.command, "remove", *names)), overrides_naming(overrides)]
-
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`."""
         if entry.row["first_day"] <= datetime.now(UTC).date():
             entry.notes.append(_PLACED_ANEW)
 
 
-def _refuse_taken(thing: Thing, entry: Entry, column: str, place: Sequence[str]) -> None:
+def _refuse_taken(thing: Thing, entry: Entry) -> None:
     """Refuse a number that another row of the same place has."""
     row, number = entry.row, entry.given["new_number"]
-    found = thing.rows(entry.conn, **{name: row[name] for name in place}, **{column: number})
-    if any(other[thing.key] != row[thing.key] for other in found):
-        told = thing.what({**row, column: number})
-        raise ExistsAlreadyError(
-            f"{told[0].upper()}{told[1:]} exists already; give it another number first, or remove it.", "new_number"
-        )
+    place = {name: row[name] for name in thing.placed_by}
+    if any(other[thing.key] != row[thing.key] for other in thing.rows(entry.conn, **place, **{thing.column: number})):
+        told = begun(thing.what({**row, thing.column: number}))
+        raise ExistsAlreadyError(f"{told} exists already; give it another number first, or remove it.", "new_number")
 
 
 def _outside(conn: psycopg.Connection, round_row: Row) -> list[str]:
@@ -275,22 +236,30 @@ def _zone_or_utc(name: str) -> ZoneInfo:
 _REMAKE = ("original_match_id", "remake_reason")
 
 
-class Slot(OfSeason):
+class Slot(Thing):
     """A slot of a round's schedule: when a match is to start, and on which map."""
 
     kind = "slot"
+    noun = "match"
     table = "scheduled_matches"
     key = "scheduled_match_id"
     command = ("tournament", "schedule")
     query = """
         SELECT m.*, r.round_number, r.round_name, r.first_day, r.last_day, r.group_id, d.division, d.division_id,
                d.season_id, s.season, s.time_zone, g.group_name,
-               EXISTS (SELECT FROM ops.groups o WHERE o.division_id = d.division_id) AS has_groups
+               CASE WHEN r.group_id IS NOT NULL THEN ', group ' || g.group_name
+                    WHEN EXISTS (SELECT FROM ops.groups o WHERE o.division_id = r.division_id) THEN ', all groups'
+                    ELSE '' END AS of_group
         FROM ops.scheduled_matches m JOIN ops.rounds r USING (round_id)
             JOIN ops.divisions d USING (division_id) JOIN ops.seasons s USING (season_id)
             LEFT JOIN ops.groups g USING (group_id)
     """
+    within = ROUND
     names = (OF_SEASON, OF_DIVISION, OF_ROUND, OF_MATCH)
+    column = "match_number"
+    placed_by = ("round_id",)
+    called = "match {match_number} of {round_name}{of_group}"
+    lacking = "There is no match {wanted} in {round_name}; {there}"
     beside = (
         GROUP_OF_ROUND,
         Field("time_zone", "Time zone of the time; the season's by default.", ZONE),
@@ -337,10 +306,6 @@ class Slot(OfSeason):
     order = ("season_id", "scheduled_at", "division_id", "match_number")
     knows: ClassVar[Matches] = Matches()
 
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"match {row['match_number']} of {row['round_name']}{ROUND.of_group(row)}"
-
     def detail(self, row: Row) -> str:
         """See `Thing.detail`."""
         return f", {local_times.written_local(row['scheduled_at'], zone_of_season(row))}"
@@ -348,26 +313,6 @@ class Slot(OfSeason):
     def zone(self, row: Row) -> ZoneInfo:
         """See `Thing.zone`."""
         return zone_of_season(row)
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`."""
-        of = ROUND.find(conn, **names)
-        return next(iter(self.rows(conn, round_id=of["round_id"], match_number=names["match"])), None)
-
-    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """See `Thing.missing`."""
-        of = ROUND.find(conn, **names)
-        numbers = ", ".join(str(row["match_number"]) for row in self.rows(conn, round_id=of["round_id"]))
-        there = f"it has match {numbers}" if numbers else "its schedule is empty"
-        return f"There is no match {names['match']} in {of['round_name']}; {there}."
-
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
-        """See `Thing.place`."""
-        of = ROUND.find(conn, **names)
-        columns = {"round_id": of["round_id"], "match_number": OF_MATCH.checked(names["match"])}
-        found = self.rows(conn, **columns)
-        self.refuse_existing(found[0] if found else None)
-        return columns, {**of, **columns}
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`.
@@ -378,7 +323,7 @@ class Slot(OfSeason):
         values, row = self.stored(entry.given), entry.row
         if not entry.is_new and (number := entry.given.get("new_number")) is not None:
             values["match_number"] = number
-            _refuse_taken(self, entry, "match_number", ("round_id",))
+            _refuse_taken(self, entry)
         if entry.given.get("postponed") and "scheduled_at" not in values:
             raise EntryError("Postponed to when? Give the new time with --at.", "scheduled_at")
         if "scheduled_at" in values:
@@ -431,43 +376,33 @@ class Slot(OfSeason):
             entry.notes.append(told)
         return {**merged, "is_remake": any(value is not None for value in merged.values())}
 
-    def entered(self, entry: Entry) -> None:
-        """See `Thing.entered`."""
-        if entry.is_new or {"scheduled_at", "status"} & entry.given.keys():
-            entry.notes += self.at_the_same_time(entry.conn, entry.row, entry.row["match_number"])
+    def noticed(self, conn: psycopg.Connection, row: Row, given: Mapping[str, Any]) -> Sequence[str]:
+        """See `Thing.noticed`: that other slots of the round have the same time."""
+        if not {"scheduled_at", "status"} & given.keys():
+            return ()
+        slots: defaultdict[datetime, list[int]] = defaultdict(list)
+        for slot in ops.select(conn, self.table, {"round_id": row["round_id"]}):
+            if slot["status"] != "cancelled":
+                slots[slot["scheduled_at"]].append(slot["match_number"])
+        zone = zone_of_season(row)
+        return [
+            f"Matches {', '.join(map(str, sorted(numbers)))} of {row['round_name']}{row['of_group']} are at the same "
+            f"time, {local_times.written_local(moment, zone)}: only its map can tell which of them a match is."
+            for moment, numbers in sorted(slots.items())
+            if len(numbers) > 1 and row["match_number"] in numbers
+        ]
 
-    def list(
-        self, conn: psycopg.Connection, season: str | None = None, *, known: Any = None, **where: Any
-    ) -> pl.DataFrame:
+    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
         """The schedule in the order of its times; `scheduled_at` as the clocks of the season's time zone show it.
 
         In UTC where the season was entered with a time zone that is none.
         """
-        frame = super().list(conn, season, **where)
+        frame = super().list(conn, *of, **where)
         local = [
             local_times.written_local(moment, _zone_or_utc(zone))
             for moment, zone in frame.select("scheduled_at", "time_zone").iter_rows()
         ]
         return frame.with_columns(pl.Series("scheduled_at", local, dtype=pl.String))
-
-    def at_the_same_time(self, conn: psycopg.Connection, round_row: Row, match_number: int | None = None) -> list[str]:
-        """A note for every time that several slots of a round have, or that a slot of it shares with others."""
-        slots: defaultdict[datetime, list[int]] = defaultdict(list)
-        for slot in ops.select(conn, self.table, {"round_id": round_row["round_id"]}):
-            if slot["status"] != "cancelled":
-                slots[slot["scheduled_at"]].append(slot["match_number"])
-        zone = zone_of_season(round_row)
-        return [
-            f"Matches {', '.join(map(str, sorted(numbers)))} of {round_row['round_name']}{ROUND.of_group(round_row)} "
-            f"are at the same time, {local_times.written_local(moment, zone)}: only its map can tell which of them a "
-            "match is."
-            for moment, numbers in sorted(slots.items())
-            if len(numbers) > 1 and match_number in (None, *numbers)
-        ]
-
-    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
-        """See `Thing.needed_by`."""
-        return [overrides_naming(ops.select(conn, "match_overrides", {self.key: row[self.key]}))]
 
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`."""

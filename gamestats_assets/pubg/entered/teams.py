@@ -14,21 +14,12 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import (
-    Entry,
-    ExistsAlreadyError,
-    Named,
-    NeededBy,
-    Thing,
-    UnknownNameError,
-    command,
-    nearest,
-)
+from gamestats_assets.lakehouse.entries import Entry, Thing, UnknownNameError
 from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, EntryError, Field, Kind, choice, several, whole
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.context import is_time_zone
-from gamestats_assets.pubg.entered.people import ACCOUNT, NEW_NAME, PLAYER, Matches, Player, player_of
+from gamestats_assets.pubg.entered.people import ACCOUNT, NEW_NAME, PLAYER, Matches, Player, account_of, recognised
 from gamestats_assets.pubg.tables.ops import TIE_BREAKERS
 
 ROLES = ("player", "substitute", "stand_in")
@@ -111,7 +102,7 @@ DIVISION_OF_TEAM = Field("division", "Its division, where two have a team of tha
 NEW = Field("name", "The new name.", verbs=["change"], required=["change"])
 
 
-class Season(Named):
+class Season(Thing):
     """A season and its points rules; without other ones it has those of SUPER."""
 
     kind = "season"
@@ -126,7 +117,8 @@ class Season(Named):
         FROM ops.seasons s
     """
     names = (OF_SEASON,)
-    name_column = "season"
+    column = "season"
+    called = "season {season}"
     fields = (
         Field("name", "Name in words.", default="its short name"),
         Field("time_zone", "Time zone of its days, as Europe/Berlin.", Kind(str, str, _season_zone), required=["add"]),
@@ -161,20 +153,8 @@ class Season(Named):
             default="45",
         ),
     )
-    listed = (
-        "season",
-        *(field.name for field in fields[:1]),
-        "shard",
-        "time_zone",
-        *(field.name for field in fields[3:]),
-        "divisions",
-        "teams",
-    )
+    listed = ("season", "name", "shard", "time_zone", *(field.name for field in fields[3:]), "divisions", "teams")
     order = ("season_id",)
-
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"season {row['season']}"
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`. A new time zone leaves the slots' times: they are moments, however they were written."""
@@ -186,11 +166,6 @@ class Season(Named):
                 "The slots already entered keep their moments; rounds and rosters now follow the new zone's days."
             )
         return values
-
-    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
-        """See `Thing.needed_by`."""
-        divisions = [one["division"] for one in ops.select(conn, "divisions", {"season_id": row["season_id"]})]
-        return [NeededBy("division", divisions, command(*DIVISION.command, "remove", row["season"], "DIVISION"))]
 
 
 def _has_slots(entry: Entry) -> bool:
@@ -204,24 +179,7 @@ def _has_slots(entry: Entry) -> bool:
 SEASON = Season()
 
 
-class OfSeason(Thing):
-    """A thing that is of a season."""
-
-    narrowed_by = (Field("season", "Only of this season.", positional=True),)
-
-    def list(
-        self, conn: psycopg.Connection, season: str | None = None, *, known: Any = None, **where: Any
-    ) -> pl.DataFrame:
-        """What is entered, or of it what is of a season.
-
-        Raises:
-            UnknownNameError: when there is no such season.
-        """
-        of = {} if season is None else {"season": SEASON.find(conn, season)["season"]}
-        return super().list(conn, **of, **where)
-
-
-class Division(OfSeason, Named):
+class Division(Thing):
     """A division of a season."""
 
     kind = "division"
@@ -237,42 +195,18 @@ class Division(OfSeason, Named):
     """
     within = SEASON
     names = (OF_SEASON, OF_DIVISION)
-    name_column = "division"
-    fields = (NEW,)
+    column = "division"
+    called = "division {division} of season {season}"
+    lacking = "There is no division {wanted!r} in season {season}; {there}"
+    fields = (replace(NEW, stored="division"),)
     listed = ("season", "division", "groups", "teams", "rounds")
     order = ("season_id", "division_id")
-
-    def where(self, of: Row) -> str:
-        """See `Named.where`."""
-        return f" in season {of['season']}"
-
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"division {row['division']} of season {row['season']}"
-
-    def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`."""
-        return {} if entry.is_new else {"division": entry.given["name"]}
-
-    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
-        """See `Thing.needed_by`."""
-        from gamestats_assets.pubg.entered.schedule import ROUND
-
-        of, names = {"division_id": row["division_id"]}, (row["season"], row["division"])
-        rounds = [f"{one['round_number']}{ROUND.of_group(one).replace(',', ' of')}" for one in ROUND.rows(conn, **of)]
-        teams = [one["team_name"] for one in ops.select(conn, "teams", of)]
-        groups = [one["group_name"] for one in ops.select(conn, "groups", of)]
-        return [
-            NeededBy("team", teams, command(*TEAM.command, "remove", row["season"], "TEAM")),
-            NeededBy("round", rounds, command(*ROUND.command, "remove", *names, "ROUND")),
-            NeededBy("group", groups, command(*GROUP.command, "remove", *names, "GROUP")),
-        ]
 
 
 DIVISION = Division()
 
 
-class Group(OfSeason, Named):
+class Group(Thing):
     """A group of a division; a division may have none."""
 
     kind = "group"
@@ -286,47 +220,30 @@ class Group(OfSeason, Named):
     """
     within = DIVISION
     names = (OF_SEASON, OF_DIVISION, OF_GROUP)
-    name_column = "group_name"
-    fields = (NEW,)
+    column = "group_name"
+    called = "group {group_name} of {division}"
+    lacking = "There is no group {wanted!r} in {division}; {there}"
+    fields = (replace(NEW, stored="group_name"),)
     listed = ("season", "division", "group_name AS group", "teams")
     order = ("season_id", "division_id", "group_id")
-
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"group {row['group_name']} of {row['division']}"
-
-    def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`."""
-        return {} if entry.is_new else {"group_name": entry.given["name"]}
-
-    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
-        """See `Thing.needed_by`."""
-        of = {"group_id": row["group_id"]}
-        teams = [one["team_name"] for one in ops.select(conn, "teams", of)]
-        rounds = [str(one["round_number"]) for one in ops.select(conn, "rounds", of)]
-        leave = command(*TEAM.command, "change", row["season"], "TEAM", "--group", "none")
-        of_round = (row["season"], row["division"], "ROUND", "--group", row["group_name"])
-        return [
-            NeededBy("team", teams, leave),
-            NeededBy("round", rounds, command("tournament", "round", "remove", *of_round)),
-        ]
 
 
 GROUP = Group()
 
 
-def group_id(conn: psycopg.Connection, division: Row, group: str | None) -> int | None:
-    """The number of a division's group; None of none.
+def group_of(conn: psycopg.Connection, division: Row, group: str | None) -> Row:
+    """Number and name of a division's group; of none they are None.
 
     Raises:
         UnknownNameError: when there is none of that name.
     """
     if group is None:
-        return None
-    return GROUP.find(conn, season=division["season"], division=division["division"], group=group)["group_id"]
+        return {"group_id": None, "group_name": None}
+    found = GROUP.find(conn, division["season"], division["division"], group)
+    return {name: found[name] for name in ("group_id", "group_name")}
 
 
-class Team(OfSeason, Named):
+class Team(Thing):
     """A team of a division, and the group it plays in."""
 
     kind = "team"
@@ -341,12 +258,15 @@ class Team(OfSeason, Named):
             LEFT JOIN ops.groups g USING (group_id)
     """
     within = DIVISION
+    refers_to = (GROUP,)
     names = (OF_SEASON, OF_DIVISION, OF_TEAM)
     found_by = (OF_SEASON, OF_TEAM)
     beside = (DIVISION_OF_TEAM,)
-    name_column = "team_name"
+    column = "team_name"
+    called = "team {team_name} of {division}"
+    lacking = "There is no team {wanted!r} in {division}; {there}"
     fields = (
-        Field("name", "The new name.", verbs=["change"], stored="team_name"),
+        replace(NEW, required=(), stored="team_name"),
         Field("group", "Group it plays in.", lacks=True, stored=""),
         Field("tag", "Short form before players' names.", lacks=True),
     )
@@ -354,58 +274,35 @@ class Team(OfSeason, Named):
     order = ("season_id", "division_id", "group_id NULLS FIRST", "team_id")
 
     def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-        """See `Named.siblings`: teams of a division where it is named, else those of the season."""
+        """See `Thing.siblings`: teams of a division where it is named, else those of the season."""
         if names.get("division") is not None:
             return super().siblings(conn, names)
         season = SEASON.find(conn, **names)
-        return season, self.rows(conn, season_id=season["season_id"])
+        return {**season, "division": f"season {season['season']}"}, self.rows(conn, season_id=season["season_id"])
 
-    def where(self, of: Row) -> str:
-        """See `Named.where`."""
-        return f" in {of['division']}" if "division" in of else f" in season {of['season']}"
+    def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
+        """See `Thing.which`."""
+        places = " and ".join(row["division"] for row in rows)
+        told = f"There is a team {names['team']!r} in {places}; say which with --division."
+        return UnknownNameError(told, "division")
 
-    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """See `Thing.missing`."""
-        wanted = names["team"]
-        places = [
-            row["division"]
-            for row in self.siblings(conn, names)[1]
-            if row["team_name"].casefold() == wanted.strip().casefold()
-        ]
-        if places:
-            raise UnknownNameError(
-                f"There is a team {wanted!r} in {' and '.join(places)}; say which with --division.", "division"
-            )
-        return super().missing(conn, names)
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`: of two divisions that have a team of the name neither is meant."""
-        found = self.siblings(conn, names)[1]
-        of_name = [row for row in found if row["team_name"].casefold() == names["team"].strip().casefold()]
-        return of_name[0] if len(of_name) == 1 else None
-
-    def what(self, row: Row) -> str:
-        """See `Thing.what`."""
-        return f"team {row['team_name']} of {row['division']}"
+    def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
+        """See `Thing.alike`: of two divisions' teams neither is meant, whatever its capitals."""
+        wanted = names["team"].strip().casefold()
+        return [row for row in rows if row["team_name"].casefold() == wanted]
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`."""
         values = self.stored(entry.given)
         if "group" in entry.given:
-            values["group_id"] = group_id(entry.conn, entry.row, entry.given["group"])
+            values["group_id"] = group_of(entry.conn, entry.row, entry.given["group"])["group_id"]
         return values
-
-    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
-        """See `Thing.needed_by`."""
-        names = [one["player_name"] for one in ops.select(conn, "roster_entries", {"team_id": row["team_id"]})]
-        advice = command(*ROSTER_ENTRY.command, "remove", row["season"], row["team_name"], "PLAYER")
-        return [NeededBy("roster entry", names, advice)]
 
 
 TEAM = Team()
 
 
-class RosterEntry(OfSeason):
+class RosterEntry(Thing):
     """That a player is on a team's roster, from a day to a day, both included."""
 
     kind = "roster entry"
@@ -417,11 +314,14 @@ class RosterEntry(OfSeason):
         FROM ops.roster_entries e JOIN ops.teams t USING (team_id)
             JOIN ops.divisions d USING (division_id) JOIN ops.seasons s USING (season_id)
     """
+    within = TEAM
     names = (OF_SEASON, OF_TEAM, PLAYER)
     beside = (
         replace(DIVISION_OF_TEAM, verbs=("add", *_FINDS)),
         Field("since", "First day of the entry, where there are several.", DAY, verbs=_FINDS),
     )
+    column = "player_name"
+    lacking = "{player!r} is not on the roster of {team_name}{since_told}; {there}"
     fields = (
         Field("valid_until", "Last day; without it, it goes on.", DAY, lacks=True, option="until"),
         Field("valid_from", "First day.", DAY, required=["add"], option="from"),
@@ -429,11 +329,7 @@ class RosterEntry(OfSeason):
         ACCOUNT,
         NEW_NAME,
     )
-    narrowed_by = (
-        *OfSeason.narrowed_by,
-        Field("team", "Only of this team."),
-        Field("on", "Only who is on a roster that day.", DAY),
-    )
+    narrowed_by = (Field("team", "Only of this team."), Field("on", "Only who is on a roster that day.", DAY))
     listed = (
         *("season", "division", "team_name AS team", "player_name AS player", "account_id", "role"),
         *("valid_from", "valid_until"),
@@ -441,92 +337,57 @@ class RosterEntry(OfSeason):
     order = ("season_id", "division_id", "team_id", "valid_from", "roster_entry_id")
     knows: ClassVar[Matches] = Matches()
 
-    def of_player(self, conn: psycopg.Connection, team: Row, player: Player) -> list[Row]:
-        """Entries of the team that are the player's: of the account, else of the name where an account is unknown."""
-        return [
-            row
-            for row in self.rows(conn, team_id=team["team_id"])
-            if (
-                row["account_id"] == player.account_id
-                if row["account_id"] is not None and player.account_id is not None
-                else row["player_name"].casefold() == player.name.casefold()
-            )
-        ]
-
-    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """See `Thing.seek`."""
-        team = TEAM.find(conn, names["season"], names["team"], division=names.get("division"))
-        player, since = names["player"], names.get("since")
-        found = self.of_player(conn, team, Player(player, player if player.startswith("account.") else None))
-        found = [row for row in found if since in (None, row["valid_from"])]
-        if len(found) > 1:
-            days = ", ".join(str(row["valid_from"]) for row in found)
-            raise UnknownNameError(
-                f"{player} is on the roster of {team['team_name']} several times, from {days}; "
-                f"say which by its first day: --since {found[-1]['valid_from']}",
-                "valid_from",
-            )
-        return found[0] if found else None
-
-    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """See `Thing.missing`."""
-        team = TEAM.find(conn, names["season"], names["team"], division=names.get("division"))
-        there = nearest(names["player"], [row["player_name"] for row in self.rows(conn, team_id=team["team_id"])])
-        on = f" from {names['since']}" if names.get("since") is not None else ""
-        return f"{names['player']!r} is not on the roster of {team['team_name']}{on}; {there}"
-
-    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Matches) -> tuple[Row, Row]:
-        """See `Thing.place`."""
-        team = TEAM.find(conn, names["season"], names["team"], division=names.get("division"))
-        player = player_of(names["player"], names.get("account_id"), known.players([names["player"]]))
-        columns = {"team_id": team["team_id"], "player_name": player.name, "account_id": player.account_id}
-        return columns, {**team, **columns, "player": player}
-
-    def settle(self, entry: Entry) -> dict[str, Any]:
-        """See `Thing.settle`."""
-        values = self.stored(entry.given)
-        would_be = entry.would_be(values)
-        if entry.is_new:
-            player: Player = entry.row["player"]
-            entry.notes += player.notes
-            values = {"role": "player", **values, "account_id": player.account_id}
-            first = would_be["valid_from"]
-            if any(row["valid_from"] == first for row in self.of_player(entry.conn, entry.row, player)):
-                told = f"{player.name} is on the roster of {entry.row['team_name']} from {first} already"
-                raise ExistsAlreadyError(f"{told}; `change` changes it.", "player")
-        in_order(would_be["valid_from"], would_be.get("valid_until"), ("valid_from", "valid_until"))
-        return values
-
     def what(self, row: Row) -> str:
         """See `Thing.what`."""
         told = f"{row['player_name']} on the roster of {row['team_name']}"
         return f"{told}, {period(row['valid_from'], row['valid_until'])}"
 
-    def list(
-        self,
-        conn: psycopg.Connection,
-        season: str | None = None,
-        *,
-        known: Any = None,
-        team: str | None = None,
-        on: date | None = None,
-        **where: Any,
-    ) -> pl.DataFrame:
-        """Roster entries: of one team, of those on a roster on a day, or all.
+    def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
+        """See `Thing.alike`: of the account, else of the name where an account is unknown."""
+        name, since = names["player"], names.get("since")
+        player = names.get("recognised") or Player(name, name if name.startswith("account.") else None)
+        return [row for row in rows if player.is_of(row) and since in (None, row["valid_from"])]
 
-        Raises:
-            UnknownNameError: when there is no such season or team.
-        """
-        frame = super().list(conn, season, **where)
-        if on is not None:
-            goes_on = pl.col("valid_until").is_null() | (pl.col("valid_until") >= on)
-            frame = frame.filter(pl.col("valid_from") <= on, goes_on)
-        if team is None:
+    def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
+        """See `Thing.which`."""
+        days = ", ".join(str(row["valid_from"]) for row in rows)
+        told = f"{names['player']} is on the roster of {rows[0]['team_name']} several times, from {days}"
+        advice = f"say which by its first day: --since {rows[-1]['valid_from']}"
+        return UnknownNameError(f"{told}; {advice}", "valid_from")
+
+    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
+        """See `Thing.missing`."""
+        since = f" from {names['since']}" if names.get("since") is not None else ""
+        return super().missing(conn, {**names, "since_told": since})
+
+    def recognised(self, names: Mapping[str, Any], known: Matches) -> Mapping[str, Any]:
+        """See `Thing.recognised`: the same player may be on the roster from another first day."""
+        return {**recognised(names, known), "since": names.get("valid_from")}
+
+    def exists(self, row: Row, names: Mapping[str, Any]) -> str:
+        """See `Thing.exists`."""
+        return f"{names['recognised'].name} is on the roster of {row['team_name']} from {row['valid_from']} already"
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
+        """See `Thing.place`."""
+        columns, row = super().place(conn, names)
+        columns |= names["recognised"].columns
+        return columns, {**row, **columns}
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`."""
+        values = {**({"role": "player"} if entry.is_new else {}), **self.stored(entry.given), **account_of(entry)}
+        would_be = entry.would_be(values)
+        in_order(would_be["valid_from"], would_be.get("valid_until"), ("valid_from", "valid_until"))
+        return values
+
+    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+        """See `Thing.list`; `on` a day are those who are on a roster that day."""
+        frame, on = super().list(conn, *of, **where), where.get("on")
+        if on is None:
             return frame
-        named = [name for name in TEAM.list(conn, season)["team"] if name.casefold() == team.strip().casefold()]
-        if not named:
-            raise UnknownNameError(f"There is no team {team!r}" + (f" in season {season}." if season else "."), "team")
-        return frame.filter(pl.col("team").is_in(named))
+        goes_on = pl.col("valid_until").is_null() | (pl.col("valid_until") >= on)
+        return frame.filter(pl.col("valid_from") <= on, goes_on)
 
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`: who has played is told."""

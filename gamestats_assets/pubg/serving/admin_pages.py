@@ -91,7 +91,7 @@ def _schedule(request: Request, person: Person, round_id: int, **others: Any) ->
         "path": f"{BASE}/rounds/{round_id}/schedule",
         "base": BASE,
         "next_number": max((row["match_number"] for row in slots), default=0) + 1,
-        "title": f"{of_round['round_name']} schedule · {of_round['division']}{ROUND.of_group(of_round)}",
+        "title": f"{of_round['round_name']} schedule · {of_round['division']}{of_round['of_group']}",
     }
     return page(request, person, "pubg/admin_schedule.html", {**values, **told}, status=status)
 

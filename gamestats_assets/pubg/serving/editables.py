@@ -12,7 +12,6 @@ from typing import Any
 import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entry_fields import DAY, Field
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import has_table
 from gamestats_assets.pubg.entered import (
@@ -26,8 +25,8 @@ from gamestats_assets.pubg.entered import (
     TEAM,
     TRACKED_PLAYER,
 )
-from gamestats_assets.pubg.entered.files import import_players, import_rosters, import_schedule
-from gamestats_assets.pubg.entered.teams import OF_SEASON, zone_of_season
+from gamestats_assets.pubg.entered.files import PLAYER_FILE, ROSTER_FILE, SCHEDULE_FILE
+from gamestats_assets.pubg.entered.teams import zone_of_season
 from gamestats_assets.pubg.serving.foreseen import Standings
 from gamestats_assets.pubg.serving.published_matches import PublishedMatches
 from gamestats_assets.serving.editing import Edit, Editable, Editor
@@ -51,8 +50,6 @@ def _place_of_match(conn: psycopg.Connection, row: Row) -> Collection[tuple[int 
 
 
 _STANDINGS = Standings()
-_SEASON = Field("season", OF_SEASON.help, OF_SEASON.kind, required=["add"])
-_FIRST = Field("valid_from", "First day of rows that give none.", DAY)
 SEASONS = Editable(SEASON, "seasons", effects=_STANDINGS)
 DIVISIONS = Editable(DIVISION, "divisions", effects=_STANDINGS)
 GROUPS = Editable(GROUP, "groups", effects=_STANDINGS)
@@ -62,11 +59,18 @@ ROSTERS = Editable(
     "rosters",
     known=PublishedMatches,
     effects=_STANDINGS,
-    take=import_rosters,
-    takes=(_SEASON, _FIRST),
+    take=ROSTER_FILE.take,
+    takes=ROSTER_FILE.asked,
 )
 ROUNDS = Editable(ROUND, "rounds", effects=_STANDINGS)
-SLOTS = Editable(SLOT, "schedule", known=PublishedMatches, effects=_STANDINGS, take=import_schedule, takes=(_SEASON,))
+SLOTS = Editable(
+    SLOT,
+    "schedule",
+    known=PublishedMatches,
+    effects=_STANDINGS,
+    take=SCHEDULE_FILE.take,
+    takes=SCHEDULE_FILE.asked,
+)
 OVERRIDES = Editable(
     OVERRIDE,
     "overrides",
@@ -75,7 +79,7 @@ OVERRIDES = Editable(
     effects=_STANDINGS,
     left_out=("admin",),
 )
-PLAYERS = Editable(TRACKED_PLAYER, "players", known=PublishedMatches, take=import_players)
+PLAYERS = Editable(TRACKED_PLAYER, "players", known=PublishedMatches, take=PLAYER_FILE.take)
 ALL = (SEASONS, DIVISIONS, GROUPS, TEAMS, ROSTERS, ROUNDS, SLOTS, OVERRIDES, PLAYERS)
 
 _DECISIONS = ("is_tournament_match", "validation_status", "notes")
