@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gamestats_assets.lakehouse.entries import Entered, Thing
     from gamestats_assets.lakehouse.entry_fields import Field, Verb
-    from gamestats_assets.lakehouse.entry_files import Column, Import, Takes
+    from gamestats_assets.lakehouse.entry_files import Import, Takes
 
 _MOST_NOTES = 20
 
@@ -123,13 +123,13 @@ def entered_by(
     """
     for name, verb in (verbs or {each: each for each in said}).items():
         if verb == "import" and file is not None:
-            run, columns = _taking(file, known), file.columns
+            run = _taking(file, known)
         else:
-            run, columns = _listing(thing, known) if verb == "list" else _command(thing, verb, known), ()
-        app.command(name, help=_help_of(thing, name, said[name], columns))(run)
+            run = _listing(thing, known) if verb == "list" else _command(thing, verb, known)
+        app.command(name, help=_help_of(thing, name, said[name], file))(run)
 
 
-def _help_of(thing: Thing, name: str, said: Sequence[str], columns: Sequence[Column] = ()) -> str:
+def _help_of(thing: Thing, name: str, said: Sequence[str], file: Takes | None) -> str:
     """The help of a command: what it does where that is its name, what is said besides, examples."""
     from gamestats_assets.lakehouse.entries import plural
 
@@ -140,12 +140,13 @@ def _help_of(thing: Thing, name: str, said: Sequence[str], columns: Sequence[Col
         "change": f"Change {one}. Only what is given is changed.",
         "remove": f"Take back {one} that was a mistake.",
         "list": f"List {several}.",
-        "import": f"Take {several} from a CSV file: whole or, with the mistakes listed by row, not at all.",
     }
-    if columns:
-        *others, last = (column.name for column in columns if column.required and not column.instead)
+    if name == "import" and file is not None:
+        taken = " and ".join(plural(each.kind) for each in file.things)
+        does[name] = f"Take {taken} from a CSV file: whole or, with the mistakes listed by row, not at all."
+        *others, last = (column.name for column in file.columns if column.required and not column.instead)
         must = f"{', '.join(others)} and {last}" if others else last
-        told = "\n".join(f"- {column.name}: {column.told}" for column in columns)
+        told = "\n".join(f"- {column.name}: {column.told}" for column in file.columns)
         text = (
             f"Columns, of which {must} must be there:\n\n{told}\n\nWhat is entered already is changed where the file "
             "says otherwise; an empty cell, and what is not in the file, is left as it is. Taking the same file again "

@@ -449,13 +449,17 @@ class Thing:
         if differing:
             ops.update(entry.conn, self.table, self._at(row), differing)
         hidden = {each.in_table for each in self.fields if each.secret}
-        changes = tuple(
-            name if name in hidden else f"{name} {told_value(row[name], zone)} -> {told_value(value, zone)}"
-            for name, value in differing.items()
-        )
-        notes = [*entry.notes, *(self.noticed(entry.conn, entry.would_be(values), entry.given) if is_alone else ())]
+        # What it refers to is told by name, not by number.
+        named = {other.key: (other.own.name, other.column) for other in self.refers_to if other.key in differing}
+        now = self.rows(entry.conn, **self._at(row))[0] if named else entry.would_be(values)
+        changes: list[str] = []
+        for column in differing:
+            name, shown = named.get(column, (column, column))
+            told = f"{name} {told_value(row[shown], zone)} -> {told_value(now[shown], zone)}"
+            changes.append(name if column in hidden else told)
+        notes = [*entry.notes, *(self.noticed(entry.conn, now, entry.given) if is_alone else ())]
         outcome: Outcome = "changed" if differing else "unchanged"
-        return Entered(self.kind, self.what(row), outcome, changes, tuple(notes), row)
+        return Entered(self.kind, self.what(row), outcome, tuple(changes), tuple(notes), row)
 
     def _checked(self, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         known = {each.name: each for each in self.fields}

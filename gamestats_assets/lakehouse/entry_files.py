@@ -330,17 +330,18 @@ class _Taken:
             if each.name not in own:
                 raise EntryError("is empty.", each.told)
         done = thing.take(self.conn, known=self.known, **own)
-        key = (thing.table, done.row[thing.key])
-        first = self._rows.setdefault(key, cells.row)
         if thing is self.things[-1]:
-            self._last.append((done.row, own))
+            first = self._rows.setdefault(done.row[thing.key], cells.row)
             if first != cells.row:
                 raise EntryError(f"row {first} says it already: {done.what}.", thing.own.told)
+            self._last.append((done.row, own))
             return [done]
+        key = (thing.kind, *(str(own[each.name]).casefold() for each in thing.names))
         for each in thing.fields:
             if each.name in own:
                 said, row = self._said.setdefault((*key, each.name), (own[each.name], cells.row))
                 if said != own[each.name]:
                     told = f"{told_value(own[each.name], UTC_ZONE)!r} is not what row {row} says of {done.what}"
                     raise EntryError(f"{told}: {told_value(said, UTC_ZONE)!r}.", each.told)
-        return [done] if first == cells.row or done.outcome == "changed" else []
+        is_first = self._rows.setdefault(key, cells.row) == cells.row
+        return [done] if is_first or done.outcome == "changed" else []

@@ -318,7 +318,8 @@ def test_a_team_name_of_two_divisions_needs_the_division(conn: psycopg.Connectio
 
 
 def test_a_team_can_leave_its_group_and_lose_its_tag(conn: psycopg.Connection, season: str) -> None:
-    TEAM.change(conn, season, "Alpha", group=None, tag=None, name="Alpha Esports")
+    done = TEAM.change(conn, season, "Alpha", group=None, tag=None, name="Alpha Esports")
+    assert done.changes == ("tag ALP -> none", "team_name Alpha -> Alpha Esports", "group A -> none")
     [row] = ops.select(conn, "teams", {"team_name": "Alpha Esports"})
     assert (row["group_id"], row["tag"]) == (None, None)
 
