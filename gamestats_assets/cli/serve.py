@@ -97,15 +97,19 @@ def _logs(settings: Settings) -> dict[str, Any]:
     }
 
 
-def application() -> FastAPI:
-    """The application over the PostgreSQL of the settings; each process makes its own."""
+def application(settings: Settings | None = None) -> FastAPI:
+    """The application over the PostgreSQL of the settings, by default of the environment's; each process makes one."""
+    from gamestats_assets.demo_data.serving.game import DEMO_DATA
+    from gamestats_assets.l2m.serving.game import L2M
     from gamestats_assets.lakehouse.roles import serving_urls
+    from gamestats_assets.lol.serving.game import LOL
     from gamestats_assets.pubg.serving.game import PUBG
+    from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
     from gamestats_assets.serving.app import create_app
     from gamestats_assets.settings import Settings
 
-    settings = Settings()
-    app = create_app(*serving_urls(settings), [PUBG], settings)
+    settings = settings or Settings()
+    app = create_app(*serving_urls(settings), [PUBG, LOL, ROCKET_LEAGUE, L2M, DEMO_DATA], settings)
     # What is there by now stays for good, and need not be looked through for garbage while somebody waits.
     gc.freeze()
     return app

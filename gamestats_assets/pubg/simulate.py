@@ -42,6 +42,8 @@ _MAP_SHARES = {
     "DihorOtok_Main": 1,
     "Savage_Main": 1,
 }
+SIMULATED = "simulated"
+"""State of the season that no match of the API has: it marks a match object as simulated."""
 _TEAM_SIZES = {"solo": 1, "duo": 2, "squad": 4}
 _API_TO_TELEMETRY_LAG = 115.0
 """Seconds between the end of a match and the upload of its telemetry: the mode of the 62 real match
@@ -423,7 +425,7 @@ def _match_document(
                 "matchType": match_type,
                 "gameMode": mode,
                 "titleId": "bluehole-pubg",
-                "seasonState": "progress",
+                "seasonState": SIMULATED,
                 "createdAt": f"{stored if created == 'stored' else opened:%Y-%m-%dT%H:%M:%SZ}",
                 "duration": duration,
             },

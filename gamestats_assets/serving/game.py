@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 
 from fastapi import APIRouter
 
@@ -16,12 +17,14 @@ class Game:
     Attributes:
         name: of its schema in PostgreSQL.
         title: as people know it.
-        folder: with its `templates` and `texts`; a text `<name>.about` says what there is. `examples.json` has an
-            answer of each of its API's routes, by the path.
+        folder: with its `templates` and `texts`; a text `<name>.about` says what there is, and `<name>.begin` by which
+            command more comes. `examples.json` has an answer of each of its API's routes, by the path.
         api: routes below `/api/v1`.
         pages: routes of pages.
         start: where its pages begin; None while it has none.
         admin: pages for its admins, by address and title.
+        synthetic: a published table, and the condition that its rows meet where they stand on simulated data; None
+            where nothing published tells.
     """
 
     name: str
@@ -31,3 +34,4 @@ class Game:
     pages: Sequence[APIRouter] = ()
     start: str | None = None
     admin: Sequence[tuple[str, str]] = ()
+    synthetic: tuple[str, LiteralString] | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -15,7 +18,24 @@ from gamestats_assets.serving.pages import Column, Pages
 from gamestats_assets.serving.who import anybody
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(anybody)])
-_COLUMNS = (Column("table", "name", None), Column("published_at", "text", None))
+_COLUMNS = (Column("table", "name", None), Column("holds", "text", None), Column("published_at", "text", None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """What is published of a game.
+
+    Attributes:
+        tables: `table_name`, `about` and `published_at` of each.
+    """
+
+    game: Game
+    tables: list[dict[str, Any]]
+    is_synthetic: bool
+
+    @property
+    def newest(self) -> datetime | None:
+        return max((row["published_at"] for row in self.tables), default=None)
 
 
 @router.get("/")
@@ -24,20 +44,35 @@ async def home(request: Request) -> Response:
     pages: Pages = request.state.pages
     games: list[Game] = request.state.games
 
-    async def make(conn: Connection) -> dict[str, Any]:
-        published = []
-        for game in games:
-            tables = await _tables(conn, game.name)
-            published.append((game, tables, max((row["published_at"] for row in tables), default=None)))
-        return {"published": published, "columns": _COLUMNS}
+    async def make(conn: Connection) -> Mapping[str, Any]:
+        published = [await _published(conn, game) for game in games]
+        return {"published": published, "columns": _COLUMNS, "synthetic": any(each.is_synthetic for each in published)}
 
     return await pages.answer(request, "home.html", (), make)
 
 
-async def _tables(conn: Connection, game: str) -> list[dict[str, Any]]:
-    table = sql.Identifier(game, versions_of(game).spec.name)
-    [there] = await (await conn.execute("SELECT to_regclass(%s) AS found", [table.as_string()])).fetchall()
-    if there["found"] is None:
-        return []
-    query = sql.SQL("SELECT table_name, published_at FROM {} ORDER BY table_name").format(table)
-    return await (await conn.execute(query)).fetchall()
+async def _published(conn: Connection, game: Game) -> _Published:
+    versions = versions_of(game.name).spec.name
+    if not await _is_there(conn, game, versions):
+        return _Published(game, [], False)
+    query = sql.SQL("""
+        SELECT table_name, published_at,
+               obj_description(to_regclass(format('%%I.%%I', %s::text, table_name)), 'pg_class') AS about
+        FROM {} ORDER BY table_name
+    """).format(sql.Identifier(game.name, versions))
+    tables = await (await conn.execute(query, [game.name])).fetchall()
+    found = False
+    if game.synthetic and await _is_there(conn, game, game.synthetic[0]):
+        table, condition = game.synthetic
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {}) AS found").format(
+            sql.Identifier(game.name, table), sql.SQL(condition)
+        )
+        [row] = await (await conn.execute(query)).fetchall()
+        found = row["found"]
+    return _Published(game, tables, found)
+
+
+async def _is_there(conn: Connection, game: Game, table: str) -> bool:
+    name = sql.Identifier(game.name, table).as_string()
+    [row] = await (await conn.execute("SELECT to_regclass(%s) IS NOT NULL AS found", [name])).fetchall()
+    return row["found"]

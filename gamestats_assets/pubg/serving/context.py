@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, LiteralString
@@ -12,7 +12,7 @@ from psycopg import sql
 from pydantic import BaseModel, Field, model_validator
 
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.tables import TournamentMatches
+from gamestats_assets.pubg.tables import Matches, TournamentMatches
 from gamestats_assets.pubg.tables.ops import Divisions, Groups, Rounds, Seasons
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.problems import ProblemError
@@ -224,6 +224,20 @@ async def are_published(conn: Connection, *tables: type[Table]) -> bool:
     """Whether some tables stand in PostgreSQL; those of telemetry do not before any has landed."""
     query = "SELECT bool_and(to_regclass(name) IS NOT NULL) AS are_there FROM unnest(%s::text[]) AS named (name)"
     return (await rows_of(conn, query, [[table.spec.dotted for table in tables]]))[0]["are_there"]
+
+
+SIMULATED: LiteralString = "season_state = 'simulated'"
+"""The condition that a row of `pubg.matches` meets where a simulator made its match."""
+
+
+async def are_synthetic(conn: Connection, *, seasons: Iterable[str] = (), match_id: str | None = None) -> bool:
+    """Whether a match of some seasons, or a match, was simulated."""
+    if not await are_published(conn, Matches):
+        return False
+    query = sql.SQL("""
+        SELECT EXISTS (SELECT FROM pubg.matches WHERE (season = ANY(%s) OR match_id = %s) AND {}) AS found
+    """).format(sql.SQL(SIMULATED))
+    return (await rows_of(conn, query, [[*seasons], match_id]))[0]["found"]
 
 
 async def metadata(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gamestats_assets.pubg.serving import admin, admin_pages, pages, tournaments
+from gamestats_assets.pubg.serving.context import SIMULATED
 from gamestats_assets.serving.game import Game
 
 PUBG = Game(
@@ -15,4 +16,5 @@ PUBG = Game(
     pages=[pages.router, admin_pages.router],
     start="/tournaments",
     admin=admin_pages.SECTIONS,
+    synthetic=("matches", SIMULATED),
 )

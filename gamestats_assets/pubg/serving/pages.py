@@ -10,7 +10,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.pubg.serving import leaderboards, matches, plans, players, teams
+from gamestats_assets.pubg.serving.context import are_synthetic
 from gamestats_assets.pubg.serving.selection import Chosen, Selection, after_change, select
+from gamestats_assets.pubg.tables import Matches
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.pages import Column, Pages, Place
 from gamestats_assets.serving.routes import ask, asked_of
@@ -19,13 +21,15 @@ from gamestats_assets.serving.who import anybody
 router = APIRouter(prefix="/tournaments", dependencies=[Depends(anybody)])
 ROWS = 20
 _TABLES = tuple(
-    dict.fromkeys((*leaderboards.TEAM_TABLES, *leaderboards.PLAYER_TABLES, *matches.MATCH_TABLES, *plans.PLAN_TABLES))
+    dict.fromkeys(
+        (*leaderboards.TEAM_TABLES, *leaderboards.PLAYER_TABLES, *matches.MATCH_TABLES, *plans.PLAN_TABLES, Matches)
+    )
 )
 TEAM_COLUMNS = (
     Column("rank", "rank", "asc"),
     Column("team_name", "name", "asc"),
-    Column("recent_placements", "text", None),
     Column("total_points"),
+    Column("recent_placements", "text", None),
     Column("total_kills"),
     Column("wwcd"),
     Column("avg_placement", "number", "asc"),
@@ -94,7 +98,9 @@ async def tournaments(request: Request) -> Response:
         selection = await select(conn, chosen)
         if selection is None:
             return {"selection": None, "asked": {}, "overlay": chosen.view == "overlay"}
-        return {**await _shown(conn, selection, chosen), "selection": selection, "overlay": chosen.view == "overlay"}
+        synthetic = await are_synthetic(conn, seasons=[selection.season["season"]])
+        shown = await _shown(conn, selection, chosen)
+        return {**shown, "selection": selection, "synthetic": synthetic, "overlay": chosen.view == "overlay"}
 
     given = chosen.model_dump(exclude_defaults=True)
     template = "pubg/overlay.html" if chosen.view == "overlay" else "pubg/tournaments.html"
@@ -136,9 +142,10 @@ async def match(request: Request) -> Response:
     async def make(conn: Connection) -> dict[str, Any]:
         found = (await matches.one_match(conn, asked))["data"]
         damage = sum(row["damage"] for row in found["weapons"])
-        return {"match": found, "damage": damage, "columns": COLUMNS}
+        synthetic = await are_synthetic(conn, match_id=found["match_id"])
+        return {"match": found, "damage": damage, "columns": COLUMNS, "synthetic": synthetic}
 
-    return await _pages(request).answer(request, "pubg/match.html", matches.ONE_MATCH_TABLES, make)
+    return await _pages(request).answer(request, "pubg/match.html", (*matches.ONE_MATCH_TABLES, Matches), make)
 
 
 @router.get("/teams/{team_id}")
@@ -149,9 +156,10 @@ async def team(request: Request) -> Response:
     async def make(conn: Connection) -> dict[str, Any]:
         found = (await teams.one_team(conn, asked))["data"]
         worst = max((row["placement"] or 1 for row in found["results"]), default=1)
-        return {"team": found, "worst": worst, "columns": COLUMNS}
+        synthetic = await are_synthetic(conn, seasons=[found["season"]])
+        return {"team": found, "worst": worst, "columns": COLUMNS, "synthetic": synthetic}
 
-    return await _pages(request).answer(request, "pubg/team.html", teams.TEAM_TABLES, make)
+    return await _pages(request).answer(request, "pubg/team.html", (*teams.TEAM_TABLES, Matches), make)
 
 
 @router.get("/players/{account_id}")
@@ -162,9 +170,10 @@ async def player(request: Request) -> Response:
     async def make(conn: Connection) -> dict[str, Any]:
         found = (await players.one_player(conn, asked))["data"]
         damage = sum(row["damage"] for row in found["weapons"])
-        return {"player": found, "damage": damage, "columns": COLUMNS}
+        synthetic = await are_synthetic(conn, seasons={row["season"] for row in found["standings"]})
+        return {"player": found, "damage": damage, "columns": COLUMNS, "synthetic": synthetic}
 
-    return await _pages(request).answer(request, "pubg/player.html", players.PLAYER_TABLES, make)
+    return await _pages(request).answer(request, "pubg/player.html", (*players.PLAYER_TABLES, Matches), make)
 
 
 def _pages(request: Request) -> Pages:

@@ -122,7 +122,9 @@ class MatchFacts(MatchRow, key="pubg/match_facts", subject="matches", layer="sil
     teams = dy.Int16(min=0, description="Teams that took part.")
     bots = dy.Int16(min=0, description="Bots that took part.")
     shard_id = dy.String(nullable=True, description="Platform shard; null without a match object.")
-    season_state = dy.String(nullable=True, description="State of the season, as the API says.")
+    season_state = dy.String(
+        nullable=True, description="State of the season, as the API says; `simulated` where a simulator made the match."
+    )
     telemetry_status = dy.String(
         check=lambda column: column.is_in(["processed", "pending", "expired", "unreadable"]),
         description="processed, pending (none landed yet), expired (the API no longer has it) or unreadable.",

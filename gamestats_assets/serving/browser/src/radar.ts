@@ -81,7 +81,7 @@ function drawn(player: Player, texts: Record<string, string>): HTMLElement {
   function show(measure: Measure): void {
     shown = measure;
     for (const [each, button] of buttons) button.setAttribute("aria-pressed", String(each === measure));
-    chart?.setOption(option(player, measure));
+    chart?.setOption(option(player, measure, place.clientWidth < 360));
   }
 
   const watch = new ResizeObserver(() => {
@@ -101,7 +101,7 @@ function drawn(player: Player, texts: Record<string, string>): HTMLElement {
   return whole;
 }
 
-function option(player: Player, measure: Measure): Record<string, unknown> {
+function option(player: Player, measure: Measure, narrow: boolean): Record<string, unknown> {
   const of = Object.entries(player.weapon_distribution);
   const total = of.reduce((sum, [, weapon]) => sum + weapon[measure], 0);
   const values = of.map(([, weapon]) => (total ? weapon[measure] / total : 0));
@@ -112,9 +112,9 @@ function option(player: Player, measure: Measure): Record<string, unknown> {
     animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     radar: {
       indicator: of.map(([name]) => ({ name, max: outer })),
-      radius: "72%",
+      radius: narrow ? "56%" : "72%",
       splitNumber: 4,
-      axisName: { color: ink, fontSize: 13, fontFamily: getComputedStyle(document.body).fontFamily },
+      axisName: { color: ink, fontSize: narrow ? 11 : 13, fontFamily: getComputedStyle(document.body).fontFamily },
       axisLine: { lineStyle: { color: line } },
       splitLine: { lineStyle: { color: line } },
       splitArea: { show: false },

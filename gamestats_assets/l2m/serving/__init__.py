@@ -1,0 +1,1 @@
+"""What is served of L2M."""

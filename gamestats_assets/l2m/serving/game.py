@@ -1,0 +1,9 @@
+"""L2M, an MMO, as it is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gamestats_assets.serving.game import Game
+
+L2M = Game("l2m", "L2M", Path(__file__).parent)

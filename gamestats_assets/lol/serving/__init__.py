@@ -1,0 +1,1 @@
+"""What is served of League of Legends."""

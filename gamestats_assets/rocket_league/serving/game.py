@@ -1,0 +1,11 @@
+"""Rocket League, as it is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gamestats_assets.serving.game import Game
+
+ROCKET_LEAGUE = Game(
+    "rocket_league", "Rocket League", Path(__file__).parent, synthetic=("rank_cohorts", "is_simulated")
+)
