@@ -280,6 +280,12 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_GUESSES_A_MINUTE",
         description="Links and tokens that are none which an address may try a minute.",
     )
+    files_an_hour: int = Field(
+        default=30,
+        ge=1,
+        validation_alias="GAMESTATS_FILES_AN_HOUR",
+        description="Files that a user may send an hour; a premium user five times as many, admins any number.",
+    )
     limits_url: str = Field(
         default="memory://",
         pattern=r"^(memory|redis|rediss|valkey)://",

@@ -7,10 +7,12 @@ import functools
 import ipaddress
 import logging
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 from fastapi import Request
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
@@ -32,6 +34,21 @@ _PREMIUM = 5
 """Times that a premium user may ask as often as others."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Special:
+    """A limit besides that of all requests.
+
+    Attributes:
+        told: to who is refused.
+        counts: the status of the answers that count; None: all do.
+    """
+
+    limit: RateLimitItem
+    who: str
+    told: str
+    counts: int | None = None
+
+
 class Limited:
     """Refuses who asks more often than they may; an answer that nothing has changed costs nothing."""
 
@@ -46,6 +63,7 @@ class Limited:
             "admin": settings.requests_a_minute_of_admin,
         }
         self._guesses = RateLimitItemPerMinute(settings.guesses_a_minute, namespace="guesses")
+        self._files = [RateLimitItemPerHour(n * settings.files_an_hour, namespace="files") for n in (1, _PREMIUM)]
         self._limits = {kind: RateLimitItemPerMinute(most) for kind, most in amounts.items() if most is not None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,18 +73,17 @@ class Limited:
             return
         request = Request(scope)
         address = _network((scope.get("client") or ("unknown",))[0])
-        guesses = scope["method"] == "POST" and scope["path"].startswith((AUTH, SIGN_IN))
         limit, who, told = self._limit(asking(request).person, address)
+        special = self._special(request, address)
         try:
-            if guesses and not await self._limiter.test(self._guesses, address):
-                window = await self._limiter.get_window_stats(self._guesses, address)
-                detail = "Too many links or tokens from this address were none."
-                await _refused(request, detail, window.reset_time)(scope, receive, send)
+            if special is not None and not await self._limiter.test(special.limit, special.who):
+                window = await self._limiter.get_window_stats(special.limit, special.who)
+                await _refused(request, special.told, window.reset_time)(scope, receive, send)
                 return
             window = None if limit is None else await self._limiter.get_window_stats(limit, who)
         except StorageError as error:
             # What counts is gone, and what is asked for is not.
-            _LOG.warning("requests cannot be counted", extra={"error": type(error.storage_error).__name__})
+            _LOG.warning("requests cannot be counted", extra={"fields": {"error": type(error.storage_error).__name__}})
             await self._app(scope, receive, send)
             return
         if limit is not None and window is not None and window.remaining <= 0:
@@ -76,12 +93,13 @@ class Limited:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if guesses and message["status"] == 401:
-                    await self._limiter.hit(self._guesses, address)
-                if limit is not None and window is not None:
-                    free = message["status"] == 304
-                    if not free:
+                free = message["status"] == 304
+                with suppress(StorageError):
+                    if special is not None and (special.counts is None or message["status"] == special.counts):
+                        await self._limiter.hit(special.limit, special.who)
+                    if limit is not None and not free:
                         await self._limiter.hit(limit, who)
+                if limit is not None and window is not None:
                     headers = MutableHeaders(scope=message)
                     headers["RateLimit-Limit"] = str(limit.amount)
                     headers["RateLimit-Remaining"] = str(max(0, window.remaining - (not free)))
@@ -89,6 +107,20 @@ class Limited:
             await send(message)
 
         await self._app(scope, receive, counted)
+
+    def _special(self, request: Request, address: str) -> _Special | None:
+        """What else is counted of a request: guesses at links and tokens, and files that are sent."""
+        person = asking(request).person
+        if request.method == "POST" and request.url.path.startswith((AUTH, SIGN_IN)):
+            told = "Too many links or tokens from this address were none."
+            return _Special(self._guesses, address, told, counts=401)
+        sends = request.headers.get("content-type", "").startswith("multipart/form-data")
+        # An admin's files are small tables, and each is sent twice: to see what it would do, and to do it.
+        if not sends or (person is not None and person.may_somewhere("tournament_admin")):
+            return None
+        limit = self._files[person is not None and person.may("premium")]
+        who = f"address {address}" if person is None else f"user {person.user_id}"
+        return _Special(limit, who, f"You may send {limit.amount} files an hour.")
 
     def _limit(self, person: Person | None, address: str) -> tuple[RateLimitItemPerMinute | None, str, str]:
         """How often somebody may ask, as whom that is counted, and who that is in words."""

@@ -30,7 +30,9 @@ def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
     asked = Settings(postgres_url=SecretStr(url), **{"requests_a_minute": None, "guesses_a_minute": 10_000, **settings})
     app = create_app(*serving_urls(asked), [PUBG], asked)
     server = uvicorn.Server(
-        uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
+        uvicorn.Config(
+            app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False, proxy_headers=False
+        )
     )
     thread = threading.Thread(target=server.run)
     thread.start()
