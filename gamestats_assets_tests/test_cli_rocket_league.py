@@ -92,7 +92,7 @@ def test_a_player_is_tracked_agrees_and_is_listed(admin: Admin) -> None:
     [row] = admin.lists("rocket-league", "players")
     assert row["consented_at"] is not None
     assert row["username"] == "Hawk"
-    assert "is_active True -> False" in admin.does("rocket-league", "untrack", "hawk")
+    assert "is_active yes -> no" in admin.does("rocket-league", "untrack", "hawk")
 
 
 def test_who_did_not_agree_is_told_of_before_anything_is_made(admin: Admin, tmp_path: Path) -> None:

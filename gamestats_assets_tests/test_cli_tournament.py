@@ -129,7 +129,8 @@ def test_everything_can_be_added_changed_and_listed_by_name(admin: Admin, season
 def test_players_are_added_listed_changed_and_imported(admin: Admin, tmp_path: Path) -> None:
     admin.does("players", "add", "Kim", "--account", KIM, "--backfill-days", "30")
     assert "is tracked already" in admin.fails("players", "add", KIM)
-    admin.does("players", "change", "Kim", "--inactive", "--name", "NewKim")
+    told = admin.does("players", "change", "Kim", "--inactive", "--name", "NewKim")
+    assert "is_active yes -> no; player_name Kim -> NewKim" in told
     file = tmp_path / "players.csv"
     file.write_text("player,backfill_days\nLee,10\n")
     assert "Nothing was written" in admin.does("players", "import", str(file), "--dry-run")
@@ -172,6 +173,21 @@ def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp
     assert "--season, --division and --round together" in told
     assert "No such file" in admin.fails(t, "roster", "import", season, str(tmp_path / "none.csv"))
     assert admin.lists(t, "roster", "list", season) == []
+
+
+def test_a_dry_run_tells_what_would_be_done_or_what_is_wrong_and_does_nothing(admin: Admin, season: str) -> None:
+    t, dry = "tournament", "--dry-run"
+    before = admin.lists(t, "team", "list")
+    for arguments, told in (
+        (("add", season, "Division 1", "Beta"), "created   team Beta of Division 1"),
+        (("change", season, "Alpha", "--tag", "A"), "changed   team Alpha of Division 1: tag ALP -> A"),
+        (("remove", season, "Alpha"), "removed   team Alpha of Division 1"),
+    ):
+        shown = admin.does(t, "team", *arguments, dry)
+        assert told in shown
+        assert "Nothing was written; without --dry-run it is." in shown
+    assert "exists already" in admin.fails(t, "team", "add", season, "Division 1", "alpha", dry)
+    assert admin.lists(t, "team", "list") == before
 
 
 @pytest.mark.parametrize(

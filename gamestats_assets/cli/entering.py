@@ -30,7 +30,6 @@ Form = Annotated[
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.", show_default=False)]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file with a heading.", show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Find mistakes and say what would be done; do nothing.")]
 
 
 def person() -> str:
@@ -41,12 +40,13 @@ def person() -> str:
         return "unknown"
 
 
-def enter(write: Callable[[psycopg.Connection], Entered]) -> None:
+def enter(write: Callable[[psycopg.Connection], Entered], *, dry_run: bool = False) -> None:
     """Enter one thing and say what was done once it is committed."""
-    done = in_transaction(write)
+    done = in_transaction(write, dry_run=dry_run)
     say(done.line(), "" if done.outcome == "unchanged" else "green")
     for note in done.notes:
         say(note, "yellow", console=err())
+    _say_dry(dry_run)
 
 
 def take(path: Path, take_file: Callable[[psycopg.Connection], Import], *, dry_run: bool) -> None:
@@ -63,6 +63,10 @@ def take(path: Path, take_file: Callable[[psycopg.Connection], Import], *, dry_r
         say(note, "yellow", console=err())
     if len(notes) > _MOST_NOTES:
         say(f"and {len(notes) - _MOST_NOTES} more notes", "yellow", console=err())
+    _say_dry(dry_run)
+
+
+def _say_dry(dry_run: bool) -> None:
     if dry_run:
         say("Nothing was written; without --dry-run it is.", "yellow", console=err())
 
@@ -79,13 +83,13 @@ def written(frame: pl.DataFrame, form: Format | None, output: Path | None) -> No
     write_frame(_readable(frame) if chosen is Format.TABLE else frame, chosen, output)
 
 
-def in_transaction(work: Callable[[psycopg.Connection], Any]) -> Any:
-    """What some work gives that reads or writes what people entered, once it is committed."""
+def in_transaction(work: Callable[[psycopg.Connection], Any], *, dry_run: bool = False) -> Any:
+    """What some work gives that reads or writes what people entered, once it is committed, or undone in a dry run."""
     quiet_warnings()
     from gamestats_assets.lakehouse.ops import entering
     from gamestats_assets.lakehouse.stores import Stores
 
-    with entering(Stores().postgres_url, person()) as conn:
+    with entering(Stores().postgres_url, person()) as conn, conn.transaction(force_rollback=dry_run):
         return work(conn)
 
 
@@ -165,7 +169,7 @@ def _command(thing: Thing, verb: Any, known: Callable[..., Any]) -> Callable[...
     fields = [each for each in fields if each.name not in {name.name for name in names}]
     asked = inspect.signature(known, eval_str=True).parameters
 
-    def run(**values: Any) -> None:
+    def run(*, dry_run: bool, **values: Any) -> None:
         named = [values[each.name] for each in names]
         # A flag that is not given is False; of a pair of flags that is the second of them.
         given = {
@@ -176,11 +180,12 @@ def _command(thing: Thing, verb: Any, known: Callable[..., Any]) -> Callable[...
         if verb == "change" and not given:
             raise typer.BadParameter("There is nothing to do: give at least one option.")
         knows = known(**{name: values[name] for name in asked})
-        enter(lambda conn: getattr(thing, verb)(conn, *named, known=knows, **given))
+        enter(lambda conn: getattr(thing, verb)(conn, *named, known=knows, **given), dry_run=dry_run)
 
     parameters = [_argument(each) for each in names]
     parameters += [_argument(each) if each.positional and adds else _option(each, as_verb) for each in fields]
     parameters += [each for name, each in asked.items() if name not in {other.name for other in parameters}]
+    parameters.append(_DRY_RUN)
     return _signed(run, parameters, f"{verb}_{thing.table}")
 
 
@@ -207,12 +212,18 @@ def _taking(takes: Takes, known: Callable[..., Any]) -> Callable[..., None]:
     parameters = [_argument(each) for each in takes.asked if each.positional]
     parameters.append(inspect.Parameter("file", _BY_NAME, annotation=File))
     parameters += [_option(each, "add") for each in takes.asked if not each.positional]
-    parameters.append(inspect.Parameter("dry_run", _BY_NAME, annotation=DryRun, default=False))
+    parameters.append(_DRY_RUN)
     return _signed(run, parameters, f"import_{takes.things[-1].table}")
 
 
 _BY_NAME: Any = inspect.Parameter.KEYWORD_ONLY
 _REQUIRED: Any = inspect.Parameter.empty
+_DRY_RUN = inspect.Parameter(
+    "dry_run",
+    _BY_NAME,
+    annotation=Annotated[bool, typer.Option("--dry-run", help="Find mistakes and say what would be done; do nothing.")],
+    default=False,
+)
 
 
 def _signed(run: Callable[..., None], parameters: Sequence[inspect.Parameter], name: str) -> Callable[..., None]:

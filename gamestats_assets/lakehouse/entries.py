@@ -96,6 +96,8 @@ def told_value(value: Any, zone: ZoneInfo) -> str:
     """A value of a column in words, moments as the zone's clocks show them."""
     if value is None:
         return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ",".join(map(str, value))
     return local_times.written_local(value, zone) if isinstance(value, datetime) else str(value)
@@ -366,14 +368,13 @@ class Thing:
             RefusedEntryError: when PostgreSQL refuses it.
         """
         asked = _named(self.found_by or self.names, names, given)
-        checked = self._checked("change", given)
-        entry = Entry(conn, asked, checked, self.find(conn, **asked), is_new=False, known=known or self.knows)
-        return self._change(entry)
+        return self.change_row(conn, self.find(conn, **asked), known=known, **asked)
 
     def change_row(self, conn: psycopg.Connection, row: Row, *, known: Any = None, **given: Any) -> Entered:
         """As `change`, of one that was found before."""
         checked = self._checked("change", given)
-        return self._change(Entry(conn, given, checked, row, is_new=False, known=known or self.knows))
+        entry = Entry(conn, given, checked, row, is_new=False, known=known or self.knows)
+        return self._written(entry, self.settle(entry))
 
     def remove(self, conn: psycopg.Connection, *names: Any, known: Any = None, **beside: Any) -> Entered:
         """Take back one that was a mistake; what stays is made inactive.
@@ -427,7 +428,7 @@ class Thing:
         row = self.there(conn, asked)
         if row is not None and takes:
             entry = Entry(conn, asked, self._checked("change", given), row, is_new=False, known=known)
-            return self._change(entry, is_alone=False)
+            return self._written(entry, self.settle(entry), is_alone=False)
         checked = self._checked("add", given)
         if row is not None:
             raise ExistsAlreadyError(f"{self.exists(row, asked)}; `change` changes it.", self.own.told)
@@ -438,9 +439,6 @@ class Thing:
         [row] = self.rows(conn, **self._at(made))
         notes = [*entry.notes, *(() if takes else self.noticed(conn, row, checked))]
         return Entered(self.kind, self.what(row) + self.detail(row), "created", notes=tuple(notes), row=row)
-
-    def _change(self, entry: Entry, *, is_alone: bool = True) -> Entered:
-        return self._written(entry, self.settle(entry), is_alone=is_alone)
 
     def _written(self, entry: Entry, values: Mapping[str, Any], *, is_alone: bool = True) -> Entered:
         """Write what differs from the row that is there."""

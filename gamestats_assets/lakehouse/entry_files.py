@@ -16,7 +16,6 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -221,21 +220,6 @@ def _wrong_heading(names: Sequence[str], columns: Sequence[Column]) -> Iterator[
             yield Mistake(1, name, f"stands {times} times in the heading.")
 
 
-@contextmanager
-def whole_or_nothing(
-    conn: psycopg.Connection, file: CsvFile, mistakes: list[Mistake], *, dry_run: bool
-) -> Iterator[None]:
-    """A transaction that is undone when there are mistakes, which are told; or in any case, in a dry run.
-
-    Raises:
-        ImportRefusedError: when there are.
-    """
-    with conn.transaction(force_rollback=dry_run):
-        yield
-        if mistakes:
-            raise ImportRefusedError(file, mistakes)
-
-
 # --------------------------------------------------------------------------- taking a file
 
 
@@ -275,7 +259,7 @@ class Takes:
             if owner.own.name in asked:
                 owner.find(conn, asked[owner.own.name])
         mistakes: list[Mistake] = []
-        with whole_or_nothing(conn, file, mistakes, dry_run=dry_run):
+        with conn.transaction(force_rollback=dry_run):
             rows = [(cells, cells.given(asked)) for cells in read(file, self.columns, mistakes)]
             taken = _Taken(conn, self.things, self.look_up(known or thing.knows, [given for _, given in rows]))
             waiting = rows
@@ -287,7 +271,9 @@ class Takes:
                         cells.wrong(thing.own.told, told)
                     break
                 waiting = [row for row, _ in refused]
-            notes = [] if mistakes else taken.noticed()
+            if mistakes:
+                raise ImportRefusedError(file, mistakes)
+            notes = taken.noticed()
         return Import(len(rows), tuple(taken.entered), tuple(dict.fromkeys(notes)))
 
 

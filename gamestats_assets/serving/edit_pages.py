@@ -167,7 +167,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
     thing, path = of.thing, f"{base}/{of.path}"
     one, many = thing.kind, plural(thing.kind)
     router, may = APIRouter(prefix=f"/{of.path}", include_in_schema=False), needs(of.role, somewhere=True)
-    columns = [name or column for column, _, name in (each.partition(" AS ") for each in thing.listed)]
+    columns = [*thing.columns]
     added = (*of.named_by, *of.added_with)
     shared: dict[str, Any] = {"of": of, "one": one, "many": many, "path": path, "outcome": None}
     shared |= dict.fromkeys(("problem", "effects"), None) | {"mistakes": [], "would": [], "would_notes": []}
@@ -292,7 +292,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
 
 
 def _values(of: Editable, row: Row) -> list[Any]:
-    return [row[column] for column, _, _ in (each.partition(" AS ") for each in of.thing.listed)]
+    return [row[column] for column in of.thing.columns.values()]
 
 
 def _of_new(of: Editable, form: Submitted) -> dict[str, Any]:

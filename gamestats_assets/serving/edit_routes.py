@@ -293,9 +293,8 @@ _PAGE: Mapping[str, tuple[Any, Any]] = {
 
 def _filters(of: Editable) -> dict[str, str]:
     """What a list can be narrowed by: what its rows are of, by the columns that tell it."""
-    columns = {name or column: column for column, _, name in (each.partition(" AS ") for each in of.thing.listed)}
     named = [each.name for each in (*of.thing.names[:-1], *of.thing.beside)]
-    return {name: columns[name] for name in named if name in columns}
+    return {name: of.thing.columns[name] for name in named if name in of.thing.columns}
 
 
 def _same(value: Any, wanted: str) -> bool:

@@ -22,7 +22,7 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, StillNeededError, Thing, told_value
+from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, StillNeededError, Thing, begun, told_value
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.entry_files import CsvFile, Import, ImportRefusedError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
@@ -102,8 +102,7 @@ class Editable:
     def shown(self, row: Row) -> dict[str, Any]:
         """A row as it is answered: its numbers, the columns of lists, and its version."""
         numbers = {name: row[name] for name in ("season_id", "division_id", self.thing.key) if name in row}
-        columns = [each.partition(" AS ") for each in self.thing.listed]
-        values = {name or column: row[column] for column, _, name in columns}
+        values = {name: row[column] for name, column in self.thing.columns.items()}
         return {**numbers, **values, **{name: row[name] for name in ("version",) if name in row}}
 
 
@@ -313,7 +312,7 @@ class Editor:
         """
         entries = ops.rows(self.conn, query, [version, self.thing.table, str(row[self.thing.key])])
         since = next((number for number, each in enumerate(entries) if each["had"]), None)
-        told = f"{_begun(self.thing.what(row))} is not as you saw it"
+        told = f"{begun(self.thing.what(row))} is not as you saw it"
         if since is None:
             return f"{told}: load it again, and then change it. Nothing was overwritten."
         before = entries[since]["before"]
@@ -417,7 +416,3 @@ def _differences(before: Row, after: Row, columns: Collection[str], zone: ZoneIn
 
 def _moment(at: Any) -> str:
     return at.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _begun(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"

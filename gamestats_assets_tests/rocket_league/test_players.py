@@ -176,7 +176,7 @@ def test_who_is_untracked_is_kept_and_can_come_again(conn: psycopg.Connection, t
     assert PLAYER.remove(conn, "ann").outcome == "changed"
     assert PLAYER.remove(conn, ANN).outcome == "unchanged"
     assert (row(conn)["is_active"], row(conn)["consented_at"]) == (False, NOW)
-    assert track().changes == ("is_active False -> True",)
+    assert track().changes == ("is_active no -> yes",)
 
 
 def test_a_player_is_called_by_id_or_by_a_name_that_is_the_player_s_alone(

@@ -338,7 +338,7 @@ def test_a_player_is_tracked_with_history_and_no_more(office: Office) -> None:
     assert refused(ann.ask("DELETE", f"{path}/backfill"), 409)
     assert {each["state"] for each in done(ann.ask("GET", f"{path}/backfill"))["backfills"]} == {"cancelled"}
     untracked = done(ann.ask("DELETE", path, row(ann, path)[1]))
-    assert untracked["changes"] == ["is_active True -> False"], "what was taken up stays"
+    assert untracked["changes"] == ["is_active yes -> no"], "what was taken up stays"
 
 
 def test_an_admin_of_one_division_edits_nothing_else(office: Office) -> None:
