@@ -13,10 +13,8 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
+from gamestats_assets.cli.serve import application
 from gamestats_assets.lakehouse.ops import migrate
-from gamestats_assets.lakehouse.roles import serving_urls
-from gamestats_assets.pubg.serving.game import PUBG
-from gamestats_assets.serving.app import create_app
 from gamestats_assets.settings import Settings
 
 
@@ -28,7 +26,7 @@ def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
         port = probe.getsockname()[1]
     migrate(SecretStr(url))
     asked = Settings(postgres_url=SecretStr(url), **{"requests_a_minute": None, "guesses_a_minute": 10_000, **settings})
-    app = create_app(*serving_urls(asked), [PUBG], asked)
+    app = application(asked)
     server = uvicorn.Server(
         uvicorn.Config(
             app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False, proxy_headers=False

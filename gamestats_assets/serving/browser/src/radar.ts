@@ -112,7 +112,7 @@ function option(player: Player, measure: Measure, narrow: boolean): Record<strin
     animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     radar: {
       indicator: of.map(([name]) => ({ name, max: outer })),
-      radius: narrow ? "56%" : "72%",
+      radius: narrow ? "50%" : "72%",
       splitNumber: 4,
       axisName: { color: ink, fontSize: narrow ? 11 : 13, fontFamily: getComputedStyle(document.body).fontFamily },
       axisLine: { lineStyle: { color: line } },

@@ -1,0 +1,359 @@
+"""The public pages: in a browser, and as what a server answers to one without JavaScript."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Request, Route, expect
+
+import gamestats_assets
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.pubg.tables import Matches
+from gamestats_assets_tests.browsers import Shown, chromium, keep
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.serving import season
+from gamestats_assets_tests.serving.season import DAYS, account, frame, publish_season, publish_standings
+from gamestats_assets_tests.serving.served import served
+
+AXE = Path(gamestats_assets.__file__).parent / "serving/browser/node_modules/axe-core/axe.min.js"
+BOARD = "/tournaments?season=fall&division=Division+1&round=overall"
+PAGES = {
+    "home": "/",
+    "teams": BOARD,
+    "players": f"{BOARD}&tab=players",
+    "history": f"{BOARD}&tab=matches",
+    "group": "/tournaments?division=Cup&group=South",
+    "match": "/tournaments/matches/m-1",
+    "team": "/tournaments/teams/1",
+    "player": f"/tournaments/players/{account(1)}",
+    "overlay": f"{BOARD}&view=overlay",
+    "nothing": "/tournaments/teams/999",
+    "docs": "/api/v1/docs",
+}
+HOSTILE = {
+    31: "<img src=x onerror=alert(1)>",
+    32: "=cmd|' /C calc'!A0",
+    33: "한국 팀 日本",
+    34: "\u202eEvil",
+    35: "x" * 10_000,
+}
+"""Names of the teams of the Cup."""
+HTML = {"Accept": "text/html,*/*;q=0.8"}
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str, ops_template: str) -> Iterator[str]:
+    with database(postgres_url, ops_template) as found, pytest.MonkeyPatch.context() as patch:
+        for team, name in HOSTILE.items():
+            patch.setitem(season.CUP_TEAMS, team, name)  # pyright: ignore[reportArgumentType]
+        publish_season(found)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(url: str) -> Iterator[httpx.Client]:
+    with served(url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@contextmanager
+def opened(browser: Browser, site: httpx.Client, **options: Any) -> Iterator[Shown]:
+    """A page of a context of its own; nothing of it may have gone wrong at the end."""
+    context = browser.new_context(
+        base_url=str(site.base_url).rstrip("/"), **{"reduced_motion": "reduce", "locale": "en-GB", **options}
+    )
+    context.set_default_timeout(10_000)
+    shown = Shown(context.new_page())
+    yield shown
+    context.close()
+    assert [each for each in shown.troubles if "404" not in each] == []
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#board > tbody > tr:not(.detail) > th").all_inner_texts()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 360)], ids=lambda value: str(value) if value != 1280 else "wide"
+)
+def test_everybody_can_use_every_page(browser: Browser, site: httpx.Client, scheme: Any, width: int) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core comes with a build in a checkout: `python -m hatchling build --hooks-only`")
+    with opened(browser, site, color_scheme=scheme, viewport={"width": width, "height": 800}) as shown:
+        page = shown.page
+        for name, path in PAGES.items():
+            page.goto(path)
+            for opener in ("[data-radar]", "[data-map]"):
+                if page.locator(opener).count():
+                    page.locator(opener).first.click()
+                    expect(page.locator(".radar canvas, .map svg").first).to_be_visible()
+            for summary in page.locator("details:not([open]) > summary").all()[:1]:
+                summary.click()
+            page.evaluate(AXE.read_text("utf-8"))
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)")
+            bad = [
+                (each["id"], [node["html"][:150] for node in each["nodes"][:3]])
+                for each in found
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert bad == [], name
+            # Tables scroll inside themselves, the page never sideways.
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+            keep(page, f"page-{name}-{scheme}-{width}")
+
+
+def test_a_choice_resets_what_stands_below_it_and_the_keyboard_does_it_all(
+    browser: Browser, site: httpx.Client
+) -> None:
+    with opened(browser, site) as shown:
+        page = shown.page
+        # The round that is being played, of the first division of the season.
+        page.goto("/tournaments")
+        expect(page.get_by_label("Round")).to_have_value("2")
+        page.get_by_label("Round").select_option("1")
+        page.wait_for_url("**round=1**")
+        page.get_by_label("Match").select_option("2")
+        page.wait_for_url("**match=2**")
+        expect(page.locator("#board tbody th").first).to_have_text("Beta")
+        page.get_by_role("link", name="Player leaderboard").click()
+        page.wait_for_url("**tab=players**")
+        expect(page.get_by_label("Match")).to_have_value("2")
+        page.get_by_label("Round").select_option("Overall")
+        page.wait_for_url("**round=overall**")
+        assert "match=" not in page.url
+        expect(page.get_by_label("Match")).to_be_disabled()
+        page.get_by_label("Division").select_option("Cup")
+        page.wait_for_url("**division=Cup**")
+        assert "round=overall" not in page.url
+        expect(page.get_by_label("Group")).to_have_value("")
+
+        page.goto(f"{BOARD}&tab=players")
+        heading = page.get_by_role("link", name="Kills", exact=True)
+        heading.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**sort=total_kills**")
+        expect(page.locator("th[aria-sort=descending]")).to_contain_text("Kills")
+        assert not [each for each in shown.asked if "radar" in each]
+        weapons = page.get_by_role("button", name="Weapons P2")
+        weapons.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("img", name="Weapons of P2")).to_be_visible()
+        expect(weapons).to_have_attribute("aria-expanded", "true")
+        # Of damage all is AR's; of kills, too, and so the table beside it says.
+        expect(page.locator(".radar tbody tr").first).to_have_text(re.compile(r"AR.*1.*100%.*7"))
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Share of kills")).to_have_attribute("aria-pressed", "true")
+        weapons.press("Enter")
+        expect(page.locator(".radar")).to_have_count(0)
+
+        # The map: what was so far, and the way of whom is tracked.
+        page.goto(PAGES["match"])
+        page.get_by_role("button", name="Show the map").press("Enter")
+        slider = page.get_by_role("slider", name="Time")
+        expect(slider).to_have_attribute("aria-valuetext", re.compile("2 alive"))
+        expect(page.locator(".map .landing:not([hidden])").first).to_be_visible()
+        slider.press("Home")
+        expect(page.locator(".map .field .landing:not([hidden])")).to_have_count(0)
+        expect(page.locator(".legend")).to_contain_text("Way of P1")
+
+
+def test_a_running_round_is_kept_up_to_date(browser: Browser, site: httpx.Client, url: str) -> None:
+    asked: list[Request] = []
+    with opened(browser, site) as shown:
+        page = shown.page
+        page.clock.install(time=datetime(2026, 10, 10, 18, 30, tzinfo=UTC))
+        page.goto(f"{BOARD}&tab=players&sort=player_name&order=desc")
+        page.get_by_role("button", name="Weapons P2").click()
+        expect(page.locator(".radar canvas")).to_be_visible()
+        page.on("request", lambda request: asked.append(request) if request.resource_type == "fetch" else None)
+
+        def after(seconds: float) -> list[Request]:
+            asked.clear()
+            page.clock.run_for(round(1000 * seconds))
+            page.wait_for_timeout(300)
+            return [*asked]
+
+        assert len(after(31)) == 1
+        expect(page.locator("#status")).to_have_text(re.compile(r"Updated \d\d:\d\d:3\d"))
+        [again] = after(31)
+        assert again.headers["if-none-match"]
+        assert (again.response() or pytest.fail("no answer")).status == 304
+
+        # The first team has 32 points.
+        page.goto(BOARD)
+        after(31)
+        publish_standings(url, more_points=41)
+        after(31)
+        expect(page.locator("#news")).to_have_text("The figures have changed.")
+        expect(page.locator("#board tbody tr").first).to_contain_text("Gamma73")
+
+        # Sort, and the open chart, stay where they are.
+        page.goto(f"{BOARD}&tab=players&sort=player_name&order=desc")
+        page.get_by_role("button", name="Weapons P2").click()
+        after(31)
+        expect(page.locator(".radar canvas")).to_be_visible()
+        expect(page.get_by_role("button", name="Weapons P2")).to_have_attribute("aria-expanded", "true")
+        assert names(page) == ["P3", "P2", "P1"]
+
+        # Nobody looks: nothing is asked, and at once when somebody does again.
+        page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert after(300) == []
+        page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert len(after(1)) == 1
+
+        # What fails is asked for less and less often, and what was seen stays.
+        def refuse(route: Route) -> None:
+            route.fulfill(status=503, headers={"Retry-After": "2"}, body="")
+
+        page.route("**/tournaments?**", refuse)
+        counts = [len(after(60)) for _ in range(6)]
+        assert counts[0] == 1
+        assert sum(counts) <= 4
+        expect(page.locator("#status")).to_contain_text("Not updated since")
+        assert names(page) == ["P3", "P2", "P1"]
+        page.unroute("**/tournaments?**")
+        page.clock.fast_forward(301_000)
+        expect(page.locator("#status")).to_contain_text("Updated")
+        shown.troubles[:] = [each for each in shown.troubles if "503" not in each]
+        # A round that is over is not asked for again.
+        page.goto("/tournaments?season=fall&division=Division+1&round=1")
+        assert after(300) == []
+
+
+def test_all_works_without_javascript(browser: Browser, site: httpx.Client) -> None:
+    with opened(browser, site, java_script_enabled=False) as shown:
+        page = shown.page
+        page.goto("/")
+        page.get_by_role("link", name="See the tournament").click()
+        page.get_by_label("Division").select_option("Cup")
+        page.get_by_role("button", name="Show").click()
+        page.get_by_label("Group").select_option("South")
+        page.get_by_role("button", name="Show").click()
+        page.get_by_label("Round").select_option("1")
+        page.get_by_role("button", name="Show").click()
+        assert page.locator("#board tbody th").first.inner_text() == HOSTILE[33]
+        page.get_by_role("link", name="Kills", exact=True).click()
+        expect(page.locator("#board tbody th").nth(0)).to_have_text(HOSTILE[35])
+        page.get_by_role("link", name="Match history").click()
+        page.locator(".match h2 a").first.click()
+        expect(page.get_by_role("heading", level=2, name="Results of the teams")).to_be_visible()
+        page.goto(PAGES["match"])
+        expect(page.get_by_text("The map is drawn with JavaScript")).to_be_visible()
+        expect(page.get_by_role("button", name="Show the map")).to_be_hidden()
+        page.get_by_text("All 3 kills").click()
+        expect(page.locator("#kills tbody tr")).to_have_count(3)
+        page.get_by_role("link", name="Alpha").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Alpha")
+        page.get_by_role("link", name="P1").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("P1")
+        page.goto(PAGES["nothing"])
+        expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+        expect(page.get_by_role("link", name="Go to the first page")).to_be_visible()
+
+
+def test_the_first_load_is_small_and_all_of_this_site(browser: Browser, site: httpx.Client) -> None:
+    with opened(browser, site) as shown:
+        responses: list[Any] = []
+        shown.page.on("response", lambda response: responses.append(response))
+        shown.page.goto(BOARD, wait_until="networkidle")
+        sizes = [response.request.sizes() for response in responses]
+        assert sum(each["responseBodySize"] + each["responseHeadersSize"] for each in sizes) <= 120_000
+        base = str(site.base_url).rstrip("/")
+        assert {each.startswith(f"{base}/") for each in shown.asked} == {True}
+        assert not [each for each in shown.asked if re.search(r"/(radar|map)-", each)]
+
+
+def test_an_overlay_stands_on_nothing(browser: Browser, site: httpx.Client) -> None:
+    with opened(browser, site, color_scheme="dark", viewport={"width": 600, "height": 400}) as shown:
+        shown.page.goto(PAGES["overlay"])
+        corner = {"x": 598, "y": 398, "width": 1, "height": 1}
+        picture = shown.page.screenshot(omit_background=True, clip=corner)  # pyright: ignore[reportArgumentType]
+        read = """async bytes => {
+            const image = await createImageBitmap(new Blob([new Uint8Array(bytes)], {type: 'image/png'}));
+            const context = new OffscreenCanvas(1, 1).getContext('2d');
+            context.drawImage(image, 0, 0);
+            return [...context.getImageData(0, 0, 1, 1).data];
+        }"""
+        assert shown.page.evaluate(read, [*picture])[3] == 0
+        assert len(names(shown.page)) == 3
+
+
+def test_names_are_harmless_and_whole(browser: Browser, site: httpx.Client) -> None:
+    with opened(browser, site, viewport={"width": 360, "height": 800}) as shown:
+        page = shown.page
+        dialogs: list[str] = []
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        for path in ("/tournaments?division=Cup&round=overall", "/tournaments?division=Cup&round=2&tab=matches"):
+            page.goto(path)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            # What is cut has all of it as its title; what runs from the right does so in its own place.
+            for name in page.locator("th.name bdi").all():
+                assert name.evaluate("node => (node.closest('a') ?? node).title") == name.text_content()
+        page.goto("/tournaments?division=Cup&round=overall")
+        assert {*names(page)} == {*HOSTILE.values()}
+        for team in HOSTILE:
+            page.goto(f"/tournaments/teams/{team}")
+            expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE[team])
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert dialogs == []
+
+
+def test_a_link_that_is_shared_says_what_it_leads_to(site: httpx.Client) -> None:
+    for path, title in {
+        BOARD: "Team leaderboard: Fall 2026, Division 1",
+        PAGES["match"]: "Match 1 · Erangel, Division 1, Round 1",
+        PAGES["team"]: "Alpha, Fall 2026",
+        PAGES["player"]: "P1",
+    }.items():
+        page = site.get(path, headers=HTML).text
+        told = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', page))
+        assert told["title"] == title
+        assert told["url"] == f"{str(site.base_url).rstrip('/')}{path}".replace("&", "&amp;")
+        picture = site.get(told["image"])
+        assert picture.headers["content-type"] == "image/png"
+        # Width and height, as a PNG tells them.
+        assert picture.content[16:24] == (1200).to_bytes(4) + (630).to_bytes(4)
+
+
+def test_the_first_page_says_what_there_is(site: httpx.Client) -> None:
+    page = site.get("/", headers=HTML).text
+    titles = ["PUBG", "League of Legends", "Rocket League", "L2M", "Demo data"]
+    assert [re.sub("<.*", "", each) for each in re.findall(r'<h2 id="game-\w+">(.*)</h2>', page)] == titles
+    assert page.count("Nothing of it is published yet.") == 4
+    row = re.search(r'title="pubg.tournament_team_standings">.*', page)
+    assert row is not None
+    assert re.search(r'datetime="20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"', row[0])
+    assert "gamestats ingest rocket-league FOLDER" in page
+
+
+def test_pages_of_simulated_matches_say_so(site: httpx.Client, url: str) -> None:
+    paths = ("/", BOARD, PAGES["match"], PAGES["team"], PAGES["player"], PAGES["overlay"])
+
+    def saying() -> list[str]:
+        return [path for path in paths if "Synthetic data" in site.get(path, headers=HTML).text]
+
+    assert saying() == []
+    row = {"match_id": "m-1", "match_date": DAYS[0], "started_at": datetime(2026, 10, 3, 18, tzinfo=UTC)}
+    row |= {"start_source": "api", "players": 3, "teams": 3, "bots": 0, "telemetry_status": "processed"}
+    row |= {"is_tournament_match": True, "is_overridden": False, "season": "fall", "season_state": "progress"}
+    publish(url, Matches, [DAYS[0]], frame(Matches, [row]))
+    assert saying() == []
+    publish(url, Matches, [DAYS[0]], frame(Matches, [{**row, "season_state": "simulated"}]))
+    assert saying() == [*paths]
