@@ -92,8 +92,6 @@ def _told() -> Iterator[None]:
         status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, ExistsAlreadyError) else 422
         told = [{"name": error.column, "message": str(error)}] if error.column else []
         raise ProblemError(status, str(error), errors=told) from None
-    except psycopg.errors.ForeignKeyViolation:
-        raise ProblemError(422, "There is no such season or division.") from None
 
 
 def _user(conn: psycopg.Connection, user_id: int) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -29,6 +30,8 @@ by `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, and by `Retry
 Fields may be added to answers at any time; what is there keeps its name and its meaning under `/api/v1`. A route that
 is to go says so by the headers `Deprecation` and `Sunset` half a year before. [A page]({DOCS}) shows all of them.
 """
+_DRY_RUN = "dry_run"
+_FOLDER = Path(__file__).parent
 _READ = (404, 406, 422, 429, 500, 503, 504)
 """How reading can fail."""
 _OF_PEOPLE = (400, 401, 403, 409, 410, 412, 413, 415, 428)
@@ -90,6 +93,9 @@ def _with_problems(document: dict[str, Any]) -> None:
     components["responses"] = {f"Problem{status}": _response(status) for status in TITLES}
     for path, _, operation in _operations(document):
         is_of_people = path.startswith(("/api/v1/admin", "/api/v1/auth")) or operation.get("security")
+        if "201" in operation["responses"] and _DRY_RUN in (each["name"] for each in operation.get("parameters", ())):
+            tried = "What would be done, and what follows from it; nothing was done."
+            operation["responses"]["200"] = {**operation["responses"]["201"], "description": tried}
         for status in (*_READ, *(_OF_PEOPLE if is_of_people else ())):
             operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -101,6 +107,17 @@ def _with_examples(document: dict[str, Any], games: Sequence[Game]) -> None:
         examples = json.loads(path.read_bytes()) if path.exists() else {}
         for of, example in examples.items():
             document["paths"][of]["get"]["responses"]["200"]["content"]["application/json"]["example"] = example
+    for path in (folder / "acts.json" for folder in (_FOLDER, *(game.folder for game in games))):
+        acts = json.loads(path.read_bytes()) if path.exists() else {}
+        for of, act in acts.items():
+            method, _, where = of.partition(" ")
+            operation = document["paths"][where][method.lower()]
+            done = operation["responses"]["201" if "201" in operation["responses"] else "200"]
+            content = done.setdefault("content", {}).setdefault("application/json", {})
+            content["example"] = act["answer"]
+            content["schema"] = content.get("schema") or {"type": "object"}
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                body["example"] = act["request"]
 
 
 def _response(status: int) -> dict[str, Any]:
@@ -121,7 +138,8 @@ def _groups(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The operations by their tag, as the page shows them."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, method, operation in _operations(document):
-        content = operation["responses"].get("200", {}).get("content", {})
+        done = operation["responses"]
+        content = done.get("201", done.get("200", {})).get("content", {})
         shown = {**operation, "path": path, "method": method, "media": [*content]}
         shown["example"] = content.get("application/json", {}).get("example")
         groups.setdefault((operation.get("tags") or ["other"])[0], []).append(shown)

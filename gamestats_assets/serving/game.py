@@ -18,7 +18,8 @@ class Game:
         name: of its schema in PostgreSQL.
         title: as people know it.
         folder: with its `templates` and `texts`; a text `<name>.about` says what there is, and `<name>.begin` by which
-            command more comes. `examples.json` has an answer of each of its API's routes, by the path.
+            command more comes. `examples.json` has an answer of each of its API's routes, by the path; `acts.json` what
+            is asked and answered at those of admins, by method and path.
         api: routes below `/api/v1`.
         pages: routes of pages.
         start: where its pages begin; None while it has none.

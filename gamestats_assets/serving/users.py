@@ -152,9 +152,15 @@ def give_role(
         Whether it was not held before.
 
     Raises:
-        EntryError: when there is no such role, or it cannot be of one season.
+        EntryError: when there is no such role, season or division, or it cannot be of one season.
     """
     place = _place(role, season_id, division_id)
+    for kind, query in (
+        ("season", "SELECT season_id FROM ops.seasons WHERE season_id = %s"),
+        ("division", "SELECT division_id FROM ops.divisions WHERE division_id = %s"),
+    ):
+        if (number := place[f"{kind}_id"]) is not None and not ops.rows(conn, query, [number]):
+            raise EntryError(f"There is no {kind} numbered {number}.", f"{kind}_id")
     given = ops.rows(
         conn,
         "INSERT INTO accounts.roles (user_id, role, season_id, division_id) VALUES (%s, %s, %s, %s) "

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,14 @@ import httpx
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.pubg.serving.tournaments import ROUTES
+from gamestats_assets.serving import describing
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.simulated import own_server
 
 EXAMPLES = PUBG.folder / "examples.json"
 PUBLISHED_AT = "2026-10-10T18:31:00Z"
@@ -53,6 +59,13 @@ def answers(client: httpx.Client) -> dict[str, Any]:
     return found
 
 
+def acts_of(acts: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
+    """Acts by the file that has them."""
+    games = {of: act for of, act in acts.items() if "/tournaments" in of}
+    rest = {of: act for of, act in acts.items() if of not in games}
+    return {PUBG.folder / "acts.json": games, Path(describing.__file__).parent / "acts.json": rest}
+
+
 def write() -> None:
     """Write the examples anew."""
     folder = Path(tempfile.mkdtemp(prefix="gamestats-examples-"))
@@ -65,6 +78,10 @@ def write() -> None:
     finally:
         stop_embedded(settings)
         shutil.rmtree(folder, ignore_errors=True)
+    with own_server() as (client, url), closing(browser_of(client, url, "ann", "admin")) as ann:
+        acts = acts_done(ann)
+    for path, own in acts_of(acts).items():
+        path.write_text(json.dumps(own, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     EXAMPLES.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

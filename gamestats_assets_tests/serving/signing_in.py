@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from contextlib import closing
+
 import httpx
 from pydantic import SecretStr
 
@@ -37,3 +41,15 @@ def browser_of(site: httpx.Client, url: str, name: str, *roles: str) -> httpx.Cl
     assert answer.status_code == 303, answer.text
     browser.headers["X-CSRF-Token"] = browser.get(f"{AUTH}/me").json()["csrf_token"]
     return browser
+
+
+def admins(site: httpx.Client, url: str) -> Callable[[], dict[str, str]]:
+    """Gives the headers of an admin who signs in anew, each time another one: what one does may end it for that one."""
+    numbers = itertools.count(1)
+
+    def headers() -> dict[str, str]:
+        with closing(browser_of(site, url, f"admin {next(numbers)}", "admin")) as browser:
+            cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+            return {"Cookie": cookies, "X-CSRF-Token": browser.headers["X-CSRF-Token"]}
+
+    return headers

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,13 +17,17 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches import matches
 from gamestats_assets.pubg.tables import Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
 from gamestats_assets.pubg.tables.ops import SNAPSHOTS, RoundStatusChanges
 from gamestats_assets.serving import sessions, users
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.season import SimulatedSeason, derived, run
+from gamestats_assets_tests.serving.served import served
 
 MATCHES = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)
 
@@ -67,6 +75,22 @@ def as_entered(url: str, frames: Mapping[type[Table], pl.DataFrame]) -> dict[typ
     """The matches of some frames, with what is entered now."""
     entered = {table: ops.snapshot(SecretStr(url), table) for table in SNAPSHOTS if table in frames}
     return {**{table: frames[table] for table in MATCHES}, **entered}
+
+
+@contextmanager
+def own_server() -> Iterator[tuple[httpx.Client, str]]:
+    """The simulated season, served: a client, and the address of PostgreSQL."""
+    folder = Path(tempfile.mkdtemp(prefix="gamestats-fuzz-"))
+    settings = Settings(data=str(folder), postgres_url=None)
+    try:
+        with database(start_embedded(settings)) as url:
+            ops.migrate(SecretStr(url))
+            enter_and_publish(url, SimulatedSeason())
+            with served(url) as client:
+                yield client, url
+    finally:
+        stop_embedded(settings)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -12,10 +13,14 @@ from jsonschema import Draft202012Validator
 
 from gamestats_assets.pubg.serving.tournaments import ROUTES
 from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.serving.examples import EXAMPLES, answers
+from gamestats_assets_tests.pubg.season import SimulatedSeason
+from gamestats_assets_tests.serving.admin_examples import acts_done
+from gamestats_assets_tests.serving.examples import EXAMPLES, acts_of, answers
 from gamestats_assets_tests.serving.fuzzing import fuzz
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import admins, browser_of
+from gamestats_assets_tests.serving.simulated import enter_and_publish
 
 ROOT = "/api/v1/tournaments"
 
@@ -51,6 +56,45 @@ def test_every_route_is_described_with_an_example_that_fits_its_model(document: 
             assert parameter["description"], (route.path, parameter["name"])
 
 
+@pytest.fixture(scope="module")
+def office(postgres_url: str, ops_template: str) -> Iterator[tuple[httpx.Client, str]]:
+    with database(postgres_url, ops_template) as url:
+        enter_and_publish(url, SimulatedSeason())
+        with served(url) as site:
+            yield site, url
+
+
+def test_acts_of_admins_are_described_with_what_is_asked_and_answered(office: tuple[httpx.Client, str]) -> None:
+    """To write them anew: python -m gamestats_assets_tests.serving.examples"""
+    site, url = office
+    with closing(browser_of(site, url, "ann", "admin")) as ann:
+        done = acts_done(ann)
+    for path, acts in acts_of(done).items():
+        assert json.loads(path.read_bytes()) == acts, path
+    document = site.get("/api/v1/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith(ROOT) or "204" in operation["responses"]:
+                continue
+            answered = operation["responses"]["201" if "201" in operation["responses"] else "200"]
+            content = answered["content"]["application/json"]
+            model = {**content["schema"], "components": document["components"]}
+            Draft202012Validator(model).validate(content["example"])
+            for kind, body in operation.get("requestBody", {}).get("content", {}).items():
+                assert body["example"], (method, path, kind)
+            assert operation["summary"], (method, path)
+
+
+def test_admins_are_answered_as_described_whatever_they_ask(office: tuple[httpx.Client, str]) -> None:
+    site, url = office
+    statuses, _ = fuzz(str(site.base_url).rstrip("/"), 2, only="/api/v1/a", headers=admins(site, url))
+    assert statuses["200"]
+    assert statuses["422"]
+    with closing(browser_of(site, url, "bea", "admin")) as bea:
+        answer = bea.put("/api/v1/admin/users/1/roles", json={"role": "tournament_admin", "division_id": 99})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "There is no division numbered 99.")
+
+
 def test_every_failure_is_a_problem(document: dict[str, Any]) -> None:
     components = document["components"]
     for path, operations in document["paths"].items():
@@ -67,7 +111,7 @@ def test_every_failure_is_a_problem(document: dict[str, Any]) -> None:
 
 
 def test_answers_are_as_described_whatever_is_asked(client: httpx.Client) -> None:
-    statuses = fuzz(str(client.base_url).rstrip("/"), 12, only=ROOT)
+    statuses, _ = fuzz(str(client.base_url).rstrip("/"), 12, only=ROOT)
     assert statuses.keys() <= {"200", "404", "422"}
     assert statuses["200"]
     assert statuses["422"]
