@@ -155,12 +155,13 @@ def give_role(
         EntryError: when there is no such role, season or division, or it cannot be of one season.
     """
     place = _place(role, season_id, division_id)
-    for kind, query in (
-        ("season", "SELECT season_id FROM ops.seasons WHERE season_id = %s"),
-        ("division", "SELECT division_id FROM ops.divisions WHERE division_id = %s"),
-    ):
-        if (number := place[f"{kind}_id"]) is not None and not ops.rows(conn, query, [number]):
-            raise EntryError(f"There is no {kind} numbered {number}.", f"{kind}_id")
+    lacks_season = season_id and not ops.rows(conn, "SELECT FROM ops.seasons WHERE season_id = %s", [season_id])
+    lacks_division = division_id and not ops.rows(
+        conn, "SELECT FROM ops.divisions WHERE division_id = %s", [division_id]
+    )
+    if lacks_season or lacks_division:
+        kind, number = ("division", division_id) if lacks_division else ("season", season_id)
+        raise EntryError(f"There is no {kind} numbered {number}.", f"{kind}_id")
     given = ops.rows(
         conn,
         "INSERT INTO accounts.roles (user_id, role, season_id, division_id) VALUES (%s, %s, %s, %s) "
