@@ -161,7 +161,7 @@ def versions(url: SecretStr | str) -> dict[str, int]:
 
 
 def rows(
-    conn: psycopg.Connection, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    conn: psycopg.Connection, query: LiteralString | sql.Composed, parameters: Sequence[Any] | Mapping[str, Any] = ()
 ) -> list[Row]:
     """The rows of a query with bound parameters."""
     with explained("ops"), conn.cursor(row_factory=dict_row) as cursor:

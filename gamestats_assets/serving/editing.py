@@ -3,7 +3,7 @@
 Every row has a version, which names what is entered in it. A change says which version it is of, and is refused where
 the row is another by then: the message tells what changed meanwhile, and nothing is overwritten. Every change stands in
 `ops.entry_history`, from which it can be taken back, and in the audit log. Who may enter things for one season or
-division is kept to it.
+division sees and enters nothing else.
 
 All of it is in the transaction of the caller, which ends when something is refused.
 """
@@ -137,7 +137,10 @@ class Editor:
     # ------------------------------------------------------------ reading
 
     def rows(self, **where: Any) -> list[Row]:
-        """Rows with their versions, in the order of lists."""
+        """Rows that the person may edit, with their versions, in the order of lists."""
+        return [row for row in self._rows(**where) if self._may(row)]
+
+    def _rows(self, **where: Any) -> list[Row]:
         found = self.thing.rows(self.conn, **where)
         query = sql.SQL("SELECT {key}, md5(ops.entry_of(to_jsonb(t))::text) FROM {table} t WHERE {key} = ANY(%s)")
         keys = [row[self.thing.key] for row in found]
@@ -149,20 +152,21 @@ class Editor:
         """One row with its version.
 
         Raises:
-            ProblemError: 404 when there is none.
+            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
         """
         if (found := self._row(key)) is None:
             raise ProblemError(404, f"There is no {self.thing.kind} {str(key)[:80]!r}.")
+        self._allow(found)
         return found
 
     def as_seen(self, key: int | str, version: str) -> Row:
         """A row as somebody saw it by its version; as it is now where nobody knows.
 
         Raises:
-            ProblemError: 404 when there is none.
+            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
         """
         row = self.row(key)
-        for entry in [] if row["version"] == version else self.history(key):
+        for entry in [] if row["version"] == version else self._history(key):
             if entry["before"] is not None and self._version(entry["before"]) == version:
                 return {**row, **self._restored(entry["before"])}
         return row
@@ -174,12 +178,22 @@ class Editor:
             ProblemError: 404 when there is none, 403 when it is not the person's to edit.
         """
         self._lock(key)
-        row = self.row(key)
-        self._allow(row)
-        return row
+        return self.row(key)
 
     def history(self, key: int | str) -> list[Row]:
-        """What became of a row, the newest first: `entry_history_id`, `before`, `after`, `changed_at`, `changed_by`."""
+        """What became of a row, the newest first: `entry_history_id`, `before`, `after`, `changed_at`, `changed_by`.
+
+        Raises:
+            ProblemError: 403 when it is not the person's to edit.
+        """
+        entries = self._history(key)
+        if (row := self._row(key) or self._as_it_was(key, entries)) is not None:
+            self._allow(row)
+        elif entries and not self.person.may(self.of.role):
+            raise ProblemError(403, "It was removed, and so was what it was of.")
+        return entries
+
+    def _history(self, key: int | str) -> list[Row]:
         query = """
             SELECT entry_history_id, before, after, changed_at, changed_by FROM ops.entry_history
             WHERE table_name = %s AND row_key = %s ORDER BY entry_history_id DESC
@@ -239,7 +253,7 @@ class Editor:
             ProblemError: when nothing is to be undone, or it cannot stand any more.
         """
         row = self._held(key, version, may_lack=True)
-        entries = self.history(key)
+        entries = self._history(key)
         chosen = [each for each in entries if entry_history_id in (None, each["entry_history_id"])]
         if not chosen:
             raise ProblemError(404, f"There is no such change of {self.thing.kind} {str(key)[:80]!r}.")
@@ -283,17 +297,28 @@ class Editor:
         self.conn.execute(query, [key])
 
     def _row(self, key: int | str) -> Row | None:
-        return next(iter(self.rows(**{self.thing.key: key})), None)
+        return next(iter(self._rows(**{self.thing.key: key})), None)
+
+    def _as_it_was(self, key: int | str, entries: Sequence[Row]) -> Row | None:
+        """A row that was removed; None where there was none, or what it was of is removed too."""
+        if not entries or entries[0]["before"] is None:
+            return None
+        try:
+            with self.conn.transaction(force_rollback=True):
+                self._restore(key, entries[0]["before"], is_new=True)
+                return self._row(key)
+        except RefusedEntryError:
+            return None
 
     def _held(self, key: int | str, version: str, *, may_lack: bool = False) -> Any:
         self._lock(key)
         row = self._row(key)
-        if row is None and not (may_lack and not version):
-            self._refuse_removed(key)
-        if row is not None and row["version"] != version:
-            raise ProblemError(412, self._meanwhile(row, version), headers={"ETag": f'"{row["version"]}"'})
         if row is not None:
             self._allow(row)
+            if row["version"] != version:
+                raise ProblemError(412, self._meanwhile(row, version), headers={"ETag": f'"{row["version"]}"'})
+        elif not (may_lack and not version):
+            self._refuse_removed(key)
         return row
 
     def _refuse_removed(self, key: int | str) -> None:
@@ -352,17 +377,21 @@ class Editor:
             "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
         }
 
+    def _may(self, row: Row) -> bool:
+        return self.person.may(self.of.role) or all(
+            self.person.may(self.of.role, season_id=season, division_id=division)
+            for season, division in self.of.belongs(self.conn, row)
+        )
+
     def _allow(self, row: Row) -> None:
-        for season, division in self.of.belongs(self.conn, row):
-            if not self.person.may(self.of.role, season_id=season, division_id=division):
-                where = row.get("division") or row.get("season") or "what is of no season"
-                raise ProblemError(403, f"Your right to enter things does not reach to {where}.")
+        if not self._may(row):
+            where = row.get("division") or row.get("season") or "what is of no season"
+            raise ProblemError(403, f"Your right to enter things does not reach to {where}.")
 
     def _written(self, done: Entered, before: Row | None, key: int | str, verb: str = "") -> Edit:
         after = None if done.outcome == "removed" else self.row(key)
-        self._allow(after or done.row)
         if done.outcome != "unchanged":
-            last = self.history(key)[0]
+            last = self._history(key)[0]
             act = f"{self.thing.kind}.{verb or _ACTS[done.outcome]}"
             audit(self.conn, self.person, act, done.what, last["before"], last["after"])
         return Edit(done, after)

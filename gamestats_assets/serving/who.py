@@ -49,6 +49,21 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where a role is held.
+
+    Attributes:
+        everywhere: whether it is of no season and no division alone.
+        seasons: those that it is of, by number.
+        divisions: those that it is of, by number.
+    """
+
+    everywhere: bool
+    seasons: tuple[int, ...] = ()
+    divisions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """A user who is signed in.
 
@@ -73,6 +88,15 @@ class Person:
             or (held.division_id is not None and held.division_id == division_id)
             for held in self.roles
             if held.role == role
+        )
+
+    def places(self, role: Role) -> Places:
+        """Where the person may what a role may."""
+        held = [each for each in self.roles if each.role == role]
+        return Places(
+            self.may(role),
+            tuple(each.season_id for each in held if each.season_id is not None),
+            tuple(each.division_id for each in held if each.division_id is not None),
         )
 
     def may_somewhere(self, role: Role) -> bool:

@@ -353,12 +353,38 @@ def test_an_admin_of_one_division_edits_nothing_else(office: Office) -> None:
         ("/rounds/11", {"status": "active"}),
         ("/schedule/111", {"map_name": "Rondo"}),
     ):
-        refused(dora.ask("PATCH", path, row(dora, path)[1], json=change), 403)
+        refused(dora.ask("PATCH", path, row(office.ann, path)[1], json=change), 403)
+        for seen in (path, f"{path}/history"):
+            refused(dora.ask("GET", seen), 403)
     # A match of another division is not hers to take, nor to throw out.
     fun, own = {"is_tournament_match": False, "reason": "fun"}, {"round_id": 21, "reason": "ours"}
     refused(dora.ask("PUT", "/matches/d1r1m1/override", json=fun), 403)
     refused(dora.ask("PUT", "/matches/d1r1m1/override", json=own), 403)
     refused(dora.ask("POST", "/players", json={"player": "T05_Player2"}), 403)
+    # Lists tell what is hers.
+    for path, column in (
+        ("teams", "division"),
+        ("rounds", "division"),
+        ("schedule", "division"),
+        ("matches", "division"),
+    ):
+        listed, all_of_them = (who.ask("GET", f"/{path}").json()["data"] for who in (dora, office.ann))
+        assert {each[column] for each in listed[path]} == {"Div 2"}
+        assert 0 < listed["total_count"] < all_of_them["total_count"]
+    assert {each["division"] for each in of_season.ask("GET", "/rounds").json()["data"]["rounds"]} > {"Div 2"}
+    # Somebody of another division's roster is not hers to track; of her own teams', or new on one of them, is.
+    for given in ({"player": "T18_Player2"}, {"player": "Newcomer", "team_id": 18}):
+        done(dora.ask("POST", "/players", json=given), 201)
+    listed = dora.ask("GET", "/players").json()["data"]["players"]
+    assert {each["player"] for each in listed} == {"T18_Player2", "Newcomer"}
+    # What she removed she may bring back; what others removed is not hers to see.
+    taken, kept = row(dora, "/schedule/211"), row(office.ann, "/schedule/116")
+    for admin, (slot, version) in ((dora, taken), (office.ann, kept)):
+        done(admin.ask("DELETE", f"/schedule/{slot['scheduled_match_id']}", version))
+    refused(dora.ask("GET", "/schedule/116/history"), 403)
+    refused(dora.ask("POST", "/schedule/116/undo"), 403)
+    done(dora.ask("POST", "/schedule/211/undo"))
+    done(office.ann.ask("POST", "/schedule/116/undo"))
     decided = done(dora.ask("PUT", "/matches/d2r1m2/override", json=fun))["row"]
     done(dora.ask("DELETE", "/matches/d2r1m2/override", decided["version"]))
     rows = "division,round,match,scheduled_at\n{},1,1,{}\n"
@@ -366,7 +392,7 @@ def test_an_admin_of_one_division_edits_nothing_else(office: Office) -> None:
     asked: Any = {"params": {"season": "fall-2026"}}
     done(dora.ask("POST", "/schedule/import", content=own_row.encode(), **asked))
     refused(dora.ask("POST", "/schedule/import", content=other_row.encode(), **asked), 403)
-    assert row(dora, "/schedule/111")[0]["scheduled_at"] == "2026-10-17T20:00:00Z"
+    assert row(office.ann, "/schedule/111")[0]["scheduled_at"] == "2026-10-17T20:00:00Z"
 
 
 def test_a_forged_request_is_refused(office: Office) -> None:

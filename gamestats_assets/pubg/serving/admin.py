@@ -206,7 +206,7 @@ def matches(request: Request, person: Admin, asked: Annotated[admin_lists.Matche
     With a division, those of the season that are of no division are told too.
     """
     with request.state.writing() as conn:
-        found, total = admin_lists.matches(conn, asked)
+        found, total = admin_lists.matches(conn, person, asked)
     return answer({"data": {"matches": found, "total_count": total}})
 
 
@@ -300,8 +300,8 @@ def backfills(
     request: Request, person: Admin, state: Annotated[Literal["all", "unfinished"], Query()] = "all"
 ) -> Response:
     """The backfills of tracked players, the newest first."""
-    with request.state.writing() as conn:
-        found = admin_lists.backfills(conn)
+    with editing(request, PLAYERS, person) as editor:
+        found = admin_lists.backfills(editor.conn, [row["tracked_player_id"] for row in editor.rows()])
     shown = [row for row in found if state == "all" or row["state"] not in ("completed", "cancelled")]
     return answer({"data": {"backfills": shown, "total_count": len(shown)}})
 
@@ -313,7 +313,7 @@ def backfill(request: Request, person: Admin, player_id: Number) -> Response:
     """The backfills of a tracked player, the newest first."""
     with editing(request, PLAYERS, person) as editor:
         editor.row(player_id)
-        found = admin_lists.backfills(editor.conn, player_id)
+        found = admin_lists.backfills(editor.conn, [player_id])
     return answer({"data": {"backfills": found, "total_count": len(found)}})
 
 
@@ -323,7 +323,7 @@ def start_backfill(request: Request, person: Admin, player_id: Number, body: adm
     with request.state.writing() as conn:
         row = Editor(PLAYERS, conn, person).hold(player_id)
         number = admin_lists.start(conn, person, row, body)
-        found = admin_lists.backfills(conn, player_id)
+        found = admin_lists.backfills(conn, [player_id])
     return answer({"data": next(each for each in found if each["backfill_id"] == number)}, 201)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import psycopg
+from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
 from gamestats_assets.lakehouse import ops
@@ -86,7 +87,12 @@ class Validation(BaseModel):
     data: _Matches
 
 
-_MATCHES = """
+_OF_PLACES = sql.SQL("""
+    (%(everywhere)s OR s.season_id = ANY(%(seasons)s::bigint[]) OR EXISTS (
+        SELECT FROM ops.divisions d
+        WHERE d.season_id = s.season_id AND d.division = m.division AND d.division_id = ANY(%(divisions)s::bigint[])))
+""")
+_MATCHES = sql.SQL("""
     SELECT m.match_id, m.started_at, m.map_name, m.players, m.team_count, m.unmatched_player_count, m.validation_status,
            m.is_tournament_match, m.season, m.division, m.group_name, m.round_id, r.round_number AS round, r.round_name,
            m.scheduled_match_id, m.match_number, m.is_overridden, m.override_reason, m.overridden_by,
@@ -97,7 +103,7 @@ _MATCHES = """
                 AS concerns
             FROM pubg.match_validation c WHERE c.match_id = m.match_id AND c.match_date = m.match_date
         ) v ON true
-    WHERE m.validation_status IS NOT NULL
+    WHERE m.validation_status IS NOT NULL AND {of_places}
         AND (%(validation_status)s::text IS NULL OR m.validation_status = %(validation_status)s)
         AND (NOT %(needs_attention)s OR v.concerns IS NOT NULL)
         AND (%(season)s::text IS NULL OR m.season = %(season)s)
@@ -107,28 +113,38 @@ _MATCHES = """
         AND (%(date_from)s::date IS NULL OR m.started_at >= %(date_from)s)
         AND (%(date_to)s::date IS NULL OR m.started_at < %(date_to)s::date + 1)
     ORDER BY m.started_at DESC, m.match_id LIMIT %(limit)s OFFSET %(offset)s
-"""
+""").format(of_places=_OF_PLACES)
 
 
-def matches(conn: psycopg.Connection, asked: MatchesAsked, match_id: str | None = None) -> tuple[list[Row], int]:
-    """A page of the matches that are asked for, and how many there are; or of these the one of an id."""
+def matches(
+    conn: psycopg.Connection, person: Person, asked: MatchesAsked, match_id: str | None = None
+) -> tuple[list[Row], int]:
+    """A page of the matches that are asked for and that the person may decide of, and how many there are; or of these
+    the one of an id."""
     if not has_table(conn, "pubg", "match_validation") or not has_table(conn, "pubg", "matches"):
         return [], 0
     span = {"limit": asked.page_size, "offset": (asked.page - 1) * asked.page_size}
-    found = ops.rows(conn, _MATCHES, {**asked.model_dump(), **span, "match_id": match_id})
+    found = ops.rows(conn, _MATCHES, {**asked.model_dump(), **span, "match_id": match_id, **_places(person)})
     total = found[0]["total"] if found else 0
     return [{name: value for name, value in row.items() if name != "total"} for row in found], total
 
 
-def counts(conn: psycopg.Connection) -> Mapping[str, int]:
-    """How many matches have each validation status."""
+def counts(conn: psycopg.Connection, person: Person) -> Mapping[str, int]:
+    """How many matches that the person may decide of have each validation status."""
     if not has_table(conn, "pubg", "matches"):
         return {}
-    query = """
-        SELECT validation_status, count(*) AS matches FROM pubg.matches
-        WHERE validation_status IS NOT NULL GROUP BY validation_status
-    """
-    return {row["validation_status"]: row["matches"] for row in ops.rows(conn, query)}
+    return {row["validation_status"]: row["matches"] for row in ops.rows(conn, _COUNTS, _places(person))}
+
+
+_COUNTS = sql.SQL("""
+    SELECT m.validation_status, count(*) AS matches FROM pubg.matches m LEFT JOIN ops.seasons s ON s.season = m.season
+    WHERE m.validation_status IS NOT NULL AND {of_places} GROUP BY m.validation_status
+""").format(of_places=_OF_PLACES)
+
+
+def _places(person: Person) -> dict[str, Any]:
+    places = person.places("tournament_admin")
+    return {"everywhere": places.everywhere, "seasons": [*places.seasons], "divisions": [*places.divisions]}
 
 
 def played_in(conn: psycopg.Connection, round_id: int) -> Mapping[int, Row]:
@@ -244,7 +260,7 @@ _BACKFILLS = """
                AS is_fresh, p.taken - p.began_taken AS taken_since, p.measured_at - p.began_at AS since
     FROM ops.backfills b JOIN ops.tracked_players t USING (tracked_player_id)
         LEFT JOIN ops.backfill_progress p USING (tracked_player_id)
-    WHERE %s::bigint IS NULL OR tracked_player_id = %s
+    WHERE tracked_player_id = ANY(%s)
     ORDER BY b.requested_at DESC, b.backfill_id DESC
 """
 _PUBLISHED = """
@@ -256,9 +272,9 @@ _PUBLISHED = """
 """
 
 
-def backfills(conn: psycopg.Connection, tracked_player_id: int | None = None) -> list[Row]:
-    """Backfills of one tracked player or of all, the newest first, and how far their players are."""
-    found = ops.rows(conn, _BACKFILLS, [_RUNNING_S, tracked_player_id, tracked_player_id])
+def backfills(conn: psycopg.Connection, players: Collection[int]) -> list[Row]:
+    """Backfills of tracked players, given by their numbers, the newest first, and how far their players are."""
+    found = ops.rows(conn, _BACKFILLS, [_RUNNING_S, [*players]])
     published: dict[str, Row] = {}
     if has_table(conn, "pubg", "player_backfill_status"):
         accounts = [row["account_id"] for row in found if row["taken"] is None]

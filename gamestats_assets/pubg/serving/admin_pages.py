@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import UTC_ZONE
 from gamestats_assets.lakehouse.entry_fields import DAY, Field, whole
 from gamestats_assets.lakehouse.ops import Row
@@ -18,7 +17,7 @@ from gamestats_assets.pubg.entered import ROUND, SLOT
 from gamestats_assets.pubg.entered.players import BACKFILL_DAYS
 from gamestats_assets.pubg.entered.teams import zone_of_season
 from gamestats_assets.pubg.serving import admin_lists, editables
-from gamestats_assets.pubg.serving.editables import OVERRIDES, PLAYERS, ROUNDS, SLOTS
+from gamestats_assets.pubg.serving.editables import DIVISIONS, OVERRIDES, PLAYERS, ROUNDS, SLOTS, TEAMS
 from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
 from gamestats_assets.serving import edit_forms
 from gamestats_assets.serving.edit_pages import Form, Submitted, act, edit_pages, gone_on, outcome, page, wanted
@@ -49,8 +48,8 @@ _COPY = (
 def home(request: Request, person: Admin) -> Response:
     """What there is to administer: seasons with their divisions and rounds, and how much needs a person."""
     with request.state.writing() as conn:
-        rounds = ROUND.rows(conn)
-        attention = admin_lists.matches(conn, admin_lists.MatchesAsked(needs_attention=True, page_size=1))[1]
+        rounds = Editor(ROUNDS, conn, person).rows()
+        attention = admin_lists.matches(conn, person, admin_lists.MatchesAsked(needs_attention=True, page_size=1))[1]
     things = [(each.path, edit_forms.label_of(each.path)) for each in editables.ALL if each.path != "overrides"]
     things.append((OVERRIDES.path, "Decisions on matches"))
     divisions: dict[tuple[str, str], list[Row]] = {}
@@ -69,7 +68,7 @@ def _schedule(request: Request, person: Person, round_id: int, **others: Any) ->
         of_round = Editor(ROUNDS, conn, person).row(round_id)
         slots = Editor(SLOTS, conn, person).rows(round_id=round_id)
         played = admin_lists.played_in(conn, round_id)
-        rounds = ROUND.rows(conn, division_id=of_round["division_id"])
+        rounds = Editor(ROUNDS, conn, person).rows(division_id=of_round["division_id"])
     zone = zone_of_season(of_round)
     lines = [
         {
@@ -169,9 +168,9 @@ def _matches(request: Request, person: Person, **others: Any) -> Response:
         errors = {str(each["loc"][-1]): each["msg"] for each in error.errors()}
         asked = admin_lists.MatchesAsked()
     with request.state.writing() as conn:
-        found, total = admin_lists.matches(conn, asked)
-        counts = admin_lists.counts(conn)
-        divisions = ops.rows(conn, "SELECT DISTINCT division FROM ops.divisions ORDER BY 1")
+        found, total = admin_lists.matches(conn, person, asked)
+        counts = admin_lists.counts(conn, person)
+        divisions = dict.fromkeys(row["division"] for row in Editor(DIVISIONS, conn, person).rows())
         overrides = {row["match_id"]: row for row in Editor(OVERRIDES, conn, person).rows()}
     values = {
         "asked": {**asked.model_dump(), **given},
@@ -181,7 +180,7 @@ def _matches(request: Request, person: Person, **others: Any) -> Response:
         "page_number": asked.page,
         "counts": counts,
         "statuses": VALIDATION_STATUSES,
-        "divisions": edit_forms.choices([row["division"] for row in divisions], "All"),
+        "divisions": edit_forms.choices([*divisions], "All"),
         "marks": _STATUS,
         "local": _local,
         "overrides": overrides,
@@ -207,12 +206,12 @@ def match_page(request: Request, person: Admin, match_id: str) -> Response:
 def _match(request: Request, person: Person, match_id: str, form: Submitted | None = None, **others: Any) -> Response:
     told, status = outcome(**others)
     with request.state.writing() as conn:
-        found = next(iter(admin_lists.matches(conn, admin_lists.MatchesAsked(), match_id)[0]), None)
+        found = next(iter(admin_lists.matches(conn, person, admin_lists.MatchesAsked(), match_id)[0]), None)
         editor = Editor(OVERRIDES, conn, person)
         row = next(iter(editor.rows(match_id=match_id)), None)
         entries = editor.history(match_id)
         near = found["started_at"] if found else datetime.now(UTC)
-        places = _places(conn, near)
+        places = _places(conn, person, near)
         history = [
             {"number": each["entry_history_id"], "at": each["changed_at"], "by": each["changed_by"]}
             | {"changes": editor.told(each, UTC_ZONE)}
@@ -257,10 +256,11 @@ def _place_now(row: Row | None) -> str:
     return f"slot {row['scheduled_match_id']}" if row["scheduled_match_id"] else f"round {row['round_id']}"
 
 
-def _places(conn: psycopg.Connection, near: datetime) -> list[tuple[str, str]]:
+def _places(conn: psycopg.Connection, person: Person, near: datetime) -> list[tuple[str, str]]:
     """Slots and rounds about a moment that a match can be given, as pairs of a value and a text."""
-    slots = [row for row in SLOT.rows(conn) if abs(row["scheduled_at"] - near) <= _AROUND]
-    rounds = [row for row in ROUND.rows(conn) if row["first_day"] - _AROUND <= near.date() <= row["last_day"] + _AROUND]
+    slots = [row for row in Editor(SLOTS, conn, person).rows() if abs(row["scheduled_at"] - near) <= _AROUND]
+    found = Editor(ROUNDS, conn, person).rows()
+    rounds = [row for row in found if row["first_day"] - _AROUND <= near.date() <= row["last_day"] + _AROUND]
     told = []
     for row in slots:
         at = edit_forms.text(row["scheduled_at"], zone_of_season(row))
@@ -324,8 +324,8 @@ def _tracking(
     with request.state.writing() as conn:
         seen = admin_lists.preview(conn, name, days) if name else None
         players = Editor(PLAYERS, conn, person).rows()
-        backfills = admin_lists.backfills(conn)
-        teams = ops.rows(conn, _TEAMS)
+        backfills = admin_lists.backfills(conn, [row["tracked_player_id"] for row in players])
+        teams = Editor(TEAMS, conn, person).rows()
     newest: dict[int, Row] = {}
     for each in backfills:
         newest.setdefault(each["tracked_player_id"], each)
@@ -343,12 +343,6 @@ def _tracking(
         "title": "Tracked players",
     }
     return page(request, person, "pubg/admin_tracking.html", {**values, **told}, status=status)
-
-
-_TEAMS = """
-    SELECT team_id, season, division, team_name FROM ops.teams JOIN ops.divisions USING (division_id)
-        JOIN ops.seasons USING (season_id) ORDER BY season_id DESC, division_id, team_name
-"""
 
 
 @router.get("/tracking")

@@ -49,6 +49,19 @@ def _place_of_match(conn: psycopg.Connection, row: Row) -> Collection[tuple[int 
     return places or {(None, None)}
 
 
+_ON_ROSTERS = """
+    SELECT DISTINCT d.season_id, d.division_id
+    FROM ops.roster_entries e JOIN ops.teams t USING (team_id) JOIN ops.divisions d USING (division_id)
+    WHERE e.account_id = %s OR (e.account_id IS NULL AND e.player_name = %s)
+"""
+
+
+def _places_of_player(conn: psycopg.Connection, row: Row) -> Collection[tuple[int | None, int | None]]:
+    """Where a tracked player is on a roster."""
+    found = ops.rows(conn, _ON_ROSTERS, [row["account_id"], row["player_name"]])
+    return [(each["season_id"], each["division_id"]) for each in found] or [(None, None)]
+
+
 _STANDINGS = Standings()
 SEASONS = Editable(SEASON, "seasons", effects=_STANDINGS)
 DIVISIONS = Editable(DIVISION, "divisions", effects=_STANDINGS)
@@ -79,7 +92,9 @@ OVERRIDES = Editable(
     effects=_STANDINGS,
     left_out=("admin",),
 )
-PLAYERS = Editable(TRACKED_PLAYER, "players", known=PublishedMatches, take=PLAYER_FILE.take)
+PLAYERS = Editable(
+    TRACKED_PLAYER, "players", known=PublishedMatches, belongs=_places_of_player, take=PLAYER_FILE.take
+)
 ALL = (SEASONS, DIVISIONS, GROUPS, TEAMS, ROSTERS, ROUNDS, SLOTS, OVERRIDES, PLAYERS)
 
 _DECISIONS = ("is_tournament_match", "validation_status", "notes")
@@ -294,7 +309,8 @@ def track(
     """
     if not auto_backfill:
         given = {**given, "backfill_days": 0}
-    done = [Editor(PLAYERS, conn, person).add(**given)]
+    done = []
+    # Whoever may enter things for one division may track those on its rosters.
     if team_id is not None:
         teams = TEAM.rows(conn, team_id=team_id)
         if not teams:
@@ -304,7 +320,7 @@ def track(
         account = {} if given.get("account_id") is None else {"account_id": given["account_id"]}
         roster = Editor(ROSTERS, conn, person)
         done.append(roster.add(**names, player=given["player"], valid_from=valid_from or today, **account))
-    return done
+    return [Editor(PLAYERS, conn, person).add(**given), *done]
 
 
 def untrack(conn: psycopg.Connection, person: Person, number: int, version: str) -> Edit:
