@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import gamestats_assets
+
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -50,3 +52,17 @@ def keep(page: Page, name: str) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.wait_for_timeout(3000)
         page.screenshot(path=str(Path(folder, f"{name}.png")), full_page=True)
+
+
+_AXE = Path(gamestats_assets.__file__).parent / "serving/browser/node_modules/axe-core/axe.min.js"
+_SERIOUS = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
+    .filter((each) => ["serious", "critical"].includes(each.impact))
+    .map((each) => `${each.id}: ${each.nodes[0].html}`))"""
+
+
+def obstacles(page: Page) -> list[str]:
+    """Serious and critical obstacles that axe-core finds on a page, with the first place of each."""
+    if not _AXE.exists():
+        pytest.skip("axe-core is not there; `python -m hatchling build --hooks-only` brings it")
+    page.evaluate(f"() => {{ {_AXE.read_text()} }}")
+    return page.evaluate(_SERIOUS)

@@ -1,6 +1,6 @@
 """Users, their roles, and the audit log: for admins, as an API under `/api/v1/admin` and as pages under `/admin`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -167,7 +167,7 @@ def home(request: Request, person: Anyone) -> Response:
     return RedirectResponse(first[0], 303, {"Cache-Control": "no-store"})
 
 
-def _people(request: Request, person: Person, link: str = "", **others: Any) -> Response:
+def _people(request: Request, person: Person, link: str = "", leaving: Row | None = None, **others: Any) -> Response:
     told, status = outcome(**others)
     with request.state.writing() as conn:
         found = users.list_users(conn)
@@ -180,7 +180,7 @@ def _people(request: Request, person: Person, link: str = "", **others: Any) -> 
         text = f"{each['role']} of {words.get(place, place)}" if place else each["role"]
         roles.setdefault(each["user_id"], []).append((f"{each['role']} {place}".strip(), text))
     values = {"users": found, "roles": roles, "places": places, "given": users.GIVEN_ROLES, "title": "Users and roles"}
-    values |= {"link": link, "minutes": LINK_MINUTES}
+    values |= {"link": link, "minutes": LINK_MINUTES, "leaving": leaving}
     return page(request, person, "admin_users.html", {**values, **told}, status=status)
 
 
@@ -205,31 +205,36 @@ def _places(conn: psycopg.Connection) -> list[tuple[str, str]]:
 
 @pages.get("/users")
 def users_page(request: Request, person: Admin) -> Response:
-    """Users, and forms to add one, to give and take roles, to make a link that signs somebody in."""
+    """Users, and forms to add and remove one, to give and take roles, to make a link that signs somebody in."""
     return _people(request, person)
 
 
 @pages.post("/users")
 def act_on_users(request: Request, person: Admin, form: Form) -> Response:
-    """Add a user; give or take a role; make a one-time link."""
+    """Add a user; give or take a role; make a one-time link; remove one, once that is said twice."""
     verb = str(form.get("act", ""))
+    link, leaving, told = "", None, []
     try:
         with _told(), request.state.writing() as conn:
             if verb == "link":
                 row = _user(conn, _number(form, "user_id"))
                 site: Site = request.state.site
-                address = link_address(site.address(request), make_link(conn, row["user_id"]))
+                link = link_address(site.address(request), make_link(conn, row["user_id"]))
                 audit(conn, person, "user.link", f"user {row['user_id']}")
-                return _people(request, person, link=address)
-            told = _done(conn, person, form, verb)
+            elif verb == "remove":
+                leaving = _user(conn, _number(form, "user_id"))
+            else:
+                told = _done(conn, person, form, verb)
     except ProblemError as error:
         if error.status in (401, 403):
             raise
         return _people(request, person, problem=error)
+    if link or leaving:
+        return _people(request, person, link=link, leaving=leaving)
     return gone_on(request, "/admin/users", told)
 
 
-def _done(conn: psycopg.Connection, person: Person, form: Submitted, verb: str) -> Sequence[str]:
+def _done(conn: psycopg.Connection, person: Person, form: Submitted, verb: str) -> list[str]:
     if verb == "add":
         row = users.add_user(conn, person, str(form.get("name", "")))
         return [f"{row['name']} was added; a link signs {row['name']} in."]
@@ -238,6 +243,9 @@ def _done(conn: psycopg.Connection, person: Person, form: Submitted, verb: str) 
         role, place = str(form.get("role", "")), str(form.get("place", ""))
         users.give_role(conn, person, row, role, *_numbers(place))
         return [f"{row['name']} has the role {role}."]
+    if verb == "remove for good":
+        users.remove_user(conn, person, row)
+        return [f"{row['name']} is removed."]
     role, _, place = verb.removeprefix("take ").partition(" ")
     users.take_role(conn, person, row, role, *_numbers(place))
     return [f"{row['name']} has the role {role} no more."]
@@ -265,8 +273,16 @@ def log_page(
     """The audit log, the newest first."""
     with request.state.writing() as conn:
         found = audited(conn, before_id=before_id, most=_ACTS, about=_text(about))
+        names = {f"user {row['user_id']}": row["name"] for row in users.list_users(conn)}
     next_id = found[-1]["audit_id"] if len(found) == _ACTS else None
-    values = {"acts": found, "next_id": next_id, "about": about, "title": "Audit log", "differences": _differences}
+    values = {
+        "acts": found,
+        "next_id": next_id,
+        "about": about,
+        "title": "Audit log",
+        "differences": _differences,
+        "names": names,
+    }
     return page(request, person, "admin_log.html", values)
 
 

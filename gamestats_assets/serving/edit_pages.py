@@ -53,6 +53,7 @@ async def submitted(request: Request) -> Submitted:
 
 
 Form = Annotated[Submitted, Depends(submitted)]
+Back = Annotated[str, Query(max_length=1000, description="The page to go on to.")]
 
 
 def page(request: Request, person: Person, template: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
@@ -198,7 +199,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
         return listed(request, person)
 
     @router.post("/import")
-    def take_file(request: Request, person: Annotated[Person, Depends(may)], form: Form) -> Response:
+    def take_file(request: Request, person: Annotated[Person, Depends(may)], form: Form, back: Back = "") -> Response:
         file, is_preview = form.get("file"), is_tried(form)
         try:
             if of.take is None or not isinstance(file, Sent) or not file.content:
@@ -217,7 +218,8 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
         notes = list(dict.fromkeys([*(note for each in done.entered for note in each.notes), *done.notes]))
         if is_preview:
             return listed(request, person, would=told or ["Nothing: all of it is entered already."], notes=notes)
-        return gone_on(request, path, told or [f"{file.name}: all of it was entered already."], notes)
+        then = back if back.startswith(base) else path
+        return gone_on(request, then, told or [f"{file.name}: all of it was entered already."], notes)
 
     def adding(request: Request, person: Person, values: Mapping[str, Any], **others: Any) -> Response:
         told, status = outcome(**others)
@@ -265,7 +267,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
         person: Annotated[Person, Depends(may)],
         text: str,
         form: Form,
-        back: Annotated[str, Query(max_length=300)] = "",
+        back: Back = "",
     ) -> Response:
         key, version = key_of(text), str(form.get("version", ""))
         verb = wanted(form)

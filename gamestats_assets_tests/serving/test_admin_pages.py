@@ -1,25 +1,20 @@
-"""The admin pages in a browser without JavaScript: the four screens, users, and the log."""
+"""The admin pages in a browser: the four screens without JavaScript, users and the log, and what axe-core finds."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.season import SimulatedSeason
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.simulated import Admin, enter_and_publish, sign_in
-
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium on this machine; install Debian's `chromium`")
-PICTURES = os.environ.get("GAMESTATS_PICTURES")
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +32,18 @@ def site(url: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as found:
+        yield found
 
 
-def at(browser: Browser, site: httpx.Client, admin: Admin) -> Page:
-    """A page of somebody who is signed in, at a browser without JavaScript."""
+def at(browser: Browser, site: httpx.Client, admin: Admin, **settings: Any) -> Page:
+    """A page of somebody who is signed in, at a browser without JavaScript unless the settings have it."""
     base = str(site.base_url).rstrip("/")
-    context = browser.new_context(base_url=base, java_script_enabled=False)
+    context = browser.new_context(base_url=base, **{"java_script_enabled": False, **settings})
     context.add_cookies([{"name": "gamestats_session", "value": admin.token, "url": base}])
     page = context.new_page()
     page.set_default_timeout(10_000)
     return page
-
-
-def kept(page: Page, name: str) -> None:
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"admin-{name}.png", full_page=True)
 
 
 def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: str) -> None:
@@ -63,13 +53,13 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
     # The schedule: what was planned beside what was played; a slot is moved, and the second admin is told.
     page.goto("/admin")
     expect(page.get_by_role("heading", level=1)).to_have_text("Tournaments")
-    expect(page.get_by_text("6 matches need somebody")).to_be_visible()
+    expect(page.get_by_text("6 matches need a decision")).to_be_visible()
     page.locator(".card").filter(has_text="fall-2026 · Div 1").get_by_role("link", name="Round 1").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Round 1 schedule · Div 1")
     fourth = page.locator("#slot-114")
     expect(fourth).to_contain_text("Scheduled: 2026-10-18 00:15 Europe/Berlin, Vikendi")
-    expect(fourth).to_contain_text("Actual: d1r1m4 (00:35, Vikendi)")
-    kept(page, "schedule")
+    expect(fourth).to_contain_text("Actual: d1r1m4 (00:35, Vikendi) 20 min late")
+    keep(page, "admin-schedule")
     schedule = page.url
     other.goto(schedule)
     fourth.get_by_text("Edit", exact=True).click()
@@ -105,10 +95,10 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
 
     # What needs somebody, a decision with its effect told before, and undone after.
     page.get_by_role("link", name="Matches", exact=True).click()
-    page.get_by_role("link", name="Need somebody").click()
+    page.get_by_role("link", name="Need a decision").click()
     warm_up = page.locator(".card").filter(has_text="warm-up")
     expect(warm_up).to_contain_text("7 teams of Div 1 played, at least 8 were expected")
-    kept(page, "validation")
+    keep(page, "admin-validation")
     page.get_by_label("Division", exact=True).select_option("Div 2")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("heading", level=2)).to_have_text(re.compile("friendly"))
@@ -130,7 +120,7 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
     after, team = plan.table(1, "11"), 1
     line = preview.locator("tr").filter(has_text="Round 1").filter(has_text="Team 01")
     expect(line).to_contain_text(f"{before[team]['points']} → {after[team]['points']}")
-    kept(page, "preview")
+    keep(page, "admin-preview")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_have_text("Created: override of match warm-up")
     expect(page.locator("#history").locator("..")).to_contain_text("ann")
@@ -147,18 +137,46 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
     tracked = page.locator("tr").filter(has_text="T05_Player1")
     expect(tracked).to_contain_text("0 / 0 matches completed (0%)")
     expect(tracked).to_contain_text("queued")
-    kept(page, "players")
-    tracked.get_by_role("button", name="Cancel").click()
+    keep(page, "admin-players")
+    page.get_by_role("button", name="Take up the history of the chosen").click()
+    expect(page.get_by_role("alert")).to_have_text("Choose at least one player.")
+    tracked.get_by_role("checkbox", name="Choose T05_Player1").check()
+    page.get_by_label("Days of history").fill("30")
+    page.get_by_role("button", name="Take up the history of the chosen").click()
+    expect(page.get_by_role("status").first).to_have_text("1 backfill is asked for.")
+    page.get_by_role("link", name="2 backfills are going on or waiting").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Cancel").first.click()
     expect(page.get_by_role("status").first).to_contain_text("The backfills are cancelled")
+    page.get_by_role("link", name="T05_Player1").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Backfills of T05_Player1")
+    expect(page.locator("tbody tr").filter(has_text="ann")).to_have_count(2)
+    page.get_by_role("navigation", name="Administration").get_by_role("link", name="Players").click()
     tracked.get_by_role("button", name="Remove from tracking").click()
     expect(tracked.get_by_role("button", name="Track again")).to_be_visible()
 
+    # A round is copied; what a link in it would do is told, and what was written stands in the form still.
+    page.goto(schedule)
+    page.get_by_label("Number of the new round").fill("7")
+    page.get_by_label("First day").fill("2026-11-21")
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("link", name="Round 7").click()
+    first = page.locator(".card").filter(has=page.get_by_role("heading", name="Match 1"))
+    expect(first).to_contain_text("Scheduled: 2026-11-21 22:00 Europe/Berlin")
+    expect(first).to_contain_text("Its time is over, and no match is linked.")
+    first.get_by_text("Link a match by hand").click()
+    first.get_by_label("Id of the match").fill("friendly")
+    first.locator("form:visible").get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("region", name="Preview", exact=True)).to_contain_text("override of match friendly")
+    expect(first.get_by_label("Id of the match")).to_have_value("friendly")
+    first.get_by_role("button", name="Link", exact=True).click()
+    expect(first).to_contain_text("friendly (linked, not published yet)")
+
     # A file with mistakes, told by row.
-    page.goto("/admin/tournaments/schedule")
-    page.get_by_text("Take a CSV file").click()
-    page.get_by_label("Season").fill("fall-2026")
     rows = b"division,round,match,scheduled_at\nDiv 1,1,1,yesterday\nDiv 1,8,1,2026-10-17 22:00\n"
-    page.get_by_label("File").set_input_files({"name": "week.csv", "mimeType": "text/csv", "buffer": rows})
+    page.get_by_label("CSV file of fall-2026").set_input_files(
+        {"name": "week.csv", "mimeType": "text/csv", "buffer": rows}
+    )
     page.get_by_role("button", name="Take the file").click()
     mistakes = page.get_by_role("alert").get_by_role("listitem")
     expect(mistakes).to_have_text(
@@ -170,7 +188,7 @@ def test_admins_give_roles_and_see_what_was_done(browser: Browser, site: httpx.C
     adam = sign_in(site, url, "adam", "admin")
     page = at(browser, site, adam)
     page.goto("/admin/users")
-    page.get_by_label("Name").fill("newcomer")
+    page.get_by_label("Name (required)").fill("newcomer")
     page.get_by_role("button", name="Add user").click()
     newcomer = page.locator("tr").filter(has_text="newcomer")
     newcomer.get_by_label("Role for newcomer").select_option("tournament_admin")
@@ -186,4 +204,46 @@ def test_admins_give_roles_and_see_what_was_done(browser: Browser, site: httpx.C
     expect(page.get_by_role("alert")).to_contain_text("adam is the last admin")
     page.get_by_role("link", name="Audit log").click()
     expect(page.locator("tbody tr").first).to_contain_text("role.take")
+    expect(page.locator("tbody tr").first).to_contain_text("(newcomer)")
+    page.get_by_role("link", name="Users").click()
+    newcomer.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove newcomer").click()
+    expect(page.get_by_role("status").first).to_have_text("newcomer is removed.")
+    expect(newcomer).to_have_count(0)
     assert sign_in(site, url, "tom", "tournament_admin").http.get("/admin/users").status_code == 403
+
+
+def test_nothing_is_in_anybodys_way(browser: Browser, site: httpx.Client, url: str) -> None:
+    addresses = [
+        f"/admin/{path}"
+        for path in (
+            *("users", "log", "tournaments", "tournaments/rounds/11/schedule", "tournaments/matches"),
+            *("tournaments/matches/warm-up", "tournaments/tracking?player=T05_Player1", "tournaments/rosters"),
+            *("tournaments/tracking/backfills", "tournaments/seasons/1", "tournaments/teams/new"),
+        )
+    ]
+    eve = sign_in(site, url, "eve", "admin")
+    page = at(
+        *(browser, site, eve),
+        java_script_enabled=True,
+        color_scheme="dark",
+        viewport={"width": 360, "height": 800},
+        reduced_motion="reduce",
+    )
+    shown = Shown(page)
+    for address in addresses:
+        page.goto(address)
+        page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
+        keep(page, f"admin-narrow-{re.sub('[^a-z]+', '-', address)}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+        assert obstacles(page) == [], address
+    # The keyboard alone gets from the beginning to a form and sends it.
+    page.goto("/admin/users")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+    page.keyboard.type("by keyboard")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("by keyboard was added")
+    assert shown.troubles == []

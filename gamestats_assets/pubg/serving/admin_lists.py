@@ -282,6 +282,19 @@ def backfills(conn: psycopg.Connection, players: Collection[int]) -> list[Row]:
     return [_progress(row, published.get(row["account_id"])) for row in found]
 
 
+def backfill_detail(conn: psycopg.Connection, player: Row) -> list[Row]:
+    """How many matches of a tracked player there are by what became of each: `backfill_status`, `telemetry_status`,
+    `matches`, `first_day`, `last_day`."""
+    if not has_table(conn, "pubg", "player_backfill_status"):
+        return []
+    query = """
+        SELECT backfill_status, telemetry_status, count(*) AS matches, min(match_date) AS first_day,
+            max(match_date) AS last_day
+        FROM pubg.player_backfill_status WHERE tracked_player = %s GROUP BY 1, 2 ORDER BY matches DESC, 1, 2
+    """
+    return ops.rows(conn, query, [player["account_id"]])
+
+
 def _progress(row: Row, published: Row | None) -> Row:
     """A backfill as it is told; by the tables where no progress was noted."""
     is_known = row["taken"] is not None or published is not None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import psycopg
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse.entries import UTC_ZONE
 from gamestats_assets.lakehouse.entry_fields import DAY, Field, whole
 from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.entered import ROUND, SLOT
 from gamestats_assets.pubg.entered.players import BACKFILL_DAYS
 from gamestats_assets.pubg.entered.teams import zone_of_season
@@ -20,7 +22,7 @@ from gamestats_assets.pubg.serving import admin_lists, editables
 from gamestats_assets.pubg.serving.editables import DIVISIONS, OVERRIDES, PLAYERS, ROUNDS, SLOTS, TEAMS
 from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
 from gamestats_assets.serving import edit_forms
-from gamestats_assets.serving.edit_pages import Form, Submitted, act, edit_pages, gone_on, outcome, page, wanted
+from gamestats_assets.serving.edit_pages import Back, Form, Submitted, act, edit_pages, gone_on, outcome, page, wanted
 from gamestats_assets.serving.editing import Edit, Editor
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.who import Person, needs
@@ -30,14 +32,17 @@ SECTIONS = ((BASE, "Tournaments"), (f"{BASE}/matches", "Matches"), (f"{BASE}/tra
 router = APIRouter(prefix=BASE, include_in_schema=False)
 Admin = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
 _AROUND = timedelta(hours=36)
+_MISSED = timedelta(hours=1)
+"""A slot of which no match is known so long after its time is told."""
 _STATUS = {
-    "confirmed": ("good", "Matched to a slot."),
-    "unscheduled": ("warning", "Valid, without a slot."),
-    "remake_candidate": ("warning", "Fewer teams than the season expects."),
-    "remake_failed": ("", "Played again; this is the one that failed."),
-    "mixed_division": ("error", "People of several divisions."),
-    "not_tournament": ("", "No tournament match."),
+    "confirmed": ("good", "✓", "Matched to a slot."),
+    "unscheduled": ("warning", "⚠", "Valid, without a slot."),
+    "remake_candidate": ("warning", "↻", "Fewer teams than the season expects."),
+    "remake_failed": ("", "‖", "Played again; this is the one that failed."),
+    "mixed_division": ("error", "✕", "People of several divisions."),
+    "not_tournament": ("", "–", "No tournament match."),
 }
+"""Of each validation status its colour, its sign, and what it means."""
 _COPY = (
     Field("round", "Number of the new round.", whole(1), required=["add"]),
     Field("first_day", "Its first day.", DAY, required=["add"]),
@@ -50,11 +55,11 @@ def home(request: Request, person: Admin) -> Response:
     with request.state.writing() as conn:
         rounds = Editor(ROUNDS, conn, person).rows()
         attention = admin_lists.matches(conn, person, admin_lists.MatchesAsked(needs_attention=True, page_size=1))[1]
-    things = [(each.path, edit_forms.label_of(each.path)) for each in editables.ALL if each.path != "overrides"]
-    things.append((OVERRIDES.path, "Decisions on matches"))
+    called = {PLAYERS.path: "Tracked players", OVERRIDES.path: "Decisions on matches"}
+    things = [(each.path, called.get(each.path) or edit_forms.label_of(each.path)) for each in editables.ALL]
     divisions: dict[tuple[str, str], list[Row]] = {}
-    for row in reversed(rounds):
-        divisions.setdefault((row["season"], row["division"]), []).insert(0, row)
+    for row in sorted(rounds, key=lambda row: -row["season_id"]):
+        divisions.setdefault((row["season"], row["division"]), []).append(row)
     values = {"divisions": divisions, "things": things, "attention": attention, "base": BASE, "title": "Tournaments"}
     return page(request, person, "pubg/admin_home.html", values)
 
@@ -62,37 +67,81 @@ def home(request: Request, person: Admin) -> Response:
 # --- the schedule editor -------------------------------------------------------------------------
 
 
-def _schedule(request: Request, person: Person, round_id: int, **others: Any) -> Response:
+def _schedule(
+    request: Request, person: Person, round_id: int, form: Submitted | None = None, **others: Any
+) -> Response:
     told, status = outcome(**others)
     with request.state.writing() as conn:
         of_round = Editor(ROUNDS, conn, person).row(round_id)
         slots = Editor(SLOTS, conn, person).rows(round_id=round_id)
         played = admin_lists.played_in(conn, round_id)
         rounds = Editor(ROUNDS, conn, person).rows(division_id=of_round["division_id"])
+        candidates = _candidates(conn, person, of_round)
     zone = zone_of_season(of_round)
-    lines = [
-        {
-            "row": row,
-            "at": edit_forms.text(row["scheduled_at"], zone),
-            "played": (match := played.get(row[SLOT.key])),
-            "started": edit_forms.text(match["started_at"], zone)[-5:] if match else "",
-            "values": edit_forms.texts(SLOTS, SLOTS.changed_by, row),
-        }
-        for row in slots
-    ]
     values = {
         "round": of_round,
         "rounds": rounds,
-        "slots": lines,
+        "slots": [_beside(row, played.get(row[SLOT.key]), zone) for row in slots],
+        "candidates": candidates,
+        "maps": reference.maps()["map_name"].unique().sort().to_list(),
         "zone": zone.key,
         "statuses": next(each.kind.options for each in SLOT.fields if each.name == "status"),
         "round_statuses": ROUND.fields[0].kind.options,
         "path": f"{BASE}/rounds/{round_id}/schedule",
         "base": BASE,
-        "next_number": max((row["match_number"] for row in slots), default=0) + 1,
+        "next": _next_slot(of_round, slots, zone),
+        # What was sent stands in its form again.
+        "sent": {
+            "verb": wanted(form) if form else "",
+            "slot": _number(form.get("slot")) if form else 0,
+            "form": _texts(form or {}),
+        },
         "title": f"{of_round['round_name']} schedule · {of_round['division']}{of_round['of_group']}",
     }
     return page(request, person, "pubg/admin_schedule.html", {**values, **told}, status=status)
+
+
+def _beside(row: Row, match: Row | None, zone: ZoneInfo) -> dict[str, Any]:
+    """A slot beside what was played in it."""
+    at, started = row["scheduled_at"].astimezone(zone), None
+    differs: list[str] = []
+    if match and match["started_at"]:
+        started = match["started_at"].astimezone(zone)
+        if minutes := round((started - at).total_seconds() / 60):
+            differs.append(f"{abs(minutes)} min {'late' if minutes > 0 else 'early'}")
+        if row["map_name"] not in (None, match["map_name"]):
+            differs.append("another map")
+    waited = datetime.now(UTC) - row["scheduled_at"]
+    return {
+        "row": row,
+        "at": edit_forms.text(at, zone),
+        "played": match,
+        "started": started and f"{started:{'%H:%M' if started.date() == at.date() else '%Y-%m-%d %H:%M'}}",
+        "differs": differs,
+        "is_missed": match is None and row["status"] != "cancelled" and waited > _MISSED,
+        "values": edit_forms.texts(SLOTS, SLOTS.changed_by, row),
+    }
+
+
+def _candidates(conn: psycopg.Connection, person: Person, of_round: Row) -> list[tuple[str, str]]:
+    """Matches of a round's days that no slot has, as pairs of an id and a text."""
+    days = {"date_from": of_round["first_day"], "date_to": of_round["last_day"] + timedelta(days=1)}
+    asked = admin_lists.MatchesAsked(season=of_round["season"], division=of_round["division"], page_size=100, **days)
+    found = [row for row in admin_lists.matches(conn, person, asked)[0] if row["scheduled_match_id"] is None]
+    return [
+        (row["match_id"], f"{_local(row)}, {row['map_name'] or 'unknown map'}, {row['team_count']} teams")
+        for row in found
+    ]
+
+
+def _next_slot(of_round: Row, slots: Sequence[Row], zone: ZoneInfo) -> dict[str, Any]:
+    """Number and start that the next match of a round is likely to have."""
+    number = max((row["match_number"] for row in slots), default=0) + 1
+    times = sorted(row["scheduled_at"] for row in slots)
+    if not times:
+        return {"match": number, "scheduled_at": f"{of_round['first_day']} 18:00"}
+    apart = times[-1] - times[-2] if len(times) > 1 else timedelta(hours=1)
+    return {"match": number, "scheduled_at": edit_forms.text(times[-1] + apart, zone)}
 
 
 @router.get("/rounds/{round_id:int}/schedule")
@@ -135,7 +184,9 @@ def act_on_schedule(request: Request, person: Admin, round_id: int, form: Form) 
         raise ProblemError(422, "The form asks for nothing that can be done.")
 
     effects = OVERRIDES.effects
-    return act(request, effects, form, work, path, lambda **others: _schedule(request, person, round_id, **others))
+    return act(
+        request, effects, form, work, path, lambda **others: _schedule(request, person, round_id, form, **others)
+    )
 
 
 def _link(conn: psycopg.Connection, person: Person, number: int, match_id: str, reason: str) -> Edit:
@@ -170,7 +221,8 @@ def _matches(request: Request, person: Person, **others: Any) -> Response:
     with request.state.writing() as conn:
         found, total = admin_lists.matches(conn, person, asked)
         counts = admin_lists.counts(conn, person)
-        divisions = dict.fromkeys(row["division"] for row in Editor(DIVISIONS, conn, person).rows())
+        places = Editor(DIVISIONS, conn, person).rows()
+        attention = admin_lists.matches(conn, person, admin_lists.MatchesAsked(needs_attention=True, page_size=1))[1]
         overrides = {row["match_id"]: row for row in Editor(OVERRIDES, conn, person).rows()}
     values = {
         "asked": {**asked.model_dump(), **given},
@@ -180,7 +232,9 @@ def _matches(request: Request, person: Person, **others: Any) -> Response:
         "page_number": asked.page,
         "counts": counts,
         "statuses": VALIDATION_STATUSES,
-        "divisions": edit_forms.choices([*divisions], "All"),
+        "attention": attention,
+        "seasons": edit_forms.choices([*dict.fromkeys(row["season"] for row in reversed(places))], "All"),
+        "divisions": edit_forms.choices([*dict.fromkeys(row["division"] for row in places)], "All"),
         "marks": _STATUS,
         "local": _local,
         "overrides": overrides,
@@ -211,7 +265,7 @@ def _match(request: Request, person: Person, match_id: str, form: Submitted | No
         row = next(iter(editor.rows(match_id=match_id)), None)
         entries = editor.history(match_id)
         near = found["started_at"] if found else datetime.now(UTC)
-        places = _places(conn, person, near)
+        places = _places(conn, person, near, row)
         history = [
             {"number": each["entry_history_id"], "at": each["changed_at"], "by": each["changed_by"]}
             | {"changes": editor.told(each, UTC_ZONE)}
@@ -233,8 +287,9 @@ def _match(request: Request, person: Person, match_id: str, form: Submitted | No
         "history": history,
         "places": places,
         "slots": [(value.removeprefix("slot "), text) for value, text in places if value.startswith("slot ")],
-        "values": {**now, **{name: str(form[name]) for name in now if form and name in form}},
-        "statuses": edit_forms.choices(VALIDATION_STATUSES, "As it is derived"),
+        "values": {**now, **_texts(form)} if form and wanted(form) == "save" else now,
+        "remade": _texts(form) if form and wanted(form) == "remake" else {},
+        "statuses": edit_forms.choices(VALIDATION_STATUSES, "Automatic"),
         "marks": _STATUS,
         "local": _local,
         "path": f"{BASE}/matches/{quote(match_id, safe='')}",
@@ -256,11 +311,21 @@ def _place_now(row: Row | None) -> str:
     return f"slot {row['scheduled_match_id']}" if row["scheduled_match_id"] else f"round {row['round_id']}"
 
 
-def _places(conn: psycopg.Connection, person: Person, near: datetime) -> list[tuple[str, str]]:
-    """Slots and rounds about a moment that a match can be given, as pairs of a value and a text."""
-    slots = [row for row in Editor(SLOTS, conn, person).rows() if abs(row["scheduled_at"] - near) <= _AROUND]
-    found = Editor(ROUNDS, conn, person).rows()
-    rounds = [row for row in found if row["first_day"] - _AROUND <= near.date() <= row["last_day"] + _AROUND]
+def _places(conn: psycopg.Connection, person: Person, near: datetime, now: Row | None) -> list[tuple[str, str]]:
+    """Slots and rounds about a moment that a match can be given, and those that it has by a decision, as pairs of a
+    value and a text."""
+    now = now or {}
+    slots = [
+        row
+        for row in Editor(SLOTS, conn, person).rows()
+        if abs(row["scheduled_at"] - near) <= _AROUND or row[SLOT.key] == now.get(SLOT.key)
+    ]
+    rounds = [
+        row
+        for row in Editor(ROUNDS, conn, person).rows()
+        if row["first_day"] - _AROUND <= near.date() <= row["last_day"] + _AROUND
+        or row[ROUND.key] == now.get(ROUND.key)
+    ]
     told = []
     for row in slots:
         at = edit_forms.text(row["scheduled_at"], zone_of_season(row))
@@ -276,7 +341,7 @@ def act_on_match(
     person: Admin,
     match_id: str,
     form: Form,
-    back: Annotated[str, Query(max_length=1000)] = "",
+    back: Back = "",
 ) -> Response:
     """Decide of a match, take the decision back or undo it, or say that it failed and was played again."""
     match_id, version = match_id.lower(), str(form.get("version", ""))
@@ -335,7 +400,7 @@ def _tracking(
         "is_first": not is_sent,
         "days": days,
         "players": [(row, newest.get(row["tracked_player_id"])) for row in players],
-        "queue": [each for each in backfills if each["state"] in ("queued", "running")],
+        "unfinished": sum(each["state"] not in _FINISHED for each in backfills),
         "teams": [(str(row["team_id"]), f"{row['season']}, {row['division']}: {row['team_name']}") for row in teams],
         "left": _left,
         "base": BASE,
@@ -345,6 +410,35 @@ def _tracking(
     return page(request, person, "pubg/admin_tracking.html", {**values, **told}, status=status)
 
 
+_FINISHED = ("completed", "cancelled")
+
+
+@router.get("/tracking/backfills")
+def backfills_page(
+    request: Request, person: Admin, player: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
+) -> Response:
+    """The queue of backfills and how far each is, of one tracked player or of all; those that go on come first."""
+    with request.state.writing() as conn:
+        editor = Editor(PLAYERS, conn, person)
+        players = {row["tracked_player_id"]: row for row in ([editor.row(player)] if player else editor.rows())}
+        found = admin_lists.backfills(conn, players)
+        detail = admin_lists.backfill_detail(conn, players[player]) if player else None
+    found.sort(key=lambda each: each["state"] in _FINISHED)
+    values = {
+        "player": players[player] if player else None,
+        "players": players,
+        "backfills": found,
+        "detail": detail,
+        "finished": _FINISHED,
+        "live": any(each["state"] not in (*_FINISHED, "inactive") for each in found),
+        "left": _left,
+        "base": BASE,
+        "path": f"{BASE}/tracking",
+        "title": f"Backfills of {players[player]['player_name']}" if player else "Backfills",
+    }
+    return page(request, person, "pubg/admin_backfills.html", values)
+
+
 @router.get("/tracking")
 def tracking(request: Request, person: Admin) -> Response:
     """Tracked players with their backfills; with `player`, what is known of one before it is added."""
@@ -352,8 +446,9 @@ def tracking(request: Request, person: Admin) -> Response:
 
 
 @router.post("/tracking")
-def act_on_tracking(request: Request, person: Admin, form: Form) -> Response:
-    """Add a player, take one out, start or cancel a backfill."""
+def act_on_tracking(request: Request, person: Admin, form: Form, back: Back = "") -> Response:
+    """Add a player, take one out, start or cancel backfills."""
+    chosen = [_number(name.removeprefix("chosen-")) for name in form if name.startswith("chosen-")]
 
     def work(conn: psycopg.Connection) -> Sequence[Edit]:
         number, version, verb = _number(form.get("number")), str(form.get("version", "")), wanted(form)
@@ -363,23 +458,31 @@ def act_on_tracking(request: Request, person: Admin, form: Form) -> Response:
             team = _number(form.get("team_id"))
             known = {"backfill_days": _days(form), "auto_backfill": "auto_backfill" in form}
             return editables.track(conn, person, player=_text(form, "player"), team_id=team or None, **known)
+        if verb == "backfill":
+            if not chosen:
+                raise _missing("chosen", "Choose at least one player.")
+            for each in chosen:
+                row = Editor(PLAYERS, conn, person).hold(each)
+                admin_lists.start(conn, person, row, admin_lists.NewBackfill(days=max(1, _days(form))))
+            return []
         row = Editor(PLAYERS, conn, person).hold(number)
         if verb == "untrack":
             return [editables.untrack(conn, person, number, version)]
         if verb == "activate":
             return [Editor(PLAYERS, conn, person).change(number, version, is_active=True)]
-        if verb == "backfill":
-            admin_lists.start(conn, person, row, admin_lists.NewBackfill(days=max(1, _days(form))))
-            return []
         if verb == "cancel":
             if not admin_lists.cancel(conn, person, row):
                 raise ProblemError(409, f"No backfill of {row['player_name']} is going on.")
             return []
         raise ProblemError(422, "The form asks for nothing that can be done.")
 
-    path, again = f"{BASE}/tracking", lambda **others: _tracking(request, person, form, is_sent=True, **others)
+    path = back if back.startswith(f"{BASE}/tracking") else f"{BASE}/tracking"
+    again: Callable[..., Response] = lambda **others: _tracking(request, person, form, is_sent=True, **others)  # noqa: E731
     answer = act(request, None, form, work, path, again)
-    acts = {"backfill": "The backfill is asked for.", "cancel": "The backfills are cancelled; what was taken up stays."}
+    acts = {
+        "backfill": f"{len(chosen)} {'backfill is' if len(chosen) == 1 else 'backfills are'} asked for.",
+        "cancel": "The backfills are cancelled; what was taken up stays.",
+    }
     if answer.status_code == 303 and (told := acts.get(wanted(form))):
         return gone_on(request, path, [told])
     return answer

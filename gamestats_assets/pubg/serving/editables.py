@@ -92,9 +92,7 @@ OVERRIDES = Editable(
     effects=_STANDINGS,
     left_out=("admin",),
 )
-PLAYERS = Editable(
-    TRACKED_PLAYER, "players", known=PublishedMatches, belongs=_places_of_player, take=PLAYER_FILE.take
-)
+PLAYERS = Editable(TRACKED_PLAYER, "players", known=PublishedMatches, belongs=_places_of_player, take=PLAYER_FILE.take)
 ALL = (SEASONS, DIVISIONS, GROUPS, TEAMS, ROSTERS, ROUNDS, SLOTS, OVERRIDES, PLAYERS)
 
 _DECISIONS = ("is_tournament_match", "validation_status", "notes")
