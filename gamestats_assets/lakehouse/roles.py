@@ -40,7 +40,12 @@ _ENTERED = (
     *("seasons", "divisions", "groups", "teams", "roster_entries", "rounds", "scheduled_matches"),
     *("match_overrides", "tracked_players", "backfills"),
 )
-"""Tables of `ops` that signed-in people write; they read the others."""
+"""Tables of `ops` that signed-in people write."""
+_LOOKED_UP = (
+    *("alembic_version", "backfill_progress", "changes", "entry_history", "matches_discovered"),
+    "round_status_changes",
+)
+"""Tables of `ops` that are read for signed-in people, besides; the others are not theirs to see."""
 _APPENDED = ("audit_log",)
 """Tables of `accounts` to which signed-in people's acts are only added."""
 
@@ -239,13 +244,15 @@ def _grant_writer(conn: psycopg.Connection) -> None:
     for schema in sorted({schema for schema, _ in known}):
         conn.execute(_GRANTS[0].format(sql.Identifier(schema), sql.Identifier(WRITER_ROLE)))
     for schema, table in known:
-        rights = "SELECT"
+        rights = ""
         if table in _APPENDED:
             rights = "SELECT, INSERT"
         elif schema == ACCOUNTS_SCHEMA or table in _ENTERED:
             rights = "SELECT, INSERT, UPDATE, DELETE"
-        conn.execute(
-            sql.SQL("GRANT {} ON {} TO {}").format(
-                sql.SQL(rights), sql.Identifier(schema, table), sql.Identifier(WRITER_ROLE)
-            )
-        )
+        elif table in _LOOKED_UP:
+            rights = "SELECT"
+        of, to = sql.Identifier(schema, table), sql.Identifier(WRITER_ROLE)
+        if rights:
+            conn.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), of, to))
+        else:
+            conn.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(of, to))
