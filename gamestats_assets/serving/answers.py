@@ -168,7 +168,7 @@ class Answers:
         """The answer to a request.
 
         Args:
-            tables: all that it is made of; of one game.
+            tables: all that it is made of; of one game, or none: of everything that is published.
             key: says what is asked: requests with the same key have the same answer.
             keeps_s: seconds for which proxies and browsers may keep it without asking; None: they ask every time.
             form: how it is written down.
@@ -214,12 +214,6 @@ class Answers:
         start = {"type": "http.response.start", "status": status, "headers": [*headers]}
         return start, {"type": "http.response.body", "body": body}
 
-    async def now(self, request: Request, make: Make, form: Form = JSON) -> Response:
-        """The answer to what is of more than one game: made anew for every request."""
-        async with self._pool.connection() as conn, conn.transaction():
-            made = await make(conn)
-        return _written((), made, form).response(request, form, {"Cache-Control": "public, no-cache"})
-
     async def _answer(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form) -> Answer:
         while True:
             known = self._versions.of(tables)
@@ -248,11 +242,14 @@ class Answers:
     async def _made(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form) -> Answer:
         # PostgreSQL that is gone is waited for no longer than somebody who waits would notice.
         wait_s = None if self._versions.are_live else _WAIT_S
+        # Of all tables: no older than this, whatever is published meanwhile.
+        versions = self._versions.of(())
         async with self._pool.connection(wait_s) as conn, conn.transaction():
-            found = await read_versions(conn, tables[0].spec.game)
+            found = await read_versions(conn, tables[0].spec.game) if tables else {}
             made = await make(conn)
-        self._versions.saw(found)
-        versions = tuple(found.get(table.spec.dotted, 0) for table in tables)
+        if tables:
+            self._versions.saw(found)
+            versions = tuple(found.get(table.spec.dotted, 0) for table in tables)
         answer = _written(versions, made, form)
         self._keep(key, answer)
         return answer

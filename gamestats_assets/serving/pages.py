@@ -139,7 +139,7 @@ class Pages:
         """A public page.
 
         Args:
-            tables: all that it is made of; of one game. Without any it is made anew for every request.
+            tables: all that it is made of; of one game, or none: of everything that is published.
             make: gives the values of the template.
             asked: says what is asked, with the path and the language; stands in links too.
         """
@@ -149,8 +149,6 @@ class Pages:
             return self.render(request, template, await make(conn), asked=asked)
 
         form = Form("text/html; charset=utf-8", str.encode, _HEADERS)
-        if not tables:
-            return await answers.now(request, render, form)
         parts = (template, self.language(request), request.base_url, request.url.path, urlencode(asked or {}))
         return await answers.give(request, tables, " ".join(map(str, parts)), render, keeps_s=None, form=form)
 

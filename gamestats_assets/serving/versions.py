@@ -40,7 +40,12 @@ class Versions:
         self.changes = 0
 
     def of(self, tables: Sequence[type[Table]]) -> tuple[int, ...]:
-        """The versions of some tables as they are known; 0 is a table that was never published."""
+        """The versions of some tables as they are known; 0 is a table that was never published.
+
+        Of none: what stands while no table of any game changes.
+        """
+        if not tables:
+            return (self.changes,)
         return tuple(self._known.get(table.spec.dotted, 0) for table in tables)
 
     def saw(self, found: Mapping[str, int]) -> None:

@@ -44,6 +44,18 @@ def test_an_answer_that_still_holds_is_304_and_another_one_once_something_is_pub
         assert newer.headers["etag"] != etag
 
 
+def test_the_first_page_holds_until_anything_of_any_game_is_published(url: str) -> None:
+    with psycopg.connect(url) as conn:
+        conn.execute("UPDATE pubg.published_versions SET published_at = published_at - interval '1 day'")
+    with served(url) as client:
+        etag = client.get("/").headers["etag"]
+        assert client.get("/", headers={"If-None-Match": etag}).status_code == 304
+        publish_standings(url, more_points=5)
+        deadline = time.monotonic() + 2
+        while client.get("/", headers={"If-None-Match": etag}).status_code == 304:
+            assert time.monotonic() < deadline
+
+
 def test_the_same_parameters_in_another_order_are_the_same_question(url: str) -> None:
     with served(url) as client:
         one = client.get("/api/v1/tournaments/leaderboard/teams?season=fall&division=Division+1&page=1")
