@@ -18,6 +18,8 @@ import httpx
 import psutil
 import psycopg
 
+from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.serving import sessions, users
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.test_up import free_port, wait_until
 
@@ -51,6 +53,13 @@ def test_several_processes_are_small_tell_of_themselves_as_one_and_answer_what_i
     ops_database: str, tmp_path: Path
 ) -> None:
     publish_season(ops_database)
+    with connect(ops_database) as conn:
+        for name, days in (("new", 0), ("lately", 5), ("long ago", 20)):
+            user = users.add_user(conn, "test", name)["user_id"]
+            for _ in range(2):
+                sessions.begin_session(conn, user, "a test")
+            seen = "UPDATE accounts.sessions SET last_seen_at = now() - make_interval(days => %s) WHERE user_id = %s"
+            conn.execute(seen, [days, user])
     metrics_port, temporary = free_port(), tmp_path / "temporary"
     temporary.mkdir()
     environment = {
@@ -68,6 +77,8 @@ def test_several_processes_are_small_tell_of_themselves_as_one_and_answer_what_i
         kept = [re.findall(rf'^cache_{kind}_total{{key="{SEASONS}"}} (.+)$', told, re.M) for kind in ("hits", "misses")]
         assert sum(float(value) for found in kept for value in found) == 20
         assert "db_pool_in_use 0.0" in told
+        active = dict(re.findall(r'^active_users{window="(.+)"} (.+)$', told, re.M))
+        assert active == {"1d": "1.0", "7d": "2.0", "30d": "3.0"}
         processes = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         assert len(processes) >= 3
         for pid in processes:

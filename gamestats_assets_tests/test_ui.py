@@ -132,9 +132,15 @@ def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> Non
 
 
 def test_runs_are_those_of_the_command_line(page: Page) -> None:
+    # What happens in a run comes by a WebSocket.
+    came: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: came.append(str(frame))))
     page.goto("runs")
     expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "runs")
+    page.locator("a[href*='/dagster/runs/']").first.click()
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible(timeout=_PATIENCE_MS)
+    assert any("pipelineRunLogs" in frame for frame in came)
 
 
 def test_the_graph_goes_from_telemetry_to_postgres(page: Page) -> None:

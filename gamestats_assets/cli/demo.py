@@ -59,7 +59,7 @@ def demo(
     their timelines; 460 of Rocket League, some with every frame; five days of logs of a shop, and four of an MMO with
     farms and cafes in it. A player of PUBG and two of Rocket League are tracked.
     All of it is landed, materialised through Dagster with every check, and published. The runs show in
-    the UI (gamestats up). Running it again finds what is there and does only what is missing.
+    the pages (gamestats up). Running it again finds what is there and does only what is missing.
 
     Example:
 
@@ -290,7 +290,7 @@ def summary(stores: Stores) -> list[str]:
     return [
         *lines,
         "To look further:",
-        "  gamestats up                          the UI, with every run, table and check",
+        "  gamestats up                          the pages, and for admins every run, table and check",
         "  gamestats tables                      every table, its rows and checks",
         "  gamestats tournament schedule list    the tournament that is under way",
         "  gamestats lol report                  what there is to know of League of Legends",

@@ -87,7 +87,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield from _not_fetched(settings)
     yield from _shipped()
     yield _packages()
-    yield Finding("ok", "browser", "none is needed here; the UI opens in yours")
+    yield Finding("ok", "browser", "none is needed here; the pages open in yours")
 
 
 def _data(stores: Stores) -> Finding:
@@ -196,7 +196,7 @@ def _dagster(settings: Settings) -> Finding:
     if os.environ.get("DAGSTER_HOME") not in (None, str(home)):
         return Finding("ok", "Dagster", f"{home}; DAGSTER_HOME says otherwise and is not used")
     made = "" if (home / "dagster.yaml").exists() else ", made when it is needed"
-    return Finding("ok", "Dagster", f"{home}{made}; `gamestats up` starts the UI")
+    return Finding("ok", "Dagster", f"{home}{made}; `gamestats up` starts it")
 
 
 def _key(name: str, key: SecretStr | None, needed_for: str) -> Finding:

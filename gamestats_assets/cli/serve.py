@@ -16,6 +16,7 @@ from gamestats_assets.cli.terminal import say
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from pydantic import SecretStr
 
     from gamestats_assets.settings import Settings
 
@@ -43,12 +44,14 @@ def serve(
     refuse_taken_port(host, port, "gamestats serve --port ")
     with ExitStack() as stack:
         if stores.settings.metrics_port is not None:
-            _tell_metrics(stores.settings, stores.settings.metrics_port, stack)
+            refuse_taken_port(stores.settings.metrics_host, stores.settings.metrics_port, "GAMESTATS_METRICS_PORT=")
         # Who may only serve owns nothing that could be brought up to date.
         if stores.settings.postgres_serving_url is None or stores.settings.postgres_writer_url is None:
             migrate(stores.postgres_url)
         # What is wrong with it is said here, not by each process.
-        serving_urls(stores.settings)
+        _, writer = serving_urls(stores.settings)
+        if stores.settings.metrics_port is not None:
+            _tell_metrics(stores.settings, stores.settings.metrics_port, writer, stack)
         say(f"gamestats answers at {address(host, port)}", "bold green")
         # What uvicorn does for Ctrl-C, and the end of this function after it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -68,15 +71,14 @@ def serve(
         )
 
 
-def _tell_metrics(settings: Settings, port: int, stack: ExitStack) -> None:
-    refuse_taken_port(settings.metrics_host, port, "GAMESTATS_METRICS_PORT=")
+def _tell_metrics(settings: Settings, port: int, writer: SecretStr, stack: ExitStack) -> None:
     # Before what it is for is loaded; `up` has a folder of its own.
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gamestats-metrics-"))
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     from gamestats_assets.serving.metrics import tell
 
-    tell(settings.metrics_host, port)
+    tell(settings.metrics_host, port, writer)
     say(f"Metrics are at {address(settings.metrics_host, port)}/metrics")
 
 

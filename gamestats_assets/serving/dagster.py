@@ -95,8 +95,10 @@ def dagster_router(place: Path | None) -> APIRouter:
             await socket.close(1008)
             return
         async with theirs:
-            await socket.accept(theirs.subprotocol)
-            await _pass_on_both_ways(socket, theirs)
+            # A browser may go at any time, also while it is answered.
+            with suppress(WebSocketDisconnect):
+                await socket.accept(theirs.subprotocol)
+                await _pass_on_both_ways(socket, theirs)
 
     return router
 

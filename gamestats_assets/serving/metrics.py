@@ -15,14 +15,23 @@ from typing import Any
 import psutil
 import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, start_http_server
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
 from starlette.types import Scope
+
+from gamestats_assets.lakehouse.postgres import PostgresError, connect
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Variable of the folder whose files are added up."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+_ACTIVE_DAYS = (1, 7, 30)
+_ACTIVE = """
+    SELECT count(DISTINCT user_id) FROM accounts.sessions WHERE last_seen_at > now() - make_interval(days => %s)"""
 
 REQUEST_SECONDS = Histogram(
     "http_request_seconds",
@@ -97,8 +106,30 @@ class _OfLiving(MultiProcessCollector):
         return super().collect()
 
 
-def tell(host: str, port: int) -> None:
+class _ActiveUsers(Collector):
+    """How many people were here, by their sessions; asked when it is to be told, and left out while PostgreSQL is gone.
+
+    Of what a session was used for last, PostgreSQL knows to 5 minutes.
+    """
+
+    def __init__(self, url: SecretStr) -> None:
+        self._url = url
+
+    def collect(self) -> Iterable[Metric]:
+        told = "Users whose session, of a browser or a program, was used within a time."
+        family = GaugeMetricFamily("active_users", told, labels=["window"])
+        with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
+            for days in _ACTIVE_DAYS:
+                row = conn.execute(_ACTIVE, [days]).fetchone()
+                family.add_metric([f"{days}d"], row[0] if row else 0)
+        yield family
+
+
+def tell(host: str, port: int, url: SecretStr) -> None:
     """Answer Prometheus at an address, from a thread, as long as the process lives.
+
+    Args:
+        url: PostgreSQL, as one who may read sessions.
 
     Raises:
         OSError: when the address cannot be listened on.
@@ -106,4 +137,5 @@ def tell(host: str, port: int) -> None:
     """
     registry = CollectorRegistry()
     _OfLiving(registry, os.environ[FOLDER])
+    registry.register(_ActiveUsers(url))
     start_http_server(port, host, registry)

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
+from gamestats_assets.cli.logs import set_aside
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.logs import DailyFiles, JsonLines
@@ -116,3 +117,19 @@ def test_a_day_of_lines_is_a_file_and_those_of_14_days_are_kept(tmp_path: Path) 
     handler.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[days] for days in (0, 1, 14))
     assert (tmp_path / names[0]).read_text() == "0\nfirst\nsecond\n"
+
+
+def test_what_a_process_has_written_is_set_aside_by_day_while_it_goes_on_and_14_days_are_kept(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    names = {days: f"daemon.{today - timedelta(days=days)}.log" for days in (1, 14, 15)}
+    for name in [*names.values(), f"other.{today - timedelta(days=15)}.log"]:
+        (tmp_path / name).write_text("kept\n")
+    log = tmp_path / "daemon.log"
+    with log.open("a") as file:
+        print("first", file=file, flush=True)
+        set_aside(log, today - timedelta(days=1))
+        print("second", file=file, flush=True)
+    assert log.read_text() == "second\n"
+    assert (tmp_path / names[1]).read_text() == "kept\nfirst\n"
+    assert {path.name for path in tmp_path.glob("daemon.*")} == {"daemon.log", names[1], names[14]}
+    assert len([*tmp_path.glob("other.*")]) == 1
