@@ -10,9 +10,10 @@ All of it is in the transaction of the caller, which ends when something is refu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -119,6 +120,7 @@ class Edit:
     row: Row | None = None
 
 
+_OPTION = re.compile(r"--[a-z-]+")
 _ACTS = {"created": "add", "changed": "change", "removed": "remove"}
 
 
@@ -389,6 +391,7 @@ class Editor:
             raise ProblemError(403, f"Your right to enter things does not reach to {where}.")
 
     def _written(self, done: Entered, before: Row | None, key: int | str, verb: str = "") -> Edit:
+        done = replace(done, notes=tuple(map(self._here, done.notes)))
         after = None if done.outcome == "removed" else self.row(key)
         if done.outcome != "unchanged":
             last = self._history(key)[0]
@@ -403,15 +406,27 @@ class Editor:
             yield
         except ImportRefusedError as error:
             errors = [
-                {"row": mistake.row, "name": mistake.column, "message": mistake.message} for mistake in error.mistakes
+                {"row": mistake.row, "name": mistake.column, "message": self._here(mistake.message)}
+                for mistake in error.mistakes
             ]
-            raise ProblemError(422, str(error), errors=errors) from None
+            raise ProblemError(422, self._here(str(error)), errors=errors) from None
         except (EntryError, LocalTimeError, RefusedEntryError) as error:
             column = error.column if isinstance(error, EntryError) else ""
-            names = {each.told: each.name for each in (*self.of.named_by, *self.of.added_with, *self.of.changed_by)}
+            names = {each.told: each.name for each in self._fields}
+            message = self._here(str(error))
             status = 409 if isinstance(error, ExistsAlreadyError | StillNeededError) else 422
-            told = [{"name": names.get(column, column), "message": str(error)}] if column else []
-            raise ProblemError(status, str(error), errors=told) from None
+            told = [{"name": names.get(column, column), "message": message}] if column else []
+            raise ProblemError(status, message, errors=told) from None
+
+    @property
+    def _fields(self) -> Sequence[Field]:
+        return (*self.of.named_by, *self.of.added_with, *self.of.changed_by)
+
+    def _here(self, told: str) -> str:
+        """A message for whoever enters no command: options are called as the fields are."""
+        names = {each.flag: each.told for each in self._fields}
+        # A whole command can be copied as it is.
+        return told if "gamestats " in told else _OPTION.sub(lambda found: names.get(found[0], found[0]), told)
 
 
 Foreseen = Sequence[Mapping[str, Any]] | None

@@ -113,6 +113,13 @@ def test_a_round_is_made_with_its_schedule_moved_and_taken_back(office: Office) 
     assert gone["detail"].startswith("ann removed it at ")
 
 
+def test_messages_call_what_is_missing_as_the_api_does(office: Office) -> None:
+    row_, version = row(office.ann, "/schedule/114")
+    assert row_["match"] == 4
+    answer = office.ann.ask("PATCH", "/schedule/114", json={"postponed": True}, version=version)
+    assert refused(answer, 422)["detail"] == "Postponed to when? Give the new time with scheduled_at."
+
+
 def test_a_file_is_taken_whole_or_its_mistakes_are_told_by_row(office: Office) -> None:
     headers = {"content-type": "text/csv"}
     asked = {"season": "fall-2026"}
