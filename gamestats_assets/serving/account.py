@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.serving import sessions, users
-from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.site import Site
 from gamestats_assets.serving.tokens import ACCESS_S, access_token
 from gamestats_assets.serving.who import (
@@ -25,7 +25,7 @@ from gamestats_assets.serving.who import (
     signed_in,
 )
 
-router = APIRouter(prefix="/auth", tags=["sign-in"])
+router = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(only_known)])
 NO_STORE = {"Cache-Control": "no-store"}
 SignedIn = Annotated[Person, Depends(signed_in)]
 

@@ -18,12 +18,12 @@ from gamestats_assets.serving import users
 from gamestats_assets.serving.audit import audit, audited
 from gamestats_assets.serving.edit_pages import Form, Submitted, gone_on, outcome, page
 from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.sessions import LINK_MINUTES, make_link
 from gamestats_assets.serving.site import Site, link_address
 from gamestats_assets.serving.who import Person, needs
 
-api = APIRouter(prefix="/admin", tags=["admins"])
+api = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
 pages = APIRouter(prefix="/admin", include_in_schema=False)
 Admin = Annotated[Person, Depends(needs("admin"))]
 Anyone = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]

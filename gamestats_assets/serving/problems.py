@@ -136,6 +136,17 @@ def handle_problems(app: FastAPI) -> None:
         return problem(request, 503, detail, headers={"Retry-After": "60"})
 
 
+async def only_known(request: Request) -> None:
+    """Refuse parameters that a route does not have; a dependency, as FastAPI itself lets them pass.
+
+    Raises:
+        RequestValidationError: it names them.
+    """
+    unknown = [name for name in request.query_params if name not in _parameters_of(request)]
+    if unknown:
+        raise RequestValidationError([{"type": "extra_forbidden", "loc": (name,), "msg": ""} for name in unknown])
+
+
 def _parameters_of(request: Request) -> list[str]:
     dependant = getattr(request.scope.get("route"), "dependant", None)
     known: list[str] = []

@@ -91,7 +91,9 @@ def test_admins_are_answered_as_described_whatever_they_ask(office: tuple[httpx.
     assert statuses["200"]
     assert statuses["422"]
     with closing(browser_of(site, url, "bea", "admin")) as bea:
+        wrong = bea.get("/api/v1/admin/tournaments/seasons", params={"pagesize": 2}).json()["detail"]
         answer = bea.put("/api/v1/admin/users/1/roles", json={"role": "tournament_admin", "division_id": 99})
+    assert wrong == "There is no parameter 'pagesize'; did you mean page_size?"
     assert (answer.status_code, answer.json()["detail"]) == (422, "There is no division numbered 99.")
 
 

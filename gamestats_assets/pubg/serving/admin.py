@@ -27,10 +27,10 @@ from gamestats_assets.serving.edit_routes import (
     version_of,
 )
 from gamestats_assets.serving.editing import Editor
-from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.who import Person, needs
 
-router = APIRouter(prefix="/admin/tournaments", tags=["tournament admins"])
+router = APIRouter(prefix="/admin/tournaments", tags=["tournament admins"], dependencies=[Depends(only_known)])
 Admin = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _IDS = Annotated[int | None, Described(ge=1, le=2**63 - 1)]
