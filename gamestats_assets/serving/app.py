@@ -24,7 +24,7 @@ from gamestats_assets.serving.limits import Bounded, Limited
 from gamestats_assets.serving.logs import Told
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import handle_problems, problem
-from gamestats_assets.serving.site import Named, Site
+from gamestats_assets.serving.site import Headed, Named, Site
 from gamestats_assets.serving.tokens import Tokens
 from gamestats_assets.serving.versions import Versions
 from gamestats_assets.serving.who import Accounts, Known, anybody
@@ -111,4 +111,5 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*settings.trusted_proxies])
     app.add_middleware(Told)
+    app.add_middleware(Headed)
     return app

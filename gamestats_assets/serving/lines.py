@@ -92,8 +92,14 @@ def _type(dtype: Any) -> Any:
     return list[_type(dtype.inner)] if isinstance(dtype, pl.List) else _TYPES[type(dtype)]
 
 
+class Published(BaseModel):
+    """What is said of every answer."""
+
+    timestamp: Annotated[datetime | None, Field(description="When the data were published, UTC.")]
+
+
 def answer_of(
-    name: str, lines: Mapping[str, type[BaseModel]], *, metadata: type[BaseModel] | None = None, counted: bool = False
+    name: str, lines: Mapping[str, type[BaseModel]], *, metadata: type[BaseModel] = Published, counted: bool = False
 ) -> type[BaseModel]:
     """The model of an answer that lists lines.
 
@@ -106,9 +112,12 @@ def answer_of(
         {"total_count": Annotated[int, Field(ge=0, description="Lines of all pages.")]} if counted else {}
     )
     listed: dict[str, Any] = {key: list[line] for key, line in lines.items()}
-    data = create_model(f"{name}Data", **{**listed, **total})
-    fields: dict[str, Any] = {"metadata": metadata} if metadata else {}
-    return create_model(name, **fields, data=data)
+    return answer_with(name, create_model(f"{name}Data", **{**listed, **total}), metadata)
+
+
+def answer_with(name: str, data: type[BaseModel], metadata: type[BaseModel] = Published) -> type[BaseModel]:
+    """The model of an answer: its data, and what is said of its context."""
+    return create_model(name, metadata=metadata, data=data)
 
 
 def ordered(names: Sequence[str], order: str) -> sql.Composed:

@@ -156,6 +156,14 @@ def _parameters_of(request: Request) -> list[str]:
     return known
 
 
+_TOLD = {
+    "missing": "is missing",
+    "too_short": "should not be empty",
+    "string_too_short": "should not be empty",
+}
+"""What mistakes are called in words of people."""
+
+
 def _wrong(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
     # What is wrong with several together has no place.
     name = str(error["loc"][-1]) if error["loc"] else "query"
@@ -163,5 +171,5 @@ def _wrong(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
         near = difflib.get_close_matches(name, known, n=1)
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}." if known else "there is none."
         return {"name": name, "message": f"There is no parameter {name!r}; {there}"}
-    told = str(error["msg"]).removeprefix("Value error, ")
+    told = _TOLD.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
     return {"name": name, "message": f"{name}: {told[:1].lower()}{told[1:].rstrip('.')}."}

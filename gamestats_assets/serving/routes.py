@@ -15,9 +15,11 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
+from psycopg import sql
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
+from gamestats_assets.lakehouse.published import versions_of
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Answers, Connection, Form
 from gamestats_assets.serving.formats import JSON_AMONG_OTHERS, Event, calendar_of, csv_of, wanted
@@ -153,7 +155,8 @@ def _endpoint(route: Route[Any], media: str | None = None) -> Callable[[Request]
         answers: Answers = request.state.answers
 
         async def make(conn: Connection) -> Made:
-            return await route.make(conn, asked)
+            made = await route.make(conn, asked)
+            return made if "metadata" in made else {"metadata": await _published(conn, route.tables), **made}
 
         # The path tells apart what has the same parameters.
         key = f"{chosen} {route.path} {asked.key()}"
@@ -161,6 +164,15 @@ def _endpoint(route: Route[Any], media: str | None = None) -> Callable[[Request]
         return await answers.give(request, route.tables, key, make, keeps_s=route.keeps_s, form=form, at_once=True)
 
     return endpoint
+
+
+async def _published(conn: Connection, tables: Sequence[type[Table]]) -> Made:
+    versions = versions_of(tables[0].spec.game).spec
+    query = sql.SQL("SELECT max(published_at) AS timestamp FROM {} WHERE table_name = ANY(%s)").format(
+        sql.Identifier(tables[0].spec.game, versions.name)
+    )
+    [row] = await (await conn.execute(query, [[table.spec.name for table in tables]])).fetchall()
+    return row
 
 
 def ask(parameters: type[Asked], request: Request) -> Asked:

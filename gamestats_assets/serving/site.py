@@ -95,6 +95,19 @@ def link_address(site: str, token: str) -> str:
     return f"{site.rstrip('/')}{SIGN_IN}/link?{urlencode({'token': token})}"
 
 
+class Headed:
+    """Answers HEAD as GET is answered, wherever that is; the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
+
+
 class Named:
     """Refuses requests that ask by a name that is none of ours, as a page does whose name was bound anew."""
 

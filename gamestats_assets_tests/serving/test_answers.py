@@ -44,6 +44,16 @@ def test_an_answer_that_still_holds_is_304_and_another_one_once_something_is_pub
         assert newer.headers["etag"] != etag
 
 
+@pytest.mark.parametrize("path", [BOARD, "/tournaments?season=fall", "/healthz"])
+def test_head_is_answered_as_get_is_without_a_body(url: str, path: str) -> None:
+    with served(url) as client:
+        whole, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert {name: head.headers.get(name) for name in ("etag", "content-type")} == {
+            name: whole.headers.get(name) for name in ("etag", "content-type")
+        }
+
+
 def test_the_first_page_holds_until_anything_of_any_game_is_published(url: str) -> None:
     with psycopg.connect(url) as conn:
         conn.execute("UPDATE pubg.published_versions SET published_at = published_at - interval '1 day'")

@@ -20,7 +20,7 @@ from gamestats_assets.pubg.tables import (
     TournamentMatches,
 )
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines
+from gamestats_assets.serving.lines import Lines, answer_with
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made
 
@@ -86,7 +86,7 @@ _MapData = create_model(
     deaths=list[DEATH.model],
     ways=list[Way],
 )
-MatchMap = create_model("MatchMap", data=_MapData)
+MatchMap = answer_with("MatchMap", _MapData)
 
 
 async def match_map(conn: Connection, asked: OfMatch) -> Made:

@@ -29,7 +29,7 @@ from gamestats_assets.pubg.tables import (
 )
 from gamestats_assets.pubg.tables.ops import ScheduledMatches
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_of, page_of
+from gamestats_assets.serving.lines import Lines, answer_of, answer_with, page_of
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, Page, Parameters
 
@@ -155,7 +155,7 @@ _Detailed: type[BaseModel] = create_model(
         "has_telemetry": Annotated[bool, Field(description="Whether kills, weapons and fights are known.")],
     },  # pyright: ignore[reportArgumentType]
 )
-OneMatch = create_model("OneMatch", data=_Detailed)
+OneMatch = answer_with("OneMatch", _Detailed)
 
 
 class OfDivisionPaged(OfAnyDivision, Page):

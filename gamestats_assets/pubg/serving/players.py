@@ -19,7 +19,7 @@ from gamestats_assets.pubg.tables import (
     TournamentTeamResults,
 )
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_of
+from gamestats_assets.serving.lines import Lines, answer_of, answer_with
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, Number, Parameters
 
@@ -94,7 +94,7 @@ _PlayerData: type[BaseModel] = create_model(
     results=list[RESULT.model],
     weapons=list[WEAPON.model],
 )
-OnePlayer = create_model("OnePlayer", data=_PlayerData)
+OnePlayer = answer_with("OnePlayer", _PlayerData)
 
 
 class OfPlayer(Parameters):

@@ -26,7 +26,7 @@ from gamestats_assets.pubg.tables import (
     TournamentTeamStandings,
 )
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_of
+from gamestats_assets.serving.lines import Lines, answer_of, answer_with
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Number, Parameters
 
@@ -91,7 +91,7 @@ _TeamData: type[BaseModel] = create_model(
     standings=list[STANDING.model],
     results=list[RESULT.model],
 )
-OneTeam = create_model("OneTeam", data=_TeamData)
+OneTeam = answer_with("OneTeam", _TeamData)
 
 
 class OfTeam(Parameters):
@@ -187,10 +187,7 @@ class _Pair(BaseModel):
     matches: list[Meeting]
 
 
-class HeadToHead(BaseModel):
-    """The answer."""
-
-    data: _Pair
+HeadToHead = answer_with("HeadToHead", _Pair)
 
 
 async def head_to_head(conn: Connection, asked: OfPair) -> Made:
