@@ -175,13 +175,19 @@ async def _published(conn: Connection, tables: Sequence[type[Table]]) -> Made:
     return row
 
 
-def ask(parameters: type[Asked], request: Request) -> Asked:
+def ask(parameters: type[Asked], request: Request, *, only_known: bool = True) -> Asked:
     """What a request asks, by its path and its query.
+
+    Args:
+        only_known: whether a parameter that is unknown is a mistake. Of a page it is none: services add theirs to links
+            that are shared.
 
     Raises:
         RequestValidationError: when a parameter is unknown, wrong, missing or given twice.
     """
     given = [*request.path_params.items(), *request.query_params.multi_items()]
+    if not only_known:
+        given = [(name, value) for name, value in given if name in parameters.model_fields]
     twice = [name for name, times in Counter(name for name, _ in given).items() if times > 1]
     if twice:
         raise RequestValidationError([_error(name, "is given more than once; give it once.") for name in twice])

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
+from prometheus_client import REGISTRY
+from psycopg.rows import dict_row
 
-import gamestats_assets
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.pubg.tables import Matches
-from gamestats_assets_tests.browsers import Shown, chromium, keep
+from gamestats_assets.pubg.tables.ops import ScheduledMatches
+from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving import season
 from gamestats_assets_tests.serving.season import DAYS, account, frame, publish_season, publish_standings
 from gamestats_assets_tests.serving.served import served
 
-AXE = Path(gamestats_assets.__file__).parent / "serving/browser/node_modules/axe-core/axe.min.js"
 BOARD = "/tournaments?season=fall&division=Division+1&round=overall"
 PAGES = {
     "home": "/",
@@ -33,6 +35,10 @@ PAGES = {
     "match": "/tournaments/matches/m-1",
     "team": "/tournaments/teams/1",
     "player": f"/tournaments/players/{account(1)}",
+    "points": f"{BOARD}&view=points",
+    "pair": "/tournaments/head-to-head?team=1&other=2",
+    "search": "/tournaments/search?q=p",
+    "past": f"{BOARD}&page=2",
     "overlay": f"{BOARD}&view=overlay",
     "nothing": "/tournaments/teams/999",
     "docs": "/api/v1/docs",
@@ -54,6 +60,14 @@ def url(postgres_url: str, ops_template: str) -> Iterator[str]:
         for team, name in HOSTILE.items():
             patch.setitem(season.CUP_TEAMS, team, name)  # pyright: ignore[reportArgumentType]
         publish_season(found)
+        with psycopg.connect(found) as conn:
+            slots = conn.cursor(row_factory=dict_row).execute("SELECT * FROM pubg.scheduled_matches").fetchall()
+        slots += [
+            {"scheduled_match_id": 120 + number, "round_id": 12, "match_number": number, "is_remake": False}
+            | {"scheduled_at": datetime(2026, 10, 10, 18 + number, tzinfo=UTC), "map_name": "Miramar", "status": status}
+            for number, status in ((1, "scheduled"), (2, "cancelled"))
+        ]
+        publish(found, ScheduledMatches, None, frame(ScheduledMatches, slots))
         yield found
 
 
@@ -90,8 +104,6 @@ def names(page: Page) -> list[str]:
     ("scheme", "width"), [("light", 1280), ("dark", 360)], ids=lambda value: str(value) if value != 1280 else "wide"
 )
 def test_everybody_can_use_every_page(browser: Browser, site: httpx.Client, scheme: Any, width: int) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core comes with a build in a checkout: `python -m hatchling build --hooks-only`")
     with opened(browser, site, color_scheme=scheme, viewport={"width": width, "height": 800}) as shown:
         page = shown.page
         for name, path in PAGES.items():
@@ -102,14 +114,7 @@ def test_everybody_can_use_every_page(browser: Browser, site: httpx.Client, sche
                     expect(page.locator(".radar canvas, .map svg").first).to_be_visible()
             for summary in page.locator("details:not([open]) > summary").all()[:1]:
                 summary.click()
-            page.evaluate(AXE.read_text("utf-8"))
-            found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)")
-            bad = [
-                (each["id"], [node["html"][:150] for node in each["nodes"][:3]])
-                for each in found
-                if each["impact"] in ("serious", "critical")
-            ]
-            assert bad == [], name
+            assert obstacles(page) == [], name
             # Tables scroll inside themselves, the page never sideways.
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
             keep(page, f"page-{name}-{scheme}-{width}")
@@ -266,6 +271,131 @@ def test_all_works_without_javascript(browser: Browser, site: httpx.Client) -> N
         page.goto(PAGES["nothing"])
         expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
         expect(page.get_by_role("link", name="Go to the first page")).to_be_visible()
+
+
+def test_the_schedule_stands_with_the_matches_and_is_had_as_files(browser: Browser, site: httpx.Client) -> None:
+    with opened(browser, site, timezone_id="Asia/Seoul") as shown:
+        page = shown.page
+        page.goto(PAGES["history"])
+        rows = page.locator("#slots tbody tr")
+        # What is to come is first; of the rest the newest is.
+        assert _cells(page, "slots") == [
+            ["Round 2 · Match 1", "11 Oct 2026, 04:00 GMT+9", "Scheduled", "Miramar"],
+            ["Round 2 · Match 2", "11 Oct 2026, 05:00 GMT+9", "Cancelled", "Miramar"],
+            ["Round 1 · Match 2", "4 Oct 2026, 04:00 GMT+9", "Played Round 1 · Match 2", "any map"],
+            ["Round 1 · Match 1", "4 Oct 2026, 03:00 GMT+9", "Played Round 1 · Match 1", "Erangel"],
+        ]
+        rows.nth(3).get_by_role("link", name="Played").click()
+        page.wait_for_url("**/tournaments/matches/m-1")
+        page.goto("/tournaments?division=Cup&round=2&tab=matches")
+        played_again = page.locator("#slots tbody tr", has_text="Match 1")
+        expect(played_again.get_by_text("Remake")).to_have_attribute("title", "server; crash")
+        expect(played_again.get_by_role("link", name="first match")).to_have_attribute(
+            "href", "/tournaments/matches/c-broken"
+        )
+        page.goto("/tournaments?season=fall&division=Division+1&round=1&match=2&tab=matches")
+        assert rows.count() == 1
+    found = {path: _files(site, path) for path in (PAGES["teams"], PAGES["players"], PAGES["history"], PAGES["points"])}
+    assert [[*each] for each in found.values()] == [["CSV"], ["CSV"], ["Calendar", "Schedule as CSV", "CSV"], ["CSV"]]
+    assert found[PAGES["history"]]["Calendar"].count("BEGIN:VEVENT") == 4
+    lines = [text.splitlines() for each in found.values() for name, text in each.items() if name != "Calendar"]
+    # Three teams, three players, four slots, three matches, three teams; and the heading of each.
+    assert [len(each) for each in lines] == [4, 4, 5, 4, 4]
+
+
+def _files(site: httpx.Client, path: str) -> dict[str, str]:
+    """What is offered beside a table, by its name."""
+    offered = re.findall(r'<a href="([^"]*)" download title="[^"]+">([^<]*)</a>', site.get(path, headers=HTML).text)
+    found = {name: site.get(html.unescape(address), headers=HTML) for address, name in offered}
+    assert {each.status_code for each in found.values()} == {200}
+    return {name: each.text for name, each in found.items()}
+
+
+def test_teams_and_players_are_sought_and_compared_without_javascript(browser: Browser, site: httpx.Client) -> None:
+    with opened(browser, site, java_script_enabled=False) as shown:
+        page = shown.page
+        page.goto("/tournaments")
+        page.get_by_role("searchbox", name="Team or player").fill("alph")
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_url("**/tournaments/search?q=alph")
+        expect(page.locator("#found tbody tr")).to_have_text([re.compile(r"Alpha.*Team.*–.*Division 1.*fall")])
+        page.get_by_role("searchbox").fill("p1")
+        page.get_by_role("searchbox").press("Enter")
+        page.get_by_role("link", name="P1").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("P1")
+        page.goto("/tournaments/search?q=%3Cb%3Enobody")
+        expect(page.get_by_text("No team and no player has “<b>nobody” in the name.")).to_be_visible()
+        page.goto("/tournaments/search?q=+")
+        expect(page.get_by_text("Type a part of the name")).to_be_visible()
+
+        page.goto(PAGES["team"])
+        others = page.get_by_label("Compare with")
+        assert others.locator("option").all_inner_texts() == ["Choose a team", "<script>Gamma", "Beta"]
+        others.select_option("Beta")
+        page.get_by_role("button", name="Compare").click()
+        page.wait_for_url("**/tournaments/head-to-head?team=1&other=2")
+        # Of three matches one and two; 13 + 5 + 6 and 7 + 16 + 6 points; each killed one of the other in the first.
+        assert _cells(page, "of-sides") == [["Alpha", "1", "24", "4", "1"], ["Beta", "2", "29", "7", "1"]]
+        told = [row[:1] + row[2:] for row in _cells(page, "of-meetings")]
+        assert told == [
+            ["Round 2", "3 : 2", "6 : 6", "1 : 0"],
+            ["Round 1 · Match 2", "3 : 1", "5 : 16", "0 : 6"],
+            ["Round 1 · Match 1", "1 : 2", "13 : 7", "3 : 1"],
+        ]
+        page.goto("/tournaments/head-to-head?team=1&other=31")
+        expect(page.get_by_text("No match of both has been counted yet.")).to_be_visible()
+
+        page.goto(BOARD)
+        page.get_by_role("link", name="Points by match").click()
+        heads = page.locator("#board thead th a")
+        assert heads.evaluate_all("all => all.map(each => each.title)") == [
+            "Round 1 · Match 1 · Erangel",
+            "Round 1 · Match 2",
+            "Round 2 · Unscheduled",
+        ]
+        assert [row[:2] + row[3:] for row in _cells(page, "board")] == [
+            ["1", "<script>Gamma", "5", "8", "19"],
+            ["2", "Beta", "7", "16", "6"],
+            ["3", "Alpha", "13", "5", "6"],
+        ]
+        # The choice is kept with another round, and the way back stands beside it.
+        page.get_by_label("Round").select_option("1")
+        page.get_by_role("button", name="Show").click()
+        assert _cells(page, "board")[0] == ["1", "Beta", "23", "7", "16"]
+        page.get_by_role("link", name="Standings").click()
+        expect(page.locator("#board thead")).to_contain_text("WWCD")
+
+
+def _cells(page: Page, table: str) -> list[list[str]]:
+    rows = page.locator(f"#{table} > tbody > tr").all()
+    return [[" ".join(cell.inner_text().split()) for cell in row.locator("th, td").all()] for row in rows]
+
+
+def test_a_page_past_the_end_leads_to_the_first(browser: Browser, site: httpx.Client) -> None:
+    with opened(browser, site) as shown:
+        for tab in ("teams", "players", "matches"):
+            shown.page.goto(f"{BOARD}&tab={tab}&page=2")
+            expect(shown.page.locator(".empty")).to_have_text(re.compile("There is no page 2: there is 1 page."))
+            shown.page.get_by_role("link", name="Go to page 1").click()
+            expect(shown.page.locator("#board, .match").first).to_be_visible()
+
+
+def test_a_link_that_a_service_added_to_is_the_same_page(site: httpx.Client) -> None:
+    paths = [path for path in PAGES.values() if path.startswith("/tournaments") and path != PAGES["nothing"]]
+    paths.append("/tournaments?was=season%3Dfall&division=Cup")
+    plain = [site.get(path, headers=HTML, follow_redirects=True) for path in paths]
+    made = REGISTRY.get_sample_value("cache_misses_total", {"key": "/tournaments"})
+    assert made
+    for number, (path, expected) in enumerate(zip(paths, plain, strict=True)):
+        more = f"fbclid={number}&utm_source=a&utm_source=b"
+        found = site.get(f"{path}{'&' if '?' in path else '?'}{more}", headers=HTML, follow_redirects=True)
+        assert (found.status_code, found.headers["etag"]) == (200, expected.headers["etag"]), path
+        assert "fbclid" not in found.text
+    assert REGISTRY.get_sample_value("cache_misses_total", {"key": "/tournaments"}) == made
+    assert site.get("/?utm_source=a", headers=HTML).status_code == 200
+    # What it has is as strict as before, and so is the API.
+    assert site.get("/tournaments?page=x", headers=HTML).status_code == 422
+    assert site.get("/api/v1/tournaments/seasons?fbclid=1").status_code == 422
 
 
 def test_the_first_load_is_small_and_all_of_this_site(browser: Browser, site: httpx.Client) -> None:

@@ -32,7 +32,7 @@ class Chosen(Parameters):
     sort: str | None = None
     order: Literal["asc", "desc"] | None = None
     page: Annotated[int, Field(ge=1, le=100_000)] = 1
-    view: Literal["overlay"] | None = None
+    view: Literal["overlay", "points"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,13 @@ class Selection:
     @property
     def context(self) -> dict[str, Any]:
         """The parameters that an API's question of it has."""
+        return {**self.whole, "match": self.match and self.match["match_number"]}
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """Those of them that all matches of the round, or of the division, have."""
         of = {"season": self.season["season"], "division": self.division["division"], "group": self.group}
-        return {**of, "round": self.round and self.round["round"], "match": self.match and self.match["match_number"]}
+        return {**of, "round": self.round and self.round["round"]}
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -100,7 +105,8 @@ def after_change(given: Mapping[str, str]) -> dict[str, str]:
             kept[level] = value
         if value != was.get(level, ""):
             break
-    rest = {name: value for name, value in given.items() if name not in (*LEVELS, "was", "page") and value}
+    others = Chosen.model_fields.keys() - {*LEVELS, "page"}
+    rest = {name: value for name, value in given.items() if name in others and value}
     return {**kept, **rest}
 
 

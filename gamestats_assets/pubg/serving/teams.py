@@ -126,6 +126,16 @@ _RESULTS = RESULT.select(
 ) + sql.SQL(" WHERE team_id = %(team)s ORDER BY started_at DESC, match_id")
 
 
+async def others_of_division(conn: Connection, asked: OfTeam) -> list[dict[str, Any]]:
+    """The other teams of a team's division: `team_id` and `team_name`, by name."""
+    query = """
+        SELECT team_id, team_name FROM pubg.teams
+        WHERE division_id = (SELECT division_id FROM pubg.teams WHERE team_id = %(team)s) AND team_id <> %(team)s
+        ORDER BY lower(team_name), team_id
+    """
+    return await rows_of(conn, query, {"team": asked.team_id})
+
+
 async def _team(conn: Connection, team_id: int, name: str = "team_id") -> dict[str, Any]:
     query = """
         SELECT t.team_id, t.team_name, t.tag, s.season, s.name AS season_name, d.division, g.group_name AS "group"
