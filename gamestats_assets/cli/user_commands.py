@@ -66,7 +66,7 @@ def link(
         typer.Option(
             "--at",
             metavar="URL",
-            help="Where gamestats is served; GAMESTATS_PUBLIC_URL, or else this machine, by default.",
+            help="Where gamestats is served; by default GAMESTATS_PUBLIC_URL, or else where it runs at this machine.",
             show_default=False,
         ),
     ] = None,
@@ -80,6 +80,7 @@ def link(
         gamestats user link alice
         gamestats user link alice --at http://127.0.0.1:8080
     """
+    from gamestats_assets.cli.up import running_instance
     from gamestats_assets.serving import sessions, users
     from gamestats_assets.serving.audit import audit
     from gamestats_assets.serving.site import link_address
@@ -91,7 +92,10 @@ def link(
         return sessions.make_link(conn, row["user_id"])
 
     token = in_transaction(work)
-    say(link_address(at or Settings().public_url or address("127.0.0.1", 8000), token))
+    settings = Settings()
+    here = running_instance(settings)
+    served = here.url if here else address("127.0.0.1", 8000)
+    say(link_address(at or settings.public_url or served, token))
     say("It works once, within 15 minutes.", console=err())
 
 

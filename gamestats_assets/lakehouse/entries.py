@@ -447,17 +447,26 @@ class Thing:
         if differing:
             ops.update(entry.conn, self.table, self._at(row), differing)
         hidden = {each.in_table for each in self.fields if each.secret}
-        # What it refers to is told by name, not by number.
-        named = {other.key: (other.own.name, other.column) for other in self.refers_to if other.key in differing}
-        now = self.rows(entry.conn, **self._at(row))[0] if named else entry.would_be(values)
-        changes: list[str] = []
-        for column in differing:
-            name, shown = named.get(column, (column, column))
-            told = f"{name} {told_value(row[shown], zone)} -> {told_value(now[shown], zone)}"
-            changes.append(name if column in hidden else told)
+        refers = any(other.key in differing for other in self.refers_to)
+        now = self.rows(entry.conn, **self._at(row))[0] if refers else entry.would_be(values)
+        changes = [
+            column if column in hidden else self.difference(entry.conn, column, row[column], now[column], zone)
+            for column in differing
+        ]
         notes = [*entry.notes, *(self.noticed(entry.conn, now, entry.given) if is_alone else ())]
         outcome: Outcome = "changed" if differing else "unchanged"
         return Entered(self.kind, self.what(row), outcome, tuple(changes), tuple(notes), row)
+
+    def difference(self, conn: psycopg.Connection, column: str, before: Any, after: Any, zone: ZoneInfo) -> str:
+        """A change of a column in words: `column before -> after`; what it refers to is told by name."""
+        other = next((other for other in self.refers_to if other.key == column), None)
+        if other is None:
+            return f"{column} {told_value(before, zone)} -> {told_value(after, zone)}"
+        found = [next(iter(other.rows(conn, **{other.key: key})), None) if key else None for key in (before, after)]
+        plain = [told_value(row and row[other.column], zone) for row in found]
+        # Two of different places may be called the same.
+        told = plain if plain[0] != plain[1] else [other.what(row) if row else "none" for row in found]
+        return f"{other.own.name} {told[0]} -> {told[1]}"
 
     def _checked(self, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         known = {each.name: each for each in self.fields}

@@ -40,8 +40,10 @@ _SMALL = 1000
 """Bytes of a body that is not worth compressing."""
 _MOST_ASKED, _LONGEST_ASKED = 5_000, 1000
 """How many words with which something was asked are remembered, and of what length."""
-_DECIDE = {b"accept", b"accept-encoding", b"if-none-match"}
-"""Headers of which a GET's answer is a function, beside its path and query."""
+_WORDS = (b"accept", b"accept-language", b"host")
+_DECIDE = {*_WORDS, b"accept-encoding", b"if-none-match"}
+"""Headers of which a GET's answer is a function, beside its scheme, path and query."""
+_Words = tuple[str | bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,16 @@ class Answer:
 
     def response(self, request: Request, form: Form, headers: Mapping[str, str]) -> Response:
         """The response to a request: 304 for whom has it."""
-        packed = self.packed if "gzip" in request.headers.get("accept-encoding", "") else None
-        told = {**form.headers, **headers, "ETag": self.tag(packed is not None)}
+        is_packed = self.packed is not None and "gzip" in request.headers.get("accept-encoding", "")
+        is_there = self.is_among(request.headers.get("if-none-match", ""), is_packed)
+        return self.written_as(304 if is_there else 200, is_packed, form, headers)
+
+    def written_as(self, status: int, is_packed: bool, form: Form, headers: Mapping[str, str]) -> Response:
+        """The response of a status, 200 or 304."""
+        packed = self.packed if is_packed else None
+        told = {**form.headers, **headers, "ETag": self.tag(is_packed)}
         told["Vary"] = ", ".join(filter(None, (form.headers.get("Vary"), "Accept-Encoding")))
-        if self.is_among(request.headers.get("if-none-match", ""), packed is not None):
+        if status == 304:
             return Response(None, 304, told)
         if packed:
             told["Content-Encoding"] = "gzip"
@@ -118,7 +126,7 @@ class _Asked:
 class _Read:
     """What of a request decides its answer: the words it asks with, and what of the answer it has and can take."""
 
-    asked: tuple[str, bytes, bytes]
+    asked: _Words
     has: str
     takes_gzip: bool
 
@@ -133,7 +141,7 @@ class _Read:
                 if name in said:
                     return None
                 said[name] = value
-        asked = (scope["path"], scope["query_string"], said.get(b"accept", b""))
+        asked = (scope["scheme"], scope["path"], scope["query_string"], *(said.get(name, b"") for name in _WORDS))
         if sum(map(len, asked)) > _LONGEST_ASKED:
             return None
         has, takes = said.get(b"if-none-match", b""), said.get(b"accept-encoding", b"")
@@ -152,7 +160,7 @@ class Answers:
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._bytes = 0
         self._making: dict[tuple[str, tuple[int, ...]], asyncio.Task[Answer]] = {}
-        self._asked: OrderedDict[tuple[str, bytes, bytes], _Asked] = OrderedDict()
+        self._asked: OrderedDict[_Words, _Asked] = OrderedDict()
 
     async def give(
         self,
@@ -172,8 +180,8 @@ class Answers:
             key: says what is asked: requests with the same key have the same answer.
             keeps_s: seconds for which proxies and browsers may keep it without asking; None: they ask every time.
             form: how it is written down.
-            at_once: whether a GET of the same path, query and `Accept` has the same answer, whoever asks; then it need
-                not be read again what they say.
+            at_once: whether a GET with the same words has the same answer, whoever asks; then it need not be read
+                again what they say.
 
         Raises:
             psycopg.OperationalError, psycopg_pool.PoolTimeout: when PostgreSQL is gone and nothing is kept.
@@ -191,7 +199,10 @@ class Answers:
             answer, headers, at_once = kept, {"Cache-Control": "no-store", "Gamestats-Stale": "true"}, False
         response = answer.response(request, form, headers)
         if at_once and (read := _Read.of(request.scope)) is not None:
-            answer.written[response.status_code, read.takes_gzip] = [*response.raw_headers]
+            for status in (200, 304):
+                is_packed = read.takes_gzip and answer.packed is not None
+                written = answer.written_as(status, is_packed, form, headers)
+                answer.written[status, read.takes_gzip] = [*written.raw_headers]
             hits = CACHE_HITS.labels(route)
             self._asked[read.asked] = _Asked(key, tables, request.scope["route"], request.path_params, hits)
             if len(self._asked) > _MOST_ASKED:
@@ -206,7 +217,8 @@ class Answers:
             return None
         is_packed = read.takes_gzip and answer.packed is not None
         status = 304 if answer.is_among(read.has, is_packed) else 200
-        if (headers := answer.written.get((status, read.takes_gzip))) is None:
+        headers = answer.written.get((status, read.takes_gzip))
+        if headers is None:
             return None
         asked.hits.inc()
         scope["route"], scope["path_params"] = asked.route, asked.path_params

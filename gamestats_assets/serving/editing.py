@@ -23,7 +23,7 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, StillNeededError, Thing, begun, told_value
+from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, StillNeededError, Thing, begun
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.entry_files import CsvFile, Import, ImportRefusedError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
@@ -207,7 +207,8 @@ class Editor:
         before, after = entry["before"], entry["after"]
         if before is None or after is None:
             return ("added",) if before is None else ("removed",)
-        return _differences(self._restored(before), self._restored(after), after, zone)
+        was, now = self._restored(before), self._restored(after)
+        return self._differences(was, now, after, zone)
 
     # ------------------------------------------------------------ the verbs
 
@@ -268,7 +269,7 @@ class Editor:
             else:
                 self._restore(key, wanted, is_new=row is None)
                 now = self.row(key)
-                changes = () if row is None else _differences(row, now, wanted, self.thing.zone(now))
+                changes = () if row is None else self._differences(row, now, wanted, self.thing.zone(now))
                 done = Entered(self.thing.kind, self.thing.what(now), "changed" if row else "created", changes, row=now)
         return self._written(done, row, key, verb="undo")
 
@@ -347,7 +348,7 @@ class Editor:
         when = _moment(entries[0]["changed_at"])
         if before is None:
             return f"{told}: {people} made it meanwhile ({when}). Look at that first. Nothing was overwritten."
-        differences = _differences(self._restored(before), row, before, self.thing.zone(row))
+        differences = self._differences(self._restored(before), row, before, self.thing.zone(row))
         return f"{told}: {people} changed it ({when}): {'; '.join(differences)}. Nothing was overwritten."
 
     def _restored(self, entry: Mapping[str, Any]) -> Row:
@@ -418,6 +419,13 @@ class Editor:
             told = [{"name": names.get(column, column), "message": message}] if column else []
             raise ProblemError(status, message, errors=told) from None
 
+    def _differences(self, before: Row, after: Row, columns: Collection[str], zone: ZoneInfo) -> tuple[str, ...]:
+        return tuple(
+            self.thing.difference(self.conn, name, before[name], after[name], zone)
+            for name in columns
+            if before[name] != after[name]
+        )
+
     @property
     def _fields(self) -> Sequence[Field]:
         return (*self.of.named_by, *self.of.added_with, *self.of.changed_by)
@@ -448,14 +456,6 @@ def tried(
     if effects is None:
         return edits, None
     return edits, effects.difference(effects.state(conn, concerned), after)
-
-
-def _differences(before: Row, after: Row, columns: Collection[str], zone: ZoneInfo) -> tuple[str, ...]:
-    return tuple(
-        f"{name} {told_value(before[name], zone)} -> {told_value(after[name], zone)}"
-        for name in columns
-        if before[name] != after[name]
-    )
 
 
 def _moment(at: Any) -> str:

@@ -150,7 +150,8 @@ class Pages:
 
         form = Form("text/html; charset=utf-8", str.encode, _HEADERS)
         parts = (template, self.language(request), request.base_url, request.url.path, urlencode(asked or {}))
-        return await answers.give(request, tables, " ".join(map(str, parts)), render, keeps_s=None, form=form)
+        key = " ".join(map(str, parts))
+        return await answers.give(request, tables, key, render, keeps_s=None, form=form, at_once=True)
 
     def personal(
         self,

@@ -114,8 +114,11 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def wrong(request: Request, error: RequestValidationError) -> Response:
-        known = _parameters_of(request)
-        errors = [_wrong(each, each.get("known", known)) for each in error.errors()]
+        known = {part: _parameters_of(request, part) for part in ("query", "body")}
+        errors = [
+            _wrong(each, each.get("known", known["body" if each["loc"][:1] == ("body",) else "query"]))
+            for each in error.errors()
+        ]
         return problem(request, 422, " ".join(each["message"] for each in errors), errors=errors)
 
     async def gone(request: Request, error: Exception) -> Response:
@@ -129,6 +132,13 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(psycopg.errors.QueryCanceled)
     async def too_slow(request: Request, error: psycopg.errors.QueryCanceled) -> Response:
         return problem(request, 504, "PostgreSQL took longer than it may. Ask for less, or again in a moment.")
+
+    @app.exception_handler(psycopg.DataError)
+    async def unkeepable(request: Request, error: psycopg.DataError) -> Response:
+        # What else PostgreSQL finds wrong is our own doing.
+        if type(error) not in (psycopg.DataError, psycopg.errors.CharacterNotInRepertoire):
+            raise error
+        return problem(request, 422, "What is given holds a character that no text here may have.")
 
     @app.exception_handler(psycopg.errors.UndefinedTable)
     async def unpublished(request: Request, error: psycopg.errors.UndefinedTable) -> Response:
@@ -147,10 +157,10 @@ async def only_known(request: Request) -> None:
         raise RequestValidationError([{"type": "extra_forbidden", "loc": (name,), "msg": ""} for name in unknown])
 
 
-def _parameters_of(request: Request) -> list[str]:
+def _parameters_of(request: Request, part: str = "query") -> list[str]:
     dependant = getattr(request.scope.get("route"), "dependant", None)
     known: list[str] = []
-    for field in getattr(dependant, "query_params", ()):
+    for field in getattr(dependant, f"{part}_params", ()):
         model = getattr(field.field_info.annotation, "model_fields", None)
         known += [field.alias] if model is None else [*model]
     return known
@@ -160,16 +170,25 @@ _TOLD = {
     "missing": "is missing",
     "too_short": "should not be empty",
     "string_too_short": "should not be empty",
+    "json_invalid": "should be JSON",
+    "model_attributes_type": "should be a JSON object",
+    "dict_type": "should be a JSON object",
+    "int_parsing": "should be a whole number, written in digits",
+    "int_type": "should be a whole number",
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "string_type": "should be a text",
 }
 """What mistakes are called in words of people."""
 
 
 def _wrong(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
-    # What is wrong with several together has no place.
-    name = str(error["loc"][-1]) if error["loc"] else "query"
+    # What is wrong with several together has no place, and of what is no JSON only a number of a character is known.
+    named = [part for part in error["loc"] if isinstance(part, str)]
+    name, kind = named[-1] if named else "query", "field" if named[:1] == ["body"] else "parameter"
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, known, n=1)
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}." if known else "there is none."
-        return {"name": name, "message": f"There is no parameter {name!r}; {there}"}
+        return {"name": name, "message": f"There is no {kind} {name!r}; {there}"}
     told = _TOLD.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
     return {"name": name, "message": f"{name}: {told[:1].lower()}{told[1:].rstrip('.')}."}

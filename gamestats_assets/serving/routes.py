@@ -16,7 +16,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg import sql
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.published import versions_of
@@ -43,12 +43,6 @@ def _is_written_so(value: Any) -> Any:
     return value
 
 
-def _is_text(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("should be a text without null characters")
-    return value
-
-
 def _is_yes_or_no(value: Any) -> Any:
     if isinstance(value, str) and value not in ("true", "false"):
         raise ValueError("should be true or false")
@@ -60,7 +54,7 @@ Number = Annotated[int, BeforeValidator(_is_written_so), Field(ge=-(2**31), le=2
 """A whole number that PostgreSQL has, too."""
 Flag = Annotated[bool, BeforeValidator(_is_yes_or_no)]
 """Whether: true or false."""
-Name = Annotated[str, AfterValidator(_is_text), Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 """A name or an id."""
 
 

@@ -222,7 +222,7 @@ def _keep_an_admin(conn: psycopg.Connection, row: Row, *, even_the_last: bool) -
     if not even_the_last and [each["user_id"] for each in admins] == [row["user_id"]]:
         raise LastAdminError(
             f"{row['name']} is the last admin: nobody would be left who may give roles on the pages. Give the role to "
-            "somebody else first, or say --even-the-last; `gamestats user role` can give it again.",
+            "somebody else first; `gamestats user ... --even-the-last` does it all the same, and can give it again.",
             "name",
         )
 

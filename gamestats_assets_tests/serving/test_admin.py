@@ -120,6 +120,20 @@ def test_messages_call_what_is_missing_as_the_api_does(office: Office) -> None:
     assert refused(answer, 422)["detail"] == "Postponed to when? Give the new time with scheduled_at."
 
 
+def test_what_is_wrong_with_a_body_is_told_by_its_fields(office: Office) -> None:
+    def told(**given: Any) -> str:
+        return refused(office.ann.ask("POST", "/seasons", **given), 422)["detail"]
+
+    assert "There is no field 'nam'; did you mean name?" in told(json={"season": "x", "nam": "X"})
+    no_json = office.ann.http.post(
+        "/api/v1/admin/tournaments/seasons", content=b"{", headers={"Content-Type": "application/json"}
+    )
+    assert refused(no_json, 422)["detail"] == "body: should be JSON."
+    assert told(json=[]) == "body: should be a JSON object."
+    for page in ("/tournaments?season=%00", "/tournaments?group=%00", "/admin/tournaments/matches?division=%00"):
+        assert office.ann.http.get(page).status_code == 422
+
+
 def test_a_file_is_taken_whole_or_its_mistakes_are_told_by_row(office: Office) -> None:
     headers = {"content-type": "text/csv"}
     asked = {"season": "fall-2026"}

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.roles import serving_urls
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for, user_named
 
@@ -53,6 +54,18 @@ def test_each_has_a_limit_of_their_own_by_what_they_are(url: str) -> None:
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert refused.json()["code"] == "too_many_requests"
         assert statuses(site, 3, "/healthz") == [200] * 3
+
+
+def test_who_may_ask_no_more_is_still_told_that_nothing_has_changed(url: str) -> None:
+    """Open pages behind one address go on, though a neighbour uses up what is theirs together."""
+    publish_season(url)
+    with served(url, requests_a_minute=6) as site:
+        pages = ("/tournaments?season=fall", "/api/v1/tournaments/seasons")
+        tags = [site.get(path).headers["etag"] for path in pages]
+        assert statuses(site, 5)[-1] == 429
+        for path, tag in zip(pages, tags, strict=True):
+            assert statuses(site, 2, path, **{"If-None-Match": tag}) == [304, 304]
+            assert statuses(site, 1, path, **{"If-None-Match": '"another"'}) == [429]
 
 
 def test_a_user_is_counted_once_wherever_they_ask_from(url: str) -> None:

@@ -43,7 +43,9 @@ async function ask(): Promise<void> {
   try {
     const headers: Record<string, string> = { Accept: "text/html" };
     if (tag) headers["If-None-Match"] = tag;
-    const response = await fetch(of, { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    // The tag of the page itself is known to the browser alone: the first time it asks with that.
+    const cache = tag ? "no-store" : "no-cache";
+    const response = await fetch(of, { headers, cache, signal: AbortSignal.timeout(10_000) });
     if (of !== address) return;
     if (response.status !== 304 && !response.ok) throw new Retry(Number(response.headers.get("retry-after") ?? 0));
     if (response.status !== 304) {
@@ -76,7 +78,7 @@ function put(text: string): void {
   const opened = new Map([...document.querySelectorAll<HTMLElement>("tr.detail")].map((row) => [row.dataset.of, row]));
   const folded = [...document.querySelectorAll<HTMLDetailsElement>("#main details[id]")].map((each) => [each.id, each.open] as const);
   const places = [...before].map(([key, row]) => [key, { rank: row.dataset.rank, top: row.getBoundingClientRect().top }] as const);
-  const figures = document.getElementById("board")?.textContent;
+  const shown = figures();
   for (const row of opened.values()) row.remove();
   const main = document.getElementById("main")!;
   void htmx.swap({ text, target: main, select: "#main", swap: "outerMorph", sourceElement: main });
@@ -99,9 +101,16 @@ function put(text: string): void {
     }
   }
   const news = element("news")?.dataset;
-  if (!tag || !news) return;
+  if (!news) return;
   if (moved) say("news", moved === 1 ? news.movedOne! : news.moved!.replace("{n}", String(moved)));
-  else if (figures !== document.getElementById("board")?.textContent) say("news", news.changed!);
+  else if (shown !== figures()) say("news", news.changed!);
+}
+
+/** What the board says, but for times, which stand in the viewer's zone here and in UTC in what comes. */
+function figures(): string {
+  const board = document.getElementById("board")?.cloneNode(true) as HTMLElement | undefined;
+  board?.querySelectorAll("time").forEach((time) => time.remove());
+  return board?.textContent ?? "";
 }
 
 function rows(): Map<string, HTMLElement> {
