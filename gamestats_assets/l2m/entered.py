@@ -12,7 +12,7 @@ from typing import Any
 
 from gamestats_assets.l2m.tables import IpWhitelist
 from gamestats_assets.lakehouse.entries import Entry, Thing
-from gamestats_assets.lakehouse.entry_fields import EntryError, Field, Kind
+from gamestats_assets.lakehouse.entry_fields import PROSE, EntryError, Field, Kind
 
 _LEAST_WHOLE_PARTS = 2
 """Of four numbers (IPv4) or eight (IPv6): one alone would whitelist providers, or a continent."""
@@ -117,7 +117,7 @@ class WhitelistEntry(Thing):
             Kind(str, str, checked_prefix, "PREFIX"),
         ),
     )
-    fields = (Field("note", "Whose addresses these are."),)
+    fields = (Field("note", "Whose addresses these are.", PROSE),)
     listed = ("ip_prefix", "note", "created_by", "created_at")
     order = ("ip_prefix",)
 

@@ -35,6 +35,7 @@ class Kind:
         least: of numbers.
         words: of a few values, what people call each.
         options: of a few words, which there are.
+        longest: of texts, how many characters one may have.
     """
 
     type: Any
@@ -44,6 +45,7 @@ class Kind:
     least: int | None = None
     words: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] = ()
+    longest: int = 2_000
 
 
 def filled(text: str, name: str) -> str:
@@ -110,11 +112,14 @@ def several(of: Kind, metavar: str) -> Kind:
             raise EntryError(f"Something is named twice in {', '.join(found)}.", name)
         return found
 
-    return Kind(list[of.type], read, check, metavar)
+    return Kind(list[of.type], read, check, metavar, longest=of.longest)
 
 
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-TEXT = Kind(str, str, filled)
+TEXT = Kind(str, str, filled, longest=100)
+"""Names and other short texts."""
+PROSE = Kind(str, str, filled)
+"""Reasons and notes."""
 YES_NO = Kind(bool, lambda text: _YES_NO[one_of(text, _YES_NO, "")], options=("yes", "no"))
 DAY = Kind(date, local_times.day, metavar="DAY")
 
@@ -172,10 +177,15 @@ class Field:
         """A value as it is kept.
 
         Raises:
-            EntryError: when it is none of the kind.
+            EntryError: when it is none of the kind, or too long.
         """
         if value is None and self.lacks:
             return None
         if value is None:
             raise EntryError(f"{self.told} cannot be taken away.", self.told)
+        for text in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(text, str) and len(text) > (longest := self.kind.longest):
+                raise EntryError(
+                    f"{self.told} has {len(text):,} characters; it may have at most {longest:,}.", self.told
+                )
         return self.kind.check(value, self.told)

@@ -11,13 +11,15 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
+from psycopg import sql
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.lakehouse.entries import plural
 from gamestats_assets.lakehouse.entry_fields import Field
 from gamestats_assets.lakehouse.entry_files import Sent
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.ops import Row, rows
+from gamestats_assets.lakehouse.postgres import has_table
 from gamestats_assets.serving import edit_forms
 from gamestats_assets.serving.account import set_cookie
 from gamestats_assets.serving.edit_routes import MOST_BYTES, editing
@@ -30,8 +32,9 @@ from gamestats_assets.serving.who import Person, cookie_name, csrf_token, needs
 Submitted = Mapping[str, Any]
 """What a form sent: texts, and of a file what it holds."""
 _PEOPLE = (("/admin/users", "Users"), ("/admin/log", "Audit log"))
-_TOLD_S = 60
+_TOLD, _TOLD_S = ("told", "notes", "follow"), 60
 _ROWS = 1000
+_FOLLOW = "The published standings follow within about 20 seconds, while gamestats up runs."
 
 
 async def submitted(request: Request) -> Submitted:
@@ -63,13 +66,15 @@ def page(request: Request, person: Person, template: str, values: Mapping[str, A
     name = cookie_name(request.state.site, request, "told")
     sections = [*(section for game in games for section in game.admin), *(_PEOPLE if person.may("admin") else ())]
     within = [address for address, _ in sections if f"{request.url.path}/".startswith(f"{address}/")]
+    section = max(within, key=len, default="")
     shell = {
         "csrf": csrf_token(request),
         "person": person,
         "sections": sections,
-        "section": max(within, key=len, default=""),
+        "section": section,
         "told": _read(request.cookies.get(name, "")),
         "errors": {},
+        "synthetic": _is_synthetic(request, next((each for each in games if section in dict(each.admin)), None)),
     }
     answer = pages.personal(request, template, {**shell, **values}, status=status, asked=dict(request.query_params))
     if name in request.cookies:
@@ -77,21 +82,44 @@ def page(request: Request, person: Person, template: str, values: Mapping[str, A
     return answer
 
 
-def gone_on(request: Request, path: str, told: Sequence[str], notes: Sequence[str] = ()) -> Response:
-    """Go on to a page that tells what was done."""
+def _is_synthetic(request: Request, game: Game | None) -> bool:
+    """Whether anything that is published of a game was simulated."""
+    if game is None or game.synthetic is None:
+        return False
+    table, condition = game.synthetic
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {}) AS found")
+    with request.state.writing() as conn:
+        if not has_table(conn, game.name, table):
+            return False
+        return rows(conn, query.format(sql.Identifier(game.name, table), sql.SQL(condition)))[0]["found"]
+
+
+def gone_on(
+    request: Request, path: str, told: Sequence[str], notes: Sequence[str] = (), *, follow: bool = False
+) -> Response:
+    """Go on to a page that tells what was done.
+
+    Args:
+        follow: whether to tell that what is published follows.
+    """
     answer = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
-    # A cookie is short; what is told of many rows is cut.
-    kept = {"told": [each[:300] for each in told[:6]], "notes": [each[:300] for each in notes[:4]]}
+    kept = {"told": _first(told, 6), "notes": _first(notes, 4), "follow": [_FOLLOW] if follow else []}
     set_cookie(answer, request, "told", base64.urlsafe_b64encode(json.dumps(kept).encode()).decode(), _TOLD_S)
     return answer
+
+
+def _first(told: Sequence[str], count: int) -> list[str]:
+    """As much as a cookie holds, and how much more there is."""
+    rest = [f"And {len(told) - count} more."] if len(told) > count else []
+    return [*(each[:300] for each in told[:count]), *rest]
 
 
 def _read(cookie: str) -> dict[str, list[str]]:
     try:
         kept = json.loads(base64.urlsafe_b64decode(cookie)) if cookie else {}
-        return {name: [str(each) for each in kept.get(name, [])] for name in ("told", "notes")}
+        return {name: [str(each) for each in kept.get(name, [])] for name in _TOLD}
     except (ValueError, AttributeError, TypeError):
-        return {"told": [], "notes": []}
+        return {name: [] for name in _TOLD}
 
 
 def said(edits: Sequence[Edit]) -> tuple[list[str], list[str]]:
@@ -139,7 +167,8 @@ def act(
     told, notes = said(edits)
     if is_preview:
         return again(foreseen=foreseen, would=told, notes=notes)
-    return gone_on(request, then, told, notes)
+    does = any(edit.done.outcome != "unchanged" for edit in edits)
+    return gone_on(request, then, told, notes, follow=effects is not None and does)
 
 
 def outcome(
@@ -182,9 +211,9 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
 
     def listed(request: Request, person: Person, problem: ProblemError | None = None, **others: Any) -> Response:
         with editing(request, of, person) as editor:
-            rows = editor.rows()
+            found = editor.rows()
         asked = {name: value for name, value in request.query_params.items() if name in columns and value}
-        shown = [(row, [edit_forms.text(value, thing.zone(row)) for value in _values(of, row)]) for row in rows]
+        shown = [(row, [edit_forms.text(value, thing.zone(row)) for value in _values(of, row)]) for row in found]
         for name, value in asked.items():
             shown = [each for each in shown if each[1][columns.index(name)].casefold() == value.casefold()]
         lines = [{"key": quote(str(row[thing.key]), safe=""), "cells": cells} for row, cells in shown]
@@ -219,7 +248,9 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
         if is_preview:
             return listed(request, person, would=told or ["Nothing: all of it is entered already."], notes=notes)
         then = back if back.startswith(base) else path
-        return gone_on(request, then, told or [f"{file.name}: all of it was entered already."], notes)
+        if not told:
+            return gone_on(request, then, [f"{file.name}: all of it was entered already."], notes)
+        return gone_on(request, then, told, notes, follow=of.effects is not None)
 
     def adding(request: Request, person: Person, values: Mapping[str, Any], **others: Any) -> Response:
         told, status = outcome(**others)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -123,6 +124,8 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
     keep(page, "admin-preview")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_have_text("Created: override of match warm-up")
+    expect(page.get_by_text("The published standings follow within about 20 seconds")).to_be_visible()
+    expect(page.locator(".card").filter(has_text="As published")).to_contain_text("is not published yet")
     expect(page.locator("#history").locator("..")).to_contain_text("ann")
     page.get_by_role("button", name="Undo", exact=True).click()
     expect(page.get_by_role("status").first).to_have_text("Removed: override of match warm-up")
@@ -135,8 +138,8 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
     expect(page.get_by_label("Take the history up at once")).to_be_checked()
     page.get_by_role("button", name="Add player").click()
     tracked = page.locator("tr").filter(has_text="T05_Player1")
-    expect(tracked).to_contain_text("0 / 0 matches completed (0%)")
-    expect(tracked).to_contain_text("queued")
+    expect(tracked).to_contain_text(re.compile(r"2\d found\s*queued"))
+    expect(page.get_by_text("The published standings follow")).to_have_count(0)
     keep(page, "admin-players")
     page.get_by_role("button", name="Take up the history of the chosen").click()
     expect(page.get_by_role("alert")).to_have_text("Choose at least one player.")
@@ -154,12 +157,14 @@ def test_a_walk_through_the_screens(browser: Browser, site: httpx.Client, url: s
     page.get_by_role("navigation", name="Administration").get_by_role("link", name="Players").click()
     tracked.get_by_role("button", name="Remove from tracking").click()
     expect(tracked.get_by_role("button", name="Track again")).to_be_visible()
+    expect(page.get_by_role("link", name="No backfills are going on or waiting")).to_be_visible()
 
     # A round is copied; what a link in it would do is told, and what was written stands in the form still.
     page.goto(schedule)
     page.get_by_label("Number of the new round").fill("7")
     page.get_by_label("First day").fill("2026-11-21")
     page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("status").nth(6)).to_have_text(re.compile(r"And \d more\."))
     page.get_by_role("link", name="Round 7").click()
     first = page.locator(".card").filter(has=page.get_by_role("heading", name="Match 1"))
     expect(first).to_contain_text("Scheduled: 2026-11-21 22:00 Europe/Berlin")
@@ -213,6 +218,28 @@ def test_admins_give_roles_and_see_what_was_done(browser: Browser, site: httpx.C
     assert sign_in(site, url, "tom", "tournament_admin").http.get("/admin/users").status_code == 403
 
 
+def test_one_whose_right_is_of_a_division_tracks_the_people_on_its_rosters(
+    browser: Browser, site: httpx.Client, url: str
+) -> None:
+    page = at(browser, site, sign_in(site, url, "dora", "tournament_admin", division_id=2))
+    page.goto("/admin/tournaments/tracking?player=T05_Player1")
+    teams = page.get_by_label("Team on whose roster").locator("option").all_inner_texts()
+    assert teams
+    assert all("Div 2" in each for each in teams)
+    page.goto("/admin/tournaments/teams/new")
+    page.get_by_label("Season").fill("fall-2026")
+    page.get_by_label("Division").fill("Div 2")
+    page.get_by_label("Team").fill("x" * 101)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("team has 101 characters; it may have at most 100.").first).to_be_visible()
+    # A mark says so where a simulator made what is published.
+    expect(page.get_by_text("Synthetic data")).to_have_count(0)
+    with psycopg.connect(url) as conn:
+        conn.execute("UPDATE pubg.matches SET season_state = 'simulated' WHERE match_id = 'friendly'")
+    page.goto("/admin/tournaments/tracking")
+    expect(page.get_by_text("Synthetic data")).to_be_visible()
+
+
 def test_nothing_is_in_anybodys_way(browser: Browser, site: httpx.Client, url: str) -> None:
     addresses = [
         f"/admin/{path}"
@@ -222,6 +249,7 @@ def test_nothing_is_in_anybodys_way(browser: Browser, site: httpx.Client, url: s
             *("tournaments/tracking/backfills", "tournaments/seasons/1", "tournaments/teams/new"),
         )
     ]
+    addresses.append("/account")
     eve = sign_in(site, url, "eve", "admin")
     page = at(
         *(browser, site, eve),
@@ -237,6 +265,9 @@ def test_nothing_is_in_anybodys_way(browser: Browser, site: httpx.Client, url: s
         keep(page, f"admin-narrow-{re.sub('[^a-z]+', '-', address)}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
         assert obstacles(page) == [], address
+        if "matches" in address:
+            tabs = page.locator(".tabs a").evaluate_all("all => all.map(each => [each.innerText, each.offsetHeight])")
+            assert [text for text, height in tabs if height > 70] == [], address
     # The keyboard alone gets from the beginning to a form and sends it.
     page.goto("/admin/users")
     page.keyboard.press("Tab")
@@ -246,4 +277,8 @@ def test_nothing_is_in_anybodys_way(browser: Browser, site: httpx.Client, url: s
     page.keyboard.type("by keyboard")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").first).to_contain_text("by keyboard was added")
+    page.context.clear_cookies()
+    page.goto("/sign-in?next=/admin")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert obstacles(page) == []
     assert shown.troubles == []

@@ -10,7 +10,7 @@ import psycopg
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import Entry, Thing
-from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, choice
+from gamestats_assets.lakehouse.entry_fields import PROSE, TEXT, YES_NO, EntryError, Field, choice
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.entered.people import MATCH, Matches
 from gamestats_assets.pubg.entered.schedule import GROUP_OF_ROUND, OF_MATCH, OF_ROUND, ROUND, SLOT
@@ -44,7 +44,7 @@ class Override(Thing):
     called = "override of match {match_id}"
     lacking = "Match {wanted} has no override."
     fields = (
-        Field("reason", "Why.", TEXT, required=["add", "change"]),
+        Field("reason", "Why.", PROSE, required=["add", "change"]),
         Field("admin", "Who decides.", TEXT, default="the user of this machine"),
         Field(
             "is_tournament_match",
@@ -66,7 +66,7 @@ class Override(Thing):
             column="status",
             option="status",
         ),
-        Field("notes", "What else should be known.", TEXT, lacks=True),
+        Field("notes", "What else should be known.", PROSE, lacks=True),
     )
     listed = (
         *("match_id", "is_tournament_match", "season", "division", "group_name AS group", "round_number AS round"),

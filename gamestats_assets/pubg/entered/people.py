@@ -172,4 +172,6 @@ ACCOUNT = Field(
     lacks=True,
     option="account",
 )
-NEW_NAME = Field("player_name", "New in-game name.", Kind(str, str, _player_name), verbs=["change"], option="name")
+NEW_NAME = Field(
+    "player_name", "New in-game name.", Kind(str, str, _player_name, longest=100), verbs=["change"], option="name"
+)

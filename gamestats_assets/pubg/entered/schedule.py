@@ -14,7 +14,7 @@ import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, ExistsAlreadyError, Thing, UnknownNameError, begun
-from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, YES_NO, EntryError, Field, Kind, choice, whole
+from gamestats_assets.lakehouse.entry_fields import DAY, PROSE, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg import reference
@@ -296,7 +296,7 @@ class Slot(Thing):
             lacks=True,
             option="remake-of",
         ),
-        Field("remake_reason", "Of a remake: why it is played again.", TEXT, lacks=True),
+        Field("remake_reason", "Of a remake: why it is played again.", PROSE, lacks=True),
         NEW_NUMBER,
     )
     listed = (

@@ -93,7 +93,7 @@ def _season_zone(text: str, column: str) -> str:
 
 
 ZONE = Kind(str, str, lambda text, column: zone_of(text, column).key)
-OF_SEASON = Field("season", "Short name of the season.", Kind(str, str, _short_name))
+OF_SEASON = Field("season", "Short name of the season.", Kind(str, str, _short_name, longest=100))
 OF_DIVISION = Field("division", "Name of the division.")
 OF_GROUP = Field("group", "Name of the group.")
 OF_TEAM = Field("team", "Name of the team.")

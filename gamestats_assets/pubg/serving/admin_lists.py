@@ -230,6 +230,10 @@ class Backfill(BaseModel):
     matches_total: Annotated[int, Field(description="Matches whose detail is wanted and can be had.")]
     percent: Annotated[int, Field(description="Rounded down; 100 when nothing is left.")]
     expired: Annotated[int, Field(description="Matches whose telemetry is gone or unreadable.")]
+    matches_found: Annotated[
+        int | None,
+        Field(description="Matches of its days that there were when it was asked for; null where nobody looked."),
+    ]
     seconds_left: Annotated[int | None, Field(description="By the speed so far; null where none is known.")]
 
 
@@ -257,7 +261,7 @@ _BACKFILLS = """
     SELECT b.backfill_id, tracked_player_id, t.player_name, t.account_id, t.is_active, b.from_day, b.to_day,
            b.requested_at, b.requested_by, b.cancelled_at, b.cancelled_by,
            p.taken, p.to_take, p.pending, p.expired, p.unreadable, p.measured_at > now() - make_interval(secs => %s)
-               AS is_fresh, p.taken - p.began_taken AS taken_since, p.measured_at - p.began_at AS since
+               AS is_fresh, b.matches_found, p.taken - p.began_taken AS taken_since, p.measured_at - p.began_at AS since
     FROM ops.backfills b JOIN ops.tracked_players t USING (tracked_player_id)
         LEFT JOIN ops.backfill_progress p USING (tracked_player_id)
     WHERE tracked_player_id = ANY(%s)
@@ -314,7 +318,7 @@ def _progress(row: Row, published: Row | None) -> Row:
     )  # fmt: skip
     left = math.ceil(row["since"].total_seconds() / row["taken_since"] * to_take) if going and row["since"] else None
     told = ("backfill_id", "tracked_player_id", "player_name", "account_id", "from_day", "to_day", "requested_at")
-    told += ("requested_by", "cancelled_at", "cancelled_by")
+    told += ("requested_by", "cancelled_at", "cancelled_by", "matches_found")
     figures = {"matches_done": done, "matches_total": total, "expired": lost, "seconds_left": left}
     percent = 100 * done // total if total else 100 if state == "completed" else 0
     return {**{name: row[name] for name in told}, "state": state, "percent": percent, **figures}

@@ -400,7 +400,9 @@ def _tracking(
         "is_first": not is_sent,
         "days": days,
         "players": [(row, newest.get(row["tracked_player_id"])) for row in players],
-        "unfinished": sum(each["state"] not in _FINISHED for each in backfills),
+        "unfinished": sum(each["state"] not in (*_FINISHED, "inactive") for each in backfills),
+        # One whose right is of some places tracks those on rosters there alone.
+        "is_everywhere": person.places("tournament_admin").everywhere,
         "teams": [(str(row["team_id"]), f"{row['season']}, {row['division']}: {row['team_name']}") for row in teams],
         "left": _left,
         "base": BASE,
