@@ -231,8 +231,7 @@ class Backfill(BaseModel):
     percent: Annotated[int, Field(description="Rounded down; 100 when nothing is left.")]
     expired: Annotated[int, Field(description="Matches whose telemetry is gone or unreadable.")]
     matches_found: Annotated[
-        int | None,
-        Field(description="Matches of its days that there were when it was asked for; null where nobody looked."),
+        int | None, Field(description="Matches of its days when it was asked for, else now; null without an account.")
     ]
     seconds_left: Annotated[int | None, Field(description="By the speed so far; null where none is known.")]
 
@@ -267,6 +266,13 @@ _BACKFILLS = """
     WHERE tracked_player_id = ANY(%s)
     ORDER BY b.requested_at DESC, b.backfill_id DESC
 """
+_FOUND = """
+    SELECT b.backfill_id, count(DISTINCT s.match_id) AS matches
+    FROM ops.backfills b JOIN ops.tracked_players t USING (tracked_player_id)
+        LEFT JOIN pubg.match_summaries s
+            ON s.account_id = t.account_id AND s.match_date BETWEEN b.from_day AND b.to_day
+    WHERE b.backfill_id = ANY(%s) AND t.account_id IS NOT NULL GROUP BY b.backfill_id
+"""
 _PUBLISHED = """
     SELECT tracked_player, count(*) FILTER (WHERE backfill_status = 'completed') AS taken,
            count(*) FILTER (WHERE backfill_status = 'pending' AND telemetry_status = 'processed') AS to_take,
@@ -283,6 +289,10 @@ def backfills(conn: psycopg.Connection, players: Collection[int]) -> list[Row]:
     if has_table(conn, "pubg", "player_backfill_status"):
         accounts = [row["account_id"] for row in found if row["taken"] is None]
         published = {row["tracked_player"]: row for row in ops.rows(conn, _PUBLISHED, [accounts])}
+    uncounted = [row["backfill_id"] for row in found if row["matches_found"] is None]
+    if uncounted and has_table(conn, "pubg", "match_summaries"):
+        there = {row["backfill_id"]: row["matches"] for row in ops.rows(conn, _FOUND, [uncounted])}
+        found = [{**row, "matches_found": there.get(row["backfill_id"], row["matches_found"])} for row in found]
     return [_progress(row, published.get(row["account_id"])) for row in found]
 
 
