@@ -29,7 +29,7 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import CHECKS
 from gamestats_assets.pubg.entered import DIVISION, OVERRIDE, ROSTER_ENTRY, ROUND
 from gamestats_assets.pubg.entered import SEASON as OF_TOURNAMENT
-from gamestats_assets.pubg.entered.files import import_rosters, import_schedule
+from gamestats_assets.pubg.entered.files import ROSTER_FILE, SCHEDULE_FILE
 from gamestats_assets.pubg.source import ingest, mark_expired
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets_tests.instances import copy_of
@@ -141,7 +141,7 @@ def enter(conn: psycopg.Connection, plan: LandedSeason, folder: Path) -> None:
     OF_TOURNAMENT.add(conn, SEASON, name="Fall 2026", time_zone=ZONE.key, slot_window_min=30)
     for division in (1, 2):
         DIVISION.add(conn, SEASON, f"Div {division}")
-    import_rosters(conn, SEASON, as_csv(folder / "rosters.csv", roster_rows(plan)))
+    ROSTER_FILE.take(conn, season=SEASON, file=as_csv(folder / "rosters.csv", roster_rows(plan)))
     postponed = slot_of(2, 3, 6)
     for division in (1, 2):
         for number, day in enumerate(EVENINGS, 1):
@@ -158,10 +158,10 @@ def enter(conn: psycopg.Connection, plan: LandedSeason, folder: Path) -> None:
             [change["changed_at"], row["round_id"], change["status"]],
         )
     slots = [number for number in plan.slots if number != postponed]
-    import_schedule(conn, SEASON, as_csv(folder / "schedule.csv", schedule_rows(plan, slots)))
+    SCHEDULE_FILE.take(conn, season=SEASON, file=as_csv(folder / "schedule.csv", schedule_rows(plan, slots)))
     # The round is still on its own day when the postponed match is played.
     ROUND.change(conn, SEASON, "Div 2", 3, last_day=EVENINGS[2] + timedelta(days=1))
-    import_schedule(conn, SEASON, as_csv(folder / "postponed.csv", schedule_rows(plan, [postponed])))
+    SCHEDULE_FILE.take(conn, season=SEASON, file=as_csv(folder / "postponed.csv", schedule_rows(plan, [postponed])))
     ROUND.change(conn, SEASON, "Div 2", 3, last_day=EVENINGS[2])
     for override in plan.overrides:
         fields: dict[str, Any] = {}
@@ -363,7 +363,9 @@ def changed(entered: Entered) -> Changed:
     house, plan = entered.house, as_changed()
     since = house.rows()
     house.enter(
-        lambda conn: import_schedule(conn, SEASON, as_csv(house.folder / "moved.csv", schedule_rows(plan, MOVED_SLOTS)))
+        lambda conn: SCHEDULE_FILE.take(
+            conn, season=SEASON, file=as_csv(house.folder / "moved.csv", schedule_rows(plan, MOVED_SLOTS))
+        )
     )
     asked = house.follow()
     by_schedule = house.replaced(since)

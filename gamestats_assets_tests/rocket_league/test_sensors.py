@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, migrate
 from gamestats_assets.orchestration import requests as requests_of_runs
 from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
-from gamestats_assets.rocket_league import bronze, players, sensors
+from gamestats_assets.rocket_league import bronze, entered, sensors
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.simulate import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
@@ -45,7 +45,8 @@ class Operation(BySensors):
         """Track a player."""
         migrate(self.stores.postgres_url)
         with entering(self.stores.postgres_url, "ada") as conn:
-            players.track(conn, player_id.replace("_", ":", 1), now=NOW, **{"retention_days": 36_500, **given})
+            told = {"retention_days": 36_500, **given}
+            entered.PLAYER.take(conn, player_id.replace("_", ":", 1), known=entered.Custody(now=NOW), **told)
 
     def asks(self, kind: str) -> list[dg.RunRequest]:
         """What is asked for of a kind of partitions, once what comes before is done."""
