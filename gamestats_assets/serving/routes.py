@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Request
@@ -49,9 +50,19 @@ def _is_yes_or_no(value: Any) -> Any:
     return value
 
 
+def _is_day(value: Any) -> Any:
+    """Pydantic takes numbers for moments, too."""
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("should be a day, such as 2026-10-03")
+    return value
+
+
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 Number = Annotated[int, BeforeValidator(_is_written_so), Field(ge=-(2**31), le=2**31 - 1)]
 """A whole number that PostgreSQL has, too."""
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+Day = Annotated[date, BeforeValidator(_is_day)]
+"""A day, as ISO 8601 has it."""
 Flag = Annotated[bool, BeforeValidator(_is_yes_or_no)]
 """Whether: true or false."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]

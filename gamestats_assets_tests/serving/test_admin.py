@@ -314,6 +314,8 @@ def test_matches_are_told_by_what_they_need(office: Office) -> None:
     few = asked(validation_status="remake_candidate")
     assert {*few} == {match for match, truth in truths.items() if truth.status == "remake_candidate"}
     assert [each["concern"] for each in few["warm-up"]["concerns"]] == ["few_teams"]
+    moment = office.ann.ask("GET", "/matches", params={"date_from": "0"})
+    assert refused(moment, 422)["detail"] == "date_from: should be a day, such as 2026-10-03."
     evening = asked(date_from="2026-10-17", date_to="2026-10-17")
     assert "d1r1m1" in evening
     assert "d1r2m1" not in evening

@@ -21,6 +21,7 @@ from gamestats_assets.pubg.serving.published_matches import history_of
 from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
 from gamestats_assets.serving.audit import audit
 from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.routes import Day
 from gamestats_assets.serving.who import Person
 
 _RUNNING_S = 120
@@ -39,8 +40,8 @@ class MatchesAsked(Page):
     season: Annotated[str | None, Field(max_length=100, description="Short name of the season.")] = None
     division: Annotated[str | None, Field(max_length=200, description="Name of the division.")] = None
     round: Annotated[int | None, Field(ge=1, le=999_999, description="Number of the round.")] = None
-    date_from: Annotated[date | None, Field(description="First UTC day.")] = None
-    date_to: Annotated[date | None, Field(description="Last UTC day.")] = None
+    date_from: Annotated[Day | None, Field(description="First UTC day.")] = None
+    date_to: Annotated[Day | None, Field(description="Last UTC day.")] = None
 
 
 class Concern(BaseModel):
@@ -252,8 +253,8 @@ class NewBackfill(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     days: Annotated[int | None, Field(ge=1, le=3650, description="Back from the last day.")] = None
-    from_day: Annotated[date | None, Field(description="First UTC day, instead of days.")] = None
-    to_day: Annotated[date | None, Field(description="Last UTC day; today by default.")] = None
+    from_day: Annotated[Day | None, Field(description="First UTC day, instead of days.")] = None
+    to_day: Annotated[Day | None, Field(description="Last UTC day; today by default.")] = None
 
 
 _BACKFILLS = """
