@@ -309,6 +309,12 @@ def connecting(url: SecretStr) -> dict[str, Any]:
     return {**asked, "row_factory": dict_row, "options": options, "application_name": "gamestats serve"}
 
 
+def given_at_once(scope: Scope) -> tuple[Message, Message] | None:
+    """What is given to a request that was asked before with the same words, and still holds; see `Answers.at_once`."""
+    answers: Answers | None = scope.get("state", {}).get("answers") if scope["type"] == "http" else None
+    return answers.at_once(scope) if answers is not None else None
+
+
 class AtOnce:
     """Gives what was asked before with the same words, and still holds, without looking for its route again."""
 
@@ -317,8 +323,7 @@ class AtOnce:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        answers: Answers | None = scope.get("state", {}).get("answers") if scope["type"] == "http" else None
-        if answers is not None and (given := answers.at_once(scope)) is not None:
+        if (given := given_at_once(scope)) is not None:
             for message in given:
                 await send(message)
             return

@@ -21,7 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gamestats_assets.serving.answers import Answers
+from gamestats_assets.serving.answers import given_at_once
 from gamestats_assets.serving.bundle import PREFIX
 from gamestats_assets.serving.problems import problem
 from gamestats_assets.serving.site import AUTH, HEALTH, SIGN_IN
@@ -143,8 +143,7 @@ class Limited:
 
 def _unchanged(scope: Scope) -> tuple[Message, Message] | None:
     """That nothing has changed, where that is known without asking anybody."""
-    answers: Answers | None = scope.get("state", {}).get("answers")
-    given = answers.at_once(scope) if answers is not None else None
+    given = given_at_once(scope)
     return given if given is not None and given[0]["status"] == 304 else None
 
 

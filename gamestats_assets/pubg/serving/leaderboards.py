@@ -50,6 +50,25 @@ class Weapon(BaseModel):
     kills: int
 
 
+TEAM_FIGURES = {
+    "total_points": "points",
+    "total_kills": "kills",
+    "wwcd": "wins",
+    "matches_played": "matches_played",
+    "avg_placement": "average_placement",
+    "recent_placements": "recent_placements",
+}
+TEAM_DIGITS = {"avg_placement": 1}
+PLAYER_FIGURES = {
+    "total_points": "points",
+    "total_kills": "kills",
+    "total_damage": "damage_dealt",
+    "avg_damage": "average_damage",
+    "killsteals": "killsteals",
+    "matches_played": "matches_played",
+}
+PLAYER_DIGITS = {"total_damage": 1, "avg_damage": 1}
+"""What standings say of a team and of a player, on boards and on pages of their own; and to how many digits."""
 TEAM = Lines(
     "TeamLine",
     TournamentTeamStandings,
@@ -59,14 +78,9 @@ TEAM = Lines(
         "team_id": "team_id",
         "team_name": "team_name",
         "group": "group_name",
-        "total_points": "points",
-        "total_kills": "kills",
-        "wwcd": "wins",
-        "matches_played": "matches_played",
-        "avg_placement": "average_placement",
-        "recent_placements": "recent_placements",
+        **TEAM_FIGURES,
     },
-    digits={"avg_placement": 1},
+    digits=TEAM_DIGITS,
 )
 PLAYER = Lines(
     "PlayerLine",
@@ -77,18 +91,13 @@ PLAYER = Lines(
         "player_name": "player_name",
         "team_id": "team_id",
         "team_name": "team_name",
-        "total_points": "points",
-        "total_kills": "kills",
-        "total_damage": "damage_dealt",
-        "avg_damage": "average_damage",
-        "killsteals": "killsteals",
-        "matches_played": "matches_played",
+        **PLAYER_FIGURES,
         "weapon_distribution": (
             dict[str, Weapon],
             Field(default=None, description="By weapon category; with include_weapons=true."),
         ),
     },
-    digits={"total_damage": 1, "avg_damage": 1},
+    digits=PLAYER_DIGITS,
 )
 TeamLeaderboard = answer_of("TeamLeaderboard", {"teams": TEAM.model}, metadata=Metadata, counted=True)
 PlayerLeaderboard = answer_of("PlayerLeaderboard", {"players": PLAYER.model}, metadata=Metadata, counted=True)

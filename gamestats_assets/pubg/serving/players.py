@@ -9,6 +9,7 @@ from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
 from gamestats_assets.pubg.serving.context import CONTEXT_TABLES, are_published, rows_of
+from gamestats_assets.pubg.serving.leaderboards import PLAYER_DIGITS, PLAYER_FIGURES
 from gamestats_assets.pubg.tables import (
     MatchSummaries,
     PlayerMatchWeaponDistribution,
@@ -48,12 +49,8 @@ ENTRY = Lines(
     },
 )
 _STANDING_COLUMNS = {"season": "season", "division": "division", "round": "round_number", "round_name": "round_name"}
-_STANDING_COLUMNS |= {"team_id": "team_id", "team_name": "team_name", "rank": "rank", "total_points": "points"}
-_STANDING_COLUMNS |= {"total_kills": "kills", "total_damage": "damage_dealt", "avg_damage": "average_damage"}
-_STANDING_COLUMNS |= {"killsteals": "killsteals", "matches_played": "matches_played"}
-STANDING = Lines(
-    "PlayerStanding", TournamentPlayerStandings, _STANDING_COLUMNS, digits={"total_damage": 1, "avg_damage": 1}
-)
+_STANDING_COLUMNS |= {"team_id": "team_id", "team_name": "team_name", "rank": "rank", **PLAYER_FIGURES}
+STANDING = Lines("PlayerStanding", TournamentPlayerStandings, _STANDING_COLUMNS, digits=PLAYER_DIGITS)
 RESULT = Lines(
     "ResultOfPlayer",
     MatchSummaries,

@@ -17,6 +17,7 @@ from gamestats_assets.pubg.serving.context import (
     metadata,
     rows_of,
 )
+from gamestats_assets.pubg.serving.leaderboards import TEAM_DIGITS, TEAM_FIGURES
 from gamestats_assets.pubg.tables import (
     KillPositions,
     RosterEntries,
@@ -55,14 +56,9 @@ STANDING = Lines(
         "round": "round_number",
         "round_name": "round_name",
         "rank": "rank",
-        "total_points": "points",
-        "total_kills": "kills",
-        "wwcd": "wins",
-        "matches_played": "matches_played",
-        "avg_placement": "average_placement",
-        "recent_placements": "recent_placements",
+        **TEAM_FIGURES,
     },
-    digits={"avg_placement": 1},
+    digits=TEAM_DIGITS,
 )
 RESULT = Lines(
     "ResultOfTeam",
