@@ -39,11 +39,12 @@ Duty = Literal["gamestats_serving", "gamestats_writer"]
 _ENTERED = (
     *("seasons", "divisions", "groups", "teams", "roster_entries", "rounds", "scheduled_matches"),
     *("match_overrides", "tracked_players", "backfills"),
+    *("rl_players", "rl_ranks", "training_sessions", "rl_uploads", "rl_objections", "jobs"),
 )
 """Tables of `ops` that signed-in people write."""
 _LOOKED_UP = (
     *("alembic_version", "backfill_progress", "changes", "entry_history", "matches_discovered"),
-    "round_status_changes",
+    *("round_status_changes", "rl_consents", "rl_looks"),
 )
 """Tables of `ops` that are read for signed-in people, besides; the others are not theirs to see."""
 _APPENDED = ("audit_log",)
