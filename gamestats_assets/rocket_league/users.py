@@ -11,8 +11,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.rocket_league.ranks import kept, known_tiers, tier_id
-from gamestats_assets.rocket_league.skills import FEATURES
+from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers, tier_id
+from gamestats_assets.rocket_league.skills import FEATURES, SKILL, match_skills
 from gamestats_assets.rocket_league.tables import (
     Matches,
     MatchFacts,
@@ -127,7 +127,7 @@ def player_stats(
     cohorts: dy.LazyFrame[RankCohorts],
     ranks: dy.LazyFrame[RlRanks],
 ) -> dy.LazyFrame[PlayerStats]:
-    """Every known feature of tracked players in every match, with the share of the cohort's matches below it.
+    """Every known feature and skill of tracked players in every match, with the share of the cohort below it.
 
     The cohort is that of the player's rank in the playlist as it is known now, so that all matches of a player there
     are on one scale. The share is interpolated between the cohort's quantiles of single matches, which are known at
@@ -138,11 +138,17 @@ def player_stats(
     own = kept(features, tracked)
     known = known_tiers(own, ranks)
     distributions = cohorts.select("is_simulated", "playlist", "rank_tier", "match_quantiles", stat_type="feature")
+    skills = match_skills(own, cohorts, ranks).with_columns(stat_type=SKILL + pl.col("skill"))
+    columns = (*PLAYER, "match_id", "started_at", "stat_type", "value")
     long = (
-        own.select(*_OF_ROW, *FEATURES)
-        .unpivot(on=FEATURES, index=_OF_ROW, variable_name="stat_type")
+        pl.concat(
+            [
+                own.unpivot(on=FEATURES, index=columns[:-2], variable_name="stat_type").select(columns),
+                skills.select(columns),
+            ]
+        )
         .filter(pl.col("value").is_finite())
-        .join(known, on=["is_simulated", "playlist", "player_id"], how="left")
+        .join(known, on=PLAYER, how="left")
         .join(distributions, on=["is_simulated", "playlist", "rank_tier", "stat_type"], how="left")
         .with_columns(time=pl.col("started_at"), rank_percentile=_percentile(pl.col("value")))
         .sort("player_id", "time", "match_id", "stat_type")

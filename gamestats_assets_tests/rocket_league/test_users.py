@@ -221,14 +221,15 @@ def test_only_own_matches_are_there_and_only_from_the_day_on_that_they_are_kept_
 # --------------------------------------------------------------------------- statistics
 
 
-def of_stats(features: list[Row], cohorts: list[Row], ranks: tuple[Row, ...] = ()) -> list[Row]:
+def of_stats(features: list[Row], cohorts: list[Row], ranks: tuple[Row, ...] = (), skills: bool = False) -> list[Row]:
+    """Rows of features, or else of skills."""
     frames = {
         t.TrackedPlayers: rows(t.TrackedPlayers, {}),
         t.PlayerMatchFeatures: rows(t.PlayerMatchFeatures, *features),
         t.RankCohorts: rows(t.RankCohorts, *cohorts),
         t.RlRanks: rows(t.RlRanks, *ranks),
     }
-    return make(player_stats, frames).to_dicts()
+    return [row for row in make(player_stats, frames).to_dicts() if row["stat_type"].startswith("skill_") == skills]
 
 
 def mid_rank(value: float, among: np.ndarray) -> float:
@@ -299,6 +300,17 @@ def test_percentiles_are_among_the_matches_of_the_cohort_as_it_is_made() -> None
         assert len(errors) > 100
         assert float(np.mean(np.abs(errors))) < closest
         assert max(map(abs, errors)) <= 5
+
+
+def test_skills_stand_beside_the_features_against_the_matches_of_the_cohort() -> None:
+    cohorts = [
+        {"feature": "high_air_share", "rank_tier": 16, "mean": 0.05, "match_spread": 0.02},
+        cohort("skill_aerials", np.linspace(-2, 2, 401)),
+    ]
+    made = of_stats(played(2, rank_tier=16, high_air_share=[0.07, 0.04]), cohorts, skills=True)
+    assert [row["stat_type"] for row in made] == ["skill_aerials"] * 2
+    assert [row["value"] for row in made] == pytest.approx([1.0, -0.5])
+    assert [row["rank_percentile"] for row in made] == pytest.approx([75, 37.5])
 
 
 def test_percentiles_are_exact_at_the_quantiles_and_end_at_0_and_100() -> None:

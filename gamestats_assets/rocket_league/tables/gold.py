@@ -366,14 +366,16 @@ class PlayerStats(
     subject="players",
     **{**BY_PLAYER, "months_of": "time", "indexes": (("player_id", "stat_type", "time"), ("match_id",))},
 ):
-    """Every feature of tracked players in every match, in long form, against players of the same rank.
+    """Every feature and skill of tracked players in every match, in long form, against players of the same rank.
 
-    PostgreSQL keeps it in a partition for each month.
+    A skill is that of skills.py, measured by the cohort of the rank that the player has now. PostgreSQL keeps it in a partition for each month.
     """
 
     time = utc("When the match began.", primary_key=True)
     match_id = dy.String(primary_key=True, description="Match.")
-    stat_type = dy.String(primary_key=True, description="Feature, as in player_match_features.")
+    stat_type = dy.String(
+        primary_key=True, description="Feature, as in player_match_features, or skill_ and the name of a skill."
+    )
     value = dy.Float64(description="Its value.")
     rank_percentile = dy.Float64(
         nullable=True,
