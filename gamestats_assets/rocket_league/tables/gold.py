@@ -368,7 +368,8 @@ class PlayerStats(
 ):
     """Every feature and skill of tracked players in every match, in long form, against players of the same rank.
 
-    A skill is that of skills.py, measured by the cohort of the rank that the player has now. PostgreSQL keeps it in a partition for each month.
+    A skill is that of skills.py, measured by the cohort of the rank that the player has now. PostgreSQL keeps it in a
+    partition for each month.
     """
 
     time = utc("When the match began.", primary_key=True)
