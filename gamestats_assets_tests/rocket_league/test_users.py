@@ -353,7 +353,8 @@ def test_statistics_are_every_known_feature_of_every_match() -> None:
         if name in row and not math.isnan(row[name])
     }
     assert {(row["time"], row["match_id"], row["stat_type"]): row["value"] for row in made} == expected
-    assert {(row["player_id"], row["rank_percentile"], row["is_simulated"]) for row in made} == {(PLAYER, None, False)}
+    of_rows = {(row["player_id"], row["playlist"], row["rank_percentile"], row["is_simulated"]) for row in made}
+    assert of_rows == {(PLAYER, "ranked-doubles", None, False)}
 
 
 def test_the_cohort_is_that_of_the_rank_known_now_in_the_playlist_of_the_match() -> None:

@@ -374,6 +374,7 @@ class PlayerStats(
 
     time = utc("When the match began.", primary_key=True)
     match_id = dy.String(primary_key=True, description="Match.")
+    playlist = _playlist()
     stat_type = dy.String(
         primary_key=True, description="Feature, as in player_match_features, or skill_ and the name of a skill."
     )
