@@ -168,6 +168,13 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_BALLCHASING_FILES",
         description="Fetch the replays themselves, too, 200 an hour at most; ballchasing's statistics come always.",
     )
+    retention_days: int = Field(
+        default=730,
+        ge=1,
+        le=36_500,
+        validation_alias="GAMESTATS_RETENTION_DAYS",
+        description="Days for which a player's matches are kept, unless the player wants it otherwise.",
+    )
     encryption_key: SecretStr | None = Field(
         default=None,
         validation_alias="GAMESTATS_ENCRYPTION_KEY",

@@ -76,7 +76,11 @@ def _custody() -> Custody:
     from gamestats_assets.rocket_league.tombstones import any_buried
 
     stores = Stores()
-    return Custody(stores.settings.encryption_key, lambda player_id: any_buried(stores.landing, GAME, [player_id]))
+    return Custody(
+        stores.settings.encryption_key,
+        lambda player_id: any_buried(stores.landing, GAME, [player_id]),
+        retention_days=stores.settings.retention_days,
+    )
 
 
 entered_by(app, PLAYER, _SAID, _custody, track="take", untrack="remove", players="list")

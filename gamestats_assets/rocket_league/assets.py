@@ -17,6 +17,7 @@ from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.rocket_league import checks, tables, training_packs
 from gamestats_assets.rocket_league.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.comparison import player_comparison
+from gamestats_assets.rocket_league.consents import withheld
 from gamestats_assets.rocket_league.erasure import kept_from
 from gamestats_assets.rocket_league.features import player_match_features
 from gamestats_assets.rocket_league.frame_figures import frame_figures
@@ -52,6 +53,7 @@ BY_MATCH = (
 )
 # Of everybody.
 OF_ALL = (
+    (tables.Withheld, withheld),
     (tables.PlayerProfiles, player_profiles),
     (tables.RankCohorts, rank_cohorts),
     (tables.RankModels, next_models),

@@ -31,6 +31,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.sums import exact_mean
+from gamestats_assets.rocket_league.consents import allowing
 from gamestats_assets.rocket_league.identities import FORGOTTEN, GUEST
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, PLAYER, last_tier
 from gamestats_assets.rocket_league.skills import (
@@ -43,7 +44,7 @@ from gamestats_assets.rocket_league.skills import (
     signed_features,
     skill_values,
 )
-from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankCohorts
+from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankCohorts, Withheld
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 COHORT_PLAYERS = 30
@@ -60,12 +61,14 @@ _DIGITS, _NOTHING = 11, 1e-9
 _PLAYLIST = ("is_simulated", "playlist")
 
 
-def player_profiles(features: dy.LazyFrame[PlayerMatchFeatures]) -> dy.LazyFrame[PlayerProfiles]:
+def player_profiles(
+    features: dy.LazyFrame[PlayerMatchFeatures], withheld: dy.LazyFrame[Withheld]
+) -> dy.LazyFrame[PlayerProfiles]:
     """The mean of every feature of every player with an account, over the matches in a playlist in which it is known.
 
-    The rank is the last that ballchasing told there.
+    The rank is the last that ballchasing told there. Who does not allow to be part of cohorts is left out.
     """
-    players = _players(_with_account(features), FEATURES, PLAYER, rank_tier=last_tier()).lazy()
+    players = _players(_in_cohorts(features, withheld), FEATURES, PLAYER, rank_tier=last_tier()).lazy()
     result = pl.concat(
         _of(players, name, *PLAYER, "rank_tier").select(
             *PLAYER, "rank_tier", "matches", "mean", feature=pl.lit(name), spread=pl.col("variance").sqrt()
@@ -75,13 +78,15 @@ def player_profiles(features: dy.LazyFrame[PlayerMatchFeatures]) -> dy.LazyFrame
     return typing.cast("dy.LazyFrame[PlayerProfiles]", PlayerProfiles.cast(result))
 
 
-def rank_cohorts(features: dy.LazyFrame[PlayerMatchFeatures]) -> dy.LazyFrame[RankCohorts]:
+def rank_cohorts(
+    features: dy.LazyFrame[PlayerMatchFeatures], withheld: dy.LazyFrame[Withheld]
+) -> dy.LazyFrame[RankCohorts]:
     """How each feature and each skill is distributed in each cohort that knows it; see the top of this module.
 
     A skill is measured by the cohort's own means and spreads of its features. Where ranks around are taken in, their
     players are measured by those, too.
     """
-    matches = _with_account(features)
+    matches = _in_cohorts(features, withheld)
     players = _players(matches, FEATURES, PLAYER, tier=last_tier()).drop_nulls("tier")
     matches = matches.drop("rank_tier").join(players.lazy().select(*PLAYER, "tier"), on=PLAYER)
     by_feature = _described(players, matches, _windows(_around(players)))
@@ -116,9 +121,11 @@ def _of_skill(skill: str, matches: pl.LazyFrame, windows: pl.DataFrame, measures
     return RankCohorts.cast(told.join(together, on=COHORT, how="left", maintain_order="left"))
 
 
-def _with_account(features: pl.LazyFrame) -> pl.LazyFrame:
+def _in_cohorts(features: pl.LazyFrame, withheld: pl.LazyFrame) -> pl.LazyFrame:
+    """Matches of players with an account, less those of who does not allow it."""
     player = pl.col("player_id")
-    return features.filter(~(player.str.starts_with(GUEST) | player.str.starts_with(FORGOTTEN)))
+    with_account = features.filter(~(player.str.starts_with(GUEST) | player.str.starts_with(FORGOTTEN)))
+    return allowing(with_account, withheld, "cohorts")
 
 
 def _players(rows: pl.LazyFrame, names: Sequence[str], by: Sequence[str], **more: pl.Expr) -> pl.DataFrame:

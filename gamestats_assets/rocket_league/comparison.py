@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league.consents import allowing
 from gamestats_assets.rocket_league.rank_models import FEATURES
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
 from gamestats_assets.rocket_league.tables import (
@@ -17,6 +18,7 @@ from gamestats_assets.rocket_league.tables import (
     RankCohorts,
     RlRanks,
     TrackedPlayers,
+    Withheld,
 )
 
 COMPARED_MATCHES = 5
@@ -109,16 +111,17 @@ def player_comparison(
     profiles: dy.LazyFrame[PlayerProfiles],
     cohorts: dy.LazyFrame[RankCohorts],
     ranks: dy.LazyFrame[RlRanks],
+    withheld: dy.LazyFrame[Withheld],
 ) -> dy.LazyFrame[PlayerComparison]:
     """The five players of a tracked player's rank, and the five of the next one, who play most like the player.
 
     The distance between two players is the root of the mean, over the features that are known of both, of the squared
     difference of their means in units of `between_spread` of the player's cohort: the features are those that models
     of ranks may take, less those in which the cohort does not differ; at least half of them must be known of both.
-    Players with fewer than five matches are left out. There is no row for a player whose rank is not known, who has
-    fewer matches, or whose rank has no cohort.
+    Players with fewer than five matches are left out, and those who do not allow to be compared. There is no row for
+    a player who does not, whose rank is not known, who has fewer matches, or whose rank has no cohort.
     """
-    matches = kept(features, tracked)
+    matches = kept(features, allowing(tracked, withheld, "comparison"))
     cohort = ["is_simulated", "playlist", "rank_tier", "feature"]
     own = (
         matches.group_by(PLAYER)
@@ -132,7 +135,9 @@ def player_comparison(
         .join(pl.LazyFrame({"of_next_rank": [False, True]}), how="cross")
         .with_columns(rank_tier=pl.col("rank_tier") + pl.col("of_next_rank"))
     )
-    others = profiles.select(*cohort, "matches", other="mean", other_player_id="player_id")
+    others = allowing(profiles, withheld, "comparison").select(
+        *cohort, "matches", other="mean", other_player_id="player_id"
+    )
     pair = [*PLAYER, "of_next_rank", "rank_tier", "other_player_id"]
     differences = (
         own.join(others, on=cohort)

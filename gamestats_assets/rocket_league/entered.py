@@ -20,13 +20,12 @@ from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, Thing, UnknownNameError
 from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.rocket_league.consents import PURPOSES
 from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
 from gamestats_assets.rocket_league.ranks import parse_rank, playlists, rank_name
 from gamestats_assets.rocket_league.training_packs import CATEGORIES, training_packs
 
-RETENTION_DAYS = 730
-"""Days for which a match stands in a player's tables, unless the player wants it otherwise."""
 _FETCHED_DAYS = 30
 _CLOCKS_DIFFER = timedelta(minutes=10)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
@@ -51,11 +50,13 @@ class Custody:
         key: encrypts e-mail addresses (setting GAMESTATS_ENCRYPTION_KEY).
         is_forgotten: whether a player, given by id, was forgotten on request.
         now: the time; that of the clock without.
+        retention_days: for how many days matches of a new player are kept; 730 without.
     """
 
     key: SecretStr | None = attribute(default=None, repr=False)
     is_forgotten: Callable[[str], bool] = lambda player_id: False
     now: datetime | None = None
+    retention_days: int | None = None
 
 
 def _address(text: str, column: str) -> str | None:
@@ -71,6 +72,13 @@ def _is_kept(kept: str | None, email: str | None, key: SecretStr | None) -> bool
         return (decrypted(kept, key) if kept else None) == email
     except EncryptionKeyError:
         return False
+
+
+def _consents(given: Mapping[str, Any]) -> dict[str, bool]:
+    """By purpose, whether it is given or taken back; what is said of one alone counts more than what is of all."""
+    of_all = given.get("consents")
+    told = {purpose: given.get(purpose, of_all) for purpose in PURPOSES}
+    return {purpose: is_given for purpose, is_given in told.items() if is_given is not None}
 
 
 def _account(player: str) -> str:
@@ -96,10 +104,27 @@ class Player(Thing):
     fields = (
         Field(
             "consents",
-            "The player agrees to the analysis, or not any more.",
+            "The player agrees to the analysis, cohorts, models and comparison; or to none of them any more.",
             YES_NO,
             option="consent/--no-consent",
             stored="",
+        ),
+        *(
+            Field(purpose, told, YES_NO, option=f"{purpose}/--no-{purpose}", stored="")
+            for purpose, told in (
+                ("analysis", "The player agrees to the analysis alone, or not any more."),
+                ("cohorts", "The same of being part of cohorts."),
+                ("models", "The same of the training of models."),
+                ("comparison", "The same of being compared with others."),
+            )
+        ),
+        Field("consent_text", "Version of the text that was agreed to; none where no text was shown.", whole(1)),
+        Field(
+            "share_at_ballchasing",
+            "Who may see at ballchasing what the player uploads; by default nothing is sent there.",
+            choice("public", "unlisted", "private"),
+            lacks=True,
+            option="ballchasing",
         ),
         Field("username", "Name to show.", TEXT, option="name"),
         Field(
@@ -118,7 +143,7 @@ class Player(Thing):
         ),
         Field(
             "retention_days",
-            f"Days for which matches are kept; {RETENTION_DAYS} at first.",
+            "Days for which matches are kept; GAMESTATS_RETENTION_DAYS at first.",
             whole(1, 36_500),
             option="keep-days",
         ),
@@ -177,8 +202,9 @@ class Player(Thing):
         now, player_id = custody.now or datetime.now(UTC), row["player_id"]
         if custody.is_forgotten(player_id):
             raise EntryError("The player was forgotten on request: files that name the player are refused.", "player")
-        values, consents, days = self.stored(given), given.get("consents"), given.get("days")
-        if consents is not False and (consents or days is not None or not given.keys() - {"days", "consents"}):
+        values, days, consents = self.stored(given), given.get("days"), _consents(given)
+        is_refused = consents.get("analysis") is False
+        if not is_refused and (consents.get("analysis") or days is not None or not given):
             # Another name or time to keep matches, and consent taken back, are no wish to be looked for again.
             values["is_active"] = True
         if "email" in given:
@@ -186,12 +212,14 @@ class Player(Thing):
             values["email_encrypted"] = encrypted(email, custody.key) if email else None
             if _is_kept(kept := row.get("email_encrypted"), email, custody.key):
                 values["email_encrypted"] = kept
-        if consents is not None and consents != (row.get("consented_at") is not None):
-            values["consented_at"] = now if consents else None
+        changed = {name: is_given for name, is_given in consents.items() if is_given != bool(row.get(PURPOSES[name]))}
+        values |= {PURPOSES[name]: now if is_given else None for name, is_given in changed.items()}
+        if any(changed.values()):
+            values["consent_text"] = given.get("consent_text")
         wanted_since = now - timedelta(days=_FETCHED_DAYS if days is None else days)
         if entry.is_new:
-            entry.notes += [] if consents else [_UNASKED.format(player=player_id)]
-            return {"wanted_since": wanted_since, **values}
+            entry.notes += [] if consents.get("analysis") else [_UNASKED.format(player=player_id)]
+            return {"wanted_since": wanted_since, "retention_days": custody.retention_days, **values}
         if days is not None:
             values["wanted_since"] = min(wanted_since, row["wanted_since"])
         return values

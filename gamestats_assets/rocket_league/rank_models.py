@@ -40,8 +40,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gamestats_assets.rocket_league.consents import allowing
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER
-from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankModels, TrainingSessions
+from gamestats_assets.rocket_league.tables import (
+    PlayerMatchFeatures,
+    PlayerProfiles,
+    RankModels,
+    TrainingSessions,
+    Withheld,
+)
 
 MODEL_MATCHES = 5
 """Matches that a player must have to be learnt from."""
@@ -481,6 +488,7 @@ def next_models(
     profiles: dy.LazyFrame[PlayerProfiles],
     features: dy.LazyFrame[PlayerMatchFeatures],
     sessions: dy.LazyFrame[TrainingSessions],
+    withheld: dy.LazyFrame[Withheld],
 ) -> dy.LazyFrame[RankModels]:
     """The models as they stand, and one more of each playlist whose training data are new.
 
@@ -507,10 +515,11 @@ def next_models(
         profiles: every player's means.
         features: the matches that the profiles are of.
         sessions: what players trained.
+        withheld: who does not allow to be learnt from, among the rest.
     """
     standing = served.collect()
     trained_hours = sessions.select("player_id", "completed_at", "duration_s").collect()
-    known = training_rows(profiles).collect(engine="streaming")
+    known = training_rows(allowing(profiles, withheld, "models")).collect(engine="streaming")
     rows = standing.to_dicts()
     for kind, players in known.sort("player_id").group_by(KIND):
         of_kind = dict(zip(KIND, kind, strict=True))

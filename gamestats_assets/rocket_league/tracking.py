@@ -21,6 +21,7 @@ from gamestats_assets.rocket_league.tables import (
     TrackedPlayers,
     TrainingPacks,
     TrainingSessions,
+    Withheld,
 )
 
 _PLAYLIST = ("is_simulated", "playlist")
@@ -40,12 +41,13 @@ def tracked_players(
     profiles: dy.LazyFrame[PlayerProfiles],
     cohorts: dy.LazyFrame[RankCohorts],
     models: dy.LazyFrame[RankModels],
+    withheld: dy.LazyFrame[Withheld],
 ) -> dy.LazyFrame[TrackedPlayers]:
     """Everybody who agreed to the analysis, whether or not new replays of theirs are looked for.
 
     `content_hash` is another one whenever a match of the player within the time it is kept for, the entry, a rank, a
     training session or the catalogue of packs is another; or a profile, a cohort or a model of ranks of a playlist in
-    which the player has matches with features.
+    which the player has matches with features, or who of it does not allow to be compared with.
     """
     consenting = players.filter(pl.col("consented_at").is_not_null()).join(
         retention.select("player_id", "kept_from"), on="player_id", how="left"
@@ -72,11 +74,12 @@ def tracked_players(
             played=pl.format("{} {}", "match_id", pl.col("digest").fill_null("")).sort().str.join("\n"),
         )
     )
+    uncompared = profiles.join(withheld.filter(pl.col("purpose") == "comparison"), on="player_id", how="semi")
     others = (
         within(features.select("player_id", "match_date", *_PLAYLIST))
         .select("player_id", *_PLAYLIST)
         .unique()
-        .join(pl.concat([_by(_PLAYLIST, rows) for rows in (profiles, cohorts, models)]), on=_PLAYLIST)
+        .join(pl.concat([_by(_PLAYLIST, rows) for rows in (profiles, uncompared, cohorts, models)]), on=_PLAYLIST)
         .group_by("player_id")
         .agg(playlists=pl.col("digest").sort().str.join("\n"))
     )

@@ -371,6 +371,7 @@ def cohorts(rows: int) -> dict[str, Any]:
     """Seconds and memory of profiles, cohorts and models."""
     features = drawn(rows)
     lazy = typing.cast("dy.LazyFrame[t.PlayerMatchFeatures]", features.lazy())
+    nothing_withheld = t.Withheld.create_empty().lazy()
     sessions, standing = t.TrainingSessions.create_empty().lazy(), t.RankModels.create_empty().lazy()
     told: dict[str, Any] = {
         "rows": features.height,
@@ -383,13 +384,13 @@ def cohorts(rows: int) -> dict[str, Any]:
 
     def make_profiles() -> pl.DataFrame:
         nonlocal profiles
-        profiles = player_profiles(lazy).collect()
+        profiles = player_profiles(lazy, nothing_withheld).collect()
         return profiles
 
     steps: Mapping[str, Callable[[], pl.DataFrame]] = {
         "player_profiles": make_profiles,
-        "rank_cohorts": lambda: rank_cohorts(lazy).collect(),
-        "rank_models": lambda: next_models(standing, profiles.lazy(), lazy, sessions).collect(),
+        "rank_cohorts": lambda: rank_cohorts(lazy, nothing_withheld).collect(),
+        "rank_models": lambda: next_models(standing, profiles.lazy(), lazy, sessions, nothing_withheld).collect(),
     }
     for name, step in steps.items():
         with PeakMemory() as memory:

@@ -137,5 +137,7 @@ def no_models() -> pl.DataFrame:
 def make(function: Callable[..., Any], known: Mapping[Any, pl.DataFrame]) -> pl.DataFrame:
     """What a function makes of frames, by table; checked against the declared columns and rules of its table."""
     table = typing.get_args(typing.get_type_hints(function)["return"])[0]
-    made = function(**{name: known[source].lazy() for name, source in table_inputs(function).items()}).collect()
+    made = function(
+        **{name: known.get(source, source.create_empty()).lazy() for name, source in table_inputs(function).items()}
+    ).collect()
     return table.validate(made, cast=False)

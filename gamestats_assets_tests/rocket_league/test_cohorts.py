@@ -14,8 +14,8 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.rocket_league.cohorts import COHORT_PLAYERS, player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.skills import match_skills
-from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankCohorts
-from gamestats_assets_tests.rocket_league.planted import BETWEEN, MEANS, NOISE, given_ranks, make, played, truths
+from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankCohorts, Withheld
+from gamestats_assets_tests.rocket_league.planted import BETWEEN, MEANS, NOISE, given_ranks, make, played, rows, truths
 
 Row = dict[str, Any]
 FEATURE = "save_share"
@@ -330,3 +330,14 @@ def test_many_rows_are_as_good_as_few() -> None:
         assert row["mean"] == pytest.approx(1500, abs=4 * row["mean_standard_error"])
         assert row["between_spread"] == pytest.approx(1500 * BETWEEN, rel=0.12)
     assert {name for _, _, name in found} == {*names, "skill_saves", "skill_shooting"}
+
+
+def test_who_does_not_allow_it_is_in_no_cohort_and_has_no_profile() -> None:
+    features = one(COHORT_PLAYERS + 2, 3)
+    who = [*features["player_id"].unique().sort()[:2]]
+    refusing = rows(Withheld, [{"player_id": each, "purpose": "cohorts"} for each in who])
+    others = features.filter(~pl.col("player_id").is_in(who))
+    for function in (rank_cohorts, player_profiles):
+        without = make(function, {PlayerMatchFeatures: features, Withheld: refusing})
+        assert_frame_equal(without, make(function, {PlayerMatchFeatures: others}), check_row_order=False)
+        assert without.height

@@ -50,6 +50,7 @@ def compare(
     ranks: pl.DataFrame | None = None,
     profiles: pl.DataFrame | None = None,
     tracked: pl.DataFrame | None = None,
+    withheld: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The comparison of players."""
     frames: list[Any] = [
@@ -58,6 +59,7 @@ def compare(
         planted.profiles_of(features) if profiles is None else profiles,
         cohort() if cohorts is None else cohorts,
         planted.rows(t.RlRanks) if ranks is None else ranks,
+        planted.rows(t.Withheld) if withheld is None else withheld,
     ]
     made = player_comparison(*(frame.lazy() for frame in frames)).collect()
     return t.PlayerComparison.validate(made).sort("player_id", "is_simulated", "playlist", "of_next_rank", "place")
@@ -245,3 +247,19 @@ def test_several_players_are_as_each_alone_in_whatever_order(known: planted.Worl
     for other in (shuffled, pl.concat(alone)):
         assert other.select(exact).equals(at_once.select(exact))
         assert other.get_column("distance").to_list() == pytest.approx(at_once.get_column("distance").to_list())
+
+
+def test_who_does_not_allow_it_is_neither_compared_nor_shown_to_others(known: planted.World) -> None:
+    me = someone(known)
+    usual = compare(known.features, me)
+    near = str(usual.item(0, "other_player_id"))
+    without = compare(known.features, me, near, withheld=refusing(near))
+    assert near not in {*without["other_player_id"], *without["player_id"]}
+    others = [each for each in usual.filter(~pl.col("of_next_rank"))["other_player_id"] if each != near]
+    assert without.filter(~pl.col("of_next_rank"))["other_player_id"].to_list()[:4] == others
+    assert compare(known.features, me, withheld=refusing(me)).is_empty()
+    assert compare(known.features, me, withheld=refusing(near, purpose="models")).equals(usual)
+
+
+def refusing(player: str, purpose: str = "comparison") -> pl.DataFrame:
+    return planted.rows(t.Withheld, {"player_id": player, "purpose": purpose})

@@ -22,7 +22,7 @@ from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import RefusedEntryError, entering, snapshot
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted
-from gamestats_assets.rocket_league.entered import PLAYER, RANK, RETENTION_DAYS, TRAINING_SESSION, Custody
+from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
 from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, RlPlayers, RlRanks, TrainingSessions
 from gamestats_assets.settings import shipped
 
@@ -115,7 +115,7 @@ def test_nothing_is_agreed_to_until_the_player_agrees(conn: psycopg.Connection, 
 
 def test_matches_are_kept_for_two_years_unless_said_otherwise(conn: psycopg.Connection, track: Track) -> None:
     track()
-    assert row(conn)["retention_days"] == RETENTION_DAYS == 730
+    assert row(conn)["retention_days"] == 730
     assert track(retention_days=30).changes == ("retention_days 730 -> 30",)
 
 
@@ -142,6 +142,45 @@ def test_what_cannot_stand_is_refused_and_nothing_entered(
         track(**given)
     assert refused.value.column == column
     assert ops.select(conn, "rl_players", {}) == []
+
+
+PURPOSES = ("consented_at", "cohorts_at", "models_at", "comparison_at")
+
+
+def allowed(conn: psycopg.Connection) -> tuple[bool, ...]:
+    found = row(conn)
+    return tuple(found[name] is not None for name in PURPOSES)
+
+
+def test_consent_is_given_and_taken_back_for_all_purposes_or_for_one(conn: psycopg.Connection, track: Track) -> None:
+    track(consents=True, models=False)
+    assert allowed(conn) == (True, True, False, True), "what is said of one counts more"
+    track(models=True, now=NOW + DAYS)
+    assert (row(conn)["models_at"], row(conn)["cohorts_at"]) == (NOW + DAYS, NOW)
+    track(analysis=False)
+    assert allowed(conn) == (False, True, True, True)
+    assert track(consents=False).outcome == "changed"
+    assert allowed(conn) == (False, False, False, False)
+
+
+def test_every_consent_is_kept_with_the_text_that_was_agreed_to(conn: psycopg.Connection, track: Track) -> None:
+    track(analysis=True, cohorts=True, consent_text=1)
+    track(cohorts=False, share_at_ballchasing="unlisted")
+    track(models=True, consent_text=2)
+    kept = ops.rows(conn, "SELECT purpose, is_given, text_version, by FROM ops.rl_consents ORDER BY consent_id")
+    assert [(each["purpose"], each["is_given"], each["text_version"]) for each in kept] == [
+        ("analysis", True, 1), ("cohorts", True, 1), ("cohorts", False, 1), ("ballchasing", True, 1),
+        ("models", True, 2),
+    ]  # fmt: skip
+    assert {each["by"] for each in kept} == {"ada"}
+
+
+def test_matches_of_a_new_player_are_kept_as_long_as_is_set(conn: psycopg.Connection) -> None:
+    PLAYER.take(conn, ANN, known=Custody(now=NOW, retention_days=90))
+    PLAYER.take(conn, ANN, known=Custody(now=NOW, retention_days=60), username="Ann")
+    PLAYER.take(conn, BOB, known=Custody(now=NOW, retention_days=60), retention_days=365)
+    kept = ops.rows(conn, "SELECT retention_days FROM ops.rl_players ORDER BY player_id DESC")
+    assert [each["retention_days"] for each in kept] == [90, 365]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,13 @@ def models() -> pl.DataFrame:
     """A model of 2,000 players whose strength climbs or falls."""
     slopes = np.random.default_rng(1).normal(0, SLOPES, 2000)
     known = world(2, 2000, matches=(30, 60), slopes=slopes)
-    frames: list[Any] = [planted.rows(t.RankModels), known.profiles, known.features, NO_SESSIONS]
+    frames: list[Any] = [
+        planted.rows(t.RankModels),
+        known.profiles,
+        known.features,
+        NO_SESSIONS,
+        planted.rows(t.Withheld),
+    ]
     return rm.next_models(*(frame.lazy() for frame in frames)).collect()
 
 
@@ -351,7 +357,7 @@ def test_a_planted_training_effect_is_in_eight_of_ten_intervals() -> None:
     known = world(31, players, matches=(40, 60), days=89.0, gains=effect * hours, slopes=slopes)
     middle = FIRST_DAY + timedelta(days=44.4)
     sessions = planted.sessions(*((known.players[at], middle, float(hours[at])) for at in range(400)))
-    frames: list[Any] = [planted.rows(t.RankModels), known.profiles, known.features, sessions]
+    frames: list[Any] = [planted.rows(t.RankModels), known.profiles, known.features, sessions, planted.rows(t.Withheld)]
     learnt = rm.next_models(*(frame.lazy() for frame in frames)).collect()
     row = learnt.row(0, named=True)
     assert (row["state"], row["training_players"]) == ("served", 400)

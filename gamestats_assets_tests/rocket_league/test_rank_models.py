@@ -33,11 +33,18 @@ def next_models(
     standing: pl.DataFrame = NO_MODELS,
     sessions: pl.DataFrame = NO_SESSIONS,
     profiles: pl.DataFrame | None = None,
+    withheld: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The models after these matches."""
     known = planted.profiles_of(features) if profiles is None else profiles
-    frames: list[Any] = [standing.lazy(), known.lazy(), features.lazy(), sessions.lazy()]
-    return kept(t.RankModels, rm.next_models(*frames).collect())
+    frames: list[Any] = [
+        standing,
+        known,
+        features,
+        sessions,
+        planted.rows(t.Withheld) if withheld is None else withheld,
+    ]
+    return kept(t.RankModels, rm.next_models(*(frame.lazy() for frame in frames)).collect())
 
 
 def kept(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
@@ -784,3 +791,11 @@ def test_a_part_without_a_usable_feature_is_predicted_by_ranks_alone() -> None:
     assert of_first.get_column("predicted").n_unique() == 1
     assert of_first.get_column("by_single").equals(of_first.get_column("predicted"))
     assert told.filter(pl.col("fold") == 1).get_column("predicted").n_unique() > 10
+
+
+def test_nothing_is_learnt_from_who_does_not_allow_it(usual: planted.World) -> None:
+    who = [*usual.features["player_id"].unique().sort()[:50]]
+    refusing = planted.rows(t.Withheld, *({"player_id": each, "purpose": "models"} for each in who))
+    row = only(next_models(usual.features, withheld=refusing))
+    others = only(next_models(usual.features.filter(~pl.col("player_id").is_in(who))))
+    assert row == others, "as if they had never played"

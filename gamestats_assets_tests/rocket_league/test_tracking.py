@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.consents import withheld
 from gamestats_assets.rocket_league.tracking import FeaturesTaken, tracked_players
 from gamestats_assets_tests.rocket_league.scenario import ANN, START, XAN, YVE
 from gamestats_assets_tests.rocket_league.tracked import Frames, Row, assert_order_does_not_matter, make, match_id, rows
@@ -122,6 +123,19 @@ def test_who_is_not_looked_for_any_more_keeps_the_tables() -> None:
     assert tracked(with_values(t.RlPlayers, pl.col("player_id") == ANN, is_active=False)).keys() == {ANN, XAN}
 
 
+def refusing(purpose: str) -> pl.DataFrame:
+    return rows(t.Withheld, {"player_id": YVE, "purpose": purpose})
+
+
+def test_what_is_not_allowed_is_told_of_tracked_players() -> None:
+    entries = rows(
+        t.RlPlayers,
+        {"player_id": ANN, "consented_at": START, "cohorts_at": START, "models_at": START, "comparison_at": START},
+        {"player_id": XAN, "consented_at": START, "models_at": START},
+    )
+    assert make(withheld, {t.RlPlayers: entries}).rows() == [(XAN, "cohorts"), (XAN, "comparison")]
+
+
 HER, THEIRS, NOBODYS = {ANN}, {ANN, XAN}, set[str]()
 IN_DOUBLES, IN_DUELS = ((pl.col("playlist") == name) & ~pl.col("is_simulated") for name in (DOUBLES, DUELS))
 CHANGES: dict[str, tuple[Callable[[], Frames], set[str]]] = {
@@ -148,6 +162,8 @@ CHANGES: dict[str, tuple[Callable[[], Frames], set[str]]] = {
     "the catalogue": (lambda: with_row(t.TrainingPacks, code="0000-0000-0000-0002"), THEIRS),
     "a profile in doubles": (lambda: with_values(t.PlayerProfiles, IN_DOUBLES, mean=2.0), THEIRS),
     "a profile in duels": (lambda: with_values(t.PlayerProfiles, IN_DUELS, mean=2.0), {XAN}),
+    "who allows to be compared with in doubles": (lambda: KNOWN | {t.Withheld: refusing("comparison")}, THEIRS),
+    "who allows to be learnt from": (lambda: KNOWN | {t.Withheld: refusing("models")}, NOBODYS),
     "a cohort in doubles": (lambda: with_values(t.RankCohorts, IN_DOUBLES, mean=2.0), THEIRS),
     "a cohort in duels": (lambda: with_values(t.RankCohorts, IN_DUELS, mean=2.0), {XAN}),
     "its distribution": (lambda: with_values(t.RankCohorts, IN_DUELS, match_quantiles=[1.0, 3.0]), {XAN}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import typing
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -299,7 +298,7 @@ def test_the_interval_holds_the_planted_effect_against_a_cohort_as_it_is_made() 
     known = {
         t.TrackedPlayers: truth.tracked(ids),
         t.PlayerMatchFeatures: features.select(own.columns),
-        t.RankCohorts: rank_cohorts(typing.cast("Any", others.lazy())).collect(),
+        t.RankCohorts: make(rank_cohorts, {t.PlayerMatchFeatures: others}),
         t.TrainingSessions: rows(
             t.TrainingSessions,
             *(

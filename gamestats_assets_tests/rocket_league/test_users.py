@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import typing
 from datetime import date, timedelta
 from typing import Any
 
@@ -282,7 +281,7 @@ def test_percentiles_are_among_the_matches_of_the_cohort_as_it_is_made() -> None
             for _ in range(10 + number)
         ),
     )
-    cohorts = rank_cohorts(typing.cast("Any", features.lazy())).collect()
+    cohorts = make(rank_cohorts, {t.PlayerMatchFeatures: features})
     known = {
         t.TrackedPlayers: rows(t.TrackedPlayers, *({"player_id": player} for player in ids[::7])),
         t.PlayerMatchFeatures: features.filter(pl.col("player_id").is_in(ids[::7])),

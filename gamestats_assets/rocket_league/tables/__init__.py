@@ -29,6 +29,7 @@ from gamestats_assets.rocket_league.tables.gold import (
     TrainingRecommendations,
     Users,
     Weaknesses,
+    Withheld,
 )
 from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, Retention, RlPlayers, RlRanks, TrainingSessions
 from gamestats_assets.rocket_league.tables.silver import (
@@ -65,6 +66,7 @@ ALL: tuple[type[Table], ...] = (
     Rotations,
     PlayerMatchStats,
     PlayerMatchFeatures,
+    Withheld,
     PlayerProfiles,
     RankCohorts,
     RankModels,
@@ -117,4 +119,5 @@ __all__ = [
     "TrainingSessions",
     "Users",
     "Weaknesses",
+    "Withheld",
 ]

@@ -157,6 +157,13 @@ class PlayerMatchFeatures(
     demos_taken_per_minute = real("Times demolished per minute.", minimum=0)
 
 
+class Withheld(Table, key="rocket_league/withheld", subject="cohorts", layer="gold", personal=True):
+    """What tracked players do not allow, or do not any more. Who is not tracked can object, and is forgotten then."""
+
+    player_id = dy.String(primary_key=True, regex=PLAYER_ID, description="Tracked player.")
+    purpose = dy.String(primary_key=True, description="cohorts, models or comparison.")
+
+
 class PlayerProfiles(Table, key="rocket_league/player_profiles", subject="cohorts", layer="gold", personal=True):
     """Every player with an account in a playlist: the mean of each feature over the matches there."""
 
