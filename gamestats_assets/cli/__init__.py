@@ -22,6 +22,7 @@ from gamestats_assets.cli.show import query, tables
 from gamestats_assets.cli.terminal import CarefulGroup, version
 from gamestats_assets.cli.up import down, env, up
 from gamestats_assets.cli.user import user_app
+from gamestats_assets.cli.work import work
 
 _LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
 _ENTER = "Enter what no file tells"
@@ -56,6 +57,7 @@ app.command(rich_help_panel=_LOOK)(query)
 app.command(rich_help_panel=_LOOK)(doctor)
 app.command(rich_help_panel=_RUN)(up)
 app.command(rich_help_panel=_RUN)(serve)
+app.command(rich_help_panel=_RUN)(work)
 app.command(rich_help_panel=_RUN)(down)
 app.command(rich_help_panel=_RUN)(env)
 

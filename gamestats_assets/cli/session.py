@@ -14,9 +14,8 @@ from gamestats_assets.cli.progress import Tell, Told, lines
 from gamestats_assets.cli.steps import Outcome, dotted, everything_again, progress_loggers, run, spread
 from gamestats_assets.cli.terminal import counted, days_named, few, status
 from gamestats_assets.definitions import build_defs, game_of
-from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import Behind, Chosen, Stage, behind_of, everywhere
+from gamestats_assets.orchestration.behind import Behind, Chosen, Stage, behind_of, everywhere, follow
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.instance import dagster_instance
@@ -92,33 +91,23 @@ class Session:
         self, game: Game, keys: set[dg.AssetKey], tell: Tell, *, everything: bool, chosen: Chosen, verbose: bool
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        tried: set[str] = set()
-        failed: set[tuple[dg.AssetKey, str]] = set()
-        made: set[tuple[dg.AssetKey, str]] = set()
-        # What a run makes can leave others behind: after each stage all is looked at again.
-        while True:
-            tell(Told(game.name, "looking for what is behind"))
-            found = behind_of(game, Look(self.stores, game.graph, counted=True))
-            found = found.everything(made) if everything else found
-            found.add_names(self.instance)
-            found = found.within(keys, chosen, failed)
-            # What was tried before and is left as it was is passed over.
-            stage = next((stage for stage in found.stages() if stage.work(stage.keys) not in tried), None)
-            if stage is None:
-                if not failed:
-                    self._tell_what_is_left(found, chosen, tell)
-                tell(Told(game.name, _summed_up(outcomes) if outcomes else "", "done"))
-                return outcomes
-            tried.add(stage.work(stage.keys))
+        looking = Told(game.name, "looking for what is behind")
+
+        def make(stage: Stage) -> Iterator[tuple[Sequence[str], bool]]:
+            ops = everything_again(self.definitions, stage.assets) if everything else {}
+            selection = dg.AssetSelection.assets(*stage.assets)
             for part in self._lots(game.name, stage, tell):
-                ops = everything_again(self.definitions, stage.assets) if everything else {}
-                selection = dg.AssetSelection.assets(*stage.assets)
                 outcome = run(self.definitions, self.instance, selection, part, tell, ops=ops, verbose=verbose)
                 outcomes.append(outcome)
-                of_run = {(key, each) for key in stage.assets for each in part or [WHOLE]}
-                made |= of_run
-                if not outcome.success:
-                    failed |= of_run
+                yield part, outcome.success
+            tell(looking)
+
+        tell(looking)
+        left, success = follow(game, self.stores, self.instance, keys, make, chosen=chosen, everything=everything)
+        if success:
+            self._tell_what_is_left(left, chosen, tell)
+        tell(Told(game.name, _summed_up(outcomes) if outcomes else "", "done"))
+        return outcomes
 
     def _tell_what_is_left(self, found: Behind, chosen: Chosen, tell: Tell) -> None:
         """Tell which partitions checks stop, or else what waits for something that was not asked for."""

@@ -12,9 +12,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +34,8 @@ _READY_WITHIN = 180.0
 """Seconds for all to answer: the code location is loaded first."""
 _POSTGRES_LOOKED_AT_EVERY = 5.0
 """Seconds between two looks whether PostgreSQL still runs."""
+_REVIVED_AFTER_S = 10.0
+"""Seconds after its start before which a process is not started again."""
 _LOOKED_AT_EVERY = 1.0
 """Seconds between two looks whether a process ended."""
 _FRUGAL = {
@@ -89,6 +91,7 @@ def up(
             services.start_serving(environment, host, port)
             services.start_dagster(environment)
             link = services.link(environment, where)
+            services.start_worker(environment)
             ready = services.wait_until_ready(host, port, stop)
         if ready:
             say(f"gamestats is up: {where}", "bold green")
@@ -238,11 +241,18 @@ def _details(path: Path) -> RunningInstance | None:
 
 @dataclass(slots=True)
 class Service:
-    """One process of ours, leader of its own process group, and where its log is."""
+    """One process of ours, leader of its own process group.
+
+    Attributes:
+        log: what it says.
+        revive: starts it again when it has ended by itself; None: without it nothing goes on.
+    """
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    revive: Callable[[], None] | None = None
+    started_at: float = field(default_factory=time.monotonic)
 
 
 class Services:
@@ -321,6 +331,10 @@ class Services:
         webserver = ["dagster-webserver", "-h", str(folder / "webserver"), "-p", "80", "-l", "/dagster"]
         self._start("webserver", [*lasting, *webserver, "-w", workspace], environment)
 
+    def start_worker(self, environment: dict[str, str]) -> None:
+        """Start what does the jobs of people, once the schema `ops` is there; it is started again whenever it ends."""
+        self._start("worker", [sys.executable, "-m", "gamestats_assets.cli", "work"], environment, revived=True)
+
     def _socket_folder(self) -> Path:
         """A folder for the sockets of processes, which this user alone opens."""
         if self._folder is None:
@@ -351,7 +365,7 @@ class Services:
                 raise UpError("The code location does not load." + _end_of(self.logs / "code.log"))
             time.sleep(0.05)
 
-    def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+    def _start(self, name: str, command: list[str], environment: dict[str, str], *, revived: bool = False) -> None:
         log = self.logs / f"{name}.log"
         set_aside(log)
         with log.open("ab") as file:
@@ -364,7 +378,8 @@ class Services:
                 # A group of its own: Ctrl-C reaches `up` alone, and what the process starts can be found.
                 start_new_session=True,
             )
-        self._services.append(Service(name, process, log))
+        revive = (lambda: self._start(name, command, environment, revived=True)) if revived else None
+        self._services.append(Service(name, process, log, revive))
         self._tell_guard(f"group {process.pid}")
 
     def wait_until_ready(self, host: str, port: int, stop: threading.Event) -> bool:
@@ -419,9 +434,14 @@ class Services:
         say("PostgreSQL had ended by itself and was started again.", "yellow", console=err())
 
     def _refuse_dead(self) -> None:
-        for service in self._services:
+        for service in [*self._services]:
             code = service.process.poll()
-            if code is not None:
+            if code is not None and service.revive is not None:
+                # What ends as soon as it begins is not begun all the time.
+                if time.monotonic() - service.started_at > _REVIVED_AFTER_S:
+                    self._services.remove(service)
+                    service.revive()
+            elif code is not None:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
                 raise UpError(f"The {service.name} {how}; everything is being stopped.{_end_of(service.log)}")
 

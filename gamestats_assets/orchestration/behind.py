@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import dagster as dg
 
 from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
+from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Look, held, is_unmade, makes_before
 from gamestats_assets.orchestration.game import Game, Node
@@ -234,6 +235,51 @@ def behind_of(game: Game, look: Look) -> Behind:
 def _in_place_of(look: Look, table: type[Table], wanted: Mapping[str, str], behind: Collection[str]) -> dict[str, str]:
     held = look.ledger(table)
     return {key: f"{wanted.get(key, '')} {held[key].written_by}" for key in {**wanted, **dict.fromkeys(behind)}}
+
+
+Made = tuple[Sequence[str], bool]
+"""Partitions of a run, and whether it succeeded."""
+
+
+def follow(
+    game: Game,
+    stores: Stores,
+    instance: dg.DagsterInstance,
+    assets: Collection[dg.AssetKey],
+    make: Callable[[Stage], Iterable[Made]],
+    *,
+    chosen: Chosen = everywhere,
+    everything: bool = False,
+) -> tuple[Behind, bool]:
+    """Bring assets up to date: stage by stage what is behind of them is made, and what that leaves behind in turn.
+
+    Args:
+        assets: of the game.
+        make: makes a stage, a run after another.
+        chosen: of which partitions.
+        everything: make everything again that is there, behind or not.
+
+    Returns:
+        What is left, and whether all runs succeeded. What a run left as it was is not tried again.
+    """
+    tried: set[str] = set()
+    failed: set[tuple[dg.AssetKey, str]] = set()
+    made: set[tuple[dg.AssetKey, str]] = set()
+    while True:
+        found = behind_of(game, Look(stores, game.graph, counted=True))
+        found = found.everything(made) if everything else found
+        found.add_names(instance)
+        found = found.within(assets, chosen, failed)
+        # What was tried before and is left as it was is passed over.
+        stage = next((stage for stage in found.stages() if stage.work(stage.keys) not in tried), None)
+        if stage is None:
+            return found, not failed
+        tried.add(stage.work(stage.keys))
+        for part, success in make(stage):
+            of_run = {(key, each) for key in stage.assets for each in part or [WHOLE]}
+            made |= of_run
+            if not success:
+                failed |= of_run
 
 
 # --------------------------------------------------------------------------- a game's assets

@@ -1,0 +1,74 @@
+"""`gamestats work`: does what people asked for on the pages and takes a while."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gamestats_assets.cli.terminal import quiet_warnings
+
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.jobs import Workshop
+    from gamestats_assets.lakehouse.stores import Stores
+
+_COMMAND = [sys.executable, "-m", "gamestats_assets.cli", "work"]
+_GAMES = ("rocket_league",)
+"""Games that have jobs."""
+
+
+def work(
+    once: Annotated[bool, typer.Option("--once", help="End when there is nothing left to do.")] = False,
+    idle_s: Annotated[
+        float, typer.Option("--idle", help="Seconds without work after which memory is given back.", min=1)
+    ] = 300,
+) -> None:
+    """Do what people asked for on the pages: read uploaded replays, import, export, forget.
+
+    `gamestats up` starts it. Several may run, on several machines, too; each job is done by one of them, and what one
+    of them had when it was killed is done by another. Runs until Ctrl-C.
+
+    Examples:
+
+        gamestats work
+        gamestats work --once
+    """
+    quiet_warnings()
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.orchestration.working import Worker
+    from gamestats_assets.rocket_league.jobs import KINDS
+
+    stores = Stores()
+    with ExitStack() as stack:
+        worker = Worker(stores.postgres_url, KINDS, lambda: _workshop(stores, stack), idle_s=idle_s, log=_log)
+        worker.end_when_told()
+        if once:
+            worker.run_until_empty()
+            return
+        worker.run()
+    # The memory that the work took is given back by beginning anew.
+    os.execv(sys.executable, [*_COMMAND, "--idle", str(idle_s)])
+
+
+def _workshop(stores: Stores, stack: ExitStack) -> Workshop:
+    """Everything that the work needs, which stays open as long as the stack does."""
+    from dagster import ResourceDefinition
+
+    from gamestats_assets.definitions import build_defs, game_of
+    from gamestats_assets.lakehouse.ops import migrate
+    from gamestats_assets.orchestration.instance import dagster_instance
+    from gamestats_assets.orchestration.workshop import DagsterWorkshop
+
+    migrate(stores.postgres_url)
+    definitions = build_defs({"stores": ResourceDefinition.hardcoded_resource(stores)}, _GAMES)
+    instance = stack.enter_context(dagster_instance(stores))
+    return DagsterWorkshop(stores, instance, definitions, game_of)
+
+
+def _log(line: str) -> None:
+    sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}\n")
+    sys.stdout.flush()
