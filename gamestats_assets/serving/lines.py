@@ -127,12 +127,25 @@ def ordered(names: Sequence[str], order: str) -> sql.Composed:
     return sql.SQL(" ORDER BY {} {}{}").format(sql.Identifier(names[0]), direction, rest)
 
 
+async def rows_of(
+    conn: Connection, query: LiteralString | sql.SQL | sql.Composed, values: Sequence[Any] | Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows that a query finds."""
+    return await (await conn.execute(query, values)).fetchall()
+
+
+async def are_published(conn: Connection, *tables: type[Table]) -> bool:
+    """Whether some tables stand in PostgreSQL; those of a game do not before anything of theirs has landed."""
+    query = "SELECT bool_and(to_regclass(name) IS NOT NULL) AS are_there FROM unnest(%s::text[]) AS named (name)"
+    return (await rows_of(conn, query, [[table.spec.dotted for table in tables]]))[0]["are_there"]
+
+
 async def page_of(
     conn: Connection, query: sql.Composable, bound: Mapping[str, Any], page: Page, order: sql.Composable
 ) -> tuple[list[dict[str, Any]], int]:
     """The rows of a page, and how many there are in all."""
     count = sql.SQL("SELECT count(*) AS found FROM ({}) AS rows").format(query)
-    [total] = await (await conn.execute(count, bound)).fetchall()
+    [total] = await rows_of(conn, count, bound)
     limited = query + order + sql.SQL(" LIMIT %(limit)s OFFSET %(offset)s")
     span = {"limit": page.page_size, "offset": (page.page - 1) * page.page_size}
-    return await (await conn.execute(limited, {**bound, **span})).fetchall(), total["found"]
+    return await rows_of(conn, limited, {**bound, **span}), total["found"]

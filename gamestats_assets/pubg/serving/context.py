@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, LiteralString
@@ -15,6 +15,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables import Matches, TournamentMatches
 from gamestats_assets.pubg.tables.ops import Divisions, Groups, Rounds, Seasons
 from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.lines import are_published, rows_of
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Name, Number, Page, Parameters
 
@@ -211,19 +212,6 @@ def _named(found: Sequence[dict[str, Any]], column: str, wanted: str, what: str)
 
 def _missing(name: str, detail: str) -> ProblemError:
     return ProblemError(404, detail, errors=[{"name": name, "message": detail}])
-
-
-async def rows_of(
-    conn: Connection, query: LiteralString | sql.SQL | sql.Composed, values: Sequence[Any] | Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """The rows that a query finds."""
-    return await (await conn.execute(query, values)).fetchall()
-
-
-async def are_published(conn: Connection, *tables: type[Table]) -> bool:
-    """Whether some tables stand in PostgreSQL; those of telemetry do not before any has landed."""
-    query = "SELECT bool_and(to_regclass(name) IS NOT NULL) AS are_there FROM unnest(%s::text[]) AS named (name)"
-    return (await rows_of(conn, query, [[table.spec.dotted for table in tables]]))[0]["are_there"]
 
 
 SIMULATED: LiteralString = "season_state = 'simulated'"

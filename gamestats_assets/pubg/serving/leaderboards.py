@@ -15,7 +15,6 @@ from gamestats_assets.pubg.serving.context import (
     OfDivisionOrMatch,
     find,
     metadata,
-    rows_of,
 )
 from gamestats_assets.pubg.tables import (
     MatchSummaries,
@@ -29,7 +28,7 @@ from gamestats_assets.pubg.tables import (
 )
 from gamestats_assets.pubg.tables.tournament import PAGE_CATEGORIES
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, Order, answer_of, ordered, page_of
+from gamestats_assets.serving.lines import Lines, Order, answer_of, ordered, page_of, rows_of
 from gamestats_assets.serving.routes import Flag, Made, Page
 
 _BOTH = (*CONTEXT_TABLES, TournamentTeamResults, Teams)

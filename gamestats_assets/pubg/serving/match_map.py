@@ -9,7 +9,6 @@ from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.serving.context import are_published, rows_of
 from gamestats_assets.pubg.serving.matches import OfMatch
 from gamestats_assets.pubg.tables import (
     Circles,
@@ -20,7 +19,7 @@ from gamestats_assets.pubg.tables import (
     TournamentMatches,
 )
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_with
+from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made
 

@@ -12,10 +12,8 @@ from gamestats_assets.pubg.serving.context import (
     CONTEXT_TABLES,
     Metadata,
     OfAnyDivision,
-    are_published,
     find,
     metadata,
-    rows_of,
 )
 from gamestats_assets.pubg.tables import (
     FightParticipants,
@@ -29,7 +27,7 @@ from gamestats_assets.pubg.tables import (
 )
 from gamestats_assets.pubg.tables.ops import ScheduledMatches
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_of, answer_with, page_of
+from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, page_of, rows_of
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, Page, Parameters
 

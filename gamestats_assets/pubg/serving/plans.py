@@ -17,12 +17,11 @@ from gamestats_assets.pubg.serving.context import (
     find,
     find_season,
     metadata,
-    rows_of,
 )
 from gamestats_assets.pubg.tables.ops import Divisions, Rounds, ScheduledMatches, Seasons
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.formats import Event
-from gamestats_assets.serving.lines import Lines, answer_of
+from gamestats_assets.serving.lines import Lines, answer_of, rows_of
 from gamestats_assets.serving.routes import Made, Nothing
 
 PLAN_TABLES = (*CONTEXT_TABLES, ScheduledMatches)

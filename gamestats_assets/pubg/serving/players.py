@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
-from gamestats_assets.pubg.serving.context import CONTEXT_TABLES, are_published, rows_of
+from gamestats_assets.pubg.serving.context import CONTEXT_TABLES
 from gamestats_assets.pubg.serving.leaderboards import PLAYER_DIGITS, PLAYER_FIGURES
 from gamestats_assets.pubg.tables import (
     MatchSummaries,
@@ -20,7 +20,7 @@ from gamestats_assets.pubg.tables import (
     TournamentTeamResults,
 )
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_of, answer_with
+from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, Number, Parameters
 

@@ -12,10 +12,8 @@ from gamestats_assets.pubg.serving.context import (
     CONTEXT_TABLES,
     Metadata,
     OfDivision,
-    are_published,
     find,
     metadata,
-    rows_of,
 )
 from gamestats_assets.pubg.serving.leaderboards import TEAM_DIGITS, TEAM_FIGURES
 from gamestats_assets.pubg.tables import (
@@ -27,7 +25,7 @@ from gamestats_assets.pubg.tables import (
     TournamentTeamStandings,
 )
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_of, answer_with
+from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Number, Parameters
 
