@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.lakehouse.landing import object_store
+from gamestats_assets.lakehouse.objects import object_store
 
 _AT_ONCE = 16
 _FOLDER = "_delta_log"

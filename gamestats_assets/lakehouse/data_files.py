@@ -22,7 +22,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
-from gamestats_assets.lakehouse.landing import object_store
+from gamestats_assets.lakehouse.objects import object_store
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
 _LARGEST_FILE = 128 * 1024 * 1024
@@ -207,8 +207,8 @@ def _now_ms() -> int:
 
 @functools.cache
 def _writer_options(table: type[Table]) -> Mapping[str, Any]:
-    # Measured figures, times and numbers that are keys hardly ever repeat: a dictionary of them costs a quarter of the
-    # write and saves nothing.
+    # Measured figures, times, numbers that are keys and binary values hardly ever repeat: a dictionary of them costs a
+    # quarter of the write and saves nothing.
     last_key = table.primary_key()[-1]
     differences = [
         name
@@ -218,7 +218,7 @@ def _writer_options(table: type[Table]) -> Mapping[str, Any]:
     repeating = [
         f"{name}.list.element" if isinstance(dtype, pl.List) else name
         for name, dtype in table.schema().items()
-        if not dtype.is_float() and name not in differences
+        if not dtype.is_float() and dtype != pl.Binary and name not in differences
     ]
     return {
         "compression": "zstd",

@@ -36,6 +36,15 @@ def write_whole(path: Path, content: str | bytes) -> None:
             temporary.unlink()
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep which names stand in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def files_within(
     folder: Path, *, without: Path | None = None, unreadable: Callable[[OSError], object] | None = None
 ) -> tuple[list[Path], list[Path]]:

@@ -27,9 +27,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import sync_folder
+from gamestats_assets.lakehouse.objects import object_store
 from gamestats_assets.lakehouse.unpacking import (
     UNLIMITED,
     ReadLimits,
@@ -108,15 +110,6 @@ def _refuse_changed(path: Path, copy: Path | BinaryIO, digest: str) -> None:
         raise ChangedMeanwhileError(f"{path} changed while it was read; give it again when it is written to its end.")
 
 
-def _sync(folder: Path) -> None:
-    """Have the disk keep which names stand in a folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class _LocalStore:
     """Files on a disk: temporary name, fsync, then a link that fails if the name is taken."""
 
@@ -149,7 +142,7 @@ class _LocalStore:
             temporary.unlink(missing_ok=True)
         # The name stands in the folder, and a new folder's name in the one above it.
         for folder in (target.parent, *(new.parent for new in made)):
-            _sync(folder)
+            sync_folder(folder)
         return True
 
     def read(self, path: str) -> bytes:
@@ -169,7 +162,7 @@ class _LocalStore:
         target = self._root / path
         target.unlink(missing_ok=True)
         if target.parent.is_dir():
-            _sync(target.parent)
+            sync_folder(target.parent)
 
     def _scan(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -187,28 +180,6 @@ class _LocalStore:
 
     def changed_at(self, folder: str) -> int | None:
         return (self._root / folder).stat().st_mtime_ns
-
-
-# Spellings that deltalake takes beside the store's own settings.
-_CLIENT_OPTIONS = frozenset(
-    ("allow_http", "allow_invalid_certificates", "connect_timeout", "timeout", "proxy_url", "user_agent")
-)
-_DELTA_ONLY = re.compile(r"locking_provider|unsafe_rename|dynamo|max_retries|retry_timeout|backoff_config")
-
-
-def object_store(url: str, options: Mapping[str, str]) -> Any:
-    """The objects behind a URL, with the lake's storage options: HTTP settings apart, Delta's own left out."""
-    import obstore.store
-
-    config: dict[str, str] = {}
-    client: dict[str, str] = {}
-    for key, value in options.items():
-        name = key.lower()
-        if (bare := name.removeprefix("aws_")) in _CLIENT_OPTIONS:
-            client[bare] = value
-        elif not _DELTA_ONLY.search(name):
-            config[name] = value
-    return obstore.store.from_url(url, config=cast(Any, config), client_options=cast(Any, client))
 
 
 class _ObjectStore:

@@ -10,6 +10,10 @@ where the caller names it.
 A table that grows with time (`TableSpec.months_of`) is partitioned by PostgreSQL into one
 table per month, so that a question about some weeks reads no more than their months and
 an index grows no further than one. Whoever reads or writes names the table itself.
+
+Of a binary column PostgreSQL holds names of objects (`objects`), at `<game>/<table>/<partition>/<unit>/<hash>`. They
+are put before the commit, so that what a reader is told is there; those that no row names go after it. A publisher that
+was killed in between leaves objects that nobody names, and the next publication of the partition removes them.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ import tenacity
 from psycopg import sql
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.postgres import (
     PostgresError,
     connect,
@@ -40,6 +45,7 @@ from gamestats_assets.lakehouse.postgres import (
     kept,
     lock_definitions,
 )
+from gamestats_assets.lakehouse.published_objects import folder_of, with_names
 from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.lakehouse.roles import grant_reader
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
@@ -447,6 +453,7 @@ def publish(
     partitions: Sequence[PartitionValue] | None,
     frame: pl.DataFrame,
     *,
+    objects: Objects | None = None,
     content_hash: Mapping[PartitionValue | None, str] | None = None,
     before_commit: Callable[[psycopg.Cursor], None] | None = None,
     patience: float = 60.0,
@@ -463,6 +470,7 @@ def publish(
         partitions: values of the partition column that the frame replaces; those without a
             row in it become empty. None for an unpartitioned table, which is replaced whole.
         frame: rows with the declared columns and types, in any order.
+        objects: where the values of binary columns are kept; needed by a table that has any.
         content_hash: a short text for partitions (None for an unpartitioned table) that names their content. It
             is noted in the same transaction, for `everything_published`; of the others nothing stays noted.
         before_commit: called in the transaction when all is checked, once per attempt.
@@ -477,7 +485,7 @@ def publish(
         PostgresUnavailableError: when the server stays away longer than `patience`.
     """
     hashes = content_hash or {}
-    _refuse_unfit(table, partitions, frame)
+    _refuse_unfit(table, partitions, frame, objects)
     if partitions is not None and not partitions:
         return Publication(0, 0, 0, ())
     figures, months = _figures(table, partitions, frame), _months(table, frame)
@@ -491,7 +499,7 @@ def publish(
                 _lock(cursor, table, partitions)
                 where, bound = _where(table, partitions)
                 deleted = cursor.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
-                _copy(cursor, table, frame)
+                _copy(cursor, table, with_names(table, partitions, frame, objects))
                 if differences := _differences(cursor, table, partitions, figures):
                     raise ReconciliationError(
                         f"{named} does not hold what was sent:\n- "
@@ -514,16 +522,24 @@ def publish(
     )
     with explained(named, PublicationError):
         deleted, changes = attempts(attempt)
+        if objects is not None:
+            sweep(url, table, partitions, objects)
     return Publication(deleted, frame.height, int(attempts.statistics["attempt_number"]), tuple(changes))
 
 
-def _refuse_unfit(table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame) -> None:
+def _refuse_unfit(
+    table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame, objects: Objects | None
+) -> None:
     """Raise when the frame is not the table's, or not all of it of the partitions."""
     column = table.spec.partitioned_by
     if (column is None) != (partitions is None):
         expected = "no partitions" if column is None else f"the values of {column} that it replaces"
         given = "none" if partitions is None else f"{len(partitions)}"
         raise PublicationError(f"Publishing {table.spec.dotted} takes {expected}; {given} given.")
+    if table.objects() and objects is None:
+        raise PublicationError(
+            f"Publishing {table.spec.dotted} takes the objects for its {', '.join(table.objects())}; none given."
+        )
     check_schema(table, frame.schema)
     if partitions is None or column is None:
         return
@@ -589,11 +605,34 @@ def _as_field(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.String):
         return text(column)
+    if isinstance(dtype, pl.Binary):
+        # A name already.
+        return column
     if not isinstance(dtype, pl.List):
         return column
     escaped = text(pl.element().cast(pl.String)).str.replace_all("\\", "\\\\", literal=True)
     quoted = pl.lit('"') + escaped.str.replace_all('"', '\\"', literal=True) + pl.lit('"')
     return (pl.lit("{") + column.list.eval(quoted.fill_null("NULL")).list.join(",") + pl.lit("}")).alias(name)
+
+
+# --- objects -------------------------------------------------------------------------------------
+
+
+def sweep(
+    url: SecretStr | str, table: type[Table], partitions: Sequence[PartitionValue] | None, objects: Objects
+) -> int:
+    """Remove the objects of partitions that no published row names; how many there were."""
+    if not table.objects():
+        return 0
+    where, bound = _where(table, partitions)
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.objects()))
+    query = sql.SQL("SELECT {} FROM {}{}").format(columns, _identifier(table), where)
+    with connect(url) as conn, conn.transaction(), conn.cursor() as cursor:
+        # Whoever puts objects of a partition and has not committed yet holds it.
+        _lock(cursor, table, partitions)
+        is_there = has_table(conn, table.spec.game, table.spec.name)
+        named = {name for row in cursor.execute(query, bound) for name in row} if is_there else set[str]()
+        return sum(len(objects.keep_only(folder_of(table, value), named)) for value in partitions or [None])
 
 
 # --- reconciliation ------------------------------------------------------------------------------

@@ -14,11 +14,12 @@ from gamestats_assets.settings import Settings
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.delta import Lake
     from gamestats_assets.lakehouse.landing import Landing
+    from gamestats_assets.lakehouse.objects import Objects
     from gamestats_assets.lakehouse.unpacking import ReadLimits
 
 
 class Stores:
-    """The landing zone, the lake and PostgreSQL that the settings name."""
+    """The landing zone, the lake, the objects and PostgreSQL that the settings name."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
@@ -43,6 +44,13 @@ class Stores:
         from gamestats_assets.lakehouse.delta import Lake
 
         return Lake(self.settings.under_data("lake"), self.settings.storage_options)
+
+    @cached_property
+    def objects(self) -> Objects:
+        """What stands apart of published rows, and files that wait."""
+        from gamestats_assets.lakehouse.objects import Objects
+
+        return Objects(self.settings.under_data("objects"), self.settings.storage_options)
 
     @cached_property
     def postgres_url(self) -> SecretStr:

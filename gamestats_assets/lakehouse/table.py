@@ -56,6 +56,8 @@ _STORABLE = (
 
 JSON: Mapping[str, Any] = {"postgres_type": "jsonb"}
 """Metadata of a String column whose values are JSON documents: what PostgreSQL can look into."""
+OBJECT: Mapping[str, Any] = {"postgres_type": "text", "is_object": True}
+"""Metadata of a Binary column: PostgreSQL holds the name of an object for each value, which the publication keeps."""
 
 
 class TableDeclarationError(GamestatsError):
@@ -181,7 +183,9 @@ class Table(dy.Schema):
             stored = column.dtype
             while isinstance(stored, pl.List):
                 stored = cast(pl.DataType, stored.inner)
-            if not isinstance(stored, _STORABLE):
+            if (column.dtype == pl.Binary) != bool((column.metadata or {}).get("is_object")):
+                problems.append(f"column {name!r} is {column.dtype}; a Binary, and nothing else, has metadata=OBJECT")
+            elif column.dtype != pl.Binary and not isinstance(stored, _STORABLE):
                 problems.append(f"column {name!r} is {column.dtype}; use a signed integer, or a String")
             if isinstance(stored, pl.Datetime) and stored != pl.Datetime("us", "UTC"):
                 problems.append(f"column {name!r} is {column.dtype}; use dy.Datetime(time_unit='us', time_zone='UTC')")
@@ -232,6 +236,12 @@ class Table(dy.Schema):
     def schema(cls) -> pl.Schema:
         """Polars schema in declared column order."""
         return pl.Schema({name: column.dtype for name, column in cls.columns().items()})
+
+    @classmethod
+    @functools.cache
+    def objects(cls) -> tuple[str, ...]:
+        """The columns whose values stand apart as objects once the table is published."""
+        return tuple(name for name, dtype in cls.schema().items() if dtype == pl.Binary)
 
     @classmethod
     def descriptions(cls) -> Mapping[str, str]:

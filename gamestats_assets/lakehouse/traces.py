@@ -18,7 +18,8 @@ import polars as pl
 from psycopg import errors, sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.landing import UnreadableContentError, decompressed, object_store
+from gamestats_assets.lakehouse.landing import UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.objects import object_store
 from gamestats_assets.lakehouse.postgres import connect
 
 _TABLES = """

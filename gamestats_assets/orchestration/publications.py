@@ -157,7 +157,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     Raises:
         ChangedMeanwhileError: when one of them changed meanwhile.
     """
-    from gamestats_assets.lakehouse.published import publish
+    from gamestats_assets.lakehouse.published import publish, sweep
 
     lake, url, content = look.lake, look.stores.postgres_url, look.content(table)
     known = contents_published(look, (table,)).get(table)
@@ -195,10 +195,15 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
                 )
 
         named = {value: content[key] for key, value in zip(batch, values or [None], strict=True) if key in content}
-        written = publish(url, table, values, rows, before_commit=unchanged, content_hash=named)
+        written = publish(
+            url, table, values, rows, objects=look.stores.objects, before_commit=unchanged, content_hash=named
+        )
         done.rows_written += written.rows_inserted
         done.rows_replaced += written.rows_deleted
         done.preview = first_rows(rows) if not rows.is_empty() else done.preview
+    if passed_over := [key for key in keys if key not in due]:
+        # Whoever published them may have been killed before the objects of their old rows were gone.
+        sweep(url, table, values_of(table, passed_over), look.stores.objects)
     return done
 
 

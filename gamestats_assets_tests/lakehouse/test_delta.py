@@ -28,7 +28,7 @@ from pyarrow.parquet import ParquetWriter
 from gamestats_assets.lakehouse.delta import Lake, MissingPredicateError, OutsidePredicateError
 from gamestats_assets.lakehouse.delta_schema import IncompatibleSchemaError
 from gamestats_assets.lakehouse.lake_reader import DamagedTableError
-from gamestats_assets.lakehouse.landing import object_store
+from gamestats_assets.lakehouse.objects import object_store
 from gamestats_assets.lakehouse.quality import Rejection, SchemaMismatchError
 from gamestats_assets.lakehouse.sql import ParquetSource, query
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table

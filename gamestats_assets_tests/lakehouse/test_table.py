@@ -8,7 +8,13 @@ import dataframely as dy
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.table import PartitionKeyError, Table, TableDeclarationError, partition_key_of
+from gamestats_assets.lakehouse.table import (
+    OBJECT,
+    PartitionKeyError,
+    Table,
+    TableDeclarationError,
+    partition_key_of,
+)
 from gamestats_assets_tests.lakehouse.declared import Clubs, Fans, Goals, Sales
 
 
@@ -100,6 +106,16 @@ def test_what_storage_keeps_can_be_declared(dtype: type) -> None:
         ),
         pytest.param(
             {"columns": {"id": an_id(), "d": dy.Duration(description="D.")}}, "column 'd' is Duration", id="duration"
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "b": dy.Binary(description="B.")}},
+            "column 'b' is Binary; a Binary, and nothing else, has metadata=OBJECT",
+            id="binary-without-objects",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "s": dy.String(metadata={**OBJECT}, description="S.")}},
+            "column 's' is String; a Binary, and nothing else, has metadata=OBJECT",
+            id="objects-of-texts",
         ),
         pytest.param(
             {"columns": {"id": an_id(), "t": dy.Datetime(description="T.")}},
