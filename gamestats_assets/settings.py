@@ -340,6 +340,18 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_LONGEST_READ_S",
         description="Seconds that reading one file may take.",
     )
+    decoding_mb: int = Field(
+        default=2048,
+        ge=64,
+        validation_alias="GAMESTATS_DECODING_MB",
+        description="Megabytes of memory that decoding one replay may take, in a process of its own.",
+    )
+    longest_decoding_s: int = Field(
+        default=120,
+        ge=1,
+        validation_alias="GAMESTATS_LONGEST_DECODING_S",
+        description="Seconds that decoding one replay may take.",
+    )
 
     @property
     def data_is_remote(self) -> bool:

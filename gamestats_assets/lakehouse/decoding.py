@@ -24,6 +24,7 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.spooling import spooled
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lakehouse.worker import TaskDiedError, guarded, guarded_pool
 
 Rejections = dict[type[Table], list[Rejection]]
 
@@ -82,6 +83,9 @@ class Decoder:
         decode: decodes some units; a function of a module, for it is called in other processes.
         part: units that are decoded together; a worker holds the frames of one part in memory.
         unit: what of a landed file names its unit: its `unit_id`, or the `area` of the game that it is of.
+        is_guarded: whether a file can be made to break what decodes it. It is decoded in another process then, within
+            limits of memory and time, and one that ends its process is a rejection; the others are decoded all the
+            same.
     """
 
     game: str
@@ -90,6 +94,7 @@ class Decoder:
     decode: Callable[[Landing, Sequence[Unit]], DecodedUnits]
     part: int = 4
     unit: str = "unit_id"
+    is_guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,30 @@ def _spool_part(
     return _Spooled(paths, decoded.rejections, decoded.unreadable)
 
 
+def _alone(decoder: Decoder, landing: Landing, unit: Unit, spool: str, number: int) -> _Spooled:
+    """One unit in a process of its own, or its rejection when it ends that.
+
+    Raises:
+        DecodeWorkerError: when somebody else ended it: the unit may be a good one.
+    """
+    limits = landing.limits.decoding
+    try:
+        return guarded(limits, _spool_part, decoder.decode, landing, [unit], spool, number)
+    except TaskDiedError as error:
+        files = ", ".join(file.path for file in unit.files)
+        if error.was_killed:
+            raise DecodeWorkerError(_died(decoder, 1, files)) from None
+        reason = f"{files}: decoding was given up: {error}."
+        return _Spooled({}, {decoder.tables[0]: [Rejection(unit.unit_id, "file", "decoding_ends", reason, 0)]}, 1)
+
+
+def _died(decoder: Decoder, files: int, names: str) -> str:
+    return (
+        f"A process that decodes files of {decoder.game} died while at most {files} files were being "
+        f"read: {names}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
+    )
+
+
 def _begun(spool: str, number: int) -> Path:
     """The file that says that a part was begun: when a worker dies, those without a result are suspect."""
     return Path(spool, f"{number:06d}.begun")
@@ -173,9 +202,17 @@ class _Batch:
             for file in unit.files
         ]
 
-    def decoded(self, tables: Sequence[type[Table]]) -> DecodedBatch:
+    def decoded(self, decoder: Decoder, landing: Landing) -> DecodedBatch:
         """The decoded batch, once every part of it is done."""
-        return DecodedBatch(tables, [result.result() for result in self.results])
+        parts: list[_Spooled] = []
+        for number, (units, result) in enumerate(zip(self.parts, self.results, strict=True)):
+            try:
+                parts.append(result.result())
+            except TaskDiedError:
+                # Which of its units ended the process shows when each has one of its own.
+                first = len(self.parts) + sum(map(len, self.parts[:number]))
+                parts += [_alone(decoder, landing, unit, self.spool, first + n) for n, unit in enumerate(units)]
+        return DecodedBatch(decoder.tables, parts)
 
     def remove(self) -> None:
         """Remove the spooled frames."""
@@ -196,7 +233,7 @@ def decode_batches(
 
     Args:
         batches: all files of a unit are in one batch.
-        workers: processes; a single part is decoded in this one.
+        workers: processes; a single part is decoded in this one, unless the decoder is guarded.
         part: units per task, where not as many as the decoder says.
 
     Raises:
@@ -216,14 +253,12 @@ def decode_batches(
 
     with spooled() as folder:
         try:
-            with worker.pool(processes) as executor:
+            guard = guarded_pool(processes, landing.limits.decoding) if decoder.is_guarded else worker.pool(processes)
+            with guard as executor:
                 while waiting or running:
                     start(executor, folder)
-                    yield running[0].decoded(decoder.tables)
+                    yield running[0].decoded(decoder, landing)
                     running.pop(0).remove()
         except BrokenProcessPool:
             suspects = [path for batch in running for path in batch.suspects()]
-            raise DecodeWorkerError(
-                f"A process that decodes files of {decoder.game} died while at most {len(suspects)} files were being "
-                f"read: {', '.join(suspects)}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
-            ) from None
+            raise DecodeWorkerError(_died(decoder, len(suspects), ", ".join(suspects))) from None

@@ -28,8 +28,10 @@ class Stores:
     def read_limits(self) -> ReadLimits:
         """How much of one file is read, and for how long."""
         from gamestats_assets.lakehouse.unpacking import ReadLimits
+        from gamestats_assets.lakehouse.worker import TaskLimits
 
-        return ReadLimits(self.settings.largest_file_mb, self.settings.longest_read_s)
+        decoding = TaskLimits(self.settings.decoding_mb, self.settings.longest_decoding_s)
+        return ReadLimits(self.settings.largest_file_mb, self.settings.longest_read_s, decoding)
 
     @cached_property
     def landing(self) -> Landing:

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from isal import igzip, isal_zlib
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.worker import TaskLimits
 
 LARGEST_RATIO = 100
 """How many times its own size a packed log may unpack to, beyond the limit of a document; real ones come to 30."""
@@ -47,10 +48,12 @@ class ReadLimits:
     Attributes:
         megabytes: of a document, packed or not; so much a packed log may unpack to as well, whatever its own size.
         seconds: of reading a file once.
+        decoding: what it may take to decode a file of a kind that can be made to take anything.
     """
 
     megabytes: int = 128
     seconds: int = 600
+    decoding: TaskLimits = TaskLimits()
 
     @property
     def bytes(self) -> int:

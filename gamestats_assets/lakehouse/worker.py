@@ -6,19 +6,24 @@ imported, so what `start` sets must be set before.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import multiprocessing.context
 import os
+import pickle
+import resource
 import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
     from multiprocessing.queues import SimpleQueue
 
 Hear = Callable[[Any], None]
@@ -145,3 +150,151 @@ def _listening(context: _Spawning, hear: Hear) -> Iterator[SimpleQueue[Any]]:
         told.put(None)
         listener.join()
         told.close()
+
+
+# --------------------------------------------------------------------------- what may end its process
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """What a task may use that is done on what strangers sent.
+
+    Attributes:
+        megabytes: of memory, beyond what its process has before it.
+        seconds: of its time, as the clock has it.
+    """
+
+    megabytes: int = 2048
+    seconds: int = 120
+
+
+class TaskDiedError(Exception):
+    """A task ended its process: the message says why, as far as one knows.
+
+    Attributes:
+        was_killed: whether somebody else killed it, as the system does when memory runs out; the task may be innocent.
+    """
+
+    def __init__(self, code: int | None, limits: TaskLimits) -> None:
+        number = -(code or 0)
+        self.was_killed = number in (signal.SIGKILL, signal.SIGTERM)
+        if number == signal.SIGALRM:
+            told = f"it took longer than {limits.seconds:,} s"
+        elif number in (signal.SIGABRT, signal.SIGBUS) or number == 0:
+            told = f"it needed more than {limits.megabytes:,} MB of memory, or broke down"
+        elif number in [*signal.Signals]:
+            told = f"the program that did it broke down ({signal.Signals(number).name})"
+        else:
+            told = f"the program that did it ended with code {code}"
+        super().__init__(told)
+
+
+_IDLE: list[_Guarded] = []
+"""Processes with nothing to do, kept for the next tasks: what they have loaded takes half a second."""
+_IDLE_LOCK = threading.Lock()
+
+
+class _Guarded:
+    """A process that does one task after another, each within limits."""
+
+    def __init__(self) -> None:
+        context = _Spawning()
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_do_tasks, args=(theirs,), name="guarded", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def lives(self) -> bool:
+        return self._process.is_alive()
+
+    def do(self, task: bytes, limits: TaskLimits) -> Any:
+        """Do a task.
+
+        Raises:
+            TaskDiedError: when the process ended.
+        """
+        try:
+            self._pipe.send((task, limits))
+            value, error = self._pipe.recv()
+        except (EOFError, ConnectionError):
+            self._process.join()
+            raise TaskDiedError(self._process.exitcode, limits) from None
+        if error is not None:
+            raise error
+        return value
+
+
+def _do_tasks(pipe: Connection) -> None:
+    start()
+    # The system ends the process then, whatever it is doing.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with suppress(EOFError):
+        while True:
+            task, limits = pipe.recv()
+            pipe.send(_within(limits, *pickle.loads(task)))
+
+
+def _within(
+    limits: TaskLimits, function: Callable[..., Any], arguments: Sequence[Any]
+) -> tuple[Any, BaseException | None]:
+    unlimited = resource.getrlimit(resource.RLIMIT_AS)
+    signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (_address_space() + (limits.megabytes << 20), unlimited[1]))
+    try:
+        return function(*arguments), None
+    except MemoryError:
+        # What is left of it would be missing in the next task.
+        os.abort()
+    except Exception as error:  # noqa: BLE001 (it is raised where the task was given out)
+        return None, error
+    finally:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, unlimited)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _address_space() -> int:
+    """Bytes of addresses that this process has."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def guarded(limits: TaskLimits, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of a module in a process of its own, which may die of it.
+
+    Raises:
+        TaskDiedError: when it did; what the function raises is raised here, too.
+    """
+    task = pickle.dumps((function, arguments))
+    with _IDLE_LOCK:
+        process = _IDLE.pop() if _IDLE else None
+    # One may have been killed while it had nothing to do.
+    if process is None or not process.lives:
+        process = _Guarded()
+    value = process.do(task, limits)
+    with _IDLE_LOCK:
+        _IDLE.append(process)
+    return value
+
+
+class _Guarding(ThreadPoolExecutor):
+    """Has each task done in a process that may die of it; no other task suffers by that."""
+
+    def __init__(self, processes: int, limits: TaskLimits) -> None:
+        super().__init__(processes, "guarding")
+        self._limits = limits
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return super().submit(guarded, self._limits, functools.partial(fn, **kwargs) if kwargs else fn, *args)
+
+
+@contextmanager
+def guarded_pool(processes: int, limits: TaskLimits) -> Iterator[Executor]:
+    """As `pool`, whose tasks may end their process: each such task raises `TaskDiedError`."""
+    executor = _Guarding(max(1, processes), limits)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -17,6 +17,8 @@ import pytest
 
 from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, DecodeWorkerError, Unit, decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.unpacking import ReadLimits
+from gamestats_assets.lakehouse.worker import TaskLimits
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, Clubs
 from gamestats_assets_tests.lakehouse.processes import die
 
@@ -99,6 +101,63 @@ def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landin
     assert files[5].path in str(failure.value)
     assert len([file for file in files if file.path in str(failure.value)]) <= 2
     assert list(spool.iterdir()) == []
+
+
+def _take_memory() -> None:
+    taken = [bytearray(1 << 26)]
+    while taken:
+        taken.append(bytearray(1 << 26))
+
+
+def _take_time() -> None:
+    while True:
+        # Like a library that is not Python and hears of no signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+_HOSTILE = {b"memory": _take_memory, b"time": _take_time, b"abort": os.abort, _POISON: die}
+
+
+def _decode_hostile(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
+    for unit in units:
+        _HOSTILE.get(landing.read(unit.files[0]), lambda: None)()
+    return _decode(landing, units)
+
+
+GUARDED = Decoder("demo", (Clubs,), ("city",), _decode_hostile, is_guarded=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"memory", "needed more than 200 MB"), (b"time", "took longer than 1 s"), (b"abort", "or broke down")],
+)
+def test_a_file_that_ends_its_guarded_process_is_set_aside_alone_and_the_others_are_decoded(
+    tmp_path: Path, spool: Path, content: bytes, told: str
+) -> None:
+    landing = Landing(tmp_path / "landing", limits=ReadLimits(decoding=TaskLimits(megabytes=200, seconds=1)))
+    files = [*_clubs(landing, 3), _land(landing, "hostile", content)]
+    [first, second] = decode_batches(GUARDED, landing, [[files[0], files[3], files[1]], files[2:3]], workers=1, part=2)
+    [rejection] = first.rejections[Clubs]
+    assert rejection.unit_id == "hostile"
+    assert told in rejection.reason
+    assert files[3].path in rejection.reason
+    assert (first.unreadable, second.unreadable) == (1, 0)
+    assert second.rejections == {}
+
+
+def test_frames_of_the_part_that_a_hostile_file_was_in_are_there(tmp_path: Path, spool: Path) -> None:
+    landing = Landing(tmp_path / "landing")
+    files = [*_clubs(landing, 3), _land(landing, "hostile", b"abort")]
+    results = decode_batches(GUARDED, landing, [files], workers=2, part=2)
+    batch = next(results)
+    assert sorted(batch.frames[Clubs].collect().get_column("club")) == ["club0", "club1", "club2"]
+    results.close()
+    assert list(spool.iterdir()) == []
+
+
+def test_a_guarded_process_that_somebody_else_killed_says_nothing_of_its_file(landing: Landing, spool: Path) -> None:
+    with pytest.raises(DecodeWorkerError, match="lower GAMESTATS_WORKERS"):
+        list(decode_batches(GUARDED, landing, [[_land(landing, "innocent", _POISON)]], workers=1))
 
 
 _ORPHANS = """
