@@ -178,7 +178,8 @@ class Settings(BaseSettings):
     encryption_key: SecretStr | None = Field(
         default=None,
         validation_alias="GAMESTATS_ENCRYPTION_KEY",
-        description="Fernet key that e-mail addresses are encrypted with; without it none can be kept.",
+        description="Fernet keys, the newest first, that e-mail addresses and ids of accounts are encrypted with; "
+        "without it one is made in the state folder.",
     )
     anthropic_api_key: SecretStr | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from gamestats_assets.cli.doctor import doctor
 from gamestats_assets.cli.entered import l2m_app, players_app, product_app, rocket_league_app, tournament_app
 from gamestats_assets.cli.generate import generate, logs_app, report, taxonomy_app
 from gamestats_assets.cli.ingest import fetch_app, ingest_app
+from gamestats_assets.cli.keys import keys_app
 from gamestats_assets.cli.lol import lol_app
 from gamestats_assets.cli.materialize import materialize, rebuild
 from gamestats_assets.cli.serve import serve
@@ -49,6 +50,7 @@ app.add_typer(tournament_app, name="tournament", rich_help_panel=_ENTER)
 app.add_typer(product_app, name="product", rich_help_panel=_ENTER)
 app.add_typer(players_app, name="players", rich_help_panel=_ENTER)
 app.add_typer(user_app, name="user", rich_help_panel=_RUN)
+app.add_typer(keys_app, name="keys", rich_help_panel=_RUN)
 app.add_typer(l2m_app, name="l2m", rich_help_panel=_ENTER)
 app.add_typer(lol_app, name="lol", rich_help_panel=_LOOK)
 app.add_typer(rocket_league_app, name="rocket-league", rich_help_panel=_LOOK)

@@ -20,8 +20,8 @@ _SAID = {
     "track": (
         "Track a player, or change what is entered of one.\n\nOnce the player agrees (--consent), new replays are "
         "looked for at ballchasing every ten minutes while gamestats up runs, the history is fetched, and tables are "
-        "made of the player alone. Until then, and after --no-consent, none of it is done. Addresses are encrypted "
-        "with GAMESTATS_ENCRYPTION_KEY.",
+        "made of the player alone. Until then, and after --no-consent, none of it is done. Addresses are kept "
+        "encrypted.",
         "steam:76561190000000001 --consent --days 90",
         "epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365",
         "steam:76561190000000001 --email -",
@@ -71,13 +71,14 @@ def _id_of(player: str) -> str:
 
 
 def _custody() -> Custody:
+    from gamestats_assets.lakehouse.encryption import Keys
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.source import GAME
     from gamestats_assets.rocket_league.tombstones import any_buried
 
     stores = Stores()
     return Custody(
-        stores.settings.encryption_key,
+        Keys.of(stores.settings),
         lambda player_id: any_buried(stores.landing, GAME, [player_id]),
         retention_days=stores.settings.retention_days,
     )

@@ -36,6 +36,7 @@ def serve(
         gamestats serve
         gamestats serve --port 8080 --workers 2
     """
+    from gamestats_assets.lakehouse.encryption import Keys, seal
     from gamestats_assets.lakehouse.ops import migrate
     from gamestats_assets.lakehouse.roles import serving_urls
     from gamestats_assets.lakehouse.stores import Stores
@@ -48,6 +49,7 @@ def serve(
         # Who may only serve owns nothing that could be brought up to date.
         if stores.settings.postgres_serving_url is None or stores.settings.postgres_writer_url is None:
             migrate(stores.postgres_url)
+            seal(stores.postgres_url, Keys.of(stores.settings))
         # What is wrong with it is said here, not by each process.
         _, writer = serving_urls(stores.settings)
         if stores.settings.metrics_port is not None:

@@ -14,14 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import psycopg
-from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import local_times, ops
+from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, Thing, UnknownNameError
 from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.rocket_league.consents import PURPOSES
-from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted, encrypted
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
 from gamestats_assets.rocket_league.ranks import parse_rank, playlists, rank_name
 from gamestats_assets.rocket_league.training_packs import CATEGORIES, training_packs
@@ -47,13 +46,13 @@ class Custody:
     """What is known where players are entered.
 
     Attributes:
-        key: encrypts e-mail addresses (setting GAMESTATS_ENCRYPTION_KEY).
+        keys: encrypt e-mail addresses.
         is_forgotten: whether a player, given by id, was forgotten on request.
         now: the time; that of the clock without.
         retention_days: for how many days matches of a new player are kept; 730 without.
     """
 
-    key: SecretStr | None = attribute(default=None, repr=False)
+    keys: Keys = attribute(default_factory=Keys, repr=False)
     is_forgotten: Callable[[str], bool] = lambda player_id: False
     now: datetime | None = None
     retention_days: int | None = None
@@ -66,10 +65,10 @@ def _address(text: str, column: str) -> str | None:
     return address or None
 
 
-def _is_kept(kept: str | None, email: str | None, key: SecretStr | None) -> bool:
+def _is_kept(kept: str | None, email: str | None, keys: Keys) -> bool:
     """Whether an address is the one that is kept; of one encrypted with a key that is lost nobody knows."""
     try:
-        return (decrypted(kept, key) if kept else None) == email
+        return (keys.decrypt(kept) if kept else None) == email
     except EncryptionKeyError:
         return False
 
@@ -209,8 +208,11 @@ class Player(Thing):
             values["is_active"] = True
         if "email" in given:
             email = given["email"]
-            values["email_encrypted"] = encrypted(email, custody.key) if email else None
-            if _is_kept(kept := row.get("email_encrypted"), email, custody.key):
+            try:
+                values["email_encrypted"] = custody.keys.encrypt(email) if email else None
+            except EncryptionKeyError as error:
+                raise EncryptionKeyError(str(error), "email") from None
+            if _is_kept(kept := row.get("email_encrypted"), email, custody.keys):
                 values["email_encrypted"] = kept
         changed = {name: is_given for name, is_given in consents.items() if is_given != bool(row.get(PURPOSES[name]))}
         values |= {PURPOSES[name]: now if is_given else None for name, is_given in changed.items()}

@@ -11,13 +11,13 @@ from typing import Any
 
 import polars as pl
 
+from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries import UnknownNameError
 from gamestats_assets.lakehouse.files import without_formulas
 from gamestats_assets.lakehouse.landing import LandedFile
 from gamestats_assets.lakehouse.ops import entering, rows, select
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league.encryption import EncryptionKeyError, decrypted
 from gamestats_assets.rocket_league.erasure import files_naming, player_columns
 from gamestats_assets.rocket_league.identities import parse_player_id
 from gamestats_assets.rocket_league.tables import ALL, SNAPSHOTS, MatchFacts, RawPlayerStats, RawReplays, ReplayFrames
@@ -96,7 +96,7 @@ def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
         looks = select(conn, "rl_looks", where)
     email, note = entry.pop("email_encrypted"), ""
     try:
-        email = decrypted(email, stores.settings.encryption_key) if email else None
+        email = Keys.of(stores.settings).decrypt(email) if email else None
     except EncryptionKeyError as error:
         email, note = None, f"An address is kept, encrypted, and could not be read: {error}"
     return {**entry, "email": email, "email_note": note, "ranks": ranks, "training_sessions": sessions, "looks": looks}

@@ -110,7 +110,7 @@ def let_in(request: Request, person: Person, name: str) -> TokensGiven:
 
 def _given(request: Request, conn: psycopg.Connection, of: sessions.Refreshed) -> TokensGiven:
     site: Site = request.state.site
-    access = access_token(conn, site.issuer, of.user_id, of.session_id)
+    access = access_token(conn, request.state.keys, site.issuer, of.user_id, of.session_id)
     return TokensGiven(access_token=access, expires_in=ACCESS_S, refresh_token=of.refresh_token)
 
 
@@ -171,7 +171,7 @@ def me(request: Request, response: Response, person: SignedIn) -> Me:
     """The person who asks, with roles and the accounts to sign in with."""
     response.headers.update(NO_STORE)
     with request.state.writing() as conn:
-        identities = users.identities_of(conn, person.user_id)
+        identities = users.identities_of(conn, request.state.keys, person.user_id)
     return Me(
         user_id=person.user_id,
         name=person.name,

@@ -49,7 +49,7 @@ def _page(
     with request.state.writing() as conn:
         values: dict[str, Any] = {
             "roles": users.find_user(conn, person.name)["roles"],
-            "identities": users.identities_of(conn, person.user_id),
+            "identities": users.identities_of(conn, request.state.keys, person.user_id),
             "sessions": sessions.sessions_of(conn, person.user_id),
         }
     values |= {"person": person, "providers": providers.values(), "this": asking(request)}

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets.lakehouse.ops import known_revisions
 from gamestats_assets.serving import account, account_page, admin_people, sign_in
 from gamestats_assets.serving.answers import Answers, AtOnce, connections
@@ -45,7 +46,8 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     pool = connections(url)
     providers = sign_in.providers_of(settings)
     site = Site(settings.public_url, settings.hosts)
-    accounts = Accounts(writer_url, Tokens(site.issuer))
+    keys = Keys.of(settings)
+    accounts = Accounts(writer_url, Tokens(site.issuer, keys))
     newest = known_revisions()[-1]
 
     @asynccontextmanager
@@ -54,7 +56,13 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         await accounts.open()
         watching = asyncio.create_task(versions.watch())
         try:
-            yield {"answers": Answers(pool, versions), "pages": pages, "games": games, "providers": providers}
+            yield {
+                "answers": Answers(pool, versions),
+                "pages": pages,
+                "games": games,
+                "providers": providers,
+                "keys": keys,
+            }
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):

@@ -161,7 +161,7 @@ def callback(request: Request, provider: str) -> Response:
             return _added(request, row["user_id"], vouched)
         with request.state.writing() as conn:
             _use_once(conn, vouched)
-            user_id = users.user_of_identity(conn, vouched.issuer, vouched.subject, vouched.name)
+            user_id = users.user_of_identity(conn, request.state.keys, vouched.issuer, vouched.subject, vouched.name)
     except SignInError as error:
         return _refused(request, chosen, row["next_path"], row["user_id"], error)
     answer = _signed_in(request, user_id, row["next_path"])
@@ -176,7 +176,7 @@ def _added(request: Request, user_id: int, vouched: Vouched) -> Response:
     with request.state.writing() as conn:
         _use_once(conn, vouched)
         try:
-            is_new = users.add_identity(conn, user_id, vouched.issuer, vouched.subject)
+            is_new = users.add_identity(conn, request.state.keys, user_id, vouched.issuer, vouched.subject)
         except users.TakenIdentityError as error:
             raise ProblemError(409, str(error)) from None
     return RedirectResponse(f"{ACCOUNT}?done={'added' if is_new else 'had'}", 303, NO_STORE)

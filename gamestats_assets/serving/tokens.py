@@ -17,6 +17,7 @@ from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import OKPKey
 
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.encryption import Keys, is_plain
 from gamestats_assets.serving.answers import Connection
 
 ACCESS_S = 15 * 60
@@ -29,19 +30,20 @@ class InvalidTokenError(Exception):
     """An access token is worth nothing; the message says why, in words for who sent it."""
 
 
-def access_token(conn: psycopg.Connection, issuer: str, user_id: int, session_id: int) -> str:
+def access_token(conn: psycopg.Connection, keys: Keys, issuer: str, user_id: int, session_id: int) -> str:
     """A token of a program's session.
 
     Args:
+        keys: the key that signs is kept encrypted.
         issuer: who gives it out, and takes it.
     """
-    key, now = _signing_key(conn), int(time.time())
+    key, now = _signing_key(conn, keys), int(time.time())
     claims = {"iss": issuer, "aud": issuer, "sub": str(user_id), "sid": session_id}
     claims |= {"iat": now, "exp": now + ACCESS_S, "jti": uuid.uuid4().hex}
     return jwt.encode({"alg": _ALGORITHM, "typ": _TYPE, "kid": key.kid}, claims, key, algorithms=[_ALGORITHM])
 
 
-def _signing_key(conn: psycopg.Connection) -> OKPKey:
+def _signing_key(conn: psycopg.Connection, keys: Keys) -> OKPKey:
     newest = (
         "SELECT private_key FROM accounts.signing_keys WHERE created_at > now() - make_interval(days => %s) "
         "ORDER BY created_at DESC LIMIT 1"
@@ -52,21 +54,25 @@ def _signing_key(conn: psycopg.Connection) -> OKPKey:
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats signing key', 0))")
         found = ops.rows(conn, newest, [_KEY_DAYS])
     if found:
-        return OKPKey.import_key(json.loads(found[0]["private_key"]))
+        return _imported(keys, found[0]["private_key"])
     key = OKPKey.generate_key("Ed25519", {"kid": uuid.uuid4().hex})
     added = "INSERT INTO accounts.signing_keys (key_id, private_key) VALUES (%s, %s)"
-    conn.execute(added, [key.kid, json.dumps(key.as_dict(private=True))])
+    conn.execute(added, [key.kid, keys.encrypt(json.dumps(key.as_dict(private=True)))])
     # What an old one signed is over by then.
     over = "DELETE FROM accounts.signing_keys WHERE created_at < now() - make_interval(days => %s)"
     conn.execute(over, [_KEY_DAYS + 1])
     return key
 
 
+def _imported(keys: Keys, kept: str) -> OKPKey:
+    return OKPKey.import_key(json.loads(kept if is_plain(kept) else keys.decrypt(kept)))
+
+
 class Tokens:
     """Looks whether access tokens are ours, by keys as they stand in PostgreSQL."""
 
-    def __init__(self, issuer: str) -> None:
-        self._keys: dict[str, OKPKey] = {}
+    def __init__(self, issuer: str, keys: Keys) -> None:
+        self._keys, self._encrypted_by = dict[str, OKPKey](), keys
         self._asked_at = -_KNOWN_FOR_S
         self._claims = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": issuer},
@@ -102,5 +108,5 @@ class Tokens:
 
     async def _reload(self, conn: Connection) -> None:
         rows: list[Any] = await (await conn.execute("SELECT key_id, private_key FROM accounts.signing_keys")).fetchall()
-        self._keys = {row["key_id"]: OKPKey.import_key(json.loads(row["private_key"])) for row in rows}
+        self._keys = {row["key_id"]: _imported(self._encrypted_by, row["private_key"]) for row in rows}
         self._asked_at = time.monotonic()

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError, nearest
 from gamestats_assets.lakehouse.entry_fields import EntryError, one_of
 from gamestats_assets.lakehouse.ops import Row
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 GIVEN_ROLES: tuple[Role, ...] = ("premium", "tournament_admin", "admin")
 LONGEST_NAME = 64
+_LOST = "not readable any more"
 
 
 class LastAdminError(EntryError):
@@ -230,38 +232,60 @@ def _keep_an_admin(conn: psycopg.Connection, row: Row, *, even_the_last: bool) -
 # --- accounts to sign in with --------------------------------------------------------------------
 
 
-def identities_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
+def identities_of(conn: psycopg.Connection, keys: Keys, user_id: int) -> list[Row]:
     """By which accounts a user signs in: `identity_id`, `issuer`, `subject`, `created_at`."""
-    found = "SELECT identity_id, issuer, subject, created_at FROM accounts.identities WHERE user_id = %s ORDER BY 1"
-    return ops.rows(conn, found, [user_id])
+    found = (
+        "SELECT identity_id, issuer, created_at, subject, subject_encrypted FROM accounts.identities "
+        "WHERE user_id = %s ORDER BY 1"
+    )
+    rows = ops.rows(conn, found, [user_id])
+    for row in rows:
+        if token := row.pop("subject_encrypted"):
+            row["subject"] = _LOST
+            # Whoever lost the key can still take the account away, and add it again.
+            with suppress(EncryptionKeyError):
+                row["subject"] = keys.decrypt(token)
+    return rows
 
 
-def user_of_identity(conn: psycopg.Connection, issuer: str, subject: str, suggested_name: str) -> int:
+def user_of_identity(conn: psycopg.Connection, keys: Keys, issuer: str, subject: str, suggested_name: str) -> int:
     """The user that an account signs in; a new one where nobody has it yet.
 
     Args:
+        keys: ids are kept encrypted.
         suggested_name: of a new user, if nobody is called so and somebody can be.
     """
-    # Of two at once one adds the user, and the other finds it.
-    conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('gamestats identity ' || %s || ' ' || %s, 0))",
-        [issuer, subject],
-    )
-    known = ops.rows(
-        conn, "SELECT user_id FROM accounts.identities WHERE issuer = %s AND subject = %s", [issuer, subject]
-    )
-    if known:
-        return known[0]["user_id"]
+    _one_at_a_time(conn, issuer, subject)
+    if (known := _owner(conn, keys, issuer, subject)) is not None:
+        return known
     row = None
     with suppress(EntryError):
         row = _insert(conn, checked_name(suggested_name))
     while row is None:
         row = _insert(conn, f"user-{secrets.token_hex(4)}")
-    add_identity(conn, row["user_id"], issuer, subject)
+    add_identity(conn, keys, row["user_id"], issuer, subject)
     return row["user_id"]
 
 
-def add_identity(conn: psycopg.Connection, user_id: int, issuer: str, subject: str) -> bool:
+def _one_at_a_time(conn: psycopg.Connection, issuer: str, subject: str) -> None:
+    # Of two who sign in at once by one account one adds it, and the other finds it.
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('gamestats identity ' || %s || ' ' || %s, 0))",
+        [issuer, subject],
+    )
+
+
+def _owner(conn: psycopg.Connection, keys: Keys, issuer: str, subject: str) -> int | None:
+    # One that was added before a key was replaced has the hash of another key, or none yet.
+    found = ops.rows(
+        conn,
+        "SELECT user_id FROM accounts.identities WHERE issuer = %s AND (subject_hash = ANY (%s) OR subject = %s)",
+        [issuer, keys.hashes(issuer, subject), subject],
+    )
+    return found[0]["user_id"] if found else None
+
+
+def add_identity(conn: psycopg.Connection, keys: Keys, user_id: int, issuer: str, subject: str) -> bool:
     """Let a user sign in by one more account.
 
     Returns:
@@ -270,14 +294,16 @@ def add_identity(conn: psycopg.Connection, user_id: int, issuer: str, subject: s
     Raises:
         TakenIdentityError: when it is somebody else's.
     """
-    added = (
-        "INSERT INTO accounts.identities (user_id, issuer, subject) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING "
-        "RETURNING identity_id"
-    )
-    if ops.rows(conn, added, [user_id, issuer, subject]):
+    _one_at_a_time(conn, issuer, subject)
+    owner = _owner(conn, keys, issuer, subject)
+    if owner is None:
+        conn.execute(
+            "INSERT INTO accounts.identities (user_id, issuer, subject_encrypted, subject_hash) "
+            "VALUES (%s, %s, %s, %s)",
+            [user_id, issuer, keys.encrypt(subject), keys.hashes(issuer, subject)[0]],
+        )
         return True
-    owner = "SELECT user_id FROM accounts.identities WHERE issuer = %s AND subject = %s"
-    if ops.rows(conn, owner, [issuer, subject])[0]["user_id"] != user_id:
+    if owner != user_id:
         raise TakenIdentityError(
             "This account signs in somebody else here. Sign in with it and take it away there, then add it to yours."
         )
@@ -291,7 +317,8 @@ def take_identity(conn: psycopg.Connection, user_id: int, identity_id: int) -> b
         EntryError: when it is the only one.
     """
     conn.execute("SELECT 1 FROM accounts.users WHERE user_id = %s FOR UPDATE", [user_id])
-    found = [row["identity_id"] for row in identities_of(conn, user_id)]
+    own = "SELECT identity_id FROM accounts.identities WHERE user_id = %s"
+    found = [row["identity_id"] for row in ops.rows(conn, own, [user_id])]
     if found == [identity_id]:
         raise EntryError("This is the only account that you can sign in with. Add another one first.")
     conn.execute("DELETE FROM accounts.identities WHERE user_id = %s AND identity_id = %s", [user_id, identity_id])

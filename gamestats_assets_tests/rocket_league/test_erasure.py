@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.decoding import decode_batches
+from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets.lakehouse.entries import UnknownNameError
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering
@@ -551,7 +552,7 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
     key = played.settings.encryption_key
     with entering(played.postgres_url, "ann") as conn:
         entered.PLAYER.take(
-            conn, player_id, known=entered.Custody(key, now=NOW), email="ann@example.org", consents=True
+            conn, player_id, known=entered.Custody(Keys(key), now=NOW), email="ann@example.org", consents=True
         )
         entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
         entered.TRAINING_SESSION.add(conn, player_id, completed_at=NOW, duration_s=600, skill="saves")
@@ -636,7 +637,7 @@ def test_an_address_that_cannot_be_read_is_said_to_be_kept(played: Stores, tmp_p
     player_id = somebody()
     with entering(played.postgres_url, "ann") as conn:
         lost = SecretStr(Fernet.generate_key().decode())
-        entered.PLAYER.take(conn, player_id, known=entered.Custody(lost, now=NOW), email="a@b.c")
+        entered.PLAYER.take(conn, player_id, known=entered.Custody(Keys(lost), now=NOW), email="a@b.c")
     export_player(played, player_id, tmp_path / "all.zip")
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         entry = json.loads(archive.read("entry.json"))

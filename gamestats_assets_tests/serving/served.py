@@ -17,6 +17,9 @@ from gamestats_assets.cli.serve import application
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.settings import Settings
 
+KEY = SecretStr("dGhlIGtleSBvZiB3aGF0IHRlc3RzIHNlcnZlLi4uLi4=")
+"""By default, so that none is made in the folder of the checkout."""
+
 
 @contextmanager
 def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
@@ -25,7 +28,10 @@ def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     migrate(SecretStr(url))
-    asked = Settings(postgres_url=SecretStr(url), **{"requests_a_minute": None, "guesses_a_minute": 10_000, **settings})
+    asked = Settings(
+        postgres_url=SecretStr(url),
+        **{"requests_a_minute": None, "guesses_a_minute": 10_000, "encryption_key": KEY, **settings},
+    )
     app = application(asked)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -16,8 +16,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.served import KEY, served
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for
 
 
@@ -220,7 +221,7 @@ def test_a_token_that_is_not_ours_or_was_changed_is_refused(site: httpx.Client, 
     with psycopg.connect(url) as conn:
         found = conn.execute("SELECT private_key FROM accounts.signing_keys WHERE key_id = %s", [kid]).fetchone()
     assert found is not None
-    ours, theirs = OKPKey.import_key(json.loads(found[0])), OKPKey.generate_key("Ed25519")
+    ours, theirs = OKPKey.import_key(json.loads(Keys(KEY).decrypt(found[0]))), OKPKey.generate_key("Ed25519")
 
     def signed(claims: dict[str, Any], key: Any = ours, **header: str) -> str:
         head = {"alg": "Ed25519", "typ": "at+jwt", "kid": kid, **header}
