@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import json
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.lakehouse.own_rows import guard
 from gamestats_assets.lakehouse.postgres import (
     PostgresError,
     connect,
@@ -99,10 +101,13 @@ class _PublishedPartition(Table):
 
 
 @functools.cache
-def _notes_of(game: str) -> type[Table]:
+def notes_of(game: str) -> type[Table]:
     """The table of what is published of a game, `<game>.published_partitions`."""
 
-    class PublishedPartitions(_PublishedPartition, key=f"{game}/published_partitions", layer="gold"):
+    # Partitions may be people.
+    class PublishedPartitions(
+        _PublishedPartition, key=f"{game}/published_partitions", layer="gold", guarded_by=("partition_key",)
+    ):
         """What content the partitions of the published tables hold; one that is not here is of unknown content."""
 
     return PublishedPartitions
@@ -125,7 +130,11 @@ def versions_of(game: str) -> type[Table]:
 
 
 CHANNEL = "gamestats_published"
-"""PostgreSQL tells on this channel of every publication, as it is committed: `<game>.<table> <version>`."""
+"""PostgreSQL tells on this channel of every publication, as it is committed: `<game>.<table> <version>`.
+
+Of a table that is guarded by players a JSON list of those follows of whom rows were replaced, unless they are too many.
+"""
+_MOST_TOLD_BYTES = 7_900
 
 
 _Definition = dict[tuple[str, str], str]
@@ -146,7 +155,7 @@ def postgres_types(table: type[Table]) -> Mapping[str, str]:
     names = [table.spec.game, longest, *table.columns()]
     long = [name for name in names if len(name.encode()) > _IDENTIFIER_BYTES]
     problems = [f"name {name!r} is longer than {_IDENTIFIER_BYTES} bytes" for name in long]
-    for own in (_notes_of(table.spec.game), versions_of(table.spec.game)):
+    for own in (notes_of(table.spec.game), versions_of(table.spec.game)):
         if table.spec.key == own.spec.key and table is not own:
             problems.append(f"the name {table.spec.name!r} is taken: {own.description()}")
     types: dict[str, str] = {}
@@ -181,7 +190,7 @@ def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...
         IncompatibleTableError: when only a rebuild can do it; it names every difference.
         UnpublishableTableError: see `postgres_types`.
     """
-    tables = [_notes_of(table.spec.game), versions_of(table.spec.game), table]
+    tables = [notes_of(table.spec.game), versions_of(table.spec.game), table]
     declared = {each: _declared(each) for each in tables}
     with explained(table.spec.dotted), conn.transaction():
         if _found(conn, tables) == declared:
@@ -199,9 +208,11 @@ def _made_as_declared(conn: psycopg.Connection, table: type[Table], before: _Def
     if before is None or any(kind == "column" for kind, _ in _declared(table).keys() - before.keys()):
         # Nothing is known any more of what the table holds: it is new, or its rows lack a column.
         _forget_notes(conn, table)
-    return (*changes, *(grant_reader(conn, [table.spec.game]) if before is None else ()))
+    is_opened = before is None or before.get(_GUARD) != _declared(table).get(_GUARD)
+    return (*changes, *(grant_reader(conn, [table.spec.game]) if is_opened else ()))
 
 
+_GUARD = ("guard", "")
 DERIVED_VIEW = "gamestats: "
 """What the comment of a view begins with that a step makes, and makes again after its table was rebuilt."""
 _DERIVED_VIEWS = """
@@ -253,6 +264,7 @@ def _declared(table: type[Table]) -> _Definition:
         },
         ("primary key", ""): ", ".join(key),
         **({("months of", ""): spec.months_of} if spec.months_of else {}),
+        **({_GUARD: ", ".join(spec.guarded_by)} if spec.guarded_by else {}),
         ("description", ""): table.description(),
         **{("description", name): text for name, text in table.descriptions().items()},
         **{("index", _index_name(table, names)): ", ".join(names) for names in indexes},
@@ -281,6 +293,8 @@ FROM t JOIN pg_attribute ON attrelid = oid WHERE attnum > 0 AND NOT attisdropped
 UNION ALL SELECT named, 'description', attname, coalesce(col_description(oid, attnum), '')
 FROM t JOIN pg_attribute ON attrelid = oid WHERE attnum > 0 AND NOT attisdropped
 UNION ALL SELECT named, 'description', '', coalesce(obj_description(oid, 'pg_class'), '') FROM t
+UNION ALL SELECT named, 'guard', '', coalesce(obj_description(pg_policy.oid, 'pg_policy'), '')
+FROM t JOIN pg_class USING (oid) JOIN pg_policy ON polrelid = t.oid AND polname = 'own' WHERE relrowsecurity
 UNION ALL SELECT named, kind, name, string_agg(attname, ', ' ORDER BY place)
 FROM t JOIN lists USING (oid), unnest(keys) WITH ORDINALITY AS listed (number, place)
 JOIN pg_attribute ON attnum = number WHERE attrelid = oid GROUP BY 1, 2, 3
@@ -350,6 +364,9 @@ def _evolve(conn: psycopg.Connection, table: type[Table], declared: _Definition,
                 on = sql.SQL("COLUMN {}.{}").format(whole, of) if name else sql.SQL("TABLE {}").format(whole)
                 comment = sql.SQL("COMMENT ON {} IS {}").format(on, sql.Literal(now))
                 change(f"column {name} described" if name else "table described", comment)
+            case "guard":
+                guard(conn, table.spec.game, table.spec.name, table.spec.guarded_by)
+                changes.append(f"rows are guarded by {now}" if now else "rows are not guarded any more")
             case "index":
                 if was is not None:
                     drop = sql.SQL("DROP INDEX {}").format(sql.Identifier(table.spec.game, name))
@@ -364,7 +381,7 @@ def _loses_nothing(kind: str, name: str, now: str | None, was: str | None) -> bo
     """Whether a part of a table can become as declared without its rows being published again."""
     if kind == "column":
         return was == f"{now} not null" or (was is None and now is not None and not now.endswith(" not null"))
-    return kind in ("description", "index")
+    return kind in ("description", "index", "guard")
 
 
 # --- months of a table that grows with time ------------------------------------------------------
@@ -415,6 +432,9 @@ def _ensure_months(conn: psycopg.Connection, table: type[Table], months: Sequenc
             bounds = [f"{y:04}-{m:02}-01 00:00:00+00" for y, m in ((year, month), (year + month // 12, month % 12 + 1))]
             # CREATE TABLE ... PARTITION OF would wait for every reader of the table, and they for it; ATTACH does not.
             conn.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(new, whole))
+            if table.spec.guarded_by:
+                # By the table itself rows are read according to its policy, and a month alone by nobody.
+                conn.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(new))
             conn.execute(
                 sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
                     whole, new, *map(sql.Literal, bounds)
@@ -497,8 +517,7 @@ def publish(
             changes += _ensure_months(conn, table, months)
             with conn.transaction(), conn.cursor() as cursor:
                 _lock(cursor, table, partitions)
-                where, bound = _where(table, partitions)
-                deleted = cursor.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
+                deleted, players = _delete(cursor, table, partitions)
                 _copy(cursor, table, with_names(table, partitions, frame, objects))
                 if differences := _differences(cursor, table, partitions, figures):
                     raise ReconciliationError(
@@ -511,7 +530,7 @@ def publish(
                 if before_commit is not None:
                     before_commit(cursor)
                 # Last, for publications of other partitions of the table wait for it.
-                _raise_version(conn, table)
+                _raise_version(conn, table, None if players is None else players | _players(table, frame))
             return deleted, changes
 
     attempts = tenacity.Retrying(
@@ -577,6 +596,30 @@ def _where(table: type[Table], partitions: Sequence[PartitionValue] | None) -> t
     if partitions is None or table.spec.partitioned_by is None:
         return sql.SQL(""), []
     return sql.SQL(" WHERE {} = ANY(%s)").format(sql.Identifier(table.spec.partitioned_by)), [list(partitions)]
+
+
+_PLAYER = "player_id"
+
+
+def _delete(
+    cursor: psycopg.Cursor, table: type[Table], partitions: Sequence[PartitionValue] | None
+) -> tuple[int, set[str] | None]:
+    """Delete the partitions' rows; how many there were, and of which players, if the table is guarded by these."""
+    where, bound = _where(table, partitions)
+    delete = sql.SQL("DELETE FROM {}{}").format(_identifier(table), where)
+    if _PLAYER not in table.spec.guarded_by:
+        return cursor.execute(delete, bound).rowcount, None
+    if table.spec.partitioned_by == _PLAYER:
+        return cursor.execute(delete, bound).rowcount, {*map(_key, partitions or ())}
+    told = sql.SQL("WITH gone AS ({} RETURNING {}) SELECT count(*), array_agg(DISTINCT {}) FROM gone").format(
+        delete, sql.Identifier(_PLAYER), sql.Identifier(_PLAYER)
+    )
+    [(deleted, players)] = cursor.execute(told, bound).fetchall()
+    return deleted, {*players} if players else set()
+
+
+def _players(table: type[Table], frame: pl.DataFrame) -> set[str]:
+    return {*frame.get_column(_PLAYER).unique()}
 
 
 def _copy(cursor: psycopg.Cursor, table: type[Table], frame: pl.DataFrame) -> None:
@@ -717,7 +760,7 @@ def _note(
     note = sql.SQL(
         "INSERT INTO {} (table_name, partition_key, content_hash, rows, published_at)"
         " SELECT %s, key, digest, rows, now() FROM unnest(%s::text[], %s::text[], %s::int8[]) AS n (key, digest, rows)"
-    ).format(_identifier(_notes_of(table.spec.game)))
+    ).format(_identifier(notes_of(table.spec.game)))
     if hashes:
         noted = [[*map(_key, hashes)], [*hashes.values()], [rows[value] for value in hashes]]
         conn.execute(note, [table.spec.name, *noted])
@@ -726,33 +769,38 @@ def _note(
 def _forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[str] | None = None) -> None:
     """Forget what is noted of partitions of a table, or of all."""
     forget = "DELETE FROM {} WHERE table_name = %s AND (%s::text[] IS NULL OR partition_key = ANY(%s::text[]))"
-    conn.execute(sql.SQL(forget).format(_identifier(_notes_of(table.spec.game))), [table.spec.name, keys, keys])
+    conn.execute(sql.SQL(forget).format(_identifier(notes_of(table.spec.game))), [table.spec.name, keys, keys])
 
 
-def _raise_version(conn: psycopg.Connection, table: type[Table]) -> None:
+def _raise_version(conn: psycopg.Connection, table: type[Table], players: Iterable[str | None] | None = None) -> None:
     """Give a table another version, and have that told when the transaction is committed.
 
     Microseconds since 1970, or one more than before where the clock is behind: so that no version comes twice, not even
     in a database that was made anew.
+
+    Args:
+        players: of whom alone rows were replaced.
     """
     raised = sql.SQL(
         "INSERT INTO {} AS v (table_name, version, published_at)"
         " VALUES (%s, extract(epoch FROM clock_timestamp()) * 1000000, now()) ON CONFLICT (table_name) DO UPDATE"
         " SET version = greatest(v.version + 1, excluded.version), published_at = excluded.published_at"
-        " RETURNING pg_notify(%s, %s || ' ' || version)"
+        " RETURNING pg_notify(%s, concat_ws(' ', %s::text, version, %s::text))"
     ).format(_identifier(versions_of(table.spec.game)))
-    conn.execute(raised, [table.spec.name, CHANNEL, table.spec.dotted])
+    told = None if players is None else json.dumps(sorted(filter(None, players)), separators=(",", ":"))
+    if told is not None and len(told) > _MOST_TOLD_BYTES:
+        told = None
+    conn.execute(raised, [table.spec.name, CHANNEL, table.spec.dotted, told])
 
 
 def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:
     """Delete a partition's rows, and the note of what was published of it; how many rows there were."""
-    where, bound = _where(table, [partition])
     with connect(url) as conn, explained(table.spec.dotted), conn.transaction():
         if not has_table(conn, table.spec.game, table.spec.name):
             return 0
         _forget_notes(conn, table, [_key(partition)])
-        deleted = conn.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
-        _raise_version(conn, table)
+        deleted, players = _delete(conn.cursor(), table, [partition])
+        _raise_version(conn, table, players)
         return deleted
 
 
@@ -786,7 +834,7 @@ def everything_published(
     """
     if not tables:
         return {}
-    notes = _notes_of(tables[0].spec.game)
+    notes = notes_of(tables[0].spec.game)
     conn = kept(url)
     with explained(f"what is published of {tables[0].spec.game}"):
         found = _found(conn, [notes, *tables])

@@ -1,7 +1,8 @@
 """Who may do what in PostgreSQL: a role per duty, and the URLs by which programs connect as one.
 
 - `gamestats_reader` is for people's questions: it reads every game's schema and what was entered (`ops`).
-- `gamestats_serving` is for public answers over HTTP: it reads the games' schemas and nothing else.
+- `gamestats_serving` is for public answers over HTTP: it reads the games' schemas and nothing else, and of what is
+  people's own no row but those that a transaction says it is about (see `own_rows`).
 - `gamestats_writer` is for signed-in people: besides, it writes who they are (`accounts`) and what they may enter.
 
 Whoever publishes owns all of it.
@@ -17,6 +18,7 @@ from psycopg import errors, sql
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.embedded_postgres import postgres_url
+from gamestats_assets.lakehouse.own_rows import let_read_all
 from gamestats_assets.lakehouse.postgres import (
     PostgresError,
     QueryError,
@@ -94,6 +96,8 @@ def _grant(conn: psycopg.Connection, role: str, schemas: Sequence[str]) -> tuple
             with conn.transaction():
                 for grant in _GRANTS:
                     conn.execute(grant.format(sql.Identifier(schema), sql.Identifier(role)))
+                if role == READER_ROLE:
+                    let_read_all(conn, role, [schema])
         except errors.InsufficientPrivilege as error:
             refused.append(
                 f"{role} could not be allowed to read schema {schema}: {error.diag.message_primary}. "

@@ -85,6 +85,8 @@ class TableSpec:
         months_of: a Datetime column by whose month (UTC) PostgreSQL partitions the published table, for tables that
             grow with time. It has nothing to do with `partitioned_by`, which stays what a write replaces.
         indexes: columns of each PostgreSQL index besides the primary key.
+        guarded_by: of a published table about people, the columns that say whose a row is: those who serve are shown a
+            row where one of these has an id that their transaction is about (see `lakehouse.own_rows`).
         reconciled: numeric columns whose sums are compared inside the publishing transaction.
         fresh_within: age of the last materialisation after which the table counts as stale.
         fresh_by_hour: of a table by day, the hour (UTC) by which a day must be there after it has ended.
@@ -109,6 +111,7 @@ class TableSpec:
     published: bool = False
     months_of: str | None = None
     indexes: tuple[tuple[str, ...], ...] = ()
+    guarded_by: tuple[str, ...] = ()
     reconciled: tuple[str, ...] = ()
     fresh_within: timedelta | None = None
     fresh_by_hour: int | None = None
@@ -169,7 +172,8 @@ class Table(dy.Schema):
         columns = cls.columns()
         roles = (spec.partitioned_by, spec.replaced_by, spec.months_of)
         partition, unit, month = (columns.get(name or "") for name in roles)
-        named = [*filter(None, roles), *spec.reconciled, *itertools.chain(*spec.indexes)]
+        named = [*filter(None, roles), *spec.reconciled, *spec.guarded_by]
+        named += itertools.chain(*spec.indexes)
         problems = [f"a keyword names column {name!r}, which does not exist" for name in named if name not in columns]
         if not _KEY.fullmatch(spec.key):
             problems.append(f"key {spec.key!r} is not of the form game/table in lower case")
@@ -217,6 +221,11 @@ class Table(dy.Schema):
             )
         if spec.months_of and not spec.published:
             problems.append(f"months_of={spec.months_of!r} is for PostgreSQL, so the table must be published")
+        problems += [
+            f"guarded_by names column {name!r}, whose values must be a String"
+            for name in spec.guarded_by
+            if name in columns and not isinstance(columns[name].dtype, pl.String)
+        ]
         if problems:
             raise TableDeclarationError(f"Table {cls.__name__} cannot be declared:\n- " + "\n- ".join(problems))
         cls.spec = spec

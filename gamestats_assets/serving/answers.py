@@ -26,6 +26,7 @@ from pydantic import SecretStr
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gamestats_assets.lakehouse.own_rows import setting
 from gamestats_assets.lakehouse.postgres import parameters
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.metrics import CACHE_HITS, CACHE_MISSES, CountedPool, TimedCursor, route_of
@@ -60,6 +61,26 @@ class Form:
 
 
 JSON = Form("application/json", msgspec.json.Encoder(decimal_format="number").encode)
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """For whom an answer is made.
+
+    Attributes:
+        settings: of the transaction that it is made in: whose rows PostgreSQL shows there.
+        players: whose rows alone it is made of, so that it holds while these do; None: while all its tables do.
+        is_kept: whether it is kept at all; what people enter changes without being told.
+        cache_control: how browsers keep it.
+    """
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    players: tuple[str, ...] | None = None
+    is_kept: bool = True
+    cache_control: str = "private, no-cache"
+
+
+_EVERYBODY = Whose()
 
 
 @dataclass(slots=True)
@@ -169,9 +190,10 @@ class Answers:
         key: str,
         make: Make,
         *,
-        keeps_s: int | None,
+        keeps_s: int | None = None,
         form: Form = JSON,
         at_once: bool = False,
+        whose: Whose | None = None,
     ) -> Response:
         """The answer to a request.
 
@@ -182,16 +204,20 @@ class Answers:
             form: how it is written down.
             at_once: whether a GET with the same words has the same answer, whoever asks; then it need not be read
                 again what they say.
+            whose: of what is not for everybody; the key then says for whom it is, too.
 
         Raises:
             psycopg.OperationalError, psycopg_pool.PoolTimeout: when PostgreSQL is gone and nothing is kept.
         """
         headers = {"Cache-Control": "public, no-cache" if keeps_s is None else f"public, max-age={keeps_s}"}
+        if whose is not None:
+            headers, at_once = {"Cache-Control": whose.cache_control}, False
+        whose = whose or _EVERYBODY
         route = route_of(request.scope)
         try:
-            answer = self._current(tables, key)
+            answer = self._current(tables, key, whose.players)
             (CACHE_MISSES if answer is None else CACHE_HITS).labels(route).inc()
-            answer = answer or await self._answer(tables, key, make, form)
+            answer = answer or await self._answer(tables, key, make, form, whose)
         except (psycopg.OperationalError, PoolTimeout):
             kept = self._kept.get(key)
             if kept is None:
@@ -226,44 +252,51 @@ class Answers:
         start = {"type": "http.response.start", "status": status, "headers": [*headers]}
         return start, {"type": "http.response.body", "body": body}
 
-    async def _answer(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form) -> Answer:
+    async def _answer(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form, whose: Whose) -> Answer:
+        if not whose.is_kept:
+            return await self._made(tables, key, make, form, whose)
         while True:
             known = self._versions.of(tables)
-            if (kept := self._current(tables, key)) is not None:
+            if (kept := self._current(tables, key, whose.players)) is not None:
                 return kept
             # Of many that ask the same at once, one makes it; who knows of another version by now begins anew.
             making = self._making.get((key, known))
             if making is None:
-                making = self._making[key, known] = asyncio.create_task(self._made(tables, key, make, form))
+                making = self._making[key, known] = asyncio.create_task(self._made(tables, key, make, form, whose))
                 making.add_done_callback(lambda _, of=(key, known): self._making.pop(of, None))
             answer = await asyncio.shield(making)
-            if not self._versions.are_live or answer.versions == self._versions.of(tables):
+            if not self._versions.are_live or self._versions.hold(tables, answer.versions, whose.players):
                 return answer
 
-    def _current(self, tables: Sequence[type[Table]], key: str) -> Answer | None:
+    def _current(
+        self, tables: Sequence[type[Table]], key: str, players: tuple[str, ...] | None = None
+    ) -> Answer | None:
         kept = self._kept.get(key)
         if kept is None or not self._versions.are_live:
             return None
         if kept.held_at != self._versions.changes:
-            if kept.versions != self._versions.of(tables):
+            if not self._versions.hold(tables, kept.versions, players):
                 return None
             kept.held_at = self._versions.changes
         self._kept.move_to_end(key)
         return kept
 
-    async def _made(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form) -> Answer:
+    async def _made(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form, whose: Whose) -> Answer:
         # PostgreSQL that is gone is waited for no longer than somebody who waits would notice.
         wait_s = None if self._versions.are_live else _WAIT_S
         # Of all tables: no older than this, whatever is published meanwhile.
         versions = self._versions.of(())
         async with self._pool.connection(wait_s) as conn, conn.transaction():
+            if whose.settings:
+                await conn.execute(*setting(whose.settings))
             found = await read_versions(conn, tables[0].spec.game) if tables else {}
             made = await make(conn)
         if tables:
             self._versions.saw(found)
             versions = tuple(found.get(table.spec.dotted, 0) for table in tables)
         answer = _written(versions, made, form)
-        self._keep(key, answer)
+        if whose.is_kept:
+            self._keep(key, answer)
         return answer
 
     def _keep(self, key: str, answer: Answer) -> None:

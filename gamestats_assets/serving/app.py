@@ -43,7 +43,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     versions = Versions(url, [game.name for game in games])
     bundle = Bundle()
     pages = Pages(games, bundle)
-    pool = connections(url)
+    pool, own_pool = connections(url), connections(writer_url)
     providers = sign_in.providers_of(settings)
     site = Site(settings.public_url, settings.hosts)
     keys = Keys.of(settings)
@@ -52,12 +52,14 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        await pool.open()
-        await accounts.open()
+        for each in (pool, own_pool, accounts):
+            await each.open()
         watching = asyncio.create_task(versions.watch())
         try:
             yield {
                 "answers": Answers(pool, versions),
+                "own_answers": Answers(own_pool, versions),
+                "own_pool": own_pool,
                 "pages": pages,
                 "games": games,
                 "providers": providers,
@@ -67,8 +69,8 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-            await accounts.close()
-            await pool.close()
+            for each in (accounts, own_pool, pool):
+                await each.close()
 
     app = FastAPI(
         title="gamestats",

@@ -30,6 +30,12 @@ by `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, and by `Retry
 Fields may be added to answers at any time; what is there keeps its name and its meaning under `/api/v1`. A route that
 is to go says so by the headers `Deprecation` and `Sunset` half a year before. [A page]({DOCS}) shows all of them.
 """
+SIGNED_IN: Mapping[str, Any] = {"security": [{"browser": []}, {"program": []}]}
+"""What is said of an operation that is for who is signed in."""
+_SCHEMES = {
+    "browser": {"type": "apiKey", "in": "cookie", "name": "gamestats_session"},
+    "program": {"type": "http", "scheme": "bearer", "description": "An access token of `/auth/token`."},
+}
 _DRY_RUN = "dry_run"
 _FOLDER = Path(__file__).parent
 _READ = (404, 406, 422, 429, 500, 503, 504)
@@ -90,6 +96,7 @@ def _with_problems(document: dict[str, Any]) -> None:
     schemas = components.setdefault("schemas", {})
     schemas |= {"Problem": Problem.model_json_schema(ref_template="#/components/schemas/{model}")}
     schemas |= schemas["Problem"].pop("$defs")
+    components["securitySchemes"] = _SCHEMES
     components["responses"] = {f"Problem{status}": _response(status) for status in TITLES}
     for path, _, operation in _operations(document):
         is_of_people = path.startswith(("/api/v1/admin", "/api/v1/auth")) or operation.get("security")

@@ -9,6 +9,8 @@ from typing import LiteralString
 
 from fastapi import APIRouter
 
+from gamestats_assets.lakehouse.table import Table
+
 
 @dataclass(frozen=True, slots=True)
 class Game:
@@ -26,6 +28,8 @@ class Game:
         admin: pages for its admins, by address and title.
         synthetic: a published table, and the condition that its rows meet where they stand on simulated data; None
             where nothing published tells.
+        matches: a published table whose partitions are players, with a row for each match of a player, and the
+            condition that rows of simulated matches meet; None where nothing is published of single players.
     """
 
     name: str
@@ -36,3 +40,4 @@ class Game:
     start: str | None = None
     admin: Sequence[tuple[str, str]] = ()
     synthetic: tuple[str, LiteralString] | None = None
+    matches: tuple[type[Table], LiteralString] | None = None

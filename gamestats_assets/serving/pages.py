@@ -32,7 +32,8 @@ POLICY = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 """What a page may load and where it may send: this site alone, and nothing that stands in the page itself."""
-_HEADERS = {"Content-Security-Policy": POLICY, "Vary": "Accept-Language"}
+HEADERS = {"Content-Security-Policy": POLICY, "Vary": "Accept-Language"}
+"""Of every page."""
 Values = Mapping[str, Any]
 
 
@@ -148,7 +149,7 @@ class Pages:
         async def render(conn: Connection) -> str:
             return self.render(request, template, await make(conn), asked=asked)
 
-        form = Form("text/html; charset=utf-8", str.encode, _HEADERS)
+        form = Form("text/html; charset=utf-8", str.encode, HEADERS)
         parts = (template, self.language(request), request.base_url, request.url.path, urlencode(asked or {}))
         key = " ".join(map(str, parts))
         return await answers.give(request, tables, key, render, keeps_s=None, form=form, at_once=True)
@@ -165,7 +166,7 @@ class Pages:
     ) -> Response:
         """A page that is a person's own, or that says what went wrong: nobody keeps it."""
         page = self.render(request, template, values, asked=asked)
-        told = {**_HEADERS, **(headers or {}), "Cache-Control": "no-store"}
+        told = {**HEADERS, **(headers or {}), "Cache-Control": "no-store"}
         return Response(page, status, told, "text/html; charset=utf-8")
 
 

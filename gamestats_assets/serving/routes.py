@@ -142,10 +142,10 @@ def router_of(prefix: str, routes: Sequence[Route[Any]]) -> APIRouter:
             _endpoint(route),
             methods=["GET"],
             summary=route.summary,
-            description=inspect.cleandoc(route.make.__doc__ or "").partition("\n\nRaises:")[0],
+            description=description_of(route.make),
             operation_id=route.make.__name__,
             responses={200: {"model": route.answer, "content": content}},
-            openapi_extra={"parameters": _described(route)},
+            openapi_extra={"parameters": described(route.path, route.asked)},
         )
     return router
 
@@ -216,16 +216,21 @@ def _error(name: str, message: str) -> dict[str, Any]:
     return {"type": "value_error", "loc": (name,), "msg": message}
 
 
-def _described(route: Route[Any]) -> list[Mapping[str, Any]]:
-    """The parameters, as OpenAPI writes them."""
-    whole = route.asked.model_json_schema()
+def description_of(make: Callable[..., Any]) -> str:
+    """What is said of a route besides its summary."""
+    return inspect.cleandoc(make.__doc__ or "").partition("\n\nRaises:")[0]
+
+
+def described(path: str, asked: type[Parameters]) -> list[Mapping[str, Any]]:
+    """The parameters of a route, as OpenAPI writes them."""
+    whole = asked.model_json_schema()
     described = []
     for name, schema in whole.get("properties", {}).items():
         # What is left out is null; nobody can write that.
         plain = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
         rest = {key: schema[key] for key in ("examples", "default") if schema.get(key) is not None}
         hidden = ("title", "description", "anyOf")
-        in_path = f"{{{name}}}" in route.path
+        in_path = f"{{{name}}}" in path
         described.append(
             {
                 "name": name,

@@ -21,6 +21,10 @@ from gamestats_assets.serving.audit import audit
 if TYPE_CHECKING:
     from gamestats_assets.serving.who import Person, Role
 
+_OF_USERS = (
+    *("identities", "roles", "links", "sessions", "sign_in_attempts"),
+    *("players", "invitations", "shares"),
+)
 GIVEN_ROLES: tuple[Role, ...] = ("premium", "tournament_admin", "admin")
 LONGEST_NAME = 64
 _LOST = "not readable any more"
@@ -115,7 +119,8 @@ def remove_user(conn: psycopg.Connection, by: Person | str, row: Row, *, even_th
         LastAdminError: when nobody would be left who may give roles, unless that is meant.
     """
     _keep_an_admin(conn, row, even_the_last=even_the_last)
-    for table in ("identities", "roles", "links", "sessions", "sign_in_attempts"):
+    conn.execute("DELETE FROM accounts.invitations WHERE guest_id = %s", [row["user_id"]])
+    for table in _OF_USERS:
         conn.execute(
             sql.SQL("DELETE FROM {} WHERE user_id = %s").format(sql.Identifier("accounts", table)), [row["user_id"]]
         )

@@ -3,11 +3,16 @@
 A publication commits the version of its table with the rows, and PostgreSQL tells of it then (see
 `lakehouse.published`). So an answer that was made of some versions holds until one of these changes, and need not be
 asked for again.
+
+Of tables about players it tells of whom something changed, too: what was made of one player's rows holds until that
+player's do not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,6 +27,8 @@ from gamestats_assets.lakehouse.published import CHANNEL, versions_of
 from gamestats_assets.lakehouse.table import Table
 
 _LONGEST_WAIT_S = 2.0
+_MOST_PLAYERS = 50_000
+"""Of how many players of a table it is remembered when they changed; of more, all are doubted once."""
 
 
 class Versions:
@@ -36,6 +43,10 @@ class Versions:
     def __init__(self, url: SecretStr, games: Sequence[str]) -> None:
         self._url, self._games = url, games
         self._known: dict[str, int] = {}
+        self._told: dict[str, int] = {}
+        # Of each table: when something changed of a player last, and before when that is not known.
+        self._of_players: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._doubted: dict[str, int] = {}
         self.are_live = False
         self.changes = 0
 
@@ -47,6 +58,44 @@ class Versions:
         if not tables:
             return (self.changes,)
         return tuple(self._known.get(table.spec.dotted, 0) for table in tables)
+
+    def hold(
+        self, tables: Sequence[type[Table]], versions: tuple[int, ...], players: Sequence[str] | None = None
+    ) -> bool:
+        """Whether what was made when the tables had these versions is as it would be made now.
+
+        Args:
+            players: whose rows alone it was made of.
+        """
+        if players is None or not tables:
+            return self.of(tables) == versions
+        return all(self._changed(table, players) <= had for table, had in zip(tables, versions, strict=True))
+
+    def _changed(self, table: type[Table], players: Sequence[str]) -> int:
+        """The version with which something of some players changed last."""
+        name, of_players = table.spec.dotted, self._of_players[table.spec.dotted]
+        known, told = self._known.get(name, 0), self._told.get(name, 0)
+        if known > told:
+            # It was read before it was told of whom it is.
+            return known
+        return max(self._doubted.get(name, 0), *(of_players.get(player, 0) for player in players), 0)
+
+    def heard(self, payload: str) -> None:
+        """Take note of what PostgreSQL told of a publication; see `lakehouse.published.CHANNEL`."""
+        name, _, rest = payload.partition(" ")
+        version, _, listed = rest.partition(" ")
+        self._heard(name, int(version), json.loads(listed) if listed else None)
+
+    def _heard(self, name: str, version: int, players: Sequence[str] | None) -> None:
+        of_players = self._of_players[name]
+        if players is None or len(of_players) > _MOST_PLAYERS:
+            self._doubted[name] = max(version, self._doubted.get(name, 0))
+            of_players.clear()
+        else:
+            of_players.update((player, max(version, of_players.get(player, 0))) for player in players)
+        self._told[name] = max(version, self._told.get(name, 0))
+        self.saw({name: version})
+        self.changes += 1
 
     def saw(self, found: Mapping[str, int]) -> None:
         """Take note of versions that were read; an older one than is known changes nothing."""
@@ -66,11 +115,12 @@ class Versions:
                     # Before versions are read, so that none is missed in between.
                     await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     for game in self._games:
-                        self.saw(await read_versions(conn, game))
+                        for name, version in (await read_versions(conn, game)).items():
+                            if version > self._told.get(name, 0):
+                                self._heard(name, version, None)
                     self.are_live, wait = True, 0.1
                     async for told in conn.notifies():
-                        name, _, version = told.payload.partition(" ")
-                        self.saw({name: int(version)})
+                        self.heard(told.payload)
             self.are_live = False
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)

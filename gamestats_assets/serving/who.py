@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Iterator
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gamestats_assets.lakehouse.own_rows import own_settings, setting
 from gamestats_assets.serving.answers import Connection, connecting
 from gamestats_assets.serving.metrics import POOL_IN_USE, CountedPool, TimedActsCursor, TimedCursor
 from gamestats_assets.serving.problems import ProblemError
@@ -69,11 +71,15 @@ class Person:
 
     Attributes:
         roles: those held besides `user`, which everybody is.
+        players: the person's accounts of games, by game; the one that was linked first comes first.
+        guest_of: those of people who let the person see what is theirs, by game.
     """
 
     user_id: int
     name: str
     roles: tuple[Held, ...] = ()
+    players: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    guest_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def may(self, role: Role, season_id: int | None = None, division_id: int | None = None) -> bool:
         """Whether the person may what a role may: everywhere, or else in a season or a division that is given.
@@ -246,7 +252,12 @@ async def person_in_role(role: Role, somewhere: bool, person: Annotated[Person, 
 _FOUND = """
     SELECT s.session_id, u.user_id, u.name, s.last_seen_at < now() - interval '5 minutes' AS was_seen_long_ago,
         (SELECT jsonb_agg(jsonb_build_array(role, season_id, division_id)) FROM accounts.roles r
-            WHERE r.user_id = u.user_id) AS roles
+            WHERE r.user_id = u.user_id) AS roles,
+        (SELECT jsonb_agg(jsonb_build_array(p.game, p.player_id) ORDER BY p.created_at, p.player_id)
+            FROM accounts.players p WHERE p.user_id = u.user_id AND p.state = 'linked') AS players,
+        (SELECT jsonb_agg(DISTINCT jsonb_build_array(p.game, p.player_id))
+            FROM accounts.invitations i JOIN accounts.players p USING (user_id, game)
+            WHERE i.guest_id = u.user_id AND p.state = 'linked') AS guest_of
     FROM accounts.sessions s JOIN accounts.users u USING (user_id)
     WHERE s.expires_at > now() AND u.ended_at IS NULL AND """
 _BY_COOKIE = _FOUND + "s.token_hash = %s"
@@ -309,14 +320,39 @@ class Accounts:
             seen = "UPDATE accounts.sessions SET last_seen_at = now() WHERE session_id = %s"
             await conn.execute(seen, [row["session_id"]])
         roles = tuple(Held(*held) for held in row["roles"] or ())
-        return Asking(Person(row["user_id"], row["name"], roles), row["session_id"], cookie)
+        players, guest_of = _by_game(row["players"]), _by_game(row["guest_of"])
+        return Asking(Person(row["user_id"], row["name"], roles, players, guest_of), row["session_id"], cookie)
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[psycopg.Connection]:
-        """A connection in one transaction, in which what is entered is somebody's."""
+    def writing(self, person: Person | None, *, sees_all: bool = False) -> Iterator[psycopg.Connection]:
+        """A connection in one transaction, in which what is entered is somebody's.
+
+        Of what is people's own PostgreSQL shows and takes in it the person's rows alone.
+
+        Args:
+            sees_all: shows and takes those of everybody, to an admin.
+
+        Raises:
+            ProblemError: 403 when all is to be seen and the person is no admin.
+        """
+        settings = {"person": person.name if person else "nobody"}
+        if person is not None:
+            settings |= own_settings(person.user_id, itertools.chain.from_iterable(person.players.values()))
+        if sees_all:
+            if person is None:
+                raise ProblemError(403, "It takes the role admin.")
+            person.require("admin")
+            settings["sees_all"] = "yes"
         with POOL_IN_USE.track_inprogress(), self._acts.connection() as conn, conn.transaction():
-            conn.execute("SELECT set_config('gamestats.person', %s, true)", [name])
+            conn.execute(*setting(settings))
             yield conn
+
+
+def _by_game(listed: Sequence[Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for game, player_id in listed or ():
+        found[game] = (*found.get(game, ()), player_id)
+    return found
 
 
 class Known:
@@ -329,8 +365,8 @@ class Known:
         """Serve one request."""
         if scope["type"] in ("http", "websocket") and scope["path"] not in HEALTH:
             found = await self._asking(scope)
-            name = found.person.name if found.person else "nobody"
-            writing: Callable[[], AbstractContextManager[psycopg.Connection]] = partial(self._accounts.writing, name)
+            writing: Callable[..., AbstractContextManager[psycopg.Connection]]
+            writing = partial(self._accounts.writing, found.person)
             scope.setdefault("state", {}).update(asking=found, writing=writing)
         await self._app(scope, receive, send)
 

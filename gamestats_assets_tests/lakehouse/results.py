@@ -105,13 +105,14 @@ def declared(
     indexes: Any = (),
     months_of: str | None = None,
     partitioned_by: str | None = None,
+    guarded_by: tuple[str, ...] = (),
     **columns: Any,
 ) -> type[Table]:
     """A table of schema `evolving`, declared anew as a later version of the code would."""
     base = {"id": dy.String(primary_key=True, description="Id.")}
     body = {"__doc__": doc, **base, **columns}
     keywords: Any = {"layer": "gold", "published": True, "partitioned_by": partitioned_by}
-    keywords |= {"indexes": indexes, "months_of": months_of}
+    keywords |= {"indexes": indexes, "months_of": months_of, "guarded_by": guarded_by}
     return type(name, (Table,), body, key=f"evolving/{name}", **keywords)  # pyright: ignore[reportReturnType]
 
 

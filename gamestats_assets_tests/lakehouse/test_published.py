@@ -21,6 +21,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from psycopg import sql
 
+from gamestats_assets.lakehouse.own_rows import setting
 from gamestats_assets.lakehouse.postgres import PostgresError, connect, query
 from gamestats_assets.lakehouse.published import (
     CHANNEL,
@@ -37,7 +38,7 @@ from gamestats_assets.lakehouse.published import (
     rebuild_table,
 )
 from gamestats_assets.lakehouse.quality import SchemaMismatchError
-from gamestats_assets.lakehouse.roles import READER_ROLE
+from gamestats_assets.lakehouse.roles import READER_ROLE, SERVING_ROLE
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.lakehouse.results import (
     DAY,
@@ -1247,3 +1248,59 @@ def test_before_the_first_publication_there_is_nothing_to_count(url: str) -> Non
         assert counts(conn, Results) == {}
     assert published_rows(url, Results, DAY) == 0
     assert published_rows(url, Results) == 0
+
+
+# --- whose rows are shown ------------------------------------------------------------------------
+
+
+def seen_by_serving(url: str, table: str, **settings: str) -> list[str]:
+    with psycopg.connect(url) as conn:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(SERVING_ROLE)))
+        conn.execute(*setting(settings))
+        named = sql.Identifier("evolving", table)
+        return sorted(name for (name,) in conn.execute(sql.SQL("SELECT id FROM {}").format(named)))
+
+
+def test_a_table_is_guarded_or_opened_as_its_declaration_changes_with_the_months_there_are(url: str) -> None:
+    plain = declared(at=timed(), months_of="at")
+    guarded = declared(at=timed(), months_of="at", guarded_by=("id",))
+    at = [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)]
+    frame = pl.DataFrame({"id": ["a", "b"], "at": at}, schema=plain.schema())
+    publish(url, plain, None, frame)
+    assert seen_by_serving(url, "players") == ["a", "b"]
+    with connect(url) as conn:
+        assert ensure_table(conn, guarded) == ("rows are guarded by id",)
+        assert ensure_table(conn, guarded) == ()
+    later = pl.DataFrame({"id": ["c"], "at": [datetime(2027, 1, 1, tzinfo=UTC)]}, schema=plain.schema())
+    publish(url, guarded, None, pl.concat([frame, later]))
+    assert seen_by_serving(url, "players") == []
+    assert seen_by_serving(url, "players", own_id="a,c") == ["a", "c"]
+    for month in ("2026_11", "2027_01"):
+        # Nobody comes around the policy by a month of its own.
+        assert seen_by_serving(url, f"players_{month}", own_id="a,c") == []
+    assert query(url, "select count(*) n from evolving.players")["n"].item() == 3
+    with connect(url) as conn:
+        assert ensure_table(conn, plain) == ("rows are not guarded any more",)
+    assert seen_by_serving(url, "players") == ["a", "b", "c"]
+
+
+class Plays(Table, key="demo/plays", layer="gold", partitioned_by="day", published=True, guarded_by=("player_id",)):
+    """What players did."""
+
+    player_id = dy.String(primary_key=True, description="Player.")
+    day = dy.Date(primary_key=True, description="Day.")
+
+
+def plays(day: date, *players: str) -> pl.DataFrame:
+    return pl.DataFrame({"player_id": players, "day": [day] * len(players)}, schema=Plays.schema())
+
+
+def test_of_a_table_about_players_it_is_told_whose_rows_were_replaced_unless_they_are_too_many(url: str) -> None:
+    publish(url, Plays, [DAY, NEXT], pl.concat([plays(DAY, "ann", "bob"), plays(NEXT, "cid")]))
+    with psycopg.connect(url, autocommit=True) as listening:
+        listening.execute(f"LISTEN {CHANNEL}")
+        publish(url, Plays, [DAY], plays(DAY, "bob", "dan"))
+        forget_partition(url, Plays, NEXT)
+        publish(url, Plays, [DAY], plays(DAY, *(f"player-{number:04}" for number in range(1000))))
+        told = [each.payload.split(" ")[2:] for each in listening.notifies(timeout=5, stop_after=3)]
+    assert told == [['["ann","bob","dan"]'], ['["cid"]'], []]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,9 @@ from pydantic import SecretStr
 
 from gamestats_assets.cli.serve import application
 from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.roles import serving_urls
+from gamestats_assets.serving.app import create_app
+from gamestats_assets.serving.game import Game
 from gamestats_assets.settings import Settings
 
 KEY = SecretStr("dGhlIGtleSBvZiB3aGF0IHRlc3RzIHNlcnZlLi4uLi4=")
@@ -22,8 +25,8 @@ KEY = SecretStr("dGhlIGtleSBvZiB3aGF0IHRlc3RzIHNlcnZlLi4uLi4=")
 
 
 @contextmanager
-def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
-    """A client of the API over a database, once it is ready; by default it may ask as often as it wants."""
+def served(url: str, *, games: Sequence[Game] = (), **settings: Any) -> Iterator[httpx.Client]:
+    """A client of the API over a database, once it is ready; by default of all games and without limits."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -32,7 +35,7 @@ def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
         postgres_url=SecretStr(url),
         **{"requests_a_minute": None, "guesses_a_minute": 10_000, "encryption_key": KEY, **settings},
     )
-    app = application(asked)
+    app = create_app(*serving_urls(asked), games, asked) if games else application(asked)
     server = uvicorn.Server(
         uvicorn.Config(
             app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False, proxy_headers=False

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gamestats_assets.rocket_league.tables import Matches
 from gamestats_assets.serving.game import Game
 
 ROCKET_LEAGUE = Game(
-    "rocket_league", "Rocket League", Path(__file__).parent, synthetic=("rank_cohorts", "is_simulated")
+    "rocket_league",
+    "Rocket League",
+    Path(__file__).parent,
+    synthetic=("rank_cohorts", "is_simulated"),
+    matches=(Matches, "is_simulated"),
 )

@@ -29,6 +29,7 @@ STATES = ("measured", "refused")
 MODEL_STATES = ("served", "superseded", "refused")
 
 _WHOLE: dict[str, Any] = {"layer": "gold", "published": True}
+_OF_MATCH: dict[str, Any] = {**BY_PLAYER, "guarded_by": ("player_id", "match_id")}
 
 
 def _skill(*, primary_key: bool = False) -> dy.String:
@@ -345,7 +346,7 @@ class Matches(
     _OfPlayer,
     key="rocket_league/matches",
     subject="players",
-    **{**BY_PLAYER, "indexes": (("player_id", "created_at"), ("ballchasing_id",))},
+    **{**_OF_MATCH, "indexes": (("player_id", "created_at"), ("ballchasing_id",), ("match_id",))},
 ):
     """Matches of tracked players, one row per player and match."""
 
@@ -371,7 +372,7 @@ class PlayerStats(
     _OfPlayer,
     key="rocket_league/player_stats",
     subject="players",
-    **{**BY_PLAYER, "months_of": "time", "indexes": (("player_id", "stat_type", "time"), ("match_id",))},
+    **{**_OF_MATCH, "months_of": "time", "indexes": (("player_id", "stat_type", "time"), ("match_id",))},
 ):
     """Every feature and skill of tracked players in every match, in long form, against players of the same rank.
 

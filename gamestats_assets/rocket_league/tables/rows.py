@@ -28,7 +28,7 @@ LANDED: dict[str, Any] = {**DAILY, "subject": "replays", "layer": "bronze", "mad
 EVENTS: dict[str, Any] = {**DAILY, "subject": "replays", "layer": "bronze", "made_by": "raw_events"}
 """What a replay's events take to be read is ten times as long, so another step does it."""
 SILVER: dict[str, Any] = {**DAILY, "subject": "matches", "layer": "silver"}
-GOLD: dict[str, Any] = {**DAILY, "layer": "gold", "published": True}
+GOLD: dict[str, Any] = {**DAILY, "layer": "gold", "published": True, "guarded_by": ("player_id", "match_id")}
 RL_PLAYER = "rl_player"
 """Dynamic partitions: players that are tracked."""
 BY_PLAYER: dict[str, Any] = {
@@ -37,6 +37,7 @@ BY_PLAYER: dict[str, Any] = {
     "named": RL_PLAYER,
     "published": True,
     "personal": True,
+    "guarded_by": ("player_id",),
 }
 
 MATCH_ID = r"^[0-9A-F]{32}$"

@@ -1,0 +1,280 @@
+"""What is a person's own: questions that are answered of the rows of whoever is signed in, and to nobody else.
+
+Beside `routes`: what answers is a plain function of a connection, of what is asked and of a scope that says whose rows
+it may show. PostgreSQL itself shows it no other rows of the guarded tables (`lakehouse.own_rows`). What somebody does,
+rather than asks, goes by `request.state.writing()`, in which PostgreSQL takes the person's own rows alone.
+
+Whoever was let in by another person, as a coach is, may ask about that person's players, too, and change nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from fastapi import APIRouter, Depends, Request
+from psycopg import errors, sql
+from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse.own_rows import own_settings, setting
+from gamestats_assets.lakehouse.published import notes_of, versions_of
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.serving.answers import Answers, Connection, Form, Whose
+from gamestats_assets.serving.describing import SIGNED_IN
+from gamestats_assets.serving.game import Game
+from gamestats_assets.serving.pages import HEADERS, Pages
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.routes import Made, Name, Parameters, ask, described, description_of
+from gamestats_assets.serving.who import Person, csrf_token, signed_in
+
+SignedIn = Annotated[Person, Depends(signed_in)]
+
+
+class OfPlayer(Parameters):
+    """Whom it is about."""
+
+    player: Annotated[
+        Name | None,
+        Field(
+            description="One of your accounts, or one of somebody who lets you see it; without it your account with "
+            "the most matches.",
+            examples=["steam_76561190000000001"],
+        ),
+    ] = None
+
+
+Asked = TypeVar("Asked", bound=OfPlayer)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose rows an answer may show.
+
+    Attributes:
+        user_id: who asks; None for whoever has a link to something that is shared.
+        player: whom it is about; None where the person has no account of the game yet, and names none.
+        players: the person's own accounts of the game.
+        may_see: these, and those of people who let the person see theirs.
+    """
+
+    user_id: int | None
+    player: str | None = None
+    players: tuple[str, ...] = ()
+    may_see: tuple[str, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is about the person, and not about somebody who lets the person see."""
+        return self.player in self.players
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Of the transaction in which the answer is made."""
+        return own_settings(self.user_id, self.may_see)
+
+
+async def show_matches(conn: Connection, matches: Sequence[str]) -> None:
+    """Have PostgreSQL show all rows of some matches, too, once it is clear that whoever asks may see them."""
+    await conn.execute(*setting({"own_match_id": ",".join(matches)}))
+
+
+Holds = Literal["player", "tables", "never"]
+"""While what an answer holds: until rows of the players whom the scope may see change, until any of its tables does, or
+never: it is made of what people enter, too, and so made anew each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRoute(Generic[Asked]):
+    """A question about oneself, and what answers it.
+
+    Attributes:
+        path: below the router's; names in braces are parameters.
+        summary: what is answered, in a few words; the docstring of `make` says more.
+        asked: the parameters.
+        make: answers of what one snapshot of PostgreSQL holds; an answer without `metadata` is given that.
+        answer: the model of what is answered.
+        tables: all published ones that it is made of.
+        holds: while what; `player` is for what shows no row of anybody else, not even of the same match.
+        needs_player: whether it is about a player; whoever has none is told how to have one.
+    """
+
+    path: str
+    summary: str
+    asked: type[Asked]
+    make: Callable[[Connection, Asked, Scope], Awaitable[Made]]
+    answer: type[BaseModel]
+    tables: tuple[type[Table], ...]
+    holds: Holds
+    needs_player: bool = True
+
+
+class Metadata(BaseModel):
+    """About an answer."""
+
+    player: Annotated[str | None, Field(description="Whom it is about.", examples=["steam_76561190000000001"])]
+    timestamp: Annotated[
+        Any, Field(description="When what it is made of was published last.", examples=["2026-10-03T18:00:00Z"])
+    ]
+    is_simulated: Annotated[bool, Field(description="Whether it stands on simulated matches.", examples=[False])]
+
+
+def own_router_of(game: str, prefix: str, routes: Sequence[OwnRoute[Any]], tag: str | None = None) -> APIRouter:
+    """A router that answers them to who is signed in.
+
+    Args:
+        game: whose accounts it is about, by its name.
+        tag: under which they are described; without it the prefix.
+    """
+    router = APIRouter(prefix=prefix, tags=[tag or prefix.strip("/")])
+    for route in routes:
+        router.add_api_route(
+            route.path,
+            _endpoint(game, prefix, route),
+            methods=["GET"],
+            summary=route.summary,
+            description=description_of(route.make),
+            operation_id=route.make.__name__,
+            responses={200: {"model": route.answer}},
+            openapi_extra={"parameters": described(route.path, route.asked), **SIGNED_IN},
+        )
+    return router
+
+
+def _endpoint(game: str, prefix: str, route: OwnRoute[Any]) -> Callable[..., Awaitable[Response]]:
+    async def endpoint(request: Request, person: SignedIn) -> Response:
+        asked = ask(route.asked, request)
+        scope = await scope_of(request, person, game, asked.player, needs_player=route.needs_player)
+
+        async def make(conn: Connection) -> Made:
+            made = await route.make(conn, asked, scope)
+            if "metadata" in made:
+                return made
+            return {"metadata": await metadata_of(request, conn, game, route.tables, scope), **made}
+
+        key = f"{prefix}{route.path} {asked.key()} {scope}"
+        answers: Answers = request.state.own_answers
+        return await answers.give(request, route.tables, key, make, whose=_whose(scope, route.holds))
+
+    return endpoint
+
+
+async def own_page(
+    request: Request,
+    person: Person,
+    game: str,
+    template: str,
+    asked: OfPlayer,
+    make: Callable[[Connection, Scope], Awaitable[Mapping[str, Any]]],
+    *,
+    tables: Sequence[type[Table]],
+    holds: Holds,
+    needs_player: bool = False,
+) -> Response:
+    """A page about oneself: no browser keeps it, but the process while what it is made of stands.
+
+    Args:
+        make: gives the values of the template, which has `person`, `scope`, `csrf_token` and `simulated` besides.
+        tables: all published ones that it is made of.
+    """
+    pages: Pages = request.state.pages
+    answers: Answers = request.state.own_answers
+    scope = await scope_of(request, person, game, asked.player, needs_player=needs_player)
+    token = csrf_token(request)
+    named = asked.model_dump(exclude_none=True, exclude_defaults=True, mode="json")
+
+    async def render(conn: Connection) -> str:
+        about = await metadata_of(request, conn, game, tables, scope)
+        values = {"person": person, "scope": scope, "csrf_token": token, "simulated": about["is_simulated"]}
+        return pages.render(request, template, {**values, **await make(conn, scope)}, asked=named)
+
+    parts = (template, pages.language(request), request.base_url, request.url.path, asked.key(), scope, person, token)
+    form = Form("text/html; charset=utf-8", str.encode, HEADERS)
+    whose = _whose(scope, holds, "no-store")
+    return await answers.give(request, tables, " ".join(map(str, parts)), render, form=form, whose=whose)
+
+
+def _whose(scope: Scope, holds: Holds, cache_control: str = "private, no-cache") -> Whose:
+    players = scope.may_see if holds == "player" else None
+    return Whose(scope.settings, players, holds != "never", cache_control)
+
+
+@asynccontextmanager
+async def reading(request: Request, scope: Scope) -> AsyncIterator[Connection]:
+    """A connection in one snapshot in which PostgreSQL shows the rows of a scope, for what is no `OwnRoute`."""
+    pool: AsyncConnectionPool[Connection] = request.state.own_pool
+    async with pool.connection() as conn, conn.transaction():
+        await conn.execute(*setting(scope.settings))
+        yield conn
+
+
+# --- whom it is about ----------------------------------------------------------------------------
+
+
+async def scope_of(
+    request: Request, person: Person, game: str, player: str | None = None, *, needs_player: bool = True
+) -> Scope:
+    """Whose rows a person may be shown.
+
+    Args:
+        player: whom it is about, if the person says so.
+
+    Raises:
+        ProblemError: 404 for a player whose rows are not the person's to see, as if there were none.
+    """
+    own = person.players.get(game, ())
+    may_see = (*own, *(each for each in person.guest_of.get(game, ()) if each not in own))
+    if player is not None and player not in may_see:
+        raise ProblemError(404, f"You have no account {player}, and nobody lets you see it.")
+    if player is None and len(own) > 1:
+        player = await _main(request, game, Scope(person.user_id, own[0], own, own))
+    elif player is None:
+        player = next(iter(own), None)
+    if player is None and needs_player:
+        raise ProblemError(404, "No account of the game is linked to you yet. Link one first, in your settings.")
+    return Scope(person.user_id, player, own, may_see)
+
+
+async def _main(request: Request, game: str, scope: Scope) -> str | None:
+    """Of several accounts the one with the most matches; of none yet the first."""
+    matches = _game(request, game).matches
+    if matches is None:
+        return scope.player
+    query = sql.SQL(
+        "SELECT partition_key FROM {} WHERE table_name = %s AND partition_key = ANY (%s) ORDER BY rows DESC, 1 LIMIT 1"
+    ).format(sql.Identifier(game, notes_of(game).spec.name))
+    async with reading(request, scope) as conn:
+        try:
+            row = await (await conn.execute(query, [matches[0].spec.name, [*scope.players]])).fetchone()
+        except errors.UndefinedTable:
+            row = None
+    return row["partition_key"] if row else scope.player
+
+
+def _game(request: Request, name: str) -> Game:
+    return next(each for each in request.state.games if each.name == name)
+
+
+async def metadata_of(
+    request: Request, conn: Connection, game: str, tables: Sequence[type[Table]], scope: Scope
+) -> Made:
+    """What is said of an answer: whom it is about, when that was published last, whether it was simulated."""
+    # Where partitions are players, when the player's was; else when any of the tables was.
+    query = sql.SQL(
+        "SELECT coalesce((SELECT max(published_at) FROM {} WHERE table_name = ANY (%(tables)s) "
+        "AND partition_key = %(player)s), (SELECT max(published_at) FROM {} WHERE table_name = ANY (%(tables)s))) AS at"
+    ).format(*(sql.Identifier(game, each(game).spec.name) for each in (notes_of, versions_of)))
+    published = {"tables": [table.spec.name for table in tables], "player": scope.player}
+    [row] = await (await conn.execute(query, published)).fetchall() if tables else [{"at": None}]
+    matches, is_simulated = _game(request, game).matches, False
+    if matches is not None and scope.player is not None and tables:
+        table, condition = matches
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} = %s AND {}) AS found").format(
+            sql.Identifier(game, table.spec.name), sql.Identifier(table.spec.partitioned_by or ""), sql.SQL(condition)
+        )
+        [found] = await (await conn.execute(query, [scope.player])).fetchall()
+        is_simulated = found["found"]
+    return {"player": scope.player, "timestamp": row["at"], "is_simulated": is_simulated}

@@ -1,0 +1,122 @@
+"""PostgreSQL shows those who serve nothing of a person but what their transaction is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+import psycopg
+import pytest
+from psycopg import sql
+
+from gamestats_assets.lakehouse.own_rows import own_settings, setting
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.roles import READER_ROLE, SERVING_ROLE, WRITER_ROLE, grant_duties
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.tables import ALL
+from gamestats_assets_tests.postgres_fixture import database
+
+PUBLISHED = [table for table in ALL if table.spec.published]
+OF_PEOPLE = [table for table in PUBLISHED if {"player_id", "match_id", "other_player_id"} & {*table.columns()}]
+ANN, BOB = "steam_1", "steam_2"
+FIRST, SECOND = "A" * 32, "B" * 32
+
+
+def a_row(table: type[Table], player: str, match: str) -> dict[str, Any]:
+    """A row of a player in a match; what is in it besides matters to nobody here."""
+    values = {pl.String: "x", pl.Int32: 1, pl.Int64: 1, pl.Float64: 1.0, pl.Float32: 1.0, pl.Boolean: True, pl.List: []}
+    values |= {pl.Date: date(2026, 3, 14), pl.Datetime: datetime(2026, 3, 14, tzinfo=UTC)}
+
+    def value(name: str, column: dy.Column) -> Any:
+        if column.nullable:
+            return None
+        if (column.metadata or {}).get("postgres_type") == "jsonb":
+            return "{}"
+        return {"player_id": player, "match_id": match}.get(name, values.get(type(column.dtype)))
+
+    return {name: value(name, column) for name, column in table.columns().items()}
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str) -> Iterator[str]:
+    with database(postgres_url) as found:
+        for table in OF_PEOPLE:
+            column = table.spec.partitioned_by
+            rows = [a_row(table, ANN, FIRST), a_row(table, BOB, FIRST), a_row(table, BOB, SECOND)]
+            keys = {tuple(row[name] for name in table.primary_key()): row for row in rows}
+            frame = pl.DataFrame([*keys.values()], schema=table.schema())
+            parts = frame.get_column(column).unique().to_list() if column else None
+            publish(found, table, parts, frame, content_hash=dict.fromkeys(parts or [None], "x"))
+        with psycopg.connect(found) as conn:
+            grant_duties(conn)
+        yield found
+
+
+@contextmanager
+def as_role(url: str, role: str, **settings: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(url) as conn:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        conn.execute(*setting(settings))
+        yield conn
+
+
+def held(conn: psycopg.Connection, table: type[Table], *columns: str) -> set[tuple[Any, ...]]:
+    of = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return {*conn.execute(sql.SQL("SELECT {} FROM {}").format(of, sql.Identifier("rocket_league", table.spec.name)))}
+
+
+def test_every_published_table_about_people_is_guarded() -> None:
+    assert len(OF_PEOPLE) >= 9
+    assert [table.spec.name for table in OF_PEOPLE if not table.spec.guarded_by] == []
+
+
+@pytest.mark.parametrize("role", [SERVING_ROLE, WRITER_ROLE])
+def test_without_saying_whom_it_is_about_a_transaction_sees_nobody(url: str, role: str) -> None:
+    """Of everything that stands in the schema, months and notes of publications too."""
+    walk = "SELECT c.oid::regclass::text, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace " \
+           "WHERE nspname = 'rocket_league' AND relkind IN ('r', 'p', 'v', 'm')"  # fmt: skip
+    with psycopg.connect(url) as owner:
+        found = owner.execute(walk).fetchall()
+        full = {name for name, _ in found if owner.execute(f"SELECT FROM {name} LIMIT 1").fetchone() is not None}
+    assert len(full) > len(OF_PEOPLE)
+    seen: set[str] = set()
+    for settings in ({}, own_settings(None), own_settings(7, ["steam_3"], ["C" * 32])):
+        for name in full:
+            with as_role(url, role, **settings) as conn:
+                try:
+                    seen |= {name} if conn.execute(f"SELECT FROM {name} LIMIT 1").fetchone() is not None else set()
+                except psycopg.errors.InsufficientPrivilege:
+                    continue
+    assert seen == {"rocket_league.published_versions"}
+
+
+@pytest.mark.parametrize("table", OF_PEOPLE, ids=lambda table: table.spec.name)
+def test_a_transaction_sees_the_rows_that_it_is_about_and_a_reader_all(url: str, table: type[Table]) -> None:
+    columns = [name for name in ("player_id", "match_id") if name in table.columns()]
+
+    def place(player: str, match: str) -> tuple[str, ...]:
+        return tuple({"player_id": player, "match_id": match}[name] for name in columns)
+
+    every = {place(ANN, FIRST), place(BOB, FIRST), place(BOB, SECOND)}
+    with as_role(url, SERVING_ROLE, **own_settings(7, [BOB])) as conn:
+        own = {row for row in every if "player_id" in columns and row[0] == BOB}
+        assert held(conn, table, *columns) == (own if "player_id" in table.spec.guarded_by else set())
+    with as_role(url, SERVING_ROLE, **own_settings(7, [], [FIRST])) as conn:
+        shown = {row for row in every if "match_id" in table.spec.guarded_by and row[-1] == FIRST}
+        assert held(conn, table, *columns) == shown
+    with as_role(url, READER_ROLE) as conn:
+        assert held(conn, table, *columns) == every
+
+
+def test_who_serves_changes_no_published_row_and_no_policy(url: str) -> None:
+    with (
+        as_role(url, WRITER_ROLE, **own_settings(7, [BOB])) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute("DELETE FROM rocket_league.users")
+    with as_role(url, WRITER_ROLE) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("ALTER TABLE rocket_league.users DISABLE ROW LEVEL SECURITY")
