@@ -238,7 +238,7 @@ def report(
     player: _Player,
     to: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to.")] = Path("rocket-league-report.html"),
 ) -> None:
-    """Write what is known of a tracked player as one HTML file with charts.
+    """Write what is known of a tracked player as one HTML file with charts, of which the player's pages are made, too.
 
     For each playlist the rank, the skills against players of the same rank, where the player is on the field, progress
     over time, what to train next and whether it helps, and the players who play most like this one.
@@ -248,15 +248,21 @@ def report(
         gamestats rocket-league report steam:76561190000000001
         gamestats rocket-league report Alfa --out alfa.html
     """
+    import polars as pl
+
+    from gamestats_assets.lakehouse.set_aside import set_aside
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.report import write_report
+    from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, RawPlayerStats
 
     if to.is_dir():
         advice = f"{to} is a folder; give a file, such as {to / 'rocket-league-report.html'}."
         raise typer.BadParameter(advice, param_hint="--out")
     entry = in_transaction(lambda conn: PLAYER.find(conn, player))
     with status("Drawing"):
-        write_report(to, Stores().lake, entry)
+        stores, of_player = Stores(), pl.col("player_id") == entry["player_id"]
+        lacks = set_aside(stores.lake, RawPlayerStats, PlayerMatchFeatures, of_player)
+        write_report(to, stores.postgres_url, entry, lacks.words("match", "matches"))
     say(f"Written: {to}")
 
 

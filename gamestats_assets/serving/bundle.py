@@ -11,6 +11,7 @@ import mimetypes
 from pathlib import Path
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
@@ -39,6 +40,11 @@ class Bundle:
         """The path of what a source was built into, such as of `app.css`; None when it was not built."""
         name = self.names.get(source)
         return name and PREFIX + name
+
+    def styles(self) -> Markup:
+        """The styles themselves, for a page that is a file of its own; nothing when they were not built."""
+        name = self.names.get("app.css")
+        return Markup((self._folder / name).read_text("utf-8")) if name else Markup()
 
     def router(self) -> APIRouter:
         """The route that serves them, compressed for who accepts it."""

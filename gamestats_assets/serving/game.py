@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import LiteralString
 
@@ -26,6 +26,7 @@ class Game:
         pages: routes of pages.
         start: where its pages begin; None while it has none.
         admin: pages for its admins, by address and title.
+        words: by which templates say things of the game, as filters.
         synthetic: a published table, and the condition that its rows meet where they stand on simulated data; None
             where nothing published tells.
         matches: a published table whose partitions are players, with a row for each match of a player, and the
@@ -39,5 +40,6 @@ class Game:
     pages: Sequence[APIRouter] = ()
     start: str | None = None
     admin: Sequence[tuple[str, str]] = ()
+    words: Mapping[str, Callable[..., str]] = field(default_factory=dict)
     synthetic: tuple[str, LiteralString] | None = None
     matches: tuple[type[Table], LiteralString] | None = None

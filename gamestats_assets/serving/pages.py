@@ -24,7 +24,7 @@ from gamestats_assets.serving.answers import Answers, Connection, Form
 from gamestats_assets.serving.bundle import Bundle
 from gamestats_assets.serving.charts import bar, sparkline
 from gamestats_assets.serving.game import Game
-from gamestats_assets.serving.texts import Texts
+from gamestats_assets.serving.texts import ENGLISH, Texts
 
 _FOLDER = Path(__file__).parent
 POLICY = (
@@ -83,9 +83,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        for game in games:
+            self._templates.filters.update(game.words)
         self._templates.globals.update(
             games=[game for game in games if game.start],
             static=bundle.url,
+            styles=bundle.styles,
             number=number,
             signed=signed,
             span=span,
@@ -99,9 +102,17 @@ class Pages:
         Args:
             asked: of the page, as it is to stand in links to it, unless `values` has it more fully.
         """
-        language = self.language(request)
-        say = self.texts.speaker(language)
+        base = str(request.base_url).rstrip("/")
         place = Place(request.url.path, values.get("asked", asked or {}))
+        return self.written(template, values, place, self.language(request), base)
+
+    def written(self, template: str, values: Values, place: Place, language: str = ENGLISH, base: str = "") -> str:
+        """A page as text, whether it was asked for over HTTP or is to be a file.
+
+        Args:
+            base: scheme, host and port of addresses that go out.
+        """
+        say = self.texts.speaker(language)
 
         def moment(at: datetime) -> Markup:
             utc = at.astimezone(UTC)
@@ -118,7 +129,6 @@ class Pages:
                 f"{utc:%Y-%m-%dT%H:%M:%SZ}", utc.strftime(say("format.hour"))
             )
 
-        base = str(request.base_url).rstrip("/")
         shell = {"t": say, "language": language, "place": place, "link": place.link, "base": base}
         return self._templates.get_template(template).render(
             {**shell, "moment": moment, "hour": hour, "day": day, **values}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gamestats_assets.rocket_league.serving.standings import skill_strip
+from gamestats_assets.rocket_league.serving.words import WORDS
 from gamestats_assets.rocket_league.tables import Matches
 from gamestats_assets.serving.game import Game
 
@@ -11,6 +13,7 @@ ROCKET_LEAGUE = Game(
     "rocket_league",
     "Rocket League",
     Path(__file__).parent,
+    words={**WORDS, "skill_strip": skill_strip},
     synthetic=("rank_cohorts", "is_simulated"),
     matches=(Matches, "is_simulated"),
 )

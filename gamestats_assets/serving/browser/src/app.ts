@@ -1,13 +1,16 @@
 import "htmx.org";
 import { offerThemes } from "./colours";
+import { copy } from "./copying";
 import { keepLive } from "./live";
 import { localise } from "./times";
+import { takeUploads } from "./uploads";
 
 /** What every page does, and again for what was put into it. */
 function enliven(): void {
   localise(document);
   offerThemes();
   keepLive();
+  takeUploads();
 }
 
 document.addEventListener("htmx:after:swap", enliven);
@@ -17,6 +20,8 @@ document.addEventListener("change", ({ target }) => {
   (target as Element).closest<HTMLFormElement>("form[data-submit-on-change]")?.requestSubmit();
 });
 document.addEventListener("click", ({ target }) => {
+  const copier = (target as Element).closest<HTMLElement>("[data-copy]");
+  if (copier) void copy(copier);
   const opener = (target as Element).closest<HTMLElement>("[data-radar], [data-map]");
   // Charts are large, and come when one is opened.
   if (opener?.dataset.radar) void import("./radar").then((radar) => radar.toggle(opener));

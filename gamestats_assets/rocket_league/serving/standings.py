@@ -1,0 +1,228 @@
+"""How a player stands in each playlist, by the published tables: rank, skills, training, who plays alike, and what it
+all rests on. Pages and the report are made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+from psycopg import sql
+
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name
+from gamestats_assets.rocket_league.serving.courses import Course, Courses, courses
+from gamestats_assets.rocket_league.serving.words import session_words, short_rank
+from gamestats_assets.rocket_league.tables import (
+    Matches,
+    PlayerComparison,
+    PlayerMatchFeatures,
+    PlayerStats,
+    RankCohorts,
+    RankModels,
+    RankPredictions,
+    TrainingProgress,
+    TrainingRecommendations,
+    Weaknesses,
+)
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.charts import Point, course, strip
+from gamestats_assets.serving.lines import rows_of
+
+TABLES = (
+    Matches,
+    PlayerComparison,
+    PlayerMatchFeatures,
+    PlayerStats,
+    RankCohorts,
+    RankModels,
+    RankPredictions,
+    TrainingProgress,
+    TrainingRecommendations,
+    Weaknesses,
+)
+"""Published tables that it is all made of."""
+_NORMAL = NormalDist()
+_QUANTILES = [_NORMAL.inv_cdf(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
+_FARTHEST = 3.0
+"""Standard deviations at which an interval is cut off in a drawing."""
+
+
+class Thirds(NamedTuple):
+    """Shares of the time in the thirds of the field, seen from the own goal, and of how many matches."""
+
+    own: float
+    middle: float
+    opponents: float
+    matches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that is told of a playlist; tables that have no row of it give None or nothing.
+
+    Attributes:
+        name: what its part of a page is called.
+        replays: matches of which the replay was read.
+        nearest: who plays most like the player, of the same rank (False) and of the next one.
+        cohorts: that the skills are measured against.
+        model: of the ranks, that the prediction is of.
+        sessions: of the player, whichever the playlist.
+    """
+
+    name: str
+    playlist: str
+    is_simulated: bool
+    matches: int
+    replays: int
+    days: int
+    first_day: date
+    last_day: date
+    prediction: Row | None
+    skills: Sequence[Row]
+    training: Sequence[Row]
+    nearest: Mapping[bool, Sequence[Row]]
+    cohorts: Sequence[Row]
+    model: Row | None
+    courses: Courses
+    thirds: Thirds | None
+    sessions: Sequence[Row]
+
+    @property
+    def weak(self) -> list[Row]:
+        """Its weaknesses, the worst first."""
+        return sorted((row for row in self.skills if row["is_weakness"]), key=lambda row: row["percentile"])
+
+    @property
+    def refused(self) -> list[Row]:
+        """Skills that nothing is said of."""
+        return [row for row in self.skills if row["state"] == "refused"]
+
+    @property
+    def measured(self) -> list[Row]:
+        """The other ones."""
+        return [row for row in self.skills if row["state"] == "measured"]
+
+    def chart(self, of: Course, label: str) -> Markup:
+        """The course of a skill, with the sessions that trained it marked."""
+        marks = [(row["completed_at"].date(), session_words(row)) for row in self.sessions if row["skill"] == of.skill]
+        return course(of.points, marks, label=label, day=_day, middle=0.0 if of.is_skill else None)
+
+    def ranks_chart(self, label: str) -> Markup:
+        """The course of the rank."""
+        return ranks_chart(self.courses.ranks, label)
+
+
+def _day(of: date) -> str:
+    return f"{of.day} {of:%b %Y}"
+
+
+def ranks_chart(ranks: Mapping[date, int], label: str) -> Markup:
+    """The ranks that were told, over days."""
+    points = [Point(start, tier, None, None, f"{start}: {rank_name(tier)}") for start, tier in ranks.items()]
+    tiers = range(max(min(ranks.values()) - 1, LOWEST_TIER), min(max(ranks.values()) + 1, HIGHEST_TIER) + 1)
+    return course(points, label=label, day=_day, ticks={float(tier): short_rank(tier) for tier in tiers})
+
+
+def skill_strip(row: Row, label: str) -> Markup:
+    """A skill in the distribution of the cohort, in standard deviations between players, as `weaknesses` has it."""
+    low, high = (
+        max(-_FARTHEST, min(_FARTHEST, _NORMAL.inv_cdf(min(max(row[name] / 100, 1e-9), 1 - 1e-9))))
+        for name in ("percentile_low", "percentile_high")
+    )
+    score = max(-_FARTHEST, min(_FARTHEST, row["score"]))
+    return strip(_QUANTILES, score, low, high, label=label)
+
+
+# --------------------------------------------------------------------------- of the tables
+
+_PLAYLISTS = """
+    SELECT f.is_simulated, f.playlist, count(*) AS matches,
+        count(*) FILTER (WHERE f.stats_source = 'replay') AS replays,
+        count(DISTINCT f.match_date) AS days, min(f.match_date) AS first_day, max(f.match_date) AS last_day,
+        sum(f.played_s * f.defensive_third_share) AS own_s, sum(f.played_s * f.neutral_third_share) AS middle_s,
+        sum(f.played_s * f.offensive_third_share) AS opponents_s, count(f.defensive_third_share) AS known
+    FROM rocket_league.player_match_features f JOIN rocket_league.matches m USING (player_id, match_id)
+    WHERE f.player_id = %s
+    GROUP BY f.is_simulated, f.playlist ORDER BY matches DESC, f.is_simulated, f.playlist
+"""
+_COHORTS = """
+    SELECT c.*, w.skill FROM rocket_league.rank_cohorts c
+    JOIN rocket_league.weaknesses w USING (is_simulated, playlist, rank_tier)
+    WHERE w.player_id = %(player)s AND w.playlist = %(playlist)s AND w.is_simulated = %(simulated)s
+        AND w.state = 'measured' AND c.feature = 'skill_' || w.skill
+"""
+_MODEL = """
+    SELECT * FROM rocket_league.rank_models
+    WHERE playlist = %(playlist)s AND is_simulated = %(simulated)s AND (version = %(version)s OR state = 'served')
+    ORDER BY (version = %(version)s) DESC NULLS LAST, version DESC LIMIT 1
+"""
+_SESSIONS = """
+    SELECT * FROM ops.training_sessions WHERE player_id = %s ORDER BY completed_at, training_session_id
+"""
+_RECOMMENDATIONS = """
+    SELECT * FROM rocket_league.training_recommendations WHERE player_id = %s ORDER BY is_simulated, rank
+"""
+
+
+async def of_playlist(conn: Connection, table: type[Table], asked: Mapping[str, Any]) -> list[Row]:
+    """The rows of a published table about a player in a playlist, by its key."""
+    query = sql.SQL(
+        "SELECT * FROM {} WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s"
+        " ORDER BY {}"
+    ).format(
+        sql.Identifier(table.spec.game, table.spec.name),
+        sql.SQL(", ").join(map(sql.Identifier, table.primary_key())),
+    )
+    return [*await rows_of(conn, query, asked)]
+
+
+async def playlists(conn: Connection, player: str) -> list[Row]:
+    """The playlists in which matches of a player are kept, the most played first."""
+    return [*await rows_of(conn, _PLAYLISTS, [player])]
+
+
+async def sessions(conn: Connection, player: str) -> list[Row]:
+    """What a player trained, the oldest first."""
+    return [*await rows_of(conn, _SESSIONS, [player])]
+
+
+async def recommendations(conn: Connection, player: str) -> list[Row]:
+    """Training packs for a player, the most useful first."""
+    return [*await rows_of(conn, _RECOMMENDATIONS, [player])]
+
+
+async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row], name: str = "p1") -> Standing:
+    """How a player stands in a playlist.
+
+    Args:
+        of: a row of `playlists`.
+        trained: rows of `sessions`.
+    """
+    asked: dict[str, Any] = {"player": player, "playlist": of["playlist"], "simulated": of["is_simulated"]}
+    prediction = next(iter(await of_playlist(conn, RankPredictions, asked)), None)
+    model = await rows_of(conn, _MODEL, {**asked, "version": prediction and prediction["model_version"]})
+    nearest = await of_playlist(conn, PlayerComparison, asked)
+    order = {skill: place for place, skill in enumerate(SKILLS)}
+    whole = sum(of[part] or 0 for part in ("own_s", "middle_s", "opponents_s"))
+    return Standing(
+        name=name,
+        **{key: of[key] for key in ("playlist", "is_simulated", "matches", "replays", "days", "first_day", "last_day")},
+        prediction=prediction,
+        skills=sorted(await of_playlist(conn, Weaknesses, asked), key=lambda row: order[row["skill"]]),
+        training=await of_playlist(conn, TrainingProgress, asked),
+        nearest={is_next: [row for row in nearest if row["of_next_rank"] == is_next] for is_next in (False, True)},
+        cohorts=sorted(await rows_of(conn, _COHORTS, asked), key=lambda row: order[row["skill"]]),
+        model=next(iter(model), None),
+        courses=await courses(conn, player, of["playlist"], of["is_simulated"]),
+        thirds=Thirds(of["own_s"] / whole, of["middle_s"] / whole, of["opponents_s"] / whole, of["known"])
+        if whole
+        else None,
+        sessions=trained,
+    )

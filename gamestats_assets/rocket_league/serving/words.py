@@ -1,0 +1,105 @@
+"""How ranks, players, lengths of time and sessions are put into words on pages and in the report."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
+
+
+def rank_words(tier: float | None) -> str:
+    """A rank on the scale in which each is as wide as 1 and stands in the middle.
+
+    >>> rank_words(16.4), rank_words(22.5), rank_words(None)
+    ('Champion I (16.4)', 'Supersonic Legend (22.5)', 'unknown')
+    """
+    if tier is None:
+        return "unknown"
+    nearest = min(max(math.floor(tier + 0.5), LOWEST_TIER), HIGHEST_TIER)
+    return f"{rank_name(nearest)} ({tier:.1f})"
+
+
+def short_rank(tier: int) -> str:
+    """A rank in a few letters, for charts.
+
+    >>> short_rank(17), short_rank(19), short_rank(22)
+    ('C II', 'GC I', 'SSL')
+    """
+    *words, last = rank_name(tier).split()
+    return "SSL" if tier == HIGHEST_TIER else f"{''.join(word[0] for word in words)} {last}"
+
+
+def shortened(player_id: str) -> str:
+    """What tells another player from others without naming him: on some platforms the account is a name.
+
+    >>> shortened("steam_76561190000000001"), shortened("ps4_darko_oklm")
+    ('steam …0001', 'ps4')
+    """
+    platform, _, account = player_id.partition("_")
+    return f"{platform} …{account[-4:]}" if re.fullmatch(r"[0-9a-f]{12,}", account) else platform
+
+
+def rate(share: float | None) -> str:
+    """A share in per cent."""
+    return "–" if share is None else f"{100 * share:.1f}%"
+
+
+def figure(value: float | None, form: str = "+.2f") -> str:
+    """A number; a dash where there is none."""
+    return "–" if value is None else format(value, form).replace("-", "−")
+
+
+def hours(seconds: float | None) -> str:
+    """A length of time in hours, or in minutes.
+
+    >>> hours(5400), hours(1200)
+    ('1.5 hours', '20 minutes')
+    """
+    if seconds is None:
+        return "–"
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
+
+
+def feature_words(name: str) -> str:
+    """The name of a feature for people.
+
+    >>> feature_words("avg_distance_to_ball_uu"), feature_words("saves_per_minute")
+    ('average distance to ball', 'saves per minute')
+    """
+    plain = re.sub(r"_(uu_s|uu|s)$", "", name).replace("avg_", "average ")
+    return plain.replace("_", " ")
+
+
+def playlist_words(name: str) -> str:
+    """The name of a playlist for people.
+
+    >>> playlist_words("ranked-doubles"), playlist_words("unranked-standard")
+    ('Ranked doubles', 'Unranked standard')
+    """
+    return name.replace("-", " ").capitalize()
+
+
+def session_words(row: Mapping[str, Any]) -> str:
+    """A training session in words: when, how long, in which pack, and how many attempts succeeded."""
+    pack = f" in {row['code']}" if row["code"] else ""
+    counted = row["attempts"] and row["successes"] is not None
+    done = f", {row['successes']:,} of {row['attempts']:,} attempts succeeded" if counted else ""
+    return f"{row['completed_at']:%Y-%m-%d}: {row['duration_s'] / 60:.0f} minutes{pack}{done}"
+
+
+WORDS: Mapping[str, Any] = {
+    "rank": rank_words,
+    "tier": rank_name,
+    "rank_range": rank_range,
+    "shortened": shortened,
+    "rate": rate,
+    "figure": figure,
+    "hours": hours,
+    "feature": feature_words,
+    "playlist": playlist_words,
+    "session": session_words,
+}
+"""Filters of the templates."""
