@@ -8,15 +8,22 @@ from psycopg import sql
 from psycopg.types.json import set_json_loads
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.published import everything_published
 from gamestats_assets.lakehouse.table import PartitionValue, Table
 
 
 def read_published(
-    url: SecretStr | str, table: type[Table], partitions: Sequence[PartitionValue] | None = None
+    url: SecretStr | str,
+    table: type[Table],
+    partitions: Sequence[PartitionValue] | None = None,
+    objects: Objects | None = None,
 ) -> pl.DataFrame:
-    """The published rows of the partitions, or of all, in the declared columns and types; in no order."""
+    """The published rows of the partitions, or of all, in the declared columns and types; in no order.
+
+    Binary values are found in the objects by the names that are published.
+    """
     place, columns = sql.Identifier(table.spec.game, table.spec.name), map(sql.Identifier, table.columns())
     query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(columns), place)
     if partitions is not None:
@@ -24,7 +31,14 @@ def read_published(
     with connect(url) as conn:
         set_json_loads(lambda document: document if isinstance(document, str) else document.decode(), conn)
         rows = conn.execute(query, [] if partitions is None else [list(partitions)]).fetchall()
-    return pl.DataFrame(rows, schema=table.schema(), orient="row")
+    published = pl.DataFrame(rows, schema={**table.schema(), **dict.fromkeys(table.objects(), pl.String)}, orient="row")
+    if objects is None:
+        assert not table.objects()
+        return published
+    return published.with_columns(
+        pl.Series(name, [objects.get(each) if each else None for each in published[name]], dtype=pl.Binary)
+        for name in table.objects()
+    )
 
 
 def published_rows(url: SecretStr | str, table: type[Table], partition: PartitionValue | None = None) -> int:

@@ -25,6 +25,8 @@ from gamestats_assets.rocket_league.matches import match_facts, participants
 from gamestats_assets.rocket_league.play import boost_pickups, shots_and_saves
 from gamestats_assets.rocket_league.predictions import rank_predictions
 from gamestats_assets.rocket_league.rank_models import next_models
+from gamestats_assets.rocket_league.replays.moments import replay_moments
+from gamestats_assets.rocket_league.replays.tracks import replay_tracks
 from gamestats_assets.rocket_league.rotations import rotations
 from gamestats_assets.rocket_league.source import GAME, refused
 from gamestats_assets.rocket_league.stats import player_match_stats
@@ -50,6 +52,8 @@ BY_MATCH = (
     rotations,
     player_match_stats,
     player_match_features,
+    replay_moments,
+    replay_tracks,
 )
 # Of everybody.
 OF_ALL = (
@@ -116,7 +120,7 @@ def game() -> Game:
     league.entered(tables.SNAPSHOTS)
     league.external((tables.Retention,), [Fingerprints("how long matches are kept", _kept_from)], _retention)
     league.landed(landed("raw"), _decode_raw, refused=refused, at_once=BATCH)
-    league.landed(landed("raw_events"), _decode_events, at_once=BATCH)
+    league.landed(landed("raw_events"), _decode_events, at_once=BATCH, code_version="2")
     for function in BY_MATCH:
         league.function(function, at_once=BATCH)
     version = combined_hash([training_packs.text_of_training_packs()])[:8]

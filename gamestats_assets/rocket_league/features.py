@@ -11,6 +11,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league.rotations import with_turns
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import (
     Challenges,
@@ -24,9 +25,8 @@ from gamestats_assets.rocket_league.tables import (
     ShotsAndSaves,
     Touches,
 )
+from gamestats_assets.rocket_league.touches import with_double_commits
 
-DOUBLE_COMMIT_S, DOUBLE_COMMIT_UU = 1.0, 1000.0
-"""Touches of two of a team so near in time and place are a double commit."""
 _PLAYER = ["match_id", "player_id"]
 
 
@@ -211,18 +211,11 @@ def _coalesced(figures: pl.LazyFrame) -> pl.LazyFrame:
 def _of_touches(touches: pl.LazyFrame, possessions: pl.LazyFrame) -> pl.LazyFrame:
     ends = possessions.sort("start_s", "possession_number").select("match_id", "start_s", "end_s")
     own = (
-        touches.sort("match_id", "touch_number")
+        with_double_commits(touches)
         .with_columns(
             next_s=pl.col("time_s").shift(-1).over("match_id"),
             next_team=pl.col("team").shift(-1).over("match_id"),
             next_is_kickoff=pl.col("is_kickoff").shift(-1).over("match_id"),
-            before_s=pl.col("time_s") - pl.col("time_s").shift(1).over("match_id"),
-            is_mate=(pl.col("player_id") != pl.col("player_id").shift(1).over("match_id"))
-            & (pl.col("team") == pl.col("team").shift(1).over("match_id")),
-            moved_uu=(
-                (pl.col("ball_x_uu") - pl.col("ball_x_uu").shift(1).over("match_id")) ** 2
-                + (pl.col("ball_y_uu") - pl.col("ball_y_uu").shift(1).over("match_id")) ** 2
-            ).sqrt(),
         )
         .filter(pl.col("player_id").is_not_null())
         .sort("time_s", "touch_number")
@@ -230,14 +223,12 @@ def _of_touches(touches: pl.LazyFrame, possessions: pl.LazyFrame) -> pl.LazyFram
     )
     is_followed = pl.col("next_team").is_not_null() & ~pl.col("next_is_kickoff").fill_null(True)
     aerials = pl.col("is_aerial") & is_followed
-    # A pass is no double commit: the ball has not come far.
-    double = pl.col("is_mate") & (pl.col("before_s") <= DOUBLE_COMMIT_S) & (pl.col("moved_uu") <= DOUBLE_COMMIT_UU)
     return own.group_by(_PLAYER).agg(
         touches=pl.len(),
         aerial_touches=pl.col("is_aerial").sum(),
         aerial_success_share=(pl.col("next_team") == pl.col("team")).filter(aerials).mean(),
         turnover_share=(pl.col("next_team") != pl.col("team")).filter(is_followed).mean(),
-        double_commits=double.sum(),
+        double_commits=pl.col("double_commit_with").is_not_null().sum(),
         # Until the next touch, or the end of the possession.
         possession_s=(pl.min_horizontal("next_s", "end_s") - pl.col("time_s")).sum(),
     )
@@ -265,22 +256,13 @@ def _of_challenges(challenges: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _of_rotations(rotations: pl.LazyFrame) -> pl.LazyFrame:
-    """Who was first man and then last has rotated; in a team of two every change is one."""
-    is_last = pl.col("next_role") == pl.col("last_role")
-    # A role between is on the way: what follows it tells, unless play stopped.
-    goes_on = pl.when(is_last).then(True).otherwise(pl.col("after_next") == pl.col("last_role"))
+    """Who was first man and then last has rotated."""
     return (
-        rotations.sort("match_id", "player_id", "stint_number")
-        .with_columns(
-            last_role=pl.col("role").max().over("match_id", "team"),
-            after_next=pl.col("next_role").shift(-1).over("match_id", "player_id"),
-        )
+        with_turns(rotations)
         .group_by(_PLAYER)
         .agg(
             role_changes=pl.col("next_role").is_not_null().sum(),
-            rotation_efficiency=goes_on.filter(
-                pl.col("role") == 1, pl.col("next_role").is_not_null(), pl.col("last_role") > 2
-            ).mean(),
+            rotation_efficiency=pl.col("has_rotated").mean(),
             first_man_stint_s=pl.col("duration_s").filter(pl.col("role") == 1).mean(),
         )
     )

@@ -31,6 +31,7 @@ _OWN = (
     "rank_division",
     "car_name",
     "car_id",
+    "car_hitbox",
     "steering_sensitivity",
     *(name for name in RawPlayerStats.column_names() if name.startswith("camera_")),
 )

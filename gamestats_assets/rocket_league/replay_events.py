@@ -1,11 +1,12 @@
-"""What happened in a replay, and when: touches, boost pickups, shots, saves, assists, goals, demolitions.
+"""What happened in a replay, and when: touches, boost pickups, shots, saves, assists, goals, demolitions, cameras.
 
 **Touches.** The server tells the first touch of a team after the other's, and not by whom. Every other touch shows in
 the ball: its velocity jumps beside a car. Who touched is the player whose car was nearest to the ball around that
 moment, hit box against ball; how sure that is depends on how near, and on how much nearer than the next car.
 
 **Pickups.** What the server tells of a tank rises. A pickup in the middle of a burn that leaves the tank no fuller than
-it was last told is not seen, by ballchasing neither. The pad is the nearest one, of the 34 of a soccar field.
+it was last told is not seen, by ballchasing neither. The pad is the nearest one, of the 34 of a soccar field. Of the
+pads themselves the server tells when one was taken (`pad_taken`), by full tanks, too; figures are not made of these.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def events(network: Network, *, has_pads: bool = True) -> list[dict[str, Any]]:
     Args:
         has_pads: whether the field has soccar's boost pads.
     """
-    rows = [*_touches(network), *_changes(network), *(_pickups(network) if has_pads else ())]
+    rows = [*_touches(network), *_changes(network, has_pads=has_pads), *(_pickups(network) if has_pads else ())]
     rows.sort(key=lambda row: (row["frame"], row["kind"], row["player_id"] or ""))
     return [{"event_number": number, **row} for number, row in enumerate(rows)]
 
@@ -191,15 +192,18 @@ def _jumps(network: Network) -> list[tuple[int, int, float, float, str]]:
 # ---------------------------------------------------------------- the rest
 
 
-def _changes(network: Network) -> list[dict[str, Any]]:
-    rows = [
-        _row(
-            network, change.frame, change.kind, change.player,
-            other_player_id=network.players[change.other].player_id if change.other is not None else None,
-        )
-        for change in network.changes
-        if change.kind != "goal"
-    ]  # fmt: skip
+def _changes(network: Network, *, has_pads: bool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for change in network.changes:
+        more: dict[str, Any] = {}
+        if change.kind == "pad_taken" and change.player is not None:
+            pad = _pad_at(network, change.frame, change.player) if has_pads else None
+            if pad is None:
+                continue
+            more = pad
+        if change.kind != "goal":
+            other = network.players[change.other].player_id if change.other is not None else None
+            rows.append(_row(network, change.frame, change.kind, change.player, other_player_id=other, **more))
     scorers = {change.frame: change.player for change in network.changes if change.kind == "goal"}
     for frame, team in network.goals:
         at = min(frame, len(network.time) - 1)
@@ -225,14 +229,18 @@ def _pickups(network: Network) -> list[dict[str, Any]]:
         life, boost = network.life[sent, player], network.boost[sent, player]
         rises = np.flatnonzero((life[1:] == life[:-1]) & (boost[1:] > boost[:-1]))
         for b, before, after in zip(sent[rises + 1], boost[rises], boost[rises + 1], strict=True):
-            away = np.hypot(*(PADS[:, :2] - network.position[b, player, :2]).T)
-            pad = int(away.argmin())
-            if away[pad] < _PAD_REACH_UU:
-                x, y, is_big = PADS[pad].tolist()
-                rows.append(
-                    _row(
-                        network, int(b), "boost_pickup", player, pad_x_uu=x, pad_y_uu=y, is_big_pad=bool(is_big),
-                        boost_before=float(before), boost_after=float(after),
-                    )
-                )  # fmt: skip
+            pad = _pad_at(network, int(b), player)
+            if pad is not None:
+                tank = {"boost_before": float(before), "boost_after": float(after)}
+                rows.append(_row(network, int(b), "boost_pickup", player, **pad, **tank))
     return rows
+
+
+def _pad_at(network: Network, frame: int, player: int) -> dict[str, Any] | None:
+    """The boost pad that a player's car is at, if it is at one."""
+    away = np.hypot(*(PADS[:, :2] - network.position[frame, player, :2]).T)
+    pad = int(away.argmin())
+    if not away[pad] < _PAD_REACH_UU:
+        return None
+    x, y, is_big = PADS[pad].tolist()
+    return {"pad_x_uu": x, "pad_y_uu": y, "is_big_pad": bool(is_big)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ class Replay:
         frames: rows of `ReplayFrames` without the columns of the match.
         frames_method: `matrix`, or `updates` where players came and went.
         is_simulated: whether a simulator made it.
+        cars: by player, what is known of the car and the camera.
     """
 
     header: Mapping[str, Any]
@@ -46,6 +47,7 @@ class Replay:
     frames: pl.DataFrame
     frames_method: str
     is_simulated: bool = False
+    cars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_replay(content: bytes) -> Replay:
@@ -61,7 +63,8 @@ def read_replay(content: bytes) -> Replay:
             told, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
             meta = told["replay_meta"]
             players = _players(meta)
-            return Replay(dict(meta["all_headers"]), meta, players, frames_from_matrix(matrix, players), "matrix")
+            frames = frames_from_matrix(matrix, players)
+            return Replay(dict(meta["all_headers"]), meta, players, frames, "matrix", cars=_cars(meta))
         except Exception:  # noqa: BLE001 (mostly that players come and go; what else is wrong shows below)
             pass
         try:
@@ -69,7 +72,8 @@ def read_replay(content: bytes) -> Replay:
         except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
             raise UnreadableReplayError(f"{first_line(error)}.") from None
     network, _ = network_of(content)
-    return Replay(dict(meta["all_headers"]), meta, list(network.players), frames_from_updates(network), "updates")
+    frames = frames_from_updates(network)
+    return Replay(dict(meta["all_headers"]), meta, list(network.players), frames, "updates", cars=_cars(meta))
 
 
 def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
@@ -119,6 +123,18 @@ def _text(told: Mapping[str, Any], name: str) -> str | None:
 
 def _players(meta: Mapping[str, Any]) -> list[Player]:
     return [_player(told, is_orange=side == "team_one") for side in ("team_zero", "team_one") for told in meta[side]]
+
+
+def _cars(meta: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {
+        _player(told, is_orange=side == "team_one").player_id: {
+            "id": told.get("car_body_id"),
+            "hitbox": (told.get("car_hitbox_family") or "").lower() or None,
+            "camera": told.get("camera_settings") or {},
+        }
+        for side in ("team_zero", "team_one")
+        for told in meta[side]
+    }
 
 
 def _player(told: Mapping[str, Any], *, is_orange: bool) -> Player:
@@ -211,11 +227,6 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
     """Rows of `RawPlayerStats`: everybody who played, with the scoreboard's figures where the header has them."""
     header = replay.header
     rows: dict[str, Row] = {}
-    cars = {
-        _player(told, is_orange=side == "team_one").player_id: told
-        for side in ("team_zero", "team_one")
-        for told in replay.meta[side]
-    }
     listed = header.get("PlayerStats")
     board = {_on_board(told): told for told in (listed if isinstance(listed, list) else ())}
     ids = {player.player_id for player in replay.players}
@@ -226,8 +237,11 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
     won = int(score[1] > score[0]) if score[0] != score[1] else None
     best = max((_whole(told, "Score") or 0 for told in board.values() if told.get("Team") == won), default=None)
     for player in replay.players:
-        told, car = board.get(player.player_id) or others.get(player.name) or {}, cars.get(player.player_id) or {}
-        camera = car.get("camera_settings") or {}
+        told, car = (
+            board.get(player.player_id) or others.get(player.name) or {},
+            replay.cars.get(player.player_id) or {},
+        )
+        camera = car.get("camera") or {}
         side = int(player.is_orange)
         is_known = bool(told)
         rows[player.player_id] = {
@@ -239,7 +253,8 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
             "team": "orange" if player.is_orange else "blue",
             "is_bot": player.is_bot,
             "is_mvp": is_known and side == won and (_whole(told, "Score") or 0) == best,
-            "car_id": car.get("car_body_id"),
+            "car_id": car.get("id"),
+            "car_hitbox": car.get("hitbox"),
             **{
                 f"camera_{name}": camera.get(told_as)
                 for name, told_as in (

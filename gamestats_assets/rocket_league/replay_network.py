@@ -70,7 +70,8 @@ class Change:
     Attributes:
         frame: number of the frame.
         player: number of the player.
-        kind: shot, save, assist, goal, or demolition.
+        kind: shot, save, assist, goal, demolition; pad_taken (a boost pad, as the server tells it); ball_cam_on and
+            ball_cam_off (a camera that is told to look at the ball, and no more).
         other: the demolished player.
     """
 
@@ -101,7 +102,7 @@ class Network:
         boost: from 0 to 255, as last sent.
         boost_sent: whether it was sent, or is that of a new car.
         is_burning, brakes: whether boost burns, and the handbrake is held.
-        changes: shots, saves, assists, goals, demolitions, in the order of frames.
+        changes: what happened, in the order of frames.
         goals: frame and team of each goal, as the header tells.
     """
 
@@ -156,6 +157,14 @@ class _Car:
     burns: list[tuple[int, bool]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Camera:
+    """A camera as its updates come."""
+
+    info: dict[str, Any] | None = None
+    on_ball: list[tuple[int, bool]] = field(default_factory=list)
+
+
 class _Reader:
     """Goes once through all frames and keeps what matters, by actor."""
 
@@ -184,6 +193,9 @@ class _Reader:
         self.clock: list[tuple[int, int]] = []
         self.stats: list[tuple[int, dict[str, Any], str, int]] = []
         self.demolitions: list[tuple[int, _Car, _Car]] = []
+        self.pads_taken: list[tuple[int, _Car]] = []
+        self.cameras: dict[int, _Camera] = {}
+        self.all_cameras: list[_Camera] = []
 
     def read(self) -> None:
         handlers = {
@@ -200,6 +212,9 @@ class _Reader:
             ),
             "bBallHasBeenHit": lambda frame, actor, value, news: self.hits.append((frame, value)),
             "SecondsRemaining": lambda frame, actor, value, news: self.clock.append((frame, value)),
+            "PRI": self._looks_for,
+            "bUsingSecondaryCamera": self._ball_cam,
+            **{name: self._pad for name in ("ReplicatedPickupData", "NewReplicatedPickupData")},
             **{name: self._info for name in ("UniqueId", "PlayerName", "Team", "bBot")},
             **{name: self._boost for name in _BOOSTS},
             **{name: self._stat for name in _STATS},
@@ -234,7 +249,7 @@ class _Reader:
         car = self.cars.pop(actor, None)
         if car is not None:
             car.died = frame
-        for told in (self.vehicles, self.infos, self.waiting, self.last):
+        for told in (self.vehicles, self.infos, self.waiting, self.last, self.cameras):
             told.pop(actor, None)
 
     def _create(self, frame: int, actor: int, kind: str) -> None:
@@ -335,6 +350,24 @@ class _Reader:
         # Who leaves is told so, too, by nobody.
         if attacker is not None and victim is not None:
             self.demolitions.append((frame, attacker, victim))
+
+    def _pad(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
+        car = self._car_of(value["instigator"]) if news and value["instigator"] is not None else None
+        if car is not None:
+            self.pads_taken.append((frame, car))
+
+    def _looks_for(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
+        if value["actor"] >= 0 and "CameraSettingsActor" in self.kinds.get(actor, ""):
+            self._camera(actor).info = self._info_of(value["actor"])
+
+    def _ball_cam(self, frame: int, actor: int, value: bool, news: bool) -> None:
+        self._camera(actor).on_ball.append((frame, value))
+
+    def _camera(self, actor: int) -> _Camera:
+        if actor not in self.cameras:
+            self.cameras[actor] = camera = _Camera()
+            self.all_cameras.append(camera)
+        return self.cameras[actor]
 
     def _car_of(self, told: Any) -> _Car | None:
         return self.cars.get(told.get("actor", -1) if isinstance(told, dict) else told)
@@ -538,6 +571,21 @@ def _changes(reader: _Reader, number_of: Mapping[str | None, int], time: Floats)
         if time[frame] - seen.get((attacker, victim), -np.inf) > _SAME_DEMOLITION_S:
             changes.append(Change(frame, attacker, "demolition", victim))
         seen[attacker, victim] = float(time[frame])
+    changes += [
+        Change(frame, player, "pad_taken")
+        for frame, car in reader.pads_taken
+        if (player := number_of.get(_key(car.info))) is not None
+    ]
+    looks: dict[int, dict[int, bool]] = {}
+    for camera in reader.all_cameras:
+        if (player := number_of.get(_key(camera.info))) is not None:
+            looks.setdefault(player, {}).update(camera.on_ball)
+    for player, told in looks.items():
+        is_on = False
+        for frame, now in sorted(told.items()):
+            if now != is_on:
+                changes.append(Change(frame, player, "ball_cam_on" if now else "ball_cam_off"))
+            is_on = now
     return sorted(changes, key=lambda change: (change.frame, change.kind, change.player or 0))
 
 

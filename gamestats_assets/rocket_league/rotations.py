@@ -51,6 +51,21 @@ def rotations(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[Rotations]:
     return typing.cast("dy.LazyFrame[Rotations]", Rotations.cast(rows.select(Rotations.column_names())))
 
 
+def with_turns(rotations: pl.LazyFrame) -> pl.LazyFrame:
+    """Stints with `has_rotated`: of one as first man in a team of three or more, whether the player went last then.
+
+    A role between is on the way: what follows it tells. Null of the other stints, and where play stopped first; in a
+    team of two every change is a rotation.
+    """
+    last = pl.col("role").max().over("match_id", "team")
+    after_next = pl.col("next_role").shift(-1).over("match_id", "player_id")
+    goes_last = pl.when(pl.col("next_role") == last).then(True).otherwise(after_next == last)
+    is_turn = (pl.col("role") == 1) & pl.col("next_role").is_not_null() & (last > 2)
+    return rotations.sort("match_id", "player_id", "stint_number").with_columns(
+        has_rotated=pl.when(is_turn).then(goes_last)
+    )
+
+
 def _numbered(rows: pl.LazyFrame) -> pl.LazyFrame:
     by = ["match_id", "player_id"]
     changes = (pl.col("role") != pl.col("role").shift()) | (

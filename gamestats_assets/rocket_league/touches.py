@@ -15,6 +15,8 @@ CHALLENGE_S = 0.4
 """Touches of both teams so near to each other are one challenge."""
 LEAVES_UU_S = 300.0
 """Speed along the field with which the ball leaves a challenge for one team."""
+DOUBLE_COMMIT_S, DOUBLE_COMMIT_UU = 1.0, 1000.0
+"""Touches of two of a team so near in time and place are a double commit."""
 DECIDED_S = 3.0
 """Time within which the next touch decides a challenge that the ball leaves for none."""
 _MATCH = ("match_id", "match_date")
@@ -43,6 +45,29 @@ def touches(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Touches]:
 def length(*columns: str) -> pl.Expr:
     """The length of a vector with these components."""
     return pl.sum_horizontal((pl.col(column) ** 2 for column in columns), ignore_nulls=False).sqrt()
+
+
+def with_double_commits(touches: pl.LazyFrame) -> pl.LazyFrame:
+    """Touches in their order, with `double_commit_with`: the mate who had touched just before; null where nobody had.
+
+    A pass is no double commit: the ball has not come far.
+    """
+    before = {
+        name: pl.col(name).shift(1).over("match_id")
+        for name in ("time_s", "team", "player_id", "ball_x_uu", "ball_y_uu")
+    }
+    moved_uu = (
+        (pl.col("ball_x_uu") - before["ball_x_uu"]) ** 2 + (pl.col("ball_y_uu") - before["ball_y_uu"]) ** 2
+    ).sqrt()
+    is_double = (
+        (pl.col("player_id") != before["player_id"])
+        & (pl.col("team") == before["team"])
+        & (pl.col("time_s") - before["time_s"] <= DOUBLE_COMMIT_S)
+        & (moved_uu <= DOUBLE_COMMIT_UU)
+    )
+    return touches.sort("match_id", "touch_number").with_columns(
+        double_commit_with=pl.when(is_double).then(before["player_id"])
+    )
 
 
 def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Possessions]:

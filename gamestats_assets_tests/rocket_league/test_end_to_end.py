@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_PLAYER
+from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.simulate import Planted, Player, Season, simulate_season, write_season
 from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
@@ -127,6 +128,19 @@ def test_simulated_and_real_are_apart_in_every_table(processed: tuple[ByCommands
     assert operation.rows(t.RankCohorts)["is_simulated"].all()
 
 
+def test_matches_with_a_replay_can_be_watched(processed: tuple[ByCommands, str]) -> None:
+    operation, _ = processed
+    tracks, moments = operation.rows(t.ReplayTracks), operation.rows(t.ReplayMoments)
+    has_frames = {*operation.rows(t.MatchFacts).filter("has_frames")["match_id"]}
+    assert {*tracks["match_id"]} == {*moments["match_id"]} == {*operation.rows(t.ReplayFrames)["match_id"]}
+    assert {*tracks["match_id"]} <= has_frames
+    names = read_header(tracks.filter(pl.col("players") == 6)["track"][0])["players"]
+    of_match = operation.rows(t.Participants).filter(pl.col("match_id").is_in([*has_frames]))
+    assert [each["name"] for each in names] == [
+        *of_match.filter(pl.col("player_id").n_unique().over("match_id") == 6).sort("team", "player_id")["player_name"]
+    ]
+
+
 def test_who_agreed_has_tables_and_who_did_not_has_none(processed: tuple[ByCommands, str], season: Season) -> None:
     operation, _ = processed
     sieve, quiet = (player.player_id for player in season.players[:2])
@@ -196,7 +210,8 @@ def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[ByCom
     filled = 0
     for table in (each for each in t.ALL if each.spec.published):
         expected = operation.rows(table)
-        published = read_published(operation.url, table).select(expected.columns).cast(pl.Schema(expected.schema))
+        published = read_published(operation.url, table, objects=operation.stores.objects)
+        published = published.select(expected.columns).cast(pl.Schema(expected.schema))
         if table is t.Matches:
             # PostgreSQL keeps what a document says, not how it is written.
             said, expected_said = (

@@ -32,6 +32,7 @@ from gamestats_assets.rocket_league.tables.gold import (
     Withheld,
 )
 from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, Retention, RlPlayers, RlRanks, TrainingSessions
+from gamestats_assets.rocket_league.tables.replays import ReplayMoments, ReplayTracks
 from gamestats_assets.rocket_league.tables.silver import (
     BoostPickups,
     Challenges,
@@ -66,6 +67,8 @@ ALL: tuple[type[Table], ...] = (
     Rotations,
     PlayerMatchStats,
     PlayerMatchFeatures,
+    ReplayMoments,
+    ReplayTracks,
     Withheld,
     PlayerProfiles,
     RankCohorts,
@@ -106,6 +109,8 @@ __all__ = [
     "ReplayEvents",
     "ReplayFigures",
     "ReplayFrames",
+    "ReplayMoments",
+    "ReplayTracks",
     "Retention",
     "RlPlayers",
     "RlRanks",

@@ -28,7 +28,9 @@ SOURCES = ("replay", "ballchasing")
 """Where a row is from: a replay, or ballchasing's JSON of one."""
 BALL = "the_ball"
 """What stands for a player in the rows of the ball."""
-KINDS_OF_EVENT = ("touch", "boost_pickup", "shot", "save", "assist", "goal", "demolition")
+KINDS_OF_EVENT = (
+    "touch", "boost_pickup", "pad_taken", "shot", "save", "assist", "goal", "demolition", "ball_cam_on", "ball_cam_off",
+)  # fmt: skip
 
 
 def _source() -> dy.String:
@@ -89,6 +91,7 @@ class _RawPlayer(MatchRow):
     rank_division = count("Division of the rank, 1 to 4.")
     car_name = text("Car, such as Octane.")
     car_id = count("Number of the car.")
+    car_hitbox = text("Form of the car's hit box: octane, dominus, plank, breakout, hybrid or merc.")
     camera_fov = real("Camera: field of view, in degrees.")
     camera_height = real("Camera: height, in unreal units.")
     camera_pitch = real("Camera: pitch, in degrees.")
@@ -148,10 +151,11 @@ class ReplayFrames(MatchRow, key="rocket_league/replay_frames", **LANDED):
 
 
 class ReplayEvents(MatchRow, key="rocket_league/replay_events", **EVENTS):
-    """What happened in a replay: touches, boost pickups, shots, saves, assists, goals, demolitions.
+    """What happened in a replay: touches, boost pickups, shots, saves, assists, goals, demolitions, cameras.
 
     Read from every network update of the replay, of which ten a second are kept elsewhere; so what that tells of
-    touches is worked out here. Boost is from 0 to 255.
+    touches is worked out here. A boost pickup is a tank that was told to be fuller, and counts as ballchasing counts;
+    pad_taken is a pad that the server told to be gone. Boost is from 0 to 255.
     """
 
     event_number = dy.Int32(primary_key=True, min=0, description="Number of the event in the match, from 0.")

@@ -25,7 +25,7 @@ KINDS_OF_END = ("turnover", "goal", "stoppage")
 OUTCOMES = ("goal", "saved", "missed")
 
 
-class MatchFacts(MatchRow, key="rocket_league/match_facts", **SILVER):
+class MatchFacts(MatchRow, key="rocket_league/match_facts", published=True, guarded_by=("match_id",), **SILVER):
     """Matches: where the replay and ballchasing tell of the same, the replay counts, and ballchasing fills the gaps."""
 
     is_simulated = flag("Whether a simulator made it.", nullable=False)
@@ -47,7 +47,14 @@ class MatchFacts(MatchRow, key="rocket_league/match_facts", **SILVER):
     orange_score = count("Goals of the orange team.")
 
 
-class Participants(PlayerRow, key="rocket_league/participants", **SILVER):
+class Participants(
+    PlayerRow,
+    key="rocket_league/participants",
+    published=True,
+    indexes=(("player_id",),),
+    guarded_by=("player_id", "match_id"),
+    **SILVER,
+):
     """Who played in a match, for which team, at which rank, and what the scoreboard says."""
 
     player_name = text("Name in this match.", nullable=False)

@@ -1,0 +1,1 @@
+"""What a page about one replay and its viewer show."""

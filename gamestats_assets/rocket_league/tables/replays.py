@@ -1,0 +1,75 @@
+"""Gold: what a page about one replay and its viewer show."""
+
+from __future__ import annotations
+
+import dataframely as dy
+
+from gamestats_assets.lakehouse.table import OBJECT
+from gamestats_assets.rocket_league.tables.rows import (
+    GOLD,
+    MatchRow,
+    count,
+    flag,
+    player,
+    real,
+    seconds,
+    team,
+)
+
+MISTAKES = ("double_commit", "missed_rotation", "boost_starved", "missed_aerial", "conceded")
+"""Kinds of moments that are a player's own mistakes."""
+KINDS_OF_MOMENT = ("goal", "shot", "save", "demolition", *MISTAKES)
+
+
+class ReplayMoments(MatchRow, key="rocket_league/replay_moments", indexes=(("player_id", "kind"),), **GOLD):
+    """Moments of a replay that are worth being looked at: goals, shots, saves, demolitions, and players' own mistakes.
+
+    What counts as a mistake counts in `player_match_features` too, and in soccar alone:
+
+    - double_commit: a touch within a second and ten metres of a mate's.
+    - missed_rotation: a stint as first man, in a team of three or more, after which the player did not go last.
+    - boost_starved: three seconds and more of play with an empty tank.
+    - missed_aerial: in the air near a ball that is in the air, without touching it.
+    - conceded: a goal against the team while the player was its last.
+    """
+
+    moment_number = dy.Int32(primary_key=True, min=1, description="Number of the moment in the match, by time.")
+    kind = dy.String(
+        check=lambda column: column.is_in(KINDS_OF_MOMENT), description=f"One of {', '.join(KINDS_OF_MOMENT)}."
+    )
+    time_s = seconds("When, since the replay began; of what lasts, its beginning.")
+    end_s = seconds("When it ended; null of what does not last.", nullable=True)
+    player_id = player(
+        "Whose moment it is: scorer, shooter, who saved, attacker, who made the mistake; may be unknown."
+    )
+    other_player_id = player(
+        "Of a goal who assisted, of a shot who saved it, of a demolition the demolished, of a double commit the mate, "
+        "of a goal conceded the scorer."
+    )
+    team = team("Team of the player.")
+    x_uu = real("Where across the field: the ball of a goal, shot, save or double commit, else the player's car.")
+    y_uu = real("Where along the field; blue's goal is at -5120.")
+    z_uu = real("How high.")
+    is_aerial = flag("Whether the player's car was in the air; null where that is not known.")
+    speed_uu_s = real("Speed of the ball after a shot or a double commit's touch, and of a goal's.", minimum=0)
+
+
+class ReplayTracks(
+    MatchRow,
+    key="rocket_league/replay_tracks",
+    reconciled=("bytes",),
+    **{**GOLD, "guarded_by": ("match_id",)},
+):
+    """What a viewer needs of a replay to show it, in one binary object: where everybody was ten times a second.
+
+    The object is gzipped; `replays/track_format.py` says what is in it. It names the players and has no ids of theirs.
+    """
+
+    track = dy.Binary(metadata={**OBJECT}, description="The track: in PostgreSQL the name of an object.")
+    bytes = count("Size of the track, as it is sent.", nullable=False)
+    frames = count("Frames in it.", nullable=False)
+    duration_s = seconds("Time from its first to its last frame.")
+    players = count("Players in it.", nullable=False)
+
+
+__all__ = ["KINDS_OF_MOMENT", "MISTAKES", "ReplayMoments", "ReplayTracks"]
