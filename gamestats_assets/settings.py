@@ -312,6 +312,24 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_LARGEST_REQUEST_MB",
         description="Megabytes that a request may have.",
     )
+    largest_upload_mb: int = Field(
+        default=128,
+        ge=1,
+        validation_alias="GAMESTATS_LARGEST_UPLOAD_MB",
+        description="Megabytes of replays that may be sent at once, packed or not.",
+    )
+    largest_replay_mb: int = Field(
+        default=16,
+        ge=1,
+        validation_alias="GAMESTATS_LARGEST_REPLAY_MB",
+        description="Megabytes that a replay which is sent may have.",
+    )
+    longest_upload_s: float = Field(
+        default=300,
+        gt=0,
+        validation_alias="GAMESTATS_LONGEST_UPLOAD_S",
+        description="Seconds in which replays must be sent.",
+    )
     longest_request_s: float = Field(
         default=30,
         gt=0,

@@ -44,7 +44,7 @@ def work(
 
     stores = Stores()
     with ExitStack() as stack:
-        worker = Worker(stores.postgres_url, KINDS, lambda: _workshop(stores, stack), idle_s=idle_s, log=_log)
+        worker = Worker(stores.postgres_url, KINDS, lambda: workshop_of(stores, stack), idle_s=idle_s, log=_log)
         worker.end_when_told()
         if once:
             worker.run_until_empty()
@@ -54,7 +54,7 @@ def work(
     os.execv(sys.executable, [*_COMMAND, "--idle", str(idle_s)])
 
 
-def _workshop(stores: Stores, stack: ExitStack) -> Workshop:
+def workshop_of(stores: Stores, stack: ExitStack) -> Workshop:
     """Everything that the work needs, which stays open as long as the stack does."""
     from dagster import ResourceDefinition
 

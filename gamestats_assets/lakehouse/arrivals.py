@@ -267,6 +267,14 @@ class Source:
             arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
         return self._quarantine(arrival, landing, of=None)
 
+    def land(self, content: bytes, name: str, recognised: Recognised, landing: Landing) -> FileOutcome:
+        """Land a plain content that was recognised already, elsewhere.
+
+        Args:
+            name: name to report it under.
+        """
+        return self._land(_Recognised(name, recognised, content, content), landing)
+
     def is_whole(self, file: LandedFile, landing: Landing) -> bool:
         """Whether a landed file can be read: one can have come cut, and the API may still have a whole one."""
         try:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,7 +53,7 @@ class ReadLimits:
 
     megabytes: int = 128
     seconds: int = 600
-    decoding: TaskLimits = TaskLimits()
+    decoding: TaskLimits = field(default_factory=TaskLimits)
 
     @property
     def bytes(self) -> int:

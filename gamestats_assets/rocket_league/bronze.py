@@ -182,7 +182,11 @@ def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[T
     }
 
 
-RAW_DECODER = Decoder("Rocket League", RAW_TABLES, (REPLAY, SIMULATED, BALLCHASING, MASKED), _decode_raw, part=8, is_guarded=True)
+RAW_DECODER = Decoder(
+    "Rocket League", RAW_TABLES, (REPLAY, SIMULATED, BALLCHASING, MASKED), _decode_raw, part=8, is_guarded=True
+)
 """Headers, scoreboards, statistics and frames."""
-EVENTS_DECODER = Decoder("Rocket League", EVENT_TABLES, (REPLAY, SIMULATED, MASKED), _decode_events, part=2, is_guarded=True)
+EVENTS_DECODER = Decoder(
+    "Rocket League", EVENT_TABLES, (REPLAY, SIMULATED, MASKED), _decode_events, part=2, is_guarded=True
+)
 """What happened, and figures of every update."""

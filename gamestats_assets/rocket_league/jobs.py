@@ -5,7 +5,18 @@ What the work needs is loaded when there is some.
 
 from __future__ import annotations
 
-from gamestats_assets.lakehouse.jobs import Kind
+from collections.abc import Sequence
 
-KINDS: tuple[Kind, ...] = ()
+from gamestats_assets.lakehouse.jobs import Kind, Task, Workshop
+
+_GAME = "rocket_league"
+
+
+def _replay(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.uploading import analyse_uploads
+
+    analyse_uploads(workshop, tasks)
+
+
+KINDS: tuple[Kind, ...] = (Kind("replay", _GAME, _replay, at_once=8),)
 """Every kind of jobs of the game."""

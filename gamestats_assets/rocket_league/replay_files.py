@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,9 +80,25 @@ def read_replay(content: bytes) -> Replay:
 def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
     """Every update of a decompressed replay, and the properties of its header.
 
+    Those that were read last are kept: a replay is read by one step after another.
+
     Raises:
         UnreadableReplayError: as `read_replay` does.
     """
+    digest = hashlib.sha256(content).digest()
+    if digest not in _READ_LAST:
+        _READ_LAST[digest] = _read_network_of(content)
+        while len(_READ_LAST) > _MOST_KEPT:
+            del _READ_LAST[next(iter(_READ_LAST))]
+    return _READ_LAST[digest]
+
+
+# Of a match of five minutes one takes 6 MB.
+_MOST_KEPT = 8
+_READ_LAST: dict[bytes, tuple[Network, Mapping[str, Any]]] = {}
+
+
+def _read_network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
     import subtr_actor
 
     try:
@@ -187,7 +204,7 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
         "recorder": _text(header, "PlayerName"),
         "map_code": (_text(header, "MapName") or "").lower() or None,
         "match_type": _text(header, "MatchType"),
-        "playlist": _playlist(header, game_type),
+        "playlist": playlist_in(header, game_type),
         "playlist_number": game_type.get("playlist_id"),
         "team_size": _whole(header, "TeamSize"),
         "season": season.get("number"),
@@ -215,7 +232,8 @@ def _overtime(frames: pl.DataFrame) -> bool:
     return over.height > 0 and frames.filter(first & (clock > 0)).height > 0
 
 
-def _playlist(header: Mapping[str, Any], game_type: Mapping[str, Any]) -> str | None:
+def playlist_in(header: Mapping[str, Any], game_type: Mapping[str, Any]) -> str | None:
+    """The playlist, by a header and what the library makes of it."""
     if header.get("MatchType") in ("LAN", "Private") or game_type.get("game_type") in ("Lan", "Private"):
         return "private"
     if header.get("MatchType") == "Offline":

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gamestats_assets.lakehouse.encryption import Keys
+from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.ops import known_revisions
 from gamestats_assets.serving import account, account_page, admin_people, sign_in
 from gamestats_assets.serving.answers import Answers, AtOnce, connections
@@ -49,6 +50,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     keys = Keys.of(settings)
     accounts = Accounts(writer_url, Tokens(site.issuer, keys))
     newest = known_revisions()[-1]
+    objects = Objects(settings.under_data("objects"), settings.storage_options)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -64,6 +66,8 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
                 "games": games,
                 "providers": providers,
                 "keys": keys,
+                "objects": objects,
+                "settings": settings,
             }
         finally:
             watching.cancel()
@@ -117,7 +121,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     app.add_middleware(Limited, settings=settings)
     app.add_middleware(Known, accounts=accounts, site=site)
     app.add_middleware(Named, site=site)
-    app.add_middleware(Bounded, settings=settings)
+    app.add_middleware(Bounded, settings=settings, uploads=[path for game in games for path in game.uploads])
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*settings.trusted_proxies])
     app.add_middleware(Told)

@@ -119,12 +119,17 @@ def _with_examples(document: dict[str, Any], games: Sequence[Game]) -> None:
         for of, act in acts.items():
             method, _, where = of.partition(" ")
             operation = document["paths"][where][method.lower()]
-            done = operation["responses"]["201" if "201" in operation["responses"] else "200"]
+            done = operation["responses"][done_with(operation)]
             content = done.setdefault("content", {}).setdefault("application/json", {})
             content["example"] = act["answer"]
             content["schema"] = content.get("schema") or {"type": "object"}
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 body["example"] = act["request"]
+
+
+def done_with(operation: Mapping[str, Any]) -> str:
+    """The status of an operation that did, or began to do, what was asked."""
+    return next(status for status in ("201", "202", "200") if status in operation["responses"])
 
 
 def _response(status: int) -> dict[str, Any]:
@@ -146,7 +151,7 @@ def _groups(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, method, operation in _operations(document):
         done = operation["responses"]
-        content = done.get("201", done.get("200", {})).get("content", {})
+        content = done.get("201", done.get("202", done.get("200", {}))).get("content", {})
         shown = {**operation, "path": path, "method": method, "media": [*content]}
         shown["example"] = content.get("application/json", {}).get("example")
         groups.setdefault((operation.get("tags") or ["other"])[0], []).append(shown)

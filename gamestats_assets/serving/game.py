@@ -27,6 +27,7 @@ class Game:
         start: where its pages begin; None while it has none.
         admin: pages for its admins, by address and title.
         words: by which templates say things of the game, as filters.
+        uploads: addresses at which large files are sent.
         synthetic: a published table, and the condition that its rows meet where they stand on simulated data; None
             where nothing published tells.
         matches: a published table whose partitions are players, with a row for each match of a player, and the
@@ -41,5 +42,6 @@ class Game:
     start: str | None = None
     admin: Sequence[tuple[str, str]] = ()
     words: Mapping[str, Callable[..., str]] = field(default_factory=dict)
+    uploads: Sequence[str] = ()
     synthetic: tuple[str, LiteralString] | None = None
     matches: tuple[type[Table], LiteralString] | None = None

@@ -7,6 +7,7 @@ import functools
 import ipaddress
 import logging
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamestats_assets.serving.answers import given_at_once
 from gamestats_assets.serving.bundle import PREFIX
-from gamestats_assets.serving.problems import problem
+from gamestats_assets.serving.problems import ProblemError, problem
 from gamestats_assets.serving.site import AUTH, HEALTH, SIGN_IN
 from gamestats_assets.serving.who import Person, asking
 from gamestats_assets.settings import Settings
@@ -51,7 +52,11 @@ class _Special:
 
 
 class Limited:
-    """Refuses who asks more often than they may; an answer that nothing has changed costs nothing."""
+    """Refuses who asks more often than they may; an answer that nothing has changed costs nothing.
+
+    Files that are sent are counted as one, unless a route says by `await request.state.count_files(n)` how many they
+    are, which refuses too many of them.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -97,11 +102,28 @@ class Limited:
             await _refused(request, detail, window.reset_time, limit.amount)(scope, receive, send)
             return
 
+        is_counted = False
+
+        async def count_files(files: int) -> None:
+            nonlocal is_counted
+            is_counted = True
+            if special is None:
+                return
+            with suppress(StorageError):
+                if not await self._limiter.hit(special.limit, special.who, cost=files):
+                    window = await self._limiter.get_window_stats(special.limit, special.who)
+                    seconds = _seconds(window.reset_time)
+                    detail = f"{special.told} These are {files}, and {window.remaining} are left; more in {seconds} s."
+                    raise ProblemError(429, detail, headers={"Retry-After": str(seconds)})
+
+        scope.setdefault("state", {})["count_files"] = count_files
+
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 free = message["status"] == 304
+                counts = special is not None and special.counts in (None, message["status"]) and not is_counted
                 with suppress(StorageError):
-                    if special is not None and (special.counts is None or message["status"] == special.counts):
+                    if special is not None and counts:
                         await self._limiter.hit(special.limit, special.who)
                     if limit is not None and not free:
                         await self._limiter.hit(limit, who)
@@ -170,10 +192,16 @@ def _refused(request: Request, detail: str, until: float, amount: int | None = N
 
 
 class Bounded:
-    """Refuses requests with too much in them, and gives up on those that are not answered in time."""
+    """Refuses requests with too much in them, and gives up on those that are not answered in time.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._most_mb, self._longest_s = app, settings.largest_request_mb, settings.longest_request_s
+    Args:
+        uploads: paths at which large files are sent, which have limits of their own.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, uploads: Collection[str] = ()) -> None:
+        self._app, self._uploads = app, frozenset(uploads)
+        self._usual = settings.largest_request_mb, settings.longest_request_s
+        self._of_uploads = settings.largest_upload_mb, settings.longest_upload_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -184,7 +212,8 @@ class Bounded:
             told = "The address holds a null character, which is in no text here."
             await problem(Request(scope), 422, told)(scope, receive, send)
             return
-        most, detail = self._most_mb << 20, f"A request may have {self._most_mb} MB at most."
+        most_mb, longest_s = self._of_uploads if scope["path"] in self._uploads else self._usual
+        most, detail = most_mb << 20, f"A request may have {most_mb} MB at most."
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > most:
             await problem(Request(scope), 413, detail)(scope, receive, send)
@@ -199,7 +228,7 @@ class Bounded:
                 raise HTTPException(413, detail)
             return message
 
-        timer = asyncio.timeout(self._longest_s)
+        timer = asyncio.timeout(longest_s)
 
         async def begun(message: Message) -> None:
             # What is on its way may take as long as it is read.
@@ -215,5 +244,5 @@ class Bounded:
         except TimeoutError:
             if is_begun or not timer.expired():
                 raise
-            told = f"It was not answered within {self._longest_s} s. Ask for less, or again in a moment."
+            told = f"It was not answered within {longest_s} s. Ask for less, or again in a moment."
             await problem(Request(scope), 504, told)(scope, receive, send)

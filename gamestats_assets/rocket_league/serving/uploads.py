@@ -1,0 +1,407 @@
+"""Replays that people send, or have fetched from ballchasing: what of it is taken, and how far it is.
+
+What is sent waits as an object until a worker has landed and analysed it; `GET /replays/{id}` and `/jobs/{id}` tell how
+far that is. The same file of the same person is one upload, however often it is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Any, BinaryIO, Literal
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.responses import JSONResponse, Response
+
+from gamestats_assets.lakehouse.jobs import enqueue, warm_up
+from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.describing import SIGNED_IN
+from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.who import Person, signed_in
+from gamestats_assets.settings import Settings
+
+GAME = "rocket_league"
+UPLOAD_PATH = "/api/v1/replays/upload"
+"""Where replays are sent to; more may be sent there than elsewhere."""
+FOLDER = "uploads"
+"""Of the objects: what waits to be landed."""
+router = APIRouter(prefix="/replays", tags=["replays"], dependencies=[Depends(only_known)])
+SignedIn = Annotated[Person, Depends(signed_in)]
+
+_MOST_FILES = 500
+_LONGEST_NAME = 200
+_ZIP, _HEAD = (b"PK\x03\x04", b"PK\x05\x06"), 64
+_BALLCHASING_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Taken(BaseModel):
+    """A replay that was taken."""
+
+    replay_id: Annotated[UUID, Field(description="Of the upload; it is asked for by this, too.")]
+    job_id: Annotated[UUID, Field(description="What is done with it.")]
+    status_url: Annotated[str, Field(description="Where it is told how far it is.")]
+    file_name: str
+    is_new: Annotated[bool, Field(description="False where you sent the same file before.")]
+
+
+class Refused(BaseModel):
+    """A file that was not taken."""
+
+    file_name: str
+    status: Annotated[int, Field(description="413: it is too large; 415: it is no replay.", examples=[415])]
+    detail: Annotated[str, Field(description="Why.")]
+
+
+class Uploads(BaseModel):
+    """What became of the files of a request, in their order."""
+
+    replays: list[Taken]
+    refused: list[Refused]
+    replay_id: Annotated[UUID | None, Field(description="Of a single file: as in `replays`.")] = None
+    job_id: Annotated[UUID | None, Field(description="Of a single file.")] = None
+    status_url: Annotated[str | None, Field(description="Of a single file.")] = None
+
+
+class Uploaded(BaseModel):
+    """The answer."""
+
+    data: Uploads
+
+
+_FILES = {"type": "string", "format": "binary", "description": "A replay, or a zip of replays; as many as you like."}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILES}},
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/upload",
+    status_code=202,
+    response_model=Uploaded,
+    summary="Send replays",
+    responses={200: {"model": Uploaded, "description": "All of it was sent before."}},
+    openapi_extra={**_BODY, **SIGNED_IN},
+    operation_id="upload_replays",
+)
+async def upload(request: Request, person: SignedIn) -> Response:
+    """Send replays, or zips of them, in fields of any name; they are analysed one after another.
+
+    Files that are no replays are refused, and the others taken all the same; where nothing is taken, the status is that
+    of the first file that was refused.
+    """
+    uploads = await take_uploads(request, person)
+    status = 202 if any(taken.is_new for taken in uploads.replays) else 200
+    headers = dict(_NO_STORE)
+    if uploads.status_url is not None:
+        headers["Location"] = uploads.status_url
+    return JSONResponse(Uploaded(data=uploads).model_dump(mode="json"), status, headers)
+
+
+async def take_uploads(request: Request, person: Person) -> Uploads:
+    """Take the files of a request.
+
+    Raises:
+        ProblemError: 413 or 415 when none of them is taken, 422 when there are none, 429 when there are too many.
+    """
+    await run_in_threadpool(_get_ready, request)
+    settings: Settings = request.state.settings
+    form = await request.form(max_files=_MOST_FILES)
+    sent = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    files: list[_File | Refused] = []
+    for each in sent:
+        files += await run_in_threadpool(lambda each=each: [*_files_of(each, settings)])
+    if not files:
+        raise ProblemError(422, "No file was sent. Send replays (.replay) or zips of them as multipart/form-data.")
+    await request.state.count_files(len(files))
+    refused = [file for file in files if isinstance(file, Refused)]
+    replays = [file for file in files if isinstance(file, _File)]
+    if not replays:
+        raise ProblemError(refused[0].status, f"{refused[0].file_name}: {refused[0].detail}")
+    taken = [await run_in_threadpool(_take, request, person, file) for file in replays]
+    one = taken[0].model_dump(include={"replay_id", "job_id", "status_url"}) if len(files) == 1 else {}
+    return Uploads(replays=taken, refused=refused, **one)
+
+
+def _get_ready(request: Request) -> None:
+    with request.state.writing() as conn:
+        warm_up(conn)
+
+
+# --- what is sent --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    content: bytes
+
+
+def _files_of(sent: UploadFile, settings: Settings) -> Iterator[_File | Refused]:
+    """The replays of a file that was sent: itself, or those of a zip."""
+    name, file = _named(sent.filename or ""), sent.file
+    head = file.read(_HEAD)
+    file.seek(0)
+    if head.startswith(_ZIP):
+        yield from _of_zip(name, file, settings)
+    else:
+        yield _replay(name, head, lambda most: file.read(most), settings)
+
+
+def _replay(name: str, head: bytes, read: Any, settings: Settings) -> _File | Refused:
+    if not is_replay(head):
+        told = "It is no replay. Replays (.replay) are taken, and zips of them."
+        return Refused(file_name=name, status=415, detail=told)
+    most = settings.largest_replay_mb * 1_000_000
+    content = read(most + 1)
+    if len(content) > most:
+        told = f"It is larger than {settings.largest_replay_mb} MB, the most that a replay may have."
+        return Refused(file_name=name, status=413, detail=told)
+    return _File(name, content)
+
+
+def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | Refused]:
+    """The replays of a zip, whatever it says of their sizes and places: nothing of it is written under its names."""
+
+    def refuse(status: int, detail: str, within: str = "") -> Refused:
+        return Refused(file_name=f"{name}: {within}" if within else name, status=status, detail=detail)
+
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir() and not _is_of_system(each.filename)]
+            if len(members) > _MOST_FILES:
+                yield refuse(413, f"It holds {len(members):,} files; a zip may hold {_MOST_FILES}.")
+                return
+            if not members:
+                yield refuse(415, "It holds no files.")
+            left = settings.largest_upload_mb * 1_000_000
+            for member in members:
+                within = _named(member.filename)
+                if member.flag_bits & 1:
+                    yield refuse(415, "It has a password.", within)
+                    continue
+                with archive.open(member) as packed:
+                    head = packed.read(_HEAD)
+                    if head.startswith(_ZIP):
+                        yield refuse(415, "It is a zip within a zip; send its replays.", within)
+                        continue
+                    found = _replay(within, head, lambda most, of=packed, head=head: head + of.read(most), settings)
+                if isinstance(found, _File):
+                    left -= len(found.content)
+                    if left < 0:
+                        yield refuse(413, f"It unpacks to more than {settings.largest_upload_mb} MB.")
+                        return
+                    yield found
+                else:
+                    yield refuse(found.status, found.detail, within)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError):
+        yield refuse(415, "The zip is damaged, or packed in a way that is not known. Pack it anew.")
+
+
+def is_replay(head: bytes) -> bool:
+    """Whether a content begins as replays do."""
+    return b"TAGame.Replay_" in head[:_HEAD]
+
+
+def _is_of_system(name: str) -> bool:
+    """Whether a file of a zip is one that a system put there beside those of its user."""
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or (bool(parts) and parts[-1].startswith("."))
+
+
+def _named(name: str) -> str:
+    """The name of a file as it can be shown, without its folders."""
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(filter(str.isprintable, last)).strip()[:_LONGEST_NAME] or "a file"
+
+
+# --- what is kept --------------------------------------------------------------------------------
+
+
+def _take(request: Request, person: Person, file: _File) -> Taken:
+    """Keep a replay until a worker has landed it; one that the person sent before is known."""
+    digest = hashlib.sha256(file.content).hexdigest()
+    with request.state.writing() as conn:
+        # Whoever tidies up waits for what is being kept, and finds it known.
+        conn.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended('gamestats uploads', 0))")
+        known = _known(conn, person, digest)
+        if known is None:
+            known = _kept(conn, request.state.objects, person, file, digest)
+            if known is not None:
+                return _taken(*known, file, is_new=True)
+            # Another request of the person has brought the same file meanwhile.
+            known = _known(conn, person, digest)
+        assert known is not None
+        upload_id, job_id, failed = known
+        if failed:
+            request.state.objects.put(f"{FOLDER}/{upload_id}", file.content)
+            job_id = enqueue(conn, "replay", GAME, person.user_id, {"upload_id": str(upload_id)})
+            conn.execute("UPDATE ops.rl_uploads SET job_id = %s WHERE upload_id = %s", [job_id, upload_id])
+        return _taken(upload_id, job_id, file, is_new=failed)
+
+
+def _known(conn: psycopg.Connection[Any], person: Person, digest: str) -> tuple[UUID, UUID, bool] | None:
+    """Upload and job of what the person sent before, and whether nothing came of it."""
+    found = conn.execute(
+        "SELECT upload_id, job_id, state = 'failed' AS failed FROM ops.rl_uploads JOIN ops.jobs USING (job_id)"
+        " WHERE rl_uploads.user_id = %s AND content_hash = %s",
+        [person.user_id, digest],
+    ).fetchone()
+    return None if found is None else (found["upload_id"], found["job_id"], found["failed"])
+
+
+def _kept(
+    conn: psycopg.Connection[Any], objects: Objects, person: Person, file: _File, digest: str
+) -> tuple[UUID, UUID] | None:
+    """Upload and job of what is kept now; None where it is known already."""
+    upload_id: UUID = conn.execute("SELECT gen_random_uuid() AS id").fetchone()["id"]  # type: ignore[index]
+    try:
+        with conn.transaction():
+            job_id = enqueue(conn, "replay", GAME, person.user_id, {"upload_id": str(upload_id)})
+            conn.execute(
+                "INSERT INTO ops.rl_uploads (upload_id, user_id, content_hash, file_name, bytes, job_id)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                [upload_id, person.user_id, digest, file.name, len(file.content), job_id],
+            )
+            objects.put(f"{FOLDER}/{upload_id}", file.content)
+    except psycopg.errors.UniqueViolation:
+        return None
+    return upload_id, job_id
+
+
+def _taken(upload_id: UUID, job_id: UUID, file: _File, *, is_new: bool) -> Taken:
+    where = f"/api/v1/replays/{upload_id}"
+    return Taken(replay_id=upload_id, job_id=job_id, status_url=where, file_name=file.name, is_new=is_new)
+
+
+# --- how far it is -------------------------------------------------------------------------------
+
+
+class Status(BaseModel):
+    """How far an upload is."""
+
+    replay_id: Annotated[UUID, Field(description="Of the upload.")]
+    job_id: UUID
+    state: Literal["queued", "processing", "done", "failed"]
+    said: Annotated[str, Field(description="What is going on, in words.", examples=["waiting, 12 before it"])]
+    error: Annotated[str | None, Field(description="Why nothing came of it.")]
+    file_name: str
+    match_id: Annotated[str | None, Field(description="The match, once it is known.")]
+    result: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="What was recognised: `playlist`, `started_at`, `players` (names by team), `own_players` (your "
+            "accounts that played; none: you can watch it all the same)."
+        ),
+    ]
+    created_at: datetime
+    finished_at: datetime | None
+
+
+async def upload_status(conn: Connection, upload_id: UUID | str, scope: Any) -> dict[str, Any] | None:
+    """How far an upload of the person is, as `Status` has it; None where the person has no such upload.
+
+    Args:
+        scope: whose uploads these are: it has a `user_id`.
+    """
+    found = await uploads_of(conn, scope.user_id, upload_id=upload_id, most=1)
+    return found[0] if found else None
+
+
+async def uploads_of(
+    conn: Connection, user_id: int | None, *, upload_id: UUID | str | None = None, most: int = 50
+) -> list[dict[str, Any]]:
+    """The last uploads of a person, the newest first, as `Status` has them."""
+    rows = await conn.execute(
+        """
+        SELECT upload_id AS replay_id, job_id, state, said, error, file_name, match_id, result,
+            u.created_at, finished_at
+        FROM ops.rl_uploads u JOIN ops.jobs j USING (job_id)
+        WHERE u.user_id = %(user_id)s AND (%(upload_id)s::uuid IS NULL OR upload_id = %(upload_id)s)
+        ORDER BY job_number DESC LIMIT %(most)s
+        """,
+        {"user_id": user_id, "upload_id": upload_id, "most": most},
+    )
+    return [dict(row) for row in await rows.fetchall()]
+
+
+# --- from ballchasing ----------------------------------------------------------------------------
+
+
+class Wanted(BaseModel):
+    """What is to be fetched from ballchasing: one replay, by its id or address, or one's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ballchasing_id: Annotated[
+        str | None,
+        Field(
+            max_length=300,
+            description="Id of a replay there, or its address.",
+            examples=["https://ballchasing.com/replay/c9f6a2b1-0ecc-4d3b-9b53-1b0a5b5e9f0c"],
+        ),
+    ] = None
+    mine: Annotated[bool, Field(description="Every replay of your accounts that is public there.")] = False
+    since: Annotated[datetime | None, Field(description="Of these, only what was played since.")] = None
+
+
+class Asked(BaseModel):
+    """What is done about it."""
+
+    job_id: UUID
+    status_url: Annotated[str, Field(description="Where it is told how far it is.")]
+
+
+class AskedFor(BaseModel):
+    """The answer."""
+
+    data: Asked
+
+
+@router.post(
+    "/ballchasing",
+    status_code=202,
+    response_model=AskedFor,
+    summary="Have replays fetched from ballchasing",
+    operation_id="import_from_ballchasing",
+    openapi_extra={**SIGNED_IN},
+)
+def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) -> Response:
+    """Have replays fetched from ballchasing.com and analysed: one, or all of one's own."""
+    if (wanted.ballchasing_id is None) == (not wanted.mine) or (wanted.since is not None and not wanted.mine):
+        raise ProblemError(422, "Give either ballchasing_id, or mine (with since, if you like).")
+    payload: dict[str, Any] = {}
+    if wanted.ballchasing_id is not None:
+        found = _BALLCHASING_ID.search(wanted.ballchasing_id.lower())
+        if found is None:
+            told = "Expected the id of a replay at ballchasing, c9f6a2b1-0ecc-4d3b-9b53-1b0a5b5e9f0c, or its address."
+            raise ProblemError(422, told, errors=[{"name": "ballchasing_id", "message": told}])
+        payload = {"ballchasing_ids": [found.group()]}
+    else:
+        payload = {"since": wanted.since.isoformat() if wanted.since else None}
+    settings: Settings = request.state.settings
+    if settings.ballchasing_api_key is None:
+        raise ProblemError(503, "Nothing can be fetched from ballchasing here: BALLCHASING_API_KEY is not set.")
+    with request.state.writing() as conn:
+        job_id = enqueue(conn, "ballchasing", GAME, person.user_id, payload)
+    data = Asked(job_id=job_id, status_url=f"/api/v1/jobs/{job_id}")
+    return JSONResponse(AskedFor(data=data).model_dump(mode="json"), 202, {**_NO_STORE, "Location": data.status_url})

@@ -1,0 +1,232 @@
+"""Replays that people sent: recognised, landed, analysed, as many together as wait.
+
+A replay is read in a process of its own, within limits, before anything of it is kept. Whatever is done here can be
+done again after the worker was killed: the bytes wait until their match is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from psycopg.rows import dict_row
+
+from gamestats_assets.lakehouse.arrivals import Recognised, UnrecognisedContentError
+from gamestats_assets.lakehouse.jobs import Task, Workshop, enqueue
+from gamestats_assets.lakehouse.objects import MissingObjectError
+from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.worker import TaskDiedError, guarded_pool
+from gamestats_assets.rocket_league import replay_files
+from gamestats_assets.rocket_league.replay_network import UnreadableReplayError
+from gamestats_assets.rocket_league.source import GAME, REPLAY, SOURCE, recognise
+from gamestats_assets.rocket_league.tables import (
+    ALL,
+    PlayerProfiles,
+    RankCohorts,
+    RankModels,
+    RawReplays,
+    TrainingPacks,
+)
+
+FOLDER = "uploads"
+"""Of the objects: what waits to be landed."""
+_LATER = (PlayerProfiles, RankCohorts, RankModels, TrainingPacks)
+"""Tables that nobody waits for: they are made of everybody, and follow by themselves."""
+_FAILED = (
+    "The replay is kept, and its analysis failed; it is tried again by itself. An administrator finds why in the log."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a replay is.
+
+    Attributes:
+        players: accounts of who played, with name and team.
+    """
+
+    recognised: Recognised
+    playlist: str | None
+    map_code: str | None
+    players: Mapping[str, tuple[str, str]]
+
+
+@dataclass(slots=True)
+class _Upload:
+    task: Task
+    upload_id: str
+    user_id: int
+    file_name: str
+    content: bytes | None
+    match_id: str | None
+    found: Found | None = None
+    day: str | None = None
+    own: list[str] = field(default_factory=list)
+
+
+def needed(stores: Stores) -> list[str]:
+    """Names of the tables that the pages of a person need once something of the person has changed."""
+    # What was never made nothing can be made from.
+    later = [table for table in _LATER if stores.lake.version(table) is not None]
+    return [table.spec.name for table in ALL if table not in later]
+
+
+def analyse_uploads(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    """Recognise, land and analyse replays that were sent, and tell of each what became of it."""
+    stores = workshop.stores
+    uploads = [upload for task in tasks if (upload := _waiting(stores, task)) is not None]
+    _recognise(stores, uploads)
+    landed = [upload for upload in uploads if not upload.task.is_ended and _land(stores, upload)]
+    if not landed:
+        return
+    for upload in landed:
+        upload.task.say("analysing")
+    days, players = {upload.day for upload in landed if upload.day}, {name for upload in landed for name in upload.own}
+    failures = workshop.follow(GAME, days=days, names=players, only=needed(stores))
+    _finish(stores, landed, failures)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _waiting(stores: Stores, task: Task) -> _Upload | None:
+    """What was sent; a job whose upload is gone, as its user wanted, has ended."""
+    upload_id = str(task.job.payload["upload_id"])
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
+        row = (
+            conn.cursor(row_factory=dict_row)
+            .execute("SELECT user_id, file_name, match_id FROM ops.rl_uploads WHERE upload_id = %s", [upload_id])
+            .fetchone()
+        )
+    if row is None:
+        task.fail("The upload was taken back.")
+        return None
+    content = None
+    try:
+        content = stores.objects.get(f"{FOLDER}/{upload_id}")
+    except MissingObjectError:
+        if row["match_id"] is None:
+            task.fail("The file is not there any more. Send it again.")
+            return None
+    return _Upload(task, upload_id, row["user_id"], row["file_name"], content, row["match_id"])
+
+
+def _recognise(stores: Stores, uploads: Sequence[_Upload]) -> None:
+    """Read the replays, each in a process that may die of it; those that cannot be read fail with the reason."""
+    waiting = [upload for upload in uploads if upload.content is not None]
+    with guarded_pool(min(stores.settings.workers, len(waiting)), stores.read_limits.decoding) as pool:
+        reading = [(upload, pool.submit(read_upload, upload.content or b"")) for upload in waiting]
+        for upload, result in reading:
+            upload.task.say("reading")
+            try:
+                upload.found = result.result()
+            except (UnrecognisedContentError, UnreadableReplayError) as error:
+                upload.task.fail(str(error))
+            except TaskDiedError as error:
+                if error.was_killed:
+                    upload.task.try_again()
+                else:
+                    upload.task.fail(f"The replay was given up, for {error}. If the game plays it, tell us.")
+
+
+def read_upload(content: bytes) -> Found:
+    """What a replay is, read to its end.
+
+    Raises:
+        UnrecognisedContentError: when it is no replay, is damaged, or tells no match or time.
+        UnreadableReplayError: when what happened in it cannot be read.
+    """
+    recognised = recognise(content)
+    if recognised.kind != REPLAY:
+        raise UnrecognisedContentError("It is no replay.")
+    replay = replay_files.read_replay(content)
+    replay_files.network_of(content)
+    game_type = replay.meta.get("game_type") or {}
+    return Found(
+        recognised,
+        replay_files.playlist_in(replay.header, game_type),
+        str(replay.header.get("MapName") or "").lower() or None,
+        {each.player_id: (each.name, "orange" if each.is_orange else "blue") for each in replay.players},
+    )
+
+
+# --- landing -------------------------------------------------------------------------------------
+
+
+def _land(stores: Stores, upload: _Upload) -> bool:
+    """Land a replay, whoever else has sent it before; whether it is there now."""
+    if upload.content is not None and upload.found is not None:
+        landed = SOURCE.land(upload.content, upload.file_name, upload.found.recognised, stores.landing)
+        if landed.match_id is None or landed.day is None:
+            upload.task.fail(landed.reason)
+            return False
+        upload.match_id, upload.day = landed.match_id, landed.day
+    elif upload.match_id is not None:
+        upload.day = stores.landing.day_of(GAME, upload.match_id)
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
+        conn.execute(
+            "UPDATE ops.rl_uploads SET match_id = %s WHERE upload_id = %s", [upload.match_id, upload.upload_id]
+        )
+        linked = conn.execute(
+            "SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND state = 'linked'",
+            [upload.user_id, GAME],
+        ).fetchall()
+    played = upload.found.players if upload.found is not None else {}
+    upload.own = [player_id for (player_id,) in linked if upload.found is None or player_id in played]
+    stores.objects.delete(f"{FOLDER}/{upload.upload_id}")
+    return True
+
+
+# --- telling -------------------------------------------------------------------------------------
+
+
+def _finish(stores: Stores, uploads: Sequence[_Upload], failures: Sequence[str]) -> None:
+    """Tell what became of each: done where its match stands in the tables, else why it does not."""
+    ids = [upload.match_id for upload in uploads]
+    days = sorted({datetime.fromisoformat(upload.day).date() for upload in uploads if upload.day})
+    rows = stores.lake.scan(RawReplays, days).filter(pl.col("match_id").is_in(ids)).select("match_id").collect()
+    there = {*rows.to_series()}
+    unread = stores.lake.scan(quarantine_of(GAME)).filter(pl.col("unit_id").is_in(ids), pl.col("scope") != "row")
+    reasons = dict(unread.select("unit_id", "reason").collect().iter_rows())
+    for upload in uploads:
+        result = told_of(upload.found, upload.own) | {"match_id": upload.match_id}
+        if upload.match_id in there and not failures:
+            upload.task.done(result)
+            _share(stores, upload)
+        elif upload.match_id in reasons and upload.match_id not in there:
+            upload.task.fail(f"The replay cannot be read: {reasons[upload.match_id]}", result)
+        else:
+            upload.task.fail(_FAILED, result)
+    if failures:
+        raise RuntimeError("; ".join(failures))
+
+
+def told_of(found: Found | None, own: Collection[str]) -> dict[str, Any]:
+    """What is said of a replay to whoever sent it."""
+    if found is None:
+        return {"own_players": sorted(own)}
+    started_at = found.recognised.started_at
+    return {
+        "playlist": found.playlist,
+        "map_code": found.map_code,
+        "started_at": None if started_at is None else started_at.isoformat(),
+        "players": [{"name": name, "team": team} for name, team in found.players.values()],
+        "own_players": sorted(own),
+    }
+
+
+def _share(stores: Stores, upload: _Upload) -> None:
+    """Have a replay uploaded to ballchasing, where a player who sent it wants that, as visible as the player chose."""
+    with explained("ops.rl_players"), connect(stores.postgres_url) as conn:
+        chosen = conn.execute(
+            "SELECT share_at_ballchasing FROM ops.rl_players WHERE player_id = ANY (%s)"
+            " AND share_at_ballchasing IS NOT NULL ORDER BY player_id LIMIT 1",
+            [upload.own],
+        ).fetchone()
+        if chosen is not None:
+            enqueue(conn, "share", GAME, upload.user_id, {"match_id": upload.match_id, "visibility": chosen[0]})

@@ -1,0 +1,289 @@
+"""Replays that people send: through real HTTP to a worker, and from there to published tables."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from gamestats_assets.cli.work import workshop_of
+from gamestats_assets.lakehouse.jobs import Workshop
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.working import Worker
+from gamestats_assets.rocket_league import uploading
+from gamestats_assets.rocket_league.jobs import KINDS
+from gamestats_assets.rocket_league.serving import uploads
+from gamestats_assets.rocket_league.tables import PlayerProfiles, TrackedPlayers
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+
+pytestmark = pytest.mark.timeout(240)
+UPLOAD = "/api/v1/replays/upload"
+DUEL_MATCH = "D6DB830411F143174D7A42BDF8FC2425"
+ANN, ANNS_PLAYER = "Ann", "steam_76561198385053346"
+"""Who has an account in the real match of three against three."""
+STANDARD_MATCH = "00F170CC11F11CB207E53287EC8E432E"
+
+
+@dataclass
+class Running:
+    """The application and a worker over the same stores."""
+
+    site: httpx.Client
+    url: str
+    stores: Stores
+    workshop: Workshop
+    log: list[str]
+
+    def browser(self, name: str) -> httpx.Client:
+        return browser_of(self.site, self.url, name)
+
+    def work(self) -> None:
+        worker = Worker(self.stores.postgres_url, KINDS, lambda: self.workshop, idle_s=60, log=self.log.append)
+        worker.run_until_empty()
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, row_factory=dict_row) as conn:
+            return conn.execute(query, parameters).fetchall()  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    def job(self, taken: Mapping[str, Any]) -> dict[str, Any]:
+        return self.rows("SELECT * FROM ops.jobs WHERE job_id = %s", [taken["job_id"]])[0]
+
+    def landed(self) -> list[str]:
+        landing = self.stores.landing
+        return [file.path for day in landing.days("rocket_league") for file in landing.files("rocket_league", day)]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str) -> Iterator[Running]:
+    data = str(tmp_path_factory.mktemp("uploads") / "data")
+    with database(postgres_url, ops_template) as url, ExitStack() as stack:
+        settings = Settings(data=data, postgres_url=url)  # pyright: ignore[reportArgumentType]
+        stores = Stores(settings)
+        site = stack.enter_context(served(url, data=data, files_an_hour=1000))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("GAMESTATS_DATA", data)
+            patched.setenv("GAMESTATS_POSTGRES_URL", url)
+            yield Running(site, url, stores, workshop_of(stores, stack), [])
+
+
+def send(browser: httpx.Client, *files: tuple[str, bytes]) -> httpx.Response:
+    return browser.post(UPLOAD, files=[("file", (name, content)) for name, content in files], timeout=60)
+
+
+def replay(realdata: Path, name: str) -> bytes:
+    return (realdata / "rocket_league" / f"{name}.replay").read_bytes()
+
+
+def test_a_replay_is_taken_landed_analysed_and_published_and_it_is_told_who_played(
+    running: Running, realdata: Path
+) -> None:
+    content = replay(realdata, real_files.PAIRS[1])
+    user_id = user_named(running.url, ANN)["user_id"]
+    with psycopg.connect(running.url) as conn:
+        conn.execute(
+            "INSERT INTO accounts.players (user_id, game, player_id, state, told_by)"
+            " VALUES (%s, 'rocket_league', %s, 'linked', 'admin')",
+            [user_id, ANNS_PLAYER],
+        )
+        conn.execute(
+            "INSERT INTO ops.rl_players (player_id, username, wanted_since, consented_at, retention_days)"
+            " VALUES (%s, 'Ann', '2015-07-07', now(), 36500)",
+            [ANNS_PLAYER],
+        )
+    with closing(running.browser(ANN)) as ann:
+        answer = send(ann, ("C:\\replays\\mine.replay", content))
+        assert answer.status_code == 202, answer.text
+        data = answer.json()["data"]
+        assert answer.headers["Location"] == data["status_url"] == f"/api/v1/replays/{data['replay_id']}"
+        assert data["replays"][0]["file_name"] == "mine.replay"
+        assert running.job(data)["state"] == "queued"
+        running.work()
+        job = running.job(data)
+        assert (job["state"], job["error"]) == ("done", None), (job, running.log)
+        assert job["result"]["match_id"] == STANDARD_MATCH
+        assert job["result"]["playlist"] == "ranked-standard"
+        assert job["result"]["own_players"] == [ANNS_PLAYER]
+        assert len(job["result"]["players"]) == 6
+        # What the pages need is published.
+        features = running.rows("SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s",
+                                [STANDARD_MATCH])  # fmt: skip
+        assert features == [{"n": 6}]
+        assert running.rows("SELECT player_id, match_id FROM rocket_league.matches") == [
+            {"player_id": ANNS_PLAYER, "match_id": STANDARD_MATCH}
+        ]
+        assert running.rows("SELECT count(*) AS n FROM rocket_league.weaknesses")[0]["n"] > 0
+        # Nothing waits any more, and the same file again is the same upload.
+        assert running.stores.objects.list("uploads") == []
+        again = send(ann, ("renamed.replay", content))
+        assert again.status_code == 200
+        assert again.json()["data"]["replay_id"] == data["replay_id"]
+
+
+def test_of_what_is_made_of_everybody_nobody_waits_for_more_than_that_it_is_there(
+    running: Running, realdata: Path
+) -> None:
+    before = running.stores.lake.version(PlayerProfiles)
+    with closing(running.browser(ANN)) as ann:
+        taken = send(ann, ("doubles.replay", replay(realdata, real_files.PAIRS[0]))).json()["data"]
+    running.work()
+    assert running.job(taken)["state"] == "done"
+    assert running.stores.lake.version(PlayerProfiles) == before is not None
+    assert running.stores.lake.version(TrackedPlayers) is not None
+
+
+def test_a_match_that_another_person_sends_as_well_is_landed_once(running: Running, realdata: Path) -> None:
+    content = replay(realdata, real_files.DUEL)
+    with closing(running.browser("Bob")) as bob, closing(running.browser("Cleo")) as cleo:
+        first, second = (send(each, ("duel.replay", content)).json()["data"] for each in (bob, cleo))
+    assert first["replay_id"] != second["replay_id"]
+    running.work()
+    assert [running.job(each)["state"] for each in (first, second)] == ["done", "done"]
+    assert sum(DUEL_MATCH in path for path in running.landed()) == 1
+    # Neither has an account that played, which is said and keeps nobody from watching it.
+    assert running.job(first)["result"]["own_players"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("malformed_fuzz-slice-index", "The replay cannot be read: Failed to parse header"),
+        ("malformed_fuzz-large-object-id", "attribute unknown or not implemented"),
+    ],
+)
+def test_a_malformed_replay_fails_with_the_reason_and_nothing_of_it_is_kept(
+    running: Running, realdata: Path, name: str, told: str
+) -> None:
+    before = running.landed()
+    with closing(running.browser("Dan")) as dan:
+        content = replay(realdata, name)
+        answer = send(dan, ("broken.replay", content))
+        if not uploads.is_replay(content):
+            assert answer.status_code == 415
+            return
+        running.work()
+        job = running.job(answer.json()["data"])
+        assert job["state"] == "failed"
+        assert told in job["error"]
+    assert running.landed() == before
+
+
+def test_a_replay_that_ends_its_process_fails_alone(
+    running: Running, realdata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "read_upload", die_of_the_hostile)
+    hostile = b"TAGame.Replay_Soccar_TA hostile"
+    with closing(running.browser("Eve")) as eve:
+        answer = send(eve, ("hostile.replay", hostile), ("lan.replay", replay(realdata, real_files.LAN)))
+        taken = answer.json()["data"]["replays"]
+        running.work()
+        assert [running.job(each)["state"] for each in taken] == ["failed", "done"]
+        assert "MB of memory" in running.job(taken[0])["error"]
+
+
+def die_of_the_hostile(content: bytes) -> uploading.Found:
+    import os
+
+    from gamestats_assets.rocket_league.uploading import read_upload
+
+    if b"hostile" in content[:64]:
+        os.abort()
+    return read_upload(content)
+
+
+def zipped(**files: bytes) -> bytes:
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return into.getvalue()
+
+
+REPLAY = b"TAGame.Replay_Soccar_TA" + b"x" * 100
+
+
+def test_replays_of_a_zip_are_taken_and_what_is_none_is_told_of(running: Running) -> None:
+    packed = zipped(**{
+        "season__one.replay": REPLAY + b"1",
+        "..__..__etc__two.replay": REPLAY + b"2",
+        "MACOSX": b"no replay",
+        "inner.zip": zipped(**{"three.replay": REPLAY}),
+    })  # fmt: skip
+    with closing(running.browser("Fay")) as fay:
+        data = send(fay, ("many.zip", packed)).json()["data"]
+    assert [each["file_name"] for each in data["replays"]] == ["one.replay", "two.replay"]
+    assert [(each["file_name"], each["status"]) for each in data["refused"]] == [
+        ("many.zip: MACOSX", 415),
+        ("many.zip: inner.zip", 415),
+    ]
+    running.work()
+    assert {running.job(each)["state"] for each in data["replays"]} == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "told"),
+    [
+        ("notes.txt", b"just text", 415, "It is no replay"),
+        ("empty.replay", b"", 415, "It is no replay"),
+        ("large.replay", REPLAY + b"0" * 2_000_000, 413, "larger than 1 MB"),
+        ("bomb.zip", zipped(bomb=REPLAY + b"0" * 50_000_000), 413, "larger than 1 MB"),
+        ("cut.zip", zipped(one=REPLAY)[:60], 415, "damaged"),
+        ("none.zip", zipped(), 415, "holds no files"),
+    ],
+)
+def test_what_is_no_replay_or_too_large_is_refused_at_once(
+    small: tuple[httpx.Client, str], name: str, content: bytes, status: int, told: str
+) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Gus")) as gus:
+        answer = send(gus, (name, content))
+        assert answer.status_code == status
+        assert told in answer.json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str) -> Iterator[Any]:
+    """An application that takes little, and its database."""
+    data = str(tmp_path_factory.mktemp("small") / "data")
+    with (
+        database(postgres_url, ops_template) as url,
+        served(
+            url, data=data, largest_replay_mb=1, largest_upload_mb=4, largest_request_mb=1, files_an_hour=10
+        ) as site,
+    ):
+        yield site, url
+
+
+def test_more_may_be_sent_to_uploads_than_elsewhere_and_not_without_end(small: tuple[httpx.Client, str]) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Hal")) as hal:
+        assert hal.post("/api/v1/auth/token", content=b"0" * 1_500_000).status_code == 413
+        assert send(hal, ("a.replay", b"0" * 1_500_000)).status_code == 415
+        assert send(hal, ("a.replay", b"0" * 5_000_000)).status_code == 413
+
+
+def test_a_zip_counts_its_files_among_those_that_may_be_sent_an_hour(small: tuple[httpx.Client, str]) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Ida")) as ida:
+        six = zipped(**{f"{n}.replay": REPLAY + bytes([n]) for n in range(6)})
+        assert send(ida, ("six.zip", six)).status_code == 202
+        refused = send(ida, ("six.zip", six))
+        assert refused.status_code == 429
+        assert "4 are left" in refused.json()["detail"]
+        assert send(ida, ("one.replay", REPLAY)).status_code == 202
+
+
+def test_nobody_sends_anything_without_signing_in(small: tuple[httpx.Client, str]) -> None:
+    assert send(small[0], ("one.replay", REPLAY)).status_code == 401
