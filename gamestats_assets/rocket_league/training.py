@@ -72,7 +72,7 @@ def training_progress(
     last third of these with the first third (rounded down to whole sessions), and needs three of them.
     """
     own = kept(features, tracked)
-    trained = _trained(sessions.join(tracked, on="player_id", how="semi"))
+    trained = trained_by_skill(sessions.join(tracked, on="player_id", how="semi"))
     played = own.group_by(_IN_PLAYLIST).agg(is_duel=pl.col("team_size").max() == 1)
     known = known_tiers(own, ranks)
     spreads = cohorts.select(
@@ -117,8 +117,12 @@ def training_progress(
     return typing.cast("dy.LazyFrame[TrainingProgress]", TrainingProgress.cast(result))
 
 
-def _trained(sessions: pl.LazyFrame) -> pl.LazyFrame:
-    """What players trained of each skill."""
+def trained_by_skill(sessions: pl.LazyFrame) -> pl.LazyFrame:
+    """What players trained of each skill.
+
+    Args:
+        sessions: rows of `training_sessions`.
+    """
     attempts, successes = pl.col("attempts"), pl.col("successes")
     of_skills = sessions.filter(pl.col("skill").is_in(SKILLS)).sort("completed_at", "training_session_id")
     third = pl.len() // 3

@@ -1,7 +1,6 @@
 """Users, their roles, and the audit log: for admins, as an API under `/api/v1/admin` and as pages under `/admin`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -11,14 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.serving import users
 from gamestats_assets.serving.audit import audit, audited
 from gamestats_assets.serving.edit_pages import Form, Submitted, gone_on, outcome, page
 from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.sessions import LINK_MINUTES, make_link
 from gamestats_assets.serving.site import Site, link_address
 from gamestats_assets.serving.who import Person, needs
@@ -83,17 +80,6 @@ class Acts(BaseModel):
     data: dict[Literal["acts"], list[Act]]
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Mistakes as problems."""
-    try:
-        yield
-    except EntryError as error:
-        status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, ExistsAlreadyError) else 422
-        told = [{"name": error.column, "message": str(error)}] if error.column else []
-        raise ProblemError(status, str(error), errors=told) from None
-
-
 def _user(conn: psycopg.Connection, user_id: int) -> Row:
     found = [row for row in users.list_users(conn) if row["user_id"] == user_id]
     if not found:
@@ -116,13 +102,13 @@ def all_users(request: Request, person: Admin) -> Response:
 @api.post("/users", status_code=201, responses={201: {"model": Users}}, summary="Add a user")
 def add_user(request: Request, person: Admin, body: NewUser) -> Response:
     """Add a user, who signs in by a one-time link first."""
-    with _told(), request.state.writing() as conn:
+    with entry_problems(), request.state.writing() as conn:
         row = users.add_user(conn, person, body.name)
     return answer({"data": {"users": [{name: row[name] for name in User.model_fields}]}}, 201)
 
 
 def _change_role(request: Request, person: Person, user_id: int, body: Place, change: Callable[..., bool]) -> Response:
-    with _told(), request.state.writing() as conn:
+    with entry_problems(), request.state.writing() as conn:
         change(conn, person, _user(conn, user_id), body.role, body.season_id, body.division_id)
         row = _user(conn, user_id)
     return answer({"data": {"users": [{name: row[name] for name in User.model_fields}]}})
@@ -215,7 +201,7 @@ def act_on_users(request: Request, person: Admin, form: Form) -> Response:
     verb = str(form.get("act", ""))
     link, leaving, told = "", None, []
     try:
-        with _told(), request.state.writing() as conn:
+        with entry_problems(), request.state.writing() as conn:
             if verb == "link":
                 row = _user(conn, _number(form, "user_id"))
                 site: Site = request.state.site

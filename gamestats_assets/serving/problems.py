@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -15,6 +16,10 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import EntryError
+from gamestats_assets.lakehouse.local_times import LocalTimeError
+from gamestats_assets.lakehouse.ops import RefusedEntryError
 from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.serving.pages import page_for
 
@@ -101,6 +106,18 @@ def problem(
     return Response(content, status, told, MEDIA_TYPE)
 
 
+@contextmanager
+def entry_problems() -> Iterator[None]:
+    """Answer mistakes in what somebody enters: 404 for what there is not, 409 for what is there already, else 422."""
+    try:
+        yield
+    except (EntryError, LocalTimeError, RefusedEntryError) as error:
+        status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, ExistsAlreadyError) else 422
+        column = error.column if isinstance(error, EntryError) else ""
+        told = [{"name": column, "message": str(error)}] if column else []
+        raise ProblemError(status, str(error), errors=told) from None
+
+
 def handle_problems(app: FastAPI) -> None:
     """Answer every failure that is foreseen so; what nobody foresaw, `logs.Told` answers."""
 
@@ -158,11 +175,13 @@ async def only_known(request: Request) -> None:
 
 
 def _parameters_of(request: Request, part: str = "query") -> list[str]:
-    dependant = getattr(request.scope.get("route"), "dependant", None)
+    waiting = [getattr(request.scope.get("route"), "dependant", None)]
     known: list[str] = []
-    for field in getattr(dependant, f"{part}_params", ()):
-        model = getattr(field.field_info.annotation, "model_fields", None)
-        known += [field.alias] if model is None else [*model]
+    for dependant in waiting:
+        waiting += getattr(dependant, "dependencies", ())
+        for field in getattr(dependant, f"{part}_params", ()):
+            model = getattr(field.field_info.annotation, "model_fields", None)
+            known += [field.alias] if model is None else [*model]
     return known
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -147,14 +147,16 @@ ACTS: tuple[Act, ...] = (
 )
 
 
-def acts_done(admin: httpx.Client) -> dict[str, dict[str, Any]]:
+def acts_done(admin: httpx.Client, acts: Sequence[Act] = ACTS) -> dict[str, dict[str, Any]]:
     """What is asked and answered of each operation, by method and path; the last time that it was."""
     found: dict[str, dict[str, Any]] = {}
-    for act in ACTS:
+    for act in acts:
         headers = {"Content-Type": "text/csv"} if isinstance(act.body, str) else {}
         if act.version_of:
             headers["If-Match"] = admin.get(f"/api/v1{act.version_of}").headers["etag"]
-        sent = {"content": act.body} if isinstance(act.body, str) else {"json": act.body} if act.body else {}
+        sent: dict[str, Any] = (
+            {"content": act.body} if isinstance(act.body, str) else {"json": act.body} if act.body else {}
+        )
         answer = admin.request(act.method, f"/api/v1{act.asked}", headers=headers, params=act.query, **sent)
         assert answer.status_code in (200, 201, 204), f"{act.method} {act.asked}: {answer.text}"
         if answer.status_code != 204:
@@ -175,7 +177,7 @@ def _settled(value: Any, name: str = "") -> Any:
         return {key: _settled(each, key) for key, each in value.items()}
     if isinstance(value, list):
         return [_settled(each, name) for each in (value[:2] if name == "effects" else value)]
-    if name in _SETTLED:
+    if name in _SETTLED and isinstance(value, str):
         return _SETTLED[name]
     if isinstance(value, str) and value in (days := _days()):
         return days[value]

@@ -18,6 +18,7 @@ import httpx
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.pubg.serving.tournaments import ROUTES
+from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving import describing
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
@@ -26,8 +27,11 @@ from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.serving.simulated import own_server
+from gamestats_assets_tests.serving.trainer import trained_by
+from gamestats_assets_tests.serving.trainer_examples import ACTS
 
 EXAMPLES = PUBG.folder / "examples.json"
+TRAINED = ROCKET_LEAGUE.folder / "acts.json"
 PUBLISHED_AT = "2026-10-10T18:31:00Z"
 """When the season of the examples was published."""
 
@@ -75,12 +79,14 @@ def write() -> None:
             publish_season(url)
             with served(url) as client:
                 found = answers(client)
+        with database(start_embedded(settings)) as url, served(url) as client, closing(trained_by(client, url)) as ann:
+            trained = acts_done(ann, ACTS)
     finally:
         stop_embedded(settings)
         shutil.rmtree(folder, ignore_errors=True)
     with own_server() as (client, url), closing(browser_of(client, url, "ann", "admin")) as ann:
         acts = acts_done(ann)
-    for path, own in acts_of(acts).items():
+    for path, own in {**acts_of(acts), TRAINED: {**json.loads(TRAINED.read_bytes()), **trained}}.items():
         path.write_text(json.dumps(own, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     EXAMPLES.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -1,0 +1,294 @@
+"""How good one's skills are, at which rank one plays and where that is heading, and how one compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Annotated, Any
+
+from psycopg import sql
+from pydantic import BaseModel, Field, create_model
+
+from gamestats_assets.rocket_league.serving.context import (
+    CONTEXT_TABLES,
+    STATS,
+    Of,
+    OfPlaylist,
+    choose,
+    tier_words,
+)
+from gamestats_assets.rocket_league.serving.progress import Since, since
+from gamestats_assets.rocket_league.skills import SKILL
+from gamestats_assets.rocket_league.tables import (
+    PlayerComparison,
+    PlayerStats,
+    RankCohorts,
+    RankModels,
+    RankPredictions,
+    Weaknesses,
+)
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
+from gamestats_assets.serving.own import Metadata, Scope
+from gamestats_assets.serving.routes import Made
+
+_RANK = Annotated[str | None, Field(description="Rank that it is measured against, in words.", examples=["Champion I"])]
+_SCORE_DIGITS, _PERCENT_DIGITS, _TIER_DIGITS = 3, 1, 2
+
+
+# --------------------------------------------------------------------------- weaknesses
+
+WEAKNESS_TABLES = (*CONTEXT_TABLES, Weaknesses, RankCohorts)
+
+
+class Distribution(BaseModel):
+    """The cohort of a skill, in units of the score: standard deviations between its players, from their mean."""
+
+    from_tier: Annotated[int, Field(description="Lowest rank taken in.")]
+    to_tier: Annotated[int, Field(description="Highest rank taken in.")]
+    players: Annotated[int, Field(description="Players in it.")]
+    matches: Annotated[int, Field(description="Their matches.")]
+    p05: Annotated[float, Field(description="5th percentile of its players, by their means over single matches.")]
+    p25: Annotated[float, Field(description="25th percentile.")]
+    p50: Annotated[float, Field(description="Median.")]
+    p75: Annotated[float, Field(description="75th percentile.")]
+    p95: Annotated[float, Field(description="95th percentile.")]
+    own: Annotated[float, Field(description="The player: the score.")]
+    own_low: Annotated[float, Field(description="Lower end of its 90% interval.")]
+    own_high: Annotated[float, Field(description="Upper end of it.")]
+
+
+_COLUMNS = ("state", "reason", "rank_tier", "cohort_players", "matches", "score", "percentile", "percentile_low")
+_COLUMNS += ("percentile_high", "confidence", "is_weakness", "improvement_potential", "evidence")
+WEAKNESS = Lines(
+    "Weakness",
+    Weaknesses,
+    {
+        "skill": "skill",
+        **{name: name for name in _COLUMNS},
+        "rank": _RANK,
+        "distribution": Annotated[Distribution | None, Field(description="Where that is among the cohort.")],
+    },
+    digits={
+        "score": _SCORE_DIGITS,
+        **dict.fromkeys(("percentile", "percentile_low", "percentile_high"), _PERCENT_DIGITS),
+        "confidence": _SCORE_DIGITS,
+        "improvement_potential": _TIER_DIGITS,
+    },
+)
+_SkillList: type[BaseModel] = create_model("SkillList", of=Of, skills=list[WEAKNESS.model])
+WeaknessList = answer_with("WeaknessList", _SkillList, Metadata)
+
+
+async def weaknesses(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
+    """The five skills of an account in a playlist against players of its rank, each measured or refused with a reason.
+
+    A skill that is a weakness is below the mean of the cohort beyond chance. `improvement_potential` is how many ranks
+    the middle of the cohort in this skill would be worth, by the model of ranks.
+    """
+    chosen = await choose(conn, asked.playlist, scope)
+    found: list[dict[str, Any]] = []
+    if chosen.played and await are_published(conn, *WEAKNESS_TABLES):
+        found = await rows_of(conn, _WEAKNESSES, chosen.bound)
+    lines = [
+        WEAKNESS.line(row, rank=tier_words(row["rank_tier"]), distribution=_distribution(row))
+        for row in sorted(found, key=lambda row: SKILLS.index(row["skill"]))
+    ]
+    return {"data": {"of": chosen.told, "skills": lines}}
+
+
+_OF_COHORT = ("from_tier", "to_tier", "players", "matches", "mean", "between_spread", "p05", "p25", "p50", "p75", "p95")
+_WEAKNESSES = (
+    sql.SQL("SELECT own.*, {} FROM (").format(
+        sql.SQL(", ").join(
+            sql.SQL("c.{} AS {}").format(sql.Identifier(name), sql.Identifier(f"cohort {name}")) for name in _OF_COHORT
+        )
+    )
+    + WEAKNESS.select("is_simulated", "playlist")
+    + sql.SQL("""
+        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
+    ) AS own
+    LEFT JOIN rocket_league.rank_cohorts c
+        ON c.is_simulated = own.is_simulated AND c.playlist = own.playlist AND c.rank_tier = own.rank_tier
+        AND c.feature = 'skill_' || own.skill
+""")
+)
+
+
+def _distribution(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    mean, spread = row["cohort mean"], row["cohort between_spread"]
+    if row["state"] != "measured" or not spread or mean is None:
+        return None
+    return {
+        **{name: row[f"cohort {name}"] for name in ("from_tier", "to_tier", "players", "matches")},
+        **{name: round((row[f"cohort {name}"] - mean) / spread, 3) for name in ("p05", "p25", "p50", "p75", "p95")},
+        "own": round(row["score"], 3),
+        "own_low": _score_at(row["percentile_low"]),
+        "own_high": _score_at(row["percentile_high"]),
+    }
+
+
+def _score_at(percentile: float) -> float:
+    """The score of which a percentile is told; at the very ends, where none is, one that is as far as any."""
+    return round(NormalDist().inv_cdf(min(max(percentile / 100, 1e-6), 1 - 1e-6)), 3)
+
+
+# --------------------------------------------------------------------------- rank
+
+PREDICTION_TABLES = (*CONTEXT_TABLES, RankModels)
+_PREDICTED = ("predicted_tier", "predicted_tier_low", "predicted_tier_high")
+_CHANGE = ("expected_change_tiers", "expected_change_low", "expected_change_high", "form_change_tiers")
+_CHANGE += ("training_change_tiers",)
+MODEL = Lines(
+    "RankModel",
+    RankModels,
+    {
+        name: name
+        for name in (
+            *("version", "trained_to_day", "players", "matches", "mean_error_tiers", "accuracy", "within_one_tier"),
+            *("interval_coverage", "training_effect_tiers_per_hour", "training_effect_standard_error"),
+        )
+    },
+    digits=dict.fromkeys(("mean_error_tiers", "accuracy", "within_one_tier", "interval_coverage"), _SCORE_DIGITS),
+)
+PREDICTION = Lines(
+    "RankPrediction",
+    RankPredictions,
+    {
+        **{name: name for name in ("state", "reason", "model_version", "matches", "known_tier")},
+        "known_rank": Annotated[str | None, Field(description="The rank that is known, in words.")],
+        **{name: name for name in _PREDICTED},
+        "predicted_rank": Annotated[str | None, Field(description="The nearest rank to the predicted one, in words.")],
+        **{name: name for name in ("drivers", "horizon_days", *_CHANGE, "change_note")},
+    },
+    digits=dict.fromkeys((*_PREDICTED, *_CHANGE), _TIER_DIGITS),
+)
+_PREDICTION_FIELDS: dict[str, Any] = {
+    "of": Of,
+    "prediction": Annotated[PREDICTION.model | None, Field(description="Null where nothing is played.")],
+    "model": Annotated[MODEL.model | None, Field(description="The model that was asked; null where none serves.")],
+}
+_PredictionData: type[BaseModel] = create_model("RankPredictionData", **_PREDICTION_FIELDS)
+OnePrediction = answer_with("OnePrediction", _PredictionData, Metadata)
+
+
+async def rank_prediction(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
+    """At which rank an account plays in a playlist, what drives that, and the change that is expected.
+
+    The rank has an 80% interval, and so has the expected change over `horizon_days`; `change_note` says what that
+    rests on. Where matches are too few, `state` is refused, and `reason` says how many there are and how many it takes.
+    `model` is the model that was asked, with how far off it was in cross-validation.
+    """
+    chosen = await choose(conn, asked.playlist, scope)
+    if not chosen.played or not await are_published(conn, *PREDICTION_TABLES):
+        return {"data": {"of": chosen.told, "prediction": None, "model": None}}
+    found = await rows_of(conn, _PREDICTION, chosen.bound)
+    line = model = None
+    for row in found:
+        nearest = row["predicted_tier"] and min(max(round(row["predicted_tier"]), 1), 22)
+        line = PREDICTION.line(row, known_rank=tier_words(row["known_tier"]), predicted_rank=tier_words(nearest))
+        versions = await rows_of(conn, _MODEL, {**chosen.bound, "version": row["model_version"]})
+        model = MODEL.line(versions[0]) if versions else None
+    return {"data": {"of": chosen.told, "prediction": line, "model": model}}
+
+
+_PREDICTION = PREDICTION.select() + sql.SQL("""
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
+""")
+_MODEL = MODEL.select() + sql.SQL("""
+    WHERE playlist = %(playlist)s AND is_simulated = %(is_simulated)s AND version = %(version)s
+""")
+
+
+# --------------------------------------------------------------------------- comparison
+
+COMPARISON_TABLES = (*CONTEXT_TABLES, PlayerStats, RankCohorts, PlayerComparison)
+
+
+class Compared(BaseModel):
+    """A statistic of the account and of players of its rank."""
+
+    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
+    description: Annotated[str, Field(description="What it is.")]
+    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
+    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
+    own: Annotated[float, Field(description="Mean over own matches.")]
+    matches: Annotated[int, Field(description="Own matches in which it is known.")]
+    percentile: Annotated[
+        float | None,
+        Field(description="Share of single matches of the cohort below own ones, in per cent, on average over these."),
+    ]
+    median: Annotated[float | None, Field(description="Median of the cohort's players; null without a cohort.")]
+    p25: Annotated[float | None, Field(description="25th percentile of them.")]
+    p75: Annotated[float | None, Field(description="75th percentile of them.")]
+    players: Annotated[int | None, Field(description="Players that it is compared with.")]
+
+
+NEAREST = Lines(
+    "Nearest",
+    PlayerComparison,
+    {
+        **{name: name for name in ("of_next_rank", "place", "other_rank_tier")},
+        "other_rank": Annotated[str | None, Field(description="Rank of the other, in words.")],
+        **{name: name for name in ("other_matches", "distance", "differences")},
+    },
+    digits={"distance": _SCORE_DIGITS},
+)
+_ComparisonData: type[BaseModel] = create_model(
+    "ComparisonData", of=Of, stats=list[Compared], nearest=list[NEAREST.model], past=list[Since]
+)
+Comparison = answer_with("Comparison", _ComparisonData, Metadata)
+
+
+async def comparison(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
+    """An account beside players of its rank, beside those who play most like it, and beside its own past.
+
+    `stats` are its means and where the cohort's players are; `nearest` those of the same and of the next rank who play
+    most like it, who are not named; `past` the 30 days up to its last match against all before.
+    """
+    chosen = await choose(conn, asked.playlist, scope)
+    stats: list[dict[str, Any]] = []
+    nearest: list[dict[str, Any]] = []
+    past: list[dict[str, Any]] = []
+    if chosen.played and await are_published(conn, *COMPARISON_TABLES):
+        stats = [_compared(row) for row in await rows_of(conn, _COMPARED, chosen.bound) if row["stat_type"] in STATS]
+        nearest = [
+            NEAREST.line(row, other_rank=tier_words(row["other_rank_tier"]))
+            for row in await rows_of(conn, _NEAREST, chosen.bound)
+        ]
+        past = await since(conn, chosen)
+    return {"data": {"of": chosen.told, "stats": _in_order(stats), "nearest": nearest, "past": past}}
+
+
+_COMPARED = """
+    SELECT own.*, c.p50 AS median, c.p25, c.p75, c.players
+    FROM (
+        SELECT stat_type, avg(value) AS own, count(*)::int AS matches, avg(rank_percentile) AS percentile
+        FROM rocket_league.player_stats
+        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s GROUP BY 1
+    ) AS own
+    LEFT JOIN rocket_league.rank_cohorts c
+        ON c.is_simulated = %(is_simulated)s AND c.playlist = %(playlist)s AND c.rank_tier = %(rank_tier)s
+        AND c.feature = own.stat_type
+"""
+_NEAREST = NEAREST.select() + sql.SQL("""
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
+    ORDER BY of_next_rank, place
+""")
+
+
+def _compared(row: Mapping[str, Any]) -> dict[str, Any]:
+    stat = STATS[row["stat_type"]]
+    told = {"description": stat.description, "unit": stat.unit, "more_is_better": stat.more_is_better}
+    percentile = None if row["percentile"] is None else round(row["percentile"], _PERCENT_DIGITS)
+    return {"stat_type": stat.name, **told, **row, "percentile": percentile}
+
+
+def _in_order(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    places = {name: place for place, name in enumerate(STATS)}
+    return sorted(lines, key=lambda line: places[line["stat_type"]])
+
+
+SKILL_OF = {f"{SKILL}{skill}": skill for skill in SKILLS}
+"""The skills by the names that statistics have of them."""

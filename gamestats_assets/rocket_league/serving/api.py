@@ -1,0 +1,118 @@
+"""`/api/v1/replays`, `/training` and `/analytics`: what is answered to a player of the own matches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gamestats_assets.rocket_league.serving import analytics, progress, replays, training
+from gamestats_assets.rocket_league.serving.context import OfPlaylist
+from gamestats_assets.serving.own import OfPlayer, OwnRoute, own_router_of
+from gamestats_assets.serving.routes import Route, router_of
+
+GAME = training.GAME
+PUBLIC: tuple[Route[Any], ...] = (
+    Route(
+        "/packs",
+        "Search training packs",
+        asked=training.SoughtPacks,
+        make=training.training_packs,
+        answer=training.PackList,
+        tables=training.PACK_TABLES,
+        keeps_s=300,
+        listed=("packs", training.PACK.model),
+    ),
+)
+TRAINING: tuple[OwnRoute[Any], ...] = (
+    OwnRoute(
+        "/recommendations",
+        "What to train next",
+        OfPlayer,
+        training.recommendations,
+        training.RecommendationList,
+        training.RECOMMENDATION_TABLES,
+        "player",
+    ),
+    OwnRoute(
+        "/suggested",
+        "A session to train next",
+        training.OfPlan,
+        training.suggested_session,
+        training.Plan,
+        training.RECOMMENDATION_TABLES,
+        "player",
+    ),
+    OwnRoute(
+        "/sessions",
+        "What was trained",
+        training.NewestSessions,
+        training.training_sessions,
+        training.SessionList,
+        training.SESSION_TABLES,
+        "never",
+    ),
+    OwnRoute(
+        "/progress",
+        "Training by week, and what it has done",
+        OfPlaylist,
+        training.training_progress,
+        training.Progress,
+        training.PROGRESS_TABLES,
+        "never",
+    ),
+)
+ANALYTICS: tuple[OwnRoute[Any], ...] = (
+    OwnRoute(
+        "/weaknesses",
+        "Skills against players of the rank",
+        OfPlaylist,
+        analytics.weaknesses,
+        analytics.WeaknessList,
+        analytics.WEAKNESS_TABLES,
+        "player",
+    ),
+    OwnRoute(
+        "/progress",
+        "Statistics over time",
+        progress.OfCourse,
+        progress.progress,
+        progress.Progress,
+        progress.PROGRESS_TABLES,
+        "player",
+    ),
+    OwnRoute(
+        "/rank-prediction",
+        "Rank played at, and where it is heading",
+        OfPlaylist,
+        analytics.rank_prediction,
+        analytics.OnePrediction,
+        analytics.PREDICTION_TABLES,
+        "player",
+    ),
+    OwnRoute(
+        "/comparison",
+        "Beside similar players and one's own past",
+        OfPlaylist,
+        analytics.comparison,
+        analytics.Comparison,
+        analytics.COMPARISON_TABLES,
+        "player",
+    ),
+)
+REPLAYS: tuple[OwnRoute[Any], ...] = (
+    OwnRoute(
+        "/recent",
+        "The newest matches",
+        replays.NewestReplays,
+        replays.recent_replays,
+        replays.RecentReplays,
+        replays.RECENT_TABLES,
+        "player",
+    ),
+)
+ROUTERS = (
+    router_of("/training", PUBLIC),
+    own_router_of(GAME, "/training", TRAINING),
+    training.acts,
+    own_router_of(GAME, "/analytics", ANALYTICS),
+    own_router_of(GAME, "/replays", REPLAYS),
+)

@@ -1,0 +1,243 @@
+"""Of whom and of which playlist an answer is: one's own accounts, and the playlist that is asked for or played most."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, LiteralString
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from gamestats_assets.rocket_league.ranks import LOWEST_TIER, playlists, rank_name
+from gamestats_assets.rocket_league.skills import FEATURES, SKILL, SKILL_FEATURES
+from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankPredictions
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.lines import are_published, rows_of
+from gamestats_assets.serving.own import OfPlayer, Scope
+from gamestats_assets.serving.routes import Name, Number
+
+CONTEXT_TABLES = (Matches, RankPredictions)
+"""Tables that a playlist is found in."""
+
+
+class OfPlaylist(OfPlayer):
+    """A playlist of one account."""
+
+    playlist: Annotated[
+        Name | None,
+        Field(description="Playlist; without it the ranked one played most.", examples=["ranked-doubles"]),
+    ] = None
+
+
+class Played(BaseModel):
+    """A playlist with matches."""
+
+    playlist: Annotated[str, Field(description="As ballchasing calls it.", examples=["ranked-doubles"])]
+    is_simulated: Annotated[bool, Field(description="Whether it stands on simulated matches.")]
+    matches: Annotated[int, Field(description="Matches that are kept.")]
+    first_at: Annotated[datetime, Field(description="When the first of them began.")]
+    last_at: Annotated[datetime, Field(description="When the last of them began.")]
+    rank_tier: Annotated[int | None, Field(description="Rank there, 1 to 22; null where none is known.")]
+    rank: Annotated[str | None, Field(description="The same in words.", examples=["Champion I"])]
+
+
+class Of(BaseModel):
+    """What an answer is of."""
+
+    player_id: Annotated[str | None, Field(description="The account; null of whom has none.")]
+    playlist: Annotated[str | None, Field(description="The playlist; null where nothing is played.")]
+    is_simulated: Annotated[bool | None, Field(description="Whether it stands on simulated matches.")]
+    matches: Annotated[int, Field(description="Matches of the account in the playlist that are kept.")]
+    rank_tier: Annotated[int | None, Field(description="Rank there, 1 to 22; null where none is known.")]
+    rank: Annotated[str | None, Field(description="The same in words.")]
+    playlists: Annotated[list[Played], Field(description="All that are played, the first of them by default.")]
+    note: Annotated[str | None, Field(description="Why there is nothing, where there is nothing.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An account and a playlist.
+
+    Attributes:
+        playlists: all that the account played.
+        played: the one chosen; None where it is not played.
+    """
+
+    player_id: str | None
+    playlist: str | None
+    playlists: Sequence[dict[str, Any]]
+    played: dict[str, Any] | None
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What queries are bound to."""
+        played = self.played or {}
+        return {
+            "player": self.player_id,
+            "playlist": self.playlist,
+            "is_simulated": played.get("is_simulated", False),
+            "rank_tier": played.get("rank_tier"),
+        }
+
+    @property
+    def note(self) -> str | None:
+        """Why there is nothing, where there is nothing."""
+        if self.player_id is None:
+            return "No account of the game is linked to you yet: sign in with Steam or Epic, or tell your account."
+        if not self.playlists:
+            return f"No match of {self.player_id} is known yet: upload a replay."
+        if self.played is None:
+            return f"No match of {self.player_id} in {self.playlist} is known yet."
+        return None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the answer says that it is of, as `Of` has it."""
+        played = self.played or {}
+        return {
+            "player_id": self.player_id,
+            "playlist": self.playlist,
+            "is_simulated": played.get("is_simulated"),
+            "matches": played.get("matches", 0),
+            "rank_tier": played.get("rank_tier"),
+            "rank": played.get("rank"),
+            "playlists": [*self.playlists],
+            "note": self.note,
+        }
+
+
+def accounts(asked: OfPlayer, scope: Scope) -> tuple[str, ...]:
+    """The accounts that a list is of: the one that is asked for, or else all of one's own."""
+    return scope.players if asked.player is None or scope.player is None else (scope.player,)
+
+
+async def choose(conn: Connection, playlist: str | None, scope: Scope) -> Chosen:
+    """The account and the playlist that an answer is of.
+
+    Args:
+        playlist: that is asked for; None: the ranked one with most matches, or without any the one with most.
+    """
+    found = await playlists_of(conn, scope.player)
+    wanted = found[:1] if playlist is None else [row for row in found if row["playlist"] == playlist]
+    played = wanted[0] if wanted else None
+    return Chosen(scope.player, played["playlist"] if played else playlist, found, played)
+
+
+async def playlists_of(conn: Connection, player_id: str | None) -> list[dict[str, Any]]:
+    """The playlists of an account: real matches before simulated ones, those with ranks first, then by matches."""
+    if player_id is None or not await are_published(conn, *CONTEXT_TABLES):
+        return []
+    found = await rows_of(conn, _PLAYLISTS, {"player": player_id, "ranked": [*playlists()]})
+    return [{**row, "rank": tier_words(row["rank_tier"])} for row in found]
+
+
+_PLAYLISTS: LiteralString = """
+    SELECT playlist, is_simulated, played.matches, first_at, last_at, known_tier AS rank_tier
+    FROM (
+        SELECT playlist, is_simulated, count(*)::int AS matches, min(created_at) AS first_at, max(created_at) AS last_at
+        FROM rocket_league.matches WHERE player_id = %(player)s GROUP BY 1, 2
+    ) AS played
+    LEFT JOIN (
+        SELECT playlist, is_simulated, known_tier FROM rocket_league.rank_predictions WHERE player_id = %(player)s
+    ) AS told
+        USING (playlist, is_simulated)
+    ORDER BY is_simulated, (playlist = ANY (%(ranked)s)) DESC, played.matches DESC, playlist
+"""
+
+
+def tier_words(tier: int | None) -> str | None:
+    """A rank in words; None where none is known."""
+    return rank_name(tier) if tier is not None and tier >= LOWEST_TIER else None
+
+
+# --------------------------------------------------------------------------- lists, the newest first
+
+
+def _place(given: str) -> tuple[datetime, str]:
+    at, _, key = given.partition("~")
+    return datetime.fromisoformat(at), key
+
+
+def _is_place(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            is_one = _PLACE.fullmatch(value) and _place(value)
+        except ValueError:
+            is_one = False
+        if not is_one:
+            raise ValueError("should be the `next` of an answer")
+    return value
+
+
+_PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z~[A-Za-z0-9_.-]{1,200}", re.ASCII)
+
+
+class Newest(OfPlayer):
+    """A part of a list that has the newest first. What is new comes before it, so that no page shifts."""
+
+    limit: Annotated[Number, Field(ge=1, le=100, description="At most so many.")] = 20
+    before: Annotated[
+        str | None, BeforeValidator(_is_place), Field(description="`next` of an answer: what comes after its last.")
+    ] = None
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What queries are bound to: `before_at` and `before_id`, null at the beginning, and `limit`, one more."""
+        at, key = _place(self.before) if self.before else (None, None)
+        return {"before_at": at, "before_id": key, "limit": self.limit + 1}
+
+    def part(self, rows: Sequence[dict[str, Any]], at: str, key: str) -> tuple[Sequence[dict[str, Any]], str | None]:
+        """Of one row more than was asked for the part that is answered, and its `next`; None at the end."""
+        if len(rows) <= self.limit:
+            return rows, None
+        last = rows[self.limit - 1]
+        return rows[: self.limit], f"{last[at]:%Y-%m-%dT%H:%M:%S.%f}Z~{last[key]}"
+
+
+NEXT = Annotated[str | None, Field(description="`before` of what comes after; null at the end.")]
+
+
+# --------------------------------------------------------------------------- statistics
+
+
+_SIGNS = {name: sign > 0 for of in SKILL_FEATURES.values() for name, sign in of}
+_UNITS = (("_per_minute", "per minute"), ("_share", "share"), ("_uu_s", "uu/s"), ("_uu", "uu"), ("_s", "s"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A feature or a skill, as statistics name it.
+
+    Attributes:
+        unit: `share` is from 0 to 1.
+        more_is_better: None where neither is.
+        least, most: ends of what is possible.
+    """
+
+    name: str
+    description: str
+    unit: str
+    more_is_better: bool | None
+    least: float | None
+    most: float | None
+
+
+def _stats() -> dict[str, Stat]:
+    found: dict[str, Stat] = {}
+    for skill in SKILL_FEATURES:
+        told = f"The skill {skill} in single matches, 0 being the mean of the cohort."
+        found[f"{SKILL}{skill}"] = Stat(f"{SKILL}{skill}", told, "standard deviations", True, None, None)
+    columns = PlayerMatchFeatures.columns()
+    for name in FEATURES:
+        column = columns[name]
+        unit = next((unit for end, unit in _UNITS if name.endswith(end)), "")
+        least, most = getattr(column, "min", None), getattr(column, "max", None)
+        unit = "share" if most == 1 else unit
+        found[name] = Stat(name, column.description or "", unit, _SIGNS.get(name), least, most)
+    return found
+
+
+STATS = _stats()
+"""What is told of statistics, by name."""

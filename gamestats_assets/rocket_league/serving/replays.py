@@ -1,0 +1,123 @@
+"""Replays of one's own matches: the newest, one with everything that is known of it, and moments over many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from psycopg import sql
+from pydantic import BaseModel, Field, create_model
+
+from gamestats_assets.rocket_league.serving.context import NEXT, Newest, accounts, tier_words
+from gamestats_assets.rocket_league.skills import SKILL
+from gamestats_assets.rocket_league.tables import Matches, PlayerStats
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
+from gamestats_assets.serving.own import Metadata, Scope
+from gamestats_assets.serving.routes import Made, Name
+
+RECENT_TABLES = (Matches, PlayerStats)
+
+
+class Board(BaseModel):
+    """What the scoreboard says of one's own account; null where nothing tells."""
+
+    player_name: Annotated[str | None, Field(description="Name in this match.")]
+    team: Annotated[str | None, Field(description="blue (team 0) or orange (team 1).")]
+    score: Annotated[int | None, Field(description="Points.")]
+    goals: Annotated[int | None, Field(description="Goals.")]
+    assists: Annotated[int | None, Field(description="Assists.")]
+    saves: Annotated[int | None, Field(description="Saves.")]
+    shots: Annotated[int | None, Field(description="Shots on goal.")]
+    is_mvp: Annotated[bool | None, Field(description="Whether best of the winners.")]
+    rank_tier: Annotated[int | None, Field(description="Rank then, 1 to 22.")]
+    rank: Annotated[str | None, Field(description="The same in words.")]
+
+
+class SkillInMatch(BaseModel):
+    """A skill in one match."""
+
+    skill: Annotated[str, Field(description="The skill.")]
+    value: Annotated[float, Field(description="In standard deviations of matches of the rank; 0 is their mean.")]
+    percentile: Annotated[
+        float | None, Field(description="Share of the cohort's matches below, in per cent; null without a cohort.")
+    ]
+
+
+_MATCH = ("match_id", "player_id", "ballchasing_id", "playlist", "duration_s", "score_team_0", "score_team_1", "result")
+_MATCH += ("is_simulated", "processed_at", "created_at")
+REPLAY = Lines(
+    "ReplayInList",
+    Matches,
+    {
+        **{name: name for name in _MATCH},
+        "board": Board,
+        "skills": Annotated[list[SkillInMatch], Field(description="The skills that are known in the match.")],
+        "has_replay": Annotated[bool, Field(description="Whether its replay was read, and not ballchasing alone.")],
+    },
+    digits={"duration_s": 1},
+)
+_RecentData: type[BaseModel] = create_model("RecentReplaysData", replays=list[REPLAY.model], next=NEXT)
+RecentReplays = answer_with("RecentReplays", _RecentData, Metadata)
+
+
+class NewestReplays(Newest):
+    """Matches, the newest first."""
+
+    playlist: Annotated[Name | None, Field(description="Only of this playlist.")] = None
+
+
+async def recent_replays(conn: Connection, asked: NewestReplays, scope: Scope) -> Made:
+    """The matches of one's accounts, the newest first, with one's scoreboard and skills in each."""
+    rows: list[dict[str, Any]] = []
+    if await are_published(conn, *RECENT_TABLES):
+        bound = {**asked.place, "players": [*accounts(asked, scope)], "playlist": asked.playlist}
+        rows = await rows_of(conn, _RECENT, bound)
+    # Of two own accounts in a match each has its line.
+    for row in rows:
+        row["place"] = f"{row['match_id']}.{row['player_id']}"
+    part, place = asked.part(rows, "created_at", "place")
+    skills = await _skills(conn, part)
+    return {"data": {"replays": [_replay(row, skills) for row in part], "next": place}}
+
+
+_RECENT = REPLAY.select("replay_data") + sql.SQL("""
+    WHERE player_id = ANY (%(players)s) AND (%(playlist)s::text IS NULL OR playlist = %(playlist)s)
+        AND (%(before_at)s::timestamptz IS NULL
+            OR (created_at, match_id || '.' || player_id) < (%(before_at)s, %(before_id)s))
+    ORDER BY created_at DESC, match_id || '.' || player_id DESC LIMIT %(limit)s
+""")
+_SKILLS = """
+    SELECT player_id, match_id, stat_type, value, rank_percentile FROM rocket_league.player_stats
+    WHERE player_id = ANY (%(players)s) AND time BETWEEN %(first)s AND %(last)s AND match_id = ANY (%(matches)s)
+        AND stat_type = ANY (%(stats)s)
+"""
+_Skills = Mapping[tuple[str, str], Sequence[dict[str, Any]]]
+
+
+async def _skills(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> _Skills:
+    """By match and account the skills that are known, as they are answered."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    if not rows:
+        return found
+    times = [row["created_at"] for row in rows]
+    bound = {"first": min(times), "last": max(times), "stats": [f"{SKILL}{skill}" for skill in SKILLS]}
+    bound |= {"players": [*{row["player_id"] for row in rows}], "matches": [row["match_id"] for row in rows]}
+    for row in await rows_of(conn, _SKILLS, bound):
+        percentile = None if row["rank_percentile"] is None else round(row["rank_percentile"], 1)
+        line = {"skill": row["stat_type"].removeprefix(SKILL), "value": round(row["value"], 3)}
+        found.setdefault((row["match_id"], row["player_id"]), []).append({**line, "percentile": percentile})
+    return found
+
+
+def _replay(row: Mapping[str, Any], skills: _Skills) -> dict[str, Any]:
+    told: Mapping[str, Any] = row["replay_data"]
+    board = {name: told.get(name) for name in Board.model_fields}
+    of_match = sorted(skills.get((row["match_id"], row["player_id"]), ()), key=lambda each: SKILLS.index(each["skill"]))
+    return REPLAY.line(
+        row,
+        board={**board, "rank": tier_words(board["rank_tier"])},
+        skills=of_match,
+        has_replay=told.get("stats_source") == "replay",
+    )

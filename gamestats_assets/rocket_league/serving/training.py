@@ -1,0 +1,489 @@
+"""What to train and what was trained: recommendations, a plan, packs, sessions, and whether it has helped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import polars as pl
+import psycopg
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.rocket_league.entered import TRAINING_SESSION
+from gamestats_assets.rocket_league.serving.context import (
+    CONTEXT_TABLES,
+    NEXT,
+    Newest,
+    Of,
+    OfPlaylist,
+    accounts,
+    choose,
+)
+from gamestats_assets.rocket_league.tables import (
+    TrainingPacks,
+    TrainingProgress,
+    TrainingRecommendations,
+    Weaknesses,
+)
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.rocket_league.tables.ops import TrainingSessions
+from gamestats_assets.rocket_league.training import FEWEST_SESSIONS, trained_by_skill
+from gamestats_assets.rocket_league.training_packs import CATEGORIES, PackSearchError, find_packs
+from gamestats_assets.rocket_league.training_packs import training_packs as training_packs_known
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
+from gamestats_assets.serving.own import Metadata, OfPlayer, Scope, SignedIn, scope_of
+from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.routes import Made, Name, Number, Page
+
+GAME = "rocket_league"
+
+
+# --------------------------------------------------------------------------- recommendations
+
+RECOMMENDATION_TABLES = (TrainingRecommendations, TrainingPacks, Weaknesses)
+_WHY = ("percentile", "percentile_low", "percentile_high", "improvement_potential", "is_weakness")
+
+
+def _of_weakness(name: str, kind: Any) -> Any:
+    return Annotated[kind | None, Field(description=f"Of the skill: {Weaknesses.columns()[name].description}")]
+
+
+RECOMMENDATION = Lines(
+    "Recommendation",
+    TrainingRecommendations,
+    {
+        **{name: name for name in ("rank", "skill", "playlist", "is_simulated", "code", "pack_name", "difficulty")},
+        "description": Annotated[str | None, Field(description="What the pack trains, in a sentence.")],
+        "creator": Annotated[str | None, Field(description="Who made the pack.")],
+        "tags": Annotated[list[str] | None, Field(description="Words that the pack is searched by.")],
+        "reason": "reason",
+        **{name: _of_weakness(name, float) for name in _WHY[:-1]},
+        "is_weakness": _of_weakness("is_weakness", bool),
+        "times_trained": "times_trained",
+    },
+    digits={"percentile": 1, "percentile_low": 1, "percentile_high": 1, "improvement_potential": 2},
+)
+_NOTE = Annotated[str | None, Field(description="Why there is nothing, where there is nothing.")]
+_RecommendationData: type[BaseModel] = create_model(
+    "RecommendationData", recommendations=list[RECOMMENDATION.model], note=_NOTE
+)
+RecommendationList = answer_with("RecommendationList", _RecommendationData, Metadata)
+
+
+async def recommendations(conn: Connection, asked: OfPlayer, scope: Scope) -> Made:
+    """The packs to train next, the most useful first, each with the reason.
+
+    `improvement_potential` is how many ranks the middle of the cohort in the skill would be worth. Nothing is
+    recommended while no skill is measured; `note` then says what it takes.
+    """
+    found: list[dict[str, Any]] = []
+    note = None
+    if await are_published(conn, *RECOMMENDATION_TABLES):
+        found = await rows_of(conn, _RECOMMENDED, {"player": scope.player})
+        if not found:
+            refused = await rows_of(conn, _REFUSED, {"player": scope.player})
+            note = next((row["reason"] for row in refused), None)
+    if not found and note is None:
+        note = "Nothing is known of you yet: upload replays of ranked matches."
+    return {"data": {"recommendations": [RECOMMENDATION.line(row) for row in found], "note": note}}
+
+
+_RECOMMENDED = RECOMMENDATION.select(
+    description="p.description",
+    creator="p.creator",
+    tags="p.tags",
+    **{name: f"w.{name}" for name in _WHY},  # type: ignore[arg-type]
+) + sql.SQL("""
+    LEFT JOIN rocket_league.training_packs p ON p.code = training_recommendations.code
+    LEFT JOIN rocket_league.weaknesses w
+        ON w.player_id = training_recommendations.player_id AND w.is_simulated = training_recommendations.is_simulated
+        AND w.playlist = training_recommendations.playlist AND w.skill = training_recommendations.skill
+    WHERE training_recommendations.player_id = %(player)s
+        -- Of simulated matches only where there are no others.
+        AND training_recommendations.is_simulated = (
+            SELECT bool_and(is_simulated) FROM rocket_league.training_recommendations WHERE player_id = %(player)s
+        )
+    ORDER BY training_recommendations.rank
+""")
+_REFUSED = """
+    SELECT reason FROM rocket_league.weaknesses WHERE player_id = %(player)s AND state = 'refused'
+    ORDER BY is_simulated, matches DESC, playlist, skill LIMIT 1
+"""
+
+
+class OfPlan(OfPlayer):
+    """A session to be planned."""
+
+    minutes: Annotated[Number, Field(ge=10, le=180, description="How long there is.")] = 45
+
+
+class PlanStep(BaseModel):
+    """A part of a session."""
+
+    step: Annotated[int, Field(description="Place in the session, from 1.")]
+    minutes: Annotated[int, Field(description="How long.")]
+    code: Annotated[str, Field(description="Training pack.")]
+    pack_name: Annotated[str, Field(description="Its name.")]
+    skill: Annotated[str, Field(description="What it trains.")]
+    difficulty: Annotated[int, Field(description="Difficulty, from 1 to 10.")]
+    reason: Annotated[str, Field(description="Why, in words.")]
+
+
+class _Plan(BaseModel):
+    minutes: Annotated[int, Field(description="How long the session is in all.")]
+    steps: list[PlanStep]
+    note: _NOTE
+
+
+Plan = answer_with("Plan", _Plan, Metadata)
+STEP_MINUTES = 15
+"""Minutes of a pack in a session that is suggested."""
+
+
+async def suggested_session(conn: Connection, asked: OfPlan, scope: Scope) -> Made:
+    """A session to train next: the first packs that are recommended, a quarter of an hour each.
+
+    What is left of the time goes to the first of them, which trains the skill that needs it most.
+    """
+    data = (await recommendations(conn, asked, scope))["data"]
+    packs = data["recommendations"][: max(asked.minutes // STEP_MINUTES, 1)]
+    left = asked.minutes - STEP_MINUTES * len(packs)
+    steps = [
+        {**{name: pack[name] for name in ("code", "pack_name", "skill", "difficulty", "reason")}, "step": place}
+        | {"minutes": STEP_MINUTES + (left if place == 1 else 0)}
+        for place, pack in enumerate(packs, 1)
+    ]
+    lines = [{name: step[name] for name in PlanStep.model_fields} for step in steps]
+    return {"data": {"minutes": asked.minutes if lines else 0, "steps": lines, "note": data["note"]}}
+
+
+# --------------------------------------------------------------------------- packs
+
+PACK_TABLES = (TrainingPacks,)
+_PACK_COLUMNS = ("code", "name", "category", "difficulty", "description", "creator", "tags")
+PACK = Lines("TrainingPack", TrainingPacks, {name: name for name in _PACK_COLUMNS})
+PackList = answer_of("PackList", {"packs": PACK.model}, counted=True)
+
+
+class SoughtPacks(Page):
+    """Which packs are sought; without anything all."""
+
+    q: Annotated[
+        Name | None,
+        Field(description="Words that are in the name, description, creator, tags or code.", examples=["backboard"]),
+    ] = None
+    category: Annotated[
+        Name | None, Field(description=f"What it trains: {', '.join(CATEGORIES)}.", examples=["saves"])
+    ] = None
+    difficulty_from: Annotated[Number, Field(ge=1, le=10, description="Lowest difficulty.")] = 1
+    difficulty_to: Annotated[Number, Field(ge=1, le=10, description="Highest difficulty.")] = 10
+    tags: Annotated[Name | None, Field(description="Tags, with commas between them; a pack has all of them.")] = None
+    code: Annotated[Name | None, Field(description="The code of a pack.")] = None
+
+
+async def training_packs(conn: Connection, asked: SoughtPacks) -> Made:
+    """Training packs by category, difficulty, tags, words or code, in the order of the catalogue.
+
+    Raises:
+        RequestValidationError: for a category that there is not, and for a difficulty that ends before it begins.
+    """
+    found: list[dict[str, Any]] = []
+    if await are_published(conn, *PACK_TABLES):
+        found = await rows_of(conn, _PACKS, [])
+    frame = pl.DataFrame(found, schema={name: TrainingPacks.schema()[name] for name in _PACK_COLUMNS})
+    if asked.code is not None:
+        frame = frame.filter(pl.col("code") == asked.code.strip().upper())
+    tags = [tag.strip() for tag in (asked.tags or "").split(",") if tag.strip()]
+    try:
+        difficulty = (asked.difficulty_from, asked.difficulty_to)
+        frame = find_packs(frame, category=asked.category, difficulty=difficulty, tags=tags, text=asked.q)
+    except PackSearchError as error:
+        name = "category" if asked.category and str(error).startswith("There is no category") else "difficulty_from"
+        raise RequestValidationError([{"type": "value_error", "loc": (name,), "msg": str(error)}]) from None
+    page = frame.slice((asked.page - 1) * asked.page_size, asked.page_size)
+    return {"data": {"packs": [PACK.line(row) for row in page.to_dicts()], "total_count": frame.height}}
+
+
+_PACKS = PACK.select() + sql.SQL(" ORDER BY category, difficulty, name, code")
+
+
+# --------------------------------------------------------------------------- sessions
+
+
+SESSION = Lines(
+    "TrainingSessionLine",
+    TrainingSessions,
+    {
+        **{name: name for name in ("training_session_id", "player_id", "code")},
+        "pack_name": Annotated[str | None, Field(description="Name of the pack, where the catalogue has it.")],
+        **{name: name for name in ("skill", "completed_at", "duration_s", "attempts", "successes")},
+    },
+)
+_SessionData: type[BaseModel] = create_model("SessionData", sessions=list[SESSION.model], next=NEXT)
+SessionList = answer_with("SessionList", _SessionData, Metadata)
+SESSION_TABLES = (TrainingPacks,)
+
+
+class NewestSessions(Newest):
+    """Sessions, the newest first."""
+
+    skill: Annotated[Name | None, Field(description="Only of this skill or category.")] = None
+
+
+async def training_sessions(conn: Connection, asked: NewestSessions, scope: Scope) -> Made:
+    """What one's accounts trained, the newest first."""
+    bound = {**asked.place, "players": [*accounts(asked, scope)], "skill": asked.skill}
+    rows, place = asked.part(await _sessions(conn, _NEWEST_SESSIONS, bound), "completed_at", "training_session_id")
+    return {"data": {"sessions": [SESSION.line(row) for row in rows], "next": place}}
+
+
+_SESSIONS = sql.SQL("SELECT {} FROM ops.training_sessions s WHERE player_id = ANY (%(players)s)").format(
+    sql.SQL(", ").join(sql.Identifier("s", column) for column in SESSION.columns.values())
+)
+_NEWEST_SESSIONS = _SESSIONS + sql.SQL("""
+    AND (%(skill)s::text IS NULL OR skill = %(skill)s)
+    AND (%(before_at)s::timestamptz IS NULL
+        OR (completed_at, training_session_id) < (%(before_at)s, %(before_id)s::bigint))
+    ORDER BY completed_at DESC, training_session_id DESC LIMIT %(limit)s
+""")
+
+
+async def _sessions(conn: Connection, query: sql.Composed, bound: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Sessions with the names of their packs."""
+    rows = await rows_of(conn, query, bound)
+    names: dict[str, str] = {}
+    if rows and await are_published(conn, TrainingPacks):
+        codes = [[row["code"] for row in rows]]
+        named = await rows_of(conn, "SELECT code, name FROM rocket_league.training_packs WHERE code = ANY (%s)", codes)
+        names = {row["code"]: row["name"] for row in named}
+    return [{**row, "pack_name": names.get(row["code"] or "")} for row in rows]
+
+
+# --------------------------------------------------------------------------- progress
+
+PROGRESS_TABLES = (*CONTEXT_TABLES, TrainingProgress)
+
+
+class TrainedWeek(BaseModel):
+    """What was trained of a skill in a week."""
+
+    week: Annotated[date, Field(description="Its Monday, UTC.")]
+    sessions: Annotated[int, Field(description="Training sessions.")]
+    minutes: Annotated[float, Field(description="Time trained.")]
+    attempts: Annotated[int, Field(description="Attempts in sessions that counted both attempts and successes.")]
+    success_share: Annotated[float | None, Field(description="Share of them that succeeded.")]
+
+
+_EFFECT = ("state", "reason", "matches_before", "matches_since", "skill_before", "skill_since", "change")
+_EFFECT += ("change_low", "change_high", "has_helped")
+EFFECT = Lines(
+    "TrainingEffect",
+    TrainingProgress,
+    {name: name for name in _EFFECT},
+    digits=dict.fromkeys(("skill_before", "skill_since", "change", "change_low", "change_high"), 3),
+)
+_TRAINED_FIELDS: dict[str, Any] = {
+    "skill": Annotated[str, Field(description="Skill, or another category of packs.")],
+    "sessions": Annotated[int, Field(description="Training sessions.")],
+    "minutes": Annotated[float, Field(description="Time trained.")],
+    "success_share": Annotated[
+        float | None, Field(description="Share of attempts that succeeded, where both were counted.")
+    ],
+    "improvement_score": Annotated[
+        float | None,
+        Field(
+            description="Success share of the last third of the sessions less that of the first third; null below "
+            f"{FEWEST_SESSIONS} sessions with attempts."
+        ),
+    ],
+    "first_session_at": Annotated[datetime, Field(description="First session.")],
+    "last_session_at": Annotated[datetime, Field(description="Last session.")],
+    "effect": Annotated[
+        EFFECT.model | None,
+        Field(description="The skill in matches of the playlist before the first session and since, as made last."),
+    ],
+    "weeks": list[TrainedWeek],
+}
+Trained: type[BaseModel] = create_model("TrainedSkill", **_TRAINED_FIELDS)
+_ProgressData: type[BaseModel] = create_model("TrainingProgressData", of=Of, skills=list[Trained])
+Progress = answer_with("TrainingProgressAnswer", _ProgressData, Metadata)
+
+
+async def training_progress(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
+    """What was trained of each skill week by week, and the skill in matches before and since, with its 90% interval.
+
+    A difference is no proof that training caused it: form and rank move, too. Below five matches on either side the
+    change is refused, and `reason` says how many there are.
+    """
+    chosen = await choose(conn, asked.playlist, scope)
+    rows = await rows_of(conn, _SESSIONS, {"players": [scope.player]})
+    effects: dict[str, dict[str, Any]] = {}
+    if rows and chosen.played and await are_published(conn, *PROGRESS_TABLES):
+        effects = {row["skill"]: EFFECT.line(row) for row in await rows_of(conn, _EFFECTS, chosen.bound)}
+    by_skill: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_skill.setdefault(row["skill"], []).append(row)
+    scores = improvement_scores(rows)
+    order = sorted(by_skill, key=lambda skill: (SKILLS.index(skill) if skill in SKILLS else len(SKILLS), skill))
+    lines = [_trained(skill, by_skill[skill], scores.get(skill), effects.get(skill)) for skill in order]
+    return {"data": {"of": chosen.told, "skills": lines}}
+
+
+_EFFECTS = EFFECT.select("skill") + sql.SQL("""
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
+""")
+
+
+def _trained(
+    skill: str, rows: Sequence[Mapping[str, Any]], score: float | None, effect: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    weeks: dict[date, list[Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["completed_at"]):
+        day: date = row["completed_at"].date()
+        weeks.setdefault(date.fromordinal(day.toordinal() - day.weekday()), []).append(row)
+    whole, times = _sums(rows), [row["completed_at"] for row in rows]
+    told = {"skill": skill, "sessions": whole["sessions"], "minutes": whole["minutes"]}
+    told |= {"success_share": whole["success_share"], "improvement_score": None if score is None else round(score, 4)}
+    told |= {"first_session_at": min(times), "last_session_at": max(times), "effect": effect}
+    return {**told, "weeks": [{"week": week, **_sums(of_week)} for week, of_week in weeks.items()]}
+
+
+def _sums(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    rows = [*rows]
+    counted = [row for row in rows if row["attempts"] and row["successes"] is not None]
+    attempts = sum(row["attempts"] for row in counted)
+    share = round(sum(row["successes"] for row in counted) / attempts, 4) if attempts else None
+    minutes = round(sum(row["duration_s"] for row in rows) / 60, 1)
+    return {"sessions": len(rows), "minutes": minutes, "attempts": attempts, "success_share": share}
+
+
+def improvement_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """The improvement score of each skill, by one account's sessions, as `training_progress` has it."""
+    columns = TrainingSessions.schema()
+    frame = pl.LazyFrame([{name: row[name] for name in columns} for row in rows], schema=columns)
+    return dict(trained_by_skill(frame).select("skill", "improvement_score").collect().iter_rows())
+
+
+# --------------------------------------------------------------------------- acts
+
+acts = APIRouter(prefix="/training", tags=["training"], dependencies=[Depends(only_known)])
+
+
+class SessionGiven(BaseModel):
+    """What was trained."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[
+        str | None, Field(max_length=50, description="Code of the training pack.", examples=["5CCE-FB29-7B05-A0B1"])
+    ] = None
+    skill: Annotated[
+        str | None, Field(max_length=50, description=f"Where no pack tells it: {', '.join(CATEGORIES)}.")
+    ] = None
+    duration_s: Annotated[int, Field(ge=1, le=86_400, description="How long, in seconds.", examples=[1200])]
+    attempts: Annotated[int | None, Field(ge=0, le=1_000_000, description="Attempts.", examples=[60])] = None
+    successes: Annotated[int | None, Field(ge=0, description="Successes among them.", examples=[36])] = None
+    completed_at: Annotated[datetime | None, Field(description="When it was over; now without it.")] = None
+
+
+class SessionChanged(SessionGiven):
+    """What of a session is otherwise."""
+
+    duration_s: Annotated[int | None, Field(ge=1, le=86_400, description="How long, in seconds.")] = None  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
+
+
+_LOGGED_FIELDS: dict[str, Any] = {
+    "improvement_score": Annotated[
+        float | None,
+        Field(description="Of the skill: success share of the last third of its sessions less that of the first."),
+    ],
+    "note": Annotated[str, Field(description="What the score rests on, or what it takes.")],
+}
+Logged: type[BaseModel] = create_model("LoggedSession", __base__=SESSION.model, **_LOGGED_FIELDS)
+_LoggedAnswer: type[BaseModel] = create_model("LoggedSessionAnswer", data=Logged)
+
+
+async def own_account(request: Request, person: SignedIn, player: Name | None = None) -> str:
+    """One of the person's own accounts: the one that is asked for, or the main one; a dependency.
+
+    Raises:
+        ProblemError: 404 where it is not the person's.
+    """
+    scope = await scope_of(request, person, GAME, player)
+    if scope.player is None or not scope.is_own:
+        raise ProblemError(404, f"You have no account {player}.")
+    return scope.player
+
+
+OwnAccount = Annotated[str, Depends(own_account)]
+
+
+@acts.post("/sessions", status_code=201, responses={201: {"model": _LoggedAnswer}}, summary="Log a training session")
+def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Response:
+    """Log what was trained: a pack of the catalogue, whose skill is known, or a skill in free play.
+
+    The answer has the improvement score of the skill, once it has enough sessions with attempts and successes.
+    """
+    with entry_problems(), request.state.writing() as conn:
+        refuse_untracked(conn, player)
+        done = TRAINING_SESSION.add(conn, player, **given.model_dump(exclude_none=True))
+        told = _logged(conn, done.row)
+    return answer({"data": told}, 201)
+
+
+@acts.patch("/sessions/{training_session_id}", responses={200: {"model": _LoggedAnswer}}, summary="Correct a session")
+def correct_session(request: Request, person: SignedIn, training_session_id: int, given: SessionChanged) -> Response:
+    """Correct what was logged; what is not given stays, and what is null is taken away."""
+    with entry_problems(), request.state.writing() as conn:
+        row = _own_session(conn, training_session_id)
+        TRAINING_SESSION.change_row(conn, row, **given.model_dump(exclude_unset=True))
+        told = _logged(conn, _own_session(conn, training_session_id))
+    return answer({"data": told})
+
+
+@acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session")
+def take_back_session(request: Request, person: SignedIn, training_session_id: int) -> None:
+    """Take back a session that was logged by mistake."""
+    with entry_problems(), request.state.writing() as conn:
+        TRAINING_SESSION.remove_row(conn, _own_session(conn, training_session_id))
+
+
+def _own_session(conn: psycopg.Connection, number: int) -> ops.Row:
+    # PostgreSQL shows the person's own alone.
+    rows = TRAINING_SESSION.rows(conn, training_session_id=number)
+    if not rows:
+        raise ProblemError(404, f"You have no training session numbered {number}.")
+    return rows[0]
+
+
+def _logged(conn: psycopg.Connection, row: ops.Row) -> dict[str, Any]:
+    of_skill = TRAINING_SESSION.rows(conn, player_id=row["player_id"], skill=row["skill"])
+    score = improvement_scores(of_skill).get(row["skill"])
+    counted = sum(bool(each["attempts"]) and each["successes"] is not None for each in of_skill)
+    known = f"{counted} of {len(of_skill)} sessions of {row['skill']} counted attempts and successes"
+    note = f"{known}." if score is not None else f"{known}; a score takes {FEWEST_SESSIONS}."
+    if row["skill"] not in SKILLS:
+        note = f"{row['skill']} is no skill that is measured in matches, so it has no score."
+    names = training_packs_known().filter(pl.col("code") == row["code"]).get_column("name").to_list()
+    told = {"pack_name": names[0] if names else None, "improvement_score": score, "note": note}
+    found = {**row, **told}
+    return {name: found[name] for name in Logged.model_fields}
+
+
+def refuse_untracked(conn: psycopg.Connection, player: str) -> None:
+    """Refuse to enter things of an account of which nothing may be made yet.
+
+    Raises:
+        ProblemError: 409 that tells what to do.
+    """
+    if not ops.rows(conn, "SELECT 1 FROM ops.rl_players WHERE player_id = %s", [player]):
+        detail = f"{player} has not agreed to the analysis yet: agree first, in your settings or at /users/consents."
+        raise ProblemError(409, detail)

@@ -1,0 +1,329 @@
+"""What a player of Rocket League is answered: skills, progress, rank, comparison, training, matches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from statistics import NormalDist
+from typing import Any
+
+import httpx
+import pytest
+
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.serving.admin_examples import acts_done
+from gamestats_assets_tests.serving.examples import TRAINED
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.trainer import (
+    ANN,
+    ANNS_OTHER,
+    BOB,
+    DOUBLES,
+    DUELS,
+    FIRST,
+    LAST,
+    MATCHES,
+    PACK,
+    began,
+    link,
+    publish_trainer,
+    saves,
+    train,
+    trained_by,
+)
+from gamestats_assets_tests.serving.trainer_examples import ACTS
+
+ROOT = "/api/v1"
+Z = NormalDist().inv_cdf(0.95)
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str, ops_template: str) -> Iterator[str]:
+    with database(postgres_url, ops_template) as found:
+        publish_trainer(found)
+        link(found, "ann", ANN, ANNS_OTHER)
+        link(found, "bob", BOB)
+        link(found, "new", "steam_76561190000000009")
+        counted = [(10, 5), (10, 6), (10, 9)]
+        train(
+            found,
+            ANN,
+            *(
+                {"code": PACK, "duration_s": 1200, "attempts": attempts, "successes": done}
+                | {"completed_at": FIRST + timedelta(days=7 * week)}
+                for week, (attempts, done) in enumerate(counted)
+            ),
+        )
+        train(found, BOB, {"skill": "saves", "duration_s": 60, "completed_at": FIRST})
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(url: str) -> Iterator[httpx.Client]:
+    with served(url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ann(site: httpx.Client, url: str) -> Iterator[httpx.Client]:
+    with closing(browser_of(site, url, "ann")) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def new(site: httpx.Client, url: str) -> Iterator[httpx.Client]:
+    """Somebody of whom nothing is known yet."""
+    with closing(browser_of(site, url, "new")) as browser:
+        yield browser
+
+
+def data(browser: httpx.Client, path: str, **asked: Any) -> dict[str, Any]:
+    answer = browser.get(f"{ROOT}{path}", params=asked)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+def test_examples_are_what_is_answered(postgres_url: str, ops_template: str) -> None:
+    """To write them anew: python -m gamestats_assets_tests.serving.examples"""
+    with database(postgres_url, ops_template) as own, served(own) as client, closing(trained_by(client, own)) as ann:
+        done, written = acts_done(ann, ACTS), json.loads(TRAINED.read_bytes())
+    assert done == {of: written.get(of) for of in done}
+
+
+# --------------------------------------------------------------------------- analytics
+
+
+def test_skills_are_told_with_where_they_are_in_the_cohort(ann: httpx.Client) -> None:
+    found = data(ann, "/analytics/weaknesses")
+    of = found["of"]
+    assert (of["player_id"], of["playlist"], of["matches"], of["rank"]) == (ANN, DOUBLES, MATCHES, "Champion I")
+    assert [(each["playlist"], each["matches"]) for each in of["playlists"]] == [(DOUBLES, MATCHES), (DUELS, 3)]
+    skills = {each["skill"]: each for each in found["skills"]}
+    assert [*skills] == ["aerials", "saves", "positioning", "rotation", "shooting"]
+    weak = skills["saves"]
+    assert (weak["score"], weak["percentile"], weak["is_weakness"]) == (-1.5, 6.7, True)
+    assert (weak["improvement_potential"], weak["cohort_players"], weak["evidence"]) == (0.46, 120, "Shows saves.")
+    among = weak["distribution"]
+    assert (among["from_tier"], among["to_tier"], among["players"]) == (15, 17, 120)
+    # The cohort's 0.9 is 0.8 above its mean of 0.1, which is two of its deviations.
+    assert (among["p95"], among["p50"], among["own"]) == (2.0, 0.0, -1.5)
+    assert (among["own_low"], among["own_high"]) == pytest.approx((-2.0, -1.0), abs=0.01)
+    refused = skills["rotation"]
+    assert (refused["state"], refused["reason"], refused["score"]) == ("refused", "Nothing is known.", None)
+    assert refused["distribution"] is None
+
+
+def test_too_few_matches_are_told_with_how_many_it_takes(ann: httpx.Client) -> None:
+    [saves_in_duels] = data(ann, "/analytics/weaknesses", playlist=DUELS)["skills"]
+    assert saves_in_duels["reason"] == "3 matches with figures for saves are known; 5 are needed."
+    prediction = data(ann, "/analytics/rank-prediction", playlist=DUELS)
+    assert prediction["prediction"]["reason"].endswith("a prediction needs 10.")
+    assert (prediction["prediction"]["predicted_tier"], prediction["model"]) == (None, None)
+
+
+@pytest.mark.parametrize("path", ["weaknesses", "progress", "rank-prediction", "comparison"])
+def test_of_whom_nothing_is_known_nothing_is_told_but_why(new: httpx.Client, path: str) -> None:
+    found = data(new, f"/analytics/{path}")
+    assert found["of"]["note"] == "No match of steam_76561190000000009 is known yet: upload a replay."
+    assert not any(value for name, value in found.items() if name != "of")
+
+
+def test_a_playlist_that_is_not_played_is_told_so(ann: httpx.Client) -> None:
+    of = data(ann, "/analytics/progress", playlist="ranked-hoops")["of"]
+    assert (of["note"], of["matches"]) == (f"No match of {ANN} in ranked-hoops is known yet.", 0)
+
+
+def test_the_predicted_rank_comes_with_its_model_and_what_drives_it(ann: httpx.Client) -> None:
+    found = data(ann, "/analytics/rank-prediction")
+    told = found["prediction"]
+    assert (told["predicted_tier"], told["predicted_rank"], told["known_rank"]) == (15.62, "Champion I", "Champion I")
+    assert (told["predicted_tier_low"], told["predicted_tier_high"]) == (14.1, 17.2)
+    assert (told["expected_change_tiers"], told["horizon_days"]) == (0.31, 30)
+    assert (told["change_note"], len(told["drivers"])) == ("Form: twelve matches.", 1)
+    assert (found["model"]["version"], found["model"]["mean_error_tiers"]) == (3, 1.234)
+
+
+def test_progress_is_the_mean_of_each_week_with_its_interval(ann: httpx.Client) -> None:
+    [course] = data(ann, "/analytics/progress", stat="save_share")["stats"]
+    weeks = {}
+    for number in range(MATCHES):
+        at = began(number)
+        weeks.setdefault((at - timedelta(days=at.weekday())).date().isoformat(), []).append(saves(number))
+    assert [(week["week"], week["matches"]) for week in course["weeks"]] == [(w, len(v)) for w, v in weeks.items()]
+    for week in course["weeks"]:
+        values = weeks[week["week"]]
+        mean, reach = sum(values) / len(values), Z * 0.06 / len(values) ** 0.5
+        assert (week["mean"], week["low"], week["high"]) == pytest.approx((mean, mean - reach, mean + reach), abs=1e-4)
+    assert (course["unit"], course["more_is_better"], course["cohort_mean"]) == ("share", True, 0.3)
+    assert course["percentile"] == pytest.approx(sum(5.0 * number for number in range(MATCHES)) / MATCHES, abs=0.05)
+
+
+def test_a_trend_is_a_straight_line_through_the_matches_with_its_interval(ann: httpx.Client) -> None:
+    trend = data(ann, "/analytics/progress", stat="save_share")["stats"][0]["trend"]
+    days = [(began(number) - FIRST) / timedelta(days=1) for number in range(MATCHES)]
+    values = [saves(number) for number in range(MATCHES)]
+    middle, mean = sum(days) / MATCHES, sum(values) / MATCHES
+    squares = sum((day - middle) ** 2 for day in days)
+    slope = sum((day - middle) * (value - mean) for day, value in zip(days, values, strict=True)) / squares
+    reach = Z * 0.06 / squares**0.5
+    expected = (30 * slope, 30 * (slope - reach), 30 * (slope + reach))
+    assert (trend["change"], trend["low"], trend["high"]) == pytest.approx(expected, abs=1e-4)
+    assert (trend["state"], trend["days"], trend["is_beyond_chance"]) == ("measured", 30, True)
+    [few] = data(ann, "/analytics/progress", stat="save_share", to="2026-09-04")["stats"]
+    assert few["trend"]["reason"] == "Not enough matches yet: 4 of 10 in which it is known."
+    assert (few["matches"], few["trend"]["change"]) == (4, None)
+
+
+def test_progress_is_asked_for_by_a_skill_or_of_all_skills(ann: httpx.Client) -> None:
+    assert [each["stat_type"] for each in data(ann, "/analytics/progress")["stats"]] == ["skill_saves"]
+    of_saves = data(ann, "/analytics/progress", skill="saves")["stats"]
+    assert [each["stat_type"] for each in of_saves] == ["skill_saves", "save_share"]
+    # No cohort knows it, and the matches are all alike.
+    boost = data(ann, "/analytics/progress", stat="avg_boost")["stats"][0]
+    assert (boost["weeks"][0]["low"], boost["trend"]["state"], boost["cohort_mean"]) == (None, "refused", None)
+    assert ann.get(f"{ROOT}/analytics/progress", params={"stat": "luck"}).status_code == 404
+    both = ann.get(f"{ROOT}/analytics/progress", params={"stat": "save_share", "skill": "saves"})
+    assert both.status_code == 422
+
+
+def test_comparison_is_with_the_rank_with_similar_players_and_with_the_own_past(ann: httpx.Client) -> None:
+    found = data(ann, "/analytics/comparison")
+    stats = {each["stat_type"]: each for each in found["stats"]}
+    assert [*stats] == ["skill_saves", "save_share", "avg_boost"]
+    own = sum(saves(number) for number in range(MATCHES)) / MATCHES
+    told = stats["save_share"]
+    assert (told["own"], told["median"], told["players"], told["matches"]) == (pytest.approx(own), 0.301, 120, MATCHES)
+    assert (stats["avg_boost"]["median"], stats["avg_boost"]["percentile"]) == (None, None)
+    assert [(each["of_next_rank"], each["other_rank"]) for each in found["nearest"]] == [
+        (False, "Champion I"),
+        (True, "Champion II"),
+    ]
+    assert BOB not in str(found["nearest"]), "others are not named"
+    past = {each["stat_type"]: each for each in found["past"]}["save_share"]
+    # Of the last 30 days are the four matches of October.
+    assert (past["matches_before"], past["matches_since"], past["state"]) == (8, 4, "refused")
+    assert past["reason"].startswith("Not enough matches yet: 4 of the last 30 days and 8 before")
+
+
+def test_nobody_is_answered_of_somebody_else(ann: httpx.Client) -> None:
+    for path in ("analytics/weaknesses", "analytics/comparison", "training/recommendations", "replays/recent"):
+        assert ann.get(f"{ROOT}/{path}", params={"player": BOB}).status_code == 404
+
+
+# --------------------------------------------------------------------------- training
+
+
+def test_recommendations_say_why_and_what_the_pack_is(ann: httpx.Client, new: httpx.Client) -> None:
+    [told] = data(ann, "/training/recommendations")["recommendations"]
+    assert (told["code"], told["skill"], told["reason"]) == (PACK, "saves", "A weakness: saves.")
+    assert (told["percentile"], told["improvement_potential"], told["is_weakness"]) == (6.7, 0.46, True)
+    assert told["description"]
+    nothing = data(new, "/training/recommendations")
+    assert nothing == {"recommendations": [], "note": "Nothing is known of you yet: upload replays of ranked matches."}
+
+
+def test_a_suggested_session_fills_the_time_there_is(ann: httpx.Client) -> None:
+    plan = data(ann, "/training/suggested", minutes=40)
+    assert [(step["step"], step["minutes"], step["code"]) for step in plan["steps"]] == [(1, 40, PACK)]
+
+
+def test_packs_are_searched_by_anybody(site: httpx.Client) -> None:
+    found = data(site, "/training/packs", category="saves", difficulty_from=5, page_size=3)
+    assert len(found["packs"]) == 3
+    assert all(each["category"] == "saves" and each["difficulty"] >= 5 for each in found["packs"])
+    assert [each["code"] for each in data(site, "/training/packs", code=PACK.lower())["packs"]] == [PACK]
+    wrong = site.get(f"{ROOT}/training/packs", params={"category": "save"})
+    assert (wrong.status_code, "Did you mean saves?" in wrong.text) == (422, True)
+
+
+def test_progress_of_training_is_by_skill_and_week(ann: httpx.Client) -> None:
+    [told] = data(ann, "/training/progress")["skills"]
+    assert (told["skill"], told["sessions"], told["minutes"], told["success_share"]) == ("saves", 3, 60, 0.6667)
+    # The last of three sessions less the first.
+    assert told["improvement_score"] == pytest.approx(0.9 - 0.5)
+    assert [(week["week"], week["minutes"], week["success_share"]) for week in told["weeks"]] == [
+        ("2026-08-31", 20, 0.5),
+        ("2026-09-07", 20, 0.6),
+        ("2026-09-14", 20, 0.9),
+    ]
+    effect = told["effect"]
+    assert (effect["change"], effect["change_low"], effect["change_high"]) == (0.5, 0.1, 0.9)
+    assert effect["has_helped"] is True
+
+
+def test_a_session_is_logged_corrected_and_taken_back(ann: httpx.Client) -> None:
+    given = {"code": PACK, "duration_s": 600, "attempts": 10, "successes": 10}
+    logged = ann.post(f"{ROOT}/training/sessions", json=given)
+    assert logged.status_code == 201, logged.text
+    told = logged.json()["data"]
+    assert (told["player_id"], told["skill"], told["note"]) == (
+        ANN,
+        "saves",
+        "4 of 4 sessions of saves counted attempts and successes.",
+    )
+    assert told["improvement_score"] == pytest.approx(1.0 - 0.5)
+    number = told["training_session_id"]
+    corrected = ann.patch(f"{ROOT}/training/sessions/{number}", json={"successes": 4})
+    assert corrected.json()["data"]["improvement_score"] == pytest.approx(0.4 - 0.5)
+    assert data(ann, "/training/sessions")["sessions"][0]["successes"] == 4
+    assert ann.delete(f"{ROOT}/training/sessions/{number}").status_code == 204
+    assert ann.delete(f"{ROOT}/training/sessions/{number}").status_code == 404
+    too_many = ann.post(f"{ROOT}/training/sessions", json={**given, "successes": 11})
+    assert (too_many.status_code, too_many.json()["errors"][0]["name"]) == (422, "successes")
+
+
+def test_a_session_of_somebody_else_is_not_there(ann: httpx.Client, site: httpx.Client, url: str) -> None:
+    with closing(browser_of(site, url, "bob")) as bob:
+        [session] = data(bob, "/training/sessions")["sessions"]
+    path = f"{ROOT}/training/sessions/{session['training_session_id']}"
+    assert ann.delete(path).status_code == 404
+    assert ann.patch(path, json={"duration_s": 5}).status_code == 404
+    given = {"skill": "saves", "duration_s": 5}
+    assert ann.post(f"{ROOT}/training/sessions", params={"player": BOB}, json=given).status_code == 404
+    assert (
+        ann.post(f"{ROOT}/training/sessions", params={"player": ANNS_OTHER}, json={"duration_s": 5}).status_code == 422
+    )
+
+
+# --------------------------------------------------------------------------- matches
+
+
+def test_recent_replays_are_of_all_own_accounts_the_newest_first(ann: httpx.Client) -> None:
+    found = data(ann, "/replays/recent", limit=100)
+    assert found["next"] is None
+    times = [each["created_at"] for each in found["replays"]]
+    assert times == sorted(times, reverse=True)
+    assert len(times) == MATCHES + 3 + 1
+    newest = found["replays"][0]
+    assert (newest["match_id"], newest["result"], newest["duration_s"]) == (LAST, "win", 330.0)
+    assert (newest["board"]["goals"], newest["board"]["rank"], newest["has_replay"]) == (3, "Champion I", True)
+    [skill] = newest["skills"]
+    assert (skill["skill"], skill["percentile"]) == ("saves", 5.0 * (MATCHES - 1))
+    of_other = data(ann, "/replays/recent", player=ANNS_OTHER)["replays"]
+    assert [each["player_id"] for each in of_other] == [ANNS_OTHER]
+    in_duels = data(ann, "/replays/recent", playlist=DUELS)["replays"]
+    assert {each["playlist"] for each in in_duels} == {DUELS}
+
+
+def test_pages_of_a_list_do_not_shift_when_something_new_comes(ann: httpx.Client, url: str) -> None:
+    first = data(ann, "/training/sessions", limit=2)
+    train(url, ANN, {"code": PACK, "duration_s": 60})
+    rest = data(ann, "/training/sessions", limit=2, before=first["next"])
+    assert [each["completed_at"] for each in rest["sessions"]] == [f"{FIRST:%Y-%m-%dT%H:%M:%SZ}"]
+    assert rest["next"] is None
+    assert ann.get(f"{ROOT}/training/sessions", params={"before": "2026-13-01"}).status_code == 422
+
+
+def test_pages_of_replays_are_the_whole_list(ann: httpx.Client) -> None:
+    whole = [each["match_id"] for each in data(ann, "/replays/recent", limit=100)["replays"]]
+    found, place = [], {}
+    while True:
+        page = data(ann, "/replays/recent", limit=5, **place)
+        found += [each["match_id"] for each in page["replays"]]
+        if page["next"] is None:
+            break
+        place = {"before": page["next"]}
+    assert found == whole

@@ -1,0 +1,22 @@
+"""Examples of what players of Rocket League ask: one of each operation, by Ann of `trainer`, in this order."""
+
+from __future__ import annotations
+
+from gamestats_assets_tests.serving.admin_examples import Act
+from gamestats_assets_tests.serving.trainer import DOUBLES, FIRST, PACK
+
+_SESSION = {"code": PACK, "duration_s": 1200, "attempts": 60, "successes": 36, "completed_at": FIRST.isoformat()}
+ACTS: tuple[Act, ...] = (
+    Act("GET", "/replays/recent", query={"limit": 1}),
+    Act("POST", "/training/sessions", body=_SESSION),
+    Act("PATCH", "/training/sessions/{training_session_id}", 1, {"successes": 40}),
+    Act("GET", "/training/sessions"),
+    Act("GET", "/training/progress"),
+    Act("GET", "/training/recommendations"),
+    Act("GET", "/training/suggested", query={"minutes": 45}),
+    Act("GET", "/training/packs", query={"category": "saves", "difficulty_from": 8, "page_size": 2}),
+    Act("GET", "/analytics/weaknesses"),
+    Act("GET", "/analytics/progress", query={"stat": "save_share", "playlist": DOUBLES}),
+    Act("GET", "/analytics/rank-prediction"),
+    Act("GET", "/analytics/comparison"),
+)
