@@ -48,6 +48,8 @@ class SignInProvider(BaseModel):
         issuer: who vouches for the accounts: the address of an OpenID Connect provider, without its `/.well-known/...`.
         client_id: as the provider knows gamestats. Without it the provider is Steam, or another one of OpenID 2.0.
         scope: what is asked for.
+        platform: of games whose accounts these are, such as `steam` or `epic`: whoever signs in has those players.
+            Accounts of Steam itself are of `steam`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -57,6 +59,7 @@ class SignInProvider(BaseModel):
     issuer: str = Field(default="https://steamcommunity.com/openid", pattern=r"^https?://[^?#\s]+$")
     client_id: str | None = None
     scope: str = "openid profile"
+    platform: str | None = Field(default=None, pattern=r"^[a-z0-9]{1,20}$")
 
     def model_post_init(self, context: Any) -> None:
         """Refuse a provider that could be listened to on its way."""

@@ -90,3 +90,20 @@ def test_the_last_admin_goes_only_on_purpose(admin: Admin) -> None:
     assert all(by_login for _, by_login, _ in log)
     assert log[5][2] == {"roles": ["admin"]}
     assert "kim" not in str(log)
+
+
+def test_a_player_is_linked_to_one_user_and_taken_back(admin: Admin) -> None:
+    admin.does("user", "add", "alice")
+    admin.does("user", "add", "kim")
+    assert "/sign-in/link?token=" in admin.does("user", "link", "alice", "--player", "steam:76561190000000001")
+    assert "unchanged" in admin.does("user", "player", "alice", "steam:76561190000000001")
+    assert "linked to another user already" in admin.fails("user", "player", "kim", "steam_76561190000000001")
+    assert "no platform" in admin.fails("user", "player", "kim", "gamecube:1")
+    [player] = admin.lists("rocket-league", "players")
+    assert (player["player_id"], player["username"], player["consented_at"]) == (
+        "steam_76561190000000001",
+        "alice",
+        None,
+    )
+    assert "removed" in admin.does("user", "player", "alice", "steam:76561190000000001", "--take")
+    assert "created" in admin.does("user", "player", "kim", "steam:76561190000000001")

@@ -70,6 +70,10 @@ def link(
             show_default=False,
         ),
     ] = None,
+    player: Annotated[
+        str | None,
+        typer.Option("--player", metavar="PLAYER", help="Link this player first: see `player`.", show_default=False),
+    ] = None,
 ) -> None:
     """Print an address that signs a user in once, within 15 minutes.
 
@@ -79,6 +83,7 @@ def link(
 
         gamestats user link alice
         gamestats user link alice --at http://127.0.0.1:8080
+        gamestats user link alice --player steam:76561190000000001
     """
     from gamestats_assets.cli.up import running_instance
     from gamestats_assets.serving import sessions, users
@@ -88,6 +93,8 @@ def link(
 
     def work(conn: psycopg.Connection) -> str:
         row = users.find_user(conn, name)
+        if player is not None:
+            _have(conn, row["user_id"], player)
         audit(conn, person(), "user.link", f"user {row['user_id']}")
         return sessions.make_link(conn, row["user_id"])
 
@@ -97,6 +104,46 @@ def link(
     served = here.url if here else address("127.0.0.1", 8000)
     say(link_address(at or settings.public_url or served, token))
     say("It works once, within 15 minutes.", console=err())
+
+
+@app.command("player")
+def player(
+    name: Name,
+    player: Annotated[str, typer.Argument(metavar="PLAYER", help="Platform and account: steam:76561190000000001.")],
+    take: Annotated[bool, typer.Option("--take", help="Take the player back.")] = False,
+) -> None:
+    """Link a Rocket League player to a user, whose pages are then about that player, or take it back.
+
+    A player is linked to one user at most. Linking tracks the player, but allows nothing: the user does, in the
+    settings; or see `gamestats rocket-league track --consent`. Taking back ends what was allowed.
+
+    Examples:
+
+        gamestats user player alice steam:76561190000000001
+        gamestats user player alice steam:76561190000000001 --take
+    """
+    from gamestats_assets.serving import users
+
+    did = in_transaction(lambda conn: _have(conn, users.find_user(conn, name)["user_id"], player, take=take))
+    outcome = ("removed" if take else "created") if did else "unchanged"
+    say(f"{outcome:<10}player {player} of {name}", "green" if did else "")
+
+
+def _have(conn: psycopg.Connection, user_id: int, player: str, *, take: bool = False) -> bool:
+    """Have a player be a user's or not any more; whether that is new."""
+    from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
+    from gamestats_assets.serving import players
+    from gamestats_assets.serving.audit import audit
+
+    accounts = ROCKET_LEAGUE.accounts
+    assert accounts is not None
+    player_id = accounts.player_id(player)
+    change = players.unlink_player if take else players.link_player
+    did = change(conn, ROCKET_LEAGUE, user_id, player_id, "command_line")
+    if did:
+        act = "player.take" if take else "player.link"
+        audit(conn, person(), act, f"user {user_id}", after={"game": ROCKET_LEAGUE.name, "player": player_id})
+    return did
 
 
 @app.command("role")

@@ -84,6 +84,22 @@ def _account(player: str) -> str:
     return re.split("[:_]", player.strip(), maxsplit=1)[1].strip()
 
 
+def account_id(player: str) -> str:
+    """The id of an account that can be tracked, as people write it.
+
+    Raises:
+        EntryError: when it is none.
+    """
+    try:
+        player_id = parse_player_id(player)
+    except PlayerIdError as error:
+        raise EntryError(str(error), "player") from None
+    if player_id.startswith("steam_") and not _STEAM.fullmatch(player_id):
+        told = f"{player} is no account of Steam: these have 17 digits, 7656119 or 7656120 first."
+        raise EntryError(told, "player")
+    return player_id
+
+
 class Player(Thing):
     """A tracked player. One who was untracked is looked for again when nothing is given, or days, or consent."""
 
@@ -185,13 +201,7 @@ class Player(Thing):
     def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
         """See `Thing.place`."""
         player = names["player"]
-        try:
-            player_id = parse_player_id(player)
-        except PlayerIdError as error:
-            raise EntryError(str(error), "player") from None
-        if player_id.startswith("steam_") and not _STEAM.fullmatch(player_id):
-            told = f"{player} is no account of Steam: these have 17 digits, 7656119 or 7656120 first."
-            raise EntryError(told, "player")
+        player_id = account_id(player)
         row = {"player_id": player_id, "username": player_id, "account": _account(player)}
         return row, row
 

@@ -15,7 +15,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.ops import known_revisions
-from gamestats_assets.serving import account, account_page, admin_people, sign_in
+from gamestats_assets.serving import account, account_page, admin_people, admin_players, linking, sign_in
 from gamestats_assets.serving.answers import Answers, AtOnce, connections
 from gamestats_assets.serving.bundle import Bundle
 from gamestats_assets.serving.dagster import dagster_router
@@ -92,9 +92,9 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
             app.include_router(router, prefix="/api/v1")
         for router in game.pages:
             app.include_router(router, include_in_schema=False)
-    app.include_router(account.router, prefix="/api/v1")
-    app.include_router(admin_people.api, prefix="/api/v1")
-    for router in (sign_in.router, account_page.router, admin_people.pages, home):
+    for router in (account.router, linking.router, admin_people.api, admin_players.api):
+        app.include_router(router, prefix="/api/v1")
+    for router in (sign_in.router, account_page.router, admin_people.pages, admin_players.pages, home):
         app.include_router(router)
     app.include_router(bundle.router(), dependencies=[Depends(anybody)])
     app.include_router(dagster_router(settings.dagster_socket))

@@ -30,7 +30,7 @@ by `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, and by `Retry
 Fields may be added to answers at any time; what is there keeps its name and its meaning under `/api/v1`. A route that
 is to go says so by the headers `Deprecation` and `Sunset` half a year before. [A page]({DOCS}) shows all of them.
 """
-SIGNED_IN: Mapping[str, Any] = {"security": [{"browser": []}, {"program": []}]}
+SIGNED_IN: dict[str, Any] = {"security": [{"browser": []}, {"program": []}]}
 """What is said of an operation that is for who is signed in."""
 _SCHEMES = {
     "browser": {"type": "apiKey", "in": "cookie", "name": "gamestats_session"},

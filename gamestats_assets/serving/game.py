@@ -7,9 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import LiteralString
 
+import psycopg
 from fastapi import APIRouter
 
 from gamestats_assets.lakehouse.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerAccounts:
+    """The accounts by which people play a game.
+
+    Attributes:
+        platforms: those that people sign in by, too, as `SignInProvider.platform` has them.
+        player_id: the id of an account as people write it, `steam:76561190000000001`; refuses one that is none
+            (`EntryError`).
+        linked: does what follows of an account being a user's, given by number; in the same transaction.
+        unlinked: does what follows of its being nobody's any more.
+    """
+
+    platforms: Sequence[str]
+    player_id: Callable[[str], str]
+    linked: Callable[[psycopg.Connection, int, str], None]
+    unlinked: Callable[[psycopg.Connection, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,7 @@ class Game:
             where nothing published tells.
         matches: a published table whose partitions are players, with a row for each match of a player, and the
             condition that rows of simulated matches meet; None where nothing is published of single players.
+        accounts: by which people play it; None where nothing is anybody's own.
     """
 
     name: str
@@ -45,3 +65,4 @@ class Game:
     uploads: Sequence[str] = ()
     synthetic: tuple[str, LiteralString] | None = None
     matches: tuple[type[Table], LiteralString] | None = None
+    accounts: PlayerAccounts | None = None

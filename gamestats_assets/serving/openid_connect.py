@@ -33,6 +33,7 @@ class OpenIdConnect:
 
     def __init__(self, asked: SignInProvider, secret: SecretStr | None) -> None:
         self.name, self.title, self.issuer = asked.name, asked.title or asked.name, asked.issuer
+        self.platform = asked.platform
         self._client_id, self._scope, self._secret = asked.client_id or "", asked.scope, secret
         self._found: tuple[float, dict[str, Any]] | None = None
 

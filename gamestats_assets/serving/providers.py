@@ -74,11 +74,13 @@ class Provider(Protocol):
         name: in addresses.
         title: for people.
         issuer: who vouches.
+        platform: of games whose accounts these are, if they are.
     """
 
     name: str
     title: str
     issuer: str
+    platform: str | None
 
     def address(self, attempt: Attempt, callback: str, home: str) -> str:
         """Where the browser is sent.

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.serving import sessions, users
+from gamestats_assets.serving import players, sessions, users
 from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.openid_connect import OpenIdConnect
 from gamestats_assets.serving.pages import Pages
@@ -36,7 +36,7 @@ Next = Annotated[str, Query(max_length=2000)]
 def providers_of(settings: Settings) -> dict[str, Provider]:
     """The providers by which people may sign in, by name."""
     return {
-        each.name: Steam(each.name, each.title or each.name, each.issuer)
+        each.name: Steam(each.name, each.title or each.name, each.issuer, each.platform)
         if each.client_id is None
         else OpenIdConnect(each, settings.sign_in_secrets.get(each.name))
         for each in settings.sign_in
@@ -158,10 +158,11 @@ def callback(request: Request, provider: str) -> Response:
     try:
         vouched = chosen.vouched(attempt, _callback(request, chosen), told)
         if row["user_id"] is not None:
-            return _added(request, row["user_id"], vouched)
+            return _added(request, row["user_id"], chosen, vouched)
         with request.state.writing() as conn:
             _use_once(conn, vouched)
             user_id = users.user_of_identity(conn, request.state.keys, vouched.issuer, vouched.subject, vouched.name)
+            players.link_vouched(conn, request.state.games, user_id, chosen.platform, vouched.subject)
     except SignInError as error:
         return _refused(request, chosen, row["next_path"], row["user_id"], error)
     answer = _signed_in(request, user_id, row["next_path"])
@@ -169,7 +170,7 @@ def callback(request: Request, provider: str) -> Response:
     return answer
 
 
-def _added(request: Request, user_id: int, vouched: Vouched) -> Response:
+def _added(request: Request, user_id: int, chosen: Provider, vouched: Vouched) -> Response:
     person = asking(request).person
     if person is None or person.user_id != user_id:
         raise ProblemError(403, "Whoever began to add this account is not signed in here any more.")
@@ -179,6 +180,7 @@ def _added(request: Request, user_id: int, vouched: Vouched) -> Response:
             is_new = users.add_identity(conn, request.state.keys, user_id, vouched.issuer, vouched.subject)
         except users.TakenIdentityError as error:
             raise ProblemError(409, str(error)) from None
+        players.link_vouched(conn, request.state.games, user_id, chosen.platform, vouched.subject)
     return RedirectResponse(f"{ACCOUNT}?done={'added' if is_new else 'had'}", 303, NO_STORE)
 
 

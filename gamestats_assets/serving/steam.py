@@ -14,6 +14,7 @@ import httpx
 
 from gamestats_assets.serving.providers import Attempt, ProviderDownError, SignInError, Vouched, client
 
+STEAM = "https://steamcommunity.com/openid"
 _NAMESPACE = "http://specs.openid.net/auth/2.0"
 _ANY = "http://specs.openid.net/auth/2.0/identifier_select"
 _SIGNED = {"op_endpoint", "claimed_id", "identity", "return_to", "response_nonce", "assoc_handle"}
@@ -24,8 +25,9 @@ _NONCE_AGE = timedelta(minutes=5)
 class Steam:
     """Steam, or another provider that has its accounts under `<issuer>/id/<number>`."""
 
-    def __init__(self, name: str, title: str, issuer: str) -> None:
+    def __init__(self, name: str, title: str, issuer: str, platform: str | None = None) -> None:
         self.name, self.title, self.issuer = name, title, issuer.rstrip("/")
+        self.platform = platform or ("steam" if self.issuer == STEAM else None)
         self._endpoint = f"{self.issuer}/login"
         self._account = re.compile(re.escape(f"{self.issuer}/id/") + r"([0-9]{1,20})")
 

@@ -15,13 +15,15 @@ _BACK = 3650
 """Days for which is looked what is known of a player."""
 _NOW = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+\S*")
 """A time with parts of seconds, which is one at which something was done; what is entered has none."""
-_OF_NOW = ("created_at", "last_seen_at", "expires_at", "requested_at", "cancelled_at", "changed_at", "at")
+_OF_NOW = ("created_at", "last_seen_at", "expires_at", "requested_at", "cancelled_at", "changed_at", "decided_at", "at")
 _VERSION = "9f8e3c0b6d2a41578f0c9e7b5a3d1f24"
 _SETTLED = {
     "version": _VERSION,
     "access_token": "eyJhbGciOiJFZERTQSJ9...",
     "refresh_token": "b5M0d2...",
     "csrf_token": "6f1d0c...",
+    "token": "aBk3Wf...",
+    "address": "https://stats.example.org/invitation?token=aBk3Wf...",
 }
 PUBLISHED_AT = "2026-10-10T18:31:00Z"
 
@@ -140,6 +142,14 @@ ACTS: tuple[Act, ...] = (
     Act("DELETE", "/admin/users/{user_id}/roles", 2, query={"role": "premium"}),
     Act("GET", "/admin/users"),
     Act("GET", "/admin/audit", query={"about": "user 2"}),
+    Act("POST", "/users/players", body={"player": "xbox:70cf8d6afd010900"}),
+    Act("GET", "/users/players"),
+    Act("PUT", "/admin/players", body={"user_id": 1, "player": "xbox_70cf8d6afd010900", "state": "linked"}),
+    Act("GET", "/admin/players"),
+    Act("DELETE", "/users/players/{player}", "xbox_70cf8d6afd010900"),
+    Act("POST", "/users/invitations", body={"game": "rocket_league"}),
+    Act("GET", "/users/invitations"),
+    Act("DELETE", "/users/invitations/{invitation_id}", 1),
     Act("GET", "/auth/me"),
     Act("GET", "/auth/sessions"),
     Act("POST", "/auth/token", body={"name": "script of kim"}),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gamestats_assets.rocket_league.serving import api, uploads
+from gamestats_assets.rocket_league.serving import api, shares, uploads
+from gamestats_assets.rocket_league.serving.accounts import ACCOUNTS
 from gamestats_assets.rocket_league.serving.standings import skill_strip
 from gamestats_assets.rocket_league.serving.words import WORDS
 from gamestats_assets.rocket_league.tables import Matches
@@ -15,8 +16,9 @@ ROCKET_LEAGUE = Game(
     "Rocket League",
     Path(__file__).parent,
     words={**WORDS, "skill_strip": skill_strip},
-    api=(uploads.router, *api.ROUTERS),
+    api=(uploads.router, shares.router, *api.ROUTERS),
     uploads=(uploads.UPLOAD_PATH,),
     synthetic=("rank_cohorts", "is_simulated"),
     matches=(Matches, "is_simulated"),
+    accounts=ACCOUNTS,
 )

@@ -1,0 +1,87 @@
+"""`/api/v1/replays/{replay}/share`: a link by which everybody may see a match, while the person wants it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import psycopg
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.serving import invitations
+from gamestats_assets.serving.describing import SIGNED_IN
+from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.own import SignedIn
+from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.site import Site
+
+GAME = "rocket_league"
+_EXAMPLE = {
+    "match_id": "4B7D3F0D11F0A1B2C3D4E5F60718293A",
+    "address": "https://stats.example.org/rocket-league/shared/aBk3Wf...",
+}
+SHARED = "/rocket-league/shared"
+"""Below it are the pages that are shared."""
+router = APIRouter(prefix="/replays", tags=["replays"], dependencies=[Depends(only_known)])
+ReplayId = Annotated[str, Path(max_length=64, description="Of a match, or of an upload of yours.")]
+
+
+class Share(BaseModel):
+    """A link to a match."""
+
+    match_id: str
+    address: Annotated[str, Field(description="Of the page; whoever has it sees the match.")]
+
+
+class Shared(BaseModel):
+    """The answer."""
+
+    data: Share
+
+
+def own_match(conn: psycopg.Connection, replay_id: str) -> str:
+    """The match that a replay is of, which the person played or sent.
+
+    Args:
+        conn: of `request.state.writing()`: PostgreSQL shows it the person's rows alone.
+
+    Raises:
+        ProblemError: 404 when it is no match of the person's.
+    """
+    found = ops.rows(
+        conn,
+        "SELECT match_id FROM ops.rl_uploads WHERE match_id IS NOT NULL AND %s IN (upload_id::text, match_id)",
+        [replay_id],
+    )
+    if not found and has_table(conn, GAME, "matches"):
+        found = ops.rows(conn, "SELECT match_id FROM rocket_league.matches WHERE match_id = %s LIMIT 1", [replay_id])
+    if not found:
+        raise ProblemError(404, f"You have no replay {replay_id}.")
+    return found[0]["match_id"]
+
+
+@router.post(
+    "/{replay}/share",
+    status_code=201,
+    responses={201: {"model": Shared, "content": {"application/json": {"example": {"data": _EXAMPLE}}}}},
+    summary="Share a replay",
+    openapi_extra=SIGNED_IN,
+)
+def share_replay(request: Request, person: SignedIn, replay: ReplayId) -> Response:
+    """Make the link of a replay's page; it is the same as long as it is shared."""
+    with request.state.writing() as conn:
+        match_id = own_match(conn, replay)
+        token = invitations.share(conn, person.user_id, GAME, match_id)
+    site: Site = request.state.site
+    return answer({"data": {"match_id": match_id, "address": f"{site.address(request)}{SHARED}/{token}"}}, 201)
+
+
+@router.delete("/{replay}/share", status_code=204, summary="Share a replay no more", openapi_extra=SIGNED_IN)
+def unshare_replay(request: Request, person: SignedIn, replay: ReplayId) -> None:
+    """Have the link of a replay's page lead nowhere."""
+    with request.state.writing() as conn:
+        if not invitations.unshare(conn, person.user_id, GAME, own_match(conn, replay)):
+            raise ProblemError(404, f"Replay {replay} is not shared.")

@@ -1,0 +1,109 @@
+"""Whose accounts of games are whose, for admins to decide: an API under `/api/v1/admin`, and a page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse.entries import UnknownNameError
+from gamestats_assets.serving import players
+from gamestats_assets.serving.edit_pages import Form, gone_on, outcome, page
+from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.linking import game_with_accounts
+from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.who import Person, needs
+
+api = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
+pages = APIRouter(prefix="/admin", include_in_schema=False)
+Admin = Annotated[Person, Depends(needs("admin"))]
+
+
+class Claim(BaseModel):
+    """An account that a user has, claims, or was refused."""
+
+    user_id: int
+    name: Annotated[str, Field(description="Of the user.", examples=["kim"])]
+    game: Annotated[str, Field(examples=["rocket_league"])]
+    player_id: Annotated[str, Field(examples=["xbox_70cf8d6afd010900"])]
+    state: Literal["linked", "claimed", "refused"]
+    told_by: Literal["sign_in", "person", "admin", "command_line"]
+    created_at: datetime
+    decided_at: datetime | None
+    linked_to: Annotated[str | None, Field(description="Another user who has it.")]
+
+
+class Claims(BaseModel):
+    """The answer."""
+
+    data: dict[Literal["players"], list[Claim]]
+
+
+class Decision(BaseModel):
+    """What is decided of an account of a user."""
+
+    model_config = ConfigDict(extra="forbid")
+    user_id: Annotated[int, Field(ge=1, le=2**63 - 1, examples=[12])]
+    player: Annotated[str, Field(min_length=1, max_length=200, examples=["xbox_70cf8d6afd010900"])]
+    state: Annotated[Literal["linked", "refused"], Field(description="Whether it is the user's.")]
+    game: Annotated[str | None, Field(max_length=60, examples=["rocket_league"])] = None
+
+
+@api.get("/players", responses={200: {"model": Claims}}, summary="Whose accounts are whose")
+def all_claims(request: Request, person: Admin) -> Response:
+    """Accounts of games that users have, claim or were refused; what is to be decided comes first."""
+    with request.state.writing() as conn:
+        return answer({"data": {"players": players.claims(conn)}})
+
+
+@api.put("/players", responses={200: {"model": Claims}}, summary="Decide whose an account is")
+def decide_claim(request: Request, person: Admin, body: Decision) -> Response:
+    """Link an account that a user claims, or refuse it; what is linked is taken back by that."""
+    _decide(request, person, body)
+    with request.state.writing() as conn:
+        return answer({"data": {"players": players.claims(conn)}})
+
+
+def _decide(request: Request, person: Person, body: Decision) -> None:
+    game, _ = game_with_accounts(request.state.games, body.game)
+    is_right = body.state == "linked"
+    try:
+        with request.state.writing(sees_all=True) as conn:
+            players.decide_claim(conn, person, game, body.user_id, body.player, is_right=is_right)
+    except players.TakenPlayerError as error:
+        raise ProblemError(409, str(error)) from None
+    except UnknownNameError as error:
+        raise ProblemError(404, str(error)) from None
+
+
+@pages.get("/players")
+def claims_page(request: Request, person: Admin) -> Response:
+    """Whose accounts are whose, with buttons to decide."""
+    return _page(request, person)
+
+
+def _page(request: Request, person: Person, problem: ProblemError | None = None) -> Response:
+    told, status = outcome(problem=problem)
+    with request.state.writing() as conn:
+        found = players.claims(conn)
+    values = {"claims": found, "title": "Players", "titles": {game.name: game.title for game in request.state.games}}
+    return page(request, person, "admin_players.html", {**values, **told}, status=status)
+
+
+@pages.post("/players")
+def act_on_claims(request: Request, person: Admin, form: Form) -> Response:
+    """Decide of one."""
+    user_id, _, player = str(form.get("of", "")).partition(" ")
+    state = "linked" if form.get("act") == "link" else "refused"
+    number = int(user_id) if user_id.isascii() and user_id.isdigit() and len(user_id) < 19 else 0
+    body = Decision.model_construct(user_id=number, player=player, state=state, game=str(form.get("game", "")))
+    try:
+        _decide(request, person, body)
+    except ProblemError as error:
+        if error.status in (401, 403):
+            raise
+        return _page(request, person, error)
+    return gone_on(request, "/admin/players", [f"{player} is {state}."])
