@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
+from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.pubg.serving.tournaments import ROUTES
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
@@ -79,7 +80,11 @@ def write() -> None:
             publish_season(url)
             with served(url) as client:
                 found = answers(client)
-        with database(start_embedded(settings)) as url, served(url) as client, closing(trained_by(client, url)) as ann:
+        with (
+            database(start_embedded(settings)) as url,
+            served(url, data=str(folder)) as client,
+            closing(trained_by(client, url, Objects(folder / "objects"))) as ann,
+        ):
             trained = acts_done(ann, ACTS)
     finally:
         stop_embedded(settings)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import TRAINED
@@ -27,6 +31,7 @@ from gamestats_assets_tests.serving.trainer import (
     LAST,
     MATCHES,
     PACK,
+    TRACK,
     began,
     link,
     publish_trainer,
@@ -41,9 +46,14 @@ Z = NormalDist().inv_cdf(0.95)
 
 
 @pytest.fixture(scope="module")
-def url(postgres_url: str, ops_template: str) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trainer")
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str, ops_template: str, folder: Path) -> Iterator[str]:
     with database(postgres_url, ops_template) as found:
-        publish_trainer(found)
+        publish_trainer(found, Objects(folder / "objects"))
         link(found, "ann", ANN, ANNS_OTHER)
         link(found, "bob", BOB)
         link(found, "new", "steam_76561190000000009")
@@ -62,8 +72,8 @@ def url(postgres_url: str, ops_template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def site(url: str) -> Iterator[httpx.Client]:
-    with served(url) as client:
+def site(url: str, folder: Path) -> Iterator[httpx.Client]:
+    with served(url, data=str(folder)) as client:
         yield client
 
 
@@ -86,9 +96,13 @@ def data(browser: httpx.Client, path: str, **asked: Any) -> dict[str, Any]:
     return answer.json()["data"]
 
 
-def test_examples_are_what_is_answered(postgres_url: str, ops_template: str) -> None:
+def test_examples_are_what_is_answered(postgres_url: str, ops_template: str, tmp_path: Path) -> None:
     """To write them anew: python -m gamestats_assets_tests.serving.examples"""
-    with database(postgres_url, ops_template) as own, served(own) as client, closing(trained_by(client, own)) as ann:
+    with (
+        database(postgres_url, ops_template) as own,
+        served(own, data=str(tmp_path)) as client,
+        closing(trained_by(client, own, Objects(tmp_path / "objects"))) as ann,
+    ):
         done, written = acts_done(ann, ACTS), json.loads(TRAINED.read_bytes())
     assert done == {of: written.get(of) for of in done}
 
@@ -327,3 +341,96 @@ def test_pages_of_replays_are_the_whole_list(ann: httpx.Client) -> None:
             break
         place = {"before": page["next"]}
     assert found == whole
+
+
+# --------------------------------------------------------------------------- one replay
+
+
+def test_a_replay_is_the_scoreboard_the_own_analysis_and_what_happened(ann: httpx.Client) -> None:
+    found = data(ann, f"/replays/{LAST}")
+    assert (found["status"], found["upload_id"], found["note"]) == ("done", None, None)
+    match = found["match"]
+    assert (match["score_team_0"], match["score_team_1"], match["result"], match["has_track"]) == (3, 1, "win", True)
+    assert [(each["place"], each["player_name"], each["is_own"]) for each in found["players"]] == [
+        (0, "Eve", False),
+        (1, "Ann", True),
+        (2, "Bob", False),
+        (3, "<i>kid", False),
+    ]
+    assert found["player"] == 1
+    assert BOB not in str(found), "accounts of others are not told"
+    moments = [(each["kind"], each["player"], each["other_player"], each["is_own"]) for each in found["moments"]]
+    # Bob's own mistakes are his to know.
+    assert moments == [("goal", 1, 0, True), ("boost_starved", 1, None, True), ("conceded", 1, 2, True)]
+    assert (found["moments"][0]["speed_uu_s"], found["moments"][1]["end_s"]) == (2346, 64.5)
+
+
+def test_the_analysis_is_against_the_own_usual_and_the_rank(ann: httpx.Client) -> None:
+    features = {each["stat_type"]: each for each in data(ann, f"/replays/{LAST}")["analysis"]}
+    assert [*features] == ["skill_saves", "save_share", "avg_boost"]
+    told, others = features["save_share"], [saves(number) for number in range(MATCHES - 1)]
+    mean = sum(others) / len(others)
+    spread = (sum((value - mean) ** 2 for value in others) / (len(others) - 1)) ** 0.5
+    assert (told["value"], told["usual"]) == (pytest.approx(saves(MATCHES - 1)), pytest.approx(mean))
+    assert (told["usual_spread"], told["usual_matches"]) == (pytest.approx(spread, abs=1e-5), MATCHES - 1)
+    # 31% is 1.8 of these deviations above the usual 25%.
+    assert told["is_unusual"] is True
+    assert (told["cohort_mean"], told["cohort_players"], told["percentile"]) == (0.3, 120, 55.0)
+    assert (features["avg_boost"]["is_unusual"], features["avg_boost"]["percentile"]) == (None, None)
+
+
+def test_a_replay_is_shown_to_who_played_it_or_sent_it_alone(
+    ann: httpx.Client, new: httpx.Client, site: httpx.Client, url: str
+) -> None:
+    with closing(browser_of(site, url, "bob")) as bob:
+        of_bob = data(bob, f"/replays/{LAST}")
+    assert (of_bob["player"], [each["player"] for each in of_bob["moments"]]) == (2, [1, 2])
+    for path in (LAST, f"{LAST}/moments", f"{LAST}/track", "3f0c1f6e-3a51-4e1c-9a37-6a1f7f0f7a11", "recently"):
+        assert new.get(f"{ROOT}/replays/{path}").status_code == 404
+    with psycopg.connect(url) as conn:
+        query = """
+            WITH job AS (
+                INSERT INTO ops.jobs (kind, game, user_id, state, said)
+                SELECT 'replay', 'rocket_league', user_id, %s, 'waiting' FROM accounts.users WHERE name = 'new'
+                RETURNING job_id, user_id
+            )
+            INSERT INTO ops.rl_uploads (user_id, content_hash, file_name, bytes, job_id, match_id)
+            SELECT user_id, %s, 'a.replay', 1, job_id, %s FROM job RETURNING upload_id
+        """
+        [[waiting], [read]] = [
+            conn.execute(query, [state, 64 * digit, match]).fetchall()[0]
+            for state, digit, match in (("queued", "a", None), ("done", "b", LAST))
+        ]
+    found = data(new, f"/replays/{waiting}")
+    assert (found["status"], found["said"], found["match"], found["file_name"]) == (
+        "queued",
+        "waiting",
+        None,
+        "a.replay",
+    )
+    found = data(new, f"/replays/{read}")
+    assert (found["status"], found["match"]["match_id"], found["upload_id"]) == ("done", LAST, str(read))
+    # Who sent it and did not play it sees what happened.
+    assert (found["player"], found["analysis"], [each["kind"] for each in found["moments"]]) == (None, [], ["goal"])
+    assert data(new, f"/replays/{LAST}")["upload_id"] == str(read)
+    assert ann.get(f"{ROOT}/replays/{waiting}").status_code == 404
+
+
+def test_the_track_is_streamed_to_who_may_see_the_replay(ann: httpx.Client) -> None:
+    first = ann.get(f"{ROOT}/replays/{LAST}/track")
+    assert (first.status_code, first.content) == (200, gzip.decompress(TRACK))
+    assert (first.headers["content-encoding"], first.headers["content-length"]) == ("gzip", str(len(TRACK)))
+    has = {"If-None-Match": first.headers["etag"]}
+    assert ann.get(f"{ROOT}/replays/{LAST}/track", headers=has).status_code == 304
+    plain = ann.get(f"{ROOT}/replays/{LAST}/track", headers={"Accept-Encoding": "identity"})
+    assert ("content-encoding" in plain.headers, plain.content) == (False, first.content)
+
+
+def test_clips_are_the_own_moments_of_a_kind(ann: httpx.Client) -> None:
+    [clip] = data(ann, "/replays/clips", kind="conceded")["clips"]
+    assert (clip["match_id"], clip["player_id"], clip["player"], clip["playlist"]) == (LAST, ANN, 1, DOUBLES)
+    assert (clip["time_s"], clip["from_s"], clip["to_s"]) == (90.25, 85.25, 93.25)
+    [starved] = data(ann, "/replays/clips", kind="boost_starved", playlist=DOUBLES)["clips"]
+    assert (starved["from_s"], starved["to_s"]) == (55.0, 67.5)
+    assert data(ann, "/replays/clips", kind="save") == {"clips": [], "next": None}
+    assert ann.get(f"{ROOT}/replays/clips", params={"kind": "luck"}).status_code == 422

@@ -7,6 +7,7 @@ three matches, and the second account has one match of doubles. Bob, who is in A
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ import psycopg
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
@@ -126,6 +128,45 @@ def frames() -> dict[type[Table], list[dict[str, Any]]]:
     }
 
 
+TRACK = gzip.compress(b"GST1 and what a viewer reads", mtime=0)
+EVE, KID = "epic_eve", "xbl_kid"
+"""Who else was in Ann's last match: Eve on Ann's side, the kid on Bob's."""
+
+
+def _of_last(**values: Any) -> dict[str, Any]:
+    return {"match_id": LAST, "match_date": began(MATCHES - 1).date(), **values}
+
+
+def _board(player: str, name: str, team: str, goals: int) -> dict[str, Any]:
+    told = _of_last(player_id=player, player_name=name, team=team, has_account=True, goals=goals, assists=0, saves=1)
+    return {**told, "shots": 4, "score": 100 * goals, "result": "win" if team == "blue" else "loss", "rank_tier": 16}
+
+
+def _moment(number: int, kind: str, at: float, player: str, other: str | None = None, **more: Any) -> dict[str, Any]:
+    told = _of_last(moment_number=number, kind=kind, time_s=at, player_id=player, other_player_id=other)
+    return {**told, "team": "orange" if player in (BOB, KID) else "blue", **more}
+
+
+OF_MATCH: Mapping[type[Table], Sequence[dict[str, Any]]] = {
+    t.MatchFacts: [
+        _of_last(playlist=DOUBLES, team_size=2, started_at=began(MATCHES - 1), duration_s=330.04, blue_score=3)
+        | {"orange_score": 1, "has_frames": True, "is_soccar": True, "is_ranked": True, "map_code": "stadium_p"}
+    ],
+    t.Participants: [
+        _board(BOB, "Bob", "orange", 1),
+        _board(ANN, "Ann", "blue", 3),
+        _board(EVE, "Eve", "blue", 0),
+        _board(KID, "<i>kid", "orange", 0),
+    ],
+    t.ReplayMoments: [
+        _moment(1, "goal", 31.5, ANN, EVE, speed_uu_s=2345.6, y_uu=5200.04),
+        _moment(2, "boost_starved", 60.0, ANN, end_s=64.5),
+        _moment(3, "conceded", 90.25, ANN, BOB),
+        _moment(4, "conceded", 120.0, BOB, ANN),
+    ],
+    t.ReplayTracks: [_of_last(track=TRACK, bytes=len(TRACK), frames=3300, duration_s=330.0, players=4)],
+}
+"""Ann's last match of doubles."""
 COHORT = {"playlist": DOUBLES, "rank_tier": 16, "from_tier": 15, "to_tier": 17, "players": 120, "matches": 2400}
 WHOLE: Mapping[type[Table], Sequence[dict[str, Any]]] = {
     t.RankCohorts: [
@@ -143,8 +184,10 @@ WHOLE: Mapping[type[Table], Sequence[dict[str, Any]]] = {
 }
 
 
-def publish_trainer(url: str) -> None:
+def publish_trainer(url: str, objects: Objects) -> None:
     """Publish all of it; the packs are those of the catalogue."""
+    for table, given in OF_MATCH.items():
+        publish(url, table, [began(MATCHES - 1).date()], rows(table, *given), objects=objects)
     for table, given in frames().items():
         frame = rows(table, *given)
         publish(url, table, sorted({row["player_id"] for row in given}), frame)
@@ -177,8 +220,8 @@ def train(url: str, player: str, *given: Mapping[str, Any]) -> None:
             TRAINING_SESSION.add(conn, player, **each)
 
 
-def trained_by(site: httpx.Client, url: str) -> httpx.Client:
+def trained_by(site: httpx.Client, url: str, objects: Objects) -> httpx.Client:
     """Ann's browser, of whom all of it is published."""
-    publish_trainer(url)
+    publish_trainer(url, objects)
     link(url, "ann", ANN, ANNS_OTHER)
     return browser_of(site, url, "ann")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from gamestats_assets_tests.serving.admin_examples import Act
-from gamestats_assets_tests.serving.trainer import DOUBLES, FIRST, PACK
+from gamestats_assets_tests.serving.trainer import DOUBLES, FIRST, LAST, PACK
 
 _SESSION = {"code": PACK, "duration_s": 1200, "attempts": 60, "successes": 36, "completed_at": FIRST.isoformat()}
 ACTS: tuple[Act, ...] = (
     Act("GET", "/replays/recent", query={"limit": 1}),
+    Act("GET", "/replays/clips", query={"kind": "conceded"}),
+    Act("GET", "/replays/{id}", LAST),
+    Act("GET", "/replays/{id}/moments", LAST, query={"kind": "goal"}),
     Act("POST", "/training/sessions", body=_SESSION),
     Act("PATCH", "/training/sessions/{training_session_id}", 1, {"successes": 40}),
     Act("GET", "/training/sessions"),

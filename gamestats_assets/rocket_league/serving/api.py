@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gamestats_assets.rocket_league.serving import analytics, progress, replays, training
+from gamestats_assets.rocket_league.serving import analytics, progress, replay, replays, training
 from gamestats_assets.rocket_league.serving.context import OfPlaylist
 from gamestats_assets.serving.own import OfPlayer, OwnRoute, own_router_of
 from gamestats_assets.serving.routes import Route, router_of
@@ -108,11 +108,42 @@ REPLAYS: tuple[OwnRoute[Any], ...] = (
         replays.RECENT_TABLES,
         "player",
     ),
+    OwnRoute(
+        "/clips",
+        "One's own moments of a kind",
+        replays.NewestClips,
+        replays.clips,
+        replays.ClipList,
+        replays.CLIP_TABLES,
+        "tables",
+    ),
+    OwnRoute(
+        "/{id}",
+        "One replay",
+        replay.OfReplay,
+        replay.one_replay,
+        replay.OneReplay,
+        replay.REPLAY_TABLES,
+        "never",
+        needs_player=False,
+    ),
+    OwnRoute(
+        "/{id}/moments",
+        "Moments of a replay",
+        replay.OfMoments,
+        replay.replay_moments,
+        replay.MomentList,
+        replay.REPLAY_TABLES,
+        "never",
+        needs_player=False,
+    ),
 )
+"""`/recent` and `/clips` are before `/{id}`, which they would be taken for."""
 ROUTERS = (
     router_of("/training", PUBLIC),
     own_router_of(GAME, "/training", TRAINING),
     training.acts,
     own_router_of(GAME, "/analytics", ANALYTICS),
     own_router_of(GAME, "/replays", REPLAYS),
+    replay.router,
 )

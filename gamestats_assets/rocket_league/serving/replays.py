@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, LiteralString
 
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
 from gamestats_assets.rocket_league.serving.context import NEXT, Newest, accounts, tier_words
+from gamestats_assets.rocket_league.serving.replay import Kind
 from gamestats_assets.rocket_league.skills import SKILL
-from gamestats_assets.rocket_league.tables import Matches, PlayerStats
+from gamestats_assets.rocket_league.tables import (
+    Matches,
+    MatchFacts,
+    Participants,
+    PlayerStats,
+    ReplayMoments,
+    ReplayTracks,
+)
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, Scope
+from gamestats_assets.serving.own import Metadata, Scope, show_matches
 from gamestats_assets.serving.routes import Made, Name
 
 RECENT_TABLES = (Matches, PlayerStats)
@@ -121,3 +130,79 @@ def _replay(row: Mapping[str, Any], skills: _Skills) -> dict[str, Any]:
         skills=of_match,
         has_replay=told.get("stats_source") == "replay",
     )
+
+
+# --------------------------------------------------------------------------- moments over matches
+
+CLIP_TABLES = (ReplayMoments, MatchFacts, Participants, ReplayTracks)
+BEFORE_S, AFTER_S = 5.0, 3.0
+"""Seconds that a clip shows before and after what it is of."""
+_CLIP = ("match_id", "moment_number", "kind", "time_s", "end_s", "is_aerial", "x_uu", "y_uu", "z_uu", "speed_uu_s")
+CLIP = Lines(
+    "Clip",
+    ReplayMoments,
+    {
+        **{name: name for name in _CLIP},
+        "player_id": Annotated[str, Field(description="The account.")],
+        "player": Annotated[int, Field(description="Its place among the players, as in the track.")],
+        "started_at": Annotated[datetime, Field(description="When the match began.")],
+        "playlist": Annotated[str, Field(description="Playlist of the match.")],
+        "from_s": Annotated[float, Field(description="Where a viewer begins to show it, since the replay began.")],
+        "to_s": Annotated[float, Field(description="Where it ends.")],
+    },
+    digits={"time_s": 3, "end_s": 3, "x_uu": 0, "y_uu": 0, "z_uu": 0, "speed_uu_s": 0},
+)
+_ClipData: type[BaseModel] = create_model("ClipData", clips=list[CLIP.model], next=NEXT)
+ClipList = answer_with("ClipList", _ClipData, Metadata)
+
+
+class NewestClips(NewestReplays):
+    """Moments of one kind, the newest first."""
+
+    kind: Annotated[Kind, Field(description="Of what kind.", examples=["conceded"])]
+
+
+async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
+    """One's own moments of a kind over all matches that can be watched, the newest first: a list to be played."""
+    rows: list[dict[str, Any]] = []
+    if await are_published(conn, *CLIP_TABLES):
+        players = [*accounts(asked, scope)]
+        bound = {**asked.place, "players": players, "kind": asked.kind, "playlist": asked.playlist}
+        found = await rows_of(conn, _OWN_MOMENTS, {"players": players, "kind": asked.kind})
+        # Matches in which an own account has such a moment may be seen as a whole.
+        await show_matches(conn, [row["match_id"] for row in found])
+        rows = await rows_of(conn, _CLIPS, bound)
+    part, place = asked.part(rows, "started_at", "key")
+    lines = [
+        CLIP.line(
+            row,
+            from_s=round(max(row["time_s"] - BEFORE_S, 0), 3),
+            to_s=round((row["end_s"] or row["time_s"]) + AFTER_S, 3),
+        )
+        for row in part
+    ]
+    return {"data": {"clips": lines, "next": place}}
+
+
+_OWN_MOMENTS = """
+    SELECT DISTINCT match_id FROM rocket_league.replay_moments WHERE player_id = ANY (%(players)s) AND kind = %(kind)s
+"""
+_KEY: LiteralString = "replay_moments.match_id || '.' || lpad(replay_moments.moment_number::text, 6, '0')"
+_CLIPS = CLIP.select(
+    player_id="replay_moments.player_id",
+    player="""(SELECT count(*)::int FROM rocket_league.participants o WHERE o.match_id = p.match_id
+        AND (o.team, o.player_id COLLATE "C") < (p.team, p.player_id COLLATE "C"))""",
+    started_at="f.started_at",
+    playlist="f.playlist",
+    key=_KEY,
+    from_s="NULL",
+    to_s="NULL",
+) + sql.SQL("""
+    JOIN rocket_league.match_facts f USING (match_id)
+    JOIN rocket_league.participants p ON p.match_id = f.match_id AND p.player_id = replay_moments.player_id
+    WHERE replay_moments.player_id = ANY (%(players)s) AND kind = %(kind)s
+        AND (%(playlist)s::text IS NULL OR f.playlist = %(playlist)s)
+        AND EXISTS (SELECT FROM rocket_league.replay_tracks t WHERE t.match_id = f.match_id)
+        AND (%(before_at)s::timestamptz IS NULL OR (f.started_at, {key}) < (%(before_at)s, %(before_id)s))
+    ORDER BY f.started_at DESC, {key} DESC LIMIT %(limit)s
+""").format(key=sql.SQL(_KEY))

@@ -1,0 +1,450 @@
+"""One replay: how far its analysis is, who played, how one played oneself, its moments, and its track for the viewer.
+
+A replay is named by its match or, by whoever sent it, by the upload. It is shown to who played it, to whom these let
+see it, and to who sent it: the scoreboard and what happened of all, analysis and mistakes of these accounts alone.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from psycopg import sql
+from pydantic import AfterValidator, BaseModel, Field, create_model
+from starlette.responses import Response, StreamingResponse
+
+from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
+from gamestats_assets.rocket_league.serving.context import STATS, tier_words
+from gamestats_assets.rocket_league.serving.progress import told_of
+from gamestats_assets.rocket_league.serving.uploads import GAME, upload_status
+from gamestats_assets.rocket_league.tables import (
+    Matches,
+    MatchFacts,
+    Participants,
+    PlayerStats,
+    RankCohorts,
+    RankPredictions,
+    ReplayMoments,
+    ReplayTracks,
+)
+from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.describing import SIGNED_IN
+from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
+from gamestats_assets.serving.own import Metadata, OfPlayer, Scope, SignedIn, reading, scope_of, show_matches
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.routes import Made, Name, ask
+
+SHOWN_TABLES = (MatchFacts, Participants)
+"""Tables without which there is no replay."""
+REPLAY_TABLES = (*SHOWN_TABLES, Matches, PlayerStats, RankCohorts, RankPredictions, ReplayMoments, ReplayTracks)
+USUAL_MATCHES = 100
+"""The newest other matches of the playlist, whose mean is what is usual."""
+FEWEST_USUAL = 5
+"""Such matches below which nothing is usual."""
+_FAR = 1.645
+_MATCH_ID = re.compile(r"[0-9A-F]{32}")
+_UPLOAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class OfReplay(OfPlayer):
+    """A replay."""
+
+    id: Annotated[
+        Name,
+        Field(description="Of the match, or of an upload of yours.", examples=["4B7D3F0D11F0A1B2C3D4E5F60718293A"]),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A replay that may be shown.
+
+    Attributes:
+        match_id: None while the upload has not been read.
+        players: accounts of the scope that played it, the one that is asked about first.
+        upload: as `uploads.Status` has it; None of what the person did not send.
+    """
+
+    match_id: str | None
+    players: Sequence[str]
+    upload: Mapping[str, Any] | None
+
+
+async def find_replay(conn: Connection, replay_id: str, scope: Scope) -> Found:
+    """The replay of a match or an upload; PostgreSQL then shows all that stands of its match.
+
+    Raises:
+        ProblemError: 404 where there is none that the person may see.
+    """
+    upload, match_id = None, replay_id.upper()
+    if _UPLOAD_ID.fullmatch(replay_id.lower()):
+        upload = await upload_status(conn, replay_id.lower(), scope)
+        match_id = upload["match_id"] if upload else None
+    elif _MATCH_ID.fullmatch(match_id):
+        sent = await rows_of(conn, _SENT, [scope.user_id, match_id])
+        upload = await upload_status(conn, sent[0]["upload_id"], scope) if sent else None
+    else:
+        match_id = None
+    players: list[str] = []
+    if match_id is not None and await are_published(conn, *SHOWN_TABLES):
+        played = await rows_of(conn, _PLAYED, [match_id, [*scope.may_see]])
+        players = [row["player_id"] for row in played]
+    if not players and upload is None:
+        raise ProblemError(404, f"You have no replay {replay_id[:80]!r}.")
+    if match_id is not None:
+        await show_matches(conn, [match_id])
+    order = [scope.player, *scope.players]
+    players.sort(key=lambda each: order.index(each) if each in order else len(order))
+    return Found(match_id, players, upload)
+
+
+_SENT = "SELECT upload_id FROM ops.rl_uploads WHERE user_id = %s AND match_id = %s ORDER BY created_at DESC LIMIT 1"
+_PLAYED = """
+    SELECT player_id FROM rocket_league.participants WHERE match_id = %s AND player_id = ANY (%s) ORDER BY player_id
+"""
+
+
+# --------------------------------------------------------------------------- what is answered
+
+FACTS = Lines(
+    "MatchOfReplay",
+    MatchFacts,
+    {
+        **{name: name for name in ("match_id", "replay_id", "ballchasing_id", "started_at", "map_code", "playlist")},
+        **{name: name for name in ("is_ranked", "is_soccar", "team_size", "season", "duration_s", "went_to_overtime")},
+        "score_team_0": "blue_score",
+        "score_team_1": "orange_score",
+        "result": Annotated[str | None, Field(description="win, loss or draw of the account.")],
+        "is_simulated": "is_simulated",
+        "processed_at": "landed_at",
+        "has_frames": "has_frames",
+        "has_track": Annotated[bool, Field(description="Whether the viewer can show it.")],
+    },
+    digits={"duration_s": 1},
+)
+_BOARD = ("player_name", "team", "rank_tier", "score", "goals", "assists", "saves", "shots", "demos_inflicted")
+_BOARD += ("demos_taken", "is_mvp")
+PLAYER = Lines(
+    "PlayerOfReplay",
+    Participants,
+    {
+        "place": Annotated[int, Field(description="Place among the players, from 0, as in the track.")],
+        "is_own": Annotated[bool, Field(description="Whether it is one of the accounts that you may see.")],
+        **{name: name for name in _BOARD},
+        "rank": Annotated[str | None, Field(description="The rank in words.")],
+    },
+)
+
+
+class Feature(BaseModel):
+    """A statistic of the account in the match, against its own usual and against players of its rank."""
+
+    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
+    description: Annotated[str, Field(description="What it is.")]
+    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
+    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
+    value: Annotated[float, Field(description="In this match.")]
+    usual: Annotated[
+        float | None,
+        Field(description=f"Mean over the newest other matches of the playlist, {USUAL_MATCHES} at most."),
+    ]
+    usual_spread: Annotated[float | None, Field(description="Standard deviation between these.")]
+    usual_matches: Annotated[int, Field(description="How many there are.")]
+    is_unusual: Annotated[
+        bool | None, Field(description="Whether it is farther from the usual than nine of ten matches are.")
+    ]
+    cohort_mean: Annotated[float | None, Field(description="Mean of players of the rank; null without a cohort.")]
+    cohort_players: Annotated[int | None, Field(description="How many players that are.")]
+    percentile: Annotated[float | None, Field(description="Share of the cohort's matches below it, in per cent.")]
+
+
+_PLACE = Annotated[int | None, Field(description="Place of the player among the players; null where unknown.")]
+MOMENT = Lines(
+    "Moment",
+    ReplayMoments,
+    {
+        **{name: name for name in ("moment_number", "kind", "time_s", "end_s")},
+        "player": _PLACE,
+        "other_player": Annotated[int | None, Field(description="Place of the other player among the players.")],
+        "is_own": Annotated[bool, Field(description="Whether it is of one of the accounts that you may see.")],
+        "is_mistake": Annotated[bool, Field(description="Whether it is a mistake of the player.")],
+        **{name: name for name in ("team", "x_uu", "y_uu", "z_uu", "is_aerial", "speed_uu_s")},
+    },
+    digits={"time_s": 3, "end_s": 3, "x_uu": 0, "y_uu": 0, "z_uu": 0, "speed_uu_s": 0},
+)
+_REPLAY_FIELDS: dict[str, Any] = {
+    "status": Annotated[
+        Literal["queued", "processing", "done", "failed"], Field(description="How far the analysis is.")
+    ],
+    "said": Annotated[str | None, Field(description="What is going on, in words.")],
+    "error": Annotated[str | None, Field(description="Why nothing came of it.")],
+    "upload_id": Annotated[str | None, Field(description="The upload, where it is yours.")],
+    "file_name": Annotated[str | None, Field(description="Its name.")],
+    "match": Annotated[FACTS.model | None, Field(description="The match; null until it has been read.")],
+    "players": Annotated[list[PLAYER.model], Field(description="The scoreboard: blue first.")],
+    "player": Annotated[int | None, Field(description="Whose analysis it is: a place among the players.")],
+    "analysis": Annotated[list[Feature], Field(description="How the account played.")],
+    "moments": Annotated[list[MOMENT.model], Field(description="What happened, and the account's own mistakes.")],
+    "note": Annotated[str | None, Field(description="Why there is no analysis, where there is none.")],
+}
+_ReplayData: type[BaseModel] = create_model("ReplayData", **_REPLAY_FIELDS)
+OneReplay = answer_with("OneReplay", _ReplayData, Metadata)
+
+
+async def one_replay(conn: Connection, asked: OfReplay, scope: Scope) -> Made:
+    """A replay: how far its analysis is, the scoreboard, how one played, what happened.
+
+    The analysis sets each feature against one's usual, the mean over the newest other matches of the playlist, and
+    against matches of players of the rank. Of others nothing is told but the scoreboard and what happened.
+
+    Raises:
+        ProblemError: 404 where there is none that the person may see.
+    """
+    found = await find_replay(conn, asked.id, scope)
+    upload = found.upload or {}
+    data: dict[str, Any] = {
+        "status": "done",
+        "said": upload.get("said"),
+        "error": upload.get("error"),
+        "upload_id": str(upload["replay_id"]) if upload else None,
+        "file_name": upload.get("file_name"),
+        **await shown_replay(conn, found.match_id, found.players),
+    }
+    if data["match"] is None or upload.get("state") in ("queued", "processing"):
+        data["status"] = upload.get("state", "processing")
+    return {"data": data}
+
+
+async def shown_replay(conn: Connection, match_id: str | None, players: Sequence[str]) -> dict[str, Any]:
+    """What is shown of a match, in a transaction that may see it (`show_matches`).
+
+    Args:
+        players: accounts of which analysis and mistakes are shown, the one that it is about first.
+    """
+    empty: dict[str, Any] = {"match": None, "players": [], "player": None, "analysis": [], "moments": [], "note": None}
+    if match_id is None or not await are_published(conn, *SHOWN_TABLES):
+        return empty
+    has_tracks = await are_published(conn, ReplayTracks, ReplayMoments)
+    facts = await rows_of(conn, _FACTS, [match_id])
+    if not facts:
+        return empty
+    board = await board_of(conn, match_id, players)
+    own = next((row for row in board if players and row["player_id"] == players[0]), None)
+    has_track = has_tracks and bool(await rows_of(conn, _HAS_TRACK, [match_id]))
+    analysis = await _analysis(conn, match_id, players[0]) if own else []
+    note = None
+    if own is None:
+        note = "None of your accounts played this match, so it has the scoreboard and what happened alone."
+    elif not analysis:
+        note = _WITHOUT[bool(facts[0]["is_soccar"])]
+    return {
+        "match": FACTS.line(facts[0], result=own and own["result"], has_track=has_track),
+        "players": [PLAYER.line(row, rank=tier_words(row["rank_tier"])) for row in board],
+        "player": own and own["place"],
+        "analysis": analysis,
+        "moments": await _moments(conn, match_id, board) if has_tracks else [],
+        "note": note,
+    }
+
+
+_WITHOUT = {
+    True: "The account's own tables are not made yet, or the account has not agreed to the analysis.",
+    False: "It is not played with a ball and two goals, as features need it.",
+}
+_FACTS = FACTS.select("is_soccar") + sql.SQL(" WHERE match_id = %s")
+_HAS_TRACK = "SELECT 1 FROM rocket_league.replay_tracks WHERE match_id = %s"
+
+
+async def board_of(conn: Connection, match_id: str, players: Sequence[str]) -> list[dict[str, Any]]:
+    """The players of a match in the order that tracks have: blue first, then by account."""
+    rows = await rows_of(conn, _PLAYERS, [match_id])
+    return [{**row, "place": place, "is_own": row["player_id"] in players} for place, row in enumerate(rows)]
+
+
+_PLAYERS = sql.SQL(
+    "SELECT player_id, result, {} FROM rocket_league.participants WHERE match_id = %s "
+    'ORDER BY team, player_id COLLATE "C"'
+).format(sql.SQL(", ").join(map(sql.Identifier, _BOARD)))
+
+
+async def _analysis(conn: Connection, match_id: str, player: str) -> list[dict[str, Any]]:
+    if not await are_published(conn, Matches, PlayerStats, RankCohorts, RankPredictions):
+        return []
+    bound = {"player": player, "match": match_id, "most": USUAL_MATCHES}
+    found = {row["stat_type"]: row for row in await rows_of(conn, _FEATURES, bound)}
+    return [_feature(found[name]) for name in STATS if name in found]
+
+
+_FEATURES = """
+    WITH this AS (
+        SELECT m.player_id, m.match_id, m.playlist, m.is_simulated, m.created_at, p.known_tier
+        FROM rocket_league.matches m
+        LEFT JOIN rocket_league.rank_predictions p
+            ON p.player_id = m.player_id AND p.playlist = m.playlist AND p.is_simulated = m.is_simulated
+        WHERE m.player_id = %(player)s AND m.match_id = %(match)s
+    ), others AS (
+        SELECT m.match_id, m.created_at
+        FROM rocket_league.matches m JOIN this t USING (player_id, playlist, is_simulated)
+        WHERE m.match_id <> t.match_id ORDER BY m.created_at DESC LIMIT %(most)s
+    ), usual AS (
+        SELECT stat_type, avg(value) AS usual, stddev_samp(value) AS usual_spread, count(*)::int AS usual_matches
+        FROM others o JOIN rocket_league.player_stats s
+            ON s.player_id = %(player)s AND s.time = o.created_at AND s.match_id = o.match_id
+        GROUP BY 1
+    )
+    SELECT s.stat_type, s.value, s.rank_percentile AS percentile, u.usual, u.usual_spread,
+        coalesce(u.usual_matches, 0) AS usual_matches, c.mean AS cohort_mean, c.players AS cohort_players
+    FROM this t
+    JOIN rocket_league.player_stats s ON s.player_id = t.player_id AND s.time = t.created_at AND s.match_id = t.match_id
+    LEFT JOIN usual u USING (stat_type)
+    LEFT JOIN rocket_league.rank_cohorts c
+        ON c.is_simulated = t.is_simulated AND c.playlist = t.playlist AND c.rank_tier = t.known_tier
+        AND c.feature = s.stat_type
+"""
+
+
+def _feature(row: Mapping[str, Any]) -> dict[str, Any]:
+    is_usual = row["usual_matches"] >= FEWEST_USUAL
+    usual, spread = (row[name] if is_usual else None for name in ("usual", "usual_spread"))
+    return {
+        **told_of(row["stat_type"]),
+        "value": round(row["value"], 5),
+        "usual": None if usual is None else round(usual, 5),
+        "usual_spread": None if spread is None else round(spread, 5),
+        "usual_matches": row["usual_matches"],
+        "is_unusual": None if usual is None or not spread else abs(row["value"] - usual) > _FAR * spread,
+        "cohort_mean": row["cohort_mean"],
+        "cohort_players": row["cohort_players"],
+        "percentile": None if row["percentile"] is None else round(row["percentile"], 1),
+    }
+
+
+# --------------------------------------------------------------------------- moments
+
+
+def _is_kind(given: str) -> str:
+    if given not in KINDS_OF_MOMENT:
+        raise ValueError(f"should be one of {', '.join(KINDS_OF_MOMENT)}")
+    return given
+
+
+Kind = Annotated[str, AfterValidator(_is_kind), Field(json_schema_extra={"enum": [*KINDS_OF_MOMENT]})]
+"""A kind of moments."""
+
+
+class OfMoments(OfReplay):
+    """Moments of a replay."""
+
+    kind: Annotated[Kind | None, Field(description="Only of a kind.")] = None
+
+
+_MomentData: type[BaseModel] = create_model(
+    "MomentData", match_id=str, players=list[PLAYER.model], moments=list[MOMENT.model]
+)
+MomentList = answer_with("MomentList", _MomentData, Metadata)
+
+
+async def replay_moments(conn: Connection, asked: OfMoments, scope: Scope) -> Made:
+    """Goals, shots, saves and demolitions of a replay, and one's own mistakes, by time.
+
+    Raises:
+        ProblemError: 404 where there is no such replay, or it has not been read yet.
+    """
+    found = await find_replay(conn, asked.id, scope)
+    if found.match_id is None:
+        raise ProblemError(404, "The replay has not been read yet; GET /replays/{id} tells how far it is.")
+    board = await board_of(conn, found.match_id, found.players)
+    has_moments = await are_published(conn, ReplayMoments)
+    moments = await _moments(conn, found.match_id, board, asked.kind) if has_moments else []
+    players = [PLAYER.line(row, rank=tier_words(row["rank_tier"])) for row in board]
+    return {"data": {"match_id": found.match_id, "players": players, "moments": moments}}
+
+
+async def _moments(
+    conn: Connection, match_id: str, board: Sequence[Mapping[str, Any]], kind: str | None = None
+) -> list[dict[str, Any]]:
+    own = [row["player_id"] for row in board if row["is_own"]]
+    places = {row["player_id"]: row["place"] for row in board}
+    bound = {"match": match_id, "kind": kind, "mistakes": [*MISTAKES], "own": own}
+    return [
+        MOMENT.line(
+            row,
+            player=places.get(row["player_id"]),
+            other_player=places.get(row["other_player_id"]),
+            is_own=row["player_id"] in own,
+            is_mistake=row["kind"] in MISTAKES,
+        )
+        for row in await rows_of(conn, _MOMENTS, bound)
+    ]
+
+
+_MOMENTS = MOMENT.select("player_id", "other_player_id") + sql.SQL("""
+    WHERE match_id = %(match)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+        AND (kind <> ALL (%(mistakes)s) OR player_id = ANY (%(own)s))
+    ORDER BY time_s, moment_number
+""")
+
+
+# --------------------------------------------------------------------------- the track
+
+router = APIRouter(prefix="/replays", tags=["replays"])
+_TRACK = "SELECT track, bytes FROM rocket_league.replay_tracks WHERE match_id = %s"
+_BINARY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
+@router.get(
+    "/{id}/track",
+    summary="What the viewer shows a replay from",
+    operation_id="replay_track",
+    response_class=Response,
+    responses={200: {"content": _BINARY, "description": "The track, gzipped; replays/track_format.py describes it."}},
+    openapi_extra=SIGNED_IN,
+)
+async def track(request: Request, person: SignedIn, id: Name) -> Response:
+    """Where everybody was ten times a second, as one binary object that can be shown while it arrives."""
+    asked = ask(OfReplay, request)
+    scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
+    async with reading(request, scope) as conn:
+        found = await find_replay(conn, asked.id, scope)
+        has_tracks = found.match_id is not None and await are_published(conn, ReplayTracks)
+        rows = await rows_of(conn, _TRACK, [found.match_id]) if has_tracks else []
+    if not rows:
+        raise ProblemError(404, "There is no track of this replay: it has not been read yet, or has no frames.")
+    return track_response(request, rows[0]["track"], rows[0]["bytes"])
+
+
+def track_response(request: Request, name: str, size: int) -> Response:
+    """The object of a track; the browser that has it is told so.
+
+    Raises:
+        ProblemError: 503 where the object is just being replaced.
+    """
+    objects: Objects = request.state.objects
+    tag = f'"{name.rpartition("/")[2]}"'
+    # Somebody may be refused it tomorrow, so that it is asked for each time; what it is never changes under its tag.
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    has = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    if tag in has:
+        return Response(None, 304, headers)
+    try:
+        pieces = objects.stream(name)
+    except MissingObjectError:
+        detail = "The track was replaced a moment ago. Ask again."
+        raise ProblemError(503, detail, headers={"Retry-After": "1"}) from None
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers |= {"Content-Encoding": "gzip", "Content-Length": str(size)}
+    else:
+        pieces = _unpacked(pieces)
+    return StreamingResponse(pieces, 200, headers, "application/octet-stream")
+
+
+def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    for piece in pieces:
+        yield unpacking.decompress(piece)
+    yield unpacking.flush()
