@@ -200,6 +200,26 @@ _TAKE = sql.SQL("""
 """).format(_DUE)
 
 
+_WORKS, _IS_WORKED_ON = (
+    "SELECT pg_advisory_lock_shared(hashtextextended('gamestats at work on ' || %s, 0))",
+    "SELECT NOT pg_try_advisory_xact_lock(hashtextextended('gamestats at work on ' || %s, 0))",
+)
+
+
+@contextmanager
+def at_work(url: SecretStr, game: str) -> Iterator[None]:
+    """Keep those who make up for what is behind from what a worker does of a game just now."""
+    with explained("ops.jobs"), connect(url) as conn:
+        conn.execute(_WORKS, [game])
+        yield
+
+
+def is_at_work(url: SecretStr, game: str) -> bool:
+    """Whether a worker is at work on a game."""
+    with explained("ops.jobs"), connect(url) as conn:
+        return conn.execute(_IS_WORKED_ON, [game]).fetchone() == (True,)
+
+
 class Queue:
     """The jobs of some kinds.
 

@@ -26,6 +26,7 @@ from typing import Any
 
 import dagster as dg
 
+from gamestats_assets.lakehouse.jobs import is_at_work
 from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
 from gamestats_assets.lakehouse.ops import Changes, migrate, versions
 from gamestats_assets.lakehouse.stores import Stores
@@ -60,6 +61,8 @@ _RUNS_LOOKED_AT_EVERY_S = 0.5
 _DAGSTERS_PAUSE_S = 5
 # How soon to look again at what is behind and must wait.
 _LOOK_AGAIN_S = 60
+# While workers are at a game all the time, what they do not make is made after so long all the same.
+_LEFT_TO_WORKERS_S = 300
 # Dagster gives a tick up after 60 s: games whose turn has not come by then are looked at by the next.
 _PATIENCE_S = 20.0
 # Runs of a game requested in one tick; the rest is found by the next.
@@ -157,6 +160,10 @@ def _look_at_all(
             heads, state = _heads(each.game, stores), states.get(name, {})
             if state.get("heads") == heads and state.get("again_at", float("inf")) > time.time():
                 continue
+            if _is_left_to_workers(stores, name, state):
+                states[name] = {"left_since": time.time(), **state}
+                said.append(f"{name}: a worker is at it.")
+                continue
             states[name], asked, why = _look(context, stores, each, heads, state)
         except Exception as error:  # noqa: BLE001 (the others are looked at all the same)
             context.log.warning(f"{name} cannot be looked at: {error}")
@@ -170,6 +177,13 @@ def _look_at_all(
         # A tick that fails requests nothing, and forgets what was seen.
         raise failed[0]
     return requests, said
+
+
+def _is_left_to_workers(stores: Stores, name: str, state: Mapping[str, Any]) -> bool:
+    """Whether a worker makes what is behind of a game just now: it would be made twice. Not for ever: there is more."""
+    return time.time() - state.get("left_since", time.time()) < _LEFT_TO_WORKERS_S and is_at_work(
+        stores.postgres_url, name
+    )
 
 
 def requested_by(game: Game) -> str:

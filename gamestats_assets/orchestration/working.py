@@ -18,7 +18,7 @@ from typing import Any
 from psycopg import sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.jobs import CHANNEL, Kind, Queue, Task, Workshop, work_on
+from gamestats_assets.lakehouse.jobs import CHANNEL, Kind, Queue, Task, Workshop, at_work, work_on
 from gamestats_assets.lakehouse.postgres import PostgresError, PostgresUnavailableError, connect, explained
 
 _LOOKS_EVERY_S = 30.0
@@ -90,7 +90,7 @@ class Worker:
         if taken is None:
             return False
         kind, self._tasks = taken
-        with self._queue.alive(self._tasks):
+        with self._queue.alive(self._tasks), at_work(self._url, kind.game):
             work_on(kind, self._at_hand(), self._tasks, self._log)
         self._tasks = ()
         return True

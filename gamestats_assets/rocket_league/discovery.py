@@ -8,7 +8,7 @@ ago it was played.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -96,6 +96,12 @@ def find(
 
 wanted = _REPLAYS.wanted
 """Found replays whose time to be fetched has come, those found first at the front."""
+
+
+def take(url: SecretStr, api: BallchasingApi, ballchasing_ids: Sequence[str], *, files: bool) -> tuple[MatchFetch, ...]:
+    """Fetch replays that somebody named, as `archive` does; those that ballchasing has yet to read stay wanted."""
+    _REPLAYS.enter(url, ballchasing_ids)
+    return archive(url, api, ballchasing_ids, files=files)
 
 
 def archive(

@@ -18,5 +18,35 @@ def _replay(workshop: Workshop, tasks: Sequence[Task]) -> None:
     analyse_uploads(workshop, tasks)
 
 
-KINDS: tuple[Kind, ...] = (Kind("replay", _GAME, _replay, at_once=8),)
+def _ballchasing(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.importing import import_replays
+
+    import_replays(workshop, tasks)
+
+
+def _share(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.importing import share_replay
+
+    share_replay(workshop, tasks)
+
+
+def _backfill(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.own_matches import take_up_matches
+
+    take_up_matches(workshop, tasks)
+
+
+def _forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.own_matches import forget_match
+
+    forget_match(workshop, tasks)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("replay", _GAME, _replay, at_once=8),
+    Kind("ballchasing", _GAME, _ballchasing),
+    Kind("share", _GAME, _share),
+    Kind("backfill", _GAME, _backfill, at_once=20),
+    Kind("forget_match", _GAME, _forget_match),
+)
 """Every kind of jobs of the game."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+import psycopg
 from psycopg.rows import dict_row
 
 from gamestats_assets.lakehouse.arrivals import Recognised, UnrecognisedContentError
@@ -37,9 +38,11 @@ FOLDER = "uploads"
 """Of the objects: what waits to be landed."""
 _LATER = (PlayerProfiles, RankCohorts, RankModels, TrainingPacks)
 """Tables that nobody waits for: they are made of everybody, and follow by themselves."""
-_FAILED = (
-    "The replay is kept, and its analysis failed; it is tried again by itself. An administrator finds why in the log."
+ANALYSIS_FAILED = (
+    "What was sent is kept, and its analysis failed; it is tried again by itself. "
+    "An administrator finds why in the log of the worker."
 )
+"""What is said when tables cannot be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +175,21 @@ def _land(stores: Stores, upload: _Upload) -> bool:
         conn.execute(
             "UPDATE ops.rl_uploads SET match_id = %s WHERE upload_id = %s", [upload.match_id, upload.upload_id]
         )
-        linked = conn.execute(
-            "SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND state = 'linked'",
-            [upload.user_id, GAME],
-        ).fetchall()
+        linked = linked_players(conn, upload.user_id)
     played = upload.found.players if upload.found is not None else {}
-    upload.own = [player_id for (player_id,) in linked if upload.found is None or player_id in played]
+    upload.own = [player_id for player_id in linked if upload.found is None or player_id in played]
     stores.objects.delete(f"{FOLDER}/{upload.upload_id}")
     return True
+
+
+def linked_players(conn: psycopg.Connection, user_id: int | None) -> list[str]:
+    """The accounts that are a person's, the first linked first."""
+    rows = conn.execute(
+        "SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND state = 'linked'"
+        " ORDER BY created_at, player_id",
+        [user_id, GAME],
+    )
+    return [player_id for (player_id,) in rows.fetchall()]
 
 
 # --- telling -------------------------------------------------------------------------------------
@@ -201,7 +211,7 @@ def _finish(stores: Stores, uploads: Sequence[_Upload], failures: Sequence[str])
         elif upload.match_id in reasons and upload.match_id not in there:
             upload.task.fail(f"The replay cannot be read: {reasons[upload.match_id]}", result)
         else:
-            upload.task.fail(_FAILED, result)
+            upload.task.fail(ANALYSIS_FAILED, result)
     if failures:
         raise RuntimeError("; ".join(failures))
 
@@ -224,9 +234,9 @@ def _share(stores: Stores, upload: _Upload) -> None:
     """Have a replay uploaded to ballchasing, where a player who sent it wants that, as visible as the player chose."""
     with explained("ops.rl_players"), connect(stores.postgres_url) as conn:
         chosen = conn.execute(
-            "SELECT share_at_ballchasing FROM ops.rl_players WHERE player_id = ANY (%s)"
+            "SELECT player_id FROM ops.rl_players WHERE player_id = ANY (%s)"
             " AND share_at_ballchasing IS NOT NULL ORDER BY player_id LIMIT 1",
             [upload.own],
         ).fetchone()
         if chosen is not None:
-            enqueue(conn, "share", GAME, upload.user_id, {"match_id": upload.match_id, "visibility": chosen[0]})
+            enqueue(conn, "share", GAME, upload.user_id, {"match_id": upload.match_id, "player_id": chosen[0]})
