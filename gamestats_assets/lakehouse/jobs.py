@@ -200,6 +200,15 @@ _TAKE = sql.SQL("""
 """).format(_DUE)
 
 
+_SAY_HOW_MANY_BEFORE = """
+    WITH free AS (SELECT job_id FROM ops.jobs WHERE state = 'queued' FOR UPDATE SKIP LOCKED), line AS (
+        SELECT job_id, row_number() OVER (ORDER BY job_number) - 1 AS before
+        FROM ops.jobs WHERE state IN ('queued', 'processing')
+    )
+    UPDATE ops.jobs SET said = format('waiting, %%s before it', before)
+    FROM free JOIN line USING (job_id)
+    WHERE jobs.job_id = line.job_id AND said <> format('waiting, %%s before it', before)
+"""
 _WORKS, _IS_WORKED_ON = (
     "SELECT pg_advisory_lock_shared(hashtextextended('gamestats at work on ' || %s, 0))",
     "SELECT NOT pg_try_advisory_xact_lock(hashtextextended('gamestats at work on ' || %s, 0))",
@@ -251,19 +260,22 @@ class Queue:
 
     @contextmanager
     def alive(self, tasks: Sequence[Task]) -> Iterator[None]:
-        """Say all the time that who works on these jobs lives."""
+        """Say all the time that who works on these jobs lives, and to those who wait how many are before them."""
         ended = threading.Event()
         own = [task.job.job_id for task in tasks], [task.job.attempts for task in tasks]
 
         def say() -> None:
             # A moment without PostgreSQL is shorter than what makes a worker a dead one.
-            while not ended.wait(min(_ALIVE_EVERY_S, self._dead_after_s / 3)):
+            while True:
                 with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
                     conn.execute(
                         "UPDATE ops.jobs SET alive_at = now() WHERE state = 'processing' AND (job_id, attempts) IN"
                         " (SELECT * FROM unnest(%s::uuid[], %s::int[]))",
                         own,
                     )
+                    conn.execute(_SAY_HOW_MANY_BEFORE, [])
+                if ended.wait(min(_ALIVE_EVERY_S, self._dead_after_s / 3)):
+                    return
 
         teller = threading.Thread(target=say, name="alive", daemon=True)
         teller.start()

@@ -13,7 +13,6 @@ from gamestats_assets.lakehouse.postgres import connect, explained
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league import discovery
 from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
-from gamestats_assets.rocket_league.identities import ballchasing_player
 from gamestats_assets.rocket_league.source import GAME, REPLAY
 from gamestats_assets.rocket_league.uploading import ANALYSIS_FAILED, linked_players, needed
 
@@ -50,7 +49,7 @@ def _import(workshop: Workshop, task: Task) -> None:
                 return
             task.say("asking ballchasing for your replays")
             since = payload.get("since") and datetime.fromisoformat(payload["since"])
-            listed = [replay for player in own for replay in api.list_replays(ballchasing_player(player), since=since)]
+            listed = [replay for player in own for replay in api.list_replays(player, since=since)]
             ids = [*dict.fromkeys(replay.id.strip().lower() for replay in listed)]
         task.say(f"fetching {len(ids)} from ballchasing")
         # One replay is asked for to be watched; of many the statistics come, unless files are set to come, too.

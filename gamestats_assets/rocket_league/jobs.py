@@ -43,7 +43,7 @@ def _forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("replay", _GAME, _replay, at_once=8),
+    Kind("replay", _GAME, _replay, at_once=16),
     Kind("ballchasing", _GAME, _ballchasing),
     Kind("share", _GAME, _share),
     Kind("backfill", _GAME, _backfill, at_once=20),

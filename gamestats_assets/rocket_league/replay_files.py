@@ -94,7 +94,7 @@ def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
 
 
 # Of a match of five minutes one takes 6 MB.
-_MOST_KEPT = 8
+_MOST_KEPT = 16
 _READ_LAST: dict[bytes, tuple[Network, Mapping[str, Any]]] = {}
 
 

@@ -87,6 +87,19 @@ def test_what_a_killed_worker_had_is_taken_up_again_and_not_before_it_is_dead(op
     assert jobs(ops_database)[0]["attempts"] == 2
 
 
+def test_those_who_wait_are_told_how_many_are_before_them(ops_database: str) -> None:
+    put(ops_database, *["replay"] * 5)
+    queue = Queue(SecretStr(ops_database), [KIND], 0.3)
+    found = queue.take()
+    assert found is not None
+    with queue.alive(found[1]):
+        time.sleep(0.2)
+        assert [job["said"] for job in jobs(ops_database)][3:] == ["waiting, 3 before it", "waiting, 4 before it"]
+        found[1][0].done()
+        time.sleep(0.3)
+        assert [job["said"] for job in jobs(ops_database)][3:] == ["waiting, 2 before it", "waiting, 3 before it"]
+
+
 def test_a_job_that_ends_every_worker_is_given_up_after_three_attempts_in_words(ops_database: str) -> None:
     [number] = put(ops_database, "replay")
     for _ in range(3):

@@ -2,107 +2,43 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
-from gamestats_assets.cli.work import workshop_of
-from gamestats_assets.lakehouse.jobs import Workshop
-from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.working import Worker
 from gamestats_assets.rocket_league import uploading
-from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.rocket_league.serving import uploads
 from gamestats_assets.rocket_league.tables import PlayerProfiles, TrackedPlayers
-from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.sending import REPLAY, Running, at_work, replay, send, variant, zipped
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.serving.signing_in import browser_of
 
 pytestmark = pytest.mark.timeout(240)
-UPLOAD = "/api/v1/replays/upload"
 DUEL_MATCH = "D6DB830411F143174D7A42BDF8FC2425"
 ANN, ANNS_PLAYER = "Ann", "steam_76561198385053346"
 """Who has an account in the real match of three against three."""
 STANDARD_MATCH = "00F170CC11F11CB207E53287EC8E432E"
 
 
-@dataclass
-class Running:
-    """The application and a worker over the same stores."""
-
-    site: httpx.Client
-    url: str
-    stores: Stores
-    workshop: Workshop
-    log: list[str]
-
-    def browser(self, name: str) -> httpx.Client:
-        return browser_of(self.site, self.url, name)
-
-    def work(self) -> None:
-        worker = Worker(self.stores.postgres_url, KINDS, lambda: self.workshop, idle_s=60, log=self.log.append)
-        worker.run_until_empty()
-
-    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, row_factory=dict_row) as conn:
-            return conn.execute(query, parameters).fetchall()  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-    def job(self, taken: Mapping[str, Any]) -> dict[str, Any]:
-        return self.rows("SELECT * FROM ops.jobs WHERE job_id = %s", [taken["job_id"]])[0]
-
-    def landed(self) -> list[str]:
-        landing = self.stores.landing
-        return [file.path for day in landing.days("rocket_league") for file in landing.files("rocket_league", day)]
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str) -> Iterator[Running]:
-    data = str(tmp_path_factory.mktemp("uploads") / "data")
-    with database(postgres_url, ops_template) as url, ExitStack() as stack:
-        settings = Settings(data=data, postgres_url=url)  # pyright: ignore[reportArgumentType]
-        stores = Stores(settings)
-        site = stack.enter_context(served(url, data=data, files_an_hour=1000))
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setenv("GAMESTATS_DATA", data)
-            patched.setenv("GAMESTATS_POSTGRES_URL", url)
-            yield Running(site, url, stores, workshop_of(stores, stack), [])
-
-
-def send(browser: httpx.Client, *files: tuple[str, bytes]) -> httpx.Response:
-    return browser.post(UPLOAD, files=[("file", (name, content)) for name, content in files], timeout=60)
-
-
-def replay(realdata: Path, name: str) -> bytes:
-    return (realdata / "rocket_league" / f"{name}.replay").read_bytes()
+    with database(postgres_url, ops_template) as url, at_work(tmp_path_factory.mktemp("uploads") / "data", url) as it:
+        yield it
 
 
 def test_a_replay_is_taken_landed_analysed_and_published_and_it_is_told_who_played(
     running: Running, realdata: Path
 ) -> None:
     content = replay(realdata, real_files.PAIRS[1])
-    user_id = user_named(running.url, ANN)["user_id"]
-    with psycopg.connect(running.url) as conn:
-        conn.execute(
-            "INSERT INTO accounts.players (user_id, game, player_id, state, told_by)"
-            " VALUES (%s, 'rocket_league', %s, 'linked', 'admin')",
-            [user_id, ANNS_PLAYER],
-        )
-        conn.execute(
-            "INSERT INTO ops.rl_players (player_id, username, wanted_since, consented_at, retention_days)"
-            " VALUES (%s, 'Ann', '2015-07-07', now(), 36500)",
-            [ANNS_PLAYER],
-        )
+    running.links(ANN, ANNS_PLAYER)
     with closing(running.browser(ANN)) as ann:
         answer = send(ann, ("C:\\replays\\mine.replay", content))
         assert answer.status_code == 202, answer.text
@@ -203,15 +139,63 @@ def die_of_the_hostile(content: bytes) -> uploading.Found:
     return read_upload(content)
 
 
-def zipped(**files: bytes) -> bytes:
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name.replace("__", "/"), content)
-    return into.getvalue()
+class KilledError(BaseException):
+    """The worker's end."""
 
 
-REPLAY = b"TAGame.Replay_Soccar_TA" + b"x" * 100
+@pytest.mark.parametrize("moment", ["before landing", "landed", "told", "analysed"])
+def test_nothing_is_lost_or_doubled_when_the_worker_is_killed(
+    running: Running, realdata: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name, is_after = {
+        "before landing": (uploading, "_land", False),
+        "landed": (uploading, "linked_players", False),
+        "told": (uploading, "_land", True),
+        "analysed": (uploading, "_finish", False),
+    }[moment]
+    whole = getattr(owner, name)
+
+    def killed(*arguments: Any) -> None:
+        if is_after:
+            whole(*arguments)
+        raise KilledError
+
+    content = variant(replay(realdata, real_files.DUEL), sum(map(ord, moment)))
+    with closing(running.browser("Jon")) as jon:
+        taken = send(jon, ("sent.replay", content)).json()["data"]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, killed)
+        with pytest.raises(KilledError):
+            running.work()
+    running.work()
+    # It seems to live.
+    assert running.job(taken)["state"] == "processing"
+    with psycopg.connect(running.url) as conn:
+        conn.execute("UPDATE ops.jobs SET alive_at = now() - interval '1 hour' WHERE state = 'processing'")
+    running.work()
+    job = running.job(taken)
+    assert (job["state"], job["attempts"], job["error"]) == ("done", 2, None)
+    match_id = job["result"]["match_id"]
+    assert sum(match_id in path for path in running.landed()) == 1
+    features = "SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s"
+    assert running.rows(features, [match_id]) == [{"n": 2}]
+    assert running.stores.objects.list("uploads") == []
+
+
+def test_fifty_sent_at_once_all_end_the_oldest_first(running: Running, realdata: Path) -> None:
+    duel = replay(realdata, real_files.DUEL)
+    with closing(running.browser("Kim")) as kim, ThreadPoolExecutor(10) as threads:
+        sent = [threads.submit(send, kim, (f"{n}.replay", variant(duel, 1000 + n))) for n in range(50)]
+        taken = [each.result().json()["data"] for each in sent]
+    running.work()
+    jobs = running.rows(
+        "SELECT state, finished_at, result ->> 'match_id' AS match_id FROM ops.jobs WHERE job_id = ANY (%s)"
+        " ORDER BY job_number",
+        [[each["job_id"] for each in taken]],
+    )
+    assert [job["state"] for job in jobs] == ["done"] * 50
+    assert len({job["match_id"] for job in jobs}) == 50
+    assert [job["finished_at"] for job in jobs] == sorted(job["finished_at"] for job in jobs)
 
 
 def test_replays_of_a_zip_are_taken_and_what_is_none_is_told_of(running: Running) -> None:
