@@ -39,7 +39,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote_plus
 
 import httpx
@@ -71,7 +71,7 @@ class Served:
     """A server over a season."""
 
     settings: Settings
-    season: MadeUp
+    season: Any
     url: str
     port: int
     process: psutil.Process
@@ -83,9 +83,16 @@ class Served:
         return round(self.process.memory_info().rss / 2**20, 1)
 
 
+class Filling(Protocol):
+    """What is served."""
+
+    def publish(self, url: str) -> None:
+        """Fill the published tables of a PostgreSQL."""
+
+
 @contextmanager
-def serving(season: MadeUp, cores: list[int]) -> Iterator[Served]:
-    """A season, published and served; the server alone on the first core."""
+def serving(season: Filling, cores: list[int]) -> Iterator[Served]:
+    """What fills the tables, published and served; the server alone on the first core."""
     folder = Path(tempfile.mkdtemp(prefix="gamestats-benchmark-"))
     settings = Settings(data=str(folder), postgres_url=None)
     try:

@@ -7,8 +7,9 @@ same each time.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -39,7 +40,7 @@ def cookie(number: int) -> str:
     return f"made-up-{number}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class People:
     """So many people, with so many matches each, and so many features of each match."""
 
@@ -47,16 +48,19 @@ class People:
     fewest: int = 50
     most: int = 500
     features: int = len(FEATURES)
+    filled: dict[str, float] = field(default_factory=dict)
 
-    def publish(self, url: str) -> dict[str, int]:
-        """Fill all tables; how many rows each has."""
+    def publish(self, url: str) -> None:
+        """Fill all tables, and note in `filled` how many rows each has, and the seconds that took."""
+        began = time.monotonic()
         # So that PostgreSQL has a part of the table for each month.
         ago = [datetime.now(UTC) - timedelta(days=days) for days in range(0, _DAYS + 31, 7)]
         rows = [{"player_id": "steam_0", "time": at, "match_id": "0", "stat_type": "", "value": 0.0} for at in ago]
         frame = pl.DataFrame([{**row, "is_simulated": True} for row in rows], schema=t.PlayerStats.schema())
         publish(url, t.PlayerStats, ["steam_0"], frame)
         with connect(url) as conn:
-            return self._fill(conn)
+            self.filled |= self._fill(conn)
+        self.filled["seconds"] = round(time.monotonic() - began, 1)
 
     def _fill(self, conn: psycopg.Connection) -> dict[str, int]:
         with conn.transaction():
