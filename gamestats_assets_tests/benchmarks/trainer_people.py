@@ -55,8 +55,8 @@ class People:
         began = time.monotonic()
         # So that PostgreSQL has a part of the table for each month.
         ago = [datetime.now(UTC) - timedelta(days=days) for days in range(0, _DAYS + 31, 7)]
-        rows = [{"player_id": "steam_0", "time": at, "match_id": "0", "stat_type": "", "value": 0.0} for at in ago]
-        frame = pl.DataFrame([{**row, "is_simulated": True} for row in rows], schema=t.PlayerStats.schema())
+        row = {"player_id": "steam_0", "match_id": "0", "playlist": PLAYLISTS[0], "stat_type": "", "value": 0.0}
+        frame = pl.DataFrame([{**row, "time": at, "is_simulated": True} for at in ago], schema=t.PlayerStats.schema())
         publish(url, t.PlayerStats, ["steam_0"], frame)
         with connect(url) as conn:
             self.filled |= self._fill(conn)
