@@ -16,6 +16,7 @@ from rich.text import Text
 from gamestats_assets.cli.demo_games import (
     ACCOUNTS,
     DAYS,
+    DEMO_USER,
     GAMES,
     LOL_MATCHES,
     MMO_DAYS,
@@ -291,6 +292,7 @@ def summary(stores: Stores) -> list[str]:
         *lines,
         "To look further:",
         "  gamestats up                          the pages, and for admins every run, table and check",
+        f"  gamestats user link {DEMO_USER}              signs you in as {ROVER}: what to train, replays to watch",
         "  gamestats tables                      every table, its rows and checks",
         "  gamestats tournament schedule list    the tournament that is under way",
         "  gamestats lol report                  what there is to know of League of Legends",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,8 @@ RL_PLAYLIST = "ranked-standard"
 """What they play."""
 ROVER, AVERAGE = "Rover", "Median"
 """Simulated players who are tracked: one who stands badly and trains, and one who is average in all."""
+DEMO_USER = "demo"
+"""Who signs in as the first of them."""
 POPULATION = 140
 """People who play public matches of PUBG; those of the tournament are among them."""
 SEASON, MINIMUM_TEAMS = "spring-2026", 5
@@ -264,11 +267,15 @@ def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:
 
 
 def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[TrainingSession]) -> None:
-    """Enter the planted players, who agree, their ranks, and what they trained, unless they are there."""
+    """Enter, unless they are there, the planted players, who agree, their ranks, what they trained, and who one of them is."""
     from gamestats_assets.cli.entering import person
+    from gamestats_assets.lakehouse.entries import ExistsAlreadyError
     from gamestats_assets.lakehouse.ops import entering, select
     from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
     from gamestats_assets.rocket_league.ranks import rank_name
+    from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
+    from gamestats_assets.serving import users
+    from gamestats_assets.serving.players import link_player
 
     now = datetime.combine(DAYS[-1], datetime.min.time(), UTC)
     with entering(stores.postgres_url, person()) as conn:
@@ -289,6 +296,9 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
                         attempts=session.attempts,
                         successes=session.successes,
                     )
+        with suppress(ExistsAlreadyError):
+            user = users.add_user(conn, person(), DEMO_USER)
+            link_player(conn, ROCKET_LEAGUE, user["user_id"], players[0].player_id, "command_line")
 
 
 def _add_product(stores: Stores, users: int) -> None:
