@@ -267,7 +267,7 @@ def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:
 
 
 def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[TrainingSession]) -> None:
-    """Enter, unless they are there, the planted players, who agree, their ranks, what they trained, and who one of them is."""
+    """Enter the planted players, who agree, their ranks, what they trained and whose the first is, if they are new."""
     from gamestats_assets.cli.entering import person
     from gamestats_assets.lakehouse.entries import ExistsAlreadyError
     from gamestats_assets.lakehouse.ops import entering, select
