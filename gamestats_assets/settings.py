@@ -178,6 +178,13 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_RETENTION_DAYS",
         description="Days for which a player's matches are kept, unless the player wants it otherwise.",
     )
+    export_days: int = Field(
+        default=7,
+        ge=1,
+        le=365,
+        validation_alias="GAMESTATS_EXPORT_DAYS",
+        description="Days for which somebody can download the archive of everything that is held on them.",
+    )
     encryption_key: SecretStr | None = Field(
         default=None,
         validation_alias="GAMESTATS_ENCRYPTION_KEY",

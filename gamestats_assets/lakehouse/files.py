@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Path) -> None:
     """Write a file in place of what stands there: a reader sees the old content or the new, never a part.
+
+    A path is that of a file whose content it is to have.
 
     Folders that it needs are made. What a killed process leaves behind has a hidden name that ends in `.tmp`.
 
@@ -27,7 +30,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
     temporary = path.with_name(f".{path.name[:100]}-{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            if isinstance(content, Path):
+                with open(content, "rb") as read:
+                    shutil.copyfileobj(read, file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

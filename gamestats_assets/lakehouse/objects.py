@@ -74,6 +74,10 @@ class Objects:
         """
         self._store.put(_checked(name), content)
 
+    def put_file(self, name: str, path: Path) -> None:
+        """As `put`, of what a file holds, which need not fit into memory."""
+        self._store.put(_checked(name), path)
+
     def get(self, name: str) -> bytes:
         """The bytes of an object.
 
@@ -125,7 +129,7 @@ class _Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes | Path) -> None:
         path, tries = self._root / name, 0
         while True:
             made = [folder for folder in path.parents if not folder.exists()]
@@ -174,7 +178,7 @@ class _Remote:
     def __init__(self, store: Any) -> None:
         self._store = store
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes | Path) -> None:
         self._store.put(name, content)
 
     def stream(self, name: str) -> Iterator[bytes]:

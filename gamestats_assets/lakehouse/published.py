@@ -134,6 +134,8 @@ CHANNEL = "gamestats_published"
 
 Of a table that is guarded by players a JSON list of those follows of whom rows were replaced, unless they are too many.
 """
+FORGET = "forget"
+"""On that channel: what is kept in memory of publications is to go, for somebody was forgotten."""
 _MOST_TOLD_BYTES = 7_900
 
 
@@ -791,6 +793,12 @@ def _raise_version(conn: psycopg.Connection, table: type[Table], players: Iterab
     if told is not None and len(told) > _MOST_TOLD_BYTES:
         told = None
     conn.execute(raised, [table.spec.name, CHANNEL, table.spec.dotted, told])
+
+
+def forget_answers(url: SecretStr | str) -> None:
+    """Have what serves forget the answers that it keeps in memory."""
+    with connect(url) as conn, explained("telling of what was forgotten"):
+        conn.execute("SELECT pg_notify(%s, %s)", [CHANNEL, FORGET])
 
 
 def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 
@@ -95,6 +96,7 @@ def forget(
     today: date,
     remake: Callable[[Sequence[str]], None],
     forget_runs: Callable[[Sequence[str], Mapping[str, str]], object],
+    also_called: Collection[str] = (),
     tell: Callable[[str], None] = lambda line: None,
 ) -> Forgotten:
     """Remove every trace of a player: landed files, tables and their history, PostgreSQL, Dagster's storage.
@@ -108,6 +110,7 @@ def forget(
         remake: brings up to date what is made from landed files of days, and from what people entered, through to
             PostgreSQL.
         forget_runs: takes what names the player, and the player's partitions, out of Dagster (`forget_in_dagster`).
+        also_called: what the player is called besides the names that files and entries tell.
         tell: called with what is done next.
 
     Raises:
@@ -119,12 +122,13 @@ def forget(
     tell("Looking for files that name the player")
     files = files_naming(stores, player_id)
     undated = [file for kind in UNDATED for file in stores.landing.files(GAME, kind)]
-    names = _names(stores, player_id)
+    held = _names(stores, player_id)
+    names = sorted({*held, *also_called})
     common = _common_words(stores.lake)
     telling = [name for name in names if len(name) >= _DISTINCT_NAME and name.lower() not in common]
     stray = _naming(stores, undated, player_id, telling)
     days = sorted({*(file.day for file in files), *_days_in_lake(stores.lake, player_id)})
-    if not (files or stray or days or names or tombstones.any_buried(stores.landing, GAME, [player_id])):
+    if not (files or stray or days or held or tombstones.any_buried(stores.landing, GAME, [player_id])):
         raise UnknownNameError(
             f"Nothing is held on {player_id}: no landed file and no table names the player, and nobody tracks them. "
             "Nothing was done.",
@@ -152,9 +156,9 @@ def forget(
     shared = _carried_by_others(stores.lake, names)
     sought = [*_spellings(player_id), *(name for name in telling if name not in shared)]
     refused = forget_dead_rows(stores.postgres_url, [GAME, SCHEMA, DAGSTER_SCHEMA])
-    if _in_log(stores, Sought(texts)):
-        # The server appends to it; what else it told is told no more.
-        os.truncate(server_log(stores.settings), 0)
+    for log in _logs_with(stores, Sought(texts)):
+        # What writes it appends to it; what else it told is told no more.
+        os.truncate(log, 0)
     tell("Looking through all storage")
     left = traces(stores, sought)
     return Forgotten(
@@ -415,7 +419,7 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
 
 def traces(stores: Stores, texts: Sequence[str]) -> list[str]:
     """Where texts are found in what is stored, a place each: the game's landed files and its part of the lake with the
-    whole log and all old files, every schema of PostgreSQL, and the logs of Dagster and of the embedded PostgreSQL.
+    whole log and all old files, objects, every schema of PostgreSQL, and the logs of all that runs.
 
     Args:
         stores: the stores.
@@ -442,14 +446,18 @@ def traces(stores: Stores, texts: Sequence[str]) -> list[str]:
         f"PostgreSQL: {place}, {rows} rows" if rows > 0 else f"PostgreSQL: {place} may not be read"
         for place, rows in rows_with(stores.postgres_url, sought).items()
     ]
-    found += ["PostgreSQL: its log"] * _in_log(stores, sought)
+    found += [f"objects: {path}" for path in files_with(stores.objects.root, sought, options)]
+    found += [f"log: {log}" for log in _logs_with(stores, sought)]
     found += [f"Dagster: {path}" for path in files_with(str(stores.settings.state_folder / "dagster"), sought)]
     return found
 
 
-def _in_log(stores: Stores, sought: Sought) -> bool:
-    log = server_log(stores.settings)
-    return log.is_file() and sought.is_in(log.read_bytes())
+def _logs_with(stores: Stores, sought: Sought) -> list[Path]:
+    """Logs of the embedded PostgreSQL, of what runs, and of requests, in which one of the texts stands."""
+    settings = stores.settings
+    folders = {settings.state_folder / "logs", settings.request_logs or settings.state_folder / "logs"}
+    logs = [server_log(settings), *sorted(path for folder in folders for path in folder.rglob("*"))]
+    return [log for log in logs if log.is_file() and sought.is_in(log.read_bytes())]
 
 
 def _player_id(text: str) -> str | None:

@@ -26,7 +26,8 @@ _README = """\
 What gamestats holds on {player}
 ================================
 
-entry.json    what was entered: name, e-mail address, consent, how long matches are kept, ranks, training sessions
+entry.json    what was entered: name, e-mail address, how long matches are kept, ranks, training sessions; and every
+              consent that was given or taken back
 tables/       every row about the player and the player's matches, of every table; as CSV for people and as Parquet for
               programs (positions ten times a second, replay_frames, as Parquet alone); others are "somebody" in it
 tables.json   what the tables and their columns mean
@@ -57,6 +58,30 @@ def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = F
         UnknownNameError: when nothing is held on the player.
     """
     player_id = parse_player_id(player)
+    part = to.with_name(f".{to.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            held = write_player(stores, player_id, archive, with_files=with_files)
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
+    return held
+
+
+def write_player(
+    stores: Stores, player_id: str, archive: zipfile.ZipFile, folder: str = "", *, with_files: bool = False
+) -> dict[str, int]:
+    """Write what `export_player` does into an archive.
+
+    Args:
+        folder: in the archive, with a / behind it.
+
+    Returns:
+        Rows by table, of those that have any.
+
+    Raises:
+        UnknownNameError: when nothing is held on the player; nothing was written.
+    """
     entry = _entry(stores, player_id)
     files = files_naming(stores, player_id)
     held = {table: frame for table in ALL if (frame := _rows_of(stores, table, player_id)).height}
@@ -64,20 +89,16 @@ def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = F
         held |= _matches(stores, held[RawPlayerStats])
     if not (entry or files or held):
         raise UnknownNameError(f"Nothing is held on {player_id}.", "player")
-    part = to.with_name(f".{to.name}.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        listed = "files/        these files\n" if with_files else ""
-        archive.writestr(
-            "README.txt", _README.format(player=player_id, files=listed, why=_WITH if with_files else _WITHOUT)
-        )
-        archive.writestr("entry.json", _json(entry))
-        archive.writestr("tables.json", _json({table.spec.name: _meaning(table) for table in held}))
-        archive.writestr("files.json", _json([_told(file) for file in files]))
-        for table, frame in held.items():
-            _write_table(archive, table, frame)
-        for file in files if with_files else ():
-            archive.writestr(f"files/{file.path}", stores.landing.read(file))
-    part.replace(to)
+    listed = "files/        these files\n" if with_files else ""
+    readme = _README.format(player=player_id, files=listed, why=_WITH if with_files else _WITHOUT)
+    archive.writestr(f"{folder}README.txt", readme)
+    archive.writestr(f"{folder}entry.json", json_text(entry))
+    archive.writestr(f"{folder}tables.json", json_text({table.spec.name: _meaning(table) for table in held}))
+    archive.writestr(f"{folder}files.json", json_text([_told(file) for file in files]))
+    for table, frame in held.items():
+        _write_table(archive, folder, table, frame)
+    for file in files if with_files else ():
+        archive.writestr(f"{folder}files/{file.path}", stores.landing.read(file))
     return {table.spec.name: frame.height for table, frame in held.items()}
 
 
@@ -94,12 +115,19 @@ def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
             conn, "SELECT * FROM ops.training_sessions WHERE player_id = %s ORDER BY completed_at", [player_id]
         )
         looks = select(conn, "rl_looks", where)
+        consents = rows(
+            conn,
+            "SELECT purpose, is_given, text_version, at, by FROM ops.rl_consents WHERE player_id = %s "
+            "ORDER BY consent_id",
+            [player_id],
+        )
     email, note = entry.pop("email_encrypted"), ""
     try:
         email = Keys.of(stores.settings).decrypt(email) if email else None
     except EncryptionKeyError as error:
         email, note = None, f"An address is kept, encrypted, and could not be read: {error}"
-    return {**entry, "email": email, "email_note": note, "ranks": ranks, "training_sessions": sessions, "looks": looks}
+    told = {"ranks": ranks, "training_sessions": sessions, "looks": looks, "consents": consents}
+    return {**entry, "email": email, "email_note": note, **told}
 
 
 def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame:
@@ -135,17 +163,17 @@ def _matches(stores: Stores, own: pl.DataFrame) -> dict[type[Table], pl.DataFram
     return found
 
 
-def _write_table(archive: zipfile.ZipFile, table: type[Table], frame: pl.DataFrame) -> None:
+def _write_table(archive: zipfile.ZipFile, folder: str, table: type[Table], frame: pl.DataFrame) -> None:
     part = io.BytesIO()
     frame.write_parquet(part)
-    archive.writestr(f"tables/{table.spec.name}.parquet", part.getvalue(), zipfile.ZIP_STORED)
+    archive.writestr(f"{folder}tables/{table.spec.name}.parquet", part.getvalue(), zipfile.ZIP_STORED)
     if table is not ReplayFrames:
         flat = frame.with_columns(
             pl.col(name).map_elements(lambda values: json.dumps(values.to_list()), return_dtype=pl.String)
             for name, dtype in frame.schema.items()
             if isinstance(dtype, pl.List)
         )
-        archive.writestr(f"tables/{table.spec.name}.csv", without_formulas(flat).write_csv())
+        archive.writestr(f"{folder}tables/{table.spec.name}.csv", without_formulas(flat).write_csv())
 
 
 def _meaning(table: type[Table]) -> dict[str, Any]:
@@ -156,5 +184,6 @@ def _told(file: LandedFile) -> dict[str, str]:
     return {"day": file.day, "match_id": file.unit_id, "kind": file.kind, "hash": file.content_hash, "path": file.path}
 
 
-def _json(told: dict[str, Any] | Sequence[Any]) -> str:
+def json_text(told: dict[str, Any] | Sequence[Any]) -> str:
+    """As a file of JSON."""
     return json.dumps(told, indent=2, default=str, ensure_ascii=False)

@@ -42,11 +42,26 @@ def _forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
     forget_match(workshop, tasks)
 
 
+def _export(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.user_export import export_users
+
+    export_users(workshop, tasks)
+
+
+def _leaving(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.leaving_jobs import forget_people
+
+    forget_people(workshop, tasks)
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("replay", _GAME, _replay, at_once=16),
     Kind("ballchasing", _GAME, _ballchasing),
     Kind("share", _GAME, _share),
     Kind("backfill", _GAME, _backfill, at_once=20),
     Kind("forget_match", _GAME, _forget_match),
+    Kind("export", _GAME, _export),
+    Kind("erasure", _GAME, _leaving),
+    Kind("objection", _GAME, _leaving),
 )
 """Every kind of jobs of the game."""

@@ -41,6 +41,17 @@ def bury(landing: Landing, game: str, player_id: str, day: date) -> bool:
     return True
 
 
+def unbury(landing: Landing, game: str, player_id: str) -> bool:
+    """Take the tombstone of a player away, who wants to be taken up again; whether there was one."""
+    found = False
+    for file in landing.files(game, TOMBSTONE):
+        told = json.loads(landing.read(file))
+        if told["digest"] == _digest(told["salt"], player_id):
+            landing.remove(file)
+            found = True
+    return found
+
+
 def any_buried(landing: Landing, game: str, player_ids: Iterable[str]) -> bool:
     """Whether one of these players was forgotten on request."""
     known = _tombstones(landing, game)

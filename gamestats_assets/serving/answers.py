@@ -182,6 +182,13 @@ class Answers:
         self._bytes = 0
         self._making: dict[tuple[str, tuple[int, ...]], asyncio.Task[Answer]] = {}
         self._asked: OrderedDict[_Words, _Asked] = OrderedDict()
+        versions.on_forget.append(self.forget)
+
+    def forget(self) -> None:
+        """Keep nothing of what was answered."""
+        self._kept.clear()
+        self._asked.clear()
+        self._bytes = 0
 
     async def give(
         self,

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gamestats_assets.lakehouse.encryption import Keys
+from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.ops import known_revisions
 from gamestats_assets.serving import account, account_page, admin_people, admin_players, linking, sign_in
@@ -68,6 +69,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
                 "keys": keys,
                 "objects": objects,
                 "settings": settings,
+                "landing": Landing(settings.under_data("landing"), settings.storage_options),
             }
         finally:
             watching.cancel()

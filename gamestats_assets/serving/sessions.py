@@ -13,6 +13,8 @@ from gamestats_assets.lakehouse.ops import Row
 
 SESSION_DAYS = 30
 LINK_MINUTES = 15
+FRESH_MINUTES = 10
+"""After signing in, those in which one may do what cannot be undone."""
 _SYSTEMS = {
     "Windows": "Windows",
     "Android": "Android",
@@ -68,6 +70,15 @@ def sessions_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
         """,
         [user_id],
     )
+
+
+def is_fresh(conn: psycopg.Connection, session_id: int | None) -> bool:
+    """Whether somebody signed in at a browser a moment ago."""
+    query = (
+        "SELECT 1 FROM accounts.sessions WHERE session_id = %s AND token_hash IS NOT NULL "
+        "AND created_at > now() - make_interval(mins => %s)"
+    )
+    return bool(ops.rows(conn, query, [session_id, FRESH_MINUTES]))
 
 
 def end_session(conn: psycopg.Connection, user_id: int, session_id: int) -> bool:

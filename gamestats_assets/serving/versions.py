@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ from psycopg.rows import tuple_row
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.postgres import parameters
-from gamestats_assets.lakehouse.published import CHANNEL, versions_of
+from gamestats_assets.lakehouse.published import CHANNEL, FORGET, versions_of
 from gamestats_assets.lakehouse.table import Table
 
 _LONGEST_WAIT_S = 2.0
@@ -38,6 +38,7 @@ class Versions:
         are_live: whether PostgreSQL would tell of another version at once. While it would not, nothing may be answered
             without asking it.
         changes: rises with every version that is not as it was; while it stays, so do all of them.
+        on_forget: called when somebody was forgotten, and nothing of before is to stay in memory.
     """
 
     def __init__(self, url: SecretStr, games: Sequence[str]) -> None:
@@ -49,6 +50,7 @@ class Versions:
         self._doubted: dict[str, int] = {}
         self.are_live = False
         self.changes = 0
+        self.on_forget: list[Callable[[], None]] = []
 
     def of(self, tables: Sequence[type[Table]]) -> tuple[int, ...]:
         """The versions of some tables as they are known; 0 is a table that was never published.
@@ -82,6 +84,10 @@ class Versions:
 
     def heard(self, payload: str) -> None:
         """Take note of what PostgreSQL told of a publication; see `lakehouse.published.CHANNEL`."""
+        if payload == FORGET:
+            for forget in self.on_forget:
+                forget()
+            return
         name, _, rest = payload.partition(" ")
         version, _, listed = rest.partition(" ")
         self._heard(name, int(version), json.loads(listed) if listed else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gamestats_assets.rocket_league.serving import api, shares, uploads
+from gamestats_assets.rocket_league.serving import api, objections, privacy, shares, uploads
 from gamestats_assets.rocket_league.serving.accounts import ACCOUNTS
 from gamestats_assets.rocket_league.serving.standings import skill_strip
 from gamestats_assets.rocket_league.serving.words import WORDS
@@ -16,7 +16,10 @@ ROCKET_LEAGUE = Game(
     "Rocket League",
     Path(__file__).parent,
     words={**WORDS, "skill_strip": skill_strip},
-    api=(uploads.router, shares.router, *api.ROUTERS),
+    api=(
+        *(uploads.router, shares.router, *api.ROUTERS),
+        *(privacy.router, privacy.status_router, objections.router, objections.admin_router),
+    ),
     uploads=(uploads.UPLOAD_PATH,),
     synthetic=("rank_cohorts", "is_simulated"),
     matches=(Matches, "is_simulated"),

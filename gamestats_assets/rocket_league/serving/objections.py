@@ -1,0 +1,238 @@
+"""People who never signed in and do not want to be in the data: they say so, and an admin decides."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
+from gamestats_assets.lakehouse.ops import insert, rows
+from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
+from gamestats_assets.rocket_league.leaving import grant_objection, refuse_objection
+from gamestats_assets.rocket_league.source import GAME
+from gamestats_assets.serving.audit import audit
+from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.who import Person, anybody, needs, refuse_other_origins
+
+router = APIRouter(tags=["privacy"], dependencies=[Depends(anybody), Depends(only_known)])
+admin_router = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
+Admin = Annotated[Person, Depends(needs("admin"))]
+ObjectionId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+LONGEST_REASON, LONGEST_CONTACT = 2000, 255
+
+
+class Objection(BaseModel):
+    """Somebody who does not want to be in the data."""
+
+    model_config = ConfigDict(extra="forbid")
+    player: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=100,
+            description="Platform and account.",
+            examples=["steam:76561190000000001"],
+        ),
+    ]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=LONGEST_REASON, description="Why, and by what we see that it is yours.")
+    ]
+    contact: Annotated[
+        str | None, Field(max_length=LONGEST_CONTACT, description="Where you can be answered; kept encrypted.")
+    ] = None
+
+
+class Received(BaseModel):
+    """That it was received."""
+
+    objection_id: Annotated[int, Field(description="Its number, if you ask about it.", examples=[12])]
+
+
+class ReceivedAnswer(BaseModel):
+    """The answer."""
+
+    data: Received
+
+
+@router.post("/objections", status_code=201, summary="Object", responses={201: {"model": ReceivedAnswer}})
+def post_objection(request: Request, given: Objection) -> Response:
+    """Ask for a player to be removed without having an account here. An administrator decides."""
+    refuse_other_origins(request)
+    with request.state.writing() as conn:
+        number = object_to(conn, request.state.keys, given)
+    return answer({"data": {"objection_id": number}}, 201)
+
+
+def object_to(conn: psycopg.Connection, keys: Keys, given: Objection) -> int:
+    """Take an objection; its number.
+
+    Raises:
+        ProblemError: 422 when that is no player, or nothing is said.
+    """
+    try:
+        player_id = parse_player_id(given.player)
+    except PlayerIdError as error:
+        raise ProblemError(422, str(error), errors=[{"name": "player", "message": str(error)}]) from None
+    reason, contact = given.reason.strip(), (given.contact or "").strip()
+    if not reason:
+        told = "Say by what we see that it is you."
+        raise ProblemError(422, told, errors=[{"name": "reason", "message": told}])
+    values = {"player_id": player_id, "reason": reason}
+    if contact:
+        values["contact_encrypted"] = keys.encrypt(contact)
+    return insert(conn, "rl_objections", values)["objection_id"]
+
+
+# --- admins --------------------------------------------------------------------------------------
+
+
+class ObjectionTold(BaseModel):
+    """An objection."""
+
+    objection_id: int
+    state: Literal["open", "granted", "refused"]
+    player_id: Annotated[str | None, Field(description="Whom it is about; null once that was granted.")]
+    user: Annotated[str | None, Field(description="Whose player that is here, if anybody's.")]
+    reason: str | None
+    contact: Annotated[str | None, Field(description="Where the person can be answered.")]
+    note: str | None
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+
+
+class Removal(BaseModel):
+    """A removal that was not finished, or after which something was found still."""
+
+    job_id: UUID
+    kind: Literal["erasure", "objection"]
+    state: Literal["failed", "done"]
+    error: str | None
+    left: dict[str, int] | None
+    finished_at: datetime
+
+
+class ObjectionsTold(BaseModel):
+    """What there is for an admin to do."""
+
+    objections: Annotated[list[ObjectionTold], Field(description="Open ones first, then the last decided.")]
+    removals: list[Removal]
+
+
+class ObjectionsAnswer(BaseModel):
+    """The answer."""
+
+    data: ObjectionsTold
+
+
+class Decision(BaseModel):
+    """What is remembered of a decision."""
+
+    model_config = ConfigDict(extra="forbid")
+    note: Annotated[str | None, Field(max_length=2000, description="Not who it is about: that is not to stay.")] = None
+
+
+@admin_router.get("/objections", summary="Objections", responses={200: {"model": ObjectionsAnswer}})
+def get_objections(request: Request, person: Admin) -> Response:
+    """Who does not want to be in the data, and removals that need somebody."""
+    with request.state.writing(sees_all=True) as conn:
+        found = objections_of(conn, request.state.keys)
+    return answer({"data": found})
+
+
+def objections_of(conn: psycopg.Connection, keys: Keys) -> dict[str, list[dict[str, Any]]]:
+    """What there is for an admin to do: `objections` and `removals`."""
+    found = rows(
+        conn,
+        """
+        SELECT objection_id, o.state, o.player_id, u.name AS user, reason, contact_encrypted, note, o.created_at,
+            o.decided_at, decided_by
+        FROM ops.rl_objections o
+        LEFT JOIN accounts.players p ON p.game = %s AND p.player_id = o.player_id AND p.state = 'linked'
+        LEFT JOIN accounts.users u USING (user_id)
+        ORDER BY o.state <> 'open', o.decided_at DESC NULLS LAST, objection_id LIMIT 200
+        """,
+        [GAME],
+    )
+    for row in found:
+        row["contact"] = _readable(keys, row.pop("contact_encrypted"))
+    removals = rows(
+        conn,
+        """
+        SELECT job_id, kind, state, error, result -> 'left' AS left, finished_at FROM ops.jobs
+        WHERE kind IN ('erasure', 'objection')
+            AND (state = 'failed' OR state = 'done' AND result -> 'left' <> '{}') ORDER BY finished_at DESC LIMIT 200
+        """,
+    )
+    return {"objections": found, "removals": removals}
+
+
+def _readable(keys: Keys, token: str | None) -> str | None:
+    try:
+        return keys.decrypt(token) if token else None
+    except EncryptionKeyError:
+        return "not readable any more"
+
+
+@admin_router.post("/objections/{objection_id}/grant", status_code=204, summary="Grant an objection")
+def grant(request: Request, person: Admin, objection_id: ObjectionId, given: Decision | None = None) -> None:
+    """Have the player forgotten; who it is about is not kept here any longer."""
+    with request.state.writing(sees_all=True) as conn:
+        decide(conn, request.state.keys, person, objection_id, is_granted=True, note=given and given.note)
+
+
+@admin_router.post("/objections/{objection_id}/refuse", status_code=204, summary="Refuse an objection")
+def refuse(request: Request, person: Admin, objection_id: ObjectionId, given: Decision | None = None) -> None:
+    """Leave everything as it is."""
+    with request.state.writing(sees_all=True) as conn:
+        decide(conn, request.state.keys, person, objection_id, is_granted=False, note=given and given.note)
+
+
+def decide(
+    conn: psycopg.Connection, keys: Keys, person: Person, objection_id: int, *, is_granted: bool, note: str | None
+) -> None:
+    """Decide an objection.
+
+    Raises:
+        ProblemError: 404 when no such one is open.
+    """
+    note = (note or "").strip() or None
+    try:
+        if is_granted:
+            grant_objection(conn, keys, person, objection_id, note)
+        else:
+            refuse_objection(conn, person, objection_id, note)
+    except LookupError:
+        raise ProblemError(404, f"No objection numbered {objection_id} is open.") from None
+
+
+@admin_router.post("/removals/{job_id}/again", status_code=204, summary="Try a removal again")
+def again(request: Request, person: Admin, job_id: UUID) -> None:
+    """Have a removal that failed tried again."""
+    with request.state.writing(sees_all=True) as conn:
+        try_again(conn, person, job_id)
+
+
+def try_again(conn: psycopg.Connection, person: Person, job_id: UUID) -> None:
+    """Have a removal that failed tried again.
+
+    Raises:
+        ProblemError: 404 when no such one failed.
+    """
+    done = rows(
+        conn,
+        "UPDATE ops.jobs SET state = 'queued', attempts = 0, said = 'waiting', error = NULL, finished_at = NULL "
+        "WHERE job_id = %s AND kind IN ('erasure', 'objection') AND state = 'failed' RETURNING kind",
+        [job_id],
+    )
+    if not done:
+        raise ProblemError(404, "No such removal has failed.")
+    audit(conn, person, f"{done[0]['kind']}.again", f"job {job_id}")
+    conn.execute("SELECT pg_notify('gamestats_jobs', %s)", [done[0]["kind"]])

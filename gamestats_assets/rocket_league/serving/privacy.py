@@ -1,0 +1,433 @@
+"""What people decide about what is held on them: consents, how long matches are kept, an archive, an end of it.
+
+What the routes do is done by functions of a connection, which the pages call as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response, StreamingResponse
+
+from gamestats_assets.lakehouse.entries import Entered, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import EntryError
+from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
+from gamestats_assets.lakehouse.ops import Row, rows
+from gamestats_assets.rocket_league.consents import PURPOSES, consent_texts, newest_text
+from gamestats_assets.rocket_league.entered import PLAYER, Custody
+from gamestats_assets.rocket_league.leaving import leave
+from gamestats_assets.rocket_league.source import GAME
+from gamestats_assets.rocket_league.tombstones import any_buried, unbury
+from gamestats_assets.serving import sessions, users
+from gamestats_assets.serving.account import NO_STORE, SignedIn, set_cookie
+from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.own import scope_of
+from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.routes import Name
+from gamestats_assets.serving.who import Person, anybody, asking
+from gamestats_assets.settings import Settings
+
+router = APIRouter(prefix="/users", tags=["privacy"], dependencies=[Depends(only_known)])
+status_router = APIRouter(prefix="/erasures", tags=["privacy"], dependencies=[Depends(anybody)])
+ERASURES = "/api/v1/erasures"
+Visibility = Literal["public", "unlisted", "private"]
+_Given = Annotated[bool | None, Field(description="Whether it is allowed; what is not said stays as it is.")]
+
+
+async def own_player(request: Request, person: SignedIn, player: Name | None = None) -> str:
+    """One of the person's own players: the one that is asked for, or the main one; a dependency.
+
+    Raises:
+        ProblemError: 404 where there is none, or it is somebody else's.
+    """
+    scope = await scope_of(request, person, GAME, player)
+    if scope.player is None or not scope.is_own:
+        raise ProblemError(404, f"You have no account {player}.")
+    return scope.player
+
+
+OwnPlayer = Annotated[str, Depends(own_player)]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What cannot be entered, as a problem."""
+    try:
+        yield
+    except EntryError as error:
+        status = 404 if isinstance(error, UnknownNameError) else 422
+        wrong = [{"name": error.column, "message": str(error)}] if error.column else []
+        raise ProblemError(status, str(error), errors=wrong) from None
+
+
+# --- consents ------------------------------------------------------------------------------------
+
+
+class Text(BaseModel):
+    """A text that is agreed to."""
+
+    purpose: Annotated[str, Field(examples=["cohorts"])]
+    title: str
+    text: str
+
+
+class Consents(BaseModel):
+    """What a player allows, since when."""
+
+    player_id: Annotated[str, Field(examples=["steam_76561190000000001"])]
+    analysis: Annotated[datetime | None, Field(description="Since when; null: it is not allowed.")]
+    cohorts: datetime | None
+    models: datetime | None
+    comparison: datetime | None
+    share_at_ballchasing: Annotated[
+        Visibility | None, Field(description="Who may see there what is uploaded here; null: nothing is sent there.")
+    ]
+    text_version: Annotated[int | None, Field(description="Of the text that was agreed to.", examples=[1])]
+    retention_days: Annotated[int | None, Field(description="Days for which matches are kept.", examples=[730])]
+    is_forgotten: Annotated[
+        bool,
+        Field(description="Whether you had this player forgotten: files that name the player are refused."),
+    ]
+
+
+class ConsentsTold(BaseModel):
+    """What one's players allow, and the texts."""
+
+    text_version: Annotated[int, Field(description="Of the texts below, which is given back when one agrees.")]
+    texts: list[Text]
+    players: list[Consents]
+
+
+class ConsentsAnswer(BaseModel):
+    """The answer."""
+
+    data: ConsentsTold
+
+
+class ConsentsGiven(BaseModel):
+    """What is allowed from now on, and what no more."""
+
+    model_config = ConfigDict(extra="forbid")
+    analysis: _Given = None
+    cohorts: _Given = None
+    models: _Given = None
+    comparison: _Given = None
+    share_at_ballchasing: Annotated[
+        Visibility | None, Field(description="Who may see there what is uploaded here; null: nothing is sent there.")
+    ] = None
+    text_version: Annotated[
+        int | None, Field(description="The version of the texts that you read; needed to allow anything.")
+    ] = None
+    take_me_back: Annotated[
+        bool, Field(description="Of a player whom you had forgotten: whether files may name the player again.")
+    ] = False
+
+
+@router.get("/consents", summary="What one allows", responses={200: {"model": ConsentsAnswer}})
+def get_consents(request: Request, response: Response, person: SignedIn) -> dict[str, Any]:
+    """What your players allow, purpose by purpose, and the texts that say what that is."""
+    response.headers.update(NO_STORE)
+    with request.state.writing() as conn:
+        players = consents_of(conn, request.state.landing, person)
+    return {"data": {"text_version": newest_text(), "texts": told_texts(), "players": players}}
+
+
+def told_texts() -> list[dict[str, str]]:
+    """The newest texts."""
+    newest = consent_texts()[newest_text()]
+    return [{"purpose": name, "title": each.title, "text": each.text} for name, each in newest.items()]
+
+
+def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> list[dict[str, Any]]:
+    """What each player of a person allows; of one that allowed nothing yet, too."""
+    known = {row["player_id"]: row for row in rows(conn, "SELECT * FROM ops.rl_players")}
+    found: list[dict[str, Any]] = []
+    for player_id in person.players.get(GAME, ()):
+        row: Mapping[str, Any] = known.get(player_id, {})
+        found.append(
+            {
+                "player_id": player_id,
+                **{purpose: row.get(column) for purpose, column in PURPOSES.items()},
+                "share_at_ballchasing": row.get("share_at_ballchasing"),
+                "text_version": row.get("consent_text"),
+                "retention_days": row.get("retention_days"),
+                "is_forgotten": not row.get("consented_at") and any_buried(landing, GAME, [player_id]),
+            }
+        )
+    return found
+
+
+@router.put("/consents", summary="Allow something, or no more", responses={200: {"model": ConsentsAnswer}})
+def put_consents(
+    request: Request, response: Response, person: SignedIn, player: OwnPlayer, given: ConsentsGiven
+) -> dict[str, Any]:
+    """Allow something of what the texts say, or take it back; what is taken back ends with the next run.
+
+    To agree to the analysis is to be tracked: matches are looked for, and tables made of you alone.
+    """
+    values = given.model_dump(exclude_unset=True)
+    with told(), request.state.writing() as conn:
+        give_consents(conn, request, player, values)
+    return get_consents(request, response, person)
+
+
+def give_consents(conn: psycopg.Connection, request: Request, player: str, given: Mapping[str, Any]) -> Entered:
+    """Enter what a player allows.
+
+    Args:
+        given: of `ConsentsGiven`, what is said.
+
+    Raises:
+        ProblemError: when something is allowed by another text than the newest, or the player was forgotten.
+    """
+    landing: Landing = request.state.landing
+    purposes = {name: given[name] for name in PURPOSES if given.get(name) is not None}
+    visibility = {"share_at_ballchasing": given["share_at_ballchasing"]} if "share_at_ballchasing" in given else {}
+    allows = any(purposes.values()) or any(visibility.values())
+    if allows and given.get("text_version") != newest_text():
+        detail = f"Read the texts first: who allows something says which version was read, and that is {newest_text()}."
+        raise ProblemError(409, detail)
+    if any_buried(landing, GAME, [player]):
+        if not (allows and given.get("take_me_back")):
+            detail = (
+                f"You had {player} forgotten, and files that name the player are refused since. Say `take_me_back` to "
+                "be taken up again."
+            )
+            raise ProblemError(409, detail)
+        unbury(landing, GAME, player)
+    text = {"consent_text": given["text_version"]} if allows else {}
+    return PLAYER.take(conn, player, known=_custody(request), **purposes, **visibility, **text)
+
+
+def _custody(request: Request) -> Custody:
+    settings: Settings = request.state.settings
+    return Custody(request.state.keys, retention_days=settings.retention_days)
+
+
+# --- profile -------------------------------------------------------------------------------------
+
+
+class Profile(BaseModel):
+    """What is otherwise about oneself."""
+
+    model_config = ConfigDict(extra="forbid")
+    username: Annotated[str | None, Field(max_length=users.LONGEST_NAME, description="What others see.")] = None
+    email: Annotated[str | None, Field(max_length=255, description="Kept encrypted; empty: none.")] = None
+    retention_days: Annotated[
+        int | None, Field(ge=1, le=36_500, description="Days for which your matches are kept.", examples=[365])
+    ] = None
+
+
+@router.put("/profile", summary="Change what is said of oneself", status_code=204)
+def put_profile(request: Request, person: SignedIn, player: OwnPlayer, given: Profile) -> None:
+    """Change your name, your e-mail address, or for how long your matches are kept.
+
+    Older matches go with the next night: in them somebody masked is in your place.
+    """
+    with told(), request.state.writing() as conn:
+        change_profile(conn, request, person, player, given.model_dump(exclude_none=True))
+
+
+def change_profile(
+    conn: psycopg.Connection, request: Request, person: Person, player: str, given: Mapping[str, Any]
+) -> None:
+    """Change what is given of `Profile`."""
+    if "username" in given:
+        users.rename_user(conn, person.user_id, given["username"])
+    if values := {name: given[name] for name in ("email", "retention_days") if name in given}:
+        PLAYER.change(conn, player, known=_custody(request), **values)
+
+
+# --- export --------------------------------------------------------------------------------------
+
+
+class Export(BaseModel):
+    """An archive of everything that is held on somebody."""
+
+    job_id: UUID
+    state: Literal["queued", "processing", "done", "failed"]
+    said: Annotated[str, Field(description="What is going on, in words.")]
+    error: Annotated[str | None, Field(description="Why there is none, in words.")]
+    created_at: datetime
+    bytes: Annotated[int | None, Field(description="How large it is.")]
+    archive: Annotated[str | None, Field(description="Where it can be downloaded, once it is there.")]
+    until: Annotated[datetime | None, Field(description="Until when.")]
+
+
+class ExportAnswer(BaseModel):
+    """The answer."""
+
+    data: Export
+
+
+@router.post("/export", status_code=202, summary="Have everything", responses={202: {"model": ExportAnswer}})
+def post_export(request: Request, person: SignedIn) -> dict[str, Any]:
+    """Have an archive made of everything that is held on you, as JSON and CSV, with the replays that you sent.
+
+    It is made in the background. While one is being made, that one is told of.
+    """
+    with request.state.writing() as conn:
+        job_id = ask_export(conn, person)
+        [row] = exports_of(conn, request, person, job_id)
+    return {"data": row}
+
+
+def ask_export(conn: psycopg.Connection, person: Person) -> UUID:
+    """Have an archive made, unless one is being made; the number of the job."""
+    # Of two requests at once one asks.
+    conn.execute("SELECT 1 FROM accounts.users WHERE user_id = %s FOR UPDATE", [person.user_id])
+    under_way = (
+        "SELECT job_id FROM ops.jobs WHERE kind = 'export' AND user_id = %s AND state IN ('queued', 'processing')"
+    )
+    found = rows(conn, under_way, [person.user_id])
+    return found[0]["job_id"] if found else enqueue(conn, "export", GAME, person.user_id, {})
+
+
+@router.get("/export/{job_id}", summary="How far an archive is", responses={200: {"model": ExportAnswer}})
+def get_export(request: Request, response: Response, person: SignedIn, job_id: UUID) -> dict[str, Any]:
+    """How far the archive is, and where it can be downloaded."""
+    response.headers.update(NO_STORE)
+    with request.state.writing() as conn:
+        [row] = exports_of(conn, request, person, job_id)
+    return {"data": row}
+
+
+def exports_of(
+    conn: psycopg.Connection, request: Request, person: Person, job_id: UUID | None = None
+) -> list[dict[str, Any]]:
+    """The archives of a person that can be downloaded, or are on their way, the newest first; or one of them.
+
+    Raises:
+        ProblemError: 404 where that one is none of the person's, 410 where it was kept long enough.
+    """
+    settings: Settings = request.state.settings
+    found = rows(
+        conn,
+        "SELECT job_id, state, said, error, created_at, finished_at, result, "
+        "finished_at < now() - make_interval(days => %(days)s) AS is_over FROM ops.jobs "
+        "WHERE kind = 'export' AND user_id = %(user_id)s AND (%(job_id)s::uuid IS NULL OR job_id = %(job_id)s) "
+        "ORDER BY job_number DESC",
+        {"days": settings.export_days, "user_id": person.user_id, "job_id": job_id},
+    )
+    if job_id is not None and not found:
+        raise ProblemError(404, f"You have no export numbered {job_id}.")
+    if job_id is not None and found[0]["is_over"]:
+        raise ProblemError(410, f"The archive was kept for {settings.export_days} days. Have another one made.")
+    return [_export(row, settings) for row in found if not row["is_over"]]
+
+
+def _export(row: Row, settings: Settings) -> dict[str, Any]:
+    is_there = row["state"] == "done"
+    until = row["finished_at"] + timedelta(days=settings.export_days) if is_there else None
+    archive = f"/api/v1/users/export/{row['job_id']}/archive" if is_there else None
+    shown = {name: row[name] for name in ("job_id", "state", "said", "error", "created_at")}
+    return {**shown, "bytes": (row["result"] or {}).get("bytes"), "archive": archive, "until": until}
+
+
+@router.get(
+    "/export/{job_id}/archive",
+    include_in_schema=False,  # No JSON; the export tells where it is.
+)
+def get_archive(request: Request, person: SignedIn, job_id: UUID) -> Response:
+    """The archive itself, for its person alone."""
+    with request.state.writing() as conn:
+        [row] = exports_of(conn, request, person, job_id)
+    objects: Objects = request.state.objects
+    if row["archive"] is None:
+        raise ProblemError(409, f"The archive is not there yet: {row['said']}.")
+    try:
+        pieces = objects.stream(f"exports/{person.user_id}/{job_id}.zip")
+    except MissingObjectError:
+        raise ProblemError(410, "The archive is not there any more. Have another one made.") from None
+    headers = {"Content-Disposition": 'attachment; filename="gamestats.zip"', "Content-Length": str(row["bytes"])}
+    return StreamingResponse(pieces, headers={**headers, **NO_STORE}, media_type="application/zip")
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+
+class Erasure(BaseModel):
+    """How far the removal of everything is."""
+
+    state: Literal["queued", "processing", "done", "failed"]
+    said: Annotated[str, Field(description="What is going on, in words.")]
+    at: datetime
+    matches: Annotated[int | None, Field(description="Matches in which somebody masked is in the person's place.")]
+    left: Annotated[
+        dict[str, int] | None,
+        Field(description="Where something was found still, by store; nothing when all went well."),
+    ]
+    seconds: Annotated[float | None, Field(description="How long it took.")]
+    status: Annotated[str, Field(description="The address of this answer; no session is needed for it.")]
+
+
+class ErasureAnswer(BaseModel):
+    """The answer."""
+
+    data: Erasure
+
+
+@router.delete("/account", status_code=202, summary="Remove everything", responses={202: {"model": ErasureAnswer}})
+def delete_account(request: Request, person: SignedIn) -> Response:
+    """Remove your account and everything that is held on you, for good.
+
+    It takes a session that is not older than 10 minutes. All sessions end at once; the rest follows within minutes,
+    and the answer has an address that tells how far it is. Matches stay for the others who played in them, with
+    somebody masked in your place; files that name you are refused from then on.
+    """
+    job_id = go(request, person)
+    told = answer({"data": erasure(request, job_id)}, 202)
+    set_cookie(told, request, "session", "", 0)
+    return told
+
+
+def go(request: Request, person: Person) -> UUID:
+    """Remove who asks, and have all that is held removed; the number of the job.
+
+    Raises:
+        ProblemError: 403 without a fresh sign-in, 409 where nobody would be left who may give roles.
+    """
+    with request.state.writing() as conn:
+        if not sessions.is_fresh(conn, asking(request).session_id):
+            minutes = sessions.FRESH_MINUTES
+            detail = (
+                f"This takes a sign-in at a browser within the last {minutes} minutes. Sign out and in again first."
+            )
+            raise ProblemError(403, detail)
+        try:
+            return leave(conn, request.state.keys, person)
+        except users.LastAdminError as error:
+            raise ProblemError(409, str(error)) from None
+
+
+@status_router.get("/{job_id}", summary="How far an erasure is", responses={200: {"model": ErasureAnswer}})
+def get_erasure(request: Request, response: Response, job_id: UUID) -> dict[str, Any]:
+    """How far the removal of everything is, to whoever has the address."""
+    response.headers.update(NO_STORE)
+    return {"data": erasure(request, job_id)}
+
+
+def erasure(request: Request, job_id: UUID) -> dict[str, Any]:
+    """How far an erasure is.
+
+    Raises:
+        ProblemError: 404 where there is none.
+    """
+    with request.state.writing() as conn:
+        found = rows(conn, "SELECT * FROM ops.erasure(%s)", [job_id])
+    if not found:
+        raise ProblemError(404, "There is no such erasure.")
+    [row] = found
+    result: Mapping[str, Any] = row["result"] or {}
+    said = row["error"] if row["state"] == "failed" else row["said"]
+    told = {"state": row["state"], "said": said, "at": row["at"], "status": f"{ERASURES}/{job_id}"}
+    return {**told, **{name: result.get(name) for name in ("matches", "left", "seconds")}}
