@@ -174,10 +174,18 @@ class Answers:
 
     Args:
         most_bytes: of the bodies that are kept; those that were asked for last.
+        entered: connections for answers that are not kept, which read what people enter; others cannot.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], versions: Versions, most_bytes: int = 24 << 20) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Connection],
+        versions: Versions,
+        most_bytes: int = 24 << 20,
+        entered: AsyncConnectionPool[Connection] | None = None,
+    ) -> None:
         self._pool, self._versions, self._most = pool, versions, most_bytes
+        self._entered = entered or pool
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._bytes = 0
         self._making: dict[tuple[str, tuple[int, ...]], asyncio.Task[Answer]] = {}
@@ -293,7 +301,8 @@ class Answers:
         wait_s = None if self._versions.are_live else _WAIT_S
         # Of all tables: no older than this, whatever is published meanwhile.
         versions = self._versions.of(())
-        async with self._pool.connection(wait_s) as conn, conn.transaction():
+        pool = self._pool if whose.is_kept else self._entered
+        async with pool.connection(wait_s) as conn, conn.transaction():
             if whose.settings:
                 await conn.execute(*setting(whose.settings))
             found = await read_versions(conn, tables[0].spec.game) if tables else {}

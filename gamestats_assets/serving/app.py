@@ -61,7 +61,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         try:
             yield {
                 "answers": Answers(pool, versions),
-                "own_answers": Answers(own_pool, versions),
+                "own_answers": Answers(pool, versions, entered=own_pool),
                 "own_pool": own_pool,
                 "pages": pages,
                 "games": games,

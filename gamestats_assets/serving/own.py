@@ -84,7 +84,7 @@ async def show_matches(conn: Connection, matches: Sequence[str]) -> None:
 
 Holds = Literal["player", "tables", "never"]
 """While what an answer holds: until rows of the players whom the scope may see change, until any of its tables does, or
-never: it is made of what people enter, too, and so made anew each time."""
+never: it is made of what people enter, too, and so made anew each time. Only then can `make` read the schema `ops`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,64 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
 from typing import Any
 
-import dataframely as dy
-import polars as pl
 import psycopg
 import pytest
 from psycopg import sql
 
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.own_rows import own_settings, setting
-from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.roles import READER_ROLE, SERVING_ROLE, WRITER_ROLE, grant_duties
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league.tables import ALL
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league.whose_rows import OF_PEOPLE, publish_people
 
-PUBLISHED = [table for table in ALL if table.spec.published]
-OF_PEOPLE = [table for table in PUBLISHED if {"player_id", "match_id", "other_player_id"} & {*table.columns()}]
 ANN, BOB = "steam_1", "steam_2"
 FIRST, SECOND = "A" * 32, "B" * 32
-
-
-def a_row(table: type[Table], number: int, player: str, match: str) -> dict[str, Any]:
-    """A row of a player in a match; what is in it besides matters to nobody here."""
-    values = {
-        pl.String: "x",
-        pl.Int32: number,
-        pl.Int64: number,
-        pl.Float64: 1.0,
-        pl.Float32: 1.0,
-        pl.Boolean: True,
-        pl.List: [],
-        pl.Binary: b"x",
-    }
-    values |= {pl.Date: date(2026, 3, 14), pl.Datetime: datetime(2026, 3, 14, tzinfo=UTC)}
-
-    def value(name: str, column: dy.Column) -> Any:
-        if name in (whose := {"player_id": player, "match_id": match}):
-            return whose[name]
-        if column.nullable:
-            return None
-        return "{}" if (column.metadata or {}).get("postgres_type") == "jsonb" else values.get(type(column.dtype))
-
-    return {name: value(name, column) for name, column in table.columns().items()}
 
 
 @pytest.fixture(scope="module")
 def url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     objects = Objects(str(tmp_path_factory.mktemp("objects")))
     with database(postgres_url) as found:
-        for table in OF_PEOPLE:
-            column = table.spec.partitioned_by
-            rows = [a_row(table, 1, ANN, FIRST), a_row(table, 2, BOB, FIRST), a_row(table, 3, BOB, SECOND)]
-            keys = {tuple(row[name] for name in table.primary_key()): row for row in rows}
-            frame = pl.DataFrame([*keys.values()], schema=table.schema())
-            parts = frame.get_column(column).unique().to_list() if column else None
-            publish(found, table, parts, frame, objects=objects, content_hash=dict.fromkeys(parts or [None], "x"))
+        publish_people(found, objects, [(ANN, FIRST), (BOB, FIRST), (BOB, SECOND)])
         with psycopg.connect(found) as conn:
             grant_duties(conn)
         yield found
