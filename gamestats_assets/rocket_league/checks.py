@@ -29,6 +29,8 @@ from gamestats_assets.rocket_league.tables import (
     RawReplays,
     ReplayEvents,
     ReplayFrames,
+    ReplayMoments,
+    ReplayTracks,
     ShotsAndSaves,
     Touches,
     TrackedPlayers,
@@ -127,6 +129,32 @@ def every_shot_told_is_a_shot(shots: dy.LazyFrame[ShotsAndSaves], events: dy.Laz
     """As many shots as the events of a match tell, and as many goals."""
     goals = _as_many(shots.filter(pl.col("outcome") == "goal"), events, "goal")
     return pl.concat([_as_many(shots.filter("is_counted"), events, "shot"), goals])
+
+
+@breaking_rows(of=ReplayMoments)
+def every_goal_and_save_told_is_a_moment(
+    moments: dy.LazyFrame[ReplayMoments], events: dy.LazyFrame[ReplayEvents]
+) -> pl.LazyFrame:
+    """As many goals, shots and saves to look at as the events of a match tell."""
+    return pl.concat(
+        _as_many(moments.filter(pl.col("kind") == kind), events, kind) for kind in ("goal", "shot", "save")
+    )
+
+
+@breaking_rows(of=ReplayTracks)
+def every_frame_is_in_a_track(
+    tracks: dy.LazyFrame[ReplayTracks], frames: dy.LazyFrame[ReplayFrames], participants: dy.LazyFrame[Participants]
+) -> pl.LazyFrame:
+    """Every match with frames has a track, with all of its frames and of its players."""
+    told = frames.group_by(MATCH).agg(told_frames=pl.col("frame").n_unique())
+    people = participants.group_by(MATCH).agg(told_players=pl.len())
+    return (
+        told.join(people, on=MATCH)
+        .join(tracks.select(*MATCH, "frames", "players"), on=MATCH, how="full", coalesce=True)
+        .filter(
+            pl.col("frames").ne_missing(pl.col("told_frames")) | pl.col("players").ne_missing(pl.col("told_players"))
+        )
+    )
 
 
 def _as_many(rows: pl.LazyFrame, events: pl.LazyFrame, kind: str) -> pl.LazyFrame:

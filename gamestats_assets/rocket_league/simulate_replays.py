@@ -24,6 +24,9 @@ FRAMES = "frames"
 """The key that holds the frames, which no document of ballchasing has."""
 _BOOST_SPEED, _SUPERSONIC, _GROUND_Z, _HIGH_Z, _THIRD_Y = 1410.0, 2200.0, 20.0, 840.0, 1714.0
 _POINTS = {"goal": 100, "assist": 50, "save": 50, "shot": 10, "touch": 2, "demolition": 20}
+_HITBOXES = {"Octane": "octane", "Fennec": "octane", "Dominus": "dominus", "Breakout": "breakout"}
+# Who has little boost and is far from the ball looks for pads, for a second at least.
+_LOOKS_FOR_BOOST, _FAR_UU, _LOOKS_S = 20.0, 2500.0, 1.0
 _QUARTERS = ("boost_0_25", "boost_25_50", "boost_50_75", "boost_75_100")
 
 
@@ -269,11 +272,19 @@ def frames_document(match: Mapping[str, Any], played: Played, players: Sequence[
                 "name": player.name,
                 "team": "blue" if seat < size else "orange",
                 "mvp": seats[seat]["stats"]["core"]["mvp"],
+                "car": {"id": seats[seat]["car_id"], "hitbox": _HITBOXES[seats[seat]["car_name"]]},
+                "camera": seats[seat]["camera"],
                 **{key: seats[seat]["stats"]["core"][key] for key in ("score", "goals", "assists", "saves", "shots")},
             }
             for seat, player in enumerate(players)
         ],
-        "happened": [list(event) for event in played.events if event[1] in told],
+        "happened": sorted(
+            [
+                *(list(event) for event in played.events if event[1] in told),
+                *itertools.chain(*(_looks(played, seat) for seat in range(len(players)))),
+            ],
+            key=lambda event: event[0],
+        ),
         "goals": [list(goal) for goal in played.goals],
         "turns": [list(turn) for turn in _turns(played)],
         FRAMES: {
@@ -285,6 +296,16 @@ def frames_document(match: Mapping[str, Any], played: Played, players: Sequence[
             "cars": [_car(played, seat) for seat in range(len(players))],
         },
     }  # fmt: skip
+
+
+def _looks(played: Played, seat: int) -> list[list[Any]]:
+    """When a player's camera begins to look at the ball, and stops."""
+    gap = np.linalg.norm(played.cars[:, seat, :3] - played.ball[:, :3], axis=1)
+    away = (played.boost[:, seat] < _LOOKS_FOR_BOOST) & (gap > _FAR_UU) & (played.phase != COUNTDOWN)
+    until = np.maximum.accumulate(np.where(away, played.time + _LOOKS_S, -np.inf))
+    on = played.time > until
+    turns = np.flatnonzero(on != np.r_[False, on[:-1]])
+    return [[int(frame), "ball_cam_on" if on[frame] else "ball_cam_off", seat, None] for frame in turns]
 
 
 def _whole(values: Any) -> list[int]:

@@ -29,7 +29,7 @@ from gamestats_assets.rocket_league.source import date_of, match_id_of
 _COUNTDOWN = 0
 _TURN = 10_000
 _LARGEST = 2**31 - 1
-_KINDS = ("shot", "save", "assist", "goal", "demolition")
+_KINDS = ("shot", "save", "assist", "goal", "demolition", "ball_cam_on", "ball_cam_off")
 # Beyond an hour nobody plays, and a document may say what it likes.
 _MOST_FRAMES = 200_000
 
@@ -68,7 +68,22 @@ class _Account(msgspec.Struct):
     id: str
 
 
-class _Seat(msgspec.Struct):
+class _Build(msgspec.Struct):
+    id: int
+    hitbox: str
+
+
+class _Camera(msgspec.Struct):
+    fov: float
+    height: float
+    pitch: float
+    distance: float
+    stiffness: float
+    swivel_speed: float
+    transition_speed: float
+
+
+class _Seat(msgspec.Struct, kw_only=True):
     id: _Account
     name: str
     team: str
@@ -77,6 +92,8 @@ class _Seat(msgspec.Struct):
     assists: int
     saves: int
     shots: int
+    car: _Build | None = None
+    camera: _Camera | None = None
 
 
 class _Document(msgspec.Struct):
@@ -120,7 +137,19 @@ def read_simulated(content: bytes) -> tuple[Replay, Network]:
         "team_zero": [],
         "team_one": [],
     }
-    return Replay(_header(told, network), meta, players, frames_from_updates(network), "updates", True), network
+    frames = frames_from_updates(network)
+    return Replay(_header(told, network), meta, players, frames, "updates", True, _cars(told, players)), network
+
+
+def _cars(told: _Document, players: list[Player]) -> dict[str, Mapping[str, Any]]:
+    """By player, the car and the camera as a replay's header tells them."""
+    return {
+        player.player_id: {
+            **(msgspec.structs.asdict(seat.car) if seat.car else {}),
+            "camera": {**msgspec.structs.asdict(seat.camera), "angle": seat.camera.pitch} if seat.camera else {},
+        }
+        for seat, player in zip(told.players, players, strict=True)
+    }
 
 
 def _players(told: _Document) -> list[Player]:

@@ -245,6 +245,25 @@ class Recording:
         }  # fmt: skip
         self.say(victim, "TAGame.Car_TA:ReplicatedDemolishExtended", "DemolishExtended", told)
 
+    def camera(self, person: int, number: int = 1) -> int:
+        """A player's camera comes; its actor."""
+        camera = 10 * person + 4 + number
+        self.new(camera, "TAGame.Default__CameraSettingsActor_TA")
+        self._refer(camera, "TAGame.CameraSettingsActor_TA:PRI", person)
+        return camera
+
+    def ball_cam(self, camera: int, is_on: bool) -> None:
+        """Whether a camera is told to look at the ball."""
+        self.say(camera, "TAGame.CameraSettingsActor_TA:bUsingSecondaryCamera", "Boolean", is_on)
+
+    def pad(self, number: int, car: int | None, count: int) -> None:
+        """A boost pad is taken by a car, or there again; the count of how often it was taken goes with it."""
+        pad = 900 + number
+        if all(new["actor_id"] != pad for frame in self.frames for new in frame["new_actors"]):
+            self.new(pad, f"street_p.TheWorld:PersistentLevel.VehiclePickup_Boost_TA_{number}")
+        told = {"instigator": car, "picked_up": count}
+        self.say(pad, "TAGame.VehiclePickup_TA:NewReplicatedPickupData", "PickupNew", told)
+
     def goal(self, team: int, by: str = "?") -> None:
         """The header tells a goal in this frame."""
         self.goals.append({"frame": len(self.frames) - 1, "PlayerTeam": team, "PlayerName": by})

@@ -137,6 +137,11 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("everybody_who_is_listed_played", doubled(t.Participants, player_id="epic_9")),
     ("a_replay_is_of_one_match", doubled(t.MatchFacts, pl.col("match_id") == MATCH, match_id="F" * 32)),
     ("statistics_have_columns", changed(t.RawReplays, uncounted_keys=1)),
+    ("every_goal_and_save_told_is_a_moment", without(t.ReplayMoments, pl.col("kind") == "goal")),
+    ("every_goal_and_save_told_is_a_moment", doubled(t.ReplayMoments, pl.col("kind") == "save")),
+    ("every_frame_is_in_a_track", without(t.ReplayTracks)),
+    ("every_frame_is_in_a_track", changed(t.ReplayTracks, frames=49)),
+    ("every_frame_is_in_a_track", changed(t.ReplayTracks, players=3)),
     ("goals_are_in_the_score", changed(t.Participants, goals=3)),
     *(
         ("goals_are_in_the_score", changed(t.MatchFacts, orange_score=1, playlist=playlist))

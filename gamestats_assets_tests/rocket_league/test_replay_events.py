@@ -354,6 +354,22 @@ def test_time_goes_on_over_goal_replays_and_the_clock_of_play_does_not() -> None
     assert (row["time_s"], row["clock_s"], row["kickoff_number"], row["is_live"]) == (33, 3, 2, True)
 
 
+def test_a_pad_that_is_taken_with_a_full_tank_is_told_and_no_pickup() -> None:
+    recording = Recording()
+    recording.person(1, "Ann", account=ANN)
+    car = recording.car(1, (3100.0, 4050.0, 17.0))
+    recording.frame()
+    recording.pad(11, car, 1)
+    recording.frame()
+    # Where there is no pad, nobody can have taken one.
+    recording.body(car, (0.0, 2000.0, 17.0))
+    recording.pad(12, car, 1)
+    [row] = found(recording)
+    assert (row["kind"], row["frame"], row["player_id"]) == ("pad_taken", 1, f"steam_{ANN}")
+    assert (row["pad_x_uu"], row["pad_y_uu"], row["is_big_pad"]) == (3072, 4096, True)
+    assert events(read_network(recording.parsed()), has_pads=False) == []
+
+
 @given(ACTS)
 def test_whatever_is_sent_events_keep_the_tables_rules(acts: list[tuple[str, int]]) -> None:
     rows = events(read_network(recording_of(acts).parsed()))

@@ -70,6 +70,8 @@ def test_replays_made_by_hand_look_as_the_library_parses_real_ones(realdata: Pat
     recording.touch(0)
     recording.stat(1, "Shots", 1)
     recording.demolition(bob, ann)
+    recording.ball_cam(recording.camera(1), True)
+    recording.pad(28, ann, 1)
     recording.goal(1, "Bob")
     own = recording.parsed()
     assert set(own) < set(parsed)
@@ -472,6 +474,60 @@ def test_demolitions_of_earlier_years_count() -> None:
     told = {"attacker_flag": True, "attacker": ann, "victim_flag": True, "victim": bob}
     recording.say(bob, "TAGame.Car_TA:ReplicatedDemolish", "Demolish", told)
     assert list(read(recording).changes) == [Change(1, 0, "demolition", 1)]
+
+
+# --- Cameras and boost pads -----------------------------------------------------------------------
+
+
+def test_a_camera_looks_at_the_ball_from_when_it_is_told_to_until_it_is_told_otherwise() -> None:
+    recording, _, _ = one_car_each()
+    ann, bob = recording.camera(1), recording.camera(2)
+    recording.ball_cam(ann, True)
+    recording.frame()
+    recording.ball_cam(bob, False)
+    recording.frame(key=True)
+    recording.ball_cam(ann, True)
+    recording.frame()
+    recording.ball_cam(ann, False)
+    recording.ball_cam(bob, True)
+    recording.frame()
+    # Another camera comes in place of the first.
+    recording.gone(bob)
+    recording.frame()
+    recording.ball_cam(recording.camera(2, 2), False)
+    assert list(read(recording).changes) == [
+        Change(0, 0, "ball_cam_on"),
+        Change(3, 0, "ball_cam_off"),
+        Change(3, 1, "ball_cam_on"),
+        Change(5, 1, "ball_cam_off"),
+    ]
+
+
+def test_what_is_told_of_a_camera_before_whose_it_is_counts_and_that_of_a_spectator_does_not() -> None:
+    recording, _ = one_car()
+    recording.person(3, "Cem", account=CEM)
+    recording.new(15, "TAGame.Default__CameraSettingsActor_TA")
+    recording.ball_cam(15, True)
+    recording.frame()
+    recording.camera(1)
+    recording.ball_cam(recording.camera(3), True)
+    assert list(read(recording).changes) == [Change(0, 0, "ball_cam_on")]
+
+
+def test_a_boost_pad_is_taken_once_whatever_key_frames_say_again() -> None:
+    recording, ann, bob = one_car_each()
+    recording.pad(28, None, 255)
+    recording.frame()
+    recording.pad(28, ann, 1)
+    recording.frame(key=True)
+    recording.pad(28, ann, 1)
+    recording.frame()
+    recording.pad(28, None, 255)
+    recording.frame()
+    recording.pad(28, bob, 2)
+    # By a car that nobody knows.
+    recording.pad(4, 99, 1)
+    assert list(read(recording).changes) == [Change(1, 0, "pad_taken"), Change(4, 1, "pad_taken")]
 
 
 def test_real_goals_shots_saves_and_assists_are_those_of_the_scoreboard(realdata: Path) -> None:

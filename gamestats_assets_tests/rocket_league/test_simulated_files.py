@@ -108,6 +108,31 @@ def test_pickups_are_read_as_they_happened(landed: Landed) -> None:
     assert sorted(told) == sorted((frame, ids[who]) for frame, who, *_ in landed.played.pickups)
 
 
+def test_cars_and_cameras_are_those_that_ballchasing_tells(landed: Landed) -> None:
+    names = ["player_id", "car_id", *(name for name in RawPlayerStats.column_names() if name.startswith("camera_"))]
+    theirs, ours = (
+        rows.select(names).sort("player_id")
+        for _, rows in sorted(landed.rows(RawPlayerStats).partition_by("source", as_dict=True).items())
+    )
+    assert ours.equals(theirs)
+    assert ours.null_count().sum_horizontal().item() == 0
+    hitboxes = landed.rows(RawPlayerStats).filter(source="replay")["car_hitbox"]
+    assert {*hitboxes} <= {"octane", "dominus", "breakout"}
+
+
+def test_a_camera_leaves_the_ball_for_who_looks_for_boost_far_from_it(landed: Landed) -> None:
+    looks = landed.rows(ReplayEvents).filter(pl.col("kind").str.starts_with("ball_cam"))
+    on = {player_id: False for player_id in _ids(landed)}
+    for row in looks.sort("event_number").to_dicts():
+        seat = _ids(landed).index(row["player_id"])
+        assert on[row["player_id"]] == (row["kind"] == "ball_cam_off")
+        on[row["player_id"]] = not on[row["player_id"]]
+        if row["kind"] == "ball_cam_off":
+            assert landed.played.boost[row["frame"], seat] < 20
+    assert looks.filter(frame=0)["kind"].to_list() == ["ball_cam_on"] * 4
+    assert looks.height > 8
+
+
 def test_touches_are_found_where_they_happened(landed: Landed) -> None:
     """They are told by team at most, so who touched is worked out from ball and cars."""
     ids = _ids(landed)

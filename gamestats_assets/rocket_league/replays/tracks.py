@@ -271,7 +271,7 @@ class _Track:
         on = np.zeros(len(self.time), dtype=bool)
         for number, begin, end in self.ball_cam:
             if number == player:
-                on |= (self.time >= begin) & (self.time < end)
+                on |= (self.time >= begin) & ((self.time < end) | (end == self.end_s))
         return on
 
 

@@ -1,0 +1,1 @@
+"""Tests of what a page about one replay and its viewer show."""
