@@ -259,6 +259,8 @@ def frames_document(match: Mapping[str, Any], played: Played, players: Sequence[
     started_at = ended_at - timedelta(seconds=round(float(played.time[-1])))
     seats = [*match["blue"]["players"], *match["orange"]["players"]]
     told = {"shot", "save", "assist", "goal", "demolition"}
+    happened = [event for event in played.events if event[1] in told]
+    looks = [look for seat in range(len(players)) for look in _looks(played, seat)]
     return {
         mark: True,
         **{key: match[key] for key in ("rocket_league_id", "match_guid", "title", "map_code", "match_type", "team_size",
@@ -278,13 +280,7 @@ def frames_document(match: Mapping[str, Any], played: Played, players: Sequence[
             }
             for seat, player in enumerate(players)
         ],
-        "happened": sorted(
-            [
-                *(list(event) for event in played.events if event[1] in told),
-                *itertools.chain(*(_looks(played, seat) for seat in range(len(players)))),
-            ],
-            key=lambda event: event[0],
-        ),
+        "happened": [list(event) for event in sorted([*happened, *looks], key=lambda event: event[0])],
         "goals": [list(goal) for goal in played.goals],
         "turns": [list(turn) for turn in _turns(played)],
         FRAMES: {
@@ -298,14 +294,14 @@ def frames_document(match: Mapping[str, Any], played: Played, players: Sequence[
     }  # fmt: skip
 
 
-def _looks(played: Played, seat: int) -> list[list[Any]]:
+def _looks(played: Played, seat: int) -> list[tuple[int, str, int, int | None]]:
     """When a player's camera begins to look at the ball, and stops."""
     gap = np.linalg.norm(played.cars[:, seat, :3] - played.ball[:, :3], axis=1)
     away = (played.boost[:, seat] < _LOOKS_FOR_BOOST) & (gap > _FAR_UU) & (played.phase != COUNTDOWN)
     until = np.maximum.accumulate(np.where(away, played.time + _LOOKS_S, -np.inf))
     on = played.time > until
     turns = np.flatnonzero(on != np.r_[False, on[:-1]])
-    return [[int(frame), "ball_cam_on" if on[frame] else "ball_cam_off", seat, None] for frame in turns]
+    return [(int(frame), "ball_cam_on" if on[frame] else "ball_cam_off", seat, None) for frame in turns]
 
 
 def _whole(values: Any) -> list[int]:
