@@ -8,30 +8,28 @@ figures alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
-from psycopg.rows import dict_row
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
-from gamestats_assets.lakehouse.postgres import parameters
+from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.rocket_league.ranks import rank_name
 from gamestats_assets.rocket_league.serving import standings
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.tables import Users
-from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.answers import Connection, connecting
 from gamestats_assets.serving.bundle import Bundle
 from gamestats_assets.serving.lines import are_published, rows_of
 from gamestats_assets.serving.pages import Pages, Place
 
 TEMPLATE = "rocket_league/report.html"
 _USER = "SELECT * FROM rocket_league.users WHERE player_id = %s"
-Row = Mapping[str, Any]
 
 
 class NoReportError(GamestatsError):
@@ -65,9 +63,9 @@ def write_report(path: Path, url: SecretStr | str, entry: Row, set_aside: str = 
 
 async def _values(url: SecretStr | str, player_id: str) -> dict[str, Any]:
     """What the template is filled with, of one snapshot of the tables."""
-    options = "-c default_transaction_isolation=repeatable\\ read -c timezone=UTC"
-    given = {**parameters(url), "row_factory": dict_row, "options": options}
-    async with await psycopg.AsyncConnection.connect(**given) as conn:
+    whole = url if isinstance(url, SecretStr) else SecretStr(url)
+    async with await cast(type[Connection], psycopg.AsyncConnection).connect(**connecting(whole)) as conn:
+        await conn.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         user = await rows_of(conn, _USER, [player_id]) if await are_published(conn, Users, *standings.TABLES) else []
         if not user:
             raise NoReportError(f"The tables of {player_id} are not made yet: gamestats materialize")

@@ -59,7 +59,13 @@ _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_EDGE = 240, 30, 8
 
 
 def strip(
-    quantiles: Sequence[float], value: float | None, low: float | None = None, high: float | None = None, *, label: str
+    quantiles: Sequence[float],
+    value: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    label: str,
+    ends: tuple[float, float] | None = None,
 ) -> Markup:
     """Where a value stands among those of others.
 
@@ -68,13 +74,14 @@ def strip(
         low: lower end of the interval of the value.
         high: upper end of it.
         label: says in words what is shown.
+        ends: of the axis, so that strips compare; what is beyond them is drawn at them. Without them all that is shown.
     """
     known = [each for each in (*quantiles, value, low, high) if each is not None]
-    least, most = min(known), max(known)
+    least, most = ends or (min(known), max(known))
     scale = (_STRIP_WIDTH - 2 * _STRIP_EDGE) / ((most - least) or 1)
 
     def at(of: float) -> float:
-        return round(_STRIP_EDGE + (of - least) * scale, 1)
+        return round(_STRIP_EDGE + (min(max(of, least), most) - least) * scale, 1)
 
     p05, p25, p50, p75, p95 = map(at, quantiles)
     middle = _STRIP_HEIGHT / 2
@@ -281,7 +288,7 @@ def _shape(mark: Mark, x: Callable[[float], float], middle: float) -> Markup:
     if mark.end is not None:
         wide = round(max(x(mark.end) - at, 1.5), 1)
         return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="12"/>').format(mark.kind, at, middle - 6, wide)
-    return Markup('<path class="{}" d="{}"/>').format(mark.kind, _SHAPES[mark.kind].format(at, middle))
+    return Markup('<path class="{}" d="{}"/>').format(mark.kind, _SHAPES[mark.kind.split()[0]].format(at, middle))
 
 
 _SHAPES = {

@@ -185,7 +185,7 @@ def test_skills_are_followed_by_week_with_the_interval_of_so_many_matches(plante
     reach = 1.6448536269514722 * 0.8 / 4**0.5
     # 14 March 2026 is a Saturday.
     weeks = ("2026-03-09", "2026-03-23", "2026-04-06")
-    told = [f"{mean:+.2f} ({mean - reach:+.2f} to {mean + reach:+.2f})" for mean in means]
+    told = [f"{mean:+.2f} ({mean - reach:+.2f} to {mean + reach:+.2f})".replace("-", "−") for mean in means]
     chart = chart_of(planted, "p1-aerials")
     assert titles_of(chart)[2:] == [f"{week}: {each}, 4 matches" for week, each in zip(weeks, told, strict=True)]
     assert f"{told[0]} in the week of {weeks[0]}, {told[2]} in the week of {weeks[2]}." in words_of(chart)
@@ -285,7 +285,7 @@ def test_what_it_rests_on_is_told(planted: Path) -> None:
     assert (
         "Version 2 (served), trained on 456 players with 7,890 matches up to 2026-03-27. By cross-validation over "
         "players it is off by 1.23 ranks on average (naming the middle rank for everybody: 3.46). The feature that "
-        "goes with the rank best, supersonic share, is off by 2.35 alone. It names the very rank of 31.2% of players "
+        "goes with the rank best, supersonic, is off by 2.35 alone. It names the very rank of 31.2% of players "
         "(the most frequent rank: 9.9%), is at most one rank off for 74.6%, and its 80% interval holds the rank of "
         "81.1%."
     ) in words

@@ -86,7 +86,7 @@ class Course:
         """A mean and its interval, in words."""
         form = "+.2f" if self.is_skill else ".1f" if self.unit.startswith("%") else ".2f"
         ends = "" if span.low is None or span.high is None else f" ({span.low:{form}} to {span.high:{form}})"
-        return f"{span.value:{form}}{ends}"
+        return f"{span.value:{form}}{ends}".replace("-", "−")
 
     @property
     def points(self) -> list[Point]:

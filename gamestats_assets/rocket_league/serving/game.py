@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gamestats_assets.rocket_league.serving import api, objections, privacy, shares, uploads
+from gamestats_assets.rocket_league.serving import (
+    acts,
+    api,
+    objections,
+    pages,
+    privacy,
+    replay_page,
+    shares,
+    upload_pages,
+    uploads,
+)
 from gamestats_assets.rocket_league.serving.accounts import ACCOUNTS
 from gamestats_assets.rocket_league.serving.standings import skill_strip
 from gamestats_assets.rocket_league.serving.words import WORDS
@@ -22,6 +32,8 @@ ROCKET_LEAGUE = Game(
     ),
     uploads=(uploads.UPLOAD_PATH,),
     synthetic=("rank_cohorts", "is_simulated"),
+    pages=[pages.router, acts.router, replay_page.router, upload_pages.router],
+    start=pages.HOME,
     matches=(Matches, "is_simulated"),
     accounts=ACCOUNTS,
 )

@@ -33,7 +33,7 @@ from gamestats_assets.rocket_league.tables import (
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Point, course, strip
-from gamestats_assets.serving.lines import rows_of
+from gamestats_assets.serving.lines import are_published, rows_of
 
 TABLES = (
     Matches,
@@ -50,8 +50,8 @@ TABLES = (
 """Published tables that it is all made of."""
 _NORMAL = NormalDist()
 _QUANTILES = [_NORMAL.inv_cdf(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
-_FARTHEST = 3.0
-"""Standard deviations at which an interval is cut off in a drawing."""
+_FARTHEST = 2.6
+"""Standard deviations at which a drawing ends."""
 
 
 class Thirds(NamedTuple):
@@ -133,11 +133,9 @@ def ranks_chart(ranks: Mapping[date, int], label: str) -> Markup:
 def skill_strip(row: Row, label: str) -> Markup:
     """A skill in the distribution of the cohort, in standard deviations between players, as `weaknesses` has it."""
     low, high = (
-        max(-_FARTHEST, min(_FARTHEST, _NORMAL.inv_cdf(min(max(row[name] / 100, 1e-9), 1 - 1e-9))))
-        for name in ("percentile_low", "percentile_high")
+        _NORMAL.inv_cdf(min(max(row[name] / 100, 1e-9), 1 - 1e-9)) for name in ("percentile_low", "percentile_high")
     )
-    score = max(-_FARTHEST, min(_FARTHEST, row["score"]))
-    return strip(_QUANTILES, score, low, high, label=label)
+    return strip(_QUANTILES, row["score"], low, high, label=label, ends=(-_FARTHEST, _FARTHEST))
 
 
 # --------------------------------------------------------------------------- of the tables
@@ -226,3 +224,35 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
         else None,
         sessions=trained,
     )
+
+
+_FEATURES = """
+    SELECT own.*, c.players, c.from_tier, c.to_tier, c.p05, c.p25, c.p50, c.p75, c.p95
+    FROM (
+        SELECT stat_type AS feature, avg(value) AS value, count(*) AS matches, stddev_samp(value) AS spread
+        FROM rocket_league.player_stats
+        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+            AND stat_type = ANY (%(names)s)
+        GROUP BY 1
+    ) AS own
+    LEFT JOIN rocket_league.rank_cohorts c
+        ON c.is_simulated = %(simulated)s AND c.playlist = %(playlist)s AND c.rank_tier = %(tier)s
+        AND c.feature = own.feature
+"""
+
+
+async def features(conn: Connection, asked: Mapping[str, Any], names: Sequence[str], tier: int | None) -> list[Row]:
+    """The means of features over a player's matches, and how the players of a rank are distributed in them."""
+    rows = await rows_of(conn, _FEATURES, {**asked, "names": [*names], "tier": tier})
+    return sorted(rows, key=lambda row: names.index(row["feature"]))
+
+
+_NAMES = """
+    SELECT playlist, is_simulated, count(*) AS matches FROM rocket_league.matches WHERE player_id = %s
+    GROUP BY 1, 2 ORDER BY matches DESC, playlist
+"""
+
+
+async def names_of_playlists(conn: Connection, player: str) -> list[Row]:
+    """The playlists that a player has matches of, with or without features, the most played first."""
+    return [*await rows_of(conn, _NAMES, [player])] if await are_published(conn, Matches) else []

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
+from gamestats_assets.rocket_league.serving.context import STATS
+from gamestats_assets.rocket_league.skills import SKILL
+from gamestats_assets.serving.charts import strip
 
 
 def rank_words(tier: float | None) -> str:
@@ -63,13 +66,22 @@ def hours(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
 
 
+def span(seconds: float) -> str:
+    """A time of a replay in minutes and seconds.
+
+    >>> span(83.4)
+    '1:23'
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
 def feature_words(name: str) -> str:
     """The name of a feature for people.
 
-    >>> feature_words("avg_distance_to_ball_uu"), feature_words("saves_per_minute")
-    ('average distance to ball', 'saves per minute')
+    >>> feature_words("avg_distance_to_ball_uu"), feature_words("saves_per_minute"), feature_words("high_air_share")
+    ('average distance to ball', 'saves per minute', 'high air')
     """
-    plain = re.sub(r"_(uu_s|uu|s)$", "", name).replace("avg_", "average ")
+    plain = re.sub(r"_(uu_s|uu|s|share)$", "", name).replace("avg_", "average ")
     return plain.replace("_", " ")
 
 
@@ -90,6 +102,41 @@ def session_words(row: Mapping[str, Any]) -> str:
     return f"{row['completed_at']:%Y-%m-%d}: {row['duration_s'] / 60:.0f} minutes{pack}{done}"
 
 
+_DIGITS = {"uu": 0, "uu/s": 0, "s": 1}
+
+
+def stat(value: float | None, name: str, sign: str = "") -> str:
+    """A value of a statistic in its unit; with a sign + where that is asked for.
+
+    >>> stat(0.4567, "save_share"), stat(-0.02, "save_share", "+"), stat(1420.4, "avg_speed_uu_s")
+    ('45.7%', '−2.0%', '1,420 uu/s')
+    """
+    if value is None:
+        return "–"
+    unit = STATS[name].unit
+    if unit == "share":
+        told = f"{100 * value:{sign}.1f}%"
+    elif unit == "standard deviations":
+        told = f"{value:+.2f}"
+    else:
+        told = f"{value:{sign},.{_DIGITS.get(unit, 2)}f}{f' {unit}' if unit in _DIGITS else ''}"
+    return told.replace("-", "−")
+
+
+def stat_name(name: str) -> str:
+    """The name of a feature or skill for people.
+
+    >>> stat_name("skill_aerials"), stat_name("saves_per_minute")
+    ('Aerials', 'Saves per minute')
+    """
+    return feature_words(name.removeprefix(SKILL)).capitalize()
+
+
+def describes(name: str) -> str:
+    """What a feature or skill is, in a sentence; when a table has nothing for it is the table's to tell."""
+    return re.sub(r"(;|\.) [Nn]ull .*$", ".", STATS[name].description)
+
+
 WORDS: Mapping[str, Any] = {
     "rank": rank_words,
     "tier": rank_name,
@@ -101,5 +148,9 @@ WORDS: Mapping[str, Any] = {
     "feature": feature_words,
     "playlist": playlist_words,
     "session": session_words,
+    "stat": stat,
+    "stat_name": stat_name,
+    "describes": describes,
+    "strip": strip,
 }
 """Filters of the templates."""

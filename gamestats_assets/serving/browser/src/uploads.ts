@@ -8,6 +8,7 @@ let running = 0;
 
 /** Files that are dropped anywhere on the page, or chosen in its form, are sent one by one, with the progress of each. */
 export function takeUploads(): void {
+  if (document.querySelector("#uploads[data-analysed]")) void refresh();
   const form = document.querySelector<HTMLFormElement>("form[data-uploads]");
   if (!form || form.dataset.ready) return;
   form.dataset.ready = "true";
@@ -20,6 +21,15 @@ export function takeUploads(): void {
     event.preventDefault();
     input.click();
   });
+}
+
+/** Shows the page as it is since a replay was analysed. */
+async function refresh(): Promise<void> {
+  document.getElementById("uploads")!.removeAttribute("data-analysed");
+  const content = document.getElementById("content");
+  // Whoever fills in a form goes on with it.
+  if (!content || content.contains(document.activeElement)) return;
+  await htmx.ajax("GET", location.pathname + location.search, { target: "#content", select: "#content", swap: "outerHTML" });
 }
 
 let over = 0;
@@ -96,9 +106,10 @@ async function send(to: HTMLFormElement, file: File, line: HTMLElement, bar: HTM
   const texts = to.dataset;
   for (let tries = 0; ; tries += 1) {
     said.textContent = texts.sending!;
-    const { status, answer, wait } = await post(to, file, (share) => (bar.value = share));
+    const { status, answer, refused, wait } = await post(to, file, (share) => (bar.value = share));
     if (status === 202 || status === 200) {
       line.remove();
+      for (const each of refused) tell(each.file_name, each.detail);
       document.getElementById("sending")!.hidden = !document.querySelector("#sending li");
       // From here on the server tells what becomes of it.
       await htmx.ajax("GET", texts.list!, { target: "#uploads", swap: "outerHTML" });
@@ -116,9 +127,19 @@ async function send(to: HTMLFormElement, file: File, line: HTMLElement, bar: HTM
   }
 }
 
+/** Of a zip some files may be refused, and the others taken. */
+function tell(name: string, why: string): void {
+  const line = Object.assign(document.createElement("li"), { className: "error" });
+  const bold = document.createElement("bdi");
+  bold.textContent = name;
+  line.append(bold, ` ${why}`);
+  document.getElementById("sending")!.append(line);
+}
+
 interface Sent {
   status: number;
   answer: string;
+  refused: { file_name: string; detail: string }[];
   wait: number;
 }
 
@@ -131,7 +152,8 @@ function post(to: HTMLFormElement, file: File, progress: (share: number) => void
     request.upload.addEventListener("progress", ({ loaded, total }) => progress(loaded / total));
     request.addEventListener("loadend", () => {
       const wait = Number(request.getResponseHeader("retry-after") ?? 0);
-      done({ status: request.status, answer: detail(request.responseText), wait });
+      const told = read(request.responseText);
+      done({ status: request.status, answer: told.detail ?? "", refused: told.data?.refused ?? [], wait });
     });
     request.open("POST", to.dataset.uploads!);
     request.setRequestHeader("X-CSRF-Token", to.querySelector<HTMLInputElement>("[name=csrf_token]")!.value);
@@ -140,10 +162,10 @@ function post(to: HTMLFormElement, file: File, progress: (share: number) => void
   });
 }
 
-function detail(text: string): string {
+function read(text: string): { detail?: string; data?: Pick<Sent, "refused"> } {
   try {
-    return JSON.parse(text).detail ?? "";
+    return JSON.parse(text);
   } catch {
-    return "";
+    return {};
   }
 }

@@ -1,0 +1,340 @@
+"""Pages of a player: the dashboard, skills, playlists, comparison, training, packs and replays.
+
+Each is made of the functions that answer the API and of `standings`. They are about one of the person's own accounts,
+or about one of somebody who let the person see it (`player`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.ranks import playlists as ranked_playlists
+from gamestats_assets.rocket_league.serving import analytics, replays, standings, training
+from gamestats_assets.rocket_league.serving.standings import Standing
+from gamestats_assets.rocket_league.serving.uploads import uploads_of
+from gamestats_assets.rocket_league.skills import SKILL_FEATURES
+from gamestats_assets.rocket_league.tables import TrainingPacks, Users
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.rocket_league.training_packs import CATEGORIES
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.lines import are_published, rows_of
+from gamestats_assets.serving.own import Holds, OfPlayer, Scope, SignedIn, own_page
+from gamestats_assets.serving.pages import Pages, Place
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.routes import Name, ask, asked_of
+from gamestats_assets.serving.who import Person, anybody, maybe_signed_in
+
+HOME = "/rocket-league"
+GAME = "rocket_league"
+router = APIRouter(prefix=HOME)
+SECTIONS = (
+    (HOME, "dashboard"),
+    (f"{HOME}/replays", "replays"),
+    (f"{HOME}/training", "training"),
+    (f"{HOME}/compare", "compare"),
+    (f"{HOME}/clips", "clips"),
+    (f"{HOME}/settings", "settings"),
+)
+TABLES = (*standings.TABLES, TrainingPacks, Users)
+MINUTES = (10, 20, 30, 60)
+"""Lengths of a session that is logged by one more click."""
+_RECENT = 8
+Maker = Callable[[Connection, Scope], Awaitable[Mapping[str, Any]]]
+
+
+class OfPlaylist(OfPlayer):
+    """A playlist of a player; the one played most without it."""
+
+    playlist: Annotated[Name | None, Field(description="Playlist.")] = None
+
+
+async def page(
+    request: Request,
+    person: Person,
+    template: str,
+    asked: OfPlayer,
+    make: Maker,
+    *,
+    tables: Sequence[type[Table]] = TABLES,
+    holds: Holds = "player",
+    needs_player: bool = True,
+) -> Response:
+    """A page in the shell of a player's pages.
+
+    Args:
+        make: gives what is the page's own; it is not asked about somebody without an account, whom the page tells how
+            to begin.
+    """
+
+    async def values(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found = await seen(conn, scope)
+        whom = next((each for each in found if each["player_id"] == scope.player), None)
+        shell = {"sections": SECTIONS, "seen": found, "whom": whom, "to": leading(asked.player), "linked": True}
+        shell["done"] = request.query_params.get("done")
+        if scope.player is None and needs_player:
+            return {**shell, "steps": await steps(conn, scope), "synthetic": False}
+        return {**shell, "steps": None, **await make(conn, scope)}
+
+    return await own_page(request, person, GAME, template, asked, values, tables=tables, holds=holds)
+
+
+def leading(player: str | None) -> Callable[..., str]:
+    """What makes links that stay with a player."""
+
+    def to(path: str, **asked: Any) -> str:
+        given = {name: value for name, value in asked.items() if value is not None}
+        return Place(path, given if player is None else {**given, "player": player}).link()
+
+    return to
+
+
+_NAMES = "SELECT player_id, username AS name FROM rocket_league.users WHERE player_id = ANY (%s)"
+
+
+async def seen(conn: Connection, scope: Scope) -> list[Row]:
+    """The players that the person may see, with their names; the own ones first."""
+    named = await rows_of(conn, _NAMES, [[*scope.may_see]]) if await are_published(conn, Users) else []
+    names = {row["player_id"]: row["name"] for row in named}
+    return [
+        {"player_id": each, "name": names.get(each, each), "is_own": each in scope.players} for each in scope.may_see
+    ]
+
+
+_AGREED = "SELECT bool_or(consented_at IS NOT NULL) AS has FROM ops.rl_players WHERE player_id = ANY (%s)"
+
+
+async def steps(conn: Connection, scope: Scope) -> Row:
+    """How far somebody is who begins: whether an account is linked, and whether it may be analysed."""
+    [agreed] = await rows_of(conn, _AGREED, [[*scope.players]])
+    return {"is_linked": bool(scope.players), "has_agreed": bool(agreed["has"])}
+
+
+async def played_in(
+    conn: Connection, scope: Scope, playlist: str | None
+) -> tuple[list[Row], Standing | None, Sequence[Row]]:
+    """The playlists of a player, how the player stands in one of them, and what was trained.
+
+    Args:
+        playlist: that one; without it the ranked one played most.
+
+    Raises:
+        ProblemError: 404 for a playlist of which no match is known.
+    """
+    player = scope.player or ""
+    trained = await standings.sessions(conn, player)
+    found = await standings.playlists(conn, player) if await are_published(conn, *standings.TABLES) else []
+    # What is simulated comes last; in a playlist without ranks nothing is measured.
+    found.sort(key=lambda row: (row["is_simulated"], row["playlist"] not in ranked_playlists()))
+    chosen = [row for row in found if playlist in (None, row["playlist"])]
+    if playlist is not None and not chosen:
+        raise ProblemError(404, f"No match in {playlist[:80]} is known of this player.")
+    of = await standings.standing(conn, player, chosen[0], trained) if chosen else None
+    return found, of, trained
+
+
+# --------------------------------------------------------------------------- the dashboard
+
+
+@router.get("", dependencies=[Depends(anybody)])
+async def dashboard(request: Request) -> Response:
+    """Where a player stands, what to train next, and the last replays; for anybody else what this is."""
+    person = await maybe_signed_in(request)
+    if person is None:
+        pages: Pages = request.state.pages
+        return pages.personal(request, "rocket_league/welcome.html", {})
+    asked = ask(OfPlaylist, request, only_known=False)
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found, of, trained = await played_in(conn, scope, asked.playlist)
+        told = await training.recommendations(conn, OfPlayer(), scope)
+        recent = await replays.recent_replays(conn, replays.NewestReplays(limit=_RECENT, player=scope.player), scope)
+        return {
+            "playlists": found,
+            "of": of,
+            "recommended": _first_of_each(told["data"]["recommendations"]),
+            "note": told["data"]["note"],
+            "replays": recent["data"]["replays"],
+            "sessions": trained[-3:],
+            "minutes": MINUTES,
+            "begins": await steps(conn, scope) if not recent["data"]["replays"] else None,
+            "synthetic": of is not None and of.is_simulated,
+        }
+
+    return await page(request, person, "rocket_league/dashboard.html", asked, make, holds="never")
+
+
+def _first_of_each(recommended: Sequence[Row], most: int = 3) -> list[Row]:
+    """The first packs, at first one for each skill."""
+    firsts = list({row["skill"]: row for row in reversed(recommended)}.values())
+    firsts.sort(key=lambda row: row["rank"])
+    return [*firsts, *(row for row in recommended if row not in firsts)][:most]
+
+
+# --------------------------------------------------------------------------- a skill, a playlist, others
+
+
+class OfSkill(OfPlaylist):
+    """A skill of a player."""
+
+    skill: Name
+
+
+@router.get("/skills/{skill}")
+async def skill(request: Request, person: SignedIn) -> Response:
+    """A skill: where it stands, what shows it, how its features went, and packs that train it."""
+    asked = ask(OfSkill, request, only_known=False)
+    if asked.skill not in SKILLS:
+        raise ProblemError(404, f"There is no skill {asked.skill[:80]}; there are {', '.join(SKILLS)}.")
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found, of, trained = await played_in(conn, scope, asked.playlist)
+        values: dict[str, Any] = {"skill": asked.skill, "playlists": found, "of": of, "skills": SKILLS}
+        if of is None:
+            return {**values, "synthetic": False}
+        names = [name for name, _ in SKILL_FEATURES[asked.skill]]
+        bound = {"player": scope.player, "playlist": of.playlist, "simulated": of.is_simulated}
+        told = await training.recommendations(conn, OfPlayer(), scope)
+        packs = [row for row in told["data"]["recommendations"] if row["skill"] == asked.skill]
+        row = next((row for row in of.skills if row["skill"] == asked.skill), None)
+        return {
+            **values,
+            "row": row,
+            "course": next((each for each in of.courses.skills if each.skill == asked.skill), None),
+            "features": await standings.features(conn, bound, names, row["rank_tier"] if row else None),
+            "training": next((each for each in of.training if each["skill"] == asked.skill), None),
+            "packs": packs,
+            "sessions": [each for each in reversed(trained) if each["skill"] == asked.skill][:10],
+            "minutes": MINUTES,
+            "synthetic": of.is_simulated,
+        }
+
+    return await page(request, person, "rocket_league/skill.html", asked, make, holds="never")
+
+
+@router.get("/playlists/{playlist}")
+async def playlist(request: Request, person: SignedIn) -> Response:
+    """A playlist: everything that is told of it, and what that rests on."""
+    asked = ask(OfPlaylist, request, only_known=False)
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found, of, _ = await played_in(conn, scope, asked.playlist)
+        newest = replays.NewestReplays(limit=_RECENT, playlist=asked.playlist, player=scope.player)
+        recent = await replays.recent_replays(conn, newest, scope)
+        told = {"playlists": found, "of": of, "replays": recent["data"]["replays"]}
+        return {**told, "synthetic": of is not None and of.is_simulated}
+
+    return await page(request, person, "rocket_league/playlist.html", asked, make, holds="never")
+
+
+@router.get("/compare")
+async def compare(request: Request, person: SignedIn) -> Response:
+    """A player beside players of the rank, beside those who play most alike, and beside the own past."""
+    asked = ask(OfPlaylist, request, only_known=False)
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found, of, _ = await played_in(conn, scope, asked.playlist)
+        told: dict[str, Any] = {"stats": [], "past": []}
+        if of is not None:
+            given = asked_of(analytics.OfPlaylist, {"playlist": of.playlist, "player": scope.player})
+            told = (await analytics.comparison(conn, given, scope))["data"]
+        values = {"playlists": found, "of": of, "stats": told["stats"], "past": told["past"]}
+        return {**values, "synthetic": of is not None and of.is_simulated}
+
+    return await page(request, person, "rocket_league/compare.html", asked, make, holds="never")
+
+
+# --------------------------------------------------------------------------- training
+
+
+class OfTraining(OfPlaylist):
+    """What was trained, from a place of the list on."""
+
+    before: Annotated[str | None, Field(max_length=300)] = None
+    code: Annotated[str | None, Field(max_length=50)] = None
+    skill: Annotated[str | None, Field(max_length=50)] = None
+
+
+@router.get("/training")
+async def trained(request: Request, person: SignedIn) -> Response:
+    """Sessions, what they did, what to train next, and a form to log one."""
+    asked = ask(OfTraining, request, only_known=False)
+    return await training_page(request, person, asked)
+
+
+async def training_page(
+    request: Request, person: Person, asked: OfTraining, wrong: ProblemError | None = None, given: Any = None
+) -> Response:
+    """The page of training; with what is wrong with a session that was to be logged."""
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found, of, _ = await played_in(conn, scope, asked.playlist)
+        newest = asked_of(training.NewestSessions, {"player": scope.player, "before": asked.before, "limit": 20})
+        told = await training.training_sessions(conn, newest, scope)
+        plan = await training.suggested_session(conn, training.OfPlan(player=scope.player), scope)
+        packs = await rows_of(conn, _PACKS, []) if await are_published(conn, TrainingPacks) else []
+        return {
+            "playlists": found,
+            "of": of,
+            "sessions": told["data"]["sessions"],
+            "next": told["data"]["next"],
+            "plan": plan["data"],
+            "packs": packs,
+            "categories": CATEGORIES,
+            "minutes": MINUTES,
+            "given": {"code": asked.code, "skill": asked.skill, **(given or {})},
+            "errors": {each["name"]: each["message"] for each in wrong.errors} if wrong else {},
+            "wrong": wrong and wrong.detail,
+            "synthetic": of is not None and of.is_simulated,
+        }
+
+    return await page(request, person, "rocket_league/training.html", asked, make, holds="never")
+
+
+_PACKS = "SELECT code, name, category FROM rocket_league.training_packs ORDER BY category, difficulty, name"
+
+
+@router.get("/packs", dependencies=[Depends(anybody)])
+async def packs(request: Request) -> Response:
+    """Training packs, to be searched; for everybody."""
+    asked = ask(training.SoughtPacks, request, only_known=False)
+    pages: Pages = request.state.pages
+
+    async def make(conn: Connection) -> dict[str, Any]:
+        found = (await training.training_packs(conn, asked))["data"]
+        return {"found": found["packs"], "total": found["total_count"], "sought": asked, "categories": CATEGORIES}
+
+    given = asked.model_dump(exclude_defaults=True, exclude_none=True)
+    return await pages.answer(request, "rocket_league/packs.html", training.PACK_TABLES, make, asked=given)
+
+
+# --------------------------------------------------------------------------- replays
+
+
+class OfReplays(OfPlaylist):
+    """A part of the list of replays."""
+
+    before: Annotated[str | None, Field(max_length=300)] = None
+
+
+@router.get("/replays")
+async def replay_list(request: Request, person: SignedIn) -> Response:
+    """The matches of a player, the newest first, and what becomes of replays that were uploaded."""
+    asked = ask(OfReplays, request, only_known=False)
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
+        newest = asked_of(replays.NewestReplays, {name: value for name, value in given.items() if value is not None})
+        told = await replays.recent_replays(conn, newest, scope)
+        found = await standings.names_of_playlists(conn, scope.player or "")
+        values = {"replays": told["data"]["replays"], "next": told["data"]["next"], "found": found, "asked_for": asked}
+        values["uploads"] = await uploads_of(conn, scope.user_id) if scope.is_own else []
+        return {**values, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
+
+    return await page(request, person, "rocket_league/replays.html", asked, make, holds="never")

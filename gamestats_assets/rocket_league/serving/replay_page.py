@@ -1,0 +1,220 @@
+"""The page of a replay: scoreboard, how the player played, and what happened when, with links into the viewer.
+
+It is shown to who played it, whom these let see it, and who sent it; and to whoever has its link, while it is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.rocket_league.replays.track_format import read_header
+from gamestats_assets.rocket_league.serving import shares
+from gamestats_assets.rocket_league.serving.acts import back
+from gamestats_assets.rocket_league.serving.pages import GAME, HOME, page
+from gamestats_assets.rocket_league.serving.replay import REPLAY_TABLES, OfReplay, one_replay, shown_replay
+from gamestats_assets.rocket_league.serving.words import span
+from gamestats_assets.rocket_league.tables import ReplayTracks
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.rocket_league.tables.replays import MISTAKES
+from gamestats_assets.serving import invitations
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.charts import Mark, lanes
+from gamestats_assets.serving.lines import are_published, rows_of
+from gamestats_assets.serving.own import Scope, SignedIn, reading, show_matches
+from gamestats_assets.serving.pages import Pages
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.routes import ask
+from gamestats_assets.serving.texts import Say
+from gamestats_assets.serving.who import anybody
+
+router = APIRouter(prefix=HOME)
+_TRACK = "SELECT track FROM rocket_league.replay_tracks WHERE match_id = %s"
+_EVENTS = ("goal", "shot", "save", "demolition")
+_ROLES = {1: "first_man", 2: "second_man", 3: "third_man"}
+
+
+@router.get("/replays/{id}")
+async def replay(request: Request, person: SignedIn) -> Response:
+    """A replay."""
+    asked = ask(OfReplay, request, only_known=False)
+    pages: Pages = request.state.pages
+    say = pages.texts.speaker(pages.language(request))
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        data = (await one_replay(conn, asked, scope))["data"]
+        match_id = data["match"] and data["match"]["match_id"]
+        token = await _token(conn, scope, match_id) if match_id else None
+        told = await told_of(conn, request, data, say, f"{HOME}/replays/{asked.id}/watch")
+        return {**told, "id": asked.id, "token": token, "address": f"{request.base_url}".rstrip("/") + shares.SHARED}
+
+    return await page(
+        request,
+        person,
+        "rocket_league/replay.html",
+        asked,
+        make,
+        tables=REPLAY_TABLES,
+        holds="never",
+        needs_player=False,
+    )
+
+
+@router.get("/shared/{token}", dependencies=[Depends(anybody)])
+async def shared(request: Request, token: str) -> Response:
+    """A replay that is shared: the scoreboard and what happened, for whoever has its link."""
+    pages: Pages = request.state.pages
+    say = pages.texts.speaker(pages.language(request))
+    match_id = await run_in_threadpool(_shared_match, request, token)
+    if match_id is None:
+        raise ProblemError(404, "This link leads nowhere: the replay is not shared any more.")
+    async with reading(request, Scope(None)) as conn:
+        await show_matches(conn, [match_id])
+        data = {"status": "done", "said": None, "error": None, **await shown_replay(conn, match_id, ())}
+        if data["match"] is None:
+            raise ProblemError(404, "This link leads nowhere: the replay is not kept any more.")
+        told = await told_of(conn, request, data, say, f"{shares.SHARED}/{token}/watch")
+    return pages.personal(request, "rocket_league/shared.html", {**told, "linked": False})
+
+
+def _shared_match(request: Request, token: str) -> str | None:
+    with request.state.writing() as conn:
+        return invitations.shared_match(conn, GAME, token)
+
+
+async def _token(conn: Connection, scope: Scope, match_id: str) -> str | None:
+    rows = await rows_of(conn, _SHARED, [scope.user_id, GAME, match_id])
+    return rows[0]["token"] if rows else None
+
+
+_SHARED = "SELECT token FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s"
+
+
+@router.post("/replays/{id}/share")
+def share(request: Request, person: SignedIn, id: str) -> Response:
+    """Make the link of a replay's page."""
+    shares.share_replay(request, person, id)
+    return back(f"{HOME}/replays/{id}", "shared")
+
+
+@router.post("/replays/{id}/unshare")
+def unshare(request: Request, person: SignedIn, id: str) -> Response:
+    """Have the link of a replay's page lead nowhere."""
+    shares.unshare_replay(request, person, id)
+    return back(f"{HOME}/replays/{id}", "unshared")
+
+
+# --------------------------------------------------------------------------- what is shown
+
+
+async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], say: Say, watch: str) -> dict[str, Any]:
+    """What the page of a replay says.
+
+    Args:
+        data: of the answer about it.
+        watch: where the viewer is.
+    """
+    match = data["match"]
+    skills = [row for row in data["analysis"] if row["stat_type"].removeprefix("skill_") in SKILLS]
+    own = data["player"]
+    values: dict[str, Any] = {
+        "replay": data,
+        "match": match,
+        "teams": [(team, [row for row in data["players"] if row["team"] == team]) for team in ("blue", "orange")],
+        "own": None if own is None else data["players"][own],
+        "skills": skills,
+        "features": [row for row in data["analysis"] if row not in skills],
+        "watch": watch if match and match["has_track"] else None,
+        "timeline": None,
+        "synthetic": bool(match and match["is_simulated"]),
+    }
+    if match is None or not (match["duration_s"] and (data["moments"] or match["has_track"])):
+        return values
+    header = await _header(conn, request, match["match_id"]) if match["has_track"] else None
+    told = timeline(data["moments"], data["players"], own, header, say, values["watch"])
+    seconds = max([match["duration_s"], *(row["end_s"] or row["time_s"] for row in data["moments"])])
+    return {**values, "timeline": lanes(told, seconds, label=say("replay.timeline"))}
+
+
+async def _header(conn: Connection, request: Request, match_id: str) -> dict[str, Any] | None:
+    """The header of the track: what there is too much of for a table."""
+    rows = await rows_of(conn, _TRACK, [match_id]) if await are_published(conn, ReplayTracks) else []
+    objects: Objects = request.state.objects
+
+    def read(name: str) -> dict[str, Any] | None:
+        content = b""
+        try:
+            for piece in objects.stream(name):
+                content += piece
+                try:
+                    return read_header(content)
+                except ValueError:
+                    continue
+        except MissingObjectError:
+            # It was replaced a moment ago.
+            return None
+        return None
+
+    return await run_in_threadpool(read, rows[0]["track"]) if rows else None
+
+
+def timeline(
+    moments: Sequence[Row],
+    players: Sequence[Row],
+    own: int | None,
+    header: Mapping[str, Any] | None,
+    say: Say,
+    watch: str | None,
+) -> list[tuple[str, list[Mark]]]:
+    """What happened when, in lanes: goals, shots, saves, demolitions, and the player's mistakes, boost and rotation.
+
+    Args:
+        own: the place of the player that it is about among the players.
+        header: of the track, where there is one.
+        watch: the address of the viewer.
+    """
+
+    def link(at: float) -> str | None:
+        # A moment before, so that it is seen how it came about.
+        return f"{watch}?t={max(0.0, at - 3):.1f}" if watch else None
+
+    def name(place: int | None) -> str:
+        return players[place]["player_name"] if place is not None else say("replay.somebody")
+
+    def mark(row: Row, kind: str) -> Mark:
+        said = f"{span(row['time_s'])} {say('moment.' + row['kind'], player=name(row['player']))}"
+        return Mark(row["time_s"], kind, said, link(row["time_s"]), row["end_s"])
+
+    found = [
+        (
+            say(f"moment.{kind}s"),
+            [mark(row, row["team"] or "mistake") for row in moments if row["kind"] == kind],
+        )
+        for kind in _EVENTS
+    ]
+    if own is None:
+        return found
+    mistakes = [row for row in moments if row["kind"] in MISTAKES and row["is_own"]]
+    starved = [mark(row, "starved") for row in mistakes if row["end_s"] is not None]
+    found.append((say("moment.mistakes"), [mark(row, "mistake") for row in mistakes if row["end_s"] is None]))
+    pads = [
+        Mark(taken, "pad big" if header["pads"][pad][3] else "pad", f"{span(taken)} {say('moment.pad')}", None)
+        for pad, taken, _, player in (header or {}).get("pad_events", ())
+        if player == own and header
+    ]
+    if pads or starved:
+        found.append((say("moment.boost"), [*pads, *starved]))
+    stints = [
+        Mark(start, _ROLES[role], f"{span(start)} {say('moment.' + _ROLES[role])}", link(start + 3), end)
+        for player, role, start, end in (header or {}).get("stints", ())
+        if player == own and role in _ROLES
+    ]
+    # Of stints there are many: a link for each would be one to every second.
+    plain = [each._replace(href=None) for each in stints]
+    return [*found, (say("moment.rotation"), plain)] if stints else found
