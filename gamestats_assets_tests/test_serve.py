@@ -76,7 +76,8 @@ def test_several_processes_are_small_tell_of_themselves_as_one_and_answer_what_i
         assert f'http_request_seconds_count{{method="GET",route="{SEASONS}",status="200"}} 20.0' in told
         kept = [re.findall(rf'^cache_{kind}_total{{key="{SEASONS}"}} (.+)$', told, re.M) for kind in ("hits", "misses")]
         assert sum(float(value) for found in kept for value in found) == 20
-        assert "db_pool_in_use 0.0" in told
+        assert 'db_pool_in_use{pool="answers"} 0.0' in told
+        assert 'db_pool_size{pool="answers"} 16.0' in told
         active = dict(re.findall(r'^active_users{window="(.+)"} (.+)$', told, re.M))
         assert active == {"1d": "1.0", "7d": "2.0", "30d": "3.0"}
         processes = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +38,7 @@ def work(
         gamestats work --once
     """
     quiet_warnings()
+    _take_leave_of_children()
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.orchestration.working import Worker
     from gamestats_assets.rocket_league.jobs import KINDS
@@ -51,7 +52,17 @@ def work(
             return
         worker.run()
     # The memory that the work took is given back by beginning anew.
+    from gamestats_assets.lakehouse.worker import let_go
+
+    let_go()
     os.execv(sys.executable, [*_COMMAND, "--idle", str(idle_s)])
+
+
+def _take_leave_of_children() -> None:
+    """Have the system forget processes that ended when this one began anew."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def workshop_of(stores: Stores, stack: ExitStack) -> Workshop:

@@ -192,6 +192,7 @@ class TaskDiedError(Exception):
 _IDLE: list[_Guarded] = []
 """Processes with nothing to do, kept for the next tasks: what they have loaded takes half a second."""
 _IDLE_LOCK = threading.Lock()
+_ENDS_WITHIN_S = 5.0
 
 
 class _Guarded:
@@ -207,6 +208,10 @@ class _Guarded:
     @property
     def lives(self) -> bool:
         return self._process.is_alive()
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._process.join(_ENDS_WITHIN_S)
 
     def do(self, task: bytes, limits: TaskLimits) -> Any:
         """Do a task.
@@ -277,6 +282,13 @@ def guarded(limits: TaskLimits, function: Callable[..., Any], *arguments: Any) -
     with _IDLE_LOCK:
         _IDLE.append(process)
     return value
+
+
+def let_go() -> None:
+    """End the processes that are kept for further guarded tasks."""
+    with _IDLE_LOCK:
+        while _IDLE:
+            _IDLE.pop().end()
 
 
 class _Guarding(ThreadPoolExecutor):

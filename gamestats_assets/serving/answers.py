@@ -332,14 +332,19 @@ def _written(versions: tuple[int, ...], made: Any, form: Form) -> Answer:
     return Answer(versions, body, packed, hashlib.sha256(body).hexdigest()[:32])
 
 
-def connections(url: SecretStr, most: int = 8) -> AsyncConnectionPool[Connection]:
-    """Connections for answers: in snapshots, that only read, none of whose statements takes longer than 5 s."""
+def connections(url: SecretStr, name: str, most: int = 8) -> AsyncConnectionPool[Connection]:
+    """Connections for answers: in snapshots, that only read, none of whose statements takes longer than 5 s.
+
+    Args:
+        name: of the pool, among the metrics.
+    """
 
     async def configure(conn: psycopg.AsyncConnection[Any]) -> None:
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await conn.set_read_only(True)
 
     return CountedPool(
+        name=name,
         connection_class=cast(type[Connection], psycopg.AsyncConnection),
         kwargs={**connecting(url), "cursor_factory": TimedCursor},
         min_size=1,

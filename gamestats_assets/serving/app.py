@@ -45,7 +45,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     versions = Versions(url, [game.name for game in games])
     bundle = Bundle()
     pages = Pages(games, bundle)
-    pool, own_pool = connections(url), connections(writer_url)
+    pool, own_pool = connections(url, "answers"), connections(writer_url, "own")
     providers = sign_in.providers_of(settings)
     site = Site(settings.public_url, settings.hosts)
     keys = Keys.of(settings)

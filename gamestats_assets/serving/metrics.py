@@ -7,6 +7,7 @@ all of them. The variable has to be set before this module is loaded; without it
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import psutil
 import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from psycopg.rows import DictRow
@@ -39,7 +40,10 @@ REQUEST_SECONDS = Histogram(
     ["route", "method", "status"],
     buckets=_SECONDS,
 )
-POOL_IN_USE = Gauge("db_pool_in_use", "Connections of the pools that are in use.", multiprocess_mode="livesum")
+POOL_IN_USE = Gauge(
+    "db_pool_in_use", "Connections of the pools that are in use.", ["pool"], multiprocess_mode="livesum"
+)
+POOL_SIZE = Gauge("db_pool_size", "Connections that the pools may have at most.", ["pool"], multiprocess_mode="livesum")
 QUERY_SECONDS = Histogram("db_query_seconds", "Seconds that PostgreSQL took for a statement.", buckets=_SECONDS)
 CACHE_HITS = Counter("cache_hits", "Answers that were kept and still hold, by route.", ["key"])
 CACHE_MISSES = Counter("cache_misses", "Answers that had to be made, by route.", ["key"])
@@ -82,15 +86,21 @@ class TimedActsCursor(psycopg.Cursor[DictRow]):
 class CountedPool(AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]):
     """A pool whose connections are among `db_pool_in_use` from when they are taken until they are given back."""
 
+    async def open(self, wait: bool = False, timeout: float = 30) -> None:
+        """Begin, as psycopg does."""
+        POOL_SIZE.labels(self.name).set(self.max_size)
+        POOL_IN_USE.labels(self.name).set(0)
+        await super().open(wait, timeout)
+
     async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection[DictRow]:
         """Take a connection, as psycopg does."""
         conn = await super().getconn(timeout)
-        POOL_IN_USE.inc()
+        POOL_IN_USE.labels(self.name).inc()
         return conn
 
     async def putconn(self, conn: psycopg.AsyncConnection[DictRow]) -> None:
         """Give a connection back, as psycopg does."""
-        POOL_IN_USE.dec()
+        POOL_IN_USE.labels(self.name).dec()
         await super().putconn(conn)
 
 
@@ -125,6 +135,70 @@ class _ActiveUsers(Collector):
         yield family
 
 
+_WAITED_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_JOBS = """
+    SELECT state, width_bucket(seconds, %s::float8[]) AS bucket, count(*), sum(seconds)
+    FROM (
+        SELECT state, extract(epoch FROM finished_at - created_at)::float8 AS seconds
+        FROM ops.jobs WHERE kind = 'replay' AND state IN ('done', 'failed')
+    ) AS ended GROUP BY 1, 2
+"""
+_QUEUE = """
+    SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
+    FROM ops.jobs WHERE state = 'queued'
+"""
+
+
+class _Jobs(Collector):
+    """What waits for workers, and what became of replays; asked when it is to be told, as above."""
+
+    def __init__(self, url: SecretStr) -> None:
+        self._url = url
+
+    def collect(self) -> Iterable[Metric]:
+        with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
+            conn.execute("SELECT set_config('gamestats.sees_all', 'yes', false)")
+            ended = conn.execute(_JOBS, [[*_WAITED_S]]).fetchall()
+            [(waiting, oldest)] = conn.execute(_QUEUE).fetchall()
+            told = "Replays that were sent, by what became of them."
+            results = CounterMetricFamily("replay_jobs", told, labels=["result"])
+            for state in ("done", "failed"):
+                results.add_metric([state], sum(jobs for of, _, jobs, _ in ended if of == state))
+            below = [sum(jobs for _, bucket, jobs, _ in ended if bucket <= n) for n in range(len(_WAITED_S) + 1)]
+            told = "Seconds from when a replay was sent until it was analysed, or refused."
+            seconds = HistogramMetricFamily("replay_job_seconds", told)
+            limits = [*map(str, _WAITED_S), "+Inf"]
+            seconds.add_metric([], [*zip(limits, below, strict=True)], sum(total for *_, total in ended))
+            yield results
+            yield seconds
+            yield GaugeMetricFamily("queue_depth", "Jobs that wait for a worker.", waiting)
+            yield GaugeMetricFamily("queue_oldest_seconds", "Seconds for which the oldest of these waits.", oldest)
+
+
+class _Memory(Collector):
+    """How much of the memory is used: of the container where it has a limit, else of the machine."""
+
+    def collect(self) -> Iterable[Metric]:
+        told = "Share of the memory that is used: of the container's limit, or of the machine's."
+        yield GaugeMetricFamily("memory_used_share", told, memory_used_share())
+
+
+def memory_used_share(container: Path = Path("/sys/fs/cgroup")) -> float:
+    """Share of the memory that is used, of the container where that has a limit, else of the machine."""
+    with suppress(OSError, ValueError):
+        most = int((container / "memory.max").read_text())
+        used = int((container / "memory.current").read_text())
+        # Files that are kept in memory for want of a better use are none.
+        kept = re.search(r"^inactive_file (\d+)$", (container / "memory.stat").read_text(), re.MULTILINE)
+        return (used - int(kept[1] if kept else 0)) / most
+    return psutil.virtual_memory().percent / 100
+
+
+def collectors(url: SecretStr) -> list[Collector]:
+    """What is asked when it is to be told."""
+    return [_ActiveUsers(url), _Jobs(url), _Memory()]
+
+
 def tell(host: str, port: int, url: SecretStr) -> None:
     """Answer Prometheus at an address, from a thread, as long as the process lives.
 
@@ -137,5 +211,6 @@ def tell(host: str, port: int, url: SecretStr) -> None:
     """
     registry = CollectorRegistry()
     _OfLiving(registry, os.environ[FOLDER])
-    registry.register(_ActiveUsers(url))
+    for collector in collectors(url):
+        registry.register(collector)
     start_http_server(port, host, registry)

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gamestats_assets.lakehouse.own_rows import own_settings, setting
 from gamestats_assets.serving.answers import Connection, connecting
-from gamestats_assets.serving.metrics import POOL_IN_USE, CountedPool, TimedActsCursor, TimedCursor
+from gamestats_assets.serving.metrics import POOL_IN_USE, POOL_SIZE, CountedPool, TimedActsCursor, TimedCursor
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.sessions import hashed
 from gamestats_assets.serving.site import HEALTH, Site
@@ -271,17 +271,19 @@ class Accounts:
         self._tokens = tokens
         given, pooled = connecting(url), {"min_size": 0, "max_size": 4, "timeout": 3, "open": False}
         self._lookups = CountedPool(
+            name="lookups",
             connection_class=cast(type[Connection], psycopg.AsyncConnection),
             kwargs={**given, "autocommit": True, "cursor_factory": TimedCursor},
             check=cast(Any, AsyncConnectionPool.check_connection),
             **pooled,
         )
         timed = {**given, "cursor_factory": TimedActsCursor}
-        self._acts = ConnectionPool(kwargs=timed, check=ConnectionPool.check_connection, **pooled)
+        self._acts = ConnectionPool(name="acts", kwargs=timed, check=ConnectionPool.check_connection, **pooled)
 
     async def open(self) -> None:
         """Begin."""
         await self._lookups.open()
+        POOL_SIZE.labels(self._acts.name).set(self._acts.max_size)
         self._acts.open()
 
     async def close(self) -> None:
@@ -343,7 +345,11 @@ class Accounts:
                 raise ProblemError(403, "It takes the role admin.")
             person.require("admin")
             settings["sees_all"] = "yes"
-        with POOL_IN_USE.track_inprogress(), self._acts.connection() as conn, conn.transaction():
+        with (
+            POOL_IN_USE.labels(self._acts.name).track_inprogress(),
+            self._acts.connection() as conn,
+            conn.transaction(),
+        ):
             conn.execute(*setting(settings))
             yield conn
 

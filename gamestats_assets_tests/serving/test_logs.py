@@ -80,7 +80,7 @@ def test_a_request_is_a_line_and_a_figure_by_its_route_and_nothing_of_the_person
     assert figure("cache_hits_total", key=board) == counted[1] + 1
     assert figure("cache_misses_total", key=board) >= 1
     assert figure("db_query_seconds_count") > 0
-    assert figure("db_pool_in_use") == 0
+    assert figure("db_pool_in_use", pool="answers") == 0
 
 
 def test_what_nobody_foresaw_is_answered_whole_and_its_line_says_where_and_not_what(kept: Kept, tmp_path: Path) -> None:
