@@ -190,3 +190,20 @@ def _until(condition: Any) -> None:
     deadline = time.monotonic() + 3
     while not condition():
         assert time.monotonic() < deadline
+
+
+def test_what_changes_while_nothing_is_told_is_not_missed(site: httpx.Client, url: str) -> None:
+    """The connection on which it is told is lost, and something is published meanwhile."""
+    with closing(browser_of(site, url, "bob")) as bob, psycopg.connect(url, autocommit=True) as conn:
+        bob.get(SCORES)
+        # Nobody is told of what is written so, as of what is published while a connection is lost.
+        conn.execute("UPDATE chess.games SET score = 77 WHERE player_id = %s", [BOB])
+        conn.execute("UPDATE chess.published_versions SET version = version + 1")
+        conn.execute(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND application_name = 'gamestats serve'"
+        )
+        # It listens again by then, and nobody asked meanwhile.
+        time.sleep(1)
+        assert site.get("/readyz").status_code == 200
+        assert rows(bob.get(SCORES)) == [(BOB, 77)]
