@@ -89,6 +89,28 @@ def give_tokens(
     return given
 
 
+class RefreshAsked(BaseModel):
+    """By what a program goes on."""
+
+    refresh_token: Annotated[str, Field(max_length=200, description="The newest one.")]
+
+
+_REFRESHED = {"access_token": "eyJhbGciOiJFZERTQSJ9...", "token_type": "Bearer", "expires_in": ACCESS_S}
+_TOKEN = {"refresh_token": "b5M0d2..."}
+
+
+@router.post(
+    "/refresh",
+    summary="Go on with a program",
+    dependencies=[Depends(asks_itself)],
+    responses={200: {"content": {"application/json": {"example": _REFRESHED | _TOKEN}}}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _TOKEN}}}},
+)
+def refresh_tokens(request: Request, response: Response, asked: RefreshAsked) -> TokensGiven:
+    """Give a program that has a refresh token the next tokens; the same as `/auth/token` with one."""
+    return give_tokens(request, response, None, TokenAsked(refresh_token=asked.refresh_token))
+
+
 def let_in(request: Request, person: Person, name: str) -> TokensGiven:
     """Let a program in from a browser.
 
@@ -134,13 +156,21 @@ class Identity(BaseModel):
     created_at: Annotated[datetime, Field(examples=["2026-10-03T18:00:00Z"])]
 
 
+class LinkedPlayer(BaseModel):
+    """An account of a game that is the person's."""
+
+    game: Annotated[str, Field(examples=["rocket_league"])]
+    player_id: Annotated[str, Field(examples=["steam_76561190000000001"])]
+
+
 class Me(BaseModel):
     """Who is signed in."""
 
     user_id: Annotated[int, Field(examples=[1])]
     name: Annotated[str, Field(examples=["kim"])]
-    roles: list[HeldRole]
+    roles: Annotated[list[HeldRole], Field(description="Those held besides `user`, which everybody is.")]
     identities: list[Identity]
+    players: Annotated[list[LinkedPlayer], Field(description="The accounts of games that are the person's.")]
     session_id: Annotated[int, Field(description="The session that asks.", examples=[17])]
     csrf_token: Annotated[
         str,
@@ -179,6 +209,7 @@ def me(request: Request, response: Response, person: SignedIn) -> Me:
             HeldRole(role=held.role, season_id=held.season_id, division_id=held.division_id) for held in person.roles
         ],
         identities=[Identity(**row) for row in identities],
+        players=[LinkedPlayer(game=game, player_id=player) for game, of in person.players.items() for player in of],
         session_id=asking(request).session_id or 0,
         csrf_token=csrf_token(request),
     )

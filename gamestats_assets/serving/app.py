@@ -94,7 +94,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
             app.include_router(router, prefix="/api/v1")
         for router in game.pages:
             app.include_router(router, include_in_schema=False)
-    for router in (account.router, linking.router, admin_people.api, admin_players.api):
+    for router in (account.router, sign_in.api, linking.router, admin_people.api, admin_players.api):
         app.include_router(router, prefix="/api/v1")
     for router in (sign_in.router, account_page.router, admin_people.pages, admin_players.pages, home):
         app.include_router(router)

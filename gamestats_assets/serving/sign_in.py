@@ -9,9 +9,11 @@ import hmac
 import logging
 from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlencode
 
 import psycopg
 from fastapi import APIRouter, Depends, Form, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.lakehouse import ops
@@ -168,6 +170,46 @@ def callback(request: Request, provider: str) -> Response:
     answer = _signed_in(request, user_id, row["next_path"])
     set_cookie(answer, request, "attempt", "", 0)
     return answer
+
+
+# --- the same, as programs know it ---------------------------------------------------------------
+
+api = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(anybody)])
+
+
+class Where(BaseModel):
+    """Where a browser signs in."""
+
+    address: Annotated[str, Field(description="Where the browser is sent to.")]
+
+
+_WHERE = {"address": "https://stats.example.org/api/v1/auth/steam/start?next=%2F"}
+
+
+@api.post(
+    "/{provider}-login",
+    summary="Where one signs in, such as /auth/steam-login",
+    responses={200: {"content": {"application/json": {"example": _WHERE}}}},
+)
+def login(request: Request, response: Response, provider: str, next: Next = "/") -> Where:
+    """Tell where a browser is sent to, to sign in by a provider; it comes back to `next`."""
+    response.headers.update(NO_STORE)
+    chosen, site = _provider(request, provider), request.state.site
+    query = urlencode({"next": _onward(next)})
+    return Where(address=f"{site.address(request)}/api/v1/auth/{chosen.name}/start?{query}")
+
+
+@api.get("/{provider}/start", summary="Sign in by a provider", status_code=303, response_class=Response)
+def begin(request: Request, provider: str, next: Next = "/") -> Response:
+    """Send the browser to a provider, which sends it back."""
+    return start(request, provider, next)
+
+
+@api.get("/{provider}/callback", summary="Come back from a provider", status_code=303, response_class=Response)
+def come_back(request: Request, provider: str) -> Response:
+    """Go on where the provider's answer is taken."""
+    address = f"{_callback(request, _provider(request, provider))}?{request.url.query}"
+    return RedirectResponse(address, 303, NO_STORE)
 
 
 def _added(request: Request, user_id: int, chosen: Provider, vouched: Vouched) -> Response:

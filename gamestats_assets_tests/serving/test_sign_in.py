@@ -229,6 +229,19 @@ def test_an_id_token_that_the_issuer_did_not_sign_signs_nobody_in(
 
 
 @pytest.mark.parametrize("name", ["steam", "epic"])
+def test_the_api_tells_where_to_sign_in_and_takes_who_comes_back(site: httpx.Client, name: str) -> None:
+    browser = browser_at(site)
+    address = browser.post(f"{AUTH}/{name}-login", params={"next": "/account"}).json()["address"]
+    sent = browser.get(address)
+    back = urlsplit(httpx.get(sent.headers["location"]).headers["location"])
+    answer = browser.get(f"{AUTH}/{name}/callback?{back.query}")
+    assert (answer.status_code, urlsplit(answer.headers["location"]).path) == (303, back.path)
+    assert browser.get(answer.headers["location"]).headers["location"] == "/account"
+    assert is_signed_in(browser)
+    assert browser.post(f"{AUTH}/psn-login").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["steam", "epic"])
 def test_only_the_browser_that_began_ends_a_sign_in_and_once(site: httpx.Client, name: str) -> None:
     victim, attacker = browser_at(site), browser_at(site)
     theirs = sent_back(attacker, name)

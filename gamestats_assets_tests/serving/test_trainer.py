@@ -227,6 +227,41 @@ def test_nobody_is_answered_of_somebody_else(ann: httpx.Client) -> None:
         assert ann.get(f"{ROOT}/{path}", params={"player": BOB}).status_code == 404
 
 
+# --------------------------------------------------------------------------- profile
+
+
+def test_a_profile_has_the_accounts_with_their_ranks(ann: httpx.Client) -> None:
+    told = {"playlist": DUELS, "rank": "Diamond II", "division": 1}
+    assert ann.put(f"{ROOT}/users/ranks", json=told).status_code == 200
+    found = data(ann, "/users/profile")
+    assert (found["username"], found["steam_id"], found["epic_id"]) == ("ann", ANN[6:], ANNS_OTHER[5:])
+    assert (found["current_rank"], found["email"]) == ("champion-1", None)
+    account = found["players"][0]
+    assert (account["player_id"], account["current_rank_tier"], account["is_analysed"]) == (ANN, 16, True)
+    [rank] = account["ranks"]
+    assert (rank["playlist"], rank["tier"], rank["rank"], rank["division"]) == (DUELS, 14, "Diamond II", 1)
+    assert ann.delete(f"{ROOT}/users/ranks", params={"playlist": DUELS}).status_code == 204
+    assert data(ann, "/users/profile")["players"][0]["ranks"] == []
+    wrong = ann.put(f"{ROOT}/users/ranks", json={**told, "rank": "champoin-1"})
+    assert (wrong.status_code, "champion-1" in wrong.json()["detail"]) == (422, True)
+    of_bob = ann.put(f"{ROOT}/users/ranks", params={"player": BOB}, json=told)
+    assert of_bob.status_code == 404
+
+
+def test_statistics_are_the_newest_value_the_mean_and_the_place_in_the_rank(ann: httpx.Client) -> None:
+    stats = {each["stat_type"]: each for each in data(ann, "/users/stats")["stats"]}
+    told = stats["save_share"]
+    mean = sum(saves(number) for number in range(MATCHES)) / MATCHES
+    assert (told["newest"], told["mean"], told["matches"]) == (saves(MATCHES - 1), pytest.approx(mean), MATCHES)
+    assert told["rank_percentile"] == pytest.approx(5.0 * (MATCHES - 1) / 2)
+    first = data(ann, "/users/stats", stat="save_share", to="2026-09-01")["stats"][0]
+    assert (first["matches"], first["newest"]) == (1, 0.2)
+    assert ann.get(f"{ROOT}/auth/me").json()["players"] == [
+        {"game": "rocket_league", "player_id": ANN},
+        {"game": "rocket_league", "player_id": ANNS_OTHER},
+    ]
+
+
 # --------------------------------------------------------------------------- training
 
 

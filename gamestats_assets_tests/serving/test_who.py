@@ -51,7 +51,7 @@ def program(browser: httpx.Client) -> dict[str, Any]:
 
 
 def refreshed(site: httpx.Client, token: str) -> httpx.Response:
-    return httpx.post(f"{site.base_url}{AUTH}/token", json={"refresh_token": token})
+    return httpx.post(f"{site.base_url}{AUTH}/refresh", json={"refresh_token": token})
 
 
 # --- one-time links ------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from gamestats_assets.rocket_league.serving.context import (
     OfPlaylist,
     choose,
     tier_words,
+    told_of,
 )
 from gamestats_assets.rocket_league.serving.progress import Since, since
-from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     PlayerComparison,
     PlayerStats,
@@ -279,16 +279,10 @@ _NEAREST = NEAREST.select() + sql.SQL("""
 
 
 def _compared(row: Mapping[str, Any]) -> dict[str, Any]:
-    stat = STATS[row["stat_type"]]
-    told = {"description": stat.description, "unit": stat.unit, "more_is_better": stat.more_is_better}
     percentile = None if row["percentile"] is None else round(row["percentile"], _PERCENT_DIGITS)
-    return {"stat_type": stat.name, **told, **row, "percentile": percentile}
+    return {**row, **told_of(row["stat_type"]), "percentile": percentile}
 
 
 def _in_order(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     places = {name: place for place, name in enumerate(STATS)}
     return sorted(lines, key=lambda line: places[line["stat_type"]])
-
-
-SKILL_OF = {f"{SKILL}{skill}": skill for skill in SKILLS}
-"""The skills by the names that statistics have of them."""

@@ -1,15 +1,15 @@
-"""`/api/v1/replays`, `/training` and `/analytics`: what is answered to a player of the own matches."""
+"""`/api/v1/replays`, `/training`, `/analytics` and `/users`: what is answered to a player of the own matches."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gamestats_assets.rocket_league.serving import analytics, progress, replay, replays, training
+from gamestats_assets.rocket_league.serving import analytics, profile, progress, replay, replays, training
 from gamestats_assets.rocket_league.serving.context import OfPlaylist
+from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.serving.own import OfPlayer, OwnRoute, own_router_of
 from gamestats_assets.serving.routes import Route, router_of
 
-GAME = training.GAME
 PUBLIC: tuple[Route[Any], ...] = (
     Route(
         "/packs",
@@ -98,6 +98,17 @@ ANALYTICS: tuple[OwnRoute[Any], ...] = (
         "player",
     ),
 )
+USERS: tuple[OwnRoute[Any], ...] = (
+    OwnRoute(
+        "/stats",
+        "Statistics of oneself",
+        profile.OfStats,
+        profile.user_stats,
+        profile.StatList,
+        profile.STATS_TABLES,
+        "player",
+    ),
+)
 REPLAYS: tuple[OwnRoute[Any], ...] = (
     OwnRoute(
         "/recent",
@@ -145,5 +156,7 @@ ROUTERS = (
     training.acts,
     own_router_of(GAME, "/analytics", ANALYTICS),
     own_router_of(GAME, "/replays", REPLAYS),
+    own_router_of(GAME, "/users", USERS),
+    profile.router,
     replay.router,
 )

@@ -241,3 +241,10 @@ def _stats() -> dict[str, Stat]:
 
 STATS = _stats()
 """What is told of statistics, by name."""
+
+
+def told_of(name: str) -> dict[str, Any]:
+    """What is told of a statistic whatever its values."""
+    stat = STATS[name]
+    told = {"stat_type": stat.name, "description": stat.description, "unit": stat.unit}
+    return {**told, "more_is_better": stat.more_is_better}

@@ -17,7 +17,15 @@ from typing import Annotated, Any
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from gamestats_assets.rocket_league.serving.context import CONTEXT_TABLES, STATS, Chosen, Of, OfPlaylist, choose
+from gamestats_assets.rocket_league.serving.context import (
+    CONTEXT_TABLES,
+    STATS,
+    Chosen,
+    Of,
+    OfPlaylist,
+    choose,
+    told_of,
+)
 from gamestats_assets.rocket_league.skills import SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.tables import PlayerStats, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
@@ -196,13 +204,6 @@ _SINCE = sql.SQL("""
         {} GROUP BY 1
     ) AS own {}
 """).format(_OWN, _COHORT)
-
-
-def told_of(name: str) -> dict[str, Any]:
-    """What is told of a statistic whatever its values."""
-    stat = STATS[name]
-    told = {"stat_type": stat.name, "description": stat.description, "unit": stat.unit}
-    return {**told, "more_is_better": stat.more_is_better}
 
 
 def _course(row: Mapping[str, Any], weeks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model
 from starlette.responses import Response, StreamingResponse
 
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
-from gamestats_assets.rocket_league.serving.context import STATS, tier_words
-from gamestats_assets.rocket_league.serving.progress import told_of
+from gamestats_assets.rocket_league.serving.context import STATS, tier_words, told_of
 from gamestats_assets.rocket_league.serving.uploads import GAME, upload_status
 from gamestats_assets.rocket_league.tables import (
     Matches,

@@ -25,6 +25,7 @@ from gamestats_assets.rocket_league.serving.context import (
     accounts,
     choose,
 )
+from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.tables import (
     TrainingPacks,
     TrainingProgress,
@@ -42,9 +43,6 @@ from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_pu
 from gamestats_assets.serving.own import Metadata, OfPlayer, Scope, SignedIn, scope_of
 from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.routes import Made, Name, Number, Page
-
-GAME = "rocket_league"
-
 
 # --------------------------------------------------------------------------- recommendations
 

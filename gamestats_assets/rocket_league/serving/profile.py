@@ -1,0 +1,253 @@
+"""`/api/v1/users`: who one is as a player, what one's statistics are, and the ranks that one tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import APIRouter, Depends, Request
+from psycopg import sql
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
+from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.rocket_league.entered import RANK
+from gamestats_assets.rocket_league.ranks import UnknownRankError, parse_rank, tier_id
+from gamestats_assets.rocket_league.serving.context import (
+    CONTEXT_TABLES,
+    STATS,
+    Of,
+    OfPlaylist,
+    choose,
+    tier_words,
+    told_of,
+)
+from gamestats_assets.rocket_league.serving.training import OwnAccount, refuse_untracked
+from gamestats_assets.rocket_league.serving.uploads import GAME
+from gamestats_assets.rocket_league.tables import PlayerStats, RlRanks, Users
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.describing import SIGNED_IN
+from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
+from gamestats_assets.serving.own import Metadata, Scope, SignedIn
+from gamestats_assets.serving.problems import entry_problems, only_known
+from gamestats_assets.serving.routes import Day, Made, Name
+from gamestats_assets.serving.who import Person
+
+router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(only_known)])
+
+
+# --------------------------------------------------------------------------- profile
+
+_RANK_COLUMNS = {name: name for name in ("playlist", "tier", "division", "updated_at")}
+TOLD_RANK = Lines("ToldRank", RlRanks, {**_RANK_COLUMNS, "rank": Annotated[str, Field(description="In words.")]})
+_ACCOUNT_FIELDS: dict[str, Any] = {
+    "player_id": Annotated[str, Field(description="Platform and account.")],
+    "username": Annotated[str, Field(description="Name to show.")],
+    "current_rank": Annotated[str | None, Field(description="Highest current rank in any playlist.")],
+    "current_rank_tier": Annotated[int | None, Field(description="The same as a number, 1 to 22.")],
+    "is_analysed": Annotated[bool, Field(description="Whether the account agreed to the analysis.")],
+    "ranks": Annotated[list[TOLD_RANK.model], Field(description="The ranks that you told.")],
+}
+Account: type[BaseModel] = create_model("PlayerAccount", **_ACCOUNT_FIELDS)
+_PROFILE_FIELDS: dict[str, Any] = {
+    "id": Annotated[int, Field(description="Number of the user.")],
+    "username": Annotated[str, Field(description="The name that others see.")],
+    "steam_id": Annotated[str | None, Field(description="Account on Steam; the first of several.")],
+    "epic_id": Annotated[str | None, Field(description="Account at Epic; the first of several.")],
+    "email": Annotated[str | None, Field(description="E-mail address, where one is kept; it is kept encrypted.")],
+    "current_rank": Annotated[str | None, Field(description="Highest current rank of all accounts.")],
+    "created_at": Annotated[datetime, Field(description="When the user was added.")],
+    "updated_at": Annotated[datetime, Field(description="When an account was changed last.")],
+    "players": Annotated[list[Account], Field(description="The accounts of the game.")],
+}
+Profile: type[BaseModel] = create_model("Profile", **_PROFILE_FIELDS)
+ProfileAnswer: type[BaseModel] = create_model("ProfileAnswer", data=Profile)
+
+
+@router.get("/profile", responses={200: {"model": ProfileAnswer}}, summary="Who one is", openapi_extra=SIGNED_IN)
+def own_profile(request: Request, person: SignedIn) -> Response:
+    """The user, with the accounts of the game, their ranks and the ranks that were told."""
+    with request.state.writing() as conn:
+        return answer({"data": profile_of(conn, request.state.keys, person)})
+
+
+def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str, Any]:
+    """What is answered of a person, on a connection that shows the person's own rows alone."""
+    [user] = ops.rows(conn, "SELECT name, created_at FROM accounts.users WHERE user_id = %s", [person.user_id])
+    entered = {row["player_id"]: row for row in ops.rows(conn, "SELECT * FROM ops.rl_players", [])}
+    ranks: dict[str, list[dict[str, Any]]] = {}
+    for row in ops.rows(conn, "SELECT * FROM ops.rl_ranks ORDER BY playlist", []):
+        ranks.setdefault(row["player_id"], []).append(TOLD_RANK.line(row, rank=tier_words(row["tier"])))
+    made: dict[str, ops.Row] = {}
+    if has_table(conn, GAME, Users.spec.name):
+        query = "SELECT player_id, current_rank, current_rank_tier FROM rocket_league.users"
+        made = {row["player_id"]: row for row in ops.rows(conn, query, [])}
+    accounts = [
+        {
+            "player_id": player,
+            "username": entered.get(player, {}).get("username", player),
+            "current_rank": made.get(player, {}).get("current_rank"),
+            "current_rank_tier": made.get(player, {}).get("current_rank_tier"),
+            "is_analysed": entered.get(player, {}).get("consented_at") is not None,
+            "ranks": ranks.get(player, []),
+        }
+        for player in person.players.get(GAME, ())
+    ]
+    highest = max((each["current_rank_tier"] or 0 for each in accounts), default=0)
+    return {
+        "id": person.user_id,
+        "username": user["name"],
+        **{f"{kind}_id": _first(person, f"{kind}_") for kind in ("steam", "epic")},
+        "email": next(filter(None, (_email(row, keys) for row in entered.values())), None),
+        "current_rank": tier_id(highest) if highest else None,
+        "created_at": user["created_at"],
+        "updated_at": max([user["created_at"], *(row["updated_at"] for row in entered.values())]),
+        "players": accounts,
+    }
+
+
+def _first(person: Person, platform: str) -> str | None:
+    found = (player for player in person.players.get(GAME, ()) if player.startswith(platform))
+    return next((player.removeprefix(platform) for player in found), None)
+
+
+def _email(row: Mapping[str, Any], keys: Keys) -> str | None:
+    """The address; of one that was encrypted with a key that is lost nobody knows."""
+    try:
+        return keys.decrypt(row["email_encrypted"]) if row["email_encrypted"] else None
+    except EncryptionKeyError:
+        return None
+
+
+# --------------------------------------------------------------------------- ranks
+
+
+def _is_rank(given: str) -> str:
+    try:
+        parse_rank(given)
+    except UnknownRankError as error:
+        raise ValueError(str(error)) from None
+    return given
+
+
+class RankTold(BaseModel):
+    """The rank that an account has in a playlist."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    playlist: Annotated[str, Field(max_length=50, description="The playlist.", examples=["ranked-doubles"])]
+    rank: Annotated[
+        str, AfterValidator(_is_rank), Field(max_length=50, description="The rank.", examples=["champion-2"])
+    ]
+    division: Annotated[int | None, Field(ge=1, le=4, description="Division of the rank.", examples=[3])] = None
+
+
+_RankList: type[BaseModel] = create_model("RankList", ranks=list[TOLD_RANK.model])
+_RanksAnswer: type[BaseModel] = create_model("RanksAnswer", data=_RankList)
+
+
+@router.put("/ranks", responses={200: {"model": _RanksAnswer}}, summary="Tell a rank", openapi_extra=SIGNED_IN)
+def tell_rank(request: Request, player: OwnAccount, told: RankTold) -> Response:
+    """Tell the rank that an account has now: replays do not. What is told later than a match counts from then on."""
+    with entry_problems(), request.state.writing() as conn:
+        refuse_untracked(conn, player)
+        RANK.take(conn, player, told.playlist, rank=told.rank, division=told.division)
+        return answer({"data": {"ranks": _ranks(conn, player)}})
+
+
+@router.delete("/ranks", status_code=204, summary="Take back a rank", openapi_extra=SIGNED_IN)
+def take_back_rank(request: Request, player: OwnAccount, playlist: Name) -> None:
+    """Take back the rank that was told in a playlist."""
+    with entry_problems(), request.state.writing() as conn:
+        refuse_untracked(conn, player)
+        RANK.remove(conn, player, playlist)
+
+
+def _ranks(conn: psycopg.Connection, player: str) -> list[dict[str, Any]]:
+    return [TOLD_RANK.line(row, rank=tier_words(row["tier"])) for row in RANK.rows(conn, player_id=player)]
+
+
+# --------------------------------------------------------------------------- statistics
+
+STATS_TABLES = (*CONTEXT_TABLES, PlayerStats)
+
+
+class OfStats(OfPlaylist):
+    """Statistics of an account in a playlist."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    stat: Annotated[Name | None, Field(description="One of them, such as save_share; all without it.")] = None
+    from_day: Annotated[Day | None, Field(alias="from", description="First day (UTC); all without it.")] = None
+    to_day: Annotated[Day | None, Field(alias="to", description="Last day (UTC).")] = None
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> OfStats:
+        if self.from_day and self.to_day and self.from_day > self.to_day:
+            raise ValueError("from should not be after to")
+        return self
+
+
+class Statistic(BaseModel):
+    """A feature or a skill of the account."""
+
+    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
+    description: Annotated[str, Field(description="What it is.")]
+    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
+    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
+    matches: Annotated[int, Field(description="Matches in which it is known.")]
+    newest: Annotated[float, Field(description="In the newest of them.")]
+    newest_at: Annotated[datetime, Field(description="When that began.")]
+    mean: Annotated[float, Field(description="Mean over them.")]
+    rank_percentile: Annotated[
+        float | None,
+        Field(description="Share of single matches of the cohort below, in per cent, on average; null without one."),
+    ]
+
+
+_StatsData: type[BaseModel] = create_model("StatsData", of=Of, stats=list[Statistic])
+StatList = answer_with("StatList", _StatsData, Metadata)
+
+
+async def user_stats(conn: Connection, asked: OfStats, scope: Scope) -> Made:
+    """Every statistic of an account in a playlist: the newest value, the mean, and where that is in the rank."""
+    chosen = await choose(conn, asked.playlist, scope)
+    found: dict[str, dict[str, Any]] = {}
+    if chosen.played and await are_published(conn, *STATS_TABLES):
+        bound = {**chosen.bound, "stat": asked.stat, "from": asked.from_day, "to": asked.to_day}
+        found = {row["stat_type"]: row for row in await rows_of(conn, _STATS, bound)}
+    lines = [_statistic(found[name]) for name in STATS if name in found]
+    return {"data": {"of": chosen.told, "stats": lines}}
+
+
+_OWN_STATS = sql.SQL("""
+    FROM rocket_league.player_stats
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
+        AND (%(stat)s::text IS NULL OR stat_type = %(stat)s) AND (%(from)s::date IS NULL OR time >= %(from)s)
+        AND (%(to)s::date IS NULL OR time < %(to)s::date + 1)
+""")
+_STATS = sql.SQL("""
+    SELECT DISTINCT ON (stat_type) stat_type, s.value AS newest, newest_at, mean, matches, rank_percentile
+    FROM (
+        SELECT stat_type, max(time) AS newest_at, avg(value) AS mean, count(*)::int AS matches,
+            avg(rank_percentile) AS rank_percentile
+        {} GROUP BY 1
+    ) AS whole
+    JOIN LATERAL (
+        SELECT match_id, value FROM rocket_league.player_stats n
+        WHERE n.player_id = %(player)s AND n.stat_type = whole.stat_type AND n.time = whole.newest_at
+            AND n.playlist = %(playlist)s AND n.is_simulated = %(is_simulated)s
+    ) AS s ON true
+    ORDER BY stat_type, s.match_id DESC
+""").format(_OWN_STATS)
+
+
+def _statistic(row: Mapping[str, Any]) -> dict[str, Any]:
+    percentile = None if row["rank_percentile"] is None else round(row["rank_percentile"], 1)
+    told = {"matches": row["matches"], "newest": round(row["newest"], 5), "newest_at": row["newest_at"]}
+    return {**told_of(row["stat_type"]), **told, "mean": round(row["mean"], 5), "rank_percentile": percentile}
