@@ -17,11 +17,12 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.instance import dagster_instance
 from gamestats_assets.rocket_league.erasure import player_columns, traces
 from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
-from gamestats_assets.rocket_league.tables import ALL, Participants, PlayerProfiles, Users
+from gamestats_assets.rocket_league.tables import ALL, Participants, PlayerProfiles, ReplayTracks, Users
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.replays.opened import opened
 from gamestats_assets_tests.test_cli import Gamestats, replaced_environment
 from gamestats_assets_tests.test_cli_tournament import Admin
 
@@ -65,6 +66,22 @@ def expect_everything_exported(admin: Admin) -> None:
     Path(f"{NAMED}.zip").unlink()
 
 
+def expect_the_track_without_the_name(stores: Stores, before: bytes) -> None:
+    """The match can be watched as before: all that moves is the same, and one of those who move is nobody."""
+    (track,) = read_published(stores.postgres_url, ReplayTracks, objects=stores.objects)["track"]
+    assert len(stores.objects.list("rocket_league")) == 1
+    was, now = opened(before), opened(track)
+    names = [player["name"] for player in was.header["players"]]
+    masked = [FORGOTTEN_NAME if name == "Quantavious1234" else name for name in names]
+    now_names = [player["name"] for player in now.header["players"]]
+    assert sorted(now_names) == sorted(masked)
+    assert [now.players[now_names.index(name)] for name in masked] == was.players
+    assert (now.ball, now.time_ms) == (was.ball, was.time_ms)
+    assert now.header["players"][now_names.index(FORGOTTEN_NAME)] == {
+        "name": FORGOTTEN_NAME, "team": "blue", "car_id": None, "hitbox": "octane", "camera": None,
+    }  # fmt: skip
+
+
 def test_a_tracked_player_takes_everything_along_and_is_forgotten_everywhere(
     realdata: Path, admin: Admin, tmp_path: Path
 ) -> None:
@@ -82,9 +99,10 @@ def test_a_tracked_player_takes_everything_along_and_is_forgotten_everywhere(
                  "lake: rocket_league/users/_delta_log/", "PostgreSQL: ops.rl_players",
                  "PostgreSQL: rocket_league.users", "PostgreSQL: rocket_league.player_stats_2026_03",
                  "PostgreSQL: rocket_league.published_partitions", "PostgreSQL: dagster.dynamic_partitions",
-                 "PostgreSQL: dagster.event_logs"):  # fmt: skip
+                 "PostgreSQL: dagster.event_logs", "objects: rocket_league/replay_tracks/2026-03-10/"):  # fmt: skip
         assert any(place.startswith(part) for place in places), part
-    by_match = [table for table in ALL if table.spec.partitioned_by == "match_date"]
+    by_match = [table for table in ALL if table.spec.partitioned_by == "match_date" and table is not ReplayTracks]
+    (watched,) = read_published(stores.postgres_url, ReplayTracks, objects=stores.objects)["track"]
     before = {table: held(stores, table) for table in by_match}
     assert all(before[table].height for table in by_match)
     of_other = read_published(stores.postgres_url, Users, [OTHER])
@@ -102,6 +120,7 @@ def test_a_tracked_player_takes_everything_along_and_is_forgotten_everywhere(
         assert_frame_equal(after.filter(~own.fill_null(False)).select(kept),
                            before[table].filter(~own.fill_null(False)).select(kept), check_exact=True)  # fmt: skip
         assert after.height == before[table].height
+    expect_the_track_without_the_name(stores, watched)
     own = stores.lake.scan(Participants).filter(pl.col("player_id").str.starts_with(FORGOTTEN)).collect()
     assert own["player_name"].to_list() == [FORGOTTEN_NAME]
     assert not own["has_account"].any()

@@ -66,7 +66,8 @@ def replay_moments(
                 *(_rows(each.join(soccar, on="match_id", how="semi")) for each in mistakes),
             ]
         )
-        .sort("match_id", "time_s", "kind", "player_id", "x_uu", nulls_last=True)
+        # By places before ids: somebody who is forgotten gets another.
+        .sort("match_id", "time_s", "kind", "x_uu", "y_uu", "player_id", nulls_last=True)
         .with_columns(moment_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
     )
     return typing.cast("dy.LazyFrame[ReplayMoments]", ReplayMoments.cast(rows.select(ReplayMoments.column_names())))
