@@ -24,7 +24,7 @@ from dagster._daemon.controller import DagsterDaemonController
 from dagster._grpc import server_watcher
 
 from gamestats_assets.cli.guard import members, stop_groups
-from gamestats_assets.cli.up import stop_requests
+from gamestats_assets.cli.up import _REVIVED_AFTER_S, stop_requests
 from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded, stop_embedded
 from gamestats_assets.orchestration.instance import daemon_runs_here
 from gamestats_assets.settings import Settings
@@ -219,6 +219,10 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
     assert "Nothing runs" in gamestats("down").stdout
 
 
+def _worker_of(folder: Path) -> str | None:
+    return next((line.split()[0] for line in processes_of(folder) if line.endswith("gamestats_assets.cli work")), None)
+
+
 def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Callable[[], Up], folder: Path) -> None:
     up = start()
     assert is_running(settings_of(folder))
@@ -233,6 +237,12 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
 
     again = start()
     assert is_running(settings_of(folder))
+    # Who does people's jobs may die of one, and nothing else does.
+    worker = _worker_of(folder)
+    time.sleep(_REVIVED_AFTER_S)
+    os.kill(int(worker or 0), signal.SIGKILL)
+    assert wait_until(lambda: _worker_of(folder) not in (None, worker), 20)
+    assert again.process.poll() is None
     daemon = next(line for line in processes_of(folder) if "dagster-daemon run" in line)
     os.kill(int(daemon.split()[0]), signal.SIGKILL)
     told, _ = again.process.communicate(timeout=60)

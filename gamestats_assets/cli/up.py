@@ -34,7 +34,7 @@ _READY_WITHIN = 180.0
 """Seconds for all to answer: the code location is loaded first."""
 _POSTGRES_LOOKED_AT_EVERY = 5.0
 """Seconds between two looks whether PostgreSQL still runs."""
-_REVIVED_AFTER_S = 10.0
+_REVIVED_AFTER_S = 5.0
 """Seconds after its start before which a process is not started again."""
 _LOOKED_AT_EVERY = 1.0
 """Seconds between two looks whether a process ended."""

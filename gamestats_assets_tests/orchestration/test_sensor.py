@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import landing as landing_zone
+from gamestats_assets.lakehouse.jobs import at_work
 from gamestats_assets.lakehouse.ops import tell
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
@@ -117,6 +118,22 @@ def test_days_that_gained_files_are_requested_with_all_that_follows_and_then_not
     assert daemon.tick() == [], "the same content landed again"
     assert daemon.tick() == []
     assert daemon.skipped == "Nothing has changed."
+
+
+def test_what_a_worker_is_at_is_left_to_it_though_not_for_ever(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(daemon.stores.landing, "a", DAY, [1])
+    with at_work(daemon.stores.postgres_url, "demo"):
+        assert daemon.tick() == []
+        assert daemon.skipped == "demo: a worker is at it."
+    cursor = daemon.cursor
+    assert len(daemon.tick()) == 1
+    daemon.cursor = cursor
+    with at_work(daemon.stores.postgres_url, "another game"):
+        assert len(daemon.tick()) == 1
+    daemon.cursor = cursor
+    monkeypatch.setattr(sensor, "_LEFT_TO_WORKERS_S", 0)
+    with at_work(daemon.stores.postgres_url, "demo"):
+        assert len(daemon.tick()) == 1
 
 
 def test_only_what_is_behind_is_requested_under_another_run_key(daemon: Daemon) -> None:
