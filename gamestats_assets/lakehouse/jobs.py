@@ -90,9 +90,10 @@ class Task:
     url: SecretStr
     is_ended: bool = field(default=False, init=False)
 
-    def say(self, text: str) -> None:
-        """Say in words for the person what is going on."""
-        self._update("said = %(text)s", text=text)
+    def say(self, text: str, result: Mapping[str, Any] | None = None) -> None:
+        """Say in words for the person what is going on, and what came of it so far."""
+        so_far = None if result is None else Jsonb(dict(result))
+        self._update("said = %(text)s, result = coalesce(%(so_far)s, result)", text=text, so_far=so_far)
 
     def done(self, result: Mapping[str, Any] | None = None, said: str = "done") -> None:
         """End the job: it is done, and that is what came of it."""

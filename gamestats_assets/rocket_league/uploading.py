@@ -6,7 +6,7 @@ done again after the worker was killed: the bytes wait until their match is know
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -60,7 +60,14 @@ class Found:
 
 
 @dataclass(slots=True)
-class _Upload:
+class Upload:
+    """A replay that was sent, and what is known of it so far.
+
+    Attributes:
+        content: its bytes; None where it has landed already.
+        own: accounts of whoever sent it that played.
+    """
+
     task: Task
     upload_id: str
     user_id: int
@@ -85,10 +92,11 @@ def analyse_uploads(workshop: Workshop, tasks: Sequence[Task]) -> None:
     uploads = [upload for task in tasks if (upload := _waiting(stores, task)) is not None]
     _recognise(stores, uploads)
     landed = [upload for upload in uploads if not upload.task.is_ended and _land(stores, upload)]
+    _tidy_up(stores)
     if not landed:
         return
     for upload in landed:
-        upload.task.say("analysing")
+        upload.task.say("analysing", told_of(upload))
     days, players = {upload.day for upload in landed if upload.day}, {name for upload in landed for name in upload.own}
     failures = workshop.follow(GAME, days=days, names=players, only=needed(stores))
     _finish(stores, landed, failures)
@@ -97,7 +105,7 @@ def analyse_uploads(workshop: Workshop, tasks: Sequence[Task]) -> None:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _waiting(stores: Stores, task: Task) -> _Upload | None:
+def _waiting(stores: Stores, task: Task) -> Upload | None:
     """What was sent; a job whose upload is gone, as its user wanted, has ended."""
     upload_id = str(task.job.payload["upload_id"])
     with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
@@ -116,10 +124,10 @@ def _waiting(stores: Stores, task: Task) -> _Upload | None:
         if row["match_id"] is None:
             task.fail("The file is not there any more. Send it again.")
             return None
-    return _Upload(task, upload_id, row["user_id"], row["file_name"], content, row["match_id"])
+    return Upload(task, upload_id, row["user_id"], row["file_name"], content, row["match_id"])
 
 
-def _recognise(stores: Stores, uploads: Sequence[_Upload]) -> None:
+def _recognise(stores: Stores, uploads: Sequence[Upload]) -> None:
     """Read the replays, each in a process that may die of it; those that cannot be read fail with the reason."""
     waiting = [upload for upload in uploads if upload.content is not None]
     with guarded_pool(min(stores.settings.workers, len(waiting)), stores.read_limits.decoding) as pool:
@@ -161,7 +169,7 @@ def read_upload(content: bytes) -> Found:
 # --- landing -------------------------------------------------------------------------------------
 
 
-def _land(stores: Stores, upload: _Upload) -> bool:
+def _land(stores: Stores, upload: Upload) -> bool:
     """Land a replay, whoever else has sent it before; whether it is there now."""
     if upload.content is not None and upload.found is not None:
         landed = SOURCE.land(upload.content, upload.file_name, upload.found.recognised, stores.landing)
@@ -178,8 +186,19 @@ def _land(stores: Stores, upload: _Upload) -> bool:
         linked = linked_players(conn, upload.user_id)
     played = upload.found.players if upload.found is not None else {}
     upload.own = [player_id for player_id in linked if upload.found is None or player_id in played]
-    stores.objects.delete(f"{FOLDER}/{upload.upload_id}")
     return True
+
+
+def _tidy_up(stores: Stores) -> None:
+    """Remove what waits for nobody: of uploads that failed, and of those that nobody got to know of."""
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn, conn.transaction():
+        # Nothing is being kept meanwhile that is not known yet.
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats uploads', 0))")
+        known = conn.execute(
+            "SELECT upload_id FROM ops.rl_uploads JOIN ops.jobs USING (job_id)"
+            " WHERE match_id IS NULL AND state IN ('queued', 'processing')"
+        ).fetchall()
+        stores.objects.keep_only(FOLDER, [f"{FOLDER}/{upload_id}" for (upload_id,) in known])
 
 
 def linked_players(conn: psycopg.Connection, user_id: int | None) -> list[str]:
@@ -195,7 +214,7 @@ def linked_players(conn: psycopg.Connection, user_id: int | None) -> list[str]:
 # --- telling -------------------------------------------------------------------------------------
 
 
-def _finish(stores: Stores, uploads: Sequence[_Upload], failures: Sequence[str]) -> None:
+def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) -> None:
     """Tell what became of each: done where its match stands in the tables, else why it does not."""
     ids = [upload.match_id for upload in uploads]
     days = sorted({datetime.fromisoformat(upload.day).date() for upload in uploads if upload.day})
@@ -204,7 +223,7 @@ def _finish(stores: Stores, uploads: Sequence[_Upload], failures: Sequence[str])
     unread = stores.lake.scan(quarantine_of(GAME)).filter(pl.col("unit_id").is_in(ids), pl.col("scope") != "row")
     reasons = dict(unread.select("unit_id", "reason").collect().iter_rows())
     for upload in uploads:
-        result = told_of(upload.found, upload.own) | {"match_id": upload.match_id}
+        result = told_of(upload)
         if upload.match_id in there and not failures:
             upload.task.done(result)
             _share(stores, upload)
@@ -216,21 +235,22 @@ def _finish(stores: Stores, uploads: Sequence[_Upload], failures: Sequence[str])
         raise RuntimeError("; ".join(failures))
 
 
-def told_of(found: Found | None, own: Collection[str]) -> dict[str, Any]:
+def told_of(upload: Upload) -> dict[str, Any]:
     """What is said of a replay to whoever sent it."""
-    if found is None:
-        return {"own_players": sorted(own)}
-    started_at = found.recognised.started_at
+    told: dict[str, Any] = {"match_id": upload.match_id, "own_players": sorted(upload.own)}
+    if upload.found is None:
+        return told
+    started_at = upload.found.recognised.started_at
     return {
-        "playlist": found.playlist,
-        "map_code": found.map_code,
+        **told,
+        "playlist": upload.found.playlist,
+        "map_code": upload.found.map_code,
         "started_at": None if started_at is None else started_at.isoformat(),
-        "players": [{"name": name, "team": team} for name, team in found.players.values()],
-        "own_players": sorted(own),
+        "players": [{"name": name, "team": team} for name, team in upload.found.players.values()],
     }
 
 
-def _share(stores: Stores, upload: _Upload) -> None:
+def _share(stores: Stores, upload: Upload) -> None:
     """Have a replay uploaded to ballchasing, where a player who sent it wants that, as visible as the player chose."""
     with explained("ops.rl_players"), connect(stores.postgres_url) as conn:
         chosen = conn.execute(

@@ -127,6 +127,7 @@ def test_a_replay_that_ends_its_process_fails_alone(
         running.work()
         assert [running.job(each)["state"] for each in taken] == ["failed", "done"]
         assert "MB of memory" in running.job(taken[0])["error"]
+    assert running.stores.objects.list("uploads") == []
 
 
 def die_of_the_hostile(content: bytes) -> uploading.Found:

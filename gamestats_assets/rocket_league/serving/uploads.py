@@ -10,7 +10,7 @@ import hashlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -44,6 +44,7 @@ _MOST_FILES = 500
 _LONGEST_NAME = 200
 _ZIP, _HEAD = (b"PK\x03\x04", b"PK\x05\x06"), 64
 _BALLCHASING_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -124,22 +125,30 @@ async def take_uploads(request: Request, person: Person) -> Uploads:
         ProblemError: 413 or 415 when none of them is taken, 422 when there are none, 429 when there are too many.
     """
     await run_in_threadpool(_get_ready, request)
-    settings: Settings = request.state.settings
     form = await request.form(max_files=_MOST_FILES)
     sent = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    files: list[_File | Refused] = []
-    for each in sent:
-        files += await run_in_threadpool(lambda each=each: [*_files_of(each, settings)])
-    if not files:
+    if not sent:
         raise ProblemError(422, "No file was sent. Send replays (.replay) or zips of them as multipart/form-data.")
-    await request.state.count_files(len(files))
-    refused = [file for file in files if isinstance(file, Refused)]
-    replays = [file for file in files if isinstance(file, _File)]
+    number = await run_in_threadpool(lambda: sum(map(_number_of_files, sent)))
+    await request.state.count_files(number)
+    replays, refused = await run_in_threadpool(_take_all, request, person, sent)
     if not replays:
         raise ProblemError(refused[0].status, f"{refused[0].file_name}: {refused[0].detail}")
-    taken = [await run_in_threadpool(_take, request, person, file) for file in replays]
-    one = taken[0].model_dump(include={"replay_id", "job_id", "status_url"}) if len(files) == 1 else {}
-    return Uploads(replays=taken, refused=refused, **one)
+    one = replays[0].model_dump(include={"replay_id", "job_id", "status_url"}) if number == 1 else {}
+    return Uploads(replays=replays, refused=refused, **one)
+
+
+def _take_all(request: Request, person: Person, sent: Sequence[UploadFile]) -> tuple[list[Taken], list[Refused]]:
+    """Take files one by one: no more than one of them is held in memory."""
+    taken: list[Taken] = []
+    refused: list[Refused] = []
+    for each in sent:
+        for found in _files_of(each, request.state.settings):
+            if isinstance(found, Refused):
+                refused.append(found)
+            else:
+                taken.append(_take(request, person, found))
+    return taken, refused
 
 
 def _get_ready(request: Request) -> None:
@@ -154,6 +163,25 @@ def _get_ready(request: Request) -> None:
 class _File:
     name: str
     content: bytes
+
+
+def _number_of_files(sent: UploadFile) -> int:
+    """How many files were sent as one: of a zip those in it."""
+    is_zip = sent.file.read(_HEAD).startswith(_ZIP)
+    sent.file.seek(0)
+    if not is_zip:
+        return 1
+    try:
+        with zipfile.ZipFile(sent.file) as archive:
+            return max(1, len(_members(archive)))
+    except _DAMAGED:
+        return 1
+    finally:
+        sent.file.seek(0)
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [each for each in archive.infolist() if not each.is_dir() and not _is_of_system(each.filename)]
 
 
 def _files_of(sent: UploadFile, settings: Settings) -> Iterator[_File | Refused]:
@@ -187,7 +215,7 @@ def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | R
 
     try:
         with zipfile.ZipFile(file) as archive:
-            members = [each for each in archive.infolist() if not each.is_dir() and not _is_of_system(each.filename)]
+            members = _members(archive)
             if len(members) > _MOST_FILES:
                 yield refuse(413, f"It holds {len(members):,} files; a zip may hold {_MOST_FILES}.")
                 return
@@ -213,7 +241,7 @@ def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | R
                     yield found
                 else:
                     yield refuse(found.status, found.detail, within)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError):
+    except _DAMAGED:
         yield refuse(415, "The zip is damaged, or packed in a way that is not known. Pack it anew.")
 
 
