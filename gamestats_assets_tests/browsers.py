@@ -32,6 +32,14 @@ def chromium(*arguments: str) -> Iterator[Browser]:
         browser.close()
 
 
+@contextmanager
+def beside(browser: Browser, *arguments: str) -> Iterator[Browser]:
+    """Another headless browser while one is there, with further arguments of its command line."""
+    found = browser.browser_type.launch(executable_path=_CHROMIUM, args=[*_ARGUMENTS, *arguments])
+    yield found
+    found.close()
+
+
 @dataclass
 class Shown:
     """A browser's page, what it complained of, and what it asked for."""

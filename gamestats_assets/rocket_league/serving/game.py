@@ -14,6 +14,7 @@ from gamestats_assets.rocket_league.serving import (
     shares,
     upload_pages,
     uploads,
+    watch,
 )
 from gamestats_assets.rocket_league.serving.accounts import ACCOUNTS
 from gamestats_assets.rocket_league.serving.standings import skill_strip
@@ -32,7 +33,7 @@ ROCKET_LEAGUE = Game(
     ),
     uploads=(uploads.UPLOAD_PATH,),
     synthetic=("rank_cohorts", "is_simulated"),
-    pages=[pages.router, acts.router, replay_page.router, upload_pages.router],
+    pages=[pages.router, acts.router, replay_page.router, upload_pages.router, watch.router],
     start=pages.HOME,
     matches=(Matches, "is_simulated"),
     accounts=ACCOUNTS,

@@ -410,19 +410,20 @@ async def track(request: Request, person: SignedIn, id: Name) -> Response:
     scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
     async with reading(request, scope) as conn:
         found = await find_replay(conn, asked.id, scope)
-        has_tracks = found.match_id is not None and await are_published(conn, ReplayTracks)
-        rows = await rows_of(conn, _TRACK, [found.match_id]) if has_tracks else []
-    if not rows:
-        raise ProblemError(404, "There is no track of this replay: it has not been read yet, or has no frames.")
-    return track_response(request, rows[0]["track"], rows[0]["bytes"])
+        return await track_of(request, conn, found.match_id)
 
 
-def track_response(request: Request, name: str, size: int) -> Response:
-    """The object of a track; the browser that has it is told so.
+async def track_of(request: Request, conn: Connection, match_id: str | None) -> Response:
+    """The track of a match that may be shown, as it is read; the browser that has it is told so.
 
     Raises:
-        ProblemError: 503 where the object is just being replaced.
+        ProblemError: 404 where there is none, 503 where it is just being replaced.
     """
+    has_tracks = match_id is not None and await are_published(conn, ReplayTracks)
+    rows = await rows_of(conn, _TRACK, [match_id]) if has_tracks else []
+    if not rows:
+        raise ProblemError(404, "There is no track of this replay: it has not been read yet, or has no frames.")
+    name, size = rows[0]["track"], rows[0]["bytes"]
     objects: Objects = request.state.objects
     tag = f'"{name.rpartition("/")[2]}"'
     # Somebody may be refused it tomorrow, so that it is asked for each time; what it is never changes under its tag.

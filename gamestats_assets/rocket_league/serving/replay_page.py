@@ -5,7 +5,8 @@ It is shown to who played it, whom these let see it, and who sent it; and to who
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -71,7 +72,24 @@ async def shared(request: Request, token: str) -> Response:
     """A replay that is shared: the scoreboard and what happened, for whoever has its link."""
     pages: Pages = request.state.pages
     say = pages.texts.speaker(pages.language(request))
-    match_id = await run_in_threadpool(_shared_match, request, token)
+    async with reading_shared(request, token) as (conn, data):
+        told = await told_of(conn, request, data, say, f"{shares.SHARED}/{token}/watch")
+    return pages.personal(request, "rocket_league/shared.html", {**told, "linked": False})
+
+
+@asynccontextmanager
+async def reading_shared(request: Request, token: str) -> AsyncIterator[tuple[Connection, dict[str, Any]]]:
+    """A connection that sees the replay whose link somebody has, and what everybody may be told of it.
+
+    Raises:
+        ProblemError: 404 when it is not shared, or not any more.
+    """
+
+    def match_of() -> str | None:
+        with request.state.writing() as conn:
+            return invitations.shared_match(conn, GAME, token)
+
+    match_id = await run_in_threadpool(match_of)
     if match_id is None:
         raise ProblemError(404, "This link leads nowhere: the replay is not shared any more.")
     async with reading(request, Scope(None)) as conn:
@@ -79,13 +97,7 @@ async def shared(request: Request, token: str) -> Response:
         data = {"status": "done", "said": None, "error": None, **await shown_replay(conn, match_id, ())}
         if data["match"] is None:
             raise ProblemError(404, "This link leads nowhere: the replay is not kept any more.")
-        told = await told_of(conn, request, data, say, f"{shares.SHARED}/{token}/watch")
-    return pages.personal(request, "rocket_league/shared.html", {**told, "linked": False})
-
-
-def _shared_match(request: Request, token: str) -> str | None:
-    with request.state.writing() as conn:
-        return invitations.shared_match(conn, GAME, token)
+        yield conn, data
 
 
 async def _token(conn: Connection, scope: Scope, match_id: str) -> str | None:

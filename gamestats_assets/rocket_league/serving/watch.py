@@ -1,0 +1,175 @@
+"""Pages on which replays are watched: one from its beginning to its end, or clips of several, one after another.
+
+What a page shows stands in it as JSON, but for the track, which the browser's part reads as it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from gamestats_assets.rocket_league.serving import replays
+from gamestats_assets.rocket_league.serving.replay import (
+    REPLAY_TABLES,
+    OfReplay,
+    find_replay,
+    shown_replay,
+    track_of,
+)
+from gamestats_assets.rocket_league.serving.replay_page import reading_shared
+from gamestats_assets.rocket_league.serving.shares import SHARED
+from gamestats_assets.rocket_league.serving.uploads import GAME
+from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.own import Scope, SignedIn, own_page
+from gamestats_assets.serving.pages import Column, Pages, span
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.routes import ask
+from gamestats_assets.serving.texts import Say
+from gamestats_assets.serving.who import anybody
+
+HOME = "/rocket-league"
+router = APIRouter(prefix=HOME)
+_BEFORE_S = 5.0
+"""So long before a moment the table of moments leads."""
+_COLUMNS = tuple(
+    Column(f"moment_{name}", kind, None)
+    for name, kind in (("time", "number"), ("what", "text"), ("player", "text"), ("team", "text"))
+)
+_SAID = (
+    "loading", "failed", "cut_off", "play", "pause", "copied", "in_address", "supersonic", "demolished", "ball_cam",
+    "car_cam", "first_man", "second_man", "third_man", "last_man", "blue", "orange",
+)  # fmt: skip
+_OF_MOMENT = ("kind", "time_s", "end_s", "team", "player", "other_player")
+Made = dict[str, Any]
+
+
+@router.get("/replays/{id}/watch")
+async def watch_replay(request: Request, person: SignedIn) -> Response:
+    """A replay, from its first frame to its last."""
+    asked = ask(OfReplay, request, only_known=False)
+    say = _speaker(request)
+
+    async def make(conn: Connection, scope: Scope) -> Made:
+        found = await find_replay(conn, asked.id, scope)
+        told = await shown_replay(conn, found.match_id, found.players)
+        if told["match"] is None:
+            raise ProblemError(404, "The replay has not been read yet; its page tells how far it is.")
+        match_id = told["match"]["match_id"]
+        page = f"{HOME}/replays/{match_id}"
+        return {
+            **of_replay(say, told, f"/api/v1/replays/{match_id}/track"),
+            "back": page,
+            "back_text": say("watch.back"),
+        }
+
+    return await own_page(
+        request, person, GAME, "rocket_league/watch.html", asked, make, tables=REPLAY_TABLES, holds="never"
+    )
+
+
+@router.get("/clips/watch")
+async def watch_clips(request: Request, person: SignedIn) -> Response:
+    """Moments of a kind of one's own replays, the newest first: each is shown, and then the next one."""
+    asked = ask(replays.NewestClips, request, only_known=False)
+    say = _speaker(request)
+
+    async def make(conn: Connection, scope: Scope) -> Made:
+        found = (await replays.clips(conn, asked, scope))["data"]["clips"]
+        kept = {"kind": asked.kind, "playlist": asked.playlist, "player": asked.player}
+        query = urlencode({name: value for name, value in kept.items() if value is not None})
+        return {
+            **_page(say, say("watch.clips_of", what=say(f"kind.{asked.kind}")), [_clip(each) for each in found]),
+            "rows": [
+                {**_row(say, {**each, "team": None}, None), "address": f"#clip={number}", "day": each["started_at"]}
+                for number, each in enumerate(found, start=1)
+            ],
+            "back": f"{HOME}/clips?{query}",
+            "back_text": say("watch.back_clips"),
+        }
+
+    return await own_page(
+        request, person, GAME, "rocket_league/watch.html", asked, make, tables=replays.CLIP_TABLES, holds="never"
+    )
+
+
+@router.get("/shared/{token}/watch", dependencies=[Depends(anybody)])
+async def watch_shared(request: Request, token: str) -> Response:
+    """A replay that is shared, for whoever has its link."""
+    pages: Pages = request.state.pages
+    say = _speaker(request)
+    async with reading_shared(request, token) as (_, told):
+        shown = of_replay(say, told, f"{SHARED}/{token}/track")
+    back = {"back": f"{SHARED}/{token}", "back_text": say("watch.back")}
+    return pages.personal(request, "rocket_league/watch.html", {**shown, **back})
+
+
+@router.get("/shared/{token}/track", dependencies=[Depends(anybody)])
+async def shared_track(request: Request, token: str) -> Response:
+    """The track of a replay that is shared."""
+    async with reading_shared(request, token) as (conn, told):
+        return await track_of(request, conn, told["match"]["match_id"])
+
+
+def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
+    """What the page shows of a replay.
+
+    Args:
+        told: as `shown_replay` tells it.
+        track: address of its track.
+    """
+    match, players, moments = told["match"], told["players"], told["moments"]
+    heading = match["playlist"].replace("-", " ").capitalize()
+    if None not in (score := (match["score_team_0"], match["score_team_1"])):
+        heading += f", {score[0]} : {score[1]}"
+    clip = {
+        "track": track,
+        "title": heading,
+        "moments": [{name: each[name] for name in _OF_MOMENT} for each in moments],
+        "own": [each["place"] for each in players if each["is_own"]],
+        "player": told["player"],
+        "from_s": None,
+        "to_s": None,
+    }
+    names = {each["place"]: each["player_name"] for each in players}
+    rows = [_row(say, each, names.get(each["player"])) for each in moments]
+    return {**_page(say, heading, [clip] if match["has_track"] else []), "rows": rows}
+
+
+def _page(say: Say, heading: str, clips: Sequence[Made]) -> Made:
+    texts = {name: say(f"watch.{name}") for name in _SAID}
+    texts |= {kind: say(f"kind.{kind}") for kind in KINDS_OF_MOMENT}
+    return {"heading": heading, "clips": clips, "texts": texts, "columns": _COLUMNS}
+
+
+def _clip(found: Mapping[str, Any]) -> Made:
+    moment = {name: found.get(name) for name in _OF_MOMENT}
+    return {
+        "track": f"/api/v1/replays/{found['match_id']}/track",
+        "title": f"{found['started_at']:%-d %b %Y}, {span(found['time_s'])}",
+        "moments": [moment],
+        "own": [found["player"]],
+        "player": found["player"],
+        "from_s": found["from_s"],
+        "to_s": found["to_s"],
+    }
+
+
+def _row(say: Say, moment: Mapping[str, Any], player: str | None) -> Made:
+    return {
+        "address": f"#t={max(0.0, moment['time_s'] - _BEFORE_S):.1f}",
+        "time_s": moment["time_s"],
+        "what": say(f"kind.{moment['kind']}"),
+        "player": player,
+        "team": moment["team"] and say(f"watch.{moment['team']}"),
+        "day": None,
+    }
+
+
+def _speaker(request: Request) -> Say:
+    pages: Pages = request.state.pages
+    return pages.texts.speaker(pages.language(request))

@@ -1,0 +1,353 @@
+"""Watching replays: real ones, in a browser, as published; and to whom they are shown."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.tables.bronze import BALL
+from gamestats_assets_tests.browsers import Shown, beside, chromium, keep, obstacles
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.tracked import rows
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+
+pytestmark = pytest.mark.timeout(240)
+STANDARD, DOUBLES = real_files.PAIRS[1], real_files.PAIRS[0]
+OF_MATCH = (t.MatchFacts, t.Participants, t.ReplayMoments, t.ReplayTracks)
+STATE = "gamestatsReplay.state"
+
+
+@dataclass
+class Watched:
+    """The application over two published replays, both of which Ann played."""
+
+    site: httpx.Client
+    url: str
+    frames: Mapping[str, Mapping[Any, pl.DataFrame]]
+    ann: Mapping[str, str]
+    """The account of hers in each match."""
+
+    def path(self, name: str = STANDARD) -> str:
+        return f"/rocket-league/replays/{self.match(name)}/watch"
+
+    def match(self, name: str = STANDARD) -> str:
+        return self.frames[name][t.MatchFacts].item(0, "match_id")
+
+    def seats(self, name: str = STANDARD) -> list[str]:
+        """The players in the order of the track."""
+        found = self.frames[name][t.Participants]
+        return sorted(found["player_id"], key=lambda each: (found.filter(player_id=each).item(0, "team"), each))
+
+
+@pytest.fixture(scope="module")
+def watched(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str, realdata: Path
+) -> Iterator[Watched]:
+    data = str(tmp_path_factory.mktemp("watch"))
+    frames = {name: real_files.silver(realdata, name) for name in (STANDARD, DOUBLES)}
+    with database(postgres_url, ops_template) as url:
+        objects = Objects(Path(data, "objects"))
+        for table in OF_MATCH:
+            frame = pl.concat([each[table] for each in frames.values()])
+            days = frame["match_date"].unique().to_list()
+            publish(url, table, days, frame, objects=objects)
+        ann = {name: min(each[t.Participants].filter(team="blue")["player_id"]) for name, each in frames.items()}
+        for name, player in ann.items():
+            publish(url, t.Matches, [player], rows(t.Matches, _match(frames[name], player)))
+        with psycopg.connect(url) as conn:
+            for player in ann.values():
+                conn.execute(
+                    "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) "
+                    "VALUES (%s, 'rocket_league', %s, 'linked', 'admin')",
+                    [user_named(url, "Ann")["user_id"], player],
+                )
+        with served(url, data=data) as site:
+            yield Watched(site, url, frames, ann)
+
+
+def _match(frames: Mapping[Any, pl.DataFrame], player: str) -> dict[str, Any]:
+    fact = frames[t.MatchFacts].row(0, named=True)
+    at = datetime(2026, 3, 10, 18, tzinfo=UTC)
+    told = {"match_id": fact["match_id"], "playlist": fact["playlist"], "created_at": at, "processed_at": at}
+    return {**told, "player_id": player, "is_simulated": False, "replay_data": json.dumps({"player_name": "Ann"})}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium("--enable-precise-memory-info", "--js-flags=--expose-gc") as found:
+        yield found
+
+
+@contextmanager
+def opened(browser: Browser, watched: Watched, path: str, **options: Any) -> Iterator[Page]:
+    """A page that Ann has opened, with all of the replay there; nothing of it may have gone wrong at the end."""
+    context = browser.new_context(base_url=str(watched.site.base_url), **{"reduced_motion": "reduce", **options})
+    context.set_default_timeout(20_000)
+    with closing(browser_of(watched.site, watched.url, "Ann")) as signed_in:
+        for name, value in signed_in.cookies.items():
+            context.add_cookies([{"name": name, "value": value, "url": str(watched.site.base_url)}])
+    shown = Shown(context.new_page())
+    shown.page.goto(path)
+    whole(shown.page)
+    yield shown.page
+    context.close()
+    # What is said of the drawing in software is none of ours.
+    assert [each for each in shown.troubles if "GPU stall" not in each] == []
+
+
+def whole(page: Page) -> None:
+    page.wait_for_selector("#replay[data-drawn=whole]")
+
+
+def state(page: Page) -> dict[str, Any]:
+    return page.evaluate(STATE)
+
+
+def shown_at(page: Page, time_s: float) -> list[dict[str, Any]]:
+    return page.evaluate("(time) => gamestatsReplay.at(time)", time_s)
+
+
+@pytest.mark.parametrize("camera", ["orbit", "flat"])
+def test_what_is_shown_is_where_the_frames_have_it_to_a_centimetre(
+    browser: Browser, watched: Watched, camera: str
+) -> None:
+    frames = watched.frames[STANDARD][t.ReplayFrames]
+    bodies = [BALL, *watched.seats()]
+    compared = 0
+    with opened(browser, watched, f"{watched.path()}#t=0&camera={camera}") as page:
+        for frame in frames["frame"].unique().sort().gather_every(120):
+            of_frame = {row["player_id"]: row for row in frames.filter(frame=frame).iter_rows(named=True)}
+            places = shown_at(page, round(of_frame[BALL]["time_s"], 3))
+            for body, place in zip(bodies, places, strict=True):
+                assert place["isThere"] == (body in of_frame), (frame, body)
+                if row := of_frame.get(body):
+                    away = [row[f"{axis}_uu"] - place[axis] for axis in "xyz"]
+                    assert math.hypot(*away) < 1, (frame, body)
+                    turned = sum(row[f"rotation_{part}"] * place["turn"][n] for n, part in enumerate("xyzw"))
+                    assert abs(turned) > 0.9999
+                    compared += 1
+    assert compared > 150
+
+
+def test_between_frames_time_tells_where_things_are(browser: Browser, watched: Watched) -> None:
+    car = watched.seats()[0]
+    frames = watched.frames[STANDARD][t.ReplayFrames].filter(player_id=car, is_live=True)
+    with opened(browser, watched, f"{watched.path()}#t=0") as page:
+        for row in range(100, 1000, 90):
+            first, last = frames.row(row, named=True), frames.row(row + 1, named=True)
+            if last["frame"] != first["frame"] + 1:
+                continue
+            step = last["time_s"] - first["time_s"]
+            quarter = shown_at(page, first["time_s"] + step / 4)[1]
+            # A car goes at most 2,300 uu/s, so it is no further from where it would be on a straight line.
+            for axis in "xyz":
+                straight = first[f"{axis}_uu"] + (last[f"{axis}_uu"] - first[f"{axis}_uu"]) / 4
+                assert abs(quarter[axis] - straight) < 0.12 * 2300 * step + 1
+            angles = [
+                math.acos(min(1.0, abs(sum(end[f"rotation_{p}"] * quarter["turn"][n] for n, p in enumerate("xyzw")))))
+                for end in (first, last)
+            ]
+            assert angles[0] == pytest.approx(sum(angles) / 4, abs=0.004)
+
+
+def test_keys_and_the_line_of_time_go_where_one_wants(browser: Browser, watched: Watched) -> None:
+    goal_s = watched.frames[STANDARD][t.ReplayMoments].filter(kind="goal").item(0, "time_s")
+    with opened(browser, watched, f"{watched.path()}#t=83.2&player=3&camera=follow") as page:
+        linked = state(page)
+        assert (linked["time"], linked["chosen"], linked["view"], linked["isPlaying"]) == (83.2, 3, "follow", False)
+        expect(page.locator(".player[aria-pressed=true] .who")).to_have_text(_name(watched, 2))
+        keys = page.keyboard
+        keys.press("ArrowRight")
+        assert state(page)["time"] == pytest.approx(88.2)
+        keys.press("ArrowLeft")
+        for number, view in enumerate(("orbit", "top", "follow", "ball", "flat"), start=1):
+            keys.press(str(number))
+            assert state(page)["view"] == view
+        before = state(page)["time"]
+        keys.press(".")
+        assert 0.02 < state(page)["time"] - before < 0.2
+        keys.press(",")
+        keys.press(",")
+        assert state(page)["time"] < before
+        page.get_by_label("Time in the replay").fill("120")
+        assert state(page)["time"] == 120
+        assert "t=120" in page.url
+        keys.press("Space")
+        page.wait_for_timeout(400)
+        keys.press("Space")
+        assert 120.1 < state(page)["time"] < 122
+        # What is marked is jumped to a little before it happens.
+        page.get_by_role("button", name="Goal").dispatch_event("click")
+        assert state(page)["time"] == pytest.approx(goal_s - 4)
+        # So is a moment of the table, and one that is linked to.
+        page.locator("#moments a", has_text="0:").first.click()
+        assert state(page)["time"] < 60
+        keys.press("?")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        keys.press("1")
+        assert state(page)["view"] == "flat"
+        keys.press("Escape")
+
+
+def _name(watched: Watched, seat: int) -> str:
+    found = watched.frames[STANDARD][t.Participants]
+    return found.filter(player_id=watched.seats()[seat]).item(0, "player_name")
+
+
+def test_countdowns_and_the_time_after_a_goal_are_skipped_unless_one_wants_them(
+    browser: Browser, watched: Watched
+) -> None:
+    goal_s = watched.frames[DOUBLES][t.ReplayMoments].filter(kind="goal")["time_s"].sort().item(0)
+    live = watched.frames[DOUBLES][t.ReplayFrames].filter(pl.col("is_live") & (pl.col("time_s") > goal_s + 3))
+    goes_on_s = live["time_s"].sort().item(0)
+    with opened(browser, watched, f"{watched.path(DOUBLES)}#t={goal_s + 1.5:.2f}") as page:
+        page.keyboard.press("Space")
+        page.wait_for_timeout(1500)
+        assert state(page)["time"] > goes_on_s - 0.7
+        expect(page.locator("[data-figure=blue]")).to_have_text("1")
+        page.get_by_label("Skip breaks").uncheck()
+        page.get_by_label("Time in the replay").fill(f"{goal_s + 1.5:.2f}")
+        page.wait_for_timeout(1500)
+        assert state(page)["time"] < goes_on_s - 2
+
+
+def test_the_field_is_drawn_flat_where_there_is_no_webgl_and_on_paper(browser: Browser, watched: Watched) -> None:
+    with (
+        beside(browser, "--disable-3d-apis") as plain,
+        opened(plain, watched, f"{watched.path()}#t=20") as page,
+    ):
+        assert state(page)["isFlat"]
+        expect(page.get_by_text("draws no 3D")).to_be_visible()
+        expect(page.get_by_role("radio", name="Orbit")).to_be_disabled()
+        # There is grass, and there are cars of both teams.
+        colours = page.evaluate(
+            """() => { const {data} = gamestatsReplay.flat.getContext("2d").getImageData(0, 0, 700, 400);
+            const found = new Set(); for (let at = 0; at < data.length; at += 4)
+            found.add(`${data[at]} ${data[at + 1]} ${data[at + 2]}`); return [...found]; }"""
+        )
+        assert {"47 134 255", "255 138 31"} <= {*colours}
+        keep(page, "watch-flat")
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(page.locator("[data-paper]")).to_be_visible()
+        expect(page.locator(".controls").first).to_be_hidden()
+        keep(page, "watch-paper")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_everybody_can_watch(browser: Browser, watched: Watched, scheme: Any, width: int) -> None:
+    path = f"{watched.path()}#t=24&player=1"
+    with opened(browser, watched, path, color_scheme=scheme, viewport={"width": width, "height": 900}) as page:
+        assert obstacles(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.keyboard.press("?")
+        assert obstacles(page) == []
+        page.keyboard.press("Escape")
+        for camera in ("orbit", "top", "follow"):
+            page.evaluate(f"gamestatsReplay.see('{camera}')")
+            keep(page, f"watch-{camera}-{scheme}-{width}")
+
+
+def test_the_first_picture_is_there_while_the_rest_still_comes(browser: Browser, watched: Watched) -> None:
+    with opened(browser, watched, watched.path()) as page:
+        session = page.context.new_cdp_session(page)
+        slow = {"offline": False, "latency": 20, "downloadThroughput": 100_000, "uploadThroughput": 100_000}
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        session.send("Network.emulateNetworkConditions", slow)
+        page.reload()
+        whole(page)
+        drawn_ms, came_ms = page.evaluate(
+            """[performance.getEntriesByName("first picture")[0].startTime, performance.getEntriesByType("resource")
+            .find((each) => each.name.endsWith("/track")).responseEnd]"""
+        )
+        assert drawn_ms < came_ms - 300
+
+
+def test_memory_is_as_much_when_it_was_watched_twice(browser: Browser, watched: Watched) -> None:
+    watch = """async () => { gamestatsReplay.seek(0); gamestatsReplay.playback.speed = 150; gamestatsReplay.play(true);
+        while (gamestatsReplay.state.isPlaying) await new Promise(requestAnimationFrame);
+        gc(); await new Promise((done) => setTimeout(done, 300)); gc();
+        return [performance.memory.usedJSHeapSize, document.querySelectorAll("*").length]; }"""
+    with opened(browser, watched, watched.path()) as page:
+        page.evaluate(watch)
+        bytes_once, elements_once = page.evaluate(watch)
+        bytes_twice, elements_twice = page.evaluate(watch)
+        assert elements_twice == elements_once
+        assert bytes_twice < bytes_once + 400_000
+
+
+def test_clips_of_several_replays_follow_each_other(browser: Browser, watched: Watched) -> None:
+    with opened(browser, watched, "/rocket-league/clips/watch?kind=boost_starved") as page:
+        found = [
+            row["time_s"]
+            for name, player in watched.ann.items()
+            for row in watched.frames[name][t.ReplayMoments].iter_rows(named=True)
+            if row["kind"] == "boost_starved" and row["player_id"] == player
+        ]
+        assert page.locator("[data-clip]").count() == len(found) > 2
+        expect(page.locator("[data-clip]").first).to_have_attribute("aria-current", "true")
+        page.evaluate("gamestatsReplay.seek(1e9)")
+        page.evaluate("gamestatsReplay.play(true); gamestatsReplay.seek(1e9)")
+        expect(page.locator("[data-clip]").nth(1)).to_have_attribute("aria-current", "true")
+        page.get_by_role("button", name="Next clip").click()
+        expect(page.locator("[data-clip]").nth(2)).to_have_attribute("aria-current", "true")
+        whole(page)
+        page.locator("[data-clip]").last.click()
+        expect(page.locator("[data-clip]").last).to_have_attribute("aria-current", "true")
+        whole(page)
+        assert state(page)["clip"] == len(found) - 1
+
+
+def test_who_may_see_no_replay_finds_none(watched: Watched) -> None:
+    track = f"/api/v1/replays/{watched.match()}/track"
+    for path in (watched.path(), track):
+        assert watched.site.get(path, follow_redirects=False).status_code in (303, 401)
+        with closing(browser_of(watched.site, watched.url, "Bob")) as bob:
+            assert bob.get(path).status_code == 404
+    with closing(browser_of(watched.site, watched.url, "Ann")) as ann:
+        answer = ann.get(track)
+        assert answer.content[:4] == b"GST1"
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert ann.get(track, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+        assert ann.get(f"/api/v1/replays/{'0' * 32}/track").status_code == 404
+
+
+def test_without_javascript_moments_are_a_table_and_nobody_elses_mistakes_are_in_it(watched: Watched) -> None:
+    moments = watched.frames[STANDARD][t.ReplayMoments]
+    with closing(browser_of(watched.site, watched.url, "Ann")) as ann:
+        page = ann.get(watched.path()).text
+    own = moments.filter(pl.col("player_id") == watched.ann[STANDARD])
+    assert page.count("<td>Missed rotation</td>") == own.filter(kind="missed_rotation").height > 0
+    assert page.count("<td>Shot</td>") == moments.filter(kind="shot").height
+    assert "needs JavaScript" in page
+    # Nobody's account is told.
+    assert not any(player in page for player in watched.seats())
+
+
+def test_who_has_the_link_of_a_shared_replay_watches_it_without_anybodys_mistakes(watched: Watched) -> None:
+    with closing(browser_of(watched.site, watched.url, "Ann")) as ann:
+        address = ann.post(f"/api/v1/replays/{watched.match()}/share").json()["data"]["address"]
+    page = watched.site.get(f"{address}/watch")
+    assert page.status_code == 200
+    assert "<td>Shot</td>" in page.text
+    assert "<td>Missed rotation</td>" not in page.text
+    assert watched.site.get(f"{address}/track").content[:4] == b"GST1"
+    assert watched.site.get(f"{address}x/track").status_code == 404
