@@ -11,14 +11,12 @@ from pydantic import BaseModel, Field, create_model
 
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
-    STATS,
     Of,
     OfPlaylist,
     choose,
     tier_words,
-    told_of,
 )
-from gamestats_assets.rocket_league.serving.progress import Since, since
+from gamestats_assets.rocket_league.serving.progress import Compared, Since, compared
 from gamestats_assets.rocket_league.tables import (
     PlayerComparison,
     PlayerStats,
@@ -206,25 +204,6 @@ _MODEL = MODEL.select() + sql.SQL("""
 COMPARISON_TABLES = (*CONTEXT_TABLES, PlayerStats, RankCohorts, PlayerComparison)
 
 
-class Compared(BaseModel):
-    """A statistic of the account and of players of its rank."""
-
-    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
-    description: Annotated[str, Field(description="What it is.")]
-    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
-    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
-    own: Annotated[float, Field(description="Mean over own matches.")]
-    matches: Annotated[int, Field(description="Own matches in which it is known.")]
-    percentile: Annotated[
-        float | None,
-        Field(description="Share of single matches of the cohort below own ones, in per cent, on average over these."),
-    ]
-    median: Annotated[float | None, Field(description="Median of the cohort's players; null without a cohort.")]
-    p25: Annotated[float | None, Field(description="25th percentile of them.")]
-    p75: Annotated[float | None, Field(description="75th percentile of them.")]
-    players: Annotated[int | None, Field(description="Players that it is compared with.")]
-
-
 NEAREST = Lines(
     "Nearest",
     PlayerComparison,
@@ -252,37 +231,15 @@ async def comparison(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     nearest: list[dict[str, Any]] = []
     past: list[dict[str, Any]] = []
     if chosen.played and await are_published(conn, *COMPARISON_TABLES):
-        stats = [_compared(row) for row in await rows_of(conn, _COMPARED, chosen.bound) if row["stat_type"] in STATS]
+        stats, past = await compared(conn, chosen)
         nearest = [
             NEAREST.line(row, other_rank=tier_words(row["other_rank_tier"]))
             for row in await rows_of(conn, _NEAREST, chosen.bound)
         ]
-        past = await since(conn, chosen)
-    return {"data": {"of": chosen.told, "stats": _in_order(stats), "nearest": nearest, "past": past}}
+    return {"data": {"of": chosen.told, "stats": stats, "nearest": nearest, "past": past}}
 
 
-_COMPARED = """
-    SELECT own.*, c.p50 AS median, c.p25, c.p75, c.players
-    FROM (
-        SELECT stat_type, avg(value) AS own, count(*)::int AS matches, avg(rank_percentile) AS percentile
-        FROM rocket_league.player_stats
-        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s GROUP BY 1
-    ) AS own
-    LEFT JOIN rocket_league.rank_cohorts c
-        ON c.is_simulated = %(is_simulated)s AND c.playlist = %(playlist)s AND c.rank_tier = %(rank_tier)s
-        AND c.feature = own.stat_type
-"""
 _NEAREST = NEAREST.select() + sql.SQL("""
     WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
     ORDER BY of_next_rank, place
 """)
-
-
-def _compared(row: Mapping[str, Any]) -> dict[str, Any]:
-    percentile = None if row["percentile"] is None else round(row["percentile"], _PERCENT_DIGITS)
-    return {**row, **told_of(row["stat_type"]), "percentile": percentile}
-
-
-def _in_order(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    places = {name: place for place, name in enumerate(STATS)}
-    return sorted(lines, key=lambda line: places[line["stat_type"]])

@@ -9,6 +9,7 @@ match that is one of a good or a bad day is taken to be as independent as any ot
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from statistics import NormalDist
@@ -45,6 +46,7 @@ SINCE_MATCHES = 5
 LEVEL = 0.9
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _DIGITS = 5
+_NOTHING = 1e-9
 
 
 class Week(BaseModel):
@@ -108,6 +110,25 @@ class Since(BaseModel):
     is_beyond_chance: Annotated[bool | None, Field(description="Whether the interval leaves out 0.")]
 
 
+class Compared(BaseModel):
+    """A statistic of the account and of players of its rank."""
+
+    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
+    description: Annotated[str, Field(description="What it is.")]
+    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
+    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
+    own: Annotated[float, Field(description="Mean over own matches.")]
+    matches: Annotated[int, Field(description="Own matches in which it is known.")]
+    percentile: Annotated[
+        float | None,
+        Field(description="Share of single matches of the cohort below own ones, in per cent, on average over these."),
+    ]
+    median: Annotated[float | None, Field(description="Median of the cohort's players; null without a cohort.")]
+    p25: Annotated[float | None, Field(description="25th percentile of them.")]
+    p75: Annotated[float | None, Field(description="75th percentile of them.")]
+    players: Annotated[int | None, Field(description="Players that it is compared with.")]
+
+
 class OfCourse(OfPlaylist):
     """Statistics of an account in a playlist over time."""
 
@@ -164,8 +185,8 @@ async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
         weeks: dict[str, list[dict[str, Any]]] = {}
         for row in await rows_of(conn, _WEEKS, bound):
             weeks.setdefault(row["stat_type"], []).append(row)
-        whole = {row["stat_type"]: row for row in await rows_of(conn, _WHOLE, bound)}
-        found = [_course(whole[name], weeks[name]) for name in names if name in whole]
+        cohort = await _cohort(conn, chosen)
+        found = [_course(name, weeks[name], cohort.get(name, {})) for name in names if name in weeks]
     return {"data": {"of": chosen.told, "stats": found}}
 
 
@@ -173,83 +194,90 @@ _OWN = sql.SQL("""
     FROM rocket_league.player_stats
     WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
 """)
-_ASKED = _OWN + sql.SQL("""
-    AND stat_type = ANY (%(stats)s) AND (%(from)s::date IS NULL OR time >= %(from)s)
-    AND (%(to)s::date IS NULL OR time < %(to)s::date + 1)
-""")
 _COHORT = sql.SQL("""
-    LEFT JOIN rocket_league.rank_cohorts c
-        ON c.is_simulated = %(is_simulated)s AND c.playlist = %(playlist)s AND c.rank_tier = %(rank_tier)s
-        AND c.feature = own.stat_type
+    SELECT feature, mean, within_spread, p25, p50, p75, players FROM rocket_league.rank_cohorts
+    WHERE is_simulated = %(is_simulated)s AND playlist = %(playlist)s AND rank_tier = %(rank_tier)s
 """)
+# Days since a day that is near, so that no digits are lost in their squares.
 _WEEKS = sql.SQL("""
-    SELECT stat_type, date_trunc('week', time)::date AS week, count(*)::int AS matches, avg(value) AS mean,
-        avg(rank_percentile) AS percentile
-    {} GROUP BY 1, 2 ORDER BY 1, 2
-""").format(_ASKED)
-_WHOLE = sql.SQL("""
-    SELECT own.*, c.within_spread, c.mean AS cohort_mean FROM (
-        SELECT stat_type, count(*)::int AS matches, avg(value) AS mean, avg(rank_percentile) AS percentile,
-            stddev_samp(value) AS spread, regr_slope(value, extract(epoch FROM time) / 86400) AS per_day,
-            regr_sxx(value, extract(epoch FROM time) / 86400) AS squares
-        {} GROUP BY 1
-    ) AS own {}
-""").format(_ASKED, _COHORT)
+    SELECT stat_type, date_trunc('week', time)::date AS week, count(*)::int AS matches, sum(value) AS total,
+        sum(value * value) AS squares, sum(day) AS days, sum(day * day) AS day_squares, sum(day * value) AS products,
+        sum(rank_percentile) AS percentiles, count(rank_percentile)::int AS ranked
+    FROM (
+        SELECT *, (extract(epoch FROM time) / 86400 - 20000)::double precision AS day {}
+            AND stat_type = ANY (%(stats)s) AND (%(from)s::date IS NULL OR time >= %(from)s)
+            AND (%(to)s::date IS NULL OR time < %(to)s::date + 1)
+    ) AS own GROUP BY 1, 2 ORDER BY 1, 2
+""").format(_OWN)
+_SUMS = ("matches", "total", "squares", "days", "day_squares", "products", "percentiles", "ranked")
 _SINCE = sql.SQL("""
-    SELECT own.*, c.within_spread FROM (
-        SELECT stat_type, stddev_samp(value) AS spread, count(*)::int AS matches,
-            (count(*) FILTER (WHERE time > %(after)s))::int AS matches_since,
-            avg(value) FILTER (WHERE time > %(after)s) AS since,
-            avg(value) FILTER (WHERE time <= %(after)s) AS before
-        {} GROUP BY 1
-    ) AS own {}
-""").format(_OWN, _COHORT)
+    SELECT stat_type, count(*)::int AS matches, avg(value) AS mean, avg(rank_percentile) AS percentile,
+        stddev_samp(value) AS spread, (count(*) FILTER (WHERE time > %(after)s))::int AS matches_since,
+        avg(value) FILTER (WHERE time > %(after)s) AS since, avg(value) FILTER (WHERE time <= %(after)s) AS before
+    {} GROUP BY 1
+""").format(_OWN)
 
 
-def _course(row: Mapping[str, Any], weeks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    scatter = _scatter(row)
+async def _cohort(conn: Connection, chosen: Chosen) -> dict[str, dict[str, Any]]:
+    """By statistic, the cohort of the rank."""
+    return {row["feature"]: row for row in await rows_of(conn, _COHORT, chosen.bound)}
+
+
+def _course(name: str, weeks: Sequence[Mapping[str, Any]], cohort: Mapping[str, Any]) -> dict[str, Any]:
+    whole = {column: math.fsum(week[column] or 0 for week in weeks) for column in _SUMS}
+    matches = int(whole["matches"])
+    mean, middle = whole["total"] / matches, whole["days"] / matches
+    own = (max(whole["squares"] - matches * mean**2, 0) / (matches - 1)) ** 0.5 if matches > 1 else None
+    scatter = _scatter(cohort.get("within_spread"), own, matches)
+    far = whole["day_squares"] - matches * middle**2
+    per_day = (whole["products"] - matches * middle * mean) / far if far > _NOTHING else 0.0
     return {
-        **told_of(row["stat_type"]),
-        "cohort_mean": _rounded(row["cohort_mean"]),
-        "matches": row["matches"],
-        "mean": _rounded(row["mean"]),
-        "percentile": _rounded(row["percentile"], 1),
-        "trend": _trend(row, scatter),
+        **told_of(name),
+        "cohort_mean": _rounded(cohort.get("mean")),
+        "matches": matches,
+        "mean": _rounded(mean),
+        "percentile": _percentile(whole),
+        "trend": _trend(matches, per_day, far, scatter),
         "weeks": [_week(week, scatter) for week in weeks],
     }
 
 
-def _scatter(row: Mapping[str, Any]) -> float | None:
-    """Standard deviation between single matches: the cohort's, or where none is known the player's own."""
-    if row["within_spread"]:
-        return row["within_spread"]
-    return row["spread"] if row["matches"] >= TREND_MATCHES and row["spread"] else None
+def _percentile(sums: Mapping[str, Any]) -> float | None:
+    return _rounded(sums["percentiles"] / sums["ranked"], 1) if sums["ranked"] else None
+
+
+def _scatter(within: float | None, own: float | None, matches: int) -> float | None:
+    """Standard deviation between single matches: the cohort's, or where none is known the account's own."""
+    if within:
+        return within
+    # What rounding leaves of matches that are all alike is none.
+    return own if own and own > _NOTHING and matches >= TREND_MATCHES else None
 
 
 def _week(row: Mapping[str, Any], scatter: float | None) -> dict[str, Any]:
-    stat, low, high = STATS[row["stat_type"]], None, None
+    stat, mean, low, high = STATS[row["stat_type"]], row["total"] / row["matches"], None, None
     if scatter is not None:
         reach = _Z * scatter / row["matches"] ** 0.5
-        low, high = row["mean"] - reach, row["mean"] + reach
+        low, high = mean - reach, mean + reach
         low = low if stat.least is None else max(low, stat.least)
         high = high if stat.most is None else min(high, stat.most)
-    told = {"week": row["week"], "matches": row["matches"], "mean": _rounded(row["mean"])}
-    return {**told, "low": _rounded(low), "high": _rounded(high), "percentile": _rounded(row["percentile"], 1)}
+    told = {"week": row["week"], "matches": row["matches"], "mean": _rounded(mean)}
+    return {**told, "low": _rounded(low), "high": _rounded(high), "percentile": _percentile(row)}
 
 
 _NO_CHANGE = {"change": None, "low": None, "high": None, "is_beyond_chance": None}
 
 
-def _trend(row: Mapping[str, Any], scatter: float | None) -> dict[str, Any]:
+def _trend(matches: int, per_day: float, far: float, scatter: float | None) -> dict[str, Any]:
+    """The trend by the slope of the line, and by the squared distances of the matches' days from their mean."""
     reason = None
-    if row["matches"] < TREND_MATCHES:
-        reason = f"Not enough matches yet: {row['matches']} of {TREND_MATCHES} in which it is known."
-    elif not row["squares"] or scatter is None:
+    if matches < TREND_MATCHES:
+        reason = f"Not enough matches yet: {matches} of {TREND_MATCHES} in which it is known."
+    elif scatter is None or far <= _NOTHING:
         reason = "All matches are of the same moment or alike, so that nothing tells a trend."
     if reason is not None or scatter is None:
         return {"state": "refused", "reason": reason, "days": TREND_DAYS, **_NO_CHANGE}
-    change = TREND_DAYS * row["per_day"]
-    told = _change(change, _Z * scatter * TREND_DAYS / row["squares"] ** 0.5)
+    told = _change(TREND_DAYS * per_day, _Z * scatter * TREND_DAYS / far**0.5)
     return {"state": "measured", "reason": None, "days": TREND_DAYS, **told}
 
 
@@ -259,17 +287,32 @@ def _change(change: float, reach: float) -> dict[str, Any]:
     return {"change": _rounded(change), **ends, "is_beyond_chance": abs(change) > reach}
 
 
-async def since(conn: Connection, chosen: Chosen) -> list[dict[str, Any]]:
-    """Statistics in the 30 days up to the last match against those before, in the order of `STATS`."""
+async def compared(conn: Connection, chosen: Chosen) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Every statistic beside players of the rank (`Compared`), and beside all before the last 30 days (`Since`)."""
     if chosen.played is None:
-        return []
+        return [], []
     bound = {**chosen.bound, "after": chosen.played["last_at"] - timedelta(days=TREND_DAYS)}
-    found = {row["stat_type"]: row for row in await rows_of(conn, _SINCE, bound)}
-    return [_since(found[name]) for name in STATS if name in found]
+    own = {row["stat_type"]: row for row in await rows_of(conn, _SINCE, bound)}
+    cohort = await _cohort(conn, chosen)
+    pairs = [(own[name], cohort.get(name, {})) for name in STATS if name in own]
+    return [_compared(*pair) for pair in pairs], [_since(*pair) for pair in pairs]
 
 
-def _since(row: Mapping[str, Any]) -> dict[str, Any]:
-    before, now, scatter = row["matches"] - row["matches_since"], row["matches_since"], _scatter(row)
+def _compared(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **told_of(row["stat_type"]),
+        "own": _rounded(row["mean"]),
+        "matches": row["matches"],
+        "percentile": _rounded(row["percentile"], 1),
+        "median": _rounded(cohort.get("p50")),
+        **{name: _rounded(cohort.get(name)) for name in ("p25", "p75")},
+        "players": cohort.get("players"),
+    }
+
+
+def _since(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any]:
+    before, now = row["matches"] - row["matches_since"], row["matches_since"]
+    scatter = _scatter(cohort.get("within_spread"), row["spread"], row["matches"])
     reason, told = None, _NO_CHANGE
     if min(before, now) < SINCE_MATCHES:
         reason = (

@@ -41,7 +41,7 @@ from gamestats_assets.serving.routes import Made, Name, ask
 SHOWN_TABLES = (MatchFacts, Participants)
 """Tables without which there is no replay."""
 REPLAY_TABLES = (*SHOWN_TABLES, Matches, PlayerStats, RankCohorts, RankPredictions, ReplayMoments, ReplayTracks)
-USUAL_MATCHES = 100
+USUAL_MATCHES = 50
 """The newest other matches of the playlist, whose mean is what is usual."""
 FEWEST_USUAL = 5
 """Such matches below which nothing is usual."""

@@ -14,11 +14,9 @@ from gamestats_assets.rocket_league.serving.replay import Kind
 from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     Matches,
-    MatchFacts,
     Participants,
     PlayerStats,
     ReplayMoments,
-    ReplayTracks,
 )
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
@@ -134,7 +132,7 @@ def _replay(row: Mapping[str, Any], skills: _Skills) -> dict[str, Any]:
 
 # --------------------------------------------------------------------------- moments over matches
 
-CLIP_TABLES = (ReplayMoments, MatchFacts, Participants, ReplayTracks)
+CLIP_TABLES = (ReplayMoments, Matches, Participants)
 BEFORE_S, AFTER_S = 5.0, 3.0
 """Seconds that a clip shows before and after what it is of."""
 _CLIP = ("match_id", "moment_number", "kind", "time_s", "end_s", "is_aerial", "x_uu", "y_uu", "z_uu", "speed_uu_s")
@@ -144,7 +142,7 @@ CLIP = Lines(
     {
         **{name: name for name in _CLIP},
         "player_id": Annotated[str, Field(description="The account.")],
-        "player": Annotated[int, Field(description="Its place among the players, as in the track.")],
+        "player": Annotated[int | None, Field(description="Its place among the players, as in the track.")],
         "started_at": Annotated[datetime, Field(description="When the match began.")],
         "playlist": Annotated[str, Field(description="Playlist of the match.")],
         "from_s": Annotated[float, Field(description="Where a viewer begins to show it, since the replay began.")],
@@ -163,19 +161,22 @@ class NewestClips(NewestReplays):
 
 
 async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
-    """One's own moments of a kind over all matches that can be watched, the newest first: a list to be played."""
+    """One's own moments of a kind over all matches, the newest first: a list to be watched."""
     rows: list[dict[str, Any]] = []
     if await are_published(conn, *CLIP_TABLES):
-        players = [*accounts(asked, scope)]
-        bound = {**asked.place, "players": players, "kind": asked.kind, "playlist": asked.playlist}
-        found = await rows_of(conn, _OWN_MOMENTS, {"players": players, "kind": asked.kind})
-        # Matches in which an own account has such a moment may be seen as a whole.
-        await show_matches(conn, [row["match_id"] for row in found])
+        bound = {**asked.place, "players": [*accounts(asked, scope)], "kind": asked.kind, "playlist": asked.playlist}
         rows = await rows_of(conn, _CLIPS, bound)
     part, place = asked.part(rows, "started_at", "key")
+    places: dict[tuple[str, str], int] = {}
+    if part:
+        # Where an own account has a moment the whole match may be seen.
+        await show_matches(conn, [*{row["match_id"] for row in part}])
+        found = await rows_of(conn, _PLACES, [[row["match_id"] for row in part]])
+        places = {(row["match_id"], row["player_id"]): row["place"] for row in found}
     lines = [
         CLIP.line(
             row,
+            player=places.get((row["match_id"], row["player_id"])),
             from_s=round(max(row["time_s"] - BEFORE_S, 0), 3),
             to_s=round((row["end_s"] or row["time_s"]) + AFTER_S, 3),
         )
@@ -184,25 +185,25 @@ async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
     return {"data": {"clips": lines, "next": place}}
 
 
-_OWN_MOMENTS = """
-    SELECT DISTINCT match_id FROM rocket_league.replay_moments WHERE player_id = ANY (%(players)s) AND kind = %(kind)s
-"""
 _KEY: LiteralString = "replay_moments.match_id || '.' || lpad(replay_moments.moment_number::text, 6, '0')"
 _CLIPS = CLIP.select(
+    match_id="replay_moments.match_id",
     player_id="replay_moments.player_id",
-    player="""(SELECT count(*)::int FROM rocket_league.participants o WHERE o.match_id = p.match_id
-        AND (o.team, o.player_id COLLATE "C") < (p.team, p.player_id COLLATE "C"))""",
-    started_at="f.started_at",
-    playlist="f.playlist",
+    started_at="m.created_at",
+    playlist="m.playlist",
     key=_KEY,
+    player="NULL",
     from_s="NULL",
     to_s="NULL",
 ) + sql.SQL("""
-    JOIN rocket_league.match_facts f USING (match_id)
-    JOIN rocket_league.participants p ON p.match_id = f.match_id AND p.player_id = replay_moments.player_id
+    JOIN rocket_league.matches m ON m.player_id = replay_moments.player_id AND m.match_id = replay_moments.match_id
     WHERE replay_moments.player_id = ANY (%(players)s) AND kind = %(kind)s
-        AND (%(playlist)s::text IS NULL OR f.playlist = %(playlist)s)
-        AND EXISTS (SELECT FROM rocket_league.replay_tracks t WHERE t.match_id = f.match_id)
-        AND (%(before_at)s::timestamptz IS NULL OR (f.started_at, {key}) < (%(before_at)s, %(before_id)s))
-    ORDER BY f.started_at DESC, {key} DESC LIMIT %(limit)s
+        AND (%(playlist)s::text IS NULL OR m.playlist = %(playlist)s)
+        AND (%(before_at)s::timestamptz IS NULL OR (m.created_at, {key}) < (%(before_at)s, %(before_id)s))
+    ORDER BY m.created_at DESC, {key} DESC LIMIT %(limit)s
 """).format(key=sql.SQL(_KEY))
+_PLACES = """
+    SELECT match_id, player_id,
+        (row_number() OVER (PARTITION BY match_id ORDER BY team, player_id COLLATE "C"))::int - 1 AS place
+    FROM rocket_league.participants WHERE match_id = ANY (%s)
+"""

@@ -372,7 +372,7 @@ class PlayerStats(
     _OfPlayer,
     key="rocket_league/player_stats",
     subject="players",
-    **{**_OF_MATCH, "months_of": "time", "indexes": (("player_id", "stat_type", "time"), ("match_id",))},
+    **{**BY_PLAYER, "months_of": "time", "indexes": (("player_id", "stat_type", "time"), ("match_id",))},
 ):
     """Every feature and skill of tracked players in every match, in long form, against players of the same rank.
 
