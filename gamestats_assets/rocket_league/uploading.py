@@ -92,7 +92,7 @@ def analyse_uploads(workshop: Workshop, tasks: Sequence[Task]) -> None:
     uploads = [upload for task in tasks if (upload := _waiting(stores, task)) is not None]
     _recognise(stores, uploads)
     landed = [upload for upload in uploads if not upload.task.is_ended and _land(stores, upload)]
-    _tidy_up(stores)
+    tidy_up(stores)
     if not landed:
         return
     for upload in landed:
@@ -189,7 +189,7 @@ def _land(stores: Stores, upload: Upload) -> bool:
     return True
 
 
-def _tidy_up(stores: Stores) -> None:
+def tidy_up(stores: Stores) -> None:
     """Remove what waits for nobody: of uploads that failed, and of those that nobody got to know of."""
     with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn, conn.transaction():
         # Nothing is being kept meanwhile that is not known yet.

@@ -113,7 +113,14 @@ def test_a_malformed_replay_fails_with_the_reason_and_nothing_of_it_is_kept(
         job = running.job(answer.json()["data"])
         assert job["state"] == "failed"
         assert told in job["error"]
+        # Sent again it is tried again, as the same upload.
+        again = send(dan, ("broken.replay", content))
+        assert again.status_code == 202
+        assert again.json()["data"]["replay_id"] == answer.json()["data"]["replay_id"]
+        running.work()
+        assert running.job(again.json()["data"])["state"] == "failed"
     assert running.landed() == before
+    assert running.stores.objects.list("uploads") == []
 
 
 def test_a_replay_that_ends_its_process_fails_alone(
@@ -257,6 +264,15 @@ def test_more_may_be_sent_to_uploads_than_elsewhere_and_not_without_end(small: t
         assert hal.post("/api/v1/auth/token", content=b"0" * 1_500_000).status_code == 413
         assert send(hal, ("a.replay", b"0" * 1_500_000)).status_code == 415
         assert send(hal, ("a.replay", b"0" * 5_000_000)).status_code == 413
+
+
+def test_of_a_zip_no_more_is_taken_than_may_be_sent_at_once(small: tuple[httpx.Client, str]) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Lea")) as lea:
+        wide = zipped(**{f"{n}.replay": REPLAY + bytes([n]) * 900_000 for n in range(5)})
+        data = send(lea, ("wide.zip", wide)).json()["data"]
+    assert len(data["replays"]) == 4
+    assert [(each["status"], each["detail"]) for each in data["refused"]] == [(413, "It unpacks to more than 4 MB.")]
 
 
 def test_a_zip_counts_its_files_among_those_that_may_be_sent_an_hour(small: tuple[httpx.Client, str]) -> None:

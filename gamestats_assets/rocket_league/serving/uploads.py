@@ -202,8 +202,7 @@ def _replay(name: str, head: bytes, read: Any, settings: Settings) -> _File | Re
     most = settings.largest_replay_mb * 1_000_000
     content = read(most + 1)
     if len(content) > most:
-        told = f"It is larger than {settings.largest_replay_mb} MB, the most that a replay may have."
-        return Refused(file_name=name, status=413, detail=told)
+        return _too_large(name, settings)
     return _File(name, content)
 
 
@@ -224,25 +223,35 @@ def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | R
             left = settings.largest_upload_mb * 1_000_000
             for member in members:
                 within = _named(member.filename)
-                if member.flag_bits & 1:
-                    yield refuse(415, "It has a password.", within)
-                    continue
-                with archive.open(member) as packed:
-                    head = packed.read(_HEAD)
-                    if head.startswith(_ZIP):
-                        yield refuse(415, "It is a zip within a zip; send its replays.", within)
-                        continue
-                    found = _replay(within, head, lambda most, of=packed, head=head: head + of.read(most), settings)
-                if isinstance(found, _File):
-                    left -= len(found.content)
-                    if left < 0:
-                        yield refuse(413, f"It unpacks to more than {settings.largest_upload_mb} MB.")
-                        return
-                    yield found
-                else:
+                # No more is unpacked of it than it says.
+                left -= member.file_size if member.file_size <= settings.largest_replay_mb * 1_000_000 else 0
+                if left < 0:
+                    yield refuse(413, f"It unpacks to more than {settings.largest_upload_mb} MB.")
+                    return
+                found = _of_member(archive, member, within, settings)
+                if isinstance(found, Refused):
                     yield refuse(found.status, found.detail, within)
+                else:
+                    yield found
     except _DAMAGED:
         yield refuse(415, "The zip is damaged, or packed in a way that is not known. Pack it anew.")
+
+
+def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, within: str, settings: Settings) -> _File | Refused:
+    if member.flag_bits & 1:
+        return Refused(file_name=within, status=415, detail="It has a password.")
+    if member.file_size > settings.largest_replay_mb * 1_000_000:
+        return _too_large(within, settings)
+    with archive.open(member) as packed:
+        head = packed.read(_HEAD)
+        if head.startswith(_ZIP):
+            return Refused(file_name=within, status=415, detail="It is a zip within a zip; send its replays.")
+        return _replay(within, head, lambda most: head + packed.read(most), settings)
+
+
+def _too_large(name: str, settings: Settings) -> Refused:
+    told = f"It is larger than {settings.largest_replay_mb} MB, the most that a replay may have."
+    return Refused(file_name=name, status=413, detail=told)
 
 
 def is_replay(head: bytes) -> bool:

@@ -1,0 +1,94 @@
+"""The worker: light until there is work, light again when there is none, and gone at once when it is told to be."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.jobs import Kind, Task, Workshop, enqueue, warm_up
+from gamestats_assets.orchestration.working import Worker
+
+KIND_NAME, GAME = "replay", "rocket_league"
+DONE: list[int] = []
+
+
+def _note(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    DONE.extend(task.job.job_number for task in tasks)
+
+
+def _hang(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    tasks[0].say("hanging")
+    time.sleep(60)
+
+
+def worker_of(url: str, work: Any, opened: list[bool], idle_s: float = 60) -> Worker:
+    def open_workshop() -> Any:
+        opened.append(True)
+        return object()
+
+    kind = Kind(KIND_NAME, GAME, work)
+    return Worker(SecretStr(url), [kind], open_workshop, idle_s=idle_s, log=lambda line: None)
+
+
+def put(url: str) -> None:
+    with psycopg.connect(url) as conn:
+        enqueue(conn, KIND_NAME, GAME, None, {})
+
+
+def test_nothing_is_opened_until_a_job_comes_or_is_about_to_and_it_ends_when_it_is_idle(ops_database: str) -> None:
+    opened: list[bool] = []
+    DONE.clear()
+    worker = worker_of(ops_database, _note, opened, idle_s=1)
+    running = threading.Thread(target=worker.run, daemon=True)
+    running.start()
+    # Idle it stays as long as it has opened nothing.
+    running.join(1.5)
+    assert running.is_alive()
+    assert opened == []
+    with psycopg.connect(ops_database) as conn:
+        warm_up(conn)
+    _wait(lambda: bool(opened))
+    put(ops_database)
+    _wait(lambda: bool(DONE))
+    running.join(10)
+    assert not running.is_alive()
+    assert opened == [True]
+
+
+def _wait(condition: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _work_until_told(url: str) -> None:
+    worker = worker_of(url, _hang, [])
+    worker.end_when_told()
+    worker.run()
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_it_gives_back_what_it_has_and_ends_at_once(ops_database: str, told: signal.Signals) -> None:
+    put(ops_database)
+    process = multiprocessing.get_context("forkserver").Process(target=_work_until_told, args=(ops_database,))
+    process.start()
+    with psycopg.connect(ops_database, autocommit=True) as conn:
+        state = "SELECT state, said, attempts FROM ops.jobs"
+        _wait(lambda: conn.execute(state).fetchone() == ("processing", "hanging", 1))
+        assert process.pid is not None
+        began = time.monotonic()
+        os.kill(process.pid, told)
+        process.join(10)
+        assert process.exitcode == 0
+        assert time.monotonic() - began < 3
+        assert conn.execute(state).fetchone() == ("queued", "waiting", 0)
