@@ -50,7 +50,7 @@ from gamestats_assets.lakehouse.postgres import (
 from gamestats_assets.lakehouse.published_objects import folder_of, with_names
 from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.lakehouse.roles import grant_reader
-from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
+from gamestats_assets.lakehouse.table import JSON, PartitionValue, Table, partition_key_of
 
 _ROWS_PER_COPY = 50_000
 _ROWS_SORTED = 1_000_000  # at a time, so that sorting takes no second copy of a large frame
@@ -85,6 +85,10 @@ class PublicationError(PostgresError):
     """Rows were refused, by us before anything was sent or by PostgreSQL; nothing was changed."""
 
 
+class OvertakenError(PublicationError):
+    """A partition holds other content than that in which some units were to be replaced; nothing was changed."""
+
+
 class ReconciliationError(PublicationError):
     """What arrived in PostgreSQL is not what was sent; the transaction was rolled back."""
 
@@ -97,6 +101,9 @@ class _PublishedPartition(Table):
     partition_key = dy.String(primary_key=True, description="Partition; empty for a table without partitions.")
     content_hash = dy.String(min_length=1, description="Names the content that was published.")
     rows = dy.Int64(min=0, description="Rows published.")
+    units = dy.String(
+        nullable=True, metadata={**JSON}, description="By unit (a match) what names its rows; null where not known."
+    )
     published_at = dy.Datetime(time_unit="us", time_zone="UTC", description="Start of the publication, UTC.")
 
 
@@ -465,6 +472,19 @@ class Publication:
     changes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What of a partition is replaced, where that is not all.
+
+    Attributes:
+        ids: of the units; the others stay as they are.
+        content_hash: names the content that the partition was published with last, as `units_published` tells it.
+    """
+
+    ids: Sequence[str]
+    content_hash: str
+
+
 _Figures = dict[str, Any]
 """What a partition holds: rows, and of each reconciled column nulls, sum and sum of sizes."""
 
@@ -477,10 +497,14 @@ def publish(
     *,
     objects: Objects | None = None,
     content_hash: Mapping[PartitionValue | None, str] | None = None,
+    units: Mapping[PartitionValue | None, Mapping[str, str]] | None = None,
+    within: Within | None = None,
     before_commit: Callable[[psycopg.Cursor], None] | None = None,
     patience: float = 60.0,
 ) -> Publication:
     """Replace exactly the given partitions by the rows of the frame, in one transaction.
+
+    Or some units of one partition: what is published of a day with many matches and a new one is the new one.
 
     The table is made or brought up to date first, and the months that the rows need (they
     stay, empty, should the publication fail). Publications of the same partition wait
@@ -495,6 +519,8 @@ def publish(
         objects: where the values of binary columns are kept; needed by a table that has any.
         content_hash: a short text for partitions (None for an unpartitioned table) that names their content. It
             is noted in the same transaction, for `everything_published`; of the others nothing stays noted.
+        units: of partitions whose content is named, what names that of each of their units, for `units_published`.
+        within: which units of the only partition the frame replaces; all without it.
         before_commit: called in the transaction when all is checked, once per attempt.
         patience: seconds for which a lost connection is tried again.
 
@@ -502,12 +528,13 @@ def publish(
         SchemaMismatchError: when the frame is not the table's.
         PublicationError: when it has rows of other partitions or times past the years of which months are made
             (nothing is sent then), or when PostgreSQL refuses a row.
+        OvertakenError: when the partition is not as `within` says; it can be published whole.
         ReconciliationError: when the partition's figures in PostgreSQL are not the frame's.
         IncompatibleTableError: when the table must be rebuilt first.
         PostgresUnavailableError: when the server stays away longer than `patience`.
     """
-    hashes = content_hash or {}
-    _refuse_unfit(table, partitions, frame, objects)
+    hashes, ids = content_hash or {}, within.ids if within else None
+    _refuse_unfit(table, partitions, frame, objects, ids)
     if partitions is not None and not partitions:
         return Publication(0, 0, 0, ())
     figures, months = _figures(table, partitions, frame), _months(table, frame)
@@ -519,16 +546,20 @@ def publish(
             changes += _ensure_months(conn, table, months)
             with conn.transaction(), conn.cursor() as cursor:
                 _lock(cursor, table, partitions)
-                deleted, players = _delete(cursor, table, partitions)
+                if within is not None and partitions is not None:
+                    _refuse_overtaken(conn, table, partitions[0], within)
+                deleted, players = _delete(cursor, table, partitions, ids)
                 _copy(cursor, table, with_names(table, partitions, frame, objects))
-                if differences := _differences(cursor, table, partitions, figures):
+                if differences := _differences(cursor, table, partitions, figures, ids):
                     raise ReconciliationError(
                         f"{named} does not hold what was sent:\n- "
                         + "\n- ".join(differences[:20])
                         + (f"\n- and {len(differences) - 20} more" if len(differences) > 20 else "")
                         + "\nAll was rolled back. Look for triggers or rules on the table in PostgreSQL."
                     )
-                _note(conn, table, {value: part["rows"] for value, part in figures.items()}, hashes)
+                rows = {value: part["rows"] for value, part in figures.items()}
+                rows |= _counts(conn, table, partitions) if within else {}
+                _note(conn, table, rows, hashes, units or {})
                 if before_commit is not None:
                     before_commit(cursor)
                 # Last, for publications of other partitions of the table wait for it.
@@ -549,7 +580,11 @@ def publish(
 
 
 def _refuse_unfit(
-    table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame, objects: Objects | None
+    table: type[Table],
+    partitions: Sequence[PartitionValue] | None,
+    frame: pl.DataFrame,
+    objects: Objects | None,
+    ids: Sequence[str] | None,
 ) -> None:
     """Raise when the frame is not the table's, or not all of it of the partitions."""
     column = table.spec.partitioned_by
@@ -562,6 +597,15 @@ def _refuse_unfit(
             f"Publishing {table.spec.dotted} takes the objects for its {', '.join(table.objects())}; none given."
         )
     check_schema(table, frame.schema)
+    if ids is not None:
+        unit = table.spec.replaced_by
+        if unit is None or partitions is None or len(partitions) != 1:
+            raise PublicationError(f"Publishing units of {table.spec.dotted} takes one partition, and units.")
+        if others := sorted({*frame.get_column(unit).unique()} - {*ids}):
+            raise PublicationError(
+                f"The rows for {table.spec.dotted} are of {', '.join(others[:5])} too, which are not to be replaced. "
+                "Nothing was sent."
+            )
     if partitions is None or column is None:
         return
     foreign = frame.get_column(column).filter(~frame.get_column(column).is_in([*partitions]).fill_null(False))
@@ -580,6 +624,10 @@ def _named(partitions: Sequence[PartitionValue] | None) -> str:
     return f" [{', '.join(keys)}]" if len(keys) <= 5 else f" [{keys[0]} ... {keys[-1]}, {len(keys)} partitions]"
 
 
+def _values(table: type[Table], keys: Sequence[str] | None) -> list[PartitionValue] | None:
+    return None if keys is None or table.spec.partitioned_by is None else [*map(table.partition_value, keys)]
+
+
 def _key(value: PartitionValue | None) -> str:
     return "" if value is None else partition_key_of(value)
 
@@ -593,21 +641,41 @@ def _lock(cursor: psycopg.Cursor, table: type[Table], partitions: Sequence[Parti
     )
 
 
-def _where(table: type[Table], partitions: Sequence[PartitionValue] | None) -> tuple[sql.Composable, list[Any]]:
-    """The condition of partitions' rows, and what is bound to it."""
-    if partitions is None or table.spec.partitioned_by is None:
+def _where(
+    table: type[Table], partitions: Sequence[PartitionValue] | None, ids: Sequence[str] | None = None
+) -> tuple[sql.Composable, list[Any]]:
+    """The condition of partitions' rows, or of some units' in them, and what is bound to it."""
+    columns = ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids))
+    only = [(column, values) for column, values in columns if column is not None and values is not None]
+    if not only:
         return sql.SQL(""), []
-    return sql.SQL(" WHERE {} = ANY(%s)").format(sql.Identifier(table.spec.partitioned_by)), [list(partitions)]
+    conditions = [sql.SQL("{} = ANY(%s)").format(sql.Identifier(column)) for column, _ in only]
+    return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions), [list(values) for _, values in only]
+
+
+def _refuse_overtaken(conn: psycopg.Connection, table: type[Table], partition: PartitionValue, within: Within) -> None:
+    query = sql.SQL("SELECT content_hash FROM {} WHERE table_name = %s AND partition_key = %s").format(
+        _identifier(notes_of(table.spec.game))
+    )
+    found = conn.execute(query, [table.spec.name, _key(partition)]).fetchone()
+    if found != (within.content_hash,):
+        raise OvertakenError(
+            f"{table.spec.dotted}{_named([partition])} was published meanwhile, or is of unknown content; "
+            "publish it whole."
+        )
 
 
 _PLAYER = "player_id"
 
 
 def _delete(
-    cursor: psycopg.Cursor, table: type[Table], partitions: Sequence[PartitionValue] | None
+    cursor: psycopg.Cursor,
+    table: type[Table],
+    partitions: Sequence[PartitionValue] | None,
+    ids: Sequence[str] | None = None,
 ) -> tuple[int, set[str] | None]:
     """Delete the partitions' rows; how many there were, and of which players, if the table is guarded by these."""
-    where, bound = _where(table, partitions)
+    where, bound = _where(table, partitions, ids)
     delete = sql.SQL("DELETE FROM {}{}").format(_identifier(table), where)
     if _PLAYER not in table.spec.guarded_by:
         return cursor.execute(delete, bound).rowcount, None
@@ -718,6 +786,7 @@ def _differences(
     table: type[Table],
     partitions: Sequence[PartitionValue] | None,
     figures: Mapping[PartitionValue | None, _Figures],
+    ids: Sequence[str] | None,
 ) -> list[str]:
     """Count the partitions again in PostgreSQL: where they are not as they were sent, a line each."""
     key = sql.SQL("NULL") if partitions is None else sql.Identifier(table.spec.partitioned_by or "")
@@ -727,7 +796,7 @@ def _differences(
         # PostgreSQL sums `real` in single precision unless told otherwise.
         value = sql.SQL("{}::double precision" if table.schema()[name] == pl.Float32 else "{}").format(column)
         selected += [sql.SQL("count(*) - count({})").format(column), sql.SQL("coalesce(sum({}), 0)").format(value)]
-    where, bound = _where(table, partitions)
+    where, bound = _where(table, partitions, ids)
     query = sql.SQL("SELECT {} FROM {}{} GROUP BY 1").format(sql.SQL(", ").join(selected), _identifier(table), where)
     arrived = {value: rest for value, *rest in cursor.execute(query, bound)}
     differences: list[str] = []
@@ -756,15 +825,18 @@ def _note(
     table: type[Table],
     rows: Mapping[PartitionValue | None, int],
     hashes: Mapping[PartitionValue | None, str],
+    units: Mapping[PartitionValue | None, Mapping[str, str]],
 ) -> None:
     """Note what content the partitions hold from now on; of a partition whose content has no name, nothing."""
     _forget_notes(conn, table, [_key(value) for value in rows])
     note = sql.SQL(
-        "INSERT INTO {} (table_name, partition_key, content_hash, rows, published_at)"
-        " SELECT %s, key, digest, rows, now() FROM unnest(%s::text[], %s::text[], %s::int8[]) AS n (key, digest, rows)"
+        "INSERT INTO {} (table_name, partition_key, content_hash, rows, units, published_at)"
+        " SELECT %s, key, digest, rows, units, now()"
+        " FROM unnest(%s::text[], %s::text[], %s::int8[], %s::jsonb[]) AS n (key, digest, rows, units)"
     ).format(_identifier(notes_of(table.spec.game)))
     if hashes:
-        noted = [[*map(_key, hashes)], [*hashes.values()], [rows[value] for value in hashes]]
+        told = [json.dumps(units[value]) if value in units else None for value in hashes]
+        noted = [[*map(_key, hashes)], [*hashes.values()], [rows[value] for value in hashes], told]
         conn.execute(note, [table.spec.name, *noted])
 
 
@@ -818,15 +890,37 @@ def counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue 
         return _counts(conn, table) if has_table(conn, table.spec.game, table.spec.name) else {}
 
 
-def _counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue | None, int]:
+def _counts(
+    conn: psycopg.Connection, table: type[Table], partitions: Sequence[PartitionValue] | None = None
+) -> dict[PartitionValue | None, int]:
     column = table.spec.partitioned_by
     key = sql.SQL("NULL") if column is None else sql.Identifier(column)
-    query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(key, _identifier(table))
-    return {row[0]: row[1] for row in conn.execute(query)}
+    where, bound = _where(table, partitions)
+    query = sql.SQL("SELECT {}, count(*) FROM {}{} GROUP BY 1 ORDER BY 1").format(key, _identifier(table), where)
+    return {row[0]: row[1] for row in conn.execute(query, bound)}
+
+
+def units_published(
+    url: SecretStr | str, table: type[Table], keys: Sequence[str]
+) -> dict[str, tuple[str, dict[str, str]]]:
+    """Of partitions of a table, by key, what names their content, and that of each of their units.
+
+    A partition is missing where that is not known.
+    """
+    notes = notes_of(table.spec.game)
+    conn = kept(url)
+    with explained(f"what is published of {table.spec.dotted}"):
+        if _found(conn, [notes]).get(notes) != _declared(notes):
+            return {}
+        query = sql.SQL(
+            "SELECT partition_key, content_hash, units FROM {}"
+            " WHERE table_name = %s AND partition_key = ANY(%s) AND units IS NOT NULL"
+        ).format(_identifier(notes))
+        return {key: (digest, units) for key, digest, units in conn.execute(query, [table.spec.name, [*keys]])}
 
 
 def everything_published(
-    url: SecretStr | str, tables: Sequence[type[Table]], *, counted: bool = False
+    url: SecretStr | str, tables: Sequence[type[Table]], *, counted: bool = False, keys: Sequence[str] | None = None
 ) -> dict[type[Table], dict[str, str]]:
     """Names of the content published, by partition key, of those tables of a game that stand in PostgreSQL.
 
@@ -836,6 +930,7 @@ def everything_published(
 
     Args:
         counted: count rows, too; a partition that holds other than were published is missing. Costs a scan.
+        keys: of the partitions that are asked for; all without them.
 
     Raises:
         UnpublishableTableError: see `postgres_types`.
@@ -848,11 +943,19 @@ def everything_published(
         found = _found(conn, [notes, *tables])
         if notes not in found:
             return {}
-        query = sql.SQL("SELECT table_name, partition_key, content_hash, rows FROM {} ORDER BY 2")
+        query = sql.SQL(
+            "SELECT table_name, partition_key, content_hash, rows FROM {}"
+            " WHERE %s::text[] IS NULL OR partition_key = ANY(%s::text[]) ORDER BY 2"
+        )
+        wanted = None if keys is None else [*keys]
         published: dict[type[Table], dict[str, str]] = {table: {} for table in tables if table in found}
-        held = {table: {_key(of): rows for of, rows in _counts(conn, table).items()} for table in published if counted}
+        held = {
+            table: {_key(of): rows for of, rows in _counts(conn, table, _values(table, wanted)).items()}
+            for table in published
+            if counted
+        }
         named = {table.spec.name: table for table in published}
-        for name, key, digest, rows in conn.execute(query.format(_identifier(notes))):
+        for name, key, digest, rows in conn.execute(query.format(_identifier(notes)), [wanted, wanted]):
             if (table := named.get(name)) and (not counted or held[table].get(key, 0) == rows):
                 published[table][key] = digest
         for table, contents in published.items():

@@ -4,9 +4,9 @@ What was published stands beside it by the fingerprint of its rows, so that a pa
 passed over. Inside the transaction it is made sure that what was checked is what is committed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -30,11 +30,16 @@ from gamestats_assets.orchestration.metadata import (
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
 from gamestats_assets.orchestration.requests import keys_of_run
 
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.published import Within
+
 SAME_ROWS = "rows_equal_the_lake"
 # A store or a server may be away for a moment, or the lake change meanwhile.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
-# Published together, unless one partition has more.
-_ROWS_AT_ONCE = 500_000
+# Published together, unless one partition has more; rows with objects are large.
+_ROWS_AT_ONCE, _OBJECTS_AT_ONCE = 500_000, 200
+# Of so many partitions at most the units that changed are published apart; more are faster whole and together.
+_APART = 10
 
 
 class ChangedMeanwhileError(GamestatsError):
@@ -59,12 +64,26 @@ def contents_published(look: Look, tables: tuple[type[Table], ...]) -> dict[type
     return everything_published(look.stores.postgres_url, tables, counted=look.counted)
 
 
-def unpublished(look: Look, table: type[Table], published: Mapping[type[Table], Mapping[str, str]]) -> dict[str, str]:
-    """Partitions of a table that PostgreSQL does not hold as the lake does, and why.
+def _contents(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[type[Table], dict[str, str]]:
+    """As `contents_published`, of some partitions of a table, whose rows are counted."""
+    from gamestats_assets.lakehouse.published import everything_published
+
+    return everything_published(stores.postgres_url, (table,), counted=True, keys=keys)
+
+
+def unpublished(
+    look: Look,
+    table: type[Table],
+    published: Mapping[type[Table], Mapping[str, str]],
+    keys: Collection[str] | None = None,
+) -> dict[str, str]:
+    """Partitions of a table, of some or all, that PostgreSQL does not hold as the lake does, and why.
 
     Partitions that break a check are left out: they stay as they were published last.
     """
     held, known = look.content(table), published.get(table, {})
+    if keys is not None:
+        held = {key: content for key, content in held.items() if key in keys}
     if table not in published and not held:
         # Who asks for what was made and is empty is to find it empty.
         made = sorted(key for key, made_from in look.made_from(table).items() if made_from)[:1]
@@ -123,8 +142,8 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
                 event = dg.AssetMaterialization(asset, partition=key or None)
                 context.instance.report_runless_asset_event(event)
             raise dg.Failure(next(iter(done.refused.values())), allow_retries=False)
-        found = unpublished(look, table, contents_published(Look(stores, graph, counted=True), (table,)))
-        different = {key or "all": why for key, why in found.items() if key in keys}
+        found = unpublished(look, table, _contents(stores, table, keys), keys)
+        different = {key or "all": why for key, why in found.items()}
         metadata = {
             "rows_written": done.rows_written,
             "rows_replaced": done.rows_replaced,
@@ -157,10 +176,10 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     Raises:
         ChangedMeanwhileError: when one of them changed meanwhile.
     """
-    from gamestats_assets.lakehouse.published import publish, sweep
+    from gamestats_assets.lakehouse.published import OvertakenError, publish, sweep, units_published
 
     lake, url, content = look.lake, look.stores.postgres_url, look.content(table)
-    known = contents_published(look, (table,)).get(table)
+    known = _contents(look.stores, table, keys).get(table)
     done = _Published(pl.DataFrame(schema=table.schema()))
     due: list[str] = []
     for key in keys:
@@ -173,12 +192,19 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
                 f"Nothing was published: {why} "
                 f"Correct the input: {table.spec.dotted} is then made again, and what follows."
             )
-    state = lake.state(table)
-    batches = _batches(due, state.rows_per_partition if state else {})
+    state, units = lake.state(table), dict[str, dict[str, str]]()
+    if table.spec.replaced_by is not None and values_of(table, due):
+        units = {key: rows for key in due if (rows := look.ledger(table)[key].rows_of)}
+    # Of a partition that lost rows to somebody's hand nothing is known.
+    counted = [key for key in units if key in (known or {})]
+    changed = _changed(units, units_published(url, table, counted)) if 0 < len(counted) <= _APART else {}
+    whole = [key for key in due if key not in changed]
+    at_once = _OBJECTS_AT_ONCE if table.objects() else _ROWS_AT_ONCE
+    batches = [[key] for key in changed] + _batches(whole, state.rows_per_partition if state else {}, at_once)
     while batches:
         batch = batches.pop(0)
-        values = values_of(table, batch)
-        rows = lake.scan(table, values).collect()
+        values, within = values_of(table, batch), changed.get(batch[0])
+        rows = lake.scan(table, values, within.ids if within else None).collect()
         if broken := screen(table, rows).rejections:
             if len(batch) == 1:
                 done.refused[batch[0]] = f"Nothing of {table.spec.dotted} was published: {broken[0].reason}"
@@ -194,10 +220,23 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
                     f"{table.spec.dotted} changed in the lake while it was being published. Publish it again."
                 )
 
-        named = {value: content[key] for key, value in zip(batch, values or [None], strict=True) if key in content}
-        written = publish(
-            url, table, values, rows, objects=look.stores.objects, before_commit=unchanged, content_hash=named
-        )
+        of = {value: key for key, value in zip(batch, values or [None], strict=True) if key in content}
+        try:
+            written = publish(
+                url,
+                table,
+                values,
+                rows,
+                objects=look.stores.objects,
+                content_hash={value: content[key] for value, key in of.items()},
+                units={value: units[key] for value, key in of.items() if key in units},
+                within=within,
+                before_commit=unchanged,
+            )
+        except OvertakenError:
+            del changed[batch[0]]
+            batches.append(batch)
+            continue
         done.rows_written += written.rows_inserted
         done.rows_replaced += written.rows_deleted
         done.preview = first_rows(rows) if not rows.is_empty() else done.preview
@@ -207,13 +246,28 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     return done
 
 
-def _batches(keys: Sequence[str], rows: Mapping[str, int]) -> list[list[str]]:
+def _changed(
+    units: Mapping[str, Mapping[str, str]], published: Mapping[str, tuple[str, Mapping[str, str]]]
+) -> "dict[str, Within]":
+    """Of partitions of which some units alone are others than they were published: which."""
+    from gamestats_assets.lakehouse.published import Within
+
+    found: dict[str, Within] = {}
+    for key, (content, before) in published.items():
+        now = units[key]
+        ids = sorted(unit for unit in {*now, *before} if now.get(unit) != before.get(unit))
+        if ids and len(ids) < len(now):
+            found[key] = Within(ids, content)
+    return found
+
+
+def _batches(keys: Sequence[str], rows: Mapping[str, int], at_once: int) -> list[list[str]]:
     """Partitions to publish together: as many as memory takes."""
     batches: list[list[str]] = []
     size = 0
     for key in keys:
         size += rows.get(key, 0)
-        if not batches or size > _ROWS_AT_ONCE:
+        if not batches or size > at_once:
             batches.append([])
             size = rows.get(key, 0)
         batches[-1].append(key)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
+import psycopg
 import pytest
 from deltalake import write_deltalake
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse import published as kernel
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.settings import Settings
@@ -153,6 +157,46 @@ def test_what_is_published_already_is_not_published_again(stores: Stores, run: R
         for _ in range(2)
     ]
     assert written == [1, 0]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Matches of which rows were sent to PostgreSQL, publication by publication."""
+    matches: list[list[str]] = []
+    copy = kernel._copy  # pyright: ignore[reportPrivateUsage]
+
+    def copied(cursor: Any, table: type[Table], frame: pl.DataFrame) -> None:
+        if table is MatchGoals:
+            matches.append(sorted(frame["match_id"]))
+        copy(cursor, table, frame)
+
+    monkeypatch.setattr(kernel, "_copy", copied)
+    return matches
+
+
+def test_of_a_day_with_a_new_match_the_new_one_is_sent(stores: Stores, run: Run, sent: list[list[str]]) -> None:
+    for match_id in ("a", "b", "c"):
+        land(stores.landing, match_id, DAY, [3])
+    assert run(DAY).success
+    land(stores.landing, "d", DAY, [5])
+    land(stores.landing, "b", DAY, [7, 8])
+    assert run(DAY).success
+    assert sent == [["a", "b", "c"], ["b", "d"]]
+    assert published(stores) == [("a", 1), ("b", 2), ("c", 1), ("d", 1)]
+
+
+def test_what_is_not_known_to_stand_in_postgresql_is_sent_whole(
+    stores: Stores, run: Run, sent: list[list[str]]
+) -> None:
+    land(stores.landing, "a", DAY, [3])
+    land(stores.landing, "b", DAY, [3])
+    assert run(DAY).success
+    with psycopg.connect(stores.postgres_url.get_secret_value()) as conn:
+        conn.execute("DELETE FROM demo.match_goals WHERE match_id = 'a'")
+    land(stores.landing, "c", DAY, [5])
+    assert run(DAY).success
+    assert sent[-1] == ["a", "b", "c"]
+    assert published(stores) == [("a", 1), ("b", 1), ("c", 1)]
 
 
 def test_a_day_that_lost_its_matches_is_published_empty(stores: Stores, run: Run) -> None:
