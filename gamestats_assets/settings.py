@@ -178,6 +178,12 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_RETENTION_DAYS",
         description="Days for which a player's matches are kept, unless the player wants it otherwise.",
     )
+    privacy_contact: str | None = Field(
+        default=None,
+        max_length=500,
+        validation_alias="GAMESTATS_PRIVACY_CONTACT",
+        description="Whom people ask about what is held on them, as the page about privacy tells it.",
+    )
     export_days: int = Field(
         default=7,
         ge=1,

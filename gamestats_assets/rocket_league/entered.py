@@ -226,7 +226,7 @@ class Player(Thing):
                 values["email_encrypted"] = kept
         changed = {name: is_given for name, is_given in consents.items() if is_given != bool(row.get(PURPOSES[name]))}
         values |= {PURPOSES[name]: now if is_given else None for name, is_given in changed.items()}
-        if any(changed.values()):
+        if any(changed.values()) or (any(consents.values()) and "consent_text" in given):
             values["consent_text"] = given.get("consent_text")
         wanted_since = now - timedelta(days=_FETCHED_DAYS if days is None else days)
         if entry.is_new:

@@ -18,12 +18,13 @@ from gamestats_assets.serving.account import NO_STORE, SignedIn, TokensGiven, se
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.providers import Provider
-from gamestats_assets.serving.site import ACCOUNT, SIGN_IN, Site
+from gamestats_assets.serving.site import ACCOUNT, SIGN_IN, Site, own_path
 from gamestats_assets.serving.who import Person, asking, asks_itself, csrf_token, maybe_signed_in
 
 router = APIRouter(prefix=ACCOUNT, include_in_schema=False)
 _DONE = ("added", "ended", "had", "renamed", "taken")
 Text = Annotated[str, Form(max_length=200)]
+NextPath = Annotated[str, Form(max_length=2000)]
 
 
 @router.get("", dependencies=[Depends(asks_itself)])
@@ -100,9 +101,14 @@ def let_in(request: Request, person: SignedIn, program: Text = "") -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, person: SignedIn) -> Response:
-    """End the session of this browser, with the programs that were let in from it."""
+def sign_out(request: Request, person: SignedIn, next: NextPath = "/") -> Response:
+    """End the session of this browser, with the programs that were let in from it.
+
+    Args:
+        next: where whoever signs in again goes on.
+    """
     account.logout(request, person)
-    answer = RedirectResponse(f"{SIGN_IN}?out=true", 303, NO_STORE)
+    onward = {"next": own_path(next)} if next != "/" else {}
+    answer = RedirectResponse(f"{SIGN_IN}?{urlencode({'out': 'true', **onward})}", 303, NO_STORE)
     set_cookie(answer, request, "session", "", 0)
     return answer

@@ -16,7 +16,15 @@ from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.ops import known_revisions
-from gamestats_assets.serving import account, account_page, admin_people, admin_players, linking, sign_in
+from gamestats_assets.serving import (
+    account,
+    account_page,
+    admin_people,
+    admin_players,
+    invitation_page,
+    linking,
+    sign_in,
+)
 from gamestats_assets.serving.answers import Answers, AtOnce, connections
 from gamestats_assets.serving.bundle import Bundle
 from gamestats_assets.serving.dagster import dagster_router
@@ -96,7 +104,14 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
             app.include_router(router, include_in_schema=False)
     for router in (account.router, sign_in.api, linking.router, admin_people.api, admin_players.api):
         app.include_router(router, prefix="/api/v1")
-    for router in (sign_in.router, account_page.router, admin_people.pages, admin_players.pages, home):
+    for router in (
+        sign_in.router,
+        account_page.router,
+        invitation_page.router,
+        admin_people.pages,
+        admin_players.pages,
+        home,
+    ):
         app.include_router(router)
     app.include_router(bundle.router(), dependencies=[Depends(anybody)])
     app.include_router(dagster_router(settings.dagster_socket))
@@ -120,7 +135,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
 
     # The last one is met first.
     app.add_middleware(AtOnce)
-    app.add_middleware(Limited, settings=settings)
+    app.add_middleware(Limited, settings=settings, forms=[path for game in games for path in game.forms_for_anybody])
     app.add_middleware(Known, accounts=accounts, site=site)
     app.add_middleware(Named, site=site)
     app.add_middleware(Bounded, settings=settings, uploads=[path for game in games for path in game.uploads])

@@ -49,6 +49,7 @@ class Game:
         uploads: addresses at which large files are sent.
         synthetic: a published table, and the condition that its rows meet where they stand on simulated data; None
             where nothing published tells.
+        forms_for_anybody: paths to which anybody may write without being signed in, some times an hour.
         matches: a published table whose partitions are players, with a row for each match of a player, and the
             condition that rows of simulated matches meet; None where nothing is published of single players.
         accounts: by which people play it; None where nothing is anybody's own.
@@ -64,5 +65,6 @@ class Game:
     words: Mapping[str, Callable[..., str]] = field(default_factory=dict)
     uploads: Sequence[str] = ()
     synthetic: tuple[str, LiteralString] | None = None
+    forms_for_anybody: Sequence[str] = ()
     matches: tuple[type[Table], LiteralString] | None = None
     accounts: PlayerAccounts | None = None

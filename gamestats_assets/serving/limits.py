@@ -7,7 +7,7 @@ import functools
 import ipaddress
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -32,6 +32,8 @@ from gamestats_assets.settings import Settings
 _LOG = logging.getLogger("gamestats.serving")
 _FREE = (*HEALTH, PREFIX)
 """What paths begin with that nobody is kept from asking for too often."""
+_WRITTEN_AN_HOUR = 10
+"""Forms that an address may send without anybody being signed in."""
 _PREMIUM = 5
 """Times that a premium user may ask as often as others."""
 
@@ -56,10 +58,13 @@ class Limited:
 
     Files that are sent are counted as one, unless a route says by `await request.state.count_files(n)` how many they
     are, which refuses too many of them.
+
+    Args:
+        forms: paths to which anybody may write.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings, forms: Sequence[str] = ()) -> None:
+        self._app, self._forms = app, frozenset(forms)
         storage = cast(Storage, storage_from_string(f"async+{settings.limits_url}", wrap_exceptions=True))
         self._limiter = MovingWindowRateLimiter(storage)
         amounts = {
@@ -68,6 +73,7 @@ class Limited:
             "premium": _PREMIUM * settings.requests_a_minute_of_user,
             "admin": settings.requests_a_minute_of_admin,
         }
+        self._written = RateLimitItemPerHour(_WRITTEN_AN_HOUR, namespace="written")
         self._guesses = RateLimitItemPerMinute(settings.guesses_a_minute, namespace="guesses")
         self._files = [RateLimitItemPerHour(n * settings.files_an_hour, namespace="files") for n in (1, _PREMIUM)]
         self._limits = {kind: RateLimitItemPerMinute(most) for kind, most in amounts.items() if most is not None}
@@ -137,11 +143,14 @@ class Limited:
         await self._app(scope, receive, counted)
 
     def _special(self, request: Request, address: str) -> _Special | None:
-        """What else is counted of a request: guesses at links and tokens, and files that are sent."""
+        """What else is counted of a request: guesses at links and tokens, what anybody writes, files that are sent."""
         person = asking(request).person
         if request.method == "POST" and request.url.path.startswith((AUTH, SIGN_IN)):
             told = "Too many links or tokens from this address were none."
             return _Special(self._guesses, address, told, counts=401)
+        if request.method == "POST" and request.url.path in self._forms and "address" in self._limits:
+            told = f"This address may send {_WRITTEN_AN_HOUR} of these an hour."
+            return _Special(self._written, address, told)
         sends = request.headers.get("content-type", "").startswith("multipart/form-data")
         # An admin's files are small tables, and each is sent twice: to see what it would do, and to do it.
         if not sends or (person is not None and person.may_somewhere("tournament_admin")):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
@@ -68,6 +69,24 @@ def post_objection(request: Request, given: Objection) -> Response:
     with request.state.writing() as conn:
         number = object_to(conn, request.state.keys, given)
     return answer({"data": {"objection_id": number}}, 201)
+
+
+def checked(texts: Mapping[str, str]) -> Objection:
+    """An objection as somebody filled in a form.
+
+    Raises:
+        ProblemError: 422 when something is missing or too long.
+    """
+    try:
+        return Objection(player=texts["player"], reason=texts["reason"], contact=texts["contact"] or None)
+    except ValidationError as error:
+        longest = {"player": 100, "reason": LONGEST_REASON, "contact": LONGEST_CONTACT}
+        wrong = [str(each["loc"][0]) for each in error.errors()]
+        errors = [
+            {"name": name, "message": f"Write 1 to {longest[name]} characters." if texts[name] else "Fill this in."}
+            for name in wrong
+        ]
+        raise ProblemError(422, "Something is missing, or too long.", errors=errors) from None
 
 
 def object_to(conn: psycopg.Connection, keys: Keys, given: Objection) -> int:
