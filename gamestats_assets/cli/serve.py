@@ -78,9 +78,10 @@ def _tell_metrics(settings: Settings, port: int, writer: SecretStr, stack: ExitS
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gamestats-metrics-"))
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    from gamestats_assets.rocket_league.serving.scores import SCORES
     from gamestats_assets.serving.metrics import tell
 
-    tell(settings.metrics_host, port, writer)
+    tell(settings.metrics_host, port, writer, [SCORES])
     say(f"Metrics are at {address(settings.metrics_host, port)}/metrics")
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psutil
 import psycopg
@@ -175,6 +175,22 @@ class _Jobs(Collector):
             yield GaugeMetricFamily("queue_oldest_seconds", "Seconds for which the oldest of these waits.", oldest)
 
 
+class _Scores(Collector):
+    """How good the models of games are that serve; asked when it is to be told, as above."""
+
+    def __init__(self, url: SecretStr, queries: Sequence[LiteralString]) -> None:
+        self._url, self._queries = url, queries
+
+    def collect(self) -> Iterable[Metric]:
+        told = "Score of a model that serves, by cross-validation; at best 1."
+        family = GaugeMetricFamily("model_score", told, labels=["model", "version"])
+        for query in self._queries:
+            with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
+                for model, version, score in conn.execute(query):
+                    family.add_metric([model, str(version)], score)
+        yield family
+
+
 class _Memory(Collector):
     """How much of the memory is used: of the container where it has a limit, else of the machine."""
 
@@ -194,16 +210,17 @@ def memory_used_share(container: Path = Path("/sys/fs/cgroup")) -> float:
     return psutil.virtual_memory().percent / 100
 
 
-def collectors(url: SecretStr) -> list[Collector]:
-    """What is asked when it is to be told."""
-    return [_ActiveUsers(url), _Jobs(url), _Memory()]
+def collectors(url: SecretStr, scores: Sequence[LiteralString] = ()) -> list[Collector]:
+    """What is asked when it is to be told; see `tell`."""
+    return [_ActiveUsers(url), _Jobs(url), _Scores(url, scores), _Memory()]
 
 
-def tell(host: str, port: int, url: SecretStr) -> None:
+def tell(host: str, port: int, url: SecretStr, scores: Sequence[LiteralString] = ()) -> None:
     """Answer Prometheus at an address, from a thread, as long as the process lives.
 
     Args:
         url: PostgreSQL, as one who may read sessions.
+        scores: queries that tell of models that serve: name, version and score of each.
 
     Raises:
         OSError: when the address cannot be listened on.
@@ -211,6 +228,6 @@ def tell(host: str, port: int, url: SecretStr) -> None:
     """
     registry = CollectorRegistry()
     _OfLiving(registry, os.environ[FOLDER])
-    for collector in collectors(url):
+    for collector in collectors(url, scores):
         registry.register(collector)
     start_http_server(port, host, registry)

@@ -135,7 +135,8 @@ def test_every_rule_asks_for_metrics_that_are_told_and_says_what_to_do(ops_datab
     with served(ops_database) as client:
         assert client.get("/").status_code == 200
         registry = CollectorRegistry()
-        for collector in metrics.collectors(SecretStr(ops_database)):
+        scores = "SELECT 'rank in duels', 3, 0.75"
+        for collector in metrics.collectors(SecretStr(ops_database), [scores, "SELECT 1 FROM not_published_yet"]):
             registry.register(collector)
         text = generate_latest(registry).decode() + generate_latest().decode()
     samples = {
@@ -155,6 +156,7 @@ def test_every_rule_asks_for_metrics_that_are_told_and_says_what_to_do(ops_datab
     assert samples["queue_depth", frozenset()] == 2
     assert samples["replay_job_seconds_bucket", frozenset({("le", "5.0")})] == 0
     assert samples["replay_job_seconds_bucket", frozenset({("le", "10.0")})] == 1
+    assert samples["model_score", frozenset({("model", "rank in duels"), ("version", "3")})] == 0.75
     assert 0 < samples["memory_used_share", frozenset()] <= 1
 
 
