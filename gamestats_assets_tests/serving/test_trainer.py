@@ -19,6 +19,7 @@ from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import TRAINED
+from gamestats_assets_tests.serving.fuzzing import fuzz
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.serving.trainer import (
@@ -469,3 +470,15 @@ def test_clips_are_the_own_moments_of_a_kind(ann: httpx.Client) -> None:
     assert (starved["from_s"], starved["to_s"]) == (55.0, 67.5)
     assert data(ann, "/replays/clips", kind="save") == {"clips": [], "next": None}
     assert ann.get(f"{ROOT}/replays/clips", params={"kind": "luck"}).status_code == 422
+
+
+# --------------------------------------------------------------------------- whatever is asked
+
+
+@pytest.mark.parametrize("only", ["analytics", "training", "replays/{id}", "replays/r", "replays/clips", "users/r"])
+def test_answers_are_as_described_whatever_is_asked(ann: httpx.Client, site: httpx.Client, only: str) -> None:
+    cookies = "; ".join(f"{name}={value}" for name, value in ann.cookies.items())
+    headers = {"Cookie": cookies, "X-CSRF-Token": ann.headers["X-CSRF-Token"]}
+    statuses, _ = fuzz(str(site.base_url).rstrip("/"), 4, only=f"{ROOT}/{only}", headers=lambda: headers)
+    assert statuses
+    assert statuses.keys() <= {"200", "201", "204", "400", "401", "404", "409", "422"}
