@@ -25,6 +25,7 @@ from gamestats_assets.rocket_league.serving.shares import SHARED
 from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT
 from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.lines import rows_of
 from gamestats_assets.serving.own import Scope, SignedIn, own_page
 from gamestats_assets.serving.pages import Column, Pages, span
 from gamestats_assets.serving.problems import ProblemError
@@ -41,7 +42,7 @@ _COLUMNS = tuple(
     for name, kind in (("time", "number"), ("what", "text"), ("player", "text"), ("team", "text"))
 )
 _SAID = (
-    "loading", "failed", "cut_off", "play", "pause", "copied", "in_address", "supersonic", "demolished", "ball_cam",
+    "loading", "failed", "cut_off", "play", "pause", "copied", "in_address", "supersonic", "off_field", "ball_cam",
     "car_cam", "first_man", "second_man", "third_man", "last_man", "blue", "orange",
 )  # fmt: skip
 _OF_MOMENT = ("kind", "time_s", "end_s", "team", "player", "other_player")
@@ -88,6 +89,7 @@ async def watch_clips(request: Request, person: SignedIn) -> Response:
                 {**_row(say, {**each, "team": None}, None), "address": f"#clip={number}", "day": each["started_at"]}
                 for number, each in enumerate(found, start=1)
             ],
+            "synthetic": await _are_simulated(conn, [each["match_id"] for each in found]),
             "back": f"{HOME}/clips?{query}",
             "back_text": say("watch.back_clips"),
         }
@@ -137,7 +139,15 @@ def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
     }
     names = {each["place"]: each["player_name"] for each in players}
     rows = [_row(say, each, names.get(each["player"])) for each in moments]
-    return {**_page(say, heading, [clip] if match["has_track"] else []), "rows": rows}
+    shown = _page(say, heading, [clip] if match["has_track"] else [])
+    return {**shown, "rows": rows, "synthetic": match["is_simulated"]}
+
+
+async def _are_simulated(conn: Connection, matches: Sequence[str]) -> bool:
+    if not matches:
+        return False
+    query = "SELECT bool_or(is_simulated) AS any FROM rocket_league.match_facts WHERE match_id = ANY (%s)"
+    return (await rows_of(conn, query, [[*matches]]))[0]["any"]
 
 
 def _page(say: Say, heading: str, clips: Sequence[Made]) -> Made:

@@ -55,7 +55,7 @@ export class Cameras {
     this.camera.up.set(0, 1, 0);
     const { long, wide } = this.field;
     if (view === "orbit") {
-      const away = Math.max(1, 1.6 / this.camera.aspect) * (wide / 4096);
+      const away = Math.max(1, 1.6 / this.camera.aspect) * Math.max(wide / 5300, long / 5120);
       this.camera.position.set(-8500 * away, 5000 * away, 0);
       this.controls.target.set(-150, 0, 0);
     } else if (view === "ball") {

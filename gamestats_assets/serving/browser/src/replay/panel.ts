@@ -91,7 +91,7 @@ export class Panel {
     const fast = speed >= SUPERSONIC_UU_S - 5 ? ` · ${texts.supersonic}` : "";
     const away = distance(sample, chosen);
     put(this.figure("name"), this.track!.header.players[chosen - 1]!.name);
-    put(this.figure("speed"), isThere ? `${Math.round(speed * KM_H)} km/h${fast}` : texts.demolished!);
+    put(this.figure("speed"), isThere ? `${Math.round(speed * KM_H)} km/h${fast}` : texts.off_field!);
     put(this.figure("boost"), String(Math.round(sample.boost[chosen]!)));
     put(this.figure("height"), isThere ? `${(Math.max(0, sample.body[chosen]![2]! - 17) / 100).toFixed(1)} m` : "–");
     put(this.figure("away"), isThere && sample.isThere[0] ? `${(away / 100).toFixed(0)} m` : "–");
