@@ -14,6 +14,7 @@ import pytest
 
 from gamestats_assets.rocket_league import uploading
 from gamestats_assets.rocket_league.serving import uploads
+from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.tables import PlayerProfiles, TrackedPlayers
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
@@ -262,7 +263,9 @@ def test_more_may_be_sent_to_uploads_than_elsewhere_and_not_without_end(small: t
     site, url = small
     with closing(browser_of(site, url, "Hal")) as hal:
         assert hal.post("/api/v1/auth/token", content=b"0" * 1_500_000).status_code == 413
-        assert send(hal, ("a.replay", b"0" * 1_500_000)).status_code == 415
+        for path in ROCKET_LEAGUE.uploads:
+            answer = hal.post(path, files={"file": ("a.replay", b"0" * 1_500_000)})
+            assert answer.status_code == 415, path
         assert send(hal, ("a.replay", b"0" * 5_000_000)).status_code == 413
 
 

@@ -32,7 +32,7 @@ ROCKET_LEAGUE = Game(
         *(uploads.router, shares.router, *api.ROUTERS),
         *(privacy.router, privacy.status_router, objections.router, objections.admin_router),
     ),
-    uploads=(uploads.UPLOAD_PATH,),
+    uploads=(uploads.UPLOAD_PATH, upload_pages.SEND_PATH),
     synthetic=("rank_cohorts", "is_simulated"),
     pages=[pages.router, acts.router, replay_page.router, upload_pages.router, watch.router, privacy_pages.router],
     admin=privacy_pages.SECTIONS,

@@ -14,6 +14,8 @@ from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.own import OfPlayer, Scope, SignedIn, own_page
 
 router = APIRouter(prefix=HOME)
+SEND_PATH = f"{HOME}/uploads"
+"""Where a form sends replays to."""
 _SHOWN = 8
 
 
