@@ -39,6 +39,18 @@ def test_what_programs_read_keeps_every_text(tmp_path: Path) -> None:
     assert pl.read_parquet(tmp_path / "players.parquet").equals(PLAYERS)
 
 
+def test_binary_values_are_texts_for_programs_and_their_size_for_people(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    frame = pl.DataFrame({"track": [bytes(1_200), b"\x1f\x8b", None]})
+    for form in (Format.JSON, Format.CSV, Format.TABLE):
+        write_frame(frame.tail(2) if form is not Format.TABLE else frame, form, tmp_path / form.value)
+
+    assert pl.read_json(tmp_path / "json")["track"].to_list() == ["H4s=", None]
+    assert (tmp_path / "csv").read_text() == "track\nH4s=\n\n"
+    assert [line.strip() for line in (tmp_path / "table").read_text().splitlines()[2:4]] == ["1,200 bytes", "2 bytes"]
+
+
 def test_a_terminal_gets_its_own_colours_and_none_of_a_text() -> None:
     told = io.StringIO()
     console = CarefulConsole(file=told, force_terminal=True, color_system="standard", width=80)

@@ -89,13 +89,20 @@ def _encoded(frame: pl.DataFrame, form: Format) -> bytes:
         print_table(frame, CarefulConsole(file=text, highlight=False), most=frame.height)
         return text.getvalue().encode()
     if form is Format.JSON:
-        return _with_json_numbers(frame).write_json().encode() + b"\n"
+        return _with_json_numbers(_with_base64(frame)).write_json().encode() + b"\n"
     buffer = io.BytesIO()
     if form is Format.CSV:
-        _without_nesting(frame).write_csv(buffer)
+        _without_nesting(_with_base64(frame)).write_csv(buffer)
     else:
         frame.write_parquet(buffer)
     return buffer.getvalue()
+
+
+def _with_base64(frame: pl.DataFrame) -> pl.DataFrame:
+    """Neither CSV nor JSON has binary values: they become Base64 texts."""
+    from polars import selectors
+
+    return frame.with_columns(selectors.binary().bin.encode("base64"))
 
 
 def _with_json_numbers(frame: pl.DataFrame) -> pl.DataFrame:
@@ -164,4 +171,6 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.10g}"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     return shown(str(value))
