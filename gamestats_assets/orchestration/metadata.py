@@ -100,6 +100,8 @@ def frame_metadata(frame: pl.DataFrame, *, rows: int = 5) -> dg.TableMetadataVal
 
 
 def _plain(value: object) -> str | int | float | bool | None:
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
