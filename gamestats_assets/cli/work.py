@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -26,11 +27,13 @@ def work(
     idle_s: Annotated[
         float, typer.Option("--idle", help="Seconds without work after which memory is given back.", min=1)
     ] = 300,
+    slow: Annotated[bool, typer.Option("--slow", hidden=True)] = False,
 ) -> None:
     """Do what people asked for on the pages: read uploaded replays, import, export, forget.
 
     `gamestats up` starts it. Several may run, on several machines, too; each job is done by one of them, and what one
-    of them had when it was killed is done by another. Runs until Ctrl-C.
+    of them had when it was killed is done by another. What takes minutes is done by a process of its own, so that no
+    upload waits for it. Runs until Ctrl-C.
 
     Examples:
 
@@ -45,7 +48,14 @@ def work(
 
     stores = Stores()
     with ExitStack() as stack:
-        worker = Worker(stores.postgres_url, KINDS, lambda: workshop_of(stores, stack), idle_s=idle_s, log=_log)
+        worker = Worker(
+            stores.postgres_url,
+            [kind for kind in KINDS if kind.is_slow or not slow],
+            lambda: workshop_of(stores, stack),
+            idle_s=idle_s,
+            log=_log,
+            helper=None if once else lambda: subprocess.Popen([*_COMMAND, "--once", "--slow"]),
+        )
         worker.end_when_told()
         if once:
             worker.run_until_empty()

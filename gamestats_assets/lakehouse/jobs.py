@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 CHANNEL = "gamestats_jobs"
 """PostgreSQL tells on this channel of every new job, and that one is about to come, for a worker to get ready."""
+SOON = "soon"
+"""What is told of one that is about to come; of a new one its kind."""
 MOST_ATTEMPTS = 3
 _ALIVE_EVERY_S, _DEAD_AFTER_S = 5.0, 30.0
 _GIVEN_UP = (
@@ -58,7 +60,7 @@ def enqueue(
 
 def warm_up(conn: psycopg.Connection[Any]) -> None:
     """Tell workers that a job is about to come: one that is idle loads meanwhile what it needs."""
-    conn.execute("SELECT pg_notify(%s, 'soon')", [CHANNEL])
+    conn.execute("SELECT pg_notify(%s, %s)", [CHANNEL, SOON])
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,14 @@ class Kind:
             What it raises fails those that are left: `GamestatsError` with its words, anything else after further
             attempts.
         at_once: jobs that are worked on together.
+        is_slow: whether nobody should wait behind one, for it takes minutes, or waits for others itself.
     """
 
     name: str
     game: str
     work: Callable[[Workshop, Sequence[Task]], None]
     at_once: int = 1
+    is_slow: bool = False
 
 
 _DUE = sql.SQL("(state = 'queued' OR state = 'processing' AND alive_at < now() - make_interval(secs => %(dead)s))")
@@ -242,15 +246,15 @@ class Queue:
     def __init__(self, url: SecretStr, kinds: Sequence[Kind], dead_after_s: float = _DEAD_AFTER_S) -> None:
         self._url, self._dead_after_s = url, dead_after_s
         self._kinds = {(kind.game, kind.name): kind for kind in kinds}
+        self._known = {"games": [kind.game for kind in kinds], "names": [kind.name for kind in kinds]}
 
     def take(self) -> tuple[Kind, list[Task]] | None:
         """The oldest job that nobody works on, with as many more of its kind as are worked on together."""
-        known = {"games": [game for game, _ in self._kinds], "names": [name for _, name in self._kinds]}
         values = {"dead": self._dead_after_s, "most": MOST_ATTEMPTS, "given_up": _GIVEN_UP}
         # Before the first migration nobody has asked for anything.
         with explained("ops.jobs"), suppress(UndefinedTable), connect(self._url) as conn, conn.transaction():
             conn.execute(_GIVE_UP, values)
-            first = conn.execute(_OLDEST, {**values, **known}).fetchone()
+            first = conn.execute(_OLDEST, {**values, **self._known}).fetchone()
             if first is None:
                 return None
             kind = self._kinds[first]
@@ -258,6 +262,13 @@ class Queue:
             jobs = conn.cursor(row_factory=class_row(Job)).execute(_TAKE, of_kind).fetchall()
             return kind, [Task(job, self._url) for job in sorted(jobs, key=lambda job: job.job_number)]
         return None
+
+    def is_waiting(self) -> bool:
+        """Whether there is a job that nobody works on."""
+        values = {"dead": self._dead_after_s, **self._known}
+        with explained("ops.jobs"), suppress(UndefinedTable), connect(self._url) as conn:
+            return conn.execute(_OLDEST, values).fetchone() is not None
+        return False
 
     @contextmanager
     def alive(self, tasks: Sequence[Task]) -> Iterator[None]:

@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from subprocess import Popen
 from typing import Any
 
 from psycopg import sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.jobs import CHANNEL, Kind, Queue, Task, Workshop, at_work, work_on
+from gamestats_assets.lakehouse.jobs import CHANNEL, SOON, Kind, Queue, Task, Workshop, at_work, work_on
 from gamestats_assets.lakehouse.postgres import PostgresError, PostgresUnavailableError, connect, explained
 
 _LOOKS_EVERY_S = 30.0
@@ -35,6 +36,7 @@ class Worker:
         open_workshop: opens what the work needs; called once, when a job is there or about to come.
         idle_s: seconds without a job after which an open workshop is closed.
         log: is told what happens.
+        helper: starts a process that does slow jobs until none is left: this one leaves these to it then.
         dead_after_s: as of `Queue`.
     """
 
@@ -46,10 +48,16 @@ class Worker:
         *,
         idle_s: float,
         log: Callable[[str], object],
+        helper: Callable[[], Popen[bytes]] | None = None,
         dead_after_s: float = 30.0,
     ) -> None:
         self._url, self._open, self._idle_s, self._log = url, open_workshop, idle_s, log
-        self._queue = Queue(url, kinds, dead_after_s)
+        own = [kind for kind in kinds if helper is None or not kind.is_slow]
+        self._heralds = {SOON, *(kind.name for kind in own)}
+        self._queue = Queue(url, own, dead_after_s)
+        self._slow = Queue(url, [kind for kind in kinds if kind not in own], dead_after_s)
+        self._start_helper = helper
+        self._helper: Popen[bytes] | None = None
         self._workshop: Workshop | None = None
         self._tasks: Sequence[Task] = ()
 
@@ -74,15 +82,23 @@ class Worker:
             conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             worked_at = time.monotonic()
             while True:
+                self._have_help()
                 if self._work():
                     worked_at = time.monotonic()
                     continue
                 if self._workshop is not None and time.monotonic() - worked_at > self._idle_s:
                     return True
                 # Sleeps in the kernel: psycopg would look ten times a second whether somebody interrupts.
-                if select.select([conn], [], [], min(_LOOKS_EVERY_S, self._idle_s))[0] and [*conn.notifies(timeout=0)]:
+                select.select([conn], [], [], min(_LOOKS_EVERY_S, self._idle_s))
+                if self._heralds.intersection(told.payload for told in conn.notifies(timeout=0)):
                     self._at_hand()
                     worked_at = time.monotonic()
+
+    def _have_help(self) -> None:
+        """Have slow jobs done by the helper, if there are any."""
+        is_gone = self._helper is None or self._helper.poll() is not None
+        if self._start_helper is not None and is_gone and self._slow.is_waiting():
+            self._helper = self._start_helper()
 
     def _work(self) -> bool:
         """Work on the oldest job, with those that are done together with it; whether there was one."""
@@ -108,6 +124,8 @@ class Worker:
                 for task in self._tasks:
                     if not task.is_ended:
                         task.put_back()
+            if self._helper is not None and self._helper.poll() is None:
+                self._helper.terminate()
             sys.stdout.flush()
             os._exit(0)
 

@@ -56,12 +56,12 @@ def _leaving(workshop: Workshop, tasks: Sequence[Task]) -> None:
 
 KINDS: tuple[Kind, ...] = (
     Kind("replay", _GAME, _replay, at_once=16),
-    Kind("ballchasing", _GAME, _ballchasing),
-    Kind("share", _GAME, _share),
+    Kind("ballchasing", _GAME, _ballchasing, is_slow=True),
+    Kind("share", _GAME, _share, is_slow=True),
     Kind("backfill", _GAME, _backfill, at_once=20),
     Kind("forget_match", _GAME, _forget_match),
-    Kind("export", _GAME, _export),
-    Kind("erasure", _GAME, _leaving),
-    Kind("objection", _GAME, _leaving),
+    Kind("export", _GAME, _export, is_slow=True),
+    Kind("erasure", _GAME, _leaving, is_slow=True),
+    Kind("objection", _GAME, _leaving, is_slow=True),
 )
 """Every kind of jobs of the game."""

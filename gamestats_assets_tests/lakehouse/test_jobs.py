@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -35,6 +35,13 @@ def put(url: str, *kinds: str) -> list[int]:
 def jobs(url: str) -> list[dict[str, Any]]:
     with psycopg.connect(url, row_factory=dict_row) as conn:
         return conn.execute("SELECT * FROM ops.jobs ORDER BY job_number").fetchall()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
 
 
 def taken(url: str, *kinds: Kind, dead_after_s: float = 30) -> list[int]:
@@ -92,12 +99,14 @@ def test_those_who_wait_are_told_how_many_are_before_them(ops_database: str) -> 
     queue = Queue(SecretStr(ops_database), [KIND], 0.3)
     found = queue.take()
     assert found is not None
+
+    def said(*before: int) -> bool:
+        return [job["said"] for job in jobs(ops_database)][3:] == [f"waiting, {number} before it" for number in before]
+
     with queue.alive(found[1]):
-        time.sleep(0.2)
-        assert [job["said"] for job in jobs(ops_database)][3:] == ["waiting, 3 before it", "waiting, 4 before it"]
+        assert wait_until(lambda: said(3, 4))
         found[1][0].done()
-        time.sleep(0.3)
-        assert [job["said"] for job in jobs(ops_database)][3:] == ["waiting, 2 before it", "waiting, 3 before it"]
+        assert wait_until(lambda: said(2, 3))
 
 
 def test_a_job_that_ends_every_worker_is_given_up_after_three_attempts_in_words(ops_database: str) -> None:

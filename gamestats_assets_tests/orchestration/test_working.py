@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -69,6 +70,32 @@ def _wait(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_no_upload_waits_behind_what_is_slow_which_a_process_of_its_own_does(ops_database: str) -> None:
+    DONE.clear()
+    helped: list[str] = []
+
+    def helper() -> Any:
+        helped.append("started")
+        return subprocess.Popen(["sleep", "60"])
+
+    kinds = [Kind("erasure", GAME, _hang, is_slow=True), Kind(KIND_NAME, GAME, _note)]
+    worker = Worker(SecretStr(ops_database), kinds, object, idle_s=1, log=print, helper=helper)  # type: ignore[arg-type]
+    with psycopg.connect(ops_database) as conn:
+        enqueue(conn, "erasure", GAME, None, {})
+        enqueue(conn, KIND_NAME, GAME, None, {})
+        enqueue(conn, "erasure", GAME, None, {})
+    running = threading.Thread(target=worker.run, daemon=True)
+    running.start()
+    try:
+        _wait(lambda: len(DONE) == 1)
+        running.join(10)
+        assert helped == ["started"]
+    finally:
+        assert worker._helper is not None
+        worker._helper.kill()
+        worker._helper.wait()
 
 
 def _work_until_told(url: str) -> None:
