@@ -30,6 +30,8 @@ EMPTY_TANK = 0.5
 """Boost, of 255, below which a tank is empty."""
 STARVED_S = 3.0
 """Seconds of play with an empty tank that are a mistake."""
+STAYED_UP_S = 2.0
+"""Seconds for which the second of two stays in front of the ball after a turn as first, and has missed a rotation."""
 REACH_UU = 350.0
 """How near to the ball a car in the air comes that was to hit it: from middle to middle, a touch is at 100 to 250."""
 SHORTEST_FLIGHT_S, AROUND_FLIGHT_S = 0.3, 0.5
@@ -145,9 +147,21 @@ def _double_commits(touches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _missed_rotations(rotations: pl.LazyFrame, cars: pl.LazyFrame) -> pl.LazyFrame:
-    """Where somebody stopped being first man and did not go last then, as `rotation_efficiency` counts it."""
-    rows = with_turns(rotations).filter(~pl.col("has_rotated")).drop("team")
-    return _at_place(rows.with_columns(kind=pl.lit("missed_rotation"), time_s="end_s").drop("end_s"), cars)
+    """Where somebody stopped being first man and did not go last then, as `rotation_efficiency` counts it.
+
+    Of a team of two that counts every change as a rotation. There it is who stays in front of the ball, mostly, for two
+    seconds or more.
+    """
+    after = {name: pl.col(name).shift(-1).over("match_id", "player_id") for name in ("duration_s", "goal_side_share")}
+    after_s = pl.col("end_s").shift(-1).over("match_id", "player_id")
+    is_pair = (pl.col("role") == 1) & (pl.col("next_role") == 2) & (pl.col("role").max().over("match_id", "team") == 2)
+    stays_up = is_pair & (after["duration_s"] >= STAYED_UP_S) & (after["goal_side_share"] < 0.5)
+    rows = (
+        with_turns(rotations)
+        .with_columns(kind=pl.lit("missed_rotation"), time_s="end_s", end_s=pl.when(stays_up).then(after_s))
+        .filter(~pl.col("has_rotated") | pl.col("end_s").is_not_null())
+    )
+    return _at_place(rows.drop("team"), cars)
 
 
 def _conceded(events: pl.LazyFrame, frames: pl.LazyFrame) -> pl.LazyFrame:

@@ -24,10 +24,11 @@ KINDS_OF_MOMENT = ("goal", "shot", "save", "demolition", *MISTAKES)
 class ReplayMoments(MatchRow, key="rocket_league/replay_moments", indexes=(("player_id", "kind"),), **GOLD):
     """Moments of a replay that are worth being looked at: goals, shots, saves, demolitions, and players' own mistakes.
 
-    What counts as a mistake counts in `player_match_features` too, and in soccar alone:
+    Mistakes are told of soccar alone, and agree with what `player_match_features` counts:
 
     - double_commit: a touch within a second and ten metres of a mate's.
-    - missed_rotation: a stint as first man, in a team of three or more, after which the player did not go last.
+    - missed_rotation: a stint as first man after which the player did not go last; in a team of two, after which the
+      player stayed in front of the ball, mostly, for two seconds and more.
     - boost_starved: three seconds and more of play with an empty tank.
     - missed_aerial: in the air near a ball that is in the air, without touching it.
     - conceded: a goal against the team while the player was its last.
