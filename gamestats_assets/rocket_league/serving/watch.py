@@ -131,6 +131,7 @@ def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
     clip = {
         "track": track,
         "title": heading,
+        "whole": None,
         "moments": [{name: each[name] for name in _OF_MOMENT} for each in moments],
         "own": [each["place"] for each in players if each["is_own"]],
         "player": told["player"],
@@ -161,6 +162,7 @@ def _clip(found: Mapping[str, Any]) -> Made:
     return {
         "track": f"/api/v1/replays/{found['match_id']}/track",
         "title": f"{found['started_at']:%-d %b %Y}, {span(found['time_s'])}",
+        "whole": f"{HOME}/replays/{found['match_id']}/watch?t={found['from_s']:.1f}",
         "moments": [moment],
         "own": [found["player"]],
         "player": found["player"],

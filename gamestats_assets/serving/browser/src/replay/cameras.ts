@@ -25,6 +25,7 @@ export class Cameras {
   private heading = 0;
   private rise = 0;
   private snaps = true;
+  private aspect = 0;
 
   constructor(
     private readonly camera: PerspectiveCamera,
@@ -76,9 +77,11 @@ export class Cameras {
     }
   }
 
-  /** The picture's shape is another. */
+  /** The picture may have another shape; then all of the field is shown again. */
   reshape(): void {
-    if (this.view === "top") this.choose("top");
+    const isSame = Math.abs(this.camera.aspect - this.aspect) < 0.02;
+    this.aspect = this.camera.aspect;
+    if (!isSame && (this.view === "top" || this.view === "orbit")) this.choose(this.view);
   }
 
   /** Moves with what happens; `jumps`: there is no way between the last picture and this. */

@@ -124,18 +124,17 @@ export class Pads {
       const wait = track.header.pads[pad]?.[3] ? 10 : 4;
       this.events[pad]?.push([taken_s, back_s ?? taken_s + wait]);
     }
-    // What is counted again at a kick-off is there again.
     for (const events of this.events) events.sort((one, other) => one[0] - other[0]);
   }
 
-  /** Seconds until a pad is back; 0 while it is there. */
-  wait_s(pad: number, time_s: number): number {
+  /** How much of its way back a pad has: from 0 when it was taken to 1 while it is there. */
+  back(pad: number, time_s: number): number {
     const events = this.events[pad]!;
     for (let index = events.length - 1; index >= 0; index--) {
       const [taken_s, back_s] = events[index]!;
-      if (taken_s <= time_s) return Math.max(0, back_s - time_s);
+      if (taken_s <= time_s) return Math.min(1, (time_s - taken_s) / Math.max(0.001, back_s - taken_s));
     }
-    return 0;
+    return 1;
   }
 }
 

@@ -1,5 +1,6 @@
 import { SIGNS, SUPERSONIC_UU_S } from "./field";
 import type { Playback } from "./playback";
+import { clock } from "./timeline";
 import { Sample, type Track } from "./track";
 
 const KM_H = 0.036;
@@ -79,8 +80,9 @@ export class Panel {
     }
     put(this.figure("blue"), String(scores.blue));
     put(this.figure("orange"), String(scores.orange));
-    const left = track!.secondsRemaining[sample.frame]!;
-    put(this.figure("clock"), `${Math.floor(Math.abs(left) / 60)}:${String(Math.abs(left) % 60).padStart(2, "0")}`);
+    const overtime_s = track!.overtime_s(time_s);
+    const left_s = track!.secondsRemaining[sample.frame]!;
+    put(this.figure("clock"), overtime_s === null ? clock(left_s) : `+${clock(Math.max(left_s, time_s - overtime_s))}`);
     put(this.figure("said"), said);
   }
 

@@ -4,6 +4,8 @@ import type { Track } from "./track";
 export interface Clip {
   track: string;
   title: string;
+  /** Where the whole of it is watched, of what is a part. */
+  whole: string | null;
   moments: Moment[];
   /** Places of the players that are the viewer's own. */
   own: number[];

@@ -15,6 +15,7 @@ interface Inks {
   page: string;
 }
 const TRAIL_FRAMES = 24;
+const PAD = "#f2b71c";
 
 /** The field from above, drawn without WebGL: what is printed, and what is seen where there is nothing else. */
 export class TopView implements Picture {
@@ -103,12 +104,20 @@ export class TopView implements Picture {
 
   private drawPads(time_s: number): void {
     for (const [pad, [x, y, , isBig]] of this.track!.header.pads.entries()) {
-      const isThere = this.pads.wait_s(pad, time_s) === 0;
-      this.circle(x, y, isBig ? 150 : 70);
-      this.pen.fillStyle = isThere ? "#f2b71c" : "transparent";
+      const back = this.pads.back(pad, time_s);
+      const radius = isBig ? 150 : 70;
+      this.pen.fillStyle = PAD;
       this.pen.strokeStyle = this.inks.line;
       this.pen.lineWidth = 18;
-      this.pen.fill();
+      this.circle(x, y, radius);
+      if (back === 1) this.pen.fill();
+      this.pen.stroke();
+      if (back === 1 || !isBig) continue;
+      // So much of the ring is full.
+      this.pen.strokeStyle = PAD;
+      this.pen.lineWidth = 44;
+      this.pen.beginPath();
+      this.pen.arc(x, y, radius - 30, 0, 2 * Math.PI * back);
       this.pen.stroke();
     }
   }

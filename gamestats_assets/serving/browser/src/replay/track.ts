@@ -107,6 +107,14 @@ export class Track {
     return this.loaded === this.header.frames;
   }
 
+  /** Since when there is overtime: since the kick-off for which the clock had run out. */
+  overtime_s(time_s: number): number | null {
+    for (const [from_s, hit_s] of this.header.kickoffs) {
+      if (from_s > 1 && from_s <= time_s && this.secondsRemaining[this.frameAt(from_s)]! <= 0) return hit_s ?? from_s;
+    }
+    return null;
+  }
+
   /** The last frame that is not after a time. */
   frameAt(time_s: number): number {
     let [low, high] = [0, this.loaded - 1];

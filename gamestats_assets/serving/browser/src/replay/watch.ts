@@ -67,6 +67,7 @@ class Watch {
     delete this.root.dataset.drawn;
     this.say(this.data.texts.loading!);
     this.one<HTMLElement>("[data-clip-title]").textContent = clip.title;
+    if (clip.whole) this.one<HTMLAnchorElement>("[data-whole]").href = clip.whole;
     for (const [number, each] of [...this.root.querySelectorAll("[data-clip]")].entries()) {
       if (number === index) each.setAttribute("aria-current", "true");
       else each.removeAttribute("aria-current");

@@ -39,6 +39,10 @@ const DARK: Paints = {
 const SEEN_PX = 30;
 const MOST_ENLARGED = 2.6;
 const SLOW_MS = 42;
+/** The ground of a pad that was just taken, and of one that is about to be back. */
+const EMPTY = new Color("#5c676f");
+const FULL = new Color("#d9b34a");
+const PAD_STEPS = 16;
 
 /** The field in three dimensions. */
 export class World implements Picture {
@@ -139,7 +143,8 @@ class Stage {
   private readonly smallPads: InstancedMesh;
   private readonly bigPads: InstancedMesh;
   private readonly bases: InstancedMesh;
-  private readonly padIsThere: Int8Array;
+  private readonly padIsBack: Int8Array;
+  private readonly tint = new Color();
   private readonly matrix = new Matrix4();
   private readonly away = new Vector3();
   private heat = "";
@@ -171,13 +176,14 @@ class Stage {
     this.bodies = [new Mesh(ballShape(this.field.ball), new MeshLambertMaterial({ vertexColors: true, emissive: 0x303438 })), ...cars];
     this.pads = new Pads(track);
     const count = Math.max(1, pads.length);
-    this.bases = new InstancedMesh(new CylinderGeometry(1, 1, 8, 20), new MeshBasicMaterial({ color: 0x7d8b94 }), count);
+    this.bases = new InstancedMesh(new CylinderGeometry(1, 1, 8, 20), new MeshBasicMaterial(), count);
     this.smallPads = new InstancedMesh(new CylinderGeometry(44, 44, 22, 12), new MeshBasicMaterial({ color: 0xffd24a }), count);
     this.bigPads = new InstancedMesh(new SphereGeometry(82, 16, 12), new MeshLambertMaterial({ color: 0xffc21f, emissive: 0xa06a00 }), count);
-    this.padIsThere = new Int8Array(pads.length).fill(-1);
+    this.padIsBack = new Int8Array(pads.length).fill(-1);
     for (const [pad, [x, y, , isBig]] of pads.entries()) {
       const wide = isBig ? 125 : 62;
       this.bases.setMatrixAt(pad, this.matrix.makeScale(wide, 1, wide).setPosition(x, 4, y));
+      for (const mesh of [this.smallPads, this.bigPads]) mesh.setMatrixAt(pad, this.matrix.makeScale(0, 0, 0));
     }
     for (const each of [this.bases, this.smallPads, this.bigPads]) {
       each.frustumCulled = false;
@@ -218,17 +224,25 @@ class Stage {
     }
   }
 
+  /** A pad is there, or its ground shows how soon it will be. */
   private showPads(time_s: number): void {
-    for (const [pad, [x, y, , isBig]] of this.track.header.pads.entries()) {
-      const isThere = this.pads.wait_s(pad, time_s) > 0 ? 0 : 1;
-      if (isThere === this.padIsThere[pad]) continue;
-      this.padIsThere[pad] = isThere;
-      for (const [mesh, isOfThese] of [[this.bigPads, isBig], [this.smallPads, !isBig]] as const) {
-        const size = isThere && isOfThese ? 1 : 0;
-        mesh.setMatrixAt(pad, this.matrix.makeScale(size, size, size).setPosition(x, isBig ? 150 : 14, y));
-        mesh.instanceMatrix.needsUpdate = true;
-      }
+    const { pads } = this.track.header;
+    for (let pad = 0; pad < pads.length; pad++) {
+      const back = Math.floor(this.pads.back(pad, time_s) * PAD_STEPS);
+      if (back === this.padIsBack[pad]) continue;
+      const wasThere = this.padIsBack[pad] === PAD_STEPS;
+      this.padIsBack[pad] = back;
+      this.bases.setColorAt(pad, this.tint.lerpColors(EMPTY, FULL, back / PAD_STEPS));
+      this.bases.instanceColor!.needsUpdate = true;
+      if (wasThere !== (back === PAD_STEPS)) this.raisePad(pad, back === PAD_STEPS ? 1 : 0);
     }
+  }
+
+  private raisePad(pad: number, size: number): void {
+    const [x, y, , isBig] = this.track.header.pads[pad]!;
+    const mesh = isBig ? this.bigPads : this.smallPads;
+    mesh.setMatrixAt(pad, this.matrix.makeScale(size, size, size).setPosition(x, isBig ? 150 : 14, y));
+    mesh.instanceMatrix.needsUpdate = true;
   }
 
   private showFigures({ heat, hits, chosen }: Shown): void {
