@@ -16,7 +16,6 @@ from gamestats_assets.rocket_league.tables.replays import MISTAKES
 from gamestats_assets_tests.rocket_league.real_files import (
     COME_AND_GO,
     DROPSHOT,
-    LAN,
     PAIRS,
     derived,
     paths,
@@ -237,7 +236,7 @@ def test_mistakes_are_as_many_as_the_features_count(realdata: Path, name: str) -
     assert found.filter(pl.col("kind").is_in(MISTAKES)).height > 30
 
 
-@pytest.mark.parametrize("name", [*PAIRS, LAN, COME_AND_GO])
+@pytest.mark.parametrize("name", [*PAIRS, COME_AND_GO])
 def test_at_a_goal_the_ball_is_in_the_goal_and_moments_are_within_the_replay(realdata: Path, name: str) -> None:
     known = silver(realdata, name)
     found, last = known[t.ReplayMoments], known[t.ReplayFrames]["time_s"].max()

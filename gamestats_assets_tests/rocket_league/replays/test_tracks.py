@@ -28,7 +28,6 @@ from gamestats_assets_tests.rocket_league.real_files import (
     DUEL,
     LAN,
     PAIRS,
-    TOURNAMENT,
     Frames,
     paths,
     silver,
@@ -37,7 +36,7 @@ from gamestats_assets_tests.rocket_league.replays.opened import Opened, opened
 from gamestats_assets_tests.rocket_league.tracked import make
 
 DOUBLES, STANDARD = PAIRS
-REPLAYS = (*PAIRS, DUEL, LAN, COME_AND_GO, TOURNAMENT, DROPSHOT)
+REPLAYS = (*PAIRS, DUEL, LAN, COME_AND_GO, DROPSHOT)
 BALL = "the_ball"
 
 
@@ -150,7 +149,7 @@ def test_ball_cameras_are_those_that_the_library_reads(realdata: Path, name: str
     assert compared > 0.1 * found.header["frames"] * len(names)
 
 
-@pytest.mark.parametrize("name", [DOUBLES, TOURNAMENT])
+@pytest.mark.parametrize("name", PAIRS)
 def test_boost_pads_are_taken_and_back_as_the_library_reads_it(realdata: Path, name: str) -> None:
     found, told = track(realdata, name), read_by_library(realdata, name)
     places = {each["pad_id"]: (each["position"]["x"], each["position"]["y"]) for each in told["boost_pads"]}
