@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -279,6 +280,20 @@ def test_the_first_picture_is_there_while_the_rest_still_comes(browser: Browser,
             .find((each) => each.name.endsWith("/track")).responseEnd]"""
         )
         assert drawn_ms < came_ms - 300
+
+
+def test_of_a_track_that_is_cut_off_what_came_can_be_watched(browser: Browser, watched: Watched) -> None:
+    content = gzip.decompress(watched.frames[STANDARD][t.ReplayTracks].item(0, "track"))
+    with opened(browser, watched, watched.path()) as page:
+        page.route("**/track", lambda route: route.fulfill(body=content[: len(content) // 2]))
+        page.reload()
+        expect(page.get_by_text("The rest of the replay could not be loaded")).to_be_visible()
+        assert page.get_attribute("#replay", "data-drawn") == "some"
+        page.keyboard.press("ArrowRight")
+        assert state(page)["time"] == 5
+        page.unroute("**/track")
+        page.reload()
+        whole(page)
 
 
 def test_memory_is_as_much_when_it_was_watched_twice(browser: Browser, watched: Watched) -> None:

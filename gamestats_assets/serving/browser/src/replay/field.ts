@@ -109,7 +109,7 @@ export function drawField(pen: CanvasRenderingContext2D, field: Field, colours: 
   pen.restore();
 }
 
-export function path(pen: CanvasRenderingContext2D, corners: [number, number][]): void {
+function path(pen: CanvasRenderingContext2D, corners: [number, number][]): void {
   for (const [index, [x, y]] of corners.entries()) index ? pen.lineTo(x, y) : pen.moveTo(x, y);
   pen.closePath();
 }

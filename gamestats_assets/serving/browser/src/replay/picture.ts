@@ -36,7 +36,6 @@ export interface Picture {
   draw(shown: Shown): void;
   /** Where everything was drawn last; the ball first. */
   places(): Place[];
-  dispose(): void;
 }
 
 /** Whether the page is dark now. */

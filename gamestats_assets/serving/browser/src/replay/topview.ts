@@ -214,10 +214,6 @@ export class TopView implements Picture {
   places(): Place[] {
     return this.sample.body.map(([x, y, z, ...turn], number) => ({ isThere: this.sample.isThere[number] === 1, x: x!, y: y!, z: z!, turn }));
   }
-
-  dispose(): void {
-    this.track = null;
-  }
 }
 
 /** A car from above, its nose to the right. */

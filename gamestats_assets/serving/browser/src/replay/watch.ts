@@ -417,10 +417,6 @@ class Watch {
 
   /* ------------------------------------------------------------ what tests and extensions ask */
 
-  get time(): number {
-    return this.playback?.time ?? 0;
-  }
-
   get state() {
     const { playback, view, chosen, clip } = this;
     return {

@@ -123,11 +123,6 @@ export class World implements Picture {
       turn: [-quaternion.x, -quaternion.z, -quaternion.y, quaternion.w],
     }));
   }
-
-  dispose(): void {
-    this.stage?.dispose();
-    this.renderer.dispose();
-  }
 }
 
 /** Everything of one replay. */
