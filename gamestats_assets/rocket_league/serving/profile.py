@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import psycopg
 from fastapi import APIRouter, Depends, Request
-from psycopg import sql
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from starlette.responses import Response
 
@@ -221,30 +220,28 @@ async def user_stats(conn: Connection, asked: OfStats, scope: Scope) -> Made:
     if chosen.played and await are_published(conn, *STATS_TABLES):
         bound = {**chosen.bound, "stat": asked.stat, "from": asked.from_day, "to": asked.to_day}
         found = {row["stat_type"]: row for row in await rows_of(conn, _STATS, bound)}
+        times = [*{row["newest_at"] for row in found.values()}]
+        for row in await rows_of(conn, _NEWEST, {**bound, "times": times}):
+            if row["stat_type"] in found and row["time"] == found[row["stat_type"]]["newest_at"]:
+                found[row["stat_type"]]["newest"] = row["value"]
     lines = [_statistic(found[name]) for name in STATS if name in found]
     return {"data": {"of": chosen.told, "stats": lines}}
 
 
-_OWN_STATS = sql.SQL("""
+_STATS = """
+    SELECT stat_type, max(time) AS newest_at, avg(value) AS mean, count(*)::int AS matches,
+        avg(rank_percentile) AS rank_percentile
     FROM rocket_league.player_stats
     WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
         AND (%(stat)s::text IS NULL OR stat_type = %(stat)s) AND (%(from)s::date IS NULL OR time >= %(from)s)
         AND (%(to)s::date IS NULL OR time < %(to)s::date + 1)
-""")
-_STATS = sql.SQL("""
-    SELECT DISTINCT ON (stat_type) stat_type, s.value AS newest, newest_at, mean, matches, rank_percentile
-    FROM (
-        SELECT stat_type, max(time) AS newest_at, avg(value) AS mean, count(*)::int AS matches,
-            avg(rank_percentile) AS rank_percentile
-        {} GROUP BY 1
-    ) AS whole
-    JOIN LATERAL (
-        SELECT match_id, value FROM rocket_league.player_stats n
-        WHERE n.player_id = %(player)s AND n.stat_type = whole.stat_type AND n.time = whole.newest_at
-            AND n.playlist = %(playlist)s AND n.is_simulated = %(is_simulated)s
-    ) AS s ON true
-    ORDER BY stat_type, s.match_id DESC
-""").format(_OWN_STATS)
+    GROUP BY 1
+"""
+_NEWEST = """
+    SELECT stat_type, time, value FROM rocket_league.player_stats
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
+        AND time = ANY (%(times)s) ORDER BY time, match_id
+"""
 
 
 def _statistic(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -274,36 +274,53 @@ _PLAYERS = sql.SQL(
 async def _analysis(conn: Connection, match_id: str, player: str) -> list[dict[str, Any]]:
     if not await are_published(conn, Matches, PlayerStats, RankCohorts, RankPredictions):
         return []
-    bound = {"player": player, "match": match_id, "most": USUAL_MATCHES}
-    found = {row["stat_type"]: row for row in await rows_of(conn, _FEATURES, bound)}
-    return [_feature(found[name]) for name in STATS if name in found]
+    bound: dict[str, Any] = {"player": player, "match": match_id, "most": USUAL_MATCHES}
+    this = await rows_of(conn, _THIS, bound)
+    if not this:
+        return []
+    bound |= this[0]
+    # In statements of their own, so that PostgreSQL knows which months to read.
+    others = await rows_of(conn, _OTHERS, bound)
+    values = await rows_of(conn, _VALUES, bound)
+    times = [row["created_at"] for row in others] or [bound["created_at"]]
+    bound |= {"others": [row["match_id"] for row in others], "first": min(times), "last": max(times)}
+    usual = {row["stat_type"]: row for row in await rows_of(conn, _USUAL, bound)}
+    cohort = {row["stat_type"]: row for row in await rows_of(conn, _COHORT, bound)}
+    nothing = {"usual": None, "usual_spread": None, "usual_matches": 0, "cohort_mean": None, "cohort_players": None}
+    found = {row["stat_type"]: row for row in values}
+    return [
+        _feature({**nothing, **cohort.get(name, {}), **usual.get(name, {}), **found[name]})
+        for name in STATS
+        if name in found
+    ]
 
 
-_FEATURES = """
-    WITH this AS (
-        SELECT m.player_id, m.match_id, m.playlist, m.is_simulated, m.created_at, p.known_tier
-        FROM rocket_league.matches m
-        LEFT JOIN rocket_league.rank_predictions p
-            ON p.player_id = m.player_id AND p.playlist = m.playlist AND p.is_simulated = m.is_simulated
-        WHERE m.player_id = %(player)s AND m.match_id = %(match)s
-    ), others AS (
-        SELECT m.match_id, m.created_at
-        FROM rocket_league.matches m JOIN this t USING (player_id, playlist, is_simulated)
-        WHERE m.match_id <> t.match_id ORDER BY m.created_at DESC LIMIT %(most)s
-    ), usual AS (
-        SELECT stat_type, avg(value) AS usual, stddev_samp(value) AS usual_spread, count(*)::int AS usual_matches
-        FROM others o JOIN rocket_league.player_stats s
-            ON s.player_id = %(player)s AND s.time = o.created_at AND s.match_id = o.match_id
-        GROUP BY 1
-    )
-    SELECT s.stat_type, s.value, s.rank_percentile AS percentile, u.usual, u.usual_spread,
-        coalesce(u.usual_matches, 0) AS usual_matches, c.mean AS cohort_mean, c.players AS cohort_players
-    FROM this t
-    JOIN rocket_league.player_stats s ON s.player_id = t.player_id AND s.time = t.created_at AND s.match_id = t.match_id
-    LEFT JOIN usual u USING (stat_type)
-    LEFT JOIN rocket_league.rank_cohorts c
-        ON c.is_simulated = t.is_simulated AND c.playlist = t.playlist AND c.rank_tier = t.known_tier
-        AND c.feature = s.stat_type
+_THIS = """
+    SELECT m.playlist, m.is_simulated, m.created_at, p.known_tier
+    FROM rocket_league.matches m
+    LEFT JOIN rocket_league.rank_predictions p
+        ON p.player_id = m.player_id AND p.playlist = m.playlist AND p.is_simulated = m.is_simulated
+    WHERE m.player_id = %(player)s AND m.match_id = %(match)s
+"""
+_OTHERS = """
+    SELECT match_id, created_at FROM rocket_league.matches
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
+        AND match_id <> %(match)s
+    ORDER BY created_at DESC LIMIT %(most)s
+"""
+_VALUES = """
+    SELECT stat_type, value, rank_percentile AS percentile FROM rocket_league.player_stats
+    WHERE player_id = %(player)s AND time = %(created_at)s AND match_id = %(match)s
+"""
+_USUAL = """
+    SELECT stat_type, avg(value) AS usual, stddev_samp(value) AS usual_spread, count(*)::int AS usual_matches
+    FROM rocket_league.player_stats
+    WHERE player_id = %(player)s AND time BETWEEN %(first)s AND %(last)s AND match_id = ANY (%(others)s)
+    GROUP BY 1
+"""
+_COHORT = """
+    SELECT feature AS stat_type, mean AS cohort_mean, players AS cohort_players FROM rocket_league.rank_cohorts
+    WHERE is_simulated = %(is_simulated)s AND playlist = %(playlist)s AND rank_tier = %(known_tier)s
 """
 
 

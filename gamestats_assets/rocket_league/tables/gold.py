@@ -29,7 +29,6 @@ STATES = ("measured", "refused")
 MODEL_STATES = ("served", "superseded", "refused")
 
 _WHOLE: dict[str, Any] = {"layer": "gold", "published": True}
-_OF_MATCH: dict[str, Any] = {**BY_PLAYER, "guarded_by": ("player_id", "match_id")}
 
 
 def _skill(*, primary_key: bool = False) -> dy.String:
@@ -346,7 +345,10 @@ class Matches(
     _OfPlayer,
     key="rocket_league/matches",
     subject="players",
-    **{**_OF_MATCH, "indexes": (("player_id", "created_at"), ("ballchasing_id",), ("match_id",))},
+    **{
+        **BY_PLAYER,
+        "indexes": (("player_id", "created_at"), ("player_id", "playlist", "created_at"), ("ballchasing_id",)),
+    },
 ):
     """Matches of tracked players, one row per player and match."""
 
