@@ -51,7 +51,7 @@ def work(
         worker = Worker(
             stores.postgres_url,
             [kind for kind in KINDS if kind.is_slow or not slow],
-            lambda: workshop_of(stores, stack),
+            lambda: _opened(stores, stack),
             idle_s=idle_s,
             log=_log,
             helper=None if once else lambda: subprocess.Popen([*_COMMAND, "--once", "--slow"]),
@@ -73,6 +73,17 @@ def _take_leave_of_children() -> None:
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+
+
+def _opened(stores: Stores, stack: ExitStack) -> Workshop:
+    """The workshop; what reads replays is loaded meanwhile, by the process that reads them."""
+    from threading import Thread
+
+    from gamestats_assets.lakehouse.worker import guarded, load
+
+    reader = (stores.read_limits.decoding, load, "gamestats_assets.rocket_league.uploading")
+    Thread(target=guarded, args=reader, daemon=True).start()
+    return workshop_of(stores, stack)
 
 
 def workshop_of(stores: Stores, stack: ExitStack) -> Workshop:

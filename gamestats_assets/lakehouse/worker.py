@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -264,6 +265,11 @@ def _address_space() -> int:
     """Bytes of addresses that this process has."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def load(module: str) -> None:
+    """Load a module, for tasks to come."""
+    import_module(module)
 
 
 def guarded(limits: TaskLimits, function: Callable[..., Any], *arguments: Any) -> Any:
