@@ -130,12 +130,16 @@ _RANKS = """
     GROUP BY start ORDER BY start
 """
 _MEANS = """
-    SELECT stat_type, date_trunc(%(every)s, time)::date AS start, avg(value) AS value, count(*) AS matches,
-        sum(value * value) AS squares, sum(value) AS total
-    FROM rocket_league.player_stats
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
-        AND stat_type = ANY(%(types)s)
-    GROUP BY stat_type, start ORDER BY stat_type, start
+    SELECT named.stat_type, spans.* FROM unnest(%(types)s::text[]) AS named (stat_type)
+    -- One after another, as then the index of the statistic is read.
+    CROSS JOIN LATERAL (
+        SELECT date_trunc(%(every)s, time)::date AS start, avg(value) AS value, count(*) AS matches,
+            sum(value * value) AS squares, sum(value) AS total
+        FROM rocket_league.player_stats
+        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+            AND stat_type = named.stat_type
+        GROUP BY start
+    ) AS spans ORDER BY stat_type, start
 """
 _WITHIN = """
     SELECT c.feature, c.within_spread FROM rocket_league.rank_cohorts c
