@@ -49,6 +49,8 @@ async def log_session(
         told = _session(given)
         await run_in_threadpool(training.log_session, request, own, told)
     except ProblemError as wrong:
+        if wrong.status not in (409, 422):
+            raise
         return await pages.training_page(request, person, asked, _named(wrong), given)
     return back(next or f"{HOME}/training", "logged")
 

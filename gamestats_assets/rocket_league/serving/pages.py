@@ -16,12 +16,13 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ranks import playlists as ranked_playlists
-from gamestats_assets.rocket_league.serving import analytics, replays, standings, training
+from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.serving.uploads import uploads_of
 from gamestats_assets.rocket_league.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.tables import TrainingPacks, Users
 from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
 from gamestats_assets.rocket_league.training_packs import CATEGORIES
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import are_published, rows_of
@@ -40,6 +41,7 @@ SECTIONS = (
     (f"{HOME}/training", "training"),
     (f"{HOME}/compare", "compare"),
     (f"{HOME}/clips", "clips"),
+    (f"{HOME}/coach", "coach"),
     (f"{HOME}/settings", "settings"),
 )
 TABLES = (*standings.TABLES, TrainingPacks, Users)
@@ -72,6 +74,10 @@ async def page(
         make: gives what is the page's own; it is not asked about somebody without an account, whom the page tells how
             to begin.
     """
+
+    if asked.player is None and not person.players.get(GAME):
+        # How far such a person is was entered, and nothing tells when that changes.
+        holds = "never"
 
     async def values(conn: Connection, scope: Scope) -> dict[str, Any]:
         found = await seen(conn, scope)
@@ -338,3 +344,34 @@ async def replay_list(request: Request, person: SignedIn) -> Response:
         return {**values, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
 
     return await page(request, person, "rocket_league/replays.html", asked, make, holds="never")
+
+
+class OfClips(OfReplays):
+    """Moments of a kind."""
+
+    kind: replay.Kind = "conceded"
+
+
+@router.get("/clips")
+async def clips(request: Request, person: SignedIn) -> Response:
+    """The player's moments of a kind over all matches that can be watched, as a list that can be played."""
+    asked = ask(OfClips, request, only_known=False)
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        given = asked.model_dump(exclude_none=True)
+        told = await replays.clips(conn, asked_of(replays.NewestClips, {**given, "player": scope.player}), scope)
+        has_moments = await are_published(conn, *replays.CLIP_TABLES)
+        counted = await rows_of(conn, _KINDS, [scope.player]) if has_moments else []
+        return {
+            "kinds": (*MISTAKES, *(kind for kind in KINDS_OF_MOMENT if kind not in MISTAKES)),
+            "kind": asked.kind,
+            "counts": {row["kind"]: row["moments"] for row in counted},
+            "clips": told["data"]["clips"],
+            "next": told["data"]["next"],
+            "asked_for": asked,
+        }
+
+    return await page(request, person, "rocket_league/clips.html", asked, make, tables=replays.CLIP_TABLES)
+
+
+_KINDS = "SELECT kind, count(*) AS moments FROM rocket_league.replay_moments WHERE player_id = %s GROUP BY kind"

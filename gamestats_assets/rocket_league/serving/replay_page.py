@@ -194,18 +194,18 @@ def timeline(
 
     def link(at: float) -> str | None:
         # A moment before, so that it is seen how it came about.
-        return f"{watch}?t={max(0.0, at - 3):.1f}" if watch else None
+        return f"{watch}#t={max(0.0, at - 3):.1f}" if watch else None
 
     def name(place: int | None) -> str:
         return players[place]["player_name"] if place is not None else say("replay.somebody")
 
     def mark(row: Row, kind: str) -> Mark:
-        said = f"{span(row['time_s'])} {say('moment.' + row['kind'], player=name(row['player']))}"
+        said = f"{span(row['time_s'])} {say('happened.' + row['kind'], player=name(row['player']))}"
         return Mark(row["time_s"], kind, said, link(row["time_s"]), row["end_s"])
 
     found = [
         (
-            say(f"moment.{kind}s"),
+            say(f"happened.{kind}s"),
             [mark(row, row["team"] or "mistake") for row in moments if row["kind"] == kind],
         )
         for kind in _EVENTS
@@ -214,19 +214,19 @@ def timeline(
         return found
     mistakes = [row for row in moments if row["kind"] in MISTAKES and row["is_own"]]
     starved = [mark(row, "starved") for row in mistakes if row["end_s"] is not None]
-    found.append((say("moment.mistakes"), [mark(row, "mistake") for row in mistakes if row["end_s"] is None]))
+    found.append((say("happened.mistakes"), [mark(row, "mistake") for row in mistakes if row["end_s"] is None]))
     pads = [
-        Mark(taken, "pad big" if header["pads"][pad][3] else "pad", f"{span(taken)} {say('moment.pad')}", None)
+        Mark(taken, "pad big" if header["pads"][pad][3] else "pad", f"{span(taken)} {say('happened.pad')}", None)
         for pad, taken, _, player in (header or {}).get("pad_events", ())
         if player == own and header
     ]
     if pads or starved:
-        found.append((say("moment.boost"), [*pads, *starved]))
+        found.append((say("happened.boost"), [*pads, *starved]))
     stints = [
-        Mark(start, _ROLES[role], f"{span(start)} {say('moment.' + _ROLES[role])}", link(start + 3), end)
+        Mark(start, _ROLES[role], f"{span(start)} {say('happened.' + _ROLES[role])}", link(start + 3), end)
         for player, role, start, end in (header or {}).get("stints", ())
         if player == own and role in _ROLES
     ]
     # Of stints there are many: a link for each would be one to every second.
     plain = [each._replace(href=None) for each in stints]
-    return [*found, (say("moment.rotation"), plain)] if stints else found
+    return [*found, (say("happened.rotation"), plain)] if stints else found

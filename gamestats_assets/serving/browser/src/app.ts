@@ -14,7 +14,10 @@ function enliven(): void {
 }
 
 document.addEventListener("htmx:after:swap", enliven);
-document.addEventListener("htmx:before:request", () => waiting(true));
+document.addEventListener("htmx:before:request", ({ target }) => {
+  // What is asked again and again is waited for by nobody.
+  if (!(target as Element).closest("[data-quiet]")) waiting(true);
+});
 document.addEventListener("htmx:finally:request", () => waiting(false));
 document.addEventListener("change", ({ target }) => {
   (target as Element).closest<HTMLFormElement>("form[data-submit-on-change]")?.requestSubmit();

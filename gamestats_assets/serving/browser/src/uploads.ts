@@ -5,6 +5,7 @@ type Entry = FileSystemEntry & Partial<FileSystemDirectoryEntry> & Partial<FileS
 const AT_ONCE = 2;
 const waitingFor: (() => Promise<void>)[] = [];
 let running = 0;
+let asked = 0;
 
 /** Files that are dropped anywhere on the page, or chosen in its form, are sent one by one, with the progress of each. */
 export function takeUploads(): void {
@@ -12,6 +13,7 @@ export function takeUploads(): void {
   const form = document.querySelector<HTMLFormElement>("form[data-uploads]");
   if (!form || form.dataset.ready) return;
   form.dataset.ready = "true";
+  if (!document.querySelector("#uploads ul")) void tell(form.dataset.list!);
   const input = form.querySelector<HTMLInputElement>("input[type=file]")!;
   input.addEventListener("change", () => {
     for (const file of input.files ?? []) queue(form, file);
@@ -29,7 +31,7 @@ async function refresh(): Promise<void> {
   const content = document.getElementById("content");
   // Whoever fills in a form goes on with it.
   if (!content || content.contains(document.activeElement)) return;
-  await htmx.ajax("GET", location.pathname + location.search, { target: "#content", select: "#content", swap: "outerHTML" });
+  await htmx.ajax("GET", location.pathname + location.search, { source: "#sending", target: "#content", select: "#content", swap: "outerHTML" });
 }
 
 let over = 0;
@@ -109,10 +111,9 @@ async function send(to: HTMLFormElement, file: File, line: HTMLElement, bar: HTM
     const { status, answer, refused, wait } = await post(to, file, (share) => (bar.value = share));
     if (status === 202 || status === 200) {
       line.remove();
-      for (const each of refused) tell(each.file_name, each.detail);
+      for (const each of refused) refuse(each.file_name, each.detail);
       document.getElementById("sending")!.hidden = !document.querySelector("#sending li");
-      // From here on the server tells what becomes of it.
-      await htmx.ajax("GET", texts.list!, { target: "#uploads", swap: "outerHTML" });
+      await tell(texts.list!);
       return;
     }
     if (status === 429 && tries < 5) {
@@ -121,14 +122,25 @@ async function send(to: HTMLFormElement, file: File, line: HTMLElement, bar: HTM
       continue;
     }
     bar.remove();
-    said.textContent = answer || texts.failed!;
+    said.textContent = answer.replace(`${file.name}: `, "") || texts.failed!;
     line.classList.add("error");
     return;
   }
 }
 
+/** From here on the server tells what becomes of uploads, and asks to be asked again while anything is being done. */
+async function tell(address: string): Promise<void> {
+  const mine = ++asked;
+  const response = await fetch(address, { headers: { Accept: "text/html" } });
+  const place = document.getElementById("uploads");
+  // What was asked later knows more.
+  if (!response.ok || !place || mine !== asked) return;
+  place.outerHTML = await response.text();
+  htmx.process(document.getElementById("uploads")!);
+}
+
 /** Of a zip some files may be refused, and the others taken. */
-function tell(name: string, why: string): void {
+function refuse(name: string, why: string): void {
   const line = Object.assign(document.createElement("li"), { className: "error" });
   const bold = document.createElement("bdi");
   bold.textContent = name;

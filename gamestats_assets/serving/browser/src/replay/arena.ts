@@ -61,10 +61,7 @@ export class Arena {
     this.floor = new Mesh(this.floorShape(), new MeshBasicMaterial({ map: this.texture, side: DoubleSide }));
     this.walls = new Shell(field);
     if (field.hasWalls) raise(this.walls, field);
-    this.wires = wires(field).map(({ points, inwards }) => ({
-      lines: new LineSegments(lines(points), this.ink),
-      inwards,
-    }));
+    this.wires = wires(field).map(({ points, inwards }) => ({ lines: new LineSegments(lines(points), this.ink), inwards }));
     this.ground = new Mesh(disc(26_000), new MeshBasicMaterial({ vertexColors: true }));
     this.ground.position.y = -40;
     this.group.add(this.ground, this.floor, this.walls.mesh, ...this.wires.map(({ lines }) => lines));
@@ -77,22 +74,14 @@ export class Arena {
   /** Hides the lines of walls that are looked through from outside. */
   lookFrom(x: number, y: number): void {
     for (const { lines, inwards } of this.wires) {
-      if (inwards)
-        lines.visible = (x - inwards.at[0]) * inwards.normal[0] + (y - inwards.at[1]) * inwards.normal[1] > 0;
+      if (inwards) lines.visible = (x - inwards.at[0]) * inwards.normal[0] + (y - inwards.at[1]) * inwards.normal[1] > 0;
     }
   }
 
   paint(paints: Paints): void {
     const canvas = this.texture.image;
     const pen = canvas.getContext("2d")!;
-    pen.setTransform(
-      canvas.width / 2 / this.field.wide,
-      0,
-      0,
-      canvas.height / 2 / this.length,
-      canvas.width / 2,
-      canvas.height / 2,
-    );
+    pen.setTransform(canvas.width / 2 / this.field.wide, 0, 0, canvas.height / 2 / this.length, canvas.width / 2, canvas.height / 2);
     drawField(pen, this.field, paints, true);
     this.texture.needsUpdate = true;
     this.walls.paint(paints);
@@ -113,12 +102,7 @@ export class Arena {
       const { wide, deep } = field.goal;
       for (const side of [-1, 1]) {
         const [near, far] = [side * (field.long - BEND), side * (field.long + deep)];
-        shapes.push([
-          [-wide, near],
-          [wide, near],
-          [wide, far],
-          [-wide, far],
-        ]);
+        shapes.push([[-wide, near], [wide, near], [wide, far], [-wide, far]]);
       }
     }
     const positions: number[] = [];
@@ -176,12 +160,7 @@ class Shell {
     for (let axis = 0; axis < 3; axis++) {
       const [u, v] = [(axis + 1) % 3, (axis + 2) % 3];
       for (const end of [low, high]) {
-        const corners = [
-          [low, low],
-          [high, low],
-          [high, high],
-          [low, high],
-        ].map(([one, other]) => {
+        const corners = [[low, low], [high, low], [high, high], [low, high]].map(([one, other]) => {
           const corner: Point = [0, 0, 0];
           corner[axis] = end[axis]!;
           corner[u] = one![u]!;
@@ -202,11 +181,7 @@ class Shell {
       geometry.setAttribute("color", new BufferAttribute(new Float32Array(this.positions.length), 3));
     }
     const colours = geometry.getAttribute("color");
-    const [wall, sky, floor] = [paints.wall, paints.sky, paints.floor].map((each) => new Color(each)) as [
-      Color,
-      Color,
-      Color,
-    ];
+    const [wall, sky, floor] = [paints.wall, paints.sky, paints.floor].map((each) => new Color(each)) as [Color, Color, Color];
     const teams = [new Color(paints.blue), new Color(paints.orange)];
     const colour = new Color();
     for (let index = 0; index < colours.count; index++) {
@@ -246,10 +221,7 @@ function raise(shell: Shell, field: Field): void {
     for (let side = 0; side < low.length; side++) {
       const next = (side + 1) % low.length;
       const [a, b, c, d] = [low[side]!, low[next]!, high[next]!, high[side]!];
-      const isBack =
-        Math.abs(a[1]) === Math.abs(b[1]) &&
-        Math.sign(a[1]) === Math.sign(b[1]) &&
-        Math.abs(a[1]) > field.long - BEND - 1;
+      const isBack = Math.abs(a[1]) === Math.abs(b[1]) && Math.sign(a[1]) === Math.sign(b[1]) && Math.abs(a[1]) > field.long - BEND - 1;
       if (!isBack) shell.face([a, b, c, d], middle);
       else for (const face of aroundGoal([a, b, c, d], goal)) shell.face(face, middle);
     }
@@ -258,34 +230,10 @@ function raise(shell: Shell, field: Field): void {
     const [line, back] = [side * field.long, side * (field.long + goal.deep)];
     const inside: Point = [0, (line + back) / 2, goal.high / 2];
     const [w, h] = [goal.wide, goal.high];
-    shell.face(
-      [
-        [-w, back, 0],
-        [w, back, 0],
-        [w, back, h],
-        [-w, back, h],
-      ],
-      inside,
-    );
-    shell.face(
-      [
-        [-w, line, h],
-        [w, line, h],
-        [w, back, h],
-        [-w, back, h],
-      ],
-      inside,
-    );
+    shell.face([[-w, back, 0], [w, back, 0], [w, back, h], [-w, back, h]], inside);
+    shell.face([[-w, line, h], [w, line, h], [w, back, h], [-w, back, h]], inside);
     for (const x of [-w, w]) {
-      shell.face(
-        [
-          [x, line, 0],
-          [x, back, 0],
-          [x, back, h],
-          [x, line, h],
-        ],
-        inside,
-      );
+      shell.face([[x, line, 0], [x, back, 0], [x, back, h], [x, line, h]], inside);
       // Where the bend ends beside the mouth.
       const bend = profile(field.high).slice(0, BEND_STEPS + 1);
       const cut = bend.map(([inset, z]): Point => [x, side * (field.long - inset), z]);
@@ -318,18 +266,7 @@ function aroundGoal(face: [Point, Point, Point, Point], goal: { wide: number; hi
 function wires(field: Field): Wire[] {
   if (!field.hasWalls) {
     const edge = outline(field);
-    return [
-      {
-        inwards: null,
-        points: edge.flatMap(
-          ([x, y], index) =>
-            [
-              [x, y, 6],
-              [...edge[(index + 1) % edge.length]!, 6],
-            ] as Point[],
-        ),
-      },
-    ];
+    return [{ inwards: null, points: edge.flatMap(([x, y], index) => [[x, y, 6], [...edge[(index + 1) % edge.length]!, 6]] as Point[]) }];
   }
   const goal = field.goal!;
   const levels = [BEND, 2 * BEND, 4 * BEND, 6 * BEND].map((z): [number, number] => [OFF, z]);
@@ -361,8 +298,7 @@ function wires(field: Field): Wire[] {
 function net(points: Point[], field: Field, side: number): void {
   const { wide, high, deep } = field.goal!;
   const [near, back] = [side * field.long, side * (field.long + deep - OFF)];
-  for (let x = -wide + 150; x < wide; x += 150)
-    points.push([x, back, 0], [x, back, high], [x, near, high - OFF], [x, back, high - OFF]);
+  for (let x = -wide + 150; x < wide; x += 150) points.push([x, back, 0], [x, back, high], [x, near, high - OFF], [x, back, high - OFF]);
   for (let z = 130; z < high; z += 130) {
     points.push([-wide, back, z], [wide, back, z]);
     for (const x of [-wide + OFF, wide - OFF]) points.push([x, near, z], [x, back, z]);

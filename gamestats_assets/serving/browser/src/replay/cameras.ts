@@ -4,6 +4,9 @@ import type { Field } from "./field";
 import type { Sample, Track } from "./track";
 import type { View } from "./views";
 
+
+
+
 /** A camera's settings as the game has them from the start. */
 const USUAL = { fov_deg: 110, height_uu: 100, pitch_deg: -3, distance_uu: 270, stiffness: 0.5 };
 /** The field of view is told across a screen of this shape. */
@@ -31,7 +34,7 @@ export class Cameras {
     onMoved: () => void,
   ) {
     this.controls = new OrbitControls(camera, canvas);
-    this.controls.rotateSpeed = 0.6;
+    this.controls.enablePan = true;
     this.controls.maxDistance = 20_000;
     this.controls.minDistance = 350;
     this.controls.maxPolarAngle = MathUtils.degToRad(88);
@@ -39,9 +42,7 @@ export class Cameras {
     // The page still scrolls under a finger; two fingers come nearer.
     canvas.style.touchAction = "pan-y";
     // The wheel scrolls the page until the picture was chosen.
-    canvas.addEventListener("wheel", () => (this.controls.enableZoom = canvas.ownerDocument.activeElement === canvas), {
-      capture: true,
-    });
+    canvas.addEventListener("wheel", () => (this.controls.enableZoom = canvas.ownerDocument.activeElement === canvas), { capture: true });
   }
 
   dispose(): void {
@@ -128,11 +129,7 @@ export class Cameras {
     this.heading += share * by;
     this.rise += share * (rise - this.rise);
     const pitch = this.rise + MathUtils.degToRad(set.pitch_deg);
-    this.way.set(
-      Math.cos(this.heading) * Math.cos(this.rise),
-      Math.sin(this.rise),
-      Math.sin(this.heading) * Math.cos(this.rise),
-    );
+    this.way.set(Math.cos(this.heading) * Math.cos(this.rise), Math.sin(this.rise), Math.sin(this.heading) * Math.cos(this.rise));
     this.aim.copy(this.car);
     this.aim.y += set.height_uu;
     this.camera.position.copy(this.aim).addScaledVector(this.way, -set.distance_uu);
@@ -146,11 +143,7 @@ export class Cameras {
     const { wide, long, high, goal } = this.field;
     const isInMouth = goal && Math.abs(at.x) < goal.wide - 40 && at.y < goal.high - 30;
     const end = isInMouth ? long + goal.deep - 60 : long - 40;
-    at.set(
-      MathUtils.clamp(at.x, -wide + 40, wide - 40),
-      MathUtils.clamp(at.y, 40, high - 40),
-      MathUtils.clamp(at.z, -end, end),
-    );
+    at.set(MathUtils.clamp(at.x, -wide + 40, wide - 40), MathUtils.clamp(at.y, 40, high - 40), MathUtils.clamp(at.z, -end, end));
   }
 
   private lens(fov_deg: number): void {

@@ -42,27 +42,11 @@ export function fieldOf(track: Track): Field {
 export function outline(field: Field, inset = 0): [number, number][] {
   const [wide, long] = [field.wide - inset, field.long - inset];
   if (field.shape === "hexagon") {
-    return [
-      [wide, 0],
-      [wide / 2, long],
-      [-wide / 2, long],
-      [-wide, 0],
-      [-wide / 2, -long],
-      [wide / 2, -long],
-    ];
+    return [[wide, 0], [wide / 2, long], [-wide / 2, long], [-wide, 0], [-wide / 2, -long], [wide / 2, -long]];
   }
   const corner = field.corner - inset * Math.SQRT2;
   const [x, y] = [corner - long, corner - wide];
-  return [
-    [wide, -y],
-    [wide, y],
-    [x, long],
-    [-x, long],
-    [-wide, y],
-    [-wide, -y],
-    [-x, -long],
-    [x, -long],
-  ];
+  return [[wide, -y], [wide, y], [x, long], [-x, long], [-wide, y], [-wide, -y], [-x, -long], [x, -long]];
 }
 
 export interface Colours {
@@ -88,10 +72,7 @@ export function drawField(pen: CanvasRenderingContext2D, field: Field, colours: 
   pen.fillRect(-wide, -long - depth, 2 * wide, 2 * (long + depth));
   pen.fillStyle = colours.stripe;
   for (let band = -long; band < long; band += long / 5) pen.fillRect(-wide, band, 2 * wide, long / 10);
-  for (const [side, colour] of [
-    [-1, colours.blue],
-    [1, colours.orange],
-  ] as const) {
+  for (const [side, colour] of [[-1, colours.blue], [1, colours.orange]] as const) {
     const tint = pen.createLinearGradient(0, side * (long + depth), 0, 0);
     tint.addColorStop(0, colour);
     tint.addColorStop(1, "transparent");

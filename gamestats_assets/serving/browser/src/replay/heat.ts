@@ -45,12 +45,7 @@ export function heatOf(track: Track, field: Field, number: number, kind: Heat): 
 
 /** From nothing over violet and red to yellow: lighter is more, for every eye. */
 function shade(share: number): [number, number, number, number] {
-  const stops = [
-    [70, 20, 120],
-    [190, 40, 110],
-    [250, 120, 60],
-    [255, 235, 130],
-  ] as const;
+  const stops = [[70, 20, 120], [190, 40, 110], [250, 120, 60], [255, 235, 130]] as const;
   const at = share * (stops.length - 1);
   const low = stops[Math.floor(at)]!;
   const high = stops[Math.ceil(at)]!;

@@ -55,12 +55,7 @@ export class Labels {
       this.place.set(body[0]!, body[2]! + ABOVE_UU * scale[number]!, body[1]!).project(camera);
       const { x, y, z } = this.place;
       // Nobody needs his own name over the car that is followed.
-      const isSeen =
-        sample.isThere[number] === 1 &&
-        z < 1 &&
-        Math.abs(x) < 1.1 &&
-        Math.abs(y) < 1.1 &&
-        !(shown.view === "follow" && number === Math.max(1, shown.chosen));
+      const isSeen = sample.isThere[number] === 1 && z < 1 && Math.abs(x) < 1.1 && Math.abs(y) < 1.1 && !(shown.view === "follow" && number === Math.max(1, shown.chosen));
       label.isSeen = isSeen;
       label.root.hidden = !isSeen;
       if (!isSeen) continue;

@@ -24,13 +24,11 @@ export class Panel {
     this.figures = new Map(found.map((each) => [each.dataset.figure!, each]));
   }
 
-  /** `own`: places of the viewer's own players. */
-  open(track: Track, own: number[]): void {
+  open(track: Track): void {
     this.track = track;
     this.sample = new Sample(track.bodies.length);
     this.rows = track.header.players.map(({ name, team }, index) => {
       const button = Object.assign(document.createElement("button"), { type: "button", className: `player ${team}` });
-      button.classList.toggle("own", own.includes(index));
       const who = Object.assign(document.createElement("bdi"), { textContent: name, className: "who" });
       const sign = Object.assign(document.createElement("span"), { textContent: SIGNS[team], className: "sign" });
       sign.setAttribute("aria-label", this.texts[team]!);
@@ -78,10 +76,7 @@ export class Panel {
     for (const [at, team, player] of track!.header.goals) {
       if (at > time_s) continue;
       scores[team === "blue" ? "blue" : "orange"] += 1;
-      if (time_s - at < 3)
-        said = [this.texts.goal, player === null ? undefined : track!.header.players[player]?.name]
-          .filter(Boolean)
-          .join(": ");
+      if (time_s - at < 3) said = [this.texts.goal, player === null ? undefined : track!.header.players[player]?.name].filter(Boolean).join(": ");
     }
     put(this.figure("blue"), String(scores.blue));
     put(this.figure("orange"), String(scores.orange));

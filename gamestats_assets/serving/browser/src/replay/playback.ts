@@ -52,10 +52,7 @@ export class Playback {
   }
 
   get last(): number {
-    return Math.min(
-      this.clip.to_s ?? Infinity,
-      this.track.isWhole ? this.track.loaded_s : this.track.header.duration_s,
-    );
+    return Math.min(this.clip.to_s ?? Infinity, this.track.isWhole ? this.track.loaded_s : this.track.header.duration_s);
   }
 
   get isOver(): boolean {

@@ -81,11 +81,7 @@ export class Timeline {
     this.marks.replaceChildren(
       ...this.visible.map((moment) => {
         const { lane, sign, group } = KINDS[moment.kind]!;
-        const button = Object.assign(document.createElement("button"), {
-          type: "button",
-          textContent: sign,
-          tabIndex: -1,
-        });
+        const button = Object.assign(document.createElement("button"), { type: "button", textContent: sign, tabIndex: -1 });
         button.className = `${group} ${moment.team ?? ""} lane-${lanes.indexOf(lane)}`;
         button.style.insetInlineStart = `${((100 * (moment.time_s - playback.first)) / span).toFixed(3)}%`;
         button.title = `${clock(moment.time_s)} ${this.say(moment.kind, moment)}`;
@@ -103,8 +99,7 @@ export class Timeline {
     if (!this.playback) return;
     const now = this.playback.time + LEAD_S;
     const times = this.visible.map(({ time_s }) => time_s);
-    const next =
-      way > 0 ? times.find((time) => time > now + NEAR_S / 2) : times.findLast((time) => time < now - NEAR_S);
+    const next = way > 0 ? times.find((time) => time > now + NEAR_S / 2) : times.findLast((time) => time < now - NEAR_S);
     if (next !== undefined) this.seek(Math.max(this.playback.first, next - LEAD_S));
     else if (way < 0) this.seek(this.playback.first);
   }
@@ -121,9 +116,7 @@ export class Timeline {
       this.slider.setAttribute("aria-valuetext", text);
     }
     const span = playback.last - playback.first || 1;
-    const has = playback.track.isWhole
-      ? 1
-      : Math.min(1, Math.max(0, (playback.track.loaded_s - playback.first) / span));
+    const has = playback.track.isWhole ? 1 : Math.min(1, Math.max(0, (playback.track.loaded_s - playback.first) / span));
     this.loaded.style.transform = `scaleX(${has})`;
   }
 }

@@ -4,24 +4,10 @@ import { isDark, type Picture, type Place, type Shown } from "./picture";
 import { Sample, type Track } from "./track";
 
 const LIGHT: Colours & Inks = {
-  floor: "#dfe9e3",
-  stripe: "#d6e2db",
-  line: "#7d938a",
-  blue: "#8dbcf2",
-  orange: "#f7b877",
-  ink: "#14181c",
-  halo: "#ffffff",
-  page: "#f1f2ef",
+  floor: "#dfe9e3", stripe: "#d6e2db", line: "#7d938a", blue: "#8dbcf2", orange: "#f7b877", ink: "#14181c", halo: "#ffffff", page: "#f1f2ef",
 };
 const DARK: Colours & Inks = {
-  floor: "#26332d",
-  stripe: "#2b3932",
-  line: "#8ea79b",
-  blue: "#1d4c85",
-  orange: "#8a4a12",
-  ink: "#eef1f4",
-  halo: "#0d1115",
-  page: "#20252b",
+  floor: "#26332d", stripe: "#2b3932", line: "#8ea79b", blue: "#1d4c85", orange: "#8a4a12", ink: "#eef1f4", halo: "#0d1115", page: "#20252b",
 };
 interface Inks {
   ink: string;
@@ -104,8 +90,7 @@ export class TopView implements Picture {
     this.drawPads(shown.time);
     if (shown.hits) this.drawHits(shown.chosen);
     if (shown.trails) for (let number = 0; number < sample.body.length; number++) this.drawTrail(number);
-    for (let number = sample.body.length - 1; number >= 0; number--)
-      if (sample.isThere[number]) this.drawBody(number, shown);
+    for (let number = sample.body.length - 1; number >= 0; number--) if (sample.isThere[number]) this.drawBody(number, shown);
   }
 
   private drawHeat({ heat, chosen }: Shown): void {
@@ -169,15 +154,7 @@ export class TopView implements Picture {
 
   private drawBody(number: number, shown: Shown): void {
     const { pen, sample, inks } = this;
-    const [x, y, z, qx, qy, qz, qw] = sample.body[number] as unknown as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const [x, y, z, qx, qy, qz, qw] = sample.body[number] as unknown as [number, number, number, number, number, number, number];
     const rise = 1 + 0.6 * Math.min(1, z / this.field.high);
     // Small fields still show who is who.
     const unit = Math.max(1, 10 / (118 * this.scale)) * rise;
@@ -235,23 +212,9 @@ export class TopView implements Picture {
   }
 
   places(): Place[] {
-    return this.sample.body.map(([x, y, z, ...turn], number) => ({
-      isThere: this.sample.isThere[number] === 1,
-      x: x!,
-      y: y!,
-      z: z!,
-      turn,
-    }));
+    return this.sample.body.map(([x, y, z, ...turn], number) => ({ isThere: this.sample.isThere[number] === 1, x: x!, y: y!, z: z!, turn }));
   }
 }
 
 /** A car from above, its nose to the right. */
-const CAR: [number, number][] = [
-  [74, 0],
-  [48, 38],
-  [-52, 42],
-  [-60, 30],
-  [-60, -30],
-  [-52, -42],
-  [48, -38],
-];
+const CAR: [number, number][] = [[74, 0], [48, 38], [-52, 42], [-60, 30], [-60, -30], [-52, -42], [48, -38]];

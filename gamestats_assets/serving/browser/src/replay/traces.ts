@@ -67,11 +67,7 @@ export class Traces {
     const bodies = track.bodies.length;
     const dark = new MeshBasicMaterial({ color: 0, transparent: true, opacity: 0.38, depthWrite: false });
     this.shadows = instanced(new CircleGeometry(1, 20), dark, bodies);
-    this.flames = instanced(
-      new ConeGeometry(11, 80, 8, 1, true),
-      new MeshBasicMaterial({ color: 0xffb63d, transparent: true, opacity: 0.85 }),
-      bodies,
-    );
+    this.flames = instanced(new ConeGeometry(11, 80, 8, 1, true), new MeshBasicMaterial({ color: 0xffb63d, transparent: true, opacity: 0.85 }), bodies);
     const blast = new MeshBasicMaterial({ transparent: true, opacity: 0.45, depthWrite: false });
     this.bursts = instanced(new IcosahedronGeometry(1, 3), blast, MOST_BURSTS);
     this.blasts = moments.filter((each) => each.kind === "demolition" || each.kind === "goal");
@@ -81,23 +77,13 @@ export class Traces {
     drops.setAttribute("position", new BufferAttribute(new Float32Array(6 * bodies), 3).setUsage(DynamicDrawUsage));
     this.drops = new LineSegments(drops, new LineBasicMaterial({ transparent: true, opacity: 0.55 }));
     this.trails = new LineSegments2(
-      new LineSegmentsGeometry()
-        .setPositions(new Float32Array(6 * bodies * TRAIL_FRAMES))
-        .setColors(new Float32Array(6 * bodies * TRAIL_FRAMES)),
+      new LineSegmentsGeometry().setPositions(new Float32Array(6 * bodies * TRAIL_FRAMES)).setColors(new Float32Array(6 * bodies * TRAIL_FRAMES)),
       new LineMaterial({ vertexColors: true, linewidth: 3 }),
     );
-    this.trailColours = track.bodies.map(
-      (_, number) => new Color(number ? TEAM_COLOURS[track.header.players[number - 1]!.team] : "#ffffff"),
-    );
-    this.ring = new Mesh(
-      new RingGeometry(120, 150, 32),
-      new MeshBasicMaterial({ color: 0xffffff, transparent: true, opacity: 0.9, depthWrite: false }),
-    );
+    this.trailColours = track.bodies.map((_, number) => new Color(number ? TEAM_COLOURS[track.header.players[number - 1]!.team] : "#ffffff"));
+    this.ring = new Mesh(new RingGeometry(120, 150, 32), new MeshBasicMaterial({ color: 0xffffff, transparent: true, opacity: 0.9, depthWrite: false }));
     this.ring.quaternion.copy(this.flat);
-    this.heat = new Mesh(
-      new PlaneGeometry(2 * field.wide, 2 * field.long),
-      new MeshBasicMaterial({ transparent: true, depthWrite: false }),
-    );
+    this.heat = new Mesh(new PlaneGeometry(2 * field.wide, 2 * field.long), new MeshBasicMaterial({ transparent: true, depthWrite: false }));
     this.heat.quaternion.copy(this.flat);
     this.heat.position.y = 5;
     for (const each of [this.drops, this.trails, this.ring]) each.frustumCulled = false;
@@ -177,10 +163,7 @@ export class Traces {
     this.turn.set(-a!, -c!, -b!, d!);
     // Behind the car, and flickering a little with time.
     const long = 1 + 0.25 * Math.sin(sample.time * 60 + number);
-    this.place
-      .set(-50 - 40 * long, 15, 0)
-      .multiplyScalar(scale)
-      .applyQuaternion(this.turn);
+    this.place.set(-50 - 40 * long, 15, 0).multiplyScalar(scale).applyQuaternion(this.turn);
     this.place.x += x!;
     this.place.y += z!;
     this.place.z += y!;

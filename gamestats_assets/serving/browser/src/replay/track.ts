@@ -8,14 +8,8 @@ export interface Player {
 }
 /** Where the ball was touched, and by whom. */
 export type Touch = [
-  time_s: number,
-  player: number | null,
-  isOrange: number,
-  x_uu: number | null,
-  y_uu: number | null,
-  z_uu: number | null,
-  speed_uu_s: number | null,
-  isAerial: number,
+  time_s: number, player: number | null, isOrange: number, x_uu: number | null, y_uu: number | null, z_uu: number | null,
+  speed_uu_s: number | null, isAerial: number,
 ];
 export interface Header {
   map: string | null;
@@ -172,10 +166,7 @@ export class Track {
       const [s2, s3] = [share * share, share * share * share];
       // Hermite's curve, through both places.
       out[axis] =
-        a * (2 * s3 - 3 * s2 + 1) +
-        b * (3 * s2 - 2 * s3) +
-        begin * step * (s3 - 2 * s2 + share) +
-        end * step * (s3 - s2);
+        a * (2 * s3 - 3 * s2 + 1) + b * (3 * s2 - 2 * s3) + begin * step * (s3 - 2 * s2 + share) + end * step * (s3 - s2);
     }
     slerp(body.turn, frame, share, out);
     if (body.isCar) {

@@ -81,7 +81,7 @@ class Watch {
       this.build(found);
       for (const each of this.pictures) each.open(track, clip.moments);
       const wanted = Number(asked.get("player") ?? (clip.player === null ? (clip.own[0] ?? -1) : clip.player) + 1);
-      this.panel.open(track, clip.own);
+      this.panel.open(track);
       this.timeline.open(this.playback, clip, 0);
       this.choose(wanted >= 0 && wanted <= track.header.players.length ? wanted : 0);
       this.follow(asked);
@@ -204,8 +204,7 @@ class Watch {
   private address(): URLSearchParams {
     const asked = new URLSearchParams(location.hash.slice(1));
     const more = new URLSearchParams(location.search);
-    for (const name of ["t", "camera", "clip"])
-      if (!asked.has(name) && more.has(name)) asked.set(name, more.get(name)!);
+    for (const name of ["t", "camera", "clip"]) if (!asked.has(name) && more.has(name)) asked.set(name, more.get(name)!);
     return asked;
   }
 
@@ -245,15 +244,7 @@ class Watch {
   }
 
   private readonly shown: Shown = {
-    time: 0,
-    passed_s: 0,
-    jumps: true,
-    chosen: 0,
-    view: "orbit",
-    trails: true,
-    hits: false,
-    labels: true,
-    heat: "",
+    time: 0, passed_s: 0, jumps: true, chosen: 0, view: "orbit", trails: true, hits: false, labels: true, heat: "",
   };
 
   private draw(passed_s: number): void {
@@ -310,17 +301,14 @@ class Watch {
       "[data-frame-back]": () => this.step(-1),
       "[data-frame-on]": () => this.step(1),
       "[data-help]": () => this.one<HTMLDialogElement>("dialog").showModal(),
-      "[data-full]": () =>
-        void (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen()),
+      "[data-full]": () => void (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen()),
       "[data-link]": () => void this.copy(),
       "[data-clip-back]": () => void this.next(-1),
       "[data-clip-on]": () => void this.next(1),
     };
-    for (const [selector, act] of Object.entries(acts))
-      this.root.querySelector(selector)?.addEventListener("click", act);
+    for (const [selector, act] of Object.entries(acts)) this.root.querySelector(selector)?.addEventListener("click", act);
     this.one("[data-speed]").addEventListener("change", () => this.hurry(0));
-    for (const each of this.all<HTMLInputElement>("[data-view]"))
-      each.addEventListener("change", () => this.see(each.value as View));
+    for (const each of this.all<HTMLInputElement>("[data-view]")) each.addEventListener("change", () => this.see(each.value as View));
     for (const each of this.all("[data-option], [data-heat]")) each.addEventListener("change", () => this.options());
     for (const [index, each] of this.all<HTMLElement>("[data-clip]").entries()) {
       each.addEventListener("click", (event) => {
@@ -328,8 +316,7 @@ class Watch {
         void this.open(index, new URLSearchParams());
       });
     }
-    for (const canvas of [this.solid, this.flat])
-      canvas.addEventListener("dblclick", () => this.play(!this.playback?.isPlaying));
+    for (const canvas of [this.solid, this.flat]) canvas.addEventListener("dblclick", () => this.play(!this.playback?.isPlaying));
     document.addEventListener("keydown", (event) => this.press(event));
     addEventListener("hashchange", () => {
       const asked = this.address();
@@ -433,15 +420,8 @@ class Watch {
   get state() {
     const { playback, view, chosen, clip } = this;
     return {
-      time: playback?.time ?? 0,
-      isPlaying: playback?.isPlaying ?? false,
-      speed: playback?.speed ?? 1,
-      view,
-      chosen,
-      clip,
-      loaded: playback?.track.loaded ?? 0,
-      isWhole: playback?.track.isWhole ?? false,
-      isFlat: this.picture === this.top,
+      time: playback?.time ?? 0, isPlaying: playback?.isPlaying ?? false, speed: playback?.speed ?? 1, view, chosen, clip,
+      loaded: playback?.track.loaded ?? 0, isWhole: playback?.track.isWhole ?? false, isFlat: this.picture === this.top,
     };
   }
 

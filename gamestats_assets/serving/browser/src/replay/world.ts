@@ -28,26 +28,12 @@ import { Traces } from "./traces";
 import type { View } from "./views";
 
 const LIGHT: Paints = {
-  floor: "#5d7f6f",
-  stripe: "#678a79",
-  line: "#f4f8f6",
-  blue: "#2f7fe0",
-  orange: "#ee8a2e",
-  sky: "#dfe8ef",
-  ground: "#b9c7cf",
-  wall: "#8fa3b0",
-  grid: "#ffffff",
+  floor: "#5d7f6f", stripe: "#678a79", line: "#f4f8f6", blue: "#2f7fe0", orange: "#ee8a2e",
+  sky: "#dfe8ef", ground: "#b9c7cf", wall: "#8fa3b0", grid: "#ffffff",
 };
 const DARK: Paints = {
-  floor: "#2c4039",
-  stripe: "#31473f",
-  line: "#c9d8d1",
-  blue: "#2360ad",
-  orange: "#b5611a",
-  sky: "#13181f",
-  ground: "#222a33",
-  wall: "#36434f",
-  grid: "#8fa3b3",
+  floor: "#2c4039", stripe: "#31473f", line: "#c9d8d1", blue: "#2360ad", orange: "#b5611a",
+  sky: "#13181f", ground: "#222a33", wall: "#36434f", grid: "#8fa3b3",
 };
 /** What a car should measure on the screen from afar, in pixels, and how much it may be enlarged for that. */
 const SEEN_PX = 30;
@@ -182,23 +168,12 @@ class Stage {
       if (!shapes.has(key)) shapes.set(key, carShape(hitbox, team));
       return new Mesh(shapes.get(key)!, paint);
     });
-    this.bodies = [
-      new Mesh(ballShape(this.field.ball), new MeshLambertMaterial({ vertexColors: true, emissive: 0x303438 })),
-      ...cars,
-    ];
+    this.bodies = [new Mesh(ballShape(this.field.ball), new MeshLambertMaterial({ vertexColors: true, emissive: 0x303438 })), ...cars];
     this.pads = new Pads(track);
     const count = Math.max(1, pads.length);
     this.bases = new InstancedMesh(new CylinderGeometry(1, 1, 8, 20), new MeshBasicMaterial(), count);
-    this.smallPads = new InstancedMesh(
-      new CylinderGeometry(44, 44, 22, 12),
-      new MeshBasicMaterial({ color: 0xffd24a }),
-      count,
-    );
-    this.bigPads = new InstancedMesh(
-      new SphereGeometry(82, 16, 12),
-      new MeshLambertMaterial({ color: 0xffc21f, emissive: 0xa06a00 }),
-      count,
-    );
+    this.smallPads = new InstancedMesh(new CylinderGeometry(44, 44, 22, 12), new MeshBasicMaterial({ color: 0xffd24a }), count);
+    this.bigPads = new InstancedMesh(new SphereGeometry(82, 16, 12), new MeshLambertMaterial({ color: 0xffc21f, emissive: 0xa06a00 }), count);
     this.padIsBack = new Int8Array(pads.length).fill(-1);
     for (const [pad, [x, y, , isBig]] of pads.entries()) {
       const wide = isBig ? 125 : 62;
@@ -237,9 +212,7 @@ class Stage {
   private enlarge(height_px: number): void {
     const focal = height_px / 2 / Math.tan((this.camera.fov * Math.PI) / 360);
     for (const [number, mesh] of this.bodies.entries()) {
-      const seen =
-        ((number ? 120 : 2 * this.field.ball) * focal) /
-        this.away.subVectors(mesh.position, this.camera.position).length();
+      const seen = ((number ? 120 : 2 * this.field.ball) * focal) / this.away.subVectors(mesh.position, this.camera.position).length();
       const wanted = this.view === "follow" ? 1 : Math.min(MOST_ENLARGED, Math.max(1, SEEN_PX / seen));
       this.scale[number] = number ? wanted : Math.min(1.6, wanted);
       mesh.scale.setScalar(this.scale[number]!);
@@ -285,7 +258,6 @@ class Stage {
     for (const root of [this.arena.group, this.traces.group, ...this.objects]) {
       root.removeFromParent();
       root.traverse((each) => {
-        if (each instanceof InstancedMesh) each.dispose();
         const { geometry, material } = each as Partial<Mesh<BufferGeometry, MeshBasicMaterial>>;
         geometry?.dispose();
         material?.map?.dispose();

@@ -1,0 +1,349 @@
+"""The pages of a player: what they tell, what is done on them, and that they are nobody else's; in a browser, too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league.tracked import rows
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.serving.trainer import (
+    ANN,
+    ANNS_OTHER,
+    BOB,
+    DOUBLES,
+    DUELS,
+    FIRST,
+    LAST,
+    MATCHES,
+    PACK,
+    began,
+    link,
+    publish_trainer,
+    saves,
+    train,
+)
+
+HOME = "/rocket-league"
+PAGES = {
+    "dashboard": HOME,
+    "duels": f"{HOME}?playlist={DUELS}",
+    "skill": f"{HOME}/skills/saves",
+    "playlist": f"{HOME}/playlists/{DOUBLES}",
+    "compare": f"{HOME}/compare",
+    "training": f"{HOME}/training",
+    "packs": f"{HOME}/packs?q=save",
+    "replays": f"{HOME}/replays",
+    "replay": f"{HOME}/replays/{LAST}",
+    "clips": f"{HOME}/clips",
+    "coach": f"{HOME}/coach",
+}
+HTML = {"Accept": "text/html"}
+
+
+def features() -> list[dict[str, object]]:
+    """What is measured in Ann's matches of doubles and duels."""
+    doubles = [
+        {"player_id": ANN, "match_id": f"{0xA00 + number:032X}", "started_at": began(number), "playlist": DOUBLES}
+        | {"match_date": began(number).date(), "rank_tier": 15 + (number > 7), "save_share": saves(number)}
+        | {"played_s": 300.0, "defensive_third_share": 0.5, "neutral_third_share": 0.3, "offensive_third_share": 0.2}
+        for number in range(MATCHES)
+    ]
+    duels = [
+        {"player_id": ANN, "match_id": f"{0xA00 + 100 + number:032X}", "started_at": FIRST + timedelta(hours=number)}
+        | {"match_date": FIRST.date(), "playlist": DUELS, "team_size": 1}
+        for number in range(3)
+    ]
+    return [*doubles, *duels]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trainer")
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str, ops_template: str, folder: Path) -> Iterator[str]:
+    with database(postgres_url, ops_template) as found:
+        publish_trainer(found, Objects(folder / "objects"))
+        measured = rows(t.PlayerMatchFeatures, *features())
+        publish(found, t.PlayerMatchFeatures, sorted(measured["match_date"].unique()), measured)
+        link(found, "ann", ANN, ANNS_OTHER)
+        link(found, "bob", BOB)
+        train(found, ANN, {"code": PACK, "duration_s": 1200, "attempts": 10, "successes": 5, "completed_at": FIRST})
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(url: str, folder: Path) -> Iterator[httpx.Client]:
+    with served(url, data=str(folder), uploads_an_hour=None) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ann(site: httpx.Client, url: str) -> Iterator[httpx.Client]:
+    with closing(browser_of(site, url, "ann")) as found:
+        yield found
+
+
+def page_of(browser: httpx.Client, path: str, status: int = 200) -> str:
+    """What a browser is answered."""
+    answer = browser.get(path, headers=HTML)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def words_of(html: str) -> str:
+    """What a reader reads."""
+    plain = re.sub(r"(?s)<(script|style|title).*?</\1>", "", html)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", plain))).replace(" ,", ",")
+
+
+def read(browser: httpx.Client, path: str) -> str:
+    return words_of(page_of(browser, path))
+
+
+def post(browser: httpx.Client, path: str, **given: str) -> httpx.Response:
+    """Send a form, as a page of ours would."""
+    token = browser.headers["X-CSRF-Token"]
+    return browser.post(path, data={"csrf_token": token, **given}, headers=HTML)
+
+
+# --------------------------------------------------------------------------- what they tell
+
+
+def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann: httpx.Client) -> None:
+    page = page_of(ann, HOME)
+    words = words_of(page)
+    for told in (
+        "Ann Ranked doubles, 12 matches", "Known rank Champion I", "Plays like Champion I (15.6)",
+        "80% interval Diamond II (14.1) to Champion II (17.2)", "In 30 days +0.3 ranks 80% interval −0.1 to +0.7",
+        "The interval holds 0", "Form: twelve matches.", "Saves weakness 7% 2–16", "Rotation Not measured",
+        "It trains saves, a weakness of yours: only 7% of players of your rank are worse. You trained it once.",
+        "A weakness: saves.", "Won 3:1", "↓ saves 20%",
+    ):  # fmt: skip
+        assert told in words, told
+    # Saves by week, with the session that was logged.
+    assert re.search(r'<figure id="p1-saves">.*?<g class="mark"><title>2026-09-01: 20 minutes in', page, re.S)
+    assert f'href="{HOME}/replays/{LAST}"' in page
+
+
+def test_a_playlist_with_few_matches_says_how_many_it_takes(ann: httpx.Client) -> None:
+    words = read(ann, f"{HOME}?playlist={DUELS}")
+    assert "3 matches with figures for saves are known; 5 are needed." in words
+    assert "3 matches of the player in ranked-duels are known; a prediction needs 10." in words
+    assert ann.get(f"{HOME}?playlist=ranked-hoops", headers=HTML).status_code == 404
+
+
+def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.Client) -> None:
+    skill = read(ann, PAGES["skill"])
+    assert "7% of the 120 players around Champion I are worse (90% interval: 2 to 16%)." in skill
+    # The mean of 20 to 31%, beside the cohort.
+    assert "Save 25.5% middle 30.1%" in skill
+    assert "moved by +0.50 standard deviations" in skill
+    assert "It is better beyond chance." in skill
+    playlist = read(ann, PAGES["playlist"])
+    assert "Of the time in play 50.0% in the own third" in playlist
+    assert "Version 3 (served), trained on 900 players" in playlist
+    assert "saves 20% more shots" in playlist
+    compare = read(ann, PAGES["compare"])
+    # The last four matches, of October, are the last 30 days.
+    assert "Before 23.5% 8 matches" not in compare
+    assert re.search(r"Save .*?25\.5%", compare)
+    training = read(ann, PAGES["training"])
+    assert "20 min 10 50.0% Take out" in training
+    assert "Saves 3 sessions, 1.0 hours" in training
+
+
+def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_alone(ann: httpx.Client) -> None:
+    page = page_of(ann, PAGES["replay"])
+    words = words_of(page)
+    assert "Ranked doubles 3 : 1" in words
+    assert "Goal of Ann assisted by Eve" in words
+    assert "Empty tank of Ann for 4.5 s" in words
+    assert "Goal conceded with Ann as the last defender scored by Bob" in words
+    assert "Goal conceded with Bob" not in words
+    assert "&lt;i&gt;kid" in page
+    assert "<i>kid" not in page
+    # Each mark leads into the viewer, three seconds before.
+    marks = re.findall(r'<svg class="lanes" role="group".*?</svg>', page, re.S)[0]
+    assert f'<a href="{HOME}/replays/{LAST}/watch#t=28.5" aria-label="0:31 Goal of Ann">' in marks
+    assert re.search(r"Save Saves in the shots against the team[^.]*\. 31\.0%", words)
+
+
+def test_somebody_new_is_told_three_steps_and_how_far(site: httpx.Client, url: str) -> None:
+    with closing(browser_of(site, url, "somebody new")) as new:
+        for path in (HOME, f"{HOME}/training"):
+            words = read(new, path)
+            assert "Link an account" in words
+            assert "Read and agree" not in words
+    link(url, "somebody linked", "xbox_0123456789abcdef")
+    with closing(browser_of(site, url, "somebody linked")) as linked:
+        words = read(linked, HOME)
+        assert "Link your account. done" in words
+        assert "Agree to the analysis. done" in words
+
+
+def test_nobody_is_told_what_it_is_and_packs_are_for_everybody(site: httpx.Client) -> None:
+    assert "Sign in" in read(site, HOME)
+    assert "Drop your replays" in read(site, HOME)
+    assert "1 pack" in read(site, f"{HOME}/packs?code={PACK}")
+    for path in (f"{HOME}/replays", PAGES["replay"], f"{HOME}/coach"):
+        page_of(site, path, 401)
+
+
+# --------------------------------------------------------------------------- what is done
+
+
+def test_a_session_is_logged_and_taken_out_by_forms(ann: httpx.Client) -> None:
+    done = post(ann, f"{HOME}/training", code=PACK, minutes="30", player=ANN, next=HOME)
+    assert (done.status_code, done.headers["location"]) == (303, f"{HOME}?done=logged")
+    assert "The session is logged." in read(ann, f"{HOME}?done=logged")
+    page = page_of(ann, PAGES["training"])
+    assert "30 min" in words_of(page)
+    newest = re.findall(rf'action="({HOME}/training/\d+/remove)"', page)[0]
+    assert post(ann, newest).headers["location"] == f"{HOME}/training?done=taken"
+    assert "30 min –" not in read(ann, PAGES["training"])
+    for given, told in (
+        ({"minutes": "soon", "code": PACK}, "Say how long it was"),
+        ({"minutes": "20"}, "Neither a pack nor a skill is given"),
+        ({"minutes": "20", "code": PACK, "attempts": "3", "successes": "5"}, "There were 5 successes, and 3 attempts."),
+    ):
+        answer = post(ann, f"{HOME}/training", player=ANN, **given)
+        assert told in words_of(answer.text)
+    assert post(ann, f"{HOME}/training", player=BOB, code=PACK, minutes="30").status_code == 404
+    # Where it leads on is never another site.
+    away = post(ann, f"{HOME}/training", code=PACK, minutes="1", player=ANN, next="//evil.example/")
+    assert away.headers["location"].startswith("/?done=")
+
+
+def test_a_replay_is_shared_by_link_until_it_is_not(ann: httpx.Client, site: httpx.Client) -> None:
+    assert "/shared/" not in page_of(ann, PAGES["replay"])
+    post(ann, f"{PAGES['replay']}/share")
+    [address] = set(re.findall(r"(/rocket-league/shared/[\w-]+)", page_of(ann, PAGES["replay"])))
+    words = read(site, address)
+    assert "Goal of Ann assisted by Eve" in words
+    for kept in ("Empty tank", "conceded", "Your skills", "Save 31.0%"):
+        assert kept not in words
+    post(ann, f"{PAGES['replay']}/unshare")
+    page_of(site, address, 404)
+
+
+def test_a_coach_sees_the_pages_and_changes_nothing_until_it_is_taken_back(
+    site: httpx.Client, url: str, ann: httpx.Client
+) -> None:
+    [token] = set(re.findall(r"/invitation\?token=([\w-]+)", post(ann, f"{HOME}/coach").text))
+    sought = site.get(f"/invitation?token={token}", headers=HTML)
+    assert sought.headers["location"].startswith("/sign-in?next=%2Finvitation")
+    with closing(browser_of(site, url, "carl")) as carl:
+        page_of(carl, f"{HOME}?player={ANN}", 404)
+        assert "ann invites you" in read(carl, f"/invitation?token={token}")
+        assert post(carl, "/invitation", token=token).headers["location"] == f"{HOME}/coach?done=accepted"
+        page = page_of(carl, f"{HOME}?player={ANN}")
+        assert "You see the pages of Ann, who lets you." in words_of(page)
+        # Links stay with the player, and nothing can be done.
+        assert f'href="{HOME}/skills/saves?playlist={DOUBLES}&amp;player={ANN}"' in page
+        assert "Log a session" not in page
+        page_of(carl, f"{PAGES['replay']}?player={ANN}")
+        assert post(carl, f"{HOME}/training", player=ANN, code=PACK, minutes="30").status_code == 404
+        [ended] = re.findall(rf'action="({HOME}/coach/\d+/end)"', page_of(ann, f"{HOME}/coach"))
+        assert post(ann, ended).headers["location"] == f"{HOME}/coach?done=ended"
+        page_of(carl, f"{HOME}?player={ANN}", 404)
+        page_of(carl, f"{PAGES['replay']}", 404)
+    with closing(browser_of(site, url, "bob")) as bob:
+        # Bob played that match, too, and sees his own mistakes in it.
+        assert "Goal conceded with Bob as the last defender" in read(bob, PAGES["replay"])
+
+
+# --------------------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def signed_in(browser: Browser, site: httpx.Client, url: str, name: str, **how: object) -> Page:
+    """A page of a browser in which somebody is signed in."""
+    context = browser.new_context(base_url=str(site.base_url), **how)  # pyright: ignore[reportArgumentType]
+    with closing(browser_of(site, url, name)) as found:
+        cookies = [{"name": key, "value": value, "url": str(site.base_url)} for key, value in found.cookies.items()]
+    context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
+    return context.new_page()
+
+
+def test_replays_are_dropped_and_a_session_is_logged_by_two_clicks(
+    browser: Browser, site: httpx.Client, url: str
+) -> None:
+    page = signed_in(browser, site, url, "ann")
+    shown = Shown(page)
+    page.goto(HOME)
+    page.evaluate(
+        """() => {
+            const files = new DataTransfer();
+            files.items.add(new File([new Uint8Array(20), "TAGame.Replay_Soccar_TA", "x".repeat(5000)], "a.replay"));
+            files.items.add(new File(["It is a letter."], "letter.txt"));
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                const told = { dataTransfer: files, bubbles: true, cancelable: true };
+                document.body.dispatchEvent(new DragEvent(kind, told));
+            }
+        }"""
+    )
+    expect(page.locator("#sending .error")).to_contain_text("letter.txt It is no replay.", use_inner_text=True)
+    expect(page.locator("#uploads li")).to_contain_text("a.replay")
+    expect(page.locator("#uploads progress")).to_have_count(1)
+    with psycopg.connect(url) as conn:
+        conn.execute("UPDATE ops.rl_uploads SET match_id = %s WHERE file_name = 'a.replay'", [LAST])
+        conn.execute("UPDATE ops.jobs SET state = 'done', finished_at = now() WHERE kind = 'replay'")
+    expect(page.locator("#uploads a")).to_have_attribute("href", f"{HOME}/replays/{LAST}")
+    # The page was shown anew: what has been done stands in it, and nothing was lost.
+    expect(page.get_by_role("heading", name="Five skills against your rank")).to_be_visible()
+    page.locator(".next summary", has_text="Log a session").first.click()
+    page.locator(".next").get_by_role("button", name="20 min").first.click()
+    expect(page.locator(".notice.good")).to_contain_text("The session is logged.")
+    keep(page, "trainer_dashboard")
+    complaints = [each for each in shown.troubles if "415" not in each]
+    assert complaints == []
+    assert [each for each in shown.asked if not each.startswith(str(site.base_url))] == []
+
+
+def test_pages_fit_and_have_no_obstacles_in_light_and_dark(browser: Browser, site: httpx.Client, url: str) -> None:
+    page = signed_in(browser, site, url, "ann")
+    for name, path in PAGES.items():
+        for scheme, width in (("light", 360), ("dark", 1280)):
+            page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto(path)
+            assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
+            assert obstacles(page) == [], (name, scheme)
+            keep(page, f"trainer_{name}_{scheme}_{width}")
+
+
+def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: httpx.Client, url: str) -> None:
+    page = signed_in(browser, site, url, "ann", java_script_enabled=False)
+    page.goto(PAGES["replay"])
+    page.locator("summary", has_text="as a table").click()
+    expect(page.locator("#moments-table tbody tr")).to_have_count(3)
+    page.goto(f"{HOME}/replays")
+    expect(page.locator("input[type=file]")).to_be_visible()
+    replay = {"name": "b.replay", "mimeType": "application/octet-stream", "buffer": b"\0" * 20 + b"TAGame.Replay_ b"}
+    page.locator("input[type=file]").set_input_files(replay)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator(".notice.good")).to_contain_text("The replays are sent.")
+    expect(page.locator("#uploads-table")).to_contain_text("b.replay")
