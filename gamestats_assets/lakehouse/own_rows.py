@@ -15,7 +15,8 @@ import psycopg
 from psycopg import sql
 
 _SET = "SELECT set_config('gamestats.' || name, value, true) FROM unnest(%s::text[], %s::text[]) AS s (name, value)"
-_OWN = "{} = ANY (string_to_array(current_setting({}, true), ','))"
+# In a query of its own, so that a setting is read once and not for every row.
+_OWN = "{} = ANY ((SELECT string_to_array(current_setting({}, true), ','))::text[])"
 
 
 def own_settings(user_id: int | None, players: Iterable[str] = (), matches: Iterable[str] = ()) -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import select
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from gamestats_assets.lakehouse.own_rows import setting
 from gamestats_assets.lakehouse.postgres import parameters
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.metrics import CACHE_HITS, CACHE_MISSES, CountedPool, TimedCursor, route_of
-from gamestats_assets.serving.versions import Versions, read_versions
+from gamestats_assets.serving.versions import Versions
 
 Connection = psycopg.AsyncConnection[DictRow]
 Make = Callable[[Connection], Awaitable[Any]]
@@ -305,7 +306,7 @@ class Answers:
         async with pool.connection(wait_s) as conn, conn.transaction():
             if whose.settings:
                 await conn.execute(*setting(whose.settings))
-            found = await read_versions(conn, tables[0].spec.game) if tables else {}
+            found = await self._versions.read(conn, tables[0].spec.game) if tables else {}
             made = await make(conn)
         if tables:
             self._versions.saw(found)
@@ -352,8 +353,24 @@ def connections(url: SecretStr, name: str, most: int = 8) -> AsyncConnectionPool
         timeout=3,
         open=False,
         configure=configure,
-        check=cast(Any, AsyncConnectionPool.check_connection),
+        check=cast(Any, still_there),
     )
+
+
+async def still_there(conn: Connection) -> None:
+    """Refuse a connection whose server is gone, without asking it: its end is closed, which is seen here.
+
+    Raises:
+        psycopg.OperationalError: so that a pool takes another one.
+    """
+    if not conn.closed:
+        told = select.poll()
+        told.register(conn, select.POLLIN)
+        if not told.poll(0):
+            return
+    # A pool lets go of it then.
+    await conn.close()
+    raise psycopg.OperationalError("The connection is lost.")
 
 
 def connecting(url: SecretStr) -> dict[str, Any]:

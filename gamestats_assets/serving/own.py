@@ -262,19 +262,18 @@ async def metadata_of(
     request: Request, conn: Connection, game: str, tables: Sequence[type[Table]], scope: Scope
 ) -> Made:
     """What is said of an answer: whom it is about, when that was published last, whether it was simulated."""
+    matches = _game(request, game).matches
+    if not tables or matches is None:
+        return {"player": scope.player, "timestamp": None, "is_simulated": False}
     # Where partitions are players, when the player's was; else when any of the tables was.
     query = sql.SQL(
         "SELECT coalesce((SELECT max(published_at) FROM {} WHERE table_name = ANY (%(tables)s) "
-        "AND partition_key = %(player)s), (SELECT max(published_at) FROM {} WHERE table_name = ANY (%(tables)s))) AS at"
-    ).format(*(sql.Identifier(game, each(game).spec.name) for each in (notes_of, versions_of)))
+        "AND partition_key = %(player)s), (SELECT max(published_at) FROM {} WHERE table_name = ANY (%(tables)s))) "
+        "AS timestamp, EXISTS (SELECT FROM {} WHERE {} = %(player)s AND {}) AS is_simulated"
+    ).format(
+        *(sql.Identifier(game, each.spec.name) for each in (notes_of(game), versions_of(game), matches[0])),
+        *(sql.Identifier(matches[0].spec.partitioned_by or ""), sql.SQL(matches[1])),
+    )
     published = {"tables": [table.spec.name for table in tables], "player": scope.player}
-    [row] = await (await conn.execute(query, published)).fetchall() if tables else [{"at": None}]
-    matches, is_simulated = _game(request, game).matches, False
-    if matches is not None and scope.player is not None and tables:
-        table, condition = matches
-        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} = %s AND {}) AS found").format(
-            sql.Identifier(game, table.spec.name), sql.Identifier(table.spec.partitioned_by or ""), sql.SQL(condition)
-        )
-        [found] = await (await conn.execute(query, [scope.player])).fetchall()
-        is_simulated = found["found"]
-    return {"player": scope.player, "timestamp": row["at"], "is_simulated": is_simulated}
+    [row] = await (await conn.execute(query, published)).fetchall()
+    return {"player": scope.player, **row}

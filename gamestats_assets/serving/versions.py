@@ -44,6 +44,7 @@ class Versions:
     def __init__(self, url: SecretStr, games: Sequence[str]) -> None:
         self._url, self._games = url, games
         self._known: dict[str, int] = {}
+        self._published: set[str] = set()
         self._told: dict[str, int] = {}
         # Of each table: when something changed of a player last, and before when that is not known.
         self._of_players: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -110,6 +111,18 @@ class Versions:
                 self._known[name] = version
                 self.changes += 1
 
+    async def read(self, conn: psycopg.AsyncConnection[Any], game: str) -> dict[str, int]:
+        """The versions of the tables of a game as they stand for a connection; none before the first publication."""
+        table = versions_of(game).spec
+        async with conn.cursor(row_factory=tuple_row) as cursor:
+            if game not in self._published:
+                await cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{game}.{table.name}"])
+                if await cursor.fetchone() != (True,):
+                    return {}
+                self._published.add(game)
+            query = sql.SQL("SELECT table_name, version FROM {}").format(sql.Identifier(game, table.name))
+            return {f"{game}.{name}": version async for name, version in await cursor.execute(query)}
+
     async def watch(self) -> None:
         """Listen until cancelled; where PostgreSQL went, until it is there again."""
         wait = 0.1
@@ -121,7 +134,7 @@ class Versions:
                     # Before versions are read, so that none is missed in between.
                     await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     for game in self._games:
-                        for name, version in (await read_versions(conn, game)).items():
+                        for name, version in (await self.read(conn, game)).items():
                             if version > self._told.get(name, 0):
                                 self._heard(name, version, None)
                     self.are_live, wait = True, 0.1
@@ -130,14 +143,3 @@ class Versions:
             self.are_live = False
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)
-
-
-async def read_versions(conn: psycopg.AsyncConnection[Any], game: str) -> dict[str, int]:
-    """The versions of the published tables of a game, as they stand for the connection; none before the first."""
-    table = versions_of(game).spec
-    async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{game}.{table.name}"])
-        if await cursor.fetchone() != (True,):
-            return {}
-        query = sql.SQL("SELECT table_name, version FROM {}").format(sql.Identifier(game, table.name))
-        return {f"{game}.{name}": version async for name, version in await cursor.execute(query)}

@@ -23,7 +23,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gamestats_assets.lakehouse.own_rows import own_settings, setting
-from gamestats_assets.serving.answers import Connection, connecting
+from gamestats_assets.serving.answers import Connection, connecting, still_there
 from gamestats_assets.serving.metrics import POOL_IN_USE, POOL_SIZE, CountedPool, TimedActsCursor, TimedCursor
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.sessions import hashed
@@ -274,7 +274,7 @@ class Accounts:
             name="lookups",
             connection_class=cast(type[Connection], psycopg.AsyncConnection),
             kwargs={**given, "autocommit": True, "cursor_factory": TimedCursor},
-            check=cast(Any, AsyncConnectionPool.check_connection),
+            check=cast(Any, still_there),
             **pooled,
         )
         timed = {**given, "cursor_factory": TimedActsCursor}
