@@ -97,22 +97,16 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     )
     app.state.pages = pages
     handle_problems(app)
-    for game in games:
-        for router in game.api:
-            app.include_router(router, prefix="/api/v1")
-        for router in game.pages:
-            app.include_router(router, include_in_schema=False)
-    for router in (account.router, sign_in.api, linking.router, admin_people.api, admin_players.api):
-        app.include_router(router, prefix="/api/v1")
-    for router in (
-        sign_in.router,
-        account_page.router,
-        invitation_page.router,
-        admin_people.pages,
-        admin_players.pages,
-        home,
-    ):
-        app.include_router(router)
+    api = [*(each for game in games for each in game.api), account.router, sign_in.api, linking.router]
+    shown = [*(each for game in games for each in game.pages), sign_in.router, account_page.router]
+    shown += [invitation_page.router, home, admin_people.pages, admin_players.pages]
+    api += [admin_people.api, admin_players.api]
+    # One after another is looked at, and of those for admins, who are few, there are most.
+    for is_of_admins in (False, True):
+        for routers, prefix in ((api, "/api/v1"), (shown, "")):
+            for router in routers:
+                if router.prefix.startswith("/admin") == is_of_admins:
+                    app.include_router(router, prefix=prefix, include_in_schema=routers is api)
     app.include_router(bundle.router(), dependencies=[Depends(anybody)])
     app.include_router(dagster_router(settings.dagster_socket))
     describe(app, games)

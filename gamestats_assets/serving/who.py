@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, cast
 
 import psycopg
 from fastapi import Depends, Request
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolTimeout
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
