@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 
 from gamestats_assets.pubg.serving.game import PUBG
+from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.serving.who import ROLES, anybody, asks_itself, person_in_role, signed_in
 from gamestats_assets.settings import Settings
@@ -22,8 +23,16 @@ from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 
-FOR_EVERYBODY = ("/tournaments", "/api/v1/tournaments/", "/sign-in", "/static/", "/healthz", "/readyz", "/api/v1/docs")
-"""What paths begin with that may be for everybody; `/` is, too."""
+FOR_EVERYBODY = (
+    *("/tournaments", "/api/v1/tournaments/", "/sign-in", "/static/", "/healthz", "/readyz", "/api/v1/docs"),
+    # Signing in: 1 is the provider's name.
+    *("/api/v1/auth/1-login", "/api/v1/auth/1/start", "/api/v1/auth/1/callback"),
+    # What is of nobody, and what whoever has the link may see.
+    *("/rocket-league/packs", "/api/v1/training/packs", "/rocket-league/shared/1"),
+    # For people who never signed in, or cannot any more.
+    *("/privacy", "/objection", "/api/v1/objections", "/erasure/1", "/api/v1/erasures/1"),
+)
+"""What paths begin with that may be for everybody; `/` and the start of Rocket League are, too."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ def _declared_by(dependant: Dependant) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def routes() -> list[Declared]:
     nowhere = SecretStr("postgresql:///none")
-    app = create_app(nowhere, nowhere, [PUBG], Settings())
+    app = create_app(nowhere, nowhere, [PUBG, ROCKET_LEAGUE], Settings())
     found = []
     for route in iter_route_contexts(app.routes):
         assert route.path is not None
@@ -76,13 +85,15 @@ def test_every_route_says_once_whom_it_is_for(routes: list[Declared]) -> None:
         assert len(route.needs) == 1, f"{route.path} has to say whom it is for: {sorted(route.needs)}"
         assert route.needs <= known
         if route.needs == {"anybody"}:
-            assert route.path == "/" or route.path.startswith(FOR_EVERYBODY), route.path
+            assert route.path in ("/", "/rocket-league") or route.path.startswith(FOR_EVERYBODY), route.path
         if "admin" in route.path.split("/"):
             assert route.needs <= {"tournament_admin", "admin"}, route.path
     assert {route.path for route in routes if route.needs == {"asks_itself"}} == {
         "/account",
+        "/api/v1/auth/refresh",
         "/api/v1/auth/token",
         "/invitation",
+        "/rocket-league/settings",
         "/dagster/1",
     }
 
@@ -94,10 +105,12 @@ def test_nobody_else_comes_in(routes: list[Declared], site: tuple[httpx.Client, 
             answer = nobody.request(method, route.path)
             if route.needs == {"anybody"}:
                 assert answer.status_code not in (401, 403), route
-            elif method == "GET" and route.path in ("/account", "/invitation"):
+            elif method == "GET" and route.path in ("/account", "/invitation", "/rocket-league/settings"):
                 assert answer.headers["location"].startswith("/sign-in"), route
             else:
-                assert answer.status_code == 401, (route, answer.text)
+                # A program that goes on is known by the token that it sends, or has to send one.
+                expected = 422 if route.path.endswith("/refresh") else 401
+                assert answer.status_code == expected, (route, answer.text)
     signed = [browser_of(nobody, url, "uma"), browser_of(nobody, url, "pia", "premium")]
     for route in routes:
         if route.needs <= {"tournament_admin", "admin"} or route.path.startswith("/dagster"):
