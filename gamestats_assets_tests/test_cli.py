@@ -32,7 +32,7 @@ from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ledger import Note
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published import rebuild_table
+from gamestats_assets.lakehouse.published_tables import rebuild_table
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.instance import dagster_instance
 from gamestats_assets.orchestration.requests import partitions_of_run

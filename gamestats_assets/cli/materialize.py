@@ -304,7 +304,7 @@ def rebuild(
         if spec.published:
             # First, for PostgreSQL may refuse (a view stands on the table): then nothing has changed yet.
             from gamestats_assets.lakehouse.postgres import connect
-            from gamestats_assets.lakehouse.published import rebuild_table
+            from gamestats_assets.lakehouse.published_tables import rebuild_table
 
             with connect(stores.postgres_url) as connection:
                 rebuild_table(connection, declared)

@@ -12,7 +12,7 @@ from gamestats_assets.lakehouse.entries import UnknownNameError
 from gamestats_assets.lakehouse.jobs import Task, Workshop
 from gamestats_assets.lakehouse.ops import rows
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published import forget_answers
+from gamestats_assets.lakehouse.published_notes import forget_answers
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league import tombstones
 from gamestats_assets.rocket_league.erasure import forget

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.own_rows import own_settings, setting
-from gamestats_assets.lakehouse.published import notes_of, versions_of
+from gamestats_assets.lakehouse.published_notes import notes_of, versions_of
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Answers, Connection, Form, Whose
 from gamestats_assets.serving.describing import SIGNED_IN

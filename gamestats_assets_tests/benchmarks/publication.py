@@ -33,7 +33,8 @@ from psycopg import sql
 
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published import publish, rebuild_table
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published_tables import rebuild_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import Settings
 

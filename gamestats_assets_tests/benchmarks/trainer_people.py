@@ -17,7 +17,8 @@ import psycopg
 from psycopg import sql
 
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published import ensure_table, publish
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published_tables import ensure_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.skills import FEATURES

@@ -228,7 +228,7 @@ def test_what_a_product_is_generated_from_is_in_tables(processed: Session) -> No
 
 def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Session) -> None:
     from gamestats_assets.lakehouse.postgres import query
-    from gamestats_assets.lakehouse.published import rebuild_table
+    from gamestats_assets.lakehouse.published_tables import rebuild_table
 
     url = processed.stores.postgres_url
     told = query(url, "select day, price, count, total, shop from demo_data.events_shop where event_name = 'buy'")

@@ -19,7 +19,8 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published import PublicationError, publish, sweep
+from gamestats_assets.lakehouse.published import publish, sweep
+from gamestats_assets.lakehouse.published_tables import PublicationError
 from gamestats_assets.lakehouse.table import OBJECT, Table
 from gamestats_assets_tests.s3_fixture import S3
 

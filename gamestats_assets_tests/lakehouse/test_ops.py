@@ -20,7 +20,8 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.ops import MigrationError, RefusedEntryError, migrate, snapshot
 from gamestats_assets.lakehouse.postgres import PostgresError, connect
-from gamestats_assets.lakehouse.published import postgres_types, publish
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published_tables import postgres_types
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables.ops import SNAPSHOTS, RosterEntries, RoundStatusChanges, ScheduledMatches, Seasons
 from gamestats_assets.settings import shipped

@@ -38,12 +38,8 @@ from gamestats_assets.lakehouse.postgres import (
     dagster_url,
     query,
 )
-from gamestats_assets.lakehouse.published import (
-    counts,
-    ensure_table,
-    publish,
-    rebuild_table,
-)
+from gamestats_assets.lakehouse.published import counts, publish
+from gamestats_assets.lakehouse.published_tables import ensure_table, rebuild_table
 from gamestats_assets.lakehouse.roles import READER_ROLE, SERVING_ROLE, ensure_reader, reading_url
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.lakehouse.results import DAY, NEW, NEXT, OLD, Results, declared, results, text, wait_until

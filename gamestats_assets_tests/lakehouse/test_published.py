@@ -24,17 +24,19 @@ from psycopg import sql
 from gamestats_assets.lakehouse.own_rows import setting
 from gamestats_assets.lakehouse.postgres import PostgresError, connect, query
 from gamestats_assets.lakehouse.published import (
-    CHANNEL,
-    IncompatibleTableError,
     Publication,
-    PublicationError,
     ReconciliationError,
-    UnpublishableTableError,
     counts,
-    ensure_table,
     everything_published,
     forget_partition,
     publish,
+)
+from gamestats_assets.lakehouse.published_notes import CHANNEL
+from gamestats_assets.lakehouse.published_tables import (
+    IncompatibleTableError,
+    PublicationError,
+    UnpublishableTableError,
+    ensure_table,
     rebuild_table,
 )
 from gamestats_assets.lakehouse.quality import SchemaMismatchError

@@ -10,15 +10,9 @@ import polars as pl
 import psycopg
 import pytest
 
-from gamestats_assets.lakehouse.published import (
-    CHANNEL,
-    OvertakenError,
-    PublicationError,
-    Within,
-    everything_published,
-    publish,
-    units_published,
-)
+from gamestats_assets.lakehouse.published import OvertakenError, Within, everything_published, publish, units_published
+from gamestats_assets.lakehouse.published_notes import CHANNEL
+from gamestats_assets.lakehouse.published_tables import PublicationError
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.published import read_published
 
