@@ -51,7 +51,7 @@ PAGES = {
     "replays": f"{HOME}/replays",
     "replay": f"{HOME}/replays/{LAST}",
     "clips": f"{HOME}/clips",
-    "coach": f"{HOME}/coach",
+    "settings": f"{HOME}/settings",
 }
 HTML = {"Accept": "text/html"}
 
@@ -203,7 +203,7 @@ def test_nobody_is_told_what_it_is_and_packs_are_for_everybody(site: httpx.Clien
     assert "Sign in" in read(site, HOME)
     assert "Drop your replays" in read(site, HOME)
     assert "1 pack" in read(site, f"{HOME}/packs?code={PACK}")
-    for path in (f"{HOME}/replays", PAGES["replay"], f"{HOME}/coach"):
+    for path in (f"{HOME}/replays", PAGES["replay"]):
         page_of(site, path, 401)
 
 
@@ -247,13 +247,10 @@ def test_a_replay_is_shared_by_link_until_it_is_not(ann: httpx.Client, site: htt
 def test_a_coach_sees_the_pages_and_changes_nothing_until_it_is_taken_back(
     site: httpx.Client, url: str, ann: httpx.Client
 ) -> None:
-    [token] = set(re.findall(r"/invitation\?token=([\w-]+)", post(ann, f"{HOME}/coach").text))
-    sought = site.get(f"/invitation?token={token}", headers=HTML)
-    assert sought.headers["location"].startswith("/sign-in?next=%2Finvitation")
     with closing(browser_of(site, url, "carl")) as carl:
         page_of(carl, f"{HOME}?player={ANN}", 404)
-        assert "ann invites you" in read(carl, f"/invitation?token={token}")
-        assert post(carl, "/invitation", token=token).headers["location"] == f"{HOME}/coach?done=accepted"
+        token = ann.post("/api/v1/users/invitations", json={}).json()["data"]["token"]
+        carl.post("/api/v1/users/invitations/accept", json={"token": token}).raise_for_status()
         page = page_of(carl, f"{HOME}?player={ANN}")
         assert "You see the pages of Ann, who lets you." in words_of(page)
         # Links stay with the player, and nothing can be done.
@@ -261,8 +258,8 @@ def test_a_coach_sees_the_pages_and_changes_nothing_until_it_is_taken_back(
         assert "Log a session" not in page
         page_of(carl, f"{PAGES['replay']}?player={ANN}")
         assert post(carl, f"{HOME}/training", player=ANN, code=PACK, minutes="30").status_code == 404
-        [ended] = re.findall(rf'action="({HOME}/coach/\d+/end)"', page_of(ann, f"{HOME}/coach"))
-        assert post(ann, ended).headers["location"] == f"{HOME}/coach?done=ended"
+        [number] = [row["invitation_id"] for row in ann.get("/api/v1/users/invitations").json()["data"]["invitations"]]
+        ann.delete(f"/api/v1/users/invitations/{number}").raise_for_status()
         page_of(carl, f"{HOME}?player={ANN}", 404)
         page_of(carl, f"{PAGES['replay']}", 404)
     with closing(browser_of(site, url, "bob")) as bob:

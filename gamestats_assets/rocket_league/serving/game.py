@@ -7,7 +7,6 @@ from pathlib import Path
 from gamestats_assets.rocket_league.serving import (
     acts,
     api,
-    coach_pages,
     objections,
     pages,
     privacy,
@@ -36,7 +35,7 @@ ROCKET_LEAGUE = Game(
     uploads=(uploads.UPLOAD_PATH, upload_pages.SEND_PATH),
     synthetic=("rank_cohorts", "is_simulated"),
     pages=[
-        *(pages.router, acts.router, coach_pages.router, replay_page.router, upload_pages.router, watch.router),
+        *(pages.router, acts.router, replay_page.router, upload_pages.router, watch.router),
         privacy_pages.router,
     ],
     admin=privacy_pages.SECTIONS,

@@ -41,7 +41,6 @@ SECTIONS = (
     (f"{HOME}/training", "training"),
     (f"{HOME}/compare", "compare"),
     (f"{HOME}/clips", "clips"),
-    (f"{HOME}/coach", "coach"),
     (f"{HOME}/settings", "settings"),
 )
 TABLES = (*standings.TABLES, TrainingPacks, Users)
