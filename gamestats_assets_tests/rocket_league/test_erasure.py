@@ -488,7 +488,7 @@ KILLS: Mapping[str, Callable[[pytest.MonkeyPatch, Stores], dict[str, Any]]] = {
         patch.setattr(erasure, "land_masked", second_time(masking.land_masked)) or {}
     ),
     "before a match's files are removed": lambda patch, stores: (
-        patch.setattr(stores.landing, "remove", second_time(stores.landing.remove)) or {}
+        patch.setattr(Landing, "remove", second_time(Landing.remove)) or {}
     ),
     "before the tables are made again": lambda patch, stores: {"remake": killed},
     "before the history is removed": lambda patch, stores: patch.setattr(stores.lake, "forget_history", killed) or {},
@@ -642,7 +642,7 @@ def test_an_address_that_cannot_be_read_is_said_to_be_kept(played: Stores, tmp_p
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         entry = json.loads(archive.read("entry.json"))
     assert entry["email"] is None
-    assert "is not the key" in entry["email_note"]
+    assert "does not have the key" in entry["email_note"]
 
 
 # ---------------------------------------------------------------- retention
