@@ -314,8 +314,8 @@ _VALUES = """
 """
 _USUAL = """
     SELECT stat_type, avg(value) AS usual, stddev_samp(value) AS usual_spread, count(*)::int AS usual_matches
-    FROM rocket_league.player_stats
-    WHERE player_id = %(player)s AND time BETWEEN %(first)s AND %(last)s AND match_id = ANY (%(others)s)
+    FROM rocket_league.player_stats JOIN unnest(%(others)s::text[]) AS others (match_id) USING (match_id)
+    WHERE player_id = %(player)s AND time BETWEEN %(first)s AND %(last)s
     GROUP BY 1
 """
 _COHORT = """

@@ -96,9 +96,9 @@ _RECENT = REPLAY.select("replay_data") + sql.SQL("""
     ORDER BY created_at DESC, match_id || '.' || player_id DESC LIMIT %(limit)s
 """)
 _SKILLS = """
-    SELECT player_id, match_id, stat_type, value, rank_percentile FROM rocket_league.player_stats
-    WHERE player_id = ANY (%(players)s) AND time BETWEEN %(first)s AND %(last)s AND match_id = ANY (%(matches)s)
-        AND stat_type = ANY (%(stats)s)
+    SELECT player_id, match_id, stat_type, value, rank_percentile
+    FROM rocket_league.player_stats JOIN unnest(%(matches)s::text[]) AS part (match_id) USING (match_id)
+    WHERE player_id = ANY (%(players)s) AND time BETWEEN %(first)s AND %(last)s AND stat_type = ANY (%(stats)s)
 """
 _Skills = Mapping[tuple[str, str], Sequence[dict[str, Any]]]
 
@@ -110,7 +110,7 @@ async def _skills(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> _Skill
         return found
     times = [row["created_at"] for row in rows]
     bound = {"first": min(times), "last": max(times), "stats": [f"{SKILL}{skill}" for skill in SKILLS]}
-    bound |= {"players": [*{row["player_id"] for row in rows}], "matches": [row["match_id"] for row in rows]}
+    bound |= {"players": [*{row["player_id"] for row in rows}], "matches": [*{row["match_id"] for row in rows}]}
     for row in await rows_of(conn, _SKILLS, bound):
         percentile = None if row["rank_percentile"] is None else round(row["rank_percentile"], 1)
         line = {"skill": row["stat_type"].removeprefix(SKILL), "value": round(row["value"], 3)}
