@@ -173,12 +173,14 @@ async def own_page(
     tables: Sequence[type[Table]],
     holds: Holds,
     needs_player: bool = False,
+    entered: object = None,
 ) -> Response:
     """A page about oneself: no browser keeps it, but the process while what it is made of stands.
 
     Args:
         make: gives the values of the template, which has `person`, `scope`, `csrf_token` and `simulated` besides.
         tables: all published ones that it is made of.
+        entered: what people entered that it is made of, if it was read before: a page that holds is another one then.
     """
     pages: Pages = request.state.pages
     answers: Answers = request.state.own_answers
@@ -191,7 +193,17 @@ async def own_page(
         values = {"person": person, "scope": scope, "csrf_token": token, "simulated": about["is_simulated"]}
         return pages.render(request, template, {**values, **await make(conn, scope)}, asked=named)
 
-    parts = (template, pages.language(request), request.base_url, request.url.path, asked.key(), scope, person, token)
+    parts = (
+        template,
+        pages.language(request),
+        request.base_url,
+        request.url.path,
+        asked.key(),
+        scope,
+        person,
+        token,
+        entered,
+    )
     form = Form("text/html; charset=utf-8", str.encode, HEADERS)
     whose = _whose(scope, holds, "no-store")
     return await answers.give(request, tables, " ".join(map(str, parts)), render, form=form, whose=whose)

@@ -7,6 +7,7 @@ or about one of somebody who let the person see it (`player`).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -26,7 +27,7 @@ from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTA
 from gamestats_assets.rocket_league.training_packs import CATEGORIES
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import Holds, OfPlayer, Scope, SignedIn, own_page
+from gamestats_assets.serving.own import Holds, OfPlayer, Scope, SignedIn, own_page, reading, scope_of
 from gamestats_assets.serving.pages import Pages, Place
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Name, ask, asked_of
@@ -66,14 +67,15 @@ async def page(
     tables: Sequence[type[Table]] = TABLES,
     holds: Holds = "player",
     needs_player: bool = True,
+    entered: object = None,
 ) -> Response:
     """A page in the shell of a player's pages.
 
     Args:
         make: gives what is the page's own; it is not asked about somebody without an account, whom the page tells how
             to begin.
+        entered: what people entered that it is made of; see `own_page`.
     """
-
     if asked.player is None and not person.players.get(GAME):
         # How far such a person is was entered, and nothing tells when that changes.
         holds = "never"
@@ -87,7 +89,30 @@ async def page(
             return {**shell, "steps": await steps(conn, scope), "synthetic": False}
         return {**shell, "steps": None, **await make(conn, scope)}
 
-    return await own_page(request, person, GAME, template, asked, values, tables=tables, holds=holds)
+    return await own_page(request, person, GAME, template, asked, values, tables=tables, holds=holds, entered=entered)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What was entered of a player that pages are made of.
+
+    Attributes:
+        sessions: what was trained, the oldest first.
+        begins: how far the player is; see `steps`.
+        done: what a page is to tell that was done.
+    """
+
+    sessions: Sequence[Row]
+    begins: Row
+    done: str | None
+
+
+async def entered_of(request: Request, person: Person, asked: OfPlayer) -> Entered:
+    """What was entered of the player whom a page is about."""
+    scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
+    async with reading(request, scope) as conn:
+        trained = await standings.sessions(conn, scope.player) if scope.player else []
+        return Entered(trained, await steps(conn, scope), request.query_params.get("done"))
 
 
 def leading(player: str | None) -> Callable[..., str]:
@@ -122,18 +147,18 @@ async def steps(conn: Connection, scope: Scope) -> Row:
 
 
 async def played_in(
-    conn: Connection, scope: Scope, playlist: str | None
-) -> tuple[list[Row], Standing | None, Sequence[Row]]:
-    """The playlists of a player, how the player stands in one of them, and what was trained.
+    conn: Connection, scope: Scope, playlist: str | None, trained: Sequence[Row]
+) -> tuple[list[Row], Standing | None]:
+    """The playlists of a player, and how the player stands in one of them.
 
     Args:
         playlist: that one; without it the ranked one played most.
+        trained: what the player trained.
 
     Raises:
         ProblemError: 404 for a playlist of which no match is known.
     """
     player = scope.player or ""
-    trained = await standings.sessions(conn, player)
     found = await standings.playlists(conn, player) if await are_published(conn, *standings.TABLES) else []
     # What is simulated comes last; in a playlist without ranks nothing is measured.
     found.sort(key=lambda row: (row["is_simulated"], row["playlist"] not in ranked_playlists()))
@@ -141,7 +166,7 @@ async def played_in(
     if playlist is not None and not chosen:
         raise ProblemError(404, f"No match in {playlist[:80]} is known of this player.")
     of = await standings.standing(conn, player, chosen[0], trained) if chosen else None
-    return found, of, trained
+    return found, of
 
 
 # --------------------------------------------------------------------------- the dashboard
@@ -155,9 +180,10 @@ async def dashboard(request: Request) -> Response:
         pages: Pages = request.state.pages
         return pages.personal(request, "rocket_league/welcome.html", {})
     asked = ask(OfPlaylist, request, only_known=False)
+    entered = await entered_of(request, person, asked)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of, trained = await played_in(conn, scope, asked.playlist)
+        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
         told = await training.recommendations(conn, OfPlayer(), scope)
         recent = await replays.recent_replays(conn, replays.NewestReplays(limit=_RECENT, player=scope.player), scope)
         return {
@@ -166,13 +192,12 @@ async def dashboard(request: Request) -> Response:
             "recommended": _first_of_each(told["data"]["recommendations"]),
             "note": told["data"]["note"],
             "replays": recent["data"]["replays"],
-            "sessions": trained[-3:],
             "minutes": MINUTES,
-            "begins": await steps(conn, scope) if not recent["data"]["replays"] else None,
+            "begins": None if recent["data"]["replays"] else entered.begins,
             "synthetic": of is not None and of.is_simulated,
         }
 
-    return await page(request, person, "rocket_league/dashboard.html", asked, make, holds="never")
+    return await page(request, person, "rocket_league/dashboard.html", asked, make, entered=entered)
 
 
 def _first_of_each(recommended: Sequence[Row], most: int = 3) -> list[Row]:
@@ -197,9 +222,10 @@ async def skill(request: Request, person: SignedIn) -> Response:
     asked = ask(OfSkill, request, only_known=False)
     if asked.skill not in SKILLS:
         raise ProblemError(404, f"There is no skill {asked.skill[:80]}; there are {', '.join(SKILLS)}.")
+    entered = await entered_of(request, person, asked)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of, trained = await played_in(conn, scope, asked.playlist)
+        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
         values: dict[str, Any] = {"skill": asked.skill, "playlists": found, "of": of, "skills": SKILLS}
         if of is None:
             return {**values, "synthetic": False}
@@ -215,36 +241,38 @@ async def skill(request: Request, person: SignedIn) -> Response:
             "features": await standings.features(conn, bound, names, row["rank_tier"] if row else None),
             "training": next((each for each in of.training if each["skill"] == asked.skill), None),
             "packs": packs,
-            "sessions": [each for each in reversed(trained) if each["skill"] == asked.skill][:10],
+            "sessions": [each for each in reversed(entered.sessions) if each["skill"] == asked.skill][:10],
             "minutes": MINUTES,
             "synthetic": of.is_simulated,
         }
 
-    return await page(request, person, "rocket_league/skill.html", asked, make, holds="never")
+    return await page(request, person, "rocket_league/skill.html", asked, make, entered=entered)
 
 
 @router.get("/playlists/{playlist}")
 async def playlist(request: Request, person: SignedIn) -> Response:
     """A playlist: everything that is told of it, and what that rests on."""
     asked = ask(OfPlaylist, request, only_known=False)
+    entered = await entered_of(request, person, asked)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of, _ = await played_in(conn, scope, asked.playlist)
+        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
         newest = replays.NewestReplays(limit=_RECENT, playlist=asked.playlist, player=scope.player)
         recent = await replays.recent_replays(conn, newest, scope)
         told = {"playlists": found, "of": of, "replays": recent["data"]["replays"]}
         return {**told, "synthetic": of is not None and of.is_simulated}
 
-    return await page(request, person, "rocket_league/playlist.html", asked, make, holds="never")
+    return await page(request, person, "rocket_league/playlist.html", asked, make, entered=entered)
 
 
 @router.get("/compare")
 async def compare(request: Request, person: SignedIn) -> Response:
     """A player beside players of the rank, beside those who play most alike, and beside the own past."""
     asked = ask(OfPlaylist, request, only_known=False)
+    entered = await entered_of(request, person, asked)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of, _ = await played_in(conn, scope, asked.playlist)
+        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
         told: dict[str, Any] = {"stats": [], "past": []}
         if of is not None:
             given = asked_of(analytics.OfPlaylist, {"playlist": of.playlist, "player": scope.player})
@@ -252,7 +280,7 @@ async def compare(request: Request, person: SignedIn) -> Response:
         values = {"playlists": found, "of": of, "stats": told["stats"], "past": told["past"]}
         return {**values, "synthetic": of is not None and of.is_simulated}
 
-    return await page(request, person, "rocket_league/compare.html", asked, make, holds="never")
+    return await page(request, person, "rocket_league/compare.html", asked, make, entered=entered)
 
 
 # --------------------------------------------------------------------------- training
@@ -279,7 +307,7 @@ async def training_page(
     """The page of training; with what is wrong with a session that was to be logged."""
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of, _ = await played_in(conn, scope, asked.playlist)
+        found, of = await played_in(conn, scope, asked.playlist, [])
         newest = asked_of(training.NewestSessions, {"player": scope.player, "before": asked.before, "limit": 20})
         told = await training.training_sessions(conn, newest, scope)
         plan = await training.suggested_session(conn, training.OfPlan(player=scope.player), scope)
