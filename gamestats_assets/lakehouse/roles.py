@@ -235,7 +235,10 @@ def grant_duties(conn: psycopg.Connection) -> tuple[str, ...]:
             "AND nspname <> ALL (%s) AND has_schema_privilege(r.oid, n.oid, 'USAGE')",
             [READER_ROLE, [ENTERED_SCHEMA, ACCOUNTS_SCHEMA, "public", "information_schema"]],
         ).fetchall()
-        told = _grant(conn, SERVING_ROLE, [schema for (schema,) in games])
+        schemas = [schema for (schema,) in games]
+        told = _grant(conn, SERVING_ROLE, schemas)
+        # Those of a role that an administrator made after the tables; what it may not read is told where it is granted.
+        _grant(conn, READER_ROLE, schemas)
         if conn.execute("SELECT pg_has_role(%s, %s, 'USAGE')", [WRITER_ROLE, SERVING_ROLE]).fetchone() != (True,):
             conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(SERVING_ROLE), sql.Identifier(WRITER_ROLE)))
         _grant_writer(conn)

@@ -89,7 +89,8 @@ def _page(request: Request, person: Person, problem: ProblemError | None = None)
     told, status = outcome(problem=problem)
     with request.state.writing() as conn:
         found = players.claims(conn)
-    values = {"claims": found, "title": "Players", "titles": {game.name: game.title for game in request.state.games}}
+    titles = {game.name: game.title for game in request.state.games if game.accounts is not None}
+    values = {"claims": found, "title": "Accounts of games", "titles": titles}
     return page(request, person, "admin_players.html", {**values, **told}, status=status)
 
 

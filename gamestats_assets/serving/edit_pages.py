@@ -31,7 +31,7 @@ from gamestats_assets.serving.who import Person, cookie_name, csrf_token, needs
 
 Submitted = Mapping[str, Any]
 """What a form sent: texts, and of a file what it holds."""
-_PEOPLE = (("/admin/users", "Users"), ("/admin/players", "Players"), ("/admin/log", "Audit log"))
+_PEOPLE = (("/admin/users", "Users"), ("/admin/players", "Accounts of games"), ("/admin/log", "Audit log"))
 _TOLD, _TOLD_S = ("told", "notes", "follow"), 60
 _ROWS = 1000
 _FOLLOW = "The published standings follow within about 20 seconds, while gamestats up runs."
