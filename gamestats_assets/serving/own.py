@@ -197,7 +197,9 @@ async def own_page(
         template,
         pages.language(request),
         request.base_url,
+        # With what pages are told that they do not ask for, such as what was done.
         request.url.path,
+        request.url.query,
         asked.key(),
         scope,
         person,
