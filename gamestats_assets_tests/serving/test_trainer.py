@@ -12,10 +12,16 @@ from statistics import NormalDist
 from typing import Any
 
 import httpx
+import numpy as np
+import polars as pl
 import psycopg
 import pytest
 
 from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.rocket_league.serving.training import improvement_scores
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.rocket_league.tables.ops import TrainingSessions
+from gamestats_assets.rocket_league.training import trained_by_skill
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import TRAINED
@@ -302,6 +308,21 @@ def test_progress_of_training_is_by_skill_and_week(ann: httpx.Client) -> None:
     effect = told["effect"]
     assert (effect["change"], effect["change_low"], effect["change_high"]) == (0.5, 0.1, 0.9)
     assert effect["has_helped"] is True
+
+
+def test_improvement_is_scored_at_once_as_the_table_will_have_it() -> None:
+    rng = np.random.default_rng(4)
+    given = [
+        {"training_session_id": number, "player_id": ANN, "skill": str(rng.choice([*SKILLS[:3], "dribbling"]))}
+        | {"completed_at": FIRST + timedelta(hours=int(rng.integers(0, 30))), "duration_s": 60}
+        | {"attempts": attempts, "successes": None if number % 7 == 0 or not attempts else attempts // 2}
+        for number, attempts in enumerate(rng.integers(0, 9, 40).tolist())
+    ]
+    frame = pl.LazyFrame(given, schema=TrainingSessions.schema(), strict=False)
+    made = trained_by_skill(frame).select("skill", "improvement_score").collect()
+    scores = improvement_scores(given)
+    assert {skill: scores[skill] for skill in scores} == pytest.approx(dict(made.iter_rows()))
+    assert len(scores) == 3
 
 
 def test_a_session_is_logged_corrected_and_taken_back(ann: httpx.Client) -> None:

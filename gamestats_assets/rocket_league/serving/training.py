@@ -34,7 +34,7 @@ from gamestats_assets.rocket_league.tables import (
 )
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
-from gamestats_assets.rocket_league.training import FEWEST_SESSIONS, trained_by_skill
+from gamestats_assets.rocket_league.training import FEWEST_SESSIONS
 from gamestats_assets.rocket_league.training_packs import CATEGORIES, PackSearchError, find_packs
 from gamestats_assets.rocket_league.training_packs import training_packs as training_packs_known
 from gamestats_assets.serving.answers import Connection
@@ -364,10 +364,29 @@ def _sums(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def improvement_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """The improvement score of each skill, by one account's sessions, as `training_progress` has it."""
-    columns = TrainingSessions.schema()
-    frame = pl.LazyFrame([{name: row[name] for name in columns} for row in rows], schema=columns)
-    return dict(trained_by_skill(frame).select("skill", "improvement_score").collect().iter_rows())
+    """The improvement score of each skill, by one account's sessions, as `training_progress` has it.
+
+    It is told at once, and the table is made some time later.
+    """
+    counted: dict[str, list[Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row["completed_at"], row["training_session_id"])):
+        if row["skill"] in SKILLS:
+            of_skill = counted.setdefault(row["skill"], [])
+            if row["attempts"] and row["successes"] is not None:
+                of_skill.append(row)
+    return {skill: _improvement(of_skill) for skill, of_skill in counted.items()}
+
+
+def _improvement(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Success share of the last third of some sessions less that of the first third."""
+    if len(rows) < FEWEST_SESSIONS:
+        return None
+    third = len(rows) // 3
+    first, last = (
+        sum(row["successes"] for row in part) / sum(row["attempts"] for row in part)
+        for part in (rows[:third], rows[-third:])
+    )
+    return last - first
 
 
 # --------------------------------------------------------------------------- acts
