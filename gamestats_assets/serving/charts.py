@@ -109,6 +109,8 @@ def _bar(start: float, end: float, middle: float, height: float, kind: str) -> M
 
 _COURSE_WIDTH, _COURSE_HEIGHT = 360, 168
 _TOP, _BOTTOM, _RIGHT = 10, 34, 12
+_FEW = 30
+"""Points up to which each is drawn as large as others."""
 _LETTER = 6.2
 """Width of a letter beside an axis, about."""
 
@@ -178,8 +180,8 @@ def course(
     path = " ".join(f"{'L' if index else 'M'}{x(point.day)} {y(point.value)}" for index, point in enumerate(points))
     parts.append(Markup('<path class="line" d="{}"/>').format(path))
     parts += [
-        Markup('<circle class="own" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>').format(
-            x(point.day), y(point.value), point.said
+        Markup('<circle class="own" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
+            x(point.day), y(point.value), 3.5 if len(points) <= _FEW else 2, point.said
         )
         for point in points
     ]
@@ -222,7 +224,7 @@ def _round_numbers(least: float, most: float) -> dict[float, str]:
     step = next(each * power for each in (1, 2, 5, 10) if each * power >= rough)
     digits = max(0, -math.floor(math.log10(step)))
     found = (number * step for number in range(math.ceil(least / step), math.floor(most / step) + 1))
-    return {value: f"{value:.{digits}f}".replace("-", "−") for value in found}
+    return {value: f"{value:z.{digits}f}".replace("-", "−") for value in found}
 
 
 # --------------------------------------------------------------------------- what happened when

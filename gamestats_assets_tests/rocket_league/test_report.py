@@ -185,7 +185,7 @@ def test_skills_are_followed_by_week_with_the_interval_of_so_many_matches(plante
     reach = 1.6448536269514722 * 0.8 / 4**0.5
     # 14 March 2026 is a Saturday.
     weeks = ("2026-03-09", "2026-03-23", "2026-04-06")
-    told = [f"{mean:+.2f} ({mean - reach:+.2f} to {mean + reach:+.2f})".replace("-", "−") for mean in means]
+    told = [f"{mean:+z.2f} ({mean - reach:+z.2f} to {mean + reach:+z.2f})".replace("-", "−") for mean in means]
     chart = chart_of(planted, "p1-aerials")
     assert titles_of(chart)[2:] == [f"{week}: {each}, 4 matches" for week, each in zip(weeks, told, strict=True)]
     assert f"{told[0]} in the week of {weeks[0]}, {told[2]} in the week of {weeks[2]}." in words_of(chart)

@@ -84,7 +84,7 @@ class Course:
 
     def told(self, span: Span) -> str:
         """A mean and its interval, in words."""
-        form = "+.2f" if self.is_skill else ".1f" if self.unit.startswith("%") else ".2f"
+        form = "+z.2f" if self.is_skill else "z.1f" if self.unit.startswith("%") else "z.2f"
         ends = "" if span.low is None or span.high is None else f" ({span.low:{form}} to {span.high:{form}})"
         return f"{span.value:{form}}{ends}".replace("-", "−")
 

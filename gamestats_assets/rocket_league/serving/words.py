@@ -50,7 +50,7 @@ def rate(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}%"
 
 
-def figure(value: float | None, form: str = "+.2f") -> str:
+def figure(value: float | None, form: str = "+z.2f") -> str:
     """A number; a dash where there is none."""
     return "–" if value is None else format(value, form).replace("-", "−")
 
@@ -115,11 +115,11 @@ def stat(value: float | None, name: str, sign: str = "") -> str:
         return "–"
     unit = STATS[name].unit
     if unit == "share":
-        told = f"{100 * value:{sign}.1f}%"
+        told = f"{100 * value:{sign}z.1f}%"
     elif unit == "standard deviations":
-        told = f"{value:+.2f}"
+        told = f"{value:+z.2f}"
     else:
-        told = f"{value:{sign},.{_DIGITS.get(unit, 2)}f}{f' {unit}' if unit in _DIGITS else ''}"
+        told = f"{value:{sign}z,.{_DIGITS.get(unit, 2)}f}{f' {unit}' if unit in _DIGITS else ''}"
     return told.replace("-", "−")
 
 
