@@ -16,6 +16,7 @@ from contextlib import suppress
 from subprocess import Popen
 from typing import Any
 
+import psutil
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -25,6 +26,8 @@ from gamestats_assets.lakehouse.postgres import PostgresError, PostgresUnavailab
 _LOOKS_EVERY_S = 30.0
 """Seconds between two looks at the queue while nothing is told: for the jobs of dead workers."""
 _AFTER_LOSS_S = 2.0
+_MOST_BYTES = 1500 << 20
+"""Of memory: three times what a batch takes. Libraries do not give back all of theirs."""
 
 
 class Worker:
@@ -62,7 +65,7 @@ class Worker:
         self._tasks: Sequence[Task] = ()
 
     def run(self) -> None:
-        """Work until there was nothing to do for a while, and the workshop is open for nothing."""
+        """Work until the workshop is open for nothing, for there was nothing to do for a while, or is full."""
         while True:
             try:
                 if self._listens():
@@ -77,7 +80,7 @@ class Worker:
             pass
 
     def _listens(self) -> bool:
-        """Work as long as PostgreSQL is there; whether there was nothing to do for a while."""
+        """Work as long as PostgreSQL is there; whether to begin anew."""
         with connect(self._url) as conn, explained("hearing of jobs"):
             conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             worked_at = time.monotonic()
@@ -85,6 +88,8 @@ class Worker:
                 self._have_help()
                 if self._work():
                     worked_at = time.monotonic()
+                    if psutil.Process().memory_info().rss > _MOST_BYTES:
+                        return True
                     continue
                 if self._workshop is not None and time.monotonic() - worked_at > self._idle_s:
                     return True

@@ -44,6 +44,8 @@ ANALYSIS_FAILED = (
 )
 """What is said when tables cannot be made."""
 
+_NOT_THEIRS = "done; none of your accounts played in it, and you can watch it all the same"
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -225,7 +227,7 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
     for upload in uploads:
         result = told_of(upload)
         if upload.match_id in there and not failures:
-            upload.task.done(result)
+            upload.task.done(result, "done" if upload.own else _NOT_THEIRS)
             _share(stores, upload)
         elif upload.match_id in reasons and upload.match_id not in there:
             upload.task.fail(f"The replay cannot be read: {reasons[upload.match_id]}", result)

@@ -87,6 +87,22 @@ class Limited:
         address = _network((scope.get("client") or ("unknown",))[0])
         limit, who, told = self._limit(asking(request).person, address)
         special = self._special(request, address)
+        is_counted = False
+
+        async def count_files(files: int) -> None:
+            nonlocal is_counted
+            is_counted = True
+            if special is None:
+                return
+            with suppress(StorageError):
+                if not await self._limiter.hit(special.limit, special.who, cost=files):
+                    window = await self._limiter.get_window_stats(special.limit, special.who)
+                    seconds = _seconds(window.reset_time)
+                    detail = f"{special.told} These are {files}, and {window.remaining} are left; more in {seconds} s."
+                    raise ProblemError(429, detail, headers={"Retry-After": str(seconds)})
+
+        scope.setdefault("state", {})["count_files"] = count_files
+
         try:
             if special is not None and not await self._limiter.test(special.limit, special.who):
                 window = await self._limiter.get_window_stats(special.limit, special.who)
@@ -107,22 +123,6 @@ class Limited:
             detail = f"{told} may ask {limit.amount} times a minute."
             await _refused(request, detail, window.reset_time, limit.amount)(scope, receive, send)
             return
-
-        is_counted = False
-
-        async def count_files(files: int) -> None:
-            nonlocal is_counted
-            is_counted = True
-            if special is None:
-                return
-            with suppress(StorageError):
-                if not await self._limiter.hit(special.limit, special.who, cost=files):
-                    window = await self._limiter.get_window_stats(special.limit, special.who)
-                    seconds = _seconds(window.reset_time)
-                    detail = f"{special.told} These are {files}, and {window.remaining} are left; more in {seconds} s."
-                    raise ProblemError(429, detail, headers={"Retry-After": str(seconds)})
-
-        scope.setdefault("state", {})["count_files"] = count_files
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":

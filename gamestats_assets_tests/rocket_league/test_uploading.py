@@ -91,6 +91,7 @@ def test_a_match_that_another_person_sends_as_well_is_landed_once(running: Runni
     assert sum(DUEL_MATCH in path for path in running.landed()) == 1
     # Neither has an account that played, which is said and keeps nobody from watching it.
     assert running.job(first)["result"]["own_players"] == []
+    assert "none of your accounts played in it" in running.job(first)["said"]
 
 
 @pytest.mark.parametrize(
