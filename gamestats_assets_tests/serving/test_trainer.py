@@ -148,13 +148,14 @@ def test_too_few_matches_are_told_with_how_many_it_takes(ann: httpx.Client) -> N
 @pytest.mark.parametrize("path", ["weaknesses", "progress", "rank-prediction", "comparison"])
 def test_of_whom_nothing_is_known_nothing_is_told_but_why(new: httpx.Client, path: str) -> None:
     found = data(new, f"/analytics/{path}")
-    assert found["of"]["note"] == "No match of steam_76561190000000009 is known yet: upload a replay."
+    wanted = "No match of steam_76561190000000009 is analysed yet: agree to the analysis, and upload a replay."
+    assert found["of"]["note"] == wanted
     assert not any(value for name, value in found.items() if name != "of")
 
 
 def test_a_playlist_that_is_not_played_is_told_so(ann: httpx.Client) -> None:
     of = data(ann, "/analytics/progress", playlist="ranked-hoops")["of"]
-    assert (of["note"], of["matches"]) == (f"No match of {ANN} in ranked-hoops is known yet.", 0)
+    assert (of["note"], of["matches"]) == (f"No match of {ANN} in ranked-hoops is analysed yet.", 0)
 
 
 def test_the_predicted_rank_comes_with_its_model_and_what_drives_it(ann: httpx.Client) -> None:
@@ -278,7 +279,8 @@ def test_recommendations_say_why_and_what_the_pack_is(ann: httpx.Client, new: ht
     assert (told["percentile"], told["improvement_potential"], told["is_weakness"]) == (6.7, 0.46, True)
     assert told["description"]
     nothing = data(new, "/training/recommendations")
-    assert nothing == {"recommendations": [], "note": "Nothing is known of you yet: upload replays of ranked matches."}
+    wanted = "No match of yours is analysed yet: agree to the analysis, and upload replays of ranked matches."
+    assert nothing == {"recommendations": [], "note": wanted}
 
 
 def test_a_suggested_session_fills_the_time_there_is(ann: httpx.Client) -> None:

@@ -87,9 +87,9 @@ class Chosen:
         if self.player_id is None:
             return "No account of the game is linked to you yet: sign in with Steam or Epic, or tell your account."
         if not self.playlists:
-            return f"No match of {self.player_id} is known yet: upload a replay."
+            return f"No match of {self.player_id} is analysed yet: agree to the analysis, and upload a replay."
         if self.played is None:
-            return f"No match of {self.player_id} in {self.playlist} is known yet."
+            return f"No match of {self.player_id} in {self.playlist} is analysed yet."
         return None
 
     @property

@@ -90,7 +90,7 @@ async def recommendations(conn: Connection, asked: OfPlayer, scope: Scope) -> Ma
             refused = await rows_of(conn, _REFUSED, {"player": scope.player})
             note = next((row["reason"] for row in refused), None)
     if not found and note is None:
-        note = "Nothing is known of you yet: upload replays of ranked matches."
+        note = "No match of yours is analysed yet: agree to the analysis, and upload replays of ranked matches."
     return {"data": {"recommendations": [RECOMMENDATION.line(row) for row in found], "note": note}}
 
 
