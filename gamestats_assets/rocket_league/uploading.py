@@ -7,6 +7,7 @@ done again after the worker was killed: the bytes wait until their match is know
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,10 +22,11 @@ from gamestats_assets.lakehouse.objects import MissingObjectError
 from gamestats_assets.lakehouse.postgres import connect, explained
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.unpacking import UnreadableContentError
 from gamestats_assets.lakehouse.worker import TaskDiedError, guarded_pool
 from gamestats_assets.rocket_league import replay_files
 from gamestats_assets.rocket_league.replay_network import UnreadableReplayError
-from gamestats_assets.rocket_league.source import GAME, REPLAY, SOURCE, recognise
+from gamestats_assets.rocket_league.source import GAME, REPLAY, SOURCE, accounts_in_header, recognise
 from gamestats_assets.rocket_league.tables import (
     ALL,
     PlayerProfiles,
@@ -44,6 +46,7 @@ ANALYSIS_FAILED = (
 )
 """What is said when tables cannot be made."""
 
+_ANOTHER = "The replay says that it is of a match that is there already, in which others played. It is not taken."
 _NOT_THEIRS = "done; none of your accounts played in it, and you can watch it all the same"
 
 
@@ -174,6 +177,9 @@ def read_upload(content: bytes) -> Found:
 def _land(stores: Stores, upload: Upload) -> bool:
     """Land a replay, whoever else has sent it before; whether it is there now."""
     if upload.content is not None and upload.found is not None:
+        if _is_another(stores, upload.found):
+            upload.task.fail(_ANOTHER)
+            return False
         landed = SOURCE.land(upload.content, upload.file_name, upload.found.recognised, stores.landing)
         if landed.match_id is None or landed.day is None:
             upload.task.fail(landed.reason)
@@ -189,6 +195,20 @@ def _land(stores: Stores, upload: Upload) -> bool:
     played = upload.found.players if upload.found is not None else {}
     upload.own = [player_id for player_id in linked if upload.found is None or player_id in played]
     return True
+
+
+def _is_another(stores: Stores, found: Found) -> bool:
+    """Whether a replay says that it is of a match which others have sent already, and hardly anybody played in both.
+
+    The longest recording of a match counts, whoever sent it: nobody may put another in the place of a true one.
+    """
+    match_id = found.recognised.match_id or ""
+    for file in stores.landing.held(GAME, [match_id])[match_id].get(REPLAY, ()):
+        with suppress(UnrecognisedContentError, UnreadableContentError):
+            known = accounts_in_header(stores.landing.content(file))
+            if len(known & found.players.keys()) * 2 < len(known):
+                return True
+    return False
 
 
 def tidy_up(stores: Stores) -> None:
@@ -227,8 +247,9 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
     for upload in uploads:
         result = told_of(upload)
         if upload.match_id in there and not failures:
-            upload.task.done(result, "done" if upload.own else _NOT_THEIRS)
+            # First: asked for twice it is uploaded once.
             _share(stores, upload)
+            upload.task.done(result, "done" if upload.own else _NOT_THEIRS)
         elif upload.match_id in reasons and upload.match_id not in there:
             upload.task.fail(f"The replay cannot be read: {reasons[upload.match_id]}", result)
         else:

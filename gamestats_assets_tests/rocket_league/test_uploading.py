@@ -94,6 +94,17 @@ def test_a_match_that_another_person_sends_as_well_is_landed_once(running: Runni
     assert "none of your accounts played in it" in running.job(first)["said"]
 
 
+def test_no_other_match_takes_the_place_of_one_that_is_there(running: Running, realdata: Path) -> None:
+    with closing(running.browser("Bob")) as bob:
+        true = send(bob, ("duel.replay", replay(realdata, real_files.DUEL))).json()["data"]
+        forged = variant(replay(realdata, real_files.PAIRS[1]), int(DUEL_MATCH, 16))
+        taken = send(bob, ("forged.replay", forged)).json()["data"]
+    running.work()
+    assert [running.job(each)["state"] for each in (true, taken)] == ["done", "failed"]
+    assert "in which others played" in running.job(taken)["error"]
+    assert sum(DUEL_MATCH in path for path in running.landed()) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
