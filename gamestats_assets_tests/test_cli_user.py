@@ -105,5 +105,6 @@ def test_a_player_is_linked_to_one_user_and_taken_back(admin: Admin) -> None:
         "alice",
         None,
     )
+    assert [row["players"] for row in admin.lists("user", "list")] == [["steam_76561190000000001"], []]
     assert "removed" in admin.does("user", "player", "alice", "steam:76561190000000001", "--take")
     assert "created" in admin.does("user", "player", "kim", "steam:76561190000000001")

@@ -188,7 +188,7 @@ def role(
 
 @app.command("list")
 def list_users(form: Form = None, output: Output = None) -> None:
-    """List users, with their roles, by which accounts they sign in, and when they were seen last.
+    """List users, with their roles, by which accounts they sign in, their players, and when they were seen last.
 
     Example:
 
@@ -199,6 +199,7 @@ def list_users(form: Form = None, output: Output = None) -> None:
     from gamestats_assets.serving import users
 
     columns = {"name": pl.String, "roles": pl.List(pl.String), "issuers": pl.List(pl.String)}
+    columns |= {"players": pl.List(pl.String)}
     schema = columns | dict.fromkeys(("created_at", "last_seen_at"), pl.Datetime("us", "UTC"))
     found = in_transaction(users.list_users)
     rows = [{name: row[name] for name in schema} for row in found]

@@ -41,6 +41,9 @@ class TakenIdentityError(EntryError):
 _USERS = """
     SELECT u.user_id, u.name, u.name_key, u.created_at,
         ARRAY(SELECT i.issuer FROM accounts.identities i WHERE i.user_id = u.user_id ORDER BY 1) AS issuers,
+        ARRAY(
+            SELECT p.player_id FROM accounts.players p WHERE p.user_id = u.user_id AND p.state = 'linked' ORDER BY 1
+        ) AS players,
         (SELECT max(s.last_seen_at) FROM accounts.sessions s WHERE s.user_id = u.user_id) AS last_seen_at,
         ARRAY(
             SELECT concat_ws(' of ', r.role, coalesce(s.season, d.division || ', ' || ds.season))
@@ -54,7 +57,7 @@ _USERS = """
 
 
 def list_users(conn: psycopg.Connection) -> list[Row]:
-    """All users by name: `user_id`, `name`, `roles` in words, `issuers`, `created_at`, `last_seen_at`."""
+    """All users by name: `user_id`, `name`, `roles` in words, `issuers`, `players`, `created_at`, `last_seen_at`."""
     return ops.select_of(conn, _USERS, {}, ("name_key",))
 
 
