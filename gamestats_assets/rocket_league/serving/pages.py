@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -48,6 +48,7 @@ TABLES = (*standings.TABLES, TrainingPacks, Users)
 MINUTES = (10, 20, 30, 60)
 """Lengths of a session that is logged by one more click."""
 _RECENT = 8
+Read = TypeVar("Read")
 Maker = Callable[[Connection, Scope], Awaitable[Mapping[str, Any]]]
 
 
@@ -109,10 +110,21 @@ class Entered:
 
 async def entered_of(request: Request, person: Person, asked: OfPlayer) -> Entered:
     """What was entered of the player whom a page is about."""
-    scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
-    async with reading(request, scope) as conn:
+
+    async def read(conn: Connection, scope: Scope) -> Entered:
         trained = await standings.sessions(conn, scope.player) if scope.player else []
         return Entered(trained, await steps(conn, scope), request.query_params.get("done"))
+
+    return await entered_by(request, person, asked, read)
+
+
+async def entered_by(
+    request: Request, person: Person, asked: OfPlayer, read: Callable[[Connection, Scope], Awaitable[Read]]
+) -> Read:
+    """What people entered, read before the page that is made of it, so that this can be kept meanwhile."""
+    scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
+    async with reading(request, scope) as conn:
+        return await read(conn, scope)
 
 
 def leading(player: str | None) -> Callable[..., str]:
@@ -158,15 +170,25 @@ async def played_in(
     Raises:
         ProblemError: 404 for a playlist of which no match is known.
     """
-    player = scope.player or ""
-    found = await standings.playlists(conn, player) if await are_published(conn, *standings.TABLES) else []
-    # What is simulated comes last; in a playlist without ranks nothing is measured.
-    found.sort(key=lambda row: (row["is_simulated"], row["playlist"] not in ranked_playlists()))
-    chosen = [row for row in found if playlist in (None, row["playlist"])]
-    if playlist is not None and not chosen:
-        raise ProblemError(404, f"No match in {playlist[:80]} is known of this player.")
-    of = await standings.standing(conn, player, chosen[0], trained) if chosen else None
+    found = await playlists_of(conn, scope, playlist)
+    chosen = next((row for row in found if playlist in (None, row["playlist"])), None)
+    of = await standings.standing(conn, scope.player or "", chosen, trained) if chosen else None
     return found, of
+
+
+async def playlists_of(conn: Connection, scope: Scope, playlist: str | None) -> list[Row]:
+    """The playlists of a player: those with ranks first, then by matches; what is simulated last.
+
+    Raises:
+        ProblemError: 404 for one that is asked for and of which no match is known.
+    """
+    found = []
+    if await are_published(conn, *standings.TABLES):
+        found = await standings.playlists(conn, scope.player or "")
+    found.sort(key=lambda row: (row["is_simulated"], row["playlist"] not in ranked_playlists()))
+    if playlist is not None and all(row["playlist"] != playlist for row in found):
+        raise ProblemError(404, f"No match in {playlist[:80]} is known of this player.")
+    return found
 
 
 # --------------------------------------------------------------------------- the dashboard
@@ -306,28 +328,36 @@ async def training_page(
 ) -> Response:
     """The page of training; with what is wrong with a session that was to be logged."""
 
-    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of = await played_in(conn, scope, asked.playlist, [])
+    async def read(conn: Connection, scope: Scope) -> dict[str, Any]:
         newest = asked_of(training.NewestSessions, {"player": scope.player, "before": asked.before, "limit": 20})
-        told = await training.training_sessions(conn, newest, scope)
+        return (await training.training_sessions(conn, newest, scope))["data"]
+
+    logged = await entered_by(request, person, asked, read)
+    told = {
+        "given": {"code": asked.code, "skill": asked.skill, **(given or {})},
+        "errors": {each["name"]: each["message"] for each in wrong.errors} if wrong else {},
+        "wrong": wrong and wrong.detail,
+    }
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found = await playlists_of(conn, scope, asked.playlist)
+        of = next((row for row in found if asked.playlist in (None, row["playlist"])), None)
         plan = await training.suggested_session(conn, training.OfPlan(player=scope.player), scope)
-        packs = await rows_of(conn, _PACKS, []) if await are_published(conn, TrainingPacks) else []
         return {
             "playlists": found,
-            "of": of,
-            "sessions": told["data"]["sessions"],
-            "next": told["data"]["next"],
+            "of": of and {**of, "name": "p1", "training": await standings.helped(conn, scope.player or "", of)},
+            "sessions": logged["sessions"],
+            "next": logged["next"],
             "plan": plan["data"],
-            "packs": packs,
+            "packs": await rows_of(conn, _PACKS, []) if await are_published(conn, TrainingPacks) else [],
             "categories": CATEGORIES,
             "minutes": MINUTES,
-            "given": {"code": asked.code, "skill": asked.skill, **(given or {})},
-            "errors": {each["name"]: each["message"] for each in wrong.errors} if wrong else {},
-            "wrong": wrong and wrong.detail,
-            "synthetic": of is not None and of.is_simulated,
+            **told,
+            "synthetic": of is not None and of["is_simulated"],
         }
 
-    return await page(request, person, "rocket_league/training.html", asked, make, holds="never")
+    entered = (logged, told, request.query_params.get("done"))
+    return await page(request, person, "rocket_league/training.html", asked, make, entered=entered)
 
 
 _PACKS = "SELECT code, name, category FROM rocket_league.training_packs ORDER BY category, difficulty, name"
@@ -361,16 +391,21 @@ async def replay_list(request: Request, person: SignedIn) -> Response:
     """The matches of a player, the newest first, and what becomes of replays that were uploaded."""
     asked = ask(OfReplays, request, only_known=False)
 
+    async def read(conn: Connection, scope: Scope) -> list[Row]:
+        return await uploads_of(conn, scope.user_id) if scope.is_own else []
+
+    sent = await entered_by(request, person, asked, read)
+
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
         newest = asked_of(replays.NewestReplays, {name: value for name, value in given.items() if value is not None})
         told = await replays.recent_replays(conn, newest, scope)
         found = await standings.names_of_playlists(conn, scope.player or "")
         values = {"replays": told["data"]["replays"], "next": told["data"]["next"], "found": found, "asked_for": asked}
-        values["uploads"] = await uploads_of(conn, scope.user_id) if scope.is_own else []
-        return {**values, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
+        return {**values, "uploads": sent, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
 
-    return await page(request, person, "rocket_league/replays.html", asked, make, holds="never")
+    entered = (sent, request.query_params.get("done"))
+    return await page(request, person, "rocket_league/replays.html", asked, make, entered=entered)
 
 
 class OfClips(OfReplays):

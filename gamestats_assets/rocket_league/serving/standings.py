@@ -196,6 +196,16 @@ async def recommendations(conn: Connection, player: str) -> list[Row]:
     return [*await rows_of(conn, _RECOMMENDATIONS, [player])]
 
 
+async def helped(conn: Connection, player: str, of: Row) -> list[Row]:
+    """What was trained of each skill, and the skill in matches of a playlist before and since.
+
+    Args:
+        of: a row of `playlists`.
+    """
+    asked = {"player": player, "playlist": of["playlist"], "simulated": of["is_simulated"]}
+    return await of_playlist(conn, TrainingProgress, asked)
+
+
 async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row], name: str = "p1") -> Standing:
     """How a player stands in a playlist.
 
@@ -214,7 +224,7 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
         **{key: of[key] for key in ("playlist", "is_simulated", "matches", "replays", "days", "first_day", "last_day")},
         prediction=prediction,
         skills=sorted(await of_playlist(conn, Weaknesses, asked), key=lambda row: order[row["skill"]]),
-        training=await of_playlist(conn, TrainingProgress, asked),
+        training=await helped(conn, player, of),
         nearest={is_next: [row for row in nearest if row["of_next_rank"] == is_next] for is_next in (False, True)},
         cohorts=sorted(await rows_of(conn, _COHORTS, asked), key=lambda row: order[row["skill"]]),
         model=next(iter(model), None),
