@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -133,16 +133,21 @@ def _parquet_holds(sought: Sought, content: bytes) -> bool:
     return False
 
 
-def rows_with(url: SecretStr | str, sought: Sought) -> dict[str, int]:
-    """Tables of every schema of PostgreSQL, and its statistics of columns, in which one of the texts stands.
+def rows_with(url: SecretStr | str, sought: Sought, schemas: Collection[str] | None = None) -> dict[str, int]:
+    """Tables of PostgreSQL, and its statistics of columns, in which one of the texts stands.
 
     With the number of rows; of tables that this user may not read it is -1.
+
+    Args:
+        schemas: those that are looked through; None: every one.
     """
     found: dict[str, int] = {}
     if not sought.texts:
         return found
     with connect(url) as conn:
         for schema, table in conn.execute(_TABLES).fetchall():
+            if schemas is not None and schema not in schemas:
+                continue
             query = sql.SQL("SELECT count(*) FROM {} AS t WHERE t::text ~* %s").format(sql.Identifier(schema, table))
             try:
                 (count,) = conn.execute(query, [sought.pattern]).fetchone() or (0,)
@@ -152,5 +157,7 @@ def rows_with(url: SecretStr | str, sought: Sought) -> dict[str, int]:
                 found[f"{schema}.{table}"] = count
         told = "SELECT schemaname, tablename, attname FROM pg_stats AS t WHERE t::text ~* %s ORDER BY 1, 2, 3"
         for place in conn.execute(told, [sought.pattern]).fetchall():
+            if schemas is not None and place[0] not in schemas:
+                continue
             found[f"statistics of {'.'.join(place)}"] = 1
     return found

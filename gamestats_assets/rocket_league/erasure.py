@@ -10,6 +10,7 @@ Every step can be done again: after a process died in between, forgetting the pl
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from gamestats_assets.lakehouse.ops import SCHEMA, delete, entering, select
 from gamestats_assets.lakehouse.postgres import DAGSTER_SCHEMA, connect, forget_dead_rows
 from gamestats_assets.lakehouse.published import forget_partition
 from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.roles import ACCOUNTS_SCHEMA
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
@@ -51,7 +53,7 @@ from gamestats_assets.rocket_league.masking import (
     read_masked,
 )
 from gamestats_assets.rocket_league.naming import holds_text, names_account
-from gamestats_assets.rocket_league.source import GAME, MASKED
+from gamestats_assets.rocket_league.source import BALLCHASING, GAME, MASKED
 from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerStats, RawReplays, Retention
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
@@ -96,7 +98,6 @@ def forget(
     today: date,
     remake: Callable[[Sequence[str]], None],
     forget_runs: Callable[[Sequence[str], Mapping[str, str]], object],
-    also_called: Collection[str] = (),
     tell: Callable[[str], None] = lambda line: None,
 ) -> Forgotten:
     """Remove every trace of a player: landed files, tables and their history, PostgreSQL, Dagster's storage.
@@ -110,7 +111,6 @@ def forget(
         remake: brings up to date what is made from landed files of days, and from what people entered, through to
             PostgreSQL.
         forget_runs: takes what names the player, and the player's partitions, out of Dagster (`forget_in_dagster`).
-        also_called: what the player is called besides the names that files and entries tell.
         tell: called with what is done next.
 
     Raises:
@@ -122,13 +122,12 @@ def forget(
     tell("Looking for files that name the player")
     files = files_naming(stores, player_id)
     undated = [file for kind in UNDATED for file in stores.landing.files(GAME, kind)]
-    held = _names(stores, player_id)
-    names = sorted({*held, *also_called})
-    common = _common_words(stores.lake)
+    names = _names(stores, player_id)
+    common = _common_words(stores)
     telling = [name for name in names if len(name) >= _DISTINCT_NAME and name.lower() not in common]
     stray = _naming(stores, undated, player_id, telling)
     days = sorted({*(file.day for file in files), *_days_in_lake(stores.lake, player_id)})
-    if not (files or stray or days or held or tombstones.any_buried(stores.landing, GAME, [player_id])):
+    if not (files or stray or days or names or tombstones.any_buried(stores.landing, GAME, [player_id])):
         raise UnknownNameError(
             f"Nothing is held on {player_id}: no landed file and no table names the player, and nobody tracks them. "
             "Nothing was done.",
@@ -154,20 +153,20 @@ def forget(
         stores.lake.forget_history(table)
     forget_runs(texts, partitions)
     shared = _carried_by_others(stores.lake, names)
-    sought = [*_spellings(player_id), *(name for name in telling if name not in shared)]
+    distinct = [name for name in telling if name not in shared]
     refused = forget_dead_rows(stores.postgres_url, [GAME, SCHEMA, DAGSTER_SCHEMA])
     for log in _logs_with(stores, Sought(texts)):
         # What writes it appends to it; what else it told is told no more.
         os.truncate(log, 0)
     tell("Looking through all storage")
-    left = traces(stores, sought)
+    left = traces(stores, _spellings(player_id), distinct)
     return Forgotten(
         player_id,
         matches,
         tuple(days),
         len(stray),
         tuple(left),
-        tuple(sorted({*names} - {*sought})),
+        tuple(sorted({*names} - {*distinct})),
         tuple(refused),
     )
 
@@ -188,14 +187,32 @@ def _names(stores: Stores, player_id: str) -> list[str]:
     return sorted(names)
 
 
-def _common_words(lake: Lake) -> set[str]:
-    """Words that stand everywhere, whoever is called so: of the tables' own descriptions, cars, maps, playlists."""
+def _common_words(stores: Stores) -> set[str]:
+    """Words that stand everywhere, whoever is called so: of the tables' own descriptions, cars, maps, playlists, and
+    what ballchasing calls its figures.
+    """
+    lake = stores.lake
     text = " ".join(f"{table.spec.key} {table.description()} {table.descriptions()}" for table in ALL)
     values = (
         lake.scan(table).select(pl.col(name).unique()).collect().to_series()
         for table, name in ((RawPlayerStats, "car_name"), (RawReplays, "map_code"), (RawReplays, "playlist"))
     )
+    text += f" {' '.join(_keys(stores.landing))}"
     return {*re.findall(r"[^\W_]+", text.lower()), *(value.lower() for each in values for value in each if value)}
+
+
+def _keys(landing: Landing) -> Iterator[str]:
+    """Names of the values of a file of ballchasing's, if there is one; all have the same."""
+    days = ((day, landing.files(GAME, day)) for day in landing.days(GAME))
+    told = next((landing.content(file) for _, files in days for file in files if file.kind == BALLCHASING), b"{}")
+    within = [json.loads(told)]
+    while within:
+        each = within.pop()
+        if isinstance(each, dict):
+            yield from each
+            within += each.values()
+        elif isinstance(each, list):
+            within += each
 
 
 def _carried_by_others(lake: Lake, names: Collection[str]) -> set[str]:
@@ -417,15 +434,16 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
 # ---------------------------------------------------------------- proof
 
 
-def traces(stores: Stores, texts: Sequence[str]) -> list[str]:
+def traces(stores: Stores, texts: Sequence[str], names: Collection[str] = ()) -> list[str]:
     """Where texts are found in what is stored, a place each: the game's landed files and its part of the lake with the
     whole log and all old files, objects, every schema of PostgreSQL, and the logs of all that runs.
 
     Args:
         stores: the stores.
         texts: ids of players (`steam_76561190000000001`), accounts, names.
+        names: what players are called besides, which means something else in what other games have in PostgreSQL.
     """
-    sought = Sought(texts)
+    sought = Sought([*texts, *names])
     accounts = {player_id for text in texts if (player_id := _player_id(text)) is not None}
 
     def in_bits(content: bytes) -> bool:
@@ -444,7 +462,10 @@ def traces(stores: Stores, texts: Sequence[str]) -> list[str]:
     found += [f"lake: {GAME}/{path}" for path in files_with(f"{stores.lake.root}/{GAME}", sought, options)]
     found += [
         f"PostgreSQL: {place}, {rows} rows" if rows > 0 else f"PostgreSQL: {place} may not be read"
-        for place, rows in rows_with(stores.postgres_url, sought).items()
+        for place, rows in {
+            **rows_with(stores.postgres_url, Sought(texts)),
+            **rows_with(stores.postgres_url, sought, [GAME, SCHEMA, ACCOUNTS_SCHEMA, DAGSTER_SCHEMA]),
+        }.items()
     ]
     found += [f"objects: {path}" for path in files_with(stores.objects.root, sought, options)]
     found += [f"log: {log}" for log in _logs_with(stores, sought)]

@@ -33,12 +33,10 @@ class Leaving:
 
     Attributes:
         players: the accounts of the game that are to be forgotten.
-        names: what the person is called besides.
         objects: names of what stands in the object store for the person.
     """
 
     players: tuple[str, ...]
-    names: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
 
     def sealed(self, keys: Keys) -> dict[str, Any]:
@@ -63,7 +61,6 @@ def leave(conn: psycopg.Connection, keys: Keys, person: Person) -> UUID:
     exports = rows(conn, "SELECT job_id FROM ops.jobs WHERE user_id = %s AND kind = 'export'", [user_id])
     leaving = Leaving(
         person.players.get(GAME, ()),
-        (person.name,),
         (
             *(f"uploads/{row['upload_id']}" for row in uploads),
             *(f"exports/{user_id}/{row['job_id']}.zip" for row in exports),

@@ -44,7 +44,6 @@ def _forget_one(workshop: Workshop, task: Task) -> None:
                 today=datetime.now(UTC).date(),
                 remake=lambda days: _remake(workshop, days),
                 forget_runs=workshop.forget_runs,
-                also_called=leaving.names,
                 tell=task.say,
             )
         except UnknownNameError:
