@@ -26,6 +26,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Answers, Connection, Form, Whose
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.game import Game
+from gamestats_assets.serving.lines import are_published
 from gamestats_assets.serving.pages import HEADERS, Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, Parameters, ask, described, description_of
@@ -277,7 +278,8 @@ async def metadata_of(
 ) -> Made:
     """What is said of an answer: whom it is about, when that was published last, whether it was simulated."""
     matches = _game(request, game).matches
-    if not tables or matches is None:
+    # Where anything is published of single players, the notes of what is published are there, too.
+    if not tables or matches is None or not await are_published(conn, matches[0]):
         return {"player": scope.player, "timestamp": None, "is_simulated": False}
     # Where partitions are players, when the player's was; else when any of the tables was.
     query = sql.SQL(

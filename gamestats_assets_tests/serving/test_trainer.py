@@ -18,11 +18,14 @@ import psycopg
 import pytest
 
 from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.serving.training import improvement_scores
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
 from gamestats_assets.rocket_league.training import trained_by_skill
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league.tracked import rows
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import TRAINED
 from gamestats_assets_tests.serving.fuzzing import fuzz
@@ -37,9 +40,11 @@ from gamestats_assets_tests.serving.trainer import (
     FIRST,
     LAST,
     MATCHES,
+    OF_MATCH,
     PACK,
     TRACK,
     began,
+    frames,
     link,
     publish_trainer,
     saves,
@@ -493,6 +498,35 @@ def test_clips_are_the_own_moments_of_a_kind(ann: httpx.Client) -> None:
     assert (starved["from_s"], starved["to_s"]) == (55.0, 67.5)
     assert data(ann, "/replays/clips", kind="save") == {"clips": [], "next": None}
     assert ann.get(f"{ROOT}/replays/clips", params={"kind": "luck"}).status_code == 422
+
+
+# --------------------------------------------------------------------------- what is there first
+
+
+def test_what_is_known_of_a_player_is_told_before_there_are_cohorts(
+    postgres_url: str, ops_template: str, folder: Path
+) -> None:
+    first = (t.Matches, t.PlayerStats, t.Weaknesses, t.RankPredictions)
+    with database(postgres_url, ops_template) as own, served(own, data=str(folder)) as client:
+        link(own, "ann", ANN)
+        with closing(browser_of(client, own, "ann")) as ann:
+            # Nothing is published at all.
+            assert data(ann, "/analytics/weaknesses")["skills"] == []
+            assert data(ann, "/replays/recent")["replays"] == []
+            assert ann.get(f"{ROOT}/replays/{LAST}").status_code == 404
+            for table in first:
+                given = [row for row in frames()[table] if row["player_id"] == ANN]
+                publish(own, table, [ANN], rows(table, *given))
+            for table in (t.MatchFacts, t.Participants):
+                publish(own, table, [began(MATCHES - 1).date()], rows(table, *OF_MATCH[table]))
+            skills = data(ann, "/analytics/weaknesses")["skills"]
+            assert [each["distribution"] for each in skills] == [None] * 5
+            assert data(ann, "/analytics/progress", stat="save_share")["stats"][0]["cohort_mean"] is None
+            assert data(ann, "/analytics/rank-prediction")["model"] is None
+            assert data(ann, "/analytics/comparison")["stats"][0]["median"] is None
+            found = data(ann, f"/replays/{LAST}")
+            assert (found["moments"], found["match"]["has_track"]) == ([], False)
+            assert [each["cohort_mean"] for each in found["analysis"]] == [None] * 3
 
 
 # --------------------------------------------------------------------------- whatever is asked

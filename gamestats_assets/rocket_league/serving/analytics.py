@@ -14,9 +14,11 @@ from gamestats_assets.rocket_league.serving.context import (
     Of,
     OfPlaylist,
     choose,
+    cohort_of,
     tier_words,
 )
 from gamestats_assets.rocket_league.serving.progress import Compared, Since, compared
+from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     PlayerComparison,
     PlayerStats,
@@ -85,42 +87,34 @@ async def weaknesses(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     A skill that is a weakness is below the mean of the cohort beyond chance. `improvement_potential` is how many ranks
     the middle of the cohort in this skill would be worth, by the model of ranks.
     """
-    chosen = await choose(conn, asked.playlist, scope)
-    found: list[dict[str, Any]] = []
-    if chosen.played and await are_published(conn, *WEAKNESS_TABLES):
-        found = await rows_of(conn, _WEAKNESSES, chosen.bound)
+    chosen = await choose(conn, asked.playlist, scope, [Weaknesses])
+    found = await rows_of(conn, _WEAKNESSES, chosen.bound) if chosen.played else []
+    # What skills are measured against is the rank that they were measured with.
+    tier = next((row["rank_tier"] for row in found if row["rank_tier"] is not None), None)
+    cohort = await cohort_of(conn, {**chosen.bound, "rank_tier": tier})
     lines = [
-        WEAKNESS.line(row, rank=tier_words(row["rank_tier"]), distribution=_distribution(row))
+        WEAKNESS.line(
+            row,
+            rank=tier_words(row["rank_tier"]),
+            distribution=_distribution(row, cohort.get(f"{SKILL}{row['skill']}", {})),
+        )
         for row in sorted(found, key=lambda row: SKILLS.index(row["skill"]))
     ]
     return {"data": {"of": chosen.told, "skills": lines}}
 
 
-_OF_COHORT = ("from_tier", "to_tier", "players", "matches", "mean", "between_spread", "p05", "p25", "p50", "p75", "p95")
-_WEAKNESSES = (
-    sql.SQL("SELECT own.*, {} FROM (").format(
-        sql.SQL(", ").join(
-            sql.SQL("c.{} AS {}").format(sql.Identifier(name), sql.Identifier(f"cohort {name}")) for name in _OF_COHORT
-        )
-    )
-    + WEAKNESS.select("is_simulated", "playlist")
-    + sql.SQL("""
-        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
-    ) AS own
-    LEFT JOIN rocket_league.rank_cohorts c
-        ON c.is_simulated = own.is_simulated AND c.playlist = own.playlist AND c.rank_tier = own.rank_tier
-        AND c.feature = 'skill_' || own.skill
+_WEAKNESSES = WEAKNESS.select() + sql.SQL("""
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
 """)
-)
 
 
-def _distribution(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    mean, spread = row["cohort mean"], row["cohort between_spread"]
+def _distribution(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any] | None:
+    mean, spread = cohort.get("mean"), cohort.get("between_spread")
     if row["state"] != "measured" or not spread or mean is None:
         return None
     return {
-        **{name: row[f"cohort {name}"] for name in ("from_tier", "to_tier", "players", "matches")},
-        **{name: round((row[f"cohort {name}"] - mean) / spread, 3) for name in ("p05", "p25", "p50", "p75", "p95")},
+        **{name: cohort[name] for name in ("from_tier", "to_tier", "players", "matches")},
+        **{name: round((cohort[name] - mean) / spread, 3) for name in ("p05", "p25", "p50", "p75", "p95")},
         "own": round(row["score"], 3),
         "own_low": _score_at(row["percentile_low"]),
         "own_high": _score_at(row["percentile_high"]),
@@ -178,16 +172,17 @@ async def rank_prediction(conn: Connection, asked: OfPlaylist, scope: Scope) -> 
     rests on. Where matches are too few, `state` is refused, and `reason` says how many there are and how many it takes.
     `model` is the model that was asked, with how far off it was in cross-validation.
     """
-    chosen = await choose(conn, asked.playlist, scope)
-    if not chosen.played or not await are_published(conn, *PREDICTION_TABLES):
+    chosen = await choose(conn, asked.playlist, scope, [])
+    if not chosen.played:
         return {"data": {"of": chosen.told, "prediction": None, "model": None}}
     found = await rows_of(conn, _PREDICTION, chosen.bound)
     line = model = None
     for row in found:
         nearest = row["predicted_tier"] and min(max(round(row["predicted_tier"]), 1), 22)
         line = PREDICTION.line(row, known_rank=tier_words(row["known_tier"]), predicted_rank=tier_words(nearest))
-        versions = await rows_of(conn, _MODEL, {**chosen.bound, "version": row["model_version"]})
-        model = MODEL.line(versions[0]) if versions else None
+        if row["model_version"] is not None and await are_published(conn, RankModels):
+            versions = await rows_of(conn, _MODEL, {**chosen.bound, "version": row["model_version"]})
+            model = MODEL.line(versions[0]) if versions else None
     return {"data": {"of": chosen.told, "prediction": line, "model": model}}
 
 
@@ -226,16 +221,14 @@ async def comparison(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     `stats` are its means and where the cohort's players are; `nearest` those of the same and of the next rank who play
     most like it, who are not named; `past` the 30 days up to its last match against all before.
     """
-    chosen = await choose(conn, asked.playlist, scope)
+    chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
     stats: list[dict[str, Any]] = []
     nearest: list[dict[str, Any]] = []
     past: list[dict[str, Any]] = []
-    if chosen.played and await are_published(conn, *COMPARISON_TABLES):
+    if chosen.played:
         stats, past = await compared(conn, chosen)
-        nearest = [
-            NEAREST.line(row, other_rank=tier_words(row["other_rank_tier"]))
-            for row in await rows_of(conn, _NEAREST, chosen.bound)
-        ]
+        known = await rows_of(conn, _NEAREST, chosen.bound) if await are_published(conn, PlayerComparison) else []
+        nearest = [NEAREST.line(row, other_rank=tier_words(row["other_rank_tier"])) for row in known]
     return {"data": {"of": chosen.told, "stats": stats, "nearest": nearest, "past": past}}
 
 

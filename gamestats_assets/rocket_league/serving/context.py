@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, LiteralString
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ranks import LOWEST_TIER, playlists, rank_name
 from gamestats_assets.rocket_league.skills import FEATURES, SKILL, SKILL_FEATURES
-from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankPredictions
+from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankCohorts, RankPredictions
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import are_published, rows_of
 from gamestats_assets.serving.own import OfPlayer, Scope
@@ -113,21 +114,23 @@ def accounts(asked: OfPlayer, scope: Scope) -> tuple[str, ...]:
     return scope.players if asked.player is None or scope.player is None else (scope.player,)
 
 
-async def choose(conn: Connection, playlist: str | None, scope: Scope) -> Chosen:
-    """The account and the playlist that an answer is of.
+async def choose(conn: Connection, playlist: str | None, scope: Scope, tables: Sequence[type[Table]]) -> Chosen:
+    """The account and the playlist that an answer is of; nothing is played before some tables are published.
 
     Args:
         playlist: that is asked for; None: the ranked one with most matches, or without any the one with most.
+        tables: without which there is no answer, besides `CONTEXT_TABLES`.
     """
-    found = await playlists_of(conn, scope.player)
+    there = await are_published(conn, *CONTEXT_TABLES, *tables)
+    found = await _playlists_of(conn, scope.player) if there else []
     wanted = found[:1] if playlist is None else [row for row in found if row["playlist"] == playlist]
     played = wanted[0] if wanted else None
     return Chosen(scope.player, played["playlist"] if played else playlist, found, played)
 
 
-async def playlists_of(conn: Connection, player_id: str | None) -> list[dict[str, Any]]:
+async def _playlists_of(conn: Connection, player_id: str | None) -> list[dict[str, Any]]:
     """The playlists of an account: real matches before simulated ones, those with ranks first, then by matches."""
-    if player_id is None or not await are_published(conn, *CONTEXT_TABLES):
+    if player_id is None:
         return []
     found = await rows_of(conn, _PLAYLISTS, {"player": player_id, "ranked": [*playlists()]})
     return [{**row, "rank": tier_words(row["rank_tier"])} for row in found]
@@ -144,6 +147,24 @@ _PLAYLISTS: LiteralString = """
     ) AS told
         USING (playlist, is_simulated)
     ORDER BY is_simulated, (playlist = ANY (%(ranked)s)) DESC, played.matches DESC, playlist
+"""
+
+
+async def cohort_of(conn: Connection, bound: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By feature and skill, the cohort of a playlist and rank; nothing where none is known, or made yet.
+
+    Args:
+        bound: `playlist`, `is_simulated` and `rank_tier`.
+    """
+    if bound["rank_tier"] is None or not await are_published(conn, RankCohorts):
+        return {}
+    return {row["feature"]: row for row in await rows_of(conn, _COHORT, bound)}
+
+
+_COHORT: LiteralString = """
+    SELECT feature, from_tier, to_tier, players, matches, mean, within_spread, between_spread, p05, p25, p50, p75, p95
+    FROM rocket_league.rank_cohorts
+    WHERE is_simulated = %(is_simulated)s AND playlist = %(playlist)s AND rank_tier = %(rank_tier)s
 """
 
 

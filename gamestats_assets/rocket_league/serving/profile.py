@@ -31,7 +31,7 @@ from gamestats_assets.rocket_league.tables import PlayerStats, RlRanks, Users
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
+from gamestats_assets.serving.lines import Lines, answer_with, rows_of
 from gamestats_assets.serving.own import Metadata, Scope, SignedIn
 from gamestats_assets.serving.problems import entry_problems, only_known
 from gamestats_assets.serving.routes import Day, Made, Name
@@ -215,9 +215,9 @@ StatList = answer_with("StatList", _StatsData, Metadata)
 
 async def user_stats(conn: Connection, asked: OfStats, scope: Scope) -> Made:
     """Every statistic of an account in a playlist: the newest value, the mean, and where that is in the rank."""
-    chosen = await choose(conn, asked.playlist, scope)
+    chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
     found: dict[str, dict[str, Any]] = {}
-    if chosen.played and await are_published(conn, *STATS_TABLES):
+    if chosen.played:
         bound = {**chosen.bound, "stat": asked.stat, "from": asked.from_day, "to": asked.to_day}
         found = {row["stat_type"]: row for row in await rows_of(conn, _STATS, bound)}
         times = [*{row["newest_at"] for row in found.values()}]

@@ -25,13 +25,14 @@ from gamestats_assets.rocket_league.serving.context import (
     Of,
     OfPlaylist,
     choose,
+    cohort_of,
     told_of,
 )
 from gamestats_assets.rocket_league.skills import SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.tables import PlayerStats, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import answer_with, are_published, rows_of
+from gamestats_assets.serving.lines import answer_with, rows_of
 from gamestats_assets.serving.own import Metadata, Scope
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Day, Made, Name
@@ -178,15 +179,15 @@ async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
     account has now. A trend needs ten matches.
     """
     names = asked.names()
-    chosen = await choose(conn, asked.playlist, scope)
+    chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
     found: list[dict[str, Any]] = []
-    if chosen.played and await are_published(conn, *PROGRESS_TABLES):
+    if chosen.played:
         bound = {**chosen.bound, "stats": names, "from": asked.from_day, "to": asked.to_day}
         weeks: dict[str, list[dict[str, Any]]] = {}
         # In order here: PostgreSQL would sort all matches by the names of their statistics for it.
         for row in sorted(await rows_of(conn, _WEEKS, bound), key=lambda row: row["week"]):
             weeks.setdefault(row["stat_type"], []).append(row)
-        cohort = await _cohort(conn, chosen)
+        cohort = await cohort_of(conn, chosen.bound)
         found = [_course(name, weeks[name], cohort.get(name, {})) for name in names if name in weeks]
     return {"data": {"of": chosen.told, "stats": found}}
 
@@ -194,10 +195,6 @@ async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
 _OWN = sql.SQL("""
     FROM rocket_league.player_stats
     WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
-""")
-_COHORT = sql.SQL("""
-    SELECT feature, mean, within_spread, p25, p50, p75, players FROM rocket_league.rank_cohorts
-    WHERE is_simulated = %(is_simulated)s AND playlist = %(playlist)s AND rank_tier = %(rank_tier)s
 """)
 # Days since a day that is near, so that no digits are lost in their squares.
 _WEEKS = sql.SQL("""
@@ -222,11 +219,6 @@ _SINCE = sql.SQL("""
         avg(value) FILTER (WHERE time > %(after)s) AS since, avg(value) FILTER (WHERE time <= %(after)s) AS before
     {} GROUP BY 1
 """).format(_OWN)
-
-
-async def _cohort(conn: Connection, chosen: Chosen) -> dict[str, dict[str, Any]]:
-    """By statistic, the cohort of the rank."""
-    return {row["feature"]: row for row in await rows_of(conn, _COHORT, chosen.bound)}
 
 
 def _course(name: str, weeks: Sequence[Mapping[str, Any]], cohort: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,7 +291,7 @@ async def compared(conn: Connection, chosen: Chosen) -> tuple[list[dict[str, Any
         return [], []
     bound = {**chosen.bound, "after": chosen.played["last_at"] - timedelta(days=TREND_DAYS)}
     own = {row["stat_type"]: row for row in await rows_of(conn, _SINCE, bound)}
-    cohort = await _cohort(conn, chosen)
+    cohort = await cohort_of(conn, chosen.bound)
     pairs = [(own[name], cohort.get(name, {})) for name in STATS if name in own]
     return [_compared(*pair) for pair in pairs], [_since(*pair) for pair in pairs]
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model
 from starlette.responses import Response, StreamingResponse
 
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
-from gamestats_assets.rocket_league.serving.context import STATS, tier_words, told_of
+from gamestats_assets.rocket_league.serving.context import STATS, cohort_of, tier_words, told_of
 from gamestats_assets.rocket_league.serving.uploads import GAME, upload_status
 from gamestats_assets.rocket_league.tables import (
     Matches,
@@ -272,7 +272,7 @@ _PLAYERS = sql.SQL(
 
 
 async def _analysis(conn: Connection, match_id: str, player: str) -> list[dict[str, Any]]:
-    if not await are_published(conn, Matches, PlayerStats, RankCohorts, RankPredictions):
+    if not await are_published(conn, Matches, PlayerStats, RankPredictions):
         return []
     bound: dict[str, Any] = {"player": player, "match": match_id, "most": USUAL_MATCHES}
     this = await rows_of(conn, _THIS, bound)
@@ -285,18 +285,18 @@ async def _analysis(conn: Connection, match_id: str, player: str) -> list[dict[s
     times = [row["created_at"] for row in others] or [bound["created_at"]]
     bound |= {"others": [row["match_id"] for row in others], "first": min(times), "last": max(times)}
     usual = {row["stat_type"]: row for row in await rows_of(conn, _USUAL, bound)}
-    cohort = {row["stat_type"]: row for row in await rows_of(conn, _COHORT, bound)}
-    nothing = {"usual": None, "usual_spread": None, "usual_matches": 0, "cohort_mean": None, "cohort_players": None}
+    cohort = await cohort_of(conn, bound)
+    nothing = {"usual": None, "usual_spread": None, "usual_matches": 0}
     found = {row["stat_type"]: row for row in values}
     return [
-        _feature({**nothing, **cohort.get(name, {}), **usual.get(name, {}), **found[name]})
+        _feature({**nothing, **usual.get(name, {}), **found[name]}, cohort.get(name, {}))
         for name in STATS
         if name in found
     ]
 
 
 _THIS = """
-    SELECT m.playlist, m.is_simulated, m.created_at, p.known_tier
+    SELECT m.playlist, m.is_simulated, m.created_at, p.known_tier AS rank_tier
     FROM rocket_league.matches m
     LEFT JOIN rocket_league.rank_predictions p
         ON p.player_id = m.player_id AND p.playlist = m.playlist AND p.is_simulated = m.is_simulated
@@ -318,13 +318,9 @@ _USUAL = """
     WHERE player_id = %(player)s AND time BETWEEN %(first)s AND %(last)s
     GROUP BY 1
 """
-_COHORT = """
-    SELECT feature AS stat_type, mean AS cohort_mean, players AS cohort_players FROM rocket_league.rank_cohorts
-    WHERE is_simulated = %(is_simulated)s AND playlist = %(playlist)s AND rank_tier = %(known_tier)s
-"""
 
 
-def _feature(row: Mapping[str, Any]) -> dict[str, Any]:
+def _feature(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any]:
     is_usual = row["usual_matches"] >= FEWEST_USUAL
     usual, spread = (row[name] if is_usual else None for name in ("usual", "usual_spread"))
     return {
@@ -334,8 +330,8 @@ def _feature(row: Mapping[str, Any]) -> dict[str, Any]:
         "usual_spread": None if spread is None else round(spread, 5),
         "usual_matches": row["usual_matches"],
         "is_unusual": None if usual is None or not spread else abs(row["value"] - usual) > _FAR * spread,
-        "cohort_mean": row["cohort_mean"],
-        "cohort_players": row["cohort_players"],
+        "cohort_mean": cohort.get("mean"),
+        "cohort_players": cohort.get("players"),
         "percentile": None if row["percentile"] is None else round(row["percentile"], 1),
     }
 

@@ -321,10 +321,10 @@ async def training_progress(conn: Connection, asked: OfPlaylist, scope: Scope) -
     A difference is no proof that training caused it: form and rank move, too. Below five matches on either side the
     change is refused, and `reason` says how many there are.
     """
-    chosen = await choose(conn, asked.playlist, scope)
+    chosen = await choose(conn, asked.playlist, scope, [TrainingProgress])
     rows = await rows_of(conn, _SESSIONS, {"players": [scope.player]})
     effects: dict[str, dict[str, Any]] = {}
-    if rows and chosen.played and await are_published(conn, *PROGRESS_TABLES):
+    if rows and chosen.played:
         effects = {row["skill"]: EFFECT.line(row) for row in await rows_of(conn, _EFFECTS, chosen.bound)}
     by_skill: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
