@@ -135,9 +135,23 @@ async def rows_of(
 
 
 async def are_published(conn: Connection, *tables: type[Table]) -> bool:
-    """Whether some tables stand in PostgreSQL; those of a game do not before anything of theirs has landed."""
+    """Whether some tables stand in PostgreSQL; those of a game do not before anything of theirs has landed.
+
+    Once they do it is not asked again: a table that is rebuilt is another one in the same moment.
+    """
+    where = (conn.info.host, conn.info.port, conn.info.dbname)
+    named = {(*where, table.spec.dotted) for table in tables}
+    if named <= _THERE:
+        return True
     query = "SELECT bool_and(to_regclass(name) IS NOT NULL) AS are_there FROM unnest(%s::text[]) AS named (name)"
-    return (await rows_of(conn, query, [[table.spec.dotted for table in tables]]))[0]["are_there"]
+    are_there = (await rows_of(conn, query, [[table.spec.dotted for table in tables]]))[0]["are_there"]
+    if are_there:
+        _THERE.update(named)
+    return are_there
+
+
+_THERE: set[tuple[Any, ...]] = set()
+"""Tables that were found to stand, by server, database and name."""
 
 
 async def page_of(
