@@ -26,6 +26,7 @@ from gamestats_assets.rocket_league.consents import consent_texts
 from gamestats_assets.rocket_league.export import json_text, write_player
 from gamestats_assets.rocket_league.source import GAME, REPLAY
 from gamestats_assets.serving.users import identities_of
+from gamestats_assets.serving.views import VIEW_DAYS
 
 EXPORT = "export"
 """Kind of the jobs, and folder of the objects."""
@@ -35,8 +36,8 @@ What gamestats holds on {name}
 {line}
 
 account/          your account here, a table a file, as JSON and as CSV: the account, by what you sign in, where you are
-                  signed in, your roles, which players are yours, whom you let see your pages and who lets you, replays
-                  that you share, what you uploaded and asked for, and what the audit log tells of you
+                  signed in, your roles, which players are yours, whom you let see your pages and who lets you, who saw
+                  them, replays that you share, what you uploaded and asked for, and what the audit log tells of you
 consent_texts.json   every version of the texts that you were asked to agree to
 players/          for each player that is yours what is held on that player; each folder says what is in it
 replays/          the replays that you uploaded, as you sent them{missing}
@@ -57,6 +58,8 @@ _ACCOUNT: Mapping[str, LiteralString] = {
     "JOIN accounts.users u USING (user_id) WHERE i.guest_id = %(user_id)s ORDER BY i.accepted_at",
     "shares": "SELECT game, match_id, token, created_at FROM accounts.shares WHERE user_id = %(user_id)s "
     "ORDER BY created_at",
+    "views": "SELECT v.day, u.name AS guest, v.game, v.match_id FROM accounts.views v "
+    "LEFT JOIN accounts.users u ON u.user_id = v.guest_id WHERE v.user_id = %(user_id)s ORDER BY v.day",
     "uploads": "SELECT upload_id, file_name, bytes, content_hash, match_id, created_at FROM ops.rl_uploads "
     "WHERE user_id = %(user_id)s ORDER BY created_at",
     "jobs": "SELECT job_id, kind, game, state, said, payload, result, error, created_at, finished_at FROM ops.jobs "
@@ -159,10 +162,11 @@ def forget_old_exports(stores: Stores) -> int:
     return len(stores.objects.keep_only("exports", [f"exports/{row['user_id']}/{row['job_id']}.zip" for row in found]))
 
 
-def forget_old_contacts(stores: Stores) -> None:
-    """Remove where those can be answered whose objection was decided so long ago that they were."""
+def forget_old_notes(stores: Stores) -> None:
+    """Remove where those can be answered whose objection was decided long ago, and who saw whose pages long ago."""
     with connect(stores.postgres_url) as conn:
         conn.execute(
             "UPDATE ops.rl_objections SET contact_encrypted = NULL "
             "WHERE decided_at < now() - interval '30 days' AND contact_encrypted IS NOT NULL"
         )
+        conn.execute("DELETE FROM accounts.views WHERE day <= current_date - %s", [VIEW_DAYS])

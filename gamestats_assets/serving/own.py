@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from psycopg import errors, sql
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, Field
@@ -30,6 +31,7 @@ from gamestats_assets.serving.lines import are_published
 from gamestats_assets.serving.pages import HEADERS, Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, Parameters, ask, described, description_of
+from gamestats_assets.serving.views import seen_by_guest
 from gamestats_assets.serving.who import Person, csrf_token, signed_in
 
 SignedIn = Annotated[Person, Depends(signed_in)]
@@ -250,7 +252,14 @@ async def scope_of(
         player = next(iter(own), None)
     if player is None and needs_player:
         raise ProblemError(404, "No account of the game is linked to you yet. Link one first, in your settings.")
+    if player is not None and player not in own:
+        await run_in_threadpool(_seen, request, person, game, player)
     return Scope(person.user_id, player, own, may_see)
+
+
+def _seen(request: Request, person: Person, game: str, player: str) -> None:
+    with request.state.writing() as conn:
+        seen_by_guest(conn, person.user_id, game, player)
 
 
 async def _main(request: Request, game: str, scope: Scope) -> str | None:

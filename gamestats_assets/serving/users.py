@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _OF_USERS = (
     *("identities", "roles", "links", "sessions", "sign_in_attempts"),
-    *("players", "invitations", "shares"),
+    *("players", "invitations", "shares", "views"),
 )
 GIVEN_ROLES: tuple[Role, ...] = ("premium", "tournament_admin", "admin")
 LONGEST_NAME = 64
@@ -123,6 +123,7 @@ def remove_user(conn: psycopg.Connection, by: Person | str, row: Row, *, even_th
     """
     _keep_an_admin(conn, row, even_the_last=even_the_last)
     conn.execute("DELETE FROM accounts.invitations WHERE guest_id = %s", [row["user_id"]])
+    conn.execute("DELETE FROM accounts.views WHERE guest_id = %s", [row["user_id"]])
     for table in _OF_USERS:
         conn.execute(
             sql.SQL("DELETE FROM {} WHERE user_id = %s").format(sql.Identifier("accounts", table)), [row["user_id"]]

@@ -116,7 +116,13 @@ def test_a_coach_opens_the_link_and_sees_who_invites(site: httpx.Client, url: st
         done = lee.post("/invitation", data={"token": path.partition("=")[2]})
         assert (done.status_code, done.headers["location"]) == (303, "/rocket-league")
         assert lee.get(path).status_code == 404, "it works once"
-    assert "lee" in kim.get(SETTINGS).text
+        assert "Nobody has." in kim.get(SETTINGS).text
+        for _ in range(2):
+            lee.get("/rocket-league", params={"player": KIM})
+    assert rows(url, "SELECT u.name FROM accounts.views v JOIN accounts.users u ON u.user_id = guest_id") == [
+        {"name": "lee"}
+    ]
+    assert "<bdi>lee</bdi>" in kim.get(SETTINGS).text.split('id="views"')[1]
     [number] = {row["invitation_id"] for row in rows(url, "SELECT * FROM accounts.invitations WHERE guest_id > 0")}
     sent(kim, "coach", act="take", invitation_id=str(number))
     assert rows(url, "SELECT 1 FROM accounts.invitations WHERE guest_id IS NOT NULL") == []

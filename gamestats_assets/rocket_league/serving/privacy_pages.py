@@ -33,6 +33,7 @@ from gamestats_assets.serving.own import OfPlayer, Scope, SignedIn, scope_of
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.site import SIGN_IN
+from gamestats_assets.serving.views import VIEW_DAYS, views_of
 from gamestats_assets.serving.who import Person, anybody, asking, asks_itself, maybe_signed_in, refuse_other_origins
 
 SETTINGS, PRIVACY, OBJECTION, ERASURE = "/rocket-league/settings", "/privacy", "/objection", "/erasure"
@@ -92,6 +93,8 @@ def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
             "tiers": [(tier, rank_name(number)) for number, tier in enumerate(TIER_IDS, 1)],
             "email": _email(request, conn, scope.player) if own else None,
             "invitations": invitations.invitations_of(conn, person.user_id),
+            "views": views_of(conn, person.user_id),
+            "view_days": VIEW_DAYS,
             "exports": privacy.exports_of(conn, request, person),
             "days": request.state.settings.export_days,
             "is_fresh": sessions.is_fresh(conn, asking(request).session_id),

@@ -33,7 +33,8 @@ from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import ask
 from gamestats_assets.serving.texts import Say
-from gamestats_assets.serving.who import anybody
+from gamestats_assets.serving.views import seen_by_link
+from gamestats_assets.serving.who import anybody, asking
 
 router = APIRouter(prefix=HOME)
 _TRACK = "SELECT track FROM rocket_league.replay_tracks WHERE match_id = %s"
@@ -87,7 +88,11 @@ async def reading_shared(request: Request, token: str) -> AsyncIterator[tuple[Co
 
     def match_of() -> str | None:
         with request.state.writing() as conn:
-            return invitations.shared_match(conn, GAME, token)
+            found = invitations.shared_match(conn, GAME, token)
+            if found is not None:
+                by = asking(request).person
+                seen_by_link(conn, GAME, token, by and by.user_id)
+            return found
 
     match_id = await run_in_threadpool(match_of)
     if match_id is None:
