@@ -129,13 +129,16 @@ class Bob:
     def __init__(self, site: httpx.Client, url: str) -> None:
         self._site, self._url = site, url
         self._browser: httpx.Client | None = None
+        self._acted = False
 
     def request(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        if self._browser is None or self._browser.get(f"{AUTH}/me").status_code != 200:
+        # Only what he does, and not what he asks, signs him out.
+        if self._browser is None or (self._acted and self._browser.get(f"{AUTH}/me").status_code != 200):
             self._browser = browser_of(self._site, self._url, "bob")
             linked = "UPDATE accounts.players SET state = 'linked' WHERE player_id = %s"
             with psycopg.connect(self._url) as conn:
                 conn.execute(linked, [BOB])
+        self._acted = method != "GET"
         return self._browser.request(method, path, **sent)
 
 
@@ -152,12 +155,14 @@ def asked(method: str, path: str, things: Mapping[str, Any], document: Mapping[s
         yield {"path": filled, "json": example} if example else {"path": filled}
     if names:
         return
+    if method == "GET":
+        for name, thing in product(sorted({*queries, "player"}), ("player", "match", "job 1")):
+            yield {"path": path, "params": {name: things[thing]}}
+        return
     for thing in things.values():
-        for name in {*queries, "player"} if method == "GET" else ():
-            yield {"path": path, "params": {name: thing}}
         if example:
             yield {"path": path, "json": {name: _instead(value, thing) for name, value in example.items()}}
-        elif method != "GET":
+        else:
             yield {"path": path, "data": dict.fromkeys(("player", "of", "match", "replay", "number", "id"), thing)}
 
 
