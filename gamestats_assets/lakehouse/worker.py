@@ -192,7 +192,7 @@ class TaskDiedError(Exception):
 
 _IDLE: list[_Guarded] = []
 """Processes with nothing to do, kept for the next tasks: what they have loaded takes half a second."""
-_IDLE_LOCK = threading.Lock()
+_IDLE_LOCK, _STARTING = threading.Lock(), threading.Lock()
 _ENDS_WITHIN_S = 5.0
 
 
@@ -203,7 +203,9 @@ class _Guarded:
         context = _Spawning()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_do_tasks, args=(theirs,), name="guarded", daemon=True)
-        self._process.start()
+        # The program is hidden meanwhile, from whichever thread; and no other child may inherit the pipe.
+        with _STARTING:
+            self._process.start()
         theirs.close()
 
     @property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
+
 import pytest
 
 from gamestats_assets.lakehouse import worker
@@ -25,3 +28,12 @@ def test_what_a_task_tells_is_heard_before_the_pool_is_left(processes: int) -> N
 def test_a_task_may_tell_what_nobody_hears(processes: int) -> None:
     with worker.pool(processes) as pool:
         assert pool.submit(_count_to, 3).result() == 3
+
+
+def test_guarded_processes_that_are_started_at_once_leave_the_program_as_it_was() -> None:
+    program = sys.modules["__main__"]
+    with worker.guarded_pool(4, worker.TaskLimits()) as pool:
+        assert [task.result() for task in [pool.submit(_count_to, number) for number in range(8)]] == [*range(8)]
+    assert sys.modules["__main__"] is program
+    worker.let_go()
+    assert not [each for each in multiprocessing.active_children() if each.name == "guarded"]
