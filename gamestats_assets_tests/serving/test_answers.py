@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.published_notes import forget_answers
 from gamestats_assets_tests.serving.season import publish_season, publish_standings
 from gamestats_assets_tests.serving.served import served
 
@@ -178,6 +179,18 @@ def test_while_postgresql_is_gone_kept_answers_are_marked_stale_and_others_are_5
         assert other.json()["code"] == "unavailable"
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
+
+
+def test_once_somebody_was_forgotten_nothing_of_before_is_kept_in_memory(
+    url: str, refuse_connections: Callable[[], None]
+) -> None:
+    with served(url) as client:
+        for _ in range(2):
+            assert client.get(BOARD).status_code == 200
+        forget_answers(url)
+        time.sleep(0.5)
+        refuse_connections()
+        assert client.get(BOARD).status_code == 503, "there is nothing that could be given as stale"
 
 
 def test_an_address_that_asks_too_often_is_refused_and_unchanged_answers_cost_nothing(url: str) -> None:

@@ -240,6 +240,9 @@ def test_a_replay_is_shared_by_link_until_it_is_not(ann: httpx.Client, site: htt
     assert "Goal of Ann assisted by Eve" in words
     for kept in ("Empty tank", "conceded", "Your skills", "Save 31.0%"):
         assert kept not in words
+    seen = "Somebody who had the link"
+    page_of(ann, address)
+    assert page_of(ann, f"{HOME}/settings").count(seen) == 1, "who is told of it is not counted"
     post(ann, f"{PAGES['replay']}/unshare")
     page_of(site, address, 404)
 
