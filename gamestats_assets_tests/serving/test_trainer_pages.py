@@ -199,6 +199,14 @@ def test_somebody_new_is_told_three_steps_and_how_far(site: httpx.Client, url: s
         assert "Agree to the analysis. done" in words
 
 
+def test_before_anything_is_published_every_page_says_how_to_begin(ops_database: str, tmp_path: Path) -> None:
+    link(ops_database, "first", ANN)
+    with served(ops_database, data=str(tmp_path)) as site, closing(browser_of(site, ops_database, "first")) as first:
+        assert "Upload replays." in read(first, HOME)
+        for path in ("replays", "training", "compare", "skills/saves", "clips", "packs", "settings"):
+            page_of(first, f"{HOME}/{path}")
+
+
 def test_nobody_is_told_what_it_is_and_packs_are_for_everybody(site: httpx.Client) -> None:
     assert "Sign in" in read(site, HOME)
     assert "Drop your replays" in read(site, HOME)
