@@ -66,7 +66,9 @@ async def _values(url: SecretStr | str, player_id: str) -> dict[str, Any]:
     whole = url if isinstance(url, SecretStr) else SecretStr(url)
     async with await cast(type[Connection], psycopg.AsyncConnection).connect(**connecting(whole)) as conn:
         await conn.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-        user = await rows_of(conn, _USER, [player_id]) if await are_published(conn, Users, *standings.TABLES) else []
+        user = (
+            await rows_of(conn, _USER, [player_id]) if await are_published(conn, Users, *standings.OWN_TABLES) else []
+        )
         if not user:
             raise NoReportError(f"The tables of {player_id} are not made yet: gamestats materialize")
         trained = await standings.sessions(conn, player_id)

@@ -141,32 +141,28 @@ _MEANS = """
         GROUP BY start
     ) AS spans ORDER BY stat_type, start
 """
-_WITHIN = """
-    SELECT c.feature, c.within_spread FROM rocket_league.rank_cohorts c
-    JOIN rocket_league.weaknesses w USING (is_simulated, playlist, rank_tier)
-    WHERE w.player_id = %(player)s AND w.playlist = %(playlist)s AND w.is_simulated = %(simulated)s
-        AND c.feature = 'skill_' || w.skill
-"""
 
 
-async def courses(conn: Connection, player: str, playlist: str, simulated: bool) -> Courses:
-    """How a player's skills and rank went in a playlist."""
-    asked: dict[str, Any] = {"player": player, "playlist": playlist, "simulated": simulated}
+async def courses(conn: Connection, of: Mapping[str, Any], cohort: Mapping[str, Mapping[str, Any]]) -> Courses:
+    """How a player's skills and rank went in a playlist.
+
+    Args:
+        of: `player`, `playlist` and `simulated`.
+        cohort: that the player is measured against, by feature and skill.
+    """
+    asked = {**of}
     [whole] = await rows_of(conn, _STARTS, asked)
     if whole["first_day"] is None:
         return Courses("week", [], [], {})
     asked["every"] = "week" if (whole["last_day"] - whole["first_day"]).days > _BY_DAY else "day"
     asked["types"] = [*(SKILL + skill for skill in SKILLS), *(main.feature for main in MAIN.values())]
     ranks = await rows_of(conn, _RANKS, asked)
-    within = {row["feature"]: row["within_spread"] for row in await rows_of(conn, _WITHIN, asked)}
     means: dict[str, list[dict[str, Any]]] = {}
     for row in await rows_of(conn, _MEANS, asked):
         means.setdefault(row["stat_type"], []).append(row)
-    followed = [
-        course
-        for skill in SKILLS
-        if (course := _course(skill, asked["every"], means, within.get(SKILL + skill))) is not None
-    ]
+    within = {name: row["within_spread"] for name, row in cohort.items()}
+    made = [_course(skill, asked["every"], means, within.get(SKILL + skill)) for skill in SKILLS]
+    followed = [course for course in made if course is not None]
     told = {row["start"]: row["rank_tier"] for row in ranks if row["rank_tier"] is not None}
     return Courses(asked["every"], [row["start"] for row in ranks], followed, told)
 

@@ -183,7 +183,7 @@ async def playlists_of(conn: Connection, scope: Scope, playlist: str | None) -> 
         ProblemError: 404 for one that is asked for and of which no match is known.
     """
     found = []
-    if await are_published(conn, *standings.TABLES):
+    if await are_published(conn, *standings.OWN_TABLES):
         found = await standings.playlists(conn, scope.player or "")
     found.sort(key=lambda row: (row["is_simulated"], row["playlist"] not in ranked_playlists()))
     if playlist is not None and all(row["playlist"] != playlist for row in found):

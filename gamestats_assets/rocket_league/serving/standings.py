@@ -16,8 +16,10 @@ from psycopg import sql
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name
+from gamestats_assets.rocket_league.serving.context import cohort_of
 from gamestats_assets.rocket_league.serving.courses import Course, Courses, courses
 from gamestats_assets.rocket_league.serving.words import session_words, short_rank
+from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     Matches,
     PlayerComparison,
@@ -35,18 +37,18 @@ from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Point, course, strip
 from gamestats_assets.serving.lines import are_published, rows_of
 
-TABLES = (
+OWN_TABLES = (
     Matches,
     PlayerComparison,
     PlayerMatchFeatures,
     PlayerStats,
-    RankCohorts,
-    RankModels,
     RankPredictions,
     TrainingProgress,
     TrainingRecommendations,
     Weaknesses,
 )
+"""Published tables without which nothing is told."""
+TABLES = (*OWN_TABLES, RankCohorts, RankModels)
 """Published tables that it is all made of."""
 _NORMAL = NormalDist()
 _QUANTILES = [_NORMAL.inv_cdf(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
@@ -150,12 +152,6 @@ _PLAYLISTS = """
     WHERE f.player_id = %s
     GROUP BY f.is_simulated, f.playlist ORDER BY matches DESC, f.is_simulated, f.playlist
 """
-_COHORTS = """
-    SELECT c.*, w.skill FROM rocket_league.rank_cohorts c
-    JOIN rocket_league.weaknesses w USING (is_simulated, playlist, rank_tier)
-    WHERE w.player_id = %(player)s AND w.playlist = %(playlist)s AND w.is_simulated = %(simulated)s
-        AND w.state = 'measured' AND c.feature = 'skill_' || w.skill
-"""
 _MODEL = """
     SELECT * FROM rocket_league.rank_models
     WHERE playlist = %(playlist)s AND is_simulated = %(simulated)s AND (version = %(version)s OR state = 'served')
@@ -215,7 +211,12 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
     """
     asked: dict[str, Any] = {"player": player, "playlist": of["playlist"], "simulated": of["is_simulated"]}
     prediction = next(iter(await of_playlist(conn, RankPredictions, asked)), None)
-    model = await rows_of(conn, _MODEL, {**asked, "version": prediction and prediction["model_version"]})
+    skills = await of_playlist(conn, Weaknesses, asked)
+    tier = next((row["rank_tier"] for row in skills if row["rank_tier"] is not None), None)
+    cohort = await cohort_of(conn, {**asked, "is_simulated": of["is_simulated"], "rank_tier": tier})
+    model = []
+    if await are_published(conn, RankModels):
+        model = await rows_of(conn, _MODEL, {**asked, "version": prediction and prediction["model_version"]})
     nearest = await of_playlist(conn, PlayerComparison, asked)
     order = {skill: place for place, skill in enumerate(SKILLS)}
     whole = sum(of[part] or 0 for part in ("own_s", "middle_s", "opponents_s"))
@@ -223,12 +224,16 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
         name=name,
         **{key: of[key] for key in ("playlist", "is_simulated", "matches", "replays", "days", "first_day", "last_day")},
         prediction=prediction,
-        skills=sorted(await of_playlist(conn, Weaknesses, asked), key=lambda row: order[row["skill"]]),
+        skills=sorted(skills, key=lambda row: order[row["skill"]]),
         training=await helped(conn, player, of),
         nearest={is_next: [row for row in nearest if row["of_next_rank"] == is_next] for is_next in (False, True)},
-        cohorts=sorted(await rows_of(conn, _COHORTS, asked), key=lambda row: order[row["skill"]]),
+        cohorts=[
+            {**cohort[SKILL + row["skill"]], "skill": row["skill"]}
+            for row in sorted(skills, key=lambda row: order[row["skill"]])
+            if row["state"] == "measured" and SKILL + row["skill"] in cohort
+        ],
         model=next(iter(model), None),
-        courses=await courses(conn, player, of["playlist"], of["is_simulated"]),
+        courses=await courses(conn, asked, cohort),
         thirds=Thirds(of["own_s"] / whole, of["middle_s"] / whole, of["opponents_s"] / whole, of["known"])
         if whole
         else None,
@@ -237,24 +242,25 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
 
 
 _FEATURES = """
-    SELECT own.*, c.players, c.from_tier, c.to_tier, c.p05, c.p25, c.p50, c.p75, c.p95
-    FROM (
-        SELECT stat_type AS feature, avg(value) AS value, count(*) AS matches, stddev_samp(value) AS spread
-        FROM rocket_league.player_stats
-        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
-            AND stat_type = ANY (%(names)s)
-        GROUP BY 1
-    ) AS own
-    LEFT JOIN rocket_league.rank_cohorts c
-        ON c.is_simulated = %(simulated)s AND c.playlist = %(playlist)s AND c.rank_tier = %(tier)s
-        AND c.feature = own.feature
+    SELECT stat_type AS feature, avg(value) AS value, count(*) AS matches
+    FROM rocket_league.player_stats
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+        AND stat_type = ANY (%(names)s)
+    GROUP BY 1
 """
+_NOBODY = dict.fromkeys(("p05", "p25", "p50", "p75", "p95"))
 
 
 async def features(conn: Connection, asked: Mapping[str, Any], names: Sequence[str], tier: int | None) -> list[Row]:
-    """The means of features over a player's matches, and how the players of a rank are distributed in them."""
-    rows = await rows_of(conn, _FEATURES, {**asked, "names": [*names], "tier": tier})
-    return sorted(rows, key=lambda row: names.index(row["feature"]))
+    """The means of features over a player's matches, and how the players of a rank are distributed in them.
+
+    Args:
+        asked: `player`, `playlist` and `simulated`.
+    """
+    cohort = await cohort_of(conn, {**asked, "is_simulated": asked["simulated"], "rank_tier": tier})
+    rows = await rows_of(conn, _FEATURES, {**asked, "names": [*names]})
+    found = [{**_NOBODY, **cohort.get(row["feature"], {}), **row} for row in rows]
+    return sorted(found, key=lambda row: names.index(row["feature"]))
 
 
 _NAMES = """
