@@ -140,15 +140,15 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def start(folder: Path) -> Iterator[Callable[[], Up]]:
-    """Starts `gamestats up` and waits until it is up; whatever is left of it is killed afterwards."""
+def start(folder: Path) -> Iterator[Callable[..., Up]]:
+    """Starts `gamestats up`, with settings, and waits until it is up; whatever is left of it is killed afterwards."""
     started: list[Up] = []
 
-    def up() -> Up:
+    def up(**settings: str) -> Up:
         port = free_port()
         process = subprocess.Popen(
             [*_COMMAND, "up", "--port", str(port)],
-            env=environment(folder),
+            env={**environment(folder), **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

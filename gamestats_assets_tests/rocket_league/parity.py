@@ -1,6 +1,6 @@
 """Figures computed from replays beside ballchasing's for the same matches, feature by feature.
 
-`python -m gamestats_assets_tests.rocket_league.parity` prints the table for the README, in Markdown.
+`python -m gamestats_assets_tests.rocket_league.parity` prints the table for the README of the game, in Markdown.
 """
 
 from __future__ import annotations

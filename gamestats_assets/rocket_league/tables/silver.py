@@ -92,7 +92,7 @@ class PlayerMatchStats(_ByEitherSource, BallchasingFigures, key="rocket_league/p
     """Ballchasing's statistics of a player in a match, as ballchasing gives them and as computed from the frames.
 
     A match whose replay and whose statistics are both there has two rows of each player, which ought to agree; how
-    far they do is in the README. Boost is from 0 to 100, a full tank.
+    far they do is in the README of the game. Boost is from 0 to 100, a full tank.
     """
 
 
