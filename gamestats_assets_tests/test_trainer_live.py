@@ -67,7 +67,7 @@ def test_somebody_new_drops_a_replay_watches_the_goal_takes_everything_along_and
         page.set_default_timeout(1000 * ANALYSED_S * BY_OTHERS)
         sign_in(page, up, steam, account)
         called = begin_and_agree(page)
-        took["analysis"] = send_and_read(page, replay)
+        took["analysis"] = send_and_read(page, replay, scorer["name"])
         watch_the_goal(page)
         took["export"] = take_along(page, up, replay, account)
 
@@ -121,14 +121,15 @@ def drop(page: Page, replay: Path) -> float:
     return time.monotonic()
 
 
-def send_and_read(page: Page, replay: Path) -> float:
-    """Drop the replay, and read what comes of it; the seconds from the last byte on."""
+def send_and_read(page: Page, replay: Path, name: str) -> float:
+    """Drop the replay, and read what comes of it, under the name in the game; the seconds from the last byte on."""
     sent = drop(page, replay)
     expect(page.locator("#uploads progress")).to_be_visible()
     matches = page.locator("#last-replays tbody tr")
     matches.wait_for()
     seconds = time.monotonic() - sent
     keep(page, "journey-analysed")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
     expect(matches).to_contain_text("Won 1:0")
     said = page.locator("#content")
     expect(said).to_contain_text("1 match of the player in ranked-standard is known; a prediction needs 10.")

@@ -22,6 +22,7 @@ from gamestats_assets.serving import (
     admin_people,
     admin_players,
     invitation_page,
+    jobs,
     linking,
     sign_in,
 )
@@ -97,7 +98,8 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     )
     app.state.pages = pages
     handle_problems(app)
-    api = [*(each for game in games for each in game.api), account.router, sign_in.api, linking.router]
+    api = [*(each for game in games for each in game.api), account.router, sign_in.api]
+    api += [linking.router, jobs.router]
     shown = [*(each for game in games for each in game.pages), sign_in.router, account_page.router]
     shown += [invitation_page.router, home, admin_people.pages, admin_players.pages]
     api += [admin_people.api, admin_players.api]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ _OF_USERS = (
 GIVEN_ROLES: tuple[Role, ...] = ("premium", "tournament_admin", "admin")
 LONGEST_NAME = 64
 _LOST = "not readable any more"
+_MADE_UP = "user-"
 
 
 class LastAdminError(EntryError):
@@ -271,9 +273,14 @@ def user_of_identity(conn: psycopg.Connection, keys: Keys, issuer: str, subject:
     with suppress(EntryError):
         row = _insert(conn, checked_name(suggested_name))
     while row is None:
-        row = _insert(conn, f"user-{secrets.token_hex(4)}")
+        row = _insert(conn, f"{_MADE_UP}{secrets.token_hex(4)}")
     add_identity(conn, keys, row["user_id"], issuer, subject)
     return row["user_id"]
+
+
+def is_made_up(name: str) -> bool:
+    """Whether a user is called so because nobody has said what to call the user."""
+    return re.fullmatch(rf"{_MADE_UP}[0-9a-f]{{8}}", name) is not None
 
 
 def _one_at_a_time(conn: psycopg.Connection, issuer: str, subject: str) -> None:

@@ -48,8 +48,12 @@ def test_a_replay_is_fetched_by_its_address_and_analysed(running: Running, serve
     replay_id = server.add(details(1))
     with closing(running.browser("Ann")) as ann:
         answer = ask(ann, ballchasing_id=f"https://ballchasing.com/replay/{replay_id.upper()}#watch")
-    assert answer.status_code == 202, answer.text
-    running.work()
+        assert answer.status_code == 202, answer.text
+        assert ann.get(answer.headers["location"]).json()["data"]["state"] == "queued"
+        running.work()
+        told = ann.get(answer.headers["location"]).json()["data"]
+        assert (told["state"], told["kind"], told["error"]) == ("done", "ballchasing", None)
+        assert ann.get("/api/v1/jobs").json()["data"]["jobs"] == [told]
     job = running.job(answer.json()["data"])
     assert (job["state"], job["error"]) == ("done", None), running.log
     assert job["result"]["matches"] == [f"{1 + 2**64:032X}"]

@@ -7,6 +7,7 @@ import psycopg
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.rocket_league.entered import PLAYER, Custody, account_id
+from gamestats_assets.serving import users
 from gamestats_assets.serving.game import PlayerAccounts
 from gamestats_assets.settings import Settings
 
@@ -18,8 +19,9 @@ def _linked(conn: psycopg.Connection, user_id: int, player_id: str) -> None:
     """Track the account, which allows nothing yet, and have its matches taken up."""
     if not PLAYER.rows(conn, player_id=player_id):
         [user] = ops.rows(conn, "SELECT name FROM accounts.users WHERE user_id = %s", [user_id])
-        known = Custody(retention_days=Settings().retention_days)
-        PLAYER.add(conn, player_id, username=user["name"], known=known)
+        # Else pages have the name in the game.
+        named = {} if users.is_made_up(user["name"]) else {"username": user["name"]}
+        PLAYER.add(conn, player_id, known=Custody(retention_days=Settings().retention_days), **named)
     else:
         PLAYER.change(conn, player_id)
     enqueue(conn, BACKFILL, "rocket_league", user_id, {"player_id": player_id})

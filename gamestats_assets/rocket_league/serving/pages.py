@@ -21,7 +21,7 @@ from gamestats_assets.rocket_league.serving import analytics, replay, replays, s
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.serving.uploads import uploads_of
 from gamestats_assets.rocket_league.skills import SKILL_FEATURES
-from gamestats_assets.rocket_league.tables import TrainingPacks, Users
+from gamestats_assets.rocket_league.tables import Matches, TrainingPacks, Users
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
 from gamestats_assets.rocket_league.training_packs import CATEGORIES
@@ -44,7 +44,7 @@ SECTIONS = (
     (f"{HOME}/clips", "clips"),
     (f"{HOME}/settings", "settings"),
 )
-TABLES = (*standings.TABLES, TrainingPacks, Users)
+TABLES = (*standings.TABLES, Matches, TrainingPacks, Users)
 MINUTES = (10, 20, 30, 60)
 """Lengths of a session that is logged by one more click."""
 _RECENT = 8
@@ -137,13 +137,19 @@ def leading(player: str | None) -> Callable[..., str]:
     return to
 
 
-_NAMES = "SELECT player_id, username AS name FROM rocket_league.users WHERE player_id = ANY (%s)"
+_NAMES = """
+SELECT player_id, CASE WHEN username = player_id THEN last.name ELSE username END AS name
+FROM rocket_league.users LEFT JOIN LATERAL (
+    SELECT replay_data::json ->> 'player_name' AS name FROM rocket_league.matches
+    WHERE matches.player_id = users.player_id ORDER BY created_at DESC LIMIT 1
+) AS last ON true WHERE player_id = ANY (%s)
+"""
 
 
 async def seen(conn: Connection, scope: Scope) -> list[Row]:
-    """The players that the person may see, with their names; the own ones first."""
-    named = await rows_of(conn, _NAMES, [[*scope.may_see]]) if await are_published(conn, Users) else []
-    names = {row["player_id"]: row["name"] for row in named}
+    """The players that the person may see, own ones first, as somebody named them, or as in the last match."""
+    named = await rows_of(conn, _NAMES, [[*scope.may_see]]) if await are_published(conn, Users, Matches) else []
+    names = {row["player_id"]: row["name"] for row in named if row["name"]}
     return [
         {"player_id": each, "name": names.get(each, each), "is_own": each in scope.players} for each in scope.may_see
     ]

@@ -28,6 +28,7 @@ from gamestats_assets.lakehouse.jobs import enqueue, warm_up
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
+from gamestats_assets.serving.jobs import JOBS
 from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.who import Person, signed_in
 from gamestats_assets.settings import Settings
@@ -440,5 +441,5 @@ def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) 
         raise ProblemError(503, "Nothing can be fetched from ballchasing here: BALLCHASING_API_KEY is not set.")
     with request.state.writing() as conn:
         job_id = enqueue(conn, "ballchasing", GAME, person.user_id, payload)
-    data = Asked(job_id=job_id, status_url=f"/api/v1/jobs/{job_id}")
+    data = Asked(job_id=job_id, status_url=f"{JOBS}/{job_id}")
     return JSONResponse(AskedFor(data=data).model_dump(mode="json"), 202, {**_NO_STORE, "Location": data.status_url})
