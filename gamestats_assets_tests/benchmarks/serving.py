@@ -91,9 +91,13 @@ class Filling(Protocol):
 
 
 @contextmanager
-def serving(season: Filling, cores: list[int]) -> Iterator[Served]:
-    """What fills the tables, published and served; the server alone on the first core."""
-    folder = Path(tempfile.mkdtemp(prefix="gamestats-benchmark-"))
+def serving(season: Filling, cores: list[int], kept: Path | None = None) -> Iterator[Served]:
+    """What fills the tables, published and served; the server alone on the first core.
+
+    Args:
+        kept: a folder for the data, which stay there; they are gone afterwards without.
+    """
+    folder = kept or Path(tempfile.mkdtemp(prefix="gamestats-benchmark-"))
     settings = Settings(data=str(folder), postgres_url=None)
     try:
         url = start_embedded(settings)
@@ -122,7 +126,8 @@ def serving(season: Filling, cores: list[int]) -> Iterator[Served]:
             process.wait()
     finally:
         stop_embedded(settings)
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_ready(port: int) -> bool:

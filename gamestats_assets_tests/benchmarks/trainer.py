@@ -175,16 +175,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=300, help="requests a second")
     parser.add_argument("--seconds", type=float, default=60, help="for which that rate is kept")
     parser.add_argument("--an-hour", type=float, default=1000, help="replays uploaded an hour")
+    parser.add_argument("--data", type=Path, help="folder for the data, to be kept for the next time")
     parser.add_argument("--replay", help="a replay; without one none are uploaded")
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     found: dict[str, Any] = {}
     people = People(people=arguments.people, features=arguments.features)
-    with serving(people, sorted(os.sched_getaffinity(0))) as served:
+    with serving(people, sorted(os.sched_getaffinity(0)), arguments.data) as served:
         found["filled"] = people.filled
         found["ready"] = {"seconds": served.ready_s, "memory_mb": served.memory_mb}
-        for name in arguments.only.split(","):
+        for name in filter(None, arguments.only.split(",")):
             if name == "uploads" and not arguments.replay:
                 continue
             done = {

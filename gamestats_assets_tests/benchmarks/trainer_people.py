@@ -16,12 +16,12 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.postgres import connect, has_table
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.published_tables import ensure_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.skills import FEATURES
+from gamestats_assets.rocket_league.skills import FEATURES, SKILL
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 PLAYLISTS = ("ranked-doubles", "ranked-standard")
@@ -52,8 +52,11 @@ class People:
     filled: dict[str, float] = field(default_factory=dict)
 
     def publish(self, url: str) -> None:
-        """Fill all tables, and note in `filled` how many rows each has, and the seconds that took."""
+        """Fill all tables that are empty, and note in `filled` how many rows each has, and the seconds that took."""
         began = time.monotonic()
+        with connect(url) as conn:
+            if has_table(conn, t.Users.spec.game, t.Users.spec.name):
+                return
         # So that PostgreSQL has a part of the table for each month.
         ago = [datetime.now(UTC) - timedelta(days=days) for days in range(0, _DAYS + 31, 7)]
         row = {"player_id": "steam_0", "match_id": "0", "playlist": PLAYLISTS[0], "stat_type": "", "value": 0.0}
@@ -71,6 +74,9 @@ class People:
             rows = {name: conn.execute(query).rowcount for name, query in self._tables(conn).items()}
         conn.execute("ANALYZE")
         return rows
+
+    def _statistics(self) -> list[str]:
+        return [*(f"{SKILL}{skill}" for skill in SKILLS), *FEATURES[: self.features]]
 
     def _people(self, conn: psycopg.Connection) -> None:
         """Users with their sessions and their one player, who agreed to everything."""
@@ -116,7 +122,7 @@ class People:
 
     def _tables(self, conn: psycopg.Connection) -> Mapping[str, sql.Composed]:
         """A statement that fills each table."""
-        stats = sql.SQL("unnest({}::text[]) AS stat_type").format(sql.Literal([*FEATURES][: self.features]))
+        stats = sql.SQL("unnest({}::text[]) AS stat_type").format(sql.Literal(self._statistics()))
         skills = sql.SQL("unnest({}::text[]) AS skill").format(sql.Literal([*SKILLS]))
         one = "(SELECT DISTINCT ON (player_id) player_id, playlist, day, x FROM played ORDER BY player_id, k) AS own"
         features = {name: "random()" for name in FEATURES}
