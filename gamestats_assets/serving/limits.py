@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from fastapi import Request
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.aio.storage import Storage
+from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 from limits.storage import storage_from_string
@@ -32,6 +32,7 @@ from gamestats_assets.settings import Settings
 _LOG = logging.getLogger("gamestats.serving")
 _FREE = (*HEALTH, PREFIX)
 """What paths begin with that nobody is kept from asking for too often."""
+_SWEPT_EVERY_S = 10.0
 _WRITTEN_AN_HOUR = 10
 """Forms that an address may send without anybody being signed in."""
 _PREMIUM = 5
@@ -53,6 +54,31 @@ class _Special:
     counts: int | None = None
 
 
+class InProcess(MemoryStorage):
+    """What is counted in this process alone.
+
+    The library looks at each request, in another thread, through all that it holds of everybody, for what is over.
+    """
+
+    STORAGE_SCHEME = ("async+in-process",)
+    _swept_at = 0.0
+
+    async def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802 (the library's own name)
+        now = time.time()
+        if now - self._swept_at < _SWEPT_EVERY_S:
+            return
+        self._swept_at = now
+        # The newest is first.
+        self.events = {
+            key: [entry for entry in entries if entry.expiry > now]
+            for key, entries in self.events.items()
+            if entries and entries[0].expiry > now
+        }
+        for key in [key for key in self.locks if key not in self.events]:
+            if not self.locks[key].locked():
+                del self.locks[key]
+
+
 class Limited:
     """Refuses who asks more often than they may; an answer that nothing has changed costs nothing.
 
@@ -65,7 +91,9 @@ class Limited:
 
     def __init__(self, app: ASGIApp, settings: Settings, forms: Sequence[str] = ()) -> None:
         self._app, self._forms = app, frozenset(forms)
-        storage = cast(Storage, storage_from_string(f"async+{settings.limits_url}", wrap_exceptions=True))
+        is_here = settings.limits_url.startswith("memory:")
+        found = InProcess() if is_here else storage_from_string(f"async+{settings.limits_url}", wrap_exceptions=True)
+        storage = cast(Storage, found)
         self._limiter = MovingWindowRateLimiter(storage)
         amounts = {
             "address": settings.requests_a_minute,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.roles import serving_urls
+from gamestats_assets.serving.limits import InProcess
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.season import publish_season
@@ -207,3 +209,22 @@ def test_what_serves_may_do_its_duty_in_postgresql_and_no_more(url: str) -> None
     # Nor does the owner by mistake.
     with psycopg.connect(url) as conn, pytest.raises(psycopg.errors.RestrictViolation):
         conn.execute("DELETE FROM accounts.audit_log")
+
+
+def test_counts_of_those_who_are_long_gone_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    storage = InProcess()
+
+    async def ask(*who: str) -> list[bool]:
+        return [await storage.acquire_entry(each, limit=1, expiry=60) for each in who]
+
+    async def asked() -> None:
+        assert await ask("ann", "bob", "ann") == [True, True, False]
+        now[0] += 30
+        assert await ask("ann") == [False]
+        now[0] += 40
+        assert await ask("ann") == [True]
+        assert {*storage.events} == {*storage.locks} == {"ann"}
+
+    asyncio.run(asked())
