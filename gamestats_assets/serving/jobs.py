@@ -14,6 +14,7 @@ from gamestats_assets.lakehouse.ops import Row, rows
 from gamestats_assets.serving.account import NO_STORE, SignedIn
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.who import Person
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(only_known)])
 JOBS = "/api/v1/jobs"
@@ -28,10 +29,10 @@ class Job(BaseModel):
     game: str
     state: Literal["queued", "processing", "done", "failed"]
     said: Annotated[str, Field(description="What is going on, in words.")]
-    error: Annotated[str | None, Field(description="Why nothing came of it, in words.")]
     created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    error: Annotated[str | None, Field(description="Why nothing came of it, in words.")] = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 class JobAnswer(BaseModel):
@@ -83,10 +84,19 @@ def own_job(
 ) -> dict[str, Any]:
     """How far something is that you asked for."""
     response.headers.update(NO_STORE)
+    return {"data": job_of(request, person, job_id)}
+
+
+def job_of(request: Request, person: Person, job_id: UUID) -> Row:
+    """Something that a person asked for, as it is told.
+
+    Raises:
+        ProblemError: 404 when the person asked for nothing of that number.
+    """
     found = _jobs(request, person.user_id, job_id)
     if not found:
         raise ProblemError(404, f"You asked for nothing that has the number {job_id}.")
-    return {"data": found[0]}
+    return found[0]
 
 
 def _jobs(request: Request, user_id: int, job_id: UUID | None = None) -> list[Row]:

@@ -355,3 +355,11 @@ def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: h
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator(".notice.good")).to_contain_text("The replays are sent.")
     expect(page.locator("#uploads-table")).to_contain_text("b.replay")
+
+
+def test_a_match_is_removed_by_a_job(ann: httpx.Client) -> None:
+    post(ann, f"{PAGES['replay']}/remove")
+    jobs = ann.get("/api/v1/jobs").json()["data"]["jobs"]
+    assert [(job["kind"], job["state"]) for job in jobs if job["kind"] == "forget_match"] == [
+        ("forget_match", "queued")
+    ]

@@ -11,6 +11,7 @@ from gamestats_assets.rocket_league.serving import (
     pages,
     privacy,
     privacy_pages,
+    removal,
     replay_page,
     shares,
     upload_pages,
@@ -29,7 +30,7 @@ ROCKET_LEAGUE = Game(
     Path(__file__).parent,
     words={**WORDS, "skill_strip": skill_strip},
     api=(
-        *(uploads.router, shares.router, *api.ROUTERS),
+        *(uploads.router, shares.router, *api.ROUTERS, removal.router),
         *(privacy.router, privacy.status_router, objections.router, objections.admin_router),
     ),
     uploads=(uploads.UPLOAD_PATH, upload_pages.SEND_PATH),

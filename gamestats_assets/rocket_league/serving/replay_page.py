@@ -16,7 +16,7 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.rocket_league.replays.track_format import read_header
-from gamestats_assets.rocket_league.serving import shares
+from gamestats_assets.rocket_league.serving import removal, shares
 from gamestats_assets.rocket_league.serving.acts import back
 from gamestats_assets.rocket_league.serving.pages import GAME, HOME, page
 from gamestats_assets.rocket_league.serving.replay import REPLAY_TABLES, OfReplay, one_replay, shown_replay
@@ -125,6 +125,13 @@ def unshare(request: Request, person: SignedIn, id: str) -> Response:
     """Have the link of a replay's page lead nowhere."""
     shares.unshare_replay(request, person, id)
     return back(f"{HOME}/replays/{id}", "unshared")
+
+
+@router.post("/replays/{id}/remove")
+def remove(request: Request, person: SignedIn, id: str) -> Response:
+    """Be taken out of a match."""
+    removal.remove_replay(request, person, id)
+    return back(f"{HOME}/replays", "deleted")
 
 
 # --------------------------------------------------------------------------- what is shown
