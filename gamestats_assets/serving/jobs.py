@@ -18,6 +18,7 @@ from gamestats_assets.serving.who import Person
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(only_known)])
 JOBS = "/api/v1/jobs"
+JobId = Annotated[UUID, Path(description="Number of the job, as it was answered.")]
 _MOST = 50
 
 
@@ -79,9 +80,7 @@ def own_jobs(request: Request, response: Response, person: SignedIn) -> dict[str
 
 
 @router.get("/{job_id}", summary="How far it is", responses=_shown(JobAnswer, _JOB), openapi_extra=SIGNED_IN)
-def own_job(
-    request: Request, response: Response, person: SignedIn, job_id: Annotated[UUID, Path(description="Of the job.")]
-) -> dict[str, Any]:
+def own_job(request: Request, response: Response, person: SignedIn, job_id: JobId) -> dict[str, Any]:
     """How far something is that you asked for."""
     response.headers.update(NO_STORE)
     return {"data": job_of(request, person, job_id)}

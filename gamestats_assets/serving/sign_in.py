@@ -12,7 +12,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 import psycopg
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
@@ -32,7 +32,8 @@ from gamestats_assets.settings import Settings
 _LOG = logging.getLogger("gamestats.serving")
 _MINUTES = 10
 router = APIRouter(prefix=SIGN_IN, include_in_schema=False, dependencies=[Depends(anybody)])
-Next = Annotated[str, Query(max_length=2000)]
+Next = Annotated[str, Query(max_length=2000, description="Path of ours to come back to.")]
+ProviderName = Annotated[str, Path(description="Name of the provider, such as steam.")]
 
 
 def providers_of(settings: Settings) -> dict[str, Provider]:
@@ -113,7 +114,7 @@ def use_link(
 
 @router.get("/with/{provider}")
 def start(
-    request: Request, provider: str, next: Next = "/", add: Annotated[str, Query(max_length=200)] = ""
+    request: Request, provider: ProviderName, next: Next = "/", add: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
     """Send the browser to a provider.
 
@@ -147,7 +148,7 @@ def start(
 
 
 @router.get("/with/{provider}/callback")
-def callback(request: Request, provider: str) -> Response:
+def callback(request: Request, provider: ProviderName) -> Response:
     """Take what the provider tells, once, from the browser that was sent there."""
     chosen, told = _provider(request, provider), dict(request.query_params)
     if len(request.query_params.multi_items()) != len(told):
@@ -191,7 +192,7 @@ _WHERE = {"address": "https://stats.example.org/api/v1/auth/steam/start?next=%2F
     summary="Where one signs in, such as /auth/steam-login",
     responses={200: {"content": {"application/json": {"example": _WHERE}}}},
 )
-def login(request: Request, response: Response, provider: str, next: Next = "/") -> Where:
+def login(request: Request, response: Response, provider: ProviderName, next: Next = "/") -> Where:
     """Tell where a browser is sent to, to sign in by a provider; it comes back to `next`."""
     response.headers.update(NO_STORE)
     chosen, site = _provider(request, provider), request.state.site
@@ -200,13 +201,13 @@ def login(request: Request, response: Response, provider: str, next: Next = "/")
 
 
 @api.get("/{provider}/start", summary="Sign in by a provider", status_code=303, response_class=Response)
-def begin(request: Request, provider: str, next: Next = "/") -> Response:
+def begin(request: Request, provider: ProviderName, next: Next = "/") -> Response:
     """Send the browser to a provider, which sends it back."""
     return start(request, provider, next)
 
 
 @api.get("/{provider}/callback", summary="Come back from a provider", status_code=303, response_class=Response)
-def come_back(request: Request, provider: str) -> Response:
+def come_back(request: Request, provider: ProviderName) -> Response:
     """Go on where the provider's answer is taken."""
     address = f"{_callback(request, _provider(request, provider))}?{request.url.query}"
     return RedirectResponse(address, 303, NO_STORE)

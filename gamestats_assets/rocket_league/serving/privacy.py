@@ -30,9 +30,9 @@ from gamestats_assets.rocket_league.tombstones import any_buried, unbury
 from gamestats_assets.serving import sessions, users
 from gamestats_assets.serving.account import NO_STORE, SignedIn, set_cookie
 from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.own import scope_of
+from gamestats_assets.serving.jobs import JobId
+from gamestats_assets.serving.own import OneOfYours, scope_of
 from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.routes import Name
 from gamestats_assets.serving.who import Person, anybody, asking
 from gamestats_assets.settings import Settings
 
@@ -43,7 +43,7 @@ Visibility = Literal["public", "unlisted", "private"]
 _Given = Annotated[bool | None, Field(description="Whether it is allowed; what is not said stays as it is.")]
 
 
-async def own_player(request: Request, person: SignedIn, player: Name | None = None) -> str:
+async def own_player(request: Request, person: SignedIn, player: OneOfYours = None) -> str:
     """One of the person's own players: the one that is asked for, or the main one; a dependency.
 
     Raises:
@@ -220,7 +220,9 @@ class Profile(BaseModel):
     """What is otherwise about oneself."""
 
     model_config = ConfigDict(extra="forbid")
-    username: Annotated[str | None, Field(max_length=users.LONGEST_NAME, description="What others see.")] = None
+    username: Annotated[
+        str | None, Field(max_length=users.LONGEST_NAME, description="What others see.", examples=["Kim"])
+    ] = None
     email: Annotated[str | None, Field(max_length=255, description="Kept encrypted; empty: none.")] = None
     retention_days: Annotated[
         int | None, Field(ge=1, le=36_500, description="Days for which your matches are kept.", examples=[365])
@@ -293,7 +295,7 @@ def ask_export(conn: psycopg.Connection, person: Person) -> UUID:
 
 
 @router.get("/export/{job_id}", summary="How far an archive is", responses={200: {"model": ExportAnswer}})
-def get_export(request: Request, response: Response, person: SignedIn, job_id: UUID) -> dict[str, Any]:
+def get_export(request: Request, response: Response, person: SignedIn, job_id: JobId) -> dict[str, Any]:
     """How far the archive is, and where it can be downloaded."""
     response.headers.update(NO_STORE)
     with request.state.writing() as conn:
@@ -337,7 +339,7 @@ def _export(row: Row, settings: Settings) -> dict[str, Any]:
     "/export/{job_id}/archive",
     include_in_schema=False,  # No JSON; the export tells where it is.
 )
-def get_archive(request: Request, person: SignedIn, job_id: UUID) -> Response:
+def get_archive(request: Request, person: SignedIn, job_id: JobId) -> Response:
     """The archive itself, for its person alone."""
     with request.state.writing() as conn:
         [row] = exports_of(conn, request, person, job_id)
@@ -410,7 +412,7 @@ def go(request: Request, person: Person) -> UUID:
 
 
 @status_router.get("/{job_id}", summary="How far an erasure is", responses={200: {"model": ErasureAnswer}})
-def get_erasure(request: Request, response: Response, job_id: UUID) -> dict[str, Any]:
+def get_erasure(request: Request, response: Response, job_id: JobId) -> dict[str, Any]:
     """How far the removal of everything is, to whoever has the address."""
     response.headers.update(NO_STORE)
     return {"data": erasure(request, job_id)}

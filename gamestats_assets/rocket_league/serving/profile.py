@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import psycopg
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from starlette.responses import Response
 
@@ -160,7 +160,11 @@ def tell_rank(request: Request, player: OwnAccount, told: RankTold) -> Response:
 
 
 @router.delete("/ranks", status_code=204, summary="Take back a rank", openapi_extra=SIGNED_IN)
-def take_back_rank(request: Request, player: OwnAccount, playlist: Name) -> None:
+def take_back_rank(
+    request: Request,
+    player: OwnAccount,
+    playlist: Annotated[Name, Query(description="Playlist, such as ranked-doubles.")],
+) -> None:
     """Take back the rank that was told in a playlist."""
     with entry_problems(), request.state.writing() as conn:
         refuse_untracked(conn, player)

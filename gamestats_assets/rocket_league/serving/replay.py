@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from psycopg import sql
 from pydantic import AfterValidator, BaseModel, Field, create_model
 from starlette.responses import Response, StreamingResponse
@@ -417,7 +417,9 @@ _BINARY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "stri
     responses={200: {"content": _BINARY, "description": "The track, gzipped; replays/track_format.py describes it."}},
     openapi_extra=SIGNED_IN,
 )
-async def track(request: Request, person: SignedIn, id: Name) -> Response:
+async def track(
+    request: Request, person: SignedIn, id: Annotated[Name, Path(description="Of a match, or of an upload of yours.")]
+) -> Response:
     """Where everybody was ten times a second, as one binary object that can be shown while it arrives."""
     asked = ask(OfReplay, request)
     scope = await scope_of(request, person, GAME, asked.player, needs_player=False)

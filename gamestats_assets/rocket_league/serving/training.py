@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import polars as pl
 import psycopg
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -40,7 +40,7 @@ from gamestats_assets.rocket_league.training_packs import training_packs as trai
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, OfPlayer, Scope, SignedIn, scope_of
+from gamestats_assets.serving.own import Metadata, OfPlayer, OneOfYours, Scope, SignedIn, scope_of
 from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.routes import Made, Name, Number, Page
 
@@ -426,9 +426,10 @@ _LOGGED_FIELDS: dict[str, Any] = {
 }
 Logged: type[BaseModel] = create_model("LoggedSession", __base__=SESSION.model, **_LOGGED_FIELDS)
 _LoggedAnswer: type[BaseModel] = create_model("LoggedSessionAnswer", data=Logged)
+SessionId = Annotated[int, Path(description="Number of the session.")]
 
 
-async def own_account(request: Request, person: SignedIn, player: Name | None = None) -> str:
+async def own_account(request: Request, person: SignedIn, player: OneOfYours = None) -> str:
     """One of the person's own accounts: the one that is asked for, or the main one; a dependency.
 
     Raises:
@@ -457,7 +458,9 @@ def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Re
 
 
 @acts.patch("/sessions/{training_session_id}", responses={200: {"model": _LoggedAnswer}}, summary="Correct a session")
-def correct_session(request: Request, person: SignedIn, training_session_id: int, given: SessionChanged) -> Response:
+def correct_session(
+    request: Request, person: SignedIn, training_session_id: SessionId, given: SessionChanged
+) -> Response:
     """Correct what was logged; what is not given stays, and what is null is taken away."""
     with entry_problems(), request.state.writing() as conn:
         row = _own_session(conn, training_session_id)
@@ -467,7 +470,7 @@ def correct_session(request: Request, person: SignedIn, training_session_id: int
 
 
 @acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session")
-def take_back_session(request: Request, person: SignedIn, training_session_id: int) -> None:
+def take_back_session(request: Request, person: SignedIn, training_session_id: SessionId) -> None:
     """Take back a session that was logged by mistake."""
     with entry_problems(), request.state.writing() as conn:
         TRAINING_SESSION.remove_row(conn, _own_session(conn, training_session_id))
