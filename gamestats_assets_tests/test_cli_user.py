@@ -108,3 +108,17 @@ def test_a_player_is_linked_to_one_user_and_taken_back(admin: Admin) -> None:
     assert [row["players"] for row in admin.lists("user", "list")] == [["steam_76561190000000001"], []]
     assert "removed" in admin.does("user", "player", "alice", "steam:76561190000000001", "--take")
     assert "created" in admin.does("user", "player", "kim", "steam:76561190000000001")
+
+
+def test_doctor_tells_that_what_people_asked_for_waits_for_a_worker(admin: Admin) -> None:
+    admin.does("user", "add", "kim")
+    assert "0 wait" in admin("doctor").output
+    with psycopg.connect(admin.url) as conn:
+        conn.execute(
+            "INSERT INTO ops.jobs (kind, game, user_id, state, payload, created_at) "
+            "SELECT 'export', 'rocket_league', user_id, 'queued', '{}', now() - interval '2 minutes' "
+            "FROM accounts.users"
+        )
+    told = " ".join(admin("doctor").output.split())
+    assert "missing jobs 1 wait" in told
+    assert "no worker runs: gamestats up, or gamestats work" in told

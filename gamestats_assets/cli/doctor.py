@@ -85,6 +85,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _language_models(settings)
     yield _discovery(settings)
     yield from _not_fetched(settings)
+    yield from _jobs(settings)
     yield from _shipped()
     yield _packages()
     yield Finding("ok", "browser", "none is needed here; the pages open in yours")
@@ -278,6 +279,40 @@ def _not_fetched(settings: Settings) -> Iterator[Finding]:
         # What the API forgot before it was found stays so; what failed may be mended.
         has_failed = any("failed" in states for states in found.values())
         yield Finding("missing" if has_failed else "ok", "matches", told)
+
+
+_JOBS = """
+SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'processing'),
+    count(*) FILTER (WHERE state = 'failed' AND finished_at > now() - interval '7 days'),
+    coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE state = 'queued'))::int, 0)
+FROM ops.jobs
+"""
+_LONG_S = 60
+
+
+def _jobs(settings: Settings) -> Iterator[Finding]:
+    """What people asked for and a worker does; nothing where nobody can have asked."""
+    from gamestats_assets.lakehouse.embedded_postgres import is_running
+    from gamestats_assets.lakehouse.ops import current_revision
+    from gamestats_assets.lakehouse.postgres import PostgresError, connect
+    from gamestats_assets.lakehouse.stores import Stores
+
+    if settings.postgres_url is None and not is_running(settings):
+        return
+    url = Stores(settings).postgres_url
+    try:
+        if current_revision(url) is None:
+            return
+        with connect(url) as conn:
+            waiting, in_work, failed, oldest_s = conn.execute(_JOBS).fetchall()[0]
+    except PostgresError:
+        return  # as above
+    told = f"{waiting} wait, {in_work} are being done, {failed} failed within 7 days"
+    if waiting and not in_work and oldest_s > _LONG_S:
+        told += f"; the oldest has waited for {oldest_s:,} s, for no worker runs: gamestats up, or gamestats work"
+        yield Finding("missing", "jobs", told)
+    else:
+        yield Finding("ok", "jobs", told)
 
 
 def _shipped() -> Iterator[Finding]:
