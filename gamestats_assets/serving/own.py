@@ -46,7 +46,7 @@ class OfPlayer(Parameters):
         Name | None,
         Field(
             description="One of your accounts, or one of somebody who lets you see it; without it your account with "
-            "the most matches.",
+            "the most matches, or where you have none the first that you may see.",
             examples=["steam_76561190000000001"],
         ),
     ] = None
@@ -100,7 +100,8 @@ class OwnRoute(Generic[Asked]):
         path: below the router's; names in braces are parameters.
         summary: what is answered, in a few words; the docstring of `make` says more.
         asked: the parameters.
-        make: answers of what one snapshot of PostgreSQL holds; an answer without `metadata` is given that.
+        make: answers of what one snapshot of PostgreSQL holds; an answer without `metadata` is given that, with what
+            else the answer has as `about`.
         answer: the model of what is answered.
         tables: all published ones that it is made of.
         holds: while what; `player` is for what shows no row of anybody else, not even of the same match.
@@ -158,7 +159,8 @@ def _endpoint(game: str, prefix: str, route: OwnRoute[Any]) -> Callable[..., Awa
             made = await route.make(conn, asked, scope)
             if "metadata" in made:
                 return made
-            return {"metadata": await metadata_of(request, conn, game, route.tables, scope), **made}
+            about = await metadata_of(request, conn, game, route.tables, scope)
+            return {"metadata": {**about, **made.pop("about", {})}, **made}
 
         key = f"{prefix}{route.path} {asked.key()} {scope}"
         answers: Answers = request.state.own_answers
@@ -251,7 +253,7 @@ async def scope_of(
     if player is None and len(own) > 1:
         player = await _main(request, game, Scope(person.user_id, own[0], own, own))
     elif player is None:
-        player = next(iter(own), None)
+        player = next(iter(may_see), None)
     if player is None and needs_player:
         raise ProblemError(404, "No account of the game is linked to you yet. Link one first, in your settings.")
     if player is not None and player not in own:

@@ -216,7 +216,7 @@ async def one_replay(conn: Connection, asked: OfReplay, scope: Scope) -> Made:
     }
     if data["match"] is None or upload.get("state") in ("queued", "processing"):
         data["status"] = upload.get("state", "processing")
-    return {"data": data}
+    return {"data": data, "about": {"is_simulated": bool(data["match"] and data["match"]["is_simulated"])}}
 
 
 async def shown_replay(conn: Connection, match_id: str | None, players: Sequence[str]) -> dict[str, Any]:

@@ -150,7 +150,7 @@ async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], s
     values: dict[str, Any] = {
         "replay": data,
         "match": match,
-        "teams": [(team, [row for row in data["players"] if row["team"] == team]) for team in ("blue", "orange")],
+        "teams": [(team, _best_first(data["players"], team)) for team in ("blue", "orange")],
         "own": None if own is None else data["players"][own],
         "skills": skills,
         "features": [row for row in data["analysis"] if row not in skills],
@@ -164,6 +164,12 @@ async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], s
     told = timeline(data["moments"], data["players"], own, header, say, values["watch"])
     seconds = max([match["duration_s"], *(row["end_s"] or row["time_s"] for row in data["moments"])])
     return {**values, "timeline": lanes(told, seconds, label=say("replay.timeline"))}
+
+
+def _best_first(players: Sequence[Mapping[str, Any]], team: str) -> list[Mapping[str, Any]]:
+    """Those of a team; whoever has no score, having left before the end, is last."""
+    of_team = [row for row in players if row["team"] == team]
+    return sorted(of_team, key=lambda row: -1 if row["score"] is None else row["score"], reverse=True)
 
 
 async def _header(conn: Connection, request: Request, match_id: str) -> dict[str, Any] | None:

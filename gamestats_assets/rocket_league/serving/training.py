@@ -437,7 +437,7 @@ async def own_account(request: Request, person: SignedIn, player: OneOfYours = N
     """
     scope = await scope_of(request, person, GAME, player)
     if scope.player is None or not scope.is_own:
-        raise ProblemError(404, f"You have no account {player}.")
+        raise ProblemError(404, f"You have no account {player}." if player else "You have no account of the game yet.")
     return scope.player
 
 
