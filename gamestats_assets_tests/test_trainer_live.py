@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import signal
 import time
 import zipfile
 from collections.abc import Callable
@@ -82,6 +83,8 @@ def test_somebody_new_drops_a_replay_watches_the_goal_takes_everything_along_and
         send_again(browser.new_page(), up, steam, mate["id"]["id"], replay)
         assert traces(stores, texts) == []
         assert FORGOTTEN_NAME in stores.lake.scan(Participants).collect()["player_name"].to_list()
+        up.process.send_signal(signal.SIGINT)
+        up.process.communicate(timeout=60)
     logging.getLogger(__name__).info("Seconds that it took: %s", took)  # pytest --log-cli-level=INFO
     for what, most in (("analysis", ANALYSED_S), ("export", EXPORTED_S), ("erasure", ERASED_S)):
         assert took[what] < most * BY_OTHERS, took
