@@ -143,7 +143,7 @@ def _have(conn: psycopg.Connection, user_id: int, player: str, *, take: bool = F
     did = change(conn, ROCKET_LEAGUE, user_id, player_id, "command_line")
     if did:
         act = "player.take" if take else "player.link"
-        audit(conn, person(), act, f"user {user_id}", after={"game": ROCKET_LEAGUE.name, "player": player_id})
+        audit(conn, person(), act, f"user {user_id}", after={"game": ROCKET_LEAGUE.name})
     return did
 
 

@@ -57,6 +57,8 @@ from gamestats_assets.rocket_league.source import BALLCHASING, GAME, MASKED
 from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerStats, RawReplays, Retention
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
+EXPORTS = "exports"
+"""Of the objects: archives that people have had made."""
 UNDATED = ("unreadable", "unreadable_reason")
 """Kinds of landed files that belong to no match, and may name somebody all the same."""
 # Matches that are masked together; of each all frames are in memory.
@@ -149,6 +151,7 @@ def forget(
     tell("Removing what was before")
     _forget_partitions(stores, player_id)
     _forget_quarantined(stores.lake, Sought(texts))
+    _forget_in_others(stores, Sought(texts))
     for table in _stored():
         stores.lake.forget_history(table)
     forget_runs(texts, partitions)
@@ -380,6 +383,16 @@ def _forget_quarantined(lake: Lake, sought: Sought) -> None:
         if units:
             kept = of_place.filter(~pl.col("names"), pl.col("unit_id").is_in(units)).drop("names")
             lake.replace(_QUARANTINE, kept, partitions=[str(place)], ids=units)
+
+
+def _forget_in_others(stores: Stores, sought: Sought) -> None:
+    """Take away what others asked for that names the player: their archives, and who played in what they sent."""
+    for path in files_with(stores.objects.root, sought, stores.settings.storage_options):
+        if path.startswith(f"{EXPORTS}/"):
+            stores.objects.delete(path)
+    with entering(stores.postgres_url, "forget") as conn:
+        without = "UPDATE ops.jobs SET result = result - 'players' WHERE result ? 'players' AND result::text ~* %s"
+        conn.execute(without, [sought.pattern])
 
 
 # ---------------------------------------------------------------- retention

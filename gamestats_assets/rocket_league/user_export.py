@@ -43,7 +43,7 @@ players/          for each player that is yours what is held on that player; eac
 replays/          the replays that you uploaded, as you sent them{missing}
 """
 _MISSING = """.
-                  {count} of them are not here: what was in them of somebody who was forgotten is kept no more"""
+                  {count} of them are not here: they could not be read, or somebody in them was forgotten since"""
 _ACCOUNT: Mapping[str, LiteralString] = {
     "user": "SELECT user_id, name, created_at FROM accounts.users WHERE user_id = %(user_id)s",
     "sessions": "SELECT session_id, parent_id, device, created_at, last_seen_at, expires_at FROM accounts.sessions "

@@ -183,4 +183,5 @@ def decide_claim(
     else:
         _refuse(conn, game, user_id, player_id, "admin", was=found[0]["state"])
     act = "player.link" if is_right else "player.refuse"
-    audit(conn, by, act, f"user {user_id}", {"state": found[0]["state"]}, {"game": game.name, "player": player_id})
+    # Which account it is would stay here when all else of a person is gone.
+    audit(conn, by, act, f"user {user_id}", {"state": found[0]["state"]}, {"game": game.name})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import io
 import json
 import shutil
 import zipfile
@@ -19,6 +20,7 @@ import pytest
 from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.decoding import decode_batches
@@ -355,6 +357,21 @@ def unreadable(stores: Stores, folder: Path, player_id: str) -> None:
     assert ingest([folder], stores.landing).quarantined == 3
 
 
+def asked_by_others(stores: Stores, name: str) -> None:
+    """Enter what others asked for: an archive and two uploads, one of each of which names a player."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("replays/a.replay", name)
+    stores.objects.put("exports/1/a.zip", archive.getvalue())
+    stores.objects.put("exports/2/b.zip", b"nobody")
+    with entering(stores.postgres_url, "ann") as conn:
+        for who in (name, "Nobody"):
+            conn.execute(
+                "INSERT INTO ops.jobs (kind, game, state, result) VALUES ('replay', %s, 'done', %s)",
+                [GAME, Jsonb({"match_id": "A", "players": [{"name": who, "team": "blue"}]})],
+            )
+
+
 def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -> None:
     player_id, other = somebody(0), somebody(1)
     (name,) = names_of(player_id)
@@ -368,13 +385,15 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
             )
     quarantined(played, player_id)
     unreadable(played, tmp_path / "unreadable", player_id)
+    asked_by_others(played, name)
     texts = [player_id, player_id.partition("_")[2], name]
     played.lake.replace(PlayerComparison, PlayerComparison.create_empty(), partitions=[player_id])
     places = traces(played, texts)
     for expected in ("landing: rocket_league/2026-", "landing: rocket_league/unreadable/",
                      "landing: rocket_league/unreadable_reason/", "lake: rocket_league/raw_player_stats/match_date=",
                      "lake: rocket_league/player_comparison/_delta_log/", "lake: rocket_league/quarantine/",
-                     "PostgreSQL: ops.rl_players", "PostgreSQL: ops.rl_ranks"):  # fmt: skip
+                     "PostgreSQL: ops.rl_players", "PostgreSQL: ops.rl_ranks",
+                     "PostgreSQL: ops.jobs", "objects: exports/1/a.zip"):  # fmt: skip
         assert any(place.startswith(expected) for place in places), expected
     before = held(played)
     done = forgotten(played, player_id)
@@ -403,6 +422,9 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
         assert conn.execute("SELECT player_id FROM ops.rl_players").fetchall() == [(other,)]
         linked = conn.execute("SELECT match_id FROM ops.rl_replays_found WHERE match_id IS NOT NULL").fetchall()
         assert {match_id for (match_id,) in linked} == ids_of(other) - ids_of(player_id)
+        told = conn.execute("SELECT result -> 'players' -> 0 ->> 'name' FROM ops.jobs ORDER BY job_number").fetchall()
+        assert told == [(None,), ("Nobody",)]
+    assert [*played.objects.list("exports")] == ["exports/2/b.zip"]
     assert len(played.landing.files(GAME, "unreadable")) == 2
     assert {*played.lake.scan(quarantine_of(GAME)).collect()["unit_id"]} == {f"{1:032X}"}
 
