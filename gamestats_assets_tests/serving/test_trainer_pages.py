@@ -363,3 +363,14 @@ def test_a_match_is_removed_by_a_job(ann: httpx.Client) -> None:
     assert [(job["kind"], job["state"]) for job in jobs if job["kind"] == "forget_match"] == [
         ("forget_match", "queued")
     ]
+
+
+def test_who_has_no_account_sees_what_was_sent_and_what_was_refused(site: httpx.Client, url: str) -> None:
+    with closing(browser_of(site, url, "dora")) as dora:
+        page_of(dora, f"{HOME}/replays")
+        files = [("file", ("mine.replay", b"TAGame.Replay_Soccar_TA")), ("file", ("notes.txt", b"nothing"))]
+        sent = dora.post(f"{HOME}/uploads", files=files, headers=HTML)
+        assert sent.headers["location"] == f"{HOME}/replays?done=sent_some"
+        words = read(dora, sent.headers["location"])
+        assert "mine.replay" in words
+        assert "Some files were refused" in words

@@ -398,20 +398,26 @@ async def replay_list(request: Request, person: SignedIn) -> Response:
     asked = ask(OfReplays, request, only_known=False)
 
     async def read(conn: Connection, scope: Scope) -> list[Row]:
-        return await uploads_of(conn, scope.user_id) if scope.is_own else []
+        return await uploads_of(conn, scope.user_id) if scope.is_own or scope.player is None else []
 
     sent = await entered_by(request, person, asked, read)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        if scope.player is None:
+            # What was sent can be watched before anybody is known to have played it.
+            values = {"replays": [], "next": None, "found": [], "asked_for": asked, "begins": await steps(conn, scope)}
+            return {**values, "uploads": sent, "synthetic": False}
         given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
         newest = asked_of(replays.NewestReplays, {name: value for name, value in given.items() if value is not None})
         told = await replays.recent_replays(conn, newest, scope)
         found = await standings.names_of_playlists(conn, scope.player or "")
         values = {"replays": told["data"]["replays"], "next": told["data"]["next"], "found": found, "asked_for": asked}
-        return {**values, "uploads": sent, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
+        values |= {"uploads": sent, "begins": None}
+        return {**values, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
 
     entered = (sent, request.query_params.get("done"))
-    return await page(request, person, "rocket_league/replays.html", asked, make, entered=entered)
+    template = "rocket_league/replays.html"
+    return await page(request, person, template, asked, make, needs_player=False, entered=entered)
 
 
 class OfClips(OfReplays):

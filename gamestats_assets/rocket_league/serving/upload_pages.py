@@ -42,5 +42,5 @@ async def uploads(request: Request, person: SignedIn, done: Annotated[int | None
 @router.post("/uploads")
 async def send(request: Request, person: SignedIn) -> Response:
     """Send replays from a form."""
-    await take_uploads(request, person)
-    return back(f"{HOME}/replays", "sent")
+    taken = await take_uploads(request, person)
+    return back(f"{HOME}/replays", "sent_some" if taken.refused else "sent")
