@@ -349,6 +349,10 @@ def test_a_session_is_logged_corrected_and_taken_back(ann: httpx.Client) -> None
     assert data(ann, "/training/sessions")["sessions"][0]["successes"] == 4
     assert ann.delete(f"{ROOT}/training/sessions/{number}").status_code == 204
     assert ann.delete(f"{ROOT}/training/sessions/{number}").status_code == 404
+    as_documented = {"training_pack_id": given["code"], "duration": 600}
+    again = ann.post(f"{ROOT}/training/sessions", json=as_documented).json()["data"]
+    assert (again["code"], again["duration_s"]) == (PACK, 600)
+    assert ann.delete(f"{ROOT}/training/sessions/{again['training_session_id']}").status_code == 204
     too_many = ann.post(f"{ROOT}/training/sessions", json={**given, "successes": 11})
     assert (too_many.status_code, too_many.json()["errors"][0]["name"]) == (422, "successes")
 

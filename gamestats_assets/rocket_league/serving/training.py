@@ -11,7 +11,7 @@ import psycopg
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse import ops
@@ -400,12 +400,27 @@ class SessionGiven(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: Annotated[
-        str | None, Field(max_length=50, description="Code of the training pack.", examples=["5CCE-FB29-7B05-A0B1"])
+        str | None,
+        Field(
+            max_length=50,
+            validation_alias=AliasChoices("code", "training_pack_id"),
+            description="Code of the training pack; `training_pack_id` is taken for it, too.",
+            examples=["5CCE-FB29-7B05-A0B1"],
+        ),
     ] = None
     skill: Annotated[
         str | None, Field(max_length=50, description=f"Where no pack tells it: {', '.join(CATEGORIES)}.")
     ] = None
-    duration_s: Annotated[int, Field(ge=1, le=86_400, description="How long, in seconds.", examples=[1200])]
+    duration_s: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=86_400,
+            validation_alias=AliasChoices("duration_s", "duration"),
+            description="How long, in seconds; `duration` is taken for it, too.",
+            examples=[1200],
+        ),
+    ]
     attempts: Annotated[int | None, Field(ge=0, le=1_000_000, description="Attempts.", examples=[60])] = None
     successes: Annotated[int | None, Field(ge=0, description="Successes among them.", examples=[36])] = None
     completed_at: Annotated[datetime | None, Field(description="When it was over; now without it.")] = None
