@@ -448,4 +448,8 @@ async def clips(request: Request, person: SignedIn) -> Response:
     return await page(request, person, "rocket_league/clips.html", asked, make, tables=replays.CLIP_TABLES)
 
 
-_KINDS = "SELECT kind, count(*) AS moments FROM rocket_league.replay_moments WHERE player_id = %s GROUP BY kind"
+_KINDS = """
+SELECT kind, count(*) AS moments
+FROM rocket_league.replay_moments JOIN rocket_league.matches USING (player_id, match_id)
+WHERE player_id = %s GROUP BY kind
+"""
