@@ -238,10 +238,12 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
     again = start()
     assert is_running(settings_of(folder))
     # Who does people's jobs may die of one, and nothing else does.
-    worker = _worker_of(folder)
+    assert wait_until(lambda: _worker_of(folder) is not None, 60)
     time.sleep(_REVIVED_AFTER_S)
-    os.kill(int(worker or 0), signal.SIGKILL)
-    assert wait_until(lambda: _worker_of(folder) not in (None, worker), 20)
+    worker = _worker_of(folder)
+    assert worker is not None
+    os.kill(int(worker), signal.SIGKILL)
+    assert wait_until(lambda: _worker_of(folder) not in (None, worker), 60)
     assert again.process.poll() is None
     daemon = next(line for line in processes_of(folder) if "dagster-daemon run" in line)
     os.kill(int(daemon.split()[0]), signal.SIGKILL)
