@@ -75,12 +75,14 @@ def test_batches_are_given_in_order_and_the_spool_of_each_is_removed(
 
 
 def test_a_generator_that_is_closed_early_leaves_no_spool_and_no_process(landing: Landing, spool: Path) -> None:
+    # What reads replays is kept for the next ones.
+    others = {process.pid for process in multiprocessing.active_children()}
     results = decode_batches(DECODER, landing, [[file] for file in _clubs(landing, 6)], workers=2, part=1)
     assert list(next(results).frames[Clubs].collect().get_column("club")) == ["club0"]
     assert list(spool.rglob("*.arrow"))
     results.close()
     assert list(spool.iterdir()) == []
-    assert multiprocessing.active_children() == []
+    assert {process.pid for process in multiprocessing.active_children()} <= others
 
 
 @pytest.mark.parametrize("workers", [1, 2])
