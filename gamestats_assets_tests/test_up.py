@@ -108,8 +108,12 @@ def connections_of(folder: Path) -> set[str]:
 
 def ports_of(process: subprocess.Popen[str]) -> list[int]:
     """The ports on which a process and those it started listen."""
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    return [c.laddr.port for one in family for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    found: list[int] = []
+    for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+        # One that has ended meanwhile listens to nothing.
+        with suppress(psutil.NoSuchProcess):
+            found += [c.laddr.port for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    return found
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
