@@ -9,7 +9,6 @@ given before.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import hashlib
 import select
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from typing import Any, cast
 import msgspec
 import psycopg
 from fastapi import Request
+from isal import igzip
 from psycopg import IsolationLevel
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -329,7 +329,7 @@ class Answers:
 
 def _written(versions: tuple[int, ...], made: Any, form: Form) -> Answer:
     body = form.encode(made)
-    packed = gzip.compress(body, 6, mtime=0) if len(body) > _SMALL else None
+    packed = igzip.compress(body, mtime=0) if len(body) > _SMALL else None
     return Answer(versions, body, packed, hashlib.sha256(body).hexdigest()[:32])
 
 
