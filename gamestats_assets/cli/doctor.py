@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import typer
 
@@ -18,6 +18,7 @@ from gamestats_assets.cli.terminal import out, quiet_warnings, say, version
 from gamestats_assets.lakehouse.files import shown
 
 if TYPE_CHECKING:
+    import psycopg
     from pydantic import SecretStr
 
     from gamestats_assets.lakehouse.stores import Stores
@@ -30,6 +31,7 @@ _NEEDED_GB = 0.2
 """Free disk below which nothing can be relied on."""
 
 State = Literal["ok", "missing", "broken"]
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,24 +254,30 @@ def _discovery(settings: Settings) -> Finding:
     return Finding("ok", "discovery", "; ".join([scheduled, *told]))
 
 
-def _not_fetched(settings: Settings) -> Iterator[Finding]:
-    """Matches that were found and cannot be had; nothing when there are none."""
+def _asked(settings: Settings, ask: Callable[[psycopg.Connection], _Answer]) -> _Answer | None:
+    """What PostgreSQL answers where it runs and people may have entered something; that it fails is told elsewhere."""
     from gamestats_assets.lakehouse.embedded_postgres import is_running
     from gamestats_assets.lakehouse.ops import current_revision
     from gamestats_assets.lakehouse.postgres import PostgresError, connect
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.found_matches import count_not_fetched
 
     if settings.postgres_url is None and not is_running(settings):
-        return
+        return None
     url = Stores(settings).postgres_url
     try:
         if current_revision(url) is None:
-            return
+            return None
         with connect(url) as conn:
-            found = count_not_fetched(conn)
+            return ask(conn)
     except PostgresError:
-        return  # the line on discovery says so
+        return None  # the line on discovery says so
+
+
+def _not_fetched(settings: Settings) -> Iterator[Finding]:
+    """Matches that were found and cannot be had; nothing when there are none."""
+    from gamestats_assets.pubg.found_matches import count_not_fetched
+
+    found = _asked(settings, count_not_fetched)
     if found:
         shards = "; ".join(
             f"{shard}: {', '.join(f'{number} {state}' for state, number in sorted(states.items(), reverse=True))}"
@@ -292,21 +300,10 @@ _LONG_S = 60
 
 def _jobs(settings: Settings) -> Iterator[Finding]:
     """What people asked for and a worker does; nothing where nobody can have asked."""
-    from gamestats_assets.lakehouse.embedded_postgres import is_running
-    from gamestats_assets.lakehouse.ops import current_revision
-    from gamestats_assets.lakehouse.postgres import PostgresError, connect
-    from gamestats_assets.lakehouse.stores import Stores
-
-    if settings.postgres_url is None and not is_running(settings):
+    counted = _asked(settings, lambda conn: conn.execute(_JOBS).fetchall()[0])
+    if counted is None:
         return
-    url = Stores(settings).postgres_url
-    try:
-        if current_revision(url) is None:
-            return
-        with connect(url) as conn:
-            waiting, in_work, failed, oldest_s = conn.execute(_JOBS).fetchall()[0]
-    except PostgresError:
-        return  # as above
+    waiting, in_work, failed, oldest_s = counted
     told = f"{waiting} wait, {in_work} are being done, {failed} failed within 7 days"
     if waiting and not in_work and oldest_s > _LONG_S:
         told += f"; the oldest has waited for {oldest_s:,} s, for no worker runs: gamestats up, or gamestats work"

@@ -53,12 +53,11 @@ from gamestats_assets.rocket_league.masking import (
     read_masked,
 )
 from gamestats_assets.rocket_league.naming import holds_text, names_account
+from gamestats_assets.rocket_league.people_objects import EXPORTS
 from gamestats_assets.rocket_league.source import BALLCHASING, GAME, MASKED
 from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerStats, RawReplays, Retention
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
-EXPORTS = "exports"
-"""Of the objects: archives that people have had made."""
 UNDATED = ("unreadable", "unreadable_reason")
 """Kinds of landed files that belong to no match, and may name somebody all the same."""
 # Matches that are masked together; of each all frames are in memory.

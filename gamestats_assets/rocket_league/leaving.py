@@ -18,6 +18,7 @@ import psycopg
 from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.lakehouse.ops import rows
+from gamestats_assets.rocket_league.people_objects import archive_object, upload_object
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving import users
 from gamestats_assets.serving.audit import audit
@@ -62,8 +63,8 @@ def leave(conn: psycopg.Connection, keys: Keys, person: Person) -> UUID:
     leaving = Leaving(
         person.players.get(GAME, ()),
         (
-            *(f"uploads/{row['upload_id']}" for row in uploads),
-            *(f"exports/{user_id}/{row['job_id']}.zip" for row in exports),
+            *(upload_object(row["upload_id"]) for row in uploads),
+            *(archive_object(user_id, row["job_id"]) for row in exports),
         ),
     )
     users.remove_user(conn, person, users.find_user(conn, person.name))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gamestats_assets.lakehouse.jobs import Task, Workshop
 from gamestats_assets.lakehouse.postgres import connect, explained
 from gamestats_assets.rocket_league.erasure import mask_matches
+from gamestats_assets.rocket_league.people_objects import upload_object
 from gamestats_assets.rocket_league.source import GAME
-from gamestats_assets.rocket_league.uploading import ANALYSIS_FAILED, FOLDER, needed
+from gamestats_assets.rocket_league.uploading import ANALYSIS_FAILED, needed
 
 
 def take_up_matches(workshop: Workshop, tasks: Sequence[Task]) -> None:
@@ -43,7 +44,7 @@ def forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
                 [task.job.user_id, GAME, match_id],
             )
         for (upload_id,) in gone:
-            stores.objects.delete(f"{FOLDER}/{upload_id}")
+            stores.objects.delete(upload_object(upload_id))
         task.say("making the tables again without you")
         days = [day] if day is not None else []
         if workshop.follow(GAME, days=days, names=players, only=needed(stores)):

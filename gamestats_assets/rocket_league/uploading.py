@@ -25,6 +25,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.unpacking import UnreadableContentError
 from gamestats_assets.lakehouse.worker import TaskDiedError, guarded_pool
 from gamestats_assets.rocket_league import replay_files
+from gamestats_assets.rocket_league.people_objects import UPLOADS, upload_object
 from gamestats_assets.rocket_league.replay_network import UnreadableReplayError
 from gamestats_assets.rocket_league.source import GAME, REPLAY, SOURCE, accounts_in_header, recognise
 from gamestats_assets.rocket_league.tables import (
@@ -36,8 +37,6 @@ from gamestats_assets.rocket_league.tables import (
     TrainingPacks,
 )
 
-FOLDER = "uploads"
-"""Of the objects: what waits to be landed."""
 _LATER = (PlayerProfiles, RankCohorts, RankModels, TrainingPacks)
 """Tables that nobody waits for: they are made of everybody, and follow by themselves."""
 ANALYSIS_FAILED = (
@@ -124,7 +123,7 @@ def _waiting(stores: Stores, task: Task) -> Upload | None:
         return None
     content = None
     try:
-        content = stores.objects.get(f"{FOLDER}/{upload_id}")
+        content = stores.objects.get(upload_object(upload_id))
     except MissingObjectError:
         if row["match_id"] is None:
             task.fail("The file is not there any more. Send it again.")
@@ -220,7 +219,7 @@ def tidy_up(stores: Stores) -> None:
             "SELECT upload_id FROM ops.rl_uploads JOIN ops.jobs USING (job_id)"
             " WHERE match_id IS NULL AND state IN ('queued', 'processing')"
         ).fetchall()
-        stores.objects.keep_only(FOLDER, [f"{FOLDER}/{upload_id}" for (upload_id,) in known])
+        stores.objects.keep_only(UPLOADS, [upload_object(upload_id) for (upload_id,) in known])
 
 
 def linked_players(conn: psycopg.Connection, user_id: int | None) -> list[str]:

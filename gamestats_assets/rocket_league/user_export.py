@@ -24,6 +24,7 @@ from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.consents import consent_texts
 from gamestats_assets.rocket_league.export import json_text, write_player
+from gamestats_assets.rocket_league.people_objects import EXPORTS, archive_object, upload_object
 from gamestats_assets.rocket_league.source import GAME, REPLAY
 from gamestats_assets.serving.users import identities_of
 from gamestats_assets.serving.views import VIEW_DAYS
@@ -77,7 +78,7 @@ def export_users(workshop: Workshop, tasks: Sequence[Task]) -> None:
         user_id = task.job.user_id
         if user_id is None:
             continue
-        name = f"exports/{user_id}/{task.job.job_id}.zip"
+        name = archive_object(user_id, task.job.job_id)
         with tempfile.TemporaryDirectory(prefix="gamestats-export-") as folder:
             archive = Path(folder, "export.zip")
             counts = export_user(stores, user_id, archive, tell=task)
@@ -132,7 +133,7 @@ def _account(conn: psycopg.Connection, keys: Keys, user_id: int) -> dict[str, li
 def _sent(stores: Stores, upload: Row) -> bytes | None:
     """A replay as somebody sent it; None where it is kept no more."""
     with suppress(MissingObjectError):
-        return stores.objects.get(f"uploads/{upload['upload_id']}")
+        return stores.objects.get(upload_object(upload["upload_id"]))
     day = stores.landing.day_of(GAME, upload["match_id"]) if upload["match_id"] else None
     for file in stores.landing.files(GAME, day) if day else ():
         if file.unit_id == upload["match_id"] and file.kind == REPLAY:
@@ -159,7 +160,7 @@ def forget_old_exports(stores: Stores) -> int:
             "AND (finished_at IS NULL OR finished_at > now() - make_interval(days => %s))",
             [EXPORT, GAME, stores.settings.export_days],
         )
-    return len(stores.objects.keep_only("exports", [f"exports/{row['user_id']}/{row['job_id']}.zip" for row in found]))
+    return len(stores.objects.keep_only(EXPORTS, [archive_object(row["user_id"], row["job_id"]) for row in found]))
 
 
 def forget_old_notes(stores: Stores) -> None:

@@ -17,6 +17,7 @@ from gamestats_assets.serving.site import Site
 from gamestats_assets.serving.tokens import ACCESS_S, access_token
 from gamestats_assets.serving.who import (
     Person,
+    SignedIn,
     asking,
     asks_itself,
     cookie_name,
@@ -27,7 +28,6 @@ from gamestats_assets.serving.who import (
 
 router = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(only_known)])
 NO_STORE = {"Cache-Control": "no-store"}
-SignedIn = Annotated[Person, Depends(signed_in)]
 
 
 def set_cookie(answer: Response, request: Request, of: str, value: str, seconds: int) -> None:

@@ -14,12 +14,12 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.serving import account, sessions, users
-from gamestats_assets.serving.account import NO_STORE, SignedIn, TokensGiven, set_cookie
+from gamestats_assets.serving.account import NO_STORE, TokensGiven, set_cookie
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.providers import Provider
 from gamestats_assets.serving.site import ACCOUNT, SIGN_IN, Site, own_path
-from gamestats_assets.serving.who import Person, asking, asks_itself, csrf_token, maybe_signed_in
+from gamestats_assets.serving.who import Person, SignedIn, asking, asks_itself, csrf_token, maybe_signed_in
 
 router = APIRouter(prefix=ACCOUNT, include_in_schema=False)
 _DONE = ("added", "ended", "had", "renamed", "taken")

@@ -14,10 +14,9 @@ from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.serving import invitations, linking
 from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.game import Game
-from gamestats_assets.serving.own import SignedIn
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.site import SIGN_IN
-from gamestats_assets.serving.who import asks_itself, csrf_token, maybe_signed_in
+from gamestats_assets.serving.who import SignedIn, asks_itself, csrf_token, maybe_signed_in
 
 router = APIRouter(prefix=linking.INVITATION, include_in_schema=False)
 

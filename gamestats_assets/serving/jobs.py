@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.ops import Row, rows
-from gamestats_assets.serving.account import NO_STORE, SignedIn
+from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.who import Person
+from gamestats_assets.serving.who import Person, SignedIn
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(only_known)])
 JOBS = "/api/v1/jobs"

@@ -18,11 +18,10 @@ from gamestats_assets.serving import invitations, players, users
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.game import Game, PlayerAccounts
-from gamestats_assets.serving.own import SignedIn
 from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.providers import Provider
 from gamestats_assets.serving.site import Site
-from gamestats_assets.serving.who import Person
+from gamestats_assets.serving.who import Person, SignedIn
 
 router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(only_known)])
 INVITATION = "/invitation"

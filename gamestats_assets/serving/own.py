@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from psycopg import errors, sql
 from psycopg_pool import AsyncConnectionPool
@@ -32,9 +32,8 @@ from gamestats_assets.serving.pages import HEADERS, Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, Parameters, ask, described, description_of
 from gamestats_assets.serving.views import seen_by_guest
-from gamestats_assets.serving.who import Person, csrf_token, signed_in
+from gamestats_assets.serving.who import Person, SignedIn, csrf_token
 
-SignedIn = Annotated[Person, Depends(signed_in)]
 OneOfYours = Annotated[Name | None, Query(description="One of your accounts; without it that with the most matches.")]
 """A parameter of what somebody does."""
 

@@ -218,6 +218,10 @@ async def signed_in(person: Annotated[Person | None, Depends(maybe_signed_in)]) 
     return person
 
 
+SignedIn = Annotated[Person, Depends(signed_in)]
+"""Who is signed in, as a parameter of a route."""
+
+
 async def anybody() -> None:
     """Nothing: the dependency of a router or route by which it says that it is for everybody.
 

@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.rocket_league.serving import pages, training
+from gamestats_assets.rocket_league.serving.context import own_account
 from gamestats_assets.rocket_league.serving.pages import HOME, OfTraining
-from gamestats_assets.serving.own import SignedIn
+from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.site import own_path
+from gamestats_assets.serving.who import SignedIn
 
 router = APIRouter(prefix=HOME)
-NO_STORE = {"Cache-Control": "no-store"}
 Text = Annotated[str, Form(max_length=300)]
 
 
@@ -45,7 +46,7 @@ async def log_session(
     given = {"code": code, "skill": skill, "minutes": minutes, "attempts": attempts, "successes": successes}
     asked = OfTraining(player=player or None)
     try:
-        own = await training.own_account(request, person, player or None)
+        own = await own_account(request, person, player or None)
         told = _session(given)
         await run_in_threadpool(training.log_session, request, own, told)
     except ProblemError as wrong:

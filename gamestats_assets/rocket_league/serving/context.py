@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, LiteralString
 
+from fastapi import Depends, Request
 from pydantic import BaseModel, BeforeValidator, Field
 
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ranks import LOWEST_TIER, playlists, rank_name
 from gamestats_assets.rocket_league.skills import FEATURES, SKILL, SKILL_FEATURES
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankCohorts, RankPredictions
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import OfPlayer, Scope
+from gamestats_assets.serving.own import OfPlayer, OneOfYours, Scope, scope_of
+from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Name, Number
+from gamestats_assets.serving.who import SignedIn
 
 CONTEXT_TABLES = (Matches, RankPredictions)
 """Tables that a playlist is found in."""
@@ -107,6 +111,21 @@ class Chosen:
             "playlists": [*self.playlists],
             "note": self.note,
         }
+
+
+async def own_account(request: Request, person: SignedIn, player: OneOfYours = None) -> str:
+    """One of the person's own accounts: the one that is asked for, or the main one; a dependency.
+
+    Raises:
+        ProblemError: 404 where it is not the person's.
+    """
+    scope = await scope_of(request, person, GAME, player)
+    if scope.player is None or not scope.is_own:
+        raise ProblemError(404, f"You have no account {player}." if player else "You have no account of the game yet.")
+    return scope.player
+
+
+OwnAccount = Annotated[str, Depends(own_account)]
 
 
 def accounts(asked: OfPlayer, scope: Scope) -> tuple[str, ...]:

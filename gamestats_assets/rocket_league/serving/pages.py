@@ -18,23 +18,24 @@ from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ranks import playlists as ranked_playlists
 from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
+from gamestats_assets.rocket_league.serving.context import OfPlaylist
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.serving.uploads import uploads_of
 from gamestats_assets.rocket_league.skills import SKILL_FEATURES
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, TrainingPacks, Users
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
 from gamestats_assets.rocket_league.training_packs import CATEGORIES
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import Holds, OfPlayer, Scope, SignedIn, own_page, reading, scope_of
+from gamestats_assets.serving.own import Holds, OfPlayer, Scope, own_page, reading, scope_of
 from gamestats_assets.serving.pages import Pages, Place
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Name, ask, asked_of
-from gamestats_assets.serving.who import Person, anybody, maybe_signed_in
+from gamestats_assets.serving.who import Person, SignedIn, anybody, maybe_signed_in
 
 HOME = "/rocket-league"
-GAME = "rocket_league"
 router = APIRouter(prefix=HOME)
 SECTIONS = (
     (HOME, "dashboard"),
@@ -50,12 +51,6 @@ MINUTES = (10, 20, 30, 60)
 _RECENT = 8
 Read = TypeVar("Read")
 Maker = Callable[[Connection, Scope], Awaitable[Mapping[str, Any]]]
-
-
-class OfPlaylist(OfPlayer):
-    """A playlist of a player; the one played most without it."""
-
-    playlist: Annotated[Name | None, Field(description="Playlist.")] = None
 
 
 async def page(
@@ -303,7 +298,7 @@ async def compare(request: Request, person: SignedIn) -> Response:
         found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
         told: dict[str, Any] = {"stats": [], "past": []}
         if of is not None:
-            given = asked_of(analytics.OfPlaylist, {"playlist": of.playlist, "player": scope.player})
+            given = asked_of(OfPlaylist, {"playlist": of.playlist, "player": scope.player})
             told = (await analytics.comparison(conn, given, scope))["data"]
         values = {"playlists": found, "of": of, "stats": told["stats"], "past": told["past"]}
         return {**values, "synthetic": of is not None and of.is_simulated}

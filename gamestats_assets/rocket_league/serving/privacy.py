@@ -25,15 +25,16 @@ from gamestats_assets.lakehouse.ops import Row, rows
 from gamestats_assets.rocket_league.consents import PURPOSES, consent_texts, newest_text
 from gamestats_assets.rocket_league.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.leaving import leave
+from gamestats_assets.rocket_league.people_objects import archive_object
+from gamestats_assets.rocket_league.serving.context import OwnAccount
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tombstones import any_buried, unbury
 from gamestats_assets.serving import sessions, users
-from gamestats_assets.serving.account import NO_STORE, SignedIn, set_cookie
+from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.jobs import JobId
-from gamestats_assets.serving.own import OneOfYours, scope_of
 from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.who import Person, anybody, asking
+from gamestats_assets.serving.who import Person, SignedIn, anybody, asking
 from gamestats_assets.settings import Settings
 
 router = APIRouter(prefix="/users", tags=["privacy"], dependencies=[Depends(only_known)])
@@ -41,21 +42,6 @@ status_router = APIRouter(prefix="/erasures", tags=["privacy"], dependencies=[De
 ERASURES = "/api/v1/erasures"
 Visibility = Literal["public", "unlisted", "private"]
 _Given = Annotated[bool | None, Field(description="Whether it is allowed; what is not said stays as it is.")]
-
-
-async def own_player(request: Request, person: SignedIn, player: OneOfYours = None) -> str:
-    """One of the person's own players: the one that is asked for, or the main one; a dependency.
-
-    Raises:
-        ProblemError: 404 where there is none, or it is somebody else's.
-    """
-    scope = await scope_of(request, person, GAME, player)
-    if scope.player is None or not scope.is_own:
-        raise ProblemError(404, f"You have no account {player}.")
-    return scope.player
-
-
-OwnPlayer = Annotated[str, Depends(own_player)]
 
 
 @contextmanager
@@ -168,7 +154,7 @@ def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> l
 
 @router.put("/consents", summary="Allow something, or no more", responses={200: {"model": ConsentsAnswer}})
 def put_consents(
-    request: Request, response: Response, person: SignedIn, player: OwnPlayer, given: ConsentsGiven
+    request: Request, response: Response, person: SignedIn, player: OwnAccount, given: ConsentsGiven
 ) -> dict[str, Any]:
     """Allow something of what the texts say, or take it back; what is taken back ends with the next run.
 
@@ -230,7 +216,7 @@ class Profile(BaseModel):
 
 
 @router.put("/profile", summary="Change what is said of oneself", status_code=204)
-def put_profile(request: Request, person: SignedIn, player: OwnPlayer, given: Profile) -> None:
+def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: Profile) -> None:
     """Change your name, your e-mail address, or for how long your matches are kept.
 
     Older matches go with the next night: in them somebody masked is in your place.
@@ -347,7 +333,7 @@ def get_archive(request: Request, person: SignedIn, job_id: JobId) -> Response:
     if row["archive"] is None:
         raise ProblemError(409, f"The archive is not there yet: {row['said']}.")
     try:
-        pieces = objects.stream(f"exports/{person.user_id}/{job_id}.zip")
+        pieces = objects.stream(archive_object(person.user_id, job_id))
     except MissingObjectError:
         raise ProblemError(410, "The archive is not there any more. Have another one made.") from None
     headers = {"Content-Disposition": 'attachment; filename="gamestats.zip"', "Content-Length": str(row["bytes"])}

@@ -21,6 +21,7 @@ from gamestats_assets.rocket_league.consents import BALLCHASING, PURPOSES, newes
 from gamestats_assets.rocket_league.entered import RANK
 from gamestats_assets.rocket_league.ranks import TIER_IDS, playlists, rank_name
 from gamestats_assets.rocket_league.serving import objections, privacy
+from gamestats_assets.rocket_league.serving.context import own_account
 from gamestats_assets.rocket_league.serving.pages import page
 from gamestats_assets.rocket_league.serving.words import playlist_words
 from gamestats_assets.rocket_league.source import GAME
@@ -29,12 +30,20 @@ from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.edit_pages import Form, Submitted, gone_on
 from gamestats_assets.serving.edit_pages import page as admin_page
-from gamestats_assets.serving.own import OfPlayer, Scope, SignedIn, scope_of
+from gamestats_assets.serving.own import OfPlayer, Scope, scope_of
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.site import SIGN_IN
 from gamestats_assets.serving.views import VIEW_DAYS, views_of
-from gamestats_assets.serving.who import Person, anybody, asking, asks_itself, maybe_signed_in, refuse_other_origins
+from gamestats_assets.serving.who import (
+    Person,
+    SignedIn,
+    anybody,
+    asking,
+    asks_itself,
+    maybe_signed_in,
+    refuse_other_origins,
+)
 
 SETTINGS, PRIVACY, OBJECTION, ERASURE = "/rocket-league/settings", "/privacy", "/objection", "/erasure"
 ADMIN = "/admin/objections"
@@ -152,7 +161,7 @@ async def change_consents(request: Request, person: SignedIn, form: Form) -> Res
     given["take_me_back"] = form.get("take_me_back") == "true"
     version = str(form.get("text_version", ""))
     given["text_version"] = int(version) if version.isdecimal() and len(version) < 6 else None
-    player = await privacy.own_player(request, person, request.query_params.get("player"))
+    player = await own_account(request, person, request.query_params.get("player"))
 
     def work() -> None:
         with privacy.told(), request.state.writing() as conn:
@@ -164,7 +173,7 @@ async def change_consents(request: Request, person: SignedIn, form: Form) -> Res
 @router.post(f"{SETTINGS}/ranks")
 async def change_ranks(request: Request, person: SignedIn, form: Form) -> Response:
     """Tell a rank, or take one back."""
-    player = await privacy.own_player(request, person, request.query_params.get("player"))
+    player = await own_account(request, person, request.query_params.get("player"))
     playlist, division = str(form.get("playlist", "")), str(form.get("division", ""))
 
     def work() -> None:
@@ -186,7 +195,7 @@ async def change_profile(request: Request, person: SignedIn, form: Form) -> Resp
     if days:
         # What is no number of days is refused with its own words.
         given["retention_days"] = int(days) if days.isdecimal() and len(days) < 7 else 0
-    player = await privacy.own_player(request, person, request.query_params.get("player"))
+    player = await own_account(request, person, request.query_params.get("player"))
 
     def work() -> None:
         with privacy.told(), request.state.writing() as conn:

@@ -21,21 +21,22 @@ from gamestats_assets.rocket_league.serving.context import (
     STATS,
     Of,
     OfPlaylist,
+    OwnAccount,
     choose,
     tier_words,
     told_of,
 )
-from gamestats_assets.rocket_league.serving.training import OwnAccount, refuse_untracked
+from gamestats_assets.rocket_league.serving.training import refuse_untracked
 from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.tables import PlayerStats, RlRanks, Users
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, answer_with, rows_of
-from gamestats_assets.serving.own import Metadata, Scope, SignedIn
+from gamestats_assets.serving.own import Metadata, Scope
 from gamestats_assets.serving.problems import entry_problems, only_known
 from gamestats_assets.serving.routes import Day, Made, Name
-from gamestats_assets.serving.who import Person
+from gamestats_assets.serving.who import Person, SignedIn
 
 router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(only_known)])
 

@@ -10,8 +10,8 @@ from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.rocket_league.serving.shares import GAME, ReplayId, own_match
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.jobs import JobAnswer, job_of
-from gamestats_assets.serving.own import SignedIn
 from gamestats_assets.serving.problems import only_known
+from gamestats_assets.serving.who import SignedIn
 
 _JOB = {
     "job_id": "5a0c7c1e-9f57-4c0c-8d1d-0a4f4e8f1c22",

@@ -34,9 +34,10 @@ from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTA
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, OfPlayer, Scope, SignedIn, reading, scope_of, show_matches
+from gamestats_assets.serving.own import Metadata, OfPlayer, Scope, reading, scope_of, show_matches
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, ask
+from gamestats_assets.serving.who import SignedIn
 
 SHOWN_TABLES = (MatchFacts, Participants)
 """Tables without which there is no replay."""

@@ -28,13 +28,13 @@ from gamestats_assets.serving import invitations
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Mark, lanes
 from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import Scope, SignedIn, reading, show_matches
+from gamestats_assets.serving.own import Scope, reading, show_matches
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import ask
 from gamestats_assets.serving.texts import Say
 from gamestats_assets.serving.views import seen_by_link
-from gamestats_assets.serving.who import anybody, asking
+from gamestats_assets.serving.who import SignedIn, anybody, asking
 
 router = APIRouter(prefix=HOME)
 _TRACK = "SELECT track FROM rocket_league.replay_tracks WHERE match_id = %s"

@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving import invitations
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.own import SignedIn
 from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.site import Site
+from gamestats_assets.serving.who import SignedIn
 
-GAME = "rocket_league"
 _EXAMPLE = {
     "match_id": "4B7D3F0D11F0A1B2C3D4E5F60718293A",
     "address": "https://stats.example.org/rocket-league/shared/aBk3Wf...",

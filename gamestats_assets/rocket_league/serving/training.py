@@ -22,10 +22,10 @@ from gamestats_assets.rocket_league.serving.context import (
     Newest,
     Of,
     OfPlaylist,
+    OwnAccount,
     accounts,
     choose,
 )
-from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.tables import (
     TrainingPacks,
     TrainingProgress,
@@ -40,9 +40,10 @@ from gamestats_assets.rocket_league.training_packs import training_packs as trai
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, OfPlayer, OneOfYours, Scope, SignedIn, scope_of
+from gamestats_assets.serving.own import Metadata, OfPlayer, Scope
 from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.routes import Made, Name, Number, Page
+from gamestats_assets.serving.who import SignedIn
 
 # --------------------------------------------------------------------------- recommendations
 
@@ -442,21 +443,6 @@ _LOGGED_FIELDS: dict[str, Any] = {
 Logged: type[BaseModel] = create_model("LoggedSession", __base__=SESSION.model, **_LOGGED_FIELDS)
 _LoggedAnswer: type[BaseModel] = create_model("LoggedSessionAnswer", data=Logged)
 SessionId = Annotated[int, Path(description="Number of the session.")]
-
-
-async def own_account(request: Request, person: SignedIn, player: OneOfYours = None) -> str:
-    """One of the person's own accounts: the one that is asked for, or the main one; a dependency.
-
-    Raises:
-        ProblemError: 404 where it is not the person's.
-    """
-    scope = await scope_of(request, person, GAME, player)
-    if scope.player is None or not scope.is_own:
-        raise ProblemError(404, f"You have no account {player}." if player else "You have no account of the game yet.")
-    return scope.player
-
-
-OwnAccount = Annotated[str, Depends(own_account)]
 
 
 @acts.post("/sessions", status_code=201, responses={201: {"model": _LoggedAnswer}}, summary="Log a training session")

@@ -11,7 +11,8 @@ from gamestats_assets.rocket_league.serving.acts import back
 from gamestats_assets.rocket_league.serving.pages import GAME, HOME
 from gamestats_assets.rocket_league.serving.uploads import take_uploads, uploads_of
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.own import OfPlayer, Scope, SignedIn, own_page
+from gamestats_assets.serving.own import OfPlayer, Scope, own_page
+from gamestats_assets.serving.who import SignedIn
 
 router = APIRouter(prefix=HOME)
 SEND_PATH = f"{HOME}/uploads"

@@ -26,27 +26,25 @@ from starlette.responses import JSONResponse, Response
 
 from gamestats_assets.lakehouse.jobs import enqueue, warm_up
 from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.rocket_league.people_objects import upload_object
+from gamestats_assets.rocket_league.source import GAME
+from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.jobs import JOBS
 from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.who import Person, signed_in
+from gamestats_assets.serving.who import Person, SignedIn
 from gamestats_assets.settings import Settings
 
-GAME = "rocket_league"
 UPLOAD_PATH = "/api/v1/replays/upload"
 """Where replays are sent to; more may be sent there than elsewhere."""
-FOLDER = "uploads"
-"""Of the objects: what waits to be landed."""
 router = APIRouter(prefix="/replays", tags=["replays"], dependencies=[Depends(only_known)])
-SignedIn = Annotated[Person, Depends(signed_in)]
 
 _MOST_FILES = 500
 _LONGEST_NAME = 200
 _ZIP, _HEAD = (b"PK\x03\x04", b"PK\x05\x06"), 64
 _BALLCHASING_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Taken(BaseModel):
@@ -113,7 +111,7 @@ async def upload(request: Request, person: SignedIn) -> Response:
     """
     uploads = await take_uploads(request, person)
     status = 202 if any(taken.is_new for taken in uploads.replays) else 200
-    headers = dict(_NO_STORE)
+    headers = dict(NO_STORE)
     if uploads.status_url is not None:
         headers["Location"] = uploads.status_url
     return JSONResponse(Uploaded(data=uploads).model_dump(mode="json"), status, headers)
@@ -291,7 +289,7 @@ def _take(request: Request, person: Person, file: _File) -> Taken:
         assert known is not None
         upload_id, job_id, failed = known
         if failed:
-            request.state.objects.put(f"{FOLDER}/{upload_id}", file.content)
+            request.state.objects.put(upload_object(upload_id), file.content)
             job_id = enqueue(conn, "replay", GAME, person.user_id, {"upload_id": str(upload_id)})
             conn.execute("UPDATE ops.rl_uploads SET job_id = %s WHERE upload_id = %s", [job_id, upload_id])
         return _taken(upload_id, job_id, file, is_new=failed)
@@ -320,7 +318,7 @@ def _kept(
                 " VALUES (%s, %s, %s, %s, %s, %s)",
                 [upload_id, person.user_id, digest, file.name, len(file.content), job_id],
             )
-            objects.put(f"{FOLDER}/{upload_id}", file.content)
+            objects.put(upload_object(upload_id), file.content)
     except psycopg.errors.UniqueViolation:
         return None
     return upload_id, job_id
@@ -442,4 +440,4 @@ def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) 
     with request.state.writing() as conn:
         job_id = enqueue(conn, "ballchasing", GAME, person.user_id, payload)
     data = Asked(job_id=job_id, status_url=f"{JOBS}/{job_id}")
-    return JSONResponse(AskedFor(data=data).model_dump(mode="json"), 202, {**_NO_STORE, "Location": data.status_url})
+    return JSONResponse(AskedFor(data=data).model_dump(mode="json"), 202, {**NO_STORE, "Location": data.status_url})

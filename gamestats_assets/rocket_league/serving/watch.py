@@ -26,12 +26,12 @@ from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import rows_of
-from gamestats_assets.serving.own import Scope, SignedIn, own_page
+from gamestats_assets.serving.own import Scope, own_page
 from gamestats_assets.serving.pages import Column, Pages, span
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import ask
 from gamestats_assets.serving.texts import Say
-from gamestats_assets.serving.who import anybody
+from gamestats_assets.serving.who import SignedIn, anybody
 
 HOME = "/rocket-league"
 router = APIRouter(prefix=HOME)
