@@ -193,7 +193,6 @@ class TaskDiedError(Exception):
 _IDLE: list[_Guarded] = []
 """Processes with nothing to do, kept for the next tasks: what they have loaded takes half a second."""
 _IDLE_LOCK, _STARTING = threading.Lock(), threading.Lock()
-_ENDS_WITHIN_S = 5.0
 
 
 class _Guarded:
@@ -213,24 +212,23 @@ class _Guarded:
         return self._process.is_alive()
 
     def end(self) -> None:
+        """End it, whatever it is doing."""
         self._pipe.close()
-        self._process.join(_ENDS_WITHIN_S)
+        self._process.kill()
+        self._process.join()
 
-    def do(self, task: bytes, limits: TaskLimits) -> Any:
-        """Do a task.
+    def do(self, task: bytes, limits: TaskLimits) -> tuple[Any, BaseException | None]:
+        """Do a task: what it gave, and what it raised.
 
         Raises:
             TaskDiedError: when the process ended.
         """
         try:
             self._pipe.send((task, limits))
-            value, error = self._pipe.recv()
+            return self._pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()
             raise TaskDiedError(self._process.exitcode, limits) from None
-        if error is not None:
-            raise error
-        return value
 
 
 def _do_tasks(pipe: Connection) -> None:
@@ -286,9 +284,16 @@ def guarded(limits: TaskLimits, function: Callable[..., Any], *arguments: Any) -
     # One may have been killed while it had nothing to do.
     if process is None or not process.lives:
         process = _Guarded()
-    value = process.do(task, limits)
+    try:
+        value, error = process.do(task, limits)
+    except BaseException:
+        # Nobody knows what it is at, if it lives.
+        process.end()
+        raise
     with _IDLE_LOCK:
         _IDLE.append(process)
+    if error is not None:
+        raise error
     return value
 
 

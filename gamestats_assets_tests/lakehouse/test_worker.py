@@ -16,6 +16,10 @@ def _count_to(number: int) -> int:
     return number
 
 
+def _refuse(number: int) -> None:
+    raise ValueError(f"{number} is refused")
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_a_task_tells_is_heard_before_the_pool_is_left(processes: int) -> None:
     heard: list[int] = []
@@ -34,6 +38,9 @@ def test_guarded_processes_that_are_started_at_once_leave_the_program_as_it_was(
     program = sys.modules["__main__"]
     with worker.guarded_pool(4, worker.TaskLimits()) as pool:
         assert [task.result() for task in [pool.submit(_count_to, number) for number in range(8)]] == [*range(8)]
+        for task in [pool.submit(_refuse, number) for number in range(8)]:
+            with pytest.raises(ValueError, match="refused"):
+                task.result()
     assert sys.modules["__main__"] is program
     worker.let_go()
     assert not [each for each in multiprocessing.active_children() if each.name == "guarded"]

@@ -20,6 +20,7 @@ from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.pubg.tables import Matches
 from gamestats_assets.pubg.tables.ops import ScheduledMatches
 from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
+from gamestats_assets_tests.lakehouse.results import wait_until
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving import season
 from gamestats_assets_tests.serving.season import DAYS, account, frame, publish_season, publish_standings
@@ -486,4 +487,5 @@ def test_pages_of_simulated_matches_say_so(site: httpx.Client, url: str) -> None
     publish(url, Matches, [DAYS[0]], frame(Matches, [row]))
     assert saying() == []
     publish(url, Matches, [DAYS[0]], frame(Matches, [{**row, "season_state": "simulated"}]))
-    assert saying() == [*paths]
+    # The server hears of it a moment later.
+    wait_until(lambda: saying() == [*paths], "every page says that its matches are simulated")
