@@ -35,6 +35,8 @@ RL_IN_PLAY = 2
 """Matches of the first tracked player that are played out, so that there are frames of them."""
 RL_PLAYLIST = "ranked-standard"
 """What they play."""
+RL_PACK = "9EF6-3C57-C7BD-96C8"
+"""A pack for positioning, in which the first of the tracked players trains."""
 ROVER, AVERAGE = "Rover", "Median"
 """Simulated players who are tracked: one who stands badly and trains, and one who is average in all."""
 DEMO_USER = "demo"
@@ -163,7 +165,8 @@ def _rocket_league(
     from gamestats_assets.rocket_league.source import ingest
 
     of_each = plan.rl_matches // 12
-    training = Training("positioning", hours=6, effect_per_hour=0.2)
+    # With matches before the first session, and between all of them.
+    training = Training("positioning", hours=6, effect_per_hour=0.2, first_day=2, days=RL_DAYS - 2)
     season = simulate_season(
         seed=SEED,
         players=RL_PLAYERS,
@@ -285,17 +288,18 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
             told = {"username": player.name, "retention_days": 36_500, "consents": True}
             PLAYER.add(conn, player.player_id, known=Custody(now=now), **told)
             RANK.add(conn, player.player_id, RL_PLAYLIST, rank=rank_name(player.tiers[RL_PLAYLIST]))
-            for session in sessions:
-                if session.player_id == player.player_id:
-                    TRAINING_SESSION.add(
-                        conn,
-                        player.player_id,
-                        completed_at=session.started_at + timedelta(seconds=session.duration_s),
-                        duration_s=session.duration_s,
-                        skill=session.skill,
-                        attempts=session.attempts,
-                        successes=session.successes,
-                    )
+            own = [session for session in sessions if session.player_id == player.player_id]
+            for number, session in enumerate(own):
+                TRAINING_SESSION.add(
+                    conn,
+                    player.player_id,
+                    completed_at=session.started_at + timedelta(seconds=session.duration_s),
+                    duration_s=session.duration_s,
+                    # Every other one in a pack, the others in free play.
+                    **({"code": RL_PACK} if number % 2 == 0 else {"skill": session.skill}),
+                    attempts=session.attempts,
+                    successes=session.successes,
+                )
         with suppress(ExistsAlreadyError):
             user = users.add_user(conn, person(), DEMO_USER)
             link_player(conn, ROCKET_LEAGUE, user["user_id"], players[0].player_id, "command_line")

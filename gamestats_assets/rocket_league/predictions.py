@@ -4,16 +4,17 @@
 with as many matches as those it was trained on. For fewer it is wider, and the rank nearer to the middle: chance in the
 player's strength has the variance of single matches times 1/matches, which is above that in the model's players.
 
-**Expected change.** Over `HORIZON_DAYS` days after the player's last match or training, whichever is later. It is the
-sum of two parts, in ranks by the local slope of the expected rank (`tiers_per_strength`):
+**Expected change.** Over `HORIZON_DAYS` days from the player's last match on. It is the sum of two parts, in ranks by
+the local slope of the expected rank (`tiers_per_strength`):
 
-- *form*: the slope over time of the strength shown in the matches of the last 90 days (weighted least squares, the
-  weight of a match is the time played), less what the training done meanwhile is worth. It is drawn towards 0 by as
-  much as chance is in it: the slope times s^2 / (s^2 + v), v being its variance and s the spread of slopes between
-  players (empirical Bayes). Who climbs far faster than others do is told too little by it. There must be 20 matches
-  on 5 different days, and the spread must be known.
-- *training*: the pace of the last 28 days is kept, and an hour is worth what it was for players who trained. Without
-  training this part is 0; where the worth of training is not known it is null, and not counted.
+- *form*: the slope over time of the strength shown in the matches of the 90 days up to the last one (weighted least
+  squares, the weight of a match is the time played), less what the training done meanwhile is worth. It is drawn
+  towards 0 by as much as chance is in it: the slope times s^2 / (s^2 + v), v being its variance and s the spread of
+  slopes between players (empirical Bayes). Who climbs far faster than others do is told too little by it. There must
+  be 20 matches on 5 different days, and the spread must be known.
+- *training*: the pace of the 28 days up to the last match or training, whichever is later, is kept, and an hour is
+  worth what it was for players who trained. Without training this part is 0; where the worth of training is not known
+  it is null, and not counted.
 
 The interval of the change is that of its mean, a normal one: of the slope, as it is known after it is drawn towards
 0, and of the worth of training, which enters both parts. How much ranks go up and down by chance is not in it.
@@ -131,21 +132,22 @@ def _lately(
 ) -> dict[str, dict[str, Any]]:
     """By player, what there is of late: the sums of `sums_by_player` over the days of form, and training.
 
-    Besides them `last`, the player's last match or session, up to which it is, and `trained_s` of the last weeks.
+    Besides them `last`, the player's last match, up to which form is, and `trained_s` of the weeks up to the last match
+    or session.
     """
     ended = sessions.lazy().group_by("player_id").agg(ended=pl.col("completed_at").max())
     last = (
         players.lazy()
-        .select("player_id", "__last__")
+        .select("player_id", last="__last__")
         .join(ended, on="player_id", how="left")
-        .select("player_id", last=pl.max_horizontal("__last__", "ended"))
+        .select("player_id", "last", until=pl.max_horizontal("last", "ended"))
     )
     shown = match_strengths(model, matches, sessions.lazy()).join(last, on="player_id")
     sums = sums_by_player(recent(shown, pl.col("last")))
     pace = (
         sessions.lazy()
         .join(last, on="player_id")
-        .filter(pl.col("completed_at") > pl.col("last") - timedelta(days=PACE_DAYS))
+        .filter(pl.col("completed_at") > pl.col("until") - timedelta(days=PACE_DAYS))
         .group_by("player_id")
         .agg(trained_s=pl.col("duration_s").sum())
     )
@@ -217,7 +219,7 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
     deviation = (kept_share * chance * HORIZON_DAYS**2 + by_error**2) ** 0.5
     total = of_form + (training or 0.0)
     form = (
-        f"Form: {matches} matches on {days} days up to {lately['last']:%Y-%m-%d} change by "
+        f"Form: {matches} matches on {days} days up to {lately['last']:%-d %b %Y} change by "
         f"{_ranks(slope * HORIZON_DAYS)} in {HORIZON_DAYS} days, of which {kept_share:.0%} counts, as the rest is what "
         f"chance gives: {_ranks(of_form)}."
     )

@@ -22,6 +22,7 @@ from gamestats_assets.rocket_league.ranks import rank_name
 from gamestats_assets.rocket_league.serving import standings
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.serving.standings import Standing
+from gamestats_assets.rocket_league.serving.words import day_words
 from gamestats_assets.rocket_league.tables import Users
 from gamestats_assets.serving.answers import Connection, connecting
 from gamestats_assets.serving.bundle import Bundle
@@ -98,7 +99,7 @@ def _tiles(user: Row, found: Sequence[Standing]) -> Iterator[tuple[str, str, str
     yield "Highest rank", rank_name(tier) if tier else "unknown", "in any playlist, as known now"
     matches, when = sum(of.matches for of in counted), "none is kept yet"
     if counted:
-        when = f"{min(of.first_day for of in counted)} to {max(of.last_day for of in counted)}"
+        when = f"{day_words(min(of.first_day for of in counted))} to {day_words(max(of.last_day for of in counted))}"
     yield "Matches", f"{matches:,}", when
     measured = [of for of in counted if of.measured]
     skills = sum(len(of.measured) for of in measured)

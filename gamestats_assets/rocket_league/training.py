@@ -400,4 +400,4 @@ def _why_this_pack(chosen: _Chosen, difficulty: int, told: _Trained | None) -> s
     if told is None:
         return f"{said} It is new to you."
     times = "once" if told.times == 1 else f"{told.times} times"
-    return f"{said} You trained it {times}, last on {told.last_at:%Y-%m-%d}."
+    return f"{said} You trained it {times}, last on {told.last_at:%-d %b %Y}."

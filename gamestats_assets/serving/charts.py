@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -111,6 +111,8 @@ _COURSE_WIDTH, _COURSE_HEIGHT = 360, 168
 _TOP, _BOTTOM, _RIGHT = 10, 34, 12
 _FEW = 30
 """Points up to which each is drawn as large as others."""
+_BESIDE = 0.25
+"""Share of the days with values by which marks before and after them may lengthen the axis."""
 _LETTER = 6.2
 """Width of a letter beside an axis, about."""
 
@@ -137,7 +139,7 @@ def course(
     """A value over days, with its intervals, and days that are marked.
 
     Args:
-        marks: days with what was on them, in words.
+        marks: days with what was on them, in words. Of those far from all values an arrow at the edge tells.
         label: says in words what is shown.
         day: writes a day beside the axis.
         middle: a value that a line is drawn at.
@@ -150,12 +152,14 @@ def course(
     least, most = least - margin, most + margin
     beside = ticks or _round_numbers(least, most)
     left = 10 + _LETTER * max(map(len, beside.values()))
-    days = [point.day for point in points] + [when for when, _ in marks]
-    first, last = min(days), max(days)
+    first, last = min(point.day for point in points), max(point.day for point in points)
+    room = timedelta(days=max(7, round(_BESIDE * (last - first).days)))
+    near = [when for when, _ in marks if first - room <= when <= last + room]
+    first, last = min([first, *near]), max([last, *near])
     width, height = _COURSE_WIDTH - left - _RIGHT, _COURSE_HEIGHT - _TOP - _BOTTOM
 
     def x(of: date) -> float:
-        share = (of - first).days / (last - first).days if last > first else 0.5
+        share = (min(max(of, first), last) - first).days / (last - first).days if last > first else 0.5
         return round(left + 4 + share * (width - 8), 1)
 
     def y(of: float) -> float:
@@ -172,10 +176,15 @@ def course(
     if middle is not None:
         parts.append(Markup('<path class="middle" d="M{} {}H{}"/>').format(left, y(middle), _COURSE_WIDTH - _RIGHT))
     parts += [
-        Markup('<g class="mark"><title>{}</title><path class="since" d="M{} {}V{}"/><path d="M{} {}l4.5 8h-9z"/></g>')
-        .format(said, x(when), _TOP, base, x(when), base - 8)
+        Markup('<g class="mark"><title>{}</title>{}<path d="M{} {}{}"/></g>').format(
+            said,
+            Markup('<path class="since" d="M{} {}V{}"/>').format(x(when), _TOP, base) if first <= when <= last else "",
+            x(when),
+            base - 8,
+            "l4.5 8h-9z" if first <= when <= last else "l8 -4.5v9z" if when < first else "l-8 -4.5v9z",
+        )
         for when, said in marks
-    ]  # fmt: skip
+    ]
     parts += [_reach(points, x, y)]
     path = " ".join(f"{'L' if index else 'M'}{x(point.day)} {y(point.value)}" for index, point in enumerate(points))
     parts.append(Markup('<path class="line" d="{}"/>').format(path))

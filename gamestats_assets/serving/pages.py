@@ -192,10 +192,15 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A length of time as minutes and seconds; a dash where there is none."""
+    """A time of a match, or how long something took, as minutes and whole seconds that have passed; a dash for none.
+
+    >>> span(83.7), span(None)
+    ('1:23', '–')
+    """
     if seconds is None:
         return "–"
-    minutes, rest = divmod(round(seconds), 60)
+    # What was told by a float is there where it was meant.
+    minutes, rest = divmod(math.floor(seconds + 1e-6), 60)
     return f"{minutes}:{rest:02}"
 
 

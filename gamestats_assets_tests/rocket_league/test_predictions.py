@@ -316,10 +316,16 @@ def test_training_goes_on_at_its_pace() -> None:
     assert row["expected_change_high"] - row["expected_change_low"] > (
         sure["expected_change_high"] - sure["expected_change_low"]
     )
-    # What comes after the last match counts, too: time is told by it.
+    # What comes after the last match counts, too: the pace is told by it, and form is not.
     after = planted.sessions((player, last + timedelta(days=10), 3.0), (player, last - timedelta(days=20), 9.0))
     row = predict(known.features, with_effect(0.1), player, sessions=after).row(0, named=True)
     assert row["training_change_tiers"] == pytest.approx(0.1 * 3 / 28 * 30)
+    long_after = planted.sessions((player, last + timedelta(days=250), 3.0))
+    late = predict(known.features, with_effect(0.1), player, sessions=long_after).row(0, named=True)
+    alone = predict(known.features, with_effect(0.1), player).row(0, named=True)
+    assert late["form_change_tiers"] == pytest.approx(alone["form_change_tiers"])
+    assert late["training_change_tiers"] == row["training_change_tiers"]
+    assert late["expected_change_low"] is not None
 
 
 def test_training_whose_worth_is_not_known_does_not_count() -> None:

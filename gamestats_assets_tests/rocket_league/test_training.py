@@ -453,8 +453,8 @@ def test_packs_never_trained_come_first_then_those_trained_longest_ago() -> None
         (code(5), 0), (code(6), 0), (code(2), 1), (code(4), 1), (code(1), 1), (code(3), 2),
     ]  # fmt: skip
     assert made[0]["reason"].endswith("It is new to you.")
-    assert made[2]["reason"].endswith("You trained it once, last on 2026-03-17.")
-    assert made[5]["reason"].endswith("You trained it 2 times, last on 2026-03-23.")
+    assert made[2]["reason"].endswith("You trained it once, last on 17 Mar 2026.")
+    assert made[5]["reason"].endswith("You trained it 2 times, last on 23 Mar 2026.")
 
 
 @pytest.mark.parametrize(

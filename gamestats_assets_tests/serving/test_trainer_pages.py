@@ -139,7 +139,7 @@ def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann:
     ):  # fmt: skip
         assert told in words, told
     # Saves by week, with the session that was logged.
-    assert re.search(r'<figure id="p1-saves">.*?<g class="mark"><title>2026-09-01: 20 minutes in', page, re.S)
+    assert re.search(r'<figure id="p1-saves">.*?<g class="mark"><title>1 Sep 2026: 20 minutes in', page, re.S)
     assert f'href="{HOME}/replays/{LAST}"' in page
 
 

@@ -14,6 +14,7 @@ from datetime import date
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+from gamestats_assets.rocket_league.serving.words import day_words
 from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
@@ -79,8 +80,8 @@ class Course:
         first, last = self.spans[0], self.spans[-1]
         when = "in the week of" if self.every == "week" else "on"
         if first is last:
-            return f"{self.told(first)} {when} {first.start}, the only {self.every}."
-        return f"{self.told(first)} {when} {first.start}, {self.told(last)} {when} {last.start}."
+            return f"{self.told(first)} {when} {day_words(first.start)}, the only {self.every}."
+        return f"{self.told(first)} {when} {day_words(first.start)}, {self.told(last)} {when} {day_words(last.start)}."
 
     def told(self, span: Span) -> str:
         """A mean and its interval, in words."""
@@ -94,7 +95,7 @@ class Course:
         return [
             Point(
                 span.start, span.value, span.low, span.high,
-                f"{span.start}: {self.told(span)}, {span.matches:,} match{'es' if span.matches > 1 else ''}",
+                f"{day_words(span.start)}: {self.told(span)}, {span.matches:,} match{'es' if span.matches > 1 else ''}",
             )
             for span in self.spans
         ]  # fmt: skip

@@ -20,7 +20,6 @@ from gamestats_assets.rocket_league.serving import removal, shares
 from gamestats_assets.rocket_league.serving.acts import back
 from gamestats_assets.rocket_league.serving.pages import GAME, HOME, page
 from gamestats_assets.rocket_league.serving.replay import REPLAY_TABLES, OfReplay, one_replay, shown_replay
-from gamestats_assets.rocket_league.serving.words import span
 from gamestats_assets.rocket_league.tables import ReplayTracks
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import MISTAKES
@@ -29,7 +28,7 @@ from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Mark, lanes
 from gamestats_assets.serving.lines import are_published, rows_of
 from gamestats_assets.serving.own import Scope, reading, show_matches
-from gamestats_assets.serving.pages import Pages
+from gamestats_assets.serving.pages import Pages, span
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import ask
 from gamestats_assets.serving.texts import Say

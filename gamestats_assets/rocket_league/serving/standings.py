@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name
 from gamestats_assets.rocket_league.serving.context import cohort_of
 from gamestats_assets.rocket_league.serving.courses import Course, Courses, courses
-from gamestats_assets.rocket_league.serving.words import session_words, short_rank
+from gamestats_assets.rocket_league.serving.words import day_words, session_words, short_rank
 from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     Matches,
@@ -114,22 +114,18 @@ class Standing:
     def chart(self, of: Course, label: str) -> Markup:
         """The course of a skill, with the sessions that trained it marked."""
         marks = [(row["completed_at"].date(), session_words(row)) for row in self.sessions if row["skill"] == of.skill]
-        return course(of.points, marks, label=label, day=_day, middle=0.0 if of.is_skill else None)
+        return course(of.points, marks, label=label, day=day_words, middle=0.0 if of.is_skill else None)
 
     def ranks_chart(self, label: str) -> Markup:
         """The course of the rank."""
         return ranks_chart(self.courses.ranks, label)
 
 
-def _day(of: date) -> str:
-    return f"{of.day} {of:%b %Y}"
-
-
 def ranks_chart(ranks: Mapping[date, int], label: str) -> Markup:
     """The ranks that were told, over days."""
-    points = [Point(start, tier, None, None, f"{start}: {rank_name(tier)}") for start, tier in ranks.items()]
+    points = [Point(start, tier, None, None, f"{day_words(start)}: {rank_name(tier)}") for start, tier in ranks.items()]
     tiers = range(max(min(ranks.values()) - 1, LOWEST_TIER), min(max(ranks.values()) + 1, HIGHEST_TIER) + 1)
-    return course(points, label=label, day=_day, ticks={float(tier): short_rank(tier) for tier in tiers})
+    return course(points, label=label, day=day_words, ticks={float(tier): short_rank(tier) for tier in tiers})
 
 
 def skill_strip(row: Row, label: str) -> Markup:

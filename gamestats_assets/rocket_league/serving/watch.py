@@ -23,6 +23,7 @@ from gamestats_assets.rocket_league.serving.replay import (
 from gamestats_assets.rocket_league.serving.replay_page import reading_shared
 from gamestats_assets.rocket_league.serving.shares import SHARED
 from gamestats_assets.rocket_league.serving.uploads import GAME
+from gamestats_assets.rocket_league.serving.words import day_words
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import rows_of
@@ -161,7 +162,7 @@ def _clip(found: Mapping[str, Any]) -> Made:
     moment = {name: found.get(name) for name in _OF_MOMENT}
     return {
         "track": f"/api/v1/replays/{found['match_id']}/track",
-        "title": f"{found['started_at']:%-d %b %Y}, {span(found['time_s'])}",
+        "title": f"{day_words(found['started_at'])}, {span(found['time_s'])}",
         "whole": f"{HOME}/replays/{found['match_id']}/watch?t={found['from_s']:.1f}",
         "moments": [moment],
         "own": [found["player"]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
@@ -66,13 +67,13 @@ def hours(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
 
 
-def span(seconds: float) -> str:
-    """A time of a replay in minutes and seconds.
+def day_words(day: date) -> str:
+    """A day as pages write it, for texts that are no part of a page's markup.
 
-    >>> span(83.4)
-    '1:23'
+    >>> day_words(date(2026, 3, 9))
+    '9 Mar 2026'
     """
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+    return f"{day:%-d %b %Y}"
 
 
 def feature_words(name: str) -> str:
@@ -99,7 +100,7 @@ def session_words(row: Mapping[str, Any]) -> str:
     pack = f" in {row['code']}" if row["code"] else ""
     counted = row["attempts"] and row["successes"] is not None
     done = f", {row['successes']:,} of {row['attempts']:,} attempts succeeded" if counted else ""
-    return f"{row['completed_at']:%Y-%m-%d}: {row['duration_s'] / 60:.0f} minutes{pack}{done}"
+    return f"{day_words(row['completed_at'])}: {row['duration_s'] / 60:.0f} minutes{pack}{done}"
 
 
 _DIGITS = {"uu": 0, "uu/s": 0, "s": 1}
@@ -145,6 +146,7 @@ WORDS: Mapping[str, Any] = {
     "rate": rate,
     "figure": figure,
     "hours": hours,
+    "day_words": day_words,
     "feature": feature_words,
     "playlist": playlist_words,
     "session": session_words,

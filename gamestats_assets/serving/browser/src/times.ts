@@ -1,7 +1,6 @@
 const page = document.documentElement.lang || "en";
-/** That language as whoever looks writes it, such as en-GB. */
-export const language =
-  navigator.languages.find((each) => each.startsWith(`${page}-`)) ?? (page === "en" ? "en-GB" : page);
+/** That language as the server writes it, so that a page has one way of writing a day, in sentences and in tables. */
+export const language = page === "en" ? "en-GB" : page;
 
 const date = { day: "numeric", month: "short", year: "numeric" } as const;
 const time = { hour: "2-digit", minute: "2-digit" } as const;
@@ -17,7 +16,8 @@ const clock = new Intl.DateTimeFormat(language, { ...time, second: "2-digit" });
 export function localise(within: ParentNode): void {
   for (const [kind, format] of Object.entries(formats)) {
     for (const each of within.querySelectorAll<HTMLTimeElement>(`time[data-${kind}]`)) {
-      const text = format.format(new Date(each.dateTime));
+      // The server's September has three letters, as other months.
+      const text = format.format(new Date(each.dateTime)).replace(/\bSept\b/, "Sep");
       if (kind !== "day" && !each.title) each.title = each.textContent ?? "";
       if (each.textContent !== text) each.textContent = text;
     }
