@@ -191,6 +191,14 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_EXPORT_DAYS",
         description="Days for which somebody can download the archive of everything that is held on them.",
     )
+    job_days: int = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        validation_alias="GAMESTATS_JOB_DAYS",
+        description="Days for which is kept what became of something that people asked for; of a replay that somebody "
+        "sent, for as long as the upload is.",
+    )
     encryption_key: SecretStr | None = Field(
         default=None,
         validation_alias="GAMESTATS_ENCRYPTION_KEY",

@@ -107,12 +107,15 @@ def _kept_from(look: Look) -> Mapping[str, str]:
 def _retention(look: Look, keys: Sequence[str]) -> Output:
     """Take matches that are kept no longer out of players' tables, and the players out of these matches.
 
-    Archives that people had made, addresses of those who objected and who saw whose pages are kept for a time, too.
+    Archives that people had made, what became of all that they asked for, addresses of those who objected and who saw
+    whose pages are kept for a time, too.
     """
     from gamestats_assets.rocket_league.erasure import enforce_retention
+    from gamestats_assets.rocket_league.jobs import forget_old_jobs
     from gamestats_assets.rocket_league.user_export import forget_old_exports, forget_old_notes
 
     forget_old_exports(look.stores)
+    forget_old_jobs(look.stores)
     forget_old_notes(look.stores)
     kept = enforce_retention(look.stores, datetime.now(UTC).date())
     rows = [(player_id, first) for player_id, first, _ in kept]

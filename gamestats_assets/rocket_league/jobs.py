@@ -6,8 +6,13 @@ What the work needs is loaded when there is some.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gamestats_assets.lakehouse.jobs import Kind, Task, Workshop
+from gamestats_assets.lakehouse.postgres import connect, explained
+
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.stores import Stores
 
 _GAME = "rocket_league"
 
@@ -65,3 +70,23 @@ KINDS: tuple[Kind, ...] = (
     Kind("objection", _GAME, _leaving, is_slow=True),
 )
 """Every kind of jobs of the game."""
+
+
+def forget_old_jobs(stores: Stores) -> int:
+    """Forget what became of jobs that ended long ago; of how many.
+
+    An upload is known by its job for as long as it is there, and a removal that failed, or after which something was
+    found still, until somebody has looked after it.
+    """
+    # An archive is known by its job for as long as it can be downloaded.
+    days = max(stores.settings.job_days, stores.settings.export_days)
+    with explained("ops.jobs"), connect(stores.postgres_url) as conn:
+        gone = conn.execute(
+            """
+            DELETE FROM ops.jobs WHERE game = %s AND finished_at < now() - make_interval(days => %s)
+                AND NOT EXISTS (SELECT 1 FROM ops.rl_uploads WHERE rl_uploads.job_id = jobs.job_id)
+                AND (kind NOT IN ('erasure', 'objection') OR state = 'done' AND coalesce(result -> 'left', '{}') = '{}')
+            """,
+            [_GAME, days],
+        )
+        return gone.rowcount

@@ -20,6 +20,7 @@ from gamestats_assets.lakehouse.files import write_whole
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.rocket_league.ranks import rank_name
 from gamestats_assets.rocket_league.serving import standings
+from gamestats_assets.rocket_league.serving.context import playlists_of
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.serving.words import day_words
@@ -87,7 +88,7 @@ async def _values(url: SecretStr | str, player_id: str) -> dict[str, Any]:
 
 
 async def _standings(conn: Connection, player_id: str, trained: Sequence[Row]) -> list[Standing]:
-    played = await standings.playlists(conn, player_id)
+    played = await playlists_of(conn, player_id)
     return [await standings.standing(conn, player_id, of, trained, f"p{number}") for number, of in enumerate(played, 1)]
 
 

@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import psycopg
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.serving import sessions, users
-from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.site import Site
 from gamestats_assets.serving.tokens import ACCESS_S, access_token
 from gamestats_assets.serving.who import (
@@ -28,6 +27,8 @@ from gamestats_assets.serving.who import (
 
 router = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(only_known)])
 NO_STORE = {"Cache-Control": "no-store"}
+SessionId = Annotated[int, Path(description="Number of the session, as it is listed.")]
+IdentityId = Annotated[int, Path(description="Number of the account to sign in with, as `/auth/me` lists it.")]
 
 
 def set_cookie(answer: Response, request: Request, of: str, value: str, seconds: int) -> None:
@@ -224,11 +225,8 @@ class Renamed(BaseModel):
 @router.patch("/me", summary="Call oneself otherwise", status_code=204)
 def rename(request: Request, asked: Renamed, person: SignedIn) -> None:
     """Change the name that others see."""
-    with request.state.writing() as conn:
-        try:
-            users.rename_user(conn, person.user_id, asked.name)
-        except EntryError as error:
-            raise ProblemError(409, str(error)) from None
+    with entry_problems(), request.state.writing() as conn:
+        users.rename_user(conn, person.user_id, asked.name)
 
 
 @router.get("/sessions", summary="Where one is signed in")
@@ -242,7 +240,7 @@ def list_sessions(request: Request, response: Response, person: SignedIn) -> Ses
 
 
 @router.delete("/sessions/{session_id}", summary="Sign out somewhere", status_code=204)
-def end_session(request: Request, session_id: int, person: SignedIn) -> None:
+def end_session(request: Request, session_id: SessionId, person: SignedIn) -> None:
     """End a session, with the programs that were let in from it."""
     with request.state.writing() as conn:
         if not sessions.end_session(conn, person.user_id, session_id):
@@ -250,14 +248,11 @@ def end_session(request: Request, session_id: int, person: SignedIn) -> None:
 
 
 @router.delete("/identities/{identity_id}", summary="Take away an account to sign in with", status_code=204)
-def take_identity(request: Request, identity_id: int, person: SignedIn) -> None:
+def take_identity(request: Request, identity_id: IdentityId, person: SignedIn) -> None:
     """Take away an account to sign in with, if there is another one."""
-    with request.state.writing() as conn:
-        try:
-            if not users.take_identity(conn, person.user_id, identity_id):
-                raise ProblemError(404, f"You have no account numbered {identity_id} to sign in with.")
-        except EntryError as error:
-            raise ProblemError(409, str(error)) from None
+    with entry_problems(), request.state.writing() as conn:
+        if not users.take_identity(conn, person.user_id, identity_id):
+            raise ProblemError(404, f"You have no account numbered {identity_id} to sign in with.")
 
 
 @router.post("/logout", summary="Sign out", status_code=204)

@@ -24,7 +24,7 @@ api = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_kno
 pages = APIRouter(prefix="/admin", include_in_schema=False)
 Admin = Annotated[Person, Depends(needs("admin"))]
 Anyone = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
-UserId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+UserId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the user.")]
 _Id = Annotated[int | None, Field(ge=1, le=2**63 - 1)]
 _ACTS = 100
 
@@ -33,7 +33,7 @@ class Place(BaseModel):
     """A role, everywhere or of one season or division."""
 
     model_config = ConfigDict(extra="forbid")
-    role: Literal["premium", "tournament_admin", "admin"]
+    role: Annotated[Literal["premium", "tournament_admin", "admin"], Field(description="Which one.")]
     season_id: Annotated[_Id, Field(description="Only of this season; of tournament_admin alone.")] = None
     division_id: Annotated[_Id, Field(description="Only of this division; of tournament_admin alone.")] = None
 

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.entries import UnknownNameError
 from gamestats_assets.serving import players
 from gamestats_assets.serving.edit_pages import Form, gone_on, outcome, page
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.linking import game_with_accounts
-from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.who import Person, needs
 
 api = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
@@ -70,13 +69,8 @@ def decide_claim(request: Request, person: Admin, body: Decision) -> Response:
 def _decide(request: Request, person: Person, body: Decision) -> None:
     game, _ = game_with_accounts(request.state.games, body.game)
     is_right = body.state == "linked"
-    try:
-        with request.state.writing(sees_all=True) as conn:
-            players.decide_claim(conn, person, game, body.user_id, body.player, is_right=is_right)
-    except players.TakenPlayerError as error:
-        raise ProblemError(409, str(error)) from None
-    except UnknownNameError as error:
-        raise ProblemError(404, str(error)) from None
+    with entry_problems(), request.state.writing(sees_all=True) as conn:
+        players.decide_claim(conn, person, game, body.user_id, body.player, is_right=is_right)
 
 
 @pages.get("/players")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,8 +123,23 @@ def _with_examples(document: dict[str, Any], games: Sequence[Game]) -> None:
             content = done.setdefault("content", {}).setdefault("application/json", {})
             content["example"] = act["answer"]
             content["schema"] = content.get("schema") or {"type": "object"}
-            for body in operation.get("requestBody", {}).get("content", {}).values():
+            for body in _bodies(operation):
                 body["example"] = act["request"]
+    schemas = document["components"]["schemas"]
+    for body in (body for *_, operation in _operations(document) for body in _bodies(operation)):
+        if "example" not in body and (example := _example_of(body["schema"], schemas)):
+            body["example"] = example
+
+
+def _bodies(operation: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    return operation.get("requestBody", {}).get("content", {}).values()
+
+
+def _example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body may be, by the examples of its fields."""
+    named = [each["$ref"].rpartition("/")[2] for each in (schema, *schema.get("anyOf", ())) if "$ref" in each]
+    fields = schemas[named[0]].get("properties", {}) if named else {}
+    return {name: of["examples"][0] for name, of in fields.items() if of.get("examples")}
 
 
 def done_with(operation: Mapping[str, Any]) -> str:

@@ -180,7 +180,12 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
     may = Depends(needs(of.role, somewhere=True))
     number = thing.key not in {each.name for each in thing.names}
     one_key = {
-        "key": (Annotated[int, Path(ge=1, le=2**63 - 1)] if number else Annotated[str, Path(max_length=200)], _MUST)
+        "key": (
+            Annotated[int, Path(ge=1, le=2**63 - 1, description=f"Number of the {one}.")]
+            if number
+            else Annotated[str, Path(max_length=200, description=f"What the {one} is called.")],
+            _MUST,
+        )
     }
     addition: Any = model_of(f"New{camel}", of, of.named_by, of.added_with, "add")
     change: Any = model_of(f"{camel}Change", of, (), of.changed_by, "change")
@@ -194,7 +199,10 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         shown = [of.shown(row) for row in found[(page - 1) * page_size : page * page_size]]
         return answer({"data": {of.path: shown, "total_count": len(found)}})
 
-    narrowing: dict[str, tuple[Any, Any]] = {name: (Annotated[str | None, Query()], None) for name in filters}
+    narrowing: dict[str, tuple[Any, Any]] = {
+        name: (Annotated[str | None, Query(description=f"Only those of this {name.replace('_', ' ')}.")], None)
+        for name in filters
+    }
     _with_parameters(rows, {**narrowing, **_PAGE})
     router.get("", summary=f"{many.capitalize()}")(rows)
 
@@ -286,8 +294,8 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
 
 _MUST = inspect.Parameter.empty
 _PAGE: Mapping[str, tuple[Any, Any]] = {
-    "page": (Annotated[int, Query(ge=1, le=100_000)], 1),
-    "page_size": (Annotated[int, Query(ge=1, le=100)], 100),
+    "page": (Annotated[int, Query(ge=1, le=100_000, description="Which page of the list, from 1.")], 1),
+    "page_size": (Annotated[int, Query(ge=1, le=100, description="Rows of a page.")], 100),
 }
 
 

@@ -23,13 +23,13 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, StillNeededError, Thing, begun
+from gamestats_assets.lakehouse.entries import Entered, Thing, begun
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.entry_files import CsvFile, Import, ImportRefusedError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import RefusedEntryError, Row
 from gamestats_assets.serving.audit import audit
-from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.problems import CONFLICTS, ProblemError
 from gamestats_assets.serving.who import Person, Role
 
 Take = Callable[..., Import]
@@ -415,7 +415,7 @@ class Editor:
             column = error.column if isinstance(error, EntryError) else ""
             names = {each.told: each.name for each in self._fields}
             message = self._here(str(error))
-            status = 409 if isinstance(error, ExistsAlreadyError | StillNeededError) else 422
+            status = 409 if isinstance(error, CONFLICTS) else 422
             told = [{"name": names.get(column, column), "message": message}] if column else []
             raise ProblemError(status, message, errors=told) from None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -13,12 +12,11 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.serving import invitations, players, users
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.game import Game, PlayerAccounts
-from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.providers import Provider
 from gamestats_assets.serving.site import Site
 from gamestats_assets.serving.who import Person, SignedIn
@@ -31,6 +29,9 @@ _GameName = Annotated[
     str | None,
     Field(max_length=60, description="Which game; without it the one that has accounts.", examples=["rocket_league"]),
 ]
+
+
+OwnPlayer = Annotated[str, Path(max_length=200, description="The account, as it is listed.")]
 
 
 class Player(BaseModel):
@@ -104,7 +105,7 @@ class Accepted(BaseModel):
     """What accepts an invitation."""
 
     model_config = ConfigDict(extra="forbid")
-    token: _Name
+    token: Annotated[_Name, Field(description="Of the invitation's address.", examples=["aBk3Wf..."])]
 
 
 # --- what pages do, too --------------------------------------------------------------------------
@@ -125,17 +126,6 @@ def game_with_accounts(games: Sequence[Game], name: str | None = None) -> tuple[
     return known[name]
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """Mistakes as problems."""
-    try:
-        yield
-    except players.TakenPlayerError as error:
-        raise ProblemError(409, str(error)) from None
-    except EntryError as error:
-        raise ProblemError(422, str(error), errors=[{"name": "player", "message": str(error)}]) from None
-
-
 def add_player(request: Request, person: Person, player: str, game: str | None = None) -> bool:
     """Link an account of a person where the person signs in by it; else claim it. Whether it is linked.
 
@@ -143,7 +133,7 @@ def add_player(request: Request, person: Person, player: str, game: str | None =
         ProblemError: 409 when somebody else has proved to have it, 422 when it is none.
     """
     of, accounts = game_with_accounts(request.state.games, game)
-    with told(), request.state.writing() as conn:
+    with entry_problems(), request.state.writing() as conn:
         player_id = accounts.player_id(player)
         if player_id in proved(request, conn, person, accounts):
             players.link_player(conn, of, person.user_id, player_id, "sign_in")
@@ -241,7 +231,7 @@ def add_own_player(request: Request, person: SignedIn, body: ClaimedPlayer) -> R
 
 
 @router.delete("/players/{player}", status_code=204, summary="Take an account back", openapi_extra=SIGNED_IN)
-def take_own_player(request: Request, person: SignedIn, player: Annotated[str, Path(max_length=200)]) -> None:
+def take_own_player(request: Request, person: SignedIn, player: OwnPlayer) -> None:
     """Say that an account is not yours, or not any more; what you allowed with it is allowed no more."""
     take_player(request, person, player)
 
@@ -279,7 +269,9 @@ def accept_own_invitation(request: Request, person: SignedIn, body: Accepted) ->
     "/invitations/{invitation_id}", status_code=204, summary="Take an invitation back", openapi_extra=SIGNED_IN
 )
 def take_invitation(
-    request: Request, person: SignedIn, invitation_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
+    request: Request,
+    person: SignedIn,
+    invitation_id: Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the invitation, as it is listed.")],
 ) -> None:
     """Let somebody not see what is yours any more, or leave what somebody let you see."""
     end_invitation(request, person, invitation_id)

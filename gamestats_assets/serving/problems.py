@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entries import ExistsAlreadyError, StillNeededError, UnknownNameError
 from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import RefusedEntryError
@@ -106,13 +106,17 @@ def problem(
     return Response(content, status, told, MEDIA_TYPE)
 
 
+CONFLICTS = (ExistsAlreadyError, StillNeededError)
+"""Mistakes in what somebody enters that would be none if other things were not as they are: 409."""
+
+
 @contextmanager
 def entry_problems() -> Iterator[None]:
-    """Answer mistakes in what somebody enters: 404 for what there is not, 409 for what is there already, else 422."""
+    """Answer mistakes in what somebody enters: 404 for what there is not, 409 for `CONFLICTS`, else 422."""
     try:
         yield
     except (EntryError, LocalTimeError, RefusedEntryError) as error:
-        status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, ExistsAlreadyError) else 422
+        status = 404 if isinstance(error, UnknownNameError) else 409 if isinstance(error, CONFLICTS) else 422
         column = error.column if isinstance(error, EntryError) else ""
         told = [{"name": column, "message": str(error)}] if column else []
         raise ProblemError(status, str(error), errors=told) from None

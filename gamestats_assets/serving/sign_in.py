@@ -21,7 +21,7 @@ from gamestats_assets.serving import players, sessions, users
 from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.openid_connect import OpenIdConnect
 from gamestats_assets.serving.pages import Pages
-from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.problems import ProblemError, entry_problems
 from gamestats_assets.serving.providers import Attempt, Provider, ProviderDownError, SignInError, Vouched
 from gamestats_assets.serving.sessions import hashed, new_token
 from gamestats_assets.serving.site import ACCOUNT, SIGN_IN, Site, own_path
@@ -217,12 +217,9 @@ def _added(request: Request, user_id: int, chosen: Provider, vouched: Vouched) -
     person = asking(request).person
     if person is None or person.user_id != user_id:
         raise ProblemError(403, "Whoever began to add this account is not signed in here any more.")
-    with request.state.writing() as conn:
+    with entry_problems(), request.state.writing() as conn:
         _use_once(conn, vouched)
-        try:
-            is_new = users.add_identity(conn, request.state.keys, user_id, vouched.issuer, vouched.subject)
-        except users.TakenIdentityError as error:
-            raise ProblemError(409, str(error)) from None
+        is_new = users.add_identity(conn, request.state.keys, user_id, vouched.issuer, vouched.subject)
         players.link_vouched(conn, request.state.games, user_id, chosen.platform, vouched.subject)
     return RedirectResponse(f"{ACCOUNT}?done={'added' if is_new else 'had'}", 303, NO_STORE)
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError, nearest
+from gamestats_assets.lakehouse.entries import ExistsAlreadyError, StillNeededError, UnknownNameError, nearest
 from gamestats_assets.lakehouse.entry_fields import EntryError, one_of
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.serving.audit import audit
@@ -32,11 +32,11 @@ _LOST = "not readable any more"
 _MADE_UP = "user-"
 
 
-class LastAdminError(EntryError):
+class LastAdminError(StillNeededError):
     """Nobody would be left who may give roles."""
 
 
-class TakenIdentityError(EntryError):
+class TakenIdentityError(ExistsAlreadyError):
     """An account to sign in with is somebody else's already."""
 
 
@@ -330,12 +330,12 @@ def take_identity(conn: psycopg.Connection, user_id: int, identity_id: int) -> b
     """Take away one of several accounts by which a user signs in; whether it was one.
 
     Raises:
-        EntryError: when it is the only one.
+        StillNeededError: when it is the only one.
     """
     conn.execute("SELECT 1 FROM accounts.users WHERE user_id = %s FOR UPDATE", [user_id])
     own = "SELECT identity_id FROM accounts.identities WHERE user_id = %s"
     found = [row["identity_id"] for row in ops.rows(conn, own, [user_id])]
     if found == [identity_id]:
-        raise EntryError("This is the only account that you can sign in with. Add another one first.")
+        raise StillNeededError("This is the only account that you can sign in with. Add another one first.")
     conn.execute("DELETE FROM accounts.identities WHERE user_id = %s AND identity_id = %s", [user_id, identity_id])
     return identity_id in found

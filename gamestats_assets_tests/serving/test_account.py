@@ -85,7 +85,7 @@ def test_one_calls_oneself_as_nobody_else_does(site: httpx.Client, url: str) -> 
     taken = park.sends("/account/name", name="Choi")
     assert taken.status_code == 409
     assert "Somebody else is called &#39;Choi&#39;." in taken.text
-    assert park.sends("/account/name", name=" ").status_code == 409
+    assert park.sends("/account/name", name=" ").status_code == 422
     odd = "<script>alert(1)</script>"
     assert park.sends("/account/name", name=odd).headers["location"] == "/account?done=renamed"
     page = park.http.get("/account?done=renamed").text

@@ -32,7 +32,9 @@ from gamestats_assets.serving.who import Person, needs
 
 router = APIRouter(prefix="/admin/tournaments", tags=["tournament admins"], dependencies=[Depends(only_known)])
 Admin = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+RoundId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the round.")]
+SlotId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the slot on the schedule.")]
+PlayerId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the tracked player.")]
 _IDS = Annotated[int | None, Described(ge=1, le=2**63 - 1)]
 _OPEN = ConfigDict(extra="forbid")
 
@@ -96,7 +98,7 @@ class RoundCopy(BaseModel):
 
 
 @router.get("/rounds/{round_id}/schedule", summary="Slots of a round")
-def slots_of(request: Request, person: Admin, round_id: Number) -> Response:
+def slots_of(request: Request, person: Admin, round_id: RoundId) -> Response:
     """The slots of a round with the match that each has, by its time or by hand."""
     with request.state.writing() as conn:
         Editor(ROUNDS, conn, person).row(round_id)
@@ -109,7 +111,7 @@ def slots_of(request: Request, person: Admin, round_id: Number) -> Response:
 @router.post(
     "/rounds/{round_id}/schedule", status_code=201, responses={201: {"model": Edited}}, summary="Add a slot to a round"
 )
-def add_slot(request: Request, person: Admin, round_id: Number, body: NewSlot, dry_run: DryRun = False) -> Response:
+def add_slot(request: Request, person: Admin, round_id: RoundId, body: NewSlot, dry_run: DryRun = False) -> Response:
     """Add a match to the schedule of a round."""
     with editing(request, SLOTS, person) as editor:
         round_row = Editor(ROUNDS, editor.conn, person).row(round_id)
@@ -122,7 +124,7 @@ def add_slot(request: Request, person: Admin, round_id: Number, body: NewSlot, d
 @router.post(
     "/rounds/{round_id}/copy", status_code=201, responses={201: {"model": EditedAll}}, summary="Copy a round's schedule"
 )
-def copy(request: Request, person: Admin, round_id: Number, body: RoundCopy, dry_run: DryRun = False) -> Response:
+def copy(request: Request, person: Admin, round_id: RoundId, body: RoundCopy, dry_run: DryRun = False) -> Response:
     """Add a round with the schedule of this one, at the same local times of other days."""
     with request.state.writing() as conn:
         done = do(
@@ -136,7 +138,7 @@ def copy(request: Request, person: Admin, round_id: Number, body: RoundCopy, dry
 
 @router.post("/schedule/{slot_id}/delay", responses={200: {"model": EditedAll}}, summary="Delay a slot")
 def delay(
-    request: Request, person: Admin, slot_id: Number, body: Delay, if_match: IfMatch = None, dry_run: DryRun = False
+    request: Request, person: Admin, slot_id: SlotId, body: Delay, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Move a slot, and if asked those that follow it that day."""
     version = version_of(if_match)
@@ -152,7 +154,7 @@ def delay(
 
 @router.post("/schedule/{slot_id}/link", responses={200: {"model": Edited}}, summary="Link a match to a slot")
 def link(
-    request: Request, person: Admin, slot_id: Number, body: Link, if_match: IfMatch = None, dry_run: DryRun = False
+    request: Request, person: Admin, slot_id: SlotId, body: Link, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Give a slot a match by hand. If-Match is of the override that the match has, where it has one."""
     with request.state.writing() as conn:
@@ -170,8 +172,8 @@ def link(
 def unlink(
     request: Request,
     person: Admin,
-    slot_id: Number,
-    reason: Annotated[str, Query(max_length=1000)] = "",
+    slot_id: SlotId,
+    reason: Annotated[str, Query(max_length=1000, description="Why; a default says that it was by hand.")] = "",
     dry_run: DryRun = False,
 ) -> Response:
     """Take a slot's match from it, whether it has it by hand or by its time."""
@@ -182,7 +184,7 @@ def unlink(
 
 @router.post("/schedule/{slot_id}/remake", responses={200: {"model": Edited}}, summary="Mark a slot's match as remade")
 def remake(
-    request: Request, person: Admin, slot_id: Number, body: Remake, if_match: IfMatch = None, dry_run: DryRun = False
+    request: Request, person: Admin, slot_id: SlotId, body: Remake, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Say that the slot's match failed and is played again. It is kept, and counts no more."""
     version = version_of(if_match)
@@ -210,7 +212,7 @@ def matches(request: Request, person: Admin, asked: Annotated[admin_lists.Matche
     return answer({"data": {"matches": found, "total_count": total}})
 
 
-MatchId = Annotated[str, Path(max_length=200)]
+MatchId = Annotated[str, Path(max_length=200, description="Of a match, as PUBG calls it.")]
 
 
 @router.get("/matches/{match_id}/override", summary="What was decided of a match")
@@ -286,7 +288,7 @@ def track(request: Request, person: Admin, body: NewPlayer, dry_run: DryRun = Fa
 
 @router.delete("/players/{player_id}", responses={200: {"model": Edited}}, summary="Track a player no more")
 def untrack(
-    request: Request, person: Admin, player_id: Number, if_match: IfMatch = None, dry_run: DryRun = False
+    request: Request, person: Admin, player_id: PlayerId, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Make a player inactive: what was taken up stays. One of whom no match is known is removed."""
     version = version_of(if_match)
@@ -297,7 +299,11 @@ def untrack(
 
 @router.get("/backfills", responses={200: {"model": admin_lists.Backfills}}, summary="Backfills and how far they are")
 def backfills(
-    request: Request, person: Admin, state: Annotated[Literal["all", "unfinished"], Query()] = "all"
+    request: Request,
+    person: Admin,
+    state: Annotated[
+        Literal["all", "unfinished"], Query(description="Whether those that are done are told, too.")
+    ] = "all",
 ) -> Response:
     """The backfills of tracked players, the newest first."""
     with editing(request, PLAYERS, person) as editor:
@@ -309,7 +315,7 @@ def backfills(
 @router.get(
     "/players/{player_id}/backfill", responses={200: {"model": admin_lists.Backfills}}, summary="A player's backfills"
 )
-def backfill(request: Request, person: Admin, player_id: Number) -> Response:
+def backfill(request: Request, person: Admin, player_id: PlayerId) -> Response:
     """The backfills of a tracked player, the newest first."""
     with editing(request, PLAYERS, person) as editor:
         editor.row(player_id)
@@ -318,7 +324,7 @@ def backfill(request: Request, person: Admin, player_id: Number) -> Response:
 
 
 @router.post("/players/{player_id}/backfill", status_code=201, summary="Take up a player's history")
-def start_backfill(request: Request, person: Admin, player_id: Number, body: admin_lists.NewBackfill) -> Response:
+def start_backfill(request: Request, person: Admin, player_id: PlayerId, body: admin_lists.NewBackfill) -> Response:
     """Ask for days of history."""
     with request.state.writing() as conn:
         row = Editor(PLAYERS, conn, person).hold(player_id)
@@ -328,7 +334,7 @@ def start_backfill(request: Request, person: Admin, player_id: Number, body: adm
 
 
 @router.delete("/players/{player_id}/backfill", summary="Cancel a player's backfills")
-def cancel_backfill(request: Request, person: Admin, player_id: Number) -> Response:
+def cancel_backfill(request: Request, person: Admin, player_id: PlayerId) -> Response:
     """Cancel every backfill of a player that is not done; what was taken up stays."""
     with request.state.writing() as conn:
         row = Editor(PLAYERS, conn, person).hold(player_id)

@@ -140,16 +140,18 @@ async def choose(conn: Connection, playlist: str | None, scope: Scope, tables: S
         playlist: that is asked for; None: the ranked one with most matches, or without any the one with most.
         tables: without which there is no answer, besides `CONTEXT_TABLES`.
     """
-    there = await are_published(conn, *CONTEXT_TABLES, *tables)
-    found = await _playlists_of(conn, scope.player) if there else []
+    there = await are_published(conn, *tables)
+    found = await playlists_of(conn, scope.player) if there else []
     wanted = found[:1] if playlist is None else [row for row in found if row["playlist"] == playlist]
     played = wanted[0] if wanted else None
     return Chosen(scope.player, played["playlist"] if played else playlist, found, played)
 
 
-async def _playlists_of(conn: Connection, player_id: str | None) -> list[dict[str, Any]]:
-    """The playlists of an account: real matches before simulated ones, those with ranks first, then by matches."""
-    if player_id is None:
+async def playlists_of(conn: Connection, player_id: str | None) -> list[dict[str, Any]]:
+    """The playlists of an account, as `Played` has them: what is simulated last, those with ranks first, then by
+    matches. There are none before `CONTEXT_TABLES` are published.
+    """
+    if player_id is None or not await are_published(conn, *CONTEXT_TABLES):
         return []
     found = await rows_of(conn, _PLAYLISTS, {"player": player_id, "ranked": [*playlists()]})
     return [{**row, "rank": tier_words(row["rank_tier"])} for row in found]

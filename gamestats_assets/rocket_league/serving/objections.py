@@ -19,13 +19,14 @@ from gamestats_assets.rocket_league.leaving import grant_objection, refuse_objec
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving.audit import audit
 from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.jobs import JobId
 from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.who import Person, anybody, needs, refuse_other_origins
 
 router = APIRouter(tags=["privacy"], dependencies=[Depends(anybody), Depends(only_known)])
 admin_router = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
 Admin = Annotated[Person, Depends(needs("admin"))]
-ObjectionId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+ObjectionId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the objection, as it is listed.")]
 LONGEST_REASON, LONGEST_CONTACT = 2000, 255
 
 
@@ -155,7 +156,14 @@ class Decision(BaseModel):
     """What is remembered of a decision."""
 
     model_config = ConfigDict(extra="forbid")
-    note: Annotated[str | None, Field(max_length=2000, description="Not who it is about: that is not to stay.")] = None
+    note: Annotated[
+        str | None,
+        Field(
+            max_length=2000,
+            description="Not who it is about: that is not to stay.",
+            examples=["The channel that was named shows the account."],
+        ),
+    ] = None
 
 
 @admin_router.get("/objections", summary="Objections", responses={200: {"model": ObjectionsAnswer}})
@@ -233,7 +241,7 @@ def decide(
 
 
 @admin_router.post("/removals/{job_id}/again", status_code=204, summary="Try a removal again")
-def again(request: Request, person: Admin, job_id: UUID) -> None:
+def again(request: Request, person: Admin, job_id: JobId) -> None:
     """Have a removal that failed tried again."""
     with request.state.writing(sees_all=True) as conn:
         try_again(conn, person, job_id)

@@ -16,9 +16,8 @@ from starlette.responses import Response
 
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league.ranks import playlists as ranked_playlists
 from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
-from gamestats_assets.rocket_league.serving.context import OfPlaylist
+from gamestats_assets.rocket_league.serving.context import OfPlaylist, playlists_of
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.serving.uploads import uploads_of
 from gamestats_assets.rocket_league.skills import SKILL_FEATURES
@@ -171,22 +170,19 @@ async def played_in(
     Raises:
         ProblemError: 404 for a playlist of which no match is known.
     """
-    found = await playlists_of(conn, scope, playlist)
+    found = await analysed_playlists(conn, scope, playlist)
     chosen = next((row for row in found if playlist in (None, row["playlist"])), None)
     of = await standings.standing(conn, scope.player or "", chosen, trained) if chosen else None
     return found, of
 
 
-async def playlists_of(conn: Connection, scope: Scope, playlist: str | None) -> list[Row]:
-    """The playlists of a player: those with ranks first, then by matches; what is simulated last.
+async def analysed_playlists(conn: Connection, scope: Scope, playlist: str | None) -> list[Row]:
+    """The playlists of a player, once there is something to tell of them.
 
     Raises:
         ProblemError: 404 for one that is asked for and of which no match is known.
     """
-    found = []
-    if await are_published(conn, *standings.OWN_TABLES):
-        found = await standings.playlists(conn, scope.player or "")
-    found.sort(key=lambda row: (row["is_simulated"], row["playlist"] not in ranked_playlists()))
+    found = await playlists_of(conn, scope.player) if await are_published(conn, *standings.OWN_TABLES) else []
     if playlist is not None and all(row["playlist"] != playlist for row in found):
         raise ProblemError(404, f"No match in {playlist[:80]} is known of this player.")
     return found
@@ -341,7 +337,7 @@ async def training_page(
     }
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found = await playlists_of(conn, scope, asked.playlist)
+        found = await analysed_playlists(conn, scope, asked.playlist)
         of = next((row for row in found if asked.playlist in (None, row["playlist"])), None)
         plan = await training.suggested_session(conn, training.OfPlan(player=scope.player), scope)
         return {
@@ -405,7 +401,7 @@ async def replay_list(request: Request, person: SignedIn) -> Response:
         given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
         newest = asked_of(replays.NewestReplays, {name: value for name, value in given.items() if value is not None})
         told = await replays.recent_replays(conn, newest, scope)
-        found = await standings.names_of_playlists(conn, scope.player or "")
+        found = await playlists_of(conn, scope.player)
         values = {"replays": told["data"]["replays"], "next": told["data"]["next"], "found": found, "asked_for": asked}
         values |= {"uploads": sent, "begins": None}
         return {**values, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}

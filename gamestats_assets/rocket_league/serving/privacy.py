@@ -5,8 +5,7 @@ What the routes do is done by functions of a connection, which the pages call as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -16,8 +15,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from gamestats_assets.lakehouse.entries import Entered, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
+from gamestats_assets.lakehouse.entries import Entered
 from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
@@ -33,7 +31,7 @@ from gamestats_assets.serving import sessions, users
 from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.jobs import JobId
-from gamestats_assets.serving.problems import ProblemError, only_known
+from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.who import Person, SignedIn, anybody, asking
 from gamestats_assets.settings import Settings
 
@@ -42,17 +40,6 @@ status_router = APIRouter(prefix="/erasures", tags=["privacy"], dependencies=[De
 ERASURES = "/api/v1/erasures"
 Visibility = Literal["public", "unlisted", "private"]
 _Given = Annotated[bool | None, Field(description="Whether it is allowed; what is not said stays as it is.")]
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """What cannot be entered, as a problem."""
-    try:
-        yield
-    except EntryError as error:
-        status = 404 if isinstance(error, UnknownNameError) else 422
-        wrong = [{"name": error.column, "message": str(error)}] if error.column else []
-        raise ProblemError(status, str(error), errors=wrong) from None
 
 
 # --- consents ------------------------------------------------------------------------------------
@@ -161,7 +148,7 @@ def put_consents(
     To agree to the analysis is to be tracked: matches are looked for, and tables made of you alone.
     """
     values = given.model_dump(exclude_unset=True)
-    with told(), request.state.writing() as conn:
+    with entry_problems(), request.state.writing() as conn:
         give_consents(conn, request, player, values)
     return get_consents(request, response, person)
 
@@ -221,7 +208,7 @@ def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: P
 
     Older matches go with the next night: in them somebody masked is in your place.
     """
-    with told(), request.state.writing() as conn:
+    with entry_problems(), request.state.writing() as conn:
         change_profile(conn, request, person, player, given.model_dump(exclude_none=True))
 
 
@@ -384,17 +371,14 @@ def go(request: Request, person: Person) -> UUID:
     Raises:
         ProblemError: 403 without a fresh sign-in, 409 where nobody would be left who may give roles.
     """
-    with request.state.writing() as conn:
+    with entry_problems(), request.state.writing() as conn:
         if not sessions.is_fresh(conn, asking(request).session_id):
             minutes = sessions.FRESH_MINUTES
             detail = (
                 f"This takes a sign-in at a browser within the last {minutes} minutes. Sign out and in again first."
             )
             raise ProblemError(403, detail)
-        try:
-            return leave(conn, request.state.keys, person)
-        except users.LastAdminError as error:
-            raise ProblemError(409, str(error)) from None
+        return leave(conn, request.state.keys, person)
 
 
 @status_router.get("/{job_id}", summary="How far an erasure is", responses={200: {"model": ErasureAnswer}})

@@ -32,7 +32,7 @@ from gamestats_assets.serving.edit_pages import Form, Submitted, gone_on
 from gamestats_assets.serving.edit_pages import page as admin_page
 from gamestats_assets.serving.own import OfPlayer, Scope, scope_of
 from gamestats_assets.serving.pages import Pages
-from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.problems import ProblemError, entry_problems
 from gamestats_assets.serving.site import SIGN_IN
 from gamestats_assets.serving.views import VIEW_DAYS, views_of
 from gamestats_assets.serving.who import (
@@ -164,7 +164,7 @@ async def change_consents(request: Request, person: SignedIn, form: Form) -> Res
     player = await own_account(request, person, request.query_params.get("player"))
 
     def work() -> None:
-        with privacy.told(), request.state.writing() as conn:
+        with entry_problems(), request.state.writing() as conn:
             privacy.give_consents(conn, request, player, given)
 
     return await _done(request, person, "consents", "consents", work)
@@ -177,7 +177,7 @@ async def change_ranks(request: Request, person: SignedIn, form: Form) -> Respon
     playlist, division = str(form.get("playlist", "")), str(form.get("division", ""))
 
     def work() -> None:
-        with privacy.told(), request.state.writing() as conn:
+        with entry_problems(), request.state.writing() as conn:
             if form.get("act") == "take":
                 RANK.remove(conn, player, playlist)
             else:
@@ -198,7 +198,7 @@ async def change_profile(request: Request, person: SignedIn, form: Form) -> Resp
     player = await own_account(request, person, request.query_params.get("player"))
 
     def work() -> None:
-        with privacy.told(), request.state.writing() as conn:
+        with entry_problems(), request.state.writing() as conn:
             privacy.change_profile(conn, request, person, player, given)
 
     return await _done(request, person, "profile", "profile", work)

@@ -138,15 +138,15 @@ def skill_strip(row: Row, label: str) -> Markup:
 
 # --------------------------------------------------------------------------- of the tables
 
-_PLAYLISTS = """
-    SELECT f.is_simulated, f.playlist, count(*) AS matches,
-        count(*) FILTER (WHERE f.stats_source = 'replay') AS replays,
-        count(DISTINCT f.match_date) AS days, min(f.match_date) AS first_day, max(f.match_date) AS last_day,
+_BASIS = """
+    SELECT count(*) AS matches, count(*) FILTER (WHERE f.stats_source = 'replay') AS replays,
+        count(DISTINCT day) AS days, min(day) AS first_day, max(day) AS last_day,
         sum(f.played_s * f.defensive_third_share) AS own_s, sum(f.played_s * f.neutral_third_share) AS middle_s,
         sum(f.played_s * f.offensive_third_share) AS opponents_s, count(f.defensive_third_share) AS known
-    FROM rocket_league.player_match_features f JOIN rocket_league.matches m USING (player_id, match_id)
-    WHERE f.player_id = %s
-    GROUP BY f.is_simulated, f.playlist ORDER BY matches DESC, f.is_simulated, f.playlist
+    FROM (
+        SELECT player_id, match_id, (created_at AT TIME ZONE 'UTC')::date AS day FROM rocket_league.matches
+        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+    ) AS kept LEFT JOIN rocket_league.player_match_features f USING (player_id, match_id)
 """
 _MODEL = """
     SELECT * FROM rocket_league.rank_models
@@ -173,11 +173,6 @@ async def of_playlist(conn: Connection, table: type[Table], asked: Mapping[str, 
     return [*await rows_of(conn, query, asked)]
 
 
-async def playlists(conn: Connection, player: str) -> list[Row]:
-    """The playlists in which matches of a player are kept, the most played first."""
-    return [*await rows_of(conn, _PLAYLISTS, [player])]
-
-
 async def sessions(conn: Connection, player: str) -> list[Row]:
     """What a player trained, the oldest first."""
     return [*await rows_of(conn, _SESSIONS, [player])]
@@ -192,7 +187,7 @@ async def helped(conn: Connection, player: str, of: Row) -> list[Row]:
     """What was trained of each skill, and the skill in matches of a playlist before and since.
 
     Args:
-        of: a row of `playlists`.
+        of: a row of `playlists_of`.
     """
     asked = {"player": player, "playlist": of["playlist"], "simulated": of["is_simulated"]}
     return await of_playlist(conn, TrainingProgress, asked)
@@ -202,7 +197,7 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
     """How a player stands in a playlist.
 
     Args:
-        of: a row of `playlists`.
+        of: a row of `playlists_of`.
         trained: rows of `sessions`.
     """
     asked: dict[str, Any] = {"player": player, "playlist": of["playlist"], "simulated": of["is_simulated"]}
@@ -215,10 +210,13 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
         model = await rows_of(conn, _MODEL, {**asked, "version": prediction and prediction["model_version"]})
     nearest = await of_playlist(conn, PlayerComparison, asked)
     order = {skill: place for place, skill in enumerate(SKILLS)}
-    whole = sum(of[part] or 0 for part in ("own_s", "middle_s", "opponents_s"))
+    [basis] = await rows_of(conn, _BASIS, asked)
+    whole = sum(basis[part] or 0 for part in ("own_s", "middle_s", "opponents_s"))
     return Standing(
         name=name,
-        **{key: of[key] for key in ("playlist", "is_simulated", "matches", "replays", "days", "first_day", "last_day")},
+        playlist=of["playlist"],
+        is_simulated=of["is_simulated"],
+        **{key: basis[key] for key in ("matches", "replays", "days", "first_day", "last_day")},
         prediction=prediction,
         skills=sorted(skills, key=lambda row: order[row["skill"]]),
         training=await helped(conn, player, of),
@@ -230,7 +228,7 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
         ],
         model=next(iter(model), None),
         courses=await courses(conn, asked, cohort),
-        thirds=Thirds(of["own_s"] / whole, of["middle_s"] / whole, of["opponents_s"] / whole, of["known"])
+        thirds=Thirds(basis["own_s"] / whole, basis["middle_s"] / whole, basis["opponents_s"] / whole, basis["known"])
         if whole
         else None,
         sessions=trained,
@@ -257,14 +255,3 @@ async def features(conn: Connection, asked: Mapping[str, Any], names: Sequence[s
     rows = await rows_of(conn, _FEATURES, {**asked, "names": [*names]})
     found = [{**_NOBODY, **cohort.get(row["feature"], {}), **row} for row in rows]
     return sorted(found, key=lambda row: names.index(row["feature"]))
-
-
-_NAMES = """
-    SELECT playlist, is_simulated, count(*) AS matches FROM rocket_league.matches WHERE player_id = %s
-    GROUP BY 1, 2 ORDER BY matches DESC, playlist
-"""
-
-
-async def names_of_playlists(conn: Connection, player: str) -> list[Row]:
-    """The playlists that a player has matches of, with or without features, the most played first."""
-    return [*await rows_of(conn, _NAMES, [player])] if await are_published(conn, Matches) else []
