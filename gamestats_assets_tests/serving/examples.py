@@ -23,13 +23,13 @@ from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving import describing
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league.serving.trainer import trained_by
+from gamestats_assets_tests.rocket_league.serving.trainer_examples import ACTS
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.serving.simulated import own_server
-from gamestats_assets_tests.serving.trainer import trained_by
-from gamestats_assets_tests.serving.trainer_examples import ACTS
 
 EXAMPLES = PUBG.folder / "examples.json"
 TRAINED = ROCKET_LEAGUE.folder / "acts.json"

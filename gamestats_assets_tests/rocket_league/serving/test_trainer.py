@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -25,13 +24,7 @@ from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
 from gamestats_assets.rocket_league.training import trained_by_skill
 from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.rocket_league.tracked import rows
-from gamestats_assets_tests.serving.admin_examples import acts_done
-from gamestats_assets_tests.serving.examples import TRAINED
-from gamestats_assets_tests.serving.fuzzing import fuzz
-from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
-from gamestats_assets_tests.serving.trainer import (
+from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
     BOB,
@@ -46,60 +39,20 @@ from gamestats_assets_tests.serving.trainer import (
     began,
     frames,
     link,
-    publish_trainer,
     saves,
     train,
     trained_by,
 )
-from gamestats_assets_tests.serving.trainer_examples import ACTS
+from gamestats_assets_tests.rocket_league.serving.trainer_examples import ACTS
+from gamestats_assets_tests.rocket_league.tracked import rows
+from gamestats_assets_tests.serving.admin_examples import acts_done
+from gamestats_assets_tests.serving.examples import TRAINED
+from gamestats_assets_tests.serving.fuzzing import fuzz
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of
 
 ROOT = "/api/v1"
 Z = NormalDist().inv_cdf(0.95)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trainer")
-
-
-@pytest.fixture(scope="module")
-def url(postgres_url: str, ops_template: str, folder: Path) -> Iterator[str]:
-    with database(postgres_url, ops_template) as found:
-        publish_trainer(found, Objects(folder / "objects"))
-        link(found, "ann", ANN, ANNS_OTHER)
-        link(found, "bob", BOB)
-        link(found, "new", "steam_76561190000000009")
-        counted = [(10, 5), (10, 6), (10, 9)]
-        train(
-            found,
-            ANN,
-            *(
-                {"code": PACK, "duration_s": 1200, "attempts": attempts, "successes": done}
-                | {"completed_at": FIRST + timedelta(days=7 * week)}
-                for week, (attempts, done) in enumerate(counted)
-            ),
-        )
-        train(found, BOB, {"skill": "saves", "duration_s": 60, "completed_at": FIRST})
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site(url: str, folder: Path) -> Iterator[httpx.Client]:
-    with served(url, data=str(folder)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def ann(site: httpx.Client, url: str) -> Iterator[httpx.Client]:
-    with closing(browser_of(site, url, "ann")) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def new(site: httpx.Client, url: str) -> Iterator[httpx.Client]:
-    """Somebody of whom nothing is known yet."""
-    with closing(browser_of(site, url, "new")) as browser:
-        yield browser
 
 
 def data(browser: httpx.Client, path: str, **asked: Any) -> dict[str, Any]:

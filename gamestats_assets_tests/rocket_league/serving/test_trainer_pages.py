@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
@@ -14,30 +13,18 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.lakehouse.published import publish
-from gamestats_assets.rocket_league import tables as t
 from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
-from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.rocket_league.tracked import rows
-from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of
-from gamestats_assets_tests.serving.trainer import (
+from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
-    ANNS_OTHER,
     BOB,
     DOUBLES,
     DUELS,
-    FIRST,
     LAST,
-    MATCHES,
     PACK,
-    began,
     link,
-    publish_trainer,
-    saves,
-    train,
 )
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of
 
 HOME = "/rocket-league"
 PAGES = {
@@ -54,51 +41,6 @@ PAGES = {
     "settings": f"{HOME}/settings",
 }
 HTML = {"Accept": "text/html"}
-
-
-def features() -> list[dict[str, object]]:
-    """What is measured in Ann's matches of doubles and duels."""
-    doubles = [
-        {"player_id": ANN, "match_id": f"{0xA00 + number:032X}", "started_at": began(number), "playlist": DOUBLES}
-        | {"match_date": began(number).date(), "rank_tier": 15 + (number > 7), "save_share": saves(number)}
-        | {"played_s": 300.0, "defensive_third_share": 0.5, "neutral_third_share": 0.3, "offensive_third_share": 0.2}
-        for number in range(MATCHES)
-    ]
-    duels = [
-        {"player_id": ANN, "match_id": f"{0xA00 + 100 + number:032X}", "started_at": FIRST + timedelta(hours=number)}
-        | {"match_date": FIRST.date(), "playlist": DUELS, "team_size": 1}
-        for number in range(3)
-    ]
-    return [*doubles, *duels]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trainer")
-
-
-@pytest.fixture(scope="module")
-def url(postgres_url: str, ops_template: str, folder: Path) -> Iterator[str]:
-    with database(postgres_url, ops_template) as found:
-        publish_trainer(found, Objects(folder / "objects"))
-        measured = rows(t.PlayerMatchFeatures, *features())
-        publish(found, t.PlayerMatchFeatures, sorted(measured["match_date"].unique()), measured)
-        link(found, "ann", ANN, ANNS_OTHER)
-        link(found, "bob", BOB)
-        train(found, ANN, {"code": PACK, "duration_s": 1200, "attempts": 10, "successes": 5, "completed_at": FIRST})
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site(url: str, folder: Path) -> Iterator[httpx.Client]:
-    with served(url, data=str(folder), uploads_an_hour=None) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def ann(site: httpx.Client, url: str) -> Iterator[httpx.Client]:
-    with closing(browser_of(site, url, "ann")) as found:
-        yield found
 
 
 def page_of(browser: httpx.Client, path: str, status: int = 200) -> str:

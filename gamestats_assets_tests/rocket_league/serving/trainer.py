@@ -128,6 +128,22 @@ def frames() -> dict[type[Table], list[dict[str, Any]]]:
     }
 
 
+def _features() -> list[dict[str, Any]]:
+    """What is measured in Ann's matches of doubles and duels."""
+    doubles = [
+        {"player_id": ANN, "match_id": f"{0xA00 + number:032X}", "started_at": began(number), "playlist": DOUBLES}
+        | {"match_date": began(number).date(), "rank_tier": 15 + (number > 7), "save_share": saves(number)}
+        | {"played_s": 300.0, "defensive_third_share": 0.5, "neutral_third_share": 0.3, "offensive_third_share": 0.2}
+        for number in range(MATCHES)
+    ]
+    duels = [
+        {"player_id": ANN, "match_id": f"{0xA00 + 100 + number:032X}", "started_at": FIRST + timedelta(hours=number)}
+        | {"match_date": FIRST.date(), "playlist": DUELS, "team_size": 1}
+        for number in range(3)
+    ]
+    return [*doubles, *duels]
+
+
 TRACK = gzip.compress(b"GST1 and what a viewer reads", mtime=0)
 EVE, KID = "epic_eve", "xbl_kid"
 """Who else was in Ann's last match: Eve on Ann's side, the kid on Bob's."""
@@ -188,6 +204,8 @@ def publish_trainer(url: str, objects: Objects) -> None:
     """Publish all of it; the packs are those of the catalogue."""
     for table, given in OF_MATCH.items():
         publish(url, table, [began(MATCHES - 1).date()], rows(table, *given), objects=objects)
+    measured = rows(t.PlayerMatchFeatures, *_features())
+    publish(url, t.PlayerMatchFeatures, sorted(measured["match_date"].unique()), measured)
     for table, given in frames().items():
         frame = rows(table, *given)
         publish(url, table, sorted({row["player_id"] for row in given}), frame)

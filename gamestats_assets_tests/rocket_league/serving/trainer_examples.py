@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gamestats_assets_tests.rocket_league.serving.trainer import DOUBLES, FIRST, LAST, PACK
 from gamestats_assets_tests.serving.admin_examples import Act
-from gamestats_assets_tests.serving.trainer import DOUBLES, FIRST, LAST, PACK
 
 _SESSION = {"code": PACK, "duration_s": 1200, "attempts": 60, "successes": 36, "completed_at": FIRST.isoformat()}
 ACTS: tuple[Act, ...] = (
