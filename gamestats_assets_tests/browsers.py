@@ -63,14 +63,14 @@ def keep(page: Page, name: str) -> None:
 
 
 _AXE = Path(gamestats_assets.__file__).parent / "serving/browser/node_modules/axe-core/axe.min.js"
-_SERIOUS = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
-    .filter((each) => ["serious", "critical"].includes(each.impact))
+_FOUND = """(impacts) => axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
+    .filter((each) => impacts.includes(each.impact))
     .map((each) => `${each.id}: ${each.nodes[0].html}`))"""
 
 
-def obstacles(page: Page) -> list[str]:
-    """Serious and critical obstacles that axe-core finds on a page, with the first place of each."""
+def obstacles(page: Page, *more: str) -> list[str]:
+    """Serious and critical obstacles that axe-core finds on a page, and of `more` impacts; the first place of each."""
     if not _AXE.exists():
         pytest.skip("axe-core is not there; `python -m hatchling build --hooks-only` brings it")
     page.evaluate(f"() => {{ {_AXE.read_text()} }}")
-    return page.evaluate(_SERIOUS)
+    return page.evaluate(_FOUND, ["serious", "critical", *more])

@@ -21,7 +21,7 @@ from gamestats_assets.rocket_league.replay_network import (
     player_of,
     read_network,
 )
-from gamestats_assets.rocket_league.source import REPLAY, first_line, match_id_of, on_disk, started_at_of
+from gamestats_assets.rocket_league.source import REPLAY, match_id_of, on_disk, started_at_of, why_unreadable
 
 Row = dict[str, Any]
 # More than the header tells of a replay's length is none that was played.
@@ -71,7 +71,7 @@ def read_replay(content: bytes) -> Replay:
         try:
             meta = subtr_actor.get_replay_meta(path)["replay_meta"]
         except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
-            raise UnreadableReplayError(f"{first_line(error)}.") from None
+            raise UnreadableReplayError(why_unreadable(error)) from None
     network, _ = network_of(content)
     frames = frames_from_updates(network)
     return Replay(dict(meta["all_headers"]), meta, list(network.players), frames, "updates", cars=_cars(meta))
@@ -108,7 +108,7 @@ def _read_network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
     except UnreadableReplayError:
         raise
     except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
-        raise UnreadableReplayError(f"{first_line(error)}.") from None
+        raise UnreadableReplayError(why_unreadable(error)) from None
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def _meta(content: bytes) -> dict[str, Any]:
         try:
             return subtr_actor.get_replay_meta(path)["replay_meta"]
         except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
-            raise UnrecognisedContentError(f"The replay cannot be read: {first_line(error)}. {_TAKEN}") from None
+            raise UnrecognisedContentError(why_unreadable(error)) from None
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _guid_of_server(content: bytes) -> str | None:
     try:
         replay = subtr_actor.parse_replay(content)
     except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
-        raise UnrecognisedContentError(f"The replay cannot be read: {first_line(error)}. {_TAKEN}") from None
+        raise UnrecognisedContentError(why_unreadable(error)) from None
     objects = replay["objects"]
     number = objects.index(_SENT_GUID) if _SENT_GUID in objects else None
     frames = (replay["network_frames"] or {}).get("frames", ())
@@ -144,6 +144,24 @@ def first_line(error: BaseException) -> str:
     """What an error of the replay library says first; the rest is the state of its decoder."""
     lines = [line.strip(" -=") for line in str(error).splitlines()]
     return next((line for line in lines if line), type(error).__name__).rstrip(".:")
+
+
+def why_unreadable(error: BaseException) -> str:
+    """Why a replay cannot be read, for whoever has it; the library's own words are for whoever looks into it."""
+    said = first_line(error)
+    for mark, told in _WRONG.items():
+        if mark in said:
+            return f"The replay cannot be read: {told} ({said}.)"
+    return f"The replay cannot be read: {_DAMAGED} ({said}.)"
+
+
+_DAMAGED = "it is damaged. Copy the file again, or save the replay in the game once more."
+_WRONG = {
+    "Insufficient data": "it is cut short. Copy the whole file again.",
+    "crc check failed": _DAMAGED,
+    "Error decoding frame": "it is damaged, or of a version of the game that is not known here yet.",
+}
+"""What is wrong with a replay, by what the library says of it."""
 
 
 def match_id_of(match_guid: object, replay_id: object) -> str | None:

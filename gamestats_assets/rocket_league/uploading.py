@@ -250,7 +250,7 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
             _share(stores, upload)
             upload.task.done(result, "done" if upload.own else _NOT_THEIRS)
         elif upload.match_id in reasons and upload.match_id not in there:
-            upload.task.fail(f"The replay cannot be read: {reasons[upload.match_id]}", result)
+            upload.task.fail(reasons[upload.match_id], result)
         else:
             upload.task.fail(ANALYSIS_FAILED, result)
     if failures:

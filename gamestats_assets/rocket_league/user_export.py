@@ -13,6 +13,7 @@ from typing import LiteralString
 
 import polars as pl
 import psycopg
+from psycopg.rows import dict_row
 
 from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets.lakehouse.entries import UnknownNameError
@@ -92,12 +93,12 @@ def export_user(stores: Stores, user_id: int, to: Path, tell: Task | None = None
     """Write everything that is held on a user to a zip archive; how much, by what it is."""
     keys = Keys.of(stores.settings)
     with connect(stores.postgres_url) as conn:
-        account = _account(conn, keys, user_id)
+        account, columns = _account(conn, keys, user_id)
     counts = Counter[str](players=0, replays=0)
     with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, of_table in account.items():
             archive.writestr(f"account/{name}.json", json_text(of_table))
-            archive.writestr(f"account/{name}.csv", _csv(of_table))
+            archive.writestr(f"account/{name}.csv", _csv(of_table, columns[name]))
         texts = {
             f"version {version}": {purpose: [text.title, text.text] for purpose, text in each.items()}
             for version, each in consent_texts().items()
@@ -125,9 +126,17 @@ def export_user(stores: Stores, user_id: int, to: Path, tell: Task | None = None
     return dict(counts)
 
 
-def _account(conn: psycopg.Connection, keys: Keys, user_id: int) -> dict[str, list[Row]]:
-    told = {name: rows(conn, query, {"user_id": user_id}) for name, query in _ACCOUNT.items()}
-    return {"identities": identities_of(conn, keys, user_id), **told}
+def _account(
+    conn: psycopg.Connection, keys: Keys, user_id: int
+) -> tuple[dict[str, list[Row]], dict[str, Sequence[str]]]:
+    """The rows of each table, and its columns."""
+    found = {"identities": identities_of(conn, keys, user_id)}
+    columns: dict[str, Sequence[str]] = {"identities": ("identity_id", "issuer", "created_at", "subject")}
+    for name, query in _ACCOUNT.items():
+        with conn.cursor(row_factory=dict_row) as cursor:
+            found[name] = cursor.execute(query, {"user_id": user_id}).fetchall()
+            columns[name] = [each.name for each in cursor.description or ()]
+    return found, columns
 
 
 def _sent(stores: Stores, upload: Row) -> bytes | None:
@@ -143,12 +152,10 @@ def _sent(stores: Stores, upload: Row) -> bytes | None:
     return None
 
 
-def _csv(of_table: Sequence[Row]) -> str:
+def _csv(of_table: Sequence[Row], columns: Sequence[str]) -> str:
     """Rows as CSV for people; in the JSON all values are as they are."""
-    if not of_table:
-        return ""
     shown = [{name: None if value is None else str(value) for name, value in row.items()} for row in of_table]
-    return without_formulas(pl.DataFrame(shown, infer_schema_length=None)).write_csv()
+    return without_formulas(pl.DataFrame(shown, schema=dict.fromkeys(columns, pl.String))).write_csv()
 
 
 def forget_old_exports(stores: Stores) -> int:

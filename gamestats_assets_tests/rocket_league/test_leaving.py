@@ -182,6 +182,7 @@ def expect_everything(archive: tuple[str, zipfile.ZipFile], upload_id: str) -> N
     assert "token" not in str(account["sessions.json"])
     uploads = pl.read_csv(held.read("account/uploads.csv"))
     assert uploads["file_name"].to_list() == ["goal =1.replay", f"{IN_GAME}.replay"]
+    assert held.read("account/shares.csv").decode().strip() == "game,match_id,token,created_at", "there are none"
     entry = json.loads(held.read(f"players/{ANNS}/entry.json"))
     assert entry["email"] == "quant@example.org"
     assert {(each["purpose"], each["is_given"], each["text_version"]) for each in entry["consents"]} == {

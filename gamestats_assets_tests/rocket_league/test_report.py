@@ -18,7 +18,7 @@ import pytest
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.identities import PLATFORMS
 from gamestats_assets.rocket_league.report import NoReportError, write_report
-from gamestats_assets.rocket_league.serving.words import shortened
+from gamestats_assets.rocket_league.serving.words import platform_words
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.postgres_fixture import database
@@ -260,9 +260,9 @@ def test_recommended_packs_stand_in_their_order_with_code_and_reason(planted: Pa
 def test_others_are_told_by_rank_and_figures_and_not_by_what_names_them(planted: Path) -> None:
     words = "boosts 23% more (412 against 335 a minute); <i>shoots</i> more"
     assert lines_of(part_of(planted, "p1-nearest")) == [
-        f"1 steam …0042 Champion I 10 0.96 {words}",
-        f"2 ps4 Champion I 20 1.21 {words}",
-        f"3 epic …684f Champion I 30 1.46 {words}",
+        f"1 Player A on Steam Champion I 10 0.96 {words}",
+        f"2 Player B on PlayStation Champion I 20 1.21 {words}",
+        f"3 Player C on Epic Games Champion I 30 1.46 {words}",
     ]
     assert "Of the next rank: nobody to compare with is known." in said(planted, "p1-nearest")
     whole = planted.read_text()
@@ -273,9 +273,9 @@ def test_others_are_told_by_rank_and_figures_and_not_by_what_names_them(planted:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_shortened_id_never_shows_a_name(platform: str) -> None:
-    assert shortened(f"{platform}_somebody_known") == platform
-    assert shortened(f"{platform}_cafe") == platform
+def test_of_an_account_nothing_but_its_platform_is_told(platform: str) -> None:
+    assert "known" not in platform_words(f"{platform}_somebody_known")
+    assert platform_words(f"{platform}_cafe") == platform_words(f"{platform}_other")
 
 
 def test_what_it_rests_on_is_told(planted: Path) -> None:

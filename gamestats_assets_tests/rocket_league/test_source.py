@@ -265,7 +265,8 @@ def test_a_document_of_a_match_without_the_servers_id_is_of_its_replay() -> None
 
 @pytest.mark.parametrize("length", [10, 20, 40, 64, 100, 3000, 5580, 5600, 100_000])
 def test_a_cut_replay_is_refused(realdata: Path, length: int) -> None:
-    with pytest.raises(UnrecognisedContentError):
+    told = "it is cut short" if length >= 40 else "Neither a replay nor whole JSON"
+    with pytest.raises(UnrecognisedContentError, match=told):
         recognise(_duel(realdata)[:length])
 
 

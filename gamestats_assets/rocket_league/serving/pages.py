@@ -19,7 +19,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
 from gamestats_assets.rocket_league.serving.context import OfPlaylist, playlists_of
 from gamestats_assets.rocket_league.serving.standings import Standing
-from gamestats_assets.rocket_league.serving.uploads import uploads_of
+from gamestats_assets.rocket_league.serving.uploads import Refused, uploads_of
 from gamestats_assets.rocket_league.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, TrainingPacks, Users
@@ -150,12 +150,18 @@ async def seen(conn: Connection, scope: Scope) -> list[Row]:
 
 
 _AGREED = "SELECT bool_or(consented_at IS NOT NULL) AS has FROM ops.rl_players WHERE player_id = ANY (%s)"
+_CLAIMED = """
+SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND state = 'claimed' ORDER BY created_at
+"""
 
 
 async def steps(conn: Connection, scope: Scope) -> Row:
-    """How far somebody is who begins: whether an account is linked, and whether it may be analysed."""
+    """How far somebody is who begins: whether an account is linked, which wait for an administrator, and whether they
+    may be analysed.
+    """
     [agreed] = await rows_of(conn, _AGREED, [[*scope.players]])
-    return {"is_linked": bool(scope.players), "has_agreed": bool(agreed["has"])}
+    claimed = [row["player_id"] for row in await rows_of(conn, _CLAIMED, [scope.user_id, GAME])]
+    return {"is_linked": bool(scope.players), "claimed": claimed, "has_agreed": bool(agreed["has"])}
 
 
 async def played_in(
@@ -386,7 +392,19 @@ class OfReplays(OfPlaylist):
 @router.get("/replays")
 async def replay_list(request: Request, person: SignedIn) -> Response:
     """The matches of a player, the newest first, and what becomes of replays that were uploaded."""
-    asked = ask(OfReplays, request, only_known=False)
+    return await replay_page(request, person, ask(OfReplays, request, only_known=False))
+
+
+async def replay_page(
+    request: Request, person: Person, asked: OfReplays, wrong: str | None = None, refused: Sequence[Refused] = ()
+) -> Response:
+    """The page of matches and uploads; with what was wrong with files that were to be uploaded.
+
+    Args:
+        wrong: with all of them.
+        refused: files of them that were not taken.
+    """
+    told = {"wrong": wrong, "refused": [each.model_dump() for each in refused]}
 
     async def read(conn: Connection, scope: Scope) -> list[Row]:
         return await uploads_of(conn, scope.user_id) if scope.is_own or scope.player is None else []
@@ -397,16 +415,16 @@ async def replay_list(request: Request, person: SignedIn) -> Response:
         if scope.player is None:
             # What was sent can be watched before anybody is known to have played it.
             values = {"replays": [], "next": None, "found": [], "asked_for": asked, "begins": await steps(conn, scope)}
-            return {**values, "uploads": sent, "synthetic": False}
+            return {**values, **told, "uploads": sent, "synthetic": False}
         given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
         newest = asked_of(replays.NewestReplays, {name: value for name, value in given.items() if value is not None})
-        told = await replays.recent_replays(conn, newest, scope)
+        listed = (await replays.recent_replays(conn, newest, scope))["data"]
         found = await playlists_of(conn, scope.player)
-        values = {"replays": told["data"]["replays"], "next": told["data"]["next"], "found": found, "asked_for": asked}
+        values = {"replays": listed["replays"], "next": listed["next"], "found": found, "asked_for": asked}
         values |= {"uploads": sent, "begins": None}
-        return {**values, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
+        return {**values, **told, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
 
-    entered = (sent, request.query_params.get("done"))
+    entered = (sent, told, request.query_params.get("done"))
     template = "rocket_league/replays.html"
     return await page(request, person, template, asked, make, needs_player=False, entered=entered)
 

@@ -49,7 +49,7 @@ SETTINGS, PRIVACY, OBJECTION, ERASURE = "/rocket-league/settings", "/privacy", "
 ADMIN = "/admin/objections"
 router = APIRouter()
 _VISIBILITIES = ("private", "unlisted", "public")
-_DONE = ("accounts", "consents", "rank", "profile", "invited", "coach", "export")
+_DONE = ("accounts", "claimed", "consents", "rank", "profile", "invited", "coach", "export")
 
 
 # --- settings ------------------------------------------------------------------------------------
@@ -125,10 +125,10 @@ def _email(request: Request, conn: psycopg.Connection, player_id: str | None) ->
         return None
 
 
-async def _done(request: Request, person: Person, what: str, anchor: str, work: Callable[[], object]) -> Response:
-    """Do something, and go back to the page, which tells it; or tell there why it cannot be."""
+async def _done(request: Request, person: Person, what: str, anchor: str, work: Callable[[], str | None]) -> Response:
+    """Do something, and go back to the page, which tells it, or what `work` says; or tell there why it cannot be."""
     try:
-        await run_in_threadpool(work)
+        what = await run_in_threadpool(work) or what
     except ProblemError as error:
         if error.status in (401, 403):
             raise
@@ -143,11 +143,11 @@ async def change_accounts(request: Request, person: SignedIn, form: Form) -> Res
     """Add an account, or take one back."""
     player, verb = str(form.get("account", "")), str(form.get("act", ""))
 
-    def work() -> None:
+    def work() -> str | None:
         if verb == "take":
             linking.take_player(request, person, player, GAME)
-        else:
-            linking.add_player(request, person, player, GAME)
+            return None
+        return None if linking.add_player(request, person, player, GAME) else "claimed"
 
     return await _done(request, person, "accounts", "accounts", work)
 

@@ -8,14 +8,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from gamestats_assets.rocket_league.serving.acts import back
-from gamestats_assets.rocket_league.serving.pages import GAME, HOME
+from gamestats_assets.rocket_league.serving.pages import GAME, HOME, OfReplays, leading, replay_page
 from gamestats_assets.rocket_league.serving.uploads import take_uploads, uploads_of
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.own import OfPlayer, Scope, own_page
+from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.who import SignedIn
 
 router = APIRouter(prefix=HOME)
-SEND_PATH = f"{HOME}/uploads"
+SEND_PATH = f"{HOME}/replays"
 """Where a form sends replays to."""
 _SHOWN = 8
 
@@ -34,14 +35,22 @@ async def uploads(request: Request, person: SignedIn, done: Annotated[int | None
         in_work = ended < len(found)
         # What has ended is told for as long as anything is being done, and once more.
         told = found if in_work or done is not None else []
-        return {"uploads": told, "in_work": in_work, "ended": ended, "has_new": done is not None and ended > done}
+        has_new = done is not None and ended > done
+        return {"uploads": told, "in_work": in_work, "ended": ended, "has_new": has_new, "to": leading(None)}
 
     template = "rocket_league/uploads.html"
     return await own_page(request, person, GAME, template, OfPlayer(), make, tables=(), holds="never")
 
 
-@router.post("/uploads")
+@router.post("/replays")
 async def send(request: Request, person: SignedIn) -> Response:
-    """Send replays from a form."""
-    taken = await take_uploads(request, person)
-    return back(f"{HOME}/replays", "sent_some" if taken.refused else "sent")
+    """Send replays from a form; what of it is refused, and why, is told there."""
+    try:
+        taken = await take_uploads(request, person)
+    except ProblemError as wrong:
+        if wrong.status not in (413, 422, 429):
+            raise
+        return await replay_page(request, person, OfReplays(), wrong=wrong.detail)
+    if taken.refused:
+        return await replay_page(request, person, OfReplays(), refused=taken.refused)
+    return back(f"{HOME}/replays", "sent")

@@ -110,6 +110,9 @@ async def upload(request: Request, person: SignedIn) -> Response:
     of the first file that was refused.
     """
     uploads = await take_uploads(request, person)
+    if not uploads.replays:
+        first = uploads.refused[0]
+        raise ProblemError(first.status, f"{first.file_name}: {first.detail}")
     status = 202 if any(taken.is_new for taken in uploads.replays) else 200
     headers = dict(NO_STORE)
     if uploads.status_url is not None:
@@ -118,10 +121,10 @@ async def upload(request: Request, person: SignedIn) -> Response:
 
 
 async def take_uploads(request: Request, person: Person) -> Uploads:
-    """Take the files of a request.
+    """Take the files of a request; those that are no replays, or too large, are refused.
 
     Raises:
-        ProblemError: 413 or 415 when none of them is taken, 422 when there are none, 429 when there are too many.
+        ProblemError: 422 when there are none, 429 when there are too many.
     """
     await run_in_threadpool(_get_ready, request)
     form = await request.form(max_files=_MOST_FILES)
@@ -131,9 +134,7 @@ async def take_uploads(request: Request, person: Person) -> Uploads:
     number = await run_in_threadpool(lambda: sum(map(_number_of_files, sent)))
     await request.state.count_files(number)
     replays, refused = await run_in_threadpool(_take_all, request, person, sent)
-    if not replays:
-        raise ProblemError(refused[0].status, f"{refused[0].file_name}: {refused[0].detail}")
-    one = replays[0].model_dump(include={"replay_id", "job_id", "status_url"}) if number == 1 else {}
+    one = replays[0].model_dump(include={"replay_id", "job_id", "status_url"}) if number == 1 and replays else {}
     return Uploads(replays=replays, refused=refused, **one)
 
 

@@ -44,7 +44,7 @@ _COLUMNS = tuple(
 )
 _SAID = (
     "loading", "failed", "cut_off", "play", "pause", "copied", "in_address", "supersonic", "off_field", "ball_cam",
-    "car_cam", "first_man", "second_man", "third_man", "last_man", "blue", "orange",
+    "car_cam", "until", "first_man", "second_man", "third_man", "last_man", "blue", "orange",
 )  # fmt: skip
 _OF_MOMENT = ("kind", "time_s", "end_s", "team", "player", "other_player")
 Made = dict[str, Any]

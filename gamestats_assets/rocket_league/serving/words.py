@@ -36,14 +36,26 @@ def short_rank(tier: int) -> str:
     return "SSL" if tier == HIGHEST_TIER else f"{''.join(word[0] for word in words)} {last}"
 
 
-def shortened(player_id: str) -> str:
-    """What tells another player from others without naming him: on some platforms the account is a name.
+_PLATFORMS = {
+    "steam": "Steam",
+    "epic": "Epic Games",
+    "ps4": "PlayStation",
+    "ps5": "PlayStation",
+    "xbox": "Xbox",
+    "switch": "Nintendo Switch",
+    "psynet": "Psyonix",
+    "qq": "QQ",
+}
 
-    >>> shortened("steam_76561190000000001"), shortened("ps4_darko_oklm")
-    ('steam …0001', 'ps4')
+
+def platform_words(player_id: str) -> str:
+    """What may be told of another player's account: where it is. On some platforms the rest is a name.
+
+    >>> platform_words("ps4_darko_oklm")
+    'PlayStation'
     """
-    platform, _, account = player_id.partition("_")
-    return f"{platform} …{account[-4:]}" if re.fullmatch(r"[0-9a-f]{12,}", account) else platform
+    platform = player_id.partition("_")[0]
+    return _PLATFORMS.get(platform, platform)
 
 
 def rate(share: float | None) -> str:
@@ -142,7 +154,7 @@ WORDS: Mapping[str, Any] = {
     "rank": rank_words,
     "tier": rank_name,
     "rank_range": rank_range,
-    "shortened": shortened,
+    "platform": platform_words,
     "rate": rate,
     "figure": figure,
     "hours": hours,

@@ -281,7 +281,7 @@ def test_pages_fit_and_have_no_obstacles_in_light_and_dark(browser: Browser, sit
             page.set_viewport_size({"width": width, "height": 800})
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
-            assert obstacles(page) == [], (name, scheme)
+            assert obstacles(page, "moderate") == [], (name, scheme)
             keep(page, f"trainer_{name}_{scheme}_{width}")
 
 
@@ -311,8 +311,23 @@ def test_who_has_no_account_sees_what_was_sent_and_what_was_refused(site: httpx.
     with closing(browser_of(site, url, "dora")) as dora:
         page_of(dora, f"{HOME}/replays")
         files = [("file", ("mine.replay", b"TAGame.Replay_Soccar_TA")), ("file", ("notes.txt", b"nothing"))]
-        sent = dora.post(f"{HOME}/uploads", files=files, headers=HTML)
-        assert sent.headers["location"] == f"{HOME}/replays?done=sent_some"
-        words = read(dora, sent.headers["location"])
+        words = words_of(dora.post(f"{HOME}/replays", files=files, headers=HTML).text)
         assert "mine.replay" in words
-        assert "Some files were refused" in words
+        assert "A file was not taken. What becomes of others stands below. notes.txt : It is no replay." in words
+        alone = dora.post(f"{HOME}/replays", files=files[1:], headers=HTML)
+        assert "notes.txt : It is no replay." in words_of(alone.text)
+        assert '<form class="drop"' in alone.text
+        with psycopg.connect(url) as conn:
+            conn.execute(
+                "UPDATE ops.jobs SET state = 'done', result = '{\"own_players\": []}' FROM ops.rl_uploads u "
+                "WHERE u.job_id = jobs.job_id AND file_name = 'mine.replay'"
+            )
+        assert "See it None of your accounts played in it" in read(dora, f"{HOME}/replays")
+
+
+def test_who_claims_an_account_is_told_that_it_waits_and_for_whom(site: httpx.Client, url: str) -> None:
+    with closing(browser_of(site, url, "claire")) as claire:
+        done = post(claire, f"{HOME}/settings/accounts", account="xbox:0123456789abcdee", act="add")
+        assert "The account waits for an administrator" in read(claire, done.headers["location"])
+        words = read(claire, HOME)
+        assert "xbox_0123456789abcdee waits for an administrator, who decides whether it is yours." in words

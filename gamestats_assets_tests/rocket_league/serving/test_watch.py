@@ -62,7 +62,7 @@ def watched(
     tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str, realdata: Path
 ) -> Iterator[Watched]:
     data = str(tmp_path_factory.mktemp("watch"))
-    frames = {name: real_files.silver(realdata, name) for name in (STANDARD, DOUBLES)}
+    frames = {name: real_files.silver(realdata, name) for name in (STANDARD, DOUBLES, real_files.COME_AND_GO)}
     with database(postgres_url, ops_template) as url:
         objects = Objects(Path(data, "objects"))
         for table in OF_MATCH:
@@ -210,6 +210,25 @@ def test_keys_and_the_line_of_time_go_where_one_wants(browser: Browser, watched:
 def _name(watched: Watched, seat: int) -> str:
     found = watched.frames[STANDARD][t.Participants]
     return found.filter(player_id=watched.seats()[seat]).item(0, "player_name")
+
+
+def test_who_has_left_stands_after_the_others_and_is_not_there_afterwards(browser: Browser, watched: Watched) -> None:
+    with opened(browser, watched, f"{watched.path(real_files.COME_AND_GO)}#t=55") as page:
+        listed = page.locator("[data-players] li:not([hidden])")
+        # Three a side at either time, of the thirteen who played; three of the first six left before the end.
+        expect(listed).to_have_count(6)
+        assert ["until" in each for each in listed.all_inner_texts()] == [False] * 3 + [True] * 3
+        page.evaluate("gamestatsReplay.seek(300)")
+        expect(listed.filter(has_text="until")).to_have_count(0)
+        expect(listed).to_have_count(6)
+
+
+def test_a_moment_has_one_time_wherever_it_stands(browser: Browser, watched: Watched) -> None:
+    with opened(browser, watched, watched.path()) as page:
+        marks = page.locator("[data-marks] button").evaluate_all("all => all.map((each) => each.title.split(' ')[0])")
+        rows = page.locator("#moments tbody td:first-child").all_inner_texts()
+        assert len(marks) > 10
+        assert set(marks) <= set(rows)
 
 
 def test_countdowns_and_the_time_after_a_goal_are_skipped_unless_one_wants_them(

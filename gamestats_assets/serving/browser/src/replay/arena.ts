@@ -215,17 +215,18 @@ function profile(high: number): [inset: number, z: number][] {
 function raise(shell: Shell, field: Field): void {
   const middle: Point = [0, 0, field.high / 2];
   const rings = profile(field.high).map(([inset, z]) => outline(field, inset).map(([x, y]): Point => [x, y, z]));
-  const goal = field.goal!;
+  const { goal } = field;
   for (let level = 0; level + 1 < rings.length; level++) {
     const [low, high] = [rings[level]!, rings[level + 1]!];
     for (let side = 0; side < low.length; side++) {
       const next = (side + 1) % low.length;
       const [a, b, c, d] = [low[side]!, low[next]!, high[next]!, high[side]!];
-      const isBack = Math.abs(a[1]) === Math.abs(b[1]) && Math.sign(a[1]) === Math.sign(b[1]) && Math.abs(a[1]) > field.long - BEND - 1;
+      const isBack = goal !== null && Math.abs(a[1]) === Math.abs(b[1]) && Math.sign(a[1]) === Math.sign(b[1]) && Math.abs(a[1]) > field.long - BEND - 1;
       if (!isBack) shell.face([a, b, c, d], middle);
       else for (const face of aroundGoal([a, b, c, d], goal)) shell.face(face, middle);
     }
   }
+  if (!goal) return;
   for (const side of [-1, 1]) {
     const [line, back] = [side * field.long, side * (field.long + goal.deep)];
     const inside: Point = [0, (line + back) / 2, goal.high / 2];
@@ -268,7 +269,7 @@ function wires(field: Field): Wire[] {
     const edge = outline(field);
     return [{ inwards: null, points: edge.flatMap(([x, y], index) => [[x, y, 6], [...edge[(index + 1) % edge.length]!, 6]] as Point[]) }];
   }
-  const goal = field.goal!;
+  const { goal } = field;
   const levels = [BEND, 2 * BEND, 4 * BEND, 6 * BEND].map((z): [number, number] => [OFF, z]);
   levels.push([BEND + OFF, field.high]);
   const corners = outline(field, OFF);
@@ -276,13 +277,14 @@ function wires(field: Field): Wire[] {
     const points: Point[] = [];
     const next = (side + 1) % corners.length;
     const [p, q] = corners[next]!;
-    const isBack = Math.abs(y - q) < 1 && Math.abs(y) > field.long - BEND;
+    const isBack = goal !== null && Math.abs(y - q) < 1 && Math.abs(y) > field.long - BEND;
     for (const [inset, z] of levels) {
       const ring = outline(field, inset);
       const [a, b] = [ring[side]!, ring[next]!];
-      const edge = Math.sign(a[0]) * goal.wide;
-      if (isBack && z < goal.high) points.push([...a, z], [edge, a[1], z], [-edge, a[1], z], [...b, z]);
-      else points.push([...a, z], [...b, z]);
+      if (isBack && z < goal.high) {
+        const edge = Math.sign(a[0]) * goal.wide;
+        points.push([...a, z], [edge, a[1], z], [-edge, a[1], z], [...b, z]);
+      } else points.push([...a, z], [...b, z]);
     }
     const parts = Math.max(1, Math.round(Math.hypot(p - x, q - y) / 1024));
     for (let part = 0; part < parts; part++) {

@@ -4,9 +4,6 @@ import type { Field } from "./field";
 import type { Sample, Track } from "./track";
 import type { View } from "./views";
 
-
-
-
 /** A camera's settings as the game has them from the start. */
 const USUAL = { fov_deg: 110, height_uu: 100, pitch_deg: -3, distance_uu: 270, stiffness: 0.5 };
 /** The field of view is told across a screen of this shape. */
@@ -56,7 +53,7 @@ export class Cameras {
     this.camera.up.set(0, 1, 0);
     const { long, wide } = this.field;
     if (view === "orbit") {
-      const away = Math.max(1, 1.6 / this.camera.aspect) * Math.max(wide / 5300, long / 5120);
+      const away = Math.max(1, 1.6 / this.camera.aspect) * Math.max(wide / 4096, long / 5120);
       this.camera.position.set(-8500 * away, 5000 * away, 0);
       this.controls.target.set(-150, 0, 0);
     } else if (view === "ball") {

@@ -34,7 +34,7 @@ export function fieldOf(track: Track): Field {
   const { field, map } = track.header;
   if (field === "soccar" && !OTHER_WALLS.test(map ?? "")) return SOCCAR;
   if (field === "hoops") return { ...NONE, wide: 2966, long: 3581, corner: 6000, shape: "octagon", ball: 96 };
-  if (field === "dropshot") return { ...NONE, wide: 5300, long: 4590, corner: Infinity, shape: "hexagon", ball: 103 };
+  if (field === "dropshot") return { ...NONE, hasWalls: true, high: 2020, wide: 5300, long: 4590, corner: Infinity, shape: "hexagon", ball: 103 };
   return { ...SOCCAR, ...NONE, wide: 4500, long: 5600, corner: 10_100 };
 }
 
@@ -42,6 +42,7 @@ export function fieldOf(track: Track): Field {
 export function outline(field: Field, inset = 0): [number, number][] {
   const [wide, long] = [field.wide - inset, field.long - inset];
   if (field.shape === "hexagon") {
+    const wide = (field.wide * long) / field.long;
     return [[wide, 0], [wide / 2, long], [-wide / 2, long], [-wide, 0], [-wide / 2, -long], [wide / 2, -long]];
   }
   const corner = field.corner - inset * Math.SQRT2;

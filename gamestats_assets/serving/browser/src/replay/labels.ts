@@ -1,6 +1,6 @@
 import { type PerspectiveCamera, Vector3 } from "three";
 import { SIGNS } from "./field";
-import type { Shown } from "./picture";
+import { SCORE_PX, type Shown } from "./picture";
 import type { Sample, Track } from "./track";
 
 /** How high above a car its name stands, and how far from it on the screen. */
@@ -70,11 +70,11 @@ export class Labels {
       label.y = ((1 - y) / 2) * height - ABOVE_PX;
       label.root.classList.toggle("chosen", number === shown.chosen);
     }
-    this.stack();
+    this.stack(width);
   }
 
-  /** Moves names up that would stand on others. */
-  private stack(): void {
+  /** Moves names up that would stand on others, and down what would lie under the score. */
+  private stack(width: number): void {
     this.lowestFirst.sort((one, other) => other.y - one.y);
     for (let index = 0; index < this.lowestFirst.length; index++) {
       const label = this.lowestFirst[index]!;
@@ -84,6 +84,8 @@ export class Labels {
         if (!other.isSeen || Math.abs(other.x - label.x) > (other.width + label.width) / 2) continue;
         if (label.y > other.y - other.height && label.y - label.height < other.y) label.y = other.y - other.height - 2;
       }
+      const isUnderScore = Math.abs(label.x - width / 2) < SCORE_PX[0] + label.width / 2 && label.y - label.height < SCORE_PX[1];
+      if (isUnderScore) label.y = SCORE_PX[1] + label.height;
       label.root.style.transform = `translate(-50%, -100%) translate(${label.x.toFixed(1)}px, ${label.y.toFixed(1)}px)`;
     }
   }

@@ -6,12 +6,26 @@ import { Sample, type Track } from "./track";
 const KM_H = 0.036;
 /** So often figures change that are read. */
 const EVERY_MS = 100;
+/** Whoever has no car for longer, up to the end, has left; for less, he was demolished. */
+const LEFT_S = 8;
+
+interface Row {
+  item: HTMLElement;
+  button: HTMLButtonElement;
+  who: HTMLElement;
+  boost: HTMLElement;
+  bar: HTMLElement;
+  /** While the player is in the match. */
+  from_s: number;
+  to_s: number;
+}
 
 /** The players, each with its boost; of the chosen one, its figures at this moment; and the score. */
 export class Panel {
   private track: Track | null = null;
   private sample = new Sample(0);
-  private rows: { button: HTMLButtonElement; boost: HTMLElement; bar: HTMLElement }[] = [];
+  private rows: Row[] = [];
+  private isArranged = false;
   private readonly figures: Map<string, HTMLElement>;
   private shownAt = -Infinity;
 
@@ -27,7 +41,9 @@ export class Panel {
   open(track: Track): void {
     this.track = track;
     this.sample = new Sample(track.bodies.length);
+    this.isArranged = false;
     this.rows = track.header.players.map(({ name, team }, index) => {
+      const item = document.createElement("li");
       const button = Object.assign(document.createElement("button"), { type: "button", className: `player ${team}` });
       const who = Object.assign(document.createElement("bdi"), { textContent: name, className: "who" });
       const sign = Object.assign(document.createElement("span"), { textContent: SIGNS[team], className: "sign" });
@@ -39,15 +55,32 @@ export class Panel {
       tank.append(bar);
       button.append(sign, who, tank, boost);
       button.addEventListener("click", () => this.choose(index + 1));
-      return { button, boost, bar };
+      item.append(button);
+      return { item, button, who, boost, bar, from_s: -Infinity, to_s: Infinity };
     });
-    this.root.querySelector("[data-players]")!.replaceChildren(
-      ...this.rows.map(({ button }) => {
-        const item = document.createElement("li");
-        item.append(button);
-        return item;
-      }),
-    );
+    this.list(this.rows);
+  }
+
+  private list(rows: Row[]): void {
+    this.root.querySelector("[data-players]")!.replaceChildren(...rows.map(({ item }) => item));
+  }
+
+  /** Once all of a replay is there: whoever left before its end stands after the others, with the time. */
+  private arrange(track: Track): void {
+    this.isArranged = true;
+    const left = this.rows.filter((row, index) => {
+      const [from_s, to_s] = track.presence(index);
+      row.from_s = from_s - LEFT_S;
+      if (to_s > track.loaded_s - LEFT_S) return false;
+      row.to_s = to_s;
+      const when = Object.assign(document.createElement("span"), { className: "until", textContent: `${this.texts.until} ${clock(to_s)}` });
+      row.who.after(when);
+      row.item.classList.add("has-left");
+      return true;
+    });
+    // Of old replays that tell of no car at all everybody is listed.
+    if (left.length < this.rows.length) this.list([...this.rows.filter((row) => !left.includes(row)), ...left]);
+    else for (const row of this.rows) [row.from_s, row.to_s] = [-Infinity, Infinity];
   }
 
   show(playback: Playback, chosen: number): void {
@@ -56,7 +89,9 @@ export class Panel {
     if (!track || (playback.isPlaying && now - this.shownAt < EVERY_MS)) return;
     this.shownAt = now;
     track.sample(playback.time, sample);
-    for (const [index, { button, boost, bar }] of this.rows.entries()) {
+    if (track.isWhole && !this.isArranged) this.arrange(track);
+    for (const [index, { item, button, boost, bar, from_s, to_s }] of this.rows.entries()) {
+      item.hidden = playback.time < from_s || playback.time > to_s;
       const has = Math.round(sample.boost[index + 1]!);
       put(boost, String(has));
       bar.style.transform = `scaleX(${has / 100})`;

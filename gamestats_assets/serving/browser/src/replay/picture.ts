@@ -38,6 +38,9 @@ export interface Picture {
   places(): Place[];
 }
 
+/** Half of the width, and the height, of what the score takes at the top of a picture. */
+export const SCORE_PX = [105, 44] as const;
+
 /** Whether the page is dark now. */
 export function isDark(): boolean {
   const { theme } = document.documentElement.dataset;

@@ -1,6 +1,6 @@
 import { type Colours, drawField, type Field, fieldOf, Pads, SIGNS, TEAM_COLOURS } from "./field";
 import { heatOf } from "./heat";
-import { isDark, type Picture, type Place, type Shown } from "./picture";
+import { isDark, type Picture, type Place, SCORE_PX, type Shown } from "./picture";
 import { Sample, type Track } from "./track";
 
 const LIGHT: Colours & Inks = {
@@ -16,6 +16,7 @@ interface Inks {
 }
 const TRAIL_FRAMES = 24;
 const PAD = "#f2b71c";
+type Box = [left: number, top: number, right: number, bottom: number];
 
 /** The field from above, drawn without WebGL: what is printed, and what is seen where there is nothing else. */
 export class TopView implements Picture {
@@ -91,6 +92,7 @@ export class TopView implements Picture {
     if (shown.hits) this.drawHits(shown.chosen);
     if (shown.trails) for (let number = 0; number < sample.body.length; number++) this.drawTrail(number);
     for (let number = sample.body.length - 1; number >= 0; number--) if (sample.isThere[number]) this.drawBody(number, shown);
+    if (shown.labels) this.drawNames(shown.chosen);
   }
 
   private drawHeat({ heat, chosen }: Shown): void {
@@ -155,9 +157,7 @@ export class TopView implements Picture {
   private drawBody(number: number, shown: Shown): void {
     const { pen, sample, inks } = this;
     const [x, y, z, qx, qy, qz, qw] = sample.body[number] as unknown as [number, number, number, number, number, number, number];
-    const rise = 1 + 0.6 * Math.min(1, z / this.field.high);
-    // Small fields still show who is who.
-    const unit = Math.max(1, 10 / (118 * this.scale)) * rise;
+    const unit = this.unit(z);
     pen.lineWidth = 3 / this.scale;
     pen.strokeStyle = inks.halo;
     if (!number) {
@@ -180,26 +180,45 @@ export class TopView implements Picture {
     if (number === shown.chosen) [pen.strokeStyle, pen.lineWidth] = [inks.ink, 5 / this.scale];
     pen.stroke();
     pen.fill();
-    if (shown.labels) this.write(number, x, y, 120 * unit, number === shown.chosen);
   }
 
-  private write(number: number, x: number, y: number, away: number, isChosen: boolean): void {
-    const { pen, inks } = this;
-    const { name, team } = this.track!.header.players[number - 1]!;
-    const text = `${SIGNS[team]} ${name} ${Math.round(this.sample.boost[number]!)}`;
+  /** Names over the cars, or where there is room near them: not on each other, nor under the score. */
+  private drawNames(chosen: number): void {
+    const { pen, inks, sample } = this;
     const [s, ratio] = [this.scale, this.canvas.width / this.width];
-    const [u, v] = this.isWide ? [y * s, -x * s] : [-x * s, -y * s];
+    const [width, height, high] = [this.canvas.width, this.canvas.height, 15 * ratio];
+    const taken: Box[] = this.isForPaper ? [] : [[width / 2 - SCORE_PX[0] * ratio, 0, width / 2 + SCORE_PX[0] * ratio, SCORE_PX[1] * ratio]];
     pen.save();
-    pen.setTransform(1, 0, 0, 1, this.canvas.width / 2 + u, this.canvas.height / 2 + v - away * s);
-    pen.font = `${isChosen ? 700 : 500} ${12 * ratio}px system-ui, sans-serif`;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.textAlign = "center";
     pen.lineWidth = 3.5 * ratio;
     pen.lineJoin = "round";
     pen.strokeStyle = inks.halo;
     pen.fillStyle = inks.ink;
-    pen.strokeText(text, 0, 0);
-    pen.fillText(text, 0, 0);
+    for (let number = 1; number < sample.body.length; number++) {
+      if (!sample.isThere[number]) continue;
+      const { name, team } = this.track!.header.players[number - 1]!;
+      const text = `${SIGNS[team]} ${name} ${Math.round(sample.boost[number]!)}`;
+      pen.font = `${number === chosen ? 700 : 500} ${12 * ratio}px system-ui, sans-serif`;
+      const half = pen.measureText(text).width / 2 + 2 * ratio;
+      const [x, y, z] = sample.body[number] as unknown as [number, number, number];
+      const [u, v] = this.isWide ? [width / 2 + y * s, height / 2 - x * s] : [width / 2 - x * s, height / 2 - y * s];
+      const middle = Math.min(Math.max(u, half), width - half);
+      const away = 120 * s * this.unit(z);
+      const box = (bottom: number): Box => [middle - half, bottom - high, middle + half, bottom];
+      // Above, below, and then further and further away.
+      const bottoms = [0, 1, 2, 3, 4].flatMap((line) => [v - away - line * high, v + away + (line + 1) * high]);
+      const bottom = bottoms.find((each) => each > high && each < height && !taken.some((other) => overlap(box(each), other))) ?? bottoms[0]!;
+      taken.push(box(bottom));
+      pen.strokeText(text, middle, bottom - 3 * ratio);
+      pen.fillText(text, middle, bottom - 3 * ratio);
+    }
     pen.restore();
+  }
+
+  /** How much larger than it is a body is drawn: what is high stands nearer, and small fields still show who is who. */
+  private unit(z: number): number {
+    return Math.max(1, 10 / (118 * this.scale)) * (1 + 0.6 * Math.min(1, z / this.field.high));
   }
 
   private circle(x: number, y: number, radius: number): void {
@@ -214,6 +233,10 @@ export class TopView implements Picture {
   places(): Place[] {
     return this.sample.body.map(([x, y, z, ...turn], number) => ({ isThere: this.sample.isThere[number] === 1, x: x!, y: y!, z: z!, turn }));
   }
+}
+
+function overlap(one: Box, other: Box): boolean {
+  return one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
 }
 
 /** A car from above, its nose to the right. */

@@ -126,6 +126,13 @@ export class Track {
     return low;
   }
 
+  /** When a player came and when the player left: between the first and the last frame in which there is a car. */
+  presence(player: number): [from_s: number, to_s: number] {
+    const { isThere } = this.bodies[player + 1]!;
+    const last = isThere.lastIndexOf(1, this.loaded - 1);
+    return last < 0 ? [Infinity, -Infinity] : [this.time_s[isThere.indexOf(1)]!, this.time_s[last]!];
+  }
+
   isCountdown(frame: number): boolean {
     return (this.flags[frame]! & COUNTDOWN) !== 0;
   }
