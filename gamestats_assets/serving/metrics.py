@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from collections import Counter as Counts
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -140,7 +143,7 @@ _JOBS = """
     SELECT state, width_bucket(seconds, %s::float8[]) AS bucket, count(*), sum(seconds)
     FROM (
         SELECT state, extract(epoch FROM finished_at - created_at)::float8 AS seconds
-        FROM ops.jobs WHERE kind = 'replay' AND state IN ('done', 'failed')
+        FROM ops.jobs WHERE kind = 'replay' AND state IN ('done', 'failed') AND finished_at > %s AND finished_at <= %s
     ) AS ended GROUP BY 1, 2
 """
 _QUEUE = """
@@ -149,28 +152,46 @@ _QUEUE = """
 """
 
 
+_SETTLED = "SELECT now() - interval '1 second'"
+"""Whatever ended before is committed by now."""
+
+
 class _Jobs(Collector):
-    """What waits for workers, and what became of replays; asked when it is to be told, as above."""
+    """What waits for workers, and what became of replays; asked when it is to be told, as above.
+
+    What became of replays is added up from the first time on: jobs are forgotten in time, and a counter never falls.
+    """
 
     def __init__(self, url: SecretStr) -> None:
         self._url = url
+        self._asked = threading.Lock()
+        self._until: datetime | None = None
+        self._ended: Counts[tuple[str, int]] = Counts()
+        self._seconds = 0.0
 
     def collect(self) -> Iterable[Metric]:
-        with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
+        with self._asked, suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
             conn.execute("SELECT set_config('gamestats.sees_all', 'yes', false)")
-            ended = conn.execute(_JOBS, [[*_WAITED_S]]).fetchall()
+            [(until,)] = conn.execute(_SETTLED).fetchall()
+            ended = conn.execute(_JOBS, [[*_WAITED_S], self._until or until, until]).fetchall()
             [(waiting, oldest)] = conn.execute(_QUEUE).fetchall()
+            self._until = until
+            for state, bucket, jobs, seconds in ended:
+                self._ended[state, bucket] += jobs
+                self._seconds += seconds
             told = "Replays that were sent, by what became of them."
             results = CounterMetricFamily("replay_jobs", told, labels=["result"])
             for state in ("done", "failed"):
-                results.add_metric([state], sum(jobs for of, _, jobs, _ in ended if of == state))
-            below = [sum(jobs for _, bucket, jobs, _ in ended if bucket <= n) for n in range(len(_WAITED_S) + 1)]
+                results.add_metric([state], sum(jobs for (of, _), jobs in self._ended.items() if of == state))
+            below = [
+                sum(jobs for (_, bucket), jobs in self._ended.items() if bucket <= n) for n in range(len(_WAITED_S) + 1)
+            ]
             told = "Seconds from when a replay was sent until it was analysed, or refused."
-            seconds = HistogramMetricFamily("replay_job_seconds", told)
+            histogram = HistogramMetricFamily("replay_job_seconds", told)
             limits = [*map(str, _WAITED_S), "+Inf"]
-            seconds.add_metric([], [*zip(limits, below, strict=True)], sum(total for *_, total in ended))
+            histogram.add_metric([], [*zip(limits, below, strict=True)], self._seconds)
             yield results
-            yield seconds
+            yield histogram
             yield GaugeMetricFamily("queue_depth", "Jobs that wait for a worker.", waiting)
             yield GaugeMetricFamily("queue_oldest_seconds", "Seconds for which the oldest of these waits.", oldest)
 

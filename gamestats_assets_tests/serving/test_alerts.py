@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,16 +129,22 @@ def test_every_rule_asks_for_metrics_that_are_told_and_says_what_to_do(ops_datab
     with psycopg.connect(ops_database) as conn:
         for _ in range(3):
             enqueue(conn, "replay", "rocket_league", None, {})
-        conn.execute(
-            "UPDATE ops.jobs SET state = 'done', finished_at = created_at + interval '7 s'"
-            " WHERE job_number = (SELECT min(job_number) FROM ops.jobs)"
-        )
     with served(ops_database) as client:
         assert client.get("/").status_code == 200
         registry = CollectorRegistry()
         scores = "SELECT 'rank in duels', 3, 0.75"
         for collector in metrics.collectors(SecretStr(ops_database), [scores, "SELECT 1 FROM not_published_yet"]):
             registry.register(collector)
+        generate_latest(registry)
+        with psycopg.connect(ops_database) as conn:
+            conn.execute(
+                "UPDATE ops.jobs SET state = 'done', created_at = now() - interval '7 s', finished_at = now()"
+                " WHERE job_number = (SELECT min(job_number) FROM ops.jobs)"
+            )
+        time.sleep(1.05)
+        generate_latest(registry)
+        with psycopg.connect(ops_database) as conn:
+            conn.execute("DELETE FROM ops.jobs WHERE state = 'done'")
         text = generate_latest(registry).decode() + generate_latest().decode()
     samples = {
         (sample.name, frozenset(sample.labels.items())): sample.value

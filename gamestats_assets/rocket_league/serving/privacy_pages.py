@@ -20,7 +20,7 @@ from gamestats_assets.lakehouse.ops import rows
 from gamestats_assets.rocket_league.consents import BALLCHASING, PURPOSES, newest_text
 from gamestats_assets.rocket_league.entered import RANK
 from gamestats_assets.rocket_league.ranks import TIER_IDS, playlists, rank_name
-from gamestats_assets.rocket_league.serving import objections, privacy
+from gamestats_assets.rocket_league.serving import objections, privacy, profile
 from gamestats_assets.rocket_league.serving.context import own_account
 from gamestats_assets.rocket_league.serving.pages import page
 from gamestats_assets.rocket_league.serving.words import playlist_words
@@ -177,12 +177,13 @@ async def change_ranks(request: Request, person: SignedIn, form: Form) -> Respon
     playlist, division = str(form.get("playlist", "")), str(form.get("division", ""))
 
     def work() -> None:
-        with entry_problems(), request.state.writing() as conn:
-            if form.get("act") == "take":
-                RANK.remove(conn, player, playlist)
-            else:
-                divided = {"division": int(division)} if division in ("1", "2", "3", "4") else {}
-                RANK.take(conn, player, playlist, rank=str(form.get("rank", "")), **divided)
+        if form.get("act") == "take":
+            profile.take_back_rank(request, player, playlist)
+            return
+        divided = int(division) if division in ("1", "2", "3", "4") else None
+        rank = str(form.get("rank", ""))
+        told = profile.RankTold.model_construct(playlist=playlist, rank=rank, division=divided)
+        profile.tell_rank(request, player, told)
 
     return await _done(request, person, "rank", "ranks", work)
 
