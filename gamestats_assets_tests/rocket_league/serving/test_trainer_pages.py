@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.rocket_league.serving.trainer import (
@@ -292,7 +292,7 @@ def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: h
     expect(page.locator("#moments-table tbody tr")).to_have_count(3)
     page.goto(f"{HOME}/replays")
     expect(page.locator("input[type=file]")).to_be_visible()
-    replay = {"name": "b.replay", "mimeType": "application/octet-stream", "buffer": b"\0" * 20 + b"TAGame.Replay_ b"}
+    replay: FilePayload = {"name": "b.replay", "mimeType": "application/octet-stream", "buffer": b"\0" * 20 + b"TAGame.Replay_ b"}
     page.locator("input[type=file]").set_input_files(replay)
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator(".notice.good")).to_contain_text("The replays are sent.")
