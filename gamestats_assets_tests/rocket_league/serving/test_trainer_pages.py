@@ -292,7 +292,11 @@ def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: h
     expect(page.locator("#moments-table tbody tr")).to_have_count(3)
     page.goto(f"{HOME}/replays")
     expect(page.locator("input[type=file]")).to_be_visible()
-    replay: FilePayload = {"name": "b.replay", "mimeType": "application/octet-stream", "buffer": b"\0" * 20 + b"TAGame.Replay_ b"}
+    replay: FilePayload = {
+        "name": "b.replay",
+        "mimeType": "application/octet-stream",
+        "buffer": b"\0" * 20 + b"TAGame.Replay_ b",
+    }
     page.locator("input[type=file]").set_input_files(replay)
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator(".notice.good")).to_contain_text("The replays are sent.")
