@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
+from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, Depends, Path, Request
@@ -12,6 +14,7 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.postgres import has_table
 from gamestats_assets.rocket_league.source import GAME
+from gamestats_assets.rocket_league.tables import Participants
 from gamestats_assets.serving import invitations
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
@@ -51,13 +54,18 @@ def own_match(conn: psycopg.Connection, replay_id: str) -> str:
     Raises:
         ProblemError: 404 when it is no match of the person's.
     """
+    asked: dict[str, Any] = {"match": replay_id.upper(), "upload": None}
+    with suppress(ValueError):
+        asked["upload"] = UUID(replay_id)
     found = ops.rows(
         conn,
-        "SELECT match_id FROM ops.rl_uploads WHERE match_id IS NOT NULL AND %s IN (upload_id::text, match_id)",
-        [replay_id],
+        "SELECT match_id FROM ops.rl_uploads "
+        "WHERE match_id = %(match)s OR upload_id = %(upload)s AND match_id IS NOT NULL",
+        asked,
     )
-    if not found and has_table(conn, GAME, "matches"):
-        found = ops.rows(conn, "SELECT match_id FROM rocket_league.matches WHERE match_id = %s LIMIT 1", [replay_id])
+    if not found and has_table(conn, GAME, Participants.spec.name):
+        played = "SELECT match_id FROM rocket_league.participants WHERE match_id = %(match)s LIMIT 1"
+        found = ops.rows(conn, played, asked)
     if not found:
         raise ProblemError(404, f"You have no replay {replay_id}.")
     return found[0]["match_id"]

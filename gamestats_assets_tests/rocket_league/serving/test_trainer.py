@@ -30,6 +30,7 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
     BOB,
     DOUBLES,
     DUELS,
+    EVE,
     FIRST,
     LAST,
     MATCHES,
@@ -398,6 +399,16 @@ def test_the_analysis_is_against_the_own_usual_and_the_rank(ann: httpx.Client) -
     assert told["is_unusual"] is True
     assert (told["cohort_mean"], told["cohort_players"], told["percentile"]) == (0.3, 120, 55.0)
     assert (features["avg_boost"]["is_unusual"], features["avg_boost"]["percentile"]) == (None, None)
+
+
+def test_who_played_a_match_shares_it_before_anything_is_analysed(site: httpx.Client, url: str) -> None:
+    link(url, "eve", EVE)
+    with closing(browser_of(site, url, "eve")) as eve:
+        for match_id in (LAST, LAST.lower()):
+            assert data(eve, f"/replays/{match_id}")["match"]["match_id"] == LAST
+            shared = eve.post(f"{ROOT}/replays/{match_id}/share")
+            assert (shared.status_code, shared.json()["data"]["match_id"]) == (201, LAST)
+            assert eve.delete(f"{ROOT}/replays/{match_id}/share").status_code == 204
 
 
 def test_a_replay_is_shown_to_who_played_it_or_sent_it_alone(
