@@ -396,7 +396,7 @@ def test_a_browser_shows_it_in_light_and_dark_and_on_a_phone(shown: Shown, plant
         page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert obstacles(page) == []
+        assert obstacles(page, "moderate") == []
         keep(page, f"rocket_league_report_{name}")
     assert shown.troubles == []
     assert [each for each in shown.asked if not each.startswith("file:")] == []

@@ -275,10 +275,10 @@ def test_the_field_is_drawn_flat_where_there_is_no_webgl_and_on_paper(browser: B
 def test_everybody_can_watch(browser: Browser, watched: Watched, scheme: Any, width: int) -> None:
     path = f"{watched.path()}#t=24&player=1"
     with opened(browser, watched, path, color_scheme=scheme, viewport={"width": width, "height": 900}) as page:
-        assert obstacles(page) == []
+        assert obstacles(page, "moderate") == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.keyboard.press("?")
-        assert obstacles(page) == []
+        assert obstacles(page, "moderate") == []
         page.keyboard.press("Escape")
         for camera in ("orbit", "top", "follow"):
             page.evaluate(f"gamestatsReplay.see('{camera}')")
