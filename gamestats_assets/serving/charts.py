@@ -180,7 +180,7 @@ def course(
             said,
             Markup('<path class="since" d="M{} {}V{}"/>').format(x(when), _TOP, base) if first <= when <= last else "",
             x(when),
-            base - 8,
+            base - (8 if first <= when <= last else 19),
             "l4.5 8h-9z" if first <= when <= last else "l8 -4.5v9z" if when < first else "l-8 -4.5v9z",
         )
         for when, said in marks
