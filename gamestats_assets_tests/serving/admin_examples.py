@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from gamestats_assets.pubg.entered.players import BACKFILL_DAYS
+
 T = "/admin/tournaments"
 _BACK = 3650
 """Days for which is looked what is known of a player."""
@@ -178,7 +180,7 @@ def acts_done(admin: httpx.Client, acts: Sequence[Act] = ACTS) -> dict[str, dict
 def _days() -> dict[str, str]:
     """Days that are counted from today, as they would have been then."""
     today, then = datetime.now(UTC).date(), date(2026, 10, 10)
-    return {f"{today - timedelta(days=back)}": f"{then - timedelta(days=back)}" for back in (0, _BACK)}
+    return {f"{today - timedelta(days=back)}": f"{then - timedelta(days=back)}" for back in (0, BACKFILL_DAYS, _BACK)}
 
 
 def _settled(value: Any, name: str = "") -> Any:

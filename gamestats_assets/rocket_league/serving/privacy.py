@@ -1,4 +1,4 @@
-"""What people decide about what is held on them: consents, how long matches are kept, an archive, an end of it.
+"""What people decide about what is held on them: consents, an archive, an end of it.
 
 What the routes do is done by functions of a connection, which the pages call as well.
 """
@@ -27,7 +27,7 @@ from gamestats_assets.rocket_league.people_objects import archive_object
 from gamestats_assets.rocket_league.serving.context import OwnAccount
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tombstones import any_buried, unbury
-from gamestats_assets.serving import sessions, users
+from gamestats_assets.serving import sessions
 from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.jobs import JobId
@@ -178,48 +178,13 @@ def give_consents(conn: psycopg.Connection, request: Request, player: str, given
             raise ProblemError(409, detail)
         unbury(landing, GAME, player)
     text = {"consent_text": given["text_version"]} if allows else {}
-    return PLAYER.take(conn, player, known=_custody(request), **purposes, **visibility, **text)
+    return PLAYER.take(conn, player, known=custody(request), **purposes, **visibility, **text)
 
 
-def _custody(request: Request) -> Custody:
+def custody(request: Request) -> Custody:
+    """What entries of players need to know besides."""
     settings: Settings = request.state.settings
     return Custody(request.state.keys, retention_days=settings.retention_days)
-
-
-# --- profile -------------------------------------------------------------------------------------
-
-
-class Profile(BaseModel):
-    """What is otherwise about oneself."""
-
-    model_config = ConfigDict(extra="forbid")
-    username: Annotated[
-        str | None, Field(max_length=users.LONGEST_NAME, description="What others see.", examples=["Kim"])
-    ] = None
-    email: Annotated[str | None, Field(max_length=255, description="Kept encrypted; empty: none.")] = None
-    retention_days: Annotated[
-        int | None, Field(ge=1, le=36_500, description="Days for which your matches are kept.", examples=[365])
-    ] = None
-
-
-@router.put("/profile", summary="Change what is said of oneself", status_code=204)
-def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: Profile) -> None:
-    """Change your name, your e-mail address, or for how long your matches are kept.
-
-    Older matches go with the next night: in them somebody masked is in your place.
-    """
-    with entry_problems(), request.state.writing() as conn:
-        change_profile(conn, request, person, player, given.model_dump(exclude_none=True))
-
-
-def change_profile(
-    conn: psycopg.Connection, request: Request, person: Person, player: str, given: Mapping[str, Any]
-) -> None:
-    """Change what is given of `Profile`."""
-    if "username" in given:
-        users.rename_user(conn, person.user_id, given["username"])
-    if values := {name: given[name] for name in ("email", "retention_days") if name in given}:
-        PLAYER.change(conn, player, known=_custody(request), **values)
 
 
 # --- export --------------------------------------------------------------------------------------

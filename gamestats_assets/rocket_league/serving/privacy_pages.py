@@ -200,7 +200,7 @@ async def change_profile(request: Request, person: SignedIn, form: Form) -> Resp
 
     def work() -> None:
         with entry_problems(), request.state.writing() as conn:
-            privacy.change_profile(conn, request, person, player, given)
+            profile.change_profile(conn, request, person, player, given)
 
     return await _done(request, person, "profile", "profile", work)
 

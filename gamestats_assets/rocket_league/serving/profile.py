@@ -1,4 +1,4 @@
-"""`/api/v1/users`: who one is as a player, what one's statistics are, and the ranks that one tells."""
+"""`/api/v1/users`: who one is as a player, one's statistics, the ranks that one tells, how long matches are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.postgres import has_table
-from gamestats_assets.rocket_league.entered import RANK
+from gamestats_assets.rocket_league.entered import PLAYER, RANK
 from gamestats_assets.rocket_league.ranks import UnknownRankError, parse_rank, tier_id
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
@@ -26,9 +26,11 @@ from gamestats_assets.rocket_league.serving.context import (
     tier_words,
     told_of,
 )
+from gamestats_assets.rocket_league.serving.privacy import custody
 from gamestats_assets.rocket_league.serving.training import refuse_untracked
 from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.tables import PlayerStats, RlRanks, Users
+from gamestats_assets.serving import users
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
@@ -122,6 +124,39 @@ def _email(row: Mapping[str, Any], keys: Keys) -> str | None:
         return keys.decrypt(row["email_encrypted"]) if row["email_encrypted"] else None
     except EncryptionKeyError:
         return None
+
+
+class ProfileChanged(BaseModel):
+    """What is otherwise about oneself."""
+
+    model_config = ConfigDict(extra="forbid")
+    username: Annotated[
+        str | None, Field(max_length=users.LONGEST_NAME, description="What others see.", examples=["Kim"])
+    ] = None
+    email: Annotated[str | None, Field(max_length=255, description="Kept encrypted; empty: none.")] = None
+    retention_days: Annotated[
+        int | None, Field(ge=1, le=36_500, description="Days for which your matches are kept.", examples=[365])
+    ] = None
+
+
+@router.put("/profile", summary="Change what is said of oneself", status_code=204, openapi_extra=SIGNED_IN)
+def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: ProfileChanged) -> None:
+    """Change your name, your e-mail address, or for how long your matches are kept.
+
+    Older matches go with the next night: in them somebody masked is in your place.
+    """
+    with entry_problems(), request.state.writing() as conn:
+        change_profile(conn, request, person, player, given.model_dump(exclude_none=True))
+
+
+def change_profile(
+    conn: psycopg.Connection, request: Request, person: Person, player: str, given: Mapping[str, Any]
+) -> None:
+    """Change what is given of `ProfileChanged`."""
+    if "username" in given:
+        users.rename_user(conn, person.user_id, given["username"])
+    if values := {name: given[name] for name in ("email", "retention_days") if name in given}:
+        PLAYER.change(conn, player, known=custody(request), **values)
 
 
 # --------------------------------------------------------------------------- ranks
