@@ -303,9 +303,9 @@ def forget_player(
 ) -> None:
     """Remove every trace of a player, for good: files, tables and their history, PostgreSQL, Dagster's runs.
 
-    Matches stay for the others who played in them, with somebody masked in the player's place. Files that name the
-    player again are refused. At the end all storage is searched; what is found still is told. Backups are not looked
-    at. When it was interrupted, give the command again.
+    Matches stay for the others who played in them, with somebody masked in the player's place. Files that come
+    later and name the player land in the same way. At the end all storage is searched; what is found still is told.
+    Backups are not looked at. When it was interrupted, give the command again.
 
     Examples:
 

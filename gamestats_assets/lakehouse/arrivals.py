@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,9 @@ from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.unpacking import LimitExceededError, ReadLimits, UnreadableContentError, decompressed
 
 Status = Literal["taken", "known", "quarantined", "refused"]
+MASKED = "A player of this match was forgotten on request and stands masked in it."
+"""What is said of a file of which all but a player was taken."""
+_UNMASKED = "A player of this match was forgotten on request, and without that player nothing of the file can be kept."
 Progress = Callable[[int, int], None]
 _CLOCKS_DIFFER = timedelta(days=1)
 _Player = TypeVar("_Player")
@@ -67,7 +70,7 @@ class FileOutcome:
         day: day it stands on in the landing zone, YYYY-MM-DD; None for what belongs to no match and
             the quarantined.
         landed_path: path in the landing zone; None when the file could not be read from its disk, or is refused.
-        reason: why it is quarantined or refused; empty otherwise.
+        reason: why it is quarantined or refused, or that somebody is masked in what landed; empty otherwise.
     """
 
     name: str
@@ -197,15 +200,21 @@ class Source:
             `UnrecognisedContentError`.
         first: kinds that are landed before others which estimate their match's start as well.
         belongs: of a payload that cannot be read, the kind and the match it would be of, by its bytes and its path.
-        refuses: why a recognised content is not to be kept, or None; a content that is refused lands nowhere.
+        forgotten: ids of players whom a recognised content names, and who were forgotten on request: it lands nowhere
+            as it is.
+        mask: lands what such a content tells of its match, these players masked, on a day that is good. Tells the
+            file, and whether it is new; None where nothing of the content can be kept.
     """
 
     game: str
     recognise: Callable[[bytes, str], Recognised]
     first: tuple[str, ...] = ()
     belongs: Callable[[bytes, str], tuple[str, str] | None] = field(default=lambda payload, name: None, repr=False)
-    refuses: Callable[[bytes, Recognised, Landing], str | None] = field(
-        default=lambda content, recognised, landing: None, repr=False
+    forgotten: Callable[[bytes, Recognised, Landing], Collection[str]] = field(
+        default=lambda content, recognised, landing: (), repr=False
+    )
+    mask: Callable[[bytes, Recognised, date, Collection[str], Landing], tuple[LandedFile, bool] | None] = field(
+        default=lambda content, recognised, day, players, landing: None, repr=False
     )
 
     def ingest(self, paths: Iterable[Path], landing: Landing, *, progress: Progress | None = None) -> IngestReport:
@@ -262,7 +271,8 @@ class Source:
             return self._land(arrival, landing)
         if isinstance(arrival, _Recognised):
             found = arrival.recognised.match_id or "no match"
-            if found.lower() == match_id.lower() or self._refusal(arrival, landing) is not None:
+            names = self.forgotten(arrival.content, arrival.recognised, landing)
+            if found.lower() == match_id.lower() or names:
                 return self._land(arrival, landing)
             arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
         return self._quarantine(arrival, landing, of=None)
@@ -319,9 +329,9 @@ class Source:
     def _land(self, arrival: _Recognised | _Refused, landing: Landing) -> FileOutcome:
         if isinstance(arrival, _Refused):
             return self._quarantine(arrival, landing, of=arrival.belongs)
-        if (refusal := self._refusal(arrival, landing)) is not None:
-            return refusal
         found, payload, content = arrival.recognised, arrival.payload, arrival.content
+        if players := self.forgotten(content, found, landing):
+            return self._land_masked(arrival, players, landing)
         if found.match_id is None:
             file, is_new = landing.put_undated(self.game, found.kind, payload, content)
             return FileOutcome(arrival.name, found.kind, "taken" if is_new else "known", landed_path=file.path)
@@ -332,7 +342,7 @@ class Source:
                 "landed that does. Ingest its match object with it."
             )
             return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
-        if day > datetime.now(UTC).date() + _CLOCKS_DIFFER:
+        if _is_to_come(day):
             # Once landed, the match would be filed there for ever, and so would what is right about it.
             reason = f"The {found.kind} of match {found.match_id} tells {day}, a day that is still to come."
             return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
@@ -340,12 +350,18 @@ class Source:
         status: Status = "taken" if is_new else "known"
         return FileOutcome(arrival.name, found.kind, status, found.match_id, file.day, file.path)
 
-    def _refusal(self, arrival: _Recognised, landing: Landing) -> FileOutcome | None:
+    def _land_masked(self, arrival: _Recognised, players: Collection[str], landing: Landing) -> FileOutcome:
+        """Land what a file tells without some players. It is not quarantined either: what is there names them."""
         found = arrival.recognised
-        reason = self.refuses(arrival.content, found, landing)
-        if reason is None:
-            return None
-        return FileOutcome(arrival.name, found.kind, "refused", found.match_id, reason=reason)
+        day = None if found.match_id is None else self._day(found, found.match_id, landing)
+        landed = None
+        if day is not None and not _is_to_come(day):
+            landed = self.mask(arrival.content, found, day, players, landing)
+        if landed is None:
+            return FileOutcome(arrival.name, found.kind, "refused", found.match_id, reason=_UNMASKED)
+        file, is_new = landed
+        status: Status = "taken" if is_new else "known"
+        return FileOutcome(arrival.name, file.kind, status, found.match_id, file.day, file.path, MASKED)
 
     def _day(self, found: Recognised, match_id: str, landing: Landing) -> date | None:
         """The day of a match's start; where the content does not tell it, the one that its other files stand on."""
@@ -396,6 +412,10 @@ class _Refused:
     reason: str
     payload: bytes | None
     belongs: tuple[str, str] | None = None
+
+
+def _is_to_come(day: date) -> bool:
+    return day > datetime.now(UTC).date() + _CLOCKS_DIFFER
 
 
 def _regular_files(paths: Iterable[Path], landing: Landing) -> tuple[list[Path], list[Path]]:

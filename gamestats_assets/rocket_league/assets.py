@@ -25,7 +25,7 @@ from gamestats_assets.rocket_league.matches import match_facts, participants
 from gamestats_assets.rocket_league.play import boost_pickups, shots_and_saves
 from gamestats_assets.rocket_league.predictions import rank_predictions
 from gamestats_assets.rocket_league.rank_models import next_models
-from gamestats_assets.rocket_league.replays.moments import replay_moments
+from gamestats_assets.rocket_league.replays.moments import moments, player_mistakes, replay_moments
 from gamestats_assets.rocket_league.replays.tracks import replay_tracks
 from gamestats_assets.rocket_league.rotations import rotations
 from gamestats_assets.rocket_league.source import GAME, refused
@@ -52,6 +52,7 @@ BY_MATCH = (
     rotations,
     player_match_stats,
     player_match_features,
+    moments,
     replay_moments,
     replay_tracks,
 )
@@ -67,6 +68,7 @@ BY_PLAYER = (
     users,
     matches,
     player_stats,
+    player_mistakes,
     weaknesses,
     rank_predictions,
     training_progress,

@@ -20,7 +20,7 @@ from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.lakehouse.ops import Row, rows
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.rocket_league.ballchasing import BallchasingApi, Uploaded, Visibility
-from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY, recognise, refuses
+from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY, forgotten, recognise
 
 _REPLAYS = Register("rl_replays_found", "ballchasing_id")
 # Who plays in a replay is known once ballchasing has read it, and until then it is in nobody's list.
@@ -172,8 +172,8 @@ def share(
     found = recognise(content)
     if found.kind != REPLAY:
         raise UnrecognisedContentError("It is no replay but what ballchasing tells of one.")
-    if reason := refuses(content, found, landing):
-        raise UnrecognisedContentError(reason)
+    if forgotten(content, found, landing):
+        raise UnrecognisedContentError("A player of this match was forgotten on request, so it is not sent.")
     uploaded = api.upload(replay, visibility=visibility, group=group)
     _REPLAYS.enter(url, [uploaded.id.lower()])
     return uploaded

@@ -210,7 +210,7 @@ class Player(Thing):
         given, row, custody = entry.given, entry.row, entry.known
         now, player_id = custody.now or datetime.now(UTC), row["player_id"]
         if custody.is_forgotten(player_id):
-            raise EntryError("The player was forgotten on request: files that name the player are refused.", "player")
+            raise EntryError("The player was forgotten on request, and is masked in all files since.", "player")
         values, days, consents = self.stored(given), given.get("days"), _consents(given)
         is_refused = consents.get("analysis") is False
         if not is_refused and (consents.get("analysis") or days is not None or not given):

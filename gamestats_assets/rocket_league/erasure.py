@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 import polars as pl
 
 from gamestats_assets.lakehouse import worker
-from gamestats_assets.lakehouse.decoding import Unit, decode_batches
+from gamestats_assets.lakehouse.decoding import Unit
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.embedded_postgres import server_log
 from gamestats_assets.lakehouse.entries import UnknownNameError
@@ -37,12 +37,12 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
 from gamestats_assets.rocket_league import tombstones
-from gamestats_assets.rocket_league.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.identities import (
     PlayerIdError,
     ballchasing_player,
     parse_player_id,
 )
+from gamestats_assets.rocket_league.masked_matches import rows_of_matches
 from gamestats_assets.rocket_league.masking import (
     TABLES,
     Rows,
@@ -60,8 +60,6 @@ from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
 UNDATED = ("unreadable", "unreadable_reason")
 """Kinds of landed files that belong to no match, and may name somebody all the same."""
-# Matches that are masked together; of each all frames are in memory.
-_BATCH = 8
 # Files that a process looks through at a time.
 _PART = 50
 # Shorter accounts and names are words that may mean something else.
@@ -103,7 +101,7 @@ def forget(
 ) -> Forgotten:
     """Remove every trace of a player: landed files, tables and their history, PostgreSQL, Dagster's storage.
 
-    A tombstone, which names nobody, has files refused that name the player again.
+    A tombstone, which names nobody, has the player masked in files that come later.
 
     Args:
         stores: landing zone, lake and PostgreSQL.
@@ -303,7 +301,7 @@ def mask_matches(
         # Under ballchasing's id anybody can look up who played in the match.
         hidden = [match_id for _, match_id in matches]
         conn.execute("UPDATE ops.rl_replays_found SET match_id = NULL WHERE match_id = ANY(%s)", [hidden])
-    for unit, rows in _decoded(stores, units):
+    for unit, rows in rows_of_matches(landing, units, workers=stores.settings.workers):
         _replace(landing, unit, rows, masked(rows, matches[unit.day.isoformat(), unit.unit_id], names))
     return len(units)
 
@@ -313,22 +311,6 @@ def _by_match(landing: Landing, day: str) -> dict[str, list[LandedFile]]:
     for file in landing.files(GAME, day):
         found.setdefault(file.unit_id, []).append(file)
     return found
-
-
-def _decoded(stores: Stores, units: Sequence[Unit]) -> Iterator[tuple[Unit, Rows]]:
-    """The bronze rows of matches, as their steps would read them now: the lake may lag behind, or lack some."""
-    batches = [units[start : start + _BATCH] for start in range(0, len(units), _BATCH)]
-    files = [[file for unit in batch for file in unit.files] for batch in batches]
-    landing, workers = stores.landing, stores.settings.workers
-    with (
-        closing(decode_batches(RAW_DECODER, landing, files, workers=workers, part=1)) as raw,
-        closing(decode_batches(EVENTS_DECODER, landing, files, workers=workers, part=1)) as events,
-    ):
-        for batch, of_raw, of_events in zip(batches, raw, events, strict=True):
-            together = {**of_raw.frames, **of_events.frames}
-            frames = {table: together[table].collect() for table in TABLES}
-            for unit in batch:
-                yield unit, {table: rows.filter(pl.col("match_id") == unit.unit_id) for table, rows in frames.items()}
 
 
 def _replace(landing: Landing, unit: Unit, before: Rows, after: Rows) -> None:

@@ -72,7 +72,8 @@ def _import(workshop: Workshop, task: Task) -> None:
     if why_not is not None:
         task.fail(why_not, result)
     else:
-        task.done(result)
+        notes = sorted({file.reason for file in landed if file.reason})
+        task.done(result, ". ".join(["done", *notes]))
 
 
 def _why_nothing(fetched: Sequence[MatchFetch]) -> str | None:

@@ -35,13 +35,17 @@ _OWN = (
     "steering_sensitivity",
     *(name for name in RawPlayerStats.column_names() if name.startswith("camera_")),
 )
+# What both sources tell alike of a player.
+_BOARD = ("team", "score", "goals", "assists", "saves", "shots")
 # Under these anybody can look up at ballchasing who played.
 _PUBLIC = ("replay_id", "ballchasing_id")
 # Shorter ones are in every other title.
 _SHORTEST_NAME = 3
 
 
-def masked(rows: Rows, player_ids: Collection[str], names: Collection[str] = ()) -> Rows:
+def masked(
+    rows: Rows, player_ids: Collection[str], names: Collection[str] = (), aliases: Mapping[str, str] | None = None
+) -> Rows:
     """Rows of a match in which players are called otherwise, the same in all rows, and nothing tells what they chose.
 
     Nor do they tell under which ids the replay is public. Who shared a screen with one of them, as `name(1)`, is masked
@@ -51,6 +55,7 @@ def masked(rows: Rows, player_ids: Collection[str], names: Collection[str] = ())
         rows: rows of one match.
         player_ids: who is to be masked; those who are not in the match are passed over.
         names: what they were called in other matches, for the title.
+        aliases: what they are called already in some of the rows.
     """
     stats = rows[RawPlayerStats]
     called = dict(stats.filter(pl.col("player_id").is_in(list(player_ids))).select("player_id", "player_name").rows())
@@ -61,7 +66,7 @@ def masked(rows: Rows, player_ids: Collection[str], names: Collection[str] = ())
         ),
     )
     gone = sorted({*players_in(rows) & {*player_ids}, *shared.get_column("player_id")})
-    alias = {player_id: f"{FORGOTTEN}{secrets.token_hex(4)}" for player_id in gone}
+    alias = {player_id: f"{FORGOTTEN}{secrets.token_hex(4)}" for player_id in gone} | dict(aliases or {})
     hidden = [*called.values(), *shared.get_column("player_name"), *names]
     found: dict[type[Table], pl.DataFrame] = {}
     for table, frame in rows.items():
@@ -80,6 +85,26 @@ def masked(rows: Rows, player_ids: Collection[str], names: Collection[str] = ())
         ),
     )
     return found
+
+
+def masked_together(before: Rows, new: Rows, player_ids: Collection[str]) -> Rows:
+    """Rows of a match and those of a source that they lack as one, players masked in both.
+
+    Somebody who is masked in the first is so in the second, under the same id: whoever the first do not name, and of
+    whom the scoreboard says the same.
+    """
+    free: dict[tuple[object, ...], list[str]] = {}
+    is_masked = pl.col("player_id").str.starts_with(FORGOTTEN)
+    hidden = before[RawPlayerStats].filter(is_masked).unique("player_id").sort("player_id")
+    for alias, *board in hidden.select("player_id", *_BOARD).iter_rows():
+        free.setdefault((*board,), []).append(alias)
+    known, aliases = players_in(before), dict[str, str]()
+    told = new[RawPlayerStats].sort(~pl.col("player_id").is_in([*player_ids]), "player_id")
+    for player_id, *board in told.select("player_id", *_BOARD).iter_rows():
+        if player_id not in known and free.get((*board,)):
+            aliases[player_id] = free[(*board,)].pop(0)
+    rows = {table: pl.concat([each[table].select(table.column_names()) for each in (before, new)]) for table in TABLES}
+    return masked(rows, {*player_ids, *aliases}, aliases=aliases)
 
 
 def players_in(rows: Rows) -> set[str]:
@@ -139,10 +164,11 @@ def read_masked(content: bytes) -> Rows:
 def masked_rows(landing: Landing, files: Sequence[LandedFile]) -> tuple[LandedFile, Rows]:
     """The masked file of a match that counts, with its rows.
 
-    Of several the one with most players forgotten: it was made of another, which is about to be removed.
+    Of several the one with most players forgotten, then that of most sources: it was made of another, which counts no
+    more, or is about to be removed.
     """
     read = [(file, read_masked(landing.read(file))) for file in files]
-    return min(read, key=lambda each: (-_forgotten(each[1]), each[0].content_hash))
+    return min(read, key=lambda each: (-_forgotten(each[1]), -each[1][RawReplays].height, each[0].content_hash))
 
 
 def _forgotten(rows: Rows) -> int:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.rocket_league.identities import player_id_in_replay
 from gamestats_assets.rocket_league.naming import accounts_in_ballchasing, accounts_in_replay
-from gamestats_assets.rocket_league.tombstones import REFUSAL, any_buried, are_any
+from gamestats_assets.rocket_league.tombstones import are_any, buried
 
 GAME = "rocket_league"
 """The game's folder in the landing zone."""
@@ -231,27 +231,33 @@ def date_of(text: str | None) -> datetime | None:
     return told if told > _RELEASE else None
 
 
-def refuses(content: bytes, recognised: Recognised, landing: Landing) -> str | None:
-    """Why a file is not to be kept: it names somebody who was forgotten on request. None where it may be.
+def forgotten(content: bytes, recognised: Recognised, landing: Landing) -> set[str]:
+    """Whom a file names that was forgotten on request.
 
-    As long as there is nobody, it costs a listing; else of a replay a second or more, for the network updates alone
-    name everybody.
+    As long as nobody was, it costs a listing; else of a replay a second or more, for the network updates alone name
+    everybody.
     """
     if not are_any(landing, GAME):
-        return None
+        return set()
     if recognised.kind != REPLAY:
-        return REFUSAL if any_buried(landing, GAME, accounts_in_ballchasing(content)) else None
-    if any_buried(landing, GAME, accounts_in_header(content)):
-        return REFUSAL
-    try:
-        named = accounts_in_replay(content)
-    except Exception:  # noqa: BLE001 (the library raises nothing more precise)
-        # Damaged behind the header, which names who played.
-        return None
-    return REFUSAL if any_buried(landing, GAME, named) else None
+        return buried(landing, GAME, accounts_in_ballchasing(content))
+    named = accounts_in_header(content)
+    # Where it is damaged, the header names who played.
+    with suppress(Exception):
+        named |= accounts_in_replay(content)
+    return buried(landing, GAME, named)
 
 
-SOURCE = Source(GAME, recognise, first=(REPLAY, SIMULATED), refuses=refuses)
+def _mask(
+    content: bytes, recognised: Recognised, day: date, players: Collection[str], landing: Landing
+) -> tuple[LandedFile, bool] | None:
+    # What is masked is what a file's decoder reads, and that begins with what a file is.
+    from gamestats_assets.rocket_league.masked_matches import land_without
+
+    return land_without(content, recognised, day, players, landing)
+
+
+SOURCE = Source(GAME, recognise, first=(REPLAY, SIMULATED), forgotten=forgotten, mask=_mask)
 """What the game itself tells of a match's start is landed before what ballchasing does."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
 refused = SOURCE.refused

@@ -1,7 +1,7 @@
-"""Who asked to be forgotten, so that no file that names them is taken again; and nobody can tell who they are.
+"""Who asked to be forgotten, so that no file names them again; and nobody can tell who they are.
 
 A tombstone stands in the landing zone: a salt, the day of the request, and a digest of the player's id that takes long
-to compute (scrypt). A file is refused when the digest of an account that it names is one of those.
+to compute (scrypt). A file whose accounts have one of those digests lands without them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from gamestats_assets.lakehouse.landing import Landing
 
 TOMBSTONE = "tombstone"
 """Kind of the files."""
-REFUSAL = "A player of this match was forgotten on request, so nothing of it was kept."
-"""Why a file is refused."""
 
 
 def bury(landing: Landing, game: str, player_id: str, day: date) -> bool:
@@ -52,10 +50,15 @@ def unbury(landing: Landing, game: str, player_id: str) -> bool:
     return found
 
 
+def buried(landing: Landing, game: str, player_ids: Iterable[str]) -> set[str]:
+    """Which of these players were forgotten on request."""
+    known = _tombstones(landing, game)
+    return {player_id for player_id in player_ids if _is_buried(known, player_id)}
+
+
 def any_buried(landing: Landing, game: str, player_ids: Iterable[str]) -> bool:
     """Whether one of these players was forgotten on request."""
-    known = _tombstones(landing, game)
-    return any(_is_buried(known, player_id) for player_id in player_ids)
+    return bool(buried(landing, game, player_ids))
 
 
 def are_any(landing: Landing, game: str) -> bool:

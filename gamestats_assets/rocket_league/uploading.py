@@ -36,6 +36,7 @@ from gamestats_assets.rocket_league.tables import (
     RawReplays,
     TrainingPacks,
 )
+from gamestats_assets.rocket_league.tombstones import any_buried
 
 _LATER = (PlayerProfiles, RankCohorts, RankModels, TrainingPacks)
 """Tables that nobody waits for: they are made of everybody, and follow by themselves."""
@@ -46,6 +47,10 @@ ANALYSIS_FAILED = (
 """What is said when tables cannot be made."""
 
 _ANOTHER = "The replay says that it is of a match that is there already, in which others played. It is not taken."
+_FORGOTTEN = (
+    "You asked to be forgotten as a player of this match, so it is not taken. To be taken up again, allow the analysis "
+    "in your settings first."
+)
 _NOT_THEIRS = "done; none of your accounts played in it, and you can watch it all the same"
 
 
@@ -70,6 +75,7 @@ class Upload:
     Attributes:
         content: its bytes; None where it has landed already.
         own: accounts of whoever sent it that played.
+        note: what is said of who stands masked in it; empty where nobody had to be masked.
     """
 
     task: Task
@@ -81,6 +87,7 @@ class Upload:
     found: Found | None = None
     day: str | None = None
     own: list[str] = field(default_factory=list)
+    note: str = ""
 
 
 def needed(stores: Stores) -> list[str]:
@@ -179,11 +186,17 @@ def _land(stores: Stores, upload: Upload) -> bool:
         if _is_another(stores, upload.found):
             upload.task.fail(_ANOTHER)
             return False
+        if _is_of_somebody_forgotten(stores, upload):
+            _call_by_match(stores, upload)
+            upload.task.fail(_FORGOTTEN)
+            return False
         landed = SOURCE.land(upload.content, upload.file_name, upload.found.recognised, stores.landing)
         if landed.match_id is None or landed.day is None:
             upload.task.fail(landed.reason)
             return False
-        upload.match_id, upload.day = landed.match_id, landed.day
+        upload.match_id, upload.day, upload.note = landed.match_id, landed.day, landed.reason
+        if upload.note:
+            _call_by_match(stores, upload)
     elif upload.match_id is not None:
         upload.day = stores.landing.day_of(GAME, upload.match_id)
     with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
@@ -208,6 +221,21 @@ def _is_another(stores: Stores, found: Found) -> bool:
             if len(known & found.players.keys()) * 2 < len(known):
                 return True
     return False
+
+
+def _is_of_somebody_forgotten(stores: Stores, upload: Upload) -> bool:
+    """Whether whoever sends a match was forgotten as a player of it, and would be known by having sent it."""
+    with explained("accounts.players"), connect(stores.postgres_url) as conn:
+        linked = linked_players(conn, upload.user_id)
+    played = upload.found.players if upload.found is not None else {}
+    return any_buried(stores.landing, GAME, [player_id for player_id in linked if player_id in played])
+
+
+def _call_by_match(stores: Stores, upload: Upload) -> None:
+    """Let the file's name tell nobody: replays are often called by their players."""
+    name = f"{upload.found.recognised.match_id}.replay" if upload.found is not None else ""
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
+        conn.execute("UPDATE ops.rl_uploads SET file_name = %s WHERE upload_id = %s", [name, upload.upload_id])
 
 
 def tidy_up(stores: Stores) -> None:
@@ -248,7 +276,8 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
         if upload.match_id in there and not failures:
             # First: asked for twice it is uploaded once.
             _share(stores, upload)
-            upload.task.done(result, "done" if upload.own else _NOT_THEIRS)
+            said = "done" if upload.own else _NOT_THEIRS
+            upload.task.done(result, f"{said}. {upload.note}" if upload.note else said)
         elif upload.match_id in reasons and upload.match_id not in there:
             upload.task.fail(reasons[upload.match_id], result)
         else:
@@ -263,13 +292,16 @@ def told_of(upload: Upload) -> dict[str, Any]:
     if upload.found is None:
         return told
     started_at = upload.found.recognised.started_at
-    return {
-        **told,
+    told |= {
         "playlist": upload.found.playlist,
         "map_code": upload.found.map_code,
         "started_at": None if started_at is None else started_at.isoformat(),
-        "players": [{"name": name, "team": team} for name, team in upload.found.players.values()],
     }
+    if upload.note:
+        told["note"] = upload.note
+    else:
+        told["players"] = [{"name": name, "team": team} for name, team in upload.found.players.values()]
+    return told
 
 
 def _share(stores: Stores, upload: Upload) -> None:

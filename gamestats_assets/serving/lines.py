@@ -56,21 +56,23 @@ class Lines:
         }
         self.model: type[BaseModel] = create_model(name, __doc__=table.description(), **fields)
 
-    def select(self, *columns: str, **expressions: LiteralString) -> sql.Composed:
+    def select(self, *columns: str, of: type[Table] | None = None, **expressions: LiteralString) -> sql.Composed:
         """The query of the rows; conditions name columns of the table, orders what is answered.
 
         Args:
             columns: of the table, that whoever answers needs besides.
+            of: another table with the same columns, in place of the one that the lines are described by.
             expressions: by name, what is no column of the table, or stands in place of one.
         """
+        spec = (of or self.table).spec
         named = self.columns | {column: column for column in columns}
         named = {name: column for name, column in named.items() if name not in expressions}
         listed = [
-            sql.SQL("{} AS {}").format(sql.Identifier(self.table.spec.name, column), sql.Identifier(name))
+            sql.SQL("{} AS {}").format(sql.Identifier(spec.name, column), sql.Identifier(name))
             for name, column in named.items()
         ]
         listed += [sql.SQL(text) + sql.SQL(" AS ") + sql.Identifier(name) for name, text in expressions.items()]
-        whole = sql.Identifier(self.table.spec.game, self.table.spec.name)
+        whole = sql.Identifier(spec.game, spec.name)
         return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(listed), whole)
 
     def line(self, row: Mapping[str, Any], **more: Any) -> dict[str, Any]:

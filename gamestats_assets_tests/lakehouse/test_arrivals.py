@@ -1,15 +1,16 @@
-"""Files that a game does not want to keep, or that are not to be followed, and what their names may be."""
+"""Files that name somebody who was forgotten, or that are not to be followed, and what their names may be."""
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.traces import paths_under
 
 START = datetime(2026, 3, 1, 20, tzinfo=UTC)
@@ -23,10 +24,20 @@ def recognise(content: bytes, name: str) -> Recognised:
     return Recognised("match", match_id, START, True)
 
 
+def mask(
+    content: bytes, found: Recognised, day: date, players: Collection[str], landing: Landing
+) -> tuple[LandedFile, bool] | None:
+    """The others who played; nothing where nobody else did."""
+    others = [name for name in content.decode().split()[1:] if name not in players]
+    masked = " ".join([str(found.match_id), *others]).encode()
+    return landing.put("demo", day, str(found.match_id), "masked", masked, masked) if others else None
+
+
 SOURCE = Source(
     "demo",
     recognise,
-    refuses=lambda content, found, landing: "somebody is not to be kept" if b"ann" in content else None,
+    forgotten=lambda content, found, landing: ["ann"] if b"ann" in content else [],
+    mask=mask,
 )
 
 
@@ -36,24 +47,34 @@ def landing(tmp_path: Path) -> Landing:
     return Landing(tmp_path / "landing")
 
 
-def test_a_refused_file_lands_nowhere_and_is_counted(landing: Landing, tmp_path: Path) -> None:
-    for name, content in (("a", "m1 ann"), ("b", "m2 bob"), ("c", "m3")):
+def test_of_a_file_that_names_somebody_forgotten_the_others_land(landing: Landing, tmp_path: Path) -> None:
+    for name, content in (("a", "m1 ann cid"), ("b", "m2 bob"), ("c", "m3"), ("d", "m4 ann")):
         (tmp_path / name).write_text(content)
-    report = SOURCE.ingest([tmp_path / name for name in "abc"], landing)
-    assert (report.taken, report.count("refused"), report.quarantined, report.files) == (1, 1, 1, 3)
-    assert report.totals["match", "refused"] == 1
-    assert report.matches == ("m2",)
-    assert report.outcomes[0].line().startswith("refused     match m1 ")
-    assert report.outcomes[0].reason == "somebody is not to be kept"
-    assert report.outcomes[0].landed_path is None
-    assert not any("m1" in path for path in paths_under(landing.root))
+    report = SOURCE.ingest([tmp_path / name for name in "abcd"], landing)
+    assert report.totals == {
+        ("masked", "taken"): 1, ("match", "taken"): 1, ("unreadable", "quarantined"): 1, ("match", "refused"): 1,
+    }  # fmt: skip
+    assert (report.matches, report.days) == (("m1", "m2"), ("2026-03-01",))
+    first, *_, last = report.outcomes
+    assert "forgotten on request and stands masked" in first.line()
+    assert last.line().startswith("refused     match m4 ")
+    assert "nothing of the file can be kept" in last.reason
+    landed = [landing.content(file) for file in landing.files("demo", "2026-03-01")]
+    assert landed == [b"m1 cid", b"m2 bob"]
+    assert not any("m4" in path for path in paths_under(landing.root))
+    assert SOURCE.ingest([tmp_path / "a"], landing).totals == {("masked", "known"): 1}
 
 
 @pytest.mark.parametrize("asked_for", ["m1", "m9", None])
-def test_a_refused_payload_lands_nowhere_whatever_it_was_asked_for(landing: Landing, asked_for: str | None) -> None:
+def test_a_payload_that_names_somebody_forgotten_lands_masked_whatever_it_was_asked_for(
+    landing: Landing, asked_for: str | None
+) -> None:
+    outcome = SOURCE.ingest_payload(b"m1 ann cid", "m1", landing, match_id=asked_for)
+    assert (outcome.status, outcome.kind, outcome.match_id) == ("taken", "masked", "m1")
     outcome = SOURCE.ingest_payload(b"m1 ann", "m1", landing, match_id=asked_for)
-    assert (outcome.status, outcome.reason) == ("refused", "somebody is not to be kept")
-    assert paths_under(landing.root) == []
+    assert (outcome.status, outcome.landed_path) == ("refused", None)
+    assert [landing.content(file) for file in landing.files("demo", "2026-03-01")] == [b"m1 cid"]
+    assert landing.undated_kinds("demo") == []
 
 
 def test_a_link_out_of_a_folder_is_refused_and_counted_unless_it_is_named_itself(

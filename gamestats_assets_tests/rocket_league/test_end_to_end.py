@@ -152,6 +152,8 @@ def test_who_agreed_has_tables_and_who_did_not_has_none(processed: tuple[ByComma
         assert {*operation.rows(table)["player_id"]} == {sieve, REAL_PLAYER}, table
     for table in (t.TrainingRecommendations, t.PlayerComparison):
         assert {*operation.rows(table)["player_id"]} == {sieve}, table
+    assert {*operation.rows(t.PlayerMistakes)["player_id"]} == {REAL_PLAYER}, "the only one with a replay"
+    assert operation.rows(t.Moments)["player_id"].n_unique() > 1
     # Nobody trained.
     assert operation.rows(t.TrainingProgress).is_empty()
     assert quiet in {*operation.rows(t.PlayerMatchFeatures)["player_id"]}

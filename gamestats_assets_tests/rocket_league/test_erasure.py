@@ -1,4 +1,4 @@
-"""Forgetting players: masked in the matches of others, in no file, table, log or history, and refused from then on."""
+"""Forgetting players: masked in the matches of others, in no file, table, log or history, and not brought back."""
 
 from __future__ import annotations
 
@@ -429,14 +429,14 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
     assert {*played.lake.scan(quarantine_of(GAME)).collect()["unit_id"]} == {f"{1:032X}"}
 
 
-def test_files_that_name_a_forgotten_player_are_refused_and_others_taken(played: Stores, tmp_path: Path) -> None:
+def test_files_that_name_a_forgotten_player_bring_nothing_back(played: Stores, tmp_path: Path) -> None:
     player_id = somebody()
     forgotten(played, player_id)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data" / "landing").rglob("*")}
     report = ingest([tmp_path / "season"], played.landing)
-    assert (report.count("refused"), report.known, report.taken, report.quarantined) == (
-        len(ids_of(player_id)), MATCHES - len(ids_of(player_id)), 0, 0,
-    )  # fmt: skip
+    assert report.totals == {
+        ("masked", "known"): len(ids_of(player_id)), ("ballchasing", "known"): MATCHES - len(ids_of(player_id)),
+    }  # fmt: skip
     assert not any(player_id in outcome.reason for outcome in report.outcomes)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data" / "landing").rglob("*")} == before
     (stone,) = played.landing.files(GAME, TOMBSTONE)
@@ -446,7 +446,7 @@ def test_files_that_name_a_forgotten_player_are_refused_and_others_taken(played:
     assert len(played.landing.files(GAME, TOMBSTONE)) == 2
 
 
-def test_a_replay_that_names_a_forgotten_player_is_refused(realdata: Path, stores: Stores, tmp_path: Path) -> None:
+def test_a_replay_that_names_a_forgotten_player_brings_nothing_back(realdata: Path, stores: Stores) -> None:
     files = real_files.paths(realdata, PAIR)
     ingest(files, stores.landing)
     days = stores.landing.days(GAME)
@@ -454,7 +454,7 @@ def test_a_replay_that_names_a_forgotten_player_is_refused(realdata: Path, store
     done = forgotten(stores, PLAYER)
     assert (done.matches, done.days, done.left) == (1, ("2026-03-10",), ())
     (kept,) = stores.landing.files(GAME, days[0])
-    assert ingest(files, stores.landing).totals == {("ballchasing", "refused"): 1, ("replay", "refused"): 1}
+    assert ingest(files, stores.landing).totals == {("masked", "known"): 2}
     duel = real_files.paths(realdata, real_files.DUEL)
     assert ingest(duel, stores.landing).totals == {("replay", "taken"): 1}
     assert stores.landing.files(GAME, days[0]) == [kept]
@@ -480,7 +480,7 @@ def test_who_only_uploaded_a_match_is_forgotten_too(stores: Stores, tmp_path: Pa
     after = read(stores.landing, day)
     assert all(after[table].equals(before[table]) for table in before)
     assert traces(stores, ["Uploader Nobody"]) == []
-    assert ingest([tmp_path / "match.json"], stores.landing).count("refused") == 1
+    assert ingest([tmp_path / "match.json"], stores.landing).totals == {("masked", "known"): 1}
 
 
 class KilledError(Exception):

@@ -133,9 +133,10 @@ def test_a_tracked_player_takes_everything_along_and_is_forgotten_everywhere(
         assert conn.execute("SELECT DISTINCT player_id FROM rocket_league.player_stats").fetchall() == [(OTHER,)]
     assert [row["player_id"] for row in admin.lists("rocket-league", "players")] == [OTHER]
 
-    # The files name the player, so they do not come back in.
-    refused = admin("ingest", "rocket-league", *files)
-    assert "2 files: 0 taken, 0 known, 0 quarantined, 2 refused." in refused.output
+    # The match is there, and the files that name the player add nothing to it.
+    again = admin("ingest", "rocket-league", *files)
+    assert "2 files: 0 taken, 2 known, 0 quarantined." in again.output
+    assert "forgotten on request and stands masked" in again.output
     assert "forgotten on request" in admin.fails("rocket-league", "track", NAMED_AS)
     assert "Nothing is held on" in admin.fails("rocket-league", "forget", "steam:1", "--yes")
     assert "Nothing is held on" in admin.fails("rocket-league", "export", "steam:1")

@@ -23,12 +23,14 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.rocket_league.consents import newest_text
 from gamestats_assets.rocket_league.erasure import traces
 from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.tables import Participants, Users
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.sending import send
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
 from gamestats_assets_tests.test_cli_tournament import Admin
@@ -39,7 +41,7 @@ ANNS, BOBS = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e
 IN_GAME, CALLED = "Quantavious1234", "Annabell Quant"
 TEXTS = [ANNS, ANNS.partition("_")[2], IN_GAME, CALLED]
 STRANGER = "steam:76561198000000077"
-ALL_OF_IT = {"analysis": True, "cohorts": True, "models": True, "comparison": True, "text_version": 1}
+ALL_OF_IT = {"analysis": True, "cohorts": True, "models": True, "comparison": True, "text_version": newest_text()}
 USERS, ERASURES = "/api/v1/users", "/api/v1/erasures"
 
 
@@ -186,7 +188,7 @@ def expect_everything(archive: tuple[str, zipfile.ZipFile], upload_id: str) -> N
     entry = json.loads(held.read(f"players/{ANNS}/entry.json"))
     assert entry["email"] == "quant@example.org"
     assert {(each["purpose"], each["is_given"], each["text_version"]) for each in entry["consents"]} == {
-        (purpose, True, 1) for purpose in ("analysis", "cohorts", "models", "comparison")
+        (purpose, True, newest_text()) for purpose in ("analysis", "cohorts", "models", "comparison")
     }
     assert "analysis" in json.loads(held.read("consent_texts.json"))["version 1"]
     rows = pl.read_csv(held.read(f"players/{ANNS}/tables/participants.csv"))
@@ -196,15 +198,24 @@ def expect_everything(archive: tuple[str, zipfile.ZipFile], upload_id: str) -> N
 
 
 def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
-    """Who signs in again begins anew; files that name the player are refused until the person wants it otherwise."""
-    refused = place.admin("ingest", "rocket-league", *map(str, replays))
-    assert "0 taken" in refused.output
-    assert "2 refused" in refused.output
-    with closing(place.browser("Somebody new")) as again:
+    """Who signs in again begins anew; the player stays masked until the person wants it otherwise."""
+    output = place.admin("ingest", "rocket-league", *map(str, replays)).output
+    assert "0 taken, 2 known" in output
+    with closing(place.browser("Somebody new")) as again, closing(place.browser("Carl")) as carl:
         assert again.get(f"{USERS}/consents").json()["data"]["players"] == []
         place.link("Somebody new", ANNS)
         [player] = again.get(f"{USERS}/consents").json()["data"]["players"]
         assert (player["is_forgotten"], player["analysis"]) == (True, None)
+        content = replays[1].read_bytes()
+        taken = [send(each, (f"{IN_GAME}.replay", content)).json()["data"]["status_url"] for each in (carl, again)]
+        place.work()
+        told = carl.get(taken[0]).json()["data"]
+        assert (told["status"], told["error"]) == ("done", None)
+        assert "stands masked in it" in told["said"]
+        assert FORGOTTEN_NAME in {player["player_name"] for player in told["players"]}
+        told = again.get(taken[1]).json()["data"]
+        assert (told["status"], "You asked to be forgotten" in told["error"]) == ("failed", True)
+        assert traces(place.stores, [IN_GAME]) == []
         kept_out = again.put(f"{USERS}/consents", json=ALL_OF_IT)
         assert (kept_out.status_code, "take_me_back" in kept_out.text) == (409, True)
         back = again.put(f"{USERS}/consents", json={**ALL_OF_IT, "take_me_back": True})
@@ -251,7 +262,7 @@ def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_pa
         ]  # fmt: skip
         acts = [each["act"] for each in place.rows("SELECT act FROM accounts.audit_log ORDER BY audit_id")]
         assert acts[-3:] == ["objection.grant", "objection.refuse", "objection.grant"]
-        assert "2 refused" in place.admin("ingest", "rocket-league", *map(str, replays)).output
+        assert "0 taken, 2 known" in place.admin("ingest", "rocket-league", *map(str, replays)).output
         assert "forgotten on request" in place.admin.fails("rocket-league", "track", STRANGER), (
             "though nothing was held"
         )

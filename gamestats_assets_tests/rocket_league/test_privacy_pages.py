@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from gamestats_assets.rocket_league.consents import consent_texts
+from gamestats_assets.rocket_league.consents import consent_texts, newest_text
 from gamestats_assets_tests.browsers import Shown, chromium, obstacles
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
@@ -73,15 +73,22 @@ def test_whoever_is_not_signed_in_signs_in_first_and_forged_forms_are_refused(
 
 
 def test_what_somebody_decides_on_the_page_is_kept(url: str, kim: httpx.Client) -> None:
-    texts = consent_texts()[1]
+    newest = newest_text()
+    texts = consent_texts()[newest]
     page = kim.get(SETTINGS).text
     assert all(each.title in page for each in texts.values())
-    told = sent(kim, "consents", analysis="true", models="true", share_at_ballchasing="private", text_version="1")
+    told = sent(
+        kim, "consents", analysis="true", models="true", share_at_ballchasing="private", text_version=str(newest)
+    )
     assert "What you allow was saved" in told
-    sent(kim, "consents", analysis="true", cohorts="true", text_version="1")
+    sent(kim, "consents", analysis="true", cohorts="true", text_version=str(newest))
     [row] = rows(url, "SELECT * FROM ops.rl_players")
     allowed = {name for name in ("consented", "cohorts", "models", "comparison") if row[f"{name}_at"]}
-    assert (allowed, row["consent_text"], row["share_at_ballchasing"]) == ({"consented", "cohorts"}, 1, None)
+    assert (allowed, row["consent_text"], row["share_at_ballchasing"]) == (
+        {"consented", "cohorts"},
+        newest_text(),
+        None,
+    )
     assert "Read the texts first" in sent(kim, "consents", comparison="true", text_version="7")
     log = rows(url, "SELECT purpose, is_given FROM ops.rl_consents ORDER BY consent_id")
     assert [(each["purpose"], each["is_given"]) for each in log] == [

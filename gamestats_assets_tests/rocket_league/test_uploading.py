@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import psycopg
 import pytest
 
 from gamestats_assets.rocket_league import uploading
+from gamestats_assets.rocket_league.erasure import traces
 from gamestats_assets.rocket_league.serving import uploads
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.tables import PlayerProfiles, TrackedPlayers
+from gamestats_assets.rocket_league.tombstones import bury
+from gamestats_assets.rocket_league.uploading import read_upload
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.sending import REPLAY, Running, at_work, replay, send, variant, zipped
@@ -103,6 +107,27 @@ def test_no_other_match_takes_the_place_of_one_that_is_there(running: Running, r
     assert [running.job(each)["state"] for each in (true, taken)] == ["done", "failed"]
     assert "in which others played" in running.job(taken)["error"]
     assert sum(DUEL_MATCH in path for path in running.landed()) == 1
+
+
+def test_a_match_with_somebody_forgotten_is_analysed_and_the_player_masked(running: Running, realdata: Path) -> None:
+    content = replay(realdata, real_files.TOURNAMENT)
+    found = read_upload(content)
+    match_id, ((gone, (name, _)), (left, _), *_) = found.recognised.match_id, found.players.items()
+    bury(running.stores.landing, "rocket_league", gone, date(2026, 11, 23))
+    running.links("Carl", left)
+    with closing(running.browser("Carl")) as carl:
+        taken = send(carl, (f"{name}.replay", content)).json()["data"]
+        running.work()
+        job = running.job(taken)
+        assert (job["state"], job["error"]) == ("done", None), (job, running.log)
+        assert (job["result"]["match_id"], job["result"]["own_players"]) == (match_id, [left])
+        assert job["result"]["note"] in job["said"]
+        again = send(carl, ("again.replay", content))
+        assert (again.status_code, again.json()["data"]["replay_id"]) == (200, taken["replay_id"])
+    assert [path.split(".")[1] for path in running.landed() if str(match_id) in path] == ["masked"]
+    assert running.rows("SELECT 1 FROM rocket_league.matches WHERE match_id = %s", [match_id]) != []
+    assert running.rows("SELECT 1 FROM rocket_league.replay_tracks WHERE match_id = %s", [match_id]) != []
+    assert traces(running.stores, [gone, name]) == []
 
 
 @pytest.mark.parametrize(

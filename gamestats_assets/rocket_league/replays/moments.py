@@ -14,16 +14,21 @@ import polars as pl
 
 from gamestats_assets.rocket_league.field import live_cars
 from gamestats_assets.rocket_league.play import GOAL_Y_UU
+from gamestats_assets.rocket_league.ranks import kept
 from gamestats_assets.rocket_league.rotations import with_turns
 from gamestats_assets.rocket_league.tables import (
     MatchFacts,
+    Moments,
+    PlayerMistakes,
     ReplayEvents,
     ReplayFrames,
     ReplayMoments,
     Rotations,
     ShotsAndSaves,
     Touches,
+    TrackedPlayers,
 )
+from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
 from gamestats_assets.rocket_league.touches import AERIAL_Z_UU, length, with_double_commits
 
 EMPTY_TANK = 0.5
@@ -40,17 +45,17 @@ _WALL_UU, _CORNER_UU, _CEILING_UU = 200.0, 7700.0, 1950.0
 _SIDE_WALL_UU = 4096.0
 _MATCH = ("match_id", "match_date")
 _SIDE = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
-_COLUMNS = tuple(name for name in ReplayMoments.column_names() if name != "moment_number")
+_COLUMNS = tuple(name for name in Moments.column_names() if name != "moment_number")
 
 
-def replay_moments(
+def moments(
     facts: dy.LazyFrame[MatchFacts],
     events: dy.LazyFrame[ReplayEvents],
     touches: dy.LazyFrame[Touches],
     shots: dy.LazyFrame[ShotsAndSaves],
     rotations: dy.LazyFrame[Rotations],
     frames: dy.LazyFrame[ReplayFrames],
-) -> dy.LazyFrame[ReplayMoments]:
+) -> dy.LazyFrame[Moments]:
     """Goals, shots, saves, demolitions; and in soccar, mistakes; by time, numbered within the match."""
     soccar = facts.filter("is_soccar").select("match_id")
     cars = live_cars(frames.join(soccar, on="match_id", how="semi"))
@@ -72,12 +77,25 @@ def replay_moments(
         .sort("match_id", "time_s", "kind", "x_uu", "y_uu", "player_id", nulls_last=True)
         .with_columns(moment_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
     )
-    return typing.cast("dy.LazyFrame[ReplayMoments]", ReplayMoments.cast(rows.select(ReplayMoments.column_names())))
+    return typing.cast("dy.LazyFrame[Moments]", Moments.cast(rows.select(Moments.column_names())))
+
+
+def replay_moments(moments: dy.LazyFrame[Moments]) -> dy.LazyFrame[ReplayMoments]:
+    """What happened in a match, which belongs to all who played it."""
+    return typing.cast("dy.LazyFrame[ReplayMoments]", moments.filter(pl.col("kind").is_in(HAPPENED)))
+
+
+def player_mistakes(
+    tracked: dy.LazyFrame[TrackedPlayers], moments: dy.LazyFrame[Moments]
+) -> dy.LazyFrame[PlayerMistakes]:
+    """The mistakes of tracked players, who agreed to it: others have none that anybody could read."""
+    own = kept(moments, tracked).filter(pl.col("kind").is_in(MISTAKES)).sort("player_id", "match_id", "moment_number")
+    return typing.cast("dy.LazyFrame[PlayerMistakes]", PlayerMistakes.cast(own.select(PlayerMistakes.column_names())))
 
 
 def _rows(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Moments with all columns; one that is not there is null."""
-    known, types = set(rows.collect_schema().names()), ReplayMoments.schema()
+    known, types = set(rows.collect_schema().names()), Moments.schema()
     return rows.select(
         (pl.col(name) if name in known else pl.lit(None)).cast(types[name]).alias(name) for name in _COLUMNS
     )

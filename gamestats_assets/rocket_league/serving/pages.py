@@ -459,6 +459,9 @@ async def clips(request: Request, person: SignedIn) -> Response:
 
 _KINDS = """
 SELECT kind, count(*) AS moments
-FROM rocket_league.replay_moments JOIN rocket_league.matches USING (player_id, match_id)
+FROM (
+    SELECT player_id, match_id, kind FROM rocket_league.replay_moments
+    UNION ALL SELECT player_id, match_id, kind FROM rocket_league.player_mistakes
+) AS moments JOIN rocket_league.matches USING (player_id, match_id)
 WHERE player_id = %s GROUP BY kind
 """

@@ -68,7 +68,7 @@ class Consents(BaseModel):
     retention_days: Annotated[int | None, Field(description="Days for which matches are kept.", examples=[730])]
     is_forgotten: Annotated[
         bool,
-        Field(description="Whether you had this player forgotten: files that name the player are refused."),
+        Field(description="Whether you had this player forgotten: in files that come later the player is masked."),
     ]
 
 
@@ -172,7 +172,7 @@ def give_consents(conn: psycopg.Connection, request: Request, player: str, given
     if any_buried(landing, GAME, [player]):
         if not (allows and given.get("take_me_back")):
             detail = (
-                f"You had {player} forgotten, and files that name the player are refused since. Say `take_me_back` to "
+                f"You had {player} forgotten, who is masked in all files since. Say `take_me_back` to "
                 "be taken up again."
             )
             raise ProblemError(409, detail)
@@ -322,7 +322,7 @@ def delete_account(request: Request, person: SignedIn) -> Response:
 
     It takes a session that is not older than 10 minutes. All sessions end at once; the rest follows within minutes,
     and the answer has an address that tells how far it is. Matches stay for the others who played in them, with
-    somebody masked in your place; files that name you are refused from then on.
+    somebody masked in your place, in those that come later, too.
     """
     job_id = go(request, person)
     told = answer({"data": erasure(request, job_id)}, 202)

@@ -23,7 +23,9 @@ from gamestats_assets.rocket_league.serving.uploads import GAME, upload_status
 from gamestats_assets.rocket_league.tables import (
     Matches,
     MatchFacts,
+    Moments,
     Participants,
+    PlayerMistakes,
     PlayerStats,
     RankCohorts,
     RankPredictions,
@@ -41,7 +43,8 @@ from gamestats_assets.serving.who import SignedIn
 
 SHOWN_TABLES = (MatchFacts, Participants)
 """Tables without which there is no replay."""
-REPLAY_TABLES = (*SHOWN_TABLES, Matches, PlayerStats, RankCohorts, RankPredictions, ReplayMoments, ReplayTracks)
+REPLAY_TABLES = (*SHOWN_TABLES, Matches, PlayerStats, RankCohorts, RankPredictions, ReplayMoments, PlayerMistakes)
+REPLAY_TABLES += (ReplayTracks,)
 USUAL_MATCHES = 50
 """The newest other matches of the playlist, whose mean is what is usual."""
 FEWEST_USUAL = 5
@@ -166,7 +169,7 @@ class Feature(BaseModel):
 _PLACE = Annotated[int | None, Field(description="Place of the player among the players; null where unknown.")]
 MOMENT = Lines(
     "Moment",
-    ReplayMoments,
+    Moments,
     {
         **{name: name for name in ("moment_number", "kind", "time_s", "end_s")},
         "player": _PLACE,
@@ -383,7 +386,10 @@ async def _moments(
 ) -> list[dict[str, Any]]:
     own = [row["player_id"] for row in board if row["is_own"]]
     places = {row["player_id"]: row["place"] for row in board}
-    bound = {"match": match_id, "kind": kind, "mistakes": [*MISTAKES], "own": own}
+    bound = {"match": match_id, "kind": kind, "own": own}
+    rows = await rows_of(conn, _HAPPENED, bound)
+    if own and await are_published(conn, PlayerMistakes):
+        rows = [*rows, *await rows_of(conn, _MISTAKES, bound)]
     return [
         MOMENT.line(
             row,
@@ -392,15 +398,16 @@ async def _moments(
             is_own=row["player_id"] in own,
             is_mistake=row["kind"] in MISTAKES,
         )
-        for row in await rows_of(conn, _MOMENTS, bound)
+        for row in sorted(rows, key=lambda row: row["moment_number"])
     ]
 
 
-_MOMENTS = MOMENT.select("player_id", "other_player_id") + sql.SQL("""
-    WHERE match_id = %(match)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-        AND (kind <> ALL (%(mistakes)s) OR player_id = ANY (%(own)s))
-    ORDER BY time_s, moment_number
-""")
+_HAPPENED, _MISTAKES = (
+    MOMENT.select("player_id", "other_player_id", of=table)
+    + sql.SQL(" WHERE match_id = %(match)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)")
+    for table in (ReplayMoments, PlayerMistakes)
+)
+_MISTAKES += sql.SQL(" AND player_id = ANY (%(own)s)")
 
 
 # --------------------------------------------------------------------------- the track

@@ -14,11 +14,14 @@ from gamestats_assets.rocket_league.serving.replay import Kind
 from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     Matches,
+    Moments,
     Participants,
+    PlayerMistakes,
     PlayerStats,
     ReplayMoments,
 )
 from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets.rocket_league.tables.replays import MISTAKES
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
 from gamestats_assets.serving.own import Metadata, Scope, show_matches
@@ -132,13 +135,13 @@ def _replay(row: Mapping[str, Any], skills: _Skills) -> dict[str, Any]:
 
 # --------------------------------------------------------------------------- moments over matches
 
-CLIP_TABLES = (ReplayMoments, Matches, Participants)
+CLIP_TABLES = (ReplayMoments, PlayerMistakes, Matches, Participants)
 BEFORE_S, AFTER_S = 5.0, 3.0
 """Seconds that a clip shows before and after what it is of."""
 _CLIP = ("match_id", "moment_number", "kind", "time_s", "end_s", "is_aerial", "x_uu", "y_uu", "z_uu", "speed_uu_s")
 CLIP = Lines(
     "Clip",
-    ReplayMoments,
+    Moments,
     {
         **{name: name for name in _CLIP},
         "player_id": Annotated[str, Field(description="The account.")],
@@ -165,7 +168,7 @@ async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
     rows: list[dict[str, Any]] = []
     if await are_published(conn, *CLIP_TABLES):
         bound = {**asked.place, "players": [*accounts(asked, scope)], "kind": asked.kind, "playlist": asked.playlist}
-        rows = await rows_of(conn, _CLIPS, bound)
+        rows = await rows_of(conn, _CLIPS[PlayerMistakes if asked.kind in MISTAKES else ReplayMoments], bound)
     part, place = asked.part(rows, "started_at", "key")
     places: dict[tuple[str, str], int] = {}
     if part:
@@ -185,23 +188,28 @@ async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
     return {"data": {"clips": lines, "next": place}}
 
 
-_KEY: LiteralString = "replay_moments.match_id || '.' || lpad(replay_moments.moment_number::text, 6, '0')"
-_CLIPS = CLIP.select(
-    match_id="replay_moments.match_id",
-    player_id="replay_moments.player_id",
-    started_at="m.created_at",
-    playlist="m.playlist",
-    key=_KEY,
-    player="NULL",
-    from_s="NULL",
-    to_s="NULL",
-) + sql.SQL("""
-    JOIN rocket_league.matches m ON m.player_id = replay_moments.player_id AND m.match_id = replay_moments.match_id
-    WHERE replay_moments.player_id = ANY (%(players)s) AND kind = %(kind)s
+_KEY: LiteralString = "match_id || '.' || lpad(moment_number::text, 6, '0')"
+_CLIPS = {
+    table: CLIP.select(
+        of=table,
+        match_id="match_id",
+        player_id="player_id",
+        started_at="m.created_at",
+        playlist="m.playlist",
+        key=_KEY,
+        player="NULL",
+        from_s="NULL",
+        to_s="NULL",
+    )
+    + sql.SQL("""
+    JOIN rocket_league.matches m USING (player_id, match_id)
+    WHERE player_id = ANY (%(players)s) AND kind = %(kind)s
         AND (%(playlist)s::text IS NULL OR m.playlist = %(playlist)s)
         AND (%(before_at)s::timestamptz IS NULL OR (m.created_at, {key}) < (%(before_at)s, %(before_id)s))
     ORDER BY m.created_at DESC, {key} DESC LIMIT %(limit)s
 """).format(key=sql.SQL(_KEY))
+    for table in (ReplayMoments, PlayerMistakes)
+}
 _PLACES = """
     SELECT match_id, player_id,
         (row_number() OVER (PARTITION BY match_id ORDER BY team, player_id COLLATE "C"))::int - 1 AS place

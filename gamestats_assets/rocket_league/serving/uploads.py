@@ -347,7 +347,7 @@ class Status(BaseModel):
         dict[str, Any] | None,
         Field(
             description="What was recognised: `playlist`, `started_at`, `players` (names by team), `own_players` (your "
-            "accounts that played; none: you can watch it all the same)."
+            "accounts that played; none: you can watch it all the same); a `note` where a player stands masked in it."
         ),
     ]
     created_at: datetime

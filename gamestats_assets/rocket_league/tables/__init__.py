@@ -32,7 +32,7 @@ from gamestats_assets.rocket_league.tables.gold import (
     Withheld,
 )
 from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, Retention, RlPlayers, RlRanks, TrainingSessions
-from gamestats_assets.rocket_league.tables.replays import ReplayMoments, ReplayTracks
+from gamestats_assets.rocket_league.tables.replays import Moments, PlayerMistakes, ReplayMoments, ReplayTracks
 from gamestats_assets.rocket_league.tables.silver import (
     BoostPickups,
     Challenges,
@@ -67,6 +67,7 @@ ALL: tuple[type[Table], ...] = (
     Rotations,
     PlayerMatchStats,
     PlayerMatchFeatures,
+    Moments,
     ReplayMoments,
     ReplayTracks,
     Withheld,
@@ -78,6 +79,7 @@ ALL: tuple[type[Table], ...] = (
     Users,
     Matches,
     PlayerStats,
+    PlayerMistakes,
     Weaknesses,
     RankPredictions,
     TrainingProgress,
@@ -94,10 +96,12 @@ __all__ = [
     "FrameFigures",
     "MatchFacts",
     "Matches",
+    "Moments",
     "Participants",
     "PlayerComparison",
     "PlayerMatchFeatures",
     "PlayerMatchStats",
+    "PlayerMistakes",
     "PlayerProfiles",
     "PlayerStats",
     "Possessions",

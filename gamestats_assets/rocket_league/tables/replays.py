@@ -1,4 +1,4 @@
-"""Gold: what a page about one replay and its viewer show."""
+"""What a page about one replay and its viewer show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import dataframely as dy
 
 from gamestats_assets.lakehouse.table import OBJECT
 from gamestats_assets.rocket_league.tables.rows import (
+    BY_PLAYER,
     GOLD,
+    PLAYER_ID,
+    SILVER,
     MatchRow,
     count,
     flag,
@@ -16,25 +19,17 @@ from gamestats_assets.rocket_league.tables.rows import (
     team,
 )
 
+HAPPENED = ("goal", "shot", "save", "demolition")
+"""Kinds of moments that are the match's."""
 MISTAKES = ("double_commit", "missed_rotation", "boost_starved", "missed_aerial", "conceded")
 """Kinds of moments that are a player's own mistakes."""
-KINDS_OF_MOMENT = ("goal", "shot", "save", "demolition", *MISTAKES)
+KINDS_OF_MOMENT = (*HAPPENED, *MISTAKES)
 
 
-class ReplayMoments(MatchRow, key="rocket_league/replay_moments", indexes=(("player_id", "kind"),), **GOLD):
-    """Moments of a replay that are worth being looked at: goals, shots, saves, demolitions, and players' own mistakes.
+class _Moment(MatchRow):
+    """Columns of every table of moments."""
 
-    Mistakes are told of soccar alone, and agree with what `player_match_features` counts:
-
-    - double_commit: a touch within a second and ten metres of a mate's.
-    - missed_rotation: a stint as first man after which the player did not go last; in a team of two, after which the
-      player stayed in front of the ball, mostly, for two seconds and more.
-    - boost_starved: three seconds and more of play with an empty tank.
-    - missed_aerial: in the air near a ball that is in the air, without touching it.
-    - conceded: a goal against the team while the player was its last.
-    """
-
-    moment_number = dy.Int32(primary_key=True, min=1, description="Number of the moment in the match, by time.")
+    moment_number = dy.Int32(primary_key=True, min=1, description="Number in the match, by time, mistakes counted.")
     kind = dy.String(
         check=lambda column: column.is_in(KINDS_OF_MOMENT), description=f"One of {', '.join(KINDS_OF_MOMENT)}."
     )
@@ -55,6 +50,35 @@ class ReplayMoments(MatchRow, key="rocket_league/replay_moments", indexes=(("pla
     speed_uu_s = real("Speed of the ball after a shot or a double commit's touch, and of a goal's.", minimum=0)
 
 
+class Moments(_Moment, key="rocket_league/moments", **SILVER):
+    """Moments of a replay that are worth being looked at: goals, shots, saves, demolitions, and players' own mistakes.
+
+    Mistakes are told of soccar alone, and agree with what `player_match_features` counts:
+
+    - double_commit: a touch within a second and ten metres of a mate's.
+    - missed_rotation: a stint as first man after which the player did not go last; in a team of two, after which the
+      player stayed in front of the ball, mostly, for two seconds and more.
+    - boost_starved: three seconds and more of play with an empty tank.
+    - missed_aerial: in the air near a ball that is in the air, without touching it.
+    - conceded: a goal against the team while the player was its last.
+    """
+
+
+class ReplayMoments(_Moment, key="rocket_league/replay_moments", indexes=(("player_id", "kind"),), **GOLD):
+    """What happened in a replay: goals, shots, saves, demolitions, of all who played."""
+
+
+class PlayerMistakes(
+    _Moment,
+    key="rocket_league/player_mistakes",
+    subject="players",
+    **{**BY_PLAYER, "indexes": (("player_id", "kind"), ("match_id",))},
+):
+    """Mistakes of tracked players, as `moments` defines them; of nobody else any is shown."""
+
+    player_id = dy.String(primary_key=True, regex=PLAYER_ID, description="Tracked player, who made the mistake.")
+
+
 class ReplayTracks(
     MatchRow,
     key="rocket_league/replay_tracks",
@@ -73,4 +97,4 @@ class ReplayTracks(
     players = count("Players in it.", nullable=False)
 
 
-__all__ = ["KINDS_OF_MOMENT", "MISTAKES", "ReplayMoments", "ReplayTracks"]
+__all__ = ["HAPPENED", "KINDS_OF_MOMENT", "MISTAKES", "Moments", "PlayerMistakes", "ReplayMoments", "ReplayTracks"]

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.replays.moments import replay_moments
-from gamestats_assets.rocket_league.tables.replays import MISTAKES
+from gamestats_assets.rocket_league.replays.moments import moments as made
+from gamestats_assets.rocket_league.replays.moments import player_mistakes, replay_moments
+from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
 from gamestats_assets_tests.rocket_league.real_files import (
     COME_AND_GO,
     DROPSHOT,
@@ -37,7 +38,8 @@ from gamestats_assets_tests.rocket_league.scenario import (
     rows,
     touch,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
+from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter, make
+from gamestats_assets_tests.rocket_league.tracked import rows as tracked_rows
 
 DOUBLES, STANDARD = PAIRS
 FAR = at_distances({ANN: 3000, BEA: 4000, XAN: 3000, YVE: 4000})
@@ -50,7 +52,7 @@ def moments(*happened: Row, at_each: list[dict[str, Any]] | None = None, playlis
         t.ReplayFrames: frames(*(at_each or [FAR] * 50)),
         t.ReplayEvents: events(*happened),
     }
-    return derived(raw)[t.ReplayMoments].drop("match_id", "match_date").to_dicts()
+    return derived(raw)[t.Moments].drop("match_id", "match_date").to_dicts()
 
 
 def told(found: list[Row], *columns: str) -> list[tuple[Any, ...]]:
@@ -148,7 +150,7 @@ def test_three_seconds_with_an_empty_tank_are_a_mistake_and_less_is_none() -> No
         t.RawReplays: rows(t.RawReplays, [{"playlist": "ranked-doubles", "frames": 40, "team_size": 2}]),
         t.ReplayFrames: stopped,
     }
-    assert derived(raw)[t.ReplayMoments].is_empty()
+    assert derived(raw)[t.Moments].is_empty()
 
 
 BALL_AT = (0.0, 0.0, 800.0)
@@ -188,7 +190,7 @@ def test_on_a_field_of_another_game_nothing_is_a_mistake() -> None:
 
 
 def test_the_order_of_rows_does_not_matter(realdata: Path) -> None:
-    assert_order_does_not_matter(replay_moments, dict(silver(realdata, STANDARD)))
+    assert_order_does_not_matter(made, dict(silver(realdata, STANDARD)))
 
 
 # ---------------------------------------------------------------- real replays
@@ -196,7 +198,7 @@ def test_the_order_of_rows_does_not_matter(realdata: Path) -> None:
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_moments_of_everybody_are_as_many_as_ballchasing_counts(realdata: Path, name: str) -> None:
-    found = silver(realdata, name)[t.ReplayMoments]
+    found = silver(realdata, name)[t.Moments]
     people = silver(realdata, name)[t.Participants]
     names = dict(people.select("player_id", "player_name").rows())
     counts = Counter((names[row["player_id"]], row["kind"]) for row in found.to_dicts() if row["player_id"])
@@ -216,7 +218,7 @@ def test_moments_of_everybody_are_as_many_as_ballchasing_counts(realdata: Path, 
 @pytest.mark.parametrize("name", PAIRS)
 def test_mistakes_are_as_many_as_the_features_count(realdata: Path, name: str) -> None:
     known = silver(realdata, name)
-    found = known[t.ReplayMoments]
+    found = known[t.Moments]
     turns = known[t.Rotations].filter(role=1).group_by("player_id").len("turns")
     features = known[t.PlayerMatchFeatures].join(turns, on="player_id", how="left")
     for row in features.to_dicts():
@@ -239,7 +241,7 @@ def test_mistakes_are_as_many_as_the_features_count(realdata: Path, name: str) -
 @pytest.mark.parametrize("name", [*PAIRS, COME_AND_GO])
 def test_at_a_goal_the_ball_is_in_the_goal_and_moments_are_within_the_replay(realdata: Path, name: str) -> None:
     known = silver(realdata, name)
-    found, last = known[t.ReplayMoments], known[t.ReplayFrames]["time_s"].max()
+    found, last = known[t.Moments], known[t.ReplayFrames]["time_s"].max()
     assert found["time_s"].is_between(0, last + 0.1).all()  # type: ignore[operator]
     assert found["time_s"].is_sorted()
     goals = found.filter(kind="goal")
@@ -248,5 +250,20 @@ def test_at_a_goal_the_ball_is_in_the_goal_and_moments_are_within_the_replay(rea
 
 
 def test_a_replay_of_dropshot_has_what_happened_and_no_mistakes(realdata: Path) -> None:
-    kinds = Counter(silver(realdata, DROPSHOT)[t.ReplayMoments]["kind"])
+    kinds = Counter(silver(realdata, DROPSHOT)[t.Moments]["kind"])
     assert {"goal", "shot", "save", "demolition"} == {*kinds}
+
+
+def test_mistakes_are_of_those_who_agreed_alone_and_what_happened_is_of_all(realdata: Path) -> None:
+    known = silver(realdata, STANDARD)[t.Moments]
+    one, *others = known.filter(kind="boost_starved")["player_id"].unique().sort()
+    assert others
+    tracked = tracked_rows(t.TrackedPlayers, {"player_id": one, "kept_from": known["match_date"][0]})
+    own = make(player_mistakes, {t.TrackedPlayers: tracked, t.Moments: known})
+    expected = known.filter(pl.col("kind").is_in(MISTAKES), player_id=one)
+    assert own.select(expected.columns).equals(expected)
+    for kept_out in (tracked.clear(), tracked.with_columns(kept_from=pl.col("kept_from") + pl.duration(days=1))):
+        assert make(player_mistakes, {t.TrackedPlayers: kept_out, t.Moments: known}).is_empty()
+    happened = make(replay_moments, {t.Moments: known})
+    assert {*happened["kind"]} == {*HAPPENED}
+    assert happened.height + known.filter(pl.col("kind").is_in(MISTAKES)).height == known.height

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from playwright.sync_api import Browser, Page, expect
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.replays.moments import player_mistakes
 from gamestats_assets.rocket_league.tables.bronze import BALL
 from gamestats_assets_tests.browsers import Shown, beside, chromium, keep, obstacles
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.tracked import rows
+from gamestats_assets_tests.rocket_league.tracked import make, rows
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
 
@@ -72,6 +73,7 @@ def watched(
         ann = {name: min(each[t.Participants].filter(team="blue")["player_id"]) for name, each in frames.items()}
         for name, player in ann.items():
             publish(url, t.Matches, [player], rows(t.Matches, _match(frames[name], player)))
+            publish(url, t.PlayerMistakes, [player], _mistakes(frames[name], player))
         with psycopg.connect(url) as conn:
             for player in ann.values():
                 conn.execute(
@@ -81,6 +83,11 @@ def watched(
                 )
         with served(url, data=data) as site:
             yield Watched(site, url, frames, ann)
+
+
+def _mistakes(frames: Mapping[Any, pl.DataFrame], player: str) -> pl.DataFrame:
+    tracked = rows(t.TrackedPlayers, {"player_id": player, "kept_from": date(2015, 7, 7)})
+    return make(player_mistakes, {t.TrackedPlayers: tracked, t.Moments: frames[t.Moments]})
 
 
 def _match(frames: Mapping[Any, pl.DataFrame], player: str) -> dict[str, Any]:
@@ -333,7 +340,7 @@ def test_clips_of_several_replays_follow_each_other(browser: Browser, watched: W
         found = [
             row["time_s"]
             for name, player in watched.ann.items()
-            for row in watched.frames[name][t.ReplayMoments].iter_rows(named=True)
+            for row in watched.frames[name][t.Moments].iter_rows(named=True)
             if row["kind"] == "boost_starved" and row["player_id"] == player
         ]
         assert page.locator("[data-clip]").count() == len(found) > 2
@@ -365,7 +372,7 @@ def test_who_may_see_no_replay_finds_none(watched: Watched) -> None:
 
 
 def test_without_javascript_moments_are_a_table_and_nobody_elses_mistakes_are_in_it(watched: Watched) -> None:
-    moments = watched.frames[STANDARD][t.ReplayMoments]
+    moments = watched.frames[STANDARD][t.Moments]
     with closing(browser_of(watched.site, watched.url, "Ann")) as ann:
         page = ann.get(watched.path()).text
     own = moments.filter(pl.col("player_id") == watched.ann[STANDARD])

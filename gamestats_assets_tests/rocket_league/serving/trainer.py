@@ -117,6 +117,11 @@ def frames() -> dict[type[Table], list[dict[str, Any]]]:
         ],
         t.Matches: [*doubles, *duels, _match(ANNS_OTHER, 200, began(3)), bobs],
         t.PlayerStats: [*stats, _stat(BOB, MATCHES - 1, began(MATCHES - 1), "save_share", 0.9)],
+        t.PlayerMistakes: [
+            _moment(2, "boost_starved", 60.0, ANN, end_s=64.5),
+            _moment(3, "conceded", 90.25, ANN, BOB),
+            _moment(4, "conceded", 120.0, BOB, ANN),
+        ],
         t.Weaknesses: [{"player_id": ANN, **row} for row in skills],
         t.RankPredictions: [{"player_id": ANN, **prediction}, {"player_id": ANN, **refused}],
         t.TrainingRecommendations: [{"player_id": ANN, **advice}],
@@ -176,9 +181,6 @@ OF_MATCH: Mapping[type[Table], Sequence[dict[str, Any]]] = {
     ],
     t.ReplayMoments: [
         _moment(1, "goal", 31.5, ANN, EVE, speed_uu_s=2345.6, y_uu=5200.04),
-        _moment(2, "boost_starved", 60.0, ANN, end_s=64.5),
-        _moment(3, "conceded", 90.25, ANN, BOB),
-        _moment(4, "conceded", 120.0, BOB, ANN),
     ],
     t.ReplayTracks: [_of_last(track=TRACK, bytes=len(TRACK), frames=3300, duration_s=330.0, players=4)],
 }
