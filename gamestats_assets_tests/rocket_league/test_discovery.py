@@ -608,10 +608,13 @@ def test_what_is_no_replay_or_names_somebody_forgotten_is_not_sent(
     assert states(url) == {}
 
 
-def test_a_file_that_is_refused_leaves_no_id_of_its_match(url: SecretStr, server: Server, landing: Landing) -> None:
+def test_of_a_file_that_names_somebody_forgotten_no_id_of_its_match_is_kept(
+    url: SecretStr, server: Server, landing: Landing
+) -> None:
     server.add(details(1))
     bury(landing, "rocket_league", f"steam_{ANN}", NOW.date())
     found(url, id_of(1))
     with client(server.url, landing) as api:
-        discovery.archive(url, api, [id_of(1)])
+        (fetched,) = discovery.archive(url, api, [id_of(1)])
+    assert (fetched.status, [file.kind for file in fetched.files]) == ("fetched", ["masked"])
     assert execute(url, "SELECT match_id FROM ops.rl_replays_found") == [(None,)]

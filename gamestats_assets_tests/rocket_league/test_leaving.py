@@ -213,6 +213,8 @@ def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
         assert (told["status"], told["error"]) == ("done", None)
         assert "stands masked in it" in told["said"]
         assert FORGOTTEN_NAME in {player["player_name"] for player in told["players"]}
+        assert "stands masked in it" in carl.get("/rocket-league/replays").text
+        assert "held here no longer" in carl.get(f"/rocket-league/replays/{told['match']['match_id']}").text
         told = again.get(taken[1]).json()["data"]
         assert (told["status"], "You asked to be forgotten" in told["error"]) == ("failed", True)
         assert traces(place.stores, [IN_GAME]) == []

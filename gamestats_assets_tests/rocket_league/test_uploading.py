@@ -302,7 +302,8 @@ def test_more_may_be_sent_to_uploads_than_elsewhere_and_not_without_end(small: t
         assert hal.post("/api/v1/auth/token", content=b"0" * 1_500_000).status_code == 413
         for path in ROCKET_LEAGUE.uploads:
             answer = hal.post(path, files={"file": ("a.replay", b"0" * 1_500_000)})
-            assert answer.status_code == 415, path
+            # The page tells at its form what is refused.
+            assert answer.status_code == (415 if path.startswith("/api/") else 200), path
         assert send(hal, ("a.replay", b"0" * 5_000_000)).status_code == 413
 
 
