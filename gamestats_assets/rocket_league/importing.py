@@ -14,7 +14,14 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league import discovery
 from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
 from gamestats_assets.rocket_league.source import GAME, REPLAY
+from gamestats_assets.rocket_league.tombstones import any_buried
 from gamestats_assets.rocket_league.uploading import ANALYSIS_FAILED, linked_players, needed
+
+_NOBODY = "None of your accounts is linked, so there is nobody whose replays could be asked for."
+_FORGOTTEN = (
+    "You asked to be forgotten, so your replays are not asked for. To be taken up again, allow the analysis in your "
+    "settings first."
+)
 
 
 @contextmanager
@@ -40,12 +47,13 @@ def import_replays(workshop: Workshop, tasks: Sequence[Task]) -> None:
 def _import(workshop: Workshop, task: Task) -> None:
     stores, payload = workshop.stores, task.job.payload
     with explained("accounts.players"), connect(stores.postgres_url) as conn:
-        own = linked_players(conn, task.job.user_id)
+        linked = linked_players(conn, task.job.user_id)
+    own = [player_id for player_id in linked if not any_buried(stores.landing, GAME, [player_id])]
     ids = payload.get("ballchasing_ids")
     with _ballchasing(stores, task, "import") as api:
         if ids is None:
             if not own:
-                task.fail("None of your accounts is linked, so there is nobody whose replays could be asked for.")
+                task.fail(_FORGOTTEN if linked else _NOBODY)
                 return
             task.say("asking ballchasing for your replays")
             since = payload.get("since") and datetime.fromisoformat(payload["since"])

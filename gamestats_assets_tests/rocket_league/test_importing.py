@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.rocket_league.tombstones import bury
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
@@ -74,13 +76,18 @@ def test_ones_own_are_those_of_the_linked_accounts_since_a_day(running: Running,
 
 
 def test_why_nothing_was_fetched_is_said_in_words(running: Running, server: BallchasingServer) -> None:
-    with closing(running.browser("Cleo")) as cleo:
+    gils = "steam_76561198000000099"
+    running.links("Gil", gils)
+    bury(running.stores.landing, "rocket_league", gils, date(2026, 11, 23))
+    with closing(running.browser("Cleo")) as cleo, closing(running.browser("Gil")) as gil:
+        forgotten = ask(gil, mine=True).json()["data"]
         nobodys = ask(cleo, mine=True).json()["data"]
         gone = ask(cleo, ballchasing_id="00000000-0000-4000-8000-00000000dead").json()["data"]
         wrong = ask(cleo, ballchasing_id="not an id")
         both = ask(cleo, ballchasing_id="00000000-0000-4000-8000-00000000dead", mine=True)
     running.work()
     assert "None of your accounts is linked" in running.job(nobodys)["error"]
+    assert "You asked to be forgotten" in running.job(forgotten)["error"]
     assert "404" in running.job(gone)["error"] or "no such" in running.job(gone)["error"]
     assert wrong.status_code == both.status_code == 422
 
