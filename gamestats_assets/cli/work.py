@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gamestats_assets.lakehouse.stores import Stores
 
 _COMMAND = [sys.executable, "-m", "gamestats_assets.cli", "work"]
+_NICE = 5
+"""How far the processor's time goes to others first."""
 _GAMES = ("rocket_league",)
 """Games that have jobs."""
 
@@ -41,6 +43,8 @@ def work(
         gamestats work --once
     """
     quiet_warnings()
+    # Whoever looks at a page waits for it; whoever sent a replay looks at pages meanwhile.
+    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), _NICE))
     _take_leave_of_children()
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.orchestration.working import Worker

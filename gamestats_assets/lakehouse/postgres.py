@@ -157,7 +157,7 @@ def lock_definitions(conn: psycopg.Connection) -> None:
 
 def has_table(conn: psycopg.Connection, schema: str, name: str) -> bool:
     """Whether there is such a table."""
-    known = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
+    known = "SELECT 1 WHERE to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL"
     return conn.execute(known, [schema, name]).fetchone() is not None
 
 

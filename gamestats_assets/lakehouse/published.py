@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -468,7 +468,7 @@ def units_published(
 
 
 def everything_published(
-    url: SecretStr | str, tables: Sequence[type[Table]], *, counted: bool = False, keys: Sequence[str] | None = None
+    url: SecretStr | str, tables: Sequence[type[Table]], *, counted: bool = False, keys: Collection[str] | None = None
 ) -> dict[type[Table], dict[str, str]]:
     """Names of the content published, by partition key, of those tables of a game that stand in PostgreSQL.
 

@@ -154,12 +154,13 @@ class Behind:
 
     def add_names(self, instance: dg.DagsterInstance) -> None:
         """Make names that are new (seasons, players, patches, products) partitions."""
+        found: dict[str, set[str]] = {}
         for key, partitions in partitions_by_asset(self.game).items():
-            if not isinstance(partitions, (dg.DynamicPartitionsDefinition, dg.MultiPartitionsDefinition)):
-                continue
-            dimension = dimensions(partitions)[-1]
-            names = {each.rpartition("|")[2] for each in (*self.why.get(key, ()), *self.wanted.get(key, ()))} - {WHOLE}
-            if new := sorted(names - {*instance.get_dynamic_partitions(dimension)}):
+            if isinstance(partitions, (dg.DynamicPartitionsDefinition, dg.MultiPartitionsDefinition)):
+                names = {each.rpartition("|")[2] for each in (*self.why.get(key, ()), *self.wanted.get(key, ()))}
+                found.setdefault(dimensions(partitions)[-1], set()).update(names - {WHOLE})
+        for dimension, names in found.items():
+            if new := sorted(names - {*instance.get_dynamic_partitions(dimension)}) if names else []:
                 instance.add_dynamic_partitions(dimension, new)
 
     def stages(self) -> Iterator[Stage]:
@@ -233,8 +234,9 @@ def behind_of(game: Game, look: Look) -> Behind:
 
 
 def _in_place_of(look: Look, table: type[Table], wanted: Mapping[str, str], behind: Collection[str]) -> dict[str, str]:
-    held = look.ledger(table)
-    return {key: f"{wanted.get(key, '')} {held[key].written_by}" for key in {**wanted, **dict.fromkeys(behind)}}
+    held, asked = look.ledger(table), look.asked(table)
+    keys = [*wanted] if asked is None else [key for key in asked if key in wanted]
+    return {key: f"{wanted.get(key, '')} {held[key].written_by}" for key in dict.fromkeys([*keys, *behind])}
 
 
 Made = tuple[Sequence[str], bool]
@@ -250,6 +252,7 @@ def follow(
     *,
     chosen: Chosen = everywhere,
     everything: bool = False,
+    look: Callable[[], Look] | None = None,
 ) -> tuple[Behind, bool]:
     """Bring assets up to date: stage by stage what is behind of them is made, and what that leaves behind in turn.
 
@@ -258,6 +261,7 @@ def follow(
         make: makes a stage, a run after another.
         chosen: of which partitions.
         everything: make everything again that is there, behind or not.
+        look: looks at the game; without it at all of it, and what is published is counted.
 
     Returns:
         What is left, and whether all runs succeeded. What a run left as it was is not tried again.
@@ -266,7 +270,7 @@ def follow(
     failed: set[tuple[dg.AssetKey, str]] = set()
     made: set[tuple[dg.AssetKey, str]] = set()
     while True:
-        found = behind_of(game, Look(stores, game.graph, counted=True))
+        found = behind_of(game, look() if look else Look(stores, game.graph, counted=True))
         found = found.everything(made) if everything else found
         found.add_names(instance)
         found = found.within(assets, chosen, failed)

@@ -74,6 +74,8 @@ PASSED_ON = "(passed on)"
 _EVERY_DAY = 10_000
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+# The same rows have the same fingerprints: they are made again when the table's own is another.
+_ROWS_BY: dict[tuple[type[Table], str], tuple[str, Mapping[str, str]]] = {}
 _ENTERED: WeakKeyDictionary[Stores, dict[type[Table], tuple[int, dict[str, str]]]] = WeakKeyDictionary()
 
 
@@ -109,10 +111,19 @@ class Look:
 
     Args:
         counted: count what is published, too, so that rows that somebody took out of PostgreSQL are missed.
+        only: by dimension, the partitions that are asked about of what has no other dimension; without one, all. Of ten
+            thousand players it is not looked at who is behind when it is asked of one.
     """
 
-    def __init__(self, stores: Stores, graph: Graph, *, counted: bool = False) -> None:
-        self.stores, self.graph, self.counted = stores, graph, counted
+    def __init__(
+        self,
+        stores: Stores,
+        graph: Graph,
+        *,
+        counted: bool = False,
+        only: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self.stores, self.graph, self.counted, self.only = stores, graph, counted, only or {}
         self.lake = stores.lake
         self.known: dict[object, Any] = {}
 
@@ -120,6 +131,11 @@ class Look:
     def ledger(self, table: type[Table]) -> Ledger:
         """A table's ledger."""
         return self.lake.ledger(table)
+
+    def asked(self, table: type[Table]) -> Collection[str] | None:
+        """The partitions that are asked about; None: all."""
+        own = dimensions(partitions_of(table))
+        return self.only.get(own[0]) if len(own) == 1 else None
 
     @once
     def content(self, table: type[Table]) -> dict[str, str]:
@@ -403,10 +419,14 @@ def rows_by(table: type[Table], column: str) -> Fingerprints:
     """A table without partitions that has rows for each name: what stands in the rows of the name."""
 
     def find(look: Look) -> Mapping[str, str]:
-        rows = look.lake.scan(table).collect()
-        hashes = rows.select(pl.col(column), digest=rows.hash_rows(seed=7))
-        of_names = hashes.drop_nulls(column).group_by(column).agg(pl.col("digest").sort())
-        return {str(name): fingerprint(*map(str, found)) for name, found in of_names.iter_rows()}
+        held = look.content(table).get(WHOLE)
+        if held is None or _ROWS_BY.get((table, column), ("", {}))[0] != held:
+            rows = look.lake.scan(table).collect()
+            hashes = rows.select(pl.col(column), digest=rows.hash_rows(seed=7))
+            of_names = hashes.drop_nulls(column).group_by(column).agg(pl.col("digest").sort())
+            found = {str(name): fingerprint(*map(str, found)) for name, found in of_names.iter_rows()}
+            _ROWS_BY[table, column] = held or "", found
+        return _ROWS_BY[table, column][1]
 
     return Fingerprints(table.spec.dotted, find)
 
@@ -461,9 +481,14 @@ class Step:
         """By partition that is to be there, what it is to be made from: a fingerprint for the code and each input."""
         leads = [self.names.keys(look)] if self.names else [each.keys(look) for each in self.inputs]
         keys = {key for of in leads if of is not None for key in of} if self.inputs else {WHOLE}
+        keys = keys if (asked := self._asked(look)) is None else keys & {*asked}
         digests = [self._digests(each, look) for each in self.inputs]
         code = fingerprint(self.version)
         return {key: ".".join([code, *(digest(key) for digest in digests)]) for key in sorted(keys)}
+
+    def _asked(self, look: Look) -> Collection[str] | None:
+        """The partitions that are asked about; None: all. Days read others, of which it matters how they are."""
+        return None if has_days(partitions_of(self.table)) else look.asked(self.table)
 
     def _digests(self, read: Reads | Fingerprints, look: Look) -> Callable[[str], str]:
         """As the input's own; of units that stand in other partitions, by those that this partition has."""
@@ -481,10 +506,11 @@ class Step:
     @once
     def behind(self, look: Look) -> dict[str, str]:
         """By partition that is behind, why it is."""
-        wanted, found = self.wanted(look), dict[str, str]()
+        wanted, found, asked = self.wanted(look), dict[str, str](), self._asked(look)
         for table in self.tables:
             held = look.ledger(table).partitions
             keys = held.keys() if partitions_of(table) is not None else held.keys() & {WHOLE}
+            keys = keys if asked is None else keys & {*asked}
             for key in (wanted.keys() | keys) - found.keys():
                 made_from = held[key].made_from if key in held else ""
                 if made_from != wanted.get(key, "") or (key not in wanted and held[key].units):

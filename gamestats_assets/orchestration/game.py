@@ -329,7 +329,9 @@ class Game:
                 publication_key(table),
                 table,
                 deps=[asset_key(table)],
-                behind=lambda look, table=table: unpublished(look, table, contents_published(look, tables)),
+                behind=lambda look, table=table: unpublished(
+                    look, table, contents_published(look, tables), look.asked(table)
+                ),
                 wanted=lambda look, table=table: look.content(table),
             )
 

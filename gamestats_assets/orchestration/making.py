@@ -34,7 +34,7 @@ from gamestats_assets.orchestration.freshness import (
     makes_before,
 )
 from gamestats_assets.orchestration.landed import file_refused, landed_units
-from gamestats_assets.orchestration.partitions import is_paired, partitions_of, values_of
+from gamestats_assets.orchestration.partitions import DAY, dimensions, is_paired, partitions_of, values_of
 
 # Partitions looked at by the checks of a run that makes nothing.
 _AUDITED = 31
@@ -145,12 +145,18 @@ class Making:
     ) -> None:
         self.step, self.stores, self.graph, self.log = step, stores, graph, log
         self.everything = everything
-        self.look = Look(stores, graph)
+        names = dimensions(partitions_of(step.table))
+        # What reads days, and what is made of everybody, depends on how others are.
+        self._only = {names[0]: keys} if len(names) == 1 and names[0] != DAY else None
+        self.look = self._look()
         self.done = Done(keys, commits={table: [] for table in step.tables})
         # What tables without partitions held before, and what they had passed on to who reads them by day.
         self._stood: dict[type[Table], tuple[str | None, Mapping[str, str]]] = {}
         # Tables of which rows came that no check has looked at before they were committed.
         self.unscreened: set[type[Table]] = set()
+
+    def _look(self) -> Look:
+        return Look(self.stores, self.graph, only=self._only)
 
     def run(self, at_once: int | None = None) -> Done:
         """Bring the tables up to date, so many units at once, or as many as suit the step."""
@@ -187,7 +193,7 @@ class Making:
         for reads in step.reads:
             read = {each for key in done.keys for each in reads.keys_read(key, self.look) or ()}
             check_unchecked(self.look, reads.source, read or None)
-        self.look = look = Look(self.stores, self.graph)
+        self.look = look = self._look()
         held_units = {table: look.ledger(table).partitions for table in step.tables}
         if WHOLE in done.keys:
             self._stood = {table: (look.content(table).get(WHOLE), look.made_from(table)) for table in step.tables}
@@ -324,7 +330,7 @@ class Making:
         """Evaluate the checks of what was made, and note what it is made from; not of what nobody could read."""
         step, done = self.step, self.done
         done.made = [key for key in due if key not in done.held]
-        after = Look(self.stores, self.graph)
+        after = self._look()
         wanted = step.wanted(self.look)
         made_from = {key: wanted.get(key, "") for key in due if key not in unread}
         if WHOLE in made_from:

@@ -61,7 +61,9 @@ def contents_published(look: Look, tables: tuple[type[Table], ...]) -> dict[type
     """By table of a game that stands in PostgreSQL and partition, the fingerprint of the rows that it holds."""
     from gamestats_assets.lakehouse.published import everything_published
 
-    return everything_published(look.stores.postgres_url, tables, counted=look.counted)
+    asked = [look.asked(table) if partitions_of(table) else [WHOLE] for table in tables]
+    keys = None if None in asked else {key for of in asked for key in of or ()}
+    return everything_published(look.stores.postgres_url, tables, counted=look.counted, keys=keys)
 
 
 def _contents(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[type[Table], dict[str, str]]:
@@ -134,7 +136,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
                 allow_retries=False,
             )
         check_unchecked(Look(stores, graph), table, {*keys})
-        look = Look(stores, graph, counted=True)
+        look = Look(stores, graph)
         done = _publish(look, table, keys)
         if done.refused:
             # One bad day does not hold up the others: they are published, and Dagster is told.

@@ -9,10 +9,11 @@ import dagster as dg
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.behind import Stage, follow
 from gamestats_assets.orchestration.forgetting import forget_in_dagster
+from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
-from gamestats_assets.orchestration.partitions import day_of, has_days
+from gamestats_assets.orchestration.partitions import DAY, day_of, dimensions, has_days
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, lots_of
 
 REQUESTED_BY = "worker"
@@ -65,10 +66,16 @@ class DagsterWorkshop:
                 )
                 yield part, done.success
 
+        named = {each for node in of_game.nodes for each in dimensions(node.partitions)} - {DAY}
+        only = {DAY: days, **dict.fromkeys(named, names)}
+
         def is_chosen(partitions: dg.PartitionsDefinition | None, key: str) -> bool:
             return partitions is None or (day_of(key) in days if has_days(partitions) else key in names)
 
-        _, success = follow(of_game, self.stores, self.instance, keys, make, chosen=is_chosen)
+        def look() -> Look:
+            return Look(self.stores, of_game.graph, only=only)
+
+        _, success = follow(of_game, self.stores, self.instance, keys, make, chosen=is_chosen, look=look)
         return failures or ([] if success else ["A check stopped what was made."])
 
     def forget_runs(self, texts: Sequence[str], partitions: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ import select
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import msgspec
 import psycopg
@@ -373,11 +373,15 @@ async def still_there(conn: Connection) -> None:
     raise psycopg.OperationalError("The connection is lost.")
 
 
-def connecting(url: SecretStr) -> dict[str, Any]:
-    """How what serves connects: rows by column, in UTC, no statement longer than 5 s."""
+def connecting(url: SecretStr, plans: LiteralString = "force_custom_plan") -> dict[str, Any]:
+    """How what serves connects: rows by column, in UTC, no statement longer than 5 s.
+
+    Args:
+        plans: one for everybody would read the months and matches of nobody in particular, and take twice as long;
+            what looks up single rows by their key is planned once, which takes longer than to find them.
+    """
     asked = parameters(url)
-    # One plan for everybody would read the months and matches of nobody in particular: twice as long.
-    planned = "-c plan_cache_mode=force_custom_plan"
+    planned = f"-c plan_cache_mode={plans}"
     options = f"{asked.get('options', '')} -c statement_timeout=5000 -c timezone=UTC {planned}".strip()
     return {**asked, "row_factory": dict_row, "options": options, "application_name": "gamestats serve"}
 

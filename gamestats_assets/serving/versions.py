@@ -121,7 +121,8 @@ class Versions:
                     return {}
                 self._published.add(game)
             query = sql.SQL("SELECT table_name, version FROM {}").format(sql.Identifier(game, table.name))
-            return {f"{game}.{name}": version async for name, version in await cursor.execute(query)}
+            await cursor.execute(query)
+            return {f"{game}.{name}": version for name, version in await cursor.fetchall()}
 
     async def watch(self) -> None:
         """Listen until cancelled; where PostgreSQL went, until it is there again."""

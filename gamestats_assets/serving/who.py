@@ -273,15 +273,15 @@ class Accounts:
 
     def __init__(self, url: SecretStr, tokens: Tokens) -> None:
         self._tokens = tokens
-        given, pooled = connecting(url), {"min_size": 0, "max_size": 4, "timeout": 3, "open": False}
+        pooled = {"min_size": 0, "max_size": 4, "timeout": 3, "open": False}
         self._lookups = CountedPool(
             name="lookups",
             connection_class=cast(type[Connection], psycopg.AsyncConnection),
-            kwargs={**given, "autocommit": True, "cursor_factory": TimedCursor},
+            kwargs={**connecting(url, "force_generic_plan"), "autocommit": True, "cursor_factory": TimedCursor},
             check=cast(Any, still_there),
             **pooled,
         )
-        timed = {**given, "cursor_factory": TimedActsCursor}
+        timed = {**connecting(url), "cursor_factory": TimedActsCursor}
         self._acts = ConnectionPool(name="acts", kwargs=timed, check=ConnectionPool.check_connection, **pooled)
 
     async def open(self) -> None:

@@ -34,6 +34,7 @@ import httpx
 import psutil
 import uvloop
 
+from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets_tests.benchmarks.serving import Served, serving
 from gamestats_assets_tests.benchmarks.serving_load import at_a_rate, one_at_a_time, request
 from gamestats_assets_tests.benchmarks.trainer_people import PLAYLISTS, People, cookie
@@ -86,9 +87,12 @@ async def mix(served: Served, people: int, a_second: float, seconds: float) -> d
 
 @dataclass
 class Uploads(threading.Thread):
-    """Uploads a replay every so many seconds, each of another match and person, and waits for each analysis."""
+    """Uploads a replay every so many seconds, each of another match, and waits for each analysis.
 
-    port: int
+    Whoever played in it uploads them by turns: after the first these are the last of the people.
+    """
+
+    served: Served
     replay: bytes
     every_s: float
     people: int
@@ -105,27 +109,46 @@ class Uploads(threading.Thread):
     def run(self) -> None:
         """Upload until it is ended."""
         waiting: dict[str, tuple[float, httpx.Client]] = {}
-        due, number = time.monotonic(), self.people
+        due, sent = time.monotonic(), 0
         while waiting or not self.ended.is_set():
             if not self.ended.is_set() and time.monotonic() >= due:
                 due += self.every_s
-                number -= 1
-                client = self._of(number)
-                sent = client.post("/api/v1/replays/upload", files={"file": ("match.replay", self._another())})
-                if sent.status_code != 202:
-                    self.failed.append(sent.text)
+                client = self._of(self.people - sent % 6)
+                file = ("match.replay", self._another())
+                answer = client.post("/api/v1/replays/upload", files={"file": file})
+                sent += 1
+                if answer.status_code != 202:
+                    self.failed.append(answer.text)
                 else:
-                    waiting[sent.json()["status_url"]] = (time.monotonic(), client)
+                    waiting[answer.json()["data"]["status_url"]] = (time.monotonic(), client)
             for url, (since, client) in [*waiting.items()]:
                 job = client.get(url).json().get("data", {})
-                if job.get("state") in ("done", "failed"):
+                if job.get("status") in ("done", "failed"):
                     waiting.pop(url)
                     self.analysed_s.append(time.monotonic() - since)
-                    self.failed += [str(job.get("error"))] if job["state"] == "failed" else []
+                    self.failed += [str(job.get("error"))] if job["status"] == "failed" else []
             time.sleep(0.5)
 
+    def prepare(self) -> None:
+        """Upload it once, and make the last of the people those who played in it."""
+        client = self._of(self.people)
+        sent = client.post("/api/v1/replays/upload", files={"file": ("match.replay", self._another())})
+        while (told := client.get(sent.json()["data"]["status_url"]).json()["data"])["status"] != "done":
+            time.sleep(0.5)
+        match = [told["match"]["match_id"]]
+        with connect(self.served.url) as conn:
+            query = "SELECT player_id FROM rocket_league.participants WHERE match_id = %s"
+            for number, (player,) in enumerate(conn.execute(query, match).fetchall()):
+                named = {"player": player, "user": self.people - number}
+                conn.execute(
+                    "INSERT INTO ops.rl_players (player_id, username, wanted_since, consented_at, cohorts_at, "
+                    "models_at, comparison_at, consent_text) VALUES (%(player)s, %(player)s, now() - interval '1 year',"
+                    " now(), now(), now(), now(), 1) ON CONFLICT DO NOTHING", named,
+                )  # fmt: skip
+                conn.execute("UPDATE accounts.players SET player_id = %(player)s WHERE user_id = %(user)s", named)
+
     def _of(self, number: int) -> httpx.Client:
-        client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{self.served.port}", timeout=30)
         client.cookies.set("gamestats_session", cookie(number))
         page = client.get("/account").text
         found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', page)
@@ -145,15 +168,15 @@ def with_uploads(served: Served, people: int, arguments: argparse.Namespace) -> 
     others = sorted(os.sched_getaffinity(0))
     process = psutil.Process(worker.pid)
     process.cpu_affinity(others[-1:])
-    uploads = Uploads(served.port, Path(arguments.replay).read_bytes(), 3600 / arguments.an_hour, people)
+    uploads = Uploads(served, Path(arguments.replay).read_bytes(), 3600 / arguments.an_hour, people)
     try:
+        uploads.prepare()
+        before = _cpu_s(process)
         uploads.start()
         found = uvloop.run(mix(served, people, arguments.rate, arguments.seconds))
-        used = sum(
-            sum(each.cpu_times()[:2]) + sum(each.cpu_times()[2:4]) for each in (process, *process.children(True))
-        )
         uploads.ended.set()
         uploads.join(120)
+        used = _cpu_s(process) - before
     finally:
         worker.terminate()
         worker.wait()
@@ -163,6 +186,11 @@ def with_uploads(served: Served, people: int, arguments: argparse.Namespace) -> 
         told |= {"analysed_s": {"median": round(done[len(done) // 2], 1), "longest": round(done[-1], 1)}}
         told |= {"an_hour_on_a_core": round(3600 * len(done) / used)}
     return {**found, **told}
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """Processor time of a process and of all that it began."""
+    return sum(sum(each.cpu_times()[:4]) for each in (process, *process.children(True)))
 
 
 def main() -> None:

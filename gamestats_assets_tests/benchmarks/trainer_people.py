@@ -72,7 +72,8 @@ class People:
             self._people(conn)
             self._matches(conn)
             rows = {name: conn.execute(query).rowcount for name, query in self._tables(conn).items()}
-        conn.execute("ANALYZE")
+        # As PostgreSQL does by itself in the minutes after so much is written.
+        conn.execute("VACUUM ANALYZE")
         return rows
 
     def _statistics(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
@@ -42,9 +42,9 @@ class BareGame(Game):
         """Run one step for some partitions, behind or not."""
         return Making(step, stores, self.graph, keys).run()
 
-    def look(self, stores: Stores) -> Look:
-        """What there is now."""
-        return Look(stores, self.graph)
+    def look(self, stores: Stores, only: Mapping[str, Collection[str]] | None = None) -> Look:
+        """What there is now; see `Look`."""
+        return Look(stores, self.graph, only=only)
 
     def stopped(self, stores: Stores) -> dict[tuple[str, str], list[str]]:
         """By table and partition, the checks that keep it from everybody, publication included."""

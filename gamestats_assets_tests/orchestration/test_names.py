@@ -17,6 +17,7 @@ from gamestats_assets.lakehouse.ledger import ledger_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
 
@@ -171,6 +172,23 @@ def test_a_name_that_has_nothing_any_more_is_taken_out(stores: Stores) -> None:
     made().run(stores)
     assert rows(stores, Scorers) == rows(stores, Records) == [("spring", 2)]
     assert made().behind(stores) == {}
+
+
+def test_of_one_name_the_same_is_told_as_of_all_and_of_others_nothing(stores: Stores) -> None:
+    play(stores, "a", "spring", 2)
+    play(stores, "b", "fall", 3)
+    made().run(stores)
+    play(stores, "a", "spring", 4)
+    play(stores, "b", "fall", 5)
+    demo = made()
+    demo.run(stores, [Seasons])
+    everything, of_fall = (behind_of(demo, demo.look(stores, only=only)) for only in (None, {"season": ["fall"]}))
+    scorers, others = asset_key(Scorers), [asset_key(table) for table in (Seasons, Records, Leaders)]
+    assert everything.why[scorers] == dict.fromkeys(("fall", "spring"), "demo.seasons changed")
+    for told in ("why", "wanted", "held"):
+        whole, part = getattr(everything, told), getattr(of_fall, told)
+        assert part[scorers] == {key: text for key, text in whole[scorers].items() if key == "fall"}
+        assert [part[key] for key in others] == [whole[key] for key in others]
 
 
 def test_other_code_makes_every_name_again(stores: Stores) -> None:

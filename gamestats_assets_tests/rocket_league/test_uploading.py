@@ -272,6 +272,8 @@ def test_replays_of_a_zip_are_taken_and_what_is_none_is_told_of(running: Running
         ("cut.zip", zipped(one=REPLAY)[:60], 415, "damaged"),
         ("none.zip", zipped(), 415, "holds no files"),
     ],
+    # A zip holds the time at which it was made.
+    ids=["text", "empty", "large", "bomb", "cut", "none"],
 )
 def test_what_is_no_replay_or_too_large_is_refused_at_once(
     small: tuple[httpx.Client, str], name: str, content: bytes, status: int, told: str

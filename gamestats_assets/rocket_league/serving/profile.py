@@ -81,14 +81,17 @@ def own_profile(request: Request, person: SignedIn) -> Response:
 def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str, Any]:
     """What is answered of a person, on a connection that shows the person's own rows alone."""
     [user] = ops.rows(conn, "SELECT name, created_at FROM accounts.users WHERE user_id = %s", [person.user_id])
-    entered = {row["player_id"]: row for row in ops.rows(conn, "SELECT * FROM ops.rl_players", [])}
+    own = [[*person.players.get(GAME, ())]]
+    query = "SELECT * FROM ops.rl_players WHERE player_id = ANY (%s)"
+    entered = {row["player_id"]: row for row in ops.rows(conn, query, own)}
     ranks: dict[str, list[dict[str, Any]]] = {}
-    for row in ops.rows(conn, "SELECT * FROM ops.rl_ranks ORDER BY playlist", []):
+    query = "SELECT * FROM ops.rl_ranks WHERE player_id = ANY (%s) ORDER BY playlist"
+    for row in ops.rows(conn, query, own):
         ranks.setdefault(row["player_id"], []).append(TOLD_RANK.line(row, rank=tier_words(row["tier"])))
     made: dict[str, ops.Row] = {}
     if has_table(conn, GAME, Users.spec.name):
-        query = "SELECT player_id, current_rank, current_rank_tier FROM rocket_league.users"
-        made = {row["player_id"]: row for row in ops.rows(conn, query, [])}
+        query = "SELECT player_id, current_rank, current_rank_tier FROM rocket_league.users WHERE player_id = ANY (%s)"
+        made = {row["player_id"]: row for row in ops.rows(conn, query, own)}
     accounts = [
         {
             "player_id": player,

@@ -347,7 +347,11 @@ class Matches(
     subject="players",
     **{
         **BY_PLAYER,
-        "indexes": (("player_id", "created_at"), ("player_id", "playlist", "created_at"), ("ballchasing_id",)),
+        "indexes": (
+            ("player_id", "created_at"),
+            ("player_id", "playlist", "is_simulated", "created_at"),
+            ("ballchasing_id",),
+        ),
     },
 ):
     """Matches of tracked players, one row per player and match."""
@@ -370,11 +374,15 @@ class Matches(
     created_at = utc("When the match began.")
 
 
+_WHOLE_ROWS = ("player_id", "playlist", "is_simulated", "stat_type", "time", "value", "rank_percentile")
+"""What means over a player's matches are made of: all of it, so that the index alone is read."""
+
+
 class PlayerStats(
     _OfPlayer,
     key="rocket_league/player_stats",
     subject="players",
-    **{**BY_PLAYER, "months_of": "time", "indexes": (("player_id", "stat_type", "time"), ("match_id",))},
+    **{**BY_PLAYER, "months_of": "time", "indexes": (_WHOLE_ROWS, ("match_id",))},
 ):
     """Every feature and skill of tracked players in every match, in long form, against players of the same rank.
 
