@@ -123,11 +123,11 @@ _STARTS = """
     FROM rocket_league.matches WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
 """
 _RANKS = """
-    SELECT date_trunc(%(every)s, f.started_at)::date AS start,
-        (array_agg(f.rank_tier ORDER BY f.started_at DESC, f.match_id DESC)
-            FILTER (WHERE f.rank_tier BETWEEN 1 AND 22))[1] AS rank_tier
-    FROM rocket_league.player_match_features f JOIN rocket_league.matches m USING (player_id, match_id)
-    WHERE f.player_id = %(player)s AND f.playlist = %(playlist)s AND f.is_simulated = %(simulated)s
+    SELECT date_trunc(%(every)s, started_at)::date AS start,
+        (array_agg(rank_tier ORDER BY started_at DESC, match_id DESC)
+            FILTER (WHERE rank_tier BETWEEN 1 AND 22))[1] AS rank_tier
+    FROM rocket_league.player_match_features
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
     GROUP BY start ORDER BY start
 """
 _MEANS = """

@@ -139,14 +139,19 @@ def skill_strip(row: Row, label: str) -> Markup:
 # --------------------------------------------------------------------------- of the tables
 
 _BASIS = """
-    SELECT count(*) AS matches, count(*) FILTER (WHERE f.stats_source = 'replay') AS replays,
-        count(DISTINCT day) AS days, min(day) AS first_day, max(day) AS last_day,
-        sum(f.played_s * f.defensive_third_share) AS own_s, sum(f.played_s * f.neutral_third_share) AS middle_s,
-        sum(f.played_s * f.offensive_third_share) AS opponents_s, count(f.defensive_third_share) AS known
-    FROM (
-        SELECT player_id, match_id, (created_at AT TIME ZONE 'UTC')::date AS day FROM rocket_league.matches
+    SELECT * FROM (
+        SELECT count(*) AS matches, count(DISTINCT day) AS days, min(day) AS first_day, max(day) AS last_day
+        FROM (
+            SELECT (created_at AT TIME ZONE 'UTC')::date AS day FROM rocket_league.matches
+            WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+        ) AS kept
+    ) AS of_matches CROSS JOIN (
+        SELECT count(*) FILTER (WHERE stats_source = 'replay') AS replays,
+            sum(played_s * defensive_third_share) AS own_s, sum(played_s * neutral_third_share) AS middle_s,
+            sum(played_s * offensive_third_share) AS opponents_s, count(defensive_third_share) AS known
+        FROM rocket_league.player_match_features
         WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
-    ) AS kept LEFT JOIN rocket_league.player_match_features f USING (player_id, match_id)
+    ) AS of_features
 """
 _MODEL = """
     SELECT * FROM rocket_league.rank_models
