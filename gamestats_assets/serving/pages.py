@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.table import Table
@@ -113,6 +113,7 @@ class Pages:
             base: scheme, host and port of addresses that go out.
         """
         say = self.texts.speaker(language)
+        day_format = say("format.day")
 
         def moment(at: datetime) -> Markup:
             utc = at.astimezone(UTC)
@@ -121,7 +122,7 @@ class Pages:
             )
 
         def day(of: date) -> Markup:
-            return Markup('<time datetime="{}" data-day>{}</time>').format(f"{of}", of.strftime(say("format.day")))
+            return Markup(f'<time datetime="{of}" data-day>{escape(of.strftime(day_format))}</time>')
 
         def hour(at: datetime) -> Markup:
             utc = at.astimezone(UTC)

@@ -8,8 +8,9 @@ process of `gamestats serve`, and the load, each request with the session of som
 
     filled      rows of each table, and the seconds that took
     routes      each route of a dashboard, one at a time: `cold`, of people who never asked, and `warm`, asked again
-    mix         so many requests a second over all of them
-    uploads     the same while so many replays an hour are uploaded and `gamestats work` reads them; `analysed_s` is
+    api         so many requests a second over those of the API, as a program asks that shows a dashboard
+    mix         so many requests a second over all of them, two of thirteen a whole page
+    uploads     `api` while so many replays an hour are uploaded and `gamestats work` reads them; `analysed_s` is
                 from the last byte of a replay to its analysis, `an_hour_on_a_core` what the worker's seconds amount to
 """
 
@@ -72,10 +73,14 @@ def alone(served: Served, people: int, times: int) -> dict[str, Any]:
     return found
 
 
-async def mix(served: Served, people: int, a_second: float, seconds: float) -> dict[str, Any]:
-    """So many requests a second, each of anybody."""
+async def mix(served: Served, people: int, a_second: float, seconds: float, within: str = "/") -> dict[str, Any]:
+    """So many requests a second, each of anybody.
+
+    Args:
+        within: what paths that are asked for begin with.
+    """
     chance = random.Random(3)
-    paths = [path for path, times in ROUTES.items() for _ in range(times)]
+    paths = [path for path, times in ROUTES.items() for _ in range(times) if path.startswith(within)]
     count = int(a_second * seconds)
     asked = [asked_by(chance.randint(1, people), chance.choice(paths)) for _ in range(count)]
     began = served.process.cpu_times()
@@ -173,7 +178,7 @@ def with_uploads(served: Served, people: int, arguments: argparse.Namespace) -> 
         uploads.prepare()
         before = _cpu_s(process)
         uploads.start()
-        found = uvloop.run(mix(served, people, arguments.rate, arguments.seconds))
+        found = uvloop.run(mix(served, people, arguments.rate, arguments.seconds, "/api/"))
         uploads.ended.set()
         uploads.join(120)
         used = _cpu_s(process) - before
@@ -196,7 +201,7 @@ def _cpu_s(process: psutil.Process) -> float:
 def main() -> None:
     """Measure, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="routes,mix,uploads", help="with commas between them")
+    parser.add_argument("--only", default="routes,api,mix,uploads", help="with commas between them")
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--features", type=int, default=44, help="features of each match in player_stats")
     parser.add_argument("--times", type=int, default=200, help="requests of each route, one at a time")
@@ -218,6 +223,7 @@ def main() -> None:
                 continue
             done = {
                 "routes": lambda: alone(served, arguments.people, arguments.times),
+                "api": lambda: uvloop.run(mix(served, arguments.people, arguments.rate, arguments.seconds, "/api/")),
                 "mix": lambda: uvloop.run(mix(served, arguments.people, arguments.rate, arguments.seconds)),
                 "uploads": lambda: with_uploads(served, arguments.people, arguments),
             }[name]

@@ -70,11 +70,6 @@ class Course:
     spans: Sequence[Span]
 
     @property
-    def by_start(self) -> Mapping[date, Span]:
-        """The weeks or days by their first day."""
-        return {span.start: span for span in self.spans}
-
-    @property
     def words(self) -> str:
         """From where to where it went."""
         first, last = self.spans[0], self.spans[-1]
@@ -116,6 +111,15 @@ class Courses:
     starts: Sequence[date]
     skills: Sequence[Course]
     ranks: Mapping[date, int]
+
+    @property
+    def lines(self) -> list[tuple[date, list[tuple[Course, Span | None]], int | None]]:
+        """Week by week, or day by day: how far each skill was, and the rank."""
+        known = [(course, {span.start: span for span in course.spans}) for course in self.skills]
+        return [
+            (start, [(course, spans.get(start)) for course, spans in known], self.ranks.get(start))
+            for start in self.starts
+        ]
 
 
 _STARTS = """
