@@ -47,9 +47,9 @@ from gamestats_assets.pubg import bronze as pubg_bronze
 from gamestats_assets.pubg import tables as pubg_tables
 from gamestats_assets.pubg.simulate import simulate_match
 from gamestats_assets.pubg.source import SOURCE as PUBG
-from gamestats_assets.rocket_league import bronze as rocket_league_bronze
 from gamestats_assets.rocket_league import tables as rocket_league_tables
-from gamestats_assets.rocket_league.simulate import simulate_season, write_season
+from gamestats_assets.rocket_league.replays import bronze as rocket_league_bronze
+from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import SOURCE as ROCKET_LEAGUE
 from gamestats_assets_tests.damage import Mutable, mutated_bytes, mutated_lines
 from gamestats_assets_tests.demo_data import log_scenario, sheets

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.rocket_league.training_packs import training_packs
+from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer, details
 from gamestats_assets_tests.test_cli import Gamestats

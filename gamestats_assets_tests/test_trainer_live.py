@@ -22,8 +22,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.rocket_league.erasure import traces
 from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
+from gamestats_assets.rocket_league.privacy.erasure import traces
 from gamestats_assets.rocket_league.tables import Participants
 from gamestats_assets_tests.browsers import Shown, chromium, keep
 from gamestats_assets_tests.rocket_league import real_files

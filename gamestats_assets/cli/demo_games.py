@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gamestats_assets.lakehouse.arrivals import IngestReport
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.pubg.simulate_tournament import Tournament
-    from gamestats_assets.rocket_league.simulate import Player, TrainingSession
+    from gamestats_assets.rocket_league.simulation.seasons import Player, TrainingSession
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
 """Days of the matches of PUBG, public ones and those of a tournament."""
@@ -161,7 +161,7 @@ def _rocket_league(
     folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]
 ) -> tuple[tuple[Player, ...], tuple[TrainingSession, ...]]:
     """Bring the season; the two players who are tracked, and who trained when."""
-    from gamestats_assets.rocket_league.simulate import Planted, Training, simulate_season, write_season
+    from gamestats_assets.rocket_league.simulation.seasons import Planted, Training, simulate_season, write_season
     from gamestats_assets.rocket_league.source import ingest
 
     of_each = plan.rl_matches // 12

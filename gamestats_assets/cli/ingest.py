@@ -512,8 +512,8 @@ def fetch_rocket_league(
     from gamestats_assets.apis.limits import SharedLimits
     from gamestats_assets.lakehouse.ops import migrate
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
-    from gamestats_assets.rocket_league.discovery import find_and_fetch
+    from gamestats_assets.rocket_league.ballchasing.api import PATIENCE_S, BallchasingApi
+    from gamestats_assets.rocket_league.ballchasing.discovery import find_and_fetch
 
     stores = Stores()
     settings, url = stores.settings, stores.postgres_url

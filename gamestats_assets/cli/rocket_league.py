@@ -73,8 +73,8 @@ def _id_of(player: str) -> str:
 def _custody() -> Custody:
     from gamestats_assets.lakehouse.encryption import Keys
     from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.privacy.tombstones import any_buried
     from gamestats_assets.rocket_league.source import GAME
-    from gamestats_assets.rocket_league.tombstones import any_buried
 
     stores = Stores()
     return Custody(
@@ -132,7 +132,7 @@ def search_packs(
         gamestats rocket-league packs save --tag backboard
     """
     from gamestats_assets.cli.entering import written
-    from gamestats_assets.rocket_league.training_packs import find_packs, known_tags, training_packs
+    from gamestats_assets.rocket_league.analysis.training_packs import find_packs, known_tags, training_packs
 
     found = find_packs(
         training_packs(),
@@ -193,8 +193,8 @@ def upload_replays(
     from gamestats_assets.lakehouse.landing import UnreadableContentError
     from gamestats_assets.lakehouse.ops import migrate
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
-    from gamestats_assets.rocket_league.discovery import share
+    from gamestats_assets.rocket_league.ballchasing.api import PATIENCE_S, BallchasingApi
+    from gamestats_assets.rocket_league.ballchasing.discovery import share
 
     quiet_warnings()
     stores = Stores()
@@ -252,7 +252,7 @@ def report(
 
     from gamestats_assets.lakehouse.set_aside import set_aside
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.rocket_league.report import write_report
+    from gamestats_assets.rocket_league.serving.report import write_report
     from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, RawPlayerStats
 
     if to.is_dir():
@@ -285,7 +285,7 @@ def export(
         gamestats rocket-league export steam:76561190000000001 --with-files --out everything.zip
     """
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.rocket_league.export import export_player
+    from gamestats_assets.rocket_league.privacy.export import export_player
 
     player_id = _id_of(player)
     to = to or Path(f"{player_id}.zip")
@@ -331,7 +331,7 @@ def forget_player(
         from gamestats_assets.cli.session import opened
         from gamestats_assets.orchestration.behind import on_days
         from gamestats_assets.orchestration.forgetting import forget_in_dagster
-        from gamestats_assets.rocket_league.erasure import forget
+        from gamestats_assets.rocket_league.privacy.erasure import forget
         from gamestats_assets.rocket_league.source import GAME
     with opened(games=[GAME]) as session:
 
@@ -395,7 +395,7 @@ def simulate(
         gamestats rocket-league simulate rl-matches
         gamestats rocket-league simulate rl-matches --matches 20000 --players 2000 --days 90
     """
-    from gamestats_assets.rocket_league.simulate import simulate_season, write_season
+    from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")

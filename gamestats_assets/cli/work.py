@@ -85,7 +85,7 @@ def _opened(stores: Stores, stack: ExitStack) -> Workshop:
 
     from gamestats_assets.lakehouse.worker import guarded, load
 
-    reader = (stores.read_limits.decoding, load, "gamestats_assets.rocket_league.uploading")
+    reader = (stores.read_limits.decoding, load, "gamestats_assets.rocket_league.uploads.uploading")
     Thread(target=guarded, args=reader, daemon=True).start()
     return workshop_of(stores, stack)
 

@@ -14,27 +14,28 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Fingerprints, Look
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.making import Decoded, Output
-from gamestats_assets.rocket_league import checks, tables, training_packs
-from gamestats_assets.rocket_league.cohorts import player_profiles, rank_cohorts
-from gamestats_assets.rocket_league.comparison import player_comparison
-from gamestats_assets.rocket_league.consents import withheld
-from gamestats_assets.rocket_league.erasure import kept_from
-from gamestats_assets.rocket_league.features import player_match_features
-from gamestats_assets.rocket_league.frame_figures import frame_figures
-from gamestats_assets.rocket_league.matches import match_facts, participants
-from gamestats_assets.rocket_league.play import boost_pickups, shots_and_saves
-from gamestats_assets.rocket_league.predictions import rank_predictions
-from gamestats_assets.rocket_league.rank_models import next_models
+from gamestats_assets.rocket_league import checks, tables
+from gamestats_assets.rocket_league.analysis import training_packs
+from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
+from gamestats_assets.rocket_league.analysis.comparison import player_comparison
+from gamestats_assets.rocket_league.analysis.predictions import rank_predictions
+from gamestats_assets.rocket_league.analysis.rank_models import next_models
+from gamestats_assets.rocket_league.analysis.tracking import tracked_players
+from gamestats_assets.rocket_league.analysis.training import training_progress, training_recommendations
+from gamestats_assets.rocket_league.analysis.users import matches, player_stats, users
+from gamestats_assets.rocket_league.analysis.weaknesses import weaknesses
+from gamestats_assets.rocket_league.matches.facts import match_facts, participants
+from gamestats_assets.rocket_league.matches.features import player_match_features
+from gamestats_assets.rocket_league.matches.frame_figures import frame_figures
+from gamestats_assets.rocket_league.matches.play import boost_pickups, shots_and_saves
+from gamestats_assets.rocket_league.matches.rotations import rotations
+from gamestats_assets.rocket_league.matches.stats import player_match_stats
+from gamestats_assets.rocket_league.matches.touches import challenges, possessions, touches
+from gamestats_assets.rocket_league.privacy.consents import withheld
+from gamestats_assets.rocket_league.privacy.erasure import kept_from
 from gamestats_assets.rocket_league.replays.moments import moments, player_mistakes, replay_moments
 from gamestats_assets.rocket_league.replays.tracks import replay_tracks
-from gamestats_assets.rocket_league.rotations import rotations
 from gamestats_assets.rocket_league.source import GAME, refused
-from gamestats_assets.rocket_league.stats import player_match_stats
-from gamestats_assets.rocket_league.touches import challenges, possessions, touches
-from gamestats_assets.rocket_league.tracking import tracked_players
-from gamestats_assets.rocket_league.training import training_progress, training_recommendations
-from gamestats_assets.rocket_league.users import matches, player_stats, users
-from gamestats_assets.rocket_league.weaknesses import weaknesses
 
 CHECKS: tuple[Check, ...] = checks.ALL
 BATCH = 100
@@ -81,7 +82,7 @@ def _decode_raw(
     landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
 ) -> Generator[Decoded, None, None]:
     from gamestats_assets.lakehouse.decoding import decode_batches
-    from gamestats_assets.rocket_league.bronze import RAW_DECODER
+    from gamestats_assets.rocket_league.replays.bronze import RAW_DECODER
 
     return decode_batches(RAW_DECODER, landing, batches, workers=workers)
 
@@ -90,7 +91,7 @@ def _decode_events(
     landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
 ) -> Generator[Decoded, None, None]:
     from gamestats_assets.lakehouse.decoding import decode_batches
-    from gamestats_assets.rocket_league.bronze import EVENTS_DECODER
+    from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER
 
     return decode_batches(EVENTS_DECODER, landing, batches, workers=workers)
 
@@ -112,9 +113,9 @@ def _retention(look: Look, keys: Sequence[str]) -> Output:
     Archives that people had made, what became of all that they asked for, addresses of those who objected and who saw
     whose pages are kept for a time, too.
     """
-    from gamestats_assets.rocket_league.erasure import enforce_retention
     from gamestats_assets.rocket_league.jobs import forget_old_jobs
-    from gamestats_assets.rocket_league.user_export import forget_old_exports, forget_old_notes
+    from gamestats_assets.rocket_league.privacy.erasure import enforce_retention
+    from gamestats_assets.rocket_league.privacy.user_export import forget_old_exports, forget_old_notes
 
     forget_old_exports(look.stores)
     forget_old_jobs(look.stores)

@@ -11,10 +11,10 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
-from gamestats_assets.rocket_league.features import PLAYED_S, SHORTEST_PLAYED_S
-from gamestats_assets.rocket_league.matches import played_as_soccar
+from gamestats_assets.rocket_league.analysis.rank_models import worse_models
+from gamestats_assets.rocket_league.matches.facts import played_as_soccar
+from gamestats_assets.rocket_league.matches.features import PLAYED_S, SHORTEST_PLAYED_S
 from gamestats_assets.rocket_league.playlists import is_matchmade
-from gamestats_assets.rocket_league.rank_models import worse_models
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import (
     BoostPickups,

@@ -20,10 +20,10 @@ from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, Thing, UnknownNameError
 from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole
 from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.rocket_league.consents import PURPOSES
+from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES, training_packs
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
+from gamestats_assets.rocket_league.privacy.consents import PURPOSES
 from gamestats_assets.rocket_league.ranks import parse_rank, playlists, rank_name
-from gamestats_assets.rocket_league.training_packs import CATEGORIES, training_packs
 
 _FETCHED_DAYS = 30
 _CLOCKS_DIFFER = timedelta(minutes=10)

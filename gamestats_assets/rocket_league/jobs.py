@@ -18,43 +18,43 @@ _GAME = "rocket_league"
 
 
 def _replay(workshop: Workshop, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.uploading import analyse_uploads
+    from gamestats_assets.rocket_league.uploads.uploading import analyse_uploads
 
     analyse_uploads(workshop, tasks)
 
 
 def _ballchasing(workshop: Workshop, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.importing import import_replays
+    from gamestats_assets.rocket_league.uploads.importing import import_replays
 
     import_replays(workshop, tasks)
 
 
 def _share(workshop: Workshop, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.importing import share_replay
+    from gamestats_assets.rocket_league.uploads.importing import share_replay
 
     share_replay(workshop, tasks)
 
 
 def _backfill(workshop: Workshop, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.own_matches import take_up_matches
+    from gamestats_assets.rocket_league.uploads.own_matches import take_up_matches
 
     take_up_matches(workshop, tasks)
 
 
 def _forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.own_matches import forget_match
+    from gamestats_assets.rocket_league.uploads.own_matches import forget_match
 
     forget_match(workshop, tasks)
 
 
 def _export(workshop: Workshop, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.user_export import export_users
+    from gamestats_assets.rocket_league.privacy.user_export import export_users
 
     export_users(workshop, tasks)
 
 
 def _leaving(workshop: Workshop, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.leaving_jobs import forget_people
+    from gamestats_assets.rocket_league.privacy.leaving_jobs import forget_people
 
     forget_people(workshop, tasks)
 

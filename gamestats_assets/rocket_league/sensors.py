@@ -9,8 +9,8 @@ from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.finding import TIMEOUT_S, finding_sensor
-from gamestats_assets.rocket_league import discovery
-from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
+from gamestats_assets.rocket_league.ballchasing import discovery
+from gamestats_assets.rocket_league.ballchasing.api import PATIENCE_S, BallchasingApi
 from gamestats_assets.settings import Settings
 
 PLAYERS_SENSOR, ARCHIVE_JOB = "tracked_player_replays", "archive_rocket_league_replays"

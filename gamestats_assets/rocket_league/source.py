@@ -21,8 +21,8 @@ import msgspec
 from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.rocket_league.identities import player_id_in_replay
-from gamestats_assets.rocket_league.naming import accounts_in_ballchasing, accounts_in_replay
-from gamestats_assets.rocket_league.tombstones import are_any, buried
+from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing, accounts_in_replay
+from gamestats_assets.rocket_league.privacy.tombstones import are_any, buried
 
 GAME = "rocket_league"
 """The game's folder in the landing zone."""
@@ -252,7 +252,7 @@ def _mask(
     content: bytes, recognised: Recognised, day: date, players: Collection[str], landing: Landing
 ) -> tuple[LandedFile, bool] | None:
     # What is masked is what a file's decoder reads, and that begins with what a file is.
-    from gamestats_assets.rocket_league.masked_matches import land_without
+    from gamestats_assets.rocket_league.privacy.masked_matches import land_without
 
     return land_without(content, recognised, day, players, landing)
 

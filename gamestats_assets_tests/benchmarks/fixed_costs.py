@@ -38,8 +38,8 @@ from gamestats_assets.lol.simulate import write_season as write_lol
 from gamestats_assets.lol.source import ingest as ingest_lol
 from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest as ingest_pubg
-from gamestats_assets.rocket_league.simulate import simulate_season
-from gamestats_assets.rocket_league.simulate import write_season as write_rocket_league
+from gamestats_assets.rocket_league.simulation.seasons import simulate_season
+from gamestats_assets.rocket_league.simulation.seasons import write_season as write_rocket_league
 from gamestats_assets.rocket_league.source import ingest as ingest_rocket_league
 from gamestats_assets.settings import Settings
 

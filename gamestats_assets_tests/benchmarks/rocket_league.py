@@ -54,19 +54,19 @@ from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
+from gamestats_assets.rocket_league.analysis.rank_models import next_models
+from gamestats_assets.rocket_league.analysis.skills import FEATURES
+from gamestats_assets.rocket_league.analysis.training import training_progress, training_recommendations
+from gamestats_assets.rocket_league.analysis.weaknesses import weaknesses
 from gamestats_assets.rocket_league.assets import BY_MATCH
-from gamestats_assets.rocket_league.bronze import EVENTS_DECODER, RAW_DECODER
-from gamestats_assets.rocket_league.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.entered import PLAYER, Custody
-from gamestats_assets.rocket_league.rank_models import next_models
-from gamestats_assets.rocket_league.replay_files import match_row, read_replay
-from gamestats_assets.rocket_league.replay_network import UnreadableReplayError
-from gamestats_assets.rocket_league.simulate import MARK, PLAYLISTS, Planted, simulate_season
-from gamestats_assets.rocket_league.skills import FEATURES
+from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
+from gamestats_assets.rocket_league.replays.files import match_row, read_replay
+from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
+from gamestats_assets.rocket_league.simulation.seasons import MARK, PLAYLISTS, Planted, simulate_season
 from gamestats_assets.rocket_league.source import GAME, REPLAY, ingest, read_header
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
-from gamestats_assets.rocket_league.training import training_progress, training_recommendations
-from gamestats_assets.rocket_league.weaknesses import weaknesses
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.benchmarks.pubg import PeakMemory, stage_seconds
 from gamestats_assets_tests.rocket_league import planted

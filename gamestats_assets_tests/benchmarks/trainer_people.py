@@ -21,7 +21,7 @@ from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.published_tables import ensure_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.skills import FEATURES, SKILL
+from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 PLAYLISTS = ("ranked-doubles", "ranked-standard")

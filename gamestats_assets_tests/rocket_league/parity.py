@@ -13,10 +13,10 @@ from pathlib import Path
 
 import polars as pl
 
-from gamestats_assets.rocket_league.matches import match_facts, participants
-from gamestats_assets.rocket_league.play import boost_pickups
+from gamestats_assets.rocket_league.matches.facts import match_facts, participants
+from gamestats_assets.rocket_league.matches.play import boost_pickups
+from gamestats_assets.rocket_league.matches.stats import player_match_stats
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
-from gamestats_assets.rocket_league.stats import player_match_stats
 from gamestats_assets.rocket_league.tables import (
     BoostPickups,
     MatchFacts,

@@ -16,7 +16,7 @@ from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.assets import BY_MATCH
-from gamestats_assets.rocket_league.bronze import EVENTS_DECODER, RAW_DECODER
+from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.source import GAME, SOURCE
 from gamestats_assets_tests.rocket_league.tracked import make
 

@@ -17,6 +17,7 @@ from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.files import header_of
+from gamestats_assets_tests.rocket_league.matches.test_features import STATS
 from gamestats_assets_tests.rocket_league.scenario import (
     ANN,
     BEA,
@@ -32,7 +33,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     rows,
     touch,
 )
-from gamestats_assets_tests.rocket_league.test_features import STATS
 
 BY_NAME = {check.name: check for check in checks.ALL}
 EVERYBODY = (ANN, BEA, XAN, YVE)

@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_PLAYER
 from gamestats_assets.rocket_league.replays.track_format import read_header
-from gamestats_assets.rocket_league.simulate import Planted, Player, Season, simulate_season, write_season
+from gamestats_assets.rocket_league.simulation.seasons import Planted, Player, Season, simulate_season, write_season
 from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.published import read_published

@@ -18,9 +18,10 @@ from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, migrate
 from gamestats_assets.orchestration import requests as requests_of_runs
 from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
-from gamestats_assets.rocket_league import bronze, entered, sensors
+from gamestats_assets.rocket_league import entered, sensors
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.simulate import simulate_season, write_season
+from gamestats_assets.rocket_league.replays import bronze
+from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
 from gamestats_assets_tests.operations import BySensors, names
 from gamestats_assets_tests.published import read_published

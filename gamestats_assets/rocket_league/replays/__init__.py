@@ -1,1 +1,1 @@
-"""What a page about one replay and its viewer show."""
+"""Replays: read from their files, and made ready to be watched."""

@@ -12,10 +12,11 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.rocket_league.field import live_cars
-from gamestats_assets.rocket_league.play import GOAL_Y_UU
+from gamestats_assets.rocket_league.matches.field import live_cars
+from gamestats_assets.rocket_league.matches.play import GOAL_Y_UU
+from gamestats_assets.rocket_league.matches.rotations import with_turns
+from gamestats_assets.rocket_league.matches.touches import AERIAL_Z_UU, length, with_double_commits
 from gamestats_assets.rocket_league.ranks import kept
-from gamestats_assets.rocket_league.rotations import with_turns
 from gamestats_assets.rocket_league.tables import (
     MatchFacts,
     Moments,
@@ -29,7 +30,6 @@ from gamestats_assets.rocket_league.tables import (
     TrackedPlayers,
 )
 from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
-from gamestats_assets.rocket_league.touches import AERIAL_Z_UU, length, with_double_commits
 
 EMPTY_TANK = 0.5
 """Boost, of 255, below which a tank is empty."""

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
-from gamestats_assets.rocket_league.replay_events import PADS
-from gamestats_assets.rocket_league.replay_network import Flags, Floats
 from gamestats_assets.rocket_league.replays import track_format as form
+from gamestats_assets.rocket_league.replays.events import PADS
+from gamestats_assets.rocket_league.replays.network import Flags, Floats
 from gamestats_assets.rocket_league.source import REPLAY
 from gamestats_assets.rocket_league.tables import (
     MatchFacts,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
+from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
     Of,
@@ -18,7 +19,6 @@ from gamestats_assets.rocket_league.serving.context import (
     tier_words,
 )
 from gamestats_assets.rocket_league.serving.progress import Compared, Since, compared
-from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     PlayerComparison,
     PlayerStats,

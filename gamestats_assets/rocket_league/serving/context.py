@@ -12,8 +12,8 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, BeforeValidator, Field
 
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.ranks import LOWEST_TIER, playlists, rank_name
-from gamestats_assets.rocket_league.skills import FEATURES, SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankCohorts, RankPredictions
 from gamestats_assets.serving.answers import Connection

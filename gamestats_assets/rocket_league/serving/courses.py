@@ -14,8 +14,8 @@ from datetime import date
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.serving.words import day_words
-from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Point

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.ops import insert, rows
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
-from gamestats_assets.rocket_league.leaving import grant_objection, refuse_objection
+from gamestats_assets.rocket_league.privacy.leaving import grant_objection, refuse_objection
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving.audit import audit
 from gamestats_assets.serving.edit_routes import answer

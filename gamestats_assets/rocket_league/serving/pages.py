@@ -16,16 +16,16 @@ from starlette.responses import Response
 
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.analysis.skills import SKILL_FEATURES
+from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES
 from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
 from gamestats_assets.rocket_league.serving.context import OfPlaylist, playlists_of
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.serving.uploads import Refused, uploads_of
-from gamestats_assets.rocket_league.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, TrainingPacks, Users
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
-from gamestats_assets.rocket_league.training_packs import CATEGORIES
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import are_published, rows_of
 from gamestats_assets.serving.own import Holds, OfPlayer, Scope, own_page, reading, scope_of

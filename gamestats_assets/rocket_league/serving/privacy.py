@@ -20,13 +20,13 @@ from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
 from gamestats_assets.lakehouse.ops import Row, rows
-from gamestats_assets.rocket_league.consents import PURPOSES, consent_texts, newest_text
 from gamestats_assets.rocket_league.entered import PLAYER, Custody
-from gamestats_assets.rocket_league.leaving import leave
-from gamestats_assets.rocket_league.people_objects import archive_object
+from gamestats_assets.rocket_league.privacy.consents import PURPOSES, consent_texts, newest_text
+from gamestats_assets.rocket_league.privacy.leaving import leave
+from gamestats_assets.rocket_league.privacy.people_objects import archive_object
+from gamestats_assets.rocket_league.privacy.tombstones import any_buried, unbury
 from gamestats_assets.rocket_league.serving.context import OwnAccount
 from gamestats_assets.rocket_league.source import GAME
-from gamestats_assets.rocket_league.tombstones import any_buried, unbury
 from gamestats_assets.serving import sessions
 from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.edit_routes import answer

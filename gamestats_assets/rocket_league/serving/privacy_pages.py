@@ -17,8 +17,8 @@ from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError
 from gamestats_assets.lakehouse.ops import rows
-from gamestats_assets.rocket_league.consents import BALLCHASING, PURPOSES, newest_text
 from gamestats_assets.rocket_league.entered import RANK
+from gamestats_assets.rocket_league.privacy.consents import BALLCHASING, PURPOSES, newest_text
 from gamestats_assets.rocket_league.ranks import TIER_IDS, playlists, rank_name
 from gamestats_assets.rocket_league.serving import objections, privacy, profile
 from gamestats_assets.rocket_league.serving.context import own_account

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
+from gamestats_assets.rocket_league.analysis.skills import SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
     STATS,
@@ -28,7 +29,6 @@ from gamestats_assets.rocket_league.serving.context import (
     cohort_of,
     told_of,
 )
-from gamestats_assets.rocket_league.skills import SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.tables import PlayerStats, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection

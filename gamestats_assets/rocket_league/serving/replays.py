@@ -9,9 +9,9 @@ from typing import Annotated, Any, LiteralString
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
+from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.serving.context import NEXT, Newest, accounts, tier_words
 from gamestats_assets.rocket_league.serving.replay import Kind
-from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     Matches,
     Moments,

@@ -15,11 +15,11 @@ from psycopg import sql
 
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name
 from gamestats_assets.rocket_league.serving.context import cohort_of
 from gamestats_assets.rocket_league.serving.courses import Course, Courses, courses
 from gamestats_assets.rocket_league.serving.words import day_words, session_words, short_rank
-from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.rocket_league.tables import (
     Matches,
     PlayerComparison,

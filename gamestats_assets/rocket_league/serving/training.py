@@ -15,6 +15,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.rocket_league.analysis.training import FEWEST_SESSIONS
+from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES, PackSearchError, find_packs
+from gamestats_assets.rocket_league.analysis.training_packs import training_packs as training_packs_known
 from gamestats_assets.rocket_league.entered import TRAINING_SESSION
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
@@ -34,9 +37,6 @@ from gamestats_assets.rocket_league.tables import (
 )
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
-from gamestats_assets.rocket_league.training import FEWEST_SESSIONS
-from gamestats_assets.rocket_league.training_packs import CATEGORIES, PackSearchError, find_packs
-from gamestats_assets.rocket_league.training_packs import training_packs as training_packs_known
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of

@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 
 from gamestats_assets.lakehouse.jobs import enqueue, warm_up
 from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.rocket_league.people_objects import upload_object
+from gamestats_assets.rocket_league.privacy.people_objects import upload_object
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.answers import Connection

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
 from gamestats_assets.rocket_league.serving.context import STATS
-from gamestats_assets.rocket_league.skills import SKILL
 from gamestats_assets.serving.charts import strip
 
 

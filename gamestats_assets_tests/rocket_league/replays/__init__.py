@@ -1,1 +1,1 @@
-"""Tests of what a page about one replay and its viewer show."""
+"""Tests of: Replays: read from their files, and made ready to be watched."""

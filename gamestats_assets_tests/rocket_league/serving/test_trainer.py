@@ -19,10 +19,10 @@ import pytest
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.analysis.training import trained_by_skill
 from gamestats_assets.rocket_league.serving.training import improvement_scores
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
-from gamestats_assets.rocket_league.training import trained_by_skill
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,

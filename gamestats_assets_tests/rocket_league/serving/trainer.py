@@ -23,8 +23,8 @@ from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.entered import PLAYER, TRAINING_SESSION
-from gamestats_assets.rocket_league.training_packs import training_packs
 from gamestats_assets_tests.rocket_league.tracked import rows
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
 

@@ -1,0 +1,392 @@
+"""How good a player is in each skill for the rank, and where that is a weakness beyond chance.
+
+**Model.** Let y be the mean of a skill (see skills.py) over the n kept matches of a player in which it is known, and
+let the cohort of the playlist and rank (see cohorts.py) have N players with the mean m. The player's true skill is
+theta:
+
+    y | theta ~ N(theta, within^2 / n),    theta ~ N(true mean, between^2),    m ~ N(true mean, mean_standard_error^2)
+
+With e^2 = within^2 / n + mean_standard_error^2, the variance of chance, and c = between^2 / (between^2 + e^2), the
+`confidence`, the true distance from the mean of the cohort, in units of between, is normal given the matches: its mean
+is c (y - m) / between, the `score`, its variance 1 - c. `percentile` is the normal distribution function of the score.
+Few matches leave the score near 0 and c near 0: the cohort is all that is known then. Where players do not differ
+(between = 0) the score is 0.
+
+The ends of the percentile's 90% interval are those of the score, whose variance is, besides 1 - c, what an estimate of
+between adds: (d score / d between)^2 var(between) = (score (1 - 2c))^2 v, with v = (N mean_standard_error^2 /
+between^2)^2 / (2 (N - 1)), at most 1. It counts for players with many matches in small cohorts.
+
+**Weakness.** A skill is one when the upper end of a one-sided interval of 1 - 0.05/5 of the true distance is below 0,
+which is Bonferroni's correction for five skills: an average player shows any weakness in a playlist in one case of
+twenty at most, whatever the number of matches, and more seldom the fewer there are, for the score is drawn to 0. The
+end is by Student's distribution with the degrees of freedom of e^2 (Satterthwaite, Biometrics Bulletin 2, 1946), for
+small cohorts tell spreads roughly. Score and percentile take a player's matches to differ as those of the cohort do. A
+weakness does not: where the player's own differ more, it is by their spread instead of `within`. So they do where fewer
+features are known than in most of the cohort's matches, as in those that ballchasing alone tells of. That matches are
+independent, which those of a good or a bad day are not, is taken for granted.
+
+**Potential.** What the model of ranks that serves says of the player with the skill's features at the cohort's mean
+where the player is worse, less what it says of the player as is.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import dataframely as dy
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gamestats_assets.rocket_league.analysis.cohorts import COHORT_PLAYERS, FARTHEST, MOST_OFF
+from gamestats_assets.rocket_league.analysis.rank_models import predicted_tier, served_models
+from gamestats_assets.rocket_league.analysis.skills import (
+    COHORT,
+    FEATURES,
+    SKILL,
+    SKILL_FEATURES,
+    TEAM_SKILLS,
+    match_skills,
+)
+from gamestats_assets.rocket_league.ranks import (
+    HIGHEST_TIER,
+    LOWEST_TIER,
+    PLAYER,
+    kept,
+    known_tiers,
+    rank_name,
+    rank_range,
+)
+from gamestats_assets.rocket_league.tables import (
+    PlayerMatchFeatures,
+    PlayerProfiles,
+    RankCohorts,
+    RankModels,
+    RlRanks,
+    TrackedPlayers,
+    Weaknesses,
+)
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+
+WEAKNESS_MATCHES = 5
+"""Matches below which nothing is said of a skill."""
+CHANCE = 0.05
+"""Probability at most that an average player shows any weakness in a playlist."""
+LEVEL = 0.9
+"""Of the interval of a percentile."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def weaknesses(
+    tracked: dy.LazyFrame[TrackedPlayers],
+    features: dy.LazyFrame[PlayerMatchFeatures],
+    cohorts: dy.LazyFrame[RankCohorts],
+    profiles: dy.LazyFrame[PlayerProfiles],
+    ranks: dy.LazyFrame[RlRanks],
+    models: dy.LazyFrame[RankModels],
+) -> dy.LazyFrame[Weaknesses]:
+    """Every skill of tracked players in every playlist in which matches of them are kept, measured or refused.
+
+    Profiles tell how many players there are where they are too few for a cohort.
+    `matches` of a skill that no cohort measures are those in which any of its features is known.
+    `improvement_potential` is null where no model serves, or where the one that does takes no feature of the skill.
+    `evidence` names the two features at most that speak most for the score.
+    """
+    own = kept(features, tracked)
+    serving = served_models(models.collect())
+    told = _standings(own, cohorts, ranks)
+    players = {_player(row): row for row in _means(own).iter_rows(named=True)}
+    known, others = _of_features(cohorts, told), _players_by_tier(profiles, told)
+    found: list[dict[str, Any]] = []
+    for row in told.iter_rows(named=True):
+        mean, of_cohort = players[_player(row)], known.get((*_player(row)[:2], row["rank_tier"]), {})
+        reason = _refusal(row, others.get((*_player(row)[:2], row["skill"]), {}))
+        if reason is None:
+            row["improvement_potential"] = _potential(row["skill"], mean, of_cohort, serving.get(_player(row)[:2]))
+            row["evidence"] = _evidence(row["skill"], row["score"] < 0, mean, of_cohort)
+        else:
+            row |= dict.fromkeys(STANDING)
+        found.append({**row, "state": "measured" if reason is None else "refused", "reason": reason})
+    schema = {name: dtype for name, dtype in Weaknesses.schema().items()}
+    result = pl.DataFrame([{name: row.get(name) for name in schema} for row in found], schema=schema)
+    return typing.cast("dy.LazyFrame[Weaknesses]", Weaknesses.cast(result.lazy()))
+
+
+def _player(row: Mapping[str, Any]) -> tuple[bool, str, str]:
+    return row["is_simulated"], row["playlist"], row["player_id"]
+
+
+# --------------------------------------------------------------------------- where a player stands
+
+STANDING = ("score", "percentile", "percentile_low", "percentile_high", "confidence", "is_weakness")
+
+
+def _standings(own: pl.LazyFrame, cohorts: pl.LazyFrame, ranks: pl.LazyFrame) -> pl.DataFrame:
+    """A row for each player, playlist and skill, with what the cohort tells and with `STANDING`, where it is known."""
+    known = {
+        skill: pl.any_horizontal(pl.col(name).is_not_null() for name, _ in of).sum()
+        for skill, of in SKILL_FEATURES.items()
+    }
+    is_duel = (pl.col("team_size").max() == 1).fill_null(value=False) | pl.col("playlist").str.ends_with(
+        "duels"
+    ).first()
+    values = (
+        match_skills(own, cohorts, ranks)
+        .group_by(*PLAYER, "skill")
+        .agg(pl.col("value").sort().mean(), measured=pl.len(), own_spread=pl.col("value").sort().std())
+    )
+    of_skill = cohorts.filter(pl.col("feature").str.starts_with(SKILL)).select(
+        *COHORT,
+        pl.col("mean", "mean_standard_error", "within_spread", "between_spread"),
+        skill=pl.col("feature").str.strip_prefix(SKILL),
+        cohort_players="players",
+        cohort_matches="matches",
+    )
+    rows = (
+        own.group_by(PLAYER)
+        .agg(is_duel.alias("is_duel"), **known)
+        .unpivot(on=SKILLS, index=[*PLAYER, "is_duel"], variable_name="skill", value_name="matches")
+        .join(known_tiers(own, ranks), on=PLAYER, how="left")
+        .join(of_skill, on=[*COHORT, "skill"], how="left")
+        .join(values, on=[*PLAYER, "skill"], how="left")
+        .with_columns(
+            matches=pl.when(pl.col("cohort_players").is_null())
+            .then("matches")
+            .otherwise(pl.col("measured").fill_null(0))
+        )
+        .sort(*PLAYER, pl.col("skill").cast(pl.Enum(SKILLS)))
+        .collect()
+    )
+    return rows.with_columns(
+        **standings(
+            *(
+                rows.get_column(name).cast(pl.Float64).to_numpy()
+                for name in ("value", "matches", "mean", "mean_standard_error", "within_spread", "between_spread")
+            ),
+            own_spread=rows.get_column("own_spread").to_numpy(),
+            players=rows.get_column("cohort_players").cast(pl.Float64).to_numpy(),
+            cohort_matches=rows.get_column("cohort_matches").cast(pl.Float64).to_numpy(),
+        )
+    )
+
+
+def standings(
+    value: Floats,
+    matches: Floats,
+    mean: Floats,
+    mean_standard_error: Floats,
+    within_spread: Floats,
+    between_spread: Floats,
+    *,
+    own_spread: Floats,
+    players: Floats,
+    cohort_matches: Floats,
+) -> dict[str, Any]:
+    """The columns of `STANDING`, by the formulas at the top of this module; NaN and false where something is NaN.
+
+    Args:
+        value: means of players' matches, of which there are so many `matches`.
+        mean: of the cohort, as the three that follow.
+        own_spread: standard deviation between the player's own matches.
+        players: in the cohort, with so many `cohort_matches`.
+    """
+    from scipy.special import ndtr, ndtri, stdtrit
+
+    # What is unknown, and what divides by nothing, comes out as NaN.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, of_mean = within_spread**2 / matches, mean_standard_error**2
+        chance, between = own + of_mean, between_spread**2
+        confidence = np.where(between == 0, 0 * chance, between / (between + chance))
+        score = np.where(between == 0, 0 * value, confidence * (value - mean) / between_spread)
+        spread = np.sqrt(1 - confidence)
+        freedom = chance**2 / (own**2 / (cohort_matches - players) + of_mean**2 / (players - 1))
+        of_between = np.fmin((of_mean * players / between) ** 2 / (2 * (players - 1)), 1)
+        reach = ndtri((1 + LEVEL) / 2) * np.sqrt(spread**2 + (score * (1 - 2 * confidence)) ** 2 * of_between)
+        own_chance = np.fmax(within_spread, own_spread) ** 2 / matches + of_mean
+        share = between / (between + own_chance)
+        quantile = stdtrit(freedom, 1 - CHANCE / len(SKILLS))
+        highest = share * (value - mean) / between_spread + quantile * np.sqrt(1 - share)
+    return {
+        "score": score,
+        "percentile": 100 * ndtr(score),
+        "percentile_low": 100 * ndtr(score - reach),
+        "percentile_high": 100 * ndtr(score + reach),
+        "confidence": confidence,
+        "is_weakness": highest < 0,
+    }
+
+
+def _refusal(row: Mapping[str, Any], players: Mapping[int, int]) -> str | None:
+    """Why nothing is said of a skill, where so many players of each rank have figures; None where something is."""
+    skill, playlist, tier, matches = row["skill"], row["playlist"], row["rank_tier"], row["matches"]
+    if skill in TEAM_SKILLS and row["is_duel"]:
+        return "A duel has no team mates."
+    if tier is None:
+        return f"No rank in {playlist} is known: ballchasing told none, and the player gave none."
+    if row["cohort_players"] is None:
+        return f"Players with figures for {skill} who are known in {playlist}: {_too_few(tier, players)}"
+    if matches < WEAKNESS_MATCHES:
+        found = "1 match" if matches == 1 else f"{matches} matches"
+        known = "is known" if matches == 1 else "are known"
+        return f"{found} with figures for {skill} {known}; {WEAKNESS_MATCHES} are needed."
+    if row["within_spread"] is None:
+        return "Nobody in the cohort has two matches, so that nothing tells what is chance."
+    if not row["confidence"]:
+        return (
+            f"The {row['cohort_players']} players of the cohort differ in {skill} no more than matches of one player "
+            "do by chance, so that nobody's place among them can be told."
+        )
+    return None
+
+
+def _too_few(tier: int, players: Mapping[int, int]) -> str:
+    """How many players of a rank and of those around it there are, and what is amiss with them."""
+
+    def within(far: int) -> tuple[int, float]:
+        near = {each: players.get(each, 0) for each in range(tier - far, tier + far + 1)}
+        total = sum(near.values())
+        return total, sum(each * number for each, number in near.items()) / max(total, 1) - tier
+
+    (here, _), *_, (total, off) = windows = [within(far) for far in range(FARTHEST + 1)]
+    around = rank_range(max(tier - FARTHEST, LOWEST_TIER), min(tier + FARTHEST, HIGHEST_TIER))
+    found = f"{here} at {rank_name(tier)}, {total} {around.removeprefix('players ')}; a cohort needs {COHORT_PLAYERS}"
+    if total < COHORT_PLAYERS:
+        return f"{found}."
+    if any(number >= COHORT_PLAYERS and abs(each) <= MOST_OFF for number, each in windows):
+        return (
+            f"{found} with the same figure, whose mean rank is {MOST_OFF} ranks off at most and whose matches differ "
+            "in it."
+        )
+    side = "above" if off > 0 else "below"
+    return (
+        f"{found} whose mean rank is {MOST_OFF} ranks off at most, and that of these {total} is {abs(off):.2f} ranks "
+        f"{side}."
+    )
+
+
+def _players_by_tier(profiles: pl.LazyFrame, told: pl.DataFrame) -> dict[tuple[bool, str, str], dict[int, int]]:
+    """By playlist and skill, where a cohort is missing, how many players of each rank have a feature of it."""
+    skills = {name: skill for skill, of in SKILL_FEATURES.items() for name, _ in of}
+    missing = told.lazy().filter(pl.col("cohort_players").is_null()).select("is_simulated", "playlist").unique()
+    rows = (
+        profiles.filter(pl.col("feature").is_in([*skills]) & pl.col("rank_tier").is_not_null())
+        .join(missing, on=["is_simulated", "playlist"], how="semi")
+        .group_by("is_simulated", "playlist", "rank_tier", skill=pl.col("feature").replace_strict(skills))
+        .agg(pl.col("player_id").n_unique())
+        .collect(engine="streaming")
+    )
+    found: dict[tuple[bool, str, str], dict[int, int]] = {}
+    for is_simulated, playlist, tier, skill, players in rows.iter_rows():
+        found.setdefault((is_simulated, playlist, skill), {})[tier] = players
+    return found
+
+
+# --------------------------------------------------------------------------- what it rests on, and what it is worth
+
+
+def _means(own: pl.LazyFrame) -> pl.DataFrame:
+    """The mean of each feature of each player, and in how many matches (`<feature> matches`) it is known."""
+    names = pl.col(FEATURES)
+    return own.group_by(PLAYER).agg(names.mean(), names.count().name.suffix(" matches")).collect()
+
+
+def _of_features(cohorts: pl.LazyFrame, told: pl.DataFrame) -> dict[tuple[bool, str, int], dict[str, dict[str, Any]]]:
+    """By cohort and feature, the rows of `rank_cohorts` that players need, of features in which matches differ."""
+    used = [name for of in SKILL_FEATURES.values() for name, _ in of]
+    rows = (
+        cohorts.filter(pl.col("feature").is_in(used) & (pl.col("match_spread") > 0))
+        .join(told.lazy().select(COHORT).unique(), on=COHORT, how="semi")
+        .drop("match_quantiles")
+        .collect()
+    )
+    found: dict[tuple[bool, str, int], dict[str, dict[str, Any]]] = {}
+    for row in rows.iter_rows(named=True):
+        found.setdefault((row["is_simulated"], row["playlist"], row["rank_tier"]), {})[row["feature"]] = row
+    return found
+
+
+def _potential(
+    skill: str,
+    mean: Mapping[str, Any],
+    of_cohort: Mapping[str, Mapping[str, Any]],
+    model: Mapping[str, Any] | None,
+) -> float | None:
+    signs = dict(SKILL_FEATURES[skill])
+    if model is None or not signs.keys() & {*model["features"]}:
+        return None
+    better = {
+        name: of_cohort[name]["mean"]
+        for name, sign in signs.items()
+        if name in of_cohort and mean[name] is not None and sign * (mean[name] - of_cohort[name]["mean"]) < 0
+    }
+    as_is = {name: mean[name] for name in FEATURES}
+    return max(0.0, predicted_tier(model, as_is | better) - predicted_tier(model, as_is))
+
+
+def _evidence(
+    skill: str, is_below: bool, mean: Mapping[str, Any], of_cohort: Mapping[str, Mapping[str, Any]]
+) -> str | None:
+    """The player's figures against the cohort's, in words."""
+    known = [(name, sign) for name, sign in SKILL_FEATURES[skill] if name in of_cohort and mean[name] is not None]
+    sides = {
+        name: sign * (mean[name] - of_cohort[name]["mean"]) / of_cohort[name]["match_spread"] * (-1 if is_below else 1)
+        for name, sign in known
+    }
+    strongest = sorted(sides, key=lambda name: (-sides[name], name))
+    # What speaks against the score would only confuse, unless it is all there is.
+    named = [name for name in strongest[:_SENTENCES] if sides[name] > 0] or strongest[:1]
+
+    def sentence(name: str) -> str:
+        words, row, matches = _WORDS[name], of_cohort[name], mean[f"{name} matches"]
+        own, others, low, high = (words.figure(value) for value in (mean[name], row["mean"], row["p25"], row["p75"]))
+        return (
+            f"{words.player.format(own)}; {rank_range(row['from_tier'], row['to_tier'])} {words.others.format(others)} "
+            f"(middle half: {low} to {high}), over {matches} match{'es' if matches > 1 else ''}."
+        )
+
+    return " ".join(map(sentence, named)) or None
+
+
+class _Words(NamedTuple):
+    """How a feature is told of a player, and of others; {} is the figure."""
+
+    player: str
+    others: str
+    figure: Callable[[float], str]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}" if value >= _WHOLE_PERCENT else f"{value:.1%}"
+
+
+def _rate(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+_SENTENCES = 2
+_WHOLE_PERCENT = 0.1
+_WORDS: Mapping[str, _Words] = {
+    "high_air_share": _Words("Spends {} of the time high in the air", "spend {}", _percent),
+    "low_air_share": _Words("Spends {} of the time low in the air", "spend {}", _percent),
+    "aerial_touches_per_minute": _Words("Touches the ball in the air {} times a minute", "do {} times", _rate),
+    "aerial_success_share": _Words("Leaves the ball to the team after {} of aerial touches", "do after {}", _percent),
+    "save_share": _Words("Saves {} of shots against", "save {}", _percent),
+    "goals_against_per_minute": _Words("Concedes {} goals a minute with the team", "concede {}", _rate),
+    "behind_ball_share": _Words("Spends {} of the time goal-side of the ball", "spend {}", _percent),
+    "last_defender_conceded_share": _Words("Is the last of the team in {} of goals conceded", "are in {}", _percent),
+    "role_imbalance": _Words("Strays from an even rotation by {} of the time", "stray by {}", _percent),
+    "rotation_efficiency": _Words(
+        "Goes back to the last role after {} of stints as first man", "do after {}", _percent
+    ),
+    "double_commits_per_minute": _Words("Goes for the ball with a team mate {} times a minute", "do {} times", _rate),
+    "shot_accuracy": _Words("Scores with {} of the shots", "score with {}", _percent),
+    "shots_per_minute": _Words("Shoots {} times a minute", "shoot {} times", _rate),
+    "avg_shot_speed_uu_s": _Words("Shoots at {} uu/s", "shoot at {} uu/s", _whole),
+}

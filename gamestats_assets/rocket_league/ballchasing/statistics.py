@@ -1,0 +1,222 @@
+"""Ballchasing's JSON of a replay, to rows: its match, and all its statistics of every player."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from gamestats_assets.rocket_league.identities import PlayerIdError, guest_id, player_id_of
+from gamestats_assets.rocket_league.ranks import HIGHEST_TIER
+from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
+from gamestats_assets.rocket_league.source import BALLCHASING, date_of, match_id_of
+from gamestats_assets.rocket_league.tables.bronze import RawPlayerStats, RawReplays
+from gamestats_assets.rocket_league.tables.rows import TEAMS
+
+Row = dict[str, Any]
+SIMULATED = "gamestats_simulated"
+"""Key of a file that a simulator made."""
+
+_STATS: Mapping[str, Mapping[str, str]] = {
+    "core": {
+        "shots": "shots", "shots_against": "shots_against", "goals": "goals", "goals_against": "goals_against",
+        "saves": "saves", "assists": "assists", "score": "score", "mvp": "is_mvp",
+    },
+    "boost": {
+        "bpm": "boost_per_minute", "bcpm": "boost_collected_per_minute", "avg_amount": "avg_boost",
+        "amount_collected": "boost_collected", "amount_stolen": "boost_stolen",
+        "amount_collected_big": "boost_collected_big", "amount_stolen_big": "boost_stolen_big",
+        "amount_collected_small": "boost_collected_small", "amount_stolen_small": "boost_stolen_small",
+        "count_collected_big": "big_pads_collected", "count_stolen_big": "big_pads_stolen",
+        "count_collected_small": "small_pads_collected", "count_stolen_small": "small_pads_stolen",
+        "amount_overfill": "boost_overfill", "amount_overfill_stolen": "boost_overfill_stolen",
+        "amount_used_while_supersonic": "boost_used_while_supersonic", "time_zero_boost": "time_zero_boost_s",
+        "time_full_boost": "time_full_boost_s", "time_boost_0_25": "time_boost_0_25_s",
+        "time_boost_25_50": "time_boost_25_50_s", "time_boost_50_75": "time_boost_50_75_s",
+        "time_boost_75_100": "time_boost_75_100_s",
+    },
+    "movement": {
+        "avg_speed": "avg_speed_uu_s", "total_distance": "total_distance_uu",
+        "time_supersonic_speed": "time_supersonic_s", "time_boost_speed": "time_boost_speed_s",
+        "time_slow_speed": "time_slow_s", "time_ground": "time_ground_s", "time_low_air": "time_low_air_s",
+        "time_high_air": "time_high_air_s", "time_powerslide": "time_powerslide_s", "count_powerslide": "powerslides",
+    },
+    "positioning": {
+        "avg_distance_to_ball": "avg_distance_to_ball_uu",
+        "avg_distance_to_ball_possession": "avg_distance_to_ball_possession_uu",
+        "avg_distance_to_ball_no_possession": "avg_distance_to_ball_no_possession_uu",
+        "avg_distance_to_mates": "avg_distance_to_mates_uu", "time_defensive_third": "time_defensive_third_s",
+        "time_neutral_third": "time_neutral_third_s", "time_offensive_third": "time_offensive_third_s",
+        "time_defensive_half": "time_defensive_half_s", "time_offensive_half": "time_offensive_half_s",
+        "time_behind_ball": "time_behind_ball_s", "time_infront_ball": "time_in_front_of_ball_s",
+        "time_most_back": "time_most_back_s", "time_most_forward": "time_most_forward_s",
+        "time_closest_to_ball": "time_closest_to_ball_s", "time_farthest_from_ball": "time_farthest_from_ball_s",
+        "goals_against_while_last_defender": "goals_against_while_last_defender",
+    },
+    "demo": {"inflicted": "demos_inflicted", "taken": "demos_taken"},
+}  # fmt: skip
+_TEAM_BALL = {"possession_time": "team_possession_s", "time_in_side": "team_ball_in_own_half_s"}
+_CAMERA = ("fov", "height", "pitch", "distance", "stiffness", "swivel_speed", "transition_speed")
+# What follows from what is taken.
+_DERIVED = ("percent_", "shooting_percentage", "avg_powerslide_duration", "avg_speed_percentage")
+# No number in a replay's statistics is larger, and a column of whole numbers holds no larger one.
+_LARGEST = 2**31 - 1
+_HIGHEST = {**dict.fromkeys(("rank_tier", "min_rank_tier", "max_rank_tier"), HIGHEST_TIER), "rank_division": 4}
+_RANK = {"tier": "rank_tier", "division": "rank_division"}
+_COLUMNS = {**RawReplays.schema(), **RawPlayerStats.schema()}
+
+
+class UnreadableBallchasingError(UnreadableReplayError):
+    """A JSON document is none of ballchasing's of a replay, or of another match than the one it is filed under."""
+
+
+def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_at: datetime) -> tuple[Row, list[Row]]:
+    """The row of `RawReplays`, and those of `RawPlayerStats`.
+
+    Args:
+        content: the document, decompressed.
+        match_id: the match that it is filed under.
+        day: the day.
+        content_hash: names the file.
+        landed_at: when it landed.
+
+    Raises:
+        UnreadableBallchasingError: when it cannot be read, or is of another match.
+    """
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableBallchasingError(f"The JSON is damaged: {error}.") from None
+    found = match_id_of(told.get("match_guid"), told.get("rocket_league_id")) if isinstance(told, dict) else None
+    if found != match_id:
+        raise UnreadableBallchasingError(f"Expected match {match_id}, found {found or 'none'}.")
+    started_at = date_of(_text(told.get("date")))
+    if started_at is None:
+        raise UnreadableBallchasingError(f"Expected date as in 2026-03-10T18:55:49Z, found {told.get('date')!r}.")
+    keys: Row = {"match_id": match_id, "match_date": day, "source": BALLCHASING}
+    players, uncounted = _players(told, keys)
+    teams = {color: _of(told, color) for color in TEAMS}
+    replay: Row = {
+        **keys,
+        "content_hash": content_hash,
+        "other_files": 0,
+        "landed_at": landed_at,
+        "replay_id": match_id_of(None, told.get("rocket_league_id")),
+        "ballchasing_id": _text(told.get("id")),
+        "is_simulated": told.get(SIMULATED) is True,
+        "started_at": started_at,
+        "start_is_exact": False,
+        "uploaded_at": date_of(_text(told.get("created"))),
+        "title": _text(told.get("title")),
+        "recorder": _text(told.get("recorder")),
+        "map_code": (_text(told.get("map_code")) or "").lower() or None,
+        "match_type": _text(told.get("match_type")),
+        "playlist": _text(told.get("playlist_id")),
+        "playlist_number": None,
+        "team_size": _value("team_size", told.get("team_size")),
+        "season": _value("season", told.get("season")),
+        "season_type": _text(told.get("season_type")),
+        "duration_s": _value("duration_s", told.get("duration")),
+        "went_to_overtime": _value("went_to_overtime", told.get("overtime")),
+        **{
+            f"{color}_score": _value("blue_score", _of(_of(team, "stats"), "core").get("goals"))
+            for color, team in teams.items()
+        },
+        "min_rank_tier": _value("min_rank_tier", _of(told, "min_rank").get("tier")),
+        "max_rank_tier": _value("max_rank_tier", _of(told, "max_rank").get("tier")),
+        "uncounted_keys": uncounted,
+    }
+    return replay, players
+
+
+def _of(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = told.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(told: object) -> str | None:
+    """A text; half a character, which JSON can hold and a table cannot, is replaced."""
+    return told.encode(errors="replace").decode() if isinstance(told, str) and told else None
+
+
+def _value(column: str, told: object) -> Any:
+    """A value as its column takes it; None where it is of another kind, or a rank that there is not."""
+    dtype = _COLUMNS[column]
+    if told is None:
+        return None
+    if dtype.is_numeric():
+        largest = _HIGHEST.get(column, _LARGEST)
+        if isinstance(told, bool) or not isinstance(told, (int, float)) or not abs(told) <= largest:
+            return None
+        return float(told) if dtype.is_float() else round(told)
+    if isinstance(told, bool):
+        return told
+    return None
+
+
+def _players(told: Mapping[str, Any], keys: Row) -> tuple[list[Row], int]:
+    rows: list[Row] = []
+    uncounted: set[str] = set()
+    for color in TEAMS:
+        team = _of(told, color)
+        ball = _of(_of(team, "stats"), "ball")
+        of_team = {column: _value(column, ball.get(key)) for key, column in _TEAM_BALL.items()}
+        listed = team.get("players")
+        for player in listed if isinstance(listed, list) else ():
+            if isinstance(player, dict):
+                row, unknown = _player(player, {**keys, "team": color, **of_team})
+                rows.append(row)
+                uncounted.update(unknown)
+    return [*_once(rows)], len(uncounted)
+
+
+def _once(rows: list[Row]) -> Iterator[Row]:
+    """A player who left and came back is listed twice: who stayed longer counts."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        known = best.get(row["player_id"])
+        if known is None or _stay_s(row) > _stay_s(known):
+            best[row["player_id"]] = row
+    yield from best.values()
+
+
+def _stay_s(row: Row) -> float:
+    return (row["end_time_s"] or 0.0) - (row["start_time_s"] or 0.0)
+
+
+def _player(player: Mapping[str, Any], keys: Row) -> tuple[Row, set[str]]:
+    who, camera, rank, stats = (_of(player, part) for part in ("id", "camera", "rank", "stats"))
+    try:
+        player_id = player_id_of(str(who.get("platform") or ""), str(who.get("id") or ""))
+    except PlayerIdError:
+        player_id = guest_id(_text(player.get("name")) or "")
+    row: Row = {
+        **keys,
+        "player_id": player_id,
+        "player_name": _text(player.get("name")) or player_id,
+        "is_bot": None,
+        "start_time_s": _value("start_time_s", player.get("start_time")),
+        "end_time_s": _value("end_time_s", player.get("end_time")),
+        **{column: _value(column, rank.get(key)) for key, column in _RANK.items()},
+        "car_name": _text(player.get("car_name")),
+        "car_id": _value("car_id", player.get("car_id")),
+        "steering_sensitivity": _value("steering_sensitivity", player.get("steering_sensitivity")),
+        **{f"camera_{name}": _value(f"camera_{name}", camera.get(name)) for name in _CAMERA},
+    }
+    unknown = {f"rank.{key}" for key, column in _RANK.items() if rank.get(key) is not None and row[column] is None}
+    for group in stats:
+        columns = _STATS.get(group, {})
+        for key, value in _of(stats, group).items():
+            if key in columns:
+                row[columns[key]] = _value(columns[key], value)
+                if value is not None and row[columns[key]] is None:
+                    unknown.add(f"{group}.{key}")
+            elif not key.startswith(_DERIVED):
+                unknown.add(f"{group}.{key}")
+    # Ballchasing leaves out what is nought or no.
+    if "core" in stats:
+        row["is_mvp"] = bool(row.get("is_mvp"))
+    if "positioning" in stats and row.get("goals_against") is not None:
+        row.setdefault("goals_against_while_last_defender", 0)
+    return row, unknown

@@ -1,0 +1,1 @@
+"""What happened in matches, and how everybody played in them."""

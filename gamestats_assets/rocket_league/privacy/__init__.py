@@ -1,0 +1,1 @@
+"""What people allow, have a right to take along, and can have removed."""

@@ -1,0 +1,189 @@
+"""Everything that is held on a player, as one archive for the player."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
+from gamestats_assets.lakehouse.entries import UnknownNameError
+from gamestats_assets.lakehouse.files import without_formulas
+from gamestats_assets.lakehouse.landing import LandedFile
+from gamestats_assets.lakehouse.ops import entering, rows, select
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.identities import parse_player_id
+from gamestats_assets.rocket_league.privacy.erasure import files_naming, player_columns
+from gamestats_assets.rocket_league.tables import ALL, SNAPSHOTS, MatchFacts, RawPlayerStats, RawReplays, ReplayFrames
+
+_README = """\
+What gamestats holds on {player}
+================================
+
+entry.json    what was entered: name, e-mail address, how long matches are kept, ranks, training sessions; and every
+              consent that was given or taken back
+tables/       every row about the player and the player's matches, of every table; as CSV for people and as Parquet for
+              programs (positions ten times a second, replay_frames, as Parquet alone); others are "somebody" in it
+tables.json   what the tables and their columns mean
+files.json    the files as they were received that name the player
+{files}
+Rows about other players of the same matches are not here. {why}
+"""
+_SOMEBODY = "somebody"
+_WITHOUT = "Those files are left out: each holds the personal data of everybody who played in the match."
+_WITH = "The files as they were received name everybody who played; they are for the player alone."
+
+
+def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = False) -> dict[str, int]:
+    """Write everything that is held on a player to a zip archive.
+
+    Args:
+        stores: landing zone, lake and PostgreSQL.
+        player: platform and account, such as steam:76561190000000001.
+        to: the archive; what stands there is replaced.
+        with_files: whether the landed files are put in as they are. They hold other players' data too, which only
+            somebody may have who may have theirs; the player's own rows are in the tables anyway.
+
+    Returns:
+        Rows by table, of those that have any.
+
+    Raises:
+        PlayerIdError: when that is no player.
+        UnknownNameError: when nothing is held on the player.
+    """
+    player_id = parse_player_id(player)
+    part = to.with_name(f".{to.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            held = write_player(stores, player_id, archive, with_files=with_files)
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
+    return held
+
+
+def write_player(
+    stores: Stores, player_id: str, archive: zipfile.ZipFile, folder: str = "", *, with_files: bool = False
+) -> dict[str, int]:
+    """Write what `export_player` does into an archive.
+
+    Args:
+        folder: in the archive, with a / behind it.
+
+    Returns:
+        Rows by table, of those that have any.
+
+    Raises:
+        UnknownNameError: when nothing is held on the player; nothing was written.
+    """
+    entry = _entry(stores, player_id)
+    files = files_naming(stores, player_id)
+    held = {table: frame for table in ALL if (frame := _rows_of(stores, table, player_id)).height}
+    if RawPlayerStats in held:
+        held |= _matches(stores, held[RawPlayerStats])
+    if not (entry or files or held):
+        raise UnknownNameError(f"Nothing is held on {player_id}.", "player")
+    listed = "files/        these files\n" if with_files else ""
+    readme = _README.format(player=player_id, files=listed, why=_WITH if with_files else _WITHOUT)
+    archive.writestr(f"{folder}README.txt", readme)
+    archive.writestr(f"{folder}entry.json", json_text(entry))
+    archive.writestr(f"{folder}tables.json", json_text({table.spec.name: _meaning(table) for table in held}))
+    archive.writestr(f"{folder}files.json", json_text([_told(file) for file in files]))
+    for table, frame in held.items():
+        _write_table(archive, folder, table, frame)
+    for file in files if with_files else ():
+        archive.writestr(f"{folder}files/{file.path}", stores.landing.read(file))
+    return {table.spec.name: frame.height for table, frame in held.items()}
+
+
+def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
+    """What people entered; the address can be read where the key is there that it was encrypted with."""
+    where = {"player_id": player_id}
+    with entering(stores.postgres_url, "export") as conn:
+        found = select(conn, "rl_players", where)
+        if not found:
+            return {}
+        (entry,) = found
+        ranks = rows(conn, "SELECT * FROM ops.rl_ranks WHERE player_id = %s ORDER BY playlist", [player_id])
+        sessions = rows(
+            conn, "SELECT * FROM ops.training_sessions WHERE player_id = %s ORDER BY completed_at", [player_id]
+        )
+        looks = select(conn, "rl_looks", where)
+        consents = rows(
+            conn,
+            "SELECT purpose, is_given, text_version, at, by FROM ops.rl_consents WHERE player_id = %s "
+            "ORDER BY consent_id",
+            [player_id],
+        )
+    email, note = entry.pop("email_encrypted"), ""
+    try:
+        email = Keys.of(stores.settings).decrypt(email) if email else None
+    except EncryptionKeyError as error:
+        email, note = None, f"An address is kept, encrypted, and could not be read: {error}"
+    told = {"ranks": ranks, "training_sessions": sessions, "looks": looks, "consents": consents}
+    return {**entry, "email": email, "email_note": note, **told}
+
+
+def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame:
+    columns = player_columns(table)
+    # Of what people entered the entry tells all.
+    if not columns or table in SNAPSHOTS:
+        return pl.DataFrame(schema=table.schema())
+    if table.spec.partitioned_by == "player_id":
+        # What is made of a tracked player alone is about that one, whoever else stands there to be compared with.
+        of_player = pl.col("player_id") == player_id
+    else:
+        of_player = pl.any_horizontal(pl.col(columns) == player_id)
+    found = stores.lake.scan(table).filter(of_player).sort(table.primary_key()).collect()
+    others = [
+        pl.when(pl.col(name) != player_id).then(pl.lit(_SOMEBODY)).otherwise(name).alias(name) for name in columns
+    ]
+    return found.with_columns(others)
+
+
+def _matches(stores: Stores, own: pl.DataFrame) -> dict[type[Table], pl.DataFrame]:
+    """The player's matches; title and recorder, which name who saved the replay, where that is the player."""
+    called = {*own.get_column("player_name")}
+    found: dict[type[Table], pl.DataFrame] = {}
+    for table in (RawReplays, MatchFacts):
+        rows = stores.lake.scan(table).join(own.lazy().select("match_id").unique(), on="match_id", how="semi")
+        frame = rows.sort(table.primary_key()).collect()
+        if "recorder" in frame.columns:
+            names = pl.concat_str(pl.col("title", "recorder").fill_null(""), separator="\n")
+            is_own = names.str.contains_any(sorted(called))
+            frame = frame.with_columns(pl.when(is_own).then(name).alias(name) for name in ("title", "recorder"))
+        if frame.height:
+            found[table] = frame
+    return found
+
+
+def _write_table(archive: zipfile.ZipFile, folder: str, table: type[Table], frame: pl.DataFrame) -> None:
+    part = io.BytesIO()
+    frame.write_parquet(part)
+    archive.writestr(f"{folder}tables/{table.spec.name}.parquet", part.getvalue(), zipfile.ZIP_STORED)
+    if table is not ReplayFrames:
+        flat = frame.with_columns(
+            pl.col(name).map_elements(lambda values: json.dumps(values.to_list()), return_dtype=pl.String)
+            for name, dtype in frame.schema.items()
+            if isinstance(dtype, pl.List)
+        )
+        archive.writestr(f"{folder}tables/{table.spec.name}.csv", without_formulas(flat).write_csv())
+
+
+def _meaning(table: type[Table]) -> dict[str, Any]:
+    return {"table": table.description(), "columns": dict(table.descriptions())}
+
+
+def _told(file: LandedFile) -> dict[str, str]:
+    return {"day": file.day, "match_id": file.unit_id, "kind": file.kind, "hash": file.content_hash, "path": file.path}
+
+
+def json_text(told: dict[str, Any] | Sequence[Any]) -> str:
+    """As a file of JSON."""
+    return json.dumps(told, indent=2, default=str, ensure_ascii=False)

@@ -1,0 +1,112 @@
+"""People who go: what is asked for on the pages, and what a job then has to remove.
+
+Who asks for it is out at once: name, ways to sign in, sessions, links to players, shares, uploads and jobs are gone
+with the request. What takes longer is done by a job, which knows who it is about by an encrypted text alone: what
+searches for the person must not find the job.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from gamestats_assets.lakehouse.encryption import Keys
+from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.ops import rows
+from gamestats_assets.rocket_league.privacy.people_objects import archive_object, upload_object
+from gamestats_assets.rocket_league.source import GAME
+from gamestats_assets.serving import users
+from gamestats_assets.serving.audit import audit
+from gamestats_assets.serving.who import Person
+
+ERASURE, OBJECTION = "erasure", "objection"
+"""Kinds of jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Somebody who goes.
+
+    Attributes:
+        players: the accounts of the game that are to be forgotten.
+        objects: names of what stands in the object store for the person.
+    """
+
+    players: tuple[str, ...]
+    objects: tuple[str, ...] = ()
+
+    def sealed(self, keys: Keys) -> dict[str, Any]:
+        """As a job has it."""
+        return {"sealed": keys.encrypt(json.dumps(asdict(self)))}
+
+    @classmethod
+    def opened(cls, payload: Mapping[str, Any], keys: Keys) -> Leaving:
+        """As it was sealed."""
+        told = json.loads(keys.decrypt(payload["sealed"]))
+        return cls(**{name: tuple(values) for name, values in told.items()})
+
+
+def leave(conn: psycopg.Connection, keys: Keys, person: Person) -> UUID:
+    """Remove a user, who asks for it, and have all that is held on the person removed; the number of the job.
+
+    Raises:
+        LastAdminError: when nobody would be left who may give roles; nothing was done.
+    """
+    user_id = person.user_id
+    uploads = rows(conn, "SELECT upload_id FROM ops.rl_uploads WHERE user_id = %s", [user_id])
+    exports = rows(conn, "SELECT job_id FROM ops.jobs WHERE user_id = %s AND kind = 'export'", [user_id])
+    leaving = Leaving(
+        person.players.get(GAME, ()),
+        (
+            *(upload_object(row["upload_id"]) for row in uploads),
+            *(archive_object(user_id, row["job_id"]) for row in exports),
+        ),
+    )
+    users.remove_user(conn, person, users.find_user(conn, person.name))
+    # Uploads go with their jobs.
+    conn.execute("DELETE FROM ops.jobs WHERE user_id = %s", [user_id])
+    return enqueue(conn, ERASURE, GAME, user_id, leaving.sealed(keys))
+
+
+def grant_objection(conn: psycopg.Connection, keys: Keys, person: Person, objection_id: int, note: str | None) -> UUID:
+    """Have a player forgotten who objected; the number of the job. What tells who it is goes at once.
+
+    Args:
+        person: the admin who decides.
+        note: what is remembered of the decision; not who it is about.
+
+    Raises:
+        LookupError: when no such objection is open.
+    """
+    [row] = _open(conn, objection_id)
+    conn.execute(
+        "UPDATE ops.rl_objections SET state = 'granted', player_id = NULL, reason = NULL, note = %s, "
+        "decided_at = now(), decided_by = %s WHERE objection_id = %s",
+        [note, person.name, objection_id],
+    )
+    audit(conn, person, "objection.grant", f"objection {objection_id}")
+    return enqueue(conn, OBJECTION, GAME, None, Leaving((row["player_id"],)).sealed(keys))
+
+
+def refuse_objection(conn: psycopg.Connection, person: Person, objection_id: int, note: str | None) -> None:
+    """Refuse an objection; see `grant_objection`."""
+    _open(conn, objection_id)
+    conn.execute(
+        "UPDATE ops.rl_objections SET state = 'refused', note = %s, decided_at = now(), decided_by = %s "
+        "WHERE objection_id = %s",
+        [note, person.name, objection_id],
+    )
+    audit(conn, person, "objection.refuse", f"objection {objection_id}")
+
+
+def _open(conn: psycopg.Connection, objection_id: int) -> list[dict[str, Any]]:
+    query = "SELECT player_id FROM ops.rl_objections WHERE objection_id = %s AND state = 'open' FOR UPDATE"
+    found = rows(conn, query, [objection_id])
+    if not found:
+        raise LookupError(objection_id)
+    return found

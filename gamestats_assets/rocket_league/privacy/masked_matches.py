@@ -1,0 +1,88 @@
+"""Matches whose files name somebody who was forgotten: what the files tell, and what lands of one that arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from datetime import date
+
+import polars as pl
+
+from gamestats_assets.lakehouse.arrivals import Recognised
+from gamestats_assets.lakehouse.decoding import Unit, decode_batches
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.spooling import spooled
+from gamestats_assets.rocket_league.privacy.masking import (
+    TABLES,
+    Rows,
+    land_masked,
+    masked,
+    masked_rows,
+    masked_together,
+)
+from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
+from gamestats_assets.rocket_league.source import BALLCHASING, GAME, MASKED
+from gamestats_assets.rocket_league.tables import RawReplays
+
+# Matches that are read together; of each all frames are in memory.
+_BATCH = 8
+
+
+def rows_of_matches(landing: Landing, units: Sequence[Unit], *, workers: int = 1) -> Iterator[tuple[Unit, Rows]]:
+    """The bronze rows of matches, as their steps would read them now: the lake may lag behind, or lack some."""
+    batches = [units[start : start + _BATCH] for start in range(0, len(units), _BATCH)]
+    files = [[file for unit in batch for file in unit.files] for batch in batches]
+    with (
+        closing(decode_batches(RAW_DECODER, landing, files, workers=workers, part=1)) as raw,
+        closing(decode_batches(EVENTS_DECODER, landing, files, workers=workers, part=1)) as events,
+    ):
+        for batch, of_raw, of_events in zip(batches, raw, events, strict=True):
+            together = {**of_raw.frames, **of_events.frames}
+            frames = {table: together[table].collect() for table in TABLES}
+            for unit in batch:
+                yield unit, {table: rows.filter(pl.col("match_id") == unit.unit_id) for table, rows in frames.items()}
+
+
+def land_without(
+    content: bytes, recognised: Recognised, day: date, players: Collection[str], landing: Landing
+) -> tuple[LandedFile, bool] | None:
+    """Land what a file tells of its match, players masked; nothing of the file itself.
+
+    It adds what it is a source of: of a match whose replay is there, masked or by somebody else, another replay adds
+    nothing. Files that are there stay, and count for nothing beside the masked one, which has their rows too.
+
+    Args:
+        content: the file, decompressed.
+        recognised: what it is.
+        day: day of the match, where none is known yet.
+        players: who is to be masked.
+        landing: the landing zone.
+
+    Returns:
+        The file that counts, and whether it is new; None where the file cannot be read.
+    """
+    match_id = str(recognised.match_id)
+    held = landing.held(GAME, [match_id])[match_id]
+    files = tuple(file for of_kind in held.values() for file in of_kind)
+    before: Rows | None = None
+    if files:
+        day = date.fromisoformat(files[0].day)
+        before = _rows(landing, Unit(match_id, day, files))
+        if ("ballchasing" if recognised.kind == BALLCHASING else "replay") in before[RawReplays]["source"]:
+            return (masked_rows(landing, held[MASKED])[0] if MASKED in held else files[0]), False
+    with spooled() as folder:
+        aside = Landing(folder, limits=landing.limits)
+        file, _ = aside.put(GAME, day, match_id, recognised.kind, content, content, recognised.suffix)
+        new = _rows(aside, Unit(match_id, day, (file,)))
+    if new[RawReplays].is_empty():
+        return None
+    rows = masked(new, players) if before is None else masked_together(before, new, players)
+    # Another file of the match may have landed meanwhile, on another day.
+    claimed = date.fromisoformat(landing.claim_day(GAME, match_id, day))
+    dated = {table: frame.with_columns(match_date=pl.lit(claimed)) for table, frame in rows.items()}
+    return land_masked(landing, match_id, claimed, dated), True
+
+
+def _rows(landing: Landing, unit: Unit) -> Rows:
+    ((_, rows),) = rows_of_matches(landing, [unit])
+    return rows

@@ -1,0 +1,254 @@
+"""Frames of simulated matches, to what replays are read to.
+
+A simulator cannot write the game's own file. Its JSON document of a match holds what a replay's network updates tell:
+in every frame the ball, the cars and the clock, and what happened. What is made of a replay is made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gamestats_assets.rocket_league.identities import PlayerIdError, player_id_of
+from gamestats_assets.rocket_league.playlists import PLAYLISTS
+from gamestats_assets.rocket_league.replays.files import Replay
+from gamestats_assets.rocket_league.replays.frames import frames_from_updates
+from gamestats_assets.rocket_league.replays.network import (
+    Change,
+    Network,
+    Numbers,
+    Player,
+    UnreadableReplayError,
+    phases,
+)
+from gamestats_assets.rocket_league.source import date_of, match_id_of
+
+_COUNTDOWN = 0
+_TURN = 10_000
+_LARGEST = 2**31 - 1
+_KINDS = ("shot", "save", "assist", "goal", "demolition", "ball_cam_on", "ball_cam_off")
+# Beyond an hour nobody plays, and a document may say what it likes.
+_MOST_FRAMES = 200_000
+
+
+class _Body(msgspec.Struct):
+    x: list[int]
+    y: list[int]
+    z: list[int]
+    vx: list[int]
+    vy: list[int]
+    vz: list[int]
+
+
+class _Car(_Body):
+    life: list[int]
+    qx: list[int]
+    qy: list[int]
+    qz: list[int]
+    qw: list[int]
+    boost: list[int]
+    is_burning: list[int]
+    brakes: list[int]
+
+
+class _Frames(msgspec.Struct):
+    time_ms: list[int]
+    phase: list[int]
+    clock_s: list[int]
+    is_hit: list[int]
+    ball: _Body
+    cars: list[_Car]
+
+
+class _Account(msgspec.Struct):
+    platform: str
+    id: str
+
+
+class _Build(msgspec.Struct):
+    id: int
+    hitbox: str
+
+
+class _Camera(msgspec.Struct):
+    fov: float
+    height: float
+    pitch: float
+    distance: float
+    stiffness: float
+    swivel_speed: float
+    transition_speed: float
+
+
+class _Seat(msgspec.Struct, kw_only=True):
+    id: _Account
+    name: str
+    team: str
+    score: int
+    goals: int
+    assists: int
+    saves: int
+    shots: int
+    car: _Build | None = None
+    camera: _Camera | None = None
+
+
+class _Document(msgspec.Struct):
+    rocket_league_id: str
+    match_guid: str
+    date: str
+    title: str
+    map_code: str
+    match_type: str
+    team_size: int
+    playlist_id: str
+    season: int
+    season_type: str
+    score: tuple[int, int]
+    players: list[_Seat]
+    happened: list[tuple[int, str, int, int | None]]
+    goals: list[tuple[int, int]]
+    turns: list[tuple[int, int]]
+    frames: _Frames
+
+
+_DECODER = msgspec.json.Decoder(_Document)
+_ERAS = {"free2play": "FreeToPlay", "legacy": "Legacy"}
+
+
+def read_simulated(content: bytes) -> tuple[Replay, Network]:
+    """The match of a decompressed document, with ten frames a second, and every frame.
+
+    Raises:
+        UnreadableReplayError: when it is damaged, or holds what no match can have.
+    """
+    try:
+        told = _DECODER.decode(content)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnreadableReplayError(f"The document of simulated frames cannot be read: {error}.") from None
+    players = _players(told)
+    network = _network(told, players)
+    meta: Mapping[str, Any] = {
+        "game_type": {"playlist_id": next((n for n, name in PLAYLISTS.items() if name == told.playlist_id), None)},
+        "season": {"number": told.season, "era": _ERAS.get(told.season_type)},
+        "team_zero": [],
+        "team_one": [],
+    }
+    frames = frames_from_updates(network)
+    return Replay(_header(told, network), meta, players, frames, "updates", True, _cars(told, players)), network
+
+
+def _cars(told: _Document, players: list[Player]) -> dict[str, Mapping[str, Any]]:
+    """By player, the car and the camera as a replay's header tells them."""
+    return {
+        player.player_id: {
+            **(msgspec.structs.asdict(seat.car) if seat.car else {}),
+            "camera": {**msgspec.structs.asdict(seat.camera), "angle": seat.camera.pitch} if seat.camera else {},
+        }
+        for seat, player in zip(told.players, players, strict=True)
+    }
+
+
+def _players(told: _Document) -> list[Player]:
+    if not told.players or [seat.team for seat in told.players] != sorted(seat.team for seat in told.players):
+        raise UnreadableReplayError("Expected players, those of the blue team first.")
+    try:
+        ids = [player_id_of(seat.id.platform, seat.id.id) for seat in told.players]
+    except PlayerIdError as error:
+        raise UnreadableReplayError(str(error)) from None
+    if len(set(ids)) < len(ids) or {seat.team for seat in told.players} - {"blue", "orange"}:
+        raise UnreadableReplayError("Expected each player once, in the team blue or orange.")
+    return [
+        Player(player_id, seat.name, seat.team == "orange", False)
+        for player_id, seat in zip(ids, told.players, strict=True)
+    ]
+
+
+def _header(told: _Document, network: Network) -> Mapping[str, Any]:
+    """What a replay's header would tell."""
+    started_at = date_of(told.date)
+    match_id = match_id_of(None, told.rocket_league_id)
+    if started_at is None or match_id is None:
+        raise UnreadableReplayError(f"Expected date and rocket_league_id, found {told.date!r}.")
+    return {
+        "Id": match_id,
+        "MatchStartEpoch": int(started_at.timestamp()),
+        "ReplayName": told.title,
+        "MapName": told.map_code,
+        "MatchType": told.match_type,
+        "TeamSize": told.team_size,
+        "Team0Score": told.score[0],
+        "Team1Score": told.score[1],
+        "NumFrames": len(network.time),
+        "PlayerStats": [
+            {"Name": seat.name, "Team": int(seat.team == "orange"), "Score": seat.score, "Goals": seat.goals,
+             "Assists": seat.assists, "Saves": seat.saves, "Shots": seat.shots}
+            for seat in told.players
+        ],
+    }  # fmt: skip
+
+
+def _network(told: _Document, players: list[Player]) -> Network:
+    frames, n = told.frames, len(told.frames.time_ms)
+    if not 2 <= n <= _MOST_FRAMES or len(frames.cars) != len(players):
+        raise UnreadableReplayError(
+            f"Expected 2 to {_MOST_FRAMES} frames and a car for each of {len(players)} players."
+        )
+
+    def column(values: list[int]) -> Numbers:
+        if len(values) != n or not all(-_LARGEST <= value <= _LARGEST for value in (min(values), max(values))):
+            raise UnreadableReplayError(f"Expected {n} numbers of at most {_LARGEST} in each column of the frames.")
+        return np.array(values, dtype=np.int64)
+
+    def columns(of: _Body, *names: str) -> Any:
+        return np.stack([column(getattr(of, name)) for name in names], axis=1).astype(float)
+
+    def cars(*names: str) -> Any:
+        return np.stack([columns(car, *names) for car in frames.cars], axis=1)
+
+    for frame, *_ in (*told.happened, *told.goals, *told.turns):
+        if not 0 <= frame < n:
+            raise UnreadableReplayError(f"Something happened in frame {frame}, and there are {n}.")
+    state, time = column(frames.phase), column(frames.time_ms) / 1000
+    number, step, is_live = phases(time, state.astype(float), state == _COUNTDOWN)
+    life = np.stack([column(car.life) for car in frames.cars], axis=1)
+    boost = cars("boost")[:, :, 0]
+    touch = np.full(n, -1, dtype=np.int64)
+    for frame, team in told.turns:
+        touch[frame] = team
+    away = life < 0
+    return Network(
+        players=players,
+        time=time,
+        step=step,
+        in_countdown=state == _COUNTDOWN,
+        round=number,
+        is_live=is_live,
+        seconds_remaining=column(frames.clock_s),
+        is_ball_hit=column(frames.is_hit) > 0,
+        ball=columns(frames.ball, "x", "y", "z"),
+        ball_velocity=columns(frames.ball, "vx", "vy", "vz"),
+        ball_sent=np.ones(n, dtype=bool),
+        touch=touch,
+        life=np.where(away, -1, life),
+        sent=~away,
+        position=np.where(away[..., None], np.nan, cars("x", "y", "z")),
+        velocity=np.where(away[..., None], np.nan, cars("vx", "vy", "vz")),
+        rotation=cars("qx", "qy", "qz", "qw") / _TURN,
+        boost=boost,
+        boost_sent=~away,
+        is_burning=cars("is_burning")[:, :, 0] > 0,
+        brakes=cars("brakes")[:, :, 0] > 0,
+        changes=_changes(told, len(players)),
+        goals=[(frame, int(team == 1)) for frame, team in told.goals],
+    )
+
+
+def _changes(told: _Document, players: int) -> list[Change]:
+    for _, kind, player, other in told.happened:
+        if kind not in _KINDS or not 0 <= player < players or not 0 <= (other or 0) < players:
+            raise UnreadableReplayError(f"Expected one of {', '.join(_KINDS)} by one of {players} players.")
+    return [Change(frame, player, kind, other) for frame, kind, player, other in told.happened]

@@ -1,0 +1,310 @@
+"""Simulated Rocket League seasons, told as ballchasing tells matches, with a known truth planted in them.
+
+    season = simulate_season(
+        seed=7, players=300, matches=20_000, first_day=date(2026, 1, 5), days=60,
+        planted=[Planted("Nobody", tier=13, matches=400), Planted("Sieve", tier=13, skills={"saves": -2}, matches=400)],
+    )
+    season.players, season.sessions     # the truth
+    write_season(folder, season)        # one file per match, and one with frames for some
+
+`players` says who there is, this module who meets whom and when, `matches` draws what happens then.
+Some matches are played out in `play`, so that there are frames of them too, in files of their own
+(`replays`). They know the form of the files and nothing of what is made of them, so that agreement proves
+something. Every file says of itself that it is simulated, in a key that ballchasing does not have.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from isal import igzip
+
+from gamestats_assets.rocket_league.simulation.matches import MARK, Lobbies, effects, height, matches_of
+from gamestats_assets.rocket_league.simulation.play import Played, play
+from gamestats_assets.rocket_league.simulation.players import (
+    HIGHEST_TIER,
+    LOWEST_TIER,
+    MONTH_S,
+    PLAYLISTS,
+    SKILLS,
+    Planted,
+    Player,
+    Training,
+    TrainingSession,
+    cohort,
+)
+from gamestats_assets.rocket_league.simulation.replays import drawn_of, frames_document
+
+__all__ = [
+    "MARK",
+    "PLAYLISTS",
+    "SKILLS",
+    "Matches",
+    "Planted",
+    "Player",
+    "Season",
+    "Training",
+    "TrainingSession",
+    "effects",
+    "simulate_season",
+    "write_season",
+]
+
+# From the last minute before the longest match a player is in to its end.
+_BUSY_S = 660
+# How many play at an hour of the day, UTC.
+_BY_HOUR = np.array([4, 3, 2, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 10, 9, 8, 6], np.float64)
+# As many matches as are drawn at once.
+_CHUNK = 512
+
+
+class Matches:
+    """The matches of a season in time order, made as they are asked for; every pass over them gives the same."""
+
+    def __init__(
+        self, seed: int, players: Sequence[Player], lobbies: Lobbies, in_play: Collection[int], clock_s: float
+    ) -> None:
+        """Matches of these players, who meet as `lobbies` says; those `in_play` are played out by such a clock."""
+        self._seed, self._players, self._lobbies = seed, players, lobbies
+        self._in_play, self._clock_s = sorted(in_play), clock_s
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._lobbies.ended_at)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Each match as ballchasing's JSON says it."""
+        lobbies = self._lobbies
+        known = {row: drawn_of(played) for row, played in self.played.items()}
+        for chunk, first in enumerate(range(0, len(self), _CHUNK)):
+            rows = np.arange(first, min(first + _CHUNK, len(self)))
+            made: dict[int, dict[str, Any]] = {}
+            for number, playlist in enumerate(PLAYLISTS):
+                of_playlist = rows[lobbies.playlist[rows] == number]
+                rng = np.random.default_rng([self._seed, 1, chunk, number])
+                made |= zip(
+                    of_playlist.tolist(),
+                    matches_of(rng, playlist, of_playlist, lobbies, self._players, known),
+                    strict=True,
+                )
+            for row in rows.tolist():
+                yield made[row]
+
+    @cached_property
+    def played(self) -> dict[int, Played]:
+        """Matches that are played out, by their number from 0."""
+        lobbies, made = self._lobbies, dict[int, Played]()
+        for number, size in enumerate(PLAYLISTS.values()):
+            rows = [row for row in self._in_play if lobbies.playlist[row] == number]
+            rng = np.random.default_rng([self._seed, 2, number])
+            ratings, skills = lobbies.rating[rows, : 2 * size], lobbies.skill[rows, : 2 * size]
+            made |= zip(rows, play(rng, size, height(ratings), skills, self._clock_s), strict=True)
+        return made
+
+    def frames_of(self, row: int, match: dict[str, Any]) -> dict[str, Any] | None:
+        """The document of a match's frames; None where it was not played out.
+
+        Args:
+            row: its number from 0.
+            match: what ballchasing's JSON says of it.
+        """
+        if row not in self.played:
+            return None
+        seats = self._lobbies.player[row].tolist()
+        return frames_document(match, self.played[row], [self._players[seat] for seat in seats if seat >= 0], MARK)
+
+
+@dataclass(frozen=True)
+class Season:
+    """A simulated season and the truth of it."""
+
+    players: tuple[Player, ...]
+    """The planted ones first, in their order."""
+    sessions: tuple[TrainingSession, ...]
+    """By time."""
+    matches: Matches
+    """By time."""
+
+    def skill_at(self, player: Player, skill: str, when: datetime) -> float:
+        """A player's skill at a time: what he began with and the effect of the training he has ended."""
+        hours = sum(
+            session.duration_s / 3600
+            for session in self.sessions
+            if session.player_id == player.player_id
+            and session.skill == skill
+            and session.started_at + timedelta(seconds=session.duration_s) <= when
+        )
+        return player.skills[skill] + player.training_effect_per_hour[skill] * hours
+
+
+def simulate_season(
+    *,
+    seed: int,
+    players: int,
+    matches: int,
+    first_day: date,
+    days: int,
+    playlists: Sequence[str] = tuple(PLAYLISTS),
+    tiers: tuple[int, int] = (LOWEST_TIER, HIGHEST_TIER),
+    planted: Sequence[Planted] = (),
+    in_play: int = 0,
+    clock_s: float = 300.0,
+) -> Season:
+    """A season of matches among players of nearly the same rank.
+
+    Everything follows from the arguments: the same ones give the same bytes.
+
+    Args:
+        seed: not negative.
+        players: how many there are, the planted ones among them.
+        matches: how many are played, over `days` from `first_day` (UTC).
+        playlists: some of `PLAYLISTS`; doubles are played most.
+        tiers: lowest and highest rank to draw players' ranks from, 1 to 22.
+        planted: players that are fixed.
+        in_play: how many matches are played out, so that there are frames of them: of the first planted player's, else
+            of all, spread over the season.
+        clock_s: seconds on the clock of those.
+
+    Raises:
+        ValueError: when that cannot be, saying what would do.
+    """
+    if unknown := sorted(set(playlists).difference(PLAYLISTS)):
+        raise ValueError(f"playlist {', '.join(unknown)} is not simulated; {', '.join(PLAYLISTS)} are")
+    if not playlists or seed < 0 or days < 1 or matches < 0:
+        raise ValueError("expected a playlist at least, a seed and matches not below 0, and a day at least")
+    if not LOWEST_TIER <= tiers[0] <= tiers[1] <= HIGHEST_TIER:
+        raise ValueError(
+            f"tiers are {tiers}; expected the lowest and the highest, from {LOWEST_TIER} to {HIGHEST_TIER}"
+        )
+    needed = max(2 * max(PLAYLISTS[playlist] for playlist in playlists), len(planted))
+    if players < needed:
+        raise ValueError(f"{players} players are too few for {', '.join(playlists)}; it takes {needed}")
+    if (wanted := sum(plan.matches for plan in planted)) > matches:
+        raise ValueError(f"planted players are to have {wanted} matches made for them, and the season has {matches}")
+    rng = np.random.default_rng([seed, 0])
+    # The order in which a caller names the playlists says nothing.
+    ordered = [playlist for playlist in PLAYLISTS if playlist in playlists]
+    who, sessions = cohort(
+        rng, players=players, playlists=ordered, tiers=tiers, first_day=first_day, days=days, planted=planted
+    )
+    lobbies = _meet(rng, who, sessions, ordered, matches, first_day, days, [plan.matches for plan in planted])
+    candidates = np.flatnonzero((lobbies.player == 0).any(1)) if planted else np.arange(matches)
+    if in_play > len(candidates):
+        raise ValueError(f"{in_play} matches are to be played out, and there are {len(candidates)} that could be")
+    chosen = candidates[np.linspace(0, len(candidates) - 1, in_play).astype(int)].tolist()
+    return Season(who, sessions, Matches(seed, who, lobbies, chosen, clock_s))
+
+
+def write_season(folder: Path, season: Season) -> list[Path]:
+    """Write each match as a file of its own, `<id>.json`, and its frames, where it has some, as `<id>.frames.json.gz`.
+
+    Gives the paths by time; the folder is made if missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    encoder = msgspec.json.Encoder()
+    for row, match in enumerate(season.matches):
+        path = folder / f"{match['id']}.json"
+        path.write_bytes(encoder.encode(match))
+        paths.append(path)
+        if (document := season.matches.frames_of(row, match)) is not None:
+            path = folder / f"{match['id']}.frames.json.gz"
+            path.write_bytes(igzip.compress(encoder.encode(document), compresslevel=1, mtime=0))
+            paths.append(path)
+    return paths
+
+
+def _meet(
+    rng: np.random.Generator,
+    players: Sequence[Player],
+    sessions: Sequence[TrainingSession],
+    playlists: Sequence[str],
+    matches: int,
+    first_day: date,
+    days: int,
+    wanted: Sequence[int],
+) -> Lobbies:
+    """Who plays which match, at what rank and with what skill by then.
+
+    Players of a match are within a tier of the one it is made for, or two where there are too few who are not in
+    another match.
+    """
+    begin = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC).timestamp()
+    hours = rng.choice(24, size=matches, p=_BY_HOUR / _BY_HOUR.sum())
+    ended_at = begin + rng.integers(0, days, matches) * 86_400 + hours * 3600 + rng.integers(0, 3600, matches)
+    ended_at = np.sort(ended_at).astype(np.int64)
+    numbers = [list(PLAYLISTS).index(playlist) for playlist in playlists]
+    often = np.array([(0.2, 0.45, 0.35)[number] for number in numbers])
+    playlist = rng.choice(numbers, size=matches, p=often / often.sum()).astype(np.int8)
+
+    seats = 2 * max(PLAYLISTS[each] for each in playlists)
+    lobbies = Lobbies(
+        ended_at=ended_at,
+        playlist=playlist,
+        player=np.full((matches, seats), -1, np.int32),
+        rating=np.zeros((matches, seats)),
+        skill=np.zeros((matches, seats, len(SKILLS))),
+    )
+    made_for = np.full(matches, -1)
+    slots = rng.permutation(matches)[: sum(wanted)]
+    made_for[slots] = np.repeat(np.arange(len(wanted)), wanted)
+
+    index = {player.player_id: number for number, player in enumerate(players)}
+    skill = np.array([[player.skills[each] for each in SKILLS] for player in players])
+    trend = np.array([player.trend for player in players])
+    at_first = np.zeros((len(PLAYLISTS), len(players)))
+    for each, number in zip(playlists, numbers, strict=True):
+        at_first[number] = [player.tiers[each] + (player.divisions[each] - 0.5) / 4 for player in players]
+    active = rng.lognormal(0, 0.7, len(players))
+    free_at = np.zeros(len(players), np.int64)
+    ends = sorted(
+        (s.started_at.timestamp() + s.duration_s, index[s.player_id], SKILLS.index(s.skill), s.duration_s / 3600)
+        for s in sessions
+    )
+    effect = np.array([[player.training_effect_per_hour[each] for each in SKILLS] for player in players])
+    ended, waiting = 0, deque[int]()
+    rating = at_first
+    for match in range(matches):
+        now = int(ended_at[match])
+        while ended < len(ends) and ends[ended][0] <= now - _BUSY_S:
+            _, who, what, length = ends[ended]
+            skill[who, what] += effect[who, what] * length
+            ended += 1
+        if match == 0 or now // 86_400 != int(ended_at[match - 1]) // 86_400:
+            rating = np.clip(at_first + trend * (now - begin) / MONTH_S, LOWEST_TIER, HIGHEST_TIER + 0.99)
+        ratings = rating[playlist[match]]
+        tier = ratings.astype(np.int64)
+        if made_for[match] >= 0:
+            waiting.append(int(made_for[match]))
+        free = free_at <= now - _BUSY_S
+        keys = rng.exponential(size=len(players)) / active
+        first = next((each for each in waiting if free[each]), None)
+        if first is None:
+            first = int(np.argmin(np.where(free, keys, np.inf)) if free.any() else np.argmin(keys))
+        else:
+            waiting.remove(first)
+        size = 2 * PLAYLISTS[list(PLAYLISTS)[playlist[match]]]
+        lobby = rng.permutation(_lobby(first, size, tier, free, keys))
+        free_at[lobby] = now
+        lobbies.player[match, :size] = lobby
+        lobbies.rating[match, :size] = ratings[lobby]
+        lobbies.skill[match, :size] = skill[lobby]
+    return lobbies
+
+
+def _lobby(first: int, size: int, tier: Any, free: Any, keys: Any) -> list[int]:
+    away = np.abs(tier - tier[first])
+    away[first] = HIGHEST_TIER * 9
+    for near in ((away <= 1) & free, (away <= 2) & free, away <= 2):
+        if near.sum() >= size - 1:
+            others = np.flatnonzero(near)
+            return [first, *others[np.argsort(keys[others])[: size - 1]].tolist()]
+    return [first, *np.lexsort((keys, away))[: size - 1].tolist()]

@@ -1,0 +1,53 @@
+"""What follows when a player belongs to a person from now on, or a person wants a match to be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gamestats_assets.lakehouse.jobs import Task, Workshop
+from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.rocket_league.privacy.erasure import mask_matches
+from gamestats_assets.rocket_league.privacy.people_objects import upload_object
+from gamestats_assets.rocket_league.source import GAME
+from gamestats_assets.rocket_league.uploads.uploading import ANALYSIS_FAILED, needed
+
+
+def take_up_matches(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    """Make the tables of players of the matches that are there already."""
+    players = sorted({task.job.payload["player_id"] for task in tasks})
+    for task in tasks:
+        task.say("looking through the matches that are there")
+    if workshop.follow(GAME, names=players, only=needed(workshop.stores)):
+        for task in tasks:
+            task.fail(ANALYSIS_FAILED)
+
+
+def forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    """Take a person's players out of matches, and the person's uploads of them away.
+
+    A match belongs to all who played it: it stays, and of the person there is a masked player in it.
+    """
+    stores = workshop.stores
+    for task in tasks:
+        match_id, players = task.job.payload["match_id"], [*task.job.payload["player_ids"]]
+        task.say("masking you in the match")
+        day = stores.landing.day_of(GAME, match_id)
+        if day is not None and players:
+            mask_matches(stores, {(day, match_id): players})
+        with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn, conn.transaction():
+            gone = conn.execute(
+                "DELETE FROM ops.rl_uploads WHERE user_id = %s AND match_id = %s RETURNING upload_id",
+                [task.job.user_id, match_id],
+            ).fetchall()
+            conn.execute(
+                "DELETE FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s",
+                [task.job.user_id, GAME, match_id],
+            )
+        for (upload_id,) in gone:
+            stores.objects.delete(upload_object(upload_id))
+        task.say("making the tables again without you")
+        days = [day] if day is not None else []
+        if workshop.follow(GAME, days=days, names=players, only=needed(stores)):
+            task.fail(ANALYSIS_FAILED)
+        else:
+            task.done({"match_id": match_id})

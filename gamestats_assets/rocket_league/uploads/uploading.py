@@ -1,0 +1,316 @@
+"""Replays that people sent: recognised, landed, analysed, as many together as wait.
+
+A replay is read in a process of its own, within limits, before anything of it is kept. Whatever is done here can be
+done again after the worker was killed: the bytes wait until their match is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import psycopg
+from psycopg.rows import dict_row
+
+from gamestats_assets.lakehouse.arrivals import Recognised, UnrecognisedContentError
+from gamestats_assets.lakehouse.jobs import Task, Workshop, enqueue
+from gamestats_assets.lakehouse.objects import MissingObjectError
+from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.unpacking import UnreadableContentError
+from gamestats_assets.lakehouse.worker import TaskDiedError, guarded_pool
+from gamestats_assets.rocket_league.privacy.people_objects import UPLOADS, upload_object
+from gamestats_assets.rocket_league.privacy.tombstones import any_buried
+from gamestats_assets.rocket_league.replays import files as replay_files
+from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
+from gamestats_assets.rocket_league.source import GAME, REPLAY, SOURCE, accounts_in_header, recognise
+from gamestats_assets.rocket_league.tables import (
+    ALL,
+    PlayerProfiles,
+    RankCohorts,
+    RankModels,
+    RawReplays,
+    TrainingPacks,
+)
+
+_LATER = (PlayerProfiles, RankCohorts, RankModels, TrainingPacks)
+"""Tables that nobody waits for: they are made of everybody, and follow by themselves."""
+ANALYSIS_FAILED = (
+    "What was sent is kept, and its analysis failed; it is tried again by itself. "
+    "An administrator finds why in the log of the worker."
+)
+"""What is said when tables cannot be made."""
+
+_ANOTHER = "The replay says that it is of a match that is there already, in which others played. It is not taken."
+_FORGOTTEN = (
+    "You asked to be forgotten as a player of this match, so it is not taken. To be taken up again, allow the analysis "
+    "in your settings first."
+)
+_NOT_THEIRS = "done; none of your accounts played in it, and you can watch it all the same"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a replay is.
+
+    Attributes:
+        players: accounts of who played, with name and team.
+    """
+
+    recognised: Recognised
+    playlist: str | None
+    map_code: str | None
+    players: Mapping[str, tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Upload:
+    """A replay that was sent, and what is known of it so far.
+
+    Attributes:
+        content: its bytes; None where it has landed already.
+        own: accounts of whoever sent it that played.
+        note: what is said of who stands masked in it; empty where nobody had to be masked.
+    """
+
+    task: Task
+    upload_id: str
+    user_id: int
+    file_name: str
+    content: bytes | None
+    match_id: str | None
+    found: Found | None = None
+    day: str | None = None
+    own: list[str] = field(default_factory=list)
+    note: str = ""
+
+
+def needed(stores: Stores) -> list[str]:
+    """Names of the tables that the pages of a person need once something of the person has changed."""
+    # What was never made nothing can be made from.
+    later = [table for table in _LATER if stores.lake.version(table) is not None]
+    return [table.spec.name for table in ALL if table not in later]
+
+
+def analyse_uploads(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    """Recognise, land and analyse replays that were sent, and tell of each what became of it."""
+    stores = workshop.stores
+    uploads = [upload for task in tasks if (upload := _waiting(stores, task)) is not None]
+    _recognise(stores, uploads)
+    landed = [upload for upload in uploads if not upload.task.is_ended and _land(stores, upload)]
+    tidy_up(stores)
+    if not landed:
+        return
+    for upload in landed:
+        upload.task.say("analysing", told_of(upload))
+    days, players = {upload.day for upload in landed if upload.day}, {name for upload in landed for name in upload.own}
+    failures = workshop.follow(GAME, days=days, names=players, only=needed(stores))
+    _finish(stores, landed, failures)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _waiting(stores: Stores, task: Task) -> Upload | None:
+    """What was sent; a job whose upload is gone, as its user wanted, has ended."""
+    upload_id = str(task.job.payload["upload_id"])
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
+        row = (
+            conn.cursor(row_factory=dict_row)
+            .execute("SELECT user_id, file_name, match_id FROM ops.rl_uploads WHERE upload_id = %s", [upload_id])
+            .fetchone()
+        )
+    if row is None:
+        task.fail("The upload was taken back.")
+        return None
+    content = None
+    try:
+        content = stores.objects.get(upload_object(upload_id))
+    except MissingObjectError:
+        if row["match_id"] is None:
+            task.fail("The file is not there any more. Send it again.")
+            return None
+    return Upload(task, upload_id, row["user_id"], row["file_name"], content, row["match_id"])
+
+
+def _recognise(stores: Stores, uploads: Sequence[Upload]) -> None:
+    """Read the replays, each in a process that may die of it; those that cannot be read fail with the reason."""
+    waiting = [upload for upload in uploads if upload.content is not None]
+    with guarded_pool(min(stores.settings.workers, len(waiting)), stores.read_limits.decoding) as pool:
+        reading = [(upload, pool.submit(read_upload, upload.content or b"")) for upload in waiting]
+        for upload, result in reading:
+            upload.task.say("reading")
+            try:
+                upload.found = result.result()
+            except (UnrecognisedContentError, UnreadableReplayError) as error:
+                upload.task.fail(str(error))
+            except TaskDiedError as error:
+                if error.was_killed:
+                    upload.task.try_again()
+                else:
+                    upload.task.fail(f"The replay was given up, for {error}. If the game plays it, tell us.")
+
+
+def read_upload(content: bytes) -> Found:
+    """What a replay is, read to its end.
+
+    Raises:
+        UnrecognisedContentError: when it is no replay, is damaged, or tells no match or time.
+        UnreadableReplayError: when what happened in it cannot be read.
+    """
+    recognised = recognise(content)
+    if recognised.kind != REPLAY:
+        raise UnrecognisedContentError("It is no replay.")
+    replay = replay_files.read_replay(content)
+    replay_files.network_of(content)
+    game_type = replay.meta.get("game_type") or {}
+    return Found(
+        recognised,
+        replay_files.playlist_in(replay.header, game_type),
+        str(replay.header.get("MapName") or "").lower() or None,
+        {each.player_id: (each.name, "orange" if each.is_orange else "blue") for each in replay.players},
+    )
+
+
+# --- landing -------------------------------------------------------------------------------------
+
+
+def _land(stores: Stores, upload: Upload) -> bool:
+    """Land a replay, whoever else has sent it before; whether it is there now."""
+    if upload.content is not None and upload.found is not None:
+        if _is_another(stores, upload.found):
+            upload.task.fail(_ANOTHER)
+            return False
+        if _is_of_somebody_forgotten(stores, upload):
+            _call_by_match(stores, upload)
+            upload.task.fail(_FORGOTTEN)
+            return False
+        landed = SOURCE.land(upload.content, upload.file_name, upload.found.recognised, stores.landing)
+        if landed.match_id is None or landed.day is None:
+            upload.task.fail(landed.reason)
+            return False
+        upload.match_id, upload.day, upload.note = landed.match_id, landed.day, landed.reason
+        if upload.note:
+            _call_by_match(stores, upload)
+    elif upload.match_id is not None:
+        upload.day = stores.landing.day_of(GAME, upload.match_id)
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
+        conn.execute(
+            "UPDATE ops.rl_uploads SET match_id = %s WHERE upload_id = %s", [upload.match_id, upload.upload_id]
+        )
+        linked = linked_players(conn, upload.user_id)
+    played = upload.found.players if upload.found is not None else {}
+    upload.own = [player_id for player_id in linked if upload.found is None or player_id in played]
+    return True
+
+
+def _is_another(stores: Stores, found: Found) -> bool:
+    """Whether a replay says that it is of a match which others have sent already, and hardly anybody played in both.
+
+    The longest recording of a match counts, whoever sent it: nobody may put another in the place of a true one.
+    """
+    match_id = found.recognised.match_id or ""
+    for file in stores.landing.held(GAME, [match_id])[match_id].get(REPLAY, ()):
+        with suppress(UnrecognisedContentError, UnreadableContentError):
+            known = accounts_in_header(stores.landing.content(file))
+            if len(known & found.players.keys()) * 2 < len(known):
+                return True
+    return False
+
+
+def _is_of_somebody_forgotten(stores: Stores, upload: Upload) -> bool:
+    """Whether whoever sends a match was forgotten as a player of it, and would be known by having sent it."""
+    with explained("accounts.players"), connect(stores.postgres_url) as conn:
+        linked = linked_players(conn, upload.user_id)
+    played = upload.found.players if upload.found is not None else {}
+    return any_buried(stores.landing, GAME, [player_id for player_id in linked if player_id in played])
+
+
+def _call_by_match(stores: Stores, upload: Upload) -> None:
+    """Let the file's name tell nobody: replays are often called by their players."""
+    name = f"{upload.found.recognised.match_id}.replay" if upload.found is not None else ""
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn:
+        conn.execute("UPDATE ops.rl_uploads SET file_name = %s WHERE upload_id = %s", [name, upload.upload_id])
+
+
+def tidy_up(stores: Stores) -> None:
+    """Remove what waits for nobody: of uploads that failed, and of those that nobody got to know of."""
+    with explained("ops.rl_uploads"), connect(stores.postgres_url) as conn, conn.transaction():
+        # Nothing is being kept meanwhile that is not known yet.
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats uploads', 0))")
+        known = conn.execute(
+            "SELECT upload_id FROM ops.rl_uploads JOIN ops.jobs USING (job_id)"
+            " WHERE match_id IS NULL AND state IN ('queued', 'processing')"
+        ).fetchall()
+        stores.objects.keep_only(UPLOADS, [upload_object(upload_id) for (upload_id,) in known])
+
+
+def linked_players(conn: psycopg.Connection, user_id: int | None) -> list[str]:
+    """The accounts that are a person's, the first linked first."""
+    rows = conn.execute(
+        "SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND state = 'linked'"
+        " ORDER BY created_at, player_id",
+        [user_id, GAME],
+    )
+    return [player_id for (player_id,) in rows.fetchall()]
+
+
+# --- telling -------------------------------------------------------------------------------------
+
+
+def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) -> None:
+    """Tell what became of each: done where its match stands in the tables, else why it does not."""
+    ids = [upload.match_id for upload in uploads]
+    days = sorted({datetime.fromisoformat(upload.day).date() for upload in uploads if upload.day})
+    rows = stores.lake.scan(RawReplays, days).filter(pl.col("match_id").is_in(ids)).select("match_id").collect()
+    there = {*rows.to_series()}
+    unread = stores.lake.scan(quarantine_of(GAME)).filter(pl.col("unit_id").is_in(ids), pl.col("scope") != "row")
+    reasons = dict(unread.select("unit_id", "reason").collect().iter_rows())
+    for upload in uploads:
+        result = told_of(upload)
+        if upload.match_id in there and not failures:
+            # First: asked for twice it is uploaded once.
+            _share(stores, upload)
+            said = "done" if upload.own else _NOT_THEIRS
+            upload.task.done(result, f"{said}. {upload.note}" if upload.note else said)
+        elif upload.match_id in reasons and upload.match_id not in there:
+            upload.task.fail(reasons[upload.match_id], result)
+        else:
+            upload.task.fail(ANALYSIS_FAILED, result)
+    if failures:
+        raise RuntimeError("; ".join(failures))
+
+
+def told_of(upload: Upload) -> dict[str, Any]:
+    """What is said of a replay to whoever sent it."""
+    told: dict[str, Any] = {"match_id": upload.match_id, "own_players": sorted(upload.own)}
+    if upload.found is None:
+        return told
+    started_at = upload.found.recognised.started_at
+    told |= {
+        "playlist": upload.found.playlist,
+        "map_code": upload.found.map_code,
+        "started_at": None if started_at is None else started_at.isoformat(),
+    }
+    if upload.note:
+        told["note"] = upload.note
+    else:
+        told["players"] = [{"name": name, "team": team} for name, team in upload.found.players.values()]
+    return told
+
+
+def _share(stores: Stores, upload: Upload) -> None:
+    """Have a replay uploaded to ballchasing, where a player who sent it wants that, as visible as the player chose."""
+    with explained("ops.rl_players"), connect(stores.postgres_url) as conn:
+        chosen = conn.execute(
+            "SELECT player_id FROM ops.rl_players WHERE player_id = ANY (%s)"
+            " AND share_at_ballchasing IS NOT NULL ORDER BY player_id LIMIT 1",
+            [upload.own],
+        ).fetchone()
+        if chosen is not None:
+            enqueue(conn, "share", GAME, upload.user_id, {"match_id": upload.match_id, "player_id": chosen[0]})

@@ -1,0 +1,422 @@
+"""Predictions: the rank played at, its drivers, and where it is heading."""
+
+from __future__ import annotations
+
+import functools
+import re
+from datetime import date, timedelta
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.analysis import rank_models as rm
+from gamestats_assets.rocket_league.analysis.predictions import HORIZON_DAYS, rank_predictions
+from gamestats_assets_tests.rocket_league import planted_ranks as planted
+from gamestats_assets_tests.rocket_league.planted_ranks import (
+    COEFFICIENTS,
+    FIRST_DAY,
+    PLAYLIST,
+    SHAPES,
+    expected,
+    world,
+)
+
+Row = dict[str, Any]
+SLOPES = 0.02
+"""Standard deviation between players of the change of the first feature per day."""
+NO_SESSIONS = planted.sessions()
+NO_RANKS = planted.rows(t.RlRanks)
+
+
+def predict(
+    features: pl.DataFrame,
+    models: pl.DataFrame,
+    *players: str,
+    sessions: pl.DataFrame = NO_SESSIONS,
+    ranks: pl.DataFrame = NO_RANKS,
+    profiles: pl.DataFrame | None = None,
+    tracked: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Predictions for players, by id; without any for all who have matches."""
+    who = planted.tracked(*(players or features.get_column("player_id").unique())) if tracked is None else tracked
+    known = planted.profiles_of(features) if profiles is None else profiles
+    frames: list[Any] = [each.lazy() for each in (who, features, models, sessions, ranks, known)]
+    made = rank_predictions(*frames).collect()
+    return t.RankPredictions.validate(made).sort("player_id", "is_simulated", "playlist")
+
+
+@functools.cache
+def models() -> pl.DataFrame:
+    """A model of 2,000 players whose strength climbs or falls."""
+    slopes = np.random.default_rng(1).normal(0, SLOPES, 2000)
+    known = world(2, 2000, matches=(30, 60), slopes=slopes)
+    frames: list[Any] = [
+        planted.rows(t.RankModels),
+        known.profiles,
+        known.features,
+        NO_SESSIONS,
+        planted.rows(t.Withheld),
+    ]
+    return rm.next_models(*(frame.lazy() for frame in frames)).collect()
+
+
+def model() -> Row:
+    """The same as a row."""
+    return models().row(0, named=True)
+
+
+def inside(rows: pl.DataFrame, tiers: np.ndarray) -> float:
+    """The mean part of a rank, as wide as 1, that is in the interval; 1 and 22 reach to the ends of the scale."""
+    low, high = rows.get_column("predicted_tier_low").to_numpy(), rows.get_column("predicted_tier_high").to_numpy()
+    low, high = np.where(low <= 1, 0.5, low), np.where(high >= 22, 22.5, high)
+    return float(np.clip(np.minimum(high, tiers + 0.5) - np.maximum(low, tiers - 0.5), 0, 1).mean())
+
+
+# --------------------------------------------------------------------------- the rank played at
+
+
+@pytest.mark.parametrize(("seed", "matches"), [(3, (10, 12)), (4, (30, 60))])
+def test_eight_in_ten_players_are_in_the_interval(seed: int, matches: tuple[int, int]) -> None:
+    known = world(seed, 700, matches=matches, name="n")
+    made = predict(known.features, models())
+    assert made.height == 700
+    # The part inside has a standard deviation of 0.38; the model itself is 0.01 off.
+    assert inside(made, known.tiers) == pytest.approx(0.8, abs=0.01 + 3 * 0.38 / 700**0.5)
+    means = made.get_column("predicted_tier").to_numpy()
+    assert np.corrcoef(means, known.tiers)[0, 1] > 0.5
+    low, high = made.get_column("predicted_tier_low").to_numpy(), made.get_column("predicted_tier_high").to_numpy()
+    assert ((low < means) & (means < high)).all()
+
+
+def test_few_matches_widen_the_interval_and_draw_the_rank_to_the_middle() -> None:
+    many = world(5, 1, matches=(60, 60), within=0.0).features
+    few = many.head(10)
+    one, other = (predict(each, models()).row(0, named=True) for each in (many, few))
+    values = {name: many.item(0, name) for name in planted.SHAPES}
+    assert one["predicted_tier"] == pytest.approx(rm.predicted_tier(model(), values))
+    assert (one["predicted_tier_low"], one["predicted_tier_high"]) == pytest.approx(rm.tier_interval(model(), values))
+    chance = model()["strength_within_spread"] ** 2 * (1 / 10 - model()["mean_inverse_matches"])
+    assert chance > 0
+    found = other["predicted_tier_low"], other["predicted_tier_high"]
+    assert found == pytest.approx(rm.tier_interval(model(), values, more_chance=chance))
+    assert found[1] - found[0] > one["predicted_tier_high"] - one["predicted_tier_low"]
+    middle = rm.predicted_tier(model(), {})
+    assert abs(other["predicted_tier"] - middle) < abs(one["predicted_tier"] - middle)
+
+
+def test_drivers_say_what_raises_and_lowers_the_rank() -> None:
+    fast = world(6, 1, matches=(12, 12), within=0.0).features.with_columns(
+        supersonic_share=pl.lit(0.36), boost_per_minute=pl.lit(430.0), behind_ball_share=pl.lit(0.68)
+    )
+    row = predict(fast, models()).row(0, named=True)
+    told = {driver.split(" (")[0]: driver for driver in row["drivers"]}
+    assert len(told) == 5
+    assert re.fullmatch(
+        r"spends 20% more time at supersonic speed \(36% against 30% of the time\): \+\d\.\d ranks",
+        told["spends 20% more time at supersonic speed"],
+    )
+    boost = next(driver for driver in row["drivers"] if driver.startswith("boosts"))
+    assert re.fullmatch(r"boosts 1\d% more \(430 against 3\d\d a minute\): -\d\.\d ranks", boost)
+    sizes = [abs(float(re.findall(r"([+-]?\d\.\d) rank", driver)[-1])) for driver in row["drivers"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_known_rank_is_the_later_one_of_what_matches_and_the_player_tell() -> None:
+    known = world(7, 1, matches=(12, 12))
+    player, tier = known.players[0], int(known.tiers[0])
+    assert predict(known.features, models()).item(0, "known_tier") == tier
+    given = {"player_id": player, "playlist": PLAYLIST, "tier": 21, "updated_at": FIRST_DAY + timedelta(days=500)}
+    assert predict(known.features, models(), ranks=planted.rows(t.RlRanks, given)).item(0, "known_tier") == 21
+    unranked = known.features.with_columns(rank_tier=pl.lit(None, pl.Int32))
+    row = predict(unranked, models()).row(0, named=True)
+    assert (row["state"], row["known_tier"]) == ("measured", None)
+
+
+# --------------------------------------------------------------------------- what is refused
+
+
+def test_few_matches_are_refused() -> None:
+    known = world(8, 1, matches=(10, 10)).features
+    assert predict(known, models()).item(0, "state") == "measured"
+    row = predict(known.head(9), models()).row(0, named=True)
+    assert row["state"] == "refused"
+    assert row["reason"] == "9 matches of the player in ranked-doubles are known; a prediction needs 10."
+    empty = ("model_version", "predicted_tier", "drivers", "expected_change_tiers", "change_note", "horizon_days")
+    assert {row[name] for name in empty} == {None}
+    # What is before the day from which matches are kept does not count.
+    day = known.sort("match_date").item(1, "match_date")
+    later = planted.tracked(known.item(0, "player_id"), kept_from=day)
+    assert predict(known, models(), tracked=later).item(0, "reason") == row["reason"]
+
+
+def test_without_a_model_the_reason_is_why_there_is_none() -> None:
+    known = world(9, 30, matches=(12, 12)).features
+    player = known.item(0, "player_id")
+    none = planted.rows(t.RankModels)
+    row = predict(known, none, player).row(0, named=True)
+    assert (row["state"], row["reason"]) == (
+        "refused",
+        "30 players of known rank with 5 matches or more are known in ranked-doubles; a model of ranks needs 200.",
+    )
+    refused = models().with_columns(state=pl.lit("refused"), reason=pl.lit("It is worse than nothing."))
+    assert predict(known, refused, player).item(0, "reason") == (
+        "No model of ranks serves in ranked-doubles: the last one was refused. It is worse than nothing."
+    )
+    many = world(9, 300, matches=(12, 12))
+    row = predict(known, none, player, profiles=many.profiles).row(0, named=True)
+    assert row["reason"] == "No model of ranks has been trained in ranked-doubles yet."
+
+
+def test_simulated_players_are_told_by_simulated_models() -> None:
+    known = world(10, 2, matches=(12, 12), is_simulated=True).features
+    assert set(predict(known, models()).get_column("state")) == {"refused"}
+    simulated = models().with_columns(is_simulated=pl.lit(value=True))
+    made = predict(known, simulated)
+    assert set(made.get_column("state")) == {"measured"}
+    assert made.get_column("is_simulated").all()
+    real = world(10, 2, matches=(12, 12)).features.with_columns(pl.col("match_id").str.replace("^0", "F"))
+    both = predict(pl.concat([known, real]), simulated)
+    assert_frame_equal(both.filter("is_simulated"), made, rel_tol=1e-9)
+    assert set(both.filter(~pl.col("is_simulated")).get_column("state")) == {"refused"}
+
+
+# --------------------------------------------------------------------------- where it is heading
+
+
+@functools.cache
+def climbers() -> tuple[planted.World, np.ndarray, pl.DataFrame]:
+    """500 players with slopes of their own, and what is predicted of them."""
+    slopes = np.random.default_rng(11).normal(0, SLOPES, 500)
+    known = world(12, 500, matches=(40, 60), days=89.0, slopes=slopes, name="c")
+    return known, slopes, predict(known.features, models())
+
+
+def test_planted_climbs_are_in_eight_of_ten_intervals() -> None:
+    known, slopes, made = climbers()
+    at_end = planted.strengths(known.true) + COEFFICIENTS[0] * slopes * 89 / 2
+    truth = expected(at_end + COEFFICIENTS[0] * slopes * HORIZON_DAYS) - expected(at_end)
+    low, high = made.get_column("expected_change_low").to_numpy(), made.get_column("expected_change_high").to_numpy()
+    covered = ((low <= truth) & (truth <= high)).mean()
+    # The change is told by the slope where a player stands on average, which makes the ends of the scale less exact.
+    assert covered == pytest.approx(0.8, abs=0.03 + 3 * 0.4 / 500**0.5)
+    told = made.get_column("expected_change_tiers").to_numpy()
+    assert np.corrcoef(told, truth)[0, 1] > 0.45
+    # Drawn towards 0, what is told is no larger than what comes.
+    assert np.polyfit(told, truth, 1)[0] == pytest.approx(1, abs=0.3)
+    assert made.get_column("form_change_tiers").equals(made.get_column("expected_change_tiers"))
+
+
+def test_a_steep_climb_is_told_in_ranks_a_month() -> None:
+    changes = []
+    for seed in range(20, 26):
+        known = world(seed, 40, matches=(60, 80), days=89.0, slopes=np.full(40, 0.03), name="u")
+        middle = np.abs(planted.strengths(known.true)) < 1
+        made = predict(known.features, models(), *np.array(known.players)[middle])
+        notes = made.get_column("change_note").str.extract(r"change by (\S+) ranks in 30 days").cast(pl.Float64)
+        changes += notes.to_list()
+        assert made.get_column("form_change_tiers").mean() > 0.5  # type: ignore[operator]
+    # Before it is drawn towards none: in the middle of the scale a rank is 0.4 of strength.
+    truth = COEFFICIENTS[0] * 0.03 * HORIZON_DAYS / 0.4
+    assert fmean(changes) == pytest.approx(truth, rel=0.15)
+
+
+def test_form_is_weighted_least_squares_drawn_towards_none() -> None:
+    known, _, made = climbers()
+    player = known.players[7]
+    row = made.filter(pl.col("player_id") == player).row(0, named=True)
+    own = known.features.filter(pl.col("player_id") == player).sort("started_at")
+    last = own.item(-1, "started_at")
+    played = own.get_column("played_s").to_numpy()
+    days = np.array([(each - last).total_seconds() / 86_400 for each in own.get_column("started_at")])
+    shown = np.array([rm.strength(model(), each) for each in own.iter_rows(named=True)])
+    root = np.sqrt(played / played.mean())
+    design = np.stack([np.ones_like(days), days], axis=1)
+    slope = float(np.linalg.lstsq(design * root[:, None], shown * root, rcond=None)[0][1])
+    centred = days - np.average(days, weights=played)
+    variance = model()["strength_within_spread"] ** 2 / float((root**2 * centred**2).sum())
+    prior = model()["slope_spread_per_day"] ** 2
+    values = own.select(planted.SHAPES.keys()).mean().row(0, named=True)
+    per_strength = rm.tiers_per_strength(model(), values)
+    counts = prior / (prior + variance)
+    assert row["form_change_tiers"] == pytest.approx(slope * counts * 30 * per_strength, rel=1e-6)
+    half = 1.2815516 * (counts * variance) ** 0.5 * 30 * per_strength
+    assert row["expected_change_high"] - row["expected_change_low"] == pytest.approx(2 * half, rel=1e-6)
+    assert f"{own.height} matches on {own.get_column('match_date').n_unique()} days" in row["change_note"]
+    assert f"{counts:.0%} counts" in row["change_note"]
+    assert row["change_note"].endswith("No training in the last 28 days.")
+
+
+def test_matches_long_ago_are_no_form() -> None:
+    old = world(13, 1, matches=(200, 200), days=400.0, slopes=np.array([0.03]), name="o").features
+    last = old.get_column("started_at").max()
+    lately = old.filter(pl.col("started_at") > last - timedelta(days=90))  # type: ignore[operator]
+    row, of_lately = (predict(each, models()).row(0, named=True) for each in (old, lately))
+    assert lately.height < 60
+    assert f"Form: {lately.height} matches" in row["change_note"]
+    assert f"Form: {lately.height} matches" in of_lately["change_note"]
+
+
+def test_form_of_few_matches_is_not_told() -> None:
+    twenty, nineteen = (
+        predict(world(14, 1, matches=(matches, matches), days=6.0).features, models()).row(0, named=True)
+        for matches in (20, 19)
+    )
+    assert twenty["expected_change_tiers"] is not None
+    assert (nineteen["state"], nineteen["expected_change_tiers"]) == ("measured", None)
+    assert nineteen["change_note"].startswith(
+        "Form is not told: 19 matches on 7 days of the last 90 are known; it needs 20 on 5."
+    )
+    row = predict(world(14, 1, matches=(30, 30), days=3.5).features, models()).row(0, named=True)
+    assert row["expected_change_tiers"] is None
+    assert "30 matches on 4 days" in row["change_note"]
+    assert row["horizon_days"] == 30
+
+
+def test_form_without_a_spread_of_slopes_is_not_told() -> None:
+    known = world(15, 1, matches=(30, 30)).features
+    young = models().with_columns(slope_spread_per_day=pl.lit(None, pl.Float64), form_players=pl.lit(12, pl.Int32))
+    row = predict(known, young).row(0, named=True)
+    assert row["expected_change_tiers"] is None
+    assert "known of 30 players at least, and 12 players have enough matches" in row["change_note"]
+    still = models().with_columns(slope_spread_per_day=pl.lit(0.0))
+    row = predict(known, still).row(0, named=True)
+    assert row["form_change_tiers"] == row["expected_change_tiers"] == 0.0
+
+
+# --------------------------------------------------------------------------- training
+
+
+def with_effect(effect: float | None, error: float | None = 0.0, players: int = 40) -> pl.DataFrame:
+    """The model, knowing what training is worth."""
+    return models().with_columns(
+        training_effect_tiers_per_hour=pl.lit(effect, pl.Float64),
+        training_effect_standard_error=pl.lit(error if effect is not None else None, pl.Float64),
+        training_players=pl.lit(players, pl.Int32),
+    )
+
+
+def test_training_goes_on_at_its_pace() -> None:
+    known = world(16, 1, matches=(40, 40), days=80.0)
+    player = known.players[0]
+    last: Any = known.features.get_column("started_at").max()
+    ends = [last - timedelta(days=each) for each in (1, 20, 27.9, 28.1)]
+    sessions = planted.sessions(*((player, end, 2.0) for end in ends), ("steam_other", ends[0], 50.0))
+    row = predict(known.features, with_effect(0.1, 0.02), player, sessions=sessions).row(0, named=True)
+    assert row["training_change_tiers"] == pytest.approx(0.1 * 6 / 28 * 30)
+    assert "6.0 hours in the last 28 days" in row["change_note"]
+    assert "+0.100 ranks" in row["change_note"]
+    assert "40 players" in row["change_note"]
+    assert row["expected_change_tiers"] == pytest.approx(row["form_change_tiers"] + row["training_change_tiers"])
+    sure = predict(known.features, with_effect(0.1, 0.0), player, sessions=sessions).row(0, named=True)
+    assert row["expected_change_high"] - row["expected_change_low"] > (
+        sure["expected_change_high"] - sure["expected_change_low"]
+    )
+    # What comes after the last match counts, too: the pace is told by it, and form is not.
+    after = planted.sessions((player, last + timedelta(days=10), 3.0), (player, last - timedelta(days=20), 9.0))
+    row = predict(known.features, with_effect(0.1), player, sessions=after).row(0, named=True)
+    assert row["training_change_tiers"] == pytest.approx(0.1 * 3 / 28 * 30)
+    long_after = planted.sessions((player, last + timedelta(days=250), 3.0))
+    late = predict(known.features, with_effect(0.1), player, sessions=long_after).row(0, named=True)
+    alone = predict(known.features, with_effect(0.1), player).row(0, named=True)
+    assert late["form_change_tiers"] == pytest.approx(alone["form_change_tiers"])
+    assert late["training_change_tiers"] == row["training_change_tiers"]
+    assert late["expected_change_low"] is not None
+
+
+def test_training_whose_worth_is_not_known_does_not_count() -> None:
+    known = world(17, 1, matches=(40, 40), days=80.0)
+    player = known.players[0]
+    sessions = planted.sessions((player, known.features.item(-1, "started_at"), 2.5))
+    row = predict(known.features, with_effect(None, players=3), player, sessions=sessions).row(0, named=True)
+    assert row["training_change_tiers"] is None
+    assert row["expected_change_tiers"] == row["form_change_tiers"]
+    assert "What training is worth is not known yet: 3 players trained, 30 are needed" in row["change_note"]
+    row = predict(known.features, with_effect(None, players=3), player).row(0, named=True)
+    assert row["training_change_tiers"] == 0.0
+
+
+def test_what_training_gave_is_not_counted_as_form_again() -> None:
+    # All of the climb is by training in the middle of the time; form alone is 0.
+    known = world(19, 100, matches=(60, 80), days=80.0, gains=np.full(100, 1.5), name="t")
+    middle = FIRST_DAY + timedelta(days=40)
+    sessions = planted.sessions(*((player, middle - timedelta(minutes=1), 10.0) for player in known.players))
+    blind = predict(known.features, models(), sessions=sessions)
+    spread = SHAPES["supersonic_share"][1]
+    gain = 1.5 * spread * model()["coefficients"][0] / model()["spreads"][0]
+    profiles = rm.training_rows(known.profiles.lazy()).collect()
+    in_tiers = fmean(rm.tiers_per_strength(model(), each) for each in profiles.iter_rows(named=True))
+    told = predict(known.features, with_effect(in_tiers * gain / 10), sessions=sessions)
+    assert fmean(blind.get_column("form_change_tiers")) > 0.5
+    assert fmean(told.get_column("form_change_tiers")) == pytest.approx(0, abs=0.3)
+
+
+def test_a_planted_training_effect_is_in_eight_of_ten_intervals() -> None:
+    rng = np.random.default_rng(30)
+    players, effect = 1200, 0.08
+    hours = np.where(np.arange(players) < 400, rng.uniform(4, 16, players), 0.0)
+    slopes = rng.normal(0, SLOPES, players)
+    known = world(31, players, matches=(40, 60), days=89.0, gains=effect * hours, slopes=slopes)
+    middle = FIRST_DAY + timedelta(days=44.4)
+    sessions = planted.sessions(*((known.players[at], middle, float(hours[at])) for at in range(400)))
+    frames: list[Any] = [planted.rows(t.RankModels), known.profiles, known.features, sessions, planted.rows(t.Withheld)]
+    learnt = rm.next_models(*(frame.lazy() for frame in frames)).collect()
+    row = learnt.row(0, named=True)
+    assert (row["state"], row["training_players"]) == ("served", 400)
+
+    number = 400
+    slopes = rng.normal(0, SLOPES, number)
+    trained = rng.uniform(2, 12, number)
+    fresh = world(32, number, matches=(40, 60), days=50.0, gains=effect * trained, slopes=slopes, name="f")
+    half = FIRST_DAY + timedelta(days=24.9)
+    pace = planted.sessions(*zip(fresh.players, [half] * number, trained.tolist(), strict=True))
+    made = predict(fresh.features, learnt, sessions=pace)
+    at_end = planted.strengths(fresh.true) + COEFFICIENTS[0] * (slopes * 50 / 2 + effect * trained)
+    by_training = COEFFICIENTS[0] * effect * trained / 28 * 30
+    by_form = COEFFICIENTS[0] * slopes * HORIZON_DAYS
+    per_hour = fmean((expected(at_end + by_training) - expected(at_end)) / (trained / 28 * 30))
+    margin = 3 * row["training_effect_standard_error"]
+    assert row["training_effect_tiers_per_hour"] == pytest.approx(per_hour, abs=margin)
+    assert margin < 1.5 * per_hour
+    told = made.get_column("training_change_tiers").to_numpy()
+    seconds = np.round(trained * 3600)
+    assert told == pytest.approx(row["training_effect_tiers_per_hour"] * seconds / 3600 / 28 * 30)
+    truth = expected(at_end + by_form + by_training) - expected(at_end)
+    low, high = made.get_column("expected_change_low").to_numpy(), made.get_column("expected_change_high").to_numpy()
+    covered = ((low <= truth) & (truth <= high)).mean()
+    assert covered == pytest.approx(0.8, abs=0.03 + 3 * 0.4 / number**0.5)
+
+
+# --------------------------------------------------------------------------- as it is made
+
+
+def test_several_players_at_once_are_as_each_alone_in_whatever_order() -> None:
+    known = world(40, 6, matches=(8, 40)).features
+    other = world(41, 6, matches=(12, 30), playlist="ranked-duels").features.with_columns(
+        pl.col("match_id").str.replace("^0", "E")
+    )
+    both = pl.concat([known, other])
+    players = sorted(both.get_column("player_id").unique())
+    at_once = predict(both, models(), *players)
+    assert at_once.height == 12
+    shuffled = predict(both.sample(fraction=1, shuffle=True, seed=1), models(), *players)
+    alone = [
+        predict(both.filter(pl.col("player_id") == each), models(), each, profiles=planted.profiles_of(both))
+        for each in players
+    ]
+    for other in (shuffled, pl.concat(alone)):
+        assert_frame_equal(other, at_once, rel_tol=1e-9)
+
+
+def test_only_tracked_players_have_rows() -> None:
+    known = world(42, 3, matches=(12, 12))
+    assert predict(known.features, models(), known.players[1]).get_column("player_id").to_list() == [known.players[1]]
+    assert predict(known.features, models(), "steam_nobody").height == 0
+    assert (
+        predict(known.features, models(), tracked=planted.tracked(known.players[1], kept_from=date(2030, 1, 1))).height
+        == 0
+    )

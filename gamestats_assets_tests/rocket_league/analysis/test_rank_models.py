@@ -1,0 +1,801 @@
+"""Models of ranks: the fit, honest figures, and which version serves."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from datetime import timedelta
+from statistics import fmean, median, stdev
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.analysis import rank_models as rm
+from gamestats_assets_tests.rocket_league import planted_ranks as planted
+from gamestats_assets_tests.rocket_league.planted_ranks import PLAYLIST, SHAPES, World, world
+
+Row = dict[str, Any]
+NO_MODELS = planted.rows(t.RankModels)
+NO_SESSIONS = planted.sessions()
+
+
+def next_models(
+    features: pl.DataFrame,
+    *,
+    standing: pl.DataFrame = NO_MODELS,
+    sessions: pl.DataFrame = NO_SESSIONS,
+    profiles: pl.DataFrame | None = None,
+    withheld: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The models after these matches."""
+    known = planted.profiles_of(features) if profiles is None else profiles
+    frames: list[Any] = [
+        standing,
+        known,
+        features,
+        sessions,
+        planted.rows(t.Withheld) if withheld is None else withheld,
+    ]
+    return kept(t.RankModels, rm.next_models(*(frame.lazy() for frame in frames)).collect())
+
+
+def kept(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame, which keeps the rules of its table."""
+    return kind.validate(frame)
+
+
+def only(models: pl.DataFrame) -> Row:
+    """The one model there is."""
+    return models.row(0, named=True) if models.height == 1 else pytest.fail(f"{models.height} models")
+
+
+def some_model() -> Row:
+    """A model by hand: ranks 3, 4 and 5 to 8 as one, by two features."""
+    return {
+        "features": ["avg_boost", "save_share"],
+        "means": [50.0, 0.5],
+        "spreads": [5.0, 0.1],
+        "coefficients": [1.0, -0.5],
+        "thresholds": [-1.0, 0.5],
+        "tiers": [3, 4, 5],
+        "tier_means": [3.0, 4.0, 6.25],
+        "tier_edges": [2.5, 3.5, 4.5, 8.5],
+        "strength_spread": 1.1,
+        "strength_reliability": 0.8,
+    }
+
+
+def logistic(value: float) -> float:
+    """1 / (1 + exp(-value))."""
+    return 1 / (1 + math.exp(-value))
+
+
+# --------------------------------------------------------------------------- the fit
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_fit_is_that_of_statsmodels_but_for_chance(seed: int) -> None:
+    from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((3000, 4))
+    latent = x @ [1.0, -0.5, 0.2, 0.0] + rng.logistic(size=3000)
+    group = np.searchsorted([-2.0, -0.5, 0.4, 1.5], latent)
+    coefficients, thresholds = rm.ordered_logit(x, group, ridge=1e-6)
+    theirs = OrderedModel(group, x, distr="logit")
+    fitted = theirs.fit(method="bfgs", disp=False, gtol=1e-9, maxiter=1000, warn_convergence=False)
+    # Both estimate the same; the difference is a part of what either is off by.
+    errors = fitted.bse[:4]
+    assert (np.abs(coefficients - fitted.params[:4]) < errors / 2).all()
+    edges = theirs.transform_threshold_params(fitted.params)[1:-1]
+    np.testing.assert_allclose(thresholds, edges, atol=float(errors.max()) / 2)
+
+
+def test_the_ridge_takes_off_the_gradient_what_it_says() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((120, 2))
+    group = np.searchsorted([-1.0, 1.0], x @ [0.8, 0.3] + rng.logistic(size=120))
+    coefficients, thresholds = rm.ordered_logit(x, group, ridge=4.0)
+
+    def penalised(parameters: np.ndarray) -> float:
+        total = -4.0 / 2 * float(parameters[:2] @ parameters[:2])
+        for row, each in zip(x, group, strict=True):
+            for edge, threshold in enumerate(parameters[2:]):
+                above = logistic(float(row @ parameters[:2]) - threshold)
+                total += math.log(above if each > edge else 1 - above) / 2
+        return total
+
+    at = np.concatenate([coefficients, thresholds])
+    for step in np.eye(4) * 1e-4:
+        assert (penalised(at + step) - penalised(at - step)) / 2e-4 == pytest.approx(0, abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(-3, 3), st.integers(0, 5)), min_size=12, max_size=40))
+def test_thresholds_are_in_order_whatever_the_players(players: list[tuple[float, int]]) -> None:
+    x = np.array([[value] for value, _ in players])
+    found = np.unique([group for _, group in players], return_inverse=True)[1]
+    assume(found.max() > 0)
+    coefficients, thresholds = rm.ordered_logit(x, found)
+    assert np.isfinite(coefficients).all()
+    assert (np.diff(thresholds) > 0).all()
+
+
+def test_what_tells_ranks_without_doubt_or_twice_stays_finite() -> None:
+    one = np.arange(-30.0, 30.0)[:, None] / 17
+    group = (one[:, 0] > 0).astype(np.int64)
+    separated, _ = rm.ordered_logit(one, group)
+    assert 1 < separated[0] < 20
+    twice, _ = rm.ordered_logit(np.hstack([one, one]), group)
+    assert twice[0] == pytest.approx(twice[1])
+
+
+def test_planted_coefficients_are_recovered() -> None:
+    rng = np.random.default_rng(4)
+    true = rng.standard_normal((4000, len(SHAPES)))
+    latent = planted.strengths(true) + rng.logistic(size=4000)
+    tiers = np.searchsorted(planted.THRESHOLDS, latent) + 1
+    profiles = planted.true_profiles(true, tiers)
+    features = world(1, 5).features.clear()
+    row = only(next_models(features, profiles=profiles))
+    assert row["state"] == "served"
+    assert row["features"] == list(SHAPES)
+    for name, planted_one, own, spread in zip(
+        SHAPES, planted.COEFFICIENTS, row["coefficients"], row["spreads"], strict=True
+    ):
+        # A coefficient of 4,000 players has a standard error of 0.03.
+        assert own / spread * SHAPES[name][1] == pytest.approx(planted_one, abs=0.1)
+    assert row["thresholds"] == pytest.approx(planted.THRESHOLDS, abs=0.3)
+
+
+# --------------------------------------------------------------------------- a model, asked
+
+
+def test_the_expected_rank_is_the_mean_over_ranks() -> None:
+    for boost, saves in ((50.0, 0.5), (62.0, 0.45), (30.0, 0.9)):
+        eta = (boost - 50) / 5 - 0.5 * (saves - 0.5) / 0.1
+        low, high = logistic(-1.0 - eta), logistic(0.5 - eta)
+        expected = 3 * low + 4 * (high - low) + 6.25 * (1 - high)
+        values: dict[str, float | None] = {"avg_boost": boost, "save_share": saves, "another": 3.0}
+        assert rm.strength(some_model(), values) == pytest.approx(eta)
+        assert rm.predicted_tier(some_model(), values) == pytest.approx(expected)
+
+
+def test_what_is_missing_counts_as_the_mean() -> None:
+    at_mean = rm.predicted_tier(some_model(), {"avg_boost": 57.0, "save_share": 0.5})
+    assert rm.predicted_tier(some_model(), {"avg_boost": 57.0}) == at_mean
+    assert rm.predicted_tier(some_model(), {"avg_boost": 57.0, "save_share": None}) == at_mean
+    assert rm.predicted_tier(some_model(), {"avg_boost": 57.0, "save_share": math.nan}) == at_mean
+
+
+@pytest.mark.parametrize("boost", [20.0, 47.0, 50.0, 55.0, 80.0])
+@pytest.mark.parametrize("more_chance", [0.0, 2.0])
+def test_the_interval_leaves_a_tenth_on_both_sides(boost: float, more_chance: float) -> None:
+    share = 1.1**2 / (1.1**2 + more_chance)
+    eta, scale = share * (boost - 50) / 5, math.sqrt(1 + 3 * share * more_chance / math.pi**2)
+    below = [0.0, logistic((-1.0 - eta) / scale), logistic((0.5 - eta) / scale), 1.0]
+
+    def quantile(probability: float) -> float:
+        return float(np.interp(probability, below, [2.5, 3.5, 4.5, 8.5]))
+
+    found = rm.tier_interval(some_model(), {"avg_boost": boost}, more_chance=more_chance)
+    assert found == pytest.approx((quantile(0.1), quantile(0.9)))
+    half = rm.tier_interval(some_model(), {"avg_boost": boost}, level=0.5, more_chance=more_chance)
+    assert half == pytest.approx((quantile(0.25), quantile(0.75)))
+
+
+def test_an_interval_stays_among_the_ranks() -> None:
+    model = some_model() | {"tiers": [1, 2, 22], "tier_edges": [0.5, 1.5, 21.5, 22.5], "tier_means": [1.0, 2.0, 22.0]}
+    assert rm.tier_interval(model, {"avg_boost": -500.0})[0] == 1.0
+    assert rm.tier_interval(model, {"avg_boost": 500.0})[1] == 22.0
+
+
+def test_a_driver_is_worth_what_its_mean_would_change() -> None:
+    values: dict[str, float | None] = {"avg_boost": 53.0, "save_share": 0.8}
+    as_is = rm.predicted_tier(some_model(), values)
+    worth = {
+        "avg_boost": as_is - rm.predicted_tier(some_model(), {"avg_boost": 50.0, "save_share": 0.8}),
+        "save_share": as_is - rm.predicted_tier(some_model(), {"avg_boost": 53.0, "save_share": 0.5}),
+    }
+    assert worth["avg_boost"] > 0 > worth["save_share"]
+    found = rm.drivers(some_model(), values)
+    assert dict(found) == pytest.approx(worth)
+    assert [name for name, _ in found] == sorted(worth, key=lambda name: -abs(worth[name]))
+    assert len(rm.drivers(some_model(), values, n=1)) == 1
+    assert [name for name, _ in rm.drivers(some_model(), {"save_share": 0.8})] == ["save_share"]
+
+
+def test_the_slope_is_that_of_the_expected_rank_without_what_chance_flattens() -> None:
+    def at(boost: float) -> float:
+        return rm.predicted_tier(some_model(), {"avg_boost": boost})
+
+    by_strength = (at(53.0 + 5e-4) - at(53.0 - 5e-4)) / 2e-4
+    assert rm.tiers_per_strength(some_model(), {"avg_boost": 53.0}) == pytest.approx(by_strength / 0.8, rel=1e-6)
+
+
+# --------------------------------------------------------------------------- cross-validation
+
+
+@pytest.fixture(scope="module")
+def usual() -> World:
+    """1,000 players whose rank follows from how they play."""
+    return world(11, 1000)
+
+
+@pytest.fixture(scope="module")
+def usual_rows(usual: World) -> pl.DataFrame:
+    return rm.training_rows(usual.profiles.lazy()).collect().sort("player_id")
+
+
+@pytest.fixture(scope="module")
+def usual_models(usual: World) -> pl.DataFrame:
+    return next_models(usual.features)
+
+
+def test_a_player_is_learnt_from_by_the_means_of_the_matches(usual: World, usual_rows: pl.DataFrame) -> None:
+    shown: dict[str, list[float]] = defaultdict(list)
+    for row in usual.features.iter_rows(named=True):
+        shown[row["player_id"]].append(row["boost_per_minute"])
+    told = dict(usual_rows.select("player_id", "boost_per_minute").iter_rows())
+    assert told == pytest.approx({player: fmean(values) for player, values in shown.items()})
+    assert dict(usual_rows.select("player_id", "rank_tier").iter_rows()) == dict(
+        zip(usual.players, usual.tiers.tolist(), strict=True)
+    )
+    assert {player: len(values) for player, values in shown.items()} == dict(
+        usual_rows.select("player_id", "matches").iter_rows()
+    )
+
+
+def test_what_a_player_is_said_to_be_comes_from_others_alone(usual_rows: pl.DataFrame) -> None:
+    told = rm.cross_validated(usual_rows)
+    # If the player's own rank took part anywhere, another rank would change what is said of the player.
+    player = usual_rows.item(0, "player_id")
+    own = pl.col("player_id") == player
+    other = usual_rows.with_columns(rank_tier=pl.when(own).then(23 - pl.col("rank_tier")).otherwise("rank_tier"))
+    again = rm.cross_validated(other)
+    said = ["predicted", "most_probable", "middle", "most_frequent", "by_single"]
+    assert again.filter(own).select(said).equals(told.filter(own).select(said))
+    same_fold = pl.col("fold") == told.filter(own).item(0, "fold")
+    assert again.filter(same_fold).select(said).equals(told.filter(same_fold).select(said))
+    changed = again.filter(~same_fold).get_column("predicted") != told.filter(~same_fold).get_column("predicted")
+    assert changed.all()
+
+
+def test_baselines_are_of_the_other_parts(usual_rows: pl.DataFrame) -> None:
+    folds = pl.Series([rm.fold_of(player) for player in usual_rows.get_column("player_id")])
+    # Half of the first part is far above all others.
+    high = (folds == 0) & (usual_rows.get_column("rank_tier") > 11)
+    shifted = usual_rows.with_columns(
+        rank_tier=pl.when(high).then(22).when(folds == 0).then(21).otherwise(pl.col("rank_tier").clip(1, 12))
+    )
+    told = rm.cross_validated(shifted).to_dicts()
+    for fold in (0, 1):
+        others = [each["rank_tier"] for each in told if each["fold"] != fold]
+        own = next(each for each in told if each["fold"] == fold)
+        assert own["middle"] == median(others)
+        assert own["most_frequent"] == max(set(others), key=others.count)
+    assert len({(each["fold"] == 0, each["middle"]) for each in told}) > 1
+
+
+def test_parts_are_by_player_and_not_by_the_order_of_rows(usual_rows: pl.DataFrame) -> None:
+    told = rm.cross_validated(usual_rows)
+    shuffled = rm.cross_validated(usual_rows.sample(fraction=1, shuffle=True, seed=2)).sort("player_id")
+    assert shuffled.get_column("fold").equals(told.get_column("fold"))
+    assert shuffled.get_column("predicted").to_numpy() == pytest.approx(told.get_column("predicted").to_numpy())
+    sizes = told.get_column("fold").value_counts().get_column("count")
+    assert len(sizes) == rm.FOLDS
+    assert sizes.min() > 150  # type: ignore[operator]
+
+
+def test_figures_are_those_of_the_parts(usual_rows: pl.DataFrame, usual_models: pl.DataFrame) -> None:
+    row, told = only(usual_models), rm.cross_validated(usual_rows).to_dicts()
+    errors = [abs(each["predicted"] - each["rank_tier"]) for each in told]
+    assert row["mean_error_tiers"] == pytest.approx(fmean(errors))
+    deviation = math.sqrt(sum((error - fmean(errors)) ** 2 for error in errors) / (len(errors) - 1))
+    assert row["error_standard_error"] == pytest.approx(deviation / math.sqrt(len(errors)))
+    assert row["accuracy"] == pytest.approx(fmean(each["most_probable"] == each["rank_tier"] for each in told))
+    assert row["within_one_tier"] == pytest.approx(
+        fmean(abs(each["most_probable"] - each["rank_tier"]) <= 1 for each in told)
+    )
+    by_fold = defaultdict(list)
+    for each in told:
+        for fold in {other["fold"] for other in told} - {each["fold"]}:
+            by_fold[fold].append(each["rank_tier"])
+    middles = [abs(median(by_fold[each["fold"]]) - each["rank_tier"]) for each in told]
+    assert row["majority_mean_error_tiers"] == pytest.approx(fmean(middles))
+    assert row["single_feature"] == "supersonic_share"
+    assert row["mean_error_tiers"] < row["single_feature_mean_error_tiers"] < row["majority_mean_error_tiers"]
+    assert row["players"] == 1000
+    assert row["tiers"] == list(range(1, 23))
+
+
+def test_eight_in_ten_ranks_are_in_the_interval() -> None:
+    covered = [only(next_models(world(seed, 1500).features))["interval_coverage"] for seed in (21, 22, 23)]
+    # The part of a rank inside has a standard deviation of 0.38.
+    assert fmean(covered) == pytest.approx(0.8, abs=3 * 0.38 / math.sqrt(4500))
+
+
+@pytest.mark.parametrize("seed", range(31, 41))
+def test_a_model_of_noise_is_refused(seed: int) -> None:
+    row = only(next_models(world(seed, 400, coefficients=[0.0] * len(SHAPES), matches=(8, 12)).features))
+    assert row["state"] == "refused"
+    assert "naming the middle rank" in row["reason"]
+    assert rm.served_models(pl.DataFrame([row], schema=t.RankModels.schema())) == {}
+
+
+def test_a_model_that_adds_nothing_to_one_feature_is_refused() -> None:
+    refused = [
+        only(next_models(world(seed, 300, coefficients=[2.0] + [0.0] * (len(SHAPES) - 1), within=0.0).features))
+        for seed in range(41, 47)
+    ]
+    assert {row["state"] for row in refused} == {"refused"}
+    assert all("one feature alone (supersonic_share)" in row["reason"] for row in refused)
+
+
+# --------------------------------------------------------------------------- who is learnt from
+
+
+def test_there_is_no_model_of_too_few_players() -> None:
+    features = world(51, 200, matches=(5, 5)).features
+    row = only(next_models(features))
+    assert (row["players"], row["matches"]) == (200, 1000)
+    someone = features.item(0, "player_id")
+    assert next_models(features.filter(pl.col("player_id") != someone)).height == 0
+    # With one match less the player does not count, nor without a rank.
+    first = features.filter(pl.col("player_id") == someone).item(0, "match_id")
+    assert next_models(features.filter(pl.col("match_id") != first)).height == 0
+    for unknown in (None, 0):
+        of_someone = pl.when(pl.col("player_id") == someone).then(pl.lit(unknown, pl.Int32))
+        assert next_models(features.with_columns(rank_tier=of_someone.otherwise("rank_tier"))).height == 0
+
+
+def test_there_is_no_model_of_too_few_ranks() -> None:
+    features = world(52, 400, matches=(5, 5)).features
+    three = features.with_columns(rank_tier=pl.col("rank_tier") % 3 + 1)
+    assert next_models(three).height == 0
+    four = features.with_columns(rank_tier=pl.col("rank_tier") % 4 + 1)
+    assert next_models(four).height == 1
+    rows = rm.training_rows(planted.profiles_of(three).lazy()).collect()
+    assert rm.too_few(rows, PLAYLIST) == (
+        "3 ranks in ranked-doubles have 10 players or more; a model of ranks needs 4 of them."
+    )
+    one = rows.with_columns(rank_tier=pl.when(pl.int_range(pl.len()) < 391).then(1).otherwise(2))
+    assert rm.too_few(one, PLAYLIST) == (
+        "1 rank in ranked-doubles has 10 players or more; a model of ranks needs 4 of them."
+    )
+    for number, told in ((64, "64 players"), (1, "1 player")):
+        assert rm.too_few(rows.head(number), PLAYLIST) == (
+            f"{told} of known rank with 5 matches or more {'is' if number == 1 else 'are'} known in ranked-doubles; "
+            "a model of ranks needs 200."
+        )
+
+
+def test_ranks_with_few_players_are_pooled_with_the_smaller_neighbour() -> None:
+    rng = np.random.default_rng(53)
+    sizes = {2: 3, 3: 40, 4: 60, 5: 70, 8: 50, 9: 4, 10: 7, 11: 30}
+    tiers = np.repeat(list(sizes), list(sizes.values()))
+    profiles = planted.true_profiles(rng.standard_normal((len(tiers), len(SHAPES))) + tiers[:, None] / 3, tiers)
+    row = only(next_models(world(1, 5).features.clear(), profiles=profiles))
+    # 2 has 3 alone, and joins 3; 9 joins 10, which has fewer than 8, and both are 11 players.
+    assert row["tiers"] == [2, 4, 5, 8, 9, 11]
+    assert row["tier_means"] == pytest.approx([(2 * 3 + 3 * 40) / 43, 4, 5, 8, (9 * 4 + 10 * 7) / 11, 11])
+    assert row["tier_edges"] == [1.5, 3.5, 4.5, 6.5, 8.5, 10.5, 11.5]
+    assert len(row["thresholds"]) == 5
+
+
+def test_a_feature_takes_part_that_nine_in_ten_have() -> None:
+    features = world(54, 250, matches=(5, 6)).features
+    players = features.get_column("player_id").unique().sort()
+
+    def of_first(number: int) -> pl.Expr:
+        return pl.when(pl.col("player_id").is_in(players.head(number).implode())).then(
+            pl.col("save_share") + pl.col("match_id").str.slice(-4).str.to_integer(base=16) / 1e6
+        )
+
+    long = planted.profiles_of(
+        features.with_columns(save_share=of_first(224), shot_accuracy=of_first(225), behind_ball_share=pl.lit(0.7))
+    )
+    row = only(next_models(features, profiles=long))
+    assert "save_share" not in row["features"]
+    assert "shot_accuracy" in row["features"]
+    assert "behind_ball_share" not in row["features"]
+
+
+def test_features_of_events_take_part_where_they_are_known() -> None:
+    features = world(55, 250, matches=(5, 6)).features
+    touched = features.with_columns(touches_per_minute=pl.col("boost_per_minute") / 100)
+    touched = touched.with_columns(boost_per_minute=pl.lit(None, pl.Float64))
+    profiles = planted.profiles_of(features).with_columns(
+        feature=pl.col("feature").replace("boost_per_minute", "touches_per_minute")
+    )
+    assert "touches_per_minute" in only(next_models(touched, profiles=profiles))["features"]
+
+
+# --------------------------------------------------------------------------- versions
+
+
+def test_the_same_data_add_nothing_in_whatever_order(usual: World, usual_models: pl.DataFrame) -> None:
+    assert next_models(usual.features, standing=usual_models).equals(usual_models)
+    shuffled = usual.features.sample(fraction=1, shuffle=True, seed=3)
+    profiles = usual.profiles.sample(fraction=1, shuffle=True, seed=4)
+    assert next_models(shuffled, standing=usual_models, profiles=profiles).equals(usual_models)
+    assert_frame_equal(next_models(shuffled, profiles=profiles), usual_models, rel_tol=1e-9)
+
+
+def test_a_better_version_takes_over_and_both_are_kept(usual: World, usual_models: pl.DataFrame) -> None:
+    more = pl.concat([usual.features, later(world(12, 600, name="new").features)])
+    models = next_models(more, standing=usual_models)
+    assert models.get_column("state").to_list() == ["superseded", "served"]
+    assert models.get_column("version").to_list() == [1, 2]
+    assert models.head(1).drop("state").equals(usual_models.drop("state"))
+    assert rm.served_models(models).keys() == {(False, PLAYLIST)}
+    assert rm.served_models(models)[False, PLAYLIST]["version"] == 2
+    # Data that were there before add nothing even when another model serves since.
+    assert next_models(usual.features, standing=models).equals(models)
+
+
+def later(features: pl.DataFrame) -> pl.DataFrame:
+    """The same matches half a year later."""
+    shift = timedelta(days=182)
+    return features.with_columns(pl.col("started_at") + shift, pl.col("match_date") + shift)
+
+
+def test_every_version_is_asked_by_what_has_not_learnt_from_the_player(
+    usual: World, usual_models: pl.DataFrame
+) -> None:
+    both = pl.concat([usual.features, later(world(13, 200, name="new").features)])
+    row = next_models(both, standing=usual_models).row(1, named=True)
+    rows = rm.training_rows(planted.profiles_of(both).lazy()).collect().sort("player_id")
+    models = json.loads(only(usual_models)["fold_models"])
+    assert len(models) == rm.FOLDS
+    errors = [
+        abs(rm.predicted_tier(models[rm.fold_of(each["player_id"])], each) - each["rank_tier"])
+        for each in rows.iter_rows(named=True)
+    ]
+    assert row["served_mean_error_tiers"] == pytest.approx(fmean(errors))
+    own = [abs(each["predicted"] - each["rank_tier"]) for each in rm.cross_validated(rows).to_dicts()]
+    assert row["compared_mean_error_tiers"] == pytest.approx(fmean(own))
+    differences = [one - other for one, other in zip(own, errors, strict=True)]
+    assert row["served_difference_standard_error"] == pytest.approx(stdev(differences) / math.sqrt(1200))
+    assert (row["compared_version"], row["compared_players"]) == (1, 1200)
+
+
+def test_a_part_of_the_players_teaches_nothing_to_the_model_that_is_asked_about_it(usual: World) -> None:
+    profiles = usual.profiles
+    theirs = pl.Series([rm.fold_of(player) == 2 for player in profiles.get_column("player_id")])
+    others = profiles.with_columns(rank_tier=pl.when(theirs).then(22).otherwise("rank_tier").cast(pl.Int32))
+    before, after = (
+        json.loads(only(next_models(usual.features, profiles=each))["fold_models"]) for each in (profiles, others)
+    )
+    assert [one["coefficients"] == two["coefficients"] for one, two in zip(before, after, strict=True)] == [
+        fold == 2 for fold in range(rm.FOLDS)
+    ]
+
+
+def noisy(seed: int, players: int, matches: int, *, again: int = 0, name: str = "p") -> pl.DataFrame:
+    """Profiles after so many matches; with another `again` those of the same players after others."""
+    rng = np.random.default_rng(seed)
+    true = rng.standard_normal((players, len(SHAPES)))
+    tiers = np.searchsorted(planted.THRESHOLDS, planted.strengths(true) + rng.logistic(size=players)) + 1
+    chance = np.random.default_rng([seed, again]).standard_normal(true.shape) * planted.WITHIN / math.sqrt(matches)
+    return planted.true_profiles(true + chance, tiers, name=name, matches=matches)
+
+
+def test_who_learnt_from_the_players_is_not_at_an_advantage() -> None:
+    nobody = world(1, 5).features.clear()
+    refused: list[bool] = []
+    for seed in range(30):
+        first = next_models(nobody, profiles=noisy(seed, 250, 20))
+        both = next_models(nobody, profiles=noisy(seed, 250, 20, again=1), standing=first)
+        if first.item(0, "state") == "served":
+            refused.append(both.item(1, "state") == "refused")
+    assert len(refused) >= 25
+    # An equal one is worse by more than a standard error in one case of six; asked about what it learnt, the first
+    # would win in three of four.
+    assert fmean(refused) < 0.16 + 3 * math.sqrt(0.16 * 0.84 / len(refused))
+
+
+def test_a_version_that_kept_no_models_of_parts_is_asked_itself(usual: World, usual_models: pl.DataFrame) -> None:
+    old = usual_models.with_columns(fold_models=pl.lit(None, pl.String))
+    row = next_models(later_by(usual, 7), standing=old).row(1, named=True)
+    rows = rm.training_rows(planted.profiles_of(later_by(usual, 7)).lazy()).collect()
+    errors = [
+        abs(rm.predicted_tier(only(usual_models), each) - each["rank_tier"]) for each in rows.iter_rows(named=True)
+    ]
+    assert row["served_mean_error_tiers"] == pytest.approx(fmean(errors))
+
+
+def test_small_losses_do_not_add_up() -> None:
+    nobody = world(1, 5).features.clear()
+    many = noisy(999, 5_000, 400)
+    asked = rm.training_rows(many.lazy()).collect().to_dicts()
+
+    def true_error(models: pl.DataFrame) -> float:
+        serving = rm.served_models(models)[False, PLAYLIST]
+        return fmean(abs(rm.predicted_tier(serving, each) - each["rank_tier"]) for each in asked[:2_000])
+
+    # Always fewer players to learn from.
+    sizes = (3_000, 1_000, 500, 300, 220)
+    chain = [noisy(100 + step, size, 400, name=f"s{step}x") for step, size in enumerate(sizes)]
+    with_last = with_all = NO_MODELS
+    errors: list[float] = []
+    for profiles in chain:
+        # Who remembers the last version alone takes every one of them.
+        with_last = next_models(nobody, profiles=profiles, standing=with_last.filter(state="served"))
+        errors.append(true_error(with_last))
+        with_all = next_models(nobody, profiles=profiles, standing=with_all)
+    assert with_last.sort("version").row(-1, named=True)["state"] == "served"
+    assert only(with_last.filter(state="served"))["version"] == len(sizes)
+    assert errors[-1] - errors[0] > 0.04
+    states = with_all.sort("version").get_column("state").to_list()
+    assert states == ["superseded", "served", "refused", "refused", "refused"]
+    third = with_all.filter(version=3).row(0, named=True)
+    loss = third["compared_mean_error_tiers"] - third["served_mean_error_tiers"]
+    assert third["compared_version"] == 1
+    assert loss > third["served_difference_standard_error"]
+    assert third["reason"] == (
+        f"On 500 players its mean error is {third['compared_mean_error_tiers']:.3f} ranks and that of version 1, the "
+        f"best that has served, {third['served_mean_error_tiers']:.3f}: worse by more than the standard error of the "
+        f"difference, {third['served_difference_standard_error']:.3f}."
+    )
+    assert true_error(with_all) == errors[1] < errors[-1]
+    assert rm.worse_models(with_all).height == 0
+
+
+def test_a_worse_candidate_is_refused_and_the_served_one_stays() -> None:
+    served = next_models(world(14, 3000).features)
+    refused = next_models(later(world(15, 220, name="new").features), standing=served)
+    # 220 players tell less than 3,000 did, of players whom neither has seen.
+    assert refused.get_column("state").to_list() == ["served", "refused"]
+    row = refused.row(1, named=True)
+    assert "version 1, the best that has served" in row["reason"]
+    assert (row["compared_version"], row["compared_players"]) == (1, 220)
+    assert row["compared_mean_error_tiers"] > row["served_mean_error_tiers"] + row["served_difference_standard_error"]
+    assert rm.served_models(refused)[False, PLAYLIST]["version"] == 1
+    assert rm.worse_models(refused).height == 0
+    assert next_models(later(world(15, 220, name="new").features), standing=refused).equals(refused)
+
+
+def test_simulated_and_real_and_playlists_do_not_touch(usual: World, usual_models: pl.DataFrame) -> None:
+    simulated = world(16, 400, is_simulated=True).features
+    duels = world(17, 400, playlist="ranked-duels").features
+    together = next_models(pl.concat([simulated, usual.features, duels]))
+    alone = pl.concat([usual_models, next_models(duels), next_models(simulated)])
+    assert_frame_equal(together, alone, rel_tol=1e-9)
+    # New simulated matches leave the real models as they are.
+    more = world(18, 200, is_simulated=True, name="x").features
+    again = next_models(pl.concat([simulated, more, usual.features, duels]), standing=together)
+    assert again.filter(~pl.col("is_simulated")).equals(together.filter(~pl.col("is_simulated")))
+    assert again.filter("is_simulated").height == 2
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert next_models(world(1, 5).features.clear()).height == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({"mean_error_tiers": 5.0}, "naming the middle rank"),
+        ({"mean_error_tiers": 4.0}, "one feature alone"),
+        ({"compared_mean_error_tiers": 3.31}, "the best model that served before"),
+        ({"mean_error_tiers": None}, "naming the middle rank"),
+    ],
+)
+def test_a_model_that_serves_and_is_worse_is_found(own: Row, told: str) -> None:
+    good: Row = {
+        "is_simulated": False, "playlist": PLAYLIST, "version": 2, "state": "served", "training_data_hash": "x",
+        "players": 300, "matches": 3000, "mean_error_tiers": 3.0, "majority_mean_error_tiers": 5.0,
+        "single_feature_mean_error_tiers": 4.0, "compared_mean_error_tiers": 3.2, "served_mean_error_tiers": 3.1,
+        "served_difference_standard_error": 0.2,
+    }  # fmt: skip
+    assert rm.worse_models(planted.rows(t.RankModels, good)).height == 0
+    found = rm.worse_models(planted.rows(t.RankModels, good | own))
+    assert found.height
+    assert told in found.item(0, "reason")
+    assert found.item(0, "version") == 2
+    assert rm.worse_models(planted.rows(t.RankModels, good | own | {"state": "refused"})).height == 0
+    assert rm.worse_models(planted.rows(t.RankModels, good | own | {"state": "superseded"})).height == 0
+
+
+# --------------------------------------------------------------------------- over time
+
+
+def test_the_spread_between_matches_and_of_slopes_is_recovered() -> None:
+    rng = np.random.default_rng(61)
+    slopes = rng.normal(0, 0.02, 1500)
+    steady = only(next_models(world(62, 1500, matches=(40, 60), days=85).features))
+    moving = only(next_models(world(62, 1500, matches=(40, 60), days=85, slopes=slopes).features))
+    for row in (steady, moving):
+        # In strength for a standard deviation of each feature between players.
+        worth = [
+            value / spread * SHAPES[name][1]
+            for name, value, spread in zip(row["features"], row["coefficients"], row["spreads"], strict=True)
+        ]
+        planted_slopes = float(np.std(slopes)) * worth[0] if row is moving else 0.0
+        drift = planted_slopes**2 * 85**2 / 12
+        shown = planted.WITHIN**2 * sum(each**2 for each in worth)
+        assert row["strength_within_spread"] == pytest.approx(math.sqrt(shown + drift), rel=0.02)
+        assert row["form_players"] == 1500
+        assert row["slope_spread_per_day"] == pytest.approx(planted_slopes, abs=0.003)
+
+
+def test_the_spread_of_slopes_is_not_told_of_few_players() -> None:
+    features = world(63, 220, matches=(19, 19)).features
+    row = only(next_models(features))
+    assert row["form_players"] == 0
+    assert row["slope_spread_per_day"] is None
+
+
+def training(world_: World, hours: dict[str, list[float]]) -> pl.DataFrame:
+    """Sessions in the middle of the time: of each player some, of so many hours."""
+    middle = planted.FIRST_DAY + timedelta(days=60)
+    return planted.sessions(
+        *(
+            (player, middle + timedelta(minutes=number), each)
+            for player, all_hours in hours.items()
+            for number, each in enumerate(all_hours)
+        )
+    )
+
+
+def test_what_an_hour_of_training_went_with_is_recovered() -> None:
+    rng = np.random.default_rng(64)
+    hits, estimates = 0, []
+    effect = 0.15
+    for seed in range(6):
+        hours = np.where(np.arange(700) < 100, rng.integers(1, 15, 700), 0).astype(float)
+        common = 0.01
+        known = world(70 + seed, 700, matches=(40, 60), gains=effect * hours, slopes=np.full(700, common))
+        sessions = training(known, {known.players[at]: [hours[at] / 2] * 2 for at in np.flatnonzero(hours)})
+        row = only(next_models(known.features, sessions=sessions))
+        assert row["training_players"] == 100
+        assert row["form_players"] == 600
+        eta = planted.strengths(known.true)
+        step = 0.01 * planted.COEFFICIENTS[0]
+        true_slope = fmean((planted.expected(eta + step) - planted.expected(eta - step)) / 0.02)
+        # In ranks for a standard deviation of the feature, at the players' places.
+        estimates.append(row["training_effect_tiers_per_hour"] / (effect * true_slope))
+        error = row["training_effect_standard_error"] / (effect * true_slope)
+        hits += abs(estimates[-1] - 1) < 1.2816 * error
+    assert fmean(estimates) == pytest.approx(1, abs=0.12)
+    assert hits >= 3
+
+
+def test_training_of_too_few_players_is_worth_nothing_that_is_known() -> None:
+    known = world(81, 250)
+    for trained in (29, 30):
+        row = only(
+            next_models(known.features, sessions=training(known, {each: [3.0] for each in known.players[:trained]}))
+        )
+        assert row["training_players"] == trained
+        assert (row["training_effect_tiers_per_hour"] is None) == (trained == 29)
+        assert (row["training_effect_standard_error"] is None) == (trained == 29)
+
+
+def test_who_trains_all_the_time_tells_what_it_is_worth() -> None:
+    known = world(85, 250)
+    weekly = [
+        (player, planted.FIRST_DAY + timedelta(days=7 * week + number % 7), 1.0)
+        for number, player in enumerate(known.players[:60])
+        for week in range(17)
+    ]
+    row = only(next_models(known.features, sessions=planted.sessions(*weekly)))
+    assert row["training_players"] == 60
+    # Nothing is planted.
+    assert abs(row["training_effect_tiers_per_hour"]) < 3 * row["training_effect_standard_error"]
+
+
+def test_who_trained_before_there_were_matches_tells_nothing() -> None:
+    known = world(81, 250)
+    at_first = [(player, planted.FIRST_DAY + timedelta(hours=1), 3.0) for player in known.players[:60]]
+    assert only(next_models(known.features, sessions=planted.sessions(*at_first)))["training_players"] == 0
+    at_last = [(player, planted.FIRST_DAY + timedelta(days=119), 3.0) for player in known.players[:60]]
+    assert only(next_models(known.features, sessions=planted.sessions(*at_last)))["training_players"] == 0
+
+
+def later_by(usual: World, days: int) -> pl.DataFrame:
+    """The same matches, and the first of them played once more so many days after the last."""
+    features = usual.features
+    ended, first = features.get_column("match_date").max(), features.row(0, named=True)
+    moved = {
+        "match_id": "F" * 32,
+        "match_date": ended + timedelta(days=days),
+        "started_at": first["started_at"] + timedelta(days=days) + (ended - first["match_date"]),
+    }
+    return pl.concat([features, pl.DataFrame([first | moved], schema=features.schema)])
+
+
+@pytest.mark.parametrize(("days", "versions"), [(6, 1), (7, 2)])
+def test_a_version_is_trained_once_a_week_of_matches(
+    usual: World, usual_models: pl.DataFrame, days: int, versions: int
+) -> None:
+    models = next_models(later_by(usual, days), standing=usual_models)
+    assert models.height == versions
+    assert models.filter(version=1).drop("state").equals(usual_models.drop("state"))
+
+
+@pytest.mark.parametrize(("share", "versions"), [(0.95, 1), (0.85, 2)])
+def test_a_version_is_trained_when_there_are_a_tenth_more_or_fewer_matches(
+    usual: World, usual_models: pl.DataFrame, share: float, versions: int
+) -> None:
+    fewer = usual.features.filter(pl.int_range(pl.len()).over("player_id") < share * pl.len().over("player_id"))
+    assert next_models(fewer, standing=usual_models).height == versions
+
+
+def test_training_sessions_are_learnt_from_by_the_next_version(usual: World, usual_models: pl.DataFrame) -> None:
+    sessions = training(usual, {each: [2.0] for each in usual.players[:40]})
+    assert next_models(usual.features, standing=usual_models, sessions=sessions).equals(usual_models)
+    models = next_models(later_by(usual, 7), standing=usual_models, sessions=sessions)
+    assert models.sort("version").get_column("training_players").to_list() == [0, 40]
+
+
+def test_hours_count_for_the_matches_after_them() -> None:
+    known = world(82, 2, matches=(12, 12))
+    model = some_model() | {
+        "features": ["boost_per_minute"],
+        "means": [380.0],
+        "spreads": [25.0],
+        "coefficients": [2.0],
+    }
+    sessions = training(known, {known.players[0]: [1.5, 2.0]})
+    shown = rm.match_strengths(model, known.features.lazy(), sessions.lazy()).collect().sort("player_id", "started_at")
+    own = known.features.sort("player_id", "started_at").to_dicts()
+    played = defaultdict(list)
+    for match in own:
+        played[match["player_id"]].append(match["played_s"])
+    for row, match in zip(shown.iter_rows(named=True), own, strict=True):
+        assert row["strength"] == pytest.approx((match["boost_per_minute"] - 380) / 25 * 2)
+        assert row["weight"] == pytest.approx(match["played_s"] / fmean(played[match["player_id"]]))
+        is_after = match["started_at"] > planted.FIRST_DAY + timedelta(days=60, minutes=1)
+        assert row["hours"] == (3.5 if is_after and match["player_id"] == known.players[0] else 0.0)
+
+
+def test_a_feature_unknown_in_a_match_stands_at_the_players_mean() -> None:
+    known = world(83, 3, matches=(10, 10)).features
+    gone = known.with_columns(
+        boost_per_minute=pl.when(pl.int_range(pl.len()).over("player_id") > 3).then("boost_per_minute")
+    )
+    model = some_model() | {
+        "features": ["boost_per_minute", "save_share"],
+        "means": [380.0, 0.5],
+        "spreads": [25.0, 0.02],
+    }
+    shown = rm.match_strengths(model, gone.lazy(), NO_SESSIONS.lazy()).collect()
+    for (player,), rows in shown.group_by("player_id"):
+        own = gone.filter(pl.col("player_id") == player)
+        means = {name: own.get_column(name).mean() for name in model["features"]}
+        assert rows.get_column("strength").mean() == pytest.approx(rm.strength(model, means))  # type: ignore[arg-type]
+
+
+def test_a_part_without_a_usable_feature_is_predicted_by_ranks_alone() -> None:
+    known = world(84, 250, matches=(5, 6))
+    rows = rm.training_rows(known.profiles.lazy()).collect().sort("player_id")
+    folds = [rm.fold_of(player) for player in rows.get_column("player_id")]
+    # Known of all in one part, and of 88 in 100 in the other four.
+    number = pl.int_range(pl.len()) % 100
+    is_known = pl.Series(folds).eq(0).to_frame("is_known").select(pl.col("is_known") | (number < 88)).to_series()
+    feature = pl.when(is_known).then("save_share").alias("save_share")
+    others = [pl.lit(None, pl.Float64).alias(name) for name in SHAPES if name != "save_share"]
+    rows = rows.with_columns(feature, *others)
+    told = rm.cross_validated(rows)
+    of_first = told.filter(pl.col("fold") == 0)
+    assert of_first.get_column("predicted").n_unique() == 1
+    assert of_first.get_column("by_single").equals(of_first.get_column("predicted"))
+    assert told.filter(pl.col("fold") == 1).get_column("predicted").n_unique() > 10
+
+
+def test_nothing_is_learnt_from_who_does_not_allow_it(usual: planted.World) -> None:
+    who = [*usual.features["player_id"].unique().sort()[:50]]
+    refusing = planted.rows(t.Withheld, *({"player_id": each, "purpose": "models"} for each in who))
+    row = only(next_models(usual.features, withheld=refusing))
+    others = only(next_models(usual.features.filter(~pl.col("player_id").is_in(who))))
+    assert row == others, "as if they had never played"

@@ -1,0 +1,759 @@
+"""Weaknesses beside planted truths: intervals, false finds, power, words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from statistics import NormalDist, variance
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
+from gamestats_assets.rocket_league.analysis.rank_models import predicted_tier
+from gamestats_assets.rocket_league.analysis.skills import SKILL_FEATURES, match_skills
+from gamestats_assets.rocket_league.analysis.weaknesses import weaknesses
+from gamestats_assets.rocket_league.tables import (
+    PlayerMatchFeatures,
+    PlayerProfiles,
+    RankCohorts,
+    RankModels,
+    RlRanks,
+    TrackedPlayers,
+    Weaknesses,
+)
+from gamestats_assets.rocket_league.tables.gold import SKILLS
+from gamestats_assets_tests.rocket_league.planted import (
+    BETWEEN,
+    FIRST,
+    MEANS,
+    given_ranks,
+    make,
+    no_models,
+    played,
+    player_id,
+    rows,
+    tracked,
+    truths,
+)
+
+Row = dict[str, Any]
+OTHERS = 100_000
+"""Number of the first tracked player, who is in no cohort: ballchasing told no rank."""
+# Features of skills, and those of them of which less is better.
+USED = [name for name in MEANS if name not in ("avg_speed_uu_s", "boost_per_minute")]
+LESS = {"goals_against_per_minute", "last_defender_conceded_share", "role_imbalance"}
+OF_SKILL = {skill: [name for name, _ in of if name in USED] for skill, of in SKILL_FEATURES.items()}
+NORMAL = NormalDist()
+
+
+def against_cohorts(
+    seed: int,
+    *,
+    cohorts: int,
+    players: int,
+    cohort_matches: Any,
+    each: int,
+    matches: Any,
+    names: Sequence[str] = USED,
+    true: float | None = None,
+    noise: float = 3.0,
+) -> tuple[pl.DataFrame, dict[str, np.ndarray]]:
+    """The weaknesses of tracked players, so many for each cohort, and their true values.
+
+    Args:
+        cohorts: playlists with a cohort of so many `players`, who have so many matches each.
+        each: tracked players in each of these, with so many `matches`.
+        true: how good they are in each feature, in standard deviations; drawn as the cohort's are where it is None.
+        noise: as in `played`.
+    """
+    rng = np.random.default_rng(seed)
+    playlists = np.array([f"playlist-{number:03}" for number in range(cohorts)])
+    in_cohorts = truths(rng, cohorts * players, names)
+    known = played(rng, in_cohorts, cohort_matches, playlist=np.repeat(playlists, players), noise=noise)
+    values = truths(rng, cohorts * each, names)
+    if true is not None:
+        values = {name: np.full(cohorts * each, -true if name in LESS else true) for name in names}
+    of_tracked = played(rng, values, matches, playlist=np.repeat(playlists, each), tier=None, first=OTHERS, noise=noise)
+    ids = [player_id(OTHERS + number) for number in range(cohorts * each)]
+    frames = {
+        PlayerMatchFeatures: pl.concat([known, of_tracked]),
+        TrackedPlayers: tracked(ids),
+        RlRanks: given_ranks(
+            *((each_id, str(playlists[number // each]), 16, FIRST) for number, each_id in enumerate(ids))
+        ),
+        RankModels: no_models(),
+    }
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
+    found = make(weaknesses, frames)
+    assert found.height == cohorts * each * len(SKILLS)
+    return found.sort("player_id"), values
+
+
+def true_scores(skill: str, values: dict[str, np.ndarray]) -> np.ndarray:
+    """The true skill in standard deviations of the cohort: features are independent, and equally noisy."""
+    names = [name for name in OF_SKILL[skill] if name in values]
+    return sum(((-1 if name in LESS else 1) * values[name] for name in names), np.zeros(1)) / math.sqrt(len(names))
+
+
+def of(found: pl.DataFrame, skill: str) -> pl.DataFrame:
+    return found.filter(pl.col("skill") == skill)
+
+
+def error(probability: float, number: int) -> float:
+    """Four standard errors of a share."""
+    return 4 * math.sqrt(probability * (1 - probability) / number)
+
+
+# --------------------------------------------------------------------------- chance
+
+
+@pytest.mark.parametrize(("players", "matches", "noise"), [(30, 5, 2.0), (30, 100, 2.0), (80, 100, 0.3)])
+def test_an_average_player_has_a_weakness_in_one_case_of_twenty_at_most(
+    players: int, matches: int, noise: float
+) -> None:
+    # Many small cohorts, for all who are measured by one share its errors.
+    found, _ = against_cohorts(
+        11, cohorts=200, players=players, cohort_matches=4, each=10, matches=matches, true=0.0, noise=noise
+    )
+    refused = found.filter(state="refused").get_column("reason")
+    assert refused.str.contains("no more than matches of one player do by chance").all()
+    assert len(refused) < 0.3 * found.height
+    any_of_player = found.group_by("player_id").agg(pl.col("is_weakness").fill_null(value=False).any())
+    assert any_of_player.height == 2_000
+    share = any_of_player.get_column("is_weakness").mean()
+    assert isinstance(share, float)
+    assert share <= 0.05
+    if matches * 1.0 > 20 * noise**2:
+        # It is not kept by never finding anything.
+        assert share > 0.01
+
+
+# Features that ballchasing's JSON does not tell.
+OF_REPLAYS = (
+    "aerial_touches_per_minute",
+    "aerial_success_share",
+    "rotation_efficiency",
+    "double_commits_per_minute",
+    "avg_shot_speed_uu_s",
+)
+
+
+def of_sources(features: pl.DataFrame, json: pl.Series) -> pl.DataFrame:
+    """The same matches; of some no replay is known."""
+    return features.with_columns(pl.when(~json).then(name).alias(name) for name in OF_REPLAYS)
+
+
+@pytest.mark.parametrize("which", ["some of everybody's matches", "all of some players' matches"])
+def test_an_average_player_has_no_more_weaknesses_where_replays_and_json_mix(which: str) -> None:
+    rng = np.random.default_rng(18)
+    names = [*USED, *OF_REPLAYS]
+    lists, players, each = 100, 60, 20
+    playlists = np.array([f"playlist-{number:03}" for number in range(lists)])
+    cohort = played(rng, truths(rng, lists * players, names), 20, playlist=np.repeat(playlists, players))
+    average = {name: np.zeros(lists * each) for name in names}
+    own = played(rng, average, 60, playlist=np.repeat(playlists, each), tier=None, first=OTHERS)
+    if which.startswith("some"):
+        features = pl.concat([cohort, own])
+        features = of_sources(features, pl.Series(rng.random(features.height) < 0.5))
+    else:
+        # Few of the cohort, and everybody who is asked about.
+        alone = cohort.get_column("player_id").str.slice(-6).cast(pl.Int32) % 10 == 0
+        features = pl.concat([of_sources(cohort, alone), of_sources(own, pl.Series([True] * own.height))])
+    ids = [player_id(OTHERS + number) for number in range(lists * each)]
+    given = ((player, str(playlists[number // each]), 16, FIRST) for number, player in enumerate(ids))
+    frames: dict[Any, pl.DataFrame] = {
+        PlayerMatchFeatures: features,
+        TrackedPlayers: tracked(ids),
+        RlRanks: given_ranks(*given),
+        RankModels: no_models(),
+    }
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
+    found = make(weaknesses, frames)
+    assert set(found.get_column("state")) == {"measured"}
+    share = found.group_by("player_id").agg(pl.col("is_weakness").any()).get_column("is_weakness").mean()
+    assert isinstance(share, float)
+    assert 0.002 < share <= 0.05
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_intervals_hold_the_truth_whichever_players_have_replays(share: float) -> None:
+    rng = np.random.default_rng(28)
+    of = [name for name, _ in SKILL_FEATURES["rotation"]]
+    signs = np.array([sign for _, sign in SKILL_FEATURES["rotation"]])
+    # What goes together in players and in their matches.
+    mixed = np.linalg.cholesky(0.4 + 0.6 * np.eye(3))
+
+    def matches(players: int, each: int, first: int, **fixed: Any) -> tuple[pl.DataFrame, np.ndarray]:
+        values = rng.normal(size=(players, 3)) @ mixed.T
+        true = dict(zip(of, (values * signs).T, strict=True))
+        features = played(rng, true, each, first=first, noise=0.0, **fixed)
+        noise = rng.normal(size=(features.height, 3)) @ mixed.T * signs * 3
+        scale = [MEANS.get(name, 1.0) * BETWEEN for name in of]
+        return features.with_columns(
+            pl.col(name) + pl.Series(noise[:, at] * scale[at]) for at, name in enumerate(of)
+        ), values
+
+    cohort, _ = matches(600, 20, 0)
+    own, values = matches(800, 150, OTHERS, tier=None)
+    number = pl.col("player_id").str.slice(-6).cast(pl.Int32)
+    features = pl.concat(
+        [
+            of_sources(cohort, cohort.select((number * 7 % 10) < 10 * share).to_series()),
+            of_sources(own, own.select(number % 2 == 0).to_series()),
+        ]
+    )
+    ids = [player_id(OTHERS + each) for each in range(800)]
+    frames: dict[Any, pl.DataFrame] = {
+        PlayerMatchFeatures: features,
+        TrackedPlayers: tracked(ids),
+        RlRanks: given_ranks(*((each, "ranked-doubles", 16, FIRST) for each in ids)),
+        RankModels: no_models(),
+    }
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
+    found = make(weaknesses, frames).filter(skill="rotation").sort("player_id")
+    known = np.where(np.arange(800) % 2 == 0, values[:, 0], values.sum(axis=1) / math.sqrt(3 * (1 + 2 * 0.4)))
+    truth = np.array([100 * NORMAL.cdf(each) for each in known])
+    low, high = (found.get_column(name).to_numpy() for name in ("percentile_low", "percentile_high"))
+    for json in (True, False):
+        some_of = (np.arange(800) % 2 == 0) == json
+        assert np.mean((low <= truth) & (truth <= high), where=some_of) > 0.82
+
+
+def power(score: float, matches: int, noise: float, of_mean: float) -> float:
+    """The probability that a player with a true score is found, by the formulas of the module for a large cohort."""
+    chance = noise**2 / matches + of_mean**2
+    confidence = 1 / (1 + chance)
+    # score * confidence + error * confidence * sqrt(chance) + z * sqrt(1 - confidence) < 0
+    z = NORMAL.inv_cdf(1 - 0.05 / 5)
+    return NORMAL.cdf((-score - z * math.sqrt(1 - confidence) / confidence) / math.sqrt(chance))
+
+
+@pytest.mark.parametrize(("score", "matches"), [(-2.0, 40), (-1.0, 40), (-2.0, 8)])
+def test_weak_players_are_found_as_often_as_the_formula_says(score: float, matches: int) -> None:
+    found, _ = against_cohorts(
+        12, cohorts=2, players=800, cohort_matches=20, each=400, matches=matches, names=["role_imbalance"], true=score
+    )
+    rotation = of(found, "rotation")
+    expected = power(score, matches, 3.0, math.sqrt((1 + 9 / 20) / 800))
+    share = rotation.get_column("is_weakness").mean()
+    assert isinstance(share, float)
+    # The spreads of the cohort are known to 3% or so.
+    assert share == pytest.approx(expected, abs=error(expected, 800) + 0.03)
+    if (score, matches) == (-2.0, 40):
+        assert expected > 0.9
+    assert set(found.filter(pl.col("skill") != "rotation").get_column("state")) == {"refused"}
+
+
+# --------------------------------------------------------------------------- intervals
+
+
+@pytest.mark.parametrize(("cohorts", "players", "cohort_matches", "matches"), [(4, 400, 12, 5), (40, 50, 40, 300)])
+def test_intervals_hold_the_truth_in_nine_of_ten(cohorts: int, players: int, cohort_matches: int, matches: int) -> None:
+    each = 1_600 // cohorts
+    found, values = against_cohorts(
+        13, cohorts=cohorts, players=players, cohort_matches=cohort_matches, each=each, matches=matches
+    )
+    held: list[bool] = []
+    for skill in SKILLS:
+        rows_of = of(found, skill)
+        truth = [100 * NORMAL.cdf(score) for score in true_scores(skill, values)]
+        ends = rows_of.select("percentile_low", "percentile_high").iter_rows()
+        held += [low <= each <= high for (low, high), each in zip(ends, truth, strict=True)]
+    assert len(held) == 8_000
+    # Players of a cohort share its errors, so they tell less than so many apart.
+    assert np.mean(held) == pytest.approx(0.9, abs=error(0.9, 2_500))
+
+
+def test_percentiles_of_random_members_are_uniform() -> None:
+    from scipy import stats
+
+    found, _ = against_cohorts(14, cohorts=2, players=800, cohort_matches=20, each=400, matches=400)
+    for skill in SKILLS:
+        percentiles = of(found, skill).get_column("percentile").to_numpy() / 100
+        assert stats.kstest(percentiles, "uniform").pvalue > 0.001
+    assert of(found, "saves").get_column("confidence").mean() == pytest.approx(1 / (1 + 9 / 400 + 1.45 / 800), abs=0.02)
+
+
+def test_percentiles_of_few_matches_are_uniform_before_they_are_drawn_to_the_middle() -> None:
+    from scipy import stats
+
+    found, _ = against_cohorts(15, cohorts=2, players=800, cohort_matches=20, each=400, matches=6)
+    for skill in SKILLS:
+        rows_of = of(found, skill)
+        undrawn = (rows_of["score"] / rows_of["confidence"].sqrt()).to_numpy()
+        assert stats.kstest(undrawn, "norm").pvalue > 0.001
+        assert stats.kstest(rows_of.get_column("percentile").to_numpy() / 100, "uniform").pvalue < 0.001
+
+
+def test_few_matches_leave_a_player_near_the_cohort() -> None:
+    given = [5, 20, 80, 320]
+    found, _ = against_cohorts(
+        16,
+        cohorts=4,
+        players=300,
+        cohort_matches=20,
+        each=50,
+        matches=np.repeat(given, 50),
+        true=-2.0,
+        names=["role_imbalance"],
+    )
+    rotation = (
+        of(found, "rotation")
+        .group_by("matches")
+        .agg(pl.col("score", "confidence").mean(), width=(pl.col("percentile_high") - pl.col("percentile_low")).mean())
+        .sort("matches")
+    )
+    assert rotation.get_column("matches").to_list() == given
+    scores, confidences, widths = (rotation.get_column(name).to_list() for name in ("score", "confidence", "width"))
+    assert scores == sorted(scores, reverse=True)
+    assert confidences == sorted(confidences)
+    assert widths == sorted(widths, reverse=True)
+    for matches, score, confidence in zip(given, scores, confidences, strict=True):
+        assert confidence == pytest.approx(1 / (1 + 9 / matches), abs=0.07)
+        assert score == pytest.approx(-2 / (1 + 9 / matches), abs=0.35)
+
+
+# --------------------------------------------------------------------------- one case, by the formulas
+
+
+def case(*parts: pl.DataFrame, ids: Sequence[str] = (player_id(0),), **tables: pl.DataFrame) -> dict[Any, pl.DataFrame]:
+    """What weaknesses are made from; every match is known to the cohorts, whoever is tracked."""
+    features = pl.concat(parts)
+    frames: dict[Any, pl.DataFrame] = {
+        PlayerMatchFeatures: features,
+        TrackedPlayers: tracked(ids),
+        RlRanks: given_ranks(),
+        RankModels: no_models(),
+    }
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
+    by_name = {
+        table.__name__: table for table in (PlayerMatchFeatures, TrackedPlayers, RlRanks, RankModels, RankCohorts)
+    }
+    return frames | {by_name[name]: frame for name, frame in tables.items()}
+
+
+def measured(frames: dict[Any, pl.DataFrame]) -> dict[tuple[str, str, str], Row]:
+    """Weaknesses by player, playlist and skill."""
+    made = make(weaknesses, frames)
+    assert made.select(Weaknesses.primary_key()).is_unique().all()
+    return {(row["player_id"], row["playlist"], row["skill"]): row for row in made.iter_rows(named=True)}
+
+
+def some(seed: int = 1, players: int = 40, matches: Any = 8, **fixed: Any) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return played(rng, truths(rng, players, USED), matches, **fixed)
+
+
+DOUBLES = (player_id(0), "ranked-doubles")
+
+
+def test_a_row_is_that_of_the_formulas() -> None:
+    from scipy import stats
+
+    frames = case(some(matches=np.arange(40) % 13 + 1, noise=1.0), ids=[player_id(11)])
+    found = measured(frames)
+    cohorts = {
+        row["feature"]: row for row in frames[RankCohorts].filter(pl.col("rank_tier") == 16).iter_rows(named=True)
+    }
+    skills = match_skills(*(frames[table].lazy() for table in (PlayerMatchFeatures, RankCohorts, RlRanks))).filter(
+        pl.col("player_id") == player_id(11)
+    )
+    assert len(found) == 5
+    for (_, _, skill), row in found.items():
+        values = skills.filter(pl.col("skill") == skill).collect().get_column("value").to_list()
+        of_cohort = cohorts[f"skill_{skill}"]
+        n, players = len(values), of_cohort["players"]
+        own, of_mean = of_cohort["within_spread"] ** 2 / n, of_cohort["mean_standard_error"] ** 2
+        between = of_cohort["between_spread"] ** 2
+        c = between / (between + own + of_mean)
+        score = c * (sum(values) / n - of_cohort["mean"]) / math.sqrt(between)
+        v = min(1.0, (players * of_mean / between) ** 2 / (2 * (players - 1)))
+        reach = NORMAL.inv_cdf(0.95) * math.sqrt(1 - c + (score * (1 - 2 * c)) ** 2 * v)
+        freedom = (own + of_mean) ** 2 / (own**2 / (of_cohort["matches"] - players) + of_mean**2 / (players - 1))
+        # Whose matches differ more than those of the cohort is weak by these.
+        share = between / (between + max(own, variance(values) / n) + of_mean)
+        expected = {
+            "matches": n,
+            "rank_tier": 16,
+            "cohort_players": 40,
+            "score": score,
+            "confidence": c,
+            "percentile": 100 * NORMAL.cdf(score),
+            "percentile_low": 100 * NORMAL.cdf(score - reach),
+            "percentile_high": 100 * NORMAL.cdf(score + reach),
+            "is_weakness": bool(share * (score / c) + stats.t.ppf(0.99, freedom) * math.sqrt(1 - share) < 0),
+        }
+        assert {name: row[name] for name in expected} == pytest.approx(expected)
+        assert (row["state"], row["reason"], row["improvement_potential"]) == ("measured", None, None)
+
+
+def test_where_players_do_not_differ_nothing_is_said_of_anybody() -> None:
+    rng = np.random.default_rng(17)
+    same = {name: np.zeros(60) for name in USED}
+    frames = case(played(rng, same, 12), ids=[player_id(number) for number in range(60)])
+    between = frames[RankCohorts].filter(pl.col("feature").str.starts_with("skill_"))
+    nothing = {
+        row["feature"].removeprefix("skill_") for row in between.iter_rows(named=True) if row["between_spread"] == 0
+    }
+    assert nothing
+    for (_, _, skill), row in measured(frames).items():
+        if skill in nothing:
+            assert (row["state"], row["score"], row["percentile"], row["is_weakness"]) == ("refused", None, None, None)
+            assert row["reason"] == (
+                f"The 60 players of the cohort differ in {skill} no more than matches of one player do by chance, so "
+                "that nobody's place among them can be told."
+            )
+
+
+def test_matches_in_which_a_skill_is_unknown_do_not_count() -> None:
+    features = some(matches=12)
+    holes = pl.int_range(pl.len()).over("player_id") < 5
+    without = features.with_columns(
+        pl.when(~holes).then(name).alias(name) for name in ("save_share", "goals_against_per_minute")
+    )
+    found = measured(case(without))
+    assert {skill: found[*DOUBLES, skill]["matches"] for skill in SKILLS} == dict.fromkeys(SKILLS, 12) | {"saves": 7}
+
+
+def test_matches_before_they_are_kept_do_not_count() -> None:
+    features = some(matches=60)
+    frames = case(features, TrackedPlayers=tracked([player_id(0)], FIRST + timedelta(days=1)))
+    later = features.filter((pl.col("player_id") == player_id(0)) & (pl.col("started_at") >= FIRST + timedelta(days=1)))
+    assert 0 < later.height < 60
+    for row in measured(frames).values():
+        assert row["matches"] == later.height
+
+
+# --------------------------------------------------------------------------- who, where, apart
+
+
+def test_rows_are_of_tracked_players_in_every_playlist_they_played() -> None:
+    frames = case(
+        some(), some(2, playlist="ranked-standard", team_size=3), ids=[player_id(0), player_id(7), player_id(999)]
+    )
+    expected = {
+        (player_id(number), playlist, skill)
+        for number in (0, 7)
+        for playlist in ("ranked-doubles", "ranked-standard")
+        for skill in SKILLS
+    }
+    assert measured(frames).keys() == expected
+
+
+def test_one_player_alone_is_told_what_is_told_of_several() -> None:
+    frames = case(some(matches=np.arange(40) % 9 + 1), ids=[player_id(number) for number in range(10)])
+    together = make(weaknesses, frames)
+    for number in range(10):
+        own = pl.col("player_id") == player_id(number)
+        alone = {
+            **frames,
+            TrackedPlayers: frames[TrackedPlayers].filter(own),
+            PlayerMatchFeatures: frames[PlayerMatchFeatures].filter(own),
+        }
+        assert_frame_equal(make(weaknesses, alone), together.filter(own))
+
+
+def test_simulated_and_real_matches_do_not_touch() -> None:
+    real, simulated = some(1, tier=16), some(2, is_simulated=True, tier=16)
+    together = make(weaknesses, case(real, simulated))
+    alone = [make(weaknesses, case(each)) for each in (real, simulated)]
+    assert_frame_equal(together.sort("is_simulated"), pl.concat(alone))
+    assert not alone[0].get_column("score").equals(alone[1].get_column("score"))
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    frames = case(some(), ids=[player_id(number) for number in range(9)])
+    shuffled = {table: frame.sample(fraction=1, shuffle=True, seed=2) for table, frame in frames.items()}
+    assert_frame_equal(make(weaknesses, frames), make(weaknesses, shuffled))
+
+
+def test_nothing_comes_of_nothing() -> None:
+    frames = case(some(), TrackedPlayers=tracked([]))
+    assert make(weaknesses, frames).is_empty()
+    assert make(weaknesses, {table: frame.clear() for table, frame in frames.items()}).is_empty()
+
+
+# --------------------------------------------------------------------------- refusals
+
+
+def test_a_refused_skill_says_why_and_nothing_else() -> None:
+    duels = some(3, playlist="ranked-duels", team_size=1)
+    unranked = some(4, playlist="ranked-hoops", tier=None)
+    lonely = some(5, players=29, playlist="ranked-rumble")
+    few = some(6, matches=np.r_[4, np.full(39, 8)], playlist="ranked-standard", team_size=3)
+    single = some(7, matches=np.r_[1, np.full(39, 8)], playlist="tournament")
+    found = measured(case(duels, unranked, lonely, few, single))
+    reasons = {
+        "ranked-hoops": (8, "No rank in ranked-hoops is known: ballchasing told none, and the player gave none."),
+        "ranked-rumble": (
+            8,
+            "Players with figures for {} who are known in ranked-rumble: 29 at Champion I, 29 from Diamond II to "
+            "Champion III; a cohort needs 30.",
+        ),
+        "ranked-standard": (4, "4 matches with figures for {} are known; 5 are needed."),
+        "tournament": (1, "1 match with figures for {} is known; 5 are needed."),
+    }
+    for playlist, (matches, reason) in reasons.items():
+        for skill in SKILLS:
+            row = found[player_id(0), playlist, skill]
+            assert (row["state"], row["matches"], row["reason"]) == ("refused", matches, reason.format(skill))
+    rotation = found[player_id(0), "ranked-duels", "rotation"]
+    assert (rotation["state"], rotation["reason"]) == ("refused", "A duel has no team mates.")
+    refused = [row for row in found.values() if row["state"] == "refused"]
+    assert len(refused) == 4 * 5 + 1
+    unknown = ("score", "percentile", "percentile_low", "percentile_high", "confidence", "is_weakness")
+    assert all(row[name] is None for row in refused for name in (*unknown, "improvement_potential", "evidence"))
+    assert all(
+        found[player_id(0), "ranked-duels", skill]["state"] == "measured" for skill in SKILLS if skill != "rotation"
+    )
+
+
+def refusal(tiers: dict[int, int], tier: int = 16, hide: Sequence[pl.Expr] = ()) -> str:
+    """Why the saves of somebody of a rank are refused, where there are so many players of each rank."""
+    ranks = [each for each, number in tiers.items() for _ in range(number)]
+    rng = np.random.default_rng(10)
+    others = played(rng, truths(rng, len(ranks), OF_SKILL["saves"]), 2, tier=ranks)
+    own = some(9, players=1, matches=9, first=OTHERS, tier=None)
+    frames = case(others.with_columns(hide), own, ids=[player_id(OTHERS)])
+    row = measured(frames | {RlRanks: given_ranks((player_id(OTHERS), "ranked-doubles", tier, FIRST))})[
+        player_id(OTHERS), "ranked-doubles", "saves"
+    ]
+    assert (row["state"], row["matches"]) == ("refused", 9)
+    return row["reason"]
+
+
+def test_a_missing_cohort_is_told_with_the_players_there_are() -> None:
+    known = "Players with figures for saves who are known in ranked-doubles: "
+    assert refusal({3: 40}) == (f"{known}0 at Champion I, 0 from Diamond II to Champion III; a cohort needs 30.")
+    assert refusal({16: 1, 18: 1, 19: 90}) == (
+        f"{known}1 at Champion I, 2 from Diamond II to Champion III; a cohort needs 30."
+    )
+    # At the ends there are ranks on one side.
+    assert refusal({20: 5, 21: 5, 22: 5}, tier=22) == (
+        f"{known}5 at Supersonic Legend, 15 from Grand Champion II to Supersonic Legend; a cohort needs 30."
+    )
+
+
+def test_a_cohort_that_would_be_of_another_rank_is_told_with_how_far_off_it_is() -> None:
+    known = "Players with figures for saves who are known in ranked-doubles: "
+    # Of 50 there are 40 one rank above, 5 two above and 5 there: 1 on average.
+    assert refusal({16: 5, 17: 40, 18: 5}) == (
+        f"{known}5 at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 whose mean rank is 0.5 ranks "
+        "off at most, and that of these 50 is 1.00 ranks above."
+    )
+    assert refusal({14: 20, 15: 10, 16: 8}) == (
+        f"{known}8 at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 whose mean rank is 0.5 ranks "
+        "off at most, and that of these 38 is 1.32 ranks below."
+    )
+
+
+def test_players_who_know_different_figures_or_do_not_differ_make_no_cohort() -> None:
+    told = (
+        "Players with figures for saves who are known in ranked-doubles: 40 at Champion I, 40 from Diamond II to "
+        "Champion III; a cohort needs 30 with the same figure, whose mean rank is 0.5 ranks off at most and whose "
+        "matches differ in it."
+    )
+    first = pl.col("player_id").str.slice(-6).cast(pl.Int32) < 20
+    apart = [pl.when(first).then("save_share"), pl.when(~first).then("goals_against_per_minute")]
+    assert refusal({16: 40}, hide=apart) == told
+    alike = [pl.lit(0.25).alias("save_share"), pl.lit(0.5).alias("goals_against_per_minute")]
+    assert refusal({16: 40}, hide=alike) == told
+
+
+def test_where_nobody_else_tells_what_is_chance_it_is_refused() -> None:
+    frames = case(some(8, matches=1), some(9, players=1, matches=9, first=OTHERS, tier=None))
+    frames |= {
+        TrackedPlayers: tracked([player_id(OTHERS)]),
+        RlRanks: given_ranks((player_id(OTHERS), "ranked-doubles", 16, FIRST)),
+    }
+    for row in measured(frames).values():
+        assert (row["state"], row["matches"]) == ("refused", 9)
+        assert row["reason"] == "Nobody in the cohort has two matches, so that nothing tells what is chance."
+
+
+def test_without_figures_from_replays_skills_that_need_them_are_refused() -> None:
+    features = some().with_columns(role_imbalance=pl.lit(None, pl.Float64))
+    row = measured(case(features))[*DOUBLES, "rotation"]
+    assert (row["state"], row["matches"]) == ("refused", 0)
+    assert "figures for rotation" in row["reason"]
+
+
+# --------------------------------------------------------------------------- words
+
+
+def test_the_evidence_is_the_players_own_figures_against_those_of_the_cohort() -> None:
+    features = some(20, matches=42)
+    own = pl.col("player_id") == player_id(0)
+    features = features.with_columns(
+        save_share=pl.when(own).then(0.18).otherwise("save_share"),
+        goals_against_per_minute=pl.when(own).then(0.4).otherwise("goals_against_per_minute"),
+    )
+    frames = case(features)
+    found = measured(frames)
+    told = frames[RankCohorts].filter(feature="save_share", rank_tier=16).row(0, named=True)
+    low, middle, high = (round(100 * told[name]) for name in ("p25", "mean", "p75"))
+    row = found[*DOUBLES, "saves"]
+    saves = (
+        f"Saves 18% of shots against; players at Champion I save {middle}% (middle half: {low}% to {high}%), "
+        "over 42 matches."
+    )
+    goals = frames[RankCohorts].filter(feature="goals_against_per_minute", rank_tier=16).row(0, named=True)
+    fewer = f"Concedes 0.40 goals a minute with the team; players at Champion I concede {goals['mean']:.2f}"
+    # Conceding less is better: that is what the score says in the end, or it is not.
+    if row["score"] < 0:
+        assert row["evidence"] == saves
+    else:
+        assert row["evidence"].startswith(fewer)
+        assert "Saves" not in row["evidence"]
+
+
+def test_every_feature_of_a_skill_has_words() -> None:
+    rng = np.random.default_rng(21)
+    for skill, names in SKILL_FEATURES.items():
+        for name, sign in names:
+            better = truths(rng, 40, [name])
+            better[name][0] = 4 * sign
+            features = played(rng, better, 12, tier=np.repeat([15, 16, 17], [14, 12, 14]))
+            features = features.with_columns(
+                rank_tier=pl.when(pl.col("player_id") == player_id(0)).then(16).otherwise("rank_tier").cast(pl.Int32)
+            )
+            row = measured(case(features))[*DOUBLES, skill]
+            assert row["state"] == "measured"
+            assert row["score"] > 0
+            assert "; players from Diamond III to Champion II " in row["evidence"]
+            assert row["evidence"].endswith("over 12 matches.")
+            assert "{" not in row["evidence"]
+
+
+def test_no_figure_of_the_evidence_is_impossible() -> None:
+    rng = np.random.default_rng(27)
+    names = [name for of in SKILL_FEATURES.values() for name, _ in of]
+    shares = [name for name in names if not name.endswith(("_per_minute", "_uu_s"))]
+    features = played(rng, truths(rng, 60, names), 12)
+    # Mostly nought, seldom all: far more spread than there is room for on one side of the mean.
+    skew = [
+        pl.Series(name, np.where(rng.random(features.height) < 0.12, 1.0, 0.0) * (1 if name in shares else 40))
+        for name in names
+    ]
+    ids = [player_id(number) for number in range(60)]
+    found = measured(case(features.with_columns(skew), ids=ids))
+    told = [row["evidence"] for row in found.values() if row["state"] == "measured"]
+    assert len(told) > 100
+    assert all("middle half" in each for each in told)
+    figures = [
+        (float(each.replace(",", "")), sign)
+        for text in told
+        for each, sign in re.findall(r"(-?[\d,]*\.?\d+)(%?)", text.replace("over 12 matches.", ""))
+    ]
+    assert len(figures) >= 4 * len(told)
+    assert min(value for value, _ in figures) == 0
+    assert max(value for value, sign in figures if sign) <= 100
+
+
+def test_a_figure_against_the_score_is_not_told() -> None:
+    rng = np.random.default_rng(22)
+    true = truths(rng, 60, USED)
+    for name in USED:
+        true[name][0] = 0
+    true["save_share"][0], true["goals_against_per_minute"][0] = -6, -1
+    row = measured(case(played(rng, true, 200)))[*DOUBLES, "saves"]
+    assert row["score"] < 0
+    assert "Saves " in row["evidence"]
+    assert "Concedes " not in row["evidence"]
+    true["goals_against_per_minute"][0] = 5
+    row = measured(case(played(rng, true, 200)))[*DOUBLES, "saves"]
+    assert row["evidence"].index("Saves ") < row["evidence"].index("Concedes ")
+    true["save_share"][0], true["goals_against_per_minute"][0] = 2, -6
+    row = measured(case(played(rng, true, 200)))[*DOUBLES, "saves"]
+    assert row["score"] > 0
+    assert row["evidence"].index("Concedes ") < row["evidence"].index("Saves ")
+
+
+# --------------------------------------------------------------------------- potential
+
+
+def model(**coefficients: float) -> pl.DataFrame:
+    """A model that serves ranked-doubles, with features in units of a tenth of their mean."""
+    names = list(coefficients)
+    return rows(
+        RankModels,
+        [
+            {
+                "is_simulated": False,
+                "playlist": "ranked-doubles",
+                "version": 1,
+                "state": "served",
+                "training_data_hash": "-",
+                "players": 300,
+                "matches": 3_000,
+                "tiers": [14, 15, 16, 17, 18],
+                "tier_means": [14.0, 15.0, 16.0, 17.0, 18.0],
+                "tier_edges": [13.5, 14.5, 15.5, 16.5, 17.5, 18.5],
+                "features": names,
+                "means": [MEANS[name] for name in names],
+                "spreads": [MEANS[name] / 10 for name in names],
+                "coefficients": [coefficients[name] for name in names],
+                "thresholds": [-3.0, -1.0, 1.0, 3.0],
+            }
+        ],
+    )
+
+
+def test_the_potential_is_what_the_model_gives_for_the_middle_of_the_cohort() -> None:
+    serving = model(save_share=2.0, goals_against_per_minute=-1.5, shot_accuracy=1.0, avg_speed_uu_s=1.0)
+    frames = case(some(23), ids=[player_id(number) for number in range(40)], RankModels=serving)
+    found = measured(frames)
+    features = frames[PlayerMatchFeatures]
+    means = {
+        row["player_id"]: row for row in features.group_by("player_id").agg(pl.col(USED).mean()).iter_rows(named=True)
+    }
+    middle = {row["feature"]: row["mean"] for row in frames[RankCohorts].filter(rank_tier=16).iter_rows(named=True)}
+    row = serving.row(0, named=True)
+    for (player, _, skill), told in found.items():
+        own = {name: means[player][name] for name in USED}
+        better = dict(own)
+        if skill == "saves":
+            better["save_share"] = max(own["save_share"], middle["save_share"])
+            better["goals_against_per_minute"] = min(
+                own["goals_against_per_minute"], middle["goals_against_per_minute"]
+            )
+        elif skill == "shooting":
+            better["shot_accuracy"] = max(own["shot_accuracy"], middle["shot_accuracy"])
+        else:
+            assert told["improvement_potential"] is None
+            continue
+        expected = predicted_tier(row, better) - predicted_tier(row, own)
+        assert told["improvement_potential"] == pytest.approx(expected, abs=1e-9)
+        assert told["improvement_potential"] >= 0
+    potentials = [row["improvement_potential"] for (_, _, skill), row in found.items() if skill == "saves"]
+    assert min(potentials) == 0 < max(potentials)
+
+
+def test_a_model_by_which_worse_is_better_promises_nothing() -> None:
+    frames = case(some(24), ids=[player_id(number) for number in range(40)], RankModels=model(save_share=-2.0))
+    assert {row["improvement_potential"] for (_, _, skill), row in measured(frames).items() if skill == "saves"} == {0}
+
+
+def test_a_model_of_other_matches_or_that_does_not_serve_promises_nothing() -> None:
+    serving = model(save_share=2.0)
+    for other in (
+        serving.with_columns(is_simulated=True),
+        serving.with_columns(playlist=pl.lit("ranked-duels")),
+        serving.with_columns(state=pl.lit("refused")),
+    ):
+        found = measured(case(some(24), RankModels=other))
+        assert {row["improvement_potential"] for row in found.values()} == {None}
+
+
+def test_a_given_rank_chooses_the_cohort() -> None:
+    features = pl.concat([some(25, tier=16), some(26, first=500, tier=18)])
+    later: datetime = FIRST + timedelta(days=30)
+    frames = case(features, RlRanks=given_ranks((player_id(0), "ranked-doubles", 18, later)))
+    assert {row["rank_tier"] for row in measured(frames).values()} == {18}
+    assert {row["rank_tier"] for row in measured(case(features)).values()} == {16}

@@ -1,0 +1,1 @@
+"""Tests of: What happened in matches, and how everybody played in them."""

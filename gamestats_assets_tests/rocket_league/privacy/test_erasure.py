@@ -1,0 +1,726 @@
+"""Forgetting players: masked in the matches of others, in no file, table, log or history, and not brought back."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.decoding import decode_batches
+from gamestats_assets.lakehouse.encryption import Keys
+from gamestats_assets.lakehouse.entries import UnknownNameError
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.ops import entering
+from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quarantine_of
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import entered
+from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME, PlayerIdError, parse_player_id
+from gamestats_assets.rocket_league.privacy import erasure, masking
+from gamestats_assets.rocket_league.privacy.erasure import Forgotten, enforce_retention, forget, traces
+from gamestats_assets.rocket_league.privacy.export import export_player
+from gamestats_assets.rocket_league.privacy.masking import masked
+from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing, accounts_in_replay, names_account
+from gamestats_assets.rocket_league.privacy.tombstones import TOMBSTONE
+from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
+from gamestats_assets.rocket_league.simulation.seasons import Season, simulate_season, write_season
+from gamestats_assets.rocket_league.source import GAME, ingest
+from gamestats_assets.rocket_league.tables import (
+    ALL,
+    Challenges,
+    MatchFacts,
+    Participants,
+    PlayerComparison,
+    RawPlayerStats,
+    RawReplays,
+    ReplayEvents,
+    ReplayFigures,
+    ReplayFrames,
+)
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.tracked import make, rows
+
+TODAY = date(2026, 11, 23)
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+FIRST, MATCHES = date(2026, 1, 5), 15
+PAIR = real_files.PAIRS[0]
+PLAYER, NAME = "epic_14d2c197a569431cbd227f56203b852e", "Quantavious1234"
+"""A player of the pair, whose game recorded it."""
+MASKED = ("title", "replay_id", "ballchasing_id")
+"""Columns of the match itself that tell of a player."""
+Held = Mapping[type[Table], pl.DataFrame]
+
+
+@functools.cache
+def season() -> Season:
+    """Sixteen players and some matches on three days."""
+    return simulate_season(
+        seed=5, players=16, matches=MATCHES, first_day=FIRST, days=3, playlists=("ranked-doubles",), tiers=(13, 15)
+    )
+
+
+@functools.cache
+def documents() -> list[dict[str, Any]]:
+    """The season's matches as ballchasing tells them."""
+    return [*season().matches]
+
+
+def stores_in(folder: Path, url: str, **settings: Any) -> Stores:
+    return Stores(Settings(data=str(folder), state=folder, postgres_url=SecretStr(url), workers=1, **settings))
+
+
+@pytest.fixture
+def stores(tmp_path: Path, ops_database: str) -> Stores:
+    """Stores that hold nothing."""
+    return stores_in(tmp_path / "data", ops_database, GAMESTATS_ENCRYPTION_KEY=Fernet.generate_key().decode())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The season's files, and a data folder where they are landed and read; for copies alone."""
+    folder = tmp_path_factory.mktemp("made")
+    stores = stores_in(folder / "data", "postgresql://nowhere")
+    write_season(folder / "season", season())
+    assert ingest([folder / "season"], stores.landing).taken == MATCHES
+    remake(stores, stores.landing.days(GAME))
+    return folder
+
+
+@pytest.fixture
+def played(made: Path, stores: Stores, tmp_path: Path) -> Stores:
+    """Stores with the season, landed and read."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return stores
+
+
+def remake(stores: Stores, days: Sequence[str]) -> None:
+    """Read days of the landing zone into bronze, and what tells who played."""
+    for day in days:
+        frames = read(stores.landing, day)
+        frames[MatchFacts] = make(real_files.BY_MATCH[0], frames)
+        frames[Participants] = make(real_files.BY_MATCH[1], frames)
+        for table, frame in frames.items():
+            stores.lake.replace(table, frame, partitions=[day])
+
+
+def read(landing: Landing, day: str) -> dict[Any, pl.DataFrame]:
+    """The bronze rows of a day's files."""
+    found: dict[Any, pl.DataFrame] = {}
+    for decoder in (RAW_DECODER, EVENTS_DECODER):
+        with closing(decode_batches(decoder, landing, [landing.files(GAME, day)], workers=1, part=1000)) as batches:
+            frames = next(batches).frames
+            found |= {table: frames[table].collect().select(table.column_names()) for table in decoder.tables}
+    return found
+
+
+def held(stores: Stores, tables: Sequence[type[Table]] = tuple(ALL)) -> Held:
+    """All rows of tables, by their keys."""
+    return {table: stores.lake.scan(table).collect().sort(table.primary_key()) for table in tables}
+
+
+def ids_of(player_id: str) -> set[str]:
+    """Matches of the season that a player is in, by the files' own word."""
+    platform, _, account = player_id.partition("_")
+    return {
+        str(match["match_guid"]).upper()
+        for match in documents()
+        for side in ("blue", "orange")
+        for player in match[side]["players"]
+        if (player["id"]["platform"], player["id"]["id"].lower()) == (platform, account)
+    }
+
+
+def names_of(player_id: str) -> set[str]:
+    """What the files call a player."""
+    return {
+        player["name"]
+        for match in documents()
+        for side in ("blue", "orange")
+        for player in match[side]["players"]
+        if parse_player_id(f"{player['id']['platform']}:{player['id']['id']}") == player_id
+    }
+
+
+def somebody(place: int = 0) -> str:
+    """A player of the season who is in some matches and not in others."""
+    ids = sorted({each for match in documents() for each in accounts_in_ballchasing(json.dumps(match).encode())})
+    return [each for each in ids if 4 <= len(ids_of(each)) <= MATCHES - 4][place]
+
+
+def forgotten(stores: Stores, player_id: str, **given: Any) -> Forgotten:
+    """Forget a player where no Dagster runs."""
+    steps: dict[str, Any] = {"remake": functools.partial(remake, stores), "forget_runs": lambda texts, partitions: None}
+    return forget(stores, player_id, today=TODAY, **{**steps, **given})
+
+
+def without(frames: Held, player_id: str) -> Held:
+    """Frames without the rows that name a player, or somebody forgotten."""
+    found: dict[type[Table], pl.DataFrame] = {}
+    for table, frame in frames.items():
+        names = erasure.player_columns(table)
+        hidden = [(pl.col(name) == player_id) | pl.col(name).str.starts_with(FORGOTTEN) for name in names]
+        found[table] = frame.filter(~pl.any_horizontal(pl.lit(False), *(each.fill_null(False) for each in hidden)))
+    return found
+
+
+# ---------------------------------------------------------------- whom files name
+
+
+@pytest.mark.parametrize("name", [*real_files.PAIRS, real_files.DUEL, real_files.LAN, real_files.COME_AND_GO])
+def test_everybody_whom_a_replay_names_is_found_in_its_bits(realdata: Path, name: str) -> None:
+    content = (realdata / GAME / f"{name}.replay").read_bytes()
+    named = accounts_in_replay(content)
+    # Who comes and goes, or watches, is in no line-up.
+    assert len(named) >= 2
+    assert {player_id for player_id in named if not names_account(content, player_id)} == set()
+    for stranger in (
+        "steam_76561198000000001",
+        "epic_" + "0123456789abcdef" * 2,
+        "ps4_nobody",
+        "xbox_70cf8d6afd010911",
+    ):
+        assert not names_account(content, stranger)
+
+
+@given(
+    st.sampled_from(["steam_76561198385053346", "epic_14d2c197a569431cbd227f56203b852e", "xbox_70cf8d6afd010900"]),
+    st.binary(max_size=30),
+    st.binary(max_size=30),
+    st.integers(0, 7),
+)
+def test_an_account_is_found_from_whichever_bit_on_it_is_written(
+    player_id: str, before: bytes, after: bytes, bits: int
+) -> None:
+    platform, _, account = player_id.partition("_")
+    written = {"steam": lambda: int(account).to_bytes(8, "little"), "xbox": lambda: bytes.fromhex(account)}
+    form = written.get(platform, account.upper().encode)()
+    # As a stream of bits, the lowest of a byte first, that begins with some that are not of a byte.
+    stream = [0] * bits + [byte >> bit & 1 for byte in before + form + after for bit in range(8)]
+    stream += [0] * (-len(stream) % 8)
+    packed = bytes(
+        sum(bit << place for place, bit in enumerate(stream[at : at + 8])) for at in range(0, len(stream), 8)
+    )
+    assert names_account(packed, player_id)
+
+
+def test_the_uploader_of_a_file_is_named_by_it_too() -> None:
+    document = {
+        "uploader": {"steam_id": "76561198000000001"},
+        "blue": {"players": [{"id": {"platform": "ps4", "id": "Bo"}}]},
+    }
+    content = json.dumps(document).encode()
+    assert accounts_in_ballchasing(content) == {"steam_76561198000000001", "ps4_bo"}
+    assert names_account(content, "steam_76561198000000001")
+    assert names_account(content, "ps4_bo")
+    # A short account is no word of a document.
+    assert not names_account(content, "ps4_b")
+    assert not names_account(json.dumps({"map": "bo", "id": "x"}).encode(), "ps4_bo")
+
+
+# ---------------------------------------------------------------- masking
+
+
+def match_of(
+    *called: tuple[str, str], title: str | None = None, recorder: str | None = None, **replay_told: Any
+) -> dict[Any, pl.DataFrame]:
+    """Rows of a match with players of these ids and names."""
+    stats = [
+        {"match_id": "A" * 32, "source": "replay", "player_id": player_id, "player_name": name, "car_id": 23,
+         "car_name": "Octane", "rank_tier": 16, "camera_fov": 110.0, "goals": 2}
+        for player_id, name in called
+    ]  # fmt: skip
+    frames = [{"match_id": "A" * 32, "frame": 0, "player_id": each} for each in ("the_ball", *(id for id, _ in called))]
+    (first, *_), (last, *_) = called[0], called[-1]
+    event = {"match_id": "A" * 32, "kind": "demolition", "player_id": last, "other_player_id": first}
+    replay = {"match_id": "A" * 32, "source": "replay", "title": title, "recorder": recorder, **replay_told}
+    return {
+        RawReplays: rows(RawReplays, replay),
+        RawPlayerStats: rows(RawPlayerStats, *stats),
+        ReplayFrames: rows(ReplayFrames, *frames),
+        ReplayEvents: rows(ReplayEvents, event),
+        ReplayFigures: rows(ReplayFigures, *({"match_id": "A" * 32, "player_id": each} for each, _ in called)),
+    }
+
+
+def test_a_masked_player_is_the_same_in_all_rows_of_a_match_and_another_in_the_next_one() -> None:
+    before = match_of(("steam_1", "Ann"), ("steam_2", "Bob"))
+    one, two = (masked(before, ["steam_1", "steam_9"]) for _ in range(2))
+    (alias,) = {*one[RawPlayerStats]["player_id"]} - {"steam_2"}
+    assert alias.startswith(FORGOTTEN)
+    assert {*one[ReplayFrames]["player_id"]} == {"the_ball", alias, "steam_2"}
+    assert one[ReplayEvents].select("player_id", "other_player_id").rows() == [("steam_2", alias)]
+    assert {*one[ReplayFigures]["player_id"]} == {alias, "steam_2"}
+    assert alias not in {*two[RawPlayerStats]["player_id"]}
+    told = one[RawPlayerStats].select("player_name", "car_id", "car_name", "rank_tier", "camera_fov", "goals")
+    assert told.rows() == [(FORGOTTEN_NAME, None, None, None, None, 2), ("Bob", 23, "Octane", 16, 110.0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "left"),
+    [
+        ("Ann", "2026-03-10.18.55 ann Ranked Doubles Win", "2026-03-10.18.55 (forgotten) Ranked Doubles Win"),
+        # The game leaves out what it has no letters for.
+        ("hawk\u2605rn", "2026-03-10.18.55 hawkrn Ranked Doubles Win", FORGOTTEN_NAME),
+        ("Ann", "Joanna's best goal", FORGOTTEN_NAME),
+        ("x", "six x", "six x"),
+        ("Ann", "Bob and friends", "Bob and friends"),
+        ("Ann", None, None),
+    ],
+)
+def test_titles_do_not_tell_the_name(name: str, title: str | None, left: str | None) -> None:
+    after = masked(match_of(("steam_1", name), ("steam_2", "Bob"), title=title, recorder=name), ["steam_1"])
+    assert after[RawReplays].select("title", "recorder").row(0) == (left, FORGOTTEN_NAME)
+
+
+def test_who_shares_the_screen_with_a_masked_player_is_masked_too() -> None:
+    before = match_of(("steam_1", "Ann"), ("guest_5f1f7d35", "Ann(1)"), ("guest_0badcafe", "Annabel"))
+    after = masked(before, ["steam_1"])[RawPlayerStats]
+    assert after["player_name"].to_list() == [FORGOTTEN_NAME, FORGOTTEN_NAME, "Annabel"]
+    assert after["player_id"].n_unique() == 3
+    assert after["player_id"][2] == "guest_0badcafe"
+
+
+def test_a_masked_match_cannot_be_looked_up_at_ballchasing() -> None:
+    ids = {"ballchasing_id": "2075de8d", "replay_id": "B" * 32}
+    after = masked(match_of(("steam_1", "Ann"), ("steam_2", "Bob"), **ids), ["steam_1"])[RawReplays]
+    assert after.select("match_id", *ids).rows() == [("A" * 32, None, None)]
+
+
+def test_a_match_without_the_player_is_what_it_was() -> None:
+    ids = {"ballchasing_id": "2075de8d", "replay_id": "B" * 32}
+    before = match_of(("steam_1", "Ann"), ("steam_2", "Bob"), title="of Ann", recorder="Bob", **ids)
+    after = masked(before, ["steam_9"])
+    assert all(after[table].equals(frame) for table, frame in before.items())
+
+
+def test_a_masked_replay_reads_as_before_but_for_the_player(realdata: Path, stores: Stores) -> None:
+    ingest(real_files.paths(realdata, PAIR), stores.landing)
+    (day,) = stores.landing.days(GAME)
+    before = read(stores.landing, day)
+    (match_id,) = {*before[RawReplays]["match_id"]}
+    assert erasure.mask_matches(stores, {(day, match_id): {PLAYER}}) == 1
+    (file,) = stores.landing.files(GAME, day)
+    assert file.kind == "masked"
+    after = read(stores.landing, day)
+    (alias,) = {*after[ReplayFrames]["player_id"]} - {*before[ReplayFrames]["player_id"]}
+    for table in (ReplayFrames, ReplayEvents, ReplayFigures):
+        names = erasure.player_columns(table)
+        assert after[table].with_columns(pl.col(names).replace({alias: PLAYER})).equals(before[table])
+    others = pl.col("player_id") != PLAYER
+    shown = after[RawPlayerStats].filter(pl.col("player_id") != alias)
+    assert shown.equals(before[RawPlayerStats].filter(others))
+    assert shown.height == 6
+    own = after[RawPlayerStats].filter(pl.col("player_id") == alias)
+    assert own["goals"].to_list() == before[RawPlayerStats].filter(~others)["goals"].to_list()
+    told = [name for name in RawReplays.column_names() if name not in MASKED]
+    assert after[RawReplays].select(told).equals(before[RawReplays].select(told))
+    assert {*after[RawReplays]["title"]} == {"2026-03-10.18.55 (forgotten) Ranked Doubles Win"}
+    again = read(stores.landing, day)
+    assert all(again[table].equals(after[table]) for table in again)
+
+
+# ---------------------------------------------------------------- forgetting
+
+
+def quarantined(stores: Stores, player_id: str) -> None:
+    """Enter a rejected row of a player, and one of somebody else."""
+    told = [Rejection(f"{number:032X}", "row", "a_rule", "why", 1, f'{{"player": "{who}"}}')
+            for number, who in enumerate((player_id, "steam_1"))]  # fmt: skip
+    rows = quarantine_frame(RawPlayerStats, "2026-02-01", told)
+    stores.lake.replace(quarantine_of(GAME), rows, partitions=["raw_player_stats@2026-02-01"])
+
+
+def unreadable(stores: Stores, folder: Path, player_id: str) -> None:
+    """Land files that nobody can read: one names a player by its content, one by its name, and one does not."""
+    account = player_id.partition("_")[2]
+    folder.mkdir()
+    (folder / "cut.json").write_text(f'{{"id": "{account}')
+    (folder / f"{account}.txt").write_text("nothing")
+    (folder / "other.json").write_text('{"id": "somebody else')
+    assert ingest([folder], stores.landing).quarantined == 3
+
+
+def asked_by_others(stores: Stores, name: str) -> None:
+    """Enter what others asked for: an archive and two uploads, one of each of which names a player."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("replays/a.replay", name)
+    stores.objects.put("exports/1/a.zip", archive.getvalue())
+    stores.objects.put("exports/2/b.zip", b"nobody")
+    with entering(stores.postgres_url, "ann") as conn:
+        for who in (name, "Nobody"):
+            conn.execute(
+                "INSERT INTO ops.jobs (kind, game, state, result) VALUES ('replay', %s, 'done', %s)",
+                [GAME, Jsonb({"match_id": "A", "players": [{"name": who, "team": "blue"}]})],
+            )
+
+
+def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -> None:
+    player_id, other = somebody(0), somebody(1)
+    (name,) = names_of(player_id)
+    with entering(played.postgres_url, "ann") as conn:
+        for who in (player_id, other):
+            entered.PLAYER.take(conn, who, known=entered.Custody(now=NOW), consents=True)
+        entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
+        for number, match_id in enumerate(sorted(ids_of(player_id) | ids_of(other))):
+            conn.execute(
+                "INSERT INTO ops.rl_replays_found (ballchasing_id, match_id) VALUES (%s, %s)", [str(number), match_id]
+            )
+    quarantined(played, player_id)
+    unreadable(played, tmp_path / "unreadable", player_id)
+    asked_by_others(played, name)
+    texts = [player_id, player_id.partition("_")[2], name]
+    played.lake.replace(PlayerComparison, PlayerComparison.create_empty(), partitions=[player_id])
+    places = traces(played, texts)
+    for expected in ("landing: rocket_league/2026-", "landing: rocket_league/unreadable/",
+                     "landing: rocket_league/unreadable_reason/", "lake: rocket_league/raw_player_stats/match_date=",
+                     "lake: rocket_league/player_comparison/_delta_log/", "lake: rocket_league/quarantine/",
+                     "PostgreSQL: ops.rl_players", "PostgreSQL: ops.rl_ranks",
+                     "PostgreSQL: ops.jobs", "objects: exports/1/a.zip"):  # fmt: skip
+        assert any(place.startswith(expected) for place in places), expected
+    before = held(played)
+    done = forgotten(played, player_id)
+    assert (done.matches, done.left, done.files_removed) == (len(ids_of(player_id)), (), 2)
+    assert traces(played, texts) == []
+    # Looked for by other means, too.
+    for path in (tmp_path / "data").rglob("*"):
+        assert player_id not in path.name
+        if path.suffix == ".parquet":
+            assert player_id not in str(pl.read_parquet(path).to_dicts())
+        elif path.is_file():
+            content = path.read_bytes()
+            content = gzip.decompress(content) if path.suffix == ".gz" else content
+            assert not any(text.encode() in content for text in texts)
+    after = held(played)
+    was = without(before, player_id)
+    for table, frame in without(after, player_id).items():
+        assert frame.drop(MASKED, strict=False).equals(was[table].drop(MASKED, strict=False))
+    public = after[RawReplays].filter(pl.col("replay_id").is_not_null())
+    assert {*public["match_id"]} == {*after[RawReplays]["match_id"]} - ids_of(player_id)
+    hidden = after[RawPlayerStats].filter(pl.col("player_id").str.starts_with(FORGOTTEN))
+    assert {*hidden["match_id"]} == ids_of(player_id)
+    # Nobody can tell that they are one.
+    assert hidden["player_id"].n_unique() == len(ids_of(player_id))
+    with psycopg.connect(played.postgres_url.get_secret_value()) as conn:
+        assert conn.execute("SELECT player_id FROM ops.rl_players").fetchall() == [(other,)]
+        linked = conn.execute("SELECT match_id FROM ops.rl_replays_found WHERE match_id IS NOT NULL").fetchall()
+        assert {match_id for (match_id,) in linked} == ids_of(other) - ids_of(player_id)
+        told = conn.execute("SELECT result -> 'players' -> 0 ->> 'name' FROM ops.jobs ORDER BY job_number").fetchall()
+        assert told == [(None,), ("Nobody",)]
+    assert [*played.objects.list("exports")] == ["exports/2/b.zip"]
+    assert len(played.landing.files(GAME, "unreadable")) == 2
+    assert {*played.lake.scan(quarantine_of(GAME)).collect()["unit_id"]} == {f"{1:032X}"}
+
+
+def test_files_that_name_a_forgotten_player_bring_nothing_back(played: Stores, tmp_path: Path) -> None:
+    player_id = somebody()
+    forgotten(played, player_id)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data" / "landing").rglob("*")}
+    report = ingest([tmp_path / "season"], played.landing)
+    assert report.totals == {
+        ("masked", "known"): len(ids_of(player_id)), ("ballchasing", "known"): MATCHES - len(ids_of(player_id)),
+    }  # fmt: skip
+    assert not any(player_id in outcome.reason for outcome in report.outcomes)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data" / "landing").rglob("*")} == before
+    (stone,) = played.landing.files(GAME, TOMBSTONE)
+    told = json.loads(played.landing.read(stone))
+    assert (sorted(told), told["day"]) == (["day", "digest", "salt"], "2026-11-23")
+    forgotten(played, somebody(1))
+    assert len(played.landing.files(GAME, TOMBSTONE)) == 2
+
+
+def test_a_replay_that_names_a_forgotten_player_brings_nothing_back(realdata: Path, stores: Stores) -> None:
+    files = real_files.paths(realdata, PAIR)
+    ingest(files, stores.landing)
+    days = stores.landing.days(GAME)
+    remake(stores, days)
+    done = forgotten(stores, PLAYER)
+    assert (done.matches, done.days, done.left) == (1, ("2026-03-10",), ())
+    (kept,) = stores.landing.files(GAME, days[0])
+    assert ingest(files, stores.landing).totals == {("masked", "known"): 2}
+    duel = real_files.paths(realdata, real_files.DUEL)
+    assert ingest(duel, stores.landing).totals == {("replay", "taken"): 1}
+    assert stores.landing.files(GAME, days[0]) == [kept]
+    assert traces(stores, [PLAYER, NAME]) == []
+
+
+def test_of_a_match_that_nobody_can_read_nothing_stays(stores: Stores) -> None:
+    content = b'{"players": [{"id": {"platform": "steam", "id": "76561198000000001"}}]}'
+    stores.landing.put(GAME, FIRST, "A" * 32, "ballchasing", content, content)
+    done = forgotten(stores, "steam:76561198000000001")
+    assert (done.matches, done.left) == (1, ())
+    assert stores.landing.files(GAME, FIRST.isoformat()) == []
+
+
+def test_who_only_uploaded_a_match_is_forgotten_too(stores: Stores, tmp_path: Path) -> None:
+    match = {**documents()[0], "uploader": {"steam_id": "76561198000000001", "name": "Uploader Nobody"}}
+    (tmp_path / "match.json").write_text(json.dumps(match))
+    ingest([tmp_path / "match.json"], stores.landing)
+    (day,) = stores.landing.days(GAME)
+    before = read(stores.landing, day)
+    assert forgotten(stores, "steam:76561198000000001").left == ()
+    assert [file.kind for file in stores.landing.files(GAME, day)] == ["masked"]
+    after = read(stores.landing, day)
+    assert all(after[table].equals(before[table]) for table in before)
+    assert traces(stores, ["Uploader Nobody"]) == []
+    assert ingest([tmp_path / "match.json"], stores.landing).totals == {("masked", "known"): 1}
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def killed(*_: object, **__: object) -> Any:
+    raise KilledError
+
+
+def second_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function after which the process is killed when it is called for the second time."""
+    calls: list[None] = []
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        calls.append(None)
+        if len(calls) == 2:
+            raise KilledError
+        return function(*arguments, **keywords)
+
+    return call
+
+
+KILLS: Mapping[str, Callable[[pytest.MonkeyPatch, Stores], dict[str, Any]]] = {
+    "after the tombstone": lambda patch, stores: {"forget_runs": killed},
+    "between two masked matches": lambda patch, stores: (
+        patch.setattr(erasure, "land_masked", second_time(masking.land_masked)) or {}
+    ),
+    "before a match's files are removed": lambda patch, stores: (
+        patch.setattr(Landing, "remove", second_time(Landing.remove)) or {}
+    ),
+    "before the tables are made again": lambda patch, stores: {"remake": killed},
+    "before the history is removed": lambda patch, stores: patch.setattr(stores.lake, "forget_history", killed) or {},
+    "amid removing the history": lambda patch, stores: (
+        patch.setattr(stores.lake, "forget_history", second_time(stores.lake.forget_history)) or {}
+    ),
+}
+
+
+@pytest.mark.parametrize("when", KILLS)
+def test_forgetting_again_finishes_what_was_broken_off(
+    played: Stores, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    player_id = somebody()
+    texts = [player_id, *names_of(player_id)]
+    before = without(held(played), player_id)
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        forgotten(played, player_id, **KILLS[when](patch, played))
+    assert traces(played, texts) != []
+    assert forgotten(played, player_id).left == ()
+    assert traces(played, texts) == []
+    for table, frame in without(held(played), player_id).items():
+        assert frame.drop(MASKED, strict=False).equals(before[table].drop(MASKED, strict=False))
+    assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
+    # And once more, which finds nothing to do.
+    assert (forgotten(played, player_id).matches, len(played.landing.files(GAME, TOMBSTONE))) == (0, 1)
+
+
+def test_of_somebody_unknown_nothing_is_held(played: Stores, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
+    with pytest.raises(UnknownNameError, match="Nothing is held on steam_1"):
+        forgotten(played, "steam:1")
+    with pytest.raises(PlayerIdError):
+        forgotten(played, "nobody")
+    with pytest.raises(UnknownNameError, match="Nothing is held on steam_1"):
+        export_player(played, "steam:1", tmp_path / "x.zip")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
+
+
+@pytest.mark.parametrize(("name", "of_the_other"), [("Gemini", "GEMINI"), ("Boost", "Bob"), ("Bo", "Bob")])
+def test_a_name_that_others_carry_or_a_common_word_proves_nothing(
+    stores: Stores, tmp_path: Path, name: str, of_the_other: str
+) -> None:
+    match = json.loads(json.dumps(documents()[0]))
+    one, two = match["blue"]["players"][0], match["orange"]["players"][0]
+    one["name"], two["name"] = name, of_the_other
+    (tmp_path / "match.json").write_text(json.dumps(match))
+    ingest([tmp_path / "match.json"], stores.landing)
+    remake(stores, stores.landing.days(GAME))
+    done = forgotten(stores, f"{one['id']['platform']}:{one['id']['id']}")
+    assert (done.left, done.not_looked_for) == ((), (name,))
+    called = {*stores.lake.scan(RawPlayerStats).collect()["player_name"]}
+    assert (of_the_other in called, name in called) == (True, False)
+
+
+# ---------------------------------------------------------------- export
+
+
+def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_path: Path) -> None:
+    player_id = somebody()
+    key = played.settings.encryption_key
+    with entering(played.postgres_url, "ann") as conn:
+        entered.PLAYER.take(
+            conn, player_id, known=entered.Custody(Keys(key), now=NOW), email="ann@example.org", consents=True
+        )
+        entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
+        entered.TRAINING_SESSION.add(conn, player_id, completed_at=NOW, duration_s=600, skill="saves")
+    counted = export_player(played, player_id, tmp_path / "all.zip")
+    wanted = held(played, [RawPlayerStats, Participants])
+    own = {table: frame.filter(pl.col("player_id") == player_id) for table, frame in wanted.items()}
+    tables = ("raw_player_stats", "participants", "raw_replays", "match_facts")
+    assert counted == dict.fromkeys(tables, len(ids_of(player_id)))
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        for table, frame in own.items():
+            stored = pl.read_parquet(archive.read(f"tables/{table.spec.name}.parquet"))
+            assert stored.equals(frame)
+            assert archive.read(f"tables/{table.spec.name}.csv").count(b"\n") == frame.height + 1
+        entry = json.loads(archive.read("entry.json"))
+        files = json.loads(archive.read("files.json"))
+        assert "left out" in archive.read("README.txt").decode()
+        assert not any(name.startswith("files/") for name in archive.namelist())
+        others = {*wanted[Participants]["player_name"]} - {*own[Participants]["player_name"]}
+        text = archive.read("tables/participants.csv").decode()
+        assert not any(f",{name}," in text for name in others)
+    assert (entry["email"], entry["email_note"]) == ("ann@example.org", "")
+    assert [rank["tier"] for rank in entry["ranks"]] == [16]
+    assert [session["skill"] for session in entry["training_sessions"]] == ["saves"]
+    assert {file["match_id"] for file in files} == ids_of(player_id)
+
+
+def test_an_export_tells_of_the_matches_and_who_saved_them_if_it_is_the_player(
+    realdata: Path, stores: Stores, tmp_path: Path
+) -> None:
+    ingest(real_files.paths(realdata, PAIR), stores.landing)
+    remake(stores, stores.landing.days(GAME))
+    (title,) = {*stores.lake.scan(RawReplays).collect()["title"]}
+    # Another player of the match, whose game did not save it.
+    other = stores.lake.scan(RawPlayerStats).filter(pl.col("player_name") != NAME).collect()["player_id"][0]
+    for player_id, told in ((PLAYER, {title}), (other, {None})):
+        export_player(stores, player_id, tmp_path / "all.zip")
+        with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+            replays = pl.read_parquet(archive.read("tables/raw_replays.parquet"))
+            assert ({*replays["title"]}, replays.height) == (told, 2)
+            assert player_id == PLAYER or not any(
+                NAME.encode() in archive.read(name) for name in archive.namelist() if name.endswith(".csv")
+            )
+
+
+def test_an_export_tells_nothing_of_others(stores: Stores, tmp_path: Path) -> None:
+    ann, bob = "steam_76561198000000001", "steam_76561198000000002"
+    day = {"match_id": "A" * 32, "match_date": TODAY}
+    stores.lake.replace(
+        Challenges,
+        rows(
+            Challenges,
+            {**day, "challenge_number": 1, "blue_player_id": ann, "orange_player_id": bob, "winner": "blue"},
+            {**day, "challenge_number": 2, "blue_player_id": bob, "orange_player_id": None, "winner": "blue"},
+        ),
+        partitions=[TODAY],
+    )
+    nearest = {"playlist": "ranked-doubles", "is_simulated": False, "of_next_rank": False, "place": 1}
+    for player_id, other in ((ann, bob), (bob, ann)):
+        stores.lake.replace(
+            PlayerComparison,
+            rows(PlayerComparison, {**nearest, "player_id": player_id, "other_player_id": other}),
+            partitions=[player_id],
+        )
+    export_player(stores, ann, tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        fought = pl.read_parquet(archive.read("tables/challenges.parquet"))
+        compared = pl.read_parquet(archive.read("tables/player_comparison.parquet"))
+        assert not any(bob.encode() in archive.read(name) for name in archive.namelist())
+    assert fought.select("challenge_number", "blue_player_id", "orange_player_id").rows() == [(1, ann, "somebody")]
+    assert compared.select("player_id", "other_player_id").rows() == [(ann, "somebody")]
+
+
+def test_files_as_they_were_received_are_exported_when_they_are_wanted(played: Stores, tmp_path: Path) -> None:
+    player_id = somebody()
+    export_player(played, player_id, tmp_path / "all.zip", with_files=True)
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        packed = [name for name in archive.namelist() if name.startswith("files/")]
+        assert {json.loads(archive.read(name))["match_guid"].upper() for name in packed} == ids_of(player_id)
+
+
+def test_an_address_that_cannot_be_read_is_said_to_be_kept(played: Stores, tmp_path: Path, ops_database: str) -> None:
+    player_id = somebody()
+    with entering(played.postgres_url, "ann") as conn:
+        lost = SecretStr(Fernet.generate_key().decode())
+        entered.PLAYER.take(conn, player_id, known=entered.Custody(Keys(lost), now=NOW), email="a@b.c")
+    export_player(played, player_id, tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        entry = json.loads(archive.read("entry.json"))
+    assert entry["email"] is None
+    assert "does not have the key" in entry["email_note"]
+
+
+# ---------------------------------------------------------------- retention
+
+
+def days_of(stores: Stores, player_id: str) -> list[date]:
+    """Days of the matches that the lake's bronze has a player in, by match."""
+    found = stores.lake.scan(RawPlayerStats).filter(pl.col("player_id") == player_id).collect()
+    return sorted(found["match_date"].to_list())
+
+
+def test_players_are_masked_in_matches_that_are_older_than_they_are_kept(played: Stores, tmp_path: Path) -> None:
+    long, short, never = somebody(0), somebody(1), somebody(2)
+    days = {who: days_of(played, who) for who in (long, short, never)}
+    today = date(2026, 1, 8)
+    with entering(played.postgres_url, "ann") as conn:
+        entered.PLAYER.take(conn, long, known=entered.Custody(now=NOW), retention_days=2)
+        entered.PLAYER.take(conn, short, known=entered.Custody(now=NOW), retention_days=1)
+    for again in (False, True):
+        told = enforce_retention(played, today)
+        assert [(who, first) for who, first, _ in told] == sorted([(long, date(2026, 1, 6)), (short, date(2026, 1, 7))])
+        old = {who: sum(day < first for day in days[who]) for who, first, _ in told}
+        assert {who: masked for who, _, masked in told} == ({who: 0 for who in old} if again else old)
+        assert all(old.values())
+    remake(played, played.landing.days(GAME))
+    assert days_of(played, long) == [day for day in days[long] if day >= date(2026, 1, 6)]
+    assert days_of(played, short) == [day for day in days[short] if day >= date(2026, 1, 7)]
+    assert days_of(played, never) == days[never]
+    assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
+    # What lands again is taken, counts for nothing, and is masked again.
+    assert ingest([tmp_path / "season"], played.landing).count("refused") == 0
+    remake(played, played.landing.days(GAME))
+    assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
+    assert days_of(played, long) == [day for day in days[long] if day >= date(2026, 1, 6)]
+    assert {who: masked for who, _, masked in enforce_retention(played, today)} == old
+    named = erasure.files_naming(played, long)
+    assert {file.day for file in named} == {day.isoformat() for day in days_of(played, long)}
+
+
+def test_a_match_is_masked_for_one_player_after_another(played: Stores) -> None:
+    (match_id,) = sorted(ids_of(somebody(0)) & ids_of(somebody(1)))[:1]
+    day = played.landing.day_of(GAME, match_id)
+    assert day is not None
+    before = read(played.landing, day)[RawPlayerStats].filter(pl.col("match_id") == match_id)
+    for place in (0, 1):
+        forgotten(played, somebody(place))
+    (file,) = played.landing.held(GAME, [match_id])[match_id]["masked"]
+    assert [*played.landing.held(GAME, [match_id])[match_id]] == ["masked"]
+    after = played.lake.scan(RawPlayerStats).filter(pl.col("match_id") == match_id).collect()
+    gone = after.filter(pl.col("player_id").str.starts_with(FORGOTTEN))
+    assert (gone.height, gone["player_id"].n_unique(), after.height) == (2, 2, 4)
+    left = ~before["player_id"].is_in([somebody(0), somebody(1)])
+    assert (
+        after.filter(~pl.col("player_id").str.starts_with(FORGOTTEN))
+        .sort("player_id")
+        .equals(before.filter(left).sort("player_id"))
+    )
+    assert file.unit_id == match_id

@@ -1,0 +1,270 @@
+"""People who allow things, take everything along, and go: through real HTTP to a worker, and to all that is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
+from gamestats_assets.rocket_league.privacy.consents import newest_text
+from gamestats_assets.rocket_league.privacy.erasure import traces
+from gamestats_assets.rocket_league.tables import Participants, Users
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.sending import send
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.test_cli_tournament import Admin
+
+pytestmark = pytest.mark.timeout(280)
+ANNS, BOBS = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e2f4179ea1695"
+"""Players of the pair of real replays; Ann's is called so in it, and by her as a user here."""
+IN_GAME, CALLED = "Quantavious1234", "Annabell Quant"
+TEXTS = [ANNS, ANNS.partition("_")[2], IN_GAME, CALLED]
+STRANGER = "steam:76561198000000077"
+ALL_OF_IT = {"analysis": True, "cohorts": True, "models": True, "comparison": True, "text_version": newest_text()}
+USERS, ERASURES = "/api/v1/users", "/api/v1/erasures"
+
+
+class Place:
+    """Stores with real replays in them, what serves them, and a worker."""
+
+    def __init__(self, folder: Path, url: str, site: httpx.Client) -> None:
+        self.folder, self.url, self.site, self.admin = folder, url, site, Admin(folder, url)
+        self.stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(url), workers=1))
+
+    def browser(self, name: str, *roles: str) -> httpx.Client:
+        return browser_of(self.site, self.url, name, *roles)
+
+    def link(self, name: str, player_id: str) -> int:
+        user_id = user_named(self.url, name)["user_id"]
+        self.rows(
+            "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) "
+            "VALUES (%s, 'rocket_league', %s, 'linked', 'sign_in') RETURNING 1",
+            user_id,
+            player_id,
+        )
+        return user_id
+
+    def rows(self, query: Any, *parameters: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url) as conn:
+            return conn.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
+
+    def work(self) -> None:
+        """All that is asked for, by the program that does so."""
+        settings = {"GAMESTATS_DATA": str(self.folder), "GAMESTATS_POSTGRES_URL": self.url, "GAMESTATS_WORKERS": "1"}
+        command = [sys.executable, "-m", "gamestats_assets.cli", "work", "--once"]
+        done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+@contextmanager
+def place_over(folder: Path, url: str) -> Iterator[Place]:
+    with served(url, data=str(folder), encryption_key=None) as site:
+        yield Place(folder, url, site)
+
+
+def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_path: Path, ops_database: str) -> None:
+    replays = real_files.paths(realdata, real_files.PAIRS[0])
+    with place_over(tmp_path / "data", ops_database) as place:
+        assert "2 taken" in place.admin.does("ingest", "rocket-league", *map(str, replays))
+        ann_id, _ = place.link(CALLED, ANNS), place.link("Bob", BOBS)
+        ann, bob = place.browser(CALLED), place.browser("Bob")
+        for browser in (ann, bob):
+            allowed = browser.put(f"{USERS}/consents", json=ALL_OF_IT)
+            assert allowed.status_code == 200, allowed.text
+            kept = browser.put(f"{USERS}/profile", json={"retention_days": 36_500})
+            assert kept.status_code == 204, kept.text
+        assert ann.put(f"{USERS}/profile", json={"email": "quant@example.org"}).status_code == 204
+        place.admin.does("materialize", "--select", "rocket_league")
+        upload_id = uploaded(place, ann_id, next(path for path in replays if path.suffix == ".replay"))
+        of_bob = read_published(place.stores.postgres_url, Users, [BOBS])
+
+        archive = exported(place, ann)
+        expect_everything(archive, upload_id)
+        assert bob.get(f"{USERS}/export/{archive[0]}").status_code == 404, "it is nobody else's"
+        assert bob.get(f"{USERS}/export/{archive[0]}/archive").status_code == 404
+        assert {place_.partition(":")[0] for place_ in traces(place.stores, TEXTS)} >= {
+            "landing", "lake", "objects", "PostgreSQL",
+        }  # fmt: skip
+
+        place.rows("UPDATE accounts.sessions SET created_at = now() - interval '11 minutes' RETURNING 1")
+        refused = ann.delete(f"{USERS}/account")
+        assert (refused.status_code, "within the last 10 minutes" in refused.text) == (403, True)
+        with closing(place.browser(CALLED)) as fresh:
+            told = fresh.delete(f"{USERS}/account")
+        assert told.status_code == 202, told.text
+        status = told.json()["data"]["status"]
+        assert told.json()["data"]["state"] == "queued"
+        assert ann.get("/api/v1/auth/me").status_code == 401, "all sessions end at once"
+        place.work()
+        ended = httpx.get(f"{place.site.base_url}{status}").json()["data"]
+        assert (ended["state"], ended["left"], ended["matches"]) == ("done", {}, 1), ended
+        assert ended["seconds"] < 60
+        assert traces(place.stores, TEXTS) == []
+        assert place.stores.objects.list("uploads") == place.stores.objects.list("exports") == []
+        assert place.rows("SELECT 1 FROM ops.jobs WHERE payload <> '{}' OR user_id IS NOT NULL") == []
+        [act] = place.rows("SELECT * FROM accounts.audit_log WHERE act = 'user.remove'")
+        assert (act["what"], act["before"]) == (f"user {ann_id}", {"roles": []})
+        assert place.rows("SELECT name FROM accounts.users WHERE user_id = %s", ann_id) == [{"name": None}]
+        names = place.stores.lake.scan(Participants).collect()["player_name"].to_list()
+        assert FORGOTTEN_NAME in names
+        assert read_published(place.stores.postgres_url, Users).equals(of_bob), "the others stay"
+        expect_gone_until_wanted(place, replays)
+
+
+def uploaded(place: Place, user_id: int, replay: Path) -> str:
+    """What the upload of a replay that has been analysed leaves, and one that still waits."""
+    content = replay.read_bytes()
+    [unit] = {file.unit_id for day in place.stores.landing.days("rocket_league")
+              for file in place.stores.landing.files("rocket_league", day)}  # fmt: skip
+    with psycopg.connect(place.url) as conn:
+        found = []
+        for name, digest, match_id in (
+            ("goal =1.replay", hashlib.sha256(content).hexdigest(), unit),
+            (f"{IN_GAME}.replay", "0" * 64, None),
+        ):
+            job_id = enqueue(conn, "replay", "rocket_league", user_id, {"file": name})
+            conn.execute("UPDATE ops.jobs SET state = 'done', finished_at = now() WHERE job_id = %s", [job_id])
+            row = conn.execute(
+                "INSERT INTO ops.rl_uploads (user_id, content_hash, file_name, bytes, job_id, match_id) "
+                "VALUES (%s, %s, %s, %s, %s, %s) RETURNING upload_id::text",
+                [user_id, digest, name, len(content), job_id, match_id],
+            ).fetchone()
+            found += row or ()
+    place.stores.objects.put(f"uploads/{found[1]}", b"a replay that waits")
+    return found[0]
+
+
+def exported(place: Place, browser: httpx.Client) -> tuple[str, zipfile.ZipFile]:
+    """The archive that somebody asks for, with the number of its job."""
+    asked = browser.post(f"{USERS}/export")
+    assert asked.status_code == 202, asked.text
+    told = asked.json()["data"]
+    assert browser.post(f"{USERS}/export").json()["data"]["job_id"] == told["job_id"], "one at a time"
+    assert browser.get(f"{USERS}/export/{told['job_id']}/archive").status_code == 409
+    place.work()
+    ready = browser.get(f"{USERS}/export/{told['job_id']}").json()["data"]
+    assert ready["state"] == "done", ready
+    answer = browser.get(ready["archive"])
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["cache-control"] == "no-store"
+    assert len(answer.content) == ready["bytes"]
+    return told["job_id"], zipfile.ZipFile(io.BytesIO(answer.content))
+
+
+def expect_everything(archive: tuple[str, zipfile.ZipFile], upload_id: str) -> None:
+    _, held = archive
+    account = {name.split("/")[1]: json.loads(held.read(name))
+               for name in held.namelist() if name.startswith("account/") and name.endswith(".json")}  # fmt: skip
+    assert account["user.json"][0]["name"] == CALLED
+    assert [each["player_id"] for each in account["players.json"]] == [ANNS]
+    assert len(account["uploads.json"]) == 2
+    assert {each["kind"] for each in account["jobs.json"]} == {"replay", "export"}
+    assert len(account["sessions.json"]) >= 1
+    assert "token" not in str(account["sessions.json"])
+    uploads = pl.read_csv(held.read("account/uploads.csv"))
+    assert uploads["file_name"].to_list() == ["goal =1.replay", f"{IN_GAME}.replay"]
+    assert held.read("account/shares.csv").decode().strip() == "game,match_id,token,created_at", "there are none"
+    entry = json.loads(held.read(f"players/{ANNS}/entry.json"))
+    assert entry["email"] == "quant@example.org"
+    assert {(each["purpose"], each["is_given"], each["text_version"]) for each in entry["consents"]} == {
+        (purpose, True, newest_text()) for purpose in ("analysis", "cohorts", "models", "comparison")
+    }
+    assert "analysis" in json.loads(held.read("consent_texts.json"))["version 1"]
+    rows = pl.read_csv(held.read(f"players/{ANNS}/tables/participants.csv"))
+    assert rows["player_id"].to_list() == [ANNS]
+    assert len(held.read(f"replays/{upload_id}/goal _1.replay")) > 100_000
+    assert "what you uploaded" in held.read("README.txt").decode()
+
+
+def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
+    """Who signs in again begins anew; the player stays masked until the person wants it otherwise."""
+    output = place.admin("ingest", "rocket-league", *map(str, replays)).output
+    assert "0 taken, 2 known" in output
+    with closing(place.browser("Somebody new")) as again, closing(place.browser("Carl")) as carl:
+        assert again.get(f"{USERS}/consents").json()["data"]["players"] == []
+        place.link("Somebody new", ANNS)
+        [player] = again.get(f"{USERS}/consents").json()["data"]["players"]
+        assert (player["is_forgotten"], player["analysis"]) == (True, None)
+        content = replays[1].read_bytes()
+        taken = [send(each, (f"{IN_GAME}.replay", content)).json()["data"]["status_url"] for each in (carl, again)]
+        place.work()
+        told = carl.get(taken[0]).json()["data"]
+        assert (told["status"], told["error"]) == ("done", None)
+        assert "stands masked in it" in told["said"]
+        assert FORGOTTEN_NAME in {player["player_name"] for player in told["players"]}
+        assert "stands masked in it" in carl.get("/rocket-league/replays").text
+        assert "held here no longer" in carl.get(f"/rocket-league/replays/{told['match']['match_id']}").text
+        told = again.get(taken[1]).json()["data"]
+        assert (told["status"], "You asked to be forgotten" in told["error"]) == ("failed", True)
+        assert traces(place.stores, [IN_GAME]) == []
+        kept_out = again.put(f"{USERS}/consents", json=ALL_OF_IT)
+        assert (kept_out.status_code, "take_me_back" in kept_out.text) == (409, True)
+        back = again.put(f"{USERS}/consents", json={**ALL_OF_IT, "take_me_back": True})
+        assert back.json()["data"]["players"][0]["is_forgotten"] is False
+    assert "2 taken" in place.admin.does("ingest", "rocket-league", *map(str, replays))
+
+
+# ---------------------------------------------------------------- objections
+
+
+def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_path: Path, ops_database: str) -> None:
+    replays = real_files.paths(realdata, real_files.PAIRS[0])
+    with place_over(tmp_path / "data", ops_database) as place:
+        place.admin.does("ingest", "rocket-league", *map(str, replays))
+        anybody = httpx.Client(base_url=place.site.base_url)
+        said = {"player": ANNS.replace("_", ":", 1), "reason": "That is me.", "contact": "me@example.org"}
+        assert anybody.post("/api/v1/objections", json={**said, "player": "ann"}).status_code == 422
+        forged = anybody.post("/api/v1/objections", json=said, headers={"Origin": "https://evil.example"})
+        assert forged.status_code == 403
+        numbers = [
+            anybody.post("/api/v1/objections", json=each).json()["data"]["objection_id"]
+            for each in (said, {**said, "player": BOBS, "reason": "Not me."}, {**said, "player": STRANGER})
+        ]
+        assert not [row for row in place.rows("SELECT o::text AS t FROM ops.rl_objections o") if "me@ex" in row["t"]]
+        assert anybody.get("/api/v1/admin/objections").status_code == 401
+        assert place.browser("kim").get("/api/v1/admin/objections").status_code == 403
+        root = place.browser("root", "admin")
+        [first, *_] = listed = root.get("/api/v1/admin/objections").json()["data"]["objections"]
+        assert [each["objection_id"] for each in listed] == numbers
+        assert (first["player_id"], first["contact"]) == (ANNS, "me@example.org")
+
+        for number, decision in zip(numbers, ("grant", "refuse", "grant"), strict=True):
+            answer = root.post(f"/api/v1/admin/objections/{number}/{decision}", json={"note": "seen"})
+            assert answer.status_code == 204, answer.text
+            assert root.post(f"/api/v1/admin/objections/{number}/{decision}").status_code == 404, "decided once"
+        place.work()
+        assert traces(place.stores, [ANNS, IN_GAME]) == []
+        assert traces(place.stores, [BOBS]) != []
+        after = {
+            each["objection_id"]: each for each in root.get("/api/v1/admin/objections").json()["data"]["objections"]
+        }
+        assert [(after[each]["state"], after[each]["player_id"]) for each in numbers] == [
+            ("granted", None), ("refused", BOBS), ("granted", None),
+        ]  # fmt: skip
+        acts = [each["act"] for each in place.rows("SELECT act FROM accounts.audit_log ORDER BY audit_id")]
+        assert acts[-3:] == ["objection.grant", "objection.refuse", "objection.grant"]
+        assert "0 taken, 2 known" in place.admin("ingest", "rocket-league", *map(str, replays)).output
+        assert "forgotten on request" in place.admin.fails("rocket-league", "track", STRANGER), (
+            "though nothing was held"
+        )

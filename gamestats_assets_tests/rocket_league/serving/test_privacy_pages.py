@@ -1,0 +1,185 @@
+"""Pages on which people decide about what is held on them: as forms without JavaScript, and in Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from gamestats_assets.rocket_league.privacy.consents import consent_texts, newest_text
+from gamestats_assets_tests.browsers import Shown, chromium, obstacles
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of, link_for, user_named
+
+SETTINGS, KIM = "/rocket-league/settings", "steam_76561190000000001"
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str, ops_template: str) -> Iterator[str]:
+    with database(postgres_url, ops_template) as found:
+        user_id = user_named(found, "kim")["user_id"]
+        with psycopg.connect(found) as conn:
+            conn.execute(
+                "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) "
+                "VALUES (%s, 'rocket_league', %s, 'linked', 'sign_in')",
+                [user_id, KIM],
+            )
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with served(url, data=str(tmp_path_factory.mktemp("data"))) as client:
+        yield client
+
+
+@pytest.fixture
+def kim(site: httpx.Client, url: str) -> Iterator[httpx.Client]:
+    with closing(browser_of(site, url, "kim")) as browser:
+        browser.headers.pop("X-CSRF-Token")
+        yield browser
+
+
+def rows(url: str, query: Any) -> list[dict[str, Any]]:
+    with psycopg.connect(url) as conn:
+        return conn.cursor(row_factory=dict_row).execute(query).fetchall()
+
+
+def sent(browser: httpx.Client, part: str, **fields: str) -> str:
+    """The page after a form of the settings was sent with the token that stands in it."""
+    page = browser.get(SETTINGS)
+    [token] = {*re.findall(r'name="csrf_token" value="(\w+)"', page.text)}
+    answer = browser.post(f"{SETTINGS}/{part}", data={"csrf_token": token, **fields}, follow_redirects=True)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_whoever_is_not_signed_in_signs_in_first_and_forged_forms_are_refused(
+    site: httpx.Client, kim: httpx.Client
+) -> None:
+    answer = site.get(SETTINGS)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Frocket-league%2Fsettings")
+    for part in ("accounts", "consents", "ranks", "profile", "coach", "export", "erase"):
+        assert kim.post(f"{SETTINGS}/{part}", data={"sure": "true"}).status_code == 403, part
+        assert site.post(f"{SETTINGS}/{part}").status_code == 401, part
+
+
+def test_what_somebody_decides_on_the_page_is_kept(url: str, kim: httpx.Client) -> None:
+    newest = newest_text()
+    texts = consent_texts()[newest]
+    page = kim.get(SETTINGS).text
+    assert all(each.title in page for each in texts.values())
+    told = sent(
+        kim, "consents", analysis="true", models="true", share_at_ballchasing="private", text_version=str(newest)
+    )
+    assert "What you allow was saved" in told
+    sent(kim, "consents", analysis="true", cohorts="true", text_version=str(newest))
+    [row] = rows(url, "SELECT * FROM ops.rl_players")
+    allowed = {name for name in ("consented", "cohorts", "models", "comparison") if row[f"{name}_at"]}
+    assert (allowed, row["consent_text"], row["share_at_ballchasing"]) == (
+        {"consented", "cohorts"},
+        newest_text(),
+        None,
+    )
+    assert "Read the texts first" in sent(kim, "consents", comparison="true", text_version="7")
+    log = rows(url, "SELECT purpose, is_given FROM ops.rl_consents ORDER BY consent_id")
+    assert [(each["purpose"], each["is_given"]) for each in log] == [
+        ("analysis", True), ("models", True), ("ballchasing", True),
+        ("cohorts", True), ("models", False), ("ballchasing", False),
+    ]  # fmt: skip
+
+    assert "The rank was saved" in sent(kim, "ranks", playlist="ranked-duels", rank="gold-2", division="3")
+    assert "<strong>Gold II</strong> division 3" in kim.get(SETTINGS).text
+    assert "<strong>Gold II</strong>" not in sent(kim, "ranks", playlist="ranked-duels", act="take")
+    assert rows(url, "SELECT 1 FROM ops.rl_ranks") == []
+
+    sent(kim, "profile", username="kim", email="kim@example.org", retention_days="90")
+    assert 'value="kim@example.org"' in kim.get(SETTINGS).text
+    [row] = rows(url, "SELECT retention_days, email_encrypted FROM ops.rl_players")
+    assert (row["retention_days"], "example" in row["email_encrypted"]) == (90, False)
+    assert "is no e-mail address" in sent(kim, "profile", username="kim", email="nobody", retention_days="90")
+    assert "0 is no whole number" in sent(kim, "profile", username="kim", email="", retention_days="-5")
+
+    assert "Waiting" in sent(kim, "accounts", account="xbox:70cf8d6afd010900", act="add")
+    assert "xbox_70cf8d6afd010900" not in sent(kim, "accounts", account="xbox_70cf8d6afd010900", act="take")
+    assert "Look again" in sent(kim, "export")
+
+
+def test_a_coach_opens_the_link_and_sees_who_invites(site: httpx.Client, url: str, kim: httpx.Client) -> None:
+    [address] = re.findall(r"http://[^<\s]*/invitation\?token=[\w-]+", sent(kim, "coach", act="invite"))
+    assert kim.get(address).text.count("an invitation of your own") == 1
+    path = address.removeprefix(str(site.base_url).rstrip("/"))
+    assert site.get(path).headers["location"].startswith("/sign-in?next=%2Finvitation")
+    with closing(browser_of(site, url, "lee")) as lee:
+        assert "kim" in lee.get(path).text
+        done = lee.post("/invitation", data={"token": path.partition("=")[2]})
+        assert (done.status_code, done.headers["location"]) == (303, "/rocket-league")
+        assert lee.get(path).status_code == 404, "it works once"
+        assert "Nobody has." in kim.get(SETTINGS).text
+        for _ in range(2):
+            lee.get("/rocket-league", params={"player": KIM})
+    assert rows(url, "SELECT u.name FROM accounts.views v JOIN accounts.users u ON u.user_id = guest_id") == [
+        {"name": "lee"}
+    ]
+    assert "<bdi>lee</bdi>" in kim.get(SETTINGS).text.split('id="views"')[1]
+    [number] = {row["invitation_id"] for row in rows(url, "SELECT * FROM accounts.invitations WHERE guest_id > 0")}
+    sent(kim, "coach", act="take", invitation_id=str(number))
+    assert rows(url, "SELECT 1 FROM accounts.invitations WHERE guest_id IS NOT NULL") == []
+
+
+def test_nothing_is_removed_unless_it_is_meant_by_who_signed_in_just_now(url: str, kim: httpx.Client) -> None:
+    assert "Tick that you mean it" in sent(kim, "erase")
+    assert "Remove everything for good" in kim.get(SETTINGS).text
+    with psycopg.connect(url) as conn:
+        conn.execute("UPDATE accounts.sessions SET created_at = now() - interval '1 hour'")
+    page = kim.get(SETTINGS).text
+    assert "Remove everything for good" not in page
+    assert "Sign out, to sign in again" in page
+    assert "within the last 10 minutes" in sent(kim, "erase", sure="true")
+    assert rows(url, "SELECT 1 FROM ops.jobs WHERE kind = 'erasure'") == []
+    [token] = {*re.findall(r'name="csrf_token" value="(\w+)"', page)}
+    out = kim.post("/account/sign-out", data={"csrf_token": token, "next": SETTINGS})
+    assert out.headers["location"] == "/sign-in?out=true&next=%2Frocket-league%2Fsettings"
+
+
+def test_an_objection_is_sent_by_anybody_and_decided_by_an_admin(site: httpx.Client, url: str) -> None:
+    wrong = site.post("/objection", data={"player": "nobody", "reason": " ", "contact": "me@example.org"})
+    assert wrong.status_code == 422
+    assert "is no player" in wrong.text or "Fill this in" in wrong.text
+    assert 'value="me@example.org"' in wrong.text, "what was filled in stays"
+    filled = {"player": "epic:256ba1e6b73847539c5aa6f60267684f", "reason": "<b>me</b>", "contact": ""}
+    assert site.post("/objection", data=filled, headers={"Origin": "https://evil.example"}).status_code == 403
+    received = site.post("/objection", data=filled)
+    assert "received, as number" in received.text
+    with closing(browser_of(site, url, "root", "admin")) as root:
+        page = root.get("/admin/objections").text
+        assert "&lt;b&gt;me&lt;/b&gt;" in page
+        [act] = re.findall(r'value="(refuse \d+)"', page)
+        done = root.post("/admin/objections", data={"act": act, "note": "somebody else"}, follow_redirects=True)
+        assert "is refused" in done.text
+        assert "somebody else" in done.text
+    assert rows(url, "SELECT state FROM ops.rl_objections") == [{"state": "refused"}]
+
+
+@pytest.mark.timeout(120)
+def test_the_pages_can_be_used_narrow_dark_and_with_a_keyboard(site: httpx.Client, url: str, tmp_path: Path) -> None:
+    base = str(site.base_url).rstrip("/")
+    with chromium() as browser:
+        for options in ({"viewport": {"width": 360, "height": 740}}, {"color_scheme": "dark"}):
+            context = browser.new_context(**options)  # pyright: ignore[reportArgumentType]
+            shown = Shown(context.new_page())
+            shown.page.goto(f"{base}/sign-in/link?token={link_for(url, 'kim')}")
+            shown.page.click("main button")
+            for path in (SETTINGS, "/privacy", "/objection"):
+                shown.page.goto(base + path)
+                assert obstacles(shown.page, "moderate") == [], (path, options)
+                assert not shown.page.evaluate("document.documentElement.scrollWidth > innerWidth"), (path, options)
+            assert shown.troubles == []

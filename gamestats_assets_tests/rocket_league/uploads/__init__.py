@@ -1,0 +1,1 @@
+"""Tests of: Replays that people bring: sent, imported, and taken up or out where a player is theirs."""

@@ -1,0 +1,140 @@
+"""Replays that come from ballchasing for a person, or go there, over real HTTP, a real worker and real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.rocket_league.privacy.tombstones import bury
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
+from gamestats_assets_tests.rocket_league.sending import Running, at_work, replay, send
+
+pytestmark = pytest.mark.timeout(240)
+IMPORT = "/api/v1/replays/ballchasing"
+DOUBLES_PLAYER = "steam_76561198385053346"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[BallchasingServer]:
+    with BallchasingServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str, server: BallchasingServer
+) -> Iterator[Running]:
+    key: dict[str, Any] = {"ballchasing_api_key": SecretStr(TOKEN), "ballchasing_api_url": server.url}
+    with (
+        database(postgres_url, ops_template) as url,
+        at_work(tmp_path_factory.mktemp("imports") / "data", url, **key) as it,
+    ):
+        yield it
+
+
+def ask(browser: httpx.Client, **wanted: Any) -> httpx.Response:
+    return browser.post(IMPORT, json=wanted)
+
+
+def test_a_replay_is_fetched_by_its_address_and_analysed(running: Running, server: BallchasingServer) -> None:
+    replay_id = server.add(details(1))
+    with closing(running.browser("Ann")) as ann:
+        answer = ask(ann, ballchasing_id=f"https://ballchasing.com/replay/{replay_id.upper()}#watch")
+        assert answer.status_code == 202, answer.text
+        assert ann.get(answer.headers["location"]).json()["data"]["state"] == "queued"
+        running.work()
+        told = ann.get(answer.headers["location"]).json()["data"]
+        assert (told["state"], told["kind"], told["error"]) == ("done", "ballchasing", None)
+        assert ann.get("/api/v1/jobs").json()["data"]["jobs"] == [told]
+    job = running.job(answer.json()["data"])
+    assert (job["state"], job["error"]) == ("done", None), running.log
+    assert job["result"]["matches"] == [f"{1 + 2**64:032X}"]
+    assert running.rows("SELECT state FROM ops.rl_replays_found WHERE ballchasing_id = %s", [replay_id]) != []
+
+
+def test_ones_own_are_those_of_the_linked_accounts_since_a_day(running: Running, server: BallchasingServer) -> None:
+    running.links("Bea", f"steam_{ANN}")
+    old, new = (server.add(details(n, date=f"2026-03-{day}T10:00:00Z")) for n, day in ((2, "01"), (3, "20")))
+    with closing(running.browser("Bea")) as bea:
+        taken = ask(bea, mine=True, since="2026-03-15T00:00:00Z").json()["data"]
+    running.work()
+    job = running.job(taken)
+    assert (job["state"], job["result"]["fetched"]) == ("done", 1), (job, running.log)
+    known = {row["ballchasing_id"] for row in running.rows("SELECT ballchasing_id FROM ops.rl_replays_found")}
+    assert new in known
+    assert old not in known
+
+
+def test_why_nothing_was_fetched_is_said_in_words(running: Running, server: BallchasingServer) -> None:
+    gils = "steam_76561198000000099"
+    running.links("Gil", gils)
+    bury(running.stores.landing, "rocket_league", gils, date(2026, 11, 23))
+    with closing(running.browser("Cleo")) as cleo, closing(running.browser("Gil")) as gil:
+        forgotten = ask(gil, mine=True).json()["data"]
+        nobodys = ask(cleo, mine=True).json()["data"]
+        gone = ask(cleo, ballchasing_id="00000000-0000-4000-8000-00000000dead").json()["data"]
+        wrong = ask(cleo, ballchasing_id="not an id")
+        both = ask(cleo, ballchasing_id="00000000-0000-4000-8000-00000000dead", mine=True)
+    running.work()
+    assert "None of your accounts is linked" in running.job(nobodys)["error"]
+    assert "You asked to be forgotten" in running.job(forgotten)["error"]
+    assert "404" in running.job(gone)["error"] or "no such" in running.job(gone)["error"]
+    assert wrong.status_code == both.status_code == 422
+
+
+@pytest.mark.parametrize("visibility", [None, "unlisted"])
+def test_what_was_sent_goes_to_ballchasing_only_where_the_player_wants_that_and_as_visible(
+    running: Running, server: BallchasingServer, realdata: Path, visibility: str | None
+) -> None:
+    name = "Dan" if visibility is None else "Eva"
+    player, file = {
+        "Dan": (DOUBLES_PLAYER, real_files.PAIRS[1]),
+        "Eva": ("steam_76561198324082816", real_files.PAIRS[1]),
+    }[name]
+    running.links(name, player, visibility)
+    with closing(running.browser(name)) as browser:
+        taken = send(browser, ("mine.replay", replay(realdata, file))).json()["data"]
+    running.work()
+    assert running.job(taken)["state"] == "done", running.log
+    assert [each.sent[1] for each in server.replays.values() if each.sent] == ([visibility] if visibility else [])
+
+
+def test_a_linked_player_gets_tables_of_the_matches_that_are_there(running: Running, realdata: Path) -> None:
+    player = "steam_76561198396487550"
+    assert running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player]) == []
+    running.links("Fay", player)
+    with psycopg.connect(running.url) as conn:
+        from gamestats_assets.lakehouse.jobs import enqueue
+
+        enqueue(conn, "backfill", "rocket_league", None, {"player_id": player})
+    running.work()
+    assert len(running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player])) == 1
+
+
+def test_a_person_is_masked_in_a_match_that_is_to_be_forgotten(running: Running) -> None:
+    player, match_id = DOUBLES_PLAYER, "00F170CC11F11CB207E53287EC8E432E"
+    [dan] = running.rows("SELECT user_id FROM accounts.players WHERE player_id = %s", [player])
+    with psycopg.connect(running.url) as conn:
+        from gamestats_assets.lakehouse.jobs import enqueue
+
+        payload = {"match_id": match_id, "player_ids": [player]}
+        enqueue(conn, "forget_match", "rocket_league", dan["user_id"], payload)
+    running.work()
+    assert running.rows("SELECT state, error FROM ops.jobs WHERE kind = 'forget_match'") == [
+        {"state": "done", "error": None}
+    ], running.log
+    in_match = "SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s"
+    assert running.rows(in_match, [match_id]) == [{"n": 6}]
+    assert running.rows(f"{in_match} AND player_id = %s", [match_id, player]) == [{"n": 0}]
+    assert running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player]) == []
+    assert running.rows("SELECT 1 FROM ops.rl_uploads WHERE user_id = %s", [dan["user_id"]]) == []

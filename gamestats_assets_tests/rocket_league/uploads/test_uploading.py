@@ -1,0 +1,333 @@
+"""Replays that people send: through real HTTP to a worker, and from there to published tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from gamestats_assets.rocket_league.privacy.erasure import traces
+from gamestats_assets.rocket_league.privacy.tombstones import bury
+from gamestats_assets.rocket_league.serving import uploads
+from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
+from gamestats_assets.rocket_league.tables import PlayerProfiles, TrackedPlayers
+from gamestats_assets.rocket_league.uploads import uploading
+from gamestats_assets.rocket_league.uploads.uploading import read_upload
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.sending import REPLAY, Running, at_work, replay, send, variant, zipped
+from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.serving.signing_in import browser_of
+
+pytestmark = pytest.mark.timeout(240)
+DUEL_MATCH = "D6DB830411F143174D7A42BDF8FC2425"
+ANN, ANNS_PLAYER = "Ann", "steam_76561198385053346"
+"""Who has an account in the real match of three against three."""
+STANDARD_MATCH = "00F170CC11F11CB207E53287EC8E432E"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str) -> Iterator[Running]:
+    with database(postgres_url, ops_template) as url, at_work(tmp_path_factory.mktemp("uploads") / "data", url) as it:
+        yield it
+
+
+def test_a_replay_is_taken_landed_analysed_and_published_and_it_is_told_who_played(
+    running: Running, realdata: Path
+) -> None:
+    content = replay(realdata, real_files.PAIRS[1])
+    running.links(ANN, ANNS_PLAYER)
+    with closing(running.browser(ANN)) as ann:
+        answer = send(ann, ("C:\\replays\\mine.replay", content))
+        assert answer.status_code == 202, answer.text
+        data = answer.json()["data"]
+        assert answer.headers["Location"] == data["status_url"] == f"/api/v1/replays/{data['replay_id']}"
+        assert data["replays"][0]["file_name"] == "mine.replay"
+        assert running.job(data)["state"] == "queued"
+        running.work()
+        job = running.job(data)
+        assert (job["state"], job["error"]) == ("done", None), (job, running.log)
+        assert job["result"]["match_id"] == STANDARD_MATCH
+        assert job["result"]["playlist"] == "ranked-standard"
+        assert job["result"]["own_players"] == [ANNS_PLAYER]
+        assert len(job["result"]["players"]) == 6
+        # What the pages need is published.
+        features = running.rows("SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s",
+                                [STANDARD_MATCH])  # fmt: skip
+        assert features == [{"n": 6}]
+        assert running.rows("SELECT player_id, match_id FROM rocket_league.matches") == [
+            {"player_id": ANNS_PLAYER, "match_id": STANDARD_MATCH}
+        ]
+        assert running.rows("SELECT count(*) AS n FROM rocket_league.weaknesses")[0]["n"] > 0
+        # Nothing waits any more, and the same file again is the same upload.
+        assert running.stores.objects.list("uploads") == []
+        again = send(ann, ("renamed.replay", content))
+        assert again.status_code == 200
+        assert again.json()["data"]["replay_id"] == data["replay_id"]
+
+
+def test_of_what_is_made_of_everybody_nobody_waits_for_more_than_that_it_is_there(
+    running: Running, realdata: Path
+) -> None:
+    before = running.stores.lake.version(PlayerProfiles)
+    with closing(running.browser(ANN)) as ann:
+        taken = send(ann, ("doubles.replay", replay(realdata, real_files.PAIRS[0]))).json()["data"]
+    running.work()
+    assert running.job(taken)["state"] == "done"
+    assert running.stores.lake.version(PlayerProfiles) == before is not None
+    assert running.stores.lake.version(TrackedPlayers) is not None
+
+
+def test_a_match_that_another_person_sends_as_well_is_landed_once(running: Running, realdata: Path) -> None:
+    content = replay(realdata, real_files.DUEL)
+    with closing(running.browser("Bob")) as bob, closing(running.browser("Cleo")) as cleo:
+        first, second = (send(each, ("duel.replay", content)).json()["data"] for each in (bob, cleo))
+    assert first["replay_id"] != second["replay_id"]
+    running.work()
+    assert [running.job(each)["state"] for each in (first, second)] == ["done", "done"]
+    assert sum(DUEL_MATCH in path for path in running.landed()) == 1
+    # Neither has an account that played, which is said and keeps nobody from watching it.
+    assert running.job(first)["result"]["own_players"] == []
+    assert "none of your accounts played in it" in running.job(first)["said"]
+
+
+def test_no_other_match_takes_the_place_of_one_that_is_there(running: Running, realdata: Path) -> None:
+    with closing(running.browser("Bob")) as bob:
+        true = send(bob, ("duel.replay", replay(realdata, real_files.DUEL))).json()["data"]
+        forged = variant(replay(realdata, real_files.PAIRS[1]), int(DUEL_MATCH, 16))
+        taken = send(bob, ("forged.replay", forged)).json()["data"]
+    running.work()
+    assert [running.job(each)["state"] for each in (true, taken)] == ["done", "failed"]
+    assert "in which others played" in running.job(taken)["error"]
+    assert sum(DUEL_MATCH in path for path in running.landed()) == 1
+
+
+def test_a_match_with_somebody_forgotten_is_analysed_and_the_player_masked(running: Running, realdata: Path) -> None:
+    content = replay(realdata, real_files.TOURNAMENT)
+    found = read_upload(content)
+    match_id, ((gone, (name, _)), (left, _), *_) = found.recognised.match_id, found.players.items()
+    bury(running.stores.landing, "rocket_league", gone, date(2026, 11, 23))
+    running.links("Carl", left)
+    with closing(running.browser("Carl")) as carl:
+        taken = send(carl, (f"{name}.replay", content)).json()["data"]
+        running.work()
+        job = running.job(taken)
+        assert (job["state"], job["error"]) == ("done", None), (job, running.log)
+        assert (job["result"]["match_id"], job["result"]["own_players"]) == (match_id, [left])
+        assert job["result"]["note"] in job["said"]
+        again = send(carl, ("again.replay", content))
+        assert (again.status_code, again.json()["data"]["replay_id"]) == (200, taken["replay_id"])
+    assert [path.split(".")[1] for path in running.landed() if str(match_id) in path] == ["masked"]
+    assert running.rows("SELECT 1 FROM rocket_league.matches WHERE match_id = %s", [match_id]) != []
+    assert running.rows("SELECT 1 FROM rocket_league.replay_tracks WHERE match_id = %s", [match_id]) != []
+    assert traces(running.stores, [gone, name]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("malformed_fuzz-slice-index", "The replay cannot be read: it is damaged. "),
+        ("malformed_fuzz-large-object-id", "it is damaged, or of a version of the game that is not known here yet."),
+    ],
+)
+def test_a_malformed_replay_fails_with_the_reason_and_nothing_of_it_is_kept(
+    running: Running, realdata: Path, name: str, told: str
+) -> None:
+    before = running.landed()
+    with closing(running.browser("Dan")) as dan:
+        content = replay(realdata, name)
+        answer = send(dan, ("broken.replay", content))
+        if not uploads.is_replay(content):
+            assert answer.status_code == 415
+            return
+        running.work()
+        job = running.job(answer.json()["data"])
+        assert job["state"] == "failed"
+        assert told in job["error"]
+        # Sent again it is tried again, as the same upload.
+        again = send(dan, ("broken.replay", content))
+        assert again.status_code == 202
+        assert again.json()["data"]["replay_id"] == answer.json()["data"]["replay_id"]
+        running.work()
+        assert running.job(again.json()["data"])["state"] == "failed"
+    assert running.landed() == before
+    assert running.stores.objects.list("uploads") == []
+
+
+def test_a_replay_that_ends_its_process_fails_alone(
+    running: Running, realdata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "read_upload", die_of_the_hostile)
+    hostile = b"TAGame.Replay_Soccar_TA hostile"
+    with closing(running.browser("Eve")) as eve:
+        answer = send(eve, ("hostile.replay", hostile), ("lan.replay", replay(realdata, real_files.LAN)))
+        taken = answer.json()["data"]["replays"]
+        running.work()
+        assert [running.job(each)["state"] for each in taken] == ["failed", "done"]
+        assert "MB of memory" in running.job(taken[0])["error"]
+    assert running.stores.objects.list("uploads") == []
+
+
+def die_of_the_hostile(content: bytes) -> uploading.Found:
+    import os
+
+    from gamestats_assets.rocket_league.uploads.uploading import read_upload
+
+    if b"hostile" in content[:64]:
+        os.abort()
+    return read_upload(content)
+
+
+class KilledError(BaseException):
+    """The worker's end."""
+
+
+@pytest.mark.parametrize("moment", ["before landing", "landed", "told", "analysed"])
+def test_nothing_is_lost_or_doubled_when_the_worker_is_killed(
+    running: Running, realdata: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name, is_after = {
+        "before landing": (uploading, "_land", False),
+        "landed": (uploading, "linked_players", False),
+        "told": (uploading, "_land", True),
+        "analysed": (uploading, "_finish", False),
+    }[moment]
+    whole = getattr(owner, name)
+
+    def killed(*arguments: Any) -> None:
+        if is_after:
+            whole(*arguments)
+        raise KilledError
+
+    content = variant(replay(realdata, real_files.DUEL), sum(map(ord, moment)))
+    with closing(running.browser("Jon")) as jon:
+        taken = send(jon, ("sent.replay", content)).json()["data"]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, killed)
+        with pytest.raises(KilledError):
+            running.work()
+    running.work()
+    # It seems to live.
+    assert running.job(taken)["state"] == "processing"
+    with psycopg.connect(running.url) as conn:
+        conn.execute("UPDATE ops.jobs SET alive_at = now() - interval '1 hour' WHERE state = 'processing'")
+    running.work()
+    job = running.job(taken)
+    assert (job["state"], job["attempts"], job["error"]) == ("done", 2, None)
+    match_id = job["result"]["match_id"]
+    assert sum(match_id in path for path in running.landed()) == 1
+    features = "SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s"
+    assert running.rows(features, [match_id]) == [{"n": 2}]
+    assert running.stores.objects.list("uploads") == []
+
+
+def test_fifty_sent_at_once_all_end_the_oldest_first(running: Running, realdata: Path) -> None:
+    duel = replay(realdata, real_files.DUEL)
+    with closing(running.browser("Kim")) as kim, ThreadPoolExecutor(10) as threads:
+        sent = [threads.submit(send, kim, (f"{n}.replay", variant(duel, 1000 + n))) for n in range(50)]
+        taken = [each.result().json()["data"] for each in sent]
+    running.work()
+    jobs = running.rows(
+        "SELECT state, finished_at, result ->> 'match_id' AS match_id FROM ops.jobs WHERE job_id = ANY (%s)"
+        " ORDER BY job_number",
+        [[each["job_id"] for each in taken]],
+    )
+    assert [job["state"] for job in jobs] == ["done"] * 50
+    assert len({job["match_id"] for job in jobs}) == 50
+    assert [job["finished_at"] for job in jobs] == sorted(job["finished_at"] for job in jobs)
+
+
+def test_replays_of_a_zip_are_taken_and_what_is_none_is_told_of(running: Running) -> None:
+    packed = zipped(**{
+        "season__one.replay": REPLAY + b"1",
+        "..__..__etc__two.replay": REPLAY + b"2",
+        "MACOSX": b"no replay",
+        "inner.zip": zipped(**{"three.replay": REPLAY}),
+    })  # fmt: skip
+    with closing(running.browser("Fay")) as fay:
+        data = send(fay, ("many.zip", packed)).json()["data"]
+    assert [each["file_name"] for each in data["replays"]] == ["one.replay", "two.replay"]
+    assert [(each["file_name"], each["status"]) for each in data["refused"]] == [
+        ("many.zip: MACOSX", 415),
+        ("many.zip: inner.zip", 415),
+    ]
+    running.work()
+    assert {running.job(each)["state"] for each in data["replays"]} == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "told"),
+    [
+        ("notes.txt", b"just text", 415, "It is no replay"),
+        ("empty.replay", b"", 415, "It is no replay"),
+        ("large.replay", REPLAY + b"0" * 2_000_000, 413, "larger than 1 MB"),
+        ("bomb.zip", zipped(bomb=REPLAY + b"0" * 50_000_000), 413, "larger than 1 MB"),
+        ("cut.zip", zipped(one=REPLAY)[:60], 415, "damaged"),
+        ("none.zip", zipped(), 415, "holds no files"),
+    ],
+    # A zip holds the time at which it was made.
+    ids=["text", "empty", "large", "bomb", "cut", "none"],
+)
+def test_what_is_no_replay_or_too_large_is_refused_at_once(
+    small: tuple[httpx.Client, str], name: str, content: bytes, status: int, told: str
+) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Gus")) as gus:
+        answer = send(gus, (name, content))
+        assert answer.status_code == status
+        assert told in answer.json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str) -> Iterator[Any]:
+    """An application that takes little, and its database."""
+    data = str(tmp_path_factory.mktemp("small") / "data")
+    with (
+        database(postgres_url, ops_template) as url,
+        served(
+            url, data=data, largest_replay_mb=1, largest_upload_mb=4, largest_request_mb=1, files_an_hour=10
+        ) as site,
+    ):
+        yield site, url
+
+
+def test_more_may_be_sent_to_uploads_than_elsewhere_and_not_without_end(small: tuple[httpx.Client, str]) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Hal")) as hal:
+        assert hal.post("/api/v1/auth/token", content=b"0" * 1_500_000).status_code == 413
+        for path in ROCKET_LEAGUE.uploads:
+            answer = hal.post(path, files={"file": ("a.replay", b"0" * 1_500_000)})
+            # The page tells at its form what is refused.
+            assert answer.status_code == (415 if path.startswith("/api/") else 200), path
+        assert send(hal, ("a.replay", b"0" * 5_000_000)).status_code == 413
+
+
+def test_of_a_zip_no_more_is_taken_than_may_be_sent_at_once(small: tuple[httpx.Client, str]) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Lea")) as lea:
+        wide = zipped(**{f"{n}.replay": REPLAY + bytes([n]) * 900_000 for n in range(5)})
+        data = send(lea, ("wide.zip", wide)).json()["data"]
+    assert len(data["replays"]) == 4
+    assert [(each["status"], each["detail"]) for each in data["refused"]] == [(413, "It unpacks to more than 4 MB.")]
+
+
+def test_a_zip_counts_its_files_among_those_that_may_be_sent_an_hour(small: tuple[httpx.Client, str]) -> None:
+    site, url = small
+    with closing(browser_of(site, url, "Ida")) as ida:
+        six = zipped(**{f"{n}.replay": REPLAY + bytes([n]) for n in range(6)})
+        assert send(ida, ("six.zip", six)).status_code == 202
+        refused = send(ida, ("six.zip", six))
+        assert refused.status_code == 429
+        assert "4 are left" in refused.json()["detail"]
+        assert send(ida, ("one.replay", REPLAY)).status_code == 202
+
+
+def test_nobody_sends_anything_without_signing_in(small: tuple[httpx.Client, str]) -> None:
+    assert send(small[0], ("one.replay", REPLAY)).status_code == 401
