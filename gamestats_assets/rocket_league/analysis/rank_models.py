@@ -729,7 +729,8 @@ def sums_by_player(matches: pl.LazyFrame) -> pl.LazyFrame:
     """
     names = ("day", "strength", "hours")
     weight = pl.col("weight")
-    centred = matches.with_columns(
+    # In one order, whichever the rows come in: the last digit of a sum depends on it.
+    centred = matches.sort("player_id", "started_at", "strength").with_columns(
         (pl.col(name) - (pl.col(name) * weight).sum().over("player_id") / weight.sum().over("player_id")).alias(name)
         for name in names
     )
