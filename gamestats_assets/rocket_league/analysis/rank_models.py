@@ -40,6 +40,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gamestats_assets.lakehouse.sums import exact_sum
 from gamestats_assets.rocket_league.privacy.consents import allowing
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER
 from gamestats_assets.rocket_league.tables import (
@@ -75,6 +76,8 @@ FORM_DAYS = 90
 FORM_MATCHES = 20
 FORM_PLAY_DAYS = 5
 """Form is told by the matches of so many days, if they are so many on so many different days."""
+_DECIMALS = 12
+"""Of what is added up over a player's matches, so that sums do not depend on the order of these."""
 FORM_PLAYERS = 30
 """Players with form that it takes to know how much slopes differ."""
 TRAINING_PLAYERS = 30
@@ -729,13 +732,14 @@ def sums_by_player(matches: pl.LazyFrame) -> pl.LazyFrame:
     """
     names = ("day", "strength", "hours")
     weight = pl.col("weight")
-    # In one order, whichever the rows come in: the last digit of a sum depends on it.
-    centred = matches.sort("player_id", "started_at", "strength").with_columns(
-        (pl.col(name) - (pl.col(name) * weight).sum().over("player_id") / weight.sum().over("player_id")).alias(name)
-        for name in names
-    )
+
+    def mean(name: str) -> pl.Expr:
+        total = exact_sum(pl.col(name) * weight, _DECIMALS) / exact_sum(weight, _DECIMALS)
+        return total.over("player_id")
+
+    centred = matches.with_columns((pl.col(name) - mean(name)).alias(name) for name in names)
     products = {
-        f"{one}_{other}": (weight * pl.col(one) * pl.col(other)).sum()
+        f"{one}_{other}": exact_sum(weight * pl.col(one) * pl.col(other), _DECIMALS)
         for at, one in enumerate(names)
         for other in names[at:]
     }
@@ -805,7 +809,8 @@ def _spread_of(values: Floats, variances: Floats) -> float:
     def excess(squared: float) -> float:
         return float((values**2 / (variances + squared)).sum() - len(values))
 
-    if excess(0.0) <= 0:
+    # What is known without any doubt differs by all that it is.
+    if not values.any() or ((variances > 0).all() and excess(0.0) <= 0):
         return 0.0
     low, high = 0.0, float((values**2).max())
     for _ in range(200):
