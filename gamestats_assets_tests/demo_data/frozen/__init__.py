@@ -1,1 +1,1 @@
-"""Products that the analyst has not been made on: their sheets, and what a careful person says of each."""
+"""Products that the analyst was not made on: sheets, and what a careful person says of each. They stay as they are."""
