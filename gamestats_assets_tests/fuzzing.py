@@ -43,10 +43,10 @@ from gamestats_assets.lol.simulate import season
 from gamestats_assets.lol.simulate_files import documents as lol_documents
 from gamestats_assets.lol.simulate_story import simulate
 from gamestats_assets.lol.source import SOURCE as LOL
-from gamestats_assets.pubg import bronze as pubg_bronze
 from gamestats_assets.pubg import tables as pubg_tables
-from gamestats_assets.pubg.simulate import simulate_match
-from gamestats_assets.pubg.source import SOURCE as PUBG
+from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.pubg.source.files import SOURCE as PUBG
+from gamestats_assets.pubg.telemetry import bronze as pubg_bronze
 from gamestats_assets.rocket_league import tables as rocket_league_tables
 from gamestats_assets.rocket_league.replays import bronze as rocket_league_bronze
 from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season

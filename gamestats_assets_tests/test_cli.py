@@ -37,8 +37,8 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.instance import dagster_instance
 from gamestats_assets.orchestration.requests import partitions_of_run
 from gamestats_assets.pubg import tables as pubg
-from gamestats_assets.pubg.simulate import MatchTruth, simulate_day
-from gamestats_assets.pubg.simulate_tournament import Tournament, simulate_tournament
+from gamestats_assets.pubg.simulation.matches import MatchTruth, simulate_day
+from gamestats_assets.pubg.simulation.tournament import Tournament, simulate_tournament
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 

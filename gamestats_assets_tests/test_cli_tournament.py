@@ -14,7 +14,7 @@ from typer.testing import Result
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.pubg.tables import MatchFacts
-from gamestats_assets_tests.pubg.test_entered import lake_with
+from gamestats_assets_tests.pubg.tournament.test_entered import lake_with
 from gamestats_assets_tests.test_cli import Gamestats
 
 KIM = "account." + "1" * 32

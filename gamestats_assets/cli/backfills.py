@@ -18,16 +18,10 @@ from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import StillNeededError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.pubg.backfill import (
-    DETAILS,
-    MATCHES_TAG,
-    Progress,
-    found_matches,
-    progress,
-)
-from gamestats_assets.pubg.entered import TRACKED_PLAYER
-from gamestats_assets.pubg.entered.backfills import cancel_backfills, refuse_no_span, request_backfill
-from gamestats_assets.pubg.lake_matches import LakeMatches
+from gamestats_assets.pubg.players.backfill import DETAILS, MATCHES_TAG, Progress, found_matches, progress
+from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
+from gamestats_assets.pubg.players.entered.backfills import cancel_backfills, refuse_no_span, request_backfill
+from gamestats_assets.pubg.players.lake_matches import LakeMatches
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -16,7 +16,7 @@ from gamestats_assets.cli.terminal import counted
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.arrivals import IngestReport
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.simulate_tournament import Tournament
+    from gamestats_assets.pubg.simulation.tournament import Tournament
     from gamestats_assets.rocket_league.simulation.seasons import Player, TrainingSession
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
@@ -123,9 +123,9 @@ def those_there(stores: Stores, plan: Plan) -> set[str]:
 
 
 def _pubg(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -> Tournament:
-    from gamestats_assets.pubg.simulate import simulate_day
-    from gamestats_assets.pubg.simulate_tournament import simulate_tournament
-    from gamestats_assets.pubg.source import ingest
+    from gamestats_assets.pubg.simulation.matches import simulate_day
+    from gamestats_assets.pubg.simulation.tournament import simulate_tournament
+    from gamestats_assets.pubg.source.files import ingest
 
     for number, day in enumerate(DAYS):
         simulate_day(folder, day, plan.matches, SEED + number, players=plan.players, population=POPULATION)
@@ -212,9 +212,10 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
     """Enter the tournament and a player of it who is tracked, unless the season is there."""
     from gamestats_assets.cli.entering import person
     from gamestats_assets.lakehouse.ops import entering, select
-    from gamestats_assets.pubg.entered import DIVISION, GROUP, OVERRIDE, ROSTER_ENTRY, ROUND, SLOT, TEAM, TRACKED_PLAYER
-    from gamestats_assets.pubg.entered import SEASON as OF_TOURNAMENT
-    from gamestats_assets.pubg.entered.backfills import Found, request_backfill
+    from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
+    from gamestats_assets.pubg.players.entered.backfills import Found, request_backfill
+    from gamestats_assets.pubg.tournament.entered import DIVISION, GROUP, OVERRIDE, ROSTER_ENTRY, ROUND, SLOT, TEAM
+    from gamestats_assets.pubg.tournament.entered import SEASON as OF_TOURNAMENT
 
     with entering(stores.postgres_url, person()) as conn:
         if select(conn, "seasons", {"season": SEASON}):

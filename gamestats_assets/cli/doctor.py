@@ -235,8 +235,8 @@ def _discovery(settings: Settings) -> Finding:
     from gamestats_assets.lakehouse.ops import current_revision
     from gamestats_assets.lakehouse.postgres import PostgresError
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.api import limit_in_force
-    from gamestats_assets.pubg.discovery import current_plan, playing, teams_at_most
+    from gamestats_assets.pubg.source.api import limit_in_force
+    from gamestats_assets.pubg.source.discovery import current_plan, playing, teams_at_most
 
     if settings.postgres_url is None and not is_running(settings):
         return Finding("ok", "discovery", "its plan is made when PostgreSQL runs, out of who is tracked and who plays")
@@ -275,7 +275,7 @@ def _asked(settings: Settings, ask: Callable[[psycopg.Connection], _Answer]) -> 
 
 def _not_fetched(settings: Settings) -> Iterator[Finding]:
     """Matches that were found and cannot be had; nothing when there are none."""
-    from gamestats_assets.pubg.found_matches import count_not_fetched
+    from gamestats_assets.pubg.source.found_matches import count_not_fetched
 
     found = _asked(settings, count_not_fetched)
     if found:

@@ -76,7 +76,7 @@ def ingest_pubg(
         gamestats ingest pubg ~/pubg-files
         gamestats ingest pubg match.json telemetry.json.gz
     """
-    from gamestats_assets.pubg.source import SOURCE
+    from gamestats_assets.pubg.source.files import SOURCE
 
     _ingest(SOURCE, paths, every=every)
 
@@ -379,7 +379,7 @@ def fetch_pubg(
         gamestats fetch pubg --player Shroud --player chocoTaco --shard steam
     """
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.api import BASE_URL, PubgApi
+    from gamestats_assets.pubg.source.api import BASE_URL, PubgApi
 
     names = [*player, *(more or [])]
     if unusable := [name for name in names if not name.strip() or "," in name]:

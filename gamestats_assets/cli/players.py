@@ -8,9 +8,9 @@ import typer
 
 from gamestats_assets.cli.entering import Form, Output, entered_by, listed, listed_words
 from gamestats_assets.cli.terminal import CarefulGroup
-from gamestats_assets.pubg.entered import TRACKED_PLAYER
-from gamestats_assets.pubg.entered.files import PLAYER_FILE
-from gamestats_assets.pubg.entered.people import Matches
+from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
+from gamestats_assets.pubg.players.entered.files import PLAYER_FILE
+from gamestats_assets.pubg.players.entered.people import Matches
 
 _Player = Annotated[
     str, typer.Argument(metavar="PLAYER", help="In-game name, or account id (account.3e0f...).", show_default=False)
@@ -69,7 +69,7 @@ def matches_found(
         gamestats players matches
         gamestats players matches --state registered --format csv
     """
-    from gamestats_assets.pubg.found_matches import DISCOVERY_STATES, list_discovered
+    from gamestats_assets.pubg.source.found_matches import DISCOVERY_STATES, list_discovered
 
     states = DISCOVERY_STATES if state == "all" else listed_words(state) or ()
     listed(lambda conn: list_discovered(conn, states), form, output)

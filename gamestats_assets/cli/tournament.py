@@ -1,4 +1,4 @@
-"""`gamestats tournament`: its commands come of what is declared in `pubg.entered`."""
+"""`gamestats tournament`: its commands come of what is declared in `pubg.tournament.entered`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,9 @@ import typer
 from gamestats_assets.cli.entering import entered_by
 from gamestats_assets.cli.terminal import CarefulGroup
 from gamestats_assets.lakehouse.entries import Thing
-from gamestats_assets.pubg.entered import (
-    DIVISION,
-    GROUP,
-    OVERRIDE,
-    ROSTER_ENTRY,
-    ROUND,
-    SEASON,
-    SLOT,
-    TEAM,
-)
-from gamestats_assets.pubg.entered.files import ROSTER_FILE, SCHEDULE_FILE
-from gamestats_assets.pubg.entered.people import Matches
+from gamestats_assets.pubg.players.entered.people import Matches
+from gamestats_assets.pubg.tournament.entered import DIVISION, GROUP, OVERRIDE, ROSTER_ENTRY, ROUND, SEASON, SLOT, TEAM
+from gamestats_assets.pubg.tournament.entered.files import ROSTER_FILE, SCHEDULE_FILE
 
 _GROUPS = {
     SEASON: "Seasons and their points rules.",
@@ -162,7 +153,7 @@ _SAID: Mapping[Thing, Mapping[str, Sequence[str]]] = {
 
 def _matches() -> Matches:
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.lake_matches import LakeMatches
+    from gamestats_assets.pubg.players.lake_matches import LakeMatches
 
     stores = Stores()
     return LakeMatches(stores.lake, stores.landing)

@@ -164,7 +164,7 @@ def role(
         gamestats user role kim tournament_admin --season fall-2026 --division "Division 1"
         gamestats user role alice admin --take
     """
-    from gamestats_assets.pubg.entered import DIVISION, SEASON
+    from gamestats_assets.pubg.tournament.entered import DIVISION, SEASON
     from gamestats_assets.serving import users
 
     if division is not None and season is None:

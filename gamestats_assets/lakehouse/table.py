@@ -100,7 +100,7 @@ class TableSpec:
         first_day: first day that its rows can be of, where they have days: all tables by day of a game have the same.
         personal: whether its rows name people: no preview of them is kept in Dagster's event log.
         subject: what it is about, in a word: tables of one subject stand together in Dagster. By default the
-            module that declares it.
+            module that declares it, or the folder of a module `tables`.
     """
 
     key: str
@@ -165,7 +165,8 @@ class Table(dy.Schema):
     def __init_subclass__(cls, *, key: str | None = None, **keywords: Any) -> None:
         super().__init_subclass__()
         if key is not None:
-            cls._declare(TableSpec(key=key, **{"subject": cls.__module__.rpartition(".")[2], **keywords}))
+            subject = cls.__module__.removesuffix(".tables").rpartition(".")[2]
+            cls._declare(TableSpec(key=key, **{"subject": subject, **keywords}))
 
     @classmethod
     def _declare(cls, spec: TableSpec) -> None:

@@ -15,15 +15,18 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Fingerprints, Look, names_in
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.making import Decoded
-from gamestats_assets.pubg import checks, fight_checks, player_checks, tables, tournament_checks
-from gamestats_assets.pubg.careers import player_advanced_career_stats, player_damage_stats, player_weapon_stats
-from gamestats_assets.pubg.circles import circle_positions
-from gamestats_assets.pubg.context import match_tournament_context, tournament_lineups
-from gamestats_assets.pubg.damage import damage_events
-from gamestats_assets.pubg.fights import fight_participants, finishing_summaries, knock_events, team_fights
-from gamestats_assets.pubg.kills import weapon_kills
-from gamestats_assets.pubg.matches import match_facts, matches
-from gamestats_assets.pubg.players import (
+from gamestats_assets.pubg import tables
+from gamestats_assets.pubg.fights import checks as fight_checks
+from gamestats_assets.pubg.fights.fights import fight_participants, finishing_summaries, knock_events, team_fights
+from gamestats_assets.pubg.matches import checks as match_checks
+from gamestats_assets.pubg.matches.circles import circle_positions
+from gamestats_assets.pubg.matches.damage import damage_events
+from gamestats_assets.pubg.matches.kills import weapon_kills
+from gamestats_assets.pubg.matches.matches import match_facts, matches
+from gamestats_assets.pubg.matches.summaries import match_summaries
+from gamestats_assets.pubg.players import checks as player_checks
+from gamestats_assets.pubg.players.careers import player_advanced_career_stats, player_damage_stats, player_weapon_stats
+from gamestats_assets.pubg.players.players import (
     player_backfill_status,
     player_circle_positions,
     player_damage_events,
@@ -31,8 +34,12 @@ from gamestats_assets.pubg.players import (
     wanted_matches,
     weapon_kill_events,
 )
-from gamestats_assets.pubg.source import refused
-from gamestats_assets.pubg.standings import (
+from gamestats_assets.pubg.source.files import refused
+from gamestats_assets.pubg.tables import SNAPSHOTS
+from gamestats_assets.pubg.telemetry import checks as telemetry_checks
+from gamestats_assets.pubg.tournament import checks as tournament_checks
+from gamestats_assets.pubg.tournament.context import match_tournament_context, tournament_lineups
+from gamestats_assets.pubg.tournament.standings import (
     match_validation,
     tournament_matches,
     tournament_player_standings,
@@ -40,11 +47,15 @@ from gamestats_assets.pubg.standings import (
     tournament_team_standings,
     tournament_team_standings_history,
 )
-from gamestats_assets.pubg.summaries import match_summaries
-from gamestats_assets.pubg.tables.ops import SNAPSHOTS
 from gamestats_assets.settings import shipped
 
-CHECKS: tuple[Check, ...] = (*checks.ALL, *fight_checks.ALL, *tournament_checks.ALL, *player_checks.ALL)
+CHECKS: tuple[Check, ...] = (
+    *telemetry_checks.ALL,
+    *match_checks.ALL,
+    *fight_checks.ALL,
+    *tournament_checks.ALL,
+    *player_checks.ALL,
+)
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 # Each match by itself.
 BY_MATCH = (
@@ -84,7 +95,7 @@ SQL_TABLES: tuple[type[Table], ...] = (
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
     from gamestats_assets.lakehouse.decoding import decode_batches
-    from gamestats_assets.pubg.bronze import DECODER
+    from gamestats_assets.pubg.telemetry.bronze import DECODER
 
     return decode_batches(DECODER, landing, batches, workers=workers)
 

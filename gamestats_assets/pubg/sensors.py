@@ -18,8 +18,13 @@ from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.sensor import ASKED_TAG, Lot
-from gamestats_assets.pubg import discovery, players, tables
-from gamestats_assets.pubg.api import (
+from gamestats_assets.pubg import tables
+from gamestats_assets.pubg.assets import game
+from gamestats_assets.pubg.players import players
+from gamestats_assets.pubg.players.backfill import DETAILS, MATCHES_TAG, note_progress
+from gamestats_assets.pubg.players.tables import TRACKED_PLAYER, Backfills
+from gamestats_assets.pubg.source import discovery
+from gamestats_assets.pubg.source.api import (
     PubgApi,
     RateLimitedError,
     UnauthorisedError,
@@ -27,11 +32,7 @@ from gamestats_assets.pubg.api import (
     UnreadableAnswerError,
     limit_in_force,
 )
-from gamestats_assets.pubg.assets import game
-from gamestats_assets.pubg.backfill import DETAILS, MATCHES_TAG, note_progress
-from gamestats_assets.pubg.discovery import Asked, Finder, Plan
-from gamestats_assets.pubg.tables.ops import Backfills
-from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
+from gamestats_assets.pubg.source.discovery import Asked, Finder, Plan
 
 ARCHIVE_JOB = "archive_pubg_matches"
 # Dagster gives a tick up after 60 s: what is not asked for by then is asked for by a later one.

@@ -36,8 +36,8 @@ from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_em
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol.simulate import write_season as write_lol
 from gamestats_assets.lol.source import ingest as ingest_lol
-from gamestats_assets.pubg.simulate import simulate_day
-from gamestats_assets.pubg.source import ingest as ingest_pubg
+from gamestats_assets.pubg.simulation.matches import simulate_day
+from gamestats_assets.pubg.source.files import ingest as ingest_pubg
 from gamestats_assets.rocket_league.simulation.seasons import simulate_season
 from gamestats_assets.rocket_league.simulation.seasons import write_season as write_rocket_league
 from gamestats_assets.rocket_league.source import ingest as ingest_rocket_league

@@ -30,8 +30,8 @@ from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.source import ingest
-from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
+from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
+from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.benchmarks.pubg import DAY, raw_matches, stage_seconds
 

@@ -12,7 +12,7 @@ import polars as pl
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.tables.tournament import PAGE_CATEGORIES
+from gamestats_assets.pubg.tournament.tables import PAGE_CATEGORIES
 
 SEASON = "bench"
 TEAMS, PLAYERS = 16, 4

@@ -23,7 +23,8 @@ from gamestats_assets.lakehouse.postgres import PostgresError, connect
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.published_tables import postgres_types
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.tables.ops import SNAPSHOTS, RosterEntries, RoundStatusChanges, ScheduledMatches, Seasons
+from gamestats_assets.pubg.tables import SNAPSHOTS
+from gamestats_assets.pubg.tournament.tables import RosterEntries, RoundStatusChanges, ScheduledMatches, Seasons
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.lakehouse.processes import at_once
 

@@ -18,9 +18,9 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.behind import behind_of
 from gamestats_assets.orchestration.freshness import Look, names_in
 from gamestats_assets.pubg.assets import game
-from gamestats_assets.pubg.entered import DIVISION, ROSTER_ENTRY, SEASON, TEAM
 from gamestats_assets.pubg.tables import Divisions, Seasons, TournamentTeamStandings
-from gamestats_assets.pubg.tables.ops import RosterEntries
+from gamestats_assets.pubg.tournament.entered import DIVISION, ROSTER_ENTRY, SEASON, TEAM
+from gamestats_assets.pubg.tournament.tables import RosterEntries
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
 

@@ -16,13 +16,13 @@ from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.bronze import DECODER
-from gamestats_assets.pubg.circles import circle_positions
-from gamestats_assets.pubg.damage import damage_events
-from gamestats_assets.pubg.kills import weapon_kills
-from gamestats_assets.pubg.matches import match_facts, matches
-from gamestats_assets.pubg.summaries import match_summaries
-from gamestats_assets.pubg.tables.tournament import MatchTournamentContext
+from gamestats_assets.pubg.matches.circles import circle_positions
+from gamestats_assets.pubg.matches.damage import damage_events
+from gamestats_assets.pubg.matches.kills import weapon_kills
+from gamestats_assets.pubg.matches.matches import match_facts, matches
+from gamestats_assets.pubg.matches.summaries import match_summaries
+from gamestats_assets.pubg.telemetry.bronze import DECODER
+from gamestats_assets.pubg.tournament.tables import MatchTournamentContext
 from gamestats_assets_tests.frames import Frames, run_sql
 
 FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (

@@ -1,4 +1,4 @@
-"""Every check passes on sound data and finds the violation planted for it."""
+"""Every check of landed files and matches passes on sound data and finds the violation planted for it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from gamestats_assets.pubg import checks
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
-from gamestats_assets.pubg.simulate import simulate_match
+from gamestats_assets.pubg.matches import checks
+from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.pubg.telemetry import checks as telemetry_checks
 from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.scenario import bronze, derive
 
-BY_NAME = {check.name: check for check in checks.ALL}
+CHECKS = (*telemetry_checks.ALL, *checks.ALL)
+BY_NAME = {check.name: check for check in CHECKS}
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +179,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 
 
 class TestChecks(ChecksOfAGame):
-    checks, violations, game = checks.ALL, VIOLATIONS, staticmethod(game)
+    checks, violations, game = CHECKS, VIOLATIONS, staticmethod(game)
 
 
 def test_unreadable_and_expired_files_break_nothing(sound: Frames) -> None:
@@ -193,7 +195,7 @@ def test_unreadable_and_expired_files_break_nothing(sound: Frames) -> None:
         )
     )
     frames = {**sound, t.TelemetryFiles: pl.concat([sound[t.TelemetryFiles], lost])}
-    broken = {check.name for check in checks.ALL if breaking(check, frames).height}
+    broken = {check.name for check in CHECKS if breaking(check, frames).height}
     assert broken == {"every_landed_match_tells_its_start"}
 
 

@@ -25,7 +25,7 @@ from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
-from gamestats_assets.pubg.source import ingest
+from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.published import read_published
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from gamestats_assets.pubg.entered.players import BACKFILL_DAYS
+from gamestats_assets.pubg.players.entered.tracked import BACKFILL_DAYS
 
 T = "/admin/tournaments"
 _BACK = 3650

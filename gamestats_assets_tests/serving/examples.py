@@ -18,7 +18,7 @@ import httpx
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.objects import Objects
 from gamestats_assets.pubg.serving.game import PUBG
-from gamestats_assets.pubg.serving.tournaments import ROUTES
+from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving import describing
 from gamestats_assets.settings import Settings

@@ -30,7 +30,8 @@ from gamestats_assets.pubg.tables import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets.pubg.tables.ops import (
+from gamestats_assets.pubg.tournament.tables import (
+    PAGE_CATEGORIES,
     Divisions,
     Groups,
     RosterEntries,
@@ -39,7 +40,6 @@ from gamestats_assets.pubg.tables.ops import (
     Seasons,
     Teams,
 )
-from gamestats_assets.pubg.tables.tournament import PAGE_CATEGORIES
 
 DAYS = (date(2026, 10, 3), date(2026, 10, 10))
 TEAMS = {1: "Alpha", 2: "Beta", 3: "<script>Gamma"}

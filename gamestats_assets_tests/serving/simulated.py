@@ -20,13 +20,13 @@ from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches import matches
-from gamestats_assets.pubg.tables import Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
-from gamestats_assets.pubg.tables.ops import SNAPSHOTS, RoundStatusChanges
+from gamestats_assets.pubg.matches.matches import matches
+from gamestats_assets.pubg.tables import SNAPSHOTS, Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg.tournament.tables import RoundStatusChanges
 from gamestats_assets.serving import sessions, users
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.pubg.season import SimulatedSeason, derived, run
+from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, derived, run
 from gamestats_assets_tests.serving.served import served
 
 MATCHES = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)

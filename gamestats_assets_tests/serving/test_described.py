@@ -11,10 +11,10 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from gamestats_assets.pubg.serving.tournaments import ROUTES
+from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
 from gamestats_assets.serving.describing import done_with
 from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.pubg.season import SimulatedSeason
+from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import EXAMPLES, acts_of, answers
 from gamestats_assets_tests.serving.fuzzing import fuzz

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from gamestats_assets.lakehouse.published import publish
 from gamestats_assets.pubg.tables import Matches
-from gamestats_assets.pubg.tables.ops import ScheduledMatches
+from gamestats_assets.pubg.tournament.tables import ScheduledMatches
 from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.lakehouse.results import wait_until
 from gamestats_assets_tests.postgres_fixture import database

@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from gamestats_assets.pubg.serving.tournaments import ROUTES
+from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.season import CUP_TEAMS, TEAMS, account, publish_season
 from gamestats_assets_tests.serving.served import served

@@ -1,1 +1,1 @@
-"""What is served of PUBG: routes, and later pages."""
+"""PUBG as it is served, and what its admins enter; what is served of tournaments is in `tournament.serving`."""

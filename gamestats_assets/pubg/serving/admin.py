@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Described
 from starlette.responses import Response
 
-from gamestats_assets.pubg.entered import SLOT, TRACKED_PLAYER
+from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.serving import admin_lists, editables
 from gamestats_assets.pubg.serving.editables import OVERRIDES, PLAYERS, ROUNDS, SLOTS
+from gamestats_assets.pubg.tournament.entered import SLOT
 from gamestats_assets.serving.edit_routes import (
     DryRun,
     Edited,

@@ -15,10 +15,10 @@ from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import has_table
-from gamestats_assets.pubg.entered.backfills import Found, cancel_backfills, request_backfill
-from gamestats_assets.pubg.serving.context import Page
+from gamestats_assets.pubg.players.entered.backfills import Found, cancel_backfills, request_backfill
 from gamestats_assets.pubg.serving.published_matches import history_of
-from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
+from gamestats_assets.pubg.tournament.serving.context import Page
+from gamestats_assets.pubg.tournament.tables import VALIDATION_STATUSES
 from gamestats_assets.serving.audit import audit
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Day

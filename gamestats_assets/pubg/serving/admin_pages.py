@@ -15,12 +15,12 @@ from gamestats_assets.lakehouse.entries import UTC_ZONE
 from gamestats_assets.lakehouse.entry_fields import DAY, Field, whole
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.entered import ROUND, SLOT
-from gamestats_assets.pubg.entered.players import BACKFILL_DAYS
-from gamestats_assets.pubg.entered.teams import zone_of_season
+from gamestats_assets.pubg.players.entered.tracked import BACKFILL_DAYS
 from gamestats_assets.pubg.serving import admin_lists, editables
 from gamestats_assets.pubg.serving.editables import DIVISIONS, OVERRIDES, PLAYERS, ROUNDS, SLOTS, TEAMS
-from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
+from gamestats_assets.pubg.tournament.entered import ROUND, SLOT
+from gamestats_assets.pubg.tournament.entered.teams import zone_of_season
+from gamestats_assets.pubg.tournament.tables import VALIDATION_STATUSES
 from gamestats_assets.serving import edit_forms
 from gamestats_assets.serving.edit_pages import Back, Form, Submitted, act, edit_pages, gone_on, outcome, page, wanted
 from gamestats_assets.serving.editing import Edit, Editor

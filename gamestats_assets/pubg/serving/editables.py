@@ -14,21 +14,13 @@ import psycopg
 from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import has_table
-from gamestats_assets.pubg.entered import (
-    DIVISION,
-    GROUP,
-    OVERRIDE,
-    ROSTER_ENTRY,
-    ROUND,
-    SEASON,
-    SLOT,
-    TEAM,
-    TRACKED_PLAYER,
-)
-from gamestats_assets.pubg.entered.files import PLAYER_FILE, ROSTER_FILE, SCHEDULE_FILE
-from gamestats_assets.pubg.entered.teams import zone_of_season
-from gamestats_assets.pubg.serving.foreseen import Standings
+from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
+from gamestats_assets.pubg.players.entered.files import PLAYER_FILE
 from gamestats_assets.pubg.serving.published_matches import PublishedMatches
+from gamestats_assets.pubg.tournament.entered import DIVISION, GROUP, OVERRIDE, ROSTER_ENTRY, ROUND, SEASON, SLOT, TEAM
+from gamestats_assets.pubg.tournament.entered.files import ROSTER_FILE, SCHEDULE_FILE
+from gamestats_assets.pubg.tournament.entered.teams import zone_of_season
+from gamestats_assets.pubg.tournament.serving.foreseen import Standings
 from gamestats_assets.serving.editing import Edit, Editable, Editor
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.who import Person

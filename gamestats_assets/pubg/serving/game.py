@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gamestats_assets.pubg.serving import admin, admin_pages, pages, tournaments
-from gamestats_assets.pubg.serving.context import SIMULATED
+from gamestats_assets.pubg.serving import admin, admin_pages
+from gamestats_assets.pubg.tournament.serving import pages, tournaments
+from gamestats_assets.pubg.tournament.serving.context import SIMULATED
 from gamestats_assets.serving.game import Game
 
 PUBG = Game(

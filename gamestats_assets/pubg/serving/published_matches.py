@@ -12,7 +12,7 @@ from psycopg.rows import tuple_row
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import has_table
-from gamestats_assets.pubg.entered.people import Matches, Seen
+from gamestats_assets.pubg.players.entered.people import Matches, Seen
 
 _NAMED = """
     SELECT DISTINCT player_name, account_id, match_date FROM pubg.match_summaries

@@ -1,7 +1,7 @@
 """What people enter: seasons, rosters, schedule, overrides, tracked players; and the registers of discovery.
 
-The columns that decide something are declared in gamestats_assets/pubg/tables/ops.py, whose
-snapshots take them from here.
+The columns that decide something are declared in the tables.py of gamestats_assets/pubg/tournament and
+gamestats_assets/pubg/players, whose snapshots take them from here.
 """
 
 from alembic import op

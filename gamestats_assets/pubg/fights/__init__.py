@@ -1,0 +1,1 @@
+"""Knocks and what became of them, and the fights of teams."""

@@ -1,0 +1,765 @@
+"""Knocks and what became of them; fights between teams, and who did what in them.
+
+What becomes of a knock:
+
+- A knock ends with the victim's next revive or death before their next knock; ids that both name and that differ part
+  the two, and so does a death that says its victim stood though the knock has an id.
+- `revived`: a revive ended it.
+- `killed`: a death ended it, by somebody's blow: the knocker's, that of a mate of the knocker or of the victim, or
+  another team's.
+- `team_wiped`: the victim died without a blow within 0.1 s of the death of a team mate who was not down.
+- `bled_out`: the victim died without a blow, and no standing team mate fell at that instant.
+- `hazard`: the zone, another hazard or the victim's own doing killed.
+- `none`: nothing is told of its end; the match ended, or the file lacks it.
+
+What a fight is:
+
+- An exchange is damage given to a standing enemy, a knock of an enemy, or a kill of an enemy by somebody's blow.
+- Damage to knocked players does not count.
+- What bots do does not count, be it damage, knock or kill; what people do to bots does.
+- Both sides of an exchange are known teams, and different ones.
+- The place of an exchange is midway between the two, or where the one is whose place is known; (0, 0) is no place.
+- The place of a fight is the mean of the places of its exchanges so far.
+- An exchange belongs to a fight that began at most 240 s before it, whose last exchange was at most 45 s before it,
+  whose place is at most 300 m away, and in which one of its two teams takes part already.
+- Where a place is unknown, time alone decides.
+- Of several such fights it belongs to one that both teams are in, then to the nearest, then to the oldest.
+- An exchange that belongs to no fight begins one.
+- A third party is a team that joins a fight which two others began.
+- A death without a blow (bled out, fallen with the team, taken by the zone) that is credited to an enemy belongs to the
+  fight of its knock while that fight is open, and prolongs nothing.
+
+What began so counts as a fight by the first of these rules that holds; otherwise it is no fight:
+
+- A casualty is a character who was knocked or killed; whoever is both, or is knocked twice, is one casualty.
+- `two_casualties`: there are two casualties, whatever their teams.
+- `resisted_death`: somebody was killed, and their team dealt damage to the team that killed them.
+- `mutual_damage`: two teams exchanged at least 150 damage, and each of the two gave 20 % of it or more.
+- `contested_knock`: somebody was knocked, and each of the two teams dealt 75 damage or more to the other.
+
+A single casualty who is only knocked is thus no `resisted_death`: it takes 75 damage by each of the two teams.
+
+Who won:
+
+- Only a team that knocked or killed somebody in the fight can win it.
+- A team that was out by the end of the fight cannot win it: its last death lies before it and carries the team's rank.
+- Of the teams left, the one with the fewest casualties won; if several have the fewest, the fight is a draw.
+
+Damage is summed in millionths of a hit point and places in centimetres, as whole numbers: sums do not depend on the
+order of rows, and what is exactly at a limit is within it.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
+from gamestats_assets.pubg.matches.kills import NOBODYS_BLOW, distinct_revives
+from gamestats_assets.pubg.matches.matches import MATCH, account, is_bot, seconds_since
+from gamestats_assets.pubg.matches.tables import DamageEvents, WeaponKills
+from gamestats_assets.pubg.telemetry.tables import TelemetryKills, TelemetryRevives
+
+WINDOW_S = 45
+"""Seconds after its last exchange for which a fight stays open."""
+LONGEST_S = 240
+"""Seconds after its first exchange for which a fight takes further ones."""
+RADIUS_M = 300
+"""Metres from the place of a fight within which an exchange belongs to it."""
+CASUALTIES = 2
+"""Casualties that make a fight by themselves."""
+MUTUAL_DAMAGE = 150
+"""Hit points two teams exchange that make a fight, if each of them gives `MUTUAL_PERCENT` of them."""
+MUTUAL_PERCENT = 20
+CONTESTED_DAMAGE = 75
+"""Hit points each of two teams deals that make a fight of a knock between them."""
+
+BLED = "Damage_Groggy"
+TEAM_FALLS = pl.duration(milliseconds=100)
+"""Time between the deaths of a team that falls together; the game logs them some milliseconds apart."""
+BLOW_BEFORE_KNOCK = "2s"
+"""How far before a knock the damage is looked for that tells where it was; the game logs it a millisecond before."""
+LAST_OF_TEAM = pl.duration(seconds=1)
+"""How far after a fight the last of a team may die to have fallen in it."""
+
+DISTANCE_BANDS: tuple[tuple[str, float, float], ...] = (
+    ("knocks_under_10_m", 0, 10),
+    ("knocks_10_to_50_m", 10, 50),
+    ("knocks_50_to_100_m", 50, 100),
+    ("knocks_100_to_200_m", 100, 200),
+    ("knocks_from_200_m", 200, math.inf),
+)
+"""Columns of knocks by distance, with the metres from which and below which they count."""
+
+_MILLION = 1_000_000
+_SECOND = _HIT_POINT = _MILLION
+_METRE = 100
+_VICTIM = ("match_id", "victim_account_id")
+_FIGHT = ("match_id", "fight_number")
+_ENGAGEMENT = ("match_id", "engagement")
+
+
+# --------------------------------------------------------------------------- knocks
+
+
+def knock_events(
+    weapon_kills: dy.LazyFrame[WeaponKills],
+    kills: dy.LazyFrame[TelemetryKills],
+    revives: dy.LazyFrame[TelemetryRevives],
+    damage_events: dy.LazyFrame[DamageEvents],
+) -> dy.LazyFrame[KnockEvents]:
+    """Every knock with its outcome; the module's docstring says which there are.
+
+    Where the two were is told by the damage that knocked.
+    """
+    knocks = weapon_kills.filter(pl.col("event_kind") == "knock").rename(
+        {f"killer_{name}": f"knocker_{name}" for name in ("name", "team_id", "is_bot")}
+    )
+    knocks = knocks.with_columns(
+        pl.col("killer_account_id").alias("knocker_account_id"),
+        pl.col("is_suicide").alias("is_self_knock"),
+        pl.col("is_team_kill").alias("is_team_knock"),
+    ).drop("is_killsteal", "is_finish_stolen")
+    ends = pl.concat([_deaths(weapon_kills, kills), _revivals(revives)], how="diagonal")
+    result = (
+        _placed(knocks, damage_events)
+        .join(_ended(knocks, ends), on=["match_id", "event_index"], how="left")
+        .with_columns(
+            pl.col("outcome").fill_null("none"),
+            pl.col("is_killsteal", "is_finish_stolen").fill_null(False),
+            seconds_since("occurred_at", "ended_at").round(6).alias("time_to_outcome_s"),
+            _finished_by().alias("finished_by"),
+        )
+        .select(KnockEvents.column_names())
+    )
+    return typing.cast("dy.LazyFrame[KnockEvents]", result)
+
+
+def _deaths(weapon_kills: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
+    """Deaths as ends of knocks: how, and by whose blow."""
+    told = kills.select("match_id", "event_index", "finisher_name", "finisher_team_id", _last_blow(), said_id="dbno_id")
+    finisher = pl.coalesce("finisher_account_id", "killer_account_id")
+    by_killer = (finisher == pl.col("killer_account_id")).fill_null(False)
+    somebody = finisher.is_not_null() & (finisher != pl.col("victim_account_id"))
+    blow = somebody & ~pl.col("last_blow").is_in(NOBODYS_BLOW).fill_null(False)
+    return (
+        weapon_kills.filter(pl.col("event_kind") == "kill")
+        .join(told, on=["match_id", "event_index"], how="left")
+        .select(
+            *_VICTIM,
+            pl.col("victim_team_id").alias("fallen_team_id"),
+            pl.col("occurred_at").alias("ended_at"),
+            pl.col("event_index").alias("ended_event_index"),
+            "said_id",
+            pl.when(blow.fill_null(False))
+            .then(pl.lit("killed"))
+            .when((pl.col("last_blow") == BLED).fill_null(False))
+            .then(pl.lit("bled_out"))
+            .otherwise(pl.lit("hazard"))
+            .alias("outcome"),
+            finisher.alias("ended_by_account_id"),
+            pl.when(by_killer).then("killer_name").otherwise("finisher_name").alias("ended_by_name"),
+            pl.when(by_killer).then("killer_team_id").otherwise("finisher_team_id").alias("ended_by_team_id"),
+            (
+                (by_killer & pl.col("killer_is_bot").fill_null(False))
+                | finisher.str.starts_with("ai.").fill_null(False)
+            ).alias("ended_by_is_bot"),
+            "is_killsteal",
+            "is_finish_stolen",
+        )
+    )
+
+
+def _last_blow() -> pl.Expr:
+    """Damage type of what ended a life: the finish, or the kill where no finish is told."""
+    given = [pl.when(pl.col(name) != "").then(name) for name in ("finish_damage_type_category", "damage_type_category")]
+    return pl.coalesce(given).alias("last_blow")
+
+
+def _revivals(revives: pl.LazyFrame) -> pl.LazyFrame:
+    return distinct_revives(revives).select(
+        *_VICTIM,
+        pl.col("occurred_at").alias("ended_at"),
+        pl.col("event_index").alias("ended_event_index"),
+        pl.col("dbno_id").alias("said_id"),
+        pl.lit("revived").alias("outcome"),
+        account("reviver_account_id").alias("ended_by_account_id"),
+        pl.col("reviver_name").alias("ended_by_name"),
+        pl.col("reviver_team_id").alias("ended_by_team_id"),
+        is_bot("reviver_account_id").alias("ended_by_is_bot"),
+    )
+
+
+def _ended(knocks: pl.LazyFrame, ends: pl.LazyFrame) -> pl.LazyFrame:
+    """The end of each knock that has one, with `match_id` and `event_index` of the knock."""
+    spans = (
+        knocks.select(*_VICTIM, "event_index", "occurred_at", "dbno_id")
+        .sort("occurred_at", "event_index")
+        .with_columns(pl.col("occurred_at").shift(-1).over(_VICTIM).alias("next_at"))
+    )
+    revived = pl.col("outcome") == "revived"
+    after = (
+        pl.when(revived)
+        .then(pl.col("ended_at") > pl.col("occurred_at"))
+        .otherwise(pl.col("ended_at") >= pl.col("occurred_at"))
+    )
+    before_next = (
+        pl.when(revived).then(pl.col("ended_at") <= pl.col("next_at")).otherwise(pl.col("ended_at") < pl.col("next_at"))
+    )
+    stood = ~revived & (pl.col("said_id") < 0)
+    parted = pl.col("dbno_id").is_not_null() & (
+        stood | ((pl.col("said_id") >= 0) & (pl.col("said_id") != pl.col("dbno_id")))
+    ).fill_null(False)
+    joined = (
+        spans.join(ends, on=_VICTIM)
+        .filter(after & before_next.fill_null(True))
+        .sort("ended_at", "ended_event_index")
+        .unique(["match_id", "event_index"], keep="first", maintain_order=True)
+        .filter(~parted)
+    )
+    by_somebody = pl.col("outcome").is_in(["killed", "revived"])
+    return joined.join(_fallen_together(joined, ends), on=["match_id", "ended_event_index"], how="left").select(
+        "match_id",
+        "event_index",
+        pl.when(pl.col("fell_together") & (pl.col("outcome") == "bled_out"))
+        .then(pl.lit("team_wiped"))
+        .otherwise("outcome")
+        .alias("outcome"),
+        "ended_at",
+        "ended_event_index",
+        *(
+            pl.when(by_somebody & pl.col("ended_by_account_id").is_not_null()).then(name).alias(name)
+            for name in ("ended_by_account_id", "ended_by_name", "ended_by_team_id", "ended_by_is_bot")
+        ),
+        "is_killsteal",
+        "is_finish_stolen",
+    )
+
+
+def _fallen_together(ended: pl.LazyFrame, ends: pl.LazyFrame) -> pl.LazyFrame:
+    """Deaths of the knocked at the instant at which a standing team mate died."""
+    standing = (
+        ends.filter(pl.col("outcome") != "revived")
+        .join(ended, on=["match_id", "ended_event_index"], how="anti")
+        .select("match_id", "fallen_team_id", pl.col("ended_at").alias("mate_fell_at"))
+    )
+    apart = pl.col("ended_at") - pl.col("mate_fell_at")
+    return (
+        ended.filter(pl.col("outcome") == "bled_out")
+        .join(standing, on=["match_id", "fallen_team_id"])
+        .filter(apart.abs() <= TEAM_FALLS)
+        .select("match_id", "ended_event_index", fell_together=True)
+        .unique()
+    )
+
+
+def _finished_by() -> pl.Expr:
+    finisher, knocker, victim = (pl.col(f"{name}_team_id") for name in ("ended_by", "knocker", "victim"))
+    return (
+        pl.when((pl.col("outcome") != "killed").fill_null(True))
+        .then(None)
+        .when(pl.col("ended_by_account_id") == pl.col("knocker_account_id"))
+        .then(pl.lit("knocker"))
+        .when(finisher == victim)
+        .then(pl.lit("victims_team"))
+        .when(finisher == knocker)
+        .then(pl.lit("knockers_team"))
+        .when(finisher.is_not_null() & knocker.is_not_null() & victim.is_not_null())
+        .then(pl.lit("other_team"))
+    )
+
+
+def _placed(knocks: pl.LazyFrame, damage_events: pl.LazyFrame) -> pl.LazyFrame:
+    """Knocks with the places of the two, from the damage that knocked."""
+    places = [f"{who}_{axis}_m" for who in ("knocker", "victim") for axis in "xy"]
+    blows = (
+        damage_events.filter(pl.col("victim_x_m").is_not_null() & pl.col("victim_y_m").is_not_null())
+        .sort("occurred_at", "event_index")
+        .select(
+            *_VICTIM,
+            "occurred_at",
+            pl.col("attacker_account_id").fill_null("").alias("by"),
+            *(pl.col(name.replace("knocker", "attacker")).alias(name) for name in places),
+        )
+    )
+    return (
+        knocks.with_columns(pl.col("knocker_account_id").fill_null("").alias("by"))
+        .sort("occurred_at", "event_index")
+        .join_asof(blows, on="occurred_at", by=[*_VICTIM, "by"], tolerance=BLOW_BEFORE_KNOCK, check_sortedness=False)
+    )
+
+
+def finishing_summaries(knock_events: dy.LazyFrame[KnockEvents]) -> dy.LazyFrame[FinishingSummaries]:
+    """What became of each person's knocks of enemies, and whose knocks of enemies they finished."""
+    of_enemies = knock_events.filter(
+        pl.col("knocker_account_id").is_not_null() & ~pl.col("is_self_knock") & ~pl.col("is_team_knock")
+    )
+    person = [*MATCH, "account_id"]
+    made = of_enemies.filter(~pl.col("knocker_is_bot").fill_null(False)).rename(
+        {"knocker_account_id": "account_id", "knocker_name": "player_name", "knocker_team_id": "team_id"}
+    )
+    finished = of_enemies.filter(
+        pl.col("finished_by").is_in(["knockers_team", "other_team"]) & ~pl.col("ended_by_is_bot").fill_null(False)
+    ).rename({"ended_by_account_id": "account_id", "ended_by_name": "player_name", "ended_by_team_id": "team_id"})
+    named = (
+        pl.concat([frame.select(*person, "player_name", "team_id") for frame in (made, finished)])
+        .group_by(person)
+        .agg(pl.col("player_name", "team_id").max())
+        .with_columns(pl.col("player_name").fill_null(pl.col("account_id")))
+    )
+    by_outcome = {
+        "knocks_bled_out": "bled_out",
+        "knocks_team_wiped": "team_wiped",
+        "knocks_taken_by_hazard": "hazard",
+        "knocks_revived": "revived",
+        "knocks_without_outcome": "none",
+    }
+    distance, finisher = pl.col("distance_m"), pl.col("finished_by")
+    own, time = finisher == "knocker", pl.col("time_to_outcome_s")
+    counts = {
+        "headshot_knocks": pl.col("damage_reason") == "HeadShot",
+        "knocks_finished_by_self": own,
+        "knocks_finished_by_team": finisher == "knockers_team",
+        "knocks_stolen": finisher == "other_team",
+        "knocks_finished_otherwise": (pl.col("outcome") == "killed")
+        & (finisher.is_null() | (finisher == "victims_team")),
+        **{name: pl.col("outcome") == outcome for name, outcome in by_outcome.items()},
+        **{name: (distance >= low) & (distance < high) for name, low, high in DISTANCE_BANDS},
+        "knocks_at_unknown_distance": distance.is_null(),
+    }
+    ordered = ("occurred_at", "event_index")
+    knocked = (
+        made.sort(ordered)
+        .group_by(person, maintain_order=True)
+        .agg(
+            pl.len().alias("knocks"),
+            *(condition.sum().alias(name) for name, condition in counts.items()),
+            _mean(time.filter(finisher.is_in(["knocker", "knockers_team"]))).alias("avg_time_to_finish_s"),
+            _mean(time.filter(own)).alias("avg_time_to_own_finish_s"),
+            _mean(distance).alias("avg_knock_distance_m"),
+            distance.max().alias("max_knock_distance_m"),
+        )
+    )
+    finishes = finished.group_by(person).agg(
+        (finisher == "knockers_team").sum().alias("team_mates_knocks_finished"),
+        (finisher == "other_team").sum().alias("other_teams_knocks_finished"),
+    )
+    totals = ("knocks", *counts, "team_mates_knocks_finished", "other_teams_knocks_finished")
+    result = (
+        named.join(knocked, on=person, how="left")
+        .join(finishes, on=person, how="left")
+        .with_columns(pl.col(totals).fill_null(0).cast(pl.Int32))
+        .select(FinishingSummaries.column_names())
+    )
+    return typing.cast("dy.LazyFrame[FinishingSummaries]", result)
+
+
+def _mean(numbers: pl.Expr) -> pl.Expr:
+    """Mean to the sixth digit, the same in every order of rows; null of nothing."""
+    return _in(_MILLION, _whole_mean((numbers * _MILLION).round().cast(pl.Int64)))
+
+
+def _whole_mean(numbers: pl.Expr) -> pl.Expr:
+    """Mean of whole numbers, the same in every order of rows; null of nothing."""
+    return pl.when(numbers.count() > 0).then(numbers.sum() / numbers.count())
+
+
+def _in(unit: int, numbers: pl.Expr) -> pl.Expr:
+    """Numbers in a larger unit, to the sixth digit.
+
+    Polars divides one row and many rows by a constant differently in the last bit; rounding makes them the same.
+    """
+    return (numbers / unit).round(6)
+
+
+# --------------------------------------------------------------------------- fights
+
+
+def team_fights(
+    damage_events: dy.LazyFrame[DamageEvents],
+    weapon_kills: dy.LazyFrame[WeaponKills],
+    kills: dy.LazyFrame[TelemetryKills],
+    knock_events: dy.LazyFrame[KnockEvents],
+) -> dy.LazyFrame[TeamFights]:
+    """Every fight of a match; the module's docstring says what a fight is and who wins it."""
+    fought = _fought(damage_events, weapon_kills, kills, knock_events)
+    ordered = ["occurred_at", "event_index"]
+    is_exchange = pl.col("knock_index").is_null()
+    people = pl.concat_list(
+        pl.when(~pl.col(f"{who}_is_bot")).then(f"{who}_account_id") for who in ("attacker", "victim")
+    ).explode()
+    first_teams = [pl.col(f"{who}_team_id").sort_by(ordered).first() for who in ("attacker", "victim")]
+    middle = [pl.col(f"{axis}_cm").filter(is_exchange) for axis in "xy"]
+    places = middle[0].count()
+    squares = sum((places * axis.pow(2).sum() - axis.sum().pow(2) for axis in middle), pl.lit(0))
+    felled = pl.col("kind") != "damage"
+    result = (
+        fought.group_by(_FIGHT)
+        .agg(
+            pl.col("match_date").first(),
+            pl.col("occurred_at").min().alias("started_at"),
+            pl.col("occurred_at").filter(is_exchange).max().alias("ended_at"),
+            pl.col("elapsed_time_s").min(),
+            pl.concat_list("attacker_team_id", "victim_team_id").explode().unique().sort().alias("team_ids"),
+            pl.concat_list(first_teams).first().list.sort().alias("first_team_ids"),
+            people.drop_nulls().n_unique().alias("participants"),
+            pl.col("victim_account_id").filter(felled).n_unique().alias("casualties"),
+            (pl.col("kind") == "knock").sum().alias("knocks"),
+            (pl.col("kind") == "kill").sum().alias("kills"),
+            _in(_HIT_POINT, pl.col("units").sum()).alias("damage"),
+            _in(_HIT_POINT, pl.col("units").filter("victim_is_bot").sum()).alias("damage_to_bots"),
+            pl.col("rule").first(),
+            *(
+                _in(_METRE, _whole_mean(axis)).alias(f"center_{name}_m")
+                for axis, name in zip(middle, "xy", strict=True)
+            ),
+            pl.when(places > 0).then(_in(_METRE, squares.sqrt() / places)).alias("spread_m"),
+        )
+        .join(_winners(fought, kills), on=_FIGHT, how="left")
+        .with_columns(
+            seconds_since("started_at", "ended_at").round(6).alias("duration_s"),
+            pl.col("team_ids").list.len().alias("teams"),
+            (pl.col("team_ids").list.len() > 2).alias("is_third_party"),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in TeamFights.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[TeamFights]", result)
+
+
+def fight_participants(
+    fights: dy.LazyFrame[TeamFights],
+    damage_events: dy.LazyFrame[DamageEvents],
+    weapon_kills: dy.LazyFrame[WeaponKills],
+    kills: dy.LazyFrame[TelemetryKills],
+    knock_events: dy.LazyFrame[KnockEvents],
+) -> dy.LazyFrame[FightParticipants]:
+    """What each person did in each fight of `team_fights`."""
+    fought = _fought(damage_events, weapon_kills, kills, knock_events)
+    ordered = ["occurred_at", "event_index"]
+    deeds = pl.concat([_side(fought, who) for who in ("attacker", "victim")])
+    result = (
+        deeds.filter(~pl.col("is_bot"))
+        .group_by(*_FIGHT, "account_id")
+        .agg(
+            pl.col("match_date").first(),
+            pl.col("name").max(),
+            pl.col("team_id").sort_by(ordered).first(),
+            pl.col("occurred_at").min().alias("joined_at"),
+            *(
+                _in(_HIT_POINT, pl.col("units").filter(pl.col("gave") == gave).sum()).alias(name)
+                for name, gave in (("damage_dealt", True), ("damage_taken", False))
+            ),
+            *(
+                (pl.col("gave") & (pl.col("kind") == kind)).sum().alias(name)
+                for name, kind in (("knocks", "knock"), ("kills", "kill"))
+            ),
+            *(
+                (~pl.col("gave") & (pl.col("kind") == kind)).any().alias(name)
+                for name, kind in (("was_knocked", "knock"), ("was_killed", "kill"))
+            ),
+            *(_in(_METRE, _whole_mean(pl.col(f"own_{axis}_cm"))).alias(f"mean_{axis}_m") for axis in "xy"),
+        )
+        .join(fights.select(*_FIGHT, "started_at", "first_team_ids", "winner_team_id"), on=_FIGHT)
+        .with_columns(
+            pl.col("name").fill_null(pl.col("account_id")).alias("player_name"),
+            seconds_since("started_at", "joined_at").round(6).alias("joined_at_s"),
+            (~pl.col("first_team_ids").list.contains(pl.col("team_id"))).alias("is_third_party"),
+            (pl.col("team_id") == pl.col("winner_team_id")).alias("won"),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in FightParticipants.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[FightParticipants]", result)
+
+
+def _side(fought: pl.LazyFrame, who: str) -> pl.LazyFrame:
+    """One side of every exchange: the attacker, who gave, or the victim."""
+    return fought.select(
+        *_FIGHT,
+        "match_date",
+        "occurred_at",
+        "event_index",
+        "kind",
+        "units",
+        pl.col(f"{who}_account_id").alias("account_id"),
+        pl.col(f"{who}_name").alias("name"),
+        pl.col(f"{who}_team_id").alias("team_id"),
+        pl.col(f"{who}_is_bot").alias("is_bot"),
+        *(pl.col(f"{who}_{axis}_cm").alias(f"own_{axis}_cm") for axis in "xy"),
+        gave=pl.lit(who == "attacker"),
+    )
+
+
+def _fought(
+    damage_events: pl.LazyFrame, weapon_kills: pl.LazyFrame, kills: pl.LazyFrame, knock_events: pl.LazyFrame
+) -> pl.LazyFrame:
+    """The exchanges and deaths of every fight, with `fight_number` and `rule`.
+
+    `kind` is damage, knock or kill; `units` is damage in millionths of a hit point; `knock_index` is the knock of a
+    death without a blow, and null for an exchange.
+    """
+    everything = _engagements(_exchanges(damage_events, weapon_kills, kills, knock_events))
+    counted = (
+        _rules(everything)
+        .filter(pl.col("rule").is_not_null())
+        .with_columns(pl.col("engagement").rank("dense").over("match_id").cast(pl.Int16).alias("fight_number"))
+    )
+    return everything.join(counted, on=_ENGAGEMENT)
+
+
+def _exchanges(
+    damage_events: pl.LazyFrame, weapon_kills: pl.LazyFrame, kills: pl.LazyFrame, knock_events: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Everything that can belong to a fight."""
+    damage = damage_events.filter(
+        pl.col("is_given") & ~pl.col("victim_was_down") & (pl.col("damage") > 0)
+    ).with_columns(
+        pl.lit("damage").alias("kind"), (pl.col("damage") * _HIT_POINT).round().cast(pl.Int64).alias("units")
+    )
+    names = ("account_id", "name", "team_id", "is_bot", "x_m", "y_m")
+    knocks = (
+        knock_events.filter(~pl.col("is_self_knock") & ~pl.col("is_team_knock"))
+        .with_columns(pl.lit("knock").alias("kind"))
+        .rename({f"knocker_{name}": f"attacker_{name}" for name in names})
+    )
+    ends = knock_events.filter(pl.col("outcome").is_in(["killed", "bled_out", "team_wiped", "hazard"])).select(
+        "match_id", "outcome", pl.col("ended_event_index").alias("event_index"), pl.col("event_index").alias("knock")
+    )
+    places = kills.select(
+        "match_id",
+        "event_index",
+        _last_blow(),
+        *(
+            (pl.col(f"{who}_{axis}_cm") / _METRE).alias(f"{who}_{axis}_m")
+            for who in ("killer", "victim")
+            for axis in "xy"
+        ),
+    )
+    without_blow = (pl.col("outcome") != "killed").fill_null(False)
+    deaths = (
+        weapon_kills.filter((pl.col("event_kind") == "kill") & ~pl.col("is_suicide") & ~pl.col("is_team_kill"))
+        .join(places, on=["match_id", "event_index"], how="left")
+        .join(ends, on=["match_id", "event_index"], how="left")
+        .filter(pl.col("outcome").is_not_null() | ~pl.col("last_blow").is_in(NOBODYS_BLOW).fill_null(False))
+        .with_columns(pl.lit("kill").alias("kind"), pl.when(without_blow).then("knock").alias("knock_index"))
+        .rename({f"killer_{name}": f"attacker_{name}" for name in names})
+    )
+    sides = [f"{who}_{name}" for who in ("attacker", "victim") for name in names]
+    columns = [*MATCH, "event_index", "occurred_at", "elapsed_time_s", "kind", *sides]
+    return (
+        pl.concat(
+            [damage.select(*columns, "units"), knocks.select(columns), deaths.select(*columns, "knock_index")],
+            how="diagonal",
+        )
+        .filter(
+            pl.col("attacker_account_id").is_not_null()
+            & ~pl.col("attacker_is_bot").fill_null(False)
+            & (pl.col("attacker_team_id") != pl.col("victim_team_id")).fill_null(False)
+        )
+        .with_columns(
+            pl.col("units").fill_null(0),
+            pl.col("attacker_is_bot").fill_null(False),
+            *(_centimetres(who, axis).alias(f"{who}_{axis}_cm") for who in ("attacker", "victim") for axis in "xy"),
+        )
+        .with_columns(
+            pl.mean_horizontal(f"attacker_{axis}_cm", f"victim_{axis}_cm").round().cast(pl.Int64).alias(f"{axis}_cm")
+            for axis in "xy"
+        )
+        .drop(f"{who}_{axis}_m" for who in ("attacker", "victim") for axis in "xy")
+    )
+
+
+def _centimetres(who: str, axis: str) -> pl.Expr:
+    """A coordinate as a whole number; null unless both coordinates are known."""
+    x, y = pl.col(f"{who}_x_m"), pl.col(f"{who}_y_m")
+    known = x.is_finite() & y.is_finite() & ((x != 0) | (y != 0))
+    return pl.when(known).then((pl.col(f"{who}_{axis}_m") * _METRE).round().cast(pl.Int64, strict=False))
+
+
+def _engagements(exchanges: pl.LazyFrame) -> pl.LazyFrame:
+    """Exchanges with the number of their engagement within the match; deaths that belong to none are left out."""
+    ordered = exchanges.sort("match_id", "occurred_at", "event_index")
+    schema = pl.Schema({**exchanges.collect_schema(), "engagement": pl.Int32})
+    # Used several times further on; a Python step is not found to be the same plan by itself.
+    return ordered.map_batches(_numbered, schema=schema).filter(pl.col("engagement").is_not_null()).cache()
+
+
+def _numbered(ordered: pl.DataFrame) -> pl.DataFrame:
+    columns = ("event_index", "attacker_team_id", "victim_team_id", "x_cm", "y_cm", "knock_index")
+    numbers: list[int | None] = []
+    for frame in ordered.partition_by("match_id", maintain_order=True):
+        times = frame.get_column("occurred_at").dt.epoch("us").to_list()
+        rows = zip(times, *(frame.get_column(name).to_list() for name in columns), strict=True)
+        numbers += engagement_numbers([Exchange(*row) for row in rows])
+    return ordered.with_columns(pl.Series("engagement", numbers, dtype=pl.Int32))
+
+
+class Exchange(typing.NamedTuple):
+    """What decides to which engagement an exchange belongs.
+
+    Attributes:
+        at: time, in microseconds.
+        x: place, in centimetres; null where unknown, and `y` likewise.
+        knock: event of the knock that a death without a blow ends; null for an exchange.
+    """
+
+    at: int
+    event_index: int
+    attacker_team: int
+    victim_team: int
+    x: int | None
+    y: int | None
+    knock: int | None = None
+
+
+@dataclass(slots=True)
+class _Engagement:
+    """An engagement so far; times in microseconds, places summed in centimetres."""
+
+    number: int
+    first_at: int
+    last_at: int
+    teams: set[int] = field(default_factory=set)
+    places: int = 0
+    x_sum: int = 0
+    y_sum: int = 0
+
+    def is_open(self, at: int) -> bool:
+        return at - self.last_at <= WINDOW_S * _SECOND and at - self.first_at <= LONGEST_S * _SECOND
+
+    def distance(self, x: int | None, y: int | None) -> float:
+        """Centimetres to a place; nothing where either place is unknown."""
+        if x is None or y is None or not self.places:
+            return 0.0
+        return math.hypot(x - self.x_sum / self.places, y - self.y_sum / self.places)
+
+    def take(self, exchange: Exchange) -> None:
+        self.last_at = exchange.at
+        self.teams |= {exchange.attacker_team, exchange.victim_team}
+        if exchange.x is not None and exchange.y is not None:
+            self.places += 1
+            self.x_sum += exchange.x
+            self.y_sum += exchange.y
+
+
+def engagement_numbers(exchanges: Sequence[Exchange]) -> list[int | None]:
+    """The engagement of each exchange of a match, numbered from 1 by their start.
+
+    Args:
+        exchanges: those of one match, by time and event.
+
+    Returns:
+        A number for each; null for a death without a blow whose knock's engagement is over.
+    """
+    numbers: list[int | None] = []
+    by_event: dict[int, _Engagement] = {}
+    going: list[_Engagement] = []
+    begun = 0
+    for exchange in exchanges:
+        going = [engagement for engagement in going if engagement.is_open(exchange.at)]
+        if exchange.knock is not None:
+            home = by_event.get(exchange.knock)
+            numbers.append(home.number if home is not None and home.is_open(exchange.at) else None)
+            continue
+        engagement = _choose(going, exchange)
+        if engagement is None:
+            begun += 1
+            engagement = _Engagement(begun, exchange.at, exchange.at)
+            going.append(engagement)
+        engagement.take(exchange)
+        by_event[exchange.event_index] = engagement
+        numbers.append(engagement.number)
+    return numbers
+
+
+def _choose(going: list[_Engagement], exchange: Exchange) -> _Engagement | None:
+    """Of the open engagements, the one that an exchange belongs to."""
+    best, best_rank = None, (0, 0.0, 0)
+    for engagement in going:
+        shared = (exchange.attacker_team in engagement.teams) + (exchange.victim_team in engagement.teams)
+        distance = engagement.distance(exchange.x, exchange.y)
+        if not shared or distance > RADIUS_M * _METRE:
+            continue
+        rank = (-shared, distance, engagement.number)
+        if best is None or rank < best_rank:
+            best, best_rank = engagement, rank
+    return best
+
+
+def _rules(engaged: pl.LazyFrame) -> pl.LazyFrame:
+    """For each engagement the first rule by which it is a fight; null where none holds."""
+    low, high = (
+        expression("attacker_team_id", "victim_team_id") for expression in (pl.min_horizontal, pl.max_horizontal)
+    )
+    by_low = pl.col("attacker_team_id") == pl.col("low")
+    kill, knock = pl.col("kind") == "kill", pl.col("kind") == "knock"
+    from_low, from_high = pl.col("from_low"), pl.col("from_high")
+    both = from_low + from_high
+    least = pl.min_horizontal("from_low", "from_high")
+    pairs = (
+        engaged.with_columns(low.alias("low"), high.alias("high"))
+        .group_by(*_ENGAGEMENT, "low", "high")
+        .agg(
+            pl.col("units").filter(by_low).sum().alias("from_low"),
+            pl.col("units").filter(~by_low).sum().alias("from_high"),
+            (kill & by_low).any().alias("low_killed"),
+            (kill & ~by_low).any().alias("high_killed"),
+            knock.any().alias("knocked"),
+        )
+        .group_by(_ENGAGEMENT)
+        .agg(
+            ((pl.col("low_killed") & (from_high > 0)) | (pl.col("high_killed") & (from_low > 0)))
+            .any()
+            .alias("resisted_death"),
+            ((both >= MUTUAL_DAMAGE * _HIT_POINT) & (least * 100 >= both * MUTUAL_PERCENT))
+            .any()
+            .alias("mutual_damage"),
+            (pl.col("knocked") & (least >= CONTESTED_DAMAGE * _HIT_POINT)).any().alias("contested_knock"),
+        )
+    )
+    casualties = engaged.group_by(_ENGAGEMENT).agg(
+        (pl.col("victim_account_id").filter(pl.col("kind") != "damage").n_unique() >= CASUALTIES).alias(
+            "two_casualties"
+        )
+    )
+    rules = ("two_casualties", "resisted_death", "mutual_damage", "contested_knock")
+    return casualties.join(pairs, on=_ENGAGEMENT).select(
+        *_ENGAGEMENT, pl.coalesce(pl.when(rule).then(pl.lit(rule)) for rule in rules).alias("rule")
+    )
+
+
+def _winners(fought: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
+    """The team that won each fight; fights without one have no row."""
+    felled = fought.filter(pl.col("kind") != "damage")
+    lost = felled.group_by(*_FIGHT, team="victim_team_id").agg(pl.col("victim_account_id").n_unique().alias("lost"))
+    ends = fought.group_by(_FIGHT).agg(pl.col("occurred_at").max().alias("over_at"))
+    return (
+        felled.select(*_FIGHT, team="attacker_team_id")
+        .unique()
+        .join(lost, on=[*_FIGHT, "team"], how="left")
+        .join(ends, on=_FIGHT)
+        .join(_last_deaths(kills), on=["match_id", "team"], how="left")
+        .filter((pl.col("out_at") > pl.col("over_at") + LAST_OF_TEAM).fill_null(True))
+        .with_columns(pl.col("lost").fill_null(0))
+        .filter(pl.col("lost") == pl.col("lost").min().over(_FIGHT))
+        .group_by(_FIGHT)
+        .agg(pl.when(pl.len() == 1).then(pl.col("team").first()).alias("winner_team_id"))
+    )
+
+
+def _last_deaths(kills: pl.LazyFrame) -> pl.LazyFrame:
+    """When each team was out: at its last death, if the game then gave it a rank."""
+    return (
+        kills.filter(pl.col("victim_team_id").is_not_null())
+        .group_by("match_id", team="victim_team_id")
+        .agg(
+            pl.col("occurred_at").max().alias("out_at"),
+            pl.col("victim_ranking").filter(pl.col("occurred_at") == pl.col("occurred_at").max()).max(),
+        )
+        .filter(pl.col("victim_ranking") > 0)
+        .select("match_id", "team", "out_at")
+    )

@@ -1,0 +1,180 @@
+"""One row per match: when, where, how many, and what became of its telemetry.
+
+What every later table means by a person, a bot, an account and seconds of a match stands here too.
+"""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.sums import quotient
+from gamestats_assets.pubg import reference
+from gamestats_assets.pubg.matches.tables import Matches, MatchFacts
+from gamestats_assets.pubg.telemetry.tables import RawMatches, RawParticipants, TelemetryCharacters, TelemetryFiles
+from gamestats_assets.pubg.tournament.tables import MatchTournamentContext
+
+MATCH = ("match_id", "match_date")
+"""Columns that every table of matches begins with."""
+
+_PERSON = ("match_id", "account_id")
+_HEADCOUNT = ("players", "bots", "teams")
+_ALLOWANCE = pl.duration(minutes=5)
+
+
+def account(name: str) -> pl.Expr:
+    """The account in column `name`, under that name; null where files write an empty one for nobody."""
+    return pl.when(pl.col(name) != "").then(pl.col(name)).alias(name)
+
+
+def is_bot(account_column: str, type_column: str | None = None) -> pl.Expr:
+    """Whether a character is a bot: its account starts with `ai.`, or its type is `user_ai`; false for nobody."""
+    by_account = pl.col(account_column).str.starts_with("ai.").fill_null(False)
+    return by_account if type_column is None else by_account | pl.col(type_column).eq_missing("user_ai")
+
+
+def metres(centimetres: pl.Expr) -> pl.Expr:
+    """Centimetres in metres, to far below what the game tells."""
+    return quotient(centimetres, 100, 8)
+
+
+def seconds_since(start: str, at: str = "occurred_at") -> pl.Expr:
+    """Seconds from the time in column `start` to the time in column `at`; null where either is unknown."""
+    return quotient((pl.col(at) - pl.col(start)).dt.total_microseconds(), 1_000_000, 6)
+
+
+def estimated_start() -> pl.Expr:
+    """Start of a match from its match object alone.
+
+    `created_at` is documented as the time of storing, so the start lies one duration before it.
+    But telemetry is stored minutes after the end: where it was stored a whole duration or more
+    after `created_at` (give or take five minutes), `created_at` must be the start itself.
+    An object without a duration is taken to have started when it was created.
+    """
+    created, length = pl.col("created_at"), pl.duration(seconds=pl.col("duration_s").fill_null(0))
+    holds_the_start = pl.col("telemetry_created_at") >= created + length - _ALLOWANCE
+    return pl.when(holds_the_start.fill_null(False)).then(created).otherwise(created - length)
+
+
+def participation(participants: pl.LazyFrame, characters: pl.LazyFrame) -> pl.LazyFrame:
+    """Who took part in each match, bots included: one row per match and account.
+
+    Participants of the match object, and those of the list of characters at the start (at the
+    end, where a file has no list of the start). Whoever was created in the lobby and did not
+    start is in neither.
+
+    Returns:
+        `match_id`, `match_date`, `account_id`, `player_name` (the account where there is none),
+        `team_id`, `team` (the team, or the roster where the team has no number), `is_bot`,
+        `in_match_object`, `in_telemetry`.
+    """
+    known = characters.filter(pl.col("account_id") != "")
+    has_start = (pl.col("moment") == "start").any().over("match_id")
+    return (
+        pl.concat(
+            [
+                participants.select(
+                    *MATCH, "account_id", "player_name", "team_id", "roster_id", is_bot=is_bot("account_id"), source=0
+                ),
+                known.with_columns(is_listed=(pl.col("moment") == "start") | ~has_start)
+                .filter("is_listed")
+                .select(
+                    *MATCH,
+                    "account_id",
+                    "player_name",
+                    "team_id",
+                    roster_id=pl.lit(None, pl.String),
+                    is_bot=is_bot("account_id", "character_type"),
+                    source=1,
+                ),
+            ]
+        )
+        .sort("source", maintain_order=True)
+        .group_by(_PERSON, maintain_order=True)
+        .agg(
+            pl.col("match_date").first(),
+            pl.col("player_name").drop_nulls().first(),
+            pl.col("team_id").drop_nulls().first(),
+            pl.col("roster_id").drop_nulls().first(),
+            pl.col("is_bot").any(),
+            in_match_object=(pl.col("source") == 0).any(),
+            in_telemetry=(pl.col("source") == 1).any(),
+        )
+        .with_columns(
+            pl.col("player_name").fill_null(pl.col("account_id")),
+            team=pl.coalesce(pl.col("team_id").cast(pl.String), "roster_id"),
+        )
+        .drop("roster_id")
+    )
+
+
+def match_facts(
+    raw: dy.LazyFrame[RawMatches],
+    participants: dy.LazyFrame[RawParticipants],
+    files: dy.LazyFrame[TelemetryFiles],
+    characters: dy.LazyFrame[TelemetryCharacters],
+) -> dy.LazyFrame[MatchFacts]:
+    """Every match that has a match object or a telemetry file, and whose start either of them tells.
+
+    Start, end and map come from the telemetry where there is one; mode, type and length from the
+    match object. Players, bots and teams are those of `participation`.
+    """
+    told = files.select(
+        "match_id",
+        "status",
+        "started_at",
+        "ended_at",
+        file_match_date="match_date",
+        file_map_id="map_id",
+        file_is_custom_match="is_custom_match",
+    )
+    from_telemetry = pl.col("started_at").is_not_null()
+    length = (pl.col("ended_at") - pl.col("started_at")).dt.total_seconds()
+    result = (
+        raw.join(told, on="match_id", how="full", coalesce=True)
+        .with_columns(
+            pl.coalesce("match_date", "file_match_date").alias("match_date"),
+            pl.when(from_telemetry).then(pl.lit("telemetry")).otherwise(pl.lit("api")).alias("start_source"),
+            pl.coalesce("started_at", estimated_start()).alias("started_at"),
+            pl.coalesce("file_map_id", "map_id").alias("map_id"),
+            pl.coalesce("is_custom_match", "file_is_custom_match").alias("is_custom_match"),
+            pl.col("status").fill_null("pending").alias("telemetry_status"),
+        )
+        # Only a file that could not be read, of a match nothing else is known of; a check names it.
+        .filter(pl.col("started_at").is_not_null())
+        .with_columns(
+            pl.coalesce("ended_at", pl.col("started_at") + pl.duration(seconds=pl.col("duration_s"))).alias("ended_at"),
+            # No length from a file that ends before it starts; a check names it.
+            pl.coalesce("duration_s", pl.when(length >= 0).then(length)).alias("duration_s"),
+            reference.map_name(pl.col("map_id")).alias("map_name"),
+        )
+        .join(_headcounts(participation(participants, characters)), on="match_id", how="left")
+        .with_columns(pl.col(_HEADCOUNT).fill_null(0))
+        .select(pl.col(name).cast(dtype) for name, dtype in MatchFacts.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[MatchFacts]", result)
+
+
+def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
+    return everybody.group_by("match_id").agg(
+        players=(~pl.col("is_bot")).sum(),
+        bots=pl.col("is_bot").sum(),
+        teams=pl.col("team").drop_nulls().n_unique(),
+    )
+
+
+def matches(facts: dy.LazyFrame[MatchFacts], context: dy.LazyFrame[MatchTournamentContext]) -> dy.LazyFrame[Matches]:
+    """Every match with what it counts for, and who decided so where an admin did."""
+    counts_for = [name for name in Matches.column_names() if name not in MatchFacts.column_names()]
+    result = (
+        facts.join(
+            context.rename({"override_admin": "overridden_by"}).select("match_id", *counts_for),
+            on="match_id",
+            how="left",
+        )
+        .with_columns(pl.col("is_tournament_match", "is_overridden").fill_null(False))
+        .select(Matches.column_names())
+    )
+    return typing.cast("dy.LazyFrame[Matches]", result)

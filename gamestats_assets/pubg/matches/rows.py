@@ -1,0 +1,51 @@
+"""What several PUBG tables share: keywords, column types, and the columns that rows of a match begin with."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import dataframely as dy
+
+from gamestats_assets.lakehouse.table import Table
+
+DAILY: dict[str, Any] = {
+    "partitioned_by": "match_date",
+    "replaced_by": "match_id",
+    "fresh_within": timedelta(days=1),
+    # When early access began.
+    "first_day": date(2017, 3, 23),
+}
+# One step reads a landed file once and feeds every bronze table.
+LANDED: dict[str, Any] = {**DAILY, "made_by": "raw"}
+# Snapshots of what people enter.
+ENTERED: dict[str, Any] = {"layer": "bronze", "made_by": "ops"}
+MATCH_ID = r"^[A-Za-z0-9_-]+$"
+
+
+def utc(description: str, *, nullable: bool = False) -> dy.Datetime:
+    """A column of times in UTC, to the microsecond."""
+    return dy.Datetime(time_unit="us", time_zone="UTC", nullable=nullable, description=description)
+
+
+def entered_id(of: str, *, primary_key: bool = False, nullable: bool = False) -> dy.Int64:
+    """A column of numbers that PostgreSQL gave to what people entered."""
+    return dy.Int64(primary_key=primary_key, nullable=nullable, description=f"Number of the {of}, given by PostgreSQL.")
+
+
+class MatchRow(Table):
+    """Columns of every table whose rows belong to one match."""
+
+    match_id = dy.String(primary_key=True, regex=MATCH_ID, description="Match id given by the API.")
+    match_date = dy.Date(description="UTC day the match is filed under; it never changes once claimed.")
+
+
+class TelemetryEvent(MatchRow):
+    """Columns of every row that stands for one telemetry event."""
+
+    event_index = dy.Int32(primary_key=True, min=0, description="Position of the event in its file, from 0.")
+    occurred_at = utc("The event's own time (_D).")
+    phase = dy.Float64(
+        nullable=True,
+        description="common.isGame rounded to one digit: 0 lobby, 0.1 plane, 1 first zone, 1.5 first shrink, ...",
+    )

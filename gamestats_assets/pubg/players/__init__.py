@@ -1,0 +1,1 @@
+"""Tracked players: their matches, the detail of those, their careers, and backfills."""

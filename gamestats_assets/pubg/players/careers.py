@@ -1,0 +1,187 @@
+"""Careers of tracked players: damage and weapons from the detail, totals and means from the results of the matches.
+
+- A career is told for `ranked` matches, for `normal` ones, and for `all` that count. A match without a career type
+  counts nowhere.
+- A detail row counts if its match is among the matches of the same tracked player.
+- Damage is what the player gave: to enemies, bots included, standing or down. Damage below zero counts as none.
+- Kills and knocks are those of enemies that the match credits to the player: no suicides, no team kills.
+- What a match does not tell counts as nothing in a total, and not at all in a mean.
+- The player's name is that of the newest match, whatever it counts for; identity is the account.
+- A row that stands twice counts once, and no figure depends on the order of rows.
+"""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.pubg.players.tables import (
+    TRACKED_PLAYER,
+    PlayerAdvancedCareerStats,
+    PlayerDamageEvents,
+    PlayerDamageStats,
+    PlayerMatches,
+    PlayerWeaponStats,
+    WeaponKillEvents,
+)
+
+COUNT_NOWHERE = ("airoyale", "training", "event")
+"""Match types that are part of no career: matches against bots, the training ground, events."""
+_TEAM_DEATHMATCH = r"(?i)(^|[^a-z0-9])tdm([^a-z0-9]|$)"
+_SIX_PLACES = pl.Decimal(38, 6)
+
+_OWN_MATCH = (TRACKED_PLAYER, "match_id")
+_CAREER = (TRACKED_PLAYER, "match_type")
+_IN_TIME = ("occurred_at", "match_id", "event_index")
+_COUNTED = {
+    "wins": "won",
+    "total_kills": "kills",
+    "total_assists": "assists",
+    "total_dbnos": "dbnos",
+    "total_killsteals": "killsteals",
+    "total_finishes_stolen": "finishes_stolen",
+    "total_heals_used": "heals_used",
+    "total_boosts_used": "boosts_used",
+    "total_throwables_used": "throwables_used",
+    "total_smokes_thrown": "smokes_thrown",
+}
+_SUMMED = {
+    "total_damage_dealt": "damage_dealt",
+    "total_time_survived_s": "time_survived_s",
+    "total_throwable_damage": "throwable_damage",
+    "total_damage_received": "damage_received",
+    "total_time_outside_zone_s": "time_outside_zone_seconds",
+}
+_AVERAGED = {
+    "avg_distance_from_center_m": "avg_distance_from_center",
+    "avg_distance_from_edge_m": "avg_distance_from_edge",
+}
+
+
+def career_type(match_type: str, game_mode: str) -> pl.Expr:
+    """What a match counts for in a career, from the columns that tell its type and its mode, in any case.
+
+    Competitive matches are `ranked`, official ones `normal`, anything else is `other`, an unknown or missing type
+    included. Null for what counts nowhere: `COUNT_NOWHERE` and team deathmatch (`tdm` is a word of the mode).
+    """
+    kind = pl.col(match_type).str.to_lowercase()
+    nowhere = kind.is_in(COUNT_NOWHERE) | pl.col(game_mode).str.contains(_TEAM_DEATHMATCH)
+    return (
+        pl.when(nowhere)
+        .then(pl.lit(None, pl.String))
+        .when(kind == "competitive")
+        .then(pl.lit("ranked"))
+        .when(kind == "official")
+        .then(pl.lit("normal"))
+        .otherwise(pl.lit("other"))
+    )
+
+
+def player_damage_stats(
+    damage: dy.LazyFrame[PlayerDamageEvents], matches: dy.LazyFrame[PlayerMatches]
+) -> dy.LazyFrame[PlayerDamageStats]:
+    """Damage that each tracked player gave in each career, by weapon and part hit."""
+    dealt = pl.col("damage").clip(0.0)
+    result = (
+        damage.filter(pl.col("is_given") & (pl.col("attacker_account_id") == pl.col(TRACKED_PLAYER)))
+        .unique(PlayerDamageEvents.primary_key())
+        .join(_counting(matches), on=_OWN_MATCH)
+        .with_columns(pl.col("weapon_id", "damage_reason").fill_null(""))
+        .group_by(*_CAREER, "weapon_id", "damage_reason")
+        .agg(
+            pl.col("player_name").first(),
+            # Days derived before the catalogue knew a weapon may still hold it as Other.
+            pl.col("weapon_category").sort_by(*_IN_TIME).last(),
+            hits=pl.len(),
+            damage_dealt=_total(dealt),
+            damage_to_standing=_total(dealt.filter(~pl.col("victim_was_down"))),
+            match_count=pl.col("match_id").n_unique(),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in PlayerDamageStats.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[PlayerDamageStats]", result)
+
+
+def player_weapon_stats(
+    kills: dy.LazyFrame[WeaponKillEvents], matches: dy.LazyFrame[PlayerMatches]
+) -> dy.LazyFrame[PlayerWeaponStats]:
+    """Kills and knocks of enemies by each tracked player in each career, by weapon."""
+    is_kill = pl.col("event_kind") == "kill"
+    distance = pl.col("distance_m").filter(is_kill)
+    of_enemies = ~pl.col("is_suicide") & ~pl.col("is_team_kill")
+    result = (
+        kills.filter(of_enemies & (pl.col("killer_account_id") == pl.col(TRACKED_PLAYER)))
+        .unique(WeaponKillEvents.primary_key())
+        .join(_counting(matches), on=_OWN_MATCH)
+        .with_columns(pl.col("weapon_id").fill_null(""))
+        .group_by(*_CAREER, "weapon_id")
+        .agg(
+            pl.col("player_name").first(),
+            # As with damage: the newest event knows the weapon best.
+            pl.col("weapon_name", "weapon_category").sort_by(*_IN_TIME).last(),
+            kills=is_kill.sum(),
+            headshot_kills=(is_kill & pl.col("damage_reason").eq_missing("HeadShot")).sum(),
+            knocks=(pl.col("event_kind") == "knock").sum(),
+            killsteals=pl.col("is_killsteal").sum(),
+            # Rounding must not lift the mean above the longest.
+            avg_kill_distance_m=pl.min_horizontal(_mean(distance), distance.max()),
+            max_kill_distance_m=distance.max(),
+            match_count=pl.col("match_id").n_unique(),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in PlayerWeaponStats.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[PlayerWeaponStats]", result)
+
+
+def player_advanced_career_stats(matches: dy.LazyFrame[PlayerMatches]) -> dy.LazyFrame[PlayerAdvancedCareerStats]:
+    """Each tracked player's totals and means in each career. A career without a match has no row."""
+    result = (
+        _counting(matches, *_COUNTED.values(), *_SUMMED.values(), *_AVERAGED.values(), "placement", "telemetry_status")
+        .group_by(_CAREER)
+        .agg(
+            pl.col("player_name").first(),
+            *(pl.col(of).sum().alias(name) for name, of in _COUNTED.items()),
+            *(_total(pl.col(of).clip(0.0)).alias(name) for name, of in _SUMMED.items()),
+            *(_mean(pl.col(of)).alias(name) for name, of in _AVERAGED.items()),
+            matches_played=pl.len(),
+            matches_with_telemetry=(pl.col("telemetry_status") == "processed").sum(),
+            average_placement=pl.col("placement").mean(),
+            first_match_at=pl.col("started_at").min(),
+            latest_match_at=pl.col("started_at").max(),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in PlayerAdvancedCareerStats.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[PlayerAdvancedCareerStats]", result)
+
+
+def _counting(matches: pl.LazyFrame, *figures: str) -> pl.LazyFrame:
+    """Each match that counts once for `all`, and once for its own career: _OWN_MATCH, match_type, player_name.
+
+    The name is the player's newest; `figures` are further columns to keep.
+    """
+    newest_name = pl.col("player_name").sort_by("started_at", "match_id").last().over(TRACKED_PLAYER)
+    once = (
+        matches.unique(PlayerMatches.primary_key())
+        .with_columns(player_name=newest_name)
+        .filter(pl.col("career_type").is_not_null())
+        .select(*_OWN_MATCH, "player_name", "career_type", "started_at", *figures)
+    )
+    return pl.concat(
+        [
+            once.with_columns(match_type=pl.lit("all")),
+            once.filter(pl.col("career_type") != "other").with_columns(match_type="career_type"),
+        ]
+    ).drop("career_type")
+
+
+def _total(figure: pl.Expr) -> pl.Expr:
+    """Sum to six places. Decimals add up to the same in whatever order; floats do not."""
+    return figure.cast(_SIX_PLACES).sum().cast(pl.Float64)
+
+
+def _mean(figure: pl.Expr) -> pl.Expr:
+    """Mean of what is told; null where nothing is."""
+    told = figure.count()
+    return pl.when(told > 0).then(_total(figure) / told)

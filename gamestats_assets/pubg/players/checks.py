@@ -1,0 +1,389 @@
+"""What the tables of tracked players must keep together: their matches, the detail of those, and their careers.
+
+All of them block: each says that rows were lost, doubled, attributed to somebody else, or disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.pubg.matches.matches import MATCH
+from gamestats_assets.pubg.players.tables import (
+    TRACKED_PLAYER,
+    PlayerAdvancedCareerStats,
+    PlayerBackfillStatus,
+    PlayerCirclePositions,
+    PlayerDamageEvents,
+    PlayerDamageStats,
+    PlayerMatches,
+    PlayerWeaponStats,
+    WeaponKillEvents,
+)
+
+HIT_POINTS = 0.01
+"""Tolerance of a sum of damage: the sums are of the same numbers in another order."""
+ROUNDED_EVENT = 1e-6
+"""What a career's sum may differ for each event or match in it, in hit points: it adds up to six places."""
+METRES = 0.001
+OWN_MATCH = [TRACKED_PLAYER, *MATCH]
+CAREER = [TRACKED_PLAYER, "match_type"]
+FLAGS = ["circle_positions_backfilled", "damage_events_backfilled", "weapon_events_backfilled"]
+
+
+# --------------------------------------------------------------------------- matches and their detail
+
+
+@breaking_rows(of=PlayerMatches)
+def matches_are_the_players_own(player_matches: dy.LazyFrame[PlayerMatches]) -> pl.LazyFrame:
+    """Every match tells the result of its tracked player and of nobody else."""
+    return player_matches.filter(pl.col("account_id") != pl.col(TRACKED_PLAYER)).select(
+        *OWN_MATCH, "account_id", "player_name"
+    )
+
+
+@breaking_rows(of=PlayerCirclePositions)
+def positions_are_the_players_own(
+    positions: dy.LazyFrame[PlayerCirclePositions], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """Every position is the tracked player's, in a match of theirs whose telemetry is processed."""
+    return _strays(positions, player_matches, ["account_id"])
+
+
+@breaking_rows(of=PlayerDamageEvents)
+def damage_is_the_players_own(
+    damage: dy.LazyFrame[PlayerDamageEvents], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """The tracked player dealt or took every damage, in a match of theirs whose telemetry is processed."""
+    return _strays(damage, player_matches, ["attacker_account_id", "victim_account_id"])
+
+
+@breaking_rows(of=WeaponKillEvents)
+def kills_are_the_players_own(
+    kills: dy.LazyFrame[WeaponKillEvents], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """The tracked player is in every kill and knock, in a match of theirs whose telemetry is processed."""
+    return _strays(
+        kills,
+        player_matches,
+        ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"],
+    )
+
+
+def _with_telemetry(player_matches: pl.LazyFrame) -> pl.LazyFrame:
+    return player_matches.filter(pl.col("telemetry_status") == "processed")
+
+
+def _strays(rows: pl.LazyFrame, player_matches: pl.LazyFrame, people: Sequence[str]) -> pl.LazyFrame:
+    """Rows of no processed match of their tracked player, and rows in none of whose columns `people` the player is."""
+    takes_part = pl.any_horizontal(pl.col(name).eq_missing(pl.col(TRACKED_PLAYER)) for name in people)
+    columns = [*OWN_MATCH, "event_index", *people]
+    elsewhere = rows.join(_with_telemetry(player_matches), on=OWN_MATCH, how="anti").select(
+        *columns, problem=pl.lit("is of no match of the player with telemetry")
+    )
+    of_others = rows.filter(~takes_part).select(*columns, problem=pl.lit("is about others"))
+    return pl.concat([elsewhere, of_others])
+
+
+@breaking_rows(of=PlayerCirclePositions)
+def positions_give_the_distances_of_the_match(
+    positions: dy.LazyFrame[PlayerCirclePositions], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """The distances to the blue circle in the match's result are those of its positions: none is missing."""
+    center, edge = pl.col("distance_from_blue_center_m"), pl.col("distance_from_blue_edge_m")
+    figures = {
+        "avg_distance_from_center": center.mean(),
+        "max_distance_from_center": center.max(),
+        "avg_distance_from_edge": edge.mean(),
+        "min_distance_from_edge": edge.min(),
+    }
+    sampled = positions.group_by(OWN_MATCH).agg(figure.alias(f"sampled_{name}") for name, figure in figures.items())
+    return (
+        _with_telemetry(player_matches)
+        .select(*OWN_MATCH, *figures)
+        .join(sampled, on=OWN_MATCH, how="left")
+        .filter(pl.any_horizontal(_differ(name, f"sampled_{name}", METRES) for name in figures))
+    )
+
+
+@breaking_rows(of=PlayerDamageEvents)
+def damage_taken_is_that_of_the_match(
+    damage: dy.LazyFrame[PlayerDamageEvents], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """The damage that the tracked player took adds up to the damage received in the match's result."""
+    taken = (
+        damage.filter(pl.col("victim_account_id") == pl.col(TRACKED_PLAYER))
+        .group_by(OWN_MATCH)
+        .agg(damage_taken=pl.col("damage").sum())
+    )
+    return (
+        _with_telemetry(player_matches)
+        .select(*OWN_MATCH, "damage_received")
+        .join(taken, on=OWN_MATCH, how="left")
+        .with_columns(pl.col("damage_taken").fill_null(0.0))
+        .filter(_differ("damage_received", "damage_taken", HIT_POINTS))
+    )
+
+
+@breaking_rows(of=WeaponKillEvents)
+def stolen_kills_are_those_of_the_match(
+    kills: dy.LazyFrame[WeaponKillEvents], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """Killsteals and stolen finishes of the tracked player are as many as in the match's result."""
+    own = pl.col(TRACKED_PLAYER)
+    stolen = kills.group_by(OWN_MATCH).agg(
+        killsteal_events=(
+            pl.col("is_killsteal") & ~pl.col("is_suicide") & pl.col("killer_account_id").eq_missing(own)
+        ).sum(),
+        finish_stolen_events=(pl.col("is_finish_stolen") & pl.col("finisher_account_id").eq_missing(own)).sum(),
+    )
+    return (
+        _with_telemetry(player_matches)
+        .select(*OWN_MATCH, "killsteals", "finishes_stolen")
+        .join(stolen, on=OWN_MATCH, how="left")
+        .with_columns(pl.col("killsteal_events", "finish_stolen_events").fill_null(0))
+        .filter(_differ("killsteals", "killsteal_events") | _differ("finishes_stolen", "finish_stolen_events"))
+    )
+
+
+def _differ(name: str, other: str, tolerance: float | pl.Expr = 0.0) -> pl.Expr:
+    """Whether two figures are further apart than the tolerance; one that is missing differs from one that is told."""
+    first, second = (pl.col(each).cast(pl.Float64) for each in (name, other))
+    one_missing = first.is_null() != second.is_null()
+    return one_missing | ((first - second).abs() > tolerance).fill_null(False)
+
+
+# --------------------------------------------------------------------------- backfill
+
+
+@breaking_rows(of=PlayerBackfillStatus)
+def every_match_has_its_status(
+    status: dy.LazyFrame[PlayerBackfillStatus], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """Every match of a tracked player has a backfill status, and nothing else has one."""
+    lost = player_matches.join(status, on=OWN_MATCH, how="anti").select(*OWN_MATCH, problem=pl.lit("has no status"))
+    invented = status.join(player_matches, on=OWN_MATCH, how="anti").select(
+        *OWN_MATCH, problem=pl.lit("is no match of the player")
+    )
+    return pl.concat([lost, invented])
+
+
+@breaking_rows(of=PlayerBackfillStatus)
+def completed_means_all_kinds(status: dy.LazyFrame[PlayerBackfillStatus]) -> pl.LazyFrame:
+    """A match is completed if and only if all three kinds of its detail are backfilled."""
+    completed = pl.col("backfill_status") == "completed"
+    return status.filter(completed != pl.all_horizontal(FLAGS)).select(*OWN_MATCH, "backfill_status", *FLAGS)
+
+
+@breaking_rows(of=PlayerBackfillStatus)
+def status_agrees_with_telemetry(
+    status: dy.LazyFrame[PlayerBackfillStatus], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """The telemetry's status is that of the match; completed needs it processed, and lost telemetry is told as such."""
+    told, of_match = pl.col("backfill_status"), pl.col("status_of_match")
+    wrong = (
+        (pl.col("telemetry_status") != of_match)
+        | ((told == "completed") & (of_match != "processed"))
+        | (of_match.is_in(["expired", "unreadable"]) & (told != of_match))
+    )
+    return (
+        status.join(player_matches.select(*OWN_MATCH, status_of_match="telemetry_status"), on=OWN_MATCH)
+        .filter(wrong)
+        .select(*OWN_MATCH, "backfill_status", "telemetry_status", "status_of_match")
+    )
+
+
+@breaking_rows(of=PlayerBackfillStatus)
+def backfilled_detail_is_told(
+    status: dy.LazyFrame[PlayerBackfillStatus],
+    positions: dy.LazyFrame[PlayerCirclePositions],
+    damage: dy.LazyFrame[PlayerDamageEvents],
+    kills: dy.LazyFrame[WeaponKillEvents],
+) -> pl.LazyFrame:
+    """Where there is detail of a kind, the status says that it is backfilled. A match may have none to give."""
+    return pl.concat(
+        [
+            status.filter(~pl.col(flag))
+            .join(detail, on=OWN_MATCH, how="semi")
+            .select(*OWN_MATCH, "backfill_status", not_told=pl.lit(flag))
+            for flag, detail in zip(FLAGS, (positions, damage, kills), strict=True)
+        ]
+    )
+
+
+# --------------------------------------------------------------------------- careers
+
+
+def _careers(player_matches: pl.LazyFrame) -> Mapping[str, pl.LazyFrame]:
+    """The matches that count for each career."""
+    counts_for = pl.col("career_type")
+    return {
+        "ranked": player_matches.filter(counts_for == "ranked"),
+        "normal": player_matches.filter(counts_for == "normal"),
+        "all": player_matches.filter(counts_for.is_in(["ranked", "normal", "other"])),
+    }
+
+
+def _in_each_career(rows: pl.LazyFrame, player_matches: pl.LazyFrame) -> pl.LazyFrame:
+    """Detail rows under each career that their match counts for."""
+    return pl.concat(
+        [
+            rows.join(matches, on=OWN_MATCH, how="semi").with_columns(match_type=pl.lit(name))
+            for name, matches in _careers(player_matches).items()
+        ]
+    )
+
+
+def _unequal(
+    table: pl.LazyFrame,
+    events: pl.LazyFrame,
+    by: Sequence[str],
+    tolerances: Mapping[str, float | pl.Expr],
+) -> pl.LazyFrame:
+    """Keys whose figures differ between a table and what its events give, or that only one of them has."""
+    both = table.select(*by, *tolerances).join(
+        events.select(*by, *tolerances), on=list(by), how="full", coalesce=True, suffix="_of_events"
+    )
+    return both.filter(
+        pl.any_horizontal(_differ(name, f"{name}_of_events", tolerance) for name, tolerance in tolerances.items())
+    )
+
+
+@breaking_rows(of=PlayerDamageStats)
+def damage_stats_are_the_sum_of_events(
+    stats: dy.LazyFrame[PlayerDamageStats],
+    damage: dy.LazyFrame[PlayerDamageEvents],
+    player_matches: dy.LazyFrame[PlayerMatches],
+) -> pl.LazyFrame:
+    """Hits and damage of each career and weapon are those of the player's damage to people of other teams."""
+    attacker, victim = pl.col("attacker_account_id"), pl.col("victim_account_id")
+    same_team = pl.col("attacker_team_id") == pl.col("victim_team_id")
+    figures = ("hits", "damage_dealt", "damage_to_standing")
+    by = [*CAREER, "weapon_id"]
+    events = (
+        _in_each_career(damage, player_matches)
+        .filter((attacker == pl.col(TRACKED_PLAYER)) & (victim != pl.col(TRACKED_PLAYER)))
+        .filter(same_team.is_null() | ~same_team)
+        .select(
+            *CAREER,
+            pl.col("weapon_id").fill_null(""),
+            hits=pl.lit(1, pl.Int64),
+            damage_dealt=pl.max_horizontal("damage", pl.lit(0.0)),
+            down=pl.col("victim_was_down").cast(pl.Int8),
+        )
+        .with_columns(damage_to_standing=pl.col("damage_dealt") * (1 - pl.col("down")))
+        .group_by(by)
+        .agg(pl.col(figures).sum())
+    )
+    points = HIT_POINTS + ROUNDED_EVENT * pl.col("hits")
+    return _unequal(
+        stats.group_by(by).agg(pl.col("hits").cast(pl.Int64).sum(), pl.col("damage_dealt", "damage_to_standing").sum()),
+        events,
+        by,
+        {"hits": 0.0, "damage_dealt": points, "damage_to_standing": points},
+    )
+
+
+@breaking_rows(of=PlayerWeaponStats)
+def weapon_stats_are_the_count_of_events(
+    stats: dy.LazyFrame[PlayerWeaponStats],
+    kills: dy.LazyFrame[WeaponKillEvents],
+    player_matches: dy.LazyFrame[PlayerMatches],
+) -> pl.LazyFrame:
+    """Kills and knocks of each career and weapon are those of the player's of people of other teams."""
+    same_team = pl.col("killer_team_id") == pl.col("victim_team_id")
+    by = [*CAREER, "weapon_id"]
+    of_others = (
+        (pl.col("killer_account_id") == pl.col(TRACKED_PLAYER))
+        & (pl.col("victim_account_id") != pl.col(TRACKED_PLAYER))
+        & ~pl.col("is_suicide")
+        & (same_team.is_null() | ~same_team)
+    )
+    counts = (
+        _in_each_career(kills, player_matches)
+        .filter(of_others)
+        .group_by(*CAREER, pl.col("weapon_id").fill_null(""), "event_kind")
+        .len("events")
+    )
+    events = (
+        counts.filter(pl.col("event_kind") == "kill")
+        .select(*by, kills="events")
+        .join(
+            counts.filter(pl.col("event_kind") == "knock").select(*by, knocks="events"),
+            on=by,
+            how="full",
+            coalesce=True,
+        )
+        .with_columns(pl.col("kills", "knocks").fill_null(0))
+    )
+    return _unequal(stats, events, by, {"kills": 0.0, "knocks": 0.0})
+
+
+@breaking_rows(of=PlayerWeaponStats)
+def killsteals_of_weapons_are_those_of_the_matches(
+    stats: dy.LazyFrame[PlayerWeaponStats], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """Over all weapons, the killsteals of a career are those of the results of its matches."""
+    of_matches = pl.concat(
+        [
+            matches.group_by(TRACKED_PLAYER)
+            .agg(killsteals_of_matches=pl.col("killsteals").sum())
+            .with_columns(match_type=pl.lit(name))
+            for name, matches in _careers(player_matches).items()
+        ]
+    )
+    return (
+        stats.group_by(CAREER)
+        .agg(pl.col("killsteals").sum())
+        .join(of_matches, on=CAREER, how="full", coalesce=True)
+        .with_columns(pl.col("killsteals", "killsteals_of_matches").fill_null(0))
+        .filter(pl.col("killsteals") != pl.col("killsteals_of_matches"))
+    )
+
+
+@breaking_rows(of=PlayerAdvancedCareerStats)
+def careers_are_the_sum_of_matches(
+    careers: dy.LazyFrame[PlayerAdvancedCareerStats], player_matches: dy.LazyFrame[PlayerMatches]
+) -> pl.LazyFrame:
+    """Matches, wins, kills and damage of each career are those of the results of the matches that count for it."""
+    of_matches = pl.concat(
+        [
+            matches.select(
+                TRACKED_PLAYER,
+                match_type=pl.lit(name),
+                matches_played=pl.lit(1, pl.Int64),
+                wins=pl.col("won").cast(pl.Int64),
+                total_kills=pl.col("kills").cast(pl.Int64),
+                total_damage_dealt=pl.max_horizontal(pl.col("damage_dealt").fill_null(0.0), pl.lit(0.0)),
+            )
+            for name, matches in _careers(player_matches).items()
+        ]
+    )
+    points = HIT_POINTS + ROUNDED_EVENT * pl.col("matches_played")
+    return _unequal(
+        careers,
+        of_matches.group_by(CAREER).sum(),
+        CAREER,
+        {"matches_played": 0.0, "wins": 0.0, "total_kills": 0.0, "total_damage_dealt": points},
+    )
+
+
+@breaking_rows(of=PlayerAdvancedCareerStats)
+def all_matches_hold_ranked_and_normal(careers: dy.LazyFrame[PlayerAdvancedCareerStats]) -> pl.LazyFrame:
+    """A player has played as many matches in all as ranked and normal ones together, or more."""
+
+    def played(name: str) -> pl.Expr:
+        return pl.col("matches_played").filter(pl.col("match_type") == name).sum()
+
+    return (
+        careers.group_by(TRACKED_PLAYER)
+        .agg(ranked=played("ranked"), normal=played("normal"), in_all=played("all"))
+        .filter(pl.col("ranked") + pl.col("normal") > pl.col("in_all"))
+    )
+
+
+ALL: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))
+"""Every check of tracked players, in the order of this module."""

@@ -1,0 +1,5 @@
+"""What people enter of tracked players, one declaration per thing (see `lakehouse.entries`)."""
+
+from gamestats_assets.pubg.players.entered.tracked import TRACKED_PLAYER
+
+__all__ = ["TRACKED_PLAYER"]

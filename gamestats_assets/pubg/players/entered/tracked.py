@@ -1,0 +1,134 @@
+"""Tracked players: whose detail is published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import psycopg
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import Entry, StillNeededError, Thing, UnknownNameError, command
+from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, whole
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.pubg.players.entered.people import (
+    ACCOUNT,
+    NEW_NAME,
+    PLAYER,
+    Matches,
+    Player,
+    account_of,
+    recognised,
+)
+
+BACKFILL_DAYS = 180
+"""Days of history taken up of a player who is newly tracked, unless said otherwise."""
+SHARD = "steam"
+
+
+def _shard(text: str, column: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+", text):
+        raise EntryError(f"{text!r} is no shard; write it as in steam, kakao, psn, xbox.", column)
+    return text
+
+
+class TrackedPlayer(Thing):
+    """A player whose detail is published; who has data stays, if inactive."""
+
+    kind = "tracked player"
+    table = "tracked_players"
+    key = "tracked_player_id"
+    command = ("players",)
+    query = "SELECT *, lower(player_name) AS in_small_letters FROM ops.tracked_players"
+    names = (PLAYER,)
+    column = "player_name"
+    called = "player {player_name} on {shard}"
+    lacking = "No player {wanted!r} is tracked; {there}"
+    beside = (
+        Field(
+            "shard",
+            "Platform of the player; to find one, where the name is tracked on several.",
+            Kind(str, str, _shard),
+            verbs=("add", "change", "remove"),
+            default="steam, or any",
+        ),
+    )
+    fields = (
+        Field(
+            "is_active",
+            "Whether new matches refresh the detail.",
+            YES_NO,
+            column="active",
+            option="active/--inactive",
+            default="yes",
+        ),
+        ACCOUNT,
+        Field("backfill_days", "Days of history to take up.", whole(0, 3650), default=str(BACKFILL_DAYS)),
+        NEW_NAME,
+    )
+    listed = ("player_name AS player", "account_id", "shard", "is_active AS active", "backfill_days", "added_at")
+    order = ("in_small_letters", "tracked_player_id")
+    knows: ClassVar[Matches] = Matches()
+
+    def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
+        """See `Thing.alike`: by name, with its capitals, or by account."""
+        player, shard = names["player"], names.get("shard")
+        of_name = [row for row in rows if player in (row["player_name"], row["account_id"])]
+        return [row for row in of_name if shard in (None, row["shard"])]
+
+    def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
+        """See `Thing.which`."""
+        which = ", ".join(f"{row['account_id'] or 'account unknown'} on {row['shard']}" for row in rows)
+        told = f"Several players named {names['player']} are tracked ({which}); give the account id."
+        return UnknownNameError(told, "player")
+
+    def recognised(self, names: Mapping[str, Any], known: Matches) -> Mapping[str, Any]:
+        """See `Thing.recognised`."""
+        return {**recognised(names, known), "shard": _shard(names.get("shard") or SHARD, "shard")}
+
+    def there(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """See `Thing.there`: of the account, else of the name where one of both accounts is unknown."""
+        player: Player = names["recognised"]
+        rows = self.rows(conn)
+        of_account = [row for row in rows if player.account_id is not None and row["account_id"] == player.account_id]
+        of_name = [row for row in rows if (row["player_name"], row["shard"]) == (player.name, names["shard"])]
+        unknown = [row for row in of_name if row["account_id"] is None]
+        # By a name alone, whoever is tracked under it is meant; an account of its own is somebody else.
+        found = of_account or unknown or ([] if player.account_id is not None else of_name)
+        return found[0] if found else None
+
+    def exists(self, row: Row, names: Mapping[str, Any]) -> str:
+        """See `Thing.exists`."""
+        name = names["recognised"].name
+        other = "" if row["player_name"] == name else f" (as {row['player_name']})"
+        return f"{name}{other} is tracked already" + ("" if row["is_active"] else ", but inactive")
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
+        """See `Thing.place`."""
+        columns = {**names["recognised"].columns, "shard": names["shard"]}
+        return columns, columns
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`."""
+        at_first = {"backfill_days": BACKFILL_DAYS, "is_active": True} if entry.is_new else {}
+        return {**at_first, **self.stored(entry.given), **account_of(entry)}
+
+    def leave(self, entry: Entry) -> None:
+        """See `Thing.leave`: whoever has data stays, if inactive."""
+        row = entry.row
+        if row["account_id"] is not None and (matches := entry.known.taken_of(row)):
+            told = "1 match was" if matches == 1 else f"{matches} matches were"
+            instead = command("players", "change", row["player_name"], "--inactive")
+            raise StillNeededError(
+                f"{row['player_name']} on {row['shard']} cannot be removed: {told} taken up already. Make the player "
+                f"inactive, which keeps them and takes up no more: {instead}",
+                "player",
+            )
+        # PostgreSQL cannot look into the tables that hold what was taken up, and believes whoever has.
+        number = row[self.key]
+        ops.rows(entry.conn, "SELECT set_config('gamestats.nothing_taken_of', %s, true)", [str(number)])
+        ops.delete(entry.conn, "backfills", {self.key: number})
+
+
+TRACKED_PLAYER = TrackedPlayer()

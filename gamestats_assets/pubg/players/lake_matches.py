@@ -1,0 +1,51 @@
+"""What the lake's matches know of whom and what people name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.pubg.matches.tables import MatchSummaries
+from gamestats_assets.pubg.players.entered.people import Matches, Seen
+from gamestats_assets.pubg.players.players import TAKEN
+from gamestats_assets.pubg.players.tables import PlayerMatches
+from gamestats_assets.pubg.tournament.tables import TournamentLineups
+
+
+class LakeMatches(Matches):
+    """What is known of what people name, by the lake and what has landed."""
+
+    def __init__(self, lake: Lake, landing: Landing) -> None:
+        self._lake, self._landing = lake, landing
+
+    def players(self, names: Collection[str]) -> Seen:
+        """What the newest match summaries know of players, given by names or accounts."""
+        wanted = {player.lower() for player in names}
+        rows = (
+            self._lake.scan(MatchSummaries)
+            .select("player_name", "account_id", "match_date")
+            .filter(pl.col("player_name").str.to_lowercase().is_in(wanted) | pl.col("account_id").is_in(wanted))
+            .unique()
+            .collect()
+        )
+        return Seen.of(rows.iter_rows())
+
+    def has_landed(self, match_id: str) -> bool:
+        """Whether anything of a match has landed."""
+        return self._landing.day_of("pubg", match_id) is not None
+
+    def played_by(self, roster_entry_id: int) -> int:
+        """In how many matches somebody played for a team by a roster entry, given by its number."""
+        of_entry = self._lake.scan(TournamentLineups).filter(pl.col("roster_entry_id") == roster_entry_id)
+        return of_entry.select(pl.col("match_id").n_unique()).collect().item()
+
+    def taken_of(self, tracked: Row) -> int:
+        """How many matches the tables of a tracked player hold, or have processed."""
+        lake, account = self._lake, tracked["account_id"]
+        held = lake.scan(PlayerMatches, [account]).select("match_id")
+        taken = [lake.scan(ledger, [account]).select(match_id="unit_id") for ledger in TAKEN]
+        return pl.concat([held, *taken]).select(pl.col("match_id").n_unique()).collect().item()

@@ -1,0 +1,232 @@
+"""Tracked players: which matches' detail is wanted of whom, and the detail itself, taken out of that of everybody.
+
+**Wanted** are a player's matches since the day the player was added, those of the days that a backfill names, and, of
+a backfill that was cancelled, what it had taken up by then. Nothing that was taken up is given up again.
+
+The detail comes from the typed events of the day tables and not from the files, one match after another: what was
+taken before is not taken again.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Collection, Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.ledger import fingerprint, ledger_of, row_fingerprints
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg.matches.tables import CirclePositions, DamageEvents, MatchFacts, MatchSummaries, WeaponKills
+from gamestats_assets.pubg.players.careers import career_type
+from gamestats_assets.pubg.players.tables import (
+    TRACKED_PLAYER,
+    Backfills,
+    PlayerBackfillStatus,
+    PlayerCirclePositions,
+    PlayerDamageEvents,
+    PlayerMatches,
+    TrackedPlayers,
+    WeaponKillEvents,
+)
+
+PositionsTaken = ledger_of(PlayerCirclePositions)
+"""Matches whose positions were taken: per tracked player and match."""
+DamageTaken = ledger_of(PlayerDamageEvents)
+KillsTaken = ledger_of(WeaponKillEvents)
+
+_PLAYERS_MATCH = (TRACKED_PLAYER, "match_id")
+TAKEN: tuple[type[Table], ...] = (PositionsTaken, DamageTaken, KillsTaken)
+"""Matches taken into each of the detail tables: per tracked player and match."""
+_DECIDING: tuple[type[Table], ...] = (TrackedPlayers, Backfills, MatchSummaries, MatchFacts, PositionsTaken)
+_WANTED: WeakKeyDictionary[Lake, tuple[tuple[int | None, ...], dict[str, str]]] = WeakKeyDictionary()
+
+
+def player_matches(
+    tracked: dy.LazyFrame[TrackedPlayers],
+    backfills: dy.LazyFrame[Backfills],
+    summaries: dy.LazyFrame[MatchSummaries],
+    matches: dy.LazyFrame[MatchFacts],
+    taken: dy.LazyFrame[PositionsTaken],  # type: ignore[valid-type]
+) -> dy.LazyFrame[PlayerMatches]:
+    """The wanted matches of every tracked player whose account is known; the module says which are wanted."""
+    players = tracked.filter(pl.col("account_id").is_not_null()).select(
+        "tracked_player_id",
+        "is_active",
+        pl.col("account_id").alias(TRACKED_PLAYER),
+        added_on=pl.col("added_at").dt.date(),
+    )
+    day = pl.col("match_date")
+    own = (
+        # Of everybody's results the players' own, before anything else is done with them.
+        summaries.join(players, left_on="account_id", right_on=TRACKED_PLAYER)
+        .unique([*MatchSummaries.primary_key(), "tracked_player_id"])
+        .with_columns(pl.col("account_id").alias(TRACKED_PLAYER))
+        .join(
+            matches.unique("match_id").select(
+                "match_id",
+                "started_at",
+                "match_type",
+                "game_mode",
+                "telemetry_status",
+                career_type=career_type("match_type", "game_mode"),
+            ),
+            on="match_id",
+        )
+    )
+    # Of who is inactive, what was taken stays, and nothing is added.
+    active = own.filter("is_active")
+    since_tracked = active.filter(day >= pl.col("added_on")).select(_PLAYERS_MATCH)
+    history = (
+        active.join(backfills.filter(pl.col("cancelled_at").is_null()), on="tracked_player_id")
+        .filter(day.is_between(pl.col("from_day"), pl.col("to_day")))
+        .select(_PLAYERS_MATCH)
+    )
+    kept = taken.select(pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"))
+    wanted = pl.concat([since_tracked, history, kept]).unique()
+    result = own.join(wanted, on=_PLAYERS_MATCH, how="semi").select(PlayerMatches.column_names())
+    return typing.cast("dy.LazyFrame[PlayerMatches]", result)
+
+
+def player_circle_positions(
+    matches: dy.LazyFrame[PlayerMatches], positions: dy.LazyFrame[CirclePositions]
+) -> dy.LazyFrame[PlayerCirclePositions]:
+    """The tracked players' own position samples."""
+    result = _taken(matches, positions, ["account_id"]).select(PlayerCirclePositions.column_names())
+    return typing.cast("dy.LazyFrame[PlayerCirclePositions]", result)
+
+
+def player_damage_events(
+    matches: dy.LazyFrame[PlayerMatches], damage: dy.LazyFrame[DamageEvents]
+) -> dy.LazyFrame[PlayerDamageEvents]:
+    """Damage that the tracked players dealt or took."""
+    people = ["attacker_account_id", "victim_account_id"]
+    result = _taken(matches, damage, people).select(PlayerDamageEvents.column_names())
+    return typing.cast("dy.LazyFrame[PlayerDamageEvents]", result)
+
+
+def weapon_kill_events(
+    matches: dy.LazyFrame[PlayerMatches], kills: dy.LazyFrame[WeaponKills]
+) -> dy.LazyFrame[WeaponKillEvents]:
+    """Kills and knocks that the tracked players had a part in."""
+    people = ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"]
+    result = _taken(matches, kills, people).select(WeaponKillEvents.column_names())
+    return typing.cast("dy.LazyFrame[WeaponKillEvents]", result)
+
+
+def _taken(matches: pl.LazyFrame, events: pl.LazyFrame, people: Sequence[str]) -> pl.LazyFrame:
+    """The events of each tracked player's matches in which the player is one of the people, once for each player."""
+    wanted = matches.select(_PLAYERS_MATCH).unique()
+    return pl.concat(
+        [
+            events.join(wanted, left_on=["match_id", column], right_on=["match_id", TRACKED_PLAYER]).with_columns(
+                pl.col(column).alias(TRACKED_PLAYER)
+            )
+            for column in people
+        ]
+    ).unique([TRACKED_PLAYER, "match_id", "event_index"])
+
+
+def player_backfill_status(
+    matches: dy.LazyFrame[PlayerMatches],
+    positions: dy.LazyFrame[PlayerCirclePositions],
+    damage: dy.LazyFrame[PlayerDamageEvents],
+    kills: dy.LazyFrame[WeaponKillEvents],
+    positions_taken: dy.LazyFrame[PositionsTaken],  # type: ignore[valid-type]
+    damage_taken: dy.LazyFrame[DamageTaken],  # type: ignore[valid-type]
+    kills_taken: dy.LazyFrame[KillsTaken],  # type: ignore[valid-type]
+) -> dy.LazyFrame[PlayerBackfillStatus]:
+    """How far each wanted match is: a match is taken where its step has processed it, with or without rows."""
+    status = pl.col("telemetry_status")
+    rows = matches
+    for name, taken in {
+        "circle_positions_backfilled": positions_taken,
+        "damage_events_backfilled": damage_taken,
+        "weapon_events_backfilled": kills_taken,
+    }.items():
+        done = taken.select(
+            pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"), done=pl.lit(True)
+        )
+        rows = (
+            rows.join(done, on=_PLAYERS_MATCH, how="left")
+            .with_columns((pl.col("done").fill_null(False) & (status == "processed")).alias(name))
+            .drop("done")
+        )
+    complete = pl.all_horizontal(pl.col("^.*_backfilled$"))
+    result = rows.with_columns(
+        backfill_status=pl.when(complete)
+        .then(pl.lit("completed"))
+        .when(status.is_in(["expired", "unreadable"]))
+        .then(status)
+        .otherwise(pl.lit("pending"))
+    ).select(PlayerBackfillStatus.column_names())
+    return typing.cast("dy.LazyFrame[PlayerBackfillStatus]", result)
+
+
+# --------------------------------------------------------------------------- who is behind
+
+
+def wanted_matches(lake: Lake) -> dict[str, str]:
+    """By tracked player, a fingerprint of the rows of `player_matches` as they would be now.
+
+    Each new day could concern every player; making the rows is the cheapest way to tell whom it does concern.
+    """
+    versions = tuple(map(lake.version, _DECIDING))
+    known = _WANTED.get(lake)
+    if known is None or known[0] != versions:
+        frames = [lake.scan(table) for table in _DECIDING]
+        rows = row_fingerprints(PlayerMatches, player_matches(*frames).collect())  # type: ignore[arg-type]
+        accounts = frames[0].select("account_id").drop_nulls().unique().collect().to_series().sort()
+        told = {account: fingerprint(*_flat(rows.get(account, {}))) for account in accounts}
+        _WANTED[lake] = known = versions, told
+    return known[1]
+
+
+def _flat(pairs: Mapping[str, str]) -> list[str]:
+    return [text for pair in sorted(pairs.items()) for text in pair]
+
+
+def history_wanted(lake: Lake, accounts: Collection[str]) -> dict[str, tuple[int, bool]]:
+    """By tracked player: how many matches are wanted and not taken, and whether some are older than the tracking."""
+    frames = [lake.scan(table) for table in _DECIDING]
+    taken = frames[-1].select(pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"))
+    added = frames[0].select(pl.col("account_id").alias(TRACKED_PLAYER), added_on=pl.col("added_at").dt.date())
+    lacking = (
+        player_matches(*frames)  # type: ignore[arg-type]
+        .filter(pl.col(TRACKED_PLAYER).is_in([*accounts]))
+        .join(taken, on=_PLAYERS_MATCH, how="anti")
+        .join(added, on=TRACKED_PLAYER)
+        .group_by(TRACKED_PLAYER)
+        .agg(matches=pl.col("match_id").n_unique(), is_history=(pl.col("match_date") < pl.col("added_on")).any())
+        .collect()
+    )
+    return {account: (matches, is_history) for account, matches, is_history in lacking.iter_rows()}
+
+
+def backfills_asked(lake: Lake) -> dict[str, str]:
+    """By tracked player, the numbers of the backfills that nobody cancelled."""
+    asked = lake.scan(Backfills).filter(pl.col("cancelled_at").is_null())
+    of_players = asked.join(lake.scan(TrackedPlayers).drop_nulls("account_id"), on="tracked_player_id")
+    numbers = of_players.group_by("account_id").agg(pl.col("backfill_id").sort().cast(pl.String)).collect()
+    return {account: ", ".join(of_account) for account, of_account in numbers.iter_rows()}
+
+
+def accounts_seen(lake: Lake) -> dict[tuple[str, str], str]:
+    """Accounts of tracked players of whom only the name is known, by shard and name, from the newest match."""
+    named = lake.scan(TrackedPlayers).filter(pl.col("is_active") & pl.col("account_id").is_null())
+    unknown = named.select("shard", "player_name").collect()
+    if unknown.is_empty():
+        return {}
+    seen = (
+        lake.scan(MatchSummaries)
+        .join(unknown.lazy(), on="player_name")
+        .join(lake.scan(MatchFacts).select("match_id", "shard_id", "started_at"), on="match_id")
+        .filter((pl.col("shard_id") == pl.col("shard")).fill_null(True))
+        .sort("started_at", "match_id")
+        .unique(["shard", "player_name"], keep="last", maintain_order=True)
+        .select("shard", "player_name", "account_id")
+        .collect()
+    )
+    return {(shard, name): account for shard, name, account in seen.iter_rows()}

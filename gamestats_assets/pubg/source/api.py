@@ -1,0 +1,528 @@
+"""The PUBG API: players, their matches and telemetry, fetched into the landing zone.
+
+Only the players endpoint needs a key and counts against its limit; match objects and
+telemetry files are open. Whatever is fetched is checked (whole, decompressible, of the
+kind asked for) before it lands, byte for byte as the server sent it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+from pydantic import SecretStr
+
+from gamestats_assets.apis.http import (
+    ApiClient,
+    Fetcher,
+    NotFoundError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnexpectedAnswerError,
+    UnreadableAnswerError,
+    bad_answer,
+    host_of,
+    retry_after_s,
+    server_time,
+)
+from gamestats_assets.apis.http import ApiError as PubgApiError
+from gamestats_assets.apis.http import UnavailableError as UnavailableError
+from gamestats_assets.apis.limits import InProcessLimits, Limits, Window, windows_in_force
+from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.pubg.source.files import GAME, Kind, ingest_payload, is_whole, mark_expired, recognise
+
+BASE_URL = "https://api.pubg.com"
+PLAYERS_A_CALL = 10
+"""Players the API answers for in one request."""
+REQUESTS_A_WINDOW = 10
+"""Requests a new key is allowed in one window."""
+WINDOW_SECONDS = 60.0
+"""Length of the limit's window; also the wait after a refusal that names no time."""
+LONGEST_WAIT_SECONDS = 120.0
+"""Cap on a wait the server asks for."""
+
+LIMITER = "pubg"
+"""Name of the limit of our API key."""
+
+_MATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_GZIP = b"\x1f\x8b"
+
+
+class ExpiredTelemetryError(NotFoundError):
+    """The telemetry file is gone for good.
+
+    Attributes:
+        status: the HTTP status that said so.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+# ---------------------------------------------------------------- the limit
+
+
+def server_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds the server asks to wait: X-RateLimit-Reset (unix seconds) or Retry-After, else None.
+
+    Counted on the server's own clock (Date) where it is told, so that a local clock that
+    is wrong does not matter.
+    """
+    reset = _number(headers.get("X-RateLimit-Reset"))
+    if reset is not None:
+        return min(max(reset - server_time(headers, now), 0.0), LONGEST_WAIT_SECONDS)
+    after = retry_after_s(headers, now)
+    return None if after is None else min(after, LONGEST_WAIT_SECONDS)
+
+
+def _number(value: str | None) -> float | None:
+    """A non-negative whole number of a header, or None."""
+    text = (value or "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+
+
+def learn_limit(limits: Limits, headers: Mapping[str, str], now: float, *, refused: bool = False) -> None:
+    """Take over the limit an answer tells; ask nothing until its reset when none is left or one was refused.
+
+    A refusal that names no time is waited for as long as a window; one whose reset has just
+    passed still deserves a breath.
+    """
+    if requests := _number(headers.get("X-RateLimit-Limit")):
+        limits.learn({LIMITER: [Window(int(requests), WINDOW_SECONDS)]})
+    wait = server_wait(headers, now)
+    if refused:
+        wait = WINDOW_SECONDS if wait is None else max(wait, 1.0)
+    if wait is not None and (refused or _number(headers.get("X-RateLimit-Remaining")) == 0):
+        limits.block(LIMITER, wait)
+
+
+def limit_in_force(url: SecretStr, requests: int) -> int:
+    """Requests allowed in a window: as the server last told, else as many as are given."""
+    told = windows_in_force(url, LIMITER)
+    return told[0].requests if told else requests
+
+
+# ---------------------------------------------------------------- what comes back
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A player as the API knows them now.
+
+    Attributes:
+        account_id: the identity, `account.` and 32 hexadecimal digits.
+        name: the in-game name; it can change.
+        shard: platform, such as `steam`.
+        match_ids: matches of the last 14 days, newest first as the API lists them.
+    """
+
+    account_id: str
+    name: str
+    shard: str
+    match_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedMatch:
+    """A match object at hand.
+
+    Attributes:
+        match_id: id of the match.
+        day: UTC day of the estimated start.
+        telemetry_url: where its telemetry is; None when the object names none.
+        payload: the object's bytes, as received.
+        match_type: `official`, `custom`, ...; None where the object does not say.
+    """
+
+    match_id: str
+    day: date
+    telemetry_url: str | None
+    payload: bytes
+    match_type: str | None = None
+
+
+# ---------------------------------------------------------------- JSON:API
+
+
+class _Reference(msgspec.Struct):
+    id: str
+
+
+class _References(msgspec.Struct):
+    data: list[_Reference] = []
+
+
+class _PlayerRelationships(msgspec.Struct):
+    matches: _References = msgspec.field(default_factory=_References)
+
+
+class _PlayerAttributes(msgspec.Struct):
+    name: str
+    shard: str = msgspec.field(default="", name="shardId")
+
+
+class _PlayerResource(msgspec.Struct):
+    id: str
+    attributes: _PlayerAttributes
+    relationships: _PlayerRelationships = msgspec.field(default_factory=_PlayerRelationships)
+
+
+class _PlayerDocument(msgspec.Struct):
+    data: list[_PlayerResource] | _PlayerResource
+
+
+class _Included(msgspec.Struct):
+    type: str
+    attributes: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Asset(msgspec.Struct):
+    url: str | None = msgspec.field(default=None, name="URL")
+    name: str | None = None
+
+
+class _MatchAttributes(msgspec.Struct):
+    match_type: str | None = msgspec.field(default=None, name="matchType")
+
+
+class _MatchResource(msgspec.Struct):
+    attributes: _MatchAttributes = msgspec.field(default_factory=_MatchAttributes)
+
+
+class _MatchDocument(msgspec.Struct):
+    data: _MatchResource = msgspec.field(default_factory=_MatchResource)
+    included: list[_Included] = []
+
+    @property
+    def telemetry_url(self) -> str | None:
+        """Where the telemetry is; None when the object names none."""
+        for included in self.included:
+            if included.type == "asset":
+                asset = msgspec.json.decode(included.attributes, type=_Asset)
+                if asset.url and asset.name in (None, "telemetry"):
+                    return asset.url
+        return None
+
+
+def _players_of(content: bytes) -> list[Player]:
+    data = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_PlayerDocument).data
+    return [
+        Player(
+            resource.id,
+            resource.attributes.name,
+            resource.attributes.shard,
+            tuple(match.id.lower() for match in resource.relationships.matches.data),
+        )
+        for resource in (data if isinstance(data, list) else [data])
+    ]
+
+
+# ---------------------------------------------------------------- the client
+
+
+class PubgApi(ApiClient):
+    """A client of the PUBG API that lands what it fetches; use it as a context manager.
+
+    Methods raise `PubgApiError` or one of its kinds once trying again has not helped.
+    It can be shared by threads.
+
+    Args:
+        key: the API key (setting PUBG_API_KEY); only requests for players need it.
+        landing: where everything lands.
+        base_url: address of the API.
+        shard: platform, such as `steam` or `kakao`.
+        limits: decides when requests for players may be sent; by default those of this client alone.
+        requests: of these in a minute, until the server tells its own figure.
+        clock: wall clock in unix seconds.
+        sleep: waits for seconds.
+        timeout: seconds for connecting, and between two pieces of a body.
+        body_deadline: seconds for a whole answer, however steadily it trickles.
+        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
+        attempts: tries in all before an error is raised.
+
+    Raises:
+        UnauthorisedError: when the key has characters no key has.
+    """
+
+    def __init__(
+        self,
+        key: SecretStr | None,
+        landing: Landing,
+        *,
+        base_url: str = BASE_URL,
+        shard: str = "steam",
+        limits: Limits | None = None,
+        requests: int = REQUESTS_A_WINDOW,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout: float = 20.0,
+        body_deadline: float = 180.0,
+        deadline: float = float("inf"),
+        attempts: int = 5,
+    ) -> None:
+        fetcher = Fetcher(
+            {"Accept": "application/vnd.api+json"}, sleep=sleep, timeout=timeout, body_deadline=body_deadline,
+            deadline=deadline, attempts=attempts,
+        )  # fmt: skip
+        super().__init__(key, "PUBG_API_KEY", base_url, fetcher)
+        self._landing, self._clock = landing, clock
+        self._shard = shard
+        self._limits = limits or InProcessLimits(clock=clock, sleep=sleep)
+        self._windows = {LIMITER: [Window(requests, WINDOW_SECONDS)]}
+
+    def __repr__(self) -> str:
+        return f"PubgApi(base_url={self._base_url!r}, shard={self._shard!r})"
+
+    # -- players
+
+    def players_by_name(self, names: Iterable[str]) -> list[Player]:
+        """Players by in-game name, capitals included; names the API does not know are left out.
+
+        Raises:
+            UnauthorisedError: without a key, or with one that is not accepted.
+            ValueError: when a name is empty or has a comma.
+        """
+        return [player for batch in _batches(names) for player in self._players("playerNames", batch)]
+
+    def players_by_id(self, account_ids: Iterable[str]) -> list[Player]:
+        """Players by account id; ids the API does not know are left out. Raises as `players_by_name`."""
+        return [player for batch in _batches(account_ids) for player in self._players("playerIds", batch)]
+
+    def _players(self, key: str, batch: Sequence[str]) -> list[Player]:
+        url = f"{self._base_url}/shards/{self._shard}/players"
+        params = {f"filter[{key}]": ",".join(batch)}
+        ask = _Ask(url, f"players {', '.join(batch)}", "players", keyed=True, params=params)
+        try:
+            payload = self._fetch(ask)
+        except NotFoundError:  # what the API answers when it knows none of them
+            return []
+        ingest_payload(payload, ask.name, self._landing)
+        try:
+            return _players_of(decompressed(payload))
+        except msgspec.DecodeError as error:
+            raise UnexpectedAnswerError(f"The answer for {ask.what} is not as documented: {error}.") from None
+
+    # -- matches
+
+    def fetch_whole_match(self, match_id: str, *, only_types: Collection[str] | None = None) -> MatchFetch:
+        """Fetch what is missing of a match, object and telemetry; a failure is in the result, not raised.
+
+        Needs no key, and sends none. The telemetry lands first: it knows the start of the match,
+        where the object only estimates the day. One that is gone for good is marked as expired.
+
+        Args:
+            only_types: match types that are wanted; a match of another type is passed over.
+        """
+        match_id = match_id.lower()
+        held = self._landing.held(GAME, [match_id])[match_id]
+        if "telemetry" in held and not any(is_whole(file, self._landing) for file in held["telemetry"]):
+            # It came as a file; the API may still have a whole one.
+            held = {kind: files for kind, files in held.items() if kind != "telemetry"}
+        return self._fetch_missing(match_id, held, only_types)
+
+    def fetch_player_matches(self, names: Iterable[str], *, downloads: int = 4) -> FetchReport[Player]:
+        """Fetch everything that is missing of the recent matches of players.
+
+        One match's failure, or one batch of players', does not stop the others.
+
+        Args:
+            names: in-game names, with their capitals.
+            downloads: matches fetched at the same time.
+
+        Raises:
+            UnauthorisedError: without a key, or with one that is not accepted.
+            ValueError: when a name is empty or has a comma.
+        """
+        players: list[Player] = []
+        unknown: list[str] = []
+        failures: list[str] = []
+        for batch in _batches(names):
+            try:
+                found = self._players("playerNames", batch)
+            except UnauthorisedError:
+                raise
+            except PubgApiError as error:
+                failures.append(str(error))
+                continue
+            players += found
+            known = {player.name for player in found}
+            unknown += [name for name in batch if name not in known]
+        match_ids = list(dict.fromkeys(match_id for player in players for match_id in player.match_ids))
+        held = self._landing.held(GAME, match_ids)
+        with ThreadPoolExecutor(max_workers=downloads, thread_name_prefix="pubg-fetch") as pool:
+            matches = tuple(pool.map(lambda match_id: self._fetch_missing(match_id, held[match_id]), match_ids))
+        return FetchReport(tuple(players), tuple(unknown), matches, tuple(failures))
+
+    def _fetch_missing(
+        self, match_id: str, held: Mapping[str, Sequence[LandedFile]], only_types: Collection[str] | None = None
+    ) -> MatchFetch:
+        wants_telemetry = not held.keys() & {"telemetry", "expired"}
+        if "match" in held and not wants_telemetry:
+            return MatchFetch(match_id, "known")
+        try:
+            # The object at hand serves longer than the API, which forgets it.
+            match = _match_of(self._landing.read(held["match"][-1])) if "match" in held else self._match(match_id)
+        except NotFoundError as error:
+            return MatchFetch(match_id, "expired", reason=str(error))
+        except PubgApiError as error:
+            return MatchFetch(match_id, "failed", reason=str(error), is_delayed=error.is_passing)
+        if only_types is not None and match.match_type not in only_types:
+            return MatchFetch(match_id, "passed_over", reason=f"It is of type {match.match_type}.")
+        if not wants_telemetry:
+            return MatchFetch(match_id, "fetched", (self._land_match(match),))
+        try:
+            payload = self._telemetry(match)
+        except ExpiredTelemetryError as error:
+            landed = self._land_match(match)
+            mark_expired(self._landing, match_id, match.day, status=error.status)
+            return MatchFetch(match_id, "expired", (landed,))
+        except PubgApiError as error:
+            return MatchFetch(match_id, "failed", (self._land_match(match),), str(error), error.is_passing)
+        # The telemetry first: it knows the start of the match, the object only estimates it.
+        return MatchFetch(match_id, "fetched", (self._land_telemetry(match, payload), self._land_match(match)))
+
+    def _match(self, match_id: str) -> FetchedMatch:
+        match_id = match_id.lower()
+        if not _MATCH_ID.fullmatch(match_id):
+            raise UnexpectedAnswerError(f"{match_id[:80]!r} cannot be a match id; letters, digits, _ and - can.")
+        url = f"{self._base_url}/shards/{self._shard}/matches/{match_id}"
+        return _match_of(self._fetch(_Ask(url, f"match {match_id}", "match", match_id)))
+
+    def _telemetry(self, match: FetchedMatch) -> bytes:
+        what = f"the telemetry of match {match.match_id}"
+        if match.telemetry_url is None:
+            raise UnexpectedAnswerError(f"The match object names no file for {what}.")
+        return self._fetch(_Ask(match.telemetry_url, what, "telemetry", match.match_id))
+
+    def _land_match(self, match: FetchedMatch) -> FileOutcome:
+        return ingest_payload(match.payload, f"{match.match_id}.match.json", self._landing, match_id=match.match_id)
+
+    def _land_telemetry(self, match: FetchedMatch, payload: bytes) -> FileOutcome:
+        return ingest_payload(payload, f"{match.match_id}.telemetry.json", self._landing, match_id=match.match_id)
+
+    # -- one request
+
+    def _fetch(self, ask: _Ask) -> bytes:
+        """The checked body of an answer, as sent; one that nobody could read is kept, and what it is stays wanted."""
+        keyed = ask.keyed
+        secret = self._authorisation() if keyed else {}
+
+        def judge(status: int, headers: Mapping[str, str]) -> None:
+            if keyed:
+                learn_limit(self._limits, headers, self._clock(), refused=status == 429)
+            _raise_for_status(status, headers, ask, self._clock())
+
+        try:
+            return self._fetcher.fetch(
+                ask.url,
+                ask.what,
+                judge=judge,
+                check=lambda payload: _checked(payload, ask),
+                acquire=lambda: self._limits.acquire(self._windows) if keyed else None,
+                params=ask.params,
+                secret_headers=secret,
+                # A keyed request follows no redirect: the key is for one host.
+                follow_redirects=not keyed,
+            )
+        except UnreadableAnswerError as error:
+            ingest_payload(error.payload, ask.name, self._landing, match_id=ask.match_id)
+            raise
+
+    def _authorisation(self) -> dict[str, str]:
+        secret = self._secret(
+            "Asking for players needs a key of the PUBG API: set PUBG_API_KEY. "
+            "Ingesting files, and fetching matches by id, work without it."
+        )
+        return {"Authorization": f"Bearer {secret}"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One thing asked of the network: where, what for a person, and what the answer must be."""
+
+    url: str
+    what: str
+    kind: Kind
+    match_id: str | None = None
+    keyed: bool = False
+    params: Mapping[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.match_id}.{self.kind}.json" if self.match_id else f"{self.kind}.json"
+
+    @property
+    def where(self) -> str:
+        """Host for messages."""
+        return host_of(self.url)
+
+
+def can_be_asked_for(name: str) -> bool:
+    """Whether a request for players can hold a name or account id: one that is empty or has a comma it cannot."""
+    return bool(name.strip()) and "," not in name
+
+
+def _batches(names: Iterable[str]) -> list[list[str]]:
+    distinct = list(dict.fromkeys(names))
+    for name in distinct:
+        if not can_be_asked_for(name):
+            raise ValueError(f"{name!r} cannot be a player's name or account id: it is empty or has a comma.")
+    return [distinct[start : start + PLAYERS_A_CALL] for start in range(0, len(distinct), PLAYERS_A_CALL)]
+
+
+def _match_of(payload: bytes) -> FetchedMatch:
+    content = decompressed(payload)
+    found = recognise(content)
+    if found.match_id is None or found.started_at is None:
+        raise UnexpectedAnswerError(f"Expected a match object, found {found.kind}.")
+    try:
+        document = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_MatchDocument)
+        url = document.telemetry_url
+    except msgspec.DecodeError as error:
+        raise UnexpectedAnswerError(f"Match object {found.match_id} is not as documented: {error}.") from None
+    return FetchedMatch(found.match_id, found.started_at.date(), url, payload, document.data.attributes.match_type)
+
+
+def _raise_for_status(status: int, headers: Mapping[str, str], ask: _Ask, now: float) -> None:
+    if status == 200:
+        return
+    found = f"{ask.where} answered {status} for {ask.what}"
+    if ask.kind == "telemetry" and status in (403, 404, 410):
+        raise ExpiredTelemetryError(f"{found}: the file is gone; files are kept for 14 days.", status)
+    if status == 401 or (status == 403 and ask.keyed):
+        raise UnauthorisedError(
+            f"{found}: the key in PUBG_API_KEY is not accepted. It is for asking for players; "
+            "ingesting files, and fetching matches by id, work without it."
+        )
+    wait = server_wait(headers, now)
+    if status == 429:
+        wait = WINDOW_SECONDS if wait is None else wait
+        raise RateLimitedError(f"{found}: too many requests, for the next {wait:.0f} s.", retry_after=wait)
+    raise bad_answer(found, status, wait, missing=", or it is older than the 14 days the API keeps")
+
+
+def _checked(payload: bytes, ask: _Ask) -> bytes:
+    """The payload, once it proves to be whole and what was asked for."""
+    try:
+        content = decompressed(payload)
+        if content.startswith(_GZIP):
+            # A file gzipped twice, and once more for the way: the landing zone unpacks two layers.
+            payload = gzip.decompress(payload)
+            content = decompressed(payload)
+        found = recognise(content, name=ask.name)
+    except (UnreadableContentError, UnrecognisedContentError, gzip.BadGzipFile) as error:
+        raise UnreadableAnswerError(
+            f"{ask.where} sent a body for {ask.what} that is no good: {error}", payload
+        ) from None
+    if found.kind != ask.kind or found.match_id != ask.match_id:
+        told = f"{found.kind} {found.match_id or ''}".rstrip()
+        raise UnreadableAnswerError(f"{ask.where} sent {told} where {ask.what} was asked for.", payload)
+    return payload

@@ -1,0 +1,204 @@
+"""What the tables of landed files must keep together, beyond what each declares by itself.
+
+As in `matches.checks`: a blocking check says that rows were lost or doubled; the others report what a source can do at
+any time.
+"""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.pubg import reference
+from gamestats_assets.pubg.matches.matches import MATCH, is_bot
+from gamestats_assets.pubg.telemetry.tables import (
+    RawMatches,
+    RawParticipants,
+    TelemetryAttacks,
+    TelemetryDamage,
+    TelemetryEventCounts,
+    TelemetryFiles,
+    TelemetryGameStates,
+    TelemetryItemUses,
+    TelemetryKills,
+    TelemetryKnocks,
+    TelemetryLandings,
+    TelemetryPositions,
+    TelemetryRevives,
+)
+
+# --------------------------------------------------------------------------- what landed
+
+
+@breaking_rows(of=TelemetryEventCounts)
+def every_event_of_a_file_is_counted(
+    counts: dy.LazyFrame[TelemetryEventCounts], files: dy.LazyFrame[TelemetryFiles]
+) -> pl.LazyFrame:
+    """The event types of a telemetry file add up to the events it holds."""
+    counted = counts.group_by(MATCH).agg(pl.col("events").sum().alias("counted_events"))
+    return (
+        files.filter(pl.col("status") == "processed")
+        .select(*MATCH, "events")
+        .join(counted, on=MATCH, how="left")
+        .filter(pl.col("counted_events").fill_null(0) != pl.col("events"))
+    )
+
+
+@breaking_rows(of=TelemetryEventCounts)
+def no_more_rows_than_kept_events(
+    counts: dy.LazyFrame[TelemetryEventCounts],
+    positions: dy.LazyFrame[TelemetryPositions],
+    states: dy.LazyFrame[TelemetryGameStates],
+    kills: dy.LazyFrame[TelemetryKills],
+    knocks: dy.LazyFrame[TelemetryKnocks],
+    revives: dy.LazyFrame[TelemetryRevives],
+    damage: dy.LazyFrame[TelemetryDamage],
+    attacks: dy.LazyFrame[TelemetryAttacks],
+    item_uses: dy.LazyFrame[TelemetryItemUses],
+    landings: dy.LazyFrame[TelemetryLandings],
+) -> pl.LazyFrame:
+    """A telemetry table holds no more rows of a match than events were kept for it: none stands twice."""
+    rows = _rows_by_type(positions, states, kills, knocks, revives, damage, attacks, item_uses, landings)
+    return _kept_against_rows(counts, rows).filter(pl.col("rows") > pl.col("kept"))
+
+
+@breaking_rows(of=TelemetryEventCounts, blocking=False)
+def every_kept_event_is_a_row(
+    counts: dy.LazyFrame[TelemetryEventCounts],
+    positions: dy.LazyFrame[TelemetryPositions],
+    states: dy.LazyFrame[TelemetryGameStates],
+    kills: dy.LazyFrame[TelemetryKills],
+    knocks: dy.LazyFrame[TelemetryKnocks],
+    revives: dy.LazyFrame[TelemetryRevives],
+    damage: dy.LazyFrame[TelemetryDamage],
+    attacks: dy.LazyFrame[TelemetryAttacks],
+    item_uses: dy.LazyFrame[TelemetryItemUses],
+    landings: dy.LazyFrame[TelemetryLandings],
+) -> pl.LazyFrame:
+    """Every kept event stands in its table. What is missing broke a rule of the table and is in quarantine."""
+    rows = _rows_by_type(positions, states, kills, knocks, revives, damage, attacks, item_uses, landings)
+    return _kept_against_rows(counts, rows).filter(pl.col("rows") < pl.col("kept"))
+
+
+_WITH_ROWS = (
+    "LogPlayerPosition",
+    "LogGameStatePeriodic",
+    "LogPlayerKill",
+    "LogPlayerKillV2",
+    "LogPlayerMakeGroggy",
+    "LogPlayerRevive",
+    "LogPlayerTakeDamage",
+    "LogPlayerAttack",
+    "LogPlayerUseThrowable",
+    "LogItemUse",
+    "LogParachuteLanding",
+)
+"""Event types whose events become one row each."""
+
+
+def _rows_by_type(
+    positions: pl.LazyFrame,
+    states: pl.LazyFrame,
+    kills: pl.LazyFrame,
+    knocks: pl.LazyFrame,
+    revives: pl.LazyFrame,
+    damage: pl.LazyFrame,
+    attacks: pl.LazyFrame,
+    item_uses: pl.LazyFrame,
+    landings: pl.LazyFrame,
+) -> pl.LazyFrame:
+    kill_type = pl.when(pl.col("event_version") == 1).then(pl.lit("LogPlayerKill")).otherwise(pl.lit("LogPlayerKillV2"))
+    typed = {
+        "LogPlayerPosition": positions,
+        "LogGameStatePeriodic": states,
+        "LogPlayerMakeGroggy": knocks,
+        "LogPlayerRevive": revives,
+        "LogPlayerTakeDamage": damage,
+        "LogItemUse": item_uses,
+        "LogParachuteLanding": landings,
+    }
+    counted = [_count(frame).with_columns(pl.lit(name).alias("event_type")) for name, frame in typed.items()]
+    counted += [
+        _count(kills.with_columns(kill_type.alias("event_type")), "event_type"),
+        _count(attacks, "event_type"),
+    ]
+    return pl.concat(counted, how="diagonal")
+
+
+def _count(frame: pl.LazyFrame, *by: str, name: str = "rows") -> pl.LazyFrame:
+    return frame.group_by(*MATCH, *by).agg(pl.len().cast(pl.Int64).alias(name))
+
+
+def _kept_against_rows(counts: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame:
+    kept = counts.filter(pl.col("event_type").is_in(_WITH_ROWS)).select(*MATCH, "event_type", "kept")
+    return kept.join(rows, on=[*MATCH, "event_type"], how="full", coalesce=True).with_columns(
+        pl.col("kept", "rows").fill_null(0)
+    )
+
+
+@breaking_rows(of=TelemetryEventCounts, blocking=False)
+def event_types_are_known(counts: dy.LazyFrame[TelemetryEventCounts]) -> pl.LazyFrame:
+    """No event type is new. A new one is counted and left alone until a table takes it."""
+    return _not_in(counts.filter(~pl.col("is_wanted")), "event_type", reference.event_types()).select(
+        *MATCH, "event_type", "events"
+    )
+
+
+def _not_in(frame: pl.LazyFrame, column: str, known: pl.DataFrame, key: str | None = None) -> pl.LazyFrame:
+    """Rows whose value is given and unknown."""
+    return frame.filter(pl.col(column).is_not_null() & (pl.col(column) != "")).join(
+        known.lazy(), left_on=column, right_on=key or column, how="anti"
+    )
+
+
+@breaking_rows(of=TelemetryFiles, blocking=False)
+def telemetry_ends_after_it_starts(files: dy.LazyFrame[TelemetryFiles]) -> pl.LazyFrame:
+    """A processed telemetry file has a start and an end, in this order."""
+    return files.filter(
+        (pl.col("status") == "processed") & ~(pl.col("started_at") <= pl.col("ended_at")).fill_null(False)
+    ).select(*MATCH, "started_at", "ended_at")
+
+
+@breaking_rows(of=RawParticipants)
+def participants_belong_to_a_match_object(
+    participants: dy.LazyFrame[RawParticipants], raw_matches: dy.LazyFrame[RawMatches]
+) -> pl.LazyFrame:
+    """Every participant's match has a match object under the same day."""
+    return _count(participants.join(raw_matches, on=MATCH, how="anti"), name="participants")
+
+
+@breaking_rows(of=RawParticipants, blocking=False)
+def match_objects_have_all_their_participants(
+    participants: dy.LazyFrame[RawParticipants], raw_matches: dy.LazyFrame[RawMatches]
+) -> pl.LazyFrame:
+    """A match object has as many participants as it lists. What is missing is in quarantine."""
+    return (
+        raw_matches.select(*MATCH, "participants")
+        .join(_count(participants), on=MATCH, how="left")
+        .with_columns(pl.col("rows").fill_null(0))
+        .filter(pl.col("rows") != pl.col("participants"))
+    )
+
+
+@breaking_rows(of=RawParticipants, blocking=False)
+def accounts_take_part_once(participants: dy.LazyFrame[RawParticipants]) -> pl.LazyFrame:
+    """No person is listed twice in a match object. Of two entries, the one that survived longer counts."""
+    return _count(participants.filter(~is_bot("account_id")), "account_id").filter(pl.col("rows") > 1)
+
+
+@breaking_rows(of=TelemetryAttacks, blocking=False)
+def throwables_are_known(attacks: dy.LazyFrame[TelemetryAttacks]) -> pl.LazyFrame:
+    """Every throwable is in the catalogue. A new one counts as tactical until it is added."""
+    thrown = attacks.filter((pl.col("sub_category") == "Throwable") | (pl.col("event_type") == "LogPlayerUseThrowable"))
+    return _count(_not_in(thrown, "item_id", reference.throwables()), "item_id", name="events")
+
+
+@breaking_rows(of=RawMatches, blocking=False)
+def match_objects_agree(raw_matches: dy.LazyFrame[RawMatches]) -> pl.LazyFrame:
+    """A match has one match object; of several different ones only one is used, so a person should look."""
+    return raw_matches.filter(pl.col("other_files") > 0).select("match_date", "match_id", "content_hash", "other_files")
+
+
+ALL: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))
+"""Every check of landed files, in the order of this module."""

@@ -1,0 +1,301 @@
+"""What the files of a match say, in the units of the source (bronze)."""
+
+from __future__ import annotations
+
+import dataframely as dy
+
+from gamestats_assets.pubg.matches.rows import LANDED, MatchRow, TelemetryEvent, utc
+
+
+class RawMatches(MatchRow, key="pubg/raw_matches", subject="telemetry", layer="bronze", **LANDED):
+    """Match objects of the API, one row per match."""
+
+    content_hash = dy.String(description="Hash of the landed document this row was read from.")
+    created_at = utc("When the API stored the match; not when it started.")
+    duration_s = dy.Int32(nullable=True, min=0, description="Length of the match, in seconds.")
+    game_mode = dy.String(nullable=True, description="Mode as the API writes it, such as squad-fpp.")
+    match_type = dy.String(nullable=True, description="Match type (official, custom, ...); absent before mid-2019.")
+    map_id = dy.String(nullable=True, description="Map id, such as Baltic_Main.")
+    is_custom_match = dy.Bool(nullable=True, description="Whether the match was a custom match.")
+    season_state = dy.String(nullable=True, description="State of the season when the match was played.")
+    shard_id = dy.String(nullable=True, description="Platform shard.")
+    title_id = dy.String(nullable=True, description="Title the match belongs to.")
+    telemetry_url = dy.String(nullable=True, description="Address of the telemetry file.")
+    telemetry_created_at = utc("When the telemetry file was stored, some minutes after the match.", nullable=True)
+    other_files = dy.Int16(min=0, description="Further match objects landed for the match and not used.")
+    participants = dy.Int16(min=0, description="Participants listed, bots included.")
+    rosters = dy.Int16(min=0, description="Rosters listed.")
+    unknown_stat_keys = dy.Int16(min=0, description="Distinct statistics keys of participants that no column takes.")
+
+
+class RawParticipants(MatchRow, key="pubg/raw_participants", subject="telemetry", layer="bronze", **LANDED):
+    """Participants of the match objects with their 23 statistics and their roster."""
+
+    participant_id = dy.String(primary_key=True, description="Participant id, unique in its match.")
+    account_id = dy.String(description="Account of the participant; bots start with ai.")
+    player_name = dy.String(description="In-game name at the time of the match.")
+    roster_id = dy.String(nullable=True, description="Roster the participant is listed in.")
+    team_id = dy.Int32(nullable=True, description="Team number within the match.")
+    roster_rank = dy.Int16(nullable=True, description="Rank of the roster; 1 is the winner.")
+    won = dy.Bool(nullable=True, description="Whether the roster won.")
+    dbnos = dy.Int32(nullable=True, min=0, description="Enemies knocked.")
+    assists = dy.Int32(nullable=True, min=0, description="Enemies hurt by the player and killed by a team mate.")
+    boosts = dy.Int32(nullable=True, min=0, description="Boost items used, as the API counts them.")
+    damage_dealt = dy.Float64(nullable=True, description="Damage dealt, in hit points.")
+    death_type = dy.String(nullable=True, description="How the player died: alive, byplayer, byzone, suicide, logout.")
+    headshot_kills = dy.Int32(nullable=True, min=0, description="Kills by a shot to the head.")
+    heals = dy.Int32(nullable=True, min=0, description="Healing items used, as the API counts them.")
+    kill_place = dy.Int16(nullable=True, description="Rank in the match by kills.")
+    kill_streaks = dy.Int32(nullable=True, min=0, description="Kills in a row.")
+    kills = dy.Int32(nullable=True, min=0, description="Enemies killed.")
+    longest_kill_m = dy.Float64(nullable=True, description="Distance of the longest kill, in metres.")
+    revives = dy.Int32(nullable=True, min=0, description="Team mates revived.")
+    ride_distance_m = dy.Float64(nullable=True, description="Distance travelled in vehicles, in metres.")
+    road_kills = dy.Int32(nullable=True, min=0, description="Kills by a vehicle.")
+    swim_distance_m = dy.Float64(nullable=True, description="Distance swum, in metres.")
+    team_kills = dy.Int32(nullable=True, min=0, description="Team mates killed.")
+    time_survived_s = dy.Float64(nullable=True, min=0, description="Time survived, in seconds.")
+    vehicle_destroys = dy.Int32(nullable=True, min=0, description="Vehicles destroyed.")
+    walk_distance_m = dy.Float64(nullable=True, description="Distance on foot, in metres.")
+    weapons_acquired = dy.Int32(nullable=True, min=0, description="Weapons picked up.")
+    win_place = dy.Int16(
+        nullable=True,
+        description="winPlace: the team's placement, or a lower one of a player who left before the team was out.",
+    )
+
+
+class TelemetryFiles(MatchRow, key="pubg/telemetry_files", subject="telemetry", layer="bronze", **LANDED):
+    """The telemetry file of a match, or the reason why there is none: one row per match."""
+
+    status = dy.String(
+        check=lambda column: column.is_in(["processed", "unreadable", "expired"]),
+        description="processed; unreadable: landed but rejected; expired: the API no longer has it.",
+    )
+    reason = dy.String(nullable=True, description="Why the file was rejected.")
+    content_hash = dy.String(description="Hash of the landed content this row was read from.")
+    other_files = dy.Int16(min=0, description="Further telemetry contents landed for the match and not used.")
+    size_bytes = dy.Int64(min=0, description="Size of the decompressed content, in bytes.")
+    events = dy.Int32(min=0, description="Events in the file.")
+    started_at = utc("Time of LogMatchStart.", nullable=True)
+    ended_at = utc("Time of LogMatchEnd.", nullable=True)
+    map_id = dy.String(nullable=True, description="Map id of LogMatchStart.")
+    is_custom_match = dy.Bool(nullable=True, description="isCustomGame of LogMatchStart.")
+    team_size = dy.Int16(nullable=True, description="Players a team may have.")
+    camera_view = dy.String(nullable=True, description="cameraViewBehaviour of LogMatchStart.")
+    weather_id = dy.String(nullable=True, description="Weather of the match.")
+    definition_id = dy.String(nullable=True, description="MatchId of LogMatchDefinition, whole.")
+
+
+class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", subject="telemetry", layer="bronze", **LANDED):
+    """Every event type seen in a match's telemetry, known or not, and what became of its events.
+
+    `events = kept + not_wanted + quarantined` holds for every row.
+    """
+
+    event_type = dy.String(primary_key=True, description="The event's _T; '(none)' for events without one.")
+    events = dy.Int32(min=1, description="Events of the type in the file.")
+    kept = dy.Int32(min=0, description="Events that became rows (or lists of rows) of a telemetry table.")
+    not_wanted = dy.Int32(min=0, description="Events of types that no table takes.")
+    quarantined = dy.Int32(min=0, description="Events of wanted types that could not be read.")
+    is_wanted = dy.Bool(description="Whether the type is one that some table takes.")
+
+    @dy.rule()
+    def every_event_is_accounted_for(cls):
+        return cls.events.col == cls.kept.col + cls.not_wanted.col + cls.quarantined.col
+
+
+class TelemetryPositions(TelemetryEvent, key="pubg/telemetry_positions", subject="telemetry", layer="bronze", **LANDED):
+    """Where a character was, about every ten seconds (LogPlayerPosition)."""
+
+    account_id = dy.String(description="Account of the character.")
+    player_name = dy.String(nullable=True, description="Name of the character.")
+    team_id = dy.Int32(nullable=True, description="Team of the character.")
+    character_type = dy.String(nullable=True, description="user or user_ai; absent in old files.")
+    x_cm = dy.Float64(description="Location, centimetres from the left edge of the map.")
+    y_cm = dy.Float64(description="Location, centimetres from the top edge of the map.")
+    z_cm = dy.Float64(nullable=True, description="Height, in centimetres.")
+    health = dy.Float64(nullable=True, description="Health, 0 to 100.")
+    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is out.")
+    is_in_vehicle = dy.Bool(nullable=True, description="Whether the character sits in a vehicle.")
+    is_in_blue_zone = dy.Bool(nullable=True, description="The file's own flag for standing in the blue zone.")
+    elapsed_time_s = dy.Int32(nullable=True, description="Seconds since the match started, as the file says.")
+    alive_players = dy.Int16(nullable=True, description="Players alive, as the file says.")
+
+
+class TelemetryGameStates(
+    TelemetryEvent, key="pubg/telemetry_game_states", subject="telemetry", layer="bronze", **LANDED
+):
+    """State of the match and of its circles, about every ten seconds (LogGameStatePeriodic)."""
+
+    elapsed_time_s = dy.Int32(nullable=True, description="Seconds since the match started.")
+    alive_teams = dy.Int16(nullable=True, description="Teams alive.")
+    alive_players = dy.Int16(nullable=True, description="Players alive.")
+    safety_zone_x_cm = dy.Float64(nullable=True, description="Centre of the current boundary (blue), x.")
+    safety_zone_y_cm = dy.Float64(nullable=True, description="Centre of the current boundary (blue), y.")
+    safety_zone_radius_cm = dy.Float64(nullable=True, description="Radius of the current boundary (blue).")
+    poison_gas_warning_x_cm = dy.Float64(nullable=True, description="Centre of the next circle (white), x.")
+    poison_gas_warning_y_cm = dy.Float64(nullable=True, description="Centre of the next circle (white), y.")
+    poison_gas_warning_radius_cm = dy.Float64(
+        nullable=True, description="Radius of the next circle; 0 before one is shown."
+    )
+    red_zone_x_cm = dy.Float64(nullable=True, description="Centre of the red zone, x.")
+    red_zone_y_cm = dy.Float64(nullable=True, description="Centre of the red zone, y.")
+    red_zone_radius_cm = dy.Float64(nullable=True, description="Radius of the red zone; 0 while there is none.")
+
+
+class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", subject="telemetry", layer="bronze", **LANDED):
+    """Deaths: LogPlayerKill (V1) and LogPlayerKillV2 in one shape."""
+
+    event_version = dy.Int16(description="1 for LogPlayerKill, 2 for LogPlayerKillV2.")
+    attack_id = dy.Int64(nullable=True, description="Attack that killed; -1 for the environment.")
+    dbno_id = dy.Int64(nullable=True, description="Knock that the death ends; -1 or null when the victim was standing.")
+    victim_account_id = dy.String(description="Who died.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_type = dy.String(nullable=True, description="user or user_ai.")
+    victim_x_cm = dy.Float64(nullable=True, description="Where the victim was, x.")
+    victim_y_cm = dy.Float64(nullable=True, description="Where the victim was, y.")
+    victim_z_cm = dy.Float64(nullable=True, description="Where the victim was, height.")
+    victim_ranking = dy.Int16(nullable=True, description="Team rank of the victim; 0 while the team lives.")
+    killer_account_id = dy.String(nullable=True, description="Who is given the kill; null for the environment.")
+    killer_name = dy.String(nullable=True, description="Name of the killer.")
+    killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
+    killer_type = dy.String(nullable=True, description="user or user_ai.")
+    killer_x_cm = dy.Float64(nullable=True, description="Where the killer was, x.")
+    killer_y_cm = dy.Float64(nullable=True, description="Where the killer was, y.")
+    killer_z_cm = dy.Float64(nullable=True, description="Where the killer was, height.")
+    finisher_account_id = dy.String(nullable=True, description="Who dealt the last damage (V2).")
+    finisher_name = dy.String(nullable=True, description="Name of the finisher.")
+    finisher_team_id = dy.Int32(nullable=True, description="Team of the finisher.")
+    knocker_account_id = dy.String(nullable=True, description="Who knocked the victim (dBNOMaker, V2).")
+    knocker_name = dy.String(nullable=True, description="Name of the knocker.")
+    knocker_team_id = dy.Int32(nullable=True, description="Team of the knocker.")
+    damage_causer_name = dy.String(nullable=True, description="Weapon of the kill (killerDamageInfo in V2).")
+    damage_type_category = dy.String(nullable=True, description="Damage type of the kill.")
+    damage_reason = dy.String(nullable=True, description="Part hit: HeadShot, TorsoShot, ...")
+    distance_cm = dy.Float64(nullable=True, description="Distance of the kill, in centimetres; -1 when unknown.")
+    finish_damage_causer_name = dy.String(nullable=True, description="Weapon of the finish (V2).")
+    finish_damage_type_category = dy.String(nullable=True, description="Damage type of the finish (V2).")
+    is_suicide = dy.Bool(nullable=True, description="The file's own flag (V2).")
+    assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts given an assist.")
+    team_killer_account_ids = dy.List(
+        dy.String(nullable=True), nullable=True, description="Team mates who took part in the kill (V2)."
+    )
+
+
+class TelemetryKnocks(TelemetryEvent, key="pubg/telemetry_knocks", subject="telemetry", layer="bronze", **LANDED):
+    """Knocks: a player goes down but not out (LogPlayerMakeGroggy)."""
+
+    attack_id = dy.Int64(nullable=True, description="Attack that knocked; -1 for the environment.")
+    dbno_id = dy.Int64(nullable=True, description="Id of the knock, which a revive or a death refers to.")
+    victim_account_id = dy.String(description="Who was knocked.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_type = dy.String(nullable=True, description="user or user_ai.")
+    attacker_account_id = dy.String(nullable=True, description="Who knocked; null for the environment.")
+    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
+    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
+    attacker_type = dy.String(nullable=True, description="user or user_ai.")
+    damage_causer_name = dy.String(nullable=True, description="Weapon of the knock.")
+    damage_type_category = dy.String(nullable=True, description="Damage type of the knock.")
+    damage_reason = dy.String(nullable=True, description="Part hit.")
+    distance_cm = dy.Float64(nullable=True, description="Distance, in centimetres; -1 when unknown.")
+
+
+class TelemetryRevives(TelemetryEvent, key="pubg/telemetry_revives", subject="telemetry", layer="bronze", **LANDED):
+    """Revives (LogPlayerRevive)."""
+
+    dbno_id = dy.Int64(nullable=True, description="Knock that the revive ends; absent in old files.")
+    reviver_account_id = dy.String(nullable=True, description="Who revived.")
+    reviver_name = dy.String(nullable=True, description="Name of the reviver.")
+    reviver_team_id = dy.Int32(nullable=True, description="Team of the reviver.")
+    victim_account_id = dy.String(description="Who was revived.")
+    victim_name = dy.String(nullable=True, description="Name of the revived.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the revived.")
+
+
+class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", subject="telemetry", layer="bronze", **LANDED):
+    """Damage taken (LogPlayerTakeDamage). Equal rows are real: each pellet of a shot is one event."""
+
+    attack_id = dy.Int64(nullable=True, description="Attack; -1 for the environment.")
+    attacker_account_id = dy.String(nullable=True, description="Who dealt it; null for the environment.")
+    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
+    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
+    attacker_type = dy.String(nullable=True, description="user or user_ai.")
+    attacker_x_cm = dy.Float64(nullable=True, description="Where the attacker was, x.")
+    attacker_y_cm = dy.Float64(nullable=True, description="Where the attacker was, y.")
+    attacker_z_cm = dy.Float64(nullable=True, description="Where the attacker was, height.")
+    victim_account_id = dy.String(description="Who took it.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_type = dy.String(nullable=True, description="user or user_ai.")
+    victim_x_cm = dy.Float64(nullable=True, description="Where the victim was, x.")
+    victim_y_cm = dy.Float64(nullable=True, description="Where the victim was, y.")
+    victim_z_cm = dy.Float64(nullable=True, description="Where the victim was, height.")
+    victim_health = dy.Float64(nullable=True, description="Health of the victim before the damage.")
+    damage = dy.Float64(description="Net damage to health, in hit points.")
+    damage_causer_name = dy.String(nullable=True, description="Weapon or other cause.")
+    damage_type_category = dy.String(nullable=True, description="Damage type.")
+    damage_reason = dy.String(nullable=True, description="Part hit.")
+
+
+class TelemetryAttacks(TelemetryEvent, key="pubg/telemetry_attacks", subject="telemetry", layer="bronze", **LANDED):
+    """Attacks begun (LogPlayerAttack) and throwables used (LogPlayerUseThrowable).
+
+    A throw stands in both event types under one attack id, where the file has both.
+    """
+
+    event_type = dy.String(description="LogPlayerAttack or LogPlayerUseThrowable.")
+    attack_id = dy.Int64(nullable=True, description="Id of the attack.")
+    account_id = dy.String(nullable=True, description="Who attacked.")
+    player_name = dy.String(nullable=True, description="Name of the attacker.")
+    team_id = dy.Int32(nullable=True, description="Team of the attacker.")
+    attack_type = dy.String(nullable=True, description="Weapon, RedZone, ...")
+    item_id = dy.String(nullable=True, description="Item id of the weapon; empty for fists.")
+    category = dy.String(nullable=True, description="Item category.")
+    sub_category = dy.String(nullable=True, description="Item sub-category: Main, Handgun, Melee, Throwable, ...")
+
+
+class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", subject="telemetry", layer="bronze", **LANDED):
+    """Items used: healing, boosts, ammunition loaded, ... (LogItemUse)."""
+
+    account_id = dy.String(nullable=True, description="Who used the item.")
+    player_name = dy.String(nullable=True, description="Name of the user.")
+    team_id = dy.Int32(nullable=True, description="Team of the user.")
+    item_id = dy.String(nullable=True, description="Item id.")
+    stack_count = dy.Int64(
+        nullable=True, description="Items in the stack; absurd where the game left it uninitialised."
+    )
+    category = dy.String(nullable=True, description="Item category.")
+    sub_category = dy.String(nullable=True, description="Item sub-category: Heal, Boost, ...")
+
+
+class TelemetryLandings(TelemetryEvent, key="pubg/telemetry_landings", subject="telemetry", layer="bronze", **LANDED):
+    """Parachute landings (LogParachuteLanding)."""
+
+    account_id = dy.String(description="Who landed.")
+    player_name = dy.String(nullable=True, description="Name of the character.")
+    team_id = dy.Int32(nullable=True, description="Team of the character.")
+    character_type = dy.String(nullable=True, description="user or user_ai.")
+    x_cm = dy.Float64(description="Where, x.")
+    y_cm = dy.Float64(description="Where, y.")
+    z_cm = dy.Float64(nullable=True, description="Where, height.")
+    parachute_distance_m = dy.Float64(nullable=True, description="Distance flown by parachute, in metres.")
+
+
+class TelemetryCharacters(
+    TelemetryEvent, key="pubg/telemetry_characters", subject="telemetry", layer="bronze", **LANDED
+):
+    """Characters listed when the match starts and when it ends (LogMatchStart, LogMatchEnd)."""
+
+    list_index = dy.Int32(primary_key=True, min=0, description="Position in the list, from 0.")
+    moment = dy.String(
+        check=lambda column: column.is_in(["start", "end"]), description="start or end: which list it is."
+    )
+    account_id = dy.String(description="Account of the character.")
+    player_name = dy.String(nullable=True, description="Name of the character.")
+    team_id = dy.Int32(nullable=True, description="Team of the character.")
+    character_type = dy.String(nullable=True, description="user or user_ai.")
+    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is out.")
+    individual_ranking = dy.Int16(nullable=True, description="Rank among all players; 0 until out.")
+    health = dy.Float64(nullable=True, description="Health, 0 to 100.")

@@ -1,0 +1,1006 @@
+"""Decode one telemetry file: one read feeds every bronze table that is made of events.
+
+A file is a JSON array of events, told apart by `_T`. Each wanted type has a struct of the
+keys that its table needs; everything else in the file is skipped by the parser. The array
+is read in pieces that fit the processor's cache; a piece with anything unexpected in it is
+read again event by event, so that one bad event costs that event alone.
+
+What becomes of every event is counted by type: `events = kept + not_wanted + quarantined`.
+LogMatchStart, LogMatchEnd and LogMatchDefinition count as kept even when they give no row:
+the first two feed `TelemetryCharacters` (a list may be empty) and, like the third, the
+facts of the file.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, TypeAlias, Union
+
+import msgspec
+import polars as pl
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.integers import Int16, Int32, Int64
+from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg.telemetry.tables import (
+    TelemetryAttacks,
+    TelemetryCharacters,
+    TelemetryDamage,
+    TelemetryEventCounts,
+    TelemetryFiles,
+    TelemetryGameStates,
+    TelemetryItemUses,
+    TelemetryKills,
+    TelemetryKnocks,
+    TelemetryLandings,
+    TelemetryPositions,
+    TelemetryRevives,
+)
+
+NO_TYPE = "(none)"
+"""Event type under which events without a readable `_T` are counted."""
+
+# Larger pieces leave the cache, smaller ones cost more calls.
+_PIECE_BYTES = 200_000
+# Events become columns after so many: their memory is used again while it is still in the cache.
+_EVENTS_HELD = 2000
+# How far to look for the end of an event; beyond it the rest of the file is one piece.
+_CUT_WINDOW_BYTES = 1_000_000
+_CONTENT_CHARACTERS = 4000
+# A type not listed below costs one slow piece; a file that invents more than this stays slow.
+_LEARNED_TYPES = 100
+_JSON_SPACE = b" \t\r\n"
+# The API writes `_T` last in an event. Inside a string the quotes would be escaped.
+_EVENT_END = re.compile(rb'"_T"\s*:\s*"[^"\\]*"\s*\}\s*(,)\s*(?=\{)')
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.f%#z"
+
+
+class UnreadableTelemetryError(GamestatsError):
+    """A document is not a telemetry file: truncated, malformed, or not an array."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryFacts:
+    """What a file says of its match as a whole; fields as in `TelemetryFiles`."""
+
+    events: int
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    map_id: str | None = None
+    is_custom_match: bool | None = None
+    team_size: int | None = None
+    camera_view: str | None = None
+    weather_id: str | None = None
+    definition_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedTelemetry:
+    """One telemetry file, decoded.
+
+    Attributes:
+        frames: one frame per telemetry table but `TelemetryFiles`, with the declared columns,
+            `TelemetryEventCounts` included.
+        facts: what feeds the match's row of `TelemetryFiles`.
+        rejections: events that could not be read, by the table they were wanted for;
+            `TelemetryEventCounts` for events without a type, `TelemetryFiles` for
+            LogMatchDefinition and for the rejection of the whole file.
+        unreadable_reason: why nothing of the file is used although it is well-formed: too many
+            of its events could not be read. The tables are empty then, and the counts
+            have every wanted event as quarantined.
+    """
+
+    frames: dict[type[Table], pl.DataFrame]
+    facts: TelemetryFacts
+    rejections: dict[type[Table], list[Rejection]]
+    unreadable_reason: str | None = None
+
+
+# --------------------------------------------------------------------------- the events
+
+_KEYS = {
+    "account_id": "accountId",
+    "alive_players": "numAlivePlayers",
+    "alive_teams": "numAliveTeams",
+    "assist_account_ids": "assists_AccountId",
+    "attack_id": "attackId",
+    "attack_id_misspelt": "atackId",
+    "attack_type": "attackType",
+    "camera_view": "cameraViewBehaviour",
+    "character_type": "type",
+    "damage_causer_name": "damageCauserName",
+    "damage_reason": "damageReason",
+    "damage_type_category": "damageTypeCategory",
+    "dbno_id": "dBNOId",
+    "elapsed_time_s": "elapsedTime",
+    "finish_damage": "finishDamageInfo",
+    "finish_damage_other_key": "finisherDamageInfo",
+    "game_state": "gameState",
+    "individual_ranking": "individualRanking",
+    "is_custom_match": "isCustomGame",
+    "is_game": "isGame",
+    "is_in_blue_zone": "isInBlueZone",
+    "is_in_vehicle": "isInVehicle",
+    "is_suicide": "isSuicide",
+    "item_id": "itemId",
+    "killer_damage": "killerDamageInfo",
+    "knocker": "dBNOMaker",
+    "map_id": "mapName",
+    "match_id": "MatchId",
+    "poison_gas_warning": "poisonGasWarningPosition",
+    "poison_gas_warning_radius": "poisonGasWarningRadius",
+    "red_zone": "redZonePosition",
+    "red_zone_radius": "redZoneRadius",
+    "safety_zone": "safetyZonePosition",
+    "safety_zone_radius": "safetyZoneRadius",
+    "stack_count": "stackCount",
+    "sub_category": "subCategory",
+    "team_id": "teamId",
+    "team_killer_account_ids": "teamKillers_AccountId",
+    "team_size": "teamSize",
+    "time": "_D",
+    "weather_id": "weatherId",
+}
+
+
+class _Part(msgspec.Struct, gc=False, rename=_KEYS):
+    """An object inside an event."""
+
+
+class _Location(_Part):
+    x: float | None = None
+    y: float | None = None
+    z: float | None = None
+
+
+class _Spot(_Part):
+    x: float
+    y: float
+    z: float | None = None
+
+
+class _Named(_Part, kw_only=True):
+    name: str | None = None
+    team_id: Int32 | None = None
+
+
+class _Typed(_Named, kw_only=True):
+    character_type: str | None = None
+
+
+class _Placed(_Typed, kw_only=True):
+    location: _Location | None = None
+
+
+class _Person(_Named):
+    account_id: str | None = None
+
+
+class _TypedPerson(_Typed):
+    account_id: str | None = None
+
+
+class _PlacedPerson(_Placed):
+    account_id: str | None = None
+
+
+class _Revived(_Named):
+    account_id: str
+
+
+class _Knocked(_Typed):
+    account_id: str
+
+
+class _Hurt(_Placed):
+    account_id: str
+    health: float | None = None
+
+
+class _Killed(_Placed):
+    account_id: str
+    ranking: Int16 | None = None
+
+
+class _Landed(_Typed):
+    account_id: str
+    location: _Spot
+
+
+class _Sampled(_Landed):
+    health: float | None = None
+    ranking: Int16 | None = None
+    is_in_vehicle: bool | None = None
+    is_in_blue_zone: bool | None = None
+
+
+class _Listed(_TypedPerson):
+    ranking: Int16 | None = None
+    individual_ranking: Int16 | None = None
+    health: float | None = None
+
+
+class _Entry(_Listed):
+    """An entry of `characters`: the character itself, or since 2025 an object around it."""
+
+    character: _Listed | None = None
+
+    def __post_init__(self) -> None:
+        if self.listed.account_id is None:
+            raise ValueError("Expected an accountId in every entry of characters, found one without")
+
+    @property
+    def listed(self) -> _Listed:
+        return self.character or self
+
+
+class _Item(_Part):
+    item_id: str | None = None
+    stack_count: Int32 | None = None
+    category: str | None = None
+    sub_category: str | None = None
+
+
+class _DamageInfo(_Part):
+    damage_reason: str | None = None
+    damage_type_category: str | None = None
+    damage_causer_name: str | None = None
+    distance: float | None = None
+
+
+class _GameState(_Part):
+    elapsed_time_s: Int32 | None = None
+    alive_teams: Int16 | None = None
+    alive_players: Int16 | None = None
+    safety_zone: _Location | None = None
+    safety_zone_radius: float | None = None
+    poison_gas_warning: _Location | None = None
+    poison_gas_warning_radius: float | None = None
+    red_zone: _Location | None = None
+    red_zone_radius: float | None = None
+
+
+class _Common(_Part):
+    is_game: float | None = None
+
+
+_NOBODY = _PlacedPerson()
+_NOWHERE = _Location()
+_NOTHING = _Item()
+_NO_DAMAGE = _DamageInfo()
+_NO_COMMON = _Common()
+
+
+class _Event(msgspec.Struct, gc=False, kw_only=True, rename=_KEYS, tag_field="_T"):
+    """An event; its class is named as its type is."""
+
+    time: str
+    common: _Common | None = None
+
+
+class _Attack(_Event, kw_only=True):
+    attack_id: Int64 | None = None
+    attack_id_misspelt: Int64 | None = None
+
+
+class LogMatchDefinition(_Event):
+    match_id: str | None = None
+
+
+class LogMatchStart(_Event):
+    characters: list[_Entry] | None = None
+    map_id: str | None = None
+    is_custom_match: bool | None = None
+    team_size: Int16 | None = None
+    camera_view: str | None = None
+    weather_id: str | None = None
+
+
+class LogMatchEnd(_Event):
+    characters: list[_Entry] | None = None
+
+
+class LogPlayerPosition(_Event):
+    character: _Sampled
+    elapsed_time_s: Int32 | None = None
+    alive_players: Int16 | None = None
+
+
+class LogGameStatePeriodic(_Event):
+    game_state: _GameState
+
+
+class LogPlayerKill(_Attack):
+    victim: _Killed
+    killer: _PlacedPerson | None = None
+    assistant: _Person | None = None
+    dbno_id: Int64 | None = None
+    damage_reason: str | None = None
+    damage_type_category: str | None = None
+    damage_causer_name: str | None = None
+    distance: float | None = None
+
+
+class LogPlayerKillV2(_Attack):
+    victim: _Killed
+    killer: _PlacedPerson | None = None
+    finisher: _Person | None = None
+    knocker: _Person | None = None
+    dbno_id: Int64 | None = None
+    killer_damage: _DamageInfo | None = None
+    finish_damage: _DamageInfo | None = None
+    finish_damage_other_key: _DamageInfo | None = None
+    is_suicide: bool | None = None
+    assist_account_ids: list[str | None] | None = None
+    team_killer_account_ids: list[str | None] | None = None
+
+
+class LogPlayerMakeGroggy(_Attack):
+    victim: _Knocked
+    attacker: _TypedPerson | None = None
+    dbno_id: Int64 | None = None
+    damage_reason: str | None = None
+    damage_type_category: str | None = None
+    damage_causer_name: str | None = None
+    distance: float | None = None
+
+
+class LogPlayerRevive(_Event):
+    victim: _Revived
+    reviver: _Person | None = None
+    dbno_id: Int64 | None = None
+
+
+class LogPlayerTakeDamage(_Attack):
+    victim: _Hurt
+    damage: float
+    attacker: _PlacedPerson | None = None
+    damage_reason: str | None = None
+    damage_type_category: str | None = None
+    damage_causer_name: str | None = None
+
+
+class LogPlayerAttack(_Attack):
+    attacker: _Person | None = None
+    attack_type: str | None = None
+    weapon: _Item | None = None
+
+
+class LogPlayerUseThrowable(LogPlayerAttack):
+    pass
+
+
+class LogItemUse(_Event):
+    character: _Person | None = None
+    item: _Item | None = None
+
+
+class LogParachuteLanding(_Event):
+    character: _Landed
+    distance: float | None = None
+
+
+# --------------------------------------------------------------------------- events to columns
+
+Columns: TypeAlias = dict[str, list[Any]]
+
+
+def _actors(people: Iterable[Any]) -> list[Any]:
+    """Those who act. Files of 2018 write the environment as a person without an account."""
+    return [person if person is not None and person.account_id else _NOBODY for person in people]
+
+
+def _identity(people: Sequence[Any], role: str = "") -> Columns:
+    return {
+        f"{role}account_id": [person.account_id for person in people],
+        f"{role}name" if role else "player_name": [person.name for person in people],
+        f"{role}team_id": [person.team_id for person in people],
+    }
+
+
+def _place(people: Sequence[Any], role: str = "") -> Columns:
+    spots = [person.location or _NOWHERE for person in people]
+    return {
+        f"{role}x_cm": [spot.x for spot in spots],
+        f"{role}y_cm": [spot.y for spot in spots],
+        f"{role}z_cm": [spot.z for spot in spots],
+    }
+
+
+def _types(people: Sequence[_Typed]) -> list[str | None]:
+    return [person.character_type for person in people]
+
+
+def _attack_ids(events: Sequence[_Attack]) -> list[int | None]:
+    return [event.attack_id if event.attack_id is not None else event.attack_id_misspelt for event in events]
+
+
+def _items(items: Sequence[_Item]) -> Columns:
+    return {
+        "item_id": [item.item_id for item in items],
+        "category": [item.category for item in items],
+        "sub_category": [item.sub_category for item in items],
+    }
+
+
+def _cause(causes: Sequence[Any], *, prefix: str = "") -> Columns:
+    return {
+        f"{prefix}damage_causer_name": [cause.damage_causer_name for cause in causes],
+        f"{prefix}damage_type_category": [cause.damage_type_category for cause in causes],
+    }
+
+
+def _positions(events: Sequence[LogPlayerPosition]) -> Columns:
+    people = [event.character for event in events]
+    return {
+        **_identity(people),
+        **_place(people),
+        "character_type": _types(people),
+        "health": [person.health for person in people],
+        "ranking": [person.ranking for person in people],
+        "is_in_vehicle": [person.is_in_vehicle for person in people],
+        "is_in_blue_zone": [person.is_in_blue_zone for person in people],
+        "elapsed_time_s": [event.elapsed_time_s for event in events],
+        "alive_players": [event.alive_players for event in events],
+    }
+
+
+def _game_states(events: Sequence[LogGameStatePeriodic]) -> Columns:
+    states = [event.game_state for event in events]
+    columns: Columns = {
+        name: [getattr(state, name) for state in states] for name in ("elapsed_time_s", "alive_teams", "alive_players")
+    }
+    for zone in ("safety_zone", "poison_gas_warning", "red_zone"):
+        centres = [getattr(state, zone) or _NOWHERE for state in states]
+        columns[f"{zone}_x_cm"] = [centre.x for centre in centres]
+        columns[f"{zone}_y_cm"] = [centre.y for centre in centres]
+        columns[f"{zone}_radius_cm"] = [getattr(state, f"{zone}_radius") for state in states]
+    return columns
+
+
+def _kills(events: Sequence[LogPlayerKill | LogPlayerKillV2]) -> Columns:
+    victims, killers = [event.victim for event in events], _actors(event.killer for event in events)
+    return {
+        "attack_id": _attack_ids(events),
+        "dbno_id": [event.dbno_id for event in events],
+        **_identity(victims, "victim_"),
+        **_place(victims, "victim_"),
+        "victim_type": _types(victims),
+        "victim_ranking": [victim.ranking for victim in victims],
+        **_identity(killers, "killer_"),
+        **_place(killers, "killer_"),
+        "killer_type": _types(killers),
+    }
+
+
+def _kills_v1(events: Sequence[LogPlayerKill]) -> Columns:
+    return {
+        "event_version": [1] * len(events),
+        **_kills(events),
+        "assist_account_ids": [
+            [event.assistant.account_id] if event.assistant and event.assistant.account_id else [] for event in events
+        ],
+        **_cause(events),
+        "damage_reason": [event.damage_reason for event in events],
+        "distance_cm": [event.distance for event in events],
+    }
+
+
+def _kills_v2(events: Sequence[LogPlayerKillV2]) -> Columns:
+    damages = [event.killer_damage or _NO_DAMAGE for event in events]
+    finishes = [event.finish_damage or event.finish_damage_other_key or _NO_DAMAGE for event in events]
+    return {
+        "event_version": [2] * len(events),
+        **_kills(events),
+        **_identity(_actors(event.finisher for event in events), "finisher_"),
+        **_identity(_actors(event.knocker for event in events), "knocker_"),
+        **_cause(damages),
+        "damage_reason": [damage.damage_reason for damage in damages],
+        "distance_cm": [damage.distance for damage in damages],
+        **_cause(finishes, prefix="finish_"),
+        "is_suicide": [event.is_suicide for event in events],
+        "assist_account_ids": [event.assist_account_ids for event in events],
+        "team_killer_account_ids": [event.team_killer_account_ids for event in events],
+    }
+
+
+def _knocks(events: Sequence[LogPlayerMakeGroggy]) -> Columns:
+    victims, attackers = [event.victim for event in events], _actors(event.attacker for event in events)
+    return {
+        "attack_id": _attack_ids(events),
+        "dbno_id": [event.dbno_id for event in events],
+        **_identity(victims, "victim_"),
+        "victim_type": _types(victims),
+        **_identity(attackers, "attacker_"),
+        "attacker_type": _types(attackers),
+        **_cause(events),
+        "damage_reason": [event.damage_reason for event in events],
+        "distance_cm": [event.distance for event in events],
+    }
+
+
+def _revives(events: Sequence[LogPlayerRevive]) -> Columns:
+    return {
+        "dbno_id": [event.dbno_id for event in events],
+        **_identity(_actors(event.reviver for event in events), "reviver_"),
+        **_identity([event.victim for event in events], "victim_"),
+    }
+
+
+def _damage(events: Sequence[LogPlayerTakeDamage]) -> Columns:
+    victims, attackers = [event.victim for event in events], _actors(event.attacker for event in events)
+    return {
+        "attack_id": _attack_ids(events),
+        **_identity(attackers, "attacker_"),
+        **_place(attackers, "attacker_"),
+        "attacker_type": _types(attackers),
+        **_identity(victims, "victim_"),
+        **_place(victims, "victim_"),
+        "victim_type": _types(victims),
+        "victim_health": [victim.health for victim in victims],
+        "damage": [event.damage for event in events],
+        **_cause(events),
+        "damage_reason": [event.damage_reason for event in events],
+    }
+
+
+def _attacks(events: Sequence[LogPlayerAttack]) -> Columns:
+    return {
+        "event_type": [type(event).__name__ for event in events],
+        "attack_id": _attack_ids(events),
+        **_identity(_actors(event.attacker for event in events)),
+        "attack_type": [event.attack_type for event in events],
+        **_items([event.weapon or _NOTHING for event in events]),
+    }
+
+
+def _item_uses(events: Sequence[LogItemUse]) -> Columns:
+    items = [event.item or _NOTHING for event in events]
+    return {
+        **_identity(_actors(event.character for event in events)),
+        **_items(items),
+        "stack_count": [item.stack_count for item in items],
+    }
+
+
+def _landings(events: Sequence[LogParachuteLanding]) -> Columns:
+    people = [event.character for event in events]
+    return {
+        **_identity(people),
+        **_place(people),
+        "character_type": _types(people),
+        "parachute_distance_m": [event.distance for event in events],
+    }
+
+
+_COLUMNS: dict[type[_Event], tuple[type[Table], Callable[[Any], Columns]]] = {
+    LogPlayerPosition: (TelemetryPositions, _positions),
+    LogGameStatePeriodic: (TelemetryGameStates, _game_states),
+    LogPlayerKill: (TelemetryKills, _kills_v1),
+    LogPlayerKillV2: (TelemetryKills, _kills_v2),
+    LogPlayerMakeGroggy: (TelemetryKnocks, _knocks),
+    LogPlayerRevive: (TelemetryRevives, _revives),
+    LogPlayerTakeDamage: (TelemetryDamage, _damage),
+    LogPlayerAttack: (TelemetryAttacks, _attacks),
+    LogPlayerUseThrowable: (TelemetryAttacks, _attacks),
+    LogItemUse: (TelemetryItemUses, _item_uses),
+    LogParachuteLanding: (TelemetryLandings, _landings),
+}
+_TABLE_OF: dict[str, type[Table]] = {
+    **{event.__name__: table for event, (table, _) in _COLUMNS.items()},
+    LogMatchStart.__name__: TelemetryCharacters,
+    LogMatchEnd.__name__: TelemetryCharacters,
+    LogMatchDefinition.__name__: TelemetryFiles,
+}
+_WANTED: dict[str, type[_Event]] = {
+    event.__name__: event for event in (*_COLUMNS, LogMatchStart, LogMatchEnd, LogMatchDefinition)
+}
+TABLES: tuple[type[Table], ...] = (
+    *dict.fromkeys(table for table, _ in _COLUMNS.values()),
+    TelemetryCharacters,
+    TelemetryEventCounts,
+)
+"""The tables a telemetry file feeds, `TelemetryFiles` aside."""
+
+# Types that no table takes but the parser should pass over without slowing down.
+_PASSED_OVER = frozenset(
+    """
+    LogArmorDestroy LogBlackZoneEnded LogCarePackageLand LogCarePackageSpawn LogCharacterCarry LogEmPickupLiftOff
+    LogHeal LogItemAttach LogItemDetach LogItemDrop LogItemEquip LogItemPickup LogItemPickupFromCarepackage
+    LogItemPickupFromCustomPackage LogItemPickupFromLootBox LogItemPickupFromLootbox LogItemPickupFromVehicleTrunk
+    LogItemPutToVehicleTrunk LogItemUnequip LogObjectDestroy LogObjectInteraction LogPhaseChange LogPlayerCreate
+    LogPlayerDestroyBreachableWall LogPlayerDestroyProp LogPlayerLogin LogPlayerLogout LogPlayerRedeploy
+    LogPlayerRedeployBRStart LogPlayerUseFlareGun LogRedZoneEnded LogSpecialZoneInCharacters LogSwimEnd LogSwimStart
+    LogVaultStart LogVehicleDamage LogVehicleDestroy LogVehicleLeave LogVehicleRide LogWeaponFireCount LogWheelDestroy
+    """.split()  # noqa: SIM905
+)
+
+
+# --------------------------------------------------------------------------- bytes to events
+
+_RAW_EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+class _Tagged(msgspec.Struct):
+    tag: str | None = msgspec.field(default=None, name="_T")
+
+
+_TAG = msgspec.json.Decoder(_Tagged)
+_ONE = {name: msgspec.json.Decoder(event) for name, event in _WANTED.items()}
+
+
+@functools.lru_cache(maxsize=16)
+def _events_decoder(passed_over: frozenset[str]) -> msgspec.json.Decoder[list[Any]]:
+    skipped = [msgspec.defstruct(name, [], tag_field="_T", tag=name, gc=False) for name in sorted(passed_over)]
+    return msgspec.json.Decoder(list[Union[tuple([*_WANTED.values(), *skipped])]])  # noqa: UP007
+
+
+@dataclass(slots=True)
+class _Bad:
+    """An event that could not be read."""
+
+    index: int
+    event_type: str
+    rule: str
+    reason: str
+    content: str
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a file holds, as far as it has been read.
+
+    Attributes:
+        total: events read.
+        indices: positions in the file of the wanted events that could be read, by type.
+        columns: what those that are rows say, by type; `time` is the text of `_D`.
+        events: the events themselves: of row types those not yet in `columns`, of the others all.
+        not_wanted: events that no table takes, by type.
+        bad: events that could not be read.
+        learned: types to pass over.
+    """
+
+    total: int = 0
+    indices: dict[type, list[int]] = field(default_factory=lambda: defaultdict(list))
+    columns: dict[type, Columns] = field(default_factory=dict)
+    events: dict[type, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    not_wanted: Counter[str] = field(default_factory=Counter)
+    bad: list[_Bad] = field(default_factory=list)
+    learned: frozenset[str] = _PASSED_OVER
+    held: int = 0
+
+    def take(self, piece: bytes) -> None:
+        """Read a piece, which is an array of whole events; nothing is taken when it is malformed."""
+        try:
+            events = _events_decoder(self.learned).decode(piece)
+        except _READABLE:
+            self._take_one_by_one(_RAW_EVENTS.decode(piece))
+            return
+        indices, members = self.indices, self.events
+        for index, event in enumerate(events, self.total):
+            kind = type(event)
+            indices[kind].append(index)
+            members[kind].append(event)
+        self.total += len(events)
+        self.held += len(events)
+        if self.held >= _EVENTS_HELD:
+            self.to_columns()
+
+    def to_columns(self) -> None:
+        """Turn the events held into columns and counts, and forget them."""
+        self.held = 0
+        for kind in list(self.events):
+            if kind.__name__ not in _WANTED:
+                self.not_wanted[kind.__name__] += len(self.events.pop(kind))
+                del self.indices[kind]
+            elif kind in _COLUMNS and (events := self.events.pop(kind)):
+                columns = {
+                    "time": [event.time for event in events],
+                    "phase": [(event.common or _NO_COMMON).is_game for event in events],
+                    **_COLUMNS[kind][1](events),
+                }
+                known = self.columns.setdefault(kind, {})
+                for name, values in columns.items():
+                    known.setdefault(name, []).extend(values)
+
+    def _take_one_by_one(self, raws: Sequence[msgspec.Raw]) -> None:
+        for index, raw in enumerate(raws, self.total):
+            try:
+                tag = _TAG.decode(raw).tag
+            except _READABLE as error:
+                self._reject(index, NO_TYPE, "event_type", f"The event's _T cannot be read: {error}.", raw)
+                continue
+            if not tag:
+                self._reject(index, NO_TYPE, "event_type", "The event has no _T.", raw)
+            elif tag in _ONE:
+                try:
+                    event = _ONE[tag].decode(raw)
+                except _READABLE as error:
+                    self._reject(index, tag, "event_shape", f"The event is not as its type should be: {error}.", raw)
+                else:
+                    self.indices[type(event)].append(index)
+                    self.events[type(event)].append(event)
+            else:
+                self.not_wanted[tag] += 1
+                if len(self.learned) < len(_PASSED_OVER) + _LEARNED_TYPES:
+                    self.learned |= {tag}
+        self.total += len(raws)
+
+    def _reject(self, index: int, event_type: str, rule: str, reason: str, raw: msgspec.Raw) -> None:
+        self.bad.append(_Bad(index, event_type, rule, reason, _excerpt(raw)))
+
+    def reject_times(self, content: bytes) -> dict[type, pl.Series]:
+        """The times of the wanted events; events whose `_D` is no time become bad ones."""
+        kinds = list(_WANTED.values())
+        texts = {kind: self._time_texts(kind) for kind in kinds}
+        every = _times([text for kind in kinds for text in texts[kind]])
+        raws = _RAW_EVENTS.decode(content) if every.null_count() else []
+        times: dict[type, pl.Series] = {}
+        start = 0
+        for kind in kinds:
+            times[kind] = every.slice(start, len(texts[kind]))
+            start += len(texts[kind])
+            if times[kind].null_count():
+                self._reject_without_time(kind, texts[kind], times[kind].is_not_null(), raws)
+                times[kind] = times[kind].drop_nulls()
+        return times
+
+    def _time_texts(self, kind: type) -> list[str]:
+        if kind in _COLUMNS:
+            return self.columns.get(kind, {}).get("time", [])
+        return [event.time for event in self.events[kind]]
+
+    def _reject_without_time(
+        self, kind: type, texts: Sequence[str], has_time: pl.Series, raws: Sequence[msgspec.Raw]
+    ) -> None:
+        for index, text, good in zip(self.indices[kind], texts, has_time, strict=True):
+            if not good:
+                reason = f"Expected a UTC time in _D, found {text[:80]!r}."
+                self._reject(index, kind.__name__, "event_time", reason, raws[index])
+        self.indices[kind] = list(itertools.compress(self.indices[kind], has_time))
+        if kind in _COLUMNS:
+            self.columns[kind] = {
+                name: list(itertools.compress(values, has_time)) for name, values in self.columns[kind].items()
+            }
+        else:
+            self.events[kind] = list(itertools.compress(self.events[kind], has_time))
+
+
+def _excerpt(raw: msgspec.Raw) -> str:
+    return bytes(raw)[: 4 * _CONTENT_CHARACTERS].decode(errors="replace")[:_CONTENT_CHARACTERS]
+
+
+def _times(texts: Sequence[str]) -> pl.Series:
+    return pl.Series("occurred_at", texts, dtype=pl.String).str.to_datetime(
+        _TIME_FORMAT, time_unit="us", time_zone="UTC", strict=False
+    )
+
+
+def _array(content: bytes) -> bytes:
+    """The JSON array of a document, without what may stand around it.
+
+    Raises:
+        UnreadableTelemetryError: when the document does not begin or end as an array does.
+    """
+    text = content.removeprefix(b"\xef\xbb\xbf").strip(_JSON_SPACE)
+    if not text.startswith(b"["):
+        found = repr(bytes(text[:40])) if text else "an empty file"
+        raise UnreadableTelemetryError(f"Expected a JSON array of events, found {found}.")
+    if len(text) < 2 or not text.endswith(b"]"):
+        raise UnreadableTelemetryError(
+            f"The array of events does not end after {len(content)} bytes: the file is truncated. Fetch it again."
+        )
+    return text
+
+
+def _cuts(array: bytes) -> Iterator[int]:
+    """Where commas probably stand between two events, about a piece apart."""
+    position = _PIECE_BYTES
+    while cut := _EVENT_END.search(array, position, position + _CUT_WINDOW_BYTES):
+        yield cut.start(1)
+        position = cut.start(1) + _PIECE_BYTES
+
+
+def _find_events(array: bytes) -> _Found:
+    """Every event of the array, by type.
+
+    A cut inside an event leaves brackets or a string open, so its piece never parses: it is
+    then read together with the next one, and failing that with the whole rest.
+
+    Raises:
+        UnreadableTelemetryError: when the array is malformed.
+    """
+    found = _Found()
+    view = memoryview(array)
+    commas = [0, *_cuts(array), len(array) - 1]
+    last = len(commas) - 1
+    piece = 0
+    while piece < last:
+        for end in sorted({piece + 1, min(piece + 2, last), last}):
+            try:
+                found.take(b"".join((b"[", view[commas[piece] + 1 : commas[end]], b"]")))
+            except (msgspec.DecodeError, RecursionError) as error:
+                if end == last:
+                    raise UnreadableTelemetryError(
+                        f"The array of events is malformed after event {found.total}: {error}. Fetch the file again."
+                    ) from None
+            else:
+                piece = end
+                break
+    found.to_columns()
+    return found
+
+
+# --------------------------------------------------------------------------- events to frames
+
+
+def _frame(
+    table: type[Table], match_id: str, match_date: date, indices: Sequence[int], times: pl.Series, columns: Columns
+) -> pl.DataFrame:
+    rows = len(indices)
+    made = {
+        "match_id": pl.Series([match_id]).new_from_index(0, rows),
+        "match_date": pl.Series([match_date]).new_from_index(0, rows),
+        "event_index": pl.Series(indices, dtype=pl.Int32),
+        "occurred_at": times,
+        # The file widens a 32-bit float: 0.1 stands there as 0.10000000149011612.
+        "phase": pl.Series(columns["phase"], dtype=pl.Float64).round(1),
+    }
+    for name, dtype in table.schema().items():
+        if name in columns and name not in made:
+            made[name] = pl.Series(columns[name], dtype=dtype)
+        elif name not in made:
+            made[name] = pl.Series([None], dtype=dtype).new_from_index(0, rows)
+    return pl.DataFrame({name: made[name] for name in table.schema()})
+
+
+def _frames(
+    found: _Found, times: Mapping[type, pl.Series], match_id: str, match_date: date
+) -> dict[type[Table], pl.DataFrame]:
+    parts: dict[type[Table], list[pl.DataFrame]] = {table: [] for table in TABLES if table is not TelemetryEventCounts}
+    for kind, (table, _) in _COLUMNS.items():
+        if found.indices[kind]:
+            parts[table].append(
+                _frame(table, match_id, match_date, found.indices[kind], times[kind], found.columns[kind])
+            )
+    for kind, moment in ((LogMatchStart, "start"), (LogMatchEnd, "end")):
+        rows = _characters(found, kind, moment, times[kind])
+        if rows is not None:
+            parts[TelemetryCharacters].append(_frame(TelemetryCharacters, match_id, match_date, *rows))
+    return {table: _together(table, frames) for table, frames in parts.items()}
+
+
+def _together(table: type[Table], frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    if not frames:
+        return pl.DataFrame(schema=table.schema())
+    # Two types of one table are interleaved in the file.
+    return frames[0] if len(frames) == 1 else pl.concat(frames).sort("event_index", maintain_order=True)
+
+
+def _characters(
+    found: _Found, kind: type[LogMatchStart | LogMatchEnd], moment: str, times: pl.Series
+) -> tuple[list[int], pl.Series, Columns] | None:
+    """The entries of the lists of one type, as arguments of `_frame`."""
+    events = found.events[kind]
+    rows = [
+        (which, place, entry.listed)
+        for which, event in enumerate(events)
+        for place, entry in enumerate(event.characters or ())
+    ]
+    if not rows:
+        return None
+    people = [person for _, _, person in rows]
+    which = [which for which, _, _ in rows]
+    columns: Columns = {
+        "phase": [(events[number].common or _NO_COMMON).is_game for number in which],
+        **_identity(people),
+        "list_index": [place for _, place, _ in rows],
+        "moment": [moment] * len(rows),
+        "character_type": _types(people),
+        "ranking": [person.ranking for person in people],
+        "individual_ranking": [person.individual_ranking for person in people],
+        "health": [person.health for person in people],
+    }
+    return [found.indices[kind][number] for number in which], times.gather(which), columns
+
+
+def _facts(found: _Found, times: Mapping[type, pl.Series]) -> TelemetryFacts:
+    """Facts of the file: of the earliest start, the latest end and the first definition."""
+    started: datetime | None = times[LogMatchStart].min()  # pyright: ignore[reportAssignmentType]
+    ended: datetime | None = times[LogMatchEnd].max()  # pyright: ignore[reportAssignmentType]
+    definitions = [event.match_id for event in found.events[LogMatchDefinition] if event.match_id]
+    definition_id = definitions[0] if definitions else None
+    first = times[LogMatchStart].arg_min()
+    if first is None:
+        return TelemetryFacts(found.total, started, ended, definition_id=definition_id)
+    start: LogMatchStart = found.events[LogMatchStart][first]
+    return TelemetryFacts(
+        events=found.total,
+        started_at=started,
+        ended_at=ended,
+        map_id=start.map_id,
+        is_custom_match=start.is_custom_match,
+        team_size=start.team_size,
+        camera_view=start.camera_view,
+        weather_id=start.weather_id,
+        definition_id=definition_id,
+    )
+
+
+def _event_counts(found: _Found, match_id: str, match_date: date, *, is_used: bool) -> pl.DataFrame:
+    """One row per type; where the file is not used, whatever was wanted counts as quarantined."""
+    kept = Counter({kind.__name__: len(indices) for kind, indices in found.indices.items()})
+    not_wanted = found.not_wanted
+    quarantined = Counter(bad.event_type for bad in found.bad)
+    if not is_used:
+        kept, quarantined = Counter(), quarantined + kept
+    rows = [
+        (
+            match_id,
+            match_date,
+            name,
+            kept[name] + not_wanted[name] + quarantined[name],
+            kept[name],
+            not_wanted[name],
+            quarantined[name],
+            name in _WANTED,
+        )
+        for name in sorted(kept.keys() | not_wanted.keys() | quarantined.keys())
+        if kept[name] + not_wanted[name] + quarantined[name]
+    ]
+    names = ("match_id", "match_date", "event_type", "events", "kept", "not_wanted", "quarantined", "is_wanted")
+    schema = TelemetryEventCounts.schema()
+    return pl.DataFrame(rows, schema={name: schema[name] for name in names}, orient="row").select(schema.names())
+
+
+def decode(content: bytes, match_id: str, match_date: date) -> DecodedTelemetry:
+    """Decode the decompressed content of one telemetry file.
+
+    Raises:
+        UnreadableTelemetryError: when the content is not a whole JSON array. A well-formed
+            file with too many bad events raises nothing: see `DecodedTelemetry.unreadable_reason`.
+    """
+    array = _array(content)
+    found = _find_events(array)
+    times = found.reject_times(array)
+    found.bad.sort(key=lambda bad: bad.index)
+    if len(found.bad) > TelemetryFiles.spec.tolerance * found.total:
+        return _unreadable(found, match_id, match_date)
+    rejections: dict[type[Table], list[Rejection]] = {}
+    for bad in found.bad:
+        rejections.setdefault(_TABLE_OF.get(bad.event_type, TelemetryEventCounts), []).append(
+            Rejection(match_id, "row", bad.rule, f"Event {bad.index}, {bad.event_type}: {bad.reason}", 1, bad.content)
+        )
+    frames = _frames(found, times, match_id, match_date)
+    frames[TelemetryEventCounts] = _event_counts(found, match_id, match_date, is_used=True)
+    return DecodedTelemetry(frames, _facts(found, times), rejections)
+
+
+def _unreadable(found: _Found, match_id: str, match_date: date) -> DecodedTelemetry:
+    counts = _event_counts(found, match_id, match_date, is_used=False)
+    types = Counter(bad.event_type for bad in found.bad)
+    by_type = ", ".join(f"{name} {count}x" for name, count in types.most_common())
+    reason = (
+        f"{len(found.bad)} of {found.total} events could not be read, more than {TelemetryFiles.spec.tolerance:.0%}: "
+        f"{by_type}. First: event {found.bad[0].index}: {found.bad[0].reason}"
+    )
+    share = _CONTENT_CHARACTERS // 5 - 2
+    rejection = Rejection(
+        match_id,
+        "file",
+        Counter(bad.rule for bad in found.bad).most_common(1)[0][0],
+        reason,
+        int(counts.get_column("quarantined").sum()),
+        "\n".join(bad.content[:share] for bad in found.bad[:5]),
+    )
+    frames: dict[type[Table], pl.DataFrame] = {table: pl.DataFrame(schema=table.schema()) for table in TABLES}
+    frames[TelemetryEventCounts] = counts
+    return DecodedTelemetry(frames, TelemetryFacts(found.total), {TelemetryFiles: [rejection]}, reason)

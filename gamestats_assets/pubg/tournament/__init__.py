@@ -1,0 +1,1 @@
+"""Tournaments: what people plan, what a match counts for, results, standings, and how they are served."""

@@ -1,0 +1,188 @@
+"""What the tournament tables must keep together, beyond what each declares by itself.
+
+As in `matches.checks`: a blocking check says that tables disagree; the other reports what people can enter or play at
+any time.
+"""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.pubg.matches.matches import MATCH
+from gamestats_assets.pubg.matches.tables import MatchSummaries
+from gamestats_assets.pubg.tournament.tables import (
+    MatchTournamentContext,
+    Seasons,
+    TournamentLineups,
+    TournamentMatches,
+    TournamentPlayerStandings,
+    TournamentTeamResults,
+    TournamentTeamStandings,
+    TournamentTeamStandingsHistory,
+)
+
+TABLE = ("season", "division_id", "scope")
+"""What tells one standings table from another."""
+_LINE = (
+    "rank",
+    "points",
+    "placement_points",
+    "kill_points",
+    "kills",
+    "wins",
+    "matches_played",
+    "average_placement",
+    "recent_placements",
+)
+
+
+@breaking_rows(of=MatchTournamentContext, local=False)
+def no_slot_is_used_twice(context: dy.LazyFrame[MatchTournamentContext]) -> pl.LazyFrame:
+    """A slot of the schedule has one match, among the matches of the same days."""
+    return _sharing_a_slot(context).select(*MATCH, "season", "scheduled_match_id")
+
+
+@breaking_rows(of=TournamentTeamStandings)
+def no_slot_counts_twice(context: dy.LazyFrame[MatchTournamentContext]) -> pl.LazyFrame:
+    """A slot of the schedule has one match in all of its season."""
+    return _sharing_a_slot(context).select("season", "match_id", "scheduled_match_id")
+
+
+def _sharing_a_slot(context: pl.LazyFrame) -> pl.LazyFrame:
+    used = context.filter(pl.col("scheduled_match_id").is_not_null())
+    return used.filter(pl.len().over("scheduled_match_id") > 1)
+
+
+@breaking_rows(of=TournamentMatches)
+def winner_is_placed_first(
+    tournament_matches: dy.LazyFrame[TournamentMatches], team_results: dy.LazyFrame[TournamentTeamResults]
+) -> pl.LazyFrame:
+    """A match names a winner if and only if a team of its division is placed first, and it names such a team."""
+    first = team_results.filter(pl.col("placement") == 1).group_by(MATCH).agg(placed_first=pl.col("team_id").sort())
+    winner, placed = pl.col("winner_team_id"), pl.col("placed_first")
+    right = pl.when(placed.is_null()).then(winner.is_null()).otherwise(placed.list.contains(winner))
+    return (
+        tournament_matches.select(*MATCH, "winner_team_id")
+        .join(first, on=MATCH, how="full", coalesce=True)
+        .filter(~right.fill_null(False))
+    )
+
+
+@breaking_rows(of=TournamentTeamResults, blocking=False)
+def one_winner_per_match(team_results: dy.LazyFrame[TournamentTeamResults]) -> pl.LazyFrame:
+    """No match is won by two teams of a division. If one is, people of both played as one team: a roster is wrong."""
+    return (
+        team_results.filter((pl.col("placement") == 1) & (pl.col("placement") == 1).sum().over(MATCH).gt(1))
+        .select(*MATCH, "team_id", "team_name")
+        .sort("match_id", "team_id")
+    )
+
+
+@breaking_rows(of=TournamentTeamResults)
+def kills_of_teams_are_kills_of_their_players(
+    team_results: dy.LazyFrame[TournamentTeamResults],
+    lineups: dy.LazyFrame[TournamentLineups],
+    summaries: dy.LazyFrame[MatchSummaries],
+    context: dy.LazyFrame[MatchTournamentContext],
+) -> pl.LazyFrame:
+    """A team's players and kills in a match are those of the summaries of the people who played for it."""
+    team = [*MATCH, "team_id"]
+    of_players = (
+        summaries.join(
+            lineups.select(*MATCH, "account_id", "division_id", played_for="team_id"), on=[*MATCH, "account_id"]
+        )
+        .join(context.filter("is_tournament_match").select(*MATCH, "division_id"), on=[*MATCH, "division_id"])
+        .group_by(*MATCH, team_id="played_for")
+        .agg(summary_kills=pl.col("kills").fill_null(0).sum(), summary_players=pl.len())
+    )
+    return (
+        team_results.select(*team, "kills", "players")
+        .join(of_players, on=team, how="full", coalesce=True)
+        .filter(
+            pl.col("kills").ne_missing(pl.col("summary_kills"))
+            | pl.col("players").ne_missing(pl.col("summary_players"))
+        )
+    )
+
+
+@breaking_rows(of=TournamentTeamResults)
+def points_follow_the_rule(
+    team_results: dy.LazyFrame[TournamentTeamResults], seasons: dy.LazyFrame[Seasons]
+) -> pl.LazyFrame:
+    """Points are the season's points of the placement plus its points for every kill."""
+    of_placement = (
+        seasons.select("season", due="placement_points")
+        .explode("due")
+        .with_columns(placement=pl.int_range(1, pl.len() + 1, dtype=pl.Int16).over("season"))
+    )
+    due = pl.col("due").fill_null(0) + pl.col("kills") * pl.col("a_kill")
+    return (
+        team_results.join(of_placement, on=["season", "placement"], how="left")
+        .join(seasons.select("season", a_kill="kill_points"), on="season", how="left")
+        .filter(
+            pl.col("points").ne_missing(due) | (pl.col("points") != pl.col("placement_points") + pl.col("kill_points"))
+        )
+        .select(*MATCH, "team_id", "placement", "kills", "placement_points", "kill_points", "points")
+    )
+
+
+@breaking_rows(of=TournamentTeamStandings)
+def standings_add_up_to_results(
+    standings: dy.LazyFrame[TournamentTeamStandings], team_results: dy.LazyFrame[TournamentTeamResults]
+) -> pl.LazyFrame:
+    """Points, kills, wins and matches of each table are those of the results that count for it."""
+    names = ("points", "kills", "wins", "matches_played")
+    won = (pl.col("placement") == 1).fill_null(False)
+    counting = team_results.filter("counts").with_columns(wins=won.cast(pl.Int32), matches_played=pl.lit(1, pl.Int32))
+    of_results = pl.concat(
+        [
+            counting.with_columns(scope=pl.col("round_id").cast(pl.String)),
+            counting.with_columns(scope=pl.lit("overall")),
+        ]
+    )
+    return _unequal(_totals(standings, names), _totals(of_results, names), names)
+
+
+@breaking_rows(of=TournamentPlayerStandings)
+def players_have_the_kills_of_their_teams(
+    standings: dy.LazyFrame[TournamentPlayerStandings], team_results: dy.LazyFrame[TournamentTeamResults]
+) -> pl.LazyFrame:
+    """The kills in each table of players are those of the team results that count for it."""
+    counting = team_results.filter("counts")
+    of_results = pl.concat(
+        [
+            counting.with_columns(scope=pl.col("round_id").cast(pl.String)),
+            counting.with_columns(scope=pl.lit("overall")),
+        ]
+    )
+    return _unequal(_totals(standings, ("kills",)), _totals(of_results, ("kills",)), ("kills",))
+
+
+def _totals(rows: pl.LazyFrame, names: tuple[str, ...]) -> pl.LazyFrame:
+    return rows.group_by(TABLE).agg(pl.col(names).cast(pl.Int64).sum())
+
+
+def _unequal(standings: pl.LazyFrame, results: pl.LazyFrame, names: tuple[str, ...]) -> pl.LazyFrame:
+    both = standings.join(results, on=TABLE, how="full", coalesce=True, suffix="_of_results")
+    return both.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_of_results")) for name in names))
+
+
+@breaking_rows(of=TournamentTeamStandings)
+def history_ends_with_the_standings(
+    standings: dy.LazyFrame[TournamentTeamStandings], history: dy.LazyFrame[TournamentTeamStandingsHistory]
+) -> pl.LazyFrame:
+    """The last table of each scope in the history is that scope's standing, line by line."""
+    line = [*TABLE, "team_id"]
+    last = history.filter(pl.col("taken_at") == pl.col("taken_at").max().over(TABLE)).unique(line, keep="any")
+    present, kept = standings.select(*line, *_LINE), last.select(*line, *_LINE, was_there=pl.lit(True))
+    both = present.with_columns(is_there=pl.lit(True)).join(kept, on=line, how="full", coalesce=True, suffix="_before")
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in _LINE)
+    return both.filter(pl.col("is_there").is_null() | pl.col("was_there").is_null() | differs).select(
+        *line, "rank", "rank_before", "points", "points_before"
+    )
+
+
+ALL: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))
+"""Every check of the tournament tables, in the order of this module."""

@@ -1,0 +1,413 @@
+"""Rounds, and the slots of their schedules."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import psycopg
+
+from gamestats_assets.lakehouse import local_times, ops
+from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, ExistsAlreadyError, Thing, UnknownNameError, begun
+from gamestats_assets.lakehouse.entry_fields import DAY, PROSE, YES_NO, EntryError, Field, Kind, choice, whole
+from gamestats_assets.lakehouse.local_times import LocalTimeError
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.pubg import reference
+from gamestats_assets.pubg.players.entered.people import MATCH, Matches
+from gamestats_assets.pubg.tournament.context import DAY_BEGINS, day_of
+from gamestats_assets.pubg.tournament.entered.teams import (
+    DIVISION,
+    GROUP,
+    OF_DIVISION,
+    OF_SEASON,
+    ZONE,
+    group_of,
+    in_order,
+    period,
+    zone_of,
+    zone_of_season,
+)
+from gamestats_assets.pubg.tournament.tables import ROUND_STATUSES, SLOT_STATUSES
+
+OF_ROUND = Field("round", "Number of the round.", whole(1, told="number of a round or match"))
+OF_MATCH = Field("match", "Number of the match in its round.", whole(1, told="number of a round or match"))
+GROUP_OF_ROUND = Field("group", "Group, where the round is one of a group.", verbs=("add", "change", "remove"))
+NEW_NUMBER = Field(
+    "new_number",
+    "The new number.",
+    whole(1, told="number of a round or match"),
+    verbs=["change"],
+    option="number",
+    stored="",
+)
+_PLACED_ANEW = "If matches were placed there, they are placed anew."
+
+
+def _statuses(words: Sequence[str]) -> Field:
+    return Field("status", f"{', '.join(words[:-1])} or {words[-1]}.", choice(*words), default=words[0])
+
+
+class Round(Thing):
+    """A round of a division, or of one of its groups: days, each until 5 in the morning, whose matches count for it."""
+
+    kind = "round"
+    table = "rounds"
+    key = "round_id"
+    command = ("tournament", "round")
+    query = """
+        SELECT r.*, d.division, d.season_id, s.season, s.time_zone, g.group_name,
+               CASE WHEN r.group_id IS NOT NULL THEN ', group ' || g.group_name
+                    WHEN EXISTS (SELECT FROM ops.groups o WHERE o.division_id = r.division_id) THEN ', all groups'
+                    ELSE '' END AS of_group,
+               (SELECT count(*) FROM ops.scheduled_matches m WHERE m.round_id = r.round_id) AS matches
+        FROM ops.rounds r JOIN ops.divisions d USING (division_id) JOIN ops.seasons s USING (season_id)
+            LEFT JOIN ops.groups g USING (group_id)
+    """
+    within = DIVISION
+    refers_to = (GROUP,)
+    names = (OF_SEASON, OF_DIVISION, OF_ROUND)
+    beside = (GROUP_OF_ROUND,)
+    column = "round_number"
+    placed_by = ("division_id", "group_id")
+    called = "round {round_number} of {division}{of_group}"
+    lacking = "There is no round {wanted} in {division}{in_group}; {there}"
+    fields = (
+        _statuses(ROUND_STATUSES),
+        Field("first_day", "First day.", DAY, required=["add"], option="first"),
+        Field("last_day", "Last day.", DAY, option="last", default="the first"),
+        Field("name", "Name in words.", stored="round_name", default="Round ROUND"),
+        NEW_NUMBER,
+    )
+    listed = (
+        *("season", "division", "group_name AS group", "round_number AS round", "round_name AS name"),
+        *("first_day", "last_day", "status", "matches"),
+    )
+    order = ("season_id", "division_id", "round_number", "group_id NULLS FIRST")
+
+    def short(self, row: Row) -> str:
+        """See `Thing.short`."""
+        return f"{row['round_number']}{row['of_group'].replace(',', ' of')}"
+
+    def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+        """See `Thing.siblings`: rounds of the group, or those of the whole division."""
+        of = DIVISION.find(conn, **names)
+        of |= group_of(conn, of, names.get("group"))
+        place = {name: of[name] for name in self.placed_by}
+        in_group = "" if of["group_id"] is None else f", group {of['group_name']}"
+        return {**of, "in_group": in_group}, self.rows(conn, **place)
+
+    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
+        """See `Thing.missing`."""
+        of, number = self.siblings(conn, names)[0], names["round"]
+        found = self.rows(conn, division_id=of["division_id"], round_number=number)
+        if names.get("group") is None and found:
+            groups = ", ".join(row["group_name"] for row in found)
+            told = f"Round {number} of {of['division']} is one of groups ({groups}); say which with --group"
+            raise UnknownNameError(f"{told}, in a file in the column group.", "group")
+        return super().missing(conn, names)
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`. Every status is remembered with its time, by PostgreSQL."""
+        values, row = self.stored(entry.given), entry.row
+        if entry.is_new:
+            first = values["first_day"]
+            name = f"Round {row['round_number']}"
+            values = {"last_day": first, "round_name": name, "status": ROUND_STATUSES[0], **values}
+        elif (number := entry.given.get("new_number")) is not None:
+            values["round_number"] = number
+            _refuse_taken(self, entry)
+            if row["round_name"] == f"Round {row['round_number']}" and "round_name" not in values:
+                values["round_name"] = f"Round {number}"
+        would_be = entry.would_be(values)
+        in_order(would_be["first_day"], would_be["last_day"], ("first_day", "last_day"))
+        if entry.is_new or {"first_day", "last_day"} & entry.given.keys():
+            entry.notes += self._shared_days(entry.conn, would_be)
+            if outside := [] if entry.is_new else _outside(entry.conn, would_be):
+                told = f"Outside its days now: match {', '.join(outside)}."
+                entry.notes.append(f"{told} Change their times too, unless they are postponed.")
+        if not entry.is_new and row["group_id"] is None:
+            others = self.rows(entry.conn, division_id=row["division_id"], round_number=row["round_number"])
+            if names := [other["group_name"] for other in others if other["group_id"] is not None]:
+                has = "has a round" if len(names) == 1 else "have rounds"
+                told = f"Group {', '.join(names)} {has} {row['round_number']} too; --group means that one."
+                entry.notes.append(told)
+        return values
+
+    def _shared_days(self, conn: psycopg.Connection, row: Row) -> list[str]:
+        """A note for every round that the same teams play on some of the days."""
+        if row["status"] == "cancelled":
+            return []
+        return [
+            f"It shares days with {other['round_name']} ({period(other['first_day'], other['last_day'])}): "
+            "only the schedule can tell whose a match of these days is."
+            for other in self.rows(conn, division_id=row["division_id"])
+            if other["round_id"] != row.get("round_id")
+            and other["status"] != "cancelled"
+            and (other["group_id"] == row["group_id"] or None in (other["group_id"], row["group_id"]))
+            and other["first_day"] <= row["last_day"]
+            and row["first_day"] <= other["last_day"]
+        ]
+
+    def leave(self, entry: Entry) -> None:
+        """See `Thing.leave`."""
+        if entry.row["first_day"] <= datetime.now(UTC).date():
+            entry.notes.append(_PLACED_ANEW)
+
+
+def _refuse_taken(thing: Thing, entry: Entry) -> None:
+    """Refuse a number that another row of the same place has."""
+    row, number = entry.row, entry.given["new_number"]
+    place = {name: row[name] for name in thing.placed_by}
+    if any(other[thing.key] != row[thing.key] for other in thing.rows(entry.conn, **place, **{thing.column: number})):
+        told = begun(thing.what({**row, thing.column: number}))
+        raise ExistsAlreadyError(f"{told} exists already; give it another number first, or remove it.", "new_number")
+
+
+def _outside(conn: psycopg.Connection, round_row: Row) -> list[str]:
+    """Numbers of the round's slots that are on none of its days."""
+    slots = ops.select(conn, "scheduled_matches", {"round_id": round_row["round_id"]})
+    if not slots:
+        return []
+    zone = zone_of_season(round_row)
+    return [
+        str(slot["match_number"])
+        for slot in slots
+        if not round_row["first_day"] <= day_of(slot["scheduled_at"], zone) <= round_row["last_day"]
+    ]
+
+
+ROUND = Round()
+
+
+# --------------------------------------------------------------------------- the schedule
+
+
+def map_named(written: str) -> tuple[str | None, tuple[str, ...]]:
+    """The map's name in words, and what to tell; None for `any`.
+
+    Ids such as Baltic_Main are understood. A map nobody knows is taken as written, as new maps
+    come, unless it looks like a slip of the pen.
+
+    Raises:
+        EntryError: when a known map is spelt nearly so.
+    """
+    written = written.strip()
+    if written.lower() in ("", "any"):
+        return None, ()
+    known = reference.maps()
+    names = dict(zip(known["map_id"].str.to_lowercase(), known["map_name"], strict=True))
+    names |= {name.lower(): name for name in known["map_name"]}
+    if written.lower() in names:
+        return names[written.lower()], ()
+    near = difflib.get_close_matches(written.lower(), names, n=1, cutoff=0.75)
+    if near:
+        raise EntryError(f"There is no map {written!r}; did you mean {names[near[0]]}?", "map")
+    return written, (f"{written} is no map known here; a match fits the slot only if its map has exactly this name.",)
+
+
+def moment_of(written: str, zone: ZoneInfo) -> datetime:
+    """The moment of a time as people write it; see `local_times.instant`.
+
+    Raises:
+        EntryError: when it names none, or two.
+    """
+    try:
+        return local_times.instant(written, zone)
+    except LocalTimeError as error:
+        raise EntryError(str(error), "scheduled_at") from None
+
+
+def _any_map(text: str, column: str) -> str | None:
+    return None if map_named(text) == (None, ()) else text.strip()
+
+
+def _zone_or_utc(name: str) -> ZoneInfo:
+    try:
+        return zone_of(name)
+    except EntryError:
+        return UTC_ZONE
+
+
+_REMAKE = ("original_match_id", "remake_reason")
+
+
+class Slot(Thing):
+    """A slot of a round's schedule: when a match is to start, and on which map."""
+
+    kind = "slot"
+    noun = "match"
+    table = "scheduled_matches"
+    key = "scheduled_match_id"
+    command = ("tournament", "schedule")
+    query = """
+        SELECT m.*, r.round_number, r.round_name, r.first_day, r.last_day, r.group_id, d.division, d.division_id,
+               d.season_id, s.season, s.time_zone, g.group_name,
+               CASE WHEN r.group_id IS NOT NULL THEN ', group ' || g.group_name
+                    WHEN EXISTS (SELECT FROM ops.groups o WHERE o.division_id = r.division_id) THEN ', all groups'
+                    ELSE '' END AS of_group
+        FROM ops.scheduled_matches m JOIN ops.rounds r USING (round_id)
+            JOIN ops.divisions d USING (division_id) JOIN ops.seasons s USING (season_id)
+            LEFT JOIN ops.groups g USING (group_id)
+    """
+    within = ROUND
+    names = (OF_SEASON, OF_DIVISION, OF_ROUND, OF_MATCH)
+    column = "match_number"
+    placed_by = ("round_id",)
+    called = "match {match_number} of {round_name}{of_group}"
+    lacking = "There is no match {wanted} in {round_name}; {there}"
+    beside = (
+        GROUP_OF_ROUND,
+        Field("time_zone", "Time zone of the time; the season's by default.", ZONE),
+    )
+    fields = (
+        Field(
+            "scheduled_at",
+            'Start, as "2026-10-03 18:00" in the time zone, or with an offset of its own.',
+            Kind(str, str, metavar="TIME"),
+            required=["add"],
+            option="at",
+            positional=True,
+        ),
+        Field(
+            "postponed",
+            "Take a time outside the round's days; it counts for it all the same.",
+            YES_NO,
+            verbs=["change"],
+            stored="",
+        ),
+        Field(
+            "map_name",
+            "Map in words, such as Erangel, or by id; any for any.",
+            Kind(str, str, _any_map),
+            lacks=True,
+            column="map",
+            option="map",
+        ),
+        _statuses(SLOT_STATUSES),
+        Field(
+            "original_match_id",
+            "Of a remake: the match that failed.",
+            Kind(str, str, MATCH.check, "MATCH_ID"),
+            lacks=True,
+            option="remake-of",
+        ),
+        Field("remake_reason", "Of a remake: why it is played again.", PROSE, lacks=True),
+        NEW_NUMBER,
+    )
+    listed = (
+        *("season", "division", "group_name AS group", "round_number AS round", "match_number AS match"),
+        *("scheduled_at", "time_zone", "map_name AS map", "status", "is_remake", *_REMAKE),
+    )
+    order = ("season_id", "scheduled_at", "division_id", "match_number")
+    knows: ClassVar[Matches] = Matches()
+
+    def detail(self, row: Row) -> str:
+        """See `Thing.detail`."""
+        return f", {local_times.written_local(row['scheduled_at'], zone_of_season(row))}"
+
+    def zone(self, row: Row) -> ZoneInfo:
+        """See `Thing.zone`."""
+        return zone_of_season(row)
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """See `Thing.settle`.
+
+        A time outside the round's days is refused, unless it is the slot's by now or the match is postponed: then it
+        counts for the round all the same.
+        """
+        values, row = self.stored(entry.given), entry.row
+        if not entry.is_new and (number := entry.given.get("new_number")) is not None:
+            values["match_number"] = number
+            _refuse_taken(self, entry)
+        if entry.given.get("postponed") and "scheduled_at" not in values:
+            raise EntryError("Postponed to when? Give the new time with --at.", "scheduled_at")
+        if "scheduled_at" in values:
+            of_season = zone_of_season(row)
+            named = entry.names.get("time_zone")
+            zone = zone_of(named) if named is not None else of_season
+            values["scheduled_at"] = moment_of(values["scheduled_at"], zone)
+            self._settle_day(entry, values["scheduled_at"], of_season)
+        if "map_name" in values:
+            values["map_name"], told = map_named(values["map_name"] or "any")
+            entry.notes += told
+        if {*_REMAKE} & values.keys():
+            values |= self._remake(entry, values)
+        return values
+
+    def _settle_day(self, entry: Entry, moment: datetime, zone: ZoneInfo) -> None:
+        row, day = entry.row, day_of(moment, zone)
+        if row["first_day"] <= day <= row["last_day"] or row.get("scheduled_at") == moment:
+            return
+        if entry.given.get("postponed"):
+            entry.notes.append(f"It counts for {row['round_name']}, though {day} is none of its days.")
+            return
+        hour = (datetime.min + DAY_BEGINS).strftime("%H:%M")
+        night = f": before {hour} it is still the evening of {day}" if day != moment.astimezone(zone).date() else ""
+        advice = "change the time, or the round's days first"
+        if not entry.is_new:
+            advice = (
+                "change the time, or the round's days; or, where the match is postponed and still counts for this "
+                "round, say so: gamestats tournament schedule change ... --postponed"
+            )
+        raise EntryError(
+            f"{local_times.written_local(moment, zone)} is outside {row['round_name']}, "
+            f"which is {period(row['first_day'], row['last_day'])}{night}; {advice}.",
+            "scheduled_at",
+        )
+
+    def _remake(self, entry: Entry, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What makes a slot a remake, of what is given and what it has."""
+        would_be = entry.would_be(values)
+        merged = {name: would_be.get(name) for name in _REMAKE}
+        original = merged["original_match_id"]
+        if original is not None and merged["remake_reason"] is None:
+            raise EntryError(
+                f"Say why match {original} is played again: with --remake-reason, in a file in the column "
+                "remake_reason.",
+                "remake_reason",
+            )
+        if original not in (None, entry.row.get("original_match_id")) and not entry.known.has_landed(original):
+            told = f"No match {original} has landed; if the id is right, one that is to land counts as failed."
+            entry.notes.append(told)
+        return {**merged, "is_remake": any(value is not None for value in merged.values())}
+
+    def noticed(self, conn: psycopg.Connection, row: Row, given: Mapping[str, Any]) -> Sequence[str]:
+        """See `Thing.noticed`: that other slots of the round have the same time."""
+        if not {"scheduled_at", "status"} & given.keys():
+            return ()
+        slots: defaultdict[datetime, list[int]] = defaultdict(list)
+        for slot in ops.select(conn, self.table, {"round_id": row["round_id"]}):
+            if slot["status"] != "cancelled":
+                slots[slot["scheduled_at"]].append(slot["match_number"])
+        zone = zone_of_season(row)
+        return [
+            f"Matches {', '.join(map(str, sorted(numbers)))} of {row['round_name']}{row['of_group']} are at the same "
+            f"time, {local_times.written_local(moment, zone)}: only its map can tell which of them a match is."
+            for moment, numbers in sorted(slots.items())
+            if len(numbers) > 1 and row["match_number"] in numbers
+        ]
+
+    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+        """The schedule in the order of its times; `scheduled_at` as the clocks of the season's time zone show it.
+
+        In UTC where the season was entered with a time zone that is none.
+        """
+        frame = super().list(conn, *of, **where)
+        local = [
+            local_times.written_local(moment, _zone_or_utc(zone))
+            for moment, zone in frame.select("scheduled_at", "time_zone").iter_rows()
+        ]
+        return frame.with_columns(pl.Series("scheduled_at", local, dtype=pl.String))
+
+    def leave(self, entry: Entry) -> None:
+        """See `Thing.leave`."""
+        if entry.row["scheduled_at"] <= datetime.now(UTC):
+            entry.notes.append(_PLACED_ANEW)
+
+
+SLOT = Slot()

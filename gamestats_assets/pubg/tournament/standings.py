@@ -1,0 +1,646 @@
+"""Results of tournament matches, the standings they add up to, and what a person should look at.
+
+A match counts in standings when its round is known and its status is confirmed or unscheduled. A team has a result in
+every tournament match of its division that one of its people played; where it was absent it has none, and no points.
+
+**Points** of a match: placement points by the season's list (nothing behind its end, or without a placement) plus the
+season's kill points for every kill. A player's points are the own kill points, and the team's placement points where
+the season says so.
+
+**Rank**: points, then the season's tie breakers in their order, out of `wins` (more is better), `kills` (more),
+`latest_placement` (of the team's own last match in the table; lower is better, unknown is last) and
+`average_placement` (lower). Teams equal in all of them share a rank, and the ranks after it are left out: 1, 1, 3.
+The alphabet decides nothing.
+
+**Tables**: one per round and one overall for each division, with the teams that have played in it. They tell the names
+of teams, groups and rounds as they are now.
+
+**History** keeps the table of the round and the overall one at the end of each match that counts and at each change of
+a round's status: always what had ended by then. The last table of a scope is its standing.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Sequence
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.sums import exact_sum
+from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg.tournament.context import PLAYED, tournament_day
+from gamestats_assets.pubg.tournament.tables import (
+    PAGE_CATEGORIES,
+    TIE_BREAKERS,
+    Groups,
+    MatchOverrides,
+    MatchTournamentContext,
+    MatchValidation,
+    Rounds,
+    RoundStatusChanges,
+    Seasons,
+    Teams,
+    TournamentLineups,
+    TournamentMatches,
+    TournamentPlayerStandings,
+    TournamentTeamResults,
+    TournamentTeamStandings,
+    TournamentTeamStandingsHistory,
+)
+
+OVERALL = "overall"
+RECENT = 6
+"""Placements that a team's form shows."""
+OTHER = "Other"
+NAMES_TOLD = 8
+"""Names that an explanation lists before it says how many more there are."""
+
+_TABLE = ("season", "division_id", "scope")
+_IN_TIME = ("started_at", "match_id")
+
+
+# --------------------------------------------------------------------------- matches and results
+
+
+def tournament_team_results(
+    context: dy.LazyFrame[MatchTournamentContext],
+    matches: dy.LazyFrame[MatchFacts],
+    lineups: dy.LazyFrame[TournamentLineups],
+    summaries: dy.LazyFrame[MatchSummaries],
+    seasons: dy.LazyFrame[Seasons],
+) -> dy.LazyFrame[TournamentTeamResults]:
+    """Each team's result in each tournament match of its division.
+
+    The placement is the best one of the team's people: who left early may have none or a worse one.
+    """
+    at_place = pl.col("placement").cast(pl.Int64) - 1
+    result = (
+        _tournament(context, matches)
+        .join(lineups.unique(TournamentLineups.primary_key()), on=["match_id", "division_id"])
+        .join(_deeds(summaries), on=["match_id", "account_id"])
+        .group_by("match_id", "team_id")
+        .agg(
+            pl.col("placement").min(),
+            pl.col("kills").sum(),
+            exact_sum(pl.col("damage_dealt"), 6),
+            pl.col(
+                "match_date",
+                "season",
+                "division_id",
+                "division",
+                "group_name",
+                "round_id",
+                "round_number",
+                "round_name",
+                "match_number",
+                "started_at",
+                "ended_at",
+                "counts",
+                "team_name",
+            ).first(),
+            players=pl.len(),
+        )
+        .join(seasons.select("season", point_list="placement_points", a_kill="kill_points"), on="season")
+        .with_columns(
+            placement_points=pl.col("point_list").list.get(at_place, null_on_oob=True).fill_null(0),
+            kill_points=pl.col("kills") * pl.col("a_kill"),
+        )
+        .with_columns(points=pl.col("placement_points") + pl.col("kill_points"))
+        .select(pl.col(name).cast(dtype) for name, dtype in TournamentTeamResults.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[TournamentTeamResults]", result)
+
+
+def tournament_matches(
+    context: dy.LazyFrame[MatchTournamentContext],
+    matches: dy.LazyFrame[MatchFacts],
+    team_results: dy.LazyFrame[TournamentTeamResults],
+) -> dy.LazyFrame[TournamentMatches]:
+    """Tournament matches whose division is known, with the team that won.
+
+    Should the people of two teams have won together, the winner is the team with more of them, then with more kills,
+    then the one entered first.
+    """
+    winners = (
+        team_results.filter(pl.col("placement") == 1)
+        .sort("players", "kills", "team_id", descending=[True, True, False])
+        .unique("match_id", keep="first", maintain_order=True)
+        .select("match_id", winner_team_id="team_id", winner_team_name="team_name")
+    )
+    result = (
+        _tournament(context, matches)
+        .join(winners, on="match_id", how="left")
+        .rename({"override_admin": "overridden_by"})
+        .select(TournamentMatches.column_names())
+    )
+    return typing.cast("dy.LazyFrame[TournamentMatches]", result)
+
+
+def _tournament(context: pl.LazyFrame, matches: pl.LazyFrame) -> pl.LazyFrame:
+    """Contexts of tournament matches of a known division, with times, map and whether they count."""
+    of_match = matches.unique("match_id").select(
+        "match_id", "started_at", "map_name", ended_at=pl.coalesce("ended_at", "started_at")
+    )
+    return (
+        context.unique("match_id")
+        .filter(pl.col("is_tournament_match") & pl.col("season").is_not_null() & pl.col("division").is_not_null())
+        .join(of_match, on="match_id")
+        .with_columns(counts=pl.col("round_id").is_not_null() & pl.col("validation_status").is_in(PLAYED))
+    )
+
+
+def _deeds(summaries: pl.LazyFrame) -> pl.LazyFrame:
+    """What each person did in a match that standings count; what is unknown counts as nothing."""
+    return summaries.unique(MatchSummaries.primary_key()).select(
+        "match_id",
+        "account_id",
+        "player_name",
+        "placement",
+        pl.col("kills", "assists", "killsteals").fill_null(0),
+        pl.col("damage_dealt").fill_null(0.0).clip(0.0),
+    )
+
+
+# --------------------------------------------------------------------------- team standings
+
+
+def tournament_team_standings_history(
+    team_results: dy.LazyFrame[TournamentTeamResults],
+    seasons: dy.LazyFrame[Seasons],
+    groups: dy.LazyFrame[Groups],
+    teams: dy.LazyFrame[Teams],
+    rounds: dy.LazyFrame[Rounds],
+    round_status_changes: dy.LazyFrame[RoundStatusChanges],
+) -> dy.LazyFrame[TournamentTeamStandingsHistory]:
+    """The tables of a round and overall, as they were after every match and at every change of the round's status."""
+    scoped = _scoped(team_results)
+    after_match = scoped.select(*_TABLE, taken_at="ended_at", snapshot=pl.format("match:{}", "match_id")).unique()
+    changed = round_status_changes.join(rounds.select("round_id", "division_id"), on="round_id").select(
+        "division_id",
+        scope=pl.concat_list(pl.col("round_id").cast(pl.String), pl.lit(OVERALL)),
+        taken_at="changed_at",
+        snapshot=pl.format("status:{}", "round_status_change_id"),
+    )
+    # A division is of one season; its results tell which.
+    at_change = (
+        changed.explode("scope")
+        .join(scoped.select(*_TABLE).unique(), on=["division_id", "scope"])
+        .select(*_TABLE, "taken_at", "snapshot")
+    )
+    by_then = (
+        pl.concat([after_match, at_change]).join(scoped, on=_TABLE).filter(pl.col("ended_at") <= pl.col("taken_at"))
+    )
+    result = _team_tables(by_then, (*_TABLE, "snapshot", "taken_at"), seasons, groups, teams, rounds).select(
+        pl.col(name).cast(dtype) for name, dtype in TournamentTeamStandingsHistory.schema().items()
+    )
+    return typing.cast("dy.LazyFrame[TournamentTeamStandingsHistory]", result)
+
+
+def tournament_team_standings(
+    team_results: dy.LazyFrame[TournamentTeamResults],
+    history: dy.LazyFrame[TournamentTeamStandingsHistory],
+    seasons: dy.LazyFrame[Seasons],
+    groups: dy.LazyFrame[Groups],
+    teams: dy.LazyFrame[Teams],
+    rounds: dy.LazyFrame[Rounds],
+    round_status_changes: dy.LazyFrame[RoundStatusChanges],
+) -> dy.LazyFrame[TournamentTeamStandings]:
+    """The tables of every round and overall, with how many ranks each team gained.
+
+    In a round: since the closing table of the previous round of the same division and group (cancelled ones passed
+    over), the one taken when it was completed, or its last one while it is not. Overall: since the last table before
+    the latest tournament day on which a match counted. Null for who was not in that table, or where there is none.
+    """
+    earlier = pl.concat(
+        [
+            _closing_tables(history, rounds, round_status_changes),
+            _tables_before_latest_day(team_results, history, seasons),
+        ]
+    )
+    result = (
+        team_tables(team_results, seasons, groups, teams, rounds)
+        .join(earlier, on=[*_TABLE, "team_id"], how="left")
+        .with_columns(rank_change=pl.col("earlier_rank") - pl.col("rank"))
+        .select(pl.col(name).cast(dtype) for name, dtype in TournamentTeamStandings.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[TournamentTeamStandings]", result)
+
+
+def _scoped(results: pl.LazyFrame) -> pl.LazyFrame:
+    """Results that count, once for their round and once overall."""
+    counting = results.unique(TournamentTeamResults.primary_key()).filter("counts")
+    return pl.concat(
+        [
+            counting.with_columns(scope=pl.col("round_id").cast(pl.String)),
+            counting.with_columns(scope=pl.lit(OVERALL), round_id=pl.lit(None, pl.Int64)),
+        ]
+    )
+
+
+def team_tables(
+    team_results: pl.LazyFrame, seasons: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame, rounds: pl.LazyFrame
+) -> pl.LazyFrame:
+    """The tables of every round and overall, without what changed in them."""
+    return _team_tables(_scoped(team_results), _TABLE, seasons, groups, teams, rounds)
+
+
+def _team_tables(
+    results: pl.LazyFrame,
+    table: Sequence[str],
+    seasons: pl.LazyFrame,
+    groups: pl.LazyFrame,
+    teams: pl.LazyFrame,
+    rounds: pl.LazyFrame,
+) -> pl.LazyFrame:
+    """Sums and rank of each team in each of the tables told apart by the columns `table`."""
+    placements = pl.col("placement").sort_by(*_IN_TIME)
+    sums = (
+        results.group_by(*table, "team_id")
+        .agg(
+            pl.col("points", "placement_points", "kill_points", "kills").sum(),
+            pl.col("division", "team_name").sort_by(*_IN_TIME).last(),
+            pl.col("round_id").first(),
+            wins=(pl.col("placement") == 1).sum(),
+            matches_played=pl.len(),
+            average_placement=pl.col("placement").mean(),
+            latest_placement=placements.last(),
+            recent_placements=placements.tail(RECENT),
+        )
+        .join(seasons.select("season", "tie_breakers"), on="season", how="left")
+    )
+    return _ranked(sums, table, ["points", *_deciding()]).pipe(_named, groups, teams, rounds)
+
+
+def _deciding() -> list[pl.Expr]:
+    """Of each place in a season's list of tie breakers, the figure that decides there; more is better."""
+    figures = {
+        "wins": pl.col("wins"),
+        "kills": pl.col("kills"),
+        "latest_placement": -pl.col("latest_placement"),
+        "average_placement": -pl.col("average_placement"),
+    }
+    deciding: list[pl.Expr] = []
+    for place in range(len(TIE_BREAKERS)):
+        chosen = pl.col("tie_breakers").list.get(place, null_on_oob=True)
+        figure = pl.lit(0.0)
+        for name, column in figures.items():
+            figure = pl.when(chosen == name).then(column.cast(pl.Float64)).otherwise(figure)
+        deciding.append(figure.alias(f"tie_{place}"))
+    return deciding
+
+
+def _ranked(rows: pl.LazyFrame, table: Sequence[str], by: Sequence[str | pl.Expr]) -> pl.LazyFrame:
+    """Adds `rank` within each table: the most of `by` first, the unknown last; equals share a rank."""
+    names = [f"by_{number}" for number in range(len(by))]
+    expressions = [pl.col(each) if isinstance(each, str) else each for each in by]
+    return (
+        rows.with_columns(each.alias(name) for each, name in zip(expressions, names, strict=True))
+        .sort(names, descending=True, nulls_last=True)
+        .with_columns(line=pl.int_range(1, pl.len() + 1).over(table))
+        .with_columns(rank=pl.col("line").min().over(*table, *names))
+    )
+
+
+def _named(standings: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame, rounds: pl.LazyFrame) -> pl.LazyFrame:
+    """Gives each team its present name and group, and the table of a round that round's present number and name."""
+    present = teams.join(groups.select("group_id", "group_name"), on="group_id", how="left").select(
+        "team_id", "group_name", present_name="team_name"
+    )
+    return (
+        standings.join(present, on="team_id", how="left")
+        .join(rounds.select("round_id", "round_number", "round_name"), on="round_id", how="left")
+        .with_columns(team_name=pl.coalesce("present_name", "team_name"))
+    )
+
+
+def _closing_tables(history: pl.LazyFrame, rounds: pl.LazyFrame, changes: pl.LazyFrame) -> pl.LazyFrame:
+    """For each round, the ranks in the closing table of the round before: _TABLE, team_id, earlier_rank."""
+    last_change = (
+        changes.sort("changed_at", "round_status_change_id")
+        .unique("round_id", keep="last", maintain_order=True)
+        .filter(pl.col("status") == "completed")
+        .select("round_id", closed_by=pl.format("status:{}", "round_status_change_id"))
+    )
+    # The round before, in each division and group, as this round's scope.
+    follows = (
+        rounds.filter(pl.col("status") != "cancelled")
+        .sort("round_number", "round_id")
+        .with_columns(next_round=pl.col("round_id").shift(-1).over("division_id", "group_id"))
+        .filter(pl.col("next_round").is_not_null())
+        .select("round_id", next_scope=pl.col("next_round").cast(pl.String))
+    )
+    closing = (
+        history.filter(pl.col("scope") != OVERALL)
+        .join(follows, on="round_id")
+        .join(last_change, on="round_id", how="left")
+        .filter((pl.col("snapshot") == pl.col("closed_by")) | pl.col("closed_by").is_null())
+        .with_columns(scope="next_scope")
+    )
+    return _last_ranks(closing)
+
+
+def _tables_before_latest_day(results: pl.LazyFrame, history: pl.LazyFrame, seasons: pl.LazyFrame) -> pl.LazyFrame:
+    """The ranks in the last overall table before each division's latest day: _TABLE, team_id, earlier_rank."""
+    league = ("season", "division_id")
+    day = pl.col("day")
+    latest_day = (
+        results.filter("counts")
+        .join(seasons.select("season", "time_zone"), on="season")
+        .with_columns(day=tournament_day("started_at", "time_zone"))
+        .filter(day == day.max().over(league))
+        .group_by(league)
+        .agg(first_end=pl.col("ended_at").min())
+    )
+    return _last_ranks(
+        history.filter(pl.col("scope") == OVERALL)
+        .join(latest_day, on=league)
+        .filter(pl.col("taken_at") < pl.col("first_end"))
+    )
+
+
+def _last_ranks(tables: pl.LazyFrame) -> pl.LazyFrame:
+    """The ranks in the last table of each scope; a team that is in one table is in every later one."""
+    return (
+        tables.sort("taken_at", "snapshot")
+        .unique([*_TABLE, "team_id"], keep="last", maintain_order=True)
+        .select(*_TABLE, "team_id", earlier_rank="rank")
+    )
+
+
+# --------------------------------------------------------------------------- player standings
+
+
+def tournament_player_standings(
+    team_results: dy.LazyFrame[TournamentTeamResults],
+    lineups: dy.LazyFrame[TournamentLineups],
+    summaries: dy.LazyFrame[MatchSummaries],
+    distribution: dy.LazyFrame[PlayerMatchWeaponDistribution],
+    seasons: dy.LazyFrame[Seasons],
+    groups: dy.LazyFrame[Groups],
+    teams: dy.LazyFrame[Teams],
+    rounds: dy.LazyFrame[Rounds],
+) -> dy.LazyFrame[TournamentPlayerStandings]:
+    """Players of every round and overall; a stand-in appears with the team last played for."""
+    with_placement = pl.when(pl.col("player_points_with_placement")).then("placement_points").otherwise(0)
+    team_columns = (*_TABLE, *_IN_TIME, "round_id", "division", "team_id", "placement_points")
+    played = (
+        _scoped(team_results)
+        .select(*team_columns, "team_name", team_won=pl.col("placement") == 1)
+        .join(
+            lineups.unique(TournamentLineups.primary_key()).select("match_id", "account_id", "team_id"),
+            on=["match_id", "team_id"],
+        )
+        .join(_deeds(summaries), on=["match_id", "account_id"])
+        .join(seasons.select("season", "player_points_with_placement", a_kill="kill_points"), on="season")
+        .with_columns(points=pl.col("kills") * pl.col("a_kill") + with_placement)
+    )
+    person = (*_TABLE, "account_id")
+    sums = (
+        played.group_by(person)
+        .agg(
+            pl.col("points", "kills", "assists", "killsteals").sum(),
+            exact_sum(pl.col("damage_dealt"), 6),
+            pl.col("division", "player_name", "team_id", "team_name").sort_by(*_IN_TIME).last(),
+            pl.col("round_id").first(),
+            wins=pl.col("team_won").fill_null(False).sum(),
+            matches_played=pl.len(),
+        )
+        .with_columns(average_damage=pl.col("damage_dealt") / pl.col("matches_played"))
+    )
+    weapons = _by_category(played.select(*person, "match_id"), person, distribution)
+    result = (
+        _ranked(sums, _TABLE, ["points", "kills", "damage_dealt"])
+        .pipe(_named, groups, teams, rounds)
+        .join(weapons, on=person, how="left")
+        .with_columns(
+            weapon_damage=pl.col("weapon_damage").fill_null([0.0] * len(PAGE_CATEGORIES)),
+            weapon_kills=pl.col("weapon_kills").fill_null([0] * len(PAGE_CATEGORIES)),
+            weapon_categories=pl.lit(list(PAGE_CATEGORIES), pl.List(pl.String)),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in TournamentPlayerStandings.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[TournamentPlayerStandings]", result)
+
+
+def _by_category(played: pl.LazyFrame, person: Sequence[str], distribution: pl.LazyFrame) -> pl.LazyFrame:
+    """Damage and kills of each person in each table by the page's categories; what it does not show is Other."""
+    category = pl.col("weapon_category")
+    done = distribution.unique(PlayerMatchWeaponDistribution.primary_key()).select(
+        "match_id",
+        "account_id",
+        "total_damage",
+        "total_kills",
+        category=pl.when(category.is_in(PAGE_CATEGORIES)).then(category).otherwise(pl.lit(OTHER)),
+    )
+    sums = (
+        played.join(done, on=["match_id", "account_id"])
+        .group_by(*person, "category")
+        .agg(
+            damage=exact_sum(pl.col("total_damage"), 6),
+            kills=pl.col("total_kills").sum(),
+        )
+    )
+
+    def of(figure: str, name: str) -> pl.Expr:
+        return pl.col(figure).filter(pl.col("category") == name).sum().alias(f"{figure}_{name}")
+
+    wide = sums.group_by(person).agg(of(figure, name) for figure in ("damage", "kills") for name in PAGE_CATEGORIES)
+    return wide.select(
+        *person,
+        weapon_damage=pl.concat_list(f"damage_{name}" for name in PAGE_CATEGORIES),
+        weapon_kills=pl.concat_list(f"kills_{name}" for name in PAGE_CATEGORIES),
+    )
+
+
+# --------------------------------------------------------------------------- what needs a person
+
+
+def match_validation(
+    context: dy.LazyFrame[MatchTournamentContext],
+    matches: dy.LazyFrame[MatchFacts],
+    tournament_matches: dy.LazyFrame[TournamentMatches],
+    team_results: dy.LazyFrame[TournamentTeamResults],
+    lineups: dy.LazyFrame[TournamentLineups],
+    summaries: dy.LazyFrame[MatchSummaries],
+    seasons: dy.LazyFrame[Seasons],
+    overrides: dy.LazyFrame[MatchOverrides],
+) -> dy.LazyFrame[MatchValidation]:
+    """What needs a person: one row per match and concern.
+
+    Where a status raises the concern, an override of the match settles it.
+    """
+    known = (
+        context.unique("match_id")
+        .join(matches.unique("match_id").select("match_id", "started_at", "telemetry_status"), on="match_id")
+        .join(seasons.select("season_id", "minimum_teams", "time_zone"), on="season_id", how="left")
+        .with_columns(day=tournament_day("started_at", "time_zone"))
+    )
+    counting = tournament_matches.filter("counts").select("match_id", "winner_team_id").unique()
+    counted = known.join(counting, on="match_id")
+    results = team_results.unique(TournamentTeamResults.primary_key())
+    concerns = [
+        *_of_status(known.filter(~pl.col("is_overridden"))),
+        _strangers(counted, lineups, summaries),
+        _concern(
+            counted.filter(pl.col("winner_team_id").is_null()),
+            "no_winner",
+            pl.lit(
+                "The match counts, but no team of the division is placed first. Check the rosters of the team that "
+                "won; if the match was broken off, override its status to remake_failed."
+            ),
+        ),
+        _without_placement(counted, results),
+        _two_winners(counted, results),
+        _concern(
+            counted.filter(pl.col("telemetry_status").is_in(["expired", "unreadable"])),
+            "no_telemetry",
+            pl.format(
+                "The match counts, but its telemetry is {}: killsteals and weapons of its players are missing from the "
+                "player standings. If the organiser has the file, put it into landing.",
+                "telemetry_status",
+            ),
+        ),
+        *_of_overrides(known, overrides),
+    ]
+    result = pl.concat(concerns).unique(MatchValidation.primary_key())
+    return typing.cast("dy.LazyFrame[MatchValidation]", result)
+
+
+def _concern(rows: pl.LazyFrame, name: str, explanation: pl.Expr) -> pl.LazyFrame:
+    return rows.with_columns(concern=pl.lit(name), explanation=explanation).select(MatchValidation.column_names())
+
+
+def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
+    status, has_round = pl.col("validation_status"), pl.col("round_id").is_not_null()
+    unscheduled = known.filter(status == "unscheduled")
+    has_days = pl.col("day").is_not_null() | pl.col("time_zone").is_null()
+    return [
+        _concern(
+            unscheduled.filter(has_round),
+            "no_slot",
+            pl.lit(
+                "No free slot of the schedule is near the match's start with its map, and the match counts for its "
+                "round all the same. Give it a slot, move a slot to its time, or override it as no tournament match."
+            ),
+        ),
+        _concern(
+            unscheduled.filter(~has_round & has_days),
+            "no_round",
+            pl.lit(
+                "No round of the division and group is on the match's day, so the match does not count. Change the "
+                "round's days, give the match a round, or override it as no tournament match."
+            ),
+        ),
+        _concern(
+            unscheduled.filter(~has_round & ~has_days),
+            "unknown_time_zone",
+            pl.format(
+                "The time zone of season {} is {}, which is none such as Europe/Berlin, so the day of the match is "
+                "unknown and it has no round. Correct it: gamestats tournament season change {} --time-zone ZONE",
+                "season",
+                "time_zone",
+                "season",
+            ),
+        ),
+        _concern(
+            known.filter(status == "remake_candidate"),
+            "few_teams",
+            pl.format(
+                "{} teams of {} played, at least {} were expected, so the match does not count. If it was valid, give "
+                "it its slot or round; else override it as no tournament match, or enter a remake.",
+                "team_count",
+                "division",
+                "minimum_teams",
+            ),
+        ),
+        _concern(
+            known.filter(status == "mixed_division"),
+            "mixed_division",
+            pl.format(
+                "People of one division and group were expected, found {}, so it is no tournament match. If somebody "
+                "stood in, add a stand-in to the roster for that day; if it was a friendly match, override it.",
+                "lobby",
+            ),
+        ),
+    ]
+
+
+def _strangers(counted: pl.LazyFrame, lineups: pl.LazyFrame, summaries: pl.LazyFrame) -> pl.LazyFrame:
+    names = pl.col("player_name").sort()
+    more = pl.when(pl.len() > NAMES_TOLD).then(pl.format(" and {} more", pl.len() - NAMES_TOLD)).otherwise(pl.lit(""))
+    unknown = (
+        summaries.unique(MatchSummaries.primary_key())
+        .join(lineups, on=["match_id", "account_id"], how="anti")
+        .group_by("match_id")
+        .agg(names=names.head(NAMES_TOLD).str.join(", "), more=more)
+    )
+    return _concern(
+        counted.join(unknown, on="match_id"),
+        "unmatched_players",
+        pl.format(
+            "People on a roster of that day were expected, found {} on none: {}{}. Add them to a roster (for one day, "
+            "if they stood in), or leave it if they are guests.",
+            "unmatched_player_count",
+            "names",
+            "more",
+        ),
+    )
+
+
+def _without_placement(counted: pl.LazyFrame, results: pl.LazyFrame) -> pl.LazyFrame:
+    unplaced = (
+        results.filter(pl.col("placement").is_null())
+        .group_by("match_id")
+        .agg(teams=pl.col("team_name").sort().str.join(", "))
+    )
+    return _concern(
+        counted.join(unplaced, on="match_id"),
+        "no_placement",
+        pl.format("No source tells the placement of {}; they get no placement points for this match.", "teams"),
+    )
+
+
+def _two_winners(counted: pl.LazyFrame, results: pl.LazyFrame) -> pl.LazyFrame:
+    first = (
+        results.filter(pl.col("placement") == 1)
+        .group_by("match_id")
+        .agg(winners=pl.len(), teams=pl.col("team_name").sort().str.join(", "))
+        .filter(pl.col("winners") > 1)
+    )
+    return _concern(
+        counted.join(first, on="match_id"),
+        "several_winners",
+        pl.format(
+            "One team was expected in first place, found {}: their people played as one. Check the rosters; who stood "
+            "in for another team needs an entry there for that day.",
+            "teams",
+        ),
+    )
+
+
+def _of_overrides(known: pl.LazyFrame, overrides: pl.LazyFrame) -> list[pl.LazyFrame]:
+    wanted = overrides.filter(pl.col("scheduled_match_id").is_not_null()).select(
+        "match_id", wanted="scheduled_match_id"
+    )
+    return [
+        _concern(
+            known.filter(pl.col("is_tournament_match"))
+            .join(wanted, on="match_id")
+            .filter(pl.col("scheduled_match_id").ne_missing(pl.col("wanted"))),
+            "slot_given_twice",
+            pl.format(
+                "Slot {} was given to this match by hand, and to another one too, which has it. Correct one of the two "
+                "overrides.",
+                "wanted",
+            ),
+        ),
+        _concern(
+            known.filter(pl.col("is_tournament_match") & pl.col("season").is_null()),
+            "no_division",
+            pl.lit(
+                "An override says that it is a tournament match, but nobody in it is on a roster of that day, so its "
+                "division is unknown and the match is left out. Add a round or a slot to the override."
+            ),
+        ),
+    ]

@@ -1,0 +1,381 @@
+"""Tournaments: what people enter, what a match counts for, its results by team, and the standings.
+
+What people enter are snapshots of PostgreSQL's schema `ops`, so that lineage shows it. The tables of `ops` are made by
+the migrations in `sql/postgres/`; a snapshot has the columns of its table that decide something. Nothing is ever
+written back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dataframely as dy
+
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg.matches.rows import DAILY, ENTERED, MATCH_ID, MatchRow, entered_id, utc
+
+ROUND_STATUSES = ("scheduled", "active", "completed", "cancelled")
+SLOT_STATUSES = ("scheduled", "active", "completed", "cancelled")
+TIE_BREAKERS = ("wins", "kills", "latest_placement", "average_placement")
+VALIDATION_STATUSES = (
+    "confirmed",
+    "unscheduled",
+    "remake_candidate",
+    "remake_failed",
+    "mixed_division",
+    "not_tournament",
+)
+
+
+class Seasons(Table, key="pubg/seasons", subject="entered", published=True, **ENTERED):
+    """Seasons and their points rules."""
+
+    season_id = entered_id("season", primary_key=True)
+    season = dy.String(regex=r"^[a-z0-9_.-]+$", description="Short name, unique; the partition key of standings.")
+    name = dy.String(description="Name in words, such as Fall 2026.")
+    shard = dy.String(description="Platform shard of its players, such as steam.")
+    time_zone = dy.String(description="Time zone of its dates, such as Europe/Berlin.")
+    placement_points = dy.List(dy.Int32(), description="Points of placements 1, 2, ...; later placements give none.")
+    kill_points = dy.Int32(min=0, description="Points of one kill.")
+    player_points_with_placement = dy.Bool(
+        description="Whether a player's points hold the team's placement points, or the player's kill points alone."
+    )
+    tie_breakers = dy.List(dy.String(), description="What decides between equal points, in order.")
+    minimum_teams = dy.Int32(min=2, description="Teams below which a match may have been a warm-up or will be remade.")
+    slot_window_min = dy.Int32(min=1, description="Minutes a match may start before or after its slot.")
+
+
+class Divisions(Table, key="pubg/divisions", subject="entered", published=True, **ENTERED):
+    """Divisions of a season."""
+
+    division_id = entered_id("division", primary_key=True)
+    season_id = entered_id("season")
+    division = dy.String(description="Name, unique in its season.")
+
+
+class Groups(Table, key="pubg/groups", subject="entered", published=True, **ENTERED):
+    """Groups of a division; a division may have none."""
+
+    group_id = entered_id("group", primary_key=True)
+    division_id = entered_id("division")
+    group_name = dy.String(description="Name, unique in its division.")
+
+
+class Teams(Table, key="pubg/teams", subject="entered", published=True, **ENTERED):
+    """Teams of a division, and the group they play in."""
+
+    team_id = entered_id("team", primary_key=True)
+    division_id = entered_id("division")
+    group_id = entered_id("group", nullable=True)
+    team_name = dy.String(description="Name, unique in its division.")
+    tag = dy.String(nullable=True, description="Short form before players' names.")
+
+
+class RosterEntries(Table, key="pubg/roster_entries", subject="entered", published=True, **ENTERED):
+    """Who plays for which team, and when: both days count, in the season's time zone."""
+
+    roster_entry_id = entered_id("roster entry", primary_key=True)
+    team_id = entered_id("team")
+    account_id = dy.String(nullable=True, description="Account; null until a match or the API tells it for the name.")
+    player_name = dy.String(description="In-game name as entered.")
+    role = dy.String(
+        check=lambda column: column.is_in(["player", "substitute", "stand_in"]),
+        description="player, substitute or stand_in (for single days).",
+    )
+    valid_from = dy.Date(description="First day.")
+    valid_until = dy.Date(nullable=True, description="Last day; null while it goes on.")
+
+
+class Rounds(Table, key="pubg/rounds", subject="entered", published=True, **ENTERED):
+    """Rounds of a division or of one of its groups: a range of days in which matches count for it."""
+
+    round_id = entered_id("round", primary_key=True)
+    division_id = entered_id("division")
+    group_id = entered_id("group", nullable=True)
+    round_number = dy.Int32(min=1, description="Number within the division or group.")
+    round_name = dy.String(description="Name in words, such as Round 1.")
+    first_day = dy.Date(description="First day, in the season's time zone.")
+    last_day = dy.Date(description="Last day, in the season's time zone.")
+    status = dy.String(
+        check=lambda column: column.is_in(ROUND_STATUSES), description="scheduled, active, completed or cancelled."
+    )
+
+
+class RoundStatusChanges(Table, key="pubg/round_status_changes", subject="entered", **ENTERED):
+    """Every status a round had, and since when; PostgreSQL keeps it by itself."""
+
+    round_status_change_id = entered_id("change", primary_key=True)
+    round_id = entered_id("round")
+    status = dy.String(description="The status from then on.")
+    changed_at = utc("When it was entered.")
+
+
+class ScheduledMatches(Table, key="pubg/scheduled_matches", subject="entered", published=True, **ENTERED):
+    """Slots of the schedule."""
+
+    scheduled_match_id = entered_id("slot", primary_key=True)
+    round_id = entered_id("round")
+    match_number = dy.Int32(min=1, description="Number within the round; unique there.")
+    scheduled_at = utc("When the match is to start.")
+    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; null when any map will do.")
+    status = dy.String(
+        check=lambda column: column.is_in(SLOT_STATUSES), description="scheduled, active, completed or cancelled."
+    )
+    is_remake = dy.Bool(description="Whether the slot is played again because its first match failed.")
+    original_match_id = dy.String(nullable=True, regex=MATCH_ID, description="The match that failed.")
+    remake_reason = dy.String(nullable=True, description="Why it is played again.")
+
+
+class MatchOverrides(Table, key="pubg/match_overrides", subject="entered", **ENTERED):
+    """What an admin decided of a match; a null leaves the derived value."""
+
+    match_id = dy.String(primary_key=True, regex=MATCH_ID, description="The match.")
+    is_tournament_match = dy.Bool(nullable=True, description="Whether it is a tournament match.")
+    round_id = entered_id("round", nullable=True)
+    scheduled_match_id = entered_id("slot", nullable=True)
+    validation_status = dy.String(
+        nullable=True,
+        check=lambda column: column.is_in(VALIDATION_STATUSES),
+        description="The status it is to have.",
+    )
+    reason = dy.String(min_length=1, description="Why.")
+    admin = dy.String(min_length=1, description="Who decided.")
+
+
+PAGE_CATEGORIES = ("AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee", "Throwable", "Other")
+"""Weapon categories of the tournament page; everything else counts as Other."""
+
+_SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by": "season"}
+
+
+class TournamentLineups(
+    MatchRow,
+    key="pubg/tournament_lineups",
+    layer="silver",
+    published=True,
+    indexes=(("team_id",), ("account_id",)),
+    **DAILY,
+):
+    """Who played for which team: one row per person of a roster and match that may be a tournament match."""
+
+    account_id = dy.String(primary_key=True, description="Account of the player.")
+    player_name = dy.String(description="In-game name, as last seen.")
+    season_id = dy.Int64(description="Season of the team.")
+    division_id = dy.Int64(description="Division of the team.")
+    group_id = dy.Int64(nullable=True, description="Group of the team.")
+    team_id = dy.Int64(description="Team the player played for.")
+    team_name = dy.String(description="Its name.")
+    roster_entry_id = dy.Int64(description="Roster entry that says so.")
+    role = dy.String(description="player, substitute or stand_in.")
+
+
+class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", layer="silver", **DAILY):
+    """What a match counts for: one row per match in which somebody of a roster played, or that an admin overrode."""
+
+    is_tournament_match = dy.Bool(description="Whether it counts as a tournament match.")
+    validation_status = dy.String(
+        check=lambda column: column.is_in(VALIDATION_STATUSES),
+        description="confirmed, unscheduled, remake_candidate, remake_failed, mixed_division or not_tournament.",
+    )
+    season_id = dy.Int64(nullable=True, description="Season.")
+    season = dy.String(nullable=True, description="Short name of the season.")
+    division_id = dy.Int64(nullable=True, description="Division of all its tournament players.")
+    division = dy.String(nullable=True, description="Name of the division.")
+    group_id = dy.Int64(nullable=True, description="Group of all its tournament players.")
+    group_name = dy.String(nullable=True, description="Name of the group.")
+    round_id = dy.Int64(nullable=True, description="Round, by date, division and group.")
+    round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
+    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
+    scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
+    match_number = dy.Int32(nullable=True, description="Number of the slot within its round.")
+    slot_offset_s = dy.Float64(nullable=True, description="Start of the match minus time of the slot, in seconds.")
+    team_count = dy.Int16(min=0, description="Tournament teams that played.")
+    tournament_players = dy.Int16(min=0, description="People on a roster of that day who played.")
+    unmatched_player_count = dy.Int16(min=0, description="People who played and are on no roster of that day.")
+    lobby = dy.String(
+        nullable=True,
+        description="Its tournament players by division and group, such as 'Division 1 / A: 32, Division 2: 4'.",
+    )
+    is_overridden = dy.Bool(description="Whether an admin's override decided any of this.")
+    override_reason = dy.String(nullable=True, description="The admin's reason.")
+    override_admin = dy.String(nullable=True, description="The admin.")
+
+
+class TournamentMatches(
+    MatchRow,
+    key="pubg/tournament_matches",
+    layer="gold",
+    published=True,
+    indexes=(("season", "round_id"), ("started_at",)),
+    reconciled=("team_count",),
+    **DAILY,
+):
+    """Tournament matches with their place in the schedule and their winner."""
+
+    season = dy.String(description="Short name of the season.")
+    division_id = dy.Int64(description="Division.")
+    division = dy.String(description="Name of the division.")
+    group_name = dy.String(nullable=True, description="Group.")
+    round_id = dy.Int64(nullable=True, description="Round.")
+    round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
+    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
+    scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
+    match_number = dy.Int32(nullable=True, description="Number within the round.")
+    validation_status = dy.String(description="As in match_tournament_context.")
+    counts = dy.Bool(description="Whether it counts in standings: a round is known and it is not to be remade.")
+    started_at = utc("Start of the match.")
+    ended_at = utc("End of the match; its start where the end is unknown.")
+    map_name = dy.String(nullable=True, description="Map in words.")
+    team_count = dy.Int16(min=0, description="Tournament teams that played.")
+    winner_team_id = dy.Int64(
+        nullable=True, description="Team of the division that won; null when another team or nobody did."
+    )
+    winner_team_name = dy.String(nullable=True, description="Its name.")
+    is_overridden = dy.Bool(
+        nullable=True,
+        description="Whether an admin's override decided any of this; null in rows made before this was told.",
+    )
+    override_reason = dy.String(nullable=True, description="The admin's reason; null without an override.")
+    overridden_by = dy.String(nullable=True, description="The admin; null without an override.")
+
+
+class TournamentTeamResults(
+    MatchRow,
+    key="pubg/tournament_team_results",
+    layer="gold",
+    published=True,
+    indexes=(("season", "round_id"), ("team_id",)),
+    reconciled=("kills", "points"),
+    **DAILY,
+):
+    """A team's result in one tournament match."""
+
+    team_id = dy.Int64(primary_key=True, description="Team.")
+    season = dy.String(description="Short name of the season.")
+    division_id = dy.Int64(description="Division.")
+    division = dy.String(description="Name of the division.")
+    group_name = dy.String(nullable=True, description="Group of the match.")
+    round_id = dy.Int64(nullable=True, description="Round.")
+    round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
+    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
+    match_number = dy.Int32(nullable=True, description="Number within the round.")
+    started_at = utc("Start of the match.")
+    ended_at = utc("End of the match; its start where the end is unknown.")
+    counts = dy.Bool(description="Whether the match counts in standings.")
+    team_name = dy.String(description="Name of the team.")
+    placement = dy.Int16(nullable=True, min=1, description="Placement in the match; the best one of its players.")
+    players = dy.Int16(min=1, description="Players of the team in the match.")
+    kills = dy.Int32(min=0, description="Kills of its players.")
+    damage_dealt = dy.Float64(min=0, description="Damage dealt by its players, in hit points.")
+    placement_points = dy.Int32(min=0, description="Points for the placement.")
+    kill_points = dy.Int32(min=0, description="Points for kills.")
+    points = dy.Int32(min=0, description="Placement points plus kill points.")
+
+    @dy.rule()
+    def points_are_their_sum(cls) -> Any:
+        """Points are placement points and kill points."""
+        return cls.points.col == cls.placement_points.col + cls.kill_points.col
+
+
+class _Standing(Table):
+    """Columns of every standings table."""
+
+    season = dy.String(primary_key=True, description="Short name of the season.")
+    division_id = dy.Int64(primary_key=True, description="Division.")
+    scope = dy.String(primary_key=True, description="'overall', or the number of the round (round_id) the table is of.")
+    division = dy.String(description="Name of the division.")
+    group_name = dy.String(nullable=True, description="Group the team plays in.")
+    round_id = dy.Int64(nullable=True, description="Round; null in the overall table.")
+    round_number = dy.Int32(
+        nullable=True, description="Number of the round within its division or group; null in the overall table."
+    )
+    round_name = dy.String(nullable=True, description="Present name of the round in words; null in the overall table.")
+
+
+class _TeamStanding(_Standing):
+    """Columns of a team's line."""
+
+    team_id = dy.Int64(primary_key=True, description="Team.")
+    team_name = dy.String(description="Name of the team.")
+    rank = dy.Int32(min=1, description="Rank in its division and scope; teams equal in everything share a rank.")
+    points = dy.Int32(min=0, description="Points.")
+    placement_points = dy.Int32(min=0, description="Points for placements.")
+    kill_points = dy.Int32(min=0, description="Points for kills.")
+    kills = dy.Int32(min=0, description="Kills.")
+    wins = dy.Int32(min=0, description="Matches won (WWCD).")
+    matches_played = dy.Int32(min=0, description="Matches played that count.")
+    average_placement = dy.Float64(nullable=True, min=1, description="Mean placement.")
+    recent_placements = dy.List(dy.Int16(nullable=True), description="Last six placements, the oldest first.")
+
+
+class TournamentTeamStandings(
+    _TeamStanding,
+    key="pubg/tournament_team_standings",
+    indexes=(("division_id", "scope", "rank"),),
+    reconciled=("points", "kills"),
+    **_SEASON,
+):
+    """Team standings of every round and overall."""
+
+    rank_change = dy.Int32(
+        nullable=True,
+        description="Ranks gained since the closing table of the previous round; overall: since before the latest day.",
+    )
+
+
+class TournamentTeamStandingsHistory(
+    _TeamStanding,
+    key="pubg/tournament_team_standings_history",
+    indexes=(("division_id", "scope", "taken_at"),),
+    reconciled=("points",),
+    **_SEASON,
+):
+    """Team standings as they were after every match, and whenever a round changed its status."""
+
+    snapshot = dy.String(primary_key=True, description="match:<match id>, or status:<number of the status change>.")
+    taken_at = utc("End of the match, or when the status changed.")
+
+
+class TournamentPlayerStandings(
+    _Standing,
+    key="pubg/tournament_player_standings",
+    indexes=(("division_id", "scope", "rank"), ("account_id",)),
+    reconciled=("points", "kills"),
+    **_SEASON,
+):
+    """Player standings of every round and overall, with damage and kills by the page's weapon categories."""
+
+    account_id = dy.String(primary_key=True, description="Account of the player.")
+    player_name = dy.String(description="In-game name, as last seen.")
+    team_id = dy.Int64(description="Team the player last played for.")
+    team_name = dy.String(description="Its name.")
+    rank = dy.Int32(min=1, description="Rank by points, then kills, then damage; equals share a rank.")
+    points = dy.Int32(min=0, description="Points, by the season's rule.")
+    kills = dy.Int32(min=0, description="Kills.")
+    assists = dy.Int32(min=0, description="Assists.")
+    damage_dealt = dy.Float64(min=0, description="Damage dealt, in hit points.")
+    average_damage = dy.Float64(nullable=True, min=0, description="Damage dealt a match.")
+    killsteals = dy.Int32(min=0, description="Killsteals.")
+    wins = dy.Int32(min=0, description="Matches won by the player's team.")
+    matches_played = dy.Int32(min=0, description="Matches played that count.")
+    weapon_damage = dy.List(dy.Float64(), description="Damage by category, in the order of `weapon_categories`.")
+    weapon_kills = dy.List(dy.Int32(), description="Kills by category, in the order of `weapon_categories`.")
+    weapon_categories = dy.List(dy.String(), description="The ten categories of the page.")
+
+
+class MatchValidation(
+    MatchRow,
+    key="pubg/match_validation",
+    layer="gold",
+    published=True,
+    indexes=(("validation_status",),),
+    **DAILY,
+):
+    """What needs a person, and why: one row per match and concern."""
+
+    concern = dy.String(primary_key=True, description="Short name of the concern.")
+    validation_status = dy.String(description="As in match_tournament_context.")
+    season = dy.String(nullable=True, description="Short name of the season.")
+    round_id = dy.Int64(nullable=True, description="Round.")
+    started_at = utc("Start of the match.")
+    explanation = dy.String(description="What was expected, what was found, and what to do.")

@@ -1,0 +1,1 @@
+"""Tests of: Knocks and what became of them, and the fights of teams."""

@@ -1,0 +1,1 @@
+"""Tests of: Tracked players: their matches, the detail of those, their careers, and backfills."""

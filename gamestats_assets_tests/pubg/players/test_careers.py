@@ -1,0 +1,785 @@
+"""Careers of tracked players: by hand, and against a plain reading of the rules whatever the order of rows."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from gamestats_assets.lakehouse.quality import screen, table_inputs
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.players.careers import (
+    career_type,
+    player_advanced_career_stats,
+    player_damage_stats,
+    player_weapon_stats,
+)
+from gamestats_assets.pubg.players.tables import (
+    PlayerAdvancedCareerStats,
+    PlayerBackfillStatus,
+    PlayerCirclePositions,
+    PlayerDamageEvents,
+    PlayerDamageStats,
+    PlayerMatches,
+    PlayerWeaponStats,
+    WeaponKillEvents,
+)
+from gamestats_assets.pubg.simulation.matches import SimulatedMatch, simulate_match
+from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.pubg.scenario import at, bronze, derive, rows
+
+CAREERS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
+    (PlayerDamageStats, player_damage_stats),
+    (PlayerWeaponStats, player_weapon_stats),
+    (PlayerAdvancedCareerStats, player_advanced_career_stats),
+)
+BACKFILLED = ("circle_positions_backfilled", "damage_events_backfilled", "weapon_events_backfilled")
+A, B = "account.a", "account.b"
+TEAMS = {A: 1, B: 2, "account.mate": 1, "account.enemy": 3, "ai.7": 4}
+
+
+def made(function: Callable[..., Any], frames: Frames) -> pl.DataFrame:
+    """What a function makes of the frames of its tables, an empty one where none is given; it keeps its rules."""
+    inputs = {name: frames.get(of, of.create_empty()).lazy() for name, of in table_inputs(function).items()}
+    frame = function(**inputs).collect()
+    of = next(of for of, known in CAREERS if known is function)
+    assert list(frame.schema.items()) == list(of.schema().items())
+    assert screen(of, frame).rejections == []
+    return frame
+
+
+def played(*given_rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Matches of tracked players, `a` where it is not said; `second` is when they started."""
+    complete = []
+    for row in given_rows:
+        who = row.get("tracked_player", A)
+        values = {
+            "tracked_player": who,
+            "account_id": who,
+            "player_name": who.removeprefix("account."),
+            "telemetry_status": "processed",
+            "has_telemetry": True,
+            "started_at": at(row.get("second", 0)),
+        }
+        complete.append(values | {name: value for name, value in row.items() if name != "second"})
+    return rows(PlayerMatches, *complete)
+
+
+def dealt(
+    match: str, damage: float, to: str = "account.enemy", by: str | None = A, **given_values: Any
+) -> dict[str, Any]:
+    """A damage event of tracked player `a`; who hits nobody of the own team gave it."""
+    given_it = by is not None and TEAMS[by] != TEAMS[to]
+    return {
+        "match_id": match,
+        "tracked_player": A,
+        "attacker_account_id": by,
+        "attacker_team_id": TEAMS[by] if by else None,
+        "victim_account_id": to,
+        "victim_team_id": TEAMS[to],
+        "damage": damage,
+        "weapon_id": "WeapHK416_C",
+        "weapon_category": "AR",
+        "damage_reason": "TorsoShot",
+        "is_given": given_it,
+    } | given_values
+
+
+def felled(
+    match: str, kind: str = "kill", by: str | None = A, of: str = "account.enemy", **given_values: Any
+) -> dict[str, Any]:
+    """A kill or knock of tracked player `a`."""
+    return {
+        "match_id": match,
+        "tracked_player": A,
+        "event_kind": kind,
+        "killer_account_id": by,
+        "killer_team_id": TEAMS[by] if by else None,
+        "victim_account_id": of,
+        "victim_team_id": TEAMS[of],
+        "weapon_id": "WeapHK416_C",
+        "weapon_name": "M416",
+        "weapon_category": "AR",
+        "damage_reason": "TorsoShot",
+        "is_suicide": by == of,
+        "is_team_kill": by is not None and by != of and TEAMS[by] == TEAMS[of],
+    } | given_values
+
+
+def figures(frame: pl.DataFrame, key: Sequence[str], *names: str) -> dict[Any, Any]:
+    """By key, the figures of these names."""
+    of = {tuple(row[name] for name in key): tuple(row[name] for name in names) for row in frame.to_dicts()}
+    return {key_ if len(key) > 1 else key_[0]: values if len(names) > 1 else values[0] for key_, values in of.items()}
+
+
+# --------------------------------------------------------------------------- what a match counts for
+
+
+@pytest.mark.parametrize(
+    ("match_type", "game_mode", "counts_for"),
+    [
+        ("competitive", "squad-fpp", "ranked"),
+        ("official", "squad", "normal"),
+        ("Official", "solo-fpp", "normal"),
+        ("COMPETITIVE", None, "ranked"),
+        ("custom", "esports-squad-fpp", "other"),
+        ("arcade", "war-squad", "other"),
+        ("seasonal", "squad", "other"),
+        ("heard_of_never_before", "ibr", "other"),
+        ("", "", "other"),
+        (None, "squad", "other"),
+        (None, None, "other"),
+        ("airoyale", "squad", None),
+        ("AiRoyale", None, None),
+        ("training", "squad", None),
+        ("TRAINING", "squad", None),
+        ("event", "squad", None),
+        ("events", "squad", "other"),
+        ("official", "tdm", None),
+        ("custom", "tdm-fpp", None),
+        ("competitive", "TDM", None),
+        ("arcade", "normal-tdm_2", None),
+        (None, "tdm", None),
+        ("official", "outdmost", "normal"),
+        ("official", "tdmx-fpp", "normal"),
+        ("official", "xtdm-fpp", "normal"),
+    ],
+)
+def test_type_and_mode_say_what_a_match_counts_for(
+    match_type: str | None, game_mode: str | None, counts_for: str | None
+) -> None:
+    frame = pl.DataFrame({"t": [match_type], "m": [game_mode]}, schema={"t": pl.String, "m": pl.String})
+    found = frame.select(counts_for=career_type("t", "m"))
+    assert found.schema == {"counts_for": pl.String}
+    assert found.item() == counts_for
+
+
+# --------------------------------------------------------------------------- by hand
+
+MATCHES = played(
+    {"match_id": "r", "career_type": "ranked", "match_type": "competitive", "second": 10},
+    {"match_id": "n1", "career_type": "normal", "match_type": "official", "second": 20},
+    {"match_id": "n2", "career_type": "normal", "match_type": "official", "second": 30},
+    {"match_id": "o", "career_type": "other", "match_type": "custom", "second": 40},
+    {"match_id": "tdm", "career_type": None, "match_type": "official", "second": 50, "player_name": "NewName"},
+)
+
+
+def test_damage_is_told_by_career_weapon_and_part_hit() -> None:
+    events = rows(
+        PlayerDamageEvents,
+        dealt("r", 30.25),
+        dealt("r", 20.5, victim_was_down=True),
+        dealt("n1", 10.0),
+        dealt("n2", 5.0, damage_reason="HeadShot"),
+        dealt("n2", 0.0),
+        dealt("o", 7.0, to="ai.7"),
+        dealt("o", 12.0, weapon_id="ProjGrenade_C", weapon_category="Throwable", damage_reason=None),
+        dealt("o", 3.0, weapon_id=None, weapon_category="Other", damage_reason="NonSpecific"),
+    )
+    found = made(player_damage_stats, {PlayerDamageEvents: events, PlayerMatches: MATCHES})
+    rifle, grenade = ("WeapHK416_C", "TorsoShot"), ("ProjGrenade_C", "")
+    assert figures(
+        found,
+        ["match_type", "weapon_id", "damage_reason"],
+        "weapon_category",
+        "hits",
+        "damage_dealt",
+        "damage_to_standing",
+        "match_count",
+    ) == {
+        ("ranked", *rifle): ("AR", 2, 50.75, 30.25, 1),
+        ("normal", *rifle): ("AR", 2, 10.0, 10.0, 2),
+        ("normal", "WeapHK416_C", "HeadShot"): ("AR", 1, 5.0, 5.0, 1),
+        ("all", *rifle): ("AR", 5, 67.75, 47.25, 4),
+        ("all", "WeapHK416_C", "HeadShot"): ("AR", 1, 5.0, 5.0, 1),
+        ("all", *grenade): ("Throwable", 1, 12.0, 12.0, 1),
+        ("all", "", "NonSpecific"): ("Other", 1, 3.0, 3.0, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(dealt("n1", 10.0, to="account.mate"), id="to a team mate"),
+        pytest.param(dealt("n1", 10.0, to=A), id="to oneself"),
+        pytest.param(dealt("n1", 10.0, to=A, by="account.enemy"), id="taken from an enemy"),
+        pytest.param(dealt("n1", 10.0, to=A, by=None), id="taken from the zone"),
+        pytest.param(dealt("n1", 10.0, by=B), id="dealt by somebody else"),
+        pytest.param(dealt("tdm", 10.0), id="in a match that counts nowhere"),
+        pytest.param(dealt("unheard", 10.0), id="in a match that is not among the player's"),
+    ],
+)
+def test_damage_that_is_not_given_to_enemies_in_a_match_of_the_player_does_not_count(event: dict[str, Any]) -> None:
+    frames = {PlayerDamageEvents: rows(PlayerDamageEvents, event), PlayerMatches: MATCHES}
+    assert made(player_damage_stats, frames).is_empty()
+
+
+def test_damage_below_zero_counts_as_none() -> None:
+    events = rows(PlayerDamageEvents, dealt("o", -4.0), dealt("o", 6.0))
+    found = made(player_damage_stats, {PlayerDamageEvents: events, PlayerMatches: MATCHES})
+    assert figures(found, ["match_type"], "hits", "damage_dealt", "damage_to_standing") == {"all": (2, 6.0, 6.0)}
+
+
+def test_kills_and_knocks_are_told_by_career_and_weapon() -> None:
+    events = rows(
+        WeaponKillEvents,
+        felled("r", distance_m=100.0, damage_reason="HeadShot"),
+        felled("r", distance_m=50.5, is_killsteal=True),
+        felled("r", "knock", distance_m=400.0, damage_reason="HeadShot"),
+        felled("n1", distance_m=None, damage_reason=None),
+        felled("n2", of="ai.7", distance_m=10.0),
+        felled("o", "knock", weapon_id=None, weapon_name=None, weapon_category="Other"),
+        felled("o", distance_m=None, weapon_id="WeapNew_C", weapon_name=None, weapon_category="Other"),
+    )
+    found = made(player_weapon_stats, {WeaponKillEvents: events, PlayerMatches: MATCHES})
+    names = ("weapon_name", "kills", "headshot_kills", "knocks", "killsteals")
+    distances = ("avg_kill_distance_m", "max_kill_distance_m", "match_count")
+    assert figures(found, ["match_type", "weapon_id"], *names, *distances) == {
+        ("ranked", "WeapHK416_C"): ("M416", 2, 1, 1, 1, 75.25, 100.0, 1),
+        ("normal", "WeapHK416_C"): ("M416", 2, 0, 0, 0, 10.0, 10.0, 2),
+        ("all", "WeapHK416_C"): ("M416", 4, 1, 1, 1, 53.5, 100.0, 3),
+        ("all", ""): (None, 0, 0, 1, 0, None, None, 1),
+        ("all", "WeapNew_C"): (None, 1, 0, 0, 0, None, None, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(felled("n1", of="account.mate"), id="team kill"),
+        pytest.param(felled("n1", "knock", of="account.mate"), id="team mate knocked"),
+        pytest.param(felled("n1", of=A), id="suicide"),
+        pytest.param(felled("n1", is_suicide=True), id="suicide by the game's word"),
+        pytest.param(felled("n1", by="account.enemy", of=A), id="death"),
+        pytest.param(felled("n1", by=None, of=A), id="death by the zone"),
+        pytest.param(felled("n1", by=B, finisher_account_id=A), id="finished for another"),
+        pytest.param(felled("n1", by=B, knocker_account_id=A, is_killsteal=True), id="taken by another"),
+        pytest.param(felled("tdm"), id="in a match that counts nowhere"),
+        pytest.param(felled("unheard"), id="in a match that is not among the player's"),
+    ],
+)
+def test_what_is_no_kill_of_an_enemy_credited_to_the_player_does_not_count(event: dict[str, Any]) -> None:
+    frames = {WeaponKillEvents: rows(WeaponKillEvents, event), PlayerMatches: MATCHES}
+    assert made(player_weapon_stats, frames).is_empty()
+
+
+def test_mean_distance_is_never_above_the_longest() -> None:
+    for distance in (58.4062939453125, 0.1 + 0.2, 1e-7):
+        events = rows(WeaponKillEvents, *(felled("o", distance_m=distance) for _ in range(3)))
+        [row] = made(player_weapon_stats, {WeaponKillEvents: events, PlayerMatches: MATCHES}).to_dicts()
+        assert row["max_kill_distance_m"] == distance
+        assert row["avg_kill_distance_m"] == pytest.approx(distance, abs=1e-6)
+        assert row["avg_kill_distance_m"] <= distance
+
+
+def test_weapon_is_called_as_in_its_newest_event() -> None:
+    before, after = {"weapon_name": None, "weapon_category": "Other"}, {"weapon_name": "M416", "weapon_category": "AR"}
+    kills = rows(WeaponKillEvents, felled("r", t=9, **after), felled("n2", t=2, **before))
+    found = made(player_weapon_stats, {WeaponKillEvents: kills, PlayerMatches: MATCHES})
+    assert figures(found, ["match_type"], "weapon_name", "weapon_category", "kills") == {
+        "all": ("M416", "AR", 2),
+        "ranked": ("M416", "AR", 1),
+        "normal": (None, "Other", 1),
+    }
+    damage = rows(
+        PlayerDamageEvents, dealt("n2", 1.0, t=9, weapon_category="AR"), dealt("r", 1.0, t=2, weapon_category="Other")
+    )
+    found = made(player_damage_stats, {PlayerDamageEvents: damage, PlayerMatches: MATCHES})
+    assert figures(found, ["match_type"], "weapon_category", "hits") == {
+        "all": ("AR", 2),
+        "normal": ("AR", 1),
+        "ranked": ("Other", 1),
+    }
+    # The time decides, not the ids of matches.
+    damage = rows(
+        PlayerDamageEvents, dealt("n1", 1.0, t=9, weapon_category="AR"), dealt("r", 1.0, t=2, weapon_category="Other")
+    )
+    found = made(player_damage_stats, {PlayerDamageEvents: damage, PlayerMatches: MATCHES})
+    assert dict(found["match_type", "weapon_category"].iter_rows())["all"] == "AR"
+
+
+def test_totals_add_up_matches_and_means_are_over_those_that_tell_the_figure() -> None:
+    telling = {
+        "placement": 1,
+        "won": True,
+        "kills": 4,
+        "assists": 2,
+        "dbnos": 3,
+        "damage_dealt": 310.5,
+        "time_survived_s": 1500.0,
+        "killsteals": 1,
+        "finishes_stolen": 2,
+        "heals_used": 5,
+        "boosts_used": 6,
+        "throwables_used": 7,
+        "smokes_thrown": 3,
+        "throwable_damage": 40.25,
+        "damage_received": 120.5,
+        "time_outside_zone_seconds": 10.3,
+        "avg_distance_from_center": 200.0,
+        "avg_distance_from_edge": 50.0,
+        "second": 10,
+    }
+    without_telemetry = {
+        "placement": 12,
+        "won": False,
+        "kills": 1,
+        "assists": 0,
+        "dbnos": 1,
+        "damage_dealt": 99.5,
+        "time_survived_s": 600.5,
+        "telemetry_status": "expired",
+        "has_telemetry": False,
+        "second": 30,
+    }
+    silent = {"avg_distance_from_edge": -20.0, "avg_distance_from_center": 400.0, "second": 20}
+    matches = played(
+        {"match_id": "n1", "career_type": "normal", **telling},
+        {"match_id": "n2", "career_type": "normal", **without_telemetry},
+        {"match_id": "o", "career_type": "other", **silent},
+        {"match_id": "tdm", "career_type": None, **telling, "second": 5},
+    )
+    found = {row["match_type"]: row for row in made(player_advanced_career_stats, {PlayerMatches: matches}).to_dicts()}
+    normal = {
+        "tracked_player": A,
+        "match_type": "normal",
+        "player_name": "a",
+        "matches_played": 2,
+        "matches_with_telemetry": 1,
+        "wins": 1,
+        "average_placement": 6.5,
+        "total_kills": 5,
+        "total_assists": 2,
+        "total_dbnos": 4,
+        "total_damage_dealt": 410.0,
+        "total_time_survived_s": 2100.5,
+        "total_killsteals": 1,
+        "total_finishes_stolen": 2,
+        "total_heals_used": 5,
+        "total_boosts_used": 6,
+        "total_throwables_used": 7,
+        "total_smokes_thrown": 3,
+        "total_throwable_damage": 40.25,
+        "total_damage_received": 120.5,
+        "total_time_outside_zone_s": 10.3,
+        "avg_distance_from_center_m": 200.0,
+        "avg_distance_from_edge_m": 50.0,
+        "first_match_at": at(10),
+        "latest_match_at": at(30),
+    }
+    assert found == {
+        "normal": normal,
+        "all": normal
+        | {
+            "match_type": "all",
+            "matches_played": 3,
+            "matches_with_telemetry": 2,
+            "avg_distance_from_center_m": 300.0,
+            "avg_distance_from_edge_m": 15.0,
+        },
+    }
+
+
+def test_match_that_tells_nothing_gives_zeros_and_no_means() -> None:
+    matches = played({"match_id": "r", "career_type": "ranked", "telemetry_status": "pending", "damage_dealt": -0.5})
+    found = made(player_advanced_career_stats, {PlayerMatches: matches}).to_dicts()
+    assert {row["match_type"] for row in found} == {"ranked", "all"}
+    for row in found:
+        means = {"average_placement", "avg_distance_from_center_m", "avg_distance_from_edge_m"}
+        assert {name for name, value in row.items() if value is None} == means
+        assert {value for name, value in row.items() if name.startswith("total_") or name == "wins"} == {0}
+        assert (row["matches_played"], row["matches_with_telemetry"]) == (1, 0)
+
+
+def test_player_has_the_name_of_the_newest_match_whatever_it_counts_for() -> None:
+    damage = rows(PlayerDamageEvents, dealt("r", 1.0))
+    kills = rows(WeaponKillEvents, felled("r"))
+    frames = {PlayerDamageEvents: damage, WeaponKillEvents: kills, PlayerMatches: MATCHES}
+    for _, function in CAREERS:
+        assert set(made(function, frames)["player_name"]) == {"NewName"}
+
+
+def test_of_matches_that_started_together_the_last_id_gives_the_name() -> None:
+    matches = played(
+        {"match_id": "y", "career_type": "other", "player_name": "Later"},
+        {"match_id": "x", "career_type": "other", "player_name": "Earlier"},
+    )
+    assert made(player_advanced_career_stats, {PlayerMatches: matches})["player_name"].to_list() == ["Later"]
+
+
+def test_tracked_players_of_one_match_keep_apart() -> None:
+    matches = played(
+        {"match_id": "n", "career_type": "normal", "kills": 3, "placement": 2},
+        {"match_id": "n", "career_type": "normal", "kills": 5, "placement": 4, "tracked_player": B},
+    )
+    shot, back = dealt("n", 40.0, to=B), dealt("n", 60.0, to=A, by=B)
+    damage = rows(PlayerDamageEvents, shot, back, shot, back)
+    # The same two events of the match, once for each of the two players.
+    both = pl.Series("tracked_player", [A, A, B, B])
+    damage = damage.with_columns(both, event_index=pl.Series([0, 1, 0, 1], dtype=pl.Int32))
+    kills = rows(WeaponKillEvents, felled("n", of=B), felled("n", of=B) | {"tracked_player": B})
+    kills = kills.with_columns(event_index=pl.lit(0, pl.Int32))
+    frames = {PlayerDamageEvents: damage, WeaponKillEvents: kills, PlayerMatches: matches}
+    key = ["tracked_player", "match_type"]
+    assert figures(made(player_damage_stats, frames), key, "player_name", "hits", "damage_dealt") == {
+        (who, kind): (name, 1, given_)
+        for who, name, given_ in ((A, "a", 40.0), (B, "b", 60.0))
+        for kind in ("all", "normal")
+    }
+    assert figures(made(player_weapon_stats, frames), key, "kills") == {(A, "all"): 1, (A, "normal"): 1}
+    assert figures(made(player_advanced_career_stats, frames), key, "total_kills", "average_placement") == {
+        (who, kind): line for who, line in ((A, (3, 2.0)), (B, (5, 4.0))) for kind in ("all", "normal")
+    }
+
+
+def test_detail_of_one_players_match_does_not_count_for_another() -> None:
+    matches = played({"match_id": "n", "career_type": "normal", "tracked_player": B})
+    frames = {
+        PlayerDamageEvents: rows(PlayerDamageEvents, dealt("n", 9.0)),
+        WeaponKillEvents: rows(WeaponKillEvents, felled("n")),
+        PlayerMatches: matches,
+    }
+    assert made(player_damage_stats, frames).is_empty()
+    assert made(player_weapon_stats, frames).is_empty()
+
+
+def test_nothing_played_gives_no_career() -> None:
+    for _, function in CAREERS:
+        assert made(function, {}).is_empty()
+
+
+# --------------------------------------------------------------------------- whole matches
+
+TYPES = ("official", "competitive", "custom", "airoyale", "official", "competitive")
+
+
+def simulated_players(folder: Path) -> tuple[dict[type[Table], pl.DataFrame], list[SimulatedMatch]]:
+    """Four tracked players who met in six matches of several types, the last of them without telemetry.
+
+    Args:
+        folder: an empty folder to land in.
+
+    Returns:
+        The tables of tracked players but for careers, which keep their declared rules, and the matches.
+    """
+    games = [
+        simulate_match(
+            40 + number,
+            datetime(2026, 3, 14, 12 + number, tzinfo=UTC),
+            players=64,
+            match_type=kind,
+            population=70,
+        )
+        for number, kind in enumerate(TYPES)
+    ]
+    files = [(game.truth.match_id, "match", game.match_json) for game in games]
+    files += [(game.truth.match_id, "telemetry", game.telemetry_json) for game in games[:-1]]
+    known = derive(bronze(folder, *files))
+    met = Counter(account for game in games for account in game.truth.players_truth)
+    stolen = (
+        known[t.MatchSummaries]
+        .group_by("account_id")
+        .agg(pl.sum_horizontal(pl.col("killsteals", "finishes_stolen").sum()))
+    )
+    # Of those who were in most matches, the ones who took most from others.
+    often = sorted(stolen.rows(), key=lambda row: (met[row[0]] < 5, -row[1], row[0]))
+    return of_players(known, [account for account, _ in often[:4]]), games
+
+
+def of_players(known: Frames, accounts: list[str]) -> dict[type[Table], pl.DataFrame]:
+    """The tables of tracked players but for careers, taken from the tables of matches."""
+    tracked = pl.DataFrame({"tracked_player": accounts})
+
+    def own(source: type[Table], *people: str) -> pl.DataFrame:
+        is_own = pl.any_horizontal(pl.col(name).eq_missing(pl.col("tracked_player")) for name in people)
+        return known[source].join(tracked, how="cross").filter(is_own)
+
+    of_match = known[t.MatchFacts].select("match_id", "started_at", "match_type", "game_mode", "telemetry_status")
+    matches = (
+        own(t.MatchSummaries, "account_id")
+        .join(of_match, on="match_id")
+        .with_columns(career_type=career_type("match_type", "game_mode"))
+        .select(PlayerMatches.column_names())
+    )
+    done = pl.col("telemetry_status") == "processed"
+    frames: dict[type[Table], pl.DataFrame] = {
+        PlayerMatches: matches,
+        PlayerCirclePositions: own(t.CirclePositions, "account_id"),
+        PlayerDamageEvents: own(t.DamageEvents, "attacker_account_id", "victim_account_id"),
+        WeaponKillEvents: own(
+            t.WeaponKills, "killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"
+        ),
+        PlayerBackfillStatus: matches.with_columns(
+            *(done.alias(flag) for flag in BACKFILLED),
+            backfill_status=pl.when(done).then(pl.lit("completed")).otherwise("telemetry_status"),
+        ).select(PlayerBackfillStatus.column_names()),
+    }
+    # What counts nowhere comes last, so that what is planted in a first row counts.
+    order = matches.select("tracked_player", "match_id", counts_nowhere=pl.col("career_type").is_null())
+    frames = {
+        table: frame.join(order, on=["tracked_player", "match_id"]).sort("counts_nowhere", *table.primary_key())
+        for table, frame in frames.items()
+    }
+    frames = {table: frame.select(table.column_names()) for table, frame in frames.items()}
+    for table, frame in frames.items():
+        assert screen(table, frame).rejections == [], table.__name__
+    return frames
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[type[Table], pl.DataFrame], list[SimulatedMatch]]:
+    return simulated_players(tmp_path_factory.mktemp("landing"))
+
+
+@pytest.mark.parametrize(
+    ("career", "types"),
+    [("ranked", {"competitive"}), ("normal", {"official"}), ("all", {"competitive", "official", "custom"})],
+)
+def test_careers_are_those_of_the_simulated_matches(
+    simulated: tuple[dict[type[Table], pl.DataFrame], list[SimulatedMatch]], career: str, types: set[str]
+) -> None:
+    frames, games = simulated
+    told = {of: made(function, frames).filter(pl.col("match_type") == career) for of, function in CAREERS}
+    for who in frames[PlayerMatches]["tracked_player"].unique():
+        played_in = [
+            (game.truth.players_truth[who], game is not games[-1])
+            for game, kind in zip(games, TYPES, strict=True)
+            if kind in types and who in game.truth.players_truth
+        ]
+        weapons: dict[str, list[float]] = {}
+        for truth, has_telemetry in played_in:
+            for weapon, done in truth.weapons.items() if has_telemetry else ():
+                weapons[weapon] = [sum(pair) for pair in zip(weapons.get(weapon, (0, 0, 0)), done, strict=True)]
+        own = {of: frame.filter(pl.col("tracked_player") == who) for of, frame in told.items()}
+        by_weapon = figures(own[PlayerWeaponStats], ["weapon_id"], "kills", "knocks")
+        assert by_weapon == {name: (kills, knocks) for name, (_, kills, knocks) in weapons.items() if kills or knocks}
+        dealt_with = own[PlayerDamageStats].group_by("weapon_id").agg(pl.col("damage_dealt").sum())
+        assert dict(dealt_with.filter(pl.col("damage_dealt") > 0).iter_rows()) == {
+            name: pytest.approx(damage) for name, (damage, _, _) in weapons.items() if damage > 0
+        }
+        if not played_in:
+            assert own[PlayerAdvancedCareerStats].is_empty()
+            continue
+        [line] = own[PlayerAdvancedCareerStats].to_dicts()
+        assert line["matches_played"] == len(played_in)
+        assert line["matches_with_telemetry"] == sum(has_telemetry for _, has_telemetry in played_in)
+        assert line["total_kills"] == sum(truth.kills for truth, _ in played_in)
+        assert line["total_killsteals"] == sum(truth.killsteals for truth, has_telemetry in played_in if has_telemetry)
+        assert line["total_damage_received"] == pytest.approx(
+            sum(truth.damage_received for truth, has_telemetry in played_in if has_telemetry)
+        )
+
+
+# --------------------------------------------------------------------------- whatever the order of rows
+
+PEOPLE = st.sampled_from([*TEAMS])
+WEAPONS = st.sampled_from([("WeapHK416_C", "AR"), ("WeapKar98k_C", "SR"), (None, "Other")])
+# In cents, so that sums can be told exactly.
+HUNDREDTHS = st.integers(0, 12_000).map(lambda cents: cents / 100)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> Frames:
+    """Up to six matches of two tracked players, with anybody's damage and kills in them."""
+    matches = [
+        {
+            "match_id": f"m{number}",
+            "tracked_player": who,
+            "second": draw(st.integers(0, 3)),
+            "player_name": draw(st.sampled_from(["One", "Two"])),
+            "career_type": draw(st.sampled_from(["ranked", "normal", "other", None])),
+            "placement": draw(st.none() | st.integers(1, 16)),
+            "kills": draw(st.none() | st.integers(0, 9)),
+            "damage_dealt": draw(st.none() | HUNDREDTHS),
+            "avg_distance_from_edge": draw(st.none() | HUNDREDTHS.map(lambda value: value - 60)),
+        }
+        for number in range(draw(st.integers(0, 3)))
+        for who in (A, B)
+        if draw(st.booleans())
+    ]
+    damage, kills = [], []
+    for _ in range(draw(st.integers(0, 12))):
+        match, owner = draw(st.sampled_from(["m0", "m1", "m2", "m3"])), draw(st.sampled_from([A, B]))
+        weapon_id, weapon_category = draw(WEAPONS)
+        shared = {
+            "tracked_player": owner,
+            "t": draw(st.integers(0, 2)),
+            "weapon_id": weapon_id,
+            "weapon_category": weapon_category,
+            "damage_reason": draw(st.sampled_from(["HeadShot", None])),
+        }
+        by, to = draw(st.none() | PEOPLE), draw(PEOPLE)
+        damage.append(dealt(match, draw(HUNDREDTHS), to, by, victim_was_down=draw(st.booleans()), **shared))
+        kind, stolen = draw(st.sampled_from(["kill", "knock"])), draw(st.booleans())
+        distance = draw(st.none() | HUNDREDTHS)
+        enemy = by is not None and TEAMS[by] != TEAMS[to]
+        stolen = stolen and kind == "kill" and enemy
+        kills.append(felled(match, kind, by, to, distance_m=distance, is_killsteal=stolen, **shared))
+    return {
+        PlayerMatches: played(*matches),
+        PlayerDamageEvents: rows(PlayerDamageEvents, *damage),
+        WeaponKillEvents: rows(WeaponKillEvents, *kills),
+    }
+
+
+def counting(frames: Frames, career: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The matches of a career, by tracked player and match."""
+    wanted = ("ranked", "normal", "other") if career == "all" else (career,)
+    return {
+        (row["tracked_player"], row["match_id"]): row
+        for row in frames[PlayerMatches].to_dicts()
+        if row["career_type"] in wanted
+    }
+
+
+def names(frames: Frames) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for row in sorted(frames[PlayerMatches].to_dicts(), key=lambda row: (row["started_at"], row["match_id"])):
+        found[row["tracked_player"]] = row["player_name"]
+    return found
+
+
+def exactly(values: Sequence[float]) -> float:
+    return float(sum(Fraction(str(value)) for value in values))
+
+
+def mean(values: Sequence[float]) -> float | None:
+    return float(sum(Fraction(str(value)) for value in values) / len(values)) if values else None
+
+
+def of_enemies(row: Mapping[str, Any], by: str, to: str) -> bool:
+    return row[by] == row["tracked_player"] and TEAMS[row[by]] != TEAMS[row[to]]
+
+
+@given(history=histories(), order=st.randoms(use_true_random=False), twice=st.booleans())
+@settings(max_examples=60)
+def test_careers_follow_the_rules_and_depend_neither_on_order_nor_on_processing_twice(
+    history: Frames, order: random.Random, twice: bool
+) -> None:
+    again = {
+        of: (pl.concat([frame, frame]) if twice else frame).sample(fraction=1, shuffle=True, seed=order.getrandbits(32))
+        for of, frame in history.items()
+    }
+    found = {function: made(function, history) for _, function in CAREERS}
+    for of, function in CAREERS:
+        key = of.primary_key()
+        # The same to the last bit.
+        assert_frame_equal(made(function, again).sort(key), found[function].sort(key), check_exact=True)
+
+    newest = names(history)
+    damage, kills, careers = {}, {}, {}
+    for career in ("ranked", "normal", "all"):
+        matches = counting(history, career)
+        for who in {who for who, _ in matches}:
+            own = [row for (player, _), row in matches.items() if player == who]
+
+            def told(name: str, own: list[dict[str, Any]] = own) -> list[float]:
+                return [row[name] for row in own if row[name] is not None]
+
+            careers[who, career] = (
+                newest[who],
+                len(own),
+                sum(told("kills")),
+                exactly(told("damage_dealt")),
+                mean(told("placement")),
+                mean(told("avg_distance_from_edge")),
+                min(row["started_at"] for row in own),
+                max(row["started_at"] for row in own),
+            )
+        hits: dict[Any, list[dict[str, Any]]] = {}
+        for row in history[PlayerDamageEvents].to_dicts():
+            who = row["tracked_player"]
+            if (who, row["match_id"]) in matches and of_enemies(row, "attacker_account_id", "victim_account_id"):
+                hits.setdefault((who, career, row["weapon_id"] or "", row["damage_reason"] or ""), []).append(row)
+        for key, events in hits.items():
+            damage[key] = (
+                newest[key[0]],
+                len(events),
+                exactly([row["damage"] for row in events]),
+                exactly([row["damage"] for row in events if not row["victim_was_down"]]),
+                len({row["match_id"] for row in events}),
+            )
+        deeds: dict[Any, list[dict[str, Any]]] = {}
+        for row in history[WeaponKillEvents].to_dicts():
+            who = row["tracked_player"]
+            if (who, row["match_id"]) in matches and of_enemies(row, "killer_account_id", "victim_account_id"):
+                deeds.setdefault((who, career, row["weapon_id"] or ""), []).append(row)
+        for key, events in deeds.items():
+            killed = [row for row in events if row["event_kind"] == "kill"]
+            distances = [row["distance_m"] for row in killed if row["distance_m"] is not None]
+            kills[key] = (
+                newest[key[0]],
+                len(killed),
+                sum(row["damage_reason"] == "HeadShot" for row in killed),
+                len(events) - len(killed),
+                sum(row["is_killsteal"] for row in killed),
+                mean(distances),
+                max(distances, default=None),
+                len({row["match_id"] for row in events}),
+            )
+
+    def close(planned: Mapping[Any, tuple[Any, ...]]) -> dict[Any, tuple[Any, ...]]:
+        return {
+            key: tuple(pytest.approx(value, abs=1e-6) if isinstance(value, float) else value for value in line)
+            for key, line in planned.items()
+        }
+
+    assert figures(
+        found[player_damage_stats],
+        PlayerDamageStats.primary_key(),
+        *("player_name", "hits", "damage_dealt", "damage_to_standing", "match_count"),
+    ) == close(damage)
+    assert figures(
+        found[player_weapon_stats],
+        PlayerWeaponStats.primary_key(),
+        *("player_name", "kills", "headshot_kills", "knocks", "killsteals"),
+        *("avg_kill_distance_m", "max_kill_distance_m", "match_count"),
+    ) == close(kills)
+    assert figures(
+        found[player_advanced_career_stats],
+        PlayerAdvancedCareerStats.primary_key(),
+        *("player_name", "matches_played", "total_kills", "total_damage_dealt"),
+        *("average_placement", "avg_distance_from_edge_m", "first_match_at", "latest_match_at"),
+    ) == close(careers)
+
+
+@given(parts=st.lists(st.floats(0, 100, allow_subnormal=False), min_size=2, max_size=40), order=st.randoms())
+@settings(max_examples=40)
+def test_figures_are_the_same_to_the_last_bit_in_any_order_and_whoever_else_is_in_the_frames(
+    parts: list[float], order: random.Random
+) -> None:
+    matches = [
+        {"match_id": f"n{number}", "career_type": "normal", "damage_dealt": part, "avg_distance_from_edge": part}
+        for number, part in enumerate(parts)
+    ]
+    of_one = {
+        PlayerDamageEvents: rows(PlayerDamageEvents, *(dealt("n1", part) for part in parts)),
+        WeaponKillEvents: rows(WeaponKillEvents, *(felled("n1", distance_m=part) for part in parts)),
+        PlayerMatches: played(*matches),
+    }
+    people = ("tracked_player", "account_id", "attacker_account_id", "killer_account_id")
+    of_two = {
+        of: pl.concat(
+            [frame, frame.with_columns(pl.col(name).replace(A, B) for name in people if name in frame)]
+        ).sample(fraction=1, shuffle=True, seed=order.getrandbits(32))
+        for of, frame in of_one.items()
+    }
+    for of, function in CAREERS:
+        key = of.primary_key()
+        both = made(function, of_two).sort(key)
+        assert set(both["tracked_player"]) == {A, B}
+        assert_frame_equal(
+            both.filter(pl.col("tracked_player") == A), made(function, of_one).sort(key), check_exact=True
+        )

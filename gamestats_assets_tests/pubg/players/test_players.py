@@ -1,0 +1,323 @@
+"""Tracked players from a row in PostgreSQL to published detail: through Dagster, a real lake and PostgreSQL."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, LiteralString
+from uuid import uuid4
+
+import dagster as dg
+import polars as pl
+import psycopg
+import pytest
+
+from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.orchestration import requests
+from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
+from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.assets import game
+from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
+from gamestats_assets.pubg.simulation.matches import MatchTruth, SimulatedMatch, simulate_match
+from gamestats_assets_tests.instances import copy_of
+from gamestats_assets_tests.operations import BySensors
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.published import read_published
+
+DAY = date(2026, 3, 14)
+ARCHIVED = (1, 2)
+UNARCHIVED, LATER = 3, 4
+DETAIL = {
+    t.PlayerCirclePositions: (t.CirclePositions, ["account_id"]),
+    t.PlayerDamageEvents: (t.DamageEvents, ["attacker_account_id", "victim_account_id"]),
+    t.WeaponKillEvents: (
+        t.WeaponKills,
+        ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"],
+    ),
+}
+
+
+class House(BySensors):
+    """A lake, a PostgreSQL and a Dagster instance."""
+
+    game = "pubg"
+
+    def __init__(self, folder: Path, postgres_url: str, instance: dg.DagsterInstance) -> None:
+        super().__init__(folder, postgres_url, instance)
+        self.folder, self.url = folder, postgres_url
+        migrate(self.stores.postgres_url)
+
+    def land(self, number: int, *kinds: str) -> MatchTruth:
+        """Land a match, or files of it."""
+        match = simulated(number)
+        for kind, content in (("match", match.match_json), ("telemetry", match.telemetry_json)):
+            if not kinds or kind in kinds:
+                self.stores.landing.put("pubg", DAY, match.truth.match_id, kind, content, content)
+        return match.truth
+
+    def enter(self, statement: LiteralString, *values: Any) -> None:
+        """Change what stands in `ops`."""
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            conn.execute(statement, values)
+
+    def track(self, account: str | None, name: str, *, added: date = DAY, days: int = 180) -> None:
+        self.enter(
+            "INSERT INTO ops.tracked_players (account_id, player_name, added_at, backfill_days)"
+            " VALUES (%s, %s, %s, %s)",
+            account,
+            name,
+            datetime(added.year, added.month, added.day, 12, tzinfo=UTC),
+            days,
+        )
+
+    def asks(self) -> list[dg.RunRequest]:
+        """What the sensor asks for of players, once what players' tables are made from is up to date."""
+        self.an_hour_passes()
+        while requests := self.tick(SENSOR):
+            if requests[0].tags[KIND_TAG] == TRACKED_PLAYER:
+                return requests
+            for each in requests:
+                self.run(each)
+            self.an_hour_passes()
+        return []
+
+    def players_of(self, request: dg.RunRequest) -> list[str]:
+        """Whom a request is for."""
+        return request.tags.get(PARTITIONS_TAG, str(request.partition_key)).split(",")
+
+    def follow(self) -> list[str]:
+        """Bring everything up to date; the players whose tables were made."""
+        accounts: list[str] = []
+        while requests := self.asks():
+            for each in requests:
+                self.run(each)
+                accounts += self.players_of(each)
+        return accounts
+
+    def versions(self) -> dict[str, int | None]:
+        """Of each table of players' detail."""
+        return {table.spec.name: self.stores.lake.version(table) for table in DETAIL}
+
+    def rows_of(self, table: type[Any], account: str) -> pl.DataFrame:
+        """Rows of a tracked player."""
+        return self.rows(table).filter(pl.col(TRACKED_PLAYER) == account)
+
+
+@functools.cache
+def simulated(number: int) -> SimulatedMatch:
+    """One of the matches of the day; many play in several of them."""
+    start = datetime(DAY.year, DAY.month, DAY.day, 10 + number, tzinfo=UTC)
+    return simulate_match(number, start, match_type="custom", players=24, population=64)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[House]:
+    """The tables of a day with two matches, and a third whose telemetry nobody has; nobody is tracked."""
+    with database(postgres_url) as url, dg.DagsterInstance.ephemeral() as instance:
+        house = House(tmp_path_factory.mktemp("made"), url, instance)
+        for number in ARCHIVED:
+            house.land(number)
+        house.land(UNARCHIVED, "match")
+        assert house.follow() == []
+        yield house
+
+
+@pytest.fixture
+def house(made: House, tmp_path: Path, postgres_url: str) -> Iterator[House]:
+    """A copy of its own."""
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    with database(postgres_url, made.url) as url, copy_of(made.instance) as instance:
+        yield House(tmp_path, url, instance)
+
+
+def everybodys(house: House, table: type[Any], account: str, matches: Sequence[str]) -> pl.DataFrame:
+    """The rows of a player in the day table, read independently."""
+    source, people = DETAIL[table]
+    rows = house.rows(source)
+    return rows.filter(
+        pl.col("match_id").is_in(list(matches))
+        & pl.any_horizontal((pl.col(name) == account).fill_null(False) for name in people)
+    ).sort("match_id", "event_index")
+
+
+def people_of(number: int) -> set[str]:
+    return {*simulated(number).truth.players_truth}
+
+
+def only_in_the_first() -> str:
+    return min(people_of(1) - people_of(2) - people_of(UNARCHIVED))
+
+
+def match_of(number: int) -> str:
+    return simulated(number).truth.match_id
+
+
+def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(house: House) -> None:
+    account = min(people_of(1) & people_of(2) & people_of(3))
+    assert house.asks() == []
+    house.track(account, "Somebody", added=DAY + timedelta(days=5), days=30)
+
+    [request] = house.asks()
+    assert (request.partition_key, request.tags["gamestats/priority"], request.tags["dagster/priority"]) == (
+        account,
+        "low",
+        "-10",
+    )
+    assert house.follow() == [account]
+
+    ids = [match_of(number) for number in ARCHIVED]
+    for table in DETAIL:
+        made = house.rows_of(table, account).sort("match_id", "event_index")
+        expected = everybodys(house, table, account, ids)
+        assert expected.height > 0
+        assert made.drop(TRACKED_PLAYER).equals(expected.select(made.drop(TRACKED_PLAYER).columns)), table
+        published = read_published(house.stores.postgres_url, table).sort("match_id", "event_index")
+        assert published.equals(made)
+    status = dict(house.rows_of(t.PlayerBackfillStatus, account).select("match_id", "backfill_status").iter_rows())
+    assert status == {**dict.fromkeys(ids, "completed"), match_of(UNARCHIVED): "pending"}
+    kills = sum(simulated(number).truth.players_truth[account].kills for number in (*ARCHIVED, UNARCHIVED))
+    career = house.rows_of(t.PlayerAdvancedCareerStats, account).filter(match_type="all")
+    assert career.select("matches_played", "matches_with_telemetry", "total_kills").row(0) == (3, 2, kills)
+    versions = house.versions()
+    house.land(ARCHIVED[0])
+    assert house.follow() == []
+    assert house.versions() == versions
+
+
+def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house: House) -> None:
+    before = people_of(1) - people_of(2) - people_of(UNARCHIVED)
+    playing, inactive = sorted(before & people_of(LATER))[:2]
+    absent = min(before - people_of(LATER))
+    unarchived = min(people_of(UNARCHIVED) - people_of(1) - people_of(2) - people_of(LATER))
+    for account in (playing, inactive, absent, unarchived):
+        house.track(account, account)
+    assert sorted(house.follow()) == sorted([playing, inactive, absent, unarchived])
+    kept = {account: house.rows_of(t.PlayerCirclePositions, account) for account in (inactive, absent)}
+    assert all(rows.height for rows in kept.values())
+    assert house.rows_of(t.PlayerDamageEvents, unarchived).is_empty()
+
+    house.enter("UPDATE ops.tracked_players SET is_active = false WHERE account_id = %s", inactive)
+    house.land(LATER)
+    house.land(UNARCHIVED, "telemetry")
+    requests = house.asks()
+    assert {request.tags["gamestats/priority"] for request in requests} == {"normal"}
+    assert {player for request in requests for player in house.players_of(request)} == {playing, unarchived}
+    found = behind_of(game(), Look(house.stores, game().graph))
+    assert {*found.why[asset_key(t.PlayerMatches)]} == {playing, unarchived}
+    assert {*found.why[asset_key(t.PlayerCirclePositions)]} <= {playing, unarchived}
+    assert sorted(house.follow()) == sorted([playing, unarchived])
+    assert set(house.rows_of(t.PlayerCirclePositions, playing)["match_id"]) == {match_of(1), match_of(LATER)}
+    made = house.rows_of(t.PlayerDamageEvents, unarchived)
+    assert made.height == everybodys(house, t.PlayerDamageEvents, unarchived, [match_of(UNARCHIVED)]).height > 0
+    for account, rows in kept.items():
+        assert house.rows_of(t.PlayerCirclePositions, account).equals(rows)
+
+    house.enter("UPDATE ops.tracked_players SET is_active = true")
+    assert house.follow() == [inactive]
+    assert house.rows_of(t.PlayerMatches, inactive).height == 2
+
+
+def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no_further(house: House) -> None:
+    account = only_in_the_first()
+    house.track(account, "Somebody", added=DAY + timedelta(days=20), days=10)
+    house.follow()
+    assert house.rows_of(t.PlayerMatches, account).is_empty()
+
+    house.enter("UPDATE ops.tracked_players SET backfill_days = 30")
+    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE from_day < '2026-03-14'")
+    assert house.follow() == []
+    assert house.rows_of(t.PlayerMatches, account).is_empty()
+
+    house.enter(
+        "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day)"
+        " SELECT tracked_player_id, '2026-03-14', '2026-03-14' FROM ops.tracked_players"
+    )
+    assert house.follow() == [account]
+    assert house.rows_of(t.PlayerMatches, account)["match_id"].to_list() == [match_of(1)]
+    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE cancelled_at IS NULL")
+    assert house.follow() == []
+    assert house.rows_of(t.PlayerMatches, account).height == 1
+
+
+def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_one_each(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = sorted(people_of(1) - people_of(2))[:2]
+    for account in both:
+        house.track(account, account[-6:])
+    [request] = house.asks()
+    assert house.players_of(request) == both
+    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    going = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags))
+    house.instance.add_run(going)
+    assert house.asks() == [], "whatever it has done by now"
+    house.instance.report_run_failed(going)
+    assert [request.partition_key for request in house.asks()] == both
+    assert house.follow() == both
+    for account in both:
+        assert set(house.rows_of(t.PlayerCirclePositions, account)["match_id"]) == {match_of(1)}
+    assert house.follow() == []
+
+
+def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(requests: list[dg.RunRequest], status: dg.DagsterRunStatus) -> None:
+        for request in requests:
+            run = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags), status=status)
+            house.instance.add_run(run)
+
+    account = only_in_the_first()
+    house.track(account, "Somebody", added=DAY + timedelta(days=1))
+    [first] = house.asks()
+    end([first], dg.DagsterRunStatus.FAILURE)
+    assert house.asks() == [], "not at once"
+    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    [second] = house.asks()
+    assert (second.partition_key, second.run_key == first.run_key) == (account, False)
+    end([second], dg.DagsterRunStatus.CANCELED)
+    assert house.asks() == []
+    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me'")
+    [nothing] = house.asks()
+    assert (nothing.tags["gamestats/priority"], nothing.tags["gamestats/matches"]) == ("normal", "0")
+    house.enter(
+        "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day, requested_by)"
+        " SELECT tracked_player_id, from_day, to_day, 'me' FROM ops.backfills"
+    )
+    [third] = house.asks()
+    assert (third.partition_key, third.tags["gamestats/matches"]) == (account, first.tags["gamestats/matches"])
+    assert third.run_key not in (first.run_key, second.run_key)
+
+
+def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_history_when_renamed(house: House) -> None:
+    account = only_in_the_first()
+    house.track(None, simulated(1).truth.players_truth[account].player_name)
+    [request] = house.asks()
+    assert request.partition_key == account
+    with psycopg.connect(house.url) as conn:
+        assert conn.execute("SELECT account_id FROM ops.tracked_players").fetchall() == [(account,)]
+    house.enter("UPDATE ops.tracked_players SET player_name = 'Renamed'")
+    assert house.follow() == [account]
+    assert house.rows_of(t.PlayerMatches, account).height == 1
+
+
+def test_a_match_of_several_tracked_players_is_kept_for_each_whatever_the_batches(house: House) -> None:
+    pair = sorted(people_of(1) & people_of(2) - people_of(UNARCHIVED))[:2]
+    for account in pair:
+        house.track(account, account)
+    [request] = house.asks()
+    steps = {f"pubg__{table.spec.name}": {"config": {"batch_size": 1}} for table in (t.PlayerMatches, *DETAIL)}
+    house.run(request._replace(run_config={"ops": steps}))
+    ids = [match_of(number) for number in ARCHIVED]
+    for account in pair:
+        assert sorted(house.rows_of(t.PlayerMatches, account)["match_id"]) == sorted(ids)
+        for table in DETAIL:
+            assert house.rows_of(table, account).height == everybodys(house, table, account, ids).height > 0
+    assert house.asks() == []

@@ -1,0 +1,91 @@
+"""A simulated tournament: its matches are played by those on the rosters, at the times of the schedule."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.pubg.simulation.tournament import MAPS, SHORT_OF_TEAMS, Tournament, simulate_tournament
+
+DAY = date(2026, 3, 14)
+TEAMS = 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tournament")
+
+
+@pytest.fixture(scope="module")
+def tournament(folder: Path) -> Tournament:
+    return simulate_tournament(folder, first_day=DAY, seed=5, teams=TEAMS, played=1)
+
+
+def test_two_divisions_have_two_rounds_of_six_slots(tournament: Tournament) -> None:
+    per_round = Counter((slot.division, slot.round_number) for slot in tournament.slots)
+
+    assert per_round == {(f"Division {division}", round_): 6 for division in (1, 2) for round_ in (1, 2)}
+    assert [len(division.teams) for division in tournament.divisions] == [TEAMS, TEAMS]
+
+
+def test_a_match_is_played_by_the_rosters_of_its_division(tournament: Tournament) -> None:
+    rosters = {
+        division.name: {account for team in division.teams for account, _ in team.players}
+        for division in tournament.divisions
+    }
+    assert not rosters["Division 1"] & rosters["Division 2"]
+    for match in tournament.matches:
+        people = set(match.truth.players_truth)
+        if match.status == "remake_candidate":
+            assert people < rosters[match.division]
+            assert match.truth.teams == SHORT_OF_TEAMS
+        else:
+            assert people == rosters[match.division]
+
+
+def test_a_match_that_has_a_slot_starts_in_it_on_its_map(tournament: Tournament) -> None:
+    slots = {(slot.division, slot.round_number, slot.match_number): slot for slot in tournament.slots}
+    names = dict(MAPS)
+    for match in tournament.by_status("confirmed"):
+        slot = slots[match.division, match.round_number or 0, match.match_number or 0]
+        assert timedelta() <= match.truth.started_at - slot.at <= timedelta(minutes=30)
+        assert names[match.truth.map_name] == slot.map_name
+
+
+def test_the_first_round_is_over_and_the_second_is_under_way(tournament: Tournament) -> None:
+    played = Counter((match.division, match.round_number) for match in tournament.by_status("confirmed"))
+
+    assert played == {("Division 1", 1): 6, ("Division 2", 1): 6, ("Division 1", 2): 1, ("Division 2", 2): 1}
+
+
+def test_one_match_was_remade_one_was_for_fun_and_one_had_too_few_teams(tournament: Tournament) -> None:
+    (failed,) = tournament.by_status("remake_failed")
+    (slot,) = [slot for slot in tournament.slots if slot.failed]
+
+    assert slot.failed == failed.truth.match_id
+    assert (slot.division, slot.round_number) == (failed.division, failed.round_number)
+    assert len(tournament.by_status("not_tournament")) == len(tournament.by_status("remake_candidate")) == 1
+
+
+def test_nobody_plays_two_matches_at_once(tournament: Tournament) -> None:
+    for one, other in combinations([match.truth for match in tournament.matches], 2):
+        if one.players_truth.keys() & other.players_truth.keys():
+            assert one.ended_at < other.started_at or other.ended_at < one.started_at
+
+
+def test_every_match_has_its_two_files_of_a_custom_match(tournament: Tournament, folder: Path) -> None:
+    for match in tournament.matches:
+        told = json.loads((folder / f"{match.truth.match_id}.match.json").read_bytes())
+        assert told["data"]["attributes"]["matchType"] == "custom"
+        assert (folder / f"{match.truth.match_id}.telemetry.json.gz").is_file()
+
+
+def test_squads_that_are_too_few_for_the_players_are_refused() -> None:
+    with pytest.raises(ValueError, match="not 2 squads of 4"):
+        simulate_match(1, datetime(2026, 3, 14, 18, tzinfo=UTC), match_type="custom", players=16, squads=[0, 1])

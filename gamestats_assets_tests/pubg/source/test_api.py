@@ -1,0 +1,779 @@
+"""The API client over real HTTP, against a local server that serves real files and fails in every way."""
+
+import gzip
+import json
+import logging
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.apis.limits import InProcessLimits, Window
+from gamestats_assets.lakehouse.landing import Landing, decompressed
+from gamestats_assets.pubg.source.api import (
+    LIMITER,
+    MatchFetch,
+    PubgApi,
+    PubgApiError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    learn_limit,
+)
+from gamestats_assets.pubg.source.files import ingest, ingest_payload, refused
+from gamestats_assets_tests.clocks import FakeTime
+from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
+
+KEY = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LWtleQ.s3cr3t-Signature_0"
+PLAYERS = "/shards/steam/players"
+TELEMETRY_ID = "c2fb5093-866c-4d6d-96bf-7abf755094af"
+START_DAY = "2025-07-12"
+
+
+def match_path(match_id: str) -> str:
+    return f"/shards/steam/matches/{match_id}"
+
+
+def failure(fetched: MatchFetch, *, is_delayed: bool = False) -> str:
+    """Why a match could not be fetched."""
+    assert (fetched.status, fetched.is_delayed) == ("failed", is_delayed)
+    return fetched.reason
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    with ApiServer() as running:
+        yield running
+
+
+@pytest.fixture
+def cdn() -> Iterator[ApiServer]:
+    with ApiServer() as running:
+        yield running
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path / "landing")
+
+
+@pytest.fixture
+def timer() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def api(server: ApiServer, landing: Landing, timer: FakeTime) -> Iterator[PubgApi]:
+    with PubgApi(
+        SecretStr(KEY),
+        landing,
+        base_url=server.url,
+        clock=timer.clock,
+        sleep=timer.sleep,
+        timeout=2,
+        body_deadline=5,
+    ) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def real_telemetry(realdata: Path) -> bytes:
+    """The real telemetry file, gzipped as it stands on disk."""
+    (path,) = (realdata / "pubg" / "telemetry").glob("*.json.gz")
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def real_match(realdata: Path) -> bytes:
+    return (realdata / "pubg" / "matches" / "2026-04_squad.json").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def real_players(realdata: Path) -> bytes:
+    return (realdata / "pubg" / "players" / "players_response.json").read_bytes()
+
+
+def pointing_at(match: bytes, url: str | None, match_id: str = TELEMETRY_ID) -> bytes:
+    """A real match object under another id, its telemetry at another address."""
+    document = json.loads(match)
+    document["data"]["id"] = match_id
+    document["data"]["attributes"] |= {"createdAt": "2025-07-12T17:16:00Z", "duration": 260}
+    assets = [included for included in document["included"] if included["type"] == "asset"]
+    assert len(assets) == 1
+    if url is None:
+        document["included"].remove(assets[0])
+    else:
+        assets[0]["attributes"]["URL"] = url
+    return json.dumps(document).encode()
+
+
+def player_list(**matches: list[str]) -> bytes:
+    return json.dumps(
+        {
+            "data": [
+                {
+                    "type": "player",
+                    "id": f"account.{name}",
+                    "attributes": {"name": name, "shardId": "steam"},
+                    "relationships": {"matches": {"data": [{"type": "match", "id": match_id} for match_id in ids]}},
+                }
+                for name, ids in matches.items()
+            ]
+        }
+    ).encode()
+
+
+def encoded(body: bytes, **options: object) -> Answer:
+    """An answer compressed for the way."""
+    return Answer(body=gzip.compress(body, mtime=0), headers={"Content-Encoding": "gzip"}, **options)  # type: ignore[arg-type]
+
+
+def kinds(landing: Landing, day: str = START_DAY) -> list[str]:
+    return sorted(file.kind for file in landing.files("pubg", day))
+
+
+# ---------------------------------------------------------------- players
+
+
+def test_players_come_back_typed_and_their_answer_lands(
+    server: ApiServer, api: PubgApi, landing: Landing, real_players: bytes
+) -> None:
+    server.answer(PLAYERS, encoded(real_players))
+    documents = json.loads(real_players)["data"]
+    names = [document["attributes"]["name"] for document in documents]
+    players = api.players_by_name(names)
+    assert [player.name for player in players] == names
+    assert [player.account_id for player in players] == [document["id"] for document in documents]
+    assert players[0].shard == "steam"
+    assert players[0].match_ids[:2] == (
+        "9675afb2-b8e4-4391-ae06-51410f0b0d01",
+        "61b1139a-c8cd-4609-b5b1-90e1d9bac474",
+    )
+    assert [len(player.match_ids) for player in players] == [
+        len(document["relationships"]["matches"]["data"]) for document in documents
+    ]
+    (request,) = server.requests
+    assert request.query == {"filter[playerNames]": [",".join(names)]}
+    assert request.headers["accept"] == "application/vnd.api+json"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    (file,) = landing.files("pubg", "players")
+    assert decompressed(landing.read(file)) == real_players
+
+
+def test_ids_are_asked_ten_a_call(server: ApiServer, api: PubgApi, real_players: bytes) -> None:
+    server.answer(PLAYERS, Answer(body=real_players))
+    ids = [f"account.{number}" for number in range(23)]
+    api.players_by_id([*ids, ids[0]])
+    asked = [request.query["filter[playerIds]"][0].split(",") for request in server.requests]
+    assert [len(batch) for batch in asked] == [10, 10, 3]
+    assert [one for batch in asked for one in batch] == ids
+
+
+def test_names_nobody_has_give_no_players(server: ApiServer, api: PubgApi) -> None:
+    server.answer(PLAYERS, Answer(404, b'{"errors": []}'))
+    assert api.players_by_name(["Nobody"]) == []
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["", " ", "a,b"])
+def test_a_name_that_would_break_the_list_is_refused(server: ApiServer, api: PubgApi, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a player's name"):
+        api.players_by_name(["Fine", name])
+    assert server.requests == []
+
+
+def test_without_a_key_the_error_names_the_setting_and_what_works(server: ApiServer, landing: Landing) -> None:
+    with PubgApi(None, landing, base_url=server.url) as api, pytest.raises(UnauthorisedError) as error:
+        api.players_by_name(["Someone"])
+    assert "PUBG_API_KEY" in str(error.value)
+    assert "work without it" in str(error.value)
+    assert server.requests == []
+
+
+def test_a_blank_key_is_no_key(landing: Landing) -> None:
+    with PubgApi(SecretStr(" \n"), landing) as api, pytest.raises(UnauthorisedError, match="needs a key"):
+        api.players_by_name(["Someone"])
+
+
+def test_a_key_that_is_not_accepted_is_told_at_once(server: ApiServer, api: PubgApi, timer: FakeTime) -> None:
+    server.answer(PLAYERS, Answer(401))
+    with pytest.raises(UnauthorisedError, match="PUBG_API_KEY is not accepted"):
+        api.players_by_name(["Someone"])
+    assert len(server.requests) == 1
+    assert timer.slept == []
+
+
+# ---------------------------------------------------------------- the limit
+
+
+def test_the_eleventh_request_waits_for_the_window(
+    server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes
+) -> None:
+    server.answer(PLAYERS, Answer(body=real_players))
+    for _ in range(10):
+        api.players_by_name(["One"])
+    assert timer.slept == []
+    api.players_by_name(["One"])
+    assert sum(timer.slept) == pytest.approx(60)
+    assert len(server.requests) == 11
+
+
+def test_a_larger_limit_is_learnt_from_the_headers(
+    server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes
+) -> None:
+    server.answer(PLAYERS, Answer(body=real_players, headers={"X-RateLimit-Limit": "50"}))
+    for _ in range(30):
+        api.players_by_name(["One"])
+    assert timer.slept == []
+
+
+def test_none_remaining_holds_back_until_the_reset(
+    server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes
+) -> None:
+    exhausted = {
+        "X-RateLimit-Limit": "10",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": str(int(timer.now) + 37),
+        "Date": formatdate(timer.now, usegmt=True),
+    }
+    server.answer(PLAYERS, Answer(body=real_players, headers=exhausted), Answer(body=real_players))
+    api.players_by_name(["One"])
+    api.players_by_name(["One"])
+    assert sum(timer.slept) == pytest.approx(37, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "wait"),
+    [(25, 25.0), (-3, 1.0), (9_999, 120.0)],
+    ids=["until the reset", "a breath when it has passed", "never longer than the cap"],
+)
+def test_a_refusal_with_a_reset_waits_until_then(
+    server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes, ahead: int, wait: float
+) -> None:
+    # The server's clock is a day off: only the difference to its own Date counts.
+    theirs = timer.now + 86_400
+    headers = {"X-RateLimit-Reset": str(int(theirs) + ahead), "Date": formatdate(theirs, usegmt=True)}
+    server.answer(PLAYERS, Answer(429, headers=headers), Answer(body=real_players))
+    assert api.players_by_name(["One"])
+    assert sum(timer.slept) == pytest.approx(wait)
+    assert len(server.requests) == 2
+
+
+def test_a_refusal_without_a_reset_waits_a_window(
+    server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes
+) -> None:
+    server.answer(PLAYERS, Answer(429), Answer(body=real_players))
+    assert api.players_by_name(["One"])
+    assert sum(timer.slept) == pytest.approx(60)
+
+
+@pytest.mark.parametrize("reset", ["soon", "-1", "1e400", "", "٣"])
+def test_a_reset_nobody_can_read_counts_as_absent(
+    server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes, reset: str
+) -> None:
+    headers = {"X-RateLimit-Reset": reset.encode().decode("latin-1")}
+    server.answer(PLAYERS, Answer(429, headers=headers), Answer(body=real_players))
+    assert api.players_by_name(["One"])
+    assert sum(timer.slept) == pytest.approx(60)
+
+
+def test_endless_refusal_ends_in_an_error_that_tells_the_wait(server: ApiServer, api: PubgApi, timer: FakeTime) -> None:
+    server.answer(PLAYERS, Answer(429))
+    with pytest.raises(RateLimitedError) as error:
+        api.players_by_name(["One"])
+    assert error.value.retry_after == 60
+    assert len(server.requests) == 5
+    assert sum(timer.slept) == pytest.approx(240)
+
+
+def test_threads_together_stay_within_the_limit() -> None:
+    limits = InProcessLimits()
+
+    def ask() -> None:
+        for _ in range(5):
+            limits.acquire({LIMITER: [Window(5, 0.2)]})
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # Twenty requests, five a window: three windows must pass.
+    assert 0.6 <= time.perf_counter() - begin < 2
+
+
+def test_a_limit_that_shrinks_is_kept() -> None:
+    timer = FakeTime()
+    limits, windows = InProcessLimits(clock=timer.clock, sleep=timer.sleep), {LIMITER: [Window(10, 60)]}
+    for _ in range(10):
+        limits.acquire(windows)
+        timer.now += 1
+    learn_limit(limits, {"X-RateLimit-Limit": "5"}, timer.now)
+    limits.acquire(windows)
+    # Six of the ten must leave the window; the sixth was sent 5 seconds in.
+    assert timer.now == pytest.approx(1_760_000_000.0 + 5 + 60)
+
+
+# ---------------------------------------------------------------- matches and telemetry
+
+
+def test_a_match_and_its_telemetry_land_as_sent_and_no_key_leaves(
+    server: ApiServer,
+    cdn: ApiServer,
+    api: PubgApi,
+    landing: Landing,
+    real_match: bytes,
+    real_telemetry: bytes,
+) -> None:
+    match = pointing_at(real_match, f"{cdn.url}/t/x-telemetry.json")
+    server.answer(match_path(TELEMETRY_ID), encoded(match))
+    cdn.answer("/t/x-telemetry.json", Answer(body=real_telemetry, headers={"Content-Encoding": "gzip"}))
+    fetched = api.fetch_whole_match(TELEMETRY_ID)
+    assert [(file.status, file.kind, file.match_id, file.day) for file in fetched.files] == [
+        ("taken", "telemetry", TELEMETRY_ID, START_DAY),
+        ("taken", "match", TELEMETRY_ID, START_DAY),
+    ]
+    stored = {file.kind: landing.read(file) for file in landing.files("pubg", START_DAY)}
+    assert stored["telemetry"] == real_telemetry
+    assert stored["match"] == gzip.compress(match, mtime=0)
+    for request in [*server.requests, *cdn.requests]:
+        assert "authorization" not in request.headers
+        assert KEY not in str(request)
+
+
+def test_every_real_match_object_can_be_fetched(
+    server: ApiServer, api: PubgApi, landing: Landing, realdata: Path
+) -> None:
+    contents, telemetry = {}, []
+    for path in (realdata / "pubg" / "matches").rglob("*.json*"):
+        content = decompressed(path.read_bytes())
+        document = json.loads(content)
+        (asset,) = [included for included in document["included"] if included["type"] == "asset"]
+        url = asset["attributes"]["URL"]
+        telemetry.append(f"/{url.split('/', 3)[3]}")
+        content = content.replace(url.encode(), f"{server.url}{telemetry[-1]}".encode())
+        contents[document["data"]["id"]] = content
+        server.answer(telemetry[-1], Answer(418))
+    for match_id, content in contents.items():
+        server.answer(match_path(match_id), encoded(content))
+        fetched = api.fetch_whole_match(match_id)
+        assert [file.status for file in fetched.files] == ["taken"]
+        assert "418" in fetched.reason
+    assert [request.path for request in server.requests if request.path.endswith("-telemetry.json")] == telemetry
+    landed = {
+        f.unit_id: decompressed(landing.read(f)) for day in landing.days("pubg") for f in landing.files("pubg", day)
+    }
+    assert landed == contents
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2, 3])
+def test_telemetry_in_any_number_of_gzip_layers_can_be_read_from_the_landing_zone(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, real_telemetry: bytes, layers: int
+) -> None:
+    content = decompressed(real_telemetry)
+    body = content
+    for _ in range(layers):
+        body = gzip.compress(body, 1)
+    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, f"{server.url}/t")))
+    server.answer("/t", Answer(body=body, headers={"Content-Encoding": "gzip"} if layers else {}))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    (file,) = [file for file in landing.files("pubg", START_DAY) if file.kind == "telemetry"]
+    assert decompressed(landing.read(file)) == content
+    if layers <= 2:
+        assert landing.read(file) == body
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_expired_telemetry_is_marked_and_never_asked_for_again(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, timer: FakeTime, status: int
+) -> None:
+    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, f"{server.url}/t")))
+    server.answer("/t", Answer(status))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "expired"
+    assert kinds(landing) == ["expired", "match"]
+    (marker,) = [file for file in landing.files("pubg", START_DAY) if file.kind == "expired"]
+    assert json.loads(landing.read(marker)) == {"match_id": TELEMETRY_ID, "status": status}
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "known"
+    assert len(server.asked("/t")) == 1
+    assert timer.slept == []
+
+
+def test_a_match_the_api_forgot_has_expired(server: ApiServer, api: PubgApi, landing: Landing) -> None:
+    forgotten = api.fetch_whole_match(TELEMETRY_ID)
+    assert (forgotten.status, forgotten.is_delayed) == ("expired", False)
+    assert "14 days" in forgotten.reason
+    assert landing.days("pubg") == []
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("match_id", ["../players", "a/b", "", "x?y", "x" * 200])
+def test_an_id_that_is_none_reaches_no_address(server: ApiServer, api: PubgApi, match_id: str) -> None:
+    assert "cannot be a match id" in failure(api.fetch_whole_match(match_id))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "//host/x", "x", "http://", None])
+def test_a_telemetry_address_that_is_not_of_the_web_is_refused(
+    server: ApiServer, api: PubgApi, real_match: bytes, landing: Landing, url: str | None
+) -> None:
+    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, url)))
+    assert "the telemetry of match" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    assert kinds(landing) == ["match"]
+    assert [request.path for request in server.requests] == [match_path(TELEMETRY_ID)]
+
+
+def test_a_telemetry_that_moved_is_followed_without_the_key(
+    server: ApiServer,
+    cdn: ApiServer,
+    api: PubgApi,
+    landing: Landing,
+    real_match: bytes,
+    real_telemetry: bytes,
+) -> None:
+    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, f"{server.url}/t")))
+    server.answer("/t", Answer(302, headers={"Location": f"{cdn.url}/moved"}))
+    cdn.answer("/moved", Answer(body=real_telemetry))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    assert "authorization" not in cdn.requests[0].headers
+
+
+def test_a_redirect_of_the_players_endpoint_is_not_followed(server: ApiServer, cdn: ApiServer, api: PubgApi) -> None:
+    server.answer(PLAYERS, Answer(307, headers={"Location": f"{cdn.url}/steal"}))
+    with pytest.raises(UnexpectedAnswerError, match="307"):
+        api.players_by_name(["Someone"])
+    assert cdn.requests == []
+
+
+def test_the_telemetry_decides_the_day_of_a_match_fetched_whole(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, real_telemetry: bytes
+) -> None:
+    document = json.loads(pointing_at(real_match, f"{server.url}/t"))
+    document["data"]["attributes"] |= {"createdAt": "2025-07-13T00:30:00Z", "duration": 60}
+    server.answer(match_path(TELEMETRY_ID), Answer(body=json.dumps(document).encode()))
+    server.answer("/t", Answer(body=real_telemetry))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    assert landing.days("pubg") == [START_DAY]
+    assert kinds(landing) == ["match", "telemetry"]
+
+
+# ---------------------------------------------------------------- failures
+
+
+def flaws(body: bytes) -> dict[str, Answer]:
+    zipped = gzip.compress(body)
+    gz = {"Content-Encoding": "gzip"}
+    return {
+        "500": Answer(500),
+        "502": Answer(502, b"<html>bad gateway</html>"),
+        "503": Answer(503),
+        "connection closed": Answer(silent=True),
+        "plain body cut": Answer(body=body, sent=len(body) // 2),
+        "plain body cut, length unknown": Answer(body=body, sent=len(body) // 2, tells_length=False),
+        "gzip cut": Answer(body=zipped, headers=gz, sent=len(zipped) // 2),
+        "gzip cut, length unknown": Answer(body=zipped, headers=gz, sent=len(zipped) - 4, tells_length=False),
+        "gzip cut on the server's disk": Answer(body=zipped[:-9], headers=gz),
+        "gzip damaged": Answer(body=zipped[:20] + b"\xff" * 50 + zipped[70:], headers=gz),
+        "empty body": Answer(body=b""),
+        "a page of a proxy": Answer(body=b"<html>sign in</html>"),
+        "another kind": Answer(body=player_list(Other=[])),
+        "slow": Answer(body=body, seconds_a_byte=0.05),
+    }
+
+
+@pytest.mark.parametrize("flaw", list(flaws(b"x" * 200)))
+@pytest.mark.parametrize("at", ["match", "telemetry"])
+def test_a_passing_flaw_is_tried_again_and_everything_lands(
+    server: ApiServer,
+    landing: Landing,
+    timer: FakeTime,
+    real_match: bytes,
+    real_telemetry: bytes,
+    flaw: str,
+    at: str,
+) -> None:
+    match = pointing_at(real_match, f"{server.url}/t")
+    good = {
+        "match": encoded(match),
+        "telemetry": Answer(body=real_telemetry, headers={"Content-Encoding": "gzip"}),
+    }
+    content = {"match": match, "telemetry": decompressed(real_telemetry)}[at]
+    for kind, path in {"match": match_path(TELEMETRY_ID), "telemetry": "/t"}.items():
+        server.answer(path, *([flaws(content)[flaw]] if kind == at else []), good[kind])
+    with PubgApi(
+        None, landing, base_url=server.url, clock=timer.clock, sleep=timer.sleep, timeout=1, body_deadline=0.3
+    ) as api:
+        result = api.fetch_whole_match(TELEMETRY_ID)
+    assert (result.status, result.reason) == ("fetched", "")
+    assert kinds(landing) == ["match", "telemetry"]
+    assert len(timer.slept) == 1
+    assert 0 < timer.slept[0] <= 20
+    assert refused(landing) == []
+
+
+@pytest.mark.parametrize("flaw", ["500", "503", "connection closed", "plain body cut", "gzip cut"])
+def test_a_lasting_failure_ends_in_an_error_and_lands_nothing(
+    server: ApiServer, api: PubgApi, landing: Landing, timer: FakeTime, real_match: bytes, flaw: str
+) -> None:
+    server.answer(match_path(TELEMETRY_ID), flaws(real_match)[flaw])
+    assert TELEMETRY_ID in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
+    assert len(server.requests) == 5
+    assert len(timer.slept) == 4
+    assert not Path(landing.root).exists()
+
+
+@pytest.mark.parametrize("flaw", ["gzip damaged", "gzip cut on the server's disk", "a page of a proxy"])
+def test_a_body_that_stays_unreadable_is_kept_with_its_reason(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, flaw: str
+) -> None:
+    answer = flaws(pointing_at(real_match, None))[flaw]
+    server.answer(match_path(TELEMETRY_ID), answer)
+    assert "no good" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    (kept,) = refused(landing)
+    (file,) = landing.files("pubg", "unreadable")
+    assert landing.read(file) == answer.body
+    assert kept.reason.startswith(f"{TELEMETRY_ID}.match.json (")
+
+
+def test_another_match_than_asked_for_does_not_land_under_its_name(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes
+) -> None:
+    server.answer(match_path(TELEMETRY_ID), Answer(body=real_match))
+    assert "4a57679f" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    assert landing.days("pubg") == []
+    assert len(refused(landing)) == 1
+
+
+def test_a_dribbling_body_ends_at_the_deadline(server: ApiServer, landing: Landing, timer: FakeTime) -> None:
+    server.answer(match_path(TELEMETRY_ID), Answer(body=b"x" * 1000, seconds_a_byte=0.05))
+    with PubgApi(
+        None, landing, base_url=server.url, sleep=timer.sleep, timeout=2, body_deadline=0.3, attempts=2
+    ) as api:
+        begin = time.perf_counter()
+        assert "too slow" in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
+        assert time.perf_counter() - begin < 2
+
+
+def test_a_server_that_stays_silent_ends_at_the_timeout(landing: Landing, timer: FakeTime) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        api = PubgApi(None, landing, base_url=url, sleep=timer.sleep, timeout=0.2, attempts=2)
+        with api:
+            assert "ReadTimeout" in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
+
+
+def test_nobody_listening_is_unavailable(landing: Landing, timer: FakeTime) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    api = PubgApi(None, landing, base_url=url, sleep=timer.sleep, timeout=1)
+    with api:
+        assert "ConnectError" in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
+
+
+def test_a_server_in_trouble_can_say_how_long(
+    server: ApiServer, api: PubgApi, timer: FakeTime, real_match: bytes
+) -> None:
+    good = Answer(body=pointing_at(real_match, None))
+    server.answer(match_path(TELEMETRY_ID), Answer(503, headers={"Retry-After": "7"}), good)
+    assert "names no file" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    assert timer.slept == [7.0]
+
+
+def test_a_status_nobody_expects_is_not_tried_again(server: ApiServer, api: PubgApi, timer: FakeTime) -> None:
+    server.answer(match_path(TELEMETRY_ID), Answer(415))
+    assert "415" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    assert timer.slept == []
+
+
+# ---------------------------------------------------------------- end to end
+
+
+def test_players_matches_are_fetched_past_single_failures_and_only_once(
+    server: ApiServer,
+    cdn: ApiServer,
+    api: PubgApi,
+    landing: Landing,
+    real_match: bytes,
+    real_telemetry: bytes,
+) -> None:
+    broken, gone, expired = (f"{number:08x}-2222-3333-4444-555555555555" for number in range(3))
+    server.answer(PLAYERS, Answer(body=player_list(Ann=[broken, TELEMETRY_ID, gone], Bob=[TELEMETRY_ID, expired])))
+    server.answer(match_path(TELEMETRY_ID), encoded(pointing_at(real_match, f"{cdn.url}/t")))
+    server.answer(match_path(expired), encoded(pointing_at(real_match, f"{cdn.url}/e", expired)))
+    server.answer(match_path(broken), encoded(pointing_at(real_match, f"{cdn.url}/b", broken)))
+    cdn.answer("/t", Answer(body=real_telemetry))
+    cdn.answer("/e", Answer(403))
+    cdn.answer("/b", Answer(500))
+
+    report = api.fetch_player_matches(["Ann", "Bob", "Cem"])
+    assert [player.name for player in report.players] == ["Ann", "Bob"]
+    assert report.unknown_players == ("Cem",)
+    assert {match.match_id: match.status for match in report.matches} == {
+        broken: "failed",
+        TELEMETRY_ID: "fetched",
+        gone: "expired",
+        expired: "expired",
+    }
+    reasons = {match.match_id: match.reason for match in report.matches}
+    assert "500" in reasons[broken]
+    assert "14 days" in reasons[gone]
+    gained = {match.match_id for match in report.matches if any(file.status == "taken" for file in match.files)}
+    assert gained == {broken, TELEMETRY_ID, expired}
+    assert report.days == (START_DAY,)
+    assert all(match.line().startswith(match.status) for match in report.matches)
+    assert kinds(landing) == ["expired", "match", "match", "match", "telemetry"]
+
+    seen = len(server.asked(match_path(TELEMETRY_ID)))
+    cdn.answer("/b", Answer(404))
+    again = api.fetch_player_matches(["Ann", "Bob"])
+    assert {match.match_id: match.status for match in again.matches} == {
+        broken: "expired",
+        TELEMETRY_ID: "known",
+        gone: "expired",
+        expired: "known",
+    }
+    assert len(server.asked(match_path(TELEMETRY_ID))) == seen == 1
+    # The object that landed serves again.
+    assert len(server.asked(match_path(broken))) == 1
+
+
+def test_a_missing_match_object_is_fetched_beside_its_telemetry(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, real_telemetry: bytes
+) -> None:
+    ingest_payload(real_telemetry, "t", landing)
+    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, f"{server.url}/t")))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    assert kinds(landing) == ["match", "telemetry"]
+    assert server.asked("/t") == []
+
+
+def test_one_failing_batch_of_players_does_not_stop_the_others(
+    server: ApiServer, api: PubgApi, real_match: bytes
+) -> None:
+    names = [f"Player{number}" for number in range(12)]
+    server.answer(PLAYERS, *[Answer(500)] * 5, Answer(body=player_list(Player10=[], Player11=[])))
+    report = api.fetch_player_matches(names)
+    assert [player.name for player in report.players] == ["Player10", "Player11"]
+    assert len(report.failures) == 1
+    assert "Player0" in report.failures[0]
+    assert report.unknown_players == ()
+
+
+def test_a_rejected_key_stops_everything(server: ApiServer, api: PubgApi) -> None:
+    server.answer(PLAYERS, Answer(401))
+    with pytest.raises(UnauthorisedError):
+        api.fetch_player_matches([f"Player{number}" for number in range(12)])
+    assert len(server.requests) == 1
+
+
+# ---------------------------------------------------------------- the key stays secret
+
+
+def _dead(server: ApiServer) -> None:
+    server.answer(PLAYERS, Answer(silent=True))
+
+
+def _refused(server: ApiServer) -> None:
+    server.answer(PLAYERS, Answer(401, f"no good: Bearer {KEY}".encode()))
+
+
+def _limited(server: ApiServer) -> None:
+    server.answer(PLAYERS, Answer(429))
+
+
+def _moved(server: ApiServer) -> None:
+    server.answer(PLAYERS, Answer(307, headers={"Location": "http://127.0.0.1:1/elsewhere"}))
+
+
+@pytest.mark.parametrize("mode", [_dead, _refused, _limited, _moved])
+def test_the_key_shows_in_no_log_error_or_repr(
+    server: ApiServer,
+    api: PubgApi,
+    caplog: pytest.LogCaptureFixture,
+    mode: Callable[[ApiServer], None],
+) -> None:
+    mode(server)
+    caplog.set_level(logging.DEBUG)  # what the HTTP libraries log included
+    with pytest.raises(PubgApiError) as raised:
+        api.players_by_name(["Someone"])
+    error: BaseException | None = raised.value
+    told = "".join(traceback.format_exception(raised.value)) + caplog.text + repr(api) + repr(vars(api))
+    while error is not None:
+        told += repr(error) + str(error) + repr(vars(error))
+        error = error.__cause__ or error.__context__
+    assert "send_request_headers" in caplog.text
+    assert KEY not in told
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n{KEY}", f"'{KEY}'", f"{KEY}é"])
+def test_a_malformed_key_is_refused_without_showing_it(landing: Landing, key: str) -> None:
+    with pytest.raises(UnauthorisedError, match="PUBG_API_KEY") as error:
+        PubgApi(SecretStr(key), landing)
+    assert KEY not in "".join(traceback.format_exception(error.value))
+
+
+def test_white_space_around_a_key_is_left_out(server: ApiServer, landing: Landing, real_players: bytes) -> None:
+    server.answer(PLAYERS, Answer(body=real_players))
+    with PubgApi(SecretStr(f" {KEY}\n"), landing, base_url=server.url) as api:
+        api.players_by_name(["Someone"])
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+# ---------------------------------------------------------------- what stays wanted
+
+
+@pytest.mark.parametrize("attempts_before", [1, 2, 3])
+def test_a_telemetry_that_came_cut_is_kept_and_fetched_again_until_it_is_whole(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, real_telemetry: bytes, attempts_before: int
+) -> None:
+    content = decompressed(real_telemetry)
+    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, f"{server.url}/t")))
+    # Cut anew at every attempt, and cut where the server itself holds no more.
+    for attempt in range(attempts_before):
+        server.answer("/t", Answer(body=content[: len(content) // (attempt + 2)]))
+        assert "cut" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    assert kinds(landing) == ["match"], "a broken telemetry is not the telemetry of the match"
+    assert len(refused(landing)) == attempts_before, "and nothing that arrived is lost"
+    server.answer("/t", Answer(body=content))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    (whole,) = [file for file in landing.files("pubg", START_DAY) if file.kind == "telemetry"]
+    assert landing.read(whole) == content
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "known"
+
+
+def test_a_cut_telemetry_that_came_as_a_file_leaves_the_whole_one_wanted(
+    server: ApiServer, api: PubgApi, landing: Landing, tmp_path: Path, real_match: bytes, real_telemetry: bytes
+) -> None:
+    match = pointing_at(real_match, f"{server.url}/t")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / f"{TELEMETRY_ID}.json").write_bytes(match)
+    (tmp_path / "inbox" / f"{TELEMETRY_ID}.telemetry.json").write_bytes(decompressed(real_telemetry)[:-5000])
+    ingest([tmp_path / "inbox"], landing)
+    assert kinds(landing) == ["match", "telemetry"]
+    server.answer("/t", Answer(body=real_telemetry))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    assert kinds(landing) == ["match", "telemetry", "telemetry"]
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "known"
+    assert len(server.asked("/t")) == 1
+
+
+def test_nothing_is_asked_for_after_the_deadline_and_no_answer_waited_for_past_it(
+    server: ApiServer, landing: Landing
+) -> None:
+    server.answer(PLAYERS, Answer(body=b"x" * 1000, seconds_a_byte=0.05))
+    began = time.monotonic()
+    with PubgApi(SecretStr(KEY), landing, base_url=server.url, attempts=1, deadline=began + 0.6) as api:
+        with pytest.raises(UnavailableError, match="too slow"):
+            api.players_by_name(["Someone"])
+        assert time.monotonic() - began < 2
+        with pytest.raises(UnavailableError, match="time for asking is over"):
+            api.players_by_name(["Someone"])
+    assert len(server.requests) == 1

@@ -1,0 +1,1 @@
+"""Tests of: What the files of a match say: match objects and telemetry, decoded to bronze."""

@@ -1,0 +1,870 @@
+"""A simulated season with everything that goes wrong in one, and the truth about it.
+
+The truth of a match is written down as it is planned here; results and tables follow from the plan in plain Python,
+which shares nothing with the code under test. `derived` runs that code. A `SimulatedSeason` is given as frames, a
+`LandedSeason` as the files that the API gives.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from gamestats_assets.lakehouse.quality import table_inputs
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.pubg.tournament.context import match_tournament_context, tournament_lineups
+from gamestats_assets.pubg.tournament.standings import (
+    match_validation,
+    tournament_matches,
+    tournament_player_standings,
+    tournament_team_results,
+    tournament_team_standings,
+    tournament_team_standings_history,
+)
+from gamestats_assets.pubg.tournament.tables import (
+    Divisions,
+    Groups,
+    MatchOverrides,
+    MatchTournamentContext,
+    MatchValidation,
+    RosterEntries,
+    Rounds,
+    RoundStatusChanges,
+    ScheduledMatches,
+    Seasons,
+    Teams,
+    TournamentLineups,
+    TournamentMatches,
+    TournamentPlayerStandings,
+    TournamentTeamResults,
+    TournamentTeamStandings,
+    TournamentTeamStandingsHistory,
+)
+from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.pubg.scenario import rows
+
+ZONE = ZoneInfo("Europe/Berlin")
+"""Summer time ends at 03:00 on 2026-10-25, in the night of a round."""
+SEASON = "fall-2026"
+PLACEMENT_POINTS = [10, 6, 5, 4, 3, 2, 1, 1]
+# id, name; the schedule writes them in several ways.
+MAPS = [
+    ("Baltic_Main", "Erangel"),
+    ("Desert_Main", "Miramar"),
+    ("Tiger_Main", "Taego"),
+    ("DihorOtok_Main", "Vikendi"),
+    ("Kiki_Main", "Deston"),
+    ("Neon_Main", "Rondo"),
+]
+IN_THE_SCHEDULE = ["Erangel", "miramar", "tiger_main", "Vikendi", None, "RONDO"]
+CATEGORIES = ["AR", "DMR", "SR", "SMG", "Throwable", "Vehicle", "Special", "Environment", "Other"]
+PAGE = ["AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee", "Throwable", "Other"]
+
+FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
+    (TournamentLineups, tournament_lineups),
+    (MatchTournamentContext, match_tournament_context),
+    (TournamentTeamResults, tournament_team_results),
+    (TournamentMatches, tournament_matches),
+    (TournamentTeamStandingsHistory, tournament_team_standings_history),
+    (TournamentTeamStandings, tournament_team_standings),
+    (TournamentPlayerStandings, tournament_player_standings),
+    (MatchValidation, match_validation),
+)
+
+
+def run(function: Callable[..., Any], frames: Frames) -> pl.DataFrame:
+    """What a function makes of the tables it asks for."""
+    return function(**{name: frames[table].lazy() for name, table in table_inputs(function).items()}).collect()
+
+
+def derived(frames: Frames) -> dict[type[Table], pl.DataFrame]:
+    """The given frames and every tournament table made of them."""
+    known = dict(frames)
+    for table, function in FUNCTIONS:
+        known[table] = run(function, known)
+    return known
+
+
+def local(day: date, hour: int, minute: int, *, fold: int = 0) -> datetime:
+    """A time by the clock of the season, in UTC; hours from 24 on are of the next day."""
+    clock = datetime(day.year, day.month, day.day, tzinfo=ZONE, fold=fold).replace(tzinfo=None)
+    return (clock + timedelta(hours=hour, minutes=minute)).replace(tzinfo=ZONE, fold=fold).astimezone(UTC)
+
+
+@dataclass
+class Person:
+    """One person in one match; `team` is the tournament team played for, None for who is on no roster."""
+
+    account: str
+    name: str
+    team: int | None
+    side: int
+    placement: int | None
+    kills: int | None
+    assists: int | None
+    damage: float | None
+    killsteals: int | None
+    weapons: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+
+@dataclass
+class Truth:
+    """What the context of a match must say."""
+
+    status: str
+    division: int | None = None
+    round: int | None = None
+    slot: int | None = None
+    offset_min: float | None = None
+    is_tournament: bool = True
+    overridden: bool = False
+
+    @property
+    def counts(self) -> bool:
+        return self.is_tournament and self.round is not None and self.status in ("confirmed", "unscheduled")
+
+
+@dataclass
+class Game:
+    """A match as planned; without truth, it must not appear at all."""
+
+    match_id: str
+    start: datetime
+    minutes: float
+    map: int
+    people: list[Person]
+    truth: Truth | None
+    match_type: str | None = "custom"
+    bots: int = 0
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(minutes=self.minutes)
+
+
+def account(team: int, number: int) -> str:
+    return f"account.{team:016x}{number:016x}"
+
+
+def division_of(team: int) -> int:
+    return 1 if team <= 16 else 2
+
+
+def round_of(division: int, number: int) -> int:
+    return 10 * division + number
+
+
+def round_named(round_: int | None) -> dict[str, Any]:
+    """Number and name of a round of the plan, as tables tell them; of none, nulls."""
+    number = round_ % 10 if round_ else None
+    return {"round_number": number, "round_name": f"Round {number}" if number else None}
+
+
+def round_in(scope: str) -> int | None:
+    """The round of the plan that a standings table is of; None of the overall one."""
+    return None if scope == "overall" else int(scope)
+
+
+def slot_of(division: int, round_number: int, number: int) -> int:
+    return 100 * division + 10 * round_number + number
+
+
+@dataclass
+class SimulatedSeason:
+    """Frames of the season and the matches they were made of.
+
+    Args:
+        seed: of placements, kills and damage; what goes wrong is the same in every season.
+        moved: whether the schedule has been changed after the evening that ran late.
+    """
+
+    seed: int = 1
+    moved: bool = True
+    placement_for_players: bool = True
+    games: list[Game] = field(default_factory=list)
+    slots: dict[int, dict[str, Any]] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    overrides: list[dict[str, Any]] = field(default_factory=list)
+
+    DAYS = {
+        1: [date(2026, 10, 17), date(2026, 10, 24), date(2026, 10, 31)],
+        2: [date(2026, 10, 18), date(2026, 10, 25), date(2026, 11, 1)],
+    }
+    # Division 1 plays from 22:00 past midnight, division 2 from 19:00.
+    FIRST_HOUR = {1: 22, 2: 19}
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        for division in (1, 2):
+            for number in (1, 2, 3):
+                self._schedule(division, number)
+        self._first_evening()
+        self._night_of_the_clock_change()
+        self._last_night()
+        self._second_division()
+        self._public_play()
+
+    # ----------------------------------------------------------------- what is planned
+
+    def _schedule(self, division: int, number: int) -> None:
+        day = self.DAYS[division][number - 1]
+        for match in range(1, 7):
+            slot = slot_of(division, number, match)
+            self.slots[slot] = {
+                "scheduled_match_id": slot,
+                "round_id": round_of(division, number),
+                "match_number": match,
+                "scheduled_at": local(day, self.FIRST_HOUR[division], 45 * (match - 1)),
+                "map_name": IN_THE_SCHEDULE[match - 1],
+                "status": "completed" if match < 3 else "scheduled",
+                "is_remake": False,
+            }
+        first, last = self.slots[slot_of(division, number, 1)], self.slots[slot_of(division, number, 6)]
+        for status, at in (
+            ("scheduled", first["scheduled_at"] - timedelta(days=5)),
+            ("active", first["scheduled_at"] - timedelta(minutes=40)),
+            ("completed", last["scheduled_at"] + timedelta(hours=5)),
+        ):
+            self.changes.append(
+                {
+                    "round_status_change_id": len(self.changes) + 1,
+                    "round_id": round_of(division, number),
+                    "status": status,
+                    "changed_at": at,
+                }
+            )
+
+    def _played(
+        self,
+        division: int,
+        number: int,
+        match: int,
+        *,
+        late_min: float = 1,
+        teams: Iterable[int] | None = None,
+        **other: Any,
+    ) -> Game:
+        """The match of a slot, as it should be."""
+        slot = slot_of(division, number, match)
+        truth = Truth("confirmed", division, round_of(division, number), slot, late_min)
+        start = self.slots[slot]["scheduled_at"] + timedelta(minutes=late_min)
+        return self._game(f"d{division}r{number}m{match}", start, match - 1, division, truth, teams=teams, **other)
+
+    def _game(
+        self,
+        match_id: str,
+        start: datetime,
+        map_: int,
+        division: int,
+        truth: Truth | None,
+        *,
+        teams: Iterable[int] | None = None,
+        minutes: float = 28,
+        skip_placement: int | None = None,
+        **other: Any,
+    ) -> Game:
+        first = 1 if division == 1 else 17
+        sides = list(teams or range(first, first + 16))
+        self._random.shuffle(sides)
+        places = [place for place in range(1, len(sides) + 2) if place != skip_placement][: len(sides)]
+        people = [
+            self._person(account(team, n), f"T{team:02}_Player{n}", team, side, place)
+            for side, (team, place) in enumerate(zip(sides, places, strict=True), start=1)
+            for n in range(4)
+        ]
+        game = Game(match_id, start, minutes, map_, people, truth, **other)
+        self.games.append(game)
+        return game
+
+    def _person(self, account_: str, name: str, team: int | None, side: int, place: int | None) -> Person:
+        chance = self._random
+        weapons = {
+            category: (round(chance.uniform(0, 150), 3), chance.choice([0, 0, 0, 1, 1, 2]))
+            for category in chance.sample(CATEGORIES, chance.randint(0, 3))
+        }
+        kills = sum(each[1] for each in weapons.values())
+        damage = sum(each[0] for each in weapons.values())
+        return Person(account_, name, team, side, place, kills, chance.randint(0, 3), damage, min(kills, 1), weapons)
+
+    def _first_evening(self) -> None:
+        day = self.DAYS[1][0]
+        # Seven teams warm up on the map of the first slot, 20 minutes before it.
+        self._game("warm-up", local(day, 21, 40), 0, 1, Truth("remake_candidate", 1), teams=range(1, 8), minutes=12)
+        evening = [self._played(1, 1, 1, late_min=2), self._played(1, 1, 2)]
+        # Somebody loses the connection before anything is known of them.
+        gone = next(p for p in evening[1].people if p.account == account(3, 2))
+        gone.placement = gone.kills = gone.assists = gone.damage = gone.killsteals = None
+        gone.weapons = {}
+        # The third match breaks off and is played again.
+        slot = slot_of(1, 1, 3)
+        broken = Truth("remake_failed", 1, round_of(1, 1))
+        at = self.slots[slot]["scheduled_at"]
+        evening.append(self._game("broken", at + timedelta(minutes=1), 2, 1, broken, minutes=6))
+        self.slots[slot] |= {"is_remake": True, "original_match_id": "broken", "remake_reason": "server crash"}
+        evening.append(self._played(1, 1, 3, late_min=11))
+        evening.append(self._played(1, 1, 4, late_min=20))
+        evening.append(self._played(1, 1, 5, late_min=5))
+        # Team 9 has gone to bed.
+        evening.append(self._played(1, 1, 6, teams=[team for team in range(1, 17) if team != 9]))
+        # A player of division 2 stands in for team 1 on this day.
+        for game in evening:
+            for person in game.people:
+                if person.account == account(1, 3):
+                    person.account, person.name = account(17, 0), "T17_Player0"
+        # Afterwards they play for fun, 35 minutes after the last slot; an admin says so.
+        self._game(
+            "for-fun",
+            local(day, 26, 20),
+            5,
+            1,
+            Truth("not_tournament", 1, is_tournament=False, overridden=True),
+        )
+        self._override("for-fun", is_tournament_match=False)
+
+    def _night_of_the_clock_change(self) -> None:
+        day = self.DAYS[1][1]
+        # Half of each division in one friendly match.
+        self._game(
+            "friendly",
+            local(day, 19, 0),
+            0,
+            1,
+            Truth("mixed_division", is_tournament=False),
+            teams=[*range(1, 9), *range(17, 25)],
+        )
+        # Bots take the third place of the first match.
+        self._played(1, 2, 1, bots=8, skip_placement=3)
+        # Two matches in one slot: the nearer one has it, the other counts without.
+        self._played(1, 2, 2, minutes=8)
+        at = self.slots[slot_of(1, 2, 2)]["scheduled_at"]
+        self._game(
+            "second-in-slot",
+            at + timedelta(minutes=13),
+            1,
+            1,
+            Truth("unscheduled", 1, round_of(1, 2)),
+            teams=range(1, 13),
+            minutes=20,
+        )
+        substituted = self._played(1, 2, 3)
+        for person in substituted.people:
+            if person.account == account(5, 0):
+                person.account, person.name = account(5, 4), "T05_Substitute"
+        self._played(1, 2, 4, late_min=-3)
+        # A guest plays for team 4.
+        guest = next(p for p in self._played(1, 2, 5).people if p.account == account(4, 1))
+        guest.account, guest.name, guest.team = account(90, 0), "Guest", None
+        # A team of strangers wins the last one, which starts 50 minutes before the clocks change.
+        last = self._played(1, 2, 6, late_min=25)
+        for person in last.people:
+            person.placement = (person.placement or 0) + 1
+        last.people += [self._person(account(91, n), f"Stranger{n}", None, 17, 1) for n in range(4)]
+        # The round is closed while its last match is still being played.
+        closing = next(
+            change for change in self.changes if change["round_id"] == 12 and change["status"] == "completed"
+        )
+        closing["changed_at"] = last.start + timedelta(minutes=5)
+
+    def _last_night(self) -> None:
+        for match, late in ((1, 1), (2, -1), (3, 0)):
+            self._played(1, 3, match, late_min=late, match_type=["competitive", None, "Custom"][match - 1])
+        # Two candidates for the fourth slot: an admin gives it to the one that is further off.
+        slot = slot_of(1, 3, 4)
+        nearer = Truth("unscheduled", 1, round_of(1, 3))
+        at = self.slots[slot]["scheduled_at"]
+        self._game("d1r3-nearer", at + timedelta(minutes=1), 3, 1, nearer, minutes=9)
+        self._played(1, 3, 4, late_min=25).truth.overridden = True  # pyright: ignore[reportOptionalMemberAccess]
+        self._override("d1r3m4", scheduled_match_id=slot)
+        self._played(1, 3, 5)
+        self._played(1, 3, 6, late_min=3)
+
+    def _second_division(self) -> None:
+        for match in range(1, 7):
+            game = self._played(2, 1, match)
+            for person in game.people:
+                if person.account == account(20, 2) and match > 3:
+                    person.name = "NewName"
+        # The second evening runs late: the last two slots are moved after it.
+        for match in range(1, 5):
+            self._played(2, 2, match)
+        for match in (5, 6):
+            slot = self.slots[slot_of(2, 2, match)]
+            planned = slot["scheduled_at"]
+            slot["scheduled_at"] = planned + timedelta(minutes=50)
+            game = self._played(2, 2, match, late_min=2)
+            if not self.moved:
+                slot["scheduled_at"] = planned
+                game.truth = Truth("unscheduled", 2, round_of(2, 2))
+        # Somebody of division 1 plays for team 25 without being on its roster; an admin vouches for the match.
+        self._played(2, 3, 1)
+        vouched = self._played(2, 3, 2)
+        for person in vouched.people:
+            if person.account == account(25, 3):
+                person.account, person.name, person.team = account(2, 0), "T02_Player0", 2
+        self._override("d2r3m2", scheduled_match_id=slot_of(2, 3, 2))
+        vouched.truth.overridden = True  # pyright: ignore[reportOptionalMemberAccess]
+        for match in (3, 4, 5):
+            self._played(2, 3, match)
+        # The last match is postponed to a day outside the round.
+        self.slots[slot_of(2, 3, 6)]["scheduled_at"] = local(date(2026, 11, 3), 19, 0)
+        self._played(2, 3, 6)
+
+    def _public_play(self) -> None:
+        """Team 2 plays against strangers: ranked, which leaves a trace, and normal, which does not."""
+        for match_id, kind, truth in (
+            ("ranked", "competitive", Truth("not_tournament", 1, is_tournament=False)),
+            ("normal", "official", None),
+        ):
+            game = self._game(match_id, local(date(2026, 10, 20), 18, 0), 0, 1, truth, teams=[2], match_type=kind)
+            game.people += [self._person(account(100 + n, 0), f"Public{n}", None, 2 + n // 4, 2) for n in range(40)]
+
+    def _override(self, match_id: str, **values: Any) -> None:
+        self.overrides.append({"match_id": match_id, "reason": f"about {match_id}", "admin": "kim", **values})
+
+    # ----------------------------------------------------------------- frames
+
+    def frames(self) -> dict[type[Table], pl.DataFrame]:
+        """What the pipeline would have: matches, summaries and weapons, and snapshots of what people entered."""
+        return {
+            MatchFacts: rows(MatchFacts, *map(self._match, self.games)),
+            MatchSummaries: rows(MatchSummaries, *(self._summary(g, p) for g in self.games for p in g.people)),
+            PlayerMatchWeaponDistribution: rows(
+                PlayerMatchWeaponDistribution,
+                *(
+                    {**_of(game), "account_id": person.account, "player_name": person.name}
+                    | {"weapon_category": category, "total_damage": damage, "total_kills": kills}
+                    for game in self.games
+                    for person in game.people
+                    for category, (damage, kills) in person.weapons.items()
+                ),
+            ),
+            **self.entered(),
+        }
+
+    def _match(self, game: Game) -> dict[str, Any]:
+        return {
+            **_of(game),
+            "started_at": game.start,
+            "start_source": "telemetry",
+            "ended_at": game.end,
+            "map_id": MAPS[game.map][0],
+            "map_name": MAPS[game.map][1],
+            "match_type": game.match_type,
+            "players": len(game.people),
+            "bots": game.bots,
+            "shard_id": "steam",
+            "telemetry_status": "processed",
+        }
+
+    def _summary(self, game: Game, person: Person) -> dict[str, Any]:
+        return {
+            **_of(game),
+            "account_id": person.account,
+            "player_name": person.name,
+            "team_id": person.side,
+            "placement": person.placement,
+            "kills": person.kills,
+            "assists": person.assists,
+            "damage_dealt": person.damage,
+            "killsteals": person.killsteals,
+        }
+
+    def entered(self) -> dict[type[Table], pl.DataFrame]:
+        """What people entered."""
+        season = {
+            "season_id": 1,
+            "season": SEASON,
+            "name": "Fall 2026",
+            "shard": "steam",
+            "time_zone": ZONE.key,
+            "placement_points": PLACEMENT_POINTS,
+            "kill_points": 1,
+            "player_points_with_placement": self.placement_for_players,
+            "tie_breakers": ["wins", "kills", "latest_placement"],
+            "minimum_teams": 8,
+            "slot_window_min": 30,
+        }
+        rounds = [
+            {
+                "round_id": round_of(division, number),
+                "division_id": division,
+                "round_number": number,
+                "round_name": f"Round {number}",
+                "first_day": self.DAYS[division][number - 1],
+                "last_day": self.DAYS[division][number - 1],
+                "status": "completed",
+            }
+            for division in (1, 2)
+            for number in (1, 2, 3)
+        ]
+        teams = [{"team_id": n, "division_id": division_of(n), "team_name": f"Team {n:02}"} for n in range(1, 33)]
+        return {
+            Seasons: rows(Seasons, season),
+            Divisions: rows(Divisions, *({"division_id": n, "season_id": 1, "division": f"Div {n}"} for n in (1, 2))),
+            Groups: rows(Groups),
+            Teams: rows(Teams, *teams),
+            RosterEntries: rows(RosterEntries, *self._rosters()),
+            Rounds: rows(Rounds, *rounds),
+            RoundStatusChanges: rows(RoundStatusChanges, *self.changes),
+            ScheduledMatches: rows(ScheduledMatches, *self.slots.values()),
+            MatchOverrides: rows(MatchOverrides, *self.overrides),
+        }
+
+    def _rosters(self) -> list[dict[str, Any]]:
+        entries = [
+            {"team_id": team, "account_id": account(team, n), "player_name": f"T{team:02}_Player{n}", "role": "player"}
+            for team in range(1, 33)
+            for n in range(4)
+        ]
+        # Nobody knows the account of one player yet, and the name was written in small letters.
+        nameless = next(each for each in entries if each["account_id"] == account(7, 1))
+        nameless |= {"account_id": None, "player_name": "t07_player1"}
+        entries.append(
+            {"team_id": 5, "account_id": account(5, 4), "player_name": "T05_Substitute", "role": "substitute"}
+        )
+        day = self.DAYS[1][0]
+        entries.append(
+            {"team_id": 1, "account_id": account(17, 0), "player_name": "T17_Player0", "role": "stand_in"}
+            | {"valid_from": day, "valid_until": day}
+        )
+        return [
+            {"roster_entry_id": n, "valid_from": date(2026, 9, 1), **entry} for n, entry in enumerate(entries, start=1)
+        ]
+
+    # ----------------------------------------------------------------- the truth, in plain Python
+
+    def contexts(self) -> dict[str, Truth]:
+        """What each match counts for."""
+        return {game.match_id: game.truth for game in self.games if game.truth}
+
+    def decided(self, match_id: str) -> dict[str, Any]:
+        """How tables tell the override of a match."""
+        by_hand = next((each for each in self.overrides if each["match_id"] == match_id), None)
+        return {
+            "is_overridden": by_hand is not None,
+            "override_reason": by_hand["reason"] if by_hand else None,
+            "overridden_by": by_hand["admin"] if by_hand else None,
+        }
+
+    def results(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """Placement, players, kills and points of each team in each tournament match, by match and team."""
+        found: dict[tuple[str, int], dict[str, Any]] = {}
+        for game in self.games:
+            if game.truth is None or not game.truth.is_tournament:
+                continue
+            by_team: dict[int, list[Person]] = defaultdict(list)
+            for person in game.people:
+                if person.team is not None and division_of(person.team) == game.truth.division:
+                    by_team[person.team].append(person)
+            for team, people in by_team.items():
+                places = [person.placement for person in people if person.placement is not None]
+                place = min(places) if places else None
+                kills = sum(person.kills or 0 for person in people)
+                bonus = points_of(place)
+                found[game.match_id, team] = {
+                    "placement": place,
+                    "players": len(people),
+                    "kills": kills,
+                    "placement_points": bonus,
+                    "points": bonus + kills,
+                }
+        return found
+
+    def counting(self, division: int, scope: str, until: datetime | None = None) -> list[Game]:
+        """MatchFacts that count for a table, in order of time."""
+        return sorted(
+            (
+                game
+                for game in self.games
+                if game.truth
+                and game.truth.counts
+                and game.truth.division == division
+                and scope in ("overall", str(game.truth.round))
+                and (until is None or game.end <= until)
+            ),
+            key=lambda game: (game.start, game.match_id),
+        )
+
+    def table(self, division: int, scope: str, until: datetime | None = None) -> dict[int, dict[str, Any]]:
+        """A standings table by team; `until` leaves out what had not ended by then."""
+        results, lines = self.results(), dict[int, dict[str, Any]]()
+        for game in self.counting(division, scope, until):
+            for team in {team for match, team in results if match == game.match_id}:
+                result = results[game.match_id, team]
+                line = lines.setdefault(
+                    team, {"points": 0, "kills": 0, "wins": 0, "matches_played": 0, "placements": []}
+                )
+                line["points"] += result["points"]
+                line["kills"] += result["kills"]
+                line["wins"] += result["placement"] == 1
+                line["matches_played"] += 1
+                line["placements"].append(result["placement"])
+        for line in lines.values():
+            line["recent_placements"] = line["placements"][-6:]
+            known = [place for place in line["placements"] if place is not None]
+            line["average_placement"] = sum(known) / len(known) if known else None
+        order = {team: _merits(line) for team, line in lines.items()}
+        for team, line in lines.items():
+            line["rank"] = 1 + sum(other > order[team] for other in order.values())
+            del line["placements"]
+        return lines
+
+    def player_table(self, division: int, scope: str) -> dict[str, dict[str, Any]]:
+        """A table of players by account."""
+        results, lines = self.results(), dict[str, dict[str, Any]]()
+        for game in self.counting(division, scope):
+            for person in game.people:
+                if person.team is None or division_of(person.team) != division:
+                    continue
+                team = results[game.match_id, person.team]
+                line = lines.setdefault(
+                    person.account,
+                    {"points": 0, "kills": 0, "assists": 0, "killsteals": 0, "damage_dealt": 0.0, "wins": 0}
+                    | {"matches_played": 0, "weapon_damage": [0.0] * 10, "weapon_kills": [0] * 10},
+                )
+                kills = person.kills or 0
+                line["points"] += kills + (team["placement_points"] if self.placement_for_players else 0)
+                line["kills"] += kills
+                line["assists"] += person.assists or 0
+                line["killsteals"] += person.killsteals or 0
+                line["damage_dealt"] += person.damage or 0.0
+                line["wins"] += team["placement"] == 1
+                line["matches_played"] += 1
+                line["team_id"], line["player_name"] = person.team, person.name
+                for category, (damage, number) in person.weapons.items():
+                    place = PAGE.index(category if category in PAGE else "Other")
+                    line["weapon_damage"][place] += damage
+                    line["weapon_kills"][place] += number
+        for line in lines.values():
+            line["rank"] = 1 + sum(_player_merits(other) > _player_merits(line) for other in lines.values())
+        return lines
+
+
+def points_of(placement: int | None) -> int:
+    return PLACEMENT_POINTS[placement - 1] if placement is not None and placement <= len(PLACEMENT_POINTS) else 0
+
+
+def _merits(line: Mapping[str, Any]) -> tuple[float, ...]:
+    last = line["placements"][-1]
+    return (line["points"], line["wins"], line["kills"], -last if last is not None else float("-inf"))
+
+
+def _player_merits(line: Mapping[str, Any]) -> tuple[float, ...]:
+    return (line["points"], line["kills"], round(line["damage_dealt"], 6))
+
+
+def _of(game: Game) -> dict[str, Any]:
+    return {"match_id": game.match_id, "match_date": game.start.date()}
+
+
+# --------------------------------------------------------------------------- a season as files
+
+EVENINGS = [date(2026, 10, 23), date(2026, 10, 24), date(2026, 10, 25)]
+_SECOND = timedelta(seconds=1)
+# The categories of what the people of the one match with telemetry fight with.
+_WIELDED = {
+    "AR": "ACE32 AK47 AUG BerylM762 G36C HK416 M16A4 SCAR-L",
+    "DMR": "FNFal Mini14 Mk12 SKS",
+    "SR": "AWM Kar98k M24 MosinNagant",
+    "SMG": "BizonPP19 Thompson UMP UZI",
+    "Shotgun": "Berreta686",
+    "LMG": "DP28",
+    "Pistol": "M1911",
+}
+_CATEGORY = {f"Weap{name}_C": category for category, names in _WIELDED.items() for name in names.split()} | {
+    "WeapDragunov_C": "DMR",
+    "ProjGrenade_C": "Throwable",
+    "BP_FireEffectController_C": "Throwable",
+    "BP_MolotovFireDebuff_C": "Throwable",
+}
+
+
+class LandedSeason(SimulatedSeason):
+    """The season on three evenings that both divisions share, as match objects and one telemetry.
+
+    Without telemetry nobody has weapons or killsteals. Beside what the other season has:
+
+    - `told` is the one match with telemetry. Its match object says a wrong time, 40 minutes late.
+    - `expired` has lost its telemetry.
+    - Who stands in for team 1 is off the own roster that day, and the own team plays with three.
+    - Somebody of team 6 misses one match and leaves another before the others of the team are out.
+    - The last match of division 2 is postponed to the day after the last evening.
+    """
+
+    DAYS = {1: EVENINGS, 2: EVENINGS}
+    expired = "d2r1m2"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        first, second, _ = EVENINGS
+        for match_id, start in (
+            ("friendly", local(second, 17, 0)),
+            ("ranked", local(first, 15, 0)),
+            ("normal", local(first, 16, 0)),
+        ):
+            self.game(match_id).start = start
+        postponed = self.slots[slot_of(2, 3, 6)]
+        postponed["scheduled_at"] = local(date(2026, 10, 26), 19, 0)
+        self.game("d2r3m6").start = postponed["scheduled_at"] + timedelta(minutes=1)
+        for match in range(1, 7):
+            self._is_missing(f"d2r1m{match}", account(17, 0))
+        self._is_missing("d1r1m5", account(6, 1))
+        self.left_early = ("d1r3m2", account(6, 1))
+        self._files: dict[str, list[bytes]] = {}
+        for game in self.games:
+            for person in game.people:
+                person.killsteals, person.weapons = None, {}
+        self.told = self._simulated(self.game("d1r2m4"))
+        for game in self.games:
+            if game.match_id not in self._files:
+                self._files[game.match_id] = [self.match_object(game)]
+
+    def game(self, match_id: str) -> Game:
+        """The match of an id."""
+        return next(game for game in self.games if game.match_id == match_id)
+
+    def files(self) -> dict[str, list[bytes]]:
+        """Files of every match, by its id: the match object, and the telemetry where there is one."""
+        return self._files
+
+    def rosters(self) -> list[dict[str, Any]]:
+        """Roster entries; an account that nobody knows is None."""
+        return self._rosters()
+
+    def _rosters(self) -> list[dict[str, Any]]:
+        entries = super()._rosters()
+        lent = next(each for each in entries if (each["account_id"], each["team_id"]) == (account(17, 0), 17))
+        day = EVENINGS[0]
+        entries.append({**lent, "roster_entry_id": len(entries) + 1, "valid_from": day + timedelta(days=1)})
+        lent["valid_until"] = day - timedelta(days=1)
+        return entries
+
+    def _is_missing(self, match_id: str, who: str) -> None:
+        game = self.game(match_id)
+        game.people = [person for person in game.people if person.account != who]
+
+    # ----------------------------------------------------------------- files
+
+    def _simulated(self, game: Game) -> str:
+        """Let the match be played to the last shot by the people who were planned; its new id."""
+        simulated = simulate_match(
+            9, game.start, map_name=MAPS[game.map][0], game_mode="esports-squad-fpp", match_type="custom", players=64,
+            bots=0, population=120,
+        )  # fmt: skip
+        contents = [simulated.match_json, simulated.telemetry_json]
+        teams = sorted({truth.team_id for truth in simulated.truth.players_truth.values()})
+        people: list[Person] = []
+        for who, truth in sorted(simulated.truth.players_truth.items()):
+            team = teams.index(truth.team_id) + 1
+            number = sum(person.team == team for person in people)
+            name = f"T{team:02}_Player{number}"
+            for before, after in ((who, account(team, number)), (truth.player_name, name)):
+                contents = [each.replace(json.dumps(before).encode(), json.dumps(after).encode()) for each in contents]
+            weapons: dict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+            for causer, (damage, kills, _) in truth.weapons.items():
+                before_it = weapons[_CATEGORY[causer]]
+                weapons[_CATEGORY[causer]] = (before_it[0] + damage, before_it[1] + kills)
+            damage = round(truth.damage_dealt, 5)
+            people.append(
+                Person(
+                    account(team, number), name, team, truth.team_id, truth.placement, truth.kills, truth.assists,
+                    damage, truth.killsteals, dict(weapons),
+                )
+            )  # fmt: skip
+        document, events = (json.loads(content) for content in contents)
+        end = next(datetime.fromisoformat(event["_D"]) for event in events if event["_T"] == "LogMatchEnd")
+        game.match_id, game.people = simulated.truth.match_id, people
+        game.minutes = (end - game.start) / timedelta(minutes=1)
+        attributes = document["data"]["attributes"]
+        stored = datetime.fromisoformat(attributes["createdAt"]) + timedelta(minutes=40)
+        attributes["createdAt"] = _written(stored)
+        self._files[game.match_id] = [json.dumps(document).encode(), gzip.compress(contents[1], 1, mtime=0)]
+        return game.match_id
+
+    def match_object(self, game: Game) -> bytes:
+        """The document of `/matches/{id}`."""
+        sides: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        ranks: dict[int, int] = {}
+        for person in game.people:
+            stats: dict[str, Any] = {"playerId": person.account, "name": person.name}
+            if person.placement is not None:
+                ranks[person.side] = person.placement
+            # Of somebody who lost the connection at once nothing more is known.
+            if person.kills is not None:
+                left = (game.match_id, person.account) == self.left_early
+                stats |= _statistics(person, game.minutes * 60 - ranks[person.side], len(game.people) // 4, left)
+            sides[person.side].append(stats)
+        for number in range(game.bots):
+            side = 90 + number // 4
+            taken = {*ranks.values()}
+            ranks.setdefault(side, next(place for place in range(1, 99) if place not in taken))
+            sides[side].append({"playerId": f"ai.{number + 1}", "name": f"Bot{number}", "kills": 0, "winPlace": 99})
+        participants: list[dict[str, Any]] = []
+        rosters: list[dict[str, Any]] = []
+        for side, members in sorted(sides.items()):
+            ids = [f"{game.match_id}-{side}-{number}" for number in range(len(members))]
+            participants += [
+                {"type": "participant", "id": id_, "attributes": {"actor": "", "shardId": "steam", "stats": stats}}
+                for id_, stats in zip(ids, members, strict=True)
+            ]
+            attributes = {
+                "won": "true" if ranks[side] == 1 else "false",
+                "stats": {"rank": ranks[side], "teamId": side},
+            }
+            rosters.append(
+                {
+                    "type": "roster",
+                    "id": f"{game.match_id}-{side}",
+                    "attributes": attributes,
+                    "relationships": {"participants": {"data": [{"type": "participant", "id": id_} for id_ in ids]}},
+                }
+            )
+        # Custom matches are dated by when they were stored, the others by when they began.
+        is_custom = (game.match_type or "custom").lower() == "custom"
+        uploaded = game.end + 30 * _SECOND if is_custom else game.end + 150 * _SECOND
+        asset = {"name": "telemetry", "createdAt": _written(uploaded), "URL": f"https://t.example/{game.match_id}.json"}
+        attributes = {
+            "createdAt": _written(game.end if is_custom else game.start),
+            "duration": round(game.minutes * 60),
+            "gameMode": "esports-squad-fpp",
+            "isCustomMatch": is_custom,
+            "mapName": MAPS[game.map][0],
+            "shardId": "steam",
+            **({"matchType": game.match_type} if game.match_type else {}),
+        }
+        document = {
+            "data": {"type": "match", "id": game.match_id, "attributes": attributes},
+            "included": [*rosters, *participants, {"type": "asset", "id": "a", "attributes": asset}],
+        }
+        return json.dumps(document).encode()
+
+
+def _statistics(person: Person, survived_s: float, teams: int, left: bool) -> dict[str, Any]:
+    """Statistics of a participant; who left has a place and a time of their own."""
+    return {
+        "kills": person.kills,
+        "assists": person.assists,
+        "damageDealt": person.damage,
+        "deathType": "logout" if left else "byplayer",
+        "timeSurvived": 45 if left else survived_s,
+        "winPlace": teams if left else person.placement,
+        "DBNOs": person.kills,
+        "headshotKills": 0,
+        "teamKills": 0,
+        "revives": 0,
+    }
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
