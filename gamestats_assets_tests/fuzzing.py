@@ -28,7 +28,7 @@ from gamestats_assets.demo_data.logs.landing import land_logs
 from gamestats_assets.demo_data.logs.records import DECODER as LOGS
 from gamestats_assets.demo_data.tables import Events, RecordCounts
 from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy
-from gamestats_assets.l2m.logs import decode_days
+from gamestats_assets.l2m.logs.decoding import decode_days
 from gamestats_assets.l2m.source import LogPathError, deliver
 from gamestats_assets.l2m.tables import ETL, RATES, ExchangeRates, LogCounts
 from gamestats_assets.lakehouse.arrivals import Source
@@ -36,13 +36,13 @@ from gamestats_assets.lakehouse.decoding import Decoder, decode_batches
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.lol import bronze as lol_bronze
 from gamestats_assets.lol import tables as lol_tables
-from gamestats_assets.lol.data_dragon import read_documents
-from gamestats_assets.lol.simulate import season
-from gamestats_assets.lol.simulate_files import documents as lol_documents
-from gamestats_assets.lol.simulate_story import simulate
+from gamestats_assets.lol.reference.data_dragon import read_documents
+from gamestats_assets.lol.simulation.files import documents as lol_documents
+from gamestats_assets.lol.simulation.seasons import season
+from gamestats_assets.lol.simulation.story import simulate
 from gamestats_assets.lol.source import SOURCE as LOL
+from gamestats_assets.lol.timelines import bronze as lol_bronze
 from gamestats_assets.pubg import tables as pubg_tables
 from gamestats_assets.pubg.simulation.matches import simulate_match
 from gamestats_assets.pubg.source.files import SOURCE as PUBG

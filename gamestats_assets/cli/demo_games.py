@@ -135,7 +135,7 @@ def _pubg(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) 
 
 
 def _lol(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -> None:
-    from gamestats_assets.lol.simulate import write_season
+    from gamestats_assets.lol.simulation.seasons import write_season
     from gamestats_assets.lol.source import ingest
 
     first = DAYS[-1] - timedelta(days=LOL_DAYS - 1)
@@ -262,7 +262,7 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
 def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:
     """Enter the addresses of the MMO's cafes, where honest players share one, unless there is a whitelist."""
     from gamestats_assets.cli.entering import person
-    from gamestats_assets.l2m.entered import WHITELIST_ENTRY
+    from gamestats_assets.l2m.reference.entered import WHITELIST_ENTRY
     from gamestats_assets.lakehouse.ops import entering, select
 
     with entering(stores.postgres_url, person()) as conn:

@@ -294,7 +294,7 @@ def ingest_l2m(
         gamestats ingest l2m export.csv --day 2026-03-01 --log item_gain --columns columns.json
         gamestats ingest l2m late/2026-03-01/login-2.csv --add
     """
-    from gamestats_assets.l2m.columns import read_mapping
+    from gamestats_assets.l2m.logs.columns import read_mapping
     from gamestats_assets.l2m.source import GAME, deliver, kept_logs, refused
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.orchestration.landed import file_refused
@@ -455,8 +455,8 @@ def fetch_lol(
         gamestats fetch lol
     """
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.lol.api import RiotApi
-    from gamestats_assets.lol.data_dragon import patches_of
+    from gamestats_assets.lol.reference.data_dragon import patches_of
+    from gamestats_assets.lol.riot.api import RiotApi
 
     stores = Stores()
     settings = stores.settings
@@ -477,7 +477,7 @@ def fetch_lol(
             report = api.fetch_player_matches(player, platform, since=from_day, count=count, queue=queue)
         else:
             from gamestats_assets.lakehouse.ops import migrate
-            from gamestats_assets.lol.discovery import find_and_fetch
+            from gamestats_assets.lol.riot.discovery import find_and_fetch
 
             migrate(stores.postgres_url)
             report = find_and_fetch(stores.postgres_url, api, now=datetime.now(UTC))
@@ -544,7 +544,7 @@ def _shared_limits(stores: Stores) -> Limits | None:
         return None
     from gamestats_assets.apis.limits import SharedLimits
     from gamestats_assets.lakehouse.ops import migrate
-    from gamestats_assets.lol.api import PATIENCE_S
+    from gamestats_assets.lol.riot.api import PATIENCE_S
 
     migrate(stores.postgres_url)
     return SharedLimits(stores.postgres_url, caller="fetch", patience=PATIENCE_S)
@@ -578,7 +578,7 @@ def fetch_data_dragon(
         gamestats fetch data-dragon 13.14 13.15 --language en_US
     """
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.lol.data_dragon import LANGUAGES, is_language, is_patch, patch_of
+    from gamestats_assets.lol.reference.data_dragon import LANGUAGES, is_language, is_patch, patch_of
     from gamestats_assets.lol.tables import RawMatches
 
     if wrong := next((text for text in patch or () if not is_patch(text)), None):
@@ -600,7 +600,7 @@ def _fetch_documents(
     landing: Landing, settings: Settings, patches: Sequence[str], languages: Sequence[str] | None = None
 ) -> bool:
     """Fetch what Data Dragon lists for patches, and say what became of it; whether all of it is there."""
-    from gamestats_assets.lol.data_dragon import LANGUAGES, fetch_patches
+    from gamestats_assets.lol.reference.data_dragon import LANGUAGES, fetch_patches
 
     with status("Fetching Data Dragon"):
         fetched = fetch_patches(landing, patches, languages or LANGUAGES, base_url=settings.data_dragon_url)

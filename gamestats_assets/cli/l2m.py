@@ -13,7 +13,7 @@ import typer
 from gamestats_assets.cli.entering import Form, Output, entered_by
 from gamestats_assets.cli.frames import format_for, write_frame
 from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
-from gamestats_assets.l2m.entered import WHITELIST_ENTRY
+from gamestats_assets.l2m.reference.entered import WHITELIST_ENTRY
 
 _SAID = {
     "add": (
@@ -79,7 +79,7 @@ def farmers(
     """
     import polars as pl
 
-    from gamestats_assets.l2m.farmers import by_signal
+    from gamestats_assets.l2m.players.farmers import by_signal
     from gamestats_assets.l2m.tables import FarmersSnapshot
     from gamestats_assets.lakehouse.stores import Stores
 

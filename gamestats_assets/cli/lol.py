@@ -59,7 +59,7 @@ def add(
         gamestats lol seed add "Hide on bush#KR1" --platform kr
         gamestats lol seed add "Caps#EUW" --platform euw1 --days 365
     """
-    from gamestats_assets.lol.discovery import add_seed
+    from gamestats_assets.lol.riot.discovery import add_seed
     from gamestats_assets.settings import Settings
 
     where = platform or Settings().riot_platform
@@ -76,7 +76,7 @@ def list_seeded(form: Form = None, output: Output = None) -> None:
 
         gamestats lol seed list
     """
-    from gamestats_assets.lol.discovery import list_seeds
+    from gamestats_assets.lol.riot.discovery import list_seeds
 
     listed(list_seeds, form, output)
 
@@ -94,7 +94,7 @@ def remove(
 
         gamestats lol seed remove "Hide on bush#KR1"
     """
-    from gamestats_assets.lol.discovery import remove_seed
+    from gamestats_assets.lol.riot.discovery import remove_seed
 
     enter(lambda conn: remove_seed(conn, riot_id, platform, now=datetime.now(UTC)))
 
@@ -148,7 +148,7 @@ def ask(
         gamestats lol ask --metric win_rate --where "team_first_dragon and not team_first_tower" --by queue_group
     """
     from gamestats_assets.cli.frames import Format, format_for, write_frame
-    from gamestats_assets.lol import questions
+    from gamestats_assets.lol.questions import questions
 
     if metrics:
         import polars as pl
@@ -225,7 +225,7 @@ def report(
         gamestats lol report --patch 13.14 --champion Ezreal --out ezreal.html
     """
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.lol.report import write_report
+    from gamestats_assets.lol.patterns.report import write_report
 
     if to.is_dir():
         advice = f"{to} is a folder; give a file, such as {to / 'lol-report.html'}."
@@ -265,7 +265,7 @@ def simulate(
         gamestats lol simulate lol-matches --matches 1000 --days 14 --start 2023-07-01
         gamestats lol simulate lol-matches --truth planted.json
     """
-    from gamestats_assets.lol.simulate import write_season
+    from gamestats_assets.lol.simulation.seasons import write_season
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
@@ -286,7 +286,7 @@ def simulate(
 
 def _planted(truth: list[dict[str, Any]]) -> list[str]:
     """What was planted, in words; of every patch it is the same."""
-    from gamestats_assets.lol.simulate_reference import ITEMS
+    from gamestats_assets.lol.simulation.reference import ITEMS
 
     told: dict[str, None] = {}
     for row in truth:

@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.l2m import checks, reference, tables
+from gamestats_assets.l2m import checks, tables
+from gamestats_assets.l2m.reference import csv_files
 from gamestats_assets.l2m.source import GAME, delivered_logs, refused
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.quality import Check
@@ -53,7 +54,7 @@ def _deliveries() -> dg.AssetsDefinition:
     )
     def deliveries(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         """Fetch the run's days."""
-        from gamestats_assets.l2m.fetch import fetch_day
+        from gamestats_assets.l2m.logs.fetch import fetch_day
 
         stores: Stores = context.resources.stores
         delivered = broken = 0
@@ -81,7 +82,7 @@ def _deliveries() -> dg.AssetsDefinition:
 
 def _decode(*arguments: Any) -> Any:
     """`logs.decode_days`, whose expressions of SQL are loaded by who makes something of them."""
-    from gamestats_assets.l2m.logs import decode_days
+    from gamestats_assets.l2m.logs.decoding import decode_days
 
     return decode_days(*arguments)
 
@@ -94,8 +95,8 @@ def game() -> Game:
     l2m.landed(tables.LANDED_TABLES, _decode, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION)
     l2m.entered((tables.IpWhitelist,))
     for table in tables.REFERENCE:
-        version = combined_hash([reference.text_of(table)])[:8]
-        l2m.function(reference.reader(table), table=table, code_version=version)
+        version = combined_hash([csv_files.text_of(table)])[:8]
+        l2m.function(csv_files.reader(table), table=table, code_version=version)
     for table in (*tables.SILVER, *tables.GOLD):
         l2m.sql(table, _model(table), days=DAYS_READ.get(table))
     l2m.publications()

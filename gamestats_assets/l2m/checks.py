@@ -11,10 +11,9 @@ from collections.abc import Sequence
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.l2m.tables import (
+from gamestats_assets.l2m.economy.tables import CumulativeRevenue, MoneyBalances, Recharge
+from gamestats_assets.l2m.logs.tables import (
     ETL,
-    Active,
-    CumulativeRevenue,
     EtlDecreaseItem,
     EtlDecreaseMoney,
     EtlIncreaseItem,
@@ -23,13 +22,9 @@ from gamestats_assets.l2m.tables import (
     EtlLogout,
     EtlRecharge,
     ExchangeRates,
-    KpiDaily,
     LogCounts,
-    MoneyBalances,
-    Recharge,
-    ServerPerformance,
-    StdActive,
 )
+from gamestats_assets.l2m.players.tables import Active, KpiDaily, ServerPerformance, StdActive
 from gamestats_assets.lakehouse.quality import Check, QuarantineRow, breaking_rows, quarantine_of
 
 Quarantine: type[QuarantineRow] = quarantine_of("l2m")

@@ -16,9 +16,9 @@ from typing import Literal
 
 from isal import igzip, isal_zlib
 
-from gamestats_assets.l2m.columns import NAMES
-from gamestats_assets.l2m.deliveries import DELIVERY, FILE, THINKINGDATA, DeliveredFile, Delivery, Format, in_force
-from gamestats_assets.l2m.tables import ETL
+from gamestats_assets.l2m.logs.columns import NAMES
+from gamestats_assets.l2m.logs.deliveries import DELIVERY, FILE, THINKINGDATA, DeliveredFile, Delivery, Format, in_force
+from gamestats_assets.l2m.logs.tables import ETL
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import files_within, shown
 from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, file_hash
@@ -219,7 +219,7 @@ def _land(landing: Landing, day: date, delivery: Delivery) -> None:
 
 
 def _land_records(landing: Landing, path: Path) -> list[Outcome]:
-    from gamestats_assets.l2m.thinkingdata import split_days
+    from gamestats_assets.l2m.logs.thinkingdata import split_days
 
     try:
         told = split_days(path, landing.limits)

@@ -8,29 +8,42 @@ from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash, fingerprint
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.lol import checks, data_dragon, reference, tables
-from gamestats_assets.lol.build_stats import item_build_stats, skill_order_stats
-from gamestats_assets.lol.coordination import team_coordination
-from gamestats_assets.lol.features import participant_features
-from gamestats_assets.lol.item_builds import final_items, item_builds
-from gamestats_assets.lol.item_events import item_events
-from gamestats_assets.lol.item_paths import item_path_sequences
-from gamestats_assets.lol.items import champions, items
-from gamestats_assets.lol.matches import matches, queues
-from gamestats_assets.lol.objective_stats import first_objective_stats, objective_decision_tree
-from gamestats_assets.lol.objectives import objectives
-from gamestats_assets.lol.participants import participants
-from gamestats_assets.lol.patches import patches
-from gamestats_assets.lol.patterns import discovered_patterns, pattern_tests
-from gamestats_assets.lol.skill_orders import skill_orders
+from gamestats_assets.lol import tables
+from gamestats_assets.lol.matches import checks as matches_checks
+from gamestats_assets.lol.matches.coordination import team_coordination
+from gamestats_assets.lol.matches.features import participant_features
+from gamestats_assets.lol.matches.item_builds import final_items, item_builds
+from gamestats_assets.lol.matches.item_events import item_events
+from gamestats_assets.lol.matches.matches import matches
+from gamestats_assets.lol.matches.objectives import objectives
+from gamestats_assets.lol.matches.participants import participants
+from gamestats_assets.lol.matches.skill_orders import skill_orders
+from gamestats_assets.lol.patterns import checks as patterns_checks
+from gamestats_assets.lol.patterns.patterns import discovered_patterns, pattern_tests
+from gamestats_assets.lol.reference import checks as reference_checks
+from gamestats_assets.lol.reference import csv_files, data_dragon
+from gamestats_assets.lol.reference.items import champions, items
+from gamestats_assets.lol.reference.patches import patches
+from gamestats_assets.lol.reference.queues import queues
 from gamestats_assets.lol.source import GAME, refused
-from gamestats_assets.lol.variables import outcome_models, variable_correlations, vision_survival
+from gamestats_assets.lol.statistics import checks as statistics_checks
+from gamestats_assets.lol.statistics.build_stats import item_build_stats, skill_order_stats
+from gamestats_assets.lol.statistics.item_paths import item_path_sequences
+from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
+from gamestats_assets.lol.statistics.variables import outcome_models, variable_correlations, vision_survival
+from gamestats_assets.lol.timelines import checks as timelines_checks
 from gamestats_assets.orchestration.freshness import Fingerprints, Look
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.settings import shipped
 
-CHECKS: tuple[Check, ...] = checks.ALL
+CHECKS: tuple[Check, ...] = (
+    *timelines_checks.ALL,
+    *matches_checks.ALL,
+    *statistics_checks.ALL,
+    *patterns_checks.ALL,
+    *reference_checks.ALL,
+)
 DECODED_BATCH = 1_000
 """Matches that are decoded and committed together: a million events, and 2 GB of memory."""
 BATCH = 4_000
@@ -76,7 +89,7 @@ def _read_documents(look: Look, keys: Sequence[str]) -> Output:
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
     from gamestats_assets.lakehouse.decoding import decode_batches
-    from gamestats_assets.lol.bronze import DECODER
+    from gamestats_assets.lol.timelines.bronze import DECODER
 
     return decode_batches(DECODER, landing, batches, workers=workers)
 
@@ -87,7 +100,7 @@ def game() -> Game:
     lol = Game(GAME, tables.ALL, CHECKS)
     documents = Fingerprints("landed documents", _documents)
     lol.external((tables.DataDragonItems, tables.DataDragonChampions), [documents], _read_documents)
-    lol.function(queues, code_version=combined_hash([reference.text_of_queues()])[:8])
+    lol.function(queues, code_version=combined_hash([csv_files.text_of_queues()])[:8])
     for function in (items, champions):
         lol.function(function)
     raw = [table for table in tables.ALL if table.spec.made_by == "raw"]

@@ -8,9 +8,9 @@ from gamestats_assets.apis.finds import Found
 from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lol import discovery
-from gamestats_assets.lol.api import PATIENCE_S, Account, RiotApi
-from gamestats_assets.lol.data_dragon import fetch_patches, patches_of
+from gamestats_assets.lol.reference.data_dragon import fetch_patches, patches_of
+from gamestats_assets.lol.riot import discovery
+from gamestats_assets.lol.riot.api import PATIENCE_S, Account, RiotApi
 from gamestats_assets.orchestration.finding import TIMEOUT_S, finding_sensor
 from gamestats_assets.settings import Settings
 

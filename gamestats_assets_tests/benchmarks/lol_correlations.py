@@ -48,7 +48,7 @@ def measure(rows: int, count: int, layout: Layout) -> dict[str, Any]:
     """One layout, in this process."""
     from scipy import stats
 
-    from gamestats_assets.lol.statistics.correlations import correlations
+    from gamestats_assets.lol.statistics.arrays.correlations import correlations
 
     values = variables(rows, count, layout)
     started, used = time.perf_counter(), time.process_time()

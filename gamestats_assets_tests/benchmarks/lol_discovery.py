@@ -28,18 +28,18 @@ import polars as pl
 
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.lol import simulate
-from gamestats_assets.lol.build_stats import item_build_stats, skill_order_stats
-from gamestats_assets.lol.features import participant_features
-from gamestats_assets.lol.item_paths import item_path_sequences
-from gamestats_assets.lol.objective_stats import first_objective_stats, objective_decision_tree
-from gamestats_assets.lol.patches import FeaturesTaken, ObjectivesTaken, patches
-from gamestats_assets.lol.patterns import LEVEL, discovered_patterns, is_tried, pattern_tests
-from gamestats_assets.lol.simulate import Effect, Plan
-from gamestats_assets.lol.statistics.power import power_of_rates
+from gamestats_assets.lol.matches.features import participant_features
+from gamestats_assets.lol.patterns.patterns import LEVEL, discovered_patterns, is_tried, pattern_tests
+from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTaken, patches
+from gamestats_assets.lol.simulation import seasons as simulate
+from gamestats_assets.lol.simulation.seasons import Effect, Plan
+from gamestats_assets.lol.statistics.arrays.power import power_of_rates
+from gamestats_assets.lol.statistics.build_stats import item_build_stats, skill_order_stats
+from gamestats_assets.lol.statistics.item_paths import item_path_sequences
+from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
+from gamestats_assets.lol.statistics.variables import outcome_models, variable_correlations, vision_survival
 from gamestats_assets.lol.tables import ALL, ParticipantFeatures
-from gamestats_assets.lol.variables import outcome_models, variable_correlations, vision_survival
-from gamestats_assets_tests.lol.discoveries import FEW_CHAMPIONS, discovered, false_share
+from gamestats_assets_tests.lol.patterns.discoveries import FEW_CHAMPIONS, discovered, false_share
 
 PATCH = (("13.14", 1.0),)
 DISCOVERY = (participant_features, patches, vision_survival, pattern_tests, discovered_patterns)

@@ -26,7 +26,7 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import tables
-from gamestats_assets.lol.simulate import write_season
+from gamestats_assets.lol.simulation.seasons import write_season
 from gamestats_assets.lol.source import GAME, ingest
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of

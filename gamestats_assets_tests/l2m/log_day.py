@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gamestats_assets.l2m.logs import decode_days
+from gamestats_assets.l2m.logs.decoding import decode_days
 from gamestats_assets.l2m.source import Outcome, deliver
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, RATES, ExchangeRates, LogCounts
 from gamestats_assets.lakehouse.delta import Commit, Lake

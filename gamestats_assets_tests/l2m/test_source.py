@@ -15,8 +15,8 @@ import pytest
 
 from gamestats_assets.l2m import source
 from gamestats_assets.l2m.checks import Quarantine
-from gamestats_assets.l2m.columns import NAMES
-from gamestats_assets.l2m.deliveries import DELIVERY, FILE, DeliveredFile, Delivery, in_force
+from gamestats_assets.l2m.logs.columns import NAMES
+from gamestats_assets.l2m.logs.deliveries import DELIVERY, FILE, DeliveredFile, Delivery, in_force
 from gamestats_assets.l2m.source import LogPathError, Outcome, deliver, delivered_logs
 from gamestats_assets.l2m.tables import LOGS, EtlIncreaseItem, EtlLogin, LogCounts
 from gamestats_assets.lakehouse.delta import Lake

@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.l2m import tables as t
-from gamestats_assets.l2m.farmers import SIGNALS, by_signal
+from gamestats_assets.l2m.players.farmers import SIGNALS, by_signal
 from gamestats_assets.l2m.simulate import Plan, Truth
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 

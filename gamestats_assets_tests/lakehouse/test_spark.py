@@ -19,12 +19,12 @@ from dataframely.random import Generator
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.demo_data.tables.bronze import EVENT_TYPES, JSON_TYPES, OPERATIONS
-from gamestats_assets.l2m.tables.rows import FARMER_TYPES
+from gamestats_assets.l2m.rows import FARMER_TYPES
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.spark import SparkUnavailableError, run_on_spark, spark_session, spark_sql
 from gamestats_assets.lakehouse.sql import ParquetSource, Source, SqlModel, SqlModelError, run_model
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.lol.tables.gold import EFFECT_UNITS, FAMILIES
+from gamestats_assets.lol.patterns.tables import EFFECT_UNITS, FAMILIES
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.benchmarks.spark import compare
 from gamestats_assets_tests.frames import KNOWN, differences, model

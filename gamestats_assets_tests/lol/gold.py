@@ -12,10 +12,10 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.features import participant_features
-from gamestats_assets.lol.patches import FeaturesTaken, ObjectivesTaken, patches
-from gamestats_assets.lol.simulate_silver import silver as told_as_tables
-from gamestats_assets.lol.simulate_story import Effect, Plan, Story, simulate
+from gamestats_assets.lol.matches.features import participant_features
+from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTaken, patches
+from gamestats_assets.lol.simulation.silver import silver as told_as_tables
+from gamestats_assets.lol.simulation.story import Effect, Plan, Story, simulate
 from gamestats_assets_tests.frames import differences
 from gamestats_assets_tests.lol.scenario import kept
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lol.item_events import item_events
-from gamestats_assets.lol.items import items as made_items
-from gamestats_assets.lol.matches import matches, queues
+from gamestats_assets.lol.matches.item_events import item_events
+from gamestats_assets.lol.matches.matches import matches
+from gamestats_assets.lol.reference.items import items as made_items
+from gamestats_assets.lol.reference.queues import queues
 from gamestats_assets.lol.tables import (
     DataDragonChampions,
     DataDragonItems,

@@ -20,13 +20,14 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.bronze import DECODER
-from gamestats_assets.lol.coordination import team_coordination
-from gamestats_assets.lol.matches import matches, queues
-from gamestats_assets.lol.objectives import objectives
-from gamestats_assets.lol.participants import participants
-from gamestats_assets.lol.skill_orders import skill_orders
+from gamestats_assets.lol.matches.coordination import team_coordination
+from gamestats_assets.lol.matches.matches import matches
+from gamestats_assets.lol.matches.objectives import objectives
+from gamestats_assets.lol.matches.participants import participants
+from gamestats_assets.lol.matches.skill_orders import skill_orders
+from gamestats_assets.lol.reference.queues import queues
 from gamestats_assets.lol.source import GAME, SOURCE
+from gamestats_assets.lol.timelines.bronze import DECODER
 from gamestats_assets_tests.lol.scenario import kept, rows
 
 FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (

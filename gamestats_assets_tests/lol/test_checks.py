@@ -14,32 +14,32 @@ from scipy.stats import false_discovery_control
 
 from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lol import checks
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import CHECKS, game
-from gamestats_assets.lol.bronze import DECODER
-from gamestats_assets.lol.build_stats import item_build_stats
-from gamestats_assets.lol.coordination import team_coordination
-from gamestats_assets.lol.data_dragon import read_documents
-from gamestats_assets.lol.features import participant_features
-from gamestats_assets.lol.item_builds import final_items, item_builds
-from gamestats_assets.lol.item_events import item_events
-from gamestats_assets.lol.items import champions, items
-from gamestats_assets.lol.matches import matches, queues
-from gamestats_assets.lol.objective_stats import first_objective_stats
-from gamestats_assets.lol.objectives import objectives
-from gamestats_assets.lol.participants import participants
-from gamestats_assets.lol.patterns import discovered_patterns, pattern_tests
-from gamestats_assets.lol.simulate import Plan, simulate, write
-from gamestats_assets.lol.skill_orders import skill_orders
+from gamestats_assets.lol.matches.coordination import team_coordination
+from gamestats_assets.lol.matches.features import participant_features
+from gamestats_assets.lol.matches.item_builds import final_items, item_builds
+from gamestats_assets.lol.matches.item_events import item_events
+from gamestats_assets.lol.matches.matches import matches
+from gamestats_assets.lol.matches.objectives import objectives
+from gamestats_assets.lol.matches.participants import participants
+from gamestats_assets.lol.matches.skill_orders import skill_orders
+from gamestats_assets.lol.patterns.patterns import discovered_patterns, pattern_tests
+from gamestats_assets.lol.reference.data_dragon import read_documents
+from gamestats_assets.lol.reference.items import champions, items
+from gamestats_assets.lol.reference.queues import queues
+from gamestats_assets.lol.simulation.seasons import Plan, simulate, write
 from gamestats_assets.lol.source import GAME, SOURCE
-from gamestats_assets.lol.variables import vision_survival
+from gamestats_assets.lol.statistics.build_stats import item_build_stats
+from gamestats_assets.lol.statistics.objective_stats import first_objective_stats
+from gamestats_assets.lol.statistics.variables import vision_survival
+from gamestats_assets.lol.timelines.bronze import DECODER
 from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.lol import gold, listed, real_pairs
 from gamestats_assets_tests.lol.gold import make, table_of
 
-BY_NAME = {check.name: check for check in checks.ALL}
+BY_NAME = {check.name: check for check in CHECKS}
 OF_MATCHES: tuple[Callable[..., Any], ...] = (
     items,
     champions,
@@ -285,7 +285,7 @@ def test_an_unreadable_timeline_breaks_nothing(sound: Frames) -> None:
     )
     of_timelines = (t.TimelineFrames, t.TimelineEvents, t.TimelineEventCounts)
     frames = {**sound, t.TimelineFiles: files, **{table: sound[table].filter(~lost) for table in of_timelines}}
-    assert [check.name for check in checks.ALL if breaking(check, frames).height] == []
+    assert [check.name for check in CHECKS if breaking(check, frames).height] == []
 
 
 @pytest.mark.parametrize(
@@ -359,6 +359,6 @@ def test_real_matches_break_no_blocking_check(realdata: Path) -> None:
     }
     for function in OF_MATCHES:
         known[table_of(function)] = make(function, known)
-    blocking = [check for check in checks.ALL if check.blocking and known.keys() >= set(check.inputs.values())]
+    blocking = [check for check in CHECKS if check.blocking and known.keys() >= set(check.inputs.values())]
     assert len(blocking) > 8
     assert {check.name: found for check in blocking if (found := breaking(check, known).to_dicts())} == {}

@@ -17,8 +17,8 @@ from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.lol.api_server import KEY, Listed, RiotServer
 from gamestats_assets_tests.lol.files import champion, champions, item, items, match_object, timeline
+from gamestats_assets_tests.lol.riot.api_server import KEY, Listed, RiotServer
 from gamestats_assets_tests.pubg.api_server import Answer
 
 APPS = {"ingest": ingest.ingest_app, "fetch": ingest.fetch_app, "lol": lol_app}

@@ -19,11 +19,11 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.lol import simulate as simulator
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import BY_PATCH
-from gamestats_assets.lol.simulate import Story, silver, simulate
-from gamestats_assets.lol.simulate_reference import ITEMS
+from gamestats_assets.lol.simulation import seasons as simulator
+from gamestats_assets.lol.simulation.reference import ITEMS
+from gamestats_assets.lol.simulation.seasons import Story, silver, simulate
 from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.published import read_published

@@ -1,1 +1,1 @@
-"""Statistics of arrays: intervals, regressions, correlations, power and the false discovery rate."""
+"""Statistics of a patch: builds, skill orders, objectives, and how variables go with one another."""

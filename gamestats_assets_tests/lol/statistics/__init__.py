@@ -1,1 +1,1 @@
-"""Tests that mirror the package of the same name."""
+"""Tests of: Statistics of a patch: builds, skill orders, objectives, and how variables go with one another."""

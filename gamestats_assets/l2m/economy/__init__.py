@@ -1,0 +1,1 @@
+"""What is paid, gained and spent: money, items and balances."""

@@ -1,0 +1,1 @@
+"""The raw logs: fetched, opened, and decoded to bronze."""

@@ -1,0 +1,1 @@
+"""Who is active, who stays, who farms, and what a day's players are worth."""

@@ -1,0 +1,156 @@
+"""Objectives that teams took: first blood, epic monsters, towers and inhibitors."""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lol.matches.game_state import at_moments, in_seconds, team_gold_differences
+from gamestats_assets.lol.matches.tables import Matches, Objectives, Participants
+from gamestats_assets.lol.timelines.tables import TimelineEvents, TimelineFrames
+
+MONSTERS = {
+    "DRAGON": "dragon",
+    "RIFTHERALD": "herald",
+    "HORDE": "grubs",
+    "BARON_NASHOR": "baron",
+    "ATAKHAN": "atakhan",
+}
+"""Epic monsters as timelines name them, and the objectives they are."""
+BUILDINGS = {"TOWER_BUILDING": "tower", "INHIBITOR_BUILDING": "inhibitor"}
+"""Buildings as timelines name them, and the objectives they are."""
+_TEAMS = (100, 200)
+_EVENT = ("match_id", "event_index")
+_KINDS = ("ELITE_MONSTER_KILL", "BUILDING_KILL", "CHAMPION_KILL", "CHAMPION_SPECIAL_KILL")
+_COLUMNS = (
+    *_EVENT,
+    "timestamp_ms",
+    "event_type",
+    "participant_id",
+    "assisting_participant_ids",
+    "team_id",
+    "killer_team_id",
+    "monster_type",
+    "monster_sub_type",
+    "building_type",
+    "tower_type",
+    "kill_type",
+)
+
+
+def objectives(
+    events: dy.LazyFrame[TimelineEvents],
+    matches: dy.LazyFrame[Matches],
+    participants: dy.LazyFrame[Participants],
+    frames: dy.LazyFrame[TimelineFrames],
+) -> dy.LazyFrame[Objectives]:
+    """Every objective that one of the two teams took, in the matches that have a match object; none in the Arena.
+
+    A monster is taken by the team that the event names, a building by the team that did not lose it; where the event
+    names none, by the team of who gave the last blow. What neither team took is left out. First blood is the kill that
+    the timeline announces as such; where it announces none, the first kill by a champion.
+    """
+    of_match = matches.select("match_id", "match_date", "patch", "queue_group", "in_statistics", "winning_team_id")
+    members = participants.filter(pl.col("subteam_id").is_null()).select("match_id", "participant_id", "team_id")
+    told = (
+        events.filter(pl.col("event_type").is_in(_KINDS))
+        .select(_COLUMNS)
+        .join(members, on="match_id", how="semi")
+        .join(members.rename({"team_id": "killer_team"}), on=["match_id", "participant_id"], how="left")
+    )
+    taken = _taken(told).sort("match_id", "timestamp_ms", "event_index")
+    gold = at_moments(
+        team_gold_differences(frames, participants),
+        taken.select(*_EVENT, "team_id", "timestamp_ms"),
+        ["team_gold_diff"],
+        ["match_id", "team_id"],
+        interpolate=False,
+    ).select(*_EVENT, team_gold_diff_before="team_gold_diff")
+    in_turn = pl.int_range(1, pl.len() + 1)
+    result = (
+        taken.with_columns(
+            number_in_match=in_turn.over("match_id", "objective"),
+            number_of_team=in_turn.over("match_id", "objective", "team_id"),
+        )
+        .join(of_match, on="match_id")
+        .join(gold, on=_EVENT, how="left")
+        .join(taking_part(taken, members), on=_EVENT, how="left")
+        .with_columns(
+            pl.col("participant_ids").fill_null([]),
+            killer_participant_id=pl.when(pl.col("participant_id") > 0).then("participant_id"),
+            at_s=in_seconds("timestamp_ms"),
+            won=pl.col("team_id") == pl.col("winning_team_id"),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in Objectives.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[Objectives]", result)
+
+
+def taking_part(rows: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
+    """The members of a team who killed or assisted.
+
+    Assists of an epic monster name members of the other team as well, who fought there.
+
+    Args:
+        rows: `match_id`, `event_index`, `team_id`, `participant_id`, `assisting_participant_ids`.
+        participants: `match_id`, `participant_id`, `team_id`.
+
+    Returns:
+        `match_id`, `event_index`, `participant_ids` in ascending order; nothing of rows in which no member took part.
+    """
+    assisting = pl.col("assisting_participant_ids").fill_null([])
+    return (
+        rows.select(*_EVENT, "team_id", participant_id=pl.concat_list("participant_id", assisting))
+        .explode("participant_id")
+        .join(
+            participants.select("match_id", "participant_id", "team_id"),
+            on=["match_id", "participant_id", "team_id"],
+            how="semi",
+        )
+        .group_by(_EVENT)
+        .agg(participant_ids=pl.col("participant_id").unique().sort())
+    )
+
+
+def _taken(told: pl.LazyFrame) -> pl.LazyFrame:
+    """Of the events, those in which an objective was taken, with `objective`, `sub_type` and the `team_id` that did."""
+    kind = pl.col("event_type")
+    monster = pl.col("monster_type").replace_strict(MONSTERS, default=None, return_dtype=pl.String)
+    building = pl.col("building_type").replace_strict(BUILDINGS, default=None, return_dtype=pl.String)
+    loser = pl.col("team_id")
+    return (
+        told.with_columns(
+            objective=pl.when(kind == "ELITE_MONSTER_KILL")
+            .then(monster)
+            .when(kind == "BUILDING_KILL")
+            .then(building)
+            .when(_is_kill() & (pl.col("event_index") == _first_kill().over("match_id")))
+            .then(pl.lit("first_blood")),
+        )
+        .filter(pl.col("objective").is_not_null())
+        .with_columns(
+            team_id=pl.coalesce(
+                pl.when(kind == "ELITE_MONSTER_KILL").then("killer_team_id"),
+                pl.when(kind == "BUILDING_KILL").then((sum(_TEAMS) - loser).cast(pl.Int16)),
+                "killer_team",
+            ),
+            sub_type=pl.when(kind == "ELITE_MONSTER_KILL").then("monster_sub_type").otherwise("tower_type"),
+        )
+        .filter(pl.col("team_id").is_in(_TEAMS))
+    )
+
+
+def _is_kill() -> pl.Expr:
+    return (pl.col("event_type") == "CHAMPION_KILL") & pl.col("killer_team").is_not_null()
+
+
+def _first_kill() -> pl.Expr:
+    """Index of the kill by a champion that is announced as first blood, else of the first, among events of a match."""
+    announcement = pl.col("kill_type") == "KILL_FIRST_BLOOD"
+    is_announced = pl.all_horizontal(
+        pl.col(name) == pl.col(name).filter(announcement).first() for name in ("timestamp_ms", "participant_id")
+    )
+    in_turn = (~is_announced.fill_null(False), "timestamp_ms", "event_index")
+    return pl.col("event_index").sort_by(~_is_kill(), *in_turn).first()

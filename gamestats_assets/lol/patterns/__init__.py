@@ -1,0 +1,1 @@
+"""Hypotheses about what goes with winning, tested together on each patch, and the report on them."""

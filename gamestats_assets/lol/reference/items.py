@@ -1,0 +1,305 @@
+"""Items and champions: what they are called on each patch, and what statistics take items for.
+
+Data Dragon tells the gold, the recipe and tags of an item, but not whether a player calls it completed. The kinds made
+here follow from what it tells:
+
+- What an ally's forge makes of a completed item (Ornn's masterworks) costs nothing, cannot be bought and has one
+  component; so a completed item is one whose `into` holds nothing else.
+- What has a `specialRecipe` is never bought: another item turns into it. Some lists name the base of the standard list
+  for an item of a mode's own list (the Arena's 223042 from 3004); it turns from the base of its own list.
+- Modes have lists of their own whose items share names with the standard ones, under numbers such as 223042 for 3042.
+  They are items of their own, of the same kinds.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+import unicodedata
+from collections.abc import Sequence
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lol.reference.tables import Champions, DataDragonChampions, DataDragonItems, Items
+
+CORE_GOLD = 2200
+"""Gold that a completed item costs at least."""
+_CONSUMABLE_GOLD = 1000
+_STARTER_GOLD = 1000
+_BOOTS_GOLD = 500
+_OWN_LIST = 10_000
+# Items that another turns into without a word of Data Dragon: stopwatches, and the armguards that followed them, break
+# when they are used, and the stopwatch of a rune is wound up.
+_UNTOLD = {2421: 2420, 2424: 2423, 2423: 2419}
+_CALLED = {"item_id": "an item", "champion_id": "a champion"}
+_IN_ENGLISH, _IN_KOREAN = pl.col("language") == "en_US", pl.col("language") == "ko_KR"
+
+
+class UnknownNameError(GamestatsError):
+    """A name is that of no item or champion at hand."""
+
+
+def items(listed: dy.LazyFrame[DataDragonItems]) -> dy.LazyFrame[Items]:
+    """Items of every version that is listed in any language, with their kinds.
+
+    The English name is that of the version, or of the nearest earlier or else later version that has one; where none
+    has, it is the name in another language. The Korean name is found likewise. Numbers are given anew to other items,
+    so versions with the same recipe count first, and of others only those where the item is no other for certain.
+    """
+    told = listed.with_columns(version_order()).with_columns(_sameness())
+    named = _named(_one_language(told, "item_id"), told, "item_id", "recipe", "make")
+    result = (
+        named.pipe(_with_origins)
+        .with_columns(kind=_kind())
+        .with_columns(goes_by_itself=_goes_by_itself())
+        .select(pl.col(name).cast(dtype) for name, dtype in Items.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[Items]", result)
+
+
+def champions(listed: dy.LazyFrame[DataDragonChampions]) -> dy.LazyFrame[Champions]:
+    """Champions of every version that is listed in any language.
+
+    Names are found as those of items. The highest ranks are those of the version, or of the nearest one that tells
+    them.
+    """
+    told = listed.with_columns(version_order())
+    rows = _one_language(told, "champion_id").drop("max_ranks")
+    ranked = _nearest(rows, told.filter(pl.col("max_ranks").is_not_null()), ["champion_id"], "max_ranks", "max_ranks")
+    result = _named(ranked, told, "champion_id").select(
+        pl.col(name).cast(dtype) for name, dtype in Champions.schema().items()
+    )
+    return typing.cast("dy.LazyFrame[Champions]", result)
+
+
+def standing_items(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
+    """Items as they stand for versions: each item ever listed, from the version or else from the nearest with it.
+
+    The version that stands for a patch can be one from before an item came. An item that it does not list is looked
+    up in the nearest earlier version, or else in the nearest later one, that does.
+
+    Args:
+        items: rows of `Items`.
+        versions: column `data_dragon_version`.
+
+    Returns:
+        Rows of `Items`, with `data_dragon_version` for which they stand; `version` is where they were found.
+    """
+    known = items.with_columns(version_order()).sort("version_order")
+    asked = versions.select("data_dragon_version").unique().drop_nulls()
+    wanted = (
+        asked.with_columns(version_order("data_dragon_version"))
+        .join(known.select("item_id").unique(), how="cross")
+        .sort("version_order")
+    )
+    earlier = wanted.join_asof(
+        known, on="version_order", by="item_id", strategy="backward", check_sortedness=False
+    ).filter(pl.col("version").is_not_null())
+    later = wanted.join(earlier, on=["data_dragon_version", "item_id"], how="anti", maintain_order="left").join_asof(
+        known, on="version_order", by="item_id", strategy="forward", check_sortedness=False
+    )
+    # A few thousand rows that several joins want.
+    return pl.concat([earlier, later]).drop("version_order").collect().lazy()
+
+
+def ids_of_name(listed: pl.DataFrame, key: str, name: str) -> list[int]:
+    """Numbers of the items or champions of a name, in English or Korean, from the lowest.
+
+    Case, spaces and punctuation do not matter: `seraphs embrace` is Seraph's Embrace. An item has several numbers where
+    modes list it under their own.
+
+    Args:
+        listed: rows of `Items` or `Champions`; of any number of versions.
+        key: `item_id` or `champion_id`.
+        name: what somebody wrote; for champions their keys, such as MonkeyKing, count as well.
+
+    Raises:
+        UnknownNameError: when nothing is called so, with the names that come nearest.
+    """
+    columns = [column for column in ("name", "name_ko", "champion_key") if column in listed.columns]
+    known: dict[str, set[int]] = {}
+    spelt: dict[str, str] = {}
+    for column in columns:
+        for number, called in listed.select(key, column).drop_nulls().unique().sort(key, column).iter_rows():
+            known.setdefault(_folded(called), set()).add(number)
+            spelt.setdefault(_folded(called), called)
+    wanted = _folded(name)
+    if wanted in known:
+        return sorted(known[wanted])
+    # Korean by its letters, of which syllables that differ have many in common.
+    letters = {unicodedata.normalize("NFD", each): spelt[each] for each in known}
+    sought = unicodedata.normalize("NFD", wanted)
+    close = difflib.get_close_matches(sought, letters, n=3, cutoff=0.6 if sought == wanted else 0.75)
+    begun = [called for each, called in sorted(spelt.items()) if len(wanted) > 1 and each.startswith(wanted)]
+    near = [*dict.fromkeys([*(letters[each] for each in close), *begun])][:3]
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise UnknownNameError(f"Expected the English or Korean name of {_CALLED[key]}, found {name!r}.{hint}")
+
+
+def _folded(name: str) -> str:
+    """A name without case, spaces and punctuation; Korean syllables stay whole."""
+    letters = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(letter for letter in letters if letter.isalnum())
+
+
+def version_order(column: str = "version") -> pl.Expr:
+    """`version_order`, which orders versions of Data Dragon by their first three numbers: 13.9.1 is before 13.10.1."""
+    first, second, third = (
+        pl.col(column).str.extract(rf"^(?:\d+\.){{{part}}}(\d{{1,4}})").cast(pl.Int64).fill_null(0) for part in range(3)
+    )
+    return ((first * 10_000 + second) * 10_000 + third).alias("version_order")
+
+
+def _one_language(told: pl.LazyFrame, key: str) -> pl.LazyFrame:
+    """Facts do not depend on the language: those of one, English first, for each version and item or champion."""
+    return told.sort(~_IN_ENGLISH, "language").unique(["version", key], keep="first", maintain_order=True)
+
+
+def _sameness() -> tuple[pl.Expr, pl.Expr]:
+    """`recipe`, the components, and `make`, which differs where an item is another for certain.
+
+    An item without components is not one with them, and what is made of one item alone is not what is made of another.
+    """
+    recipe = pl.col("from_ids").list.sort().cast(pl.List(pl.String)).list.join(" ")
+    return recipe.alias("recipe"), pl.when(pl.col("from_ids").list.len() < 2).then(recipe).otherwise(
+        pl.lit("several")
+    ).alias("make")
+
+
+def _named(rows: pl.LazyFrame, told: pl.LazyFrame, key: str, *same: str) -> pl.LazyFrame:
+    """Rows with `name` and `name_ko`, without the markup that some names have.
+
+    Args:
+        rows: one for each version and item or champion.
+        told: those of every language.
+        key: what is named.
+        same: columns that must be the same for the name of another version to count, one after the other.
+    """
+    plain = told.with_columns(pl.col("name").str.replace_all(r"(?:<[^>]*>)+", " ").str.strip_chars()).filter(
+        pl.col("name") != ""
+    )
+    rows = rows.drop("name")
+    for in_language, into in ((_IN_ENGLISH, "name_en"), (_IN_KOREAN, "name_ko")):
+        found = [f"{into}_{number}" for number in range(max(len(same), 1))]
+        for name, by in zip(found, ([column] for column in same) if same else ([],), strict=True):
+            rows = _nearest(rows, plain.filter(in_language), [key, *by], "name", name)
+        rows = rows.with_columns(pl.coalesce(found).alias(into)).drop(found)
+    other = plain.filter(~_IN_ENGLISH).sort("language").unique(["version", key], keep="first", maintain_order=True)
+    return rows.join(other.select("version", key, name_other="name"), on=["version", key], how="left").with_columns(
+        name=pl.coalesce("name_en", "name_other", pl.format(f"{key.removesuffix('_id')} {{}}", key))
+    )
+
+
+def _nearest(rows: pl.LazyFrame, told: pl.LazyFrame, by: Sequence[str], column: str, into: str) -> pl.LazyFrame:
+    """Rows with what the nearest version tells: their own, else the nearest earlier, else the nearest later."""
+    known = (
+        told.select("version_order", *by, column)
+        .sort("version_order")
+        .unique(["version_order", *by], keep="first", maintain_order=True)
+    )
+    earlier, later = f"{into}_earlier", f"{into}_later"
+    return (
+        rows.sort("version_order")
+        .join_asof(known.rename({column: earlier}), on="version_order", by=by, check_sortedness=False)
+        .join_asof(known.rename({column: later}), on="version_order", by=by, strategy="forward", check_sortedness=False)
+        .with_columns(pl.coalesce(earlier, later).alias(into))
+        .drop(earlier, later)
+    )
+
+
+def _with_origins(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with where they come from, and what comes of them.
+
+    `transformed_from` and `upgraded_from` are columns of `Items`; `has_use` says whether something is built from it in
+    the shop, `is_choice` whether it turns into one of several, `of_boots` whether boots are a component.
+    """
+    base = pl.coalesce(
+        pl.col("special_recipe"), pl.col("item_id").replace_strict(_UNTOLD, default=None, return_dtype=pl.Int32)
+    )
+    # Made of one item, for nothing, and not in the shop.
+    is_made = (pl.col("gold_base") == 0) & ~pl.col("purchasable") & (pl.col("from_ids").list.len() == 1)
+    rows = rows.with_columns(
+        base=base,
+        own_base=pl.col("item_id") // _OWN_LIST * _OWN_LIST + base % _OWN_LIST,
+        made_of=pl.when(is_made).then(pl.col("from_ids").list.first()),
+    )
+    gold = rows.select("version", "item_id", gold="gold_total")
+    for column in ("base", "own_base", "made_of"):
+        rows = rows.join(gold.rename({"item_id": column, "gold": f"{column}_gold"}), on=["version", column], how="left")
+    is_forged = (pl.col("made_of_gold") >= CORE_GOLD) | pl.col("required_ally").is_not_null()
+    rows = rows.with_columns(
+        transformed_from=pl.when(pl.col("own_base_gold").is_not_null())
+        .then("own_base")
+        .when(pl.col("special_recipe").is_not_null() | pl.col("base_gold").is_not_null())
+        .then("base")
+        .when(~is_forged)
+        .then("made_of"),
+        upgraded_from=pl.when(is_forged).then(pl.col("from_ids").list.first()),
+    )
+    targets = rows.drop_nulls("transformed_from").group_by("version", item_id="transformed_from").agg(targets=pl.len())
+    not_bought = rows.filter(pl.col("transformed_from").is_not_null() | pl.col("upgraded_from").is_not_null())
+    used = (
+        _listed_of(rows, "into_ids", "into_id")
+        .join(not_bought.select("version", into_id="item_id"), on=["version", "into_id"], how="anti")
+        .select("version", "item_id", has_use=True)
+        .unique()
+    )
+    boots = rows.filter(_tagged("Boots")).select("version", from_id="item_id")
+    of_boots = (
+        _listed_of(rows, "from_ids", "from_id")
+        .join(boots, on=["version", "from_id"])
+        .select("version", "item_id", of_boots=True)
+        .unique()
+    )
+    for found in (targets, used, of_boots):
+        rows = rows.join(found, on=["version", "item_id"], how="left")
+    return rows.with_columns(
+        pl.col("has_use", "of_boots").fill_null(False), is_choice=pl.col("targets").fill_null(0) > 1
+    )
+
+
+def _listed_of(rows: pl.LazyFrame, column: str, single: str) -> pl.LazyFrame:
+    exploded = rows.select("version", "item_id", pl.col(column).alias(single)).filter(pl.col(single).list.len() > 0)
+    return exploded.explode(single)
+
+
+def _tagged(tag: str) -> pl.Expr:
+    return pl.col("tags").list.contains(tag)
+
+
+def _kind() -> pl.Expr:
+    gold, is_basic = pl.col("gold_total"), pl.col("from_ids").list.len() == 0
+    is_supports = _tagged("GoldPer") & _tagged("Lane")
+    return (
+        pl.when(_tagged("Trinket"))
+        .then(pl.lit("trinket"))
+        # Tags alone are wrong for a few completed items, and a wardstone is listed as consumed.
+        .when((pl.col("consumed") | _tagged("Consumable")) & (gold <= _CONSUMABLE_GOLD))
+        .then(pl.lit("consumable"))
+        .when(is_supports & (pl.col("transformed_from").is_not_null() | ~is_basic))
+        .then(pl.lit("quest"))
+        .when(is_supports & (gold > 0))
+        .then(pl.lit("starter"))
+        .when((_tagged("Boots") | pl.col("of_boots")) & (gold >= _BOOTS_GOLD))
+        .then(pl.lit("boots"))
+        .when(pl.col("has_use"))
+        .then(pl.lit("component"))
+        .when((_tagged("Lane") | _tagged("Jungle")) & is_basic & gold.is_between(1, _STARTER_GOLD))
+        .then(pl.lit("starter"))
+        # The Arena's prismatic items cost less, and come out of an anvil.
+        .when(((gold >= CORE_GOLD) | (pl.col("special_recipe").is_not_null() & (gold > 0))) & ~pl.col("is_choice"))
+        .then(pl.lit("core"))
+        .otherwise(pl.lit("other"))
+    )
+
+
+def _goes_by_itself() -> pl.Expr:
+    """Potions and wards are used up, the jungle's starters eaten, tokens traded in; what costs nothing is lent."""
+    kind = pl.col("kind")
+    is_used_up = pl.col("consumed") & kind.is_in(["consumable", "trinket"])
+    is_eaten = (kind == "starter") & _tagged("Jungle")
+    is_lent = (pl.col("gold_total") == 0) & (kind != "trinket")
+    is_token = (kind == "other") & (pl.col("from_ids").list.len() == 0)
+    return is_used_up | is_eaten | is_lent | is_token

@@ -1,0 +1,83 @@
+"""Patches: which there are, which lists stand for them, and what names the content that statistics are made from."""
+
+from __future__ import annotations
+
+import hashlib
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.ledger import ledger_of
+from gamestats_assets.lol.matches.tables import Matches, Objectives, ParticipantFeatures
+from gamestats_assets.lol.reference.names import champion_names, item_names
+from gamestats_assets.lol.reference.tables import Champions, Items, Patches
+from gamestats_assets.lol.reference.versions import patch_number
+
+FeaturesTaken = ledger_of(ParticipantFeatures)
+"""Matches whose wide rows were made, each with a hash of them."""
+ObjectivesTaken = ledger_of(Objectives)
+"""The same of objectives, of which wide rows have the first ones alone."""
+_RANK = ("exact", "earlier", "later", "none")
+
+
+def patches(
+    matches: dy.LazyFrame[Matches],
+    taken: dy.LazyFrame[FeaturesTaken],  # type: ignore[valid-type]
+    objectives: dy.LazyFrame[ObjectivesTaken],  # type: ignore[valid-type]
+    items: dy.LazyFrame[Items],
+    champions: dy.LazyFrame[Champions],
+) -> dy.LazyFrame[Patches]:
+    """Every patch that a match was played on.
+
+    Where its matches were made with different lists of items, because some landed later, the nearest list stands.
+    `content_hash` is another one whenever a wide row or an objective of the patch, or a name on it, is another.
+    """
+    number = patch_number(pl.col("patch"))
+    distance = (number - patch_number(pl.col("data_dragon_version"))).abs()
+    rank = pl.col("version_is").replace_strict(_RANK, range(len(_RANK)), return_dtype=pl.Int32)
+    build = pl.col("data_dragon_version").str.extract(r"^\d+\.\d+\.(\d{1,9})").cast(pl.Int32)
+    done = [each.select("unit_id", "rows_hash") for each in (taken, objectives)]
+    digests = pl.concat(done).group_by(match_id="unit_id").agg(digest=pl.col("rows_hash").sort().str.join(" "))
+    rows = (
+        matches.with_columns(rank=rank, distance=distance, older=-build)
+        .join(digests, on="match_id", how="left")
+        .group_by("patch")
+        .agg(
+            matches_played=pl.len(),
+            matches_in_statistics=pl.col("in_statistics").sum(),
+            first_day=pl.col("match_date").min(),
+            last_day=pl.col("match_date").max(),
+            content=pl.format("{} {}", "match_id", "digest").drop_nulls().sort().str.join("\n"),
+            **{
+                name: pl.col(name).sort_by("rank", "distance", "older", "data_dragon_version").first()
+                for name in ("data_dragon_version", "version_is")
+            },
+        )
+        .with_columns(patch_number=number)
+        .sort("patch_number")
+        .collect()
+    )
+    names = [
+        item_names(rows.lazy(), items).select(
+            "patch", name=pl.format("item {} {} {}", "item_id", "name", _known("name_ko"))
+        ),
+        champion_names(rows.lazy(), champions).select(
+            "patch", name=pl.format("champion {} {} {}", "champion_id", "champion_name", _known("champion_name_ko"))
+        ),
+    ]
+    called = pl.concat(names).group_by("patch").agg(pl.col("name").sort().str.join("\n"))
+    told = rows.join(called, on="patch", how="left").with_columns(
+        content_hash=pl.concat_str("content", pl.col("name").fill_null(""), separator="\n").map_elements(
+            _digest, return_dtype=pl.String
+        )
+    )
+    return typing.cast("dy.LazyFrame[Patches]", Patches.cast(told.lazy()))
+
+
+def _known(name: str) -> pl.Expr:
+    return pl.col(name).fill_null("")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

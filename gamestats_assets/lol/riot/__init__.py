@@ -1,0 +1,1 @@
+"""The Riot API: matches of seeded players, found and fetched."""

@@ -1,0 +1,1 @@
+"""Statistics of arrays: intervals, regressions, correlations, power and the false discovery rate."""

@@ -1,0 +1,618 @@
+"""Logistic and linear regressions whose rows come in matches, and the comparison of what players chose in a cell.
+
+Players of one match are not independent, so every covariance is the cluster-robust sandwich: the inverse information
+around the sum, over matches, of the outer products of the match's summed scores. It is multiplied by
+G / (G - 1) * (n - 1) / (n - k) for G matches, n rows and k coefficients (CR1), which is what statsmodels does by
+default for `cov_type="cluster"`; without matches each row is its own, and it is HC1.
+
+A cell has thousands of rows and the cells are thousands, so the solvers are arithmetic on whole arrays with nothing
+around it. Inside this module a design is held as (columns, rows): what goes over rows is then contiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gamestats_assets.lol.statistics.arrays.intervals import LEVEL
+
+KNOTS = (7, 3)
+"""Knots of the first covariate's spline, and of each other's. With five, a steep dependence of winning on the gold
+difference leaves a bias of up to a point, which 50,000 games mistake for an effect of the choice."""
+
+_MOST_STEPS = 25
+_CONVERGED = 1e-13
+"""Newton decrement: the square of the step left, in standard errors."""
+_SINGULAR = 1e-5
+"""Smallest pivot of the information's Cholesky factor, its diagonal being one: the root of the share of a column's
+variance that the others leave."""
+_ROUNDING = 1e-12
+"""Spread of a constant column, as a share of its size."""
+_NEGLIGIBLE = 1e-9
+"""Variance of a direction of the basis that is rounding, that of a column being one."""
+_FEWEST_MATCHES = 10
+"""Of an arm."""
+_SATURATED = 15.0
+"""Logit beyond which a fit that does not settle is on its way to infinity."""
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+class Reason(IntEnum):
+    """Why something has no estimate."""
+
+    FITTED = 0
+    """It has one."""
+    NO_VARIATION = 1
+    """The outcome is the same in every row."""
+    SEPARATED = 2
+    """The outcome is told without doubt by the choice or the covariates, so that the odds are infinite."""
+    SINGULAR = 3
+    """A column is told wholly by the others: nothing is left to compare at equal covariates."""
+    NOT_CONVERGED = 4
+    """Newton's method did not settle."""
+    FEW_CLUSTERS = 5
+    """No more rows than coefficients, fewer than two matches, or in a comparison an arm in fewer than ten: the sandwich
+    of an arm in one match is nought."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A fitted regression; nan throughout where `reason` is not `Reason.FITTED`."""
+
+    coefficients: Floats
+    covariance: Floats
+    """Cluster-robust covariance of the coefficients, CR1."""
+    rows: int
+    clusters: int
+    r_squared: float
+    """Share of the variance explained; of a logistic regression McFadden's, of the logarithm of the likelihood."""
+    reason: Reason
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Of the coefficients."""
+        return np.sqrt(np.diagonal(self.covariance))
+
+    @property
+    def p_values(self) -> Floats:
+        """Two-sided Wald test of each coefficient against nought, against the normal distribution."""
+        from scipy.special import ndtr
+
+        return 2 * ndtr(-np.abs(self.coefficients / self.standard_errors))
+
+    def interval(self, level: float = LEVEL) -> tuple[Floats, Floats]:
+        """Low and high end of each coefficient's interval, from the normal distribution like the p-values."""
+        from scipy.special import ndtri
+
+        half = ndtri((1 + level) / 2) * self.standard_errors
+        return self.coefficients - half, self.coefficients + half
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Each choice against all other eligible rows of a cell; one entry for each choice with support.
+
+    Differences are choice minus rest. `effect` and what follows it are nan where `reason` says why.
+    """
+
+    choice: Integers
+    games: Integers
+    """Rows that made the choice."""
+    games_rest: Integers
+    """All other eligible rows of the cell."""
+    mean: Floats
+    """Mean outcome of the rows that made the choice: of a bool outcome, the rate."""
+    mean_rest: Floats
+    naive_effect: Floats
+    """Difference of the two means, nothing adjusted."""
+    effect: Floats
+    """Difference at equal covariates: of a bool outcome in probability (0..1), else in the outcome's own unit."""
+    standard_error: Floats
+    """Of the effect, clustered by match."""
+    low: Floats
+    high: Floats
+    p_value: Floats
+    odds_ratio: Floats
+    """Of a bool outcome, at equal covariates; else nan."""
+    reason: npt.NDArray[np.int8]
+    """`Reason` code."""
+    left_out: int
+    """Rows of the cell that are in neither arm, because a covariate or the outcome is not a finite number."""
+
+
+def logistic_regression(
+    design: npt.ArrayLike, outcome: npt.ArrayLike, clusters: npt.ArrayLike | None = None
+) -> Regression:
+    """Logistic regression by Newton's method (iteratively reweighted least squares).
+
+    Args:
+        design: (rows, columns); a constant is a column like any other, and `r_squared` takes one to be there.
+        outcome: bool, or 0 and 1.
+        clusters: code of each row's match; without it each row is its own.
+    """
+    x, y = _columns(design), np.asarray(outcome, dtype=float)
+    matches = _Matches(y.size, clusters)
+    if reason := _unfit(x, y, matches):
+        return _unfitted(x, matches, reason)
+    fit = _solve_logistic(x, y, np.zeros(len(x)))
+    if isinstance(fit, Reason):
+        return _unfitted(x, matches, fit)
+    logit = fit.coefficients @ x
+    log_likelihood = float((y * logit - np.logaddexp(0, logit)).sum())
+    rate = y.mean()
+    null = y.size * float(rate * np.log(rate) + (1 - rate) * np.log1p(-rate))
+    return Regression(
+        fit.coefficients, _covariance(x, fit, matches), y.size, matches.count, 1 - log_likelihood / null, Reason.FITTED
+    )
+
+
+def linear_regression(
+    design: npt.ArrayLike, outcome: npt.ArrayLike, clusters: npt.ArrayLike | None = None
+) -> Regression:
+    """Ordinary least squares; arguments as of `logistic_regression`, the outcome any number."""
+    x, y = _columns(design), np.asarray(outcome, dtype=float)
+    matches = _Matches(y.size, clusters)
+    if reason := _unfit(x, y, matches):
+        return _unfitted(x, matches, reason)
+    fit = _solve_linear(x, y)
+    if isinstance(fit, Reason):
+        return _unfitted(x, matches, fit)
+    unexplained = float(fit.residuals @ fit.residuals) / float(((y - y.mean()) ** 2).sum())
+    return Regression(
+        fit.coefficients, _covariance(x, fit, matches), y.size, matches.count, 1 - unexplained, Reason.FITTED
+    )
+
+
+def basis(covariates: npt.ArrayLike, knots: Sequence[int] = KNOTS) -> Floats:
+    """Smooth functions of the covariates: (rows, at most the columns that the knots ask for), without the constant.
+
+    Each covariate gets a natural cubic spline, linear beyond the outermost knots, which lie evenly among the quantiles
+    from 5% to 95% (Harrell, Regression Modeling Strategies, 2.4.5); each two covariates get their product. The columns
+    are uncorrelated, of mean nought and variance one, and span the same functions; what is constant or follows from
+    the others is gone, so there may be none.
+
+    Args:
+        covariates: (rows, covariates), finite.
+        knots: of each covariate in turn; further ones have as many as the last.
+    """
+    given = np.asarray(covariates, dtype=float).T
+    if not given.size:
+        return np.empty((given.shape[1], 0))
+    lines = _standardised(given)
+    counts = [*knots, *[knots[-1]] * len(lines)]
+    columns = [each for line, count in zip(lines, counts, strict=False) for each in _natural_spline(line, count)]
+    columns += [first * second for index, first in enumerate(lines) for second in lines[:index]]
+    scaled = _standardised(np.stack(columns))
+    variances, directions = np.linalg.eigh(scaled @ scaled.T / scaled.shape[1])
+    kept = variances > _NEGLIGIBLE * variances[-1]
+    return ((directions[:, kept] / np.sqrt(variances[kept])).T @ scaled).T
+
+
+def compare(
+    choice: npt.ArrayLike,
+    covariates: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    clusters: npt.ArrayLike,
+    minimum: int,
+    knots: Sequence[int] = KNOTS,
+    level: float = LEVEL,
+) -> Comparisons:
+    """How each choice of a cell does against all other eligible rows, at equal covariates.
+
+    A bool outcome is regressed on the choice and the `basis` of the covariates by logistic regression. The effect is
+    the average marginal effect: the mean, over all rows of the cell, of the probability had the row made the choice
+    minus that had it not. Its standard error is by the delta method, the covariates taken as they are. The p-value is
+    of the Wald test of the choice's coefficient, which keeps its nominal rate in arms of a hundred where the marginal
+    effect's own does not (it finds two to three times too much at p < 0.001). The interval is the coefficient's,
+    carried to the marginal effect with the other coefficients moving as they go with it: it leaves nought out exactly
+    when p is below 1 - level. Any other outcome is regressed linearly, and the effect is the choice's coefficient.
+
+    Both tests refer to the t distribution whose degrees of freedom are the effective number of matches less one
+    (Kish: the square of the summed variance that each contributes to the coefficient over the sum of the squares), as
+    a hundred rows against thousands are about a hundred in what the error is told by. Of numbers as skewed as an
+    exponential's, a hundred against thousands still find two to three times too much at p < 0.001: give logarithms.
+
+    The products of a cell are small: around many cells, `threadpoolctl.threadpool_limits(1)` saves a third of the time.
+
+    Args:
+        choice: code of what each row chose; a row with a negative one is eligible and of no choice to be compared.
+        covariates: (rows, covariates) state of the game when the row chose.
+        outcome: bool, or a number.
+        clusters: code of each row's match.
+        minimum: rows that a choice needs, and all others together.
+        knots: as of `basis`.
+        level: coverage of the intervals.
+    """
+    state = np.asarray(covariates, dtype=float)
+    result = np.asarray(outcome)
+    binary = result.dtype == np.bool_
+    y = result.astype(float)
+    usable = np.isfinite(state).all(axis=1) & np.isfinite(y)
+    rows = np.flatnonzero(usable)
+    # Rows of a match side by side, so that sums over matches need no further ordering.
+    rows = rows[np.argsort(np.asarray(clusters)[rows], kind="stable")]
+    chosen, y = np.asarray(choice)[rows], y[rows]
+    matches = _Matches(rows.size, np.asarray(clusters)[rows])
+    codes, games = np.unique(chosen, return_counts=True)
+    supported = (codes >= 0) & (games >= minimum) & (rows.size - games >= minimum) & (games < rows.size)
+    codes, games = codes[supported], games[supported]
+
+    told = {name: np.full(codes.size, np.nan) for name in _Estimate._fields}
+    mean, reasons = np.empty(codes.size), np.zeros(codes.size, dtype=np.int8)
+    if codes.size:
+        smooth = basis(state[rows], knots)
+        x = np.empty((smooth.shape[1] + 2, rows.size))
+        x[0] = 1
+        x[1:-1] = smooth.T
+        start = np.zeros(len(x))
+        if binary and not isinstance(null := _solve_logistic(x[:-1], y, start[:-1]), Reason):
+            start[:-1] = null.coefficients
+        for index, code in enumerate(codes):
+            treated = chosen == code
+            x[-1] = treated
+            mean[index] = x[-1] @ y / games[index]
+            few = min(matches.touched(treated), matches.touched(~treated)) < _FEWEST_MATCHES
+            unfit = Reason.FEW_CLUSTERS if few else _unfit(x, y, matches)
+            fit = unfit or (_solve_treated(x, y, start) if binary else _solve_linear(x, y))
+            if isinstance(fit, Reason):
+                reasons[index] = fit
+                continue
+            estimate = (_marginal if binary else _difference)(x, fit, matches, level)
+            for name, value in zip(_Estimate._fields, estimate, strict=True):
+                told[name][index] = value
+    mean_rest = (y.sum() - mean * games) / (rows.size - games)
+    return Comparisons(
+        choice=codes.astype(np.int64),
+        games=games.astype(np.int64),
+        games_rest=(rows.size - games).astype(np.int64),
+        mean=mean,
+        mean_rest=mean_rest,
+        naive_effect=mean - mean_rest,
+        reason=reasons,
+        left_out=int(usable.size - rows.size),
+        **told,
+    )
+
+
+@dataclass(frozen=True)
+class Within:
+    """A difference between two arms within strata, at equal covariates, over the treated rows."""
+
+    effect: float
+    low: float
+    high: float
+    p_value: float
+
+
+def compare_within(
+    treated: npt.ArrayLike,
+    covariates: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    clusters: npt.ArrayLike,
+    strata: npt.ArrayLike,
+    *,
+    fewest_per_coefficient: int,
+    knots: Sequence[int] = KNOTS,
+    level: float = LEVEL,
+) -> Within | Reason:
+    """The difference that a treatment makes within strata, over the treated: weighted linear regression.
+
+    Each stratum has an intercept, and its untreated rows weigh as much as its treated ones together: a stratum counts
+    by what was treated in it, as in the plain difference of the treated and their baseline. Outcome, treatment and the
+    `basis` of the covariates lose their means in each stratum, and the first two lose what the others tell of them;
+    what is left of one is regressed on what is left of the other (Frisch and Waugh). Of a yes or no it is the
+    difference of probabilities. Errors are clustered by match, with what the fit takes of the residuals given back
+    (without, strata of one treated row would make them half as long); tests and intervals are by the t distribution
+    with the effective number of matches, as in `compare`.
+
+    Args:
+        treated: bool of each row.
+        covariates: (rows, covariates), finite.
+        outcome: number of each row, finite.
+        clusters: code of each row's match.
+        strata: code of each row's stratum, from 0. Those that hold one arm alone tell nothing.
+        fewest_per_coefficient: matches of each arm for each coefficient. Where there are fewer than the splines need,
+            the covariates are taken as straight lines.
+        knots: as of `basis`.
+        level: coverage of the interval.
+
+    Returns:
+        `Reason.FEW_CLUSTERS` where an arm is too small even for straight lines, `Reason.SINGULAR` where nothing is left
+        to compare at equal covariates, `Reason.NO_VARIATION` where the outcome is the same throughout.
+    """
+    arm, of = np.asarray(treated, dtype=float), np.asarray(strata)
+    there, chosen = np.bincount(of), np.bincount(of, arm)
+    told = ((chosen > 0) & (chosen < there))[of]
+    if not told.any():
+        return Reason.FEW_CLUSTERS
+    arm, of, codes = arm[told], of[told], np.asarray(clusters)[told]
+    state, told_outcome = np.asarray(covariates, dtype=float)[told], np.asarray(outcome, dtype=float)[told]
+    rest = there - chosen
+    weights = np.where(arm > 0, 1.0, chosen[of] / rest[of])
+    totals = np.maximum(2 * chosen, 1)
+    matches = _Matches(arm.size, codes)
+    smallest = min(matches.touched(arm > 0), matches.touched(arm == 0))
+
+    def centred(column: Floats) -> Floats:
+        return column - (np.bincount(of, weights * column, totals.size) / totals)[of]
+
+    lines = _standardised(state.T).T
+    for functions in (basis(state, knots), lines):
+        within = np.stack([centred(each) for each in functions.T], axis=1) if functions.size else functions
+        varying = within[:, weights @ np.square(within) > _NEGLIGIBLE * weights.sum()]
+        if smallest >= fewest_per_coefficient * (varying.shape[1] + 1):
+            break
+    else:
+        return Reason.FEW_CLUSTERS
+    left = np.stack([centred(arm), centred(told_outcome)], axis=1)
+    apart = weights @ np.square(left)
+    fitted = 1 + np.unique(of).size
+    if varying.size:
+        roots = np.sqrt(weights)[:, None]
+        coefficients, _, rank, _ = np.linalg.lstsq(roots * varying, roots * left, rcond=_SINGULAR)
+        left -= varying @ coefficients
+        fitted += int(rank)
+    if arm.size <= fitted or matches.count < 2:
+        return Reason.FEW_CLUSTERS
+    arm_left, outcome_left = left.T
+    pulls = weights * arm_left
+    told_of = float(pulls @ arm_left)
+    if told_of <= _SINGULAR * apart[0]:
+        return Reason.SINGULAR
+    if apart[1] <= _ROUNDING**2 * (weights @ np.square(told_outcome)):
+        return Reason.NO_VARIATION
+    effect = float(pulls @ outcome_left) / told_of
+    scores = pulls * (outcome_left - effect * arm_left)
+    design = np.column_stack([varying, centred(arm)])
+    scores = matches.sums(scores / np.sqrt(_shares_left(design, weights, of, totals)))
+    error = np.sqrt(matches.count / (matches.count - 1) * float(scores @ scores)) / told_of
+    if not error > 0:
+        return Reason.NO_VARIATION
+    half, p_value = _test(effect, error, matches.sums(pulls * pulls), level)
+    return Within(effect, effect - half, effect + half, p_value)
+
+
+def _shares_left(design: Floats, weights: Floats, strata: Integers, totals: Floats) -> Floats:
+    """The share of its error's variance that each row's residual has, where errors vary alike.
+
+    It is the diagonal of M M' for residuals M y, as the estimators HC2 and CR2 have it where rows weigh alike.
+
+    Args:
+        design: (rows, columns), without their weighted means in each stratum.
+        weights: of each row.
+        strata: code of each row's stratum, whose intercept is fitted too.
+        totals: sum of each stratum's weights.
+    """
+    weighted = weights[:, None] * design
+    along = design @ np.linalg.pinv(design.T @ weighted, hermitian=True)
+    taken = weights * (1 / totals[strata] + np.einsum("ij,ij->i", along, design))
+    squares = np.square(weights)
+    sums = np.stack([np.bincount(strata, squares * column, totals.size) for column in design.T], axis=1)
+    given = np.bincount(strata, squares, totals.size)[strata] / np.square(totals)[strata]
+    given += 2 * np.einsum("ij,ij->i", along, sums[strata]) / totals[strata]
+    given += np.einsum("ij,ij->i", along @ (weighted.T @ weighted), along)
+    # Of a row that the fit goes through nothing is left, nor of its residual.
+    return np.maximum(1 - 2 * taken + given, _NEGLIGIBLE)
+
+
+# --------------------------------------------------------------------------- sums over matches
+
+
+class _Matches:
+    """The matches of some rows: how many, and sums over the rows of each."""
+
+    def __init__(self, rows: int, codes: npt.ArrayLike | None) -> None:
+        self._order: Integers | None = None
+        self._starts: Integers | None = None
+        self.count = rows
+        if codes is None or not rows:
+            return
+        of = np.asarray(codes)
+        if (of[1:] < of[:-1]).any():
+            self._order = np.argsort(of, kind="stable")
+            of = of[self._order]
+        starts = np.flatnonzero(np.concatenate([[True], of[1:] != of[:-1]]))
+        if starts.size < rows:
+            self._starts, self.count = starts, starts.size
+
+    def sums(self, values: Floats) -> Floats:
+        """Over each match, of (..., rows)."""
+        if self._starts is None:
+            return values
+        ordered = values if self._order is None else values[..., self._order]
+        return np.add.reduceat(ordered, self._starts, axis=-1)
+
+    def touched(self, rows: npt.NDArray[np.bool_]) -> int:
+        """How many have one of the rows."""
+        return int(np.count_nonzero(self.sums(rows.astype(float))))
+
+
+# --------------------------------------------------------------------------- solvers
+
+
+@dataclass(frozen=True)
+class _Fit:
+    coefficients: Floats
+    bread: Floats
+    """Inverse of the information, at an error variance of one."""
+    residuals: Floats
+    weights: Floats | None
+    """Variance of each row's outcome; of a linear regression it is one."""
+
+
+def _columns(design: npt.ArrayLike) -> Floats:
+    return np.ascontiguousarray(np.asarray(design, dtype=float).T)
+
+
+def _unfit(x: Floats, y: Floats, matches: _Matches) -> Reason | None:
+    """Why nothing can be fitted, whatever the numbers."""
+    if matches.count < 2 or y.size <= len(x):
+        return Reason.FEW_CLUSTERS
+    return Reason.NO_VARIATION if (y == y[0]).all() else None
+
+
+def _unfitted(x: Floats, matches: _Matches, reason: Reason) -> Regression:
+    k, rows = x.shape
+    return Regression(np.full(k, np.nan), np.full((k, k), np.nan), rows, matches.count, np.nan, reason)
+
+
+def _inverse(information: Floats) -> Floats | None:
+    """None of one that is singular, whatever the units of its columns."""
+    scale = np.sqrt(np.diagonal(information))
+    if not (scale > 0).all():
+        return None
+    scales = np.outer(scale, scale)
+    scaled = information / scales
+    try:
+        if np.diagonal(np.linalg.cholesky(scaled)).min() < _SINGULAR:
+            return None
+        return np.linalg.inv(scaled) / scales
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _probability(logit: Floats) -> Floats:
+    # Several times as fast as scipy's; an overflowing exponential is a probability of nought.
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-logit))
+
+
+def _solve_logistic(x: Floats, y: Floats, start: Floats) -> _Fit | Reason:
+    coefficients = start
+    for step in range(_MOST_STEPS):
+        p = _probability(coefficients @ x)
+        residuals, weights = y - p, p * (1 - p)
+        bread = _inverse((x * weights) @ x.T)
+        if bread is None:
+            return Reason.SEPARATED if step else Reason.SINGULAR
+        score = x @ residuals
+        move = bread @ score
+        coefficients = coefficients + move
+        if move @ score < _CONVERGED:
+            return _Fit(coefficients, bread, residuals, weights)
+    saturated = np.abs(coefficients @ x).max() > _SATURATED
+    return Reason.SEPARATED if saturated else Reason.NOT_CONVERGED
+
+
+def _solve_treated(x: Floats, y: Floats, start: Floats) -> _Fit | Reason:
+    """The logistic regression of a cell, the choice being the last column."""
+    won = float(x[-1] @ y)
+    lost = float(x[-1].sum()) - won
+    if min(won, lost) < 1 or min(y.sum() - won, y.size - y.sum() - lost) < 1:
+        return Reason.SEPARATED
+    return _solve_logistic(x, y, start)
+
+
+def _solve_linear(x: Floats, y: Floats) -> _Fit | Reason:
+    bread = _inverse(x @ x.T)
+    if bread is None:
+        return Reason.SINGULAR
+    coefficients = bread @ (x @ y)
+    # Once more on what is left, which takes out the rounding of the inverse.
+    coefficients = coefficients + bread @ (x @ (y - coefficients @ x))
+    return _Fit(coefficients, bread, y - coefficients @ x, None)
+
+
+def _covariance(x: Floats, fit: _Fit, matches: _Matches) -> Floats:
+    scores = matches.sums(x * fit.residuals)
+    k, rows = x.shape
+    correction = matches.count / (matches.count - 1) * (rows - 1) / (rows - k)
+    return correction * fit.bread @ (scores @ scores.T) @ fit.bread
+
+
+def _test(effect: float, error: float, contributions: Floats, level: float) -> tuple[float, float]:
+    """Half the length of an effect's interval, and its p-value.
+
+    Args:
+        contributions: of each match to what tells the effect; by them the effective number of matches.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    freedom = max(float(contributions.sum() ** 2 / (contributions @ contributions)) - 1, 1.0)
+    return float(stdtrit(freedom, (1 + level) / 2) * error), float(2 * stdtr(freedom, -abs(effect / error)))
+
+
+# --------------------------------------------------------------------------- the choice of a cell
+
+
+class _Estimate(NamedTuple):
+    effect: float
+    standard_error: float
+    low: float
+    high: float
+    p_value: float
+    odds_ratio: float
+
+
+def _test_last(x: Floats, fit: _Fit, covariance: Floats, matches: _Matches, level: float) -> tuple[float, float]:
+    """Half the length of the interval of the last coefficient, and its p-value."""
+    contributions = (fit.bread[-1] @ x) ** 2
+    contributions = matches.sums(contributions if fit.weights is None else contributions * fit.weights)
+    return _test(fit.coefficients[-1], np.sqrt(covariance[-1, -1]), contributions, level)
+
+
+def _difference(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estimate:
+    """Of a linear regression."""
+    covariance = _covariance(x, fit, matches)
+    half, p_value = _test_last(x, fit, covariance, matches, level)
+    effect = fit.coefficients[-1]
+    return _Estimate(effect, np.sqrt(covariance[-1, -1]), effect - half, effect + half, p_value, np.nan)
+
+
+def _marginal(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estimate:
+    """Of a logistic regression."""
+    covariance = _covariance(x, fit, matches)
+    half, p_value = _test_last(x, fit, covariance, matches, level)
+    choice = float(fit.coefficients[-1])
+    others = x[:-1]
+    base = fit.coefficients[:-1] @ others
+    chosen, not_chosen = _probability(base + choice), _probability(base)
+    slope, slope_not = chosen * (1 - chosen), not_chosen * (1 - not_chosen)
+    gradient = np.append(others @ (slope - slope_not) / base.size, slope.mean())
+    along = (covariance[:-1, -1] / covariance[-1, -1]) @ others
+
+    def end(move: float) -> float:
+        moved = base + move * along
+        return float((_probability(moved + choice + move) - _probability(moved)).mean())
+
+    return _Estimate(
+        effect=float((chosen - not_chosen).mean()),
+        standard_error=float(np.sqrt(gradient @ covariance @ gradient)),
+        low=end(-half),
+        high=end(half),
+        p_value=p_value,
+        odds_ratio=float(np.exp(choice)),
+    )
+
+
+# --------------------------------------------------------------------------- the basis
+
+
+def _standardised(columns: Floats) -> Floats:
+    """Each of the (columns, rows) with mean nought and variance one, and nought throughout where it is constant."""
+    centred = columns - columns.mean(axis=1, keepdims=True)
+    spread = np.sqrt((centred * centred).mean(axis=1, keepdims=True))
+    constant = spread <= _ROUNDING * np.abs(columns).max(axis=1, keepdims=True)
+    return np.where(constant, 0, centred / np.where(constant, 1, spread))
+
+
+def _natural_spline(column: Floats, knots: int) -> list[Floats]:
+    """The column itself and the restricted cubic terms of its knots, of which ties may leave fewer."""
+    at = np.unique(np.quantile(column, np.linspace(0.05, 0.95, knots)))
+    if at.size < 3:
+        return [column]
+
+    def cubic(knot: float) -> Floats:
+        above = np.maximum(column - knot, 0)
+        return above * above * above
+
+    last, before = cubic(at[-1]), cubic(at[-2])
+    line = (before - last) / (at[-1] - at[-2])
+    return [column, *((cubic(knot) - last) / (at[-1] - knot) - line for knot in at[:-2])]

@@ -1,0 +1,1 @@
+"""Riot's match objects and timelines, decoded to bronze."""

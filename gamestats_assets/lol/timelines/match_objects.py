@@ -1,0 +1,393 @@
+"""Decode one match object of match-v5: the match, its teams, and its participants.
+
+Keys come and go over the years, so everything that a row can do without may be missing or null.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Optional
+
+import msgspec
+import polars as pl
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.integers import Int16, Int32, Int64, Millis
+from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants, RawTeams
+
+TABLES: tuple[type[Table], ...] = (RawMatches, RawTeams, RawParticipants)
+"""The tables a match object feeds."""
+_CONTENT_CHARACTERS = 4000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UnreadableMatchError(GamestatsError):
+    """A document is not a match object, or lacks what identifies and dates a match."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMatch:
+    """One match object, decoded.
+
+    Attributes:
+        match_id: id the document gives.
+        started_at: when the game began.
+        rows: rows of each table of `TABLES`.
+        rejections: participants and teams that could not be read, by table.
+    """
+
+    match_id: str
+    started_at: datetime
+    rows: dict[type[Table], list[dict[str, Any]]]
+    rejections: dict[type[Table], list[Rejection]]
+
+
+# --------------------------------------------------------------------------- what stands in a file
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    match_id: str
+
+
+class _Info(msgspec.Struct, rename="camel"):
+    game_duration: Int64
+    game_version: str
+    queue_id: Int32
+    game_creation: Millis | None = None
+    game_start_timestamp: Millis | None = None
+    game_end_timestamp: Millis | None = None
+    platform_id: str | None = None
+    map_id: Int32 | None = None
+    game_mode: str | None = None
+    game_type: str | None = None
+    end_of_game_result: str | None = None
+    tournament_code: str | None = None
+    teams: list[msgspec.Raw] = []
+    participants: list[msgspec.Raw] = []
+
+
+class _Match(msgspec.Struct):
+    metadata: _Metadata
+    info: _Info
+
+
+class _Objective(msgspec.Struct):
+    first: bool | None = None
+    kills: Int32 | None = None
+
+
+class _Ban(msgspec.Struct, rename="camel"):
+    champion_id: Int32
+
+
+class _Team(msgspec.Struct, rename="camel"):
+    team_id: Int16
+    win: bool | None = None
+    bans: list[_Ban] = []
+    objectives: dict[str, _Objective] = {}
+
+
+_OBJECTIVES = {
+    "baron": "baron",
+    "champion": "champion",
+    "dragon": "dragon",
+    "horde": "grub",
+    "riftHerald": "herald",
+    "atakhan": "atakhan",
+    "inhibitor": "inhibitor",
+    "tower": "tower",
+}
+"""Objectives of a team as the API names them, and as our columns do."""
+_FIRST = {"grub": "first_grubs"}
+
+_REQUIRED: Mapping[str, tuple[str, Any]] = {
+    "participant_id": ("participantId", Int16),
+    "team_id": ("teamId", Int16),
+    "won": ("win", bool),
+    "champion_id": ("championId", Int32),
+    "kills": ("kills", Int32),
+    "deaths": ("deaths", Int32),
+    "assists": ("assists", Int32),
+    "gold_earned": ("goldEarned", Int32),
+    "damage_to_champions": ("totalDamageDealtToChampions", Int32),
+}
+_TEXTS: Mapping[str, str] = {
+    "puuid": "puuid",
+    "riot_id_tagline": "riotIdTagline",
+    "summoner_name": "summonerName",
+    "champion_name": "championName",
+    "team_position": "teamPosition",
+    "individual_position": "individualPosition",
+}
+_FLAGS: Mapping[str, str] = {
+    "first_blood_kill": "firstBloodKill",
+    "first_blood_assist": "firstBloodAssist",
+    "first_tower_kill": "firstTowerKill",
+    "first_tower_assist": "firstTowerAssist",
+    "game_ended_in_early_surrender": "gameEndedInEarlySurrender",
+    "game_ended_in_surrender": "gameEndedInSurrender",
+}
+_NUMBERS: Mapping[str, str] = {
+    "summoner_level": "summonerLevel",
+    "subteam_id": "playerSubteamId",
+    "placement": "placement",
+    "champion_transform": "championTransform",
+    "champion_level": "champLevel",
+    "double_kills": "doubleKills",
+    "triple_kills": "tripleKills",
+    "quadra_kills": "quadraKills",
+    "penta_kills": "pentaKills",
+    "largest_killing_spree": "largestKillingSpree",
+    "largest_multi_kill": "largestMultiKill",
+    "gold_spent": "goldSpent",
+    "experience": "champExperience",
+    "lane_minions_killed": "totalMinionsKilled",
+    "neutral_minions_killed": "neutralMinionsKilled",
+    "physical_damage_to_champions": "physicalDamageDealtToChampions",
+    "magic_damage_to_champions": "magicDamageDealtToChampions",
+    "true_damage_to_champions": "trueDamageDealtToChampions",
+    "damage_dealt": "totalDamageDealt",
+    "damage_taken": "totalDamageTaken",
+    "damage_self_mitigated": "damageSelfMitigated",
+    "damage_to_objectives": "damageDealtToObjectives",
+    "damage_to_turrets": "damageDealtToTurrets",
+    "heal": "totalHeal",
+    "heal_on_teammates": "totalHealsOnTeammates",
+    "shield_on_teammates": "totalDamageShieldedOnTeammates",
+    "time_ccing_others_s": "timeCCingOthers",
+    "total_time_cc_dealt_s": "totalTimeCCDealt",
+    "time_dead_s": "totalTimeSpentDead",
+    "longest_life_s": "longestTimeSpentLiving",
+    "time_played_s": "timePlayed",
+    "vision_score": "visionScore",
+    "wards_placed": "wardsPlaced",
+    "wards_killed": "wardsKilled",
+    "control_wards_bought": "visionWardsBoughtInGame",
+    "control_wards_placed": "detectorWardsPlaced",
+    "dragon_kills": "dragonKills",
+    "baron_kills": "baronKills",
+    "turret_kills": "turretKills",
+    "inhibitor_kills": "inhibitorKills",
+    "objectives_stolen": "objectivesStolen",
+    "items_purchased": "itemsPurchased",
+    **{f"item{slot}": f"item{slot}" for slot in range(7)},
+    "summoner1_id": "summoner1Id",
+    "summoner2_id": "summoner2Id",
+    **{f"spell{slot}_casts": f"spell{slot}Casts" for slot in range(1, 5)},
+}
+"""Statistics of participants: our column to the API's key."""
+_AUGMENTS = tuple(f"playerAugment{number}" for number in range(1, 7))
+
+
+class _Selection(msgspec.Struct):
+    perk: Int32 | None = None
+
+
+class _Style(msgspec.Struct):
+    description: str | None = None
+    style: Int32 | None = None
+    selections: list[_Selection] = []
+
+
+class _Perks(msgspec.Struct):
+    styles: list[_Style] = []
+
+
+_Number = Optional[Int32]  # noqa: UP045 (Pyright knows no `|` of what is annotated)
+_FIELDS: list[tuple[Any, ...]] = [
+    *((column, kind) for column, (_, kind) in _REQUIRED.items()),
+    *((column, str | None, None) for column in _TEXTS),
+    *((column, bool | None, None) for column in _FLAGS),
+    *((column, _Number, None) for column in _NUMBERS),
+    *((name.lower(), _Number, None) for name in _AUGMENTS),
+    ("riot_id_name", str | None, None),
+    ("riot_id_game_name", str | None, None),
+    ("perks", _Perks | None, None),
+]
+_KEYS: dict[str, str] = {
+    **{column: key for column, (key, _) in _REQUIRED.items()},
+    **_TEXTS,
+    **_FLAGS,
+    **_NUMBERS,
+    **{name.lower(): name for name in _AUGMENTS},
+    "riot_id_name": "riotIdName",
+    "riot_id_game_name": "riotIdGameName",
+    "perks": "perks",
+}
+_Participant = msgspec.defstruct("_Participant", _FIELDS, rename=_KEYS)
+_PASSED_OVER = frozenset(
+    """
+    allInPings assistMePings baitPings basicPings bountyLevel challenges championSkinId commandPings
+    consumablesPurchased damageDealtToBuildings damageDealtToEpicMonsters dangerPings eligibleForProgression
+    enemyMissingPings enemyVisionPings getBackPings holdPings inhibitorTakedowns inhibitorsLost killingSprees lane
+    largestCriticalStrike magicDamageDealt magicDamageTaken missions needVisionPings nexusKills nexusLost
+    nexusTakedowns objectivesStolenAssists onMyWayPings physicalDamageDealt physicalDamageTaken PlayerScore0
+    PlayerScore1 PlayerScore2 PlayerScore3 PlayerScore4 PlayerScore5 PlayerScore6 PlayerScore7 PlayerScore8
+    PlayerScore9 PlayerScore10 PlayerScore11 positionAssignedByMatchmaking profileIcon pushPings retreatPings role
+    roleBoundItem selectedRolePreferences sightWardsBoughtInGame subteamPlacement summoner1Casts summoner2Casts
+    summonerId teamEarlySurrendered totalAllyJungleMinionsKilled totalEnemyJungleMinionsKilled totalUnitsHealed
+    trueDamageDealt trueDamageTaken turretTakedowns turretsLost unrealKills visionClearedPings
+    """.split()  # noqa: SIM905
+)
+"""Known keys of participants that no column takes."""
+_KNOWN = _PASSED_OVER | frozenset(_KEYS.values())
+_passed_over = {f"passed_over_{key}": key for key in sorted(_PASSED_OVER)}
+_KnownParticipant = msgspec.defstruct(
+    "_KnownParticipant",
+    [*_FIELDS, *((name, msgspec.Raw, msgspec.Raw()) for name in _passed_over)],
+    rename=_KEYS | _passed_over,
+    forbid_unknown_fields=True,
+)
+"""A participant without any other key."""
+
+_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_MATCH = msgspec.json.Decoder(_Match)
+_TEAM = msgspec.json.Decoder(_Team)
+_KNOWN_PARTICIPANT = msgspec.json.Decoder(_KnownParticipant)
+_PARTICIPANT = msgspec.json.Decoder(_Participant)
+_ANY_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+_COLUMNS = (*_REQUIRED, *_TEXTS, *_FLAGS, *_NUMBERS)
+_IN_COLUMNS = operator.attrgetter(*_COLUMNS)
+
+
+# --------------------------------------------------------------------------- bytes to rows
+
+
+def decode_match(content: bytes, match_date: date, content_hash: str) -> DecodedMatch:
+    """What a match object holds.
+
+    Args:
+        content: the document, decompressed.
+        match_date: day the match is filed under.
+        content_hash: hash of the document.
+
+    Raises:
+        UnreadableMatchError: when it is no match object, or lacks what identifies and dates a match.
+    """
+    read = _document(content)
+    match_id, info = read.metadata.match_id, read.info
+    started_at = _started_at(info)
+    rejections: dict[type[Table], list[Rejection]] = {RawTeams: [], RawParticipants: []}
+    teams = [row for raw in info.teams if (row := _team(raw, match_id, rejections[RawTeams]))]
+    participants: list[dict[str, Any]] = []
+    unknown: set[str] = set()
+    for number, raw in enumerate(info.participants, 1):
+        try:
+            read, others = _read_participant(raw)
+            participants.append(_participant(read))
+            unknown |= others
+        except _READABLE as error:
+            reason = f"Participant {number}: {error}."
+            rejections[RawParticipants].append(_rejection(match_id, "participant_shape", reason, raw))
+    winners = [team["team_id"] for team in teams if team["won"]]
+    match = {
+        "content_hash": content_hash,
+        "other_files": 0,
+        "platform_id": info.platform_id,
+        "game_version": info.game_version,
+        "queue_id": info.queue_id,
+        "map_id": info.map_id,
+        "game_mode": info.game_mode,
+        "game_type": info.game_type,
+        "tournament_code": info.tournament_code or None,
+        "created_at": _at(info.game_creation),
+        "started_at": started_at,
+        "ended_at": _at(info.game_end_timestamp),
+        "game_duration": info.game_duration,
+        "end_of_game_result": info.end_of_game_result or None,
+        "winning_team_id": winners[0] if len(winners) == 1 else None,
+        "participants": len(info.participants),
+        "unknown_keys": len(unknown),
+    }
+    told: dict[type[Table], list[dict[str, Any]]] = {
+        table: [{"match_id": match_id, "match_date": match_date, **row} for row in rows]
+        for table, rows in ((RawMatches, [match]), (RawTeams, teams), (RawParticipants, participants))
+    }
+    return DecodedMatch(match_id, started_at, told, {table: each for table, each in rejections.items() if each})
+
+
+def rows_of(matches: Sequence[DecodedMatch]) -> dict[type[Table], pl.DataFrame]:
+    """The rows of all tables of `TABLES`, of many matches."""
+    return {
+        table: pl.DataFrame([row for match in matches for row in match.rows[table]], schema=table.schema())
+        for table in TABLES
+    }
+
+
+def started_at(content: bytes) -> tuple[str, datetime]:
+    """Id and start of a match, as its match object tells them.
+
+    Raises:
+        UnreadableMatchError: as `decode_match` does.
+    """
+    read = _document(content)
+    return read.metadata.match_id, _started_at(read.info)
+
+
+def _document(content: bytes) -> _Match:
+    try:
+        return _MATCH.decode(content)
+    except _READABLE as error:
+        raise UnreadableMatchError(f"Expected a match object of match-v5, with metadata and info: {error}.") from None
+
+
+def _started_at(info: _Info) -> datetime:
+    # Of a game that was aborted before it began, the end alone is told; the others are 0.
+    at = _at(info.game_start_timestamp or info.game_creation or info.game_end_timestamp)
+    if at is None:
+        raise UnreadableMatchError("Expected gameStartTimestamp, gameCreation or gameEndTimestamp, found none.")
+    return at
+
+
+def _at(millis: int | None) -> datetime | None:
+    return _EPOCH + timedelta(milliseconds=millis) if millis else None
+
+
+def _team(raw: msgspec.Raw, match_id: str, rejected: list[Rejection]) -> dict[str, Any] | None:
+    try:
+        team = _TEAM.decode(raw)
+    except _READABLE as error:
+        rejected.append(_rejection(match_id, "team_shape", f"A team: {error}.", raw))
+        return None
+    told = {ours: team.objectives.get(theirs, _Objective()) for theirs, ours in _OBJECTIVES.items()}
+    return {
+        "team_id": team.team_id,
+        "won": team.win,
+        "banned_champion_ids": [ban.champion_id for ban in team.bans],
+        **{f"{name}s": objective.kills for name, objective in told.items()},
+        **{_FIRST.get(name, f"first_{name}"): objective.first for name, objective in told.items() if name != "atakhan"},
+    }
+
+
+def _read_participant(raw: msgspec.Raw) -> tuple[Any, Set[str]]:
+    """A participant, and its keys that are not known; to look for them takes as long as to read it."""
+    try:
+        return _KNOWN_PARTICIPANT.decode(raw), frozenset()
+    except _READABLE:
+        return _PARTICIPANT.decode(raw), _ANY_KEYS.decode(raw).keys() - _KNOWN
+
+
+def _participant(read: Any) -> dict[str, Any]:
+    row = dict(zip(_COLUMNS, _IN_COLUMNS(read), strict=True))
+    styles = {style.description: style for style in (read.perks.styles if read.perks is not None else ())}
+    primary, sub = (styles.get(name, _Style()) for name in ("primaryStyle", "subStyle"))
+    return {
+        **row,
+        # The name was called otherwise when Riot ids came.
+        "riot_id_name": read.riot_id_game_name or read.riot_id_name,
+        "primary_style_id": primary.style,
+        "sub_style_id": sub.style,
+        "keystone_id": primary.selections[0].perk if primary.selections else None,
+        "augment_ids": [augment for name in _AUGMENTS if (augment := getattr(read, name.lower()))],
+    }
+
+
+def _rejection(match_id: str, rule: str, reason: str, raw: msgspec.Raw) -> Rejection:
+    return Rejection(match_id, "row", rule, reason, 1, bytes(raw).decode(errors="replace")[:_CONTENT_CHARACTERS])

@@ -1,0 +1,530 @@
+"""Decode one timeline of match-v5: frames of every participant, and events of every kind.
+
+A timeline is read in one go, each event as a struct of its kind, and the common kinds as narrow ones. Where a kind is
+new, or a common one has a key that it never had, all events are read as one flat struct with every key that any kind
+has: a new kind is a row as well. Where something is not as it should be, each event and each participant's frame is
+read by itself, and those that cannot be are rejections.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Generic, TypeVar, cast, get_type_hints
+
+import msgspec
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.integers import Int16, Int32, Int64, Millis
+from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol.timelines.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames
+
+NO_TYPE = "(none)"
+KNOWN_TYPES = frozenset(
+    """
+    ASCENDED_EVENT BUILDING_KILL CAPTURE_POINT CHAMPION_KILL CHAMPION_SPECIAL_KILL CHAMPION_TRANSFORM DRAGON_SOUL_GIVEN
+    ELITE_MONSTER_KILL FEAT_UPDATE GAME_END ITEM_DESTROYED ITEM_PURCHASED ITEM_SOLD ITEM_UNDO LEVEL_UP
+    OBJECTIVE_BOUNTY_FINISH OBJECTIVE_BOUNTY_PRESTART PAUSE_END PAUSE_START PORO_KING_SUMMON SKILL_LEVEL_UP
+    TURRET_PLATE_DESTROYED WARD_KILL WARD_PLACED
+    """.split()  # noqa: SIM905
+)
+"""Kinds of events that the API has been seen to write."""
+TABLES: tuple[type[Table], ...] = (TimelineFrames, TimelineEvents, TimelineEventCounts)
+"""The tables a timeline feeds, `TimelineFiles` aside."""
+_CONTENT_CHARACTERS = 4000
+# More of a file than that, and nothing of it is used.
+_MOST_BAD = 0.05
+
+
+class UnreadableTimelineError(GamestatsError):
+    """A document is not a timeline: truncated, malformed, or without frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedTimeline:
+    """One timeline, decoded; `rows_of` makes tables of many.
+
+    Attributes:
+        match_id: id the document gives.
+        match_date: day the match is filed under.
+        found: what it holds; nothing but the counts of a timeline of which nothing is used.
+        quarantined: events of each kind that could not be read.
+        facts: what the file says as a whole; columns of `TimelineFiles`.
+        rejections: what could not be read, by table.
+        unreadable_reason: why nothing of it is used although it is well-formed.
+    """
+
+    match_id: str
+    match_date: date
+    found: Found
+    quarantined: Mapping[str, int]
+    facts: dict[str, Any]
+    rejections: dict[type[Table], list[Rejection]]
+    unreadable_reason: str | None = None
+
+
+# --------------------------------------------------------------------------- what stands in a file
+
+
+class _Part(msgspec.Struct, gc=False, rename="camel"):
+    """An object of a timeline."""
+
+
+class _Position(_Part):
+    x: Int32 | None = None
+    y: Int32 | None = None
+
+
+class _Event(_Part):
+    type: str
+    timestamp: Int64
+    participant_id: Int16 | None = None
+    creator_id: Int16 | None = None
+    killer_id: Int16 | None = None
+    victim_id: Int16 | None = None
+    assisting_participant_ids: list[Int16] | None = None
+    team_id: Int16 | None = None
+    killer_team_id: Int16 | None = None
+    item_id: Int32 | None = None
+    before_id: Int32 | None = None
+    after_id: Int32 | None = None
+    gold_gain: Int32 | None = None
+    level: Int32 | None = None
+    skill_slot: Int32 | None = None
+    level_up_type: str | None = None
+    ward_type: str | None = None
+    monster_type: str | None = None
+    monster_sub_type: str | None = None
+    building_type: str | None = None
+    tower_type: str | None = None
+    lane_type: str | None = None
+    kill_type: str | None = None
+    multi_kill_length: Int32 | None = None
+    kill_streak_length: Int32 | None = None
+    bounty: Int32 | None = None
+    shutdown_bounty: Int32 | None = None
+    transform_type: str | None = None
+    name: str | None = None
+    winning_team: Int16 | None = None
+    real_timestamp: Millis | None = None
+    position: _Position | None = None
+
+
+class _Damage(_Part):
+    total_damage_done_to_champions: Int32 | None = None
+    physical_damage_done_to_champions: Int32 | None = None
+    magic_damage_done_to_champions: Int32 | None = None
+    true_damage_done_to_champions: Int32 | None = None
+    total_damage_done: Int32 | None = None
+    total_damage_taken: Int32 | None = None
+
+
+class _Champion(_Part):
+    health: Int32 | None = None
+    health_max: Int32 | None = None
+    power: Int32 | None = None
+    power_max: Int32 | None = None
+    attack_damage: Int32 | None = None
+    attack_speed: Int32 | None = None
+    ability_power: Int32 | None = None
+    ability_haste: Int32 | None = None
+    armor: Int32 | None = None
+    magic_resist: Int32 | None = None
+    movement_speed: Int32 | None = None
+
+
+class _Participant(_Part):
+    participant_id: Int16
+    level: Int32 | None = None
+    xp: Int32 | None = None
+    total_gold: Int32 | None = None
+    current_gold: Int32 | None = None
+    gold_per_second: Int32 | None = None
+    minions_killed: Int32 | None = None
+    jungle_minions_killed: Int32 | None = None
+    time_enemy_spent_controlled: Int32 | None = None
+    position: _Position | None = None
+    damage_stats: _Damage | None = None
+    champion_stats: _Champion | None = None
+
+
+E = TypeVar("E")
+P = TypeVar("P")
+
+
+class _Frame(_Part, Generic[E, P]):
+    timestamp: Int64
+    events: list[E] | None = None
+    participant_frames: dict[str, P] | None = None
+
+
+class _Info(_Part, Generic[E, P]):
+    frames: list[_Frame[E, P]]
+    frame_interval: Int32 | None = None
+
+
+class _Metadata(_Part):
+    match_id: str
+
+
+class _Timeline(_Part, Generic[E, P]):
+    metadata: _Metadata
+    info: _Info[E, P]
+
+
+class _Typed(_Part):
+    type: str | None = None
+
+
+_FIELDS = {name: kind for name, kind in get_type_hints(_Event, include_extras=True).items() if name != "type"}
+_NARROW: Mapping[str, tuple[str, ...]] = {
+    "CHAMPION_KILL": (
+        "killer_id", "victim_id", "assisting_participant_ids", "bounty", "shutdown_bounty", "kill_streak_length",
+        "position",
+    ),
+    "ITEM_DESTROYED": (item := ("participant_id", "item_id")),
+    "ITEM_PURCHASED": item,
+    "ITEM_SOLD": item,
+    "LEVEL_UP": ("participant_id", "level"),
+    "SKILL_LEVEL_UP": ("participant_id", "skill_slot", "level_up_type"),
+    "WARD_KILL": ("killer_id", "ward_type"),
+    "WARD_PLACED": ("creator_id", "ward_type"),
+}  # fmt: skip
+"""Fields of the kinds that nearly all events are of."""
+_PASSED_OVER: Mapping[str, tuple[str, ...]] = {
+    "CHAMPION_KILL": (
+        "victim_damage_dealt", "victim_damage_received", "victim_teamfight_damage_dealt",
+        "victim_teamfight_damage_received",
+    )
+}  # fmt: skip
+"""Known keys of those kinds that no column takes."""
+
+
+def _struct_of(kind: str) -> type[msgspec.Struct]:
+    """The struct of a known kind: a narrow one refuses other keys, any other has every field."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("timestamp", _FIELDS["timestamp"])]
+    fields += [(name, _FIELDS[name], None) for name in _NARROW.get(kind, _FIELDS) if name != "timestamp"]
+    fields += [(name, msgspec.Raw, msgspec.Raw()) for name in _PASSED_OVER.get(kind, ())]
+    return msgspec.defstruct(
+        kind, fields, tag_field="type", tag=kind, namespace={"type": kind},
+        rename="camel", gc=False, forbid_unknown_fields=kind in _NARROW,
+    )  # fmt: skip
+
+
+_STRUCTS = {kind: _struct_of(kind) for kind in sorted(KNOWN_TYPES)}
+_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_WHOLE = (
+    msgspec.json.Decoder(_Timeline[functools.reduce(operator.or_, _STRUCTS.values()), _Participant]),
+    msgspec.json.Decoder(_Timeline[_Event, _Participant]),
+)
+"""For files with nothing new in them, and for all files."""
+_PIECEWISE = msgspec.json.Decoder(_Timeline[msgspec.Raw, msgspec.Raw])
+_ONE_EVENT = msgspec.json.Decoder(_Event)
+_ONE_PARTICIPANT = msgspec.json.Decoder(_Participant)
+_ONE_TYPE = msgspec.json.Decoder(_Typed)
+_NOWHERE, _NO_DAMAGE, _NO_CHAMPION = _Position(), _Damage(), _Champion()
+_OF_STATE = {
+    "minions_killed": "lane_minions_killed",
+    "time_enemy_spent_controlled": "time_enemy_spent_controlled_ms",
+    "x": "position_x",
+    "y": "position_y",
+    "total_damage_done_to_champions": "damage_to_champions",
+    "physical_damage_done_to_champions": "physical_damage_to_champions",
+    "magic_damage_done_to_champions": "magic_damage_to_champions",
+    "true_damage_done_to_champions": "true_damage_to_champions",
+    "total_damage_done": "damage_dealt",
+    "total_damage_taken": "damage_taken",
+}
+_STATE_PARTS = (
+    _Participant.__struct_fields__[:-3],
+    *(part.__struct_fields__ for part in (_Position, _Damage, _Champion)),
+)
+_OF_PARTICIPANT, _OF_POSITION, _OF_DAMAGE, _OF_CHAMPION = (operator.attrgetter(*fields) for fields in _STATE_PARTS)
+_NUMBERS = [_OF_STATE.get(name, name) for fields in _STATE_PARTS for name in fields]
+"""Columns of a participant's frame in the order in which its parts tell them."""
+
+
+# --------------------------------------------------------------------------- bytes to rows
+
+
+@dataclass(slots=True)
+class Found:
+    """What a timeline holds.
+
+    Attributes:
+        timestamps: time of each frame.
+        events: those that could be read.
+        event_frames: the frame of each.
+        event_indexes: the position of each in the timeline.
+        states: numbers of the participants' frames that could be read, as `_NUMBERS` names them, one after another.
+        state_frames: the frame of each.
+        counts: events of each kind.
+        bad: kinds of the events that could not be read, with what is rejected.
+        bad_states: participants' frames that are rejected.
+    """
+
+    match_id: str
+    frame_interval: int | None
+    timestamps: list[int]
+    events: list[Any]
+    event_frames: Sequence[int] | np.ndarray
+    event_indexes: Sequence[int] | np.ndarray
+    states: pl.Series
+    state_frames: Sequence[int] | np.ndarray
+    counts: Counter[str]
+    bad: list[tuple[str, Rejection]]
+    bad_states: list[Rejection]
+
+
+def decode(content: bytes, match_id: str, match_date: date) -> DecodedTimeline:
+    """What a timeline holds.
+
+    Args:
+        content: the document, decompressed.
+        match_id: the match it landed for.
+        match_date: day the match is filed under.
+
+    Raises:
+        UnreadableTimelineError: when it is no timeline of that match.
+    """
+    found = _read(content, match_id)
+    if found.match_id != match_id:
+        raise UnreadableTimelineError(f"Expected the timeline of {match_id}, found that of {found.match_id}.")
+    total = sum(found.counts.values())
+    bad = Counter(kind for kind, _ in found.bad)
+    facts = {
+        "frame_interval_ms": found.frame_interval,
+        "frames": len(found.timestamps),
+        "events": total,
+        "last_timestamp_ms": max(found.timestamps, default=None),
+    }
+    reason = None
+    if len(found.bad) > _MOST_BAD * total:
+        reason = (
+            f"{len(found.bad)} of {total} events cannot be read, more than {_MOST_BAD:.0%}: {found.bad[0][1].reason}"
+        )
+        bad = found.counts
+    rejections: dict[type[Table], list[Rejection]] = {}
+    if reason is not None:
+        rejections[TimelineFiles] = [Rejection(match_id, "file", "unreadable_events", reason, total)]
+        found = replace(found, events=[], event_frames=[], event_indexes=[], states=_numbers([]), state_frames=[])
+    else:
+        rejections[TimelineEvents] = [rejection for _, rejection in found.bad]
+        rejections[TimelineFrames] = found.bad_states
+    told = {table: each for table, each in rejections.items() if each}
+    return DecodedTimeline(match_id, match_date, found, bad, facts, told, reason)
+
+
+def rows_of(timelines: Sequence[DecodedTimeline]) -> dict[type[Table], pl.DataFrame]:
+    """The rows of all tables of `TABLES`, of many timelines: columns are built once for all of them."""
+    counts = [
+        {
+            "match_id": timeline.match_id,
+            "match_date": timeline.match_date,
+            "event_type": kind,
+            "is_known": kind in KNOWN_TYPES,
+            "events": events,
+            "quarantined": timeline.quarantined.get(kind, 0),
+        }
+        for timeline in timelines
+        for kind, events in sorted(timeline.found.counts.items())
+    ]
+    return {
+        TimelineFrames: _frame_rows(timelines),
+        TimelineEvents: _event_rows(timelines),
+        TimelineEventCounts: pl.DataFrame(counts, schema=TimelineEventCounts.schema()),
+    }
+
+
+def _read(content: bytes, match_id: str) -> Found:
+    for decoder in _WHOLE:
+        try:
+            return _found(decoder.decode(content))
+        except _READABLE:
+            continue
+    return _read_piece_by_piece(content, match_id)
+
+
+def _found(read: _Timeline[Any, _Participant]) -> Found:
+    frames = read.info.frames
+    # No pairs of events and numbers: objects by the ten thousand cost more to be watched than to be made.
+    events = [event for frame in frames for event in frame.events or ()]
+    states = _numbers([state for frame in frames for state in (frame.participant_frames or {}).values()])
+    numbers = np.arange(len(frames))
+    return Found(
+        read.metadata.match_id,
+        read.info.frame_interval,
+        [frame.timestamp for frame in frames],
+        events,
+        np.repeat(numbers, [len(frame.events or ()) for frame in frames]),
+        np.arange(len(events)),
+        states,
+        np.repeat(numbers, [len(frame.participant_frames or ()) for frame in frames]),
+        Counter([event.type for event in events]),
+        [],
+        [],
+    )
+
+
+def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
+    try:
+        read = _PIECEWISE.decode(content)
+    except _READABLE as error:
+        raise UnreadableTimelineError(
+            f"Expected a timeline of match-v5, with metadata and info.frames: {error}."
+        ) from None
+    frames = read.info.frames
+    states: list[_Participant] = []
+    found = Found(
+        read.metadata.match_id,
+        read.info.frame_interval,
+        [frame.timestamp for frame in frames],
+        [],
+        event_frames := [],
+        event_indexes := [],
+        _numbers([]),
+        state_frames := [],
+        Counter(),
+        [],
+        [],
+    )
+    index = 0
+    for number, frame in enumerate(frames):
+        for raw in frame.events or ():
+            try:
+                event = _ONE_EVENT.decode(raw)
+            except _READABLE as error:
+                kind = _kind_of(raw)
+                where = f"Event {index} of frame {number}"
+                found.bad.append((kind, _rejection(match_id, "event_shape", f"{where}: {error}.", raw)))
+            else:
+                kind = event.type
+                found.events.append(event)
+                event_frames.append(number)
+                event_indexes.append(index)
+            found.counts[kind] += 1
+            index += 1
+        for key, raw in (frame.participant_frames or {}).items():
+            try:
+                states.append(_ONE_PARTICIPANT.decode(raw))
+                state_frames.append(number)
+            except _READABLE as error:
+                reason = f"Participant {key} of frame {number}: {error}."
+                found.bad_states.append(_rejection(match_id, "participant_frame_shape", reason, raw))
+    return replace(found, states=_numbers(states))
+
+
+def _numbers(states: Sequence[_Participant]) -> pl.Series:
+    # Objects lie scattered in memory: what one of them holds is taken at once, and parted by column later.
+    told: list[int | None] = []
+    for state in states:
+        told += _OF_PARTICIPANT(state)
+        told += _OF_POSITION(state.position or _NOWHERE)
+        told += _OF_DAMAGE(state.damage_stats or _NO_DAMAGE)
+        told += _OF_CHAMPION(state.champion_stats or _NO_CHAMPION)
+    return pl.Series(told, dtype=pl.Int32)
+
+
+def _kind_of(raw: msgspec.Raw) -> str:
+    try:
+        return _ONE_TYPE.decode(raw).type or NO_TYPE
+    except _READABLE:
+        return NO_TYPE
+
+
+def _rejection(match_id: str, rule: str, reason: str, raw: msgspec.Raw) -> Rejection:
+    content = bytes(raw).decode(errors="replace")[:_CONTENT_CHARACTERS]
+    return Rejection(match_id, "row", rule, reason, 1, content)
+
+
+_RENAMED = {"type": "event_type", "timestamp": "timestamp_ms", "winning_team": "winning_team_id"}
+_SHAPES: Mapping[tuple[str, ...], tuple[type[msgspec.Struct], ...]] = {
+    tuple(_FIELDS): (_Event, *(struct for kind, struct in _STRUCTS.items() if kind not in _NARROW)),
+    **{
+        ("timestamp", *fields): tuple(_STRUCTS[kind] for kind in _NARROW if _NARROW[kind] == fields)
+        for fields in _NARROW.values()
+    },
+}
+"""Structs of events by the fields they have: their columns are built together."""
+
+
+def _columns(fields: Sequence[str], parts: Sequence[Any]) -> dict[str, list[Any]]:
+    """Fields of objects, as columns."""
+    return {name: [*map(operator.attrgetter(name), parts)] for name in fields}
+
+
+def _joined(parts: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts]).astype(np.int64)
+
+
+def _series(values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    if not isinstance(dtype, pl.List):
+        return pl.Series(values, dtype=dtype)
+    # Arrow takes lists a hundred times as fast.
+    return cast(pl.Series, pl.from_arrow(pa.array(values, pl.Series([], dtype=dtype).to_arrow().type)))
+
+
+def _of_matches(timelines: Sequence[DecodedTimeline], rows: Sequence[int]) -> dict[str, pl.Series]:
+    """The columns of each row's match, of as many rows as each timeline has."""
+    of = np.repeat(np.arange(len(timelines)), rows)
+    return {
+        "match_id": pl.Series([timeline.match_id for timeline in timelines], dtype=pl.String).gather(of),
+        "match_date": pl.Series([timeline.match_date for timeline in timelines], dtype=pl.Date).gather(of),
+    }
+
+
+_UNDECLARED = {"creator_id": pl.Int16(), "killer_id": pl.Int16(), "real_timestamp": pl.Int64()}
+"""Fields of events that are told in another column."""
+
+
+def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
+    events = [event for timeline in timelines for event in timeline.found.events]
+    numbers: dict[tuple[str, ...], list[int]] = {fields: [] for fields in _SHAPES}
+    of_struct = {struct: numbers[fields] for fields, structs in _SHAPES.items() for struct in structs}
+    for number, struct in enumerate(map(type, events)):
+        of_struct[struct].append(number)
+    parts = [_part_of_events(fields, [events[each] for each in rows], rows) for fields, rows in numbers.items()]
+    rows = pl.concat(parts, how="diagonal").sort("number")
+    at = pl.col("real_timestamp").cast(pl.Datetime("ms", "UTC")).cast(TimelineEvents.schema()["occurred_at"])
+    return rows.with_columns(
+        **_of_matches(timelines, [len(timeline.found.events) for timeline in timelines]),
+        event_index=pl.Series(_joined([timeline.found.event_indexes for timeline in timelines]), dtype=pl.Int32),
+        frame_index=pl.Series(_joined([timeline.found.event_frames for timeline in timelines]), dtype=pl.Int16),
+        # Who did it has another name in some kinds.
+        participant_id=pl.coalesce("participant_id", "creator_id", "killer_id"),
+        occurred_at=at,
+    ).select(TimelineEvents.column_names())
+
+
+def _part_of_events(fields: Sequence[str], events: Sequence[Any], numbers: Sequence[int]) -> pl.DataFrame:
+    """The columns of events that have the same fields."""
+    told = _columns(("type", *fields), events)
+    if "position" in fields:
+        positions = told.pop("position")
+        told["position_x"] = [None if position is None else position.x for position in positions]
+        told["position_y"] = [None if position is None else position.y for position in positions]
+    schema = {**TimelineEvents.schema(), **_UNDECLARED}
+    columns = {_RENAMED.get(name, name): values for name, values in told.items()}
+    series = {name: _series(values, schema[name]) for name, values in columns.items()}
+    return pl.DataFrame({"number": pl.Series(numbers, dtype=pl.Int64), **series})
+
+
+def _frame_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
+    numbers = pl.concat([_numbers([]), *(timeline.found.states for timeline in timelines)])
+    columns = {name: numbers.gather_every(len(_NUMBERS), place) for place, name in enumerate(_NUMBERS)}
+    at = [np.asarray(each.found.timestamps, dtype=np.int64)[each.found.state_frames] for each in timelines]
+    rows = {
+        **_of_matches(timelines, [len(timeline.found.state_frames) for timeline in timelines]),
+        **columns,
+        "frame_index": pl.Series(_joined([timeline.found.state_frames for timeline in timelines])),
+        "timestamp_ms": pl.Series(_joined(at)),
+    }
+    return pl.DataFrame({name: rows[name].cast(dtype) for name, dtype in TimelineFrames.schema().items()})

@@ -1,0 +1,1 @@
+"""Tests of: The raw logs: fetched, opened, and decoded to bronze."""

@@ -1,0 +1,521 @@
+"""ThinkingData logs are read into the seven raw logs, and no line is lost without being counted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.configuration import Configuration, Dirt, ProductInfo
+from gamestats_assets.demo_data.generator.generate import generate
+from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
+from gamestats_assets.l2m.logs import thinkingdata
+from gamestats_assets.l2m.logs.thinkingdata import COLUMNS, LogFileError, ThinkingDataLogs, read_logs, split_days
+from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
+from gamestats_assets_tests.demo_data.sheets import FOLDERS
+
+AT = "2026-03-01 10:00:00.000"
+
+
+def record(event: str, at: str = AT, **more: Any) -> dict[str, Any]:
+    """An event; what begins with _ stands at the root: `_uuid`, `_type`; the rest are properties."""
+    root = {f"#{name[1:]}": value for name, value in more.items() if name.startswith("_")}
+    properties = {name: value for name, value in more.items() if not name.startswith("_")}
+    return {
+        "#account_id": "u1", "#distinct_id": "d1", "#ip": "203.0.113.9", "#type": "track", "#time": at,
+        "#event_name": event, **root, "properties": properties,
+    }  # fmt: skip
+
+
+def payload(*lines: dict[str, Any] | str | bytes) -> bytes:
+    """Lines of a file: records, or lines as they are."""
+    raw = [json.dumps(line) if isinstance(line, dict) else line for line in lines]
+    return b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in raw)
+
+
+def accounted(found: ThinkingDataLogs) -> int:
+    """Lines that became something."""
+    counted = sum(found.duplicates.values()) + sum(found.not_wanted.values())
+    return found.rows + counted + len(found.unreadable)
+
+
+# --------------------------------------------------------------------------- the logs and their columns
+
+
+def test_logs_and_columns_are_those_of_the_raw_files(tmp_path: Path) -> None:
+    simulate(Plan(accounts=400, days=1), tmp_path, "jsonl")
+    assert tuple(COLUMNS) == TABLES
+    for log, columns in COLUMNS.items():
+        (file,) = tmp_path.rglob(f"{log}-*.jsonl")
+        assert set(json.loads(file.open().readline())) == set(columns)
+    empty = read_logs([b""])
+    assert {log: tuple(frame.columns) for log, frame in empty.frames.items()} == dict(COLUMNS)
+    assert {frame.schema["time"] for frame in empty.frames.values() if "time" in frame.columns} == {
+        pl.Datetime("us", "UTC")
+    }
+
+
+def test_a_record_is_a_row_of_the_log_that_its_event_is_called_like() -> None:
+    gain = record(
+        "increase_money", server_id="S01", money_type="902", amount=5, reason_id="31", level=7, balance_after=5
+    )
+    found = read_logs([payload(record("login", server_id="S01", level=6, country="VN", device="PC", more=1), gain)])
+    assert found.frames["login"].rows(named=True) == [
+        {
+            "user_id": "u1", "server_id": "S01", "level": "6", "ip": "203.0.113.9", "device": "PC", "country": "VN",
+            "time": datetime(2026, 3, 1, 10, tzinfo=UTC),
+        }
+    ]  # fmt: skip
+    assert found.frames["increase_money"].rows(named=True) == [
+        {
+            "user_id": "u1", "server_id": "S01", "money_type": "902", "amount": "5", "reason_id": "31", "level": "7",
+            "balance_after": "5", "guild_id": None, "guild_name": None, "time": datetime(2026, 3, 1, 10, tzinfo=UTC),
+        }
+    ]  # fmt: skip
+    assert (found.lines, found.rows) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("ids", "user"),
+    [
+        ({"_account_id": "a", "_distinct_id": "d"}, "a"),
+        ({"_account_id": "", "_distinct_id": "d"}, "d"),
+        ({"_account_id": None, "_distinct_id": "d"}, "d"),
+        ({"_account_id": 4711, "_distinct_id": "d"}, "4711"),
+        ({"_account_id": "a", "_distinct_id": None}, "a"),
+    ],
+)
+def test_a_user_is_the_account_or_without_one_the_device(ids: dict[str, Any], user: str) -> None:
+    assert read_logs([payload(record("logout", **ids))]).frames["logout"]["user_id"].to_list() == [user]
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ('"4.90"', "4.90"),
+        ("4.90", "4.90"),
+        ("0.1", "0.1"),
+        ("25000", "25000"),
+        ("-3", "-3"),
+        ("12345678901234567890123", "12345678901234567890123"),
+        ("9" * 400, "9" * 400),
+        ("12345678901234.123456789", "12345678901234.123456789"),
+        ("true", "true"),
+        ("null", None),
+        ('["a",1]', '["a",1]'),
+        ('"\\u00e9\\n"', "é\n"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["", "7", '"x"', "1.5"])
+def test_values_are_told_as_they_were_sent_whatever_their_type(written: str, text: str | None, beside: str) -> None:
+    lines = [
+        f'{{"#type":"track","#event_name":"recharge","#account_id":"u","#time":"{AT}","properties":{{"amount":{value}}}}}'
+        for value in [written, *([beside] if beside else [])]
+    ]
+    assert read_logs([payload(*lines)]).frames["recharge"]["amount"].to_list()[0] == text
+
+
+def test_properties_may_be_missing() -> None:
+    bare = {"#type": "track", "#event_name": "login", "#account_id": "u", "#time": AT}
+    found = read_logs([payload(bare, {**bare, "properties": None}, {**bare, "properties": {}})])
+    assert found.frames["login"].height == 3
+    assert found.frames["login"].drop("user_id", "time").null_count().row(0) == (3,) * 5
+
+
+# --------------------------------------------------------------------------- times
+
+
+@pytest.mark.parametrize(
+    ("time", "offset", "utc"),
+    [
+        ("2026-03-01 10:00:00.123", None, "2026-03-01T10:00:00.123"),
+        ("2026-03-01 10:00:00", 0, "2026-03-01T10:00:00"),
+        ("2026-03-01 06:59:59.999", 7, "2026-02-28T23:59:59.999"),
+        ("2026-03-01 07:00:00.000", "7", "2026-03-01T00:00:00"),
+        ("2026-02-28 20:30:00.000", -3.5, "2026-03-01T00:00:00"),
+        ("2026-03-01 05:30:00", 5.5, "2026-03-01T00:00:00"),
+        ("2026-03-01 10:00:00.123456", None, "2026-03-01T10:00:00.123456"),
+    ],
+)
+def test_times_are_in_utc(time: str, offset: Any, utc: str, tmp_path: Path) -> None:
+    said = {"#zone_offset": offset} if offset is not None else {}
+    line = payload(record("logout", time, **said))
+    expected = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert read_logs([line]).frames["logout"]["time"].to_list() == [expected]
+    (tmp_path / "log").write_bytes(line)
+    assert split_days(tmp_path / "log").days == {expected.date(): line}
+
+
+BAD_TIMES: list[tuple[dict[str, Any], str]] = [
+    ({"_time": "yesterday"}, "#time: expected yyyy-MM-dd HH:mm:ss.SSS, found 'yesterday'"),
+    ({"_time": ""}, "#time: expected yyyy-MM-dd HH:mm:ss.SSS, found ''"),
+    ({"_time": "2026-02-30 10:00:00"}, "found '2026-02-30 10:00:00'"),
+    ({"_time": "2026-03-01"}, "found '2026-03-01'"),
+    ({"_time": "2026-03-01 10:00:00Z"}, "found '2026-03-01 10:00:00Z'"),
+    ({"_time": 1772359200}, r"Expected `str`, got `int` - at `\$\.#time`"),
+    ({"#zone_offset": 15}, "#zone_offset: expected hours from -12 to 14, found '15'"),
+    ({"#zone_offset": "east"}, "found 'east'"),
+    ({"#zone_offset": True}, "found 'True'"),
+    ({"#zone_offset": [7]}, r"found '\[7\]'"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "reason"), BAD_TIMES)
+def test_a_line_without_a_usable_time_is_told_by_both(wrong: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    """Whatever stands beside it: a bad line does not change how others are read."""
+    good = record("login", level=1)
+    lines = payload(good, {**record("login", **wrong)}, good, {**good, "properties": {"#zone_offset": "7"}})
+    found = read_logs([lines])
+    assert (found.frames["login"].height, found.lines) == (3, 4)
+    (tmp_path / "log").write_bytes(lines)
+    split = split_days(tmp_path / "log")
+    assert split.lines == 4
+    for bad in (*found.unreadable, *split.undated):
+        assert bad.line == 2
+        assert bad.content == lines.split(b"\n")[1]
+        assert re.search(reason, bad.reason), bad.reason
+    assert len(found.unreadable) == len(split.undated) == 1
+
+
+# --------------------------------------------------------------------------- what is no row
+
+
+def test_other_records_are_counted_by_type_and_event() -> None:
+    kinds = [
+        record("fight"),
+        record("fight"),
+        {**record(""), "#type": "user_set", "#event_name": None},
+        {"#type": "user_add", "#account_id": "u", "#time": "whenever", "properties": {"level": 1}},
+        record("login", _type="track_update", _event_id="e"),
+    ]
+    found = read_logs([payload(*kinds)])
+    assert found.not_wanted == {
+        ("track", "fight"): 2, ("user_set", ""): 1, ("user_add", ""): 1, ("track_update", "login"): 1,
+    }  # fmt: skip
+    assert found.rows == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "expected a JSON object, found none"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b"[{}]", "Expected `object`, got `array`"),
+        (b"null", "Expected `object`"),
+        (b"{}", "missing required field `#type`"),
+        (b'{"#type":"track","#event_name":"login","properties":[]}', r"got `array` - at `\$\.properties`"),
+        (b'{"#type":"track","#event_name":"login","#time":"2026-03-01 10:00:00"}', "#account_id or #distinct_id"),
+        (b'{"#type":"track","#event_name":"log\xffin"}', "expected a JSON object"),
+        (b'{"#type":"track","properties":{"level":' + b"[" * 5000, "expected a JSON object"),
+        (payload(record("login", device="a\0b")).strip(), r"without the character U\+0000"),
+        (payload(record("login", _account_id="a\0b")).strip(), r"without the character U\+0000"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_place_and_reason(line: bytes, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    file.write_bytes(payload(record("login"), "", line, "  ", record("logout")))
+    found = read_logs([payload(record("login")), file])
+    assert (found.lines, found.rows) == (4, 3)
+    (bad,) = found.unreadable
+    assert (bad.file, bad.line, bad.content) == (str(file), 3, line)
+    assert str(bad).startswith(f"{file}:3: ")
+    assert re.search(reason, bad.reason), bad.reason
+
+
+def test_the_character_that_databases_refuse_is_no_matter_in_what_is_not_read() -> None:
+    line = payload(record("login", note="a\0b", device="\\u0000"))
+    assert read_logs([line]).frames["login"]["device"].to_list() == ["\\u0000"]
+
+
+# --------------------------------------------------------------------------- copies
+
+
+def test_of_records_with_one_uuid_the_first_stays_and_copies_are_counted() -> None:
+    one, other = record("login", _uuid="a", level=1), record("login", _uuid="a", level=2)
+    found = read_logs([payload(one, record("login", _uuid="b", level=5)), payload(one, other, one)])
+    assert found.frames["login"]["level"].to_list() == ["1", "5"]
+    assert (found.records["login"], found.duplicates["login"], found.differing["login"]) == (5, 3, 1)
+    assert accounted(found) == found.lines == 5
+
+
+def test_a_uuid_is_one_whatever_the_log() -> None:
+    found = read_logs([payload(record("logout", _uuid="a"), record("login", _uuid="a"), record("login", _uuid="c"))])
+    assert (found.frames["login"].height, found.frames["logout"].height) == (1, 1)
+    assert (found.duplicates["login"], found.differing["login"], found.duplicates["logout"]) == (1, 1, 0)
+
+
+def test_the_first_is_that_of_the_first_line_whatever_the_order_of_the_logs() -> None:
+    found = read_logs([payload(record("decrease_money", _uuid="a"), record("login", _uuid="a"))])
+    assert (found.frames["decrease_money"].height, found.frames["login"].height) == (1, 0)
+
+
+def test_records_without_a_uuid_are_different_ones_and_what_is_no_row_has_no_copies() -> None:
+    same = record("login")
+    broken = record("login", "never", _uuid="a")
+    other = record("fight", _uuid="a")
+    found = read_logs([payload(same, same, {**same, "#uuid": ""}, broken, other, record("login", _uuid="a"))])
+    assert (found.frames["login"].height, found.duplicates["login"]) == (4, 0)
+    assert (len(found.unreadable), sum(found.not_wanted.values())) == (1, 1)
+
+
+# --------------------------------------------------------------------------- files
+
+
+def test_files_are_plain_or_gzip_with_or_without_an_end(tmp_path: Path) -> None:
+    lines = payload(record("login"), record("logout"))
+    shapes = {
+        "plain": lines,
+        "gzip": gzip.compress(lines),
+        "two members": gzip.compress(lines[:50]) + gzip.compress(lines[50:]),
+        "no end": lines.rstrip(b"\n"),
+        "mark": b"\xef\xbb\xbf" + lines,
+    }
+    for name, content in shapes.items():
+        (tmp_path / name).write_bytes(content)
+        split = split_days(tmp_path / name)
+        assert (dict(split.days), split.undated, split.lines) == ({date(2026, 3, 1): lines}, (), 2), name
+        assert read_logs([tmp_path / name]).rows == read_logs([content]).rows == 2, name
+
+
+def test_lines_that_end_as_on_windows_stay_as_they_are(tmp_path: Path) -> None:
+    lines = payload(record("login"), record("logout")).replace(b"\n", b"\r\n")
+    (tmp_path / "log").write_bytes(lines)
+    assert split_days(tmp_path / "log").days[date(2026, 3, 1)] == lines
+    assert read_logs([lines]).rows == 2
+
+
+@pytest.mark.parametrize(("time", "offset"), [("9999-12-31 23:59:59.999", -12), ("0001-01-01 00:00:00.000", 14)])
+def test_a_time_of_no_year_that_can_be_leaves_its_line_without_a_day(tmp_path: Path, time: str, offset: int) -> None:
+    bad = {**record("login"), "#time": time, "properties": {"#zone_offset": offset}}
+    (tmp_path / "log").write_bytes(payload(bad, record("login")))
+    split = split_days(tmp_path / "log")
+    assert (len(split.undated), sum(day.count(b"\n") for day in split.days.values())) == (1, 1)
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_refused(tmp_path: Path) -> None:
+    cut = gzip.compress(payload(*[record("login", level=level) for level in range(500)]))[:-20]
+    (tmp_path / "cut.gz").write_bytes(cut)
+    for read in (split_days, lambda path: read_logs([path])):
+        with pytest.raises(LogFileError, match=r"cut\.gz cannot be read to its end\. The gzip stream ends early"):
+            read(tmp_path / "cut.gz")
+        with pytest.raises(LogFileError, match=r"Expected a log file at .*nowhere; it cannot be read: No such file"):
+            read(tmp_path / "nowhere")
+    with pytest.raises(LogFileError, match="The payload cannot be read to its end"):
+        read_logs([cut])
+
+
+# --------------------------------------------------------------------------- any lines
+
+
+EVENTS = (*TABLES, "fight", "", "Login")
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**25), 10**25),
+    st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**9), max_value=10**9),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
+    st.lists(st.integers(0, 9), max_size=2),
+)
+TIMES = st.datetimes(datetime(2026, 2, 27), datetime(2026, 3, 4)).map(lambda at: at.isoformat(" ", "milliseconds"))
+NAMES = tuple(dict.fromkeys(name for columns in COLUMNS.values() for name in columns))
+
+
+class _Digits(float):
+    """A number that `json` writes with the digits that it was read from."""
+
+    text: str
+
+    def __new__(cls, text: str) -> _Digits:
+        found = super().__new__(cls, text)
+        found.text = text
+        return found
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@st.composite
+def lines_of_a_log(draw: st.DrawFn) -> bytes:
+    """A line: a record of any kind, a broken one, or none."""
+    kind = draw(st.sampled_from(["record"] * 8 + ["broken", "empty", "user"]))
+    if kind == "empty":
+        return draw(st.sampled_from([b"", b" ", b"\r", b"\t \r"]))
+    if kind == "user":
+        return json.dumps({"#type": "user_set", "#account_id": "u", "#time": AT, "properties": {"level": 1}}).encode()
+    properties: dict[str, Any] = draw(st.dictionaries(st.sampled_from(NAMES), SCALARS, max_size=5))
+    offset = draw(st.sampled_from([None] * 4 + [0, 7, -8, "5.5", 99, "x", True]))
+    if offset is not None:
+        properties["#zone_offset"] = offset
+    found: dict[str, Any] = {
+        "#type": draw(st.sampled_from(["track"] * 9 + ["track_first"])),
+        "#time": draw(st.one_of(TIMES, TIMES, TIMES, st.sampled_from(["", "2026-13-01 00:00:00", "soon"]))),
+        "#event_name": draw(st.sampled_from(EVENTS)),
+        "#uuid": draw(st.sampled_from(["", *"abcdefghijklmno"])),
+        "#account_id": draw(st.sampled_from(["u1", "u2", "", None])),
+        "#distinct_id": draw(st.sampled_from(["d1", "d2", ""])),
+        "#ip": draw(st.sampled_from(["1.2.3.4", None])),
+        "properties": {name: _Digits(str(v)) if isinstance(v, Decimal) else v for name, v in properties.items()},
+    }
+    ordered = draw(st.permutations(list(found.items())))
+    text = json.dumps(dict(ordered), ensure_ascii=draw(st.booleans())).encode()
+    return text[: draw(st.integers(1, len(text) - 1))] if kind == "broken" else text
+
+
+def _plain_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _expected(lines: Sequence[bytes]) -> tuple[dict[str, list[dict[str, Any]]], Counter[str], list[int], list[str]]:
+    """Rows by log, what became of lines, numbers of those that cannot be read, and days; read plainly."""
+    rows: dict[str, list[dict[str, Any]]] = {log: [] for log in TABLES}
+    seen: set[str] = set()
+    became: Counter[str] = Counter()
+    unreadable: list[int] = []
+    days: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        became["lines"] += 1
+        day, at = "undated", None
+        try:
+            found = json.loads(line, parse_float=_Digits)
+        except ValueError:
+            unreadable.append(number)
+            days.append(day)
+            continue
+        offset = found["properties"].get("#zone_offset", 0)
+        try:
+            hours = 99.0 if isinstance(offset, bool) else float(offset)
+            at = datetime.fromisoformat(found["#time"]).replace(tzinfo=UTC) - timedelta(hours=hours)
+        except ValueError:
+            hours = 99.0
+        dated = at is not None and abs(hours) < 15
+        days.append(at.date().isoformat() if at is not None and dated else day)
+        user = found.get("#account_id") or found.get("#distinct_id")
+        if found["#type"] != "track" or found.get("#event_name") not in TABLES:
+            became["not wanted"] += 1
+        elif not dated or not user:
+            unreadable.append(number)
+        elif found["#uuid"] in seen:
+            became["duplicates"] += 1
+        else:
+            seen |= {found["#uuid"]} - {""}
+            told = {**found["properties"], "user_id": user, "ip": found["#ip"], "time": at}
+            log = found["#event_name"]
+            rows[log].append({c: told.get(c) if c == "time" else _plain_text(told.get(c)) for c in COLUMNS[log]})
+    return rows, became, unreadable, days
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(lines_of_a_log(), max_size=40), st.integers(0, 40))
+def test_any_lines_are_read_as_they_are_read_plainly(
+    monkeypatch: pytest.MonkeyPatch, lines: list[bytes], cut: int
+) -> None:
+    rows, became, unreadable, _ = _expected(lines)
+    files = [b"\n".join(part) for part in (lines[:cut], lines[cut:])]
+    numbers = [number if number <= cut else number - min(cut, len(lines)) for number in unreadable]
+    for batch_bytes, held in ((1 << 20, 64), (200, 2)):
+        monkeypatch.setattr(thinkingdata, "_BATCH_BYTES", batch_bytes)
+        monkeypatch.setattr(thinkingdata, "_HELD_BATCHES", held)
+        found = read_logs(files)
+        assert {log: frame.rows(named=True) for log, frame in found.frames.items()} == rows
+        assert found.lines == became["lines"] == accounted(found)
+        assert sum(found.duplicates.values()) == became["duplicates"]
+        assert sum(found.not_wanted.values()) == became["not wanted"]
+        assert [bad.line for bad in found.unreadable] == numbers
+        assert all(d <= found.duplicates[log] <= found.records[log] for log, d in found.differing.items())
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(lines_of_a_log(), max_size=40))
+def test_any_lines_are_divided_by_day_and_stay_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes]
+) -> None:
+    monkeypatch.setattr(thinkingdata, "_BATCH_BYTES", 500)
+    file = tmp_path / "log"
+    file.write_bytes(b"\n".join(lines))
+    found = split_days(file)
+    *_, days = _expected(lines)
+    expected: dict[str, list[bytes]] = {}
+    for line, day in zip([line for line in lines if line.strip()], days, strict=True):
+        expected.setdefault(day, []).append(line)
+    undated = expected.pop("undated", [])
+    assert {day.isoformat(): content for day, content in found.days.items()} == {
+        day: b"".join(line + b"\n" for line in of_day) for day, of_day in expected.items()
+    }
+    assert [bad.content for bad in found.undated] == undated
+    assert found.lines == len(days)
+    assert list(found.days) == sorted(found.days)
+
+
+# --------------------------------------------------------------------------- logs of the generator
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Days of logs with everything that goes wrong on the way."""
+    folder = tmp_path_factory.mktemp("logs")
+    taxonomy = read_taxonomy(FOLDERS["l2m"])
+    dirt = Dirt(late=0.02, duplicate=0.02, out_of_order=0.02, null=0.02, schema_drift=0.02, unknown_event=0.02,
+                truncated=0.02)  # fmt: skip
+    configuration = Configuration(users=120, days=3, seed=9, dirt=dirt, gzip=True)
+    generate(taxonomy, analyse(taxonomy, ProductInfo(industry="game")), configuration, folder)
+    return sorted(folder.glob("logs_*.jsonl.gz"))
+
+
+def plainly(files: Iterable[Path]) -> list[dict[str, Any] | None]:
+    """Every line's record; None of those that are cut."""
+    found: list[dict[str, Any] | None] = []
+    for line in b"".join(gzip.decompress(file.read_bytes()) for file in files).splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def test_generated_logs_are_read_whole(generated: list[Path]) -> None:
+    found = read_logs(generated)
+    records = plainly(generated)
+    wanted = [r for r in records if r and r["#type"] == "track" and r["#event_name"] in TABLES]
+    ids = Counter(r["#uuid"] for r in wanted)
+    assert found.lines == len(records) == accounted(found)
+    assert len(found.unreadable) == records.count(None) > 0
+    assert found.rows == len(ids)
+    assert sum(found.duplicates.values()) == ids.total() - len(ids) > 0
+    assert sum(found.differing.values()) == 0
+    assert found.not_wanted["track", "undeclared_event"] > 0
+    paid = {r["#uuid"]: Decimal(str(r["properties"]["amount"])) for r in wanted if r["#event_name"] == "recharge"}
+    read = found.frames["recharge"]["amount"].drop_nulls().to_list()
+    assert sorted(map(Decimal, read)) == sorted(amount for amount in paid.values())
+
+
+def test_what_is_divided_by_day_is_read_the_same(generated: list[Path]) -> None:
+    whole = read_logs(generated)
+    pieces = [split_days(file) for file in generated]
+    by_day: dict[date, list[bytes]] = {}
+    for piece in pieces:
+        for day, content in piece.days.items():
+            by_day.setdefault(day, []).append(content)
+    parts = {day: read_logs(contents) for day, contents in by_day.items()}
+    assert sum(part.lines for part in parts.values()) + sum(len(piece.undated) for piece in pieces) == whole.lines
+    for log in TABLES:
+        together = pl.concat([part.frames[log] for part in parts.values()])
+        assert together.sort(pl.all()).equals(whole.frames[log].sort(pl.all()))
+    for day, part in parts.items():
+        days = {at.date() for log in ("login", "increase_item") for at in part.frames[log]["time"]}
+        assert days == {day}

@@ -1,0 +1,1 @@
+"""Tests of: What a match was, what happened in it, and what each participant did."""

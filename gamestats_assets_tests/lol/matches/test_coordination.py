@@ -1,0 +1,174 @@
+"""How teams acted together: fights, assists and objectives."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.matches.coordination import team_coordination
+from gamestats_assets_tests.lol.real_pairs import documents, silver
+from gamestats_assets_tests.lol.scenario import kept, rows, ten
+
+ARENA = 1700
+Kill = tuple[int, int, list[int]]
+"""Killer, time in milliseconds, who assisted."""
+
+
+def made(*kills: Kill, taken: list[dict[str, Any]] | None = None, players: int = 10, **given: Any) -> dict[int, Any]:
+    """The two teams of one match, by team; `given` are columns of the participants."""
+    events = [
+        {
+            "event_type": "CHAMPION_KILL",
+            "participant_id": killer,
+            "timestamp_ms": at,
+            "assisting_participant_ids": helped,
+        }
+        for killer, at, helped in kills
+    ]
+    frame = team_coordination(
+        rows(t.TimelineEvents, *events).lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.Matches, {}).lazy(),  # pyright: ignore[reportArgumentType]
+        ten(**given).head(players).lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.Objectives, *(taken or [])).lazy(),  # pyright: ignore[reportArgumentType]
+    )
+    return {row["team_id"]: row for row in kept(t.TeamCoordination, frame).iter_rows(named=True)}
+
+
+def objective(kind: str, team: int, *members: int) -> dict[str, Any]:
+    return {
+        "objective": kind,
+        "team_id": team,
+        "participant_ids": list(members),
+        "number_in_match": 1,
+        "number_of_team": 1,
+    }
+
+
+def test_kills_within_fifteen_seconds_are_one_fight() -> None:
+    blue = made((1, 10_000, [2]), (2, 25_000, [3]), (1, 40_001, []), (6, 20_000, []), (6, 60_000, []))[100]
+    assert (blue["kills"], blue["fights"]) == (3, 2)
+    assert blue["kills_together_share"] == pytest.approx(2 / 3)
+    # The first fight had three members, the second one.
+    assert blue["members_per_fight"] == 2
+    assert (blue["assists_per_kill"], blue["assisted_kill_share"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    # Three of ten pairs were together in two kills of three.
+    assert blue["synchronisation"] == pytest.approx(0.3 * 2 / 3)
+    assert blue["won"]
+
+
+def test_a_fight_goes_on_as_long_as_kills_follow_one_another() -> None:
+    blue = made((1, 0, []), (2, 15_000, []), (3, 30_000, []), (4, 45_000, []), (5, 60_000, []))[100]
+    assert (blue["fights"], blue["members_per_fight"], blue["synchronisation"]) == (1, 5, 1)
+
+
+def test_kills_of_the_other_team_and_of_nobody_make_no_fight() -> None:
+    teams = made((1, 10_000, []), (6, 20_000, [7, 8]), (0, 21_000, []), (1, 30_000, []))
+    assert (teams[100]["fights"], teams[100]["kills_together_share"]) == (2, 0)
+    assert (teams[200]["kills"], teams[200]["assists_per_kill"], teams[200]["won"]) == (1, 2, False)
+
+
+def test_a_team_without_kills_has_a_row() -> None:
+    red = made((1, 10_000, []))[200]
+    assert (red["kills"], red["fights"], red["objectives"]) == (0, 0, 0)
+    unknown = (
+        "assists_per_kill",
+        "assisted_kill_share",
+        "kills_together_share",
+        "members_per_fight",
+        "synchronisation",
+    )
+    assert {red[name] for name in unknown} == {None}
+
+
+def test_objectives_count_epic_monsters_towers_and_inhibitors() -> None:
+    taken = [
+        objective("first_blood", 100, 1),
+        objective("dragon", 100, 1, 2, 3, 4, 5),
+        objective("baron", 100, 1, 2),
+        objective("tower", 100, 1),
+        objective("inhibitor", 200, 6),
+    ]
+    teams = made(taken=taken)
+    assert (teams[100]["objectives"], teams[100]["objective_participation"]) == (3, pytest.approx(0.7))
+    assert (teams[200]["objectives"], teams[200]["objective_participation"]) == (1, None)
+
+
+def test_members_are_a_share_of_the_team_there_is() -> None:
+    blue = made((1, 0, [2]), players=3, taken=[objective("dragon", 100, 1, 2)])[100]
+    assert (blue["synchronisation"], blue["objective_participation"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    alone = made((1, 0, []), players=1)[100]
+    assert (alone["kills"], alone["synchronisation"]) == (1, None)
+
+
+def test_the_arena_is_left_out() -> None:
+    assert made((1, 0, [2]), subteam_id=1) == {}
+
+
+def fights_of(kills: list[Kill], size: int) -> dict[str, Any]:
+    """What the kills of one team come to, one by one."""
+    kills = sorted(kills, key=lambda each: each[1])
+    starts = [0, *(n for n, (a, b) in enumerate(pairwise(kills), 1) if b[1] - a[1] > 15_000), len(kills)]
+    fights = [kills[start:end] for start, end in pairwise(starts)]
+    members = [len({who for killer, _, helped in fight for who in (killer, *helped)}) for fight in fights]
+    together = [number * (number - 1) / (size * (size - 1)) for number in members]
+    return {
+        "kills": len(kills),
+        "fights": len(fights),
+        "assists_per_kill": sum(len(helped) for _, _, helped in kills) / len(kills),
+        "assisted_kill_share": sum(bool(helped) for _, _, helped in kills) / len(kills),
+        "kills_together_share": sum(len(fight) for fight in fights if len(fight) > 1) / len(kills),
+        "members_per_fight": sum(members) / len(fights),
+        "synchronisation": sum(s * len(fight) for s, fight in zip(together, fights, strict=True)) / len(kills),
+    }
+
+
+@st.composite
+def kills_of_blue(draw: st.DrawFn) -> list[Kill]:
+    at, kills = 0, []
+    for gap in draw(st.lists(st.sampled_from([0, 1000, 14_999, 15_000, 15_001, 60_000]), min_size=1, max_size=12)):
+        at += gap
+        killer = draw(st.integers(1, 5))
+        helped = draw(st.sets(st.integers(1, 5).filter(lambda who, killer=killer: who != killer)))
+        kills.append((killer, at, sorted(helped)))
+    return kills
+
+
+@given(kills=kills_of_blue())
+def test_fights_are_what_counting_one_by_one_gives(kills: list[Kill]) -> None:
+    row = made(*kills)[100]
+    expected = fights_of(kills, 5)
+    assert {name: row[name] for name in expected} == pytest.approx(expected)
+
+
+def test_every_real_team_is_what_a_plain_reading_gives(realdata: Path) -> None:
+    pairs, found = documents(realdata), silver(realdata)[t.TeamCoordination]
+    five = {match_id: pair for match_id, pair in pairs.items() if pair.match["queueId"] != ARENA}
+    assert found.height == 2 * len(five) == 72
+    for row in found.iter_rows(named=True):
+        pair = five[row["match_id"]]
+        members = pair.members(row["team_id"])
+        kills = [
+            (event["killerId"], event["timestamp"], event.get("assistingParticipantIds", []))
+            for event in pair.events
+            if event["type"] == "CHAMPION_KILL" and event["killerId"] in members
+        ]
+        own = next(each for each in pair.match["teams"] if each["teamId"] == row["team_id"])
+        # What the match object counts for the team holds deaths by towers and minions as well.
+        told = sum(each["kills"] for each in pair.match["participants"] if each["participantId"] in members)
+        assert row["kills"] == len(kills) == told
+        assert row["won"] == own["win"]
+        expected = fights_of(kills, 5)
+        assert {name: row[name] for name in expected} == pytest.approx(expected)
+        counted = ("dragon", "riftHerald", "baron", "tower", "inhibitor")
+        assert row["objectives"] == sum(own["objectives"][name]["kills"] for name in counted)
+        monsters = [
+            len({event["killerId"], *event.get("assistingParticipantIds", [])} & {*members})
+            for event in pair.events
+            if event["type"] == "ELITE_MONSTER_KILL" and event["killerTeamId"] == row["team_id"]
+        ]
+        part = sum(monsters) / (5 * len(monsters)) if monsters else None
+        assert row["objective_participation"] == (None if part is None else pytest.approx(part))

@@ -1,0 +1,259 @@
+"""Orders of skills: which events are levels, and which skill was at its highest rank first."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.matches.skill_orders import skill_orders
+from gamestats_assets.lol.reference import csv_files
+from gamestats_assets_tests.lol.real_pairs import documents, silver
+from gamestats_assets_tests.lol.scenario import gold_frames, kept, rows, ten
+
+FRAMES = gold_frames((0, 500, 500), (60_000, 600, 500), (1_200_000, 4600, 500))
+USUAL, UDYR, JAYCE, YUUMI = 1, 77, 126, 350
+ARENA = 1700
+Event = tuple[int, int, str | None]
+"""Skill, time in milliseconds, and kind of a level."""
+
+
+def made(
+    *events: Event | str, champion: int = USUAL, ranks: list[int] | None = None, version: str = "13.14.1", **match: Any
+) -> dict[str, Any]:
+    """The order of participant 1.
+
+    Args:
+        events: an event; or a text such as QWE: one level a second.
+        champion: the champion played.
+        ranks: highest ranks that Data Dragon tells of the champion in a version.
+        version: that version.
+        match: columns of the match.
+    """
+    told: list[Event] = []
+    for each in events:
+        if isinstance(each, str):
+            start = told[-1][1] if told else 0
+            told += [("QWER".index(skill) + 1, start + 1000 * turn, "NORMAL") for turn, skill in enumerate(each, 1)]
+        else:
+            told.append(each)
+    levels = [
+        {
+            "participant_id": 1,
+            "event_type": "SKILL_LEVEL_UP",
+            "skill_slot": slot,
+            "timestamp_ms": at,
+            "level_up_type": kind,
+        }
+        for slot, at, kind in told
+    ]
+    listed = [{"champion_id": champion, "version": version, "max_ranks": ranks}]
+    frame = kept(
+        t.SkillOrders,
+        skill_orders(
+            rows(t.TimelineEvents, *levels).lazy(),  # pyright: ignore[reportArgumentType]
+            rows(t.Matches, {"data_dragon_version": "13.14.1"} | match).lazy(),  # pyright: ignore[reportArgumentType]
+            ten(champion_id=champion).lazy(),  # pyright: ignore[reportArgumentType]
+            rows(t.Champions, *(listed if ranks is not None else [])).lazy(),  # pyright: ignore[reportArgumentType]
+            FRAMES.lazy(),  # pyright: ignore[reportArgumentType]
+        ),
+    )
+    assert frame.height == 10
+    return frame.row(0, named=True)
+
+
+def test_the_order_of_a_whole_game() -> None:
+    row = made("QEWQQRQEQEREEWWRWW")
+    assert (row["levels"], row["first_levels"]) == ("QEWQQRQEQEREEWWRWW", "QEWQQR")
+    assert (row["max_order"], row["is_complete"]) == ("QEW", True)
+    assert (row["first_maxed"], row["first_maxed_at_s"], row["second_maxed_at_s"]) == ("Q", 9.0, 13.0)
+    assert row["trigrams"] == ["QEW", "EWQ", "WQQ", "QQR", "QRQ", "RQE", "QEQ"]
+    assert row["dropped_events"] == 0
+
+
+def test_gold_of_the_teams_when_the_first_skill_was_maxed() -> None:
+    # Blue is 5 times 100 ahead after a minute, and nothing before; the fifth level of Q is at 9 seconds.
+    assert made("QEWQQRQEQ")["first_maxed_team_gold_diff"] == pytest.approx(500 * 9 / 60)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected", "is_complete"),
+    [
+        pytest.param("WQQQQQWEEEEER", "QEW", True, id="two maxed, the third had its ranks first"),
+        pytest.param("QWEQQRQWQW", "QWE", False, id="one maxed, then by rank"),
+        pytest.param("QWEQEWQEW", "QEW", False, id="equal ranks, by who had them first"),
+        pytest.param("WEQWQE", "WQE", False, id="two of each"),
+        pytest.param("E", "EQW", False, id="one level"),
+        pytest.param("EW", "EWQ", False, id="untouched ones last"),
+        pytest.param("R", "", False, id="none of the three"),
+        pytest.param("", "", False, id="no levels"),
+    ],
+)
+def test_which_skill_comes_first(levels: str, expected: str, is_complete: bool) -> None:
+    row = made(levels)
+    assert (row["levels"], row["max_order"], row["is_complete"]) == (levels, expected, is_complete)
+
+
+def test_without_a_level_nothing_is_maxed() -> None:
+    row = made()
+    assert [row[name] for name in ("levels", "first_levels", "max_order")] == [""] * 3
+    assert [row[name] for name in ("first_maxed", "first_maxed_at_s", "first_maxed_team_gold_diff")] == [None] * 3
+    assert (row["trigrams"], row["is_complete"], row["dropped_events"]) == ([], False, 0)
+
+
+@pytest.mark.parametrize(("levels", "trigrams"), [("QW", []), ("QWE", ["QWE"]), ("QWEQ", ["QWE", "WEQ"])])
+def test_three_levels_in_a_row(levels: str, trigrams: list[str]) -> None:
+    assert made(levels)["trigrams"] == trigrams
+
+
+# --------------------------------------------------------------------------- what is no level
+
+
+def test_evolutions_are_dropped_and_counted() -> None:
+    row = made("QWE", (1, 3500, "EVOLVE"), "Q", (2, 9000, "EVOLVE"))
+    assert (row["levels"], row["dropped_events"]) == ("QWEQ", 2)
+
+
+def test_an_event_of_no_kind_is_a_level() -> None:
+    assert made((1, 1000, None), (2, 2000, None))["levels"] == "QW"
+
+
+def test_doubled_events_count_once() -> None:
+    row = made(*((slot, at, "NORMAL") for slot, at in ((1, 1000), (2, 1000), (1, 1000), (1, 1000), (1, 2000))))
+    assert (row["levels"], row["dropped_events"]) == ("QWQ", 2)
+
+
+def test_a_slot_that_is_none_is_dropped_and_counted() -> None:
+    row = made("Q", (0, 1500, "NORMAL"), (5, 1600, "NORMAL"), "W")
+    assert (row["levels"], row["dropped_events"]) == ("QW", 2)
+
+
+def test_ranks_beyond_the_highest_are_dropped_and_counted() -> None:
+    row = made("QQQQQQWRRRRW")
+    assert (row["levels"], row["dropped_events"]) == ("QQQQQWRRRW", 2)
+    assert (row["first_maxed_at_s"], row["max_order"]) == (5.0, "QWE")
+
+
+# --------------------------------------------------------------------------- highest ranks
+
+
+def test_champions_that_are_listed_have_other_highest_ranks() -> None:
+    assert made("QQQQQQ", champion=UDYR)["first_maxed_at_s"] == 6.0
+    assert made("RRRRRRQ", champion=UDYR)["levels"] == "RRRRRRQ"
+    assert made("QQQQQ", champion=UDYR)["first_maxed"] is None
+    assert made("WWWWWWRR", champion=JAYCE)["levels"] == "WWWWWWR"
+    assert (made("QQQQQEEEEE", champion=YUUMI)["first_maxed"], made("QQQQQEEEEE")["first_maxed"]) == ("E", "Q")
+
+
+def test_what_data_dragon_tells_of_the_version_counts_first() -> None:
+    assert made("QQQQQQ", champion=UDYR, ranks=[5, 5, 5, 5])["levels"] == "QQQQQ"
+    assert made("QQQ", ranks=[3, 5, 5, 3])["first_maxed"] == "Q"
+    assert made("QQQ", ranks=[3, 5, 5, 3], version="13.15.1")["first_maxed"] is None
+    assert made("QQQQQ", ranks=[3, 5])["levels"] == "QQQQQ"
+
+
+def test_listed_champions_have_four_skills_and_differ_from_the_others() -> None:
+    listed = dict(csv_files.max_ranks().iter_rows())
+    assert {UDYR, JAYCE, YUUMI} < listed.keys()
+    assert all(len(ranks) == 4 and tuple(ranks) != csv_files.USUAL_MAX_RANKS for ranks in listed.values())
+
+
+def test_a_match_without_a_timeline_has_no_orders() -> None:
+    frame = skill_orders(
+        rows(t.TimelineEvents).lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.Matches, {"has_timeline": False}).lazy(),  # pyright: ignore[reportArgumentType]
+        ten().lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.Champions).lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.TimelineFrames).lazy(),  # pyright: ignore[reportArgumentType]
+    )
+    assert kept(t.SkillOrders, frame).is_empty()
+
+
+# --------------------------------------------------------------------------- by another way
+
+
+def counted(events: list[Event], ranks: tuple[int, ...]) -> dict[str, Any]:
+    """What comes of events, counted one by one."""
+    seen: set[tuple[int, int]] = set()
+    rank: Counter[str] = Counter()
+    reached: dict[str, int] = {}
+    levels, maxed = "", []
+    for slot, at, kind in events:
+        if kind == "EVOLVE" or not 1 <= slot <= 4 or (slot, at) in seen:
+            continue
+        seen.add((slot, at))
+        skill = "QWER"[slot - 1]
+        if rank[skill] == ranks[slot - 1]:
+            continue
+        levels += skill
+        rank[skill] += 1
+        reached[skill] = at
+        if rank[skill] == ranks[slot - 1] and skill != "R":
+            maxed.append((at, slot, skill))
+    maxed.sort()
+    order = [skill for _, _, skill in maxed]
+    rest = [skill for skill in "QWE" if skill not in order]
+    order += sorted(rest, key=lambda skill: (-rank[skill], reached.get(skill, 0), "QWE".index(skill)))
+    return {
+        "levels": levels,
+        "max_order": "".join(order) if any(rank[skill] for skill in "QWE") else "",
+        "is_complete": len(maxed) >= 2,
+        "first_maxed": maxed[0][2] if maxed else None,
+        "first_maxed_at_s": maxed[0][0] / 1000 if maxed else None,
+        "second_maxed_at_s": maxed[1][0] / 1000 if len(maxed) > 1 else None,
+        "trigrams": [levels[start : start + 3] for start in range(min(len(levels), 9) - 2)],
+        "dropped_events": len(events) - len(levels),
+    }
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> list[Event]:
+    """Events in order of time, some of them twice, some at one time, some evolutions, some of no skill."""
+    found: list[Event] = []
+    at = 0
+    for slot in draw(st.lists(st.sampled_from([1, 1, 2, 2, 3, 3, 4, 0, 5]), max_size=30)):
+        at += draw(st.sampled_from([0, 500, 30_000])) if not found or found[-1][0] != slot else 500
+        kind = draw(st.sampled_from(["NORMAL", "NORMAL", "NORMAL", None, "EVOLVE"]))
+        found += [(slot, at, kind)] * draw(st.sampled_from([1, 1, 1, 2]))
+    return found
+
+
+@given(events=timelines(), ranks=st.sampled_from([(5, 5, 5, 3), (6, 6, 6, 1), (2, 3, 1, 3)]))
+def test_orders_are_what_counting_one_by_one_gives(events: list[Event], ranks: tuple[int, ...]) -> None:
+    row = made(*events, ranks=list(ranks))
+    expected = counted(events, ranks)
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_every_real_order_is_what_a_plain_reading_gives(realdata: Path) -> None:
+    pairs, found = documents(realdata), silver(realdata)[t.SkillOrders]
+    assert found.height == 392
+    listed = {"Udyr": (6, 6, 6, 6), "Aphelios": (6, 6, 6, 3), "Yuumi": (6, 5, 5, 3), "Jayce": (6, 6, 6, 1)}
+    dropped = complete = 0
+    for row in found.iter_rows(named=True):
+        pair = pairs[row["match_id"]]
+        events = [
+            (event["skillSlot"], event["timestamp"], event["levelUpType"])
+            for event in pair.events
+            if event["type"] == "SKILL_LEVEL_UP" and event["participantId"] == row["participant_id"]
+        ]
+        own = next(e for e in pair.match["participants"] if e["participantId"] == row["participant_id"])
+        expected = counted(events, listed.get(own["championName"], (5, 5, 5, 3)))
+        assert {name: row[name] for name in expected} == expected
+        if row["first_maxed"] is None or pair.match["queueId"] == ARENA:
+            assert row["first_maxed_team_gold_diff"] is None
+        else:
+            at = round(1000 * row["first_maxed_at_s"])
+            ours, theirs = (
+                pair.interpolated(at, pair.members(team), "totalGold") or 0
+                for team in (own["teamId"], 300 - own["teamId"])
+            )
+            assert row["first_maxed_team_gold_diff"] == pytest.approx(ours - theirs, abs=1e-6)
+        dropped += row["dropped_events"]
+        complete += row["is_complete"]
+    # Evolutions alone: nothing goes beyond a highest rank.
+    assert dropped == 19
+    assert complete > 100

@@ -1,0 +1,1 @@
+"""Tests of: The Riot API: matches of seeded players, found and fetched."""

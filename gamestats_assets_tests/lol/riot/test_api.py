@@ -1,0 +1,651 @@
+"""The Riot API's client over real HTTP, against a local server that keeps limits and fails in every way."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.apis.http import (
+    ApiError,
+    NotFoundError,
+    UnauthorisedError,
+    UnavailableError,
+    UnreadableAnswerError,
+)
+from gamestats_assets.apis.limits import InProcessLimits, SharedLimits
+from gamestats_assets.lakehouse.arrivals import MatchFetch
+from gamestats_assets.lakehouse.landing import Landing, decompressed
+from gamestats_assets.lol.riot.api import (
+    REGIONS,
+    Account,
+    RefusedRequestError,
+    RiotApi,
+    RiotIdError,
+    UnknownPlatformError,
+    region_of,
+    split_riot_id,
+)
+from gamestats_assets.lol.source import ingest, refused
+from gamestats_assets_tests.clocks import FakeTime
+from gamestats_assets_tests.lol.files import BEGAN, match_object, timeline
+from gamestats_assets_tests.lol.riot.api_server import KEY, Listed, RiotServer
+from gamestats_assets_tests.pubg.api_server import Answer
+
+PUUID = "x_Y-" + "z" * 74
+MATCH = "/americas/lol/match/v5/matches/NA1_47101"
+DAY = "2023-07-14"
+ANN = Account("Ann#NA1", PUUID, "na1")
+
+
+@pytest.fixture
+def server() -> Iterator[RiotServer]:
+    with RiotServer() as running:
+        running.players = {"ann#na1": PUUID}
+        yield running
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path / "landing")
+
+
+@pytest.fixture
+def timer() -> FakeTime:
+    return FakeTime(BEGAN.timestamp() + 30 * 86_400)
+
+
+@pytest.fixture
+def new_api(server: RiotServer, landing: Landing, timer: FakeTime) -> Iterator[Callable[..., RiotApi]]:
+    made: list[RiotApi] = []
+
+    def new(**options: object) -> RiotApi:
+        given = {"clock": timer.clock, "sleep": timer.sleep, "timeout": 2, "body_deadline": 5, **options}
+        made.append(RiotApi(SecretStr(KEY), landing, base_url=server.template, **given))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield new
+    for api in made:
+        api.close()
+
+
+@pytest.fixture
+def api(new_api: Callable[..., RiotApi]) -> RiotApi:
+    return new_api()
+
+
+def fetch_one(api: RiotApi, match_id: str = "NA1_47101") -> MatchFetch:
+    (fetched,) = api.fetch_matches([match_id])
+    return fetched
+
+
+def kinds(landing: Landing, day: str = DAY) -> list[str]:
+    return sorted(file.kind for file in landing.files("lol", day))
+
+
+def serve(server: RiotServer, *match_ids: str) -> list[str]:
+    for match_id in match_ids:
+        server.add_match(match_id, match_object(match_id), timeline(match_id))
+    return list(match_ids)
+
+
+# ---------------------------------------------------------------- where to ask
+
+
+@pytest.mark.parametrize(
+    ("place", "region"),
+    [
+        ("na1", "americas"), ("BR1", "americas"), ("la2", "americas"), ("kr", "asia"), ("JP1_1", "asia"),
+        ("EUW1_6500000000", "europe"), ("ru", "europe"), ("me1", "europe"), ("oc1", "sea"), ("VN2_7", "sea"),
+    ],
+)  # fmt: skip
+def test_a_platform_or_a_match_tells_its_region(place: str, region: str) -> None:
+    assert region_of(place) == region
+
+
+def test_an_unknown_platform_is_told_with_those_there_are() -> None:
+    with pytest.raises(UnknownPlatformError, match=r"'euw'.*br1.*euw1.*vn2"):
+        region_of("euw")
+
+
+@pytest.mark.parametrize("platform", sorted(REGIONS))
+def test_every_request_goes_to_the_region_of_the_platform(
+    server: RiotServer, api: RiotApi, landing: Landing, platform: str
+) -> None:
+    (match_id,) = serve(server, f"{platform.upper()}_42")
+    server.listed[PUUID] = [Listed(match_id)]
+    report = api.fetch_player_matches(["Ann#NA1"], platform)
+    assert [match.status for match in report.matches] == ["fetched"]
+    account, *of_matches = [request.path.split("/")[1] for request in server.requests]
+    assert of_matches == [region_of(platform)] * 3
+    assert account == ("asia" if region_of(platform) == "sea" else region_of(platform))
+    assert kinds(landing) == ["match", "timeline"]
+
+
+def test_an_address_without_a_region_serves_all(server: RiotServer, landing: Landing) -> None:
+    serve(server, "KR_1")
+    with RiotApi(SecretStr(KEY), landing, base_url=f"{server.url}/proxy/") as api:
+        assert fetch_one(api, "KR_1").status == "fetched"
+    assert {request.path.split("/")[1] for request in server.requests} == {"proxy"}
+
+
+# ---------------------------------------------------------------- players and their lists
+
+
+def test_a_player_is_found_by_riot_id_whatever_its_letters(server: RiotServer, api: RiotApi) -> None:
+    server.players = {"hide / on bush?#kr1": PUUID, "갱플 %2f#한국": "p2"}
+    assert api.account("Hide / on bush?#KR1", "KR") == Account("Hide / on bush?#KR1", PUUID, "kr")
+    assert api.account(" 갱플 %2f # 한국 ", "kr").puuid == "p2"
+    assert all(request.headers["x-riot-token"] == KEY for request in server.requests)
+
+
+@pytest.mark.parametrize("riot_id", ["", "Ann", "Ann#", "#NA1", " # ", "Ann#NA1#EU", "An\nn#NA1"])
+def test_what_is_no_riot_id_is_refused_before_anything_is_asked(server: RiotServer, api: RiotApi, riot_id: str) -> None:
+    with pytest.raises(RiotIdError, match="Hide on bush#KR1"):
+        split_riot_id(riot_id)
+    with pytest.raises(RiotIdError):
+        api.fetch_player_matches(["Fine#NA1", riot_id], "na1")
+    assert server.requests == []
+
+
+def test_lists_are_read_in_pages_of_a_hundred(server: RiotServer, api: RiotApi) -> None:
+    listed = [f"NA1_{number:04}" for number in range(250, 0, -1)]
+    server.listed[PUUID] = [Listed(match_id) for match_id in listed]
+
+    def pages() -> list[tuple[str, str]]:
+        asked = [(request.query["start"][0], request.query["count"][0]) for request in server.requests]
+        server.requests.clear()
+        return asked
+
+    assert api.match_ids(ANN) == listed
+    assert pages() == [("0", "100"), ("100", "100"), ("200", "100")]
+    assert api.match_ids(ANN, most=130) == listed[:130]
+    assert pages() == [("0", "100"), ("100", "30")]
+    assert api.match_ids(ANN, most=100) == listed[:100]
+    assert pages() == [("0", "100")]
+    server.listed[PUUID] = server.listed[PUUID][:200]
+    assert api.match_ids(ANN) == listed[:200]
+    assert pages()[-1] == ("200", "100"), "only an empty page tells that there are no more"
+
+
+def test_a_match_that_ends_while_pages_are_read_is_listed_once(server: RiotServer, api: RiotApi) -> None:
+    path = f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids"
+    first, then = [f"NA1_{number}" for number in range(100)], ["NA1_99", "NA1_100"]
+    server.answer(path, *(Answer(body=json.dumps(page).encode()) for page in (first, then)))
+    assert api.match_ids(ANN) == [*first, "NA1_100"]
+
+
+def test_times_and_queue_are_sent_as_the_api_wants_them(server: RiotServer, api: RiotApi) -> None:
+    server.listed[PUUID] = [
+        Listed("NA1_4", 4_000, 420), Listed("NA1_3", 3_000, 450), Listed("NA1_2", 2_000, 420), Listed("NA1_1", 1_000),
+    ]  # fmt: skip
+    since, until = (datetime.fromtimestamp(seconds, UTC) for seconds in (2_000, 3_500))
+    assert api.match_ids(ANN, since=since, until=until, queue=420) == ["NA1_2"]
+    (request,) = server.requests
+    assert {name: values[0] for name, values in request.query.items()} == {
+        "startTime": "2000", "endTime": "3500", "queue": "420", "start": "0", "count": "100",
+    }  # fmt: skip
+
+
+def test_players_are_fetched_past_unknown_ones_and_failures(server: RiotServer, api: RiotApi) -> None:
+    server.players |= {"bob#na1": "b", "cem#na1": "c"}
+    shared, other = serve(server, "NA1_1", "NA1_2")
+    server.listed |= {PUUID: [Listed(shared)], "c": [Listed(other), Listed(shared)]}
+    server.answer("/americas/lol/match/v5/matches/by-puuid/b/ids", Answer(500))
+    report = api.fetch_player_matches(["Ann#NA1", "Nobody#NA1", "Bob#NA1", "Cem#NA1", "Ann#NA1"], "na1")
+    assert [account.riot_id for account in report.players] == ["Ann#NA1", "Bob#NA1", "Cem#NA1"]
+    assert report.unknown_players == ("Nobody#NA1",)
+    assert [match.match_id for match in report.matches] == [shared, other]
+    (failure,) = report.failures
+    assert "500" in failure
+    assert "Bob#NA1" in failure
+    assert report.days == (DAY,)
+    gained = {match.match_id for match in report.matches if any(file.status == "taken" for file in match.files)}
+    assert gained == {shared, other}
+
+
+# ---------------------------------------------------------------- matches and timelines
+
+
+def test_real_matches_land_as_they_were_sent(
+    server: RiotServer, api: RiotApi, landing: Landing, realdata: Path
+) -> None:
+    sent: dict[tuple[str, str], bytes] = {}
+    for path in sorted((realdata / "lol" / "matches").glob("*.json.gz"))[::6]:
+        match_id = path.name.partition(".")[0]
+        both = [decompressed((realdata / "lol" / kind / path.name).read_bytes()) for kind in ("matches", "timelines")]
+        server.add_match(match_id, *both)
+        sent |= {(match_id, "match"): both[0], (match_id, "timeline"): both[1]}
+    fetched = api.fetch_matches({match_id for match_id, _ in sent})
+    assert {match.status for match in fetched} == {"fetched"}
+    landed = {
+        (file.unit_id, file.kind): landing.read(file)
+        for day in landing.days("lol")
+        for file in landing.files("lol", day)
+    }
+    assert landed == {key: gzip.compress(content, mtime=0) for key, content in sent.items()}
+    began = {
+        match_id: json.loads(content)["info"]["gameStartTimestamp"] / 1000
+        for (match_id, kind), content in sent.items()
+        if kind == "match"
+    }
+    days = {match_id: datetime.fromtimestamp(seconds, UTC).date().isoformat() for match_id, seconds in began.items()}
+    assert {match_id: landing.day_of("lol", match_id) for match_id in days} == days
+
+
+def test_what_has_landed_is_not_fetched_again(server: RiotServer, new_api: Callable[..., RiotApi]) -> None:
+    ids = serve(server, "NA1_1", "EUW1_2")
+    assert [match.status for match in new_api().fetch_matches(ids)] == ["fetched", "fetched"]
+    asked = len(server.requests)
+    again = new_api().fetch_matches([*ids, "na1_1"])
+    assert [(match.match_id, match.status) for match in again] == [("NA1_1", "known"), ("EUW1_2", "known")]
+    assert len(server.requests) == asked == 4
+
+
+@pytest.mark.parametrize(("file", "missing"), [("match.json", "/timeline"), ("timeline.json", "")])
+def test_only_what_is_missing_of_a_match_is_fetched(
+    server: RiotServer, api: RiotApi, landing: Landing, tmp_path: Path, file: str, missing: str
+) -> None:
+    (tmp_path / file).write_bytes(match_object() if file == "match.json" else timeline())
+    ingest([tmp_path / file], landing)
+    serve(server, "NA1_47101")
+    assert fetch_one(api).status == "fetched"
+    assert [request.path for request in server.requests] == [MATCH + missing]
+    assert kinds(landing) == ["match", "timeline"]
+
+
+def test_a_timeline_without_a_time_by_the_clock_stands_with_its_match(
+    server: RiotServer, api: RiotApi, landing: Landing
+) -> None:
+    server.add_match("NA1_47101", match_object(), timeline(began_ms=None))
+    assert fetch_one(api).status == "fetched"
+    assert kinds(landing) == ["match", "timeline"]
+    assert fetch_one(api).status == "known"
+
+
+def test_a_match_the_api_has_forgotten_leaves_nothing(server: RiotServer, api: RiotApi, landing: Landing) -> None:
+    fetched = fetch_one(api)
+    assert fetched.status == "expired"
+    assert "two years" in fetched.reason
+    assert landing.days("lol") == []
+    assert len(server.requests) == 1
+
+
+def test_a_timeline_that_is_gone_is_marked_and_never_asked_for_again(
+    server: RiotServer, api: RiotApi, landing: Landing, timer: FakeTime
+) -> None:
+    server.add_match("NA1_47101", match_object(), None)
+    assert fetch_one(api).status == "expired"
+    assert kinds(landing) == ["match", "timeline_gone"]
+    assert fetch_one(api).status == "known"
+    assert [request.path for request in server.requests] == [MATCH, f"{MATCH}/timeline"]
+    assert timer.slept == []
+
+
+def test_a_timeline_that_has_not_come_yet_is_asked_for_again(
+    server: RiotServer, api: RiotApi, landing: Landing, timer: FakeTime
+) -> None:
+    timer.now = BEGAN.timestamp() + 3600
+    server.add_match("NA1_47101", match_object(), None)
+    waiting = fetch_one(api)
+    assert (waiting.status, waiting.is_delayed) == ("failed", True)
+    assert "may still come" in waiting.reason
+    assert kinds(landing) == ["match"]
+    server.add_match("NA1_47101", None, timeline())
+    assert fetch_one(api).status == "fetched"
+    assert len(server.asked(MATCH)) == 1
+
+
+def test_a_cut_timeline_is_kept_and_stays_wanted_until_it_is_whole(
+    server: RiotServer, api: RiotApi, landing: Landing
+) -> None:
+    server.add_match("NA1_47101", match_object(), timeline()[:-9])
+    cut = fetch_one(api)
+    assert (cut.status, cut.is_delayed) == ("failed", False)
+    assert kinds(landing) == ["match"]
+    assert [each.reason.partition(" (")[0] for each in refused(landing)] == ["NA1_47101.timeline.json"]
+    server.add_match("NA1_47101", None, timeline())
+    assert fetch_one(api).status == "fetched"
+    assert kinds(landing) == ["match", "timeline"]
+
+
+def test_a_cut_timeline_that_came_as_a_file_leaves_the_whole_one_wanted(
+    server: RiotServer, api: RiotApi, landing: Landing, tmp_path: Path
+) -> None:
+    (tmp_path / "NA1_47101.json").write_bytes(match_object())
+    (tmp_path / "NA1_47101.timeline.json").write_bytes(timeline()[:-9])
+    ingest(tmp_path.glob("*.json"), landing)
+    assert kinds(landing) == ["match", "timeline"]
+    serve(server, "NA1_47101")
+    assert fetch_one(api).status == "fetched"
+    assert fetch_one(api).status == "known"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [match_object("NA1_47102"), b"<html>sorry</html>", b"", match_object()[:-3], b'{"status": {}}']
+)
+def test_an_answer_that_is_not_the_match_asked_for_is_not_taken_for_it(
+    server: RiotServer, api: RiotApi, landing: Landing, body: bytes
+) -> None:
+    server.answer(MATCH, Answer(body=body))
+    failed = fetch_one(api)
+    assert (failed.status, failed.is_delayed) == ("failed", False)
+    assert landing.days("lol") == []
+    assert len(refused(landing)) == 1
+    assert len(server.requests) == 5
+
+
+def test_one_failing_match_does_not_stop_the_others(server: RiotServer, api: RiotApi) -> None:
+    ids = serve(server, "NA1_1", "NA1_2", "NA1_3")
+    server.answer("/americas/lol/match/v5/matches/NA1_2", Answer(415))
+    fetched = api.fetch_matches([*ids, "XX1_4", "NA1_x"])
+    assert [match.status for match in fetched] == ["fetched", "failed", "fetched", "failed", "failed"]
+    assert ["415" in fetched[1].reason, "XX1" in fetched[3].reason.upper(), "NA1_X" in fetched[4].reason] == [True] * 3
+
+
+# ---------------------------------------------------------------- limits
+
+
+def test_limits_of_several_windows_are_learnt_and_kept(
+    server: RiotServer, landing: Landing, new_api: Callable[..., RiotApi]
+) -> None:
+    server.app, server.methods = [(12, 0.3), (24, 1.0)], {"match": [(6, 0.2)], "timeline": [(8, 0.2)]}
+    ids = serve(server, *(f"NA1_{number}" for number in range(20)))
+    api = new_api(clock=time.time, sleep=time.sleep)
+    began = time.monotonic()
+    assert {match.status for match in api.fetch_matches(ids)} == {"fetched"}
+    # 40 requests, 24 a second: the second window has to begin.
+    assert time.monotonic() - began >= 1.0
+    assert server.refused.total() <= 3, "only what was on its way before the first answer, or was held up"
+    assert len(server.requests) == 40 + server.refused.total()
+
+
+def test_processes_keep_the_limits_of_a_region_together(
+    server: RiotServer, ops_database: str, landing: Landing
+) -> None:
+    server.app = [(8, 0.25)]
+    ids = serve(server, *(f"KR_{number}" for number in range(16)))
+    began = time.monotonic()
+
+    def fetch(part: list[str]) -> None:
+        limits = SharedLimits(SecretStr(ops_database))
+        with RiotApi(SecretStr(KEY), landing, base_url=server.template, limits=limits) as api:
+            assert {match.status for match in api.fetch_matches(part, downloads=2)} == {"fetched"}
+
+    threads = [threading.Thread(target=fetch, args=(ids[number::2],)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(landing.files("lol", DAY)) == 32
+    assert time.monotonic() - began >= 0.75, "32 requests, 8 a window"
+    assert server.refused.total() <= 3
+
+
+def test_before_an_answer_tells_other_limits_a_new_key_s_are_kept(
+    server: RiotServer, api: RiotApi, timer: FakeTime
+) -> None:
+    began = timer.now
+    for _ in range(100):
+        api.match_ids(ANN)
+    assert 4 <= timer.now - began < 10, "20 a second"
+    api.match_ids(ANN)
+    assert timer.now - began == pytest.approx(120, abs=0.5)
+
+
+def test_regions_have_limits_of_their_own(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
+    for platform in ("na1", "kr", "euw1", "sg2"):
+        for _ in range(20):
+            api.match_ids(Account("Ann#NA1", PUUID, platform))
+    assert timer.slept == []
+    api.match_ids(ANN)
+    assert sum(timer.slept) == pytest.approx(1.1, abs=0.05)
+
+
+def test_what_others_have_used_of_the_key_is_minded(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
+    told = {"X-App-Rate-Limit": "20:1,100:120", "X-App-Rate-Limit-Count": "1:1,99:120"}
+    path = f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids"
+    server.answer(path, Answer(body=b"[]", headers=told), Answer(body=b"[]"))
+    api.match_ids(ANN)
+    api.match_ids(ANN)
+    assert timer.slept == []
+    api.match_ids(ANN)
+    assert sum(timer.slept) == pytest.approx(120, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stops_the_region"), [("application", True), ("method", False), ("service", False), ("", False)]
+)
+def test_a_refusal_stops_what_it_is_about_for_as_long_as_it_says(
+    server: RiotServer, new_api: Callable[..., RiotApi], timer: FakeTime, kind: str, stops_the_region: bool
+) -> None:
+    serve(server, "NA1_47101", "KR_1")
+    limits = InProcessLimits(clock=timer.clock, sleep=timer.sleep)
+    api = new_api(limits=limits, attempts=1)
+    headers = {"Retry-After": "37", **({"X-Rate-Limit-Type": kind} if kind else {})}
+    good = [Answer(body=match_object())]
+    server.answer(MATCH, Answer(429, headers=headers), *good)
+    refused = fetch_one(api)
+    assert (refused.status, refused.is_delayed) == ("failed", True)
+    assert "for the next 37 s" in refused.reason
+    assert fetch_one(api, "KR_1").status == "fetched"
+    assert timer.slept == [], "another region goes on"
+    api.match_ids(ANN)
+    assert timer.slept == ([37.0] if stops_the_region else [])
+    assert fetch_one(api).status == "fetched"
+    assert timer.slept == [37.0]
+
+
+def test_a_refusal_is_waited_for_and_asked_again(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
+    serve(server, "NA1_47101")
+    server.answer(
+        MATCH,
+        Answer(429, headers={"Retry-After": "3", "X-Rate-Limit-Type": "application"}),
+        Answer(429, headers={"Retry-After": "11", "X-Rate-Limit-Type": "method"}),
+        Answer(body=match_object()),
+    )
+    assert fetch_one(api).status == "fetched"
+    assert timer.slept == [3.0, 11.0]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "soon"}, {"X-Rate-Limit-Type": "service"}])
+def test_refusals_that_name_no_time_are_waited_for_longer_and_longer(
+    server: RiotServer, api: RiotApi, timer: FakeTime, headers: dict[str, str]
+) -> None:
+    serve(server, "NA1_47101", "NA1_47102")
+    server.answer(MATCH, *[Answer(429, headers=headers)] * 4, Answer(body=match_object()))
+    assert fetch_one(api).status == "fetched"
+    assert timer.slept == [1.0, 2.0, 4.0, 8.0]
+    server.answer(MATCH[:-1] + "2", Answer(429, headers=headers), Answer(body=match_object("NA1_47102")))
+    assert fetch_one(api, "NA1_47102").status == "fetched"
+    assert timer.slept == [1.0, 2.0, 4.0, 8.0, 1.0], "a good answer begins anew"
+
+
+def test_a_refusal_for_longer_than_anybody_waits_is_told_at_once(
+    server: RiotServer, api: RiotApi, timer: FakeTime
+) -> None:
+    ids = serve(server, "NA1_47101", "NA1_47102", "NA1_47103")
+    server.answer(MATCH, Answer(429, headers={"Retry-After": "3600", "X-Rate-Limit-Type": "application"}))
+    first = fetch_one(api)
+    assert "3600 s" in first.reason
+    others = api.fetch_matches(ids[1:])
+    assert {(match.status, match.is_delayed) for match in others} == {("failed", True)}
+    assert "used up" in others[0].reason
+    assert timer.slept == []
+    assert len(server.requests) == 1, "nothing is asked while the refusal is in force"
+
+
+# ---------------------------------------------------------------- trouble
+
+
+def test_passing_trouble_is_outlived(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
+    serve(server, "NA1_47101")
+    server.answer(
+        MATCH,
+        Answer(503, headers={"Retry-After": "7"}),
+        Answer(silent=True),
+        Answer(502),
+        Answer(body=match_object(), sent=40),
+        Answer(body=match_object()),
+    )
+    assert fetch_one(api).status == "fetched"
+    assert len(server.asked(MATCH)) == 5
+    assert timer.slept[0] == 7.0
+    assert all(0.5 <= wait <= 10 for wait in timer.slept[1:])
+
+
+def test_trouble_that_does_not_pass_is_told(server: RiotServer, api: RiotApi) -> None:
+    server.answer(MATCH, Answer(504))
+    failed = fetch_one(api)
+    assert (failed.status, failed.is_delayed) == ("failed", True)
+    assert "504" in failed.reason
+    assert len(server.requests) == 5
+
+
+def test_an_answer_that_trickles_for_too_long_is_given_up(server: RiotServer, new_api: Callable[..., RiotApi]) -> None:
+    server.answer(MATCH, Answer(body=match_object(), seconds_a_byte=0.05))
+    began = time.monotonic()
+    slow = fetch_one(new_api(attempts=1, body_deadline=0.3))
+    assert "too slow" in slow.reason
+    assert time.monotonic() - began < 3
+
+
+def test_after_the_deadline_nothing_is_asked_for(server: RiotServer, new_api: Callable[..., RiotApi]) -> None:
+    api = new_api(deadline=time.monotonic() - 1, attempts=1)
+    with pytest.raises(UnavailableError, match="time for asking is over"):
+        api.match_ids(ANN)
+    assert server.requests == []
+
+
+def test_a_puuid_of_another_key_is_told_apart(server: RiotServer, api: RiotApi) -> None:
+    server.answer(f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids", Answer(400))
+    with pytest.raises(RefusedRequestError):
+        api.match_ids(ANN)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[1]", b"\xff", b"<html>"])
+def test_a_list_that_is_none_is_told(server: RiotServer, api: RiotApi, body: bytes) -> None:
+    server.answer(f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids", Answer(body=body))
+    with pytest.raises(UnreadableAnswerError, match=r"the matches of Ann#NA1 is no good"):
+        api.match_ids(ANN)
+
+
+def test_an_interrupted_fetch_goes_on_where_it_was(
+    server: RiotServer, new_api: Callable[..., RiotApi], landing: Landing
+) -> None:
+    ids = serve(server, *(f"NA1_{number}" for number in range(8)))
+    server.answer("/americas/lol/match/v5/matches/NA1_3/timeline", Answer(401))
+    with pytest.raises(UnauthorisedError):
+        new_api().fetch_matches(ids, downloads=1)
+    assert Counter(kinds(landing)) == {"match": 4, "timeline": 3}
+    assert len(server.requests) == 8, "after a refused key nothing more is asked"
+    server.answer("/americas/lol/match/v5/matches/NA1_3/timeline", Answer(body=timeline("NA1_3")))
+    server.requests.clear()
+    again = new_api().fetch_matches(ids, downloads=1)
+    assert [match.status for match in again] == ["known"] * 3 + ["fetched"] * 5
+    assert len(server.requests) == 9
+    assert Counter(kinds(landing)) == {"match": 8, "timeline": 8}
+
+
+# ---------------------------------------------------------------- the key
+
+
+def test_without_a_key_the_error_says_what_for_and_what_works(server: RiotServer, landing: Landing) -> None:
+    for key in (None, SecretStr(" \n")):
+        with RiotApi(key, landing, base_url=server.template) as api, pytest.raises(UnauthorisedError) as error:
+            api.fetch_player_matches(["Ann#NA1"], "na1")
+        assert "RIOT_API_KEY" in str(error.value)
+        assert "work without it" in str(error.value)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_not_accepted_says_what_to_do_and_stops_everything(
+    server: RiotServer, api: RiotApi, timer: FakeTime, status: int
+) -> None:
+    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(status))
+    for _ in range(2):
+        with pytest.raises(UnauthorisedError, match=r"RIOT_API_KEY.*make a new one at https://developer.riotgames"):
+            api.fetch_player_matches(["Ann#NA1", "Bob#NA1"], "na1")
+    assert len(server.requests) == 1
+    assert timer.slept == []
+
+
+def test_white_space_around_a_key_is_left_out(server: RiotServer, landing: Landing) -> None:
+    with RiotApi(SecretStr(f" {KEY}\n"), landing, base_url=server.template) as api:
+        assert api.account("Ann#NA1", "na1").puuid == PUUID
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(silent=True),
+        Answer(401, f"no good: {KEY}".encode()),
+        Answer(404),
+        Answer(400),
+        Answer(429),
+        Answer(500),
+        Answer(307, headers={"Location": "http://127.0.0.1:1/elsewhere"}),
+        Answer(body=f'{{"key": "{KEY}"}}'.encode()),
+    ],
+    ids=["dead", "refused", "missing", "wrong", "limited", "broken", "moved", "told back"],
+)
+def test_the_key_shows_in_no_log_error_or_repr(
+    server: RiotServer, api: RiotApi, caplog: pytest.LogCaptureFixture, answer: Answer
+) -> None:
+    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", answer)
+    caplog.set_level(logging.DEBUG)  # what the HTTP libraries log included
+    with pytest.raises(ApiError) as raised:
+        api.account("Ann#NA1", "na1")
+    error: BaseException | None = raised.value
+    told = "".join(traceback.format_exception(raised.value)) + caplog.text + repr(api) + repr(vars(api))
+    while error is not None:
+        told += repr(error) + str(error)
+        told += repr({name: value for name, value in vars(error).items() if name != "payload"})
+        error = error.__cause__ or error.__context__
+    assert "send_request_headers" in caplog.text
+    assert KEY not in told
+    assert server.requests[0].headers["x-riot-token"] == KEY
+
+
+def test_the_key_is_sent_to_no_other_host(server: RiotServer, api: RiotApi) -> None:
+    with RiotServer() as another:
+        server.answer(MATCH, Answer(307, headers={"Location": f"{another.url}{MATCH}"}))
+        failed = fetch_one(api)
+        assert (failed.status, failed.is_delayed) == ("failed", False)
+        assert "307" in failed.reason
+        assert another.requests == []
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n{KEY}", f"'{KEY}'", f"{KEY}é"])
+def test_a_malformed_key_is_refused_without_showing_it(landing: Landing, key: str) -> None:
+    with pytest.raises(UnauthorisedError, match="RIOT_API_KEY") as error:
+        RiotApi(SecretStr(key), landing)
+    assert KEY not in "".join(traceback.format_exception(error.value))
+
+
+def test_nobody_of_that_name_is_not_found(api: RiotApi) -> None:
+    with pytest.raises(NotFoundError, match="player Nobody#NA1"):
+        api.account("Nobody#NA1", "na1")
+
+
+def test_the_newest_matches_of_a_player_since_a_day(server: RiotServer, api: RiotApi) -> None:
+    ids = serve(server, *(f"NA1_{number}" for number in range(9, 0, -1)))
+    days = [BEGAN - timedelta(days=number) for number in range(9)]
+    server.listed[PUUID] = [Listed(match_id, int(day.timestamp())) for match_id, day in zip(ids, days, strict=True)]
+    report = api.fetch_player_matches(["ann#na1"], "na1", since=days[4], count=3)
+    assert [match.match_id for match in report.matches] == ids[:3]
+    everything = api.fetch_player_matches(["ann#na1"], "na1", since=days[4], count=None)
+    assert Counter(match.status for match in everything.matches) == {"known": 3, "fetched": 2}

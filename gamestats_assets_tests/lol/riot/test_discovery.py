@@ -1,0 +1,494 @@
+"""Seeded players over real HTTP and a real PostgreSQL: entered, looked for, matches fetched whatever goes wrong."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.apis import finds
+from gamestats_assets.apis.http import UnauthorisedError
+from gamestats_assets.apis.limits import SharedLimits
+from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entry_fields import EntryError
+from gamestats_assets.lakehouse.ops import entering
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lol import sensors
+from gamestats_assets.lol.riot import discovery
+from gamestats_assets.lol.riot.api import RiotApi
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.lol.files import champion, champions, item, items, match_object, timeline
+from gamestats_assets_tests.lol.riot.api_server import KEY, Listed, RiotServer
+from gamestats_assets_tests.pubg.api_server import Answer
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAYS = timedelta(days=1)
+
+
+@pytest.fixture
+def url(ops_database: str) -> SecretStr:
+    return SecretStr(ops_database)
+
+
+@pytest.fixture
+def server() -> Iterator[RiotServer]:
+    with RiotServer() as running:
+        yield running
+
+
+@pytest.fixture
+def stores(tmp_path: Path, url: SecretStr, server: RiotServer) -> Stores:
+    settings = Settings(
+        data=str(tmp_path),
+        postgres_url=url,
+        riot_api_key=SecretStr(KEY),
+        riot_api_url=server.template,
+        data_dragon_url=server.url,
+    )
+    return Stores(settings)
+
+
+@pytest.fixture
+def api(stores: Stores, server: RiotServer) -> Iterator[RiotApi]:
+    with RiotApi(SecretStr(KEY), stores.landing, base_url=server.template, attempts=1) as client:
+        yield client
+
+
+def execute(url: SecretStr, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
+        conn.execute("SET timezone = 'UTC'")
+        cursor = conn.execute(statement, parameters)  # type: ignore[arg-type]
+        return cursor.fetchall() if cursor.description else []
+
+
+def seed(url: SecretStr, *riot_ids: str, platform: str = "na1", days: int = 30, now: datetime = NOW) -> None:
+    for riot_id in riot_ids:
+        with entering(url, "ada") as conn:
+            discovery.add_seed(conn, riot_id, platform, days=days, now=now)
+
+
+def seeds(url: SecretStr) -> list[dict[str, Any]]:
+    with entering(url, "ada") as conn:
+        return discovery.list_seeds(conn).to_dicts()
+
+
+def state(url: SecretStr) -> dict[str, str]:
+    return dict(execute(url, "SELECT match_id, state FROM ops.lol_matches_found ORDER BY match_id"))  # type: ignore[arg-type]
+
+
+def plays(server: RiotServer, riot_id: str, *match_ids: str, began: datetime = NOW - DAYS, puuid: str = "") -> None:
+    """Somebody's newest matches, which the server has with their timelines."""
+    puuid = puuid or f"puuid-{riot_id.partition('#')[0]}"
+    server.players[riot_id.lower()] = puuid
+    for match_id in match_ids:
+        server.add_match(match_id, match_object(match_id), timeline(match_id))
+        server.listed[puuid].insert(0, Listed(match_id, int(began.timestamp())))
+
+
+def queries(server: RiotServer) -> list[dict[str, str]]:
+    found = [request.query for request in server.requests if request.path.endswith("/ids")]
+    return [{name: values[0] for name, values in query.items()} for query in found]
+
+
+def time_passes(url: SecretStr, minutes: float) -> None:
+    execute(url, "UPDATE ops.lol_matches_found SET next_at = next_at - %s", [timedelta(minutes=minutes)])
+
+
+# ---------------------------------------------------------------- what people enter
+
+
+def test_players_are_entered_listed_and_removed(url: SecretStr) -> None:
+    seed(url, " Hide on bush # KR1 ", platform="KR", days=10)
+    seed(url, "Caps#EUW", platform="euw1")
+    rows = seeds(url)
+    assert [(row["riot_id"], row["platform"], row["added_by"]) for row in rows] == [
+        ("Hide on bush#KR1", "kr", "ada"), ("Caps#EUW", "euw1", "ada"),
+    ]  # fmt: skip
+    assert rows[0]["wanted_since"] == NOW - timedelta(days=10)
+    with entering(url, "ada") as conn:
+        done = discovery.remove_seed(conn, "hide on bush#kr1", None, now=NOW)
+    assert done.line() == "removed   seeded player Hide on bush#KR1 (kr)"
+    assert [row["riot_id"] for row in seeds(url)] == ["Caps#EUW"]
+
+
+@pytest.mark.parametrize(
+    ("riot_id", "platform", "column"),
+    [("Caps", "euw1", "riot_id"), ("Caps#EUW#1", "euw1", "riot_id"), ("Caps#EUW", "euw", "platform")],
+)
+def test_what_cannot_be_asked_for_is_refused(url: SecretStr, riot_id: str, platform: str, column: str) -> None:
+    with entering(url, "ada") as conn, pytest.raises(EntryError) as refused:
+        discovery.add_seed(conn, riot_id, platform, days=1, now=NOW)
+    assert refused.value.column == column
+    assert seeds(url) == []
+
+
+def test_nobody_is_entered_twice_on_a_platform(url: SecretStr) -> None:
+    seed(url, "Caps#EUW", platform="euw1")
+    seed(url, "Caps#EUW", platform="eun1")
+    with entering(url, "ada") as conn, pytest.raises(ExistsAlreadyError, match="euw1 already"):
+        discovery.add_seed(conn, "CAPS#euw", "euw1", days=1, now=NOW)
+    with entering(url, "ada") as conn, pytest.raises(UnknownNameError, match="is on eun1, euw1: say which"):
+        discovery.remove_seed(conn, "Caps#EUW", None, now=NOW)
+    with entering(url, "ada") as conn:
+        discovery.remove_seed(conn, "Caps#EUW", "EUN1", now=NOW)
+        with pytest.raises(UnknownNameError, match="is no seeded player"):
+            discovery.remove_seed(conn, "Caps#EUW", "eun1", now=NOW)
+    assert [row["platform"] for row in seeds(url)] == ["euw1"]
+
+
+def test_a_removed_player_is_asked_for_no_more_and_goes_on_where_it_was(
+    url: SecretStr, server: RiotServer, api: RiotApi
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1")
+    seed(url, "Ann#NA1")
+    discovery.find(url, api, now=NOW)
+    with entering(url, "ada") as conn:
+        discovery.remove_seed(conn, "Ann#NA1", None, now=NOW)
+    server.requests.clear()
+    assert discovery.find(url, api, now=NOW + DAYS).due == 0
+    assert server.requests == []
+    seed(url, "Ann#NA1", days=5, now=NOW + DAYS)
+    assert discovery.find(url, api, now=NOW + DAYS).due == 1
+    assert queries(server)[-1]["startTime"] == str(int((NOW - timedelta(hours=6)).timestamp())), "since the last look"
+    with entering(url, "ada") as conn:
+        discovery.remove_seed(conn, "Ann#NA1", None, now=NOW)
+    seed(url, "Ann#NA1", days=300, now=NOW)
+    discovery.find(url, api, now=NOW + 2 * DAYS)
+    assert queries(server)[-1]["startTime"] == str(int((NOW - 300 * DAYS).timestamp())), "more is wanted now"
+
+
+# ---------------------------------------------------------------- looking
+
+
+def test_a_look_lists_what_began_since_the_last_one(url: SecretStr, server: RiotServer, api: RiotApi) -> None:
+    plays(server, "Ann#NA1", "NA1_0", began=NOW - timedelta(days=40))
+    plays(server, "Ann#NA1", "NA1_1", "NA1_2")
+    seed(url, "Ann#NA1")
+    first = discovery.find(url, api, now=NOW)
+    assert (first.due, sorted(first.new), sorted(first.listed), first.troubles) == (
+        1, ["NA1_1", "NA1_2"], ["NA1_1", "NA1_2"], [],
+    )  # fmt: skip
+    assert state(url) == {"NA1_1": "wanted", "NA1_2": "wanted"}
+    assert discovery.find(url, api, now=NOW + timedelta(minutes=9)).due == 0, "ten minutes have not gone by"
+    # Began before the last look, and ended after it.
+    plays(server, "Ann#NA1", "NA1_3", began=NOW - timedelta(minutes=20))
+    again = discovery.find(url, api, now=NOW + timedelta(minutes=10))
+    assert again.new == ["NA1_3"]
+    assert [query["startTime"] for query in queries(server)] == [
+        str(int((NOW - since).timestamp())) for since in (timedelta(days=30), timedelta(hours=6))
+    ]
+    assert Counter(request.path.split("/")[2] for request in server.requests) == {"riot": 1, "lol": 2}, (
+        "who they are is asked once"
+    )
+
+
+def test_who_waited_longest_is_asked_first(
+    url: SecretStr, server: RiotServer, api: RiotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"P{number}#NA1" for number in range(5)]
+    for name in names:
+        plays(server, name)
+    seed(url, *names)
+    asked: list[str] = []
+    for look in range(3):
+        clock = iter([0.0, 0.0, 1.0])
+        monkeypatch.setattr(finds, "time", SimpleNamespace(monotonic=clock.__next__))
+        # The deadline is over after two players.
+        found = discovery.find(url, api, now=NOW + look * timedelta(seconds=1), every=timedelta(0), deadline=0.5)
+        asked += [account.riot_id for account in found.asked]
+    assert asked == ["P0#NA1", "P1#NA1", "P2#NA1", "P3#NA1", "P4#NA1", "P0#NA1"]
+
+
+def test_a_player_the_api_does_not_know_or_refuses_holds_up_nobody(
+    url: SecretStr, server: RiotServer, api: RiotApi
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1")
+    plays(server, "Bob#NA1")
+    server.answer("/americas/lol/match/v5/matches/by-puuid/puuid-Bob/ids", Answer(415))
+    seed(url, "Nobody#NA1", "Bob#NA1", "Ann#NA1")
+    found = discovery.find(url, api, now=NOW)
+    assert (found.due, found.unknown, found.new) == (3, ["Nobody#NA1"], ["NA1_1"])
+    (trouble,) = found.troubles
+    assert "415" in trouble
+    told = {row["riot_id"]: row["last_error"] for row in seeds(url)}
+    assert "there is none" in told["Nobody#NA1"]
+    assert "415" in told["Bob#NA1"]
+    assert told["Ann#NA1"] is None
+    plays(server, "Nobody#NA1", "NA1_2")
+    assert discovery.find(url, api, now=NOW + DAYS).new == ["NA1_2"]
+    assert {row["riot_id"]: row["last_error"] for row in seeds(url)}["Nobody#NA1"] is None
+
+
+def test_a_limit_that_is_used_up_ends_the_look_and_loses_nobody(
+    url: SecretStr, server: RiotServer, api: RiotApi
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1")
+    plays(server, "Bob#NA1", "NA1_2")
+    seed(url, "Ann#NA1", "Bob#NA1")
+    path = "/americas/lol/match/v5/matches/by-puuid/puuid-Ann/ids"
+    server.answer(path, Answer(429, headers={"Retry-After": "0.05"}), Answer(body=b'["NA1_1"]'))
+    found = discovery.find(url, api, now=NOW)
+    assert (found.asked, len(found.troubles)) == ([], 1)
+    again = discovery.find(url, api, now=NOW)
+    assert sorted(again.new) == ["NA1_1", "NA1_2"]
+
+
+def test_an_api_that_is_down_is_asked_once_a_look(url: SecretStr, server: RiotServer, api: RiotApi) -> None:
+    seed(url, "Ann#NA1", "Bob#NA1")
+    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(503))
+    plays(server, "Bob#NA1", "NA1_2")
+    assert len(discovery.find(url, api, now=NOW).troubles) == 1
+    assert len(server.requests) == 1
+    assert discovery.find(url, api, now=NOW).new == ["NA1_2"], "the next look begins with the next player"
+
+
+def test_another_key_s_identity_is_asked_for_anew(url: SecretStr, server: RiotServer, api: RiotApi) -> None:
+    plays(server, "Ann#NA1", "NA1_1")
+    seed(url, "Ann#NA1")
+    execute(url, "UPDATE ops.lol_seeded_players SET puuid = 'of-the-old-key'")
+    server.answer("/americas/lol/match/v5/matches/by-puuid/of-the-old-key/ids", Answer(400))
+    assert discovery.find(url, api, now=NOW).new == ["NA1_1"]
+    assert execute(url, "SELECT puuid FROM ops.lol_seeded_players") == [("puuid-Ann",)]
+
+
+def test_a_key_that_is_not_accepted_ends_the_look(url: SecretStr, stores: Stores, server: RiotServer) -> None:
+    seed(url, "Ann#NA1", "Bob#NA1")
+    with (
+        RiotApi(SecretStr("RGAPI-old"), stores.landing, base_url=server.template) as api,
+        pytest.raises(UnauthorisedError, match="RIOT_API_KEY"),
+    ):
+        discovery.find(url, api, now=NOW)
+    assert len(server.requests) == 1
+
+
+# ---------------------------------------------------------------- fetching
+
+
+def found(url: SecretStr, *match_ids: str) -> None:
+    execute(url, "INSERT INTO ops.lol_matches_found (match_id) SELECT unnest(%s::text[])", [list(match_ids)])
+
+
+def wanted(url: SecretStr) -> list[str]:
+    return [match.match_id for match in discovery.wanted(url)]
+
+
+def test_what_became_of_matches_is_entered(url: SecretStr, server: RiotServer, api: RiotApi) -> None:
+    plays(server, "Ann#NA1", "NA1_1", "NA1_2", "NA1_3")
+    server.files.pop("/lol/match/v5/matches/NA1_2/timeline")
+    server.answer("/americas/lol/match/v5/matches/NA1_3", Answer(500))
+    found(url, "NA1_1", "NA1_2", "NA1_3", "NA1_4")
+    fetched = discovery.archive(url, api, wanted(url))
+    assert [match.status for match in fetched] == ["fetched", "expired", "failed", "expired"]
+    assert state(url) == {"NA1_1": "archived", "NA1_2": "expired", "NA1_3": "wanted", "NA1_4": "expired"}
+    assert wanted(url) == [], "what failed is not tried again at once"
+    ((attempts, reason),) = execute(
+        url, "SELECT attempts, last_error FROM ops.lol_matches_found WHERE match_id = 'NA1_3'"
+    )
+    assert "500" in reason
+    assert attempts == 0, "an API that is down is no attempt"
+    time_passes(url, 31)
+    server.answer("/americas/lol/match/v5/matches/NA1_3", Answer(body=match_object("NA1_3")))
+    discovery.archive(url, api, wanted(url))
+    assert state(url)["NA1_3"] == "archived"
+
+
+def test_a_match_that_fails_is_tried_later_and_later_and_then_given_up(
+    url: SecretStr, server: RiotServer, api: RiotApi
+) -> None:
+    server.answer("/americas/lol/match/v5/matches/NA1_1", Answer(415))
+    found(url, "NA1_1")
+    waits = []
+    while wanted(url) == ["NA1_1"]:
+        discovery.archive(url, api, ["NA1_1"])
+        assert wanted(url) == []
+        ((next_at,),) = execute(url, "SELECT next_at FROM ops.lol_matches_found")
+        waits.append(round((next_at - datetime.now(UTC)).total_seconds() / 60))
+        time_passes(url, waits[-1])
+    assert waits == [4, 16, 64, 256, 360]
+    assert state(url) == {"NA1_1": "failed"}
+    assert len(server.requests) == 5
+
+
+def test_seeded_players_are_fetched_at_once_when_somebody_asks(
+    url: SecretStr, server: RiotServer, api: RiotApi
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1", "NA1_2")
+    plays(server, "Bob#NA1", "NA1_2")
+    seed(url, "Ann#NA1", "Bob#NA1", "Nobody#NA1")
+    report = discovery.find_and_fetch(url, api, now=NOW)
+    assert [account.riot_id for account in report.players] == ["Ann#NA1", "Bob#NA1"]
+    assert report.unknown_players == ("Nobody#NA1",)
+    assert {match.match_id: match.status for match in report.matches} == {"NA1_1": "fetched", "NA1_2": "fetched"}
+    assert report.failures == ()
+    again = discovery.find_and_fetch(url, api, now=NOW)
+    assert again.matches == ()
+
+
+# ---------------------------------------------------------------- the sensor
+
+
+def tick(stores: Stores, instance: dg.DagsterInstance) -> Any:
+    sensor = sensors.seeded_player_matches()
+    return sensor(dg.build_sensor_context(instance=instance, resources={"stores": stores}))
+
+
+def ids_of(request: dg.RunRequest) -> list[str]:
+    return request.run_config["ops"]["fetch_lol_matches"]["config"]["match_ids"]
+
+
+def run(stores: Stores, instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    """Do what was requested, as the daemon would."""
+    return sensors.archive_lol_matches.execute_in_process(
+        instance=instance,
+        run_config=request.run_config,
+        tags=dict(request.tags),
+        resources={"stores": stores},
+        raise_on_error=False,
+    )
+
+
+def there_is_a_run(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+    instance.create_run_for_job(
+        sensors.archive_lol_matches, run_config=request.run_config, tags=dict(request.tags), status=status
+    )
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def serve_lists(server: RiotServer) -> None:
+    server.files["/api/versions.json"] = b'["13.14.1"]'
+    for language in ("en_US", "ko_KR"):
+        server.files[f"/cdn/13.14.1/data/{language}/item.json"] = items(i1001=item(language))
+        server.files[f"/cdn/13.14.1/data/{language}/championFull.json"] = champions(
+            champion("Annie", 1, language, (5, 5, 5, 3))
+        )
+
+
+def test_new_matches_are_requested_once_and_fetched_with_the_lists_of_their_patch(
+    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1", "NA1_2")
+    serve_lists(server)
+    seed(url, "Ann#NA1")
+    first = tick(stores, instance)
+    (request,) = first.run_requests
+    assert ids_of(request) == ["NA1_1", "NA1_2"]
+    (again,) = tick(stores, instance).run_requests
+    assert again.run_key == request.run_key, "Dagster makes one run of it"
+    assert run(stores, instance, request).success
+    assert sorted(file.kind for file in stores.landing.files("lol", "2023-07-14")) == ["match"] * 2 + ["timeline"] * 2
+    assert stores.landing.undated_kinds("lol") == [
+        "champions_en_us", "champions_ko_kr", "items_en_us", "items_ko_kr",
+    ]  # fmt: skip
+    done = tick(stores, instance)
+    assert done.run_requests == []
+    assert "Asked for 0 of 0 players" in done.skip_reason.skip_message
+    requests = len(server.requests)
+    assert run(stores, instance, request).success, "the same run again changes nothing"
+    assert len(server.requests) == requests
+
+
+def test_while_a_run_is_on_its_way_no_other_is_requested(
+    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1")
+    seed(url, "Ann#NA1")
+    (request,) = tick(stores, instance).run_requests
+    there_is_a_run(instance, request, dg.DagsterRunStatus.STARTED)
+    found(url, "NA1_2")
+    assert tick(stores, instance).run_requests == []
+
+
+def test_a_run_that_failed_is_tried_again(
+    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1")
+    seed(url, "Ann#NA1")
+    (request,) = tick(stores, instance).run_requests
+    there_is_a_run(instance, request, dg.DagsterRunStatus.FAILURE)
+    assert tick(stores, instance).run_requests == [], "not at once"
+    from gamestats_assets.orchestration import requests
+
+    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    (again,) = tick(stores, instance).run_requests
+    assert ids_of(again) == ["NA1_1"]
+    assert again.run_key != request.run_key
+    serve_lists(server)
+    assert run(stores, instance, again).success
+    assert state(url) == {"NA1_1": "archived"}
+
+
+def test_lists_that_cannot_be_had_do_not_fail_the_run(
+    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
+) -> None:
+    plays(server, "Ann#NA1", "NA1_1")
+    seed(url, "Ann#NA1")
+    (request,) = tick(stores, instance).run_requests
+    server.answer("/api/versions.json", Answer(404))
+    assert run(stores, instance, request).success
+    assert state(url) == {"NA1_1": "archived"}
+
+
+def test_without_a_key_the_tick_says_what_works(tmp_path: Path, url: SecretStr, instance: dg.DagsterInstance) -> None:
+    stores = Stores(Settings(data=str(tmp_path), postgres_url=url, riot_api_key=None))
+    told = tick(stores, instance).skip_reason.skip_message
+    assert "RIOT_API_KEY is not set" in told
+    assert "work without it" in told
+
+
+def test_a_refused_key_is_told_and_nothing_requested(
+    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
+) -> None:
+    seed(url, "Ann#NA1")
+    found(url, "NA1_1")
+    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(403))
+    told = tick(stores, instance)
+    assert "make a new one" in told.skip_reason.skip_message
+    assert KEY not in told.skip_reason.skip_message
+    assert not told.run_requests
+
+
+def test_what_is_in_the_register_is_fetched_though_the_api_lists_nothing_now(
+    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
+) -> None:
+    seed(url, "Ann#NA1")
+    found(url, "NA1_1")
+    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(503))
+    began = time.monotonic()
+    (request,) = tick(stores, instance).run_requests
+    assert ids_of(request) == ["NA1_1"]
+    assert time.monotonic() - began < 5
+
+
+def test_a_tick_with_a_full_limit_gives_up_in_time(
+    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
+) -> None:
+    seed(url, "Ann#NA1")
+    SharedLimits(url).block("riot americas", 3600)
+    began = time.monotonic()
+    told = tick(stores, instance)
+    assert "used up" in told.skip_reason.skip_message
+    assert time.monotonic() - began < 5
+    assert server.requests == []
+    assert seeds(url)[0]["last_error"] is None
+
+
+def test_the_frame_of_seeds_has_its_columns_when_there_are_none(url: SecretStr) -> None:
+    with entering(url, "ada") as conn:
+        frame = discovery.list_seeds(conn)
+    assert frame.height == 0
+    assert frame.schema["wanted_since"] == pl.Datetime("us", "UTC")

@@ -1,0 +1,1 @@
+"""Tests of: Riot's match objects and timelines, decoded to bronze."""
