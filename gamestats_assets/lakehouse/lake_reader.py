@@ -110,12 +110,15 @@ class LakeReader:
             raise DamagedTableError(_damage(table, f"{newest.name} is empty"))
         return found
 
-    def _opened_at(self, table: type[Table]) -> DeltaTable | None:
+    def _opened_at(self, table: type[Table], *, again: bool = True) -> DeltaTable | None:
         try:
             return self._kind(self.uri(table), storage_options=self.storage_options)
         except TableNotFoundError:
             return None
         except DeltaError as error:
+            if again:
+                # What is forgotten goes from the log, too, perhaps under whoever is just reading it.
+                return self._opened_at(table, again=False)
             told = _ANSI.sub("", str(error)).strip().splitlines()[0]
             if self.is_remote and not _UNREADABLE_LOG.search(told):
                 raise  # it may be the store's trouble, and pass

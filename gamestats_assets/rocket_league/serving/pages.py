@@ -303,6 +303,7 @@ async def compare(request: Request, person: SignedIn) -> Response:
             given = asked_of(OfPlaylist, {"playlist": of.playlist, "player": scope.player})
             told = (await analytics.comparison(conn, given, scope))["data"]
         values = {"playlists": found, "of": of, "stats": told["stats"], "past": told["past"]}
+        values["allowed"] = of is not None or entered.begins["has_agreed"] or not scope.is_own
         return {**values, "synthetic": of is not None and of.is_simulated}
 
     return await page(request, person, "rocket_league/compare.html", asked, make, entered=entered)
@@ -439,6 +440,7 @@ class OfClips(OfReplays):
 async def clips(request: Request, person: SignedIn) -> Response:
     """The player's moments of a kind over all matches that can be watched, as a list that can be played."""
     asked = ask(OfClips, request, only_known=False)
+    entered = await entered_of(request, person, asked)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         given = asked.model_dump(exclude_none=True)
@@ -452,9 +454,11 @@ async def clips(request: Request, person: SignedIn) -> Response:
             "clips": told["data"]["clips"],
             "next": told["data"]["next"],
             "asked_for": asked,
+            "allowed": entered.begins["has_agreed"] or not scope.is_own,
         }
 
-    return await page(request, person, "rocket_league/clips.html", asked, make, tables=replays.CLIP_TABLES)
+    tables = replays.CLIP_TABLES
+    return await page(request, person, "rocket_league/clips.html", asked, make, tables=tables, entered=entered)
 
 
 _KINDS = """

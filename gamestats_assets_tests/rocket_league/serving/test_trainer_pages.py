@@ -317,7 +317,7 @@ def test_who_has_no_account_sees_what_was_sent_and_what_was_refused(site: httpx.
         files = [("file", ("mine.replay", b"TAGame.Replay_Soccar_TA")), ("file", ("notes.txt", b"nothing"))]
         words = words_of(dora.post(f"{HOME}/replays", files=files, headers=HTML).text)
         assert "mine.replay" in words
-        assert "A file was not taken. What becomes of others stands below. notes.txt : It is no replay." in words
+        assert "A file was not taken. Those that were stand below. notes.txt : It is no replay." in words
         alone = dora.post(f"{HOME}/replays", files=files[1:], headers=HTML)
         assert "notes.txt : It is no replay." in words_of(alone.text)
         assert '<form class="drop"' in alone.text
@@ -327,6 +327,18 @@ def test_who_has_no_account_sees_what_was_sent_and_what_was_refused(site: httpx.
                 "WHERE u.job_id = jobs.job_id AND file_name = 'mine.replay'"
             )
         assert "See it None of your accounts played in it" in read(dora, f"{HOME}/replays")
+
+
+@pytest.mark.parametrize("page", ["clips", "compare"])
+def test_who_does_not_allow_the_analysis_is_told_so_where_it_is_missed(site: httpx.Client, url: str, page: str) -> None:
+    with closing(browser_of(site, url, f"nora of {page}")) as nora:
+        with psycopg.connect(url) as conn:
+            conn.execute(
+                "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) SELECT user_id, "
+                "'rocket_league', 'steam_nora_' || %s, 'linked', 'sign_in' FROM accounts.users WHERE name = %s",
+                [page, f"nora of {page}"],
+            )
+        assert f'href="{HOME}/settings#consents"' in page_of(nora, f"{HOME}/{page}")
 
 
 def test_who_claims_an_account_is_told_that_it_waits_and_for_whom(site: httpx.Client, url: str) -> None:
