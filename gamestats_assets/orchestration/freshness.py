@@ -74,9 +74,8 @@ PASSED_ON = "(passed on)"
 _EVERY_DAY = 10_000
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-# The same rows have the same fingerprints: they are made again when the table's own is another.
-_ROWS_BY: dict[tuple[type[Table], str], tuple[str, Mapping[str, str]]] = {}
 _ENTERED: WeakKeyDictionary[Stores, dict[type[Table], tuple[int, dict[str, str]]]] = WeakKeyDictionary()
+_ROWS_BY: WeakKeyDictionary[Stores, dict[tuple[type[Table], str], tuple[str, dict[str, str]]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -419,14 +418,15 @@ def rows_by(table: type[Table], column: str) -> Fingerprints:
     """A table without partitions that has rows for each name: what stands in the rows of the name."""
 
     def find(look: Look) -> Mapping[str, str]:
-        held = look.content(table).get(WHOLE)
-        if held is None or _ROWS_BY.get((table, column), ("", {}))[0] != held:
+        # Read when the rows are others than they were, as with what people entered.
+        held, read = look.content(table).get(WHOLE, ""), _ROWS_BY.setdefault(look.stores, {})
+        if (table, column) not in read or read[table, column][0] != held:
             rows = look.lake.scan(table).collect()
             hashes = rows.select(pl.col(column), digest=rows.hash_rows(seed=7))
             of_names = hashes.drop_nulls(column).group_by(column).agg(pl.col("digest").sort())
-            found = {str(name): fingerprint(*map(str, found)) for name, found in of_names.iter_rows()}
-            _ROWS_BY[table, column] = held or "", found
-        return _ROWS_BY[table, column][1]
+            found = {str(name): fingerprint(*map(str, digests)) for name, digests in of_names.iter_rows()}
+            read[table, column] = held, found
+        return read[table, column][1]
 
     return Fingerprints(table.spec.dotted, find)
 

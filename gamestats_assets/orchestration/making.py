@@ -34,7 +34,7 @@ from gamestats_assets.orchestration.freshness import (
     makes_before,
 )
 from gamestats_assets.orchestration.landed import file_refused, landed_units
-from gamestats_assets.orchestration.partitions import DAY, dimensions, is_paired, partitions_of, values_of
+from gamestats_assets.orchestration.partitions import dimensions, is_paired, partitions_of, values_of
 
 # Partitions looked at by the checks of a run that makes nothing.
 _AUDITED = 31
@@ -146,8 +146,7 @@ class Making:
         self.step, self.stores, self.graph, self.log = step, stores, graph, log
         self.everything = everything
         names = dimensions(partitions_of(step.table))
-        # What reads days, and what is made of everybody, depends on how others are.
-        self._only = {names[0]: keys} if len(names) == 1 and names[0] != DAY else None
+        self._only = {names[0]: keys} if len(names) == 1 else None
         self.look = self._look()
         self.done = Done(keys, commits={table: [] for table in step.tables})
         # What tables without partitions held before, and what they had passed on to who reads them by day.

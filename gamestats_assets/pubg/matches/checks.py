@@ -16,6 +16,8 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.matches.matches import MATCH, is_bot
+from gamestats_assets.pubg.matches.matches import count_by_match as _count  # a check's version holds the name
+from gamestats_assets.pubg.matches.matches import unknown_values as _not_in
 from gamestats_assets.pubg.matches.tables import (
     CirclePositions,
     DamageEvents,
@@ -48,17 +50,6 @@ EARLIEST = datetime(2017, 1, 1, tzinfo=UTC)
 """The game was first played in public in 2017."""
 CLOCKS_DIFFER = timedelta(hours=1)
 PERSON = [*MATCH, "account_id"]
-
-
-def _count(frame: pl.LazyFrame, *by: str, name: str = "rows") -> pl.LazyFrame:
-    return frame.group_by(*MATCH, *by).agg(pl.len().cast(pl.Int64).alias(name))
-
-
-def _not_in(frame: pl.LazyFrame, column: str, known: pl.DataFrame, key: str | None = None) -> pl.LazyFrame:
-    """Rows whose value is given and unknown."""
-    return frame.filter(pl.col(column).is_not_null() & (pl.col(column) != "")).join(
-        known.lazy(), left_on=column, right_on=key or column, how="anti"
-    )
 
 
 # --------------------------------------------------------------------------- matches and people

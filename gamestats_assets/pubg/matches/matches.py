@@ -35,6 +35,18 @@ def is_bot(account_column: str, type_column: str | None = None) -> pl.Expr:
     return by_account if type_column is None else by_account | pl.col(type_column).eq_missing("user_ai")
 
 
+def count_by_match(frame: pl.LazyFrame, *by: str, name: str = "rows") -> pl.LazyFrame:
+    """How many rows there are of each match, or of each value of further columns in it, in the column `name`."""
+    return frame.group_by(*MATCH, *by).agg(pl.len().cast(pl.Int64).alias(name))
+
+
+def unknown_values(frame: pl.LazyFrame, column: str, known: pl.DataFrame, key: str | None = None) -> pl.LazyFrame:
+    """Rows whose value in a column is given, and is not among those of a catalogue (in its column `key`)."""
+    return frame.filter(pl.col(column).is_not_null() & (pl.col(column) != "")).join(
+        known.lazy(), left_on=column, right_on=key or column, how="anti"
+    )
+
+
 def metres(centimetres: pl.Expr) -> pl.Expr:
     """Centimetres in metres, to far below what the game tells."""
     return quotient(centimetres, 100, 8)

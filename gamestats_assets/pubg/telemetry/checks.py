@@ -12,6 +12,8 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.matches.matches import MATCH, is_bot
+from gamestats_assets.pubg.matches.matches import count_by_match as _count  # a check's version holds the name
+from gamestats_assets.pubg.matches.matches import unknown_values as _not_in
 from gamestats_assets.pubg.telemetry.tables import (
     RawMatches,
     RawParticipants,
@@ -126,10 +128,6 @@ def _rows_by_type(
     return pl.concat(counted, how="diagonal")
 
 
-def _count(frame: pl.LazyFrame, *by: str, name: str = "rows") -> pl.LazyFrame:
-    return frame.group_by(*MATCH, *by).agg(pl.len().cast(pl.Int64).alias(name))
-
-
 def _kept_against_rows(counts: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame:
     kept = counts.filter(pl.col("event_type").is_in(_WITH_ROWS)).select(*MATCH, "event_type", "kept")
     return kept.join(rows, on=[*MATCH, "event_type"], how="full", coalesce=True).with_columns(
@@ -142,13 +140,6 @@ def event_types_are_known(counts: dy.LazyFrame[TelemetryEventCounts]) -> pl.Lazy
     """No event type is new. A new one is counted and left alone until a table takes it."""
     return _not_in(counts.filter(~pl.col("is_wanted")), "event_type", reference.event_types()).select(
         *MATCH, "event_type", "events"
-    )
-
-
-def _not_in(frame: pl.LazyFrame, column: str, known: pl.DataFrame, key: str | None = None) -> pl.LazyFrame:
-    """Rows whose value is given and unknown."""
-    return frame.filter(pl.col(column).is_not_null() & (pl.col(column) != "")).join(
-        known.lazy(), left_on=column, right_on=key or column, how="anti"
     )
 
 

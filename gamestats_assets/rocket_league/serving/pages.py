@@ -440,7 +440,7 @@ class OfClips(OfReplays):
 async def clips(request: Request, person: SignedIn) -> Response:
     """The player's moments of a kind over all matches that can be watched, as a list that can be played."""
     asked = ask(OfClips, request, only_known=False)
-    entered = await entered_of(request, person, asked)
+    begins = await entered_by(request, person, asked, steps)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         given = asked.model_dump(exclude_none=True)
@@ -454,11 +454,11 @@ async def clips(request: Request, person: SignedIn) -> Response:
             "clips": told["data"]["clips"],
             "next": told["data"]["next"],
             "asked_for": asked,
-            "allowed": entered.begins["has_agreed"] or not scope.is_own,
+            "allowed": begins["has_agreed"] or not scope.is_own,
         }
 
     tables = replays.CLIP_TABLES
-    return await page(request, person, "rocket_league/clips.html", asked, make, tables=tables, entered=entered)
+    return await page(request, person, "rocket_league/clips.html", asked, make, tables=tables, entered=begins)
 
 
 _KINDS = """
