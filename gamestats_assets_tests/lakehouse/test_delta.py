@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import LocalStore
@@ -397,6 +397,22 @@ def test_a_damaged_log_is_told_in_one_line_and_a_rebuild_begins_it_anew(anywhere
     assert damaged.scan(Goals).collect().is_empty()
     damaged.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
     assert [*scored(damaged)] == [(MARCH_2, "m2")]
+
+
+def test_a_log_that_is_tidied_up_under_its_reader_is_read_once_more(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    kind, gone = lake._kind, [DeltaError("_delta_log/00000000000000000002.json not found")]
+
+    def opened(*given: Any, **named: Any) -> Any:
+        if gone:
+            raise gone.pop()
+        return kind(*given, **named)
+
+    monkeypatch.setattr(Lake, "_kind", property(lambda lake: opened))
+    assert [*scored(Lake(lake.root))] == [(MARCH_1, "m1")]
+    assert not gone
 
 
 def test_a_commit_of_no_bytes_is_damage_and_not_passed_over(lake: Lake) -> None:
