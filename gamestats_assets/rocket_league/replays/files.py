@@ -104,7 +104,10 @@ def _read_network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
     try:
         with _without_garbage_collection():
             parsed = subtr_actor.parse_replay(content)
-            return read_network(parsed), parsed["properties"]
+            network, properties = read_network(parsed), parsed["properties"]
+            # Before the collector looks at all of it.
+            del parsed
+            return network, properties
     except UnreadableReplayError:
         raise
     except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)

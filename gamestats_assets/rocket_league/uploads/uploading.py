@@ -157,17 +157,16 @@ def _recognise(stores: Stores, uploads: Sequence[Upload]) -> None:
 
 
 def read_upload(content: bytes) -> Found:
-    """What a replay is, read to its end.
+    """What a replay is, its frames read to the end; what happened in it is read once it has landed.
 
     Raises:
         UnrecognisedContentError: when it is no replay, is damaged, or tells no match or time.
-        UnreadableReplayError: when what happened in it cannot be read.
+        UnreadableReplayError: when its frames cannot be read.
     """
     recognised = recognise(content)
     if recognised.kind != REPLAY:
         raise UnrecognisedContentError("It is no replay.")
     replay = replay_files.read_replay(content)
-    replay_files.network_of(content)
     game_type = replay.meta.get("game_type") or {}
     return Found(
         recognised,
@@ -277,7 +276,8 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
             # First: asked for twice it is uploaded once.
             _share(stores, upload)
             said = "done" if upload.own else _NOT_THEIRS
-            upload.task.done(result, f"{said}. {upload.note}" if upload.note else said)
+            # Its scoreboard may stand there without what happened in it.
+            upload.task.done(result, ". ".join(filter(None, (said, upload.note, reasons.get(upload.match_id)))))
         elif upload.match_id in reasons and upload.match_id not in there:
             upload.task.fail(reasons[upload.match_id], result)
         else:
