@@ -1,12 +1,11 @@
 """Figures computed from replays beside ballchasing's for the same matches, feature by feature.
 
-`python -m gamestats_assets_tests.rocket_league.parity` prints the table for the README of the game, in Markdown.
+`python -m gamestats_assets_tests.rocket_league.parity` writes the table into `PARITY.md` of the game.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,5 +225,19 @@ def parity_table(folder: Path | None = None) -> str:
     return "\n".join(lines)
 
 
+_INTRODUCTION = """\
+# Our figures beside ballchasing's
+
+gamestats computes what ballchasing says about a match from the replay, too, so that players are compared by the same
+figures wherever their matches come from. Two matches with ten players are there both ways. This file is written by
+`python -m gamestats_assets_tests.rocket_league.parity`, and the tests hold every feature to its tolerance.
+
+"""
+
+
 if __name__ == "__main__":
-    sys.stdout.write(parity_table() + "\n")
+    import gamestats_assets.rocket_league
+
+    Path(gamestats_assets.rocket_league.__file__).with_name("PARITY.md").write_text(
+        f"{_INTRODUCTION}{parity_table()}\n"
+    )
