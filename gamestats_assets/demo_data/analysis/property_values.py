@@ -26,8 +26,8 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
+from gamestats_assets.demo_data.analysis.pairs import amount_in, changes, one_change, pair_of
 from gamestats_assets.demo_data.analysis.recalled_values import Recalls, pieces_of
-from gamestats_assets.demo_data.analysis.value_pairs import amount_in, changes, goes_with, one_change
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
     EventConstraints,
@@ -346,8 +346,9 @@ class _Maker:
         if place.prop.type is not PropertyType.NUMBER:
             return None
         if isinstance(rule, OneOf):
-            found = (goes_with(place.prop, rule.values, prop, values) for prop, values in texts.items())
-        elif rule is None:
+            listed = {other.prop: self._listed(other) for other in beside if self._listed(other)}
+            return pair_of(place.prop, rule.values, listed)
+        if rule is None:
             found = (amount_in(place.prop, prop, values) for prop, values in texts.items())
         else:
             return None
@@ -369,6 +370,10 @@ class _Maker:
 
     def _beside(self, place: Place) -> list[Place]:
         return [other for other in self.everywhere if other.event == place.event and "." not in other.name]
+
+    def _listed(self, place: Place) -> list[Scalar]:
+        rule, _ = self.definition(place)
+        return list(rule.values) if isinstance(rule, OneOf) else []
 
     def _texts(self, place: Place) -> list[str]:
         """The values that the sheet lists of a text, here or elsewhere."""

@@ -43,6 +43,7 @@ _TRAILS = re.compile(
     r"(?P<list>.+?)\s*(?:중\s*(?:하나|1개|택\s*1|한\s*가지)|のいずれか(?:一つ)?|のどれか|のうち(?:一つ|いずれか)|から選択)[^,、/]*$"
 )
 _BRACKETS = re.compile(r"^[^()\[\]]*[(\[](?P<list>[^()\[\]]+)[)\]]\s*\.?$")
+_REMARKED = re.compile(r"(?P<list>[\d.]+(?:\s*[,/]\s*[\d.]+)+)\s*\([^()]*[^\W\d_][^()]*\)")
 _AFTER_COLON = re.compile(r"^[^:,/|]{1,60}:\s*(?P<list>[^:]+)$")
 _NO_VALUES = re.compile(
     r"^(?:e\.?g|i\.?e|incl|excl|if|in|when|only|for|or|and|see|not|max|min|up to|optional|required|unique|"
@@ -60,6 +61,8 @@ def values_in(prop: Property, text: str) -> OneOf | None:
     plain = text.strip().translate(_HALF_WIDTH)
     if not plain or "e.g" in plain.lower():
         return None
+    if prop.type is PropertyType.NUMBER and (listed := _REMARKED.fullmatch(plain)):
+        return _listed(listed["list"], prop.type, 2, spoken=False)
     codes = _CODES.findall(plain)
     if len(set(codes)) > 1 and prop.type is PropertyType.NUMBER:
         return OneOf(values=tuple(dict.fromkeys(map(int, codes))))
@@ -96,6 +99,7 @@ def _listed(text: str, type: PropertyType, least: int, *, spoken: bool) -> OneOf
 _N = r"(-?\d{1,9}(?:[.,]\d+)?)"
 _UNIT = r"\s*(?:%|점|세|개|회|위|등|点|歳|回|個|位|stars?|points?|percent)?\s*"
 _RANGES = (
+    rf"[\[{{]\s*{_N}\s*(?:[,;~-]|\.\.)\s*{_N}\s*[\]}}]",
     rf"(?:between|from)\s+{_N}{_UNIT}(?:and|to)\s+{_N}",
     rf"(?<![\w.:/-]){_N}{_UNIT}(?:to|through|~|-|\.\.|부터|에서|から)\s*{_N}(?![\w:/-]*\d)(?!\s*(?:times|x)\b)",
 )

@@ -4,8 +4,8 @@
 
 | cell | meaning |
 |---|---|
-| `[60,7200]`, `[0.01,0.37]` | a number between the two, any decimals |
-| `{1,4}` (also with a full-width comma) | a whole number between the two, both included |
+| `[60,7200]`, `[0.01,0.37]`, `[30;240]`, `[0.5~72]` | a number between the two, any decimals |
+| `{1,4}`, `{1..20}` (also with a full-width comma) | a whole number between the two, both included |
 | `[29,43]=value` | the same; the suffix only says that it is a plain value |
 | `1|+1`, `0|+1|10` | counts its own event per user: start, step, largest value |
 | `1|+1 group by hero_id` | a count per value of another property of the event |
@@ -208,6 +208,7 @@ def parse_value_rule(text: str, type: PropertyType) -> ValueRule | None:
 _HALF_WIDTH = str.maketrans("，：｜＝＋［］｛｝（）～〜–", ",:|=+[]{}()~~-")
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]+)?"
 _NAME = r"[#A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*"
+_TWO_BOUNDS = re.compile(rf"({_NUMBER})\s*(?:[,;~-]|\.\.)\s*({_NUMBER})")
 _AGGREGATES = ("first", "last", "sum", "cnt", "daycnt", "equal")
 _MOST_ROWS = 500
 
@@ -322,7 +323,8 @@ def _bracketed(plain: str, type: PropertyType) -> ValueRule | None:
     found = re.fullmatch(r"([\[{]?)([^\[\]{}|\n]*)([\]}]?)\s*(?:=\s*(\w+))?", plain)
     if not found or not (found[1] or found[3]):
         return None
-    bounds = [_number(part.strip()) for part in found[2].split(",")]
+    two = _TWO_BOUNDS.fullmatch(found[2].strip())
+    bounds = [_number(part.strip()) for part in (two.groups() if two else found[2].split(","))]
     if type != "number":
         if len(bounds) == 2 and None not in bounds:
             _only_of(("number",), type, "a range", plain)

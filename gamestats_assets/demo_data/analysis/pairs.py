@@ -1,0 +1,129 @@
+"""Lists of values that go together: plans and their prices, what something was and what it has become."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.numbers_beside import ordered_pieces, pieces
+from gamestats_assets.demo_data.analysis.state_words import BEFORE
+from gamestats_assets.demo_data.analysis.value_texts import MONEY, units_in
+from gamestats_assets.demo_data.rules.model import PropertyConstraint
+from gamestats_assets.demo_data.taxonomies.model import Property
+from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
+
+_NAMING = word_set("name title type kind category code tier plan grade level id key class")
+_AMOUNTS = word_set("price cost fee amount value total count cnt num number quantity qty charge credits coins gems")
+_SOLD = word_set("product package pack bundle goods offer sku plan tier tariff membership voucher pass ticket")
+_SAME_ORDER = re.compile(r"\border of\b|\bsame order\b|같은 순|순서|同じ(?:並び|順)|の順|Reihenfolge", re.IGNORECASE)
+_AFTER = word_set("after new next to now current")
+_BESIDES = word_set("bonus free extra balance total left remaining owned price cost fee")
+_UP = re.compile(
+    r"upgrad|promot|rais|\bhigher\b|rank_?up|level_?up|승급|상향|업그레이드|昇格|アップグレード|ランクアップ"
+)
+_DOWN = re.compile(r"downgrad|demot|lower|강등|하향|다운그레이드|降格|ダウングレード")
+
+
+def pair_of(
+    prop: Property, values: Sequence[Scalar], beside: Mapping[Property, Sequence[Scalar]]
+) -> PropertyConstraint | None:
+    """The number of each value of a list that stands beside, where both list the same things in the same order.
+
+    A text says so (`in the order of plan_name`), or both are of one thing, or the list is one of what is sold and the
+    numbers only rise or only fall.
+
+    Args:
+        values: of the number.
+        beside: the lists of the event's other properties; where several fit, the one that is named comes first.
+    """
+    numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) != len(values) or len(numbers) < 2:
+        return None
+    fits = {other: of for other, of in beside.items() if len(of) == len(numbers) == len(set(of))}
+    said = f"{prop.alias} {prop.description} {prop.constraint}"
+    ordered = bool(_SAME_ORDER.search(said))
+    texts = [other for other, of in fits.items() if all(isinstance(value, str) for value in of)]
+    named = [other for other in fits if ordered and _names(said, other)] or (texts if ordered else [])
+    alike = [other for other in texts if _is_one_thing(prop, other, numbers, fits[other])]
+    chosen = named[0] if len(named) == 1 else next(iter(alike), None)
+    if chosen is None:
+        return None
+    mapping: dict[str, list[Scalar]] = {
+        str(key): [value] for key, value in zip(fits[chosen], values, strict=True)
+    }
+    return PropertyConstraint(depends_on=chosen.name, mapping=mapping, values=list(values))
+
+
+def _names(said: str, other: Property) -> bool:
+    """Whether a text names a property, or what it is of: `in the order of the tiers` names `cash_tier`."""
+    words = {word.rstrip("s").lower() for word in re.findall(r"[A-Za-z]{3,}", said)}
+    own = {word.rstrip("s") for word in pieces(other.name)}
+    return other.name in said or bool(other.alias and other.alias in said) or bool(words & own - {"name", "the"})
+
+
+def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], values: Sequence[Scalar]) -> bool:
+    named = (pieces(other.name) - _NAMING) or set(ordered_pieces(other.name)[:-1])
+    counted = [_number_in(str(value)) for value in values]
+    rises = _rises(numbers)
+    grows = None not in counted and _rises([float(n) for n in counted if n is not None]) and rises
+    monotone = rises or _rises([-number for number in numbers])
+    money = bool(pieces(prop.name) & _AMOUNTS or units_in(f"{prop.alias} {prop.description}") & MONEY)
+    sold = bool(pieces(other.name) & _SOLD) and monotone and money and len(values) > 2
+    return bool((pieces(prop.name) - _AMOUNTS) & named) or grows or sold
+
+
+def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
+    """The number that each text names for a property: of what is counted there (`100 gems`), or its price."""
+    numbers = [_number_in(said) for said in texts]
+    if len(texts) < 2 or None in numbers or pieces(prop.name) & (BEFORE | _AFTER):
+        return None
+    mapping: dict[str, list[Scalar]] = {said: [n] for said, n in zip(texts, numbers, strict=True) if n is not None}
+    found = PropertyConstraint(depends_on=text.name, mapping=mapping)
+    money = [units_in(said) & MONEY for said in texts]
+    own = units_in(f"{' '.join(ordered_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
+    if all(money) and len(set(money)) == 1 and (own & money[0] or pieces(prop.name) & {"price", "cost", "fee"}):
+        return found
+    units = {re.sub(r"[\d.,\s]+", " ", said).strip().lower() for said in texts}
+    if len(units) != 1 or pieces(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
+        return None
+    words = {word.rstrip("s") for word in re.findall(r"[a-z]{3,}|[^\W\d_a-z]{2,}", units.pop())}
+    own_words = {word.rstrip("s") for word in pieces(prop.name)}
+    return found if words & own_words or any(word in prop.alias.lower() for word in words) else None
+
+
+def _number_in(text: str) -> float | int | None:
+    found = re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))
+    return (float(found[0]) if "." in found[0] else int(found[0])) if len(found) == 1 else None
+
+
+def _rises(numbers: Sequence[float]) -> bool:
+    return all(low < high for low, high in pairwise(numbers))
+
+
+# --------------------------------------------------------------------------- before and after
+
+
+def one_change(before: Property, after: Property) -> bool:
+    """Whether two properties tell what the same thing was, and what it has become."""
+    was, now = pieces(before.name), pieces(after.name)
+    return bool(was & BEFORE and not now & BEFORE and was - BEFORE and was - BEFORE == now - _AFTER)
+
+
+def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str, list[Scalar]]:
+    """By what something was, what it may become: never the same, and what comes later in the list of upgrades.
+
+    Args:
+        said: name and texts of the event.
+    """
+    ranked = list(dict.fromkeys([*before, *after]))
+    up, down = bool(_UP.search(said.lower())), bool(_DOWN.search(said.lower()))
+    found: dict[str, list[Scalar]] = {}
+    for was in before:
+        others = [now for now in after if now != was]
+        if up != down:
+            others = [now for now in others if (ranked.index(now) > ranked.index(was)) == up]
+        if others:
+            found[was] = list(others)
+    return found
