@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.event_words import word_set
@@ -27,7 +27,7 @@ _DOWN = re.compile(r"downgrad|demot|lower|강등|하향|다운그레이드|降�
 
 
 def pair_of(
-    prop: Property, values: Sequence[Scalar], beside: Mapping[Property, Sequence[Scalar]]
+    prop: Property, values: Sequence[Scalar], beside: Sequence[tuple[Property, Sequence[Scalar]]]
 ) -> PropertyConstraint | None:
     """The number of each value of a list that stands beside, where both list the same things in the same order.
 
@@ -41,19 +41,17 @@ def pair_of(
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(values) or len(numbers) < 2:
         return None
-    fits = {other: of for other, of in beside.items() if len(of) == len(numbers) == len(set(of))}
+    fits = [(other, of) for other, of in beside if len(of) == len(numbers) == len(set(of)) and not pieces(other.name) & BEFORE]
+    texts = [(other, of) for other, of in fits if all(isinstance(value, str) for value in of)]
     said = f"{prop.alias} {prop.description} {prop.constraint}"
-    ordered = bool(_SAME_ORDER.search(said))
-    texts = [other for other, of in fits.items() if all(isinstance(value, str) for value in of)]
-    named = [other for other in fits if ordered and _names(said, other)] or (texts if ordered else [])
-    alike = [other for other in texts if _is_one_thing(prop, other, numbers, fits[other])]
-    chosen = named[0] if len(named) == 1 else next(iter(alike), None)
-    if chosen is None:
+    named = [one for one in fits if _names(said, one[0])] or texts if _SAME_ORDER.search(said) else []
+    alike = [one for one in texts if _is_one_thing(prop, one[0], numbers, one[1])]
+    chosen = named if len(named) == 1 else alike
+    if not chosen:
         return None
-    mapping: dict[str, list[Scalar]] = {
-        str(key): [value] for key, value in zip(fits[chosen], values, strict=True)
-    }
-    return PropertyConstraint(depends_on=chosen.name, mapping=mapping, values=list(values))
+    other, keys = chosen[0]
+    mapping: dict[str, list[Scalar]] = {str(key): [value] for key, value in zip(keys, values, strict=True)}
+    return PropertyConstraint(depends_on=other.name, mapping=mapping, values=list(values))
 
 
 def _names(said: str, other: Property) -> bool:

@@ -346,7 +346,7 @@ class _Maker:
         if place.prop.type is not PropertyType.NUMBER:
             return None
         if isinstance(rule, OneOf):
-            listed = {other.prop: self._listed(other) for other in beside if self._listed(other)}
+            listed = [(other.prop, self._listed(other)) for other in beside]
             return pair_of(place.prop, rule.values, listed)
         if rule is None:
             found = (amount_in(place.prop, prop, values) for prop, values in texts.items())
