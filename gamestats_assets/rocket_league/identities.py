@@ -7,8 +7,9 @@ player's partitions too. Platforms are called as ballchasing calls them.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -96,6 +97,27 @@ def has_account(player_id: str) -> bool:
     (True, False)
     """
     return not player_id.startswith((GUEST, FORGOTTEN))
+
+
+def told_apart(names: Sequence[str | None]) -> list[str | None]:
+    """Names of a match's players as they are shown: where several are forgotten, each has a number.
+
+    >>> told_apart(["(forgotten)", "Ann", "(forgotten)"]), told_apart(["(forgotten)", "Ann"])
+    (['(forgotten 1)', 'Ann', '(forgotten 2)'], ['(forgotten)', 'Ann'])
+    """
+    if names.count(FORGOTTEN_NAME) < 2:
+        return [*names]
+    number = itertools.count(1)
+    return [f"{FORGOTTEN_NAME[:-1]} {next(number)})" if name == FORGOTTEN_NAME else name for name in names]
+
+
+def is_masked(name: str | None) -> bool:
+    """Whether a name, as `told_apart` tells it, stands for somebody who is forgotten.
+
+    >>> is_masked("(forgotten)"), is_masked("(forgotten 2)"), is_masked("Ann")
+    (True, True, False)
+    """
+    return (name or "").startswith(FORGOTTEN_NAME[:-1])
 
 
 def player_id_in_replay(remote_id: Mapping[str, Any]) -> str | None:

@@ -127,8 +127,14 @@ def _goals(events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _shots(shots: pl.LazyFrame) -> pl.LazyFrame:
-    """From where the ball was struck, when the game counted the shot."""
-    return shots.filter("is_counted").with_columns(
+    """From where the ball was struck, when the game counted the shot: once, however many it counted then.
+
+    Dropshot counts one for each tile that the ball damages.
+    """
+    at_once = shots.filter("is_counted").sort("saver_id", nulls_last=True).unique(
+        ["match_id", "time_s", "player_id"], keep="first", maintain_order=True
+    )  # fmt: skip
+    return at_once.with_columns(
         kind=pl.lit("shot"),
         other_player_id="saver_id",
         x_uu="ball_x_uu",

@@ -13,6 +13,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from gamestats_assets.rocket_league.identities import told_apart
 from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.replays import track_format as form
 from gamestats_assets.rocket_league.replays.events import PADS
@@ -151,7 +152,14 @@ class _Track:
             "chunk_frames": form.CHUNK_FRAMES,
             "scale": form.SCALE,
             "field": field,
-            "players": [_player(row) for row in self.players.iter_rows(named=True)],
+            "players": [
+                _player({**row, "player_name": name})
+                for row, name in zip(
+                    self.players.iter_rows(named=True),
+                    told_apart(self.players.get_column("player_name").to_list()),
+                    strict=True,
+                )
+            ],
             "pads": _pads() if field == "soccar" else [],
             "pad_events": self._pad_events() if field == "soccar" else [],
             "ball_cam": [[player, _seconds(begin), _seconds(end)] for player, begin, end in self.ball_cam],

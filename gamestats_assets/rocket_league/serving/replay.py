@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model
 from starlette.responses import Response, StreamingResponse
 
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
+from gamestats_assets.rocket_league.identities import told_apart
 from gamestats_assets.rocket_league.serving.context import STATS, cohort_of, tier_words, told_of
 from gamestats_assets.rocket_league.serving.uploads import GAME, upload_status
 from gamestats_assets.rocket_league.tables import (
@@ -266,7 +267,11 @@ _HAS_TRACK = "SELECT 1 FROM rocket_league.replay_tracks WHERE match_id = %s"
 async def board_of(conn: Connection, match_id: str, players: Sequence[str]) -> list[dict[str, Any]]:
     """The players of a match in the order that tracks have: blue first, then by account."""
     rows = await rows_of(conn, _PLAYERS, [match_id])
-    return [{**row, "place": place, "is_own": row["player_id"] in players} for place, row in enumerate(rows)]
+    names = told_apart([row["player_name"] for row in rows])
+    return [
+        {**row, "place": place, "player_name": name, "is_own": row["player_id"] in players}
+        for place, (row, name) in enumerate(zip(rows, names, strict=True))
+    ]
 
 
 _PLAYERS = sql.SQL(

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
 from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.rocket_league.identities import is_masked
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.serving import removal, shares
 from gamestats_assets.rocket_league.serving.acts import back
@@ -145,6 +146,8 @@ async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], s
     """
     match = data["match"]
     skills = [row for row in data["analysis"] if row["stat_type"].removeprefix("skill_") in SKILLS]
+    features = [row for row in data["analysis"] if row not in skills]
+    alone = [row for row in features if {row["usual"], row["cohort_mean"], row["percentile"]} == {None}]
     own = data["player"]
     values: dict[str, Any] = {
         "replay": data,
@@ -152,9 +155,11 @@ async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], s
         "teams": [(team, _best_first(data["players"], team)) for team in ("blue", "orange")],
         "own": None if own is None else data["players"][own],
         "skills": skills,
-        "features": [row for row in data["analysis"] if row not in skills],
+        "features": [row for row in features if row not in alone],
+        "alone": alone,
         "watch": watch if match and match["has_track"] else None,
         "timeline": None,
+        "masked": any(is_masked(row["player_name"]) for row in data["players"]),
         "synthetic": bool(match and match["is_simulated"]),
     }
     if match is None or not (match["duration_s"] and (data["moments"] or match["has_track"])):

@@ -23,7 +23,7 @@ from gamestats_assets.rocket_league.serving.replay import (
 from gamestats_assets.rocket_league.serving.replay_page import reading_shared
 from gamestats_assets.rocket_league.serving.shares import SHARED
 from gamestats_assets.rocket_league.serving.uploads import GAME
-from gamestats_assets.rocket_league.serving.words import day_words
+from gamestats_assets.rocket_league.serving.words import day_words, playlist_words, score_words
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import rows_of
@@ -126,9 +126,9 @@ def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
         track: address of its track.
     """
     match, players, moments = told["match"], told["players"], told["moments"]
-    heading = match["playlist"].replace("-", " ").capitalize()
-    if None not in (score := (match["score_team_0"], match["score_team_1"])):
-        heading += f", {score[0]} : {score[1]}"
+    team = None if told["player"] is None else players[told["player"]]["team"]
+    result = f"{say('replay.' + match['result'])} " if match["result"] else ""
+    heading = f"{playlist_words(match['playlist'])}, {result}{score_words(match, team)}"
     clip = {
         "track": track,
         "title": heading,

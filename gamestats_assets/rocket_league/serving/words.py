@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
+from gamestats_assets.rocket_league.maps import map_name
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
 from gamestats_assets.rocket_league.serving.context import STATS
 from gamestats_assets.serving.charts import strip
@@ -107,6 +108,16 @@ def playlist_words(name: str) -> str:
     return name.replace("-", " ").capitalize()
 
 
+def score_words(match: Mapping[str, Any], team: str | None) -> str:
+    """The score of a match, the own team's goals first; of a match that one did not play, blue's.
+
+    >>> score_words({"score_team_0": 1, "score_team_1": 2}, "orange")
+    '2:1'
+    """
+    goals = ["–" if each is None else str(each) for each in (match["score_team_0"], match["score_team_1"])]
+    return ":".join(reversed(goals) if team == "orange" else goals)
+
+
 def session_words(row: Mapping[str, Any]) -> str:
     """A training session in words: when, how long, in which pack, and how many attempts succeeded."""
     pack = f" in {row['code']}" if row["code"] else ""
@@ -161,6 +172,8 @@ WORDS: Mapping[str, Any] = {
     "day_words": day_words,
     "feature": feature_words,
     "playlist": playlist_words,
+    "map_name": map_name,
+    "score": score_words,
     "session": session_words,
     "stat": stat,
     "stat_name": stat_name,

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import subtr_actor
 
+from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.replays.tracks import replay_tracks
 from gamestats_assets.rocket_league.tables import (
@@ -205,6 +206,16 @@ def test_the_header_names_everybody_with_car_and_camera_and_nobody_s_account(rea
     accounts = [player_id for player_id in known[RawPlayerStats]["player_id"] if not player_id.startswith("ps4_")]
     assert not [player_id for player_id in accounts if player_id.split("_")[1] in whole]
     assert {player for player, *_ in header["stints"]} == set(range(6))
+
+
+def test_players_who_are_forgotten_are_told_apart(realdata: Path) -> None:
+    known = dict(silver(realdata, DOUBLES))
+    gone = _people(known)[1:3]
+    known[Participants] = known[Participants].with_columns(
+        player_name=pl.when(pl.col("player_id").is_in(gone)).then(pl.lit(FORGOTTEN_NAME)).otherwise("player_name")
+    )
+    names = [player["name"] for player in opened(make(replay_tracks, known)["track"][0]).header["players"]]
+    assert names[1:3] == ["(forgotten 1)", "(forgotten 2)"]
 
 
 def test_a_field_of_its_own_has_none_of_soccar_s_pads(realdata: Path) -> None:

@@ -13,16 +13,21 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
+    ANNS_OTHER,
     BOB,
     DOUBLES,
     DUELS,
     LAST,
     PACK,
+    began,
     link,
 )
+from gamestats_assets_tests.rocket_league.tracked import rows
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 
@@ -115,7 +120,8 @@ def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.
 def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_alone(ann: httpx.Client) -> None:
     page = page_of(ann, PAGES["replay"])
     words = words_of(page)
-    assert "Ranked doubles 3 : 1" in words
+    assert "Ranked doubles Won 3:1" in words
+    assert "5:30 · DFH Stadium" in words
     assert "Goal of Ann assisted by Eve" in words
     assert "Empty tank of Ann for 4.5 s" in words
     assert "Goal conceded with Ann as the last defender scored by Bob" in words
@@ -126,6 +132,35 @@ def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_al
     marks = re.findall(r'<svg class="lanes" role="group".*?</svg>', page, re.S)[0]
     assert f'<a href="{HOME}/replays/{LAST}/watch#t=28.5" aria-label="0:31 Goal of Ann">' in marks
     assert re.search(r"Save Saves in the shots against the team[^.]*\. 31\.0%", words)
+    assert "nothing to compare" not in words
+
+
+def test_of_a_match_of_the_other_team_the_own_goals_come_first_and_what_is_not_known_is_said_once(
+    ann: httpx.Client, url: str
+) -> None:
+    day, match_id = began(3).date(), f"{0xA00 + 200:032X}"
+    of_match = {"match_id": match_id, "match_date": day}
+    facts = {"playlist": DOUBLES, "started_at": began(3), "duration_s": 300.0, "map_code": "moon_p"}
+    facts |= {"blue_score": 5, "orange_score": 2, "is_soccar": True}
+    own = {"player_id": ANNS_OTHER, "player_name": "Ann", "team": "orange", "result": "loss"}
+    others = [{"player_id": f"forgotten_{each}", "player_name": "(forgotten)", "team": "blue"} for each in (1, 2)]
+    stats = [
+        {"player_id": ANNS_OTHER, "match_id": match_id, "time": began(3), "playlist": DOUBLES, "stat_type": name}
+        | {"value": value}
+        for name, value in (("avg_boost", 40.0), ("touches_per_minute", 2.5))
+    ]
+    publish(url, t.MatchFacts, [day], rows(t.MatchFacts, {**of_match, **facts}))
+    publish(url, t.Participants, [day], rows(t.Participants, *({**of_match, **each} for each in (own, *others))))
+    publish(url, t.PlayerStats, [ANNS_OTHER], rows(t.PlayerStats, *stats))
+    page = page_of(ann, f"{HOME}/replays/{match_id}")
+    words = words_of(page)
+    assert "Ranked doubles Lost 2:5" in words
+    # Nobody has named this map yet.
+    assert "5:00 · moon_p" in words
+    assert re.search(r"\(forgotten 1\) Blue .*\(forgotten 2\) Blue .* Whoever is \(forgotten\) is held", words)
+    assert re.search(r"2 figures with nothing to compare them with .*Touches per minute\. 2\.50", words)
+    assert 'id="features-table"' not in page
+    assert "Ranked doubles, Lost 2:5" in read(ann, f"{HOME}/replays/{match_id}/watch")
 
 
 def test_somebody_new_is_told_three_steps_and_how_far(site: httpx.Client, url: str) -> None:

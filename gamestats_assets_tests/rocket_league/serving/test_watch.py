@@ -278,6 +278,69 @@ def test_the_field_is_drawn_flat_where_there_is_no_webgl_and_on_paper(browser: B
         keep(page, "watch-paper")
 
 
+FLOOR = """() => { const {top} = gamestatsReplay, {width, height} = top.ground, [u, v] = top.middle, {scale} = top;
+    return {width, u, v, scale, pixels: [...new Uint32Array(top.ground.getContext("2d")
+        .getImageData(0, 0, width, height).data.buffer)]}; }"""
+
+
+def floor_of(game: str, track: bytes) -> bytes:
+    """A track as one of another game's field."""
+    length = int.from_bytes(track[4:8], "little")
+    header = track[8 : 8 + length].replace(b'"field":"soccar"', b'"field":"%s"' % game.encode())
+    return track[:4] + len(header).to_bytes(4, "little") + header + track[8 + length :]
+
+
+@pytest.mark.parametrize("game", ["dropshot", "hoops"])
+def test_games_of_their_own_have_their_own_floor(browser: Browser, watched: Watched, game: str) -> None:
+    track = floor_of(game, gzip.decompress(watched.frames[STANDARD][t.ReplayTracks].item(0, "track")))
+    with opened(browser, watched, watched.path()) as page:
+        page.route("**/track", lambda route: route.fulfill(body=track))
+        page.reload()
+        whole(page)
+
+        keep(page, f"watch-{game}")
+        page.evaluate("gamestatsReplay.see('flat')")
+        keep(page, f"watch-{game}-flat")
+        drawn = page.evaluate(FLOOR)
+
+        def at(y: float, *xs: float) -> list[int]:
+            """Colours of the floor; orange's goal is to the right."""
+            places = [(int(drawn["u"] + y * drawn["scale"]), int(drawn["v"] - x * drawn["scale"])) for x in xs]
+            return [drawn["pixels"][drawn["width"] * down + across] for across, down in places]
+
+        if game == "dropshot":
+            (blue,) = at(-2123, 384)
+            # Seven rows in each half, of thirteen tiles in the middle and of seven at the wall.
+            for row, tiles in enumerate(range(13, 6, -1)):
+                y = 128 + 768 * 3**0.5 / 2 * row
+                middles = [(tile - (tiles - 1) / 2) * 768 for tile in range(tiles)]
+                assert {*at(-y, *middles)} == {blue}
+                orange = {*at(y, *middles)}
+                assert len(orange) == 1
+                assert blue not in orange
+                assert blue not in at(-y, *(x + 384 for x in middles[:-1]))
+            # Of soccar's circle there is nothing.
+            assert at(-949, 384) == [blue]
+        else:
+            # Under each hoop it has the colour of its team; of soccar's boxes and circle there is nothing.
+            for side in (-1, 1):
+                floor, *others, hoop = (c.to_bytes(4, "little") for c in at(2500 * side, 2000, -2000, 700, -700, 0))
+                assert max(abs(x - y) for other in others for x, y in zip(floor, other, strict=True)) <= 1
+                assert max(abs(x - y) for x, y in zip(floor, hoop, strict=True)) > 8
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_score_lies_beside_the_field_in_two_dimensions(browser: Browser, watched: Watched, width: int) -> None:
+    with opened(browser, watched, watched.path(), viewport={"width": width, "height": 900}) as page:
+        page.evaluate("gamestatsReplay.see('flat')")
+        edge, score = page.evaluate(
+            """() => { const {top} = gamestatsReplay, stage = document.querySelector("[data-stage]");
+            return [(top.middle[1] - 4096 * top.scale) * stage.clientHeight / top.canvas.height,
+            document.querySelector(".score").getBoundingClientRect().bottom - stage.getBoundingClientRect().top]; }"""
+        )
+        assert 0 < score <= edge
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_everybody_can_watch(browser: Browser, watched: Watched, scheme: Any, width: int) -> None:
     path = f"{watched.path()}#t=24&player=1"

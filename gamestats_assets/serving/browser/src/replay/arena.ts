@@ -13,7 +13,8 @@ import {
   SRGBColorSpace,
   Vector2,
 } from "three";
-import { type Colours, drawField, type Field, outline } from "./field";
+import { type Field, outline } from "./field";
+import { type Colours, drawField, HOOP, hoop } from "./floor";
 
 /** How far the floor bends into the walls, and the walls into the ceiling. */
 const BEND = 256;
@@ -226,6 +227,7 @@ function raise(shell: Shell, field: Field): void {
       else for (const face of aroundGoal([a, b, c, d], goal)) shell.face(face, middle);
     }
   }
+  if (field.game === "hoops") for (const side of [-1, 1]) rim(shell, hoop(field, side));
   if (!goal) return;
   for (const side of [-1, 1]) {
     const [line, back] = [side * field.long, side * (field.long + goal.deep)];
@@ -242,6 +244,18 @@ function raise(shell: Shell, field: Field): void {
       shell.beam([x, line, 0], [x, line, h], 22);
     }
     shell.beam([-w, line, h], [w, line, h], 22);
+  }
+}
+
+/** The ring of a hoop, in its team's colour from outside and from inside. */
+function rim(shell: Shell, ring: [number, number][]): void {
+  const [low, high] = [HOOP.high - HOOP.thick / 2, HOOP.high + HOOP.thick / 2];
+  const middle: Point = [0, HOOP.away * Math.sign(ring[0]![1]), HOOP.high];
+  for (const [index, [x, y]] of ring.slice(0, -1).entries()) {
+    const [u, v] = ring[index + 1]!;
+    const face: Point[] = [[x, y, low], [u, v, low], [u, v, high], [x, y, high]];
+    shell.face(face, middle, true);
+    shell.face(face, [2 * x - middle[0], 2 * y - middle[1], HOOP.high], true);
   }
 }
 

@@ -1,6 +1,7 @@
 import { MathUtils, type PerspectiveCamera, Quaternion, Vector3 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import type { Field } from "./field";
+import { SCORE_PX } from "./picture";
 import type { Sample, Track } from "./track";
 import type { View } from "./views";
 
@@ -26,7 +27,7 @@ export class Cameras {
 
   constructor(
     private readonly camera: PerspectiveCamera,
-    canvas: HTMLCanvasElement,
+    private readonly canvas: HTMLCanvasElement,
     private readonly field: Field,
     onMoved: () => void,
   ) {
@@ -64,9 +65,12 @@ export class Cameras {
       this.camera.up.set(isWide ? 1 : 0, 0, isWide ? 0 : 1);
       const [across, up] = isWide ? [long + 1000, wide + 250] : [wide + 250, long + 1000];
       this.lens(28);
-      const half = Math.tan(MathUtils.degToRad(14));
-      this.camera.position.set(0, Math.max(up / half, across / half / this.camera.aspect), 0);
-      this.camera.lookAt(0, 0, 0);
+      // The field lies below the score.
+      const room = Math.min(0.3, SCORE_PX[1] / Math.max(1, this.canvas.clientHeight));
+      const half = Math.max(up / (1 - room), across / this.camera.aspect);
+      this.aim.copy(this.camera.up).multiplyScalar(half * room);
+      this.camera.position.set(this.aim.x, half / Math.tan(MathUtils.degToRad(14)), this.aim.z);
+      this.camera.lookAt(this.aim);
     }
     if (view === "orbit" || view === "ball") {
       this.lens(45);

@@ -8,9 +8,10 @@ export interface Field {
   /** What x and y come to together at most: the walls across the corners. */
   corner: number;
   goal: { wide: number; high: number; deep: number } | null;
+  /** What is played on it: a hexagon of tiles in dropshot, and with hoops for goals in hoops. */
+  game: "soccar" | "hoops" | "dropshot";
   /** Whether its walls are known and drawn. */
   hasWalls: boolean;
-  shape: "octagon" | "hexagon";
   ball: number;
 }
 
@@ -20,11 +21,12 @@ const SOCCAR: Field = {
   high: 2044,
   corner: 8064,
   goal: { wide: 892.755, high: 642.775, deep: 880 },
+  game: "soccar",
   hasWalls: true,
-  shape: "octagon",
   ball: 92.75,
 };
-const NONE = { goal: null, hasWalls: false, high: 2000 } as const;
+const HOOPS: Field = { ...SOCCAR, wide: 2966.67, long: 3581, high: 1820, corner: 5782, goal: null, game: "hoops", ball: 98.38 };
+const DROPSHOT: Field = { ...SOCCAR, wide: 5300, long: 4590, high: 2020, corner: Infinity, goal: null, game: "dropshot", ball: 103 };
 
 /** Maps of soccer whose walls stand elsewhere. */
 const OTHER_WALLS = /^(labs_|arc_p|neotokyo_p|wasteland_p|wasteland_night_p|throwback)/;
@@ -32,87 +34,22 @@ const OTHER_WALLS = /^(labs_|arc_p|neotokyo_p|wasteland_p|wasteland_night_p|thro
 /** The field of a track; of a map whose walls are not known, a plain floor. */
 export function fieldOf(track: Track): Field {
   const { field, map } = track.header;
-  if (field === "soccar" && !OTHER_WALLS.test(map ?? "")) return SOCCAR;
-  if (field === "hoops") return { ...NONE, wide: 2966, long: 3581, corner: 6000, shape: "octagon", ball: 96 };
-  if (field === "dropshot") return { ...NONE, hasWalls: true, high: 2020, wide: 5300, long: 4590, corner: Infinity, shape: "hexagon", ball: 103 };
-  return { ...SOCCAR, ...NONE, wide: 4500, long: 5600, corner: 10_100 };
+  if (field === "hoops") return HOOPS;
+  if (field === "dropshot") return DROPSHOT;
+  if (!OTHER_WALLS.test(map ?? "")) return SOCCAR;
+  return { ...SOCCAR, goal: null, hasWalls: false, wide: 4500, long: 5600, high: 2000, corner: 10_100 };
 }
 
 /** The corners of the floor, or of what lies further in by `inset`, one after another. */
 export function outline(field: Field, inset = 0): [number, number][] {
   const [wide, long] = [field.wide - inset, field.long - inset];
-  if (field.shape === "hexagon") {
+  if (field.game === "dropshot") {
     const wide = (field.wide * long) / field.long;
     return [[wide, 0], [wide / 2, long], [-wide / 2, long], [-wide, 0], [-wide / 2, -long], [wide / 2, -long]];
   }
   const corner = field.corner - inset * Math.SQRT2;
   const [x, y] = [corner - long, corner - wide];
   return [[wide, -y], [wide, y], [x, long], [-x, long], [-wide, y], [-wide, -y], [-x, -long], [x, -long]];
-}
-
-export interface Colours {
-  floor: string;
-  stripe: string;
-  line: string;
-  blue: string;
-  orange: string;
-}
-
-/** Draws the floor and its lines; one unit of the context is one unreal unit, x and y as those of the field. */
-export function drawField(pen: CanvasRenderingContext2D, field: Field, colours: Colours, isWholeFloor: boolean): void {
-  const { wide, long, goal } = field;
-  const depth = goal?.deep ?? 0;
-  pen.save();
-  if (!isWholeFloor) {
-    pen.beginPath();
-    path(pen, outline(field));
-    if (goal) pen.rect(-goal.wide, -long - depth, 2 * goal.wide, 2 * (long + depth));
-    pen.clip();
-  }
-  pen.fillStyle = colours.floor;
-  pen.fillRect(-wide, -long - depth, 2 * wide, 2 * (long + depth));
-  pen.fillStyle = colours.stripe;
-  for (let band = -long; band < long; band += long / 5) pen.fillRect(-wide, band, 2 * wide, long / 10);
-  for (const [side, colour] of [[-1, colours.blue], [1, colours.orange]] as const) {
-    const tint = pen.createLinearGradient(0, side * (long + depth), 0, 0);
-    tint.addColorStop(0, colour);
-    tint.addColorStop(1, "transparent");
-    pen.globalAlpha = 0.42;
-    pen.fillStyle = tint;
-    pen.fillRect(-wide, side > 0 ? 0 : -long - depth, 2 * wide, long + depth);
-  }
-  pen.globalAlpha = 1;
-  pen.strokeStyle = colours.line;
-  pen.lineWidth = 34;
-  pen.beginPath();
-  pen.moveTo(-wide, 0);
-  pen.lineTo(wide, 0);
-  pen.moveTo(1024, 0);
-  pen.arc(0, 0, 1024, 0, 2 * Math.PI);
-  if (goal) {
-    for (const side of [-1, 1]) {
-      pen.moveTo(-goal.wide, side * long);
-      pen.lineTo(goal.wide, side * long);
-      pen.rect(-2000, side > 0 ? long - 1100 : -long, 4000, 1100);
-    }
-  }
-  pen.stroke();
-  // Thirds of the field, as figures of players speak of them.
-  pen.globalAlpha = 0.5;
-  pen.lineWidth = 20;
-  pen.setLineDash([130, 150]);
-  pen.beginPath();
-  for (const y of [-long / 3, long / 3]) {
-    pen.moveTo(-wide, y);
-    pen.lineTo(wide, y);
-  }
-  pen.stroke();
-  pen.restore();
-}
-
-function path(pen: CanvasRenderingContext2D, corners: [number, number][]): void {
-  for (const [index, [x, y]] of corners.entries()) index ? pen.lineTo(x, y) : pen.moveTo(x, y);
-  pen.closePath();
 }
 
 /** Whether a pad is taken, pad by pad, and until when: by the times at which somebody took it. */

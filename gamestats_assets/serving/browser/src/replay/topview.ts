@@ -1,4 +1,5 @@
-import { type Colours, drawField, type Field, fieldOf, Pads, SIGNS, TEAM_COLOURS } from "./field";
+import { type Field, fieldOf, Pads, SIGNS, TEAM_COLOURS } from "./field";
+import { type Colours, drawField } from "./floor";
 import { heatOf } from "./heat";
 import { isDark, type Picture, type Place, SCORE_PX, type Shown } from "./picture";
 import { Sample, type Track } from "./track";
@@ -60,7 +61,7 @@ export class TopView implements Picture {
     const { wide, long, goal } = this.field;
     const [along, across] = [long + (goal?.deep ?? 0) + 150, wide + 150];
     const [half, other] = this.isWide ? [along, across] : [across, along];
-    this.scale = ratio * Math.min(width / 2 / half, height / 2 / other);
+    this.scale = ratio * Math.min(width / 2 / half, (height - this.top) / 2 / other);
     const pen = this.ground.getContext("2d")!;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.fillStyle = this.inks.page;
@@ -73,9 +74,19 @@ export class TopView implements Picture {
     return !this.isForPaper && isDark() ? DARK : LIGHT;
   }
 
+  /** What the score takes at the top: the field lies below it. On paper there is none. */
+  private get top(): number {
+    return this.isForPaper ? 0 : SCORE_PX[1];
+  }
+
+  /** Where the middle of the field is drawn, in pixels of the canvas. */
+  private get middle(): [x: number, y: number] {
+    return [this.canvas.width / 2, (this.canvas.height + (this.top * this.canvas.width) / this.width) / 2];
+  }
+
   /** So that what is drawn stands in the field's own axes: orange's goal is to the right, or above. */
   private turn(pen: CanvasRenderingContext2D): void {
-    const [s, x, y] = [this.scale, this.canvas.width / 2, this.canvas.height / 2];
+    const [s, [x, y]] = [this.scale, this.middle];
     if (this.isWide) pen.setTransform(0, -s, s, 0, x, y);
     else pen.setTransform(-s, 0, 0, -s, x, y);
   }
@@ -187,6 +198,7 @@ export class TopView implements Picture {
     const { pen, inks, sample } = this;
     const [s, ratio] = [this.scale, this.canvas.width / this.width];
     const [width, height, high] = [this.canvas.width, this.canvas.height, 15 * ratio];
+    const [across, down] = this.middle;
     const taken: Box[] = this.isForPaper ? [] : [[width / 2 - SCORE_PX[0] * ratio, 0, width / 2 + SCORE_PX[0] * ratio, SCORE_PX[1] * ratio]];
     pen.save();
     pen.setTransform(1, 0, 0, 1, 0, 0);
@@ -202,7 +214,7 @@ export class TopView implements Picture {
       pen.font = `${number === chosen ? 700 : 500} ${12 * ratio}px system-ui, sans-serif`;
       const half = pen.measureText(text).width / 2 + 2 * ratio;
       const [x, y, z] = sample.body[number] as unknown as [number, number, number];
-      const [u, v] = this.isWide ? [width / 2 + y * s, height / 2 - x * s] : [width / 2 - x * s, height / 2 - y * s];
+      const [u, v] = this.isWide ? [across + y * s, down - x * s] : [across - x * s, down - y * s];
       const middle = Math.min(Math.max(u, half), width - half);
       const away = 120 * s * this.unit(z);
       const box = (bottom: number): Box => [middle - half, bottom - high, middle + half, bottom];
