@@ -1,19 +1,16 @@
-"""Asking over HTTP: errors that say whether to ask again, and a client that is patient and tells no secrets."""
+"""Asking over HTTP: errors that say whether to ask again, and a fetcher that is patient and tells no secrets."""
 
 from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import msgspec
 import tenacity
-from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import decompressed
@@ -22,9 +19,7 @@ if TYPE_CHECKING:
     import httpx
 
 _log = logging.getLogger(__name__)
-_KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _LARGEST_BODY = 512 * 1024 * 1024
-_LONGEST_BACKOFF_S = 60.0
 _T = TypeVar("_T")
 
 
@@ -143,6 +138,24 @@ def read_body(payload: bytes, what: str, read: Callable[[bytes], _T]) -> _T:
 # ---------------------------------------------------------------- asking
 
 
+class FetcherOptions(TypedDict, total=False):
+    """How a fetcher asks; all of it has defaults.
+
+    Attributes:
+        sleep: waits for seconds.
+        timeout: seconds for connecting, and between two pieces of a body.
+        body_deadline: seconds for a whole answer, however steadily it trickles.
+        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
+        attempts: tries in all before an error is raised.
+    """
+
+    sleep: Callable[[float], None]
+    timeout: float
+    body_deadline: float
+    deadline: float
+    attempts: int
+
+
 class Fetcher:
     """Asks over HTTP, and asks again when that may help; use it as a context manager. Threads can share it.
 
@@ -150,37 +163,29 @@ class Fetcher:
 
     Args:
         headers: sent with every request; none that is secret.
-        sleep: waits for seconds.
-        timeout: seconds for connecting, and between two pieces of a body.
-        body_deadline: seconds for a whole answer, however steadily it trickles.
-        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
-        attempts: tries in all before an error is raised.
         patience: seconds that a server may ask to wait before the next try; where it asks for more the error is raised.
+        options: see `FetcherOptions`.
     """
 
     def __init__(
         self,
         headers: Mapping[str, str] | None = None,
         *,
-        sleep: Callable[[float], None] = time.sleep,
-        timeout: float = 20.0,
-        body_deadline: float = 180.0,
-        deadline: float = float("inf"),
-        attempts: int = 5,
         patience: float = float("inf"),
+        **options: Unpack[FetcherOptions],
     ) -> None:
         self._patience = patience
-        self._sleep = sleep
-        self._timeout = timeout
-        self._body_deadline = body_deadline
-        self._deadline = deadline
-        self._attempts = attempts
+        self._sleep = options.get("sleep", time.sleep)
+        self._timeout = options.get("timeout", 20.0)
+        self._body_deadline = options.get("body_deadline", 180.0)
+        self._deadline = options.get("deadline", float("inf"))
+        self._attempts = options.get("attempts", 5)
         # Every game's sensors know the errors of this module, and few processes ask anybody for anything.
         import httpx
 
         # gzip alone is offered: it is what the landing zone keeps as it came.
         self._client = httpx.Client(
-            timeout=timeout, headers={"Accept-Encoding": "gzip", "User-Agent": "gamestats", **(headers or {})}
+            timeout=self._timeout, headers={"Accept-Encoding": "gzip", "User-Agent": "gamestats", **(headers or {})}
         )
 
     def __enter__(self) -> Fetcher:
@@ -298,89 +303,3 @@ def _wait(state: tenacity.RetryCallState) -> float:
 def _log_retry(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     _log.warning("%s Try %d failed; the next comes in %.1f s.", error, state.attempt_number, state.upcoming_sleep)
-
-
-# ---------------------------------------------------------------- clients of APIs
-
-
-class ApiClient:
-    """What clients of APIs that need a key have in common; use them as context managers.
-
-    Args:
-        key: the key; None where there is none.
-        setting: name of its setting.
-        base_url: address of the API.
-        fetcher: what asks; it is closed with the client.
-
-    Raises:
-        UnauthorisedError: when the key has characters no key has.
-    """
-
-    def __init__(self, key: SecretStr | None, setting: str, base_url: str, fetcher: Fetcher) -> None:
-        text = key.get_secret_value().strip() if key else ""
-        # The HTTP library would print the header it refuses.
-        if text and not _KEY.fullmatch(text):
-            raise UnauthorisedError(f"{setting} has characters no key has; copy it again, without quotes or spaces.")
-        self._key = SecretStr(text) if text else None
-        self._base_url = base_url.rstrip("/")
-        self._fetcher = fetcher
-        self._not_accepted: str | None = None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._base_url!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._fetcher.close()
-
-    def _secret(self, without: str) -> str:
-        """The key, for a header that shows in no error.
-
-        Raises:
-            UnauthorisedError: `without`, where there is no key; `_not_accepted`, once an answer has refused it.
-        """
-        if self._key is None:
-            raise UnauthorisedError(without)
-        if self._not_accepted is not None:
-            raise UnauthorisedError(self._not_accepted)
-        return self._key.get_secret_value()
-
-
-class Refusals:
-    """Requests refused as too many (429): after one, nobody asks against its limiter until the wait is over.
-
-    Where the server names no time, as it may not when a service behind it has too much to do, the wait doubles with
-    every refusal in a row. Threads can share it.
-
-    Args:
-        block: lets nobody ask against a limiter for seconds, as `Limits.block` does.
-        clock: wall clock in unix seconds.
-    """
-
-    def __init__(self, block: Callable[[str, float], None], clock: Callable[[], float]) -> None:
-        self._block = block
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._in_a_row: Counter[str] = Counter()
-
-    def add(self, limiter: str, found: str, headers: Mapping[str, str]) -> RateLimitedError:
-        """The error of a refusal that was just answered, in the words of `found` and how long it lasts."""
-        with self._lock:
-            in_a_row = self._in_a_row[limiter]
-            self._in_a_row[limiter] += 1
-        wait = retry_after_s(headers, self._clock())
-        wait = min(2.0**in_a_row, _LONGEST_BACKOFF_S) if wait is None else wait
-        self._block(limiter, wait)
-        return RateLimitedError(f"{found}, for the next {wait:.0f} s.", retry_after=wait)
-
-    def end(self, *limiters: str) -> None:
-        """A request that counts against these was answered: their next refusal is the first in a row."""
-        with self._lock:
-            for limiter in limiters:
-                self._in_a_row.pop(limiter, None)

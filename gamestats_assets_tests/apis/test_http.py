@@ -9,10 +9,8 @@ from http.server import BaseHTTPRequestHandler
 
 import msgspec
 import pytest
-from pydantic import SecretStr
 
 from gamestats_assets.apis.http import (
-    ApiClient,
     ApiError,
     Fetcher,
     NotFoundError,
@@ -83,10 +81,9 @@ def test_a_body_that_cannot_be_read_is_kept_by_its_error(payload: bytes) -> None
     assert error.value.payload == payload
 
 
-def test_a_client_shows_no_key_and_closes_its_connections() -> None:
+def test_a_closed_fetcher_asks_for_nothing() -> None:
     fetcher = Fetcher()
-    with ApiClient(SecretStr("SECRET"), "KEY", "http://localhost/", fetcher) as client:
-        assert repr(client) == "ApiClient(base_url='http://localhost')"
+    fetcher.close()
     with pytest.raises(RuntimeError, match="closed"):
         fetcher.fetch("http://localhost", "it", judge=lambda status, headers: None, check=bytes)
 

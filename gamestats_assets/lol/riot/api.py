@@ -8,23 +8,20 @@ on limits and regions: https://developer.riotgames.com/docs/lol and /docs/portal
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, Unpack
 from urllib.parse import quote
 
 import msgspec
 from pydantic import SecretStr
 
+from gamestats_assets.apis.clients import ApiClient, ClientOptions
 from gamestats_assets.apis.http import (
-    ApiClient,
     ApiError,
-    Fetcher,
     NotFoundError,
-    Refusals,
     UnauthorisedError,
     UnexpectedAnswerError,
     UnreadableAnswerError,
@@ -33,7 +30,7 @@ from gamestats_assets.apis.http import (
     read_body,
     retry_after_s,
 )
-from gamestats_assets.apis.limits import InProcessLimits, Limits, Window, parse_windows
+from gamestats_assets.apis.limits import Window, parse_windows
 from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
@@ -134,19 +131,11 @@ class _Account(msgspec.Struct, rename="camel"):
 class RiotApi(ApiClient):
     """A client of the Riot API that lands what it fetches; use it as a context manager.
 
-    Methods raise `ApiError` or one of its kinds once trying again has not helped. It can be shared by threads.
-
     Args:
         key: the API key (setting RIOT_API_KEY).
         landing: where matches land.
         base_url: address of the API, with {region} where the region stands in it.
-        limits: decides when requests may be sent; by default those of this client alone.
-        clock: wall clock in unix seconds.
-        sleep: waits for seconds.
-        timeout: seconds for connecting, and between two pieces of a body.
-        body_deadline: seconds for a whole answer, however steadily it trickles.
-        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
-        attempts: tries in all before an error is raised.
+        options: see `ClientOptions`.
 
     Raises:
         UnauthorisedError: when the key has characters no key has.
@@ -158,22 +147,12 @@ class RiotApi(ApiClient):
         landing: Landing,
         *,
         base_url: str = BASE_URL,
-        limits: Limits | None = None,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        timeout: float = 20.0,
-        body_deadline: float = 120.0,
-        deadline: float = float("inf"),
-        attempts: int = 5,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        fetcher = Fetcher(
-            {"Accept": "application/json"}, sleep=sleep, timeout=timeout, body_deadline=body_deadline,
-            deadline=deadline, attempts=attempts, patience=PATIENCE_S,
-        )  # fmt: skip
-        super().__init__(key, "RIOT_API_KEY", base_url, fetcher)
-        self._landing, self._clock = landing, clock
-        self._limits = limits or InProcessLimits(patience=PATIENCE_S, clock=clock, sleep=sleep)
-        self._refusals = Refusals(self._limits.block, clock)
+        options.setdefault("body_deadline", 120.0)
+        headers = {"Accept": "application/json"}
+        super().__init__(key, "RIOT_API_KEY", base_url, headers=headers, patience=PATIENCE_S, **options)
+        self._landing = landing
 
     # -- players
 
@@ -407,12 +386,10 @@ class RiotApi(ApiClient):
             limiter = ask.limiter if kind == "application" else ask.method_limiter
             raise self._refusals.add(limiter, f"{found}: too many requests ({kind} limit)", headers)
         if status in (401, 403):
-            # Riot bars whoever goes on with a key that it refused.
-            self._not_accepted = (
+            raise self._refuse_key(
                 f"{found}: the key in RIOT_API_KEY is not accepted. A development key lasts a day: make a new one at "
                 "https://developer.riotgames.com. Ingesting files, and fetching Data Dragon, work without it."
             )
-            raise UnauthorisedError(self._not_accepted)
         if status == 400:
             raise RefusedRequestError(f"{found}: it finds the request wrong.")
         kept = {

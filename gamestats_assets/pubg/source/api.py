@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import gzip
 import re
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from typing import Unpack
 
 import msgspec
 from pydantic import SecretStr
 
+from gamestats_assets.apis.clients import ApiClient, ClientOptions
+from gamestats_assets.apis.http import ApiError as PubgApiError
 from gamestats_assets.apis.http import (
-    ApiClient,
-    Fetcher,
     NotFoundError,
     RateLimitedError,
     UnauthorisedError,
@@ -31,9 +31,8 @@ from gamestats_assets.apis.http import (
     retry_after_s,
     server_time,
 )
-from gamestats_assets.apis.http import ApiError as PubgApiError
 from gamestats_assets.apis.http import UnavailableError as UnavailableError
-from gamestats_assets.apis.limits import InProcessLimits, Limits, Window, windows_in_force
+from gamestats_assets.apis.limits import Limits, Window, windows_in_force
 from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.pubg.source.files import GAME, Kind, ingest_payload, is_whole, mark_expired, recognise
@@ -231,22 +230,13 @@ def _players_of(content: bytes) -> list[Player]:
 class PubgApi(ApiClient):
     """A client of the PUBG API that lands what it fetches; use it as a context manager.
 
-    Methods raise `PubgApiError` or one of its kinds once trying again has not helped.
-    It can be shared by threads.
-
     Args:
         key: the API key (setting PUBG_API_KEY); only requests for players need it.
         landing: where everything lands.
         base_url: address of the API.
         shard: platform, such as `steam` or `kakao`.
-        limits: decides when requests for players may be sent; by default those of this client alone.
-        requests: of these in a minute, until the server tells its own figure.
-        clock: wall clock in unix seconds.
-        sleep: waits for seconds.
-        timeout: seconds for connecting, and between two pieces of a body.
-        body_deadline: seconds for a whole answer, however steadily it trickles.
-        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
-        attempts: tries in all before an error is raised.
+        requests: for players in a minute, until the server tells its own figure.
+        options: see `ClientOptions`.
 
     Raises:
         UnauthorisedError: when the key has characters no key has.
@@ -259,23 +249,12 @@ class PubgApi(ApiClient):
         *,
         base_url: str = BASE_URL,
         shard: str = "steam",
-        limits: Limits | None = None,
         requests: int = REQUESTS_A_WINDOW,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        timeout: float = 20.0,
-        body_deadline: float = 180.0,
-        deadline: float = float("inf"),
-        attempts: int = 5,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        fetcher = Fetcher(
-            {"Accept": "application/vnd.api+json"}, sleep=sleep, timeout=timeout, body_deadline=body_deadline,
-            deadline=deadline, attempts=attempts,
-        )  # fmt: skip
-        super().__init__(key, "PUBG_API_KEY", base_url, fetcher)
-        self._landing, self._clock = landing, clock
-        self._shard = shard
-        self._limits = limits or InProcessLimits(clock=clock, sleep=sleep)
+        headers = {"Accept": "application/vnd.api+json"}
+        super().__init__(key, "PUBG_API_KEY", base_url, headers=headers, **options)
+        self._landing, self._shard = landing, shard
         self._windows = {LIMITER: [Window(requests, WINDOW_SECONDS)]}
 
     def __repr__(self) -> str:
@@ -418,7 +397,7 @@ class PubgApi(ApiClient):
         def judge(status: int, headers: Mapping[str, str]) -> None:
             if keyed:
                 learn_limit(self._limits, headers, self._clock(), refused=status == 429)
-            _raise_for_status(status, headers, ask, self._clock())
+            self._raise_for_status(status, headers, ask)
 
         try:
             return self._fetcher.fetch(
@@ -435,6 +414,23 @@ class PubgApi(ApiClient):
         except UnreadableAnswerError as error:
             ingest_payload(error.payload, ask.name, self._landing, match_id=ask.match_id)
             raise
+
+    def _raise_for_status(self, status: int, headers: Mapping[str, str], ask: _Ask) -> None:
+        if status == 200:
+            return
+        found = f"{ask.where} answered {status} for {ask.what}"
+        if ask.kind == "telemetry" and status in (403, 404, 410):
+            raise ExpiredTelemetryError(f"{found}: the file is gone; files are kept for 14 days.", status)
+        if status == 401 or (status == 403 and ask.keyed):
+            raise self._refuse_key(
+                f"{found}: the key in PUBG_API_KEY is not accepted. It is for asking for players; "
+                "ingesting files, and fetching matches by id, work without it."
+            )
+        wait = server_wait(headers, self._clock())
+        if status == 429:
+            wait = WINDOW_SECONDS if wait is None else wait
+            raise RateLimitedError(f"{found}: too many requests, for the next {wait:.0f} s.", retry_after=wait)
+        raise bad_answer(found, status, wait, missing=", or it is older than the 14 days the API keeps")
 
     def _authorisation(self) -> dict[str, str]:
         secret = self._secret(
@@ -489,24 +485,6 @@ def _match_of(payload: bytes) -> FetchedMatch:
     except msgspec.DecodeError as error:
         raise UnexpectedAnswerError(f"Match object {found.match_id} is not as documented: {error}.") from None
     return FetchedMatch(found.match_id, found.started_at.date(), url, payload, document.data.attributes.match_type)
-
-
-def _raise_for_status(status: int, headers: Mapping[str, str], ask: _Ask, now: float) -> None:
-    if status == 200:
-        return
-    found = f"{ask.where} answered {status} for {ask.what}"
-    if ask.kind == "telemetry" and status in (403, 404, 410):
-        raise ExpiredTelemetryError(f"{found}: the file is gone; files are kept for 14 days.", status)
-    if status == 401 or (status == 403 and ask.keyed):
-        raise UnauthorisedError(
-            f"{found}: the key in PUBG_API_KEY is not accepted. It is for asking for players; "
-            "ingesting files, and fetching matches by id, work without it."
-        )
-    wait = server_wait(headers, now)
-    if status == 429:
-        wait = WINDOW_SECONDS if wait is None else wait
-        raise RateLimitedError(f"{found}: too many requests, for the next {wait:.0f} s.", retry_after=wait)
-    raise bad_answer(found, status, wait, missing=", or it is older than the 14 days the API keeps")
 
 
 def _checked(payload: bytes, ask: _Ask) -> bytes:

@@ -8,24 +8,21 @@ server sent it. Source of the rules: https://ballchasing.com/doc/api, of those o
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, Unpack
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from pydantic import SecretStr
 
+from gamestats_assets.apis.clients import ApiClient, ClientOptions
 from gamestats_assets.apis.http import (
-    ApiClient,
     ApiError,
-    Fetcher,
     NotFoundError,
-    Refusals,
     UnauthorisedError,
     UnexpectedAnswerError,
     UnreadableAnswerError,
@@ -34,7 +31,7 @@ from gamestats_assets.apis.http import (
     read_body,
     retry_after_s,
 )
-from gamestats_assets.apis.limits import InProcessLimits, Limits, Window
+from gamestats_assets.apis.limits import Window
 from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.rocket_league.identities import ballchasing_player
@@ -198,20 +195,12 @@ class _Error(msgspec.Struct):
 class BallchasingApi(ApiClient):
     """A client of ballchasing.com that lands what it fetches; use it as a context manager.
 
-    Methods raise `ApiError` or one of its kinds once trying again has not helped. It can be shared by threads.
-
     Args:
         token: the API token (setting BALLCHASING_API_KEY).
         landing: where replays land.
         base_url: address of the API.
         tier: the account's patron tier, until `ping` tells it.
-        limits: decides when requests may be sent; by default those of this client alone.
-        clock: wall clock in unix seconds.
-        sleep: waits for seconds.
-        timeout: seconds for connecting, and between two pieces of a body.
-        body_deadline: seconds for a whole answer, however steadily it trickles.
-        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
-        attempts: tries in all before an error is raised.
+        options: see `ClientOptions`.
 
     Raises:
         UnauthorisedError: when the token has characters no token has.
@@ -224,23 +213,12 @@ class BallchasingApi(ApiClient):
         *,
         base_url: str = BASE_URL,
         tier: Tier = "regular",
-        limits: Limits | None = None,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        timeout: float = 20.0,
-        body_deadline: float = 120.0,
-        deadline: float = float("inf"),
-        attempts: int = 5,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        fetcher = Fetcher(
-            sleep=sleep, timeout=timeout, body_deadline=body_deadline, deadline=deadline, attempts=attempts,
-            patience=PATIENCE_S,
-        )  # fmt: skip
-        super().__init__(token, "BALLCHASING_API_KEY", base_url, fetcher)
-        self._landing, self._clock = landing, clock
+        options.setdefault("body_deadline", 120.0)
+        super().__init__(token, "BALLCHASING_API_KEY", base_url, patience=PATIENCE_S, **options)
+        self._landing = landing
         self._tier: Tier = tier
-        self._limits = limits or InProcessLimits(patience=PATIENCE_S, clock=clock, sleep=sleep)
-        self._refusals = Refusals(self._limits.block, clock)
 
     # -- the account, and players' lists
 
@@ -479,12 +457,11 @@ class BallchasingApi(ApiClient):
         if status == 429:
             return self._refusals.add(_limiter(ask.verb), f"{found}: too many requests", headers)
         if status == 401:
-            self._not_accepted = (
+            return self._refuse_key(
                 f"{found}: the token in BALLCHASING_API_KEY is not accepted. Copy it again from "
                 "https://ballchasing.com/upload, or make a new one there. Ingesting replays, and JSON saved from "
                 "ballchasing, works without it."
             )
-            return UnauthorisedError(self._not_accepted)
         wait, private = retry_after_s(headers, self._clock()), ", or it is another account's and private"
         return bad_answer(found, status, wait, missing=private, expected=201 if ask.files else 200)
 

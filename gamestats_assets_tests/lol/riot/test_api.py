@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,10 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.apis.http import (
-    ApiError,
     NotFoundError,
     UnauthorisedError,
-    UnavailableError,
     UnreadableAnswerError,
 )
 from gamestats_assets.apis.limits import InProcessLimits, SharedLimits
@@ -489,45 +485,6 @@ def test_a_refusal_for_longer_than_anybody_waits_is_told_at_once(
 # ---------------------------------------------------------------- trouble
 
 
-def test_passing_trouble_is_outlived(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
-    serve(server, "NA1_47101")
-    server.answer(
-        MATCH,
-        Answer(503, headers={"Retry-After": "7"}),
-        Answer(silent=True),
-        Answer(502),
-        Answer(body=match_object(), sent=40),
-        Answer(body=match_object()),
-    )
-    assert fetch_one(api).status == "fetched"
-    assert len(server.asked(MATCH)) == 5
-    assert timer.slept[0] == 7.0
-    assert all(0.5 <= wait <= 10 for wait in timer.slept[1:])
-
-
-def test_trouble_that_does_not_pass_is_told(server: RiotServer, api: RiotApi) -> None:
-    server.answer(MATCH, Answer(504))
-    failed = fetch_one(api)
-    assert (failed.status, failed.is_delayed) == ("failed", True)
-    assert "504" in failed.reason
-    assert len(server.requests) == 5
-
-
-def test_an_answer_that_trickles_for_too_long_is_given_up(server: RiotServer, new_api: Callable[..., RiotApi]) -> None:
-    server.answer(MATCH, Answer(body=match_object(), seconds_a_byte=0.05))
-    began = time.monotonic()
-    slow = fetch_one(new_api(attempts=1, body_deadline=0.3))
-    assert "too slow" in slow.reason
-    assert time.monotonic() - began < 3
-
-
-def test_after_the_deadline_nothing_is_asked_for(server: RiotServer, new_api: Callable[..., RiotApi]) -> None:
-    api = new_api(deadline=time.monotonic() - 1, attempts=1)
-    with pytest.raises(UnavailableError, match="time for asking is over"):
-        api.match_ids(ANN)
-    assert server.requests == []
-
-
 def test_a_puuid_of_another_key_is_told_apart(server: RiotServer, api: RiotApi) -> None:
     server.answer(f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids", Answer(400))
     with pytest.raises(RefusedRequestError):
@@ -560,80 +517,6 @@ def test_an_interrupted_fetch_goes_on_where_it_was(
 
 
 # ---------------------------------------------------------------- the key
-
-
-def test_without_a_key_the_error_says_what_for_and_what_works(server: RiotServer, landing: Landing) -> None:
-    for key in (None, SecretStr(" \n")):
-        with RiotApi(key, landing, base_url=server.template) as api, pytest.raises(UnauthorisedError) as error:
-            api.fetch_player_matches(["Ann#NA1"], "na1")
-        assert "RIOT_API_KEY" in str(error.value)
-        assert "work without it" in str(error.value)
-    assert server.requests == []
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_not_accepted_says_what_to_do_and_stops_everything(
-    server: RiotServer, api: RiotApi, timer: FakeTime, status: int
-) -> None:
-    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(status))
-    for _ in range(2):
-        with pytest.raises(UnauthorisedError, match=r"RIOT_API_KEY.*make a new one at https://developer.riotgames"):
-            api.fetch_player_matches(["Ann#NA1", "Bob#NA1"], "na1")
-    assert len(server.requests) == 1
-    assert timer.slept == []
-
-
-def test_white_space_around_a_key_is_left_out(server: RiotServer, landing: Landing) -> None:
-    with RiotApi(SecretStr(f" {KEY}\n"), landing, base_url=server.template) as api:
-        assert api.account("Ann#NA1", "na1").puuid == PUUID
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(silent=True),
-        Answer(401, f"no good: {KEY}".encode()),
-        Answer(404),
-        Answer(400),
-        Answer(429),
-        Answer(500),
-        Answer(307, headers={"Location": "http://127.0.0.1:1/elsewhere"}),
-        Answer(body=f'{{"key": "{KEY}"}}'.encode()),
-    ],
-    ids=["dead", "refused", "missing", "wrong", "limited", "broken", "moved", "told back"],
-)
-def test_the_key_shows_in_no_log_error_or_repr(
-    server: RiotServer, api: RiotApi, caplog: pytest.LogCaptureFixture, answer: Answer
-) -> None:
-    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", answer)
-    caplog.set_level(logging.DEBUG)  # what the HTTP libraries log included
-    with pytest.raises(ApiError) as raised:
-        api.account("Ann#NA1", "na1")
-    error: BaseException | None = raised.value
-    told = "".join(traceback.format_exception(raised.value)) + caplog.text + repr(api) + repr(vars(api))
-    while error is not None:
-        told += repr(error) + str(error)
-        told += repr({name: value for name, value in vars(error).items() if name != "payload"})
-        error = error.__cause__ or error.__context__
-    assert "send_request_headers" in caplog.text
-    assert KEY not in told
-    assert server.requests[0].headers["x-riot-token"] == KEY
-
-
-def test_the_key_is_sent_to_no_other_host(server: RiotServer, api: RiotApi) -> None:
-    with RiotServer() as another:
-        server.answer(MATCH, Answer(307, headers={"Location": f"{another.url}{MATCH}"}))
-        failed = fetch_one(api)
-        assert (failed.status, failed.is_delayed) == ("failed", False)
-        assert "307" in failed.reason
-        assert another.requests == []
-
-
-@pytest.mark.parametrize("key", [f"{KEY}\n{KEY}", f"'{KEY}'", f"{KEY}é"])
-def test_a_malformed_key_is_refused_without_showing_it(landing: Landing, key: str) -> None:
-    with pytest.raises(UnauthorisedError, match="RIOT_API_KEY") as error:
-        RiotApi(SecretStr(key), landing)
-    assert KEY not in "".join(traceback.format_exception(error.value))
 
 
 def test_nobody_of_that_name_is_not_found(api: RiotApi) -> None:
