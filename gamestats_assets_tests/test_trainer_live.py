@@ -135,10 +135,11 @@ def send_and_read(page: Page, replay: Path, name: str) -> float:
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     expect(matches).to_contain_text("Won 1:0")
     said = page.locator("#content")
-    expect(said).to_contain_text("1 match of the player in ranked-standard is known; a prediction needs 10.")
-    for skill in ("Aerials", "Saves", "Positioning", "Rotation", "Shooting"):
+    expect(said).to_contain_text("Not enough matches yet: 1 of 10 in Ranked standard.")
+    expect(said.get_by_text("Not enough matches yet: 1 of 5 with figures.")).to_have_count(1)
+    for skill in ("aerials", "saves", "positioning", "rotation", "shooting"):
         expect(said.get_by_role("link", name=skill, exact=True)).to_be_visible()
-    expect(page.get_by_role("region", name="What to train next")).to_contain_text("a cohort needs 30")
+    expect(page.get_by_role("region", name="What to train next")).to_contain_text("once a skill is measured")
     return seconds
 
 

@@ -86,24 +86,23 @@ def link(
         gamestats user link alice --player steam:76561190000000001
     """
     from gamestats_assets.cli.up import running_instance
-    from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
     from gamestats_assets.serving import sessions, users
     from gamestats_assets.serving.audit import audit
     from gamestats_assets.serving.site import link_address
     from gamestats_assets.settings import Settings
 
-    def work(conn: psycopg.Connection) -> tuple[str, bool]:
+    def work(conn: psycopg.Connection) -> str:
         row = users.find_user(conn, name)
         if player is not None:
             _have(conn, row["user_id"], player)
         audit(conn, person(), "user.link", f"user {row['user_id']}")
-        return sessions.make_link(conn, row["user_id"]), bool(row["players"])
+        return sessions.make_link(conn, row["user_id"])
 
-    token, plays = in_transaction(work)
+    token = in_transaction(work)
     settings = Settings()
     here = running_instance(settings)
     served = here.url if here else address("127.0.0.1", 8000)
-    say(link_address(at or settings.public_url or served, token, ROCKET_LEAGUE.start if plays or player else None))
+    say(link_address(at or settings.public_url or served, token))
     say("It works once, within 15 minutes.", console=err())
 
 

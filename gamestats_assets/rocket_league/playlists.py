@@ -49,6 +49,15 @@ def playlist_of(number: int | None) -> str | None:
     return None if number is None else PLAYLISTS.get(number, f"playlist-{number}")
 
 
+def playlist_name(playlist: str) -> str:
+    """What people are told of a playlist.
+
+    >>> playlist_name("ranked-doubles"), playlist_name("unranked-standard")
+    ('Ranked doubles', 'Unranked standard')
+    """
+    return playlist.replace("-", " ").capitalize()
+
+
 def is_soccar(playlist: pl.Expr) -> pl.Expr:
     """Whether a ball is played into two goals on the usual field, without power-ups.
 

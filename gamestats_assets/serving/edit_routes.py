@@ -192,6 +192,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
     filters = _filters(of)
 
     def rows(request: Request, person: Annotated[Person, may], page: int, page_size: int, **where: Any) -> Response:
+        """Those that you may edit, a page at a time, each with its version."""
         with editing(request, of, person) as editor:
             found = editor.rows()
         for name, wanted in where.items():
@@ -207,6 +208,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
     router.get("", summary=f"{many.capitalize()}")(rows)
 
     def add(request: Request, person: Annotated[Person, may], body: BaseModel, dry_run: DryRun = False) -> Response:
+        """Enter a new one. With `dry_run` nothing is entered: what would follow from it is told."""
         with editing(request, of, person) as editor:
             done = do(editor.conn, of, lambda: [editor.add(**given_of(body))], dry_run=dry_run)
         return edited(done, of, 200 if dry_run else 201)
@@ -223,6 +225,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         )(_importing(of, may))
 
     def single(request: Request, person: Annotated[Person, may], key: int | str) -> Response:
+        """What is entered of one, with its version, which a change or a removal gives back in `If-Match`."""
         with editing(request, of, person) as editor:
             row = editor.row(key)
         return answer({"data": of.shown(row)}, version=row["version"])
@@ -238,6 +241,11 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         if_match: IfMatch = None,
         dry_run: DryRun = False,
     ) -> Response:
+        """Change what is given of one; the rest stays as it is.
+
+        `If-Match` says which version you saw. Where somebody changed it since, you are told what, and nothing is
+        overwritten.
+        """
         version, given = version_of(if_match), given_of(body)
         if not given:
             raise ProblemError(422, "There is nothing to do: say what is to change.")
@@ -255,6 +263,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         if_match: IfMatch = None,
         dry_run: DryRun = False,
     ) -> Response:
+        """Remove one of the version that `If-Match` says. It stays in the history, and comes back from there."""
         version = version_of(if_match)
         with editing(request, of, person) as editor:
             done = do(editor.conn, of, lambda: [editor.remove(key, version)], dry_run=dry_run)
@@ -265,6 +274,7 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         router.delete("/{key}", responses={200: {"model": Edited}}, summary=f"Remove one: {one}")(remove)
 
     def history(request: Request, person: Annotated[Person, may], key: int | str) -> Response:
+        """Every change of one, the newest first: what it was, what it became, who changed it and when."""
         with editing(request, of, person) as editor:
             return answer({"data": {"changes": editor.history(key)}})
 
@@ -281,6 +291,10 @@ def editing_routes(of: Editable, *, without: Collection[str] = ()) -> APIRouter:
         if_match: IfMatch = None,
         dry_run: DryRun = False,
     ) -> Response:
+        """Make one again what it was before its last change, or before the change that is named.
+
+        One that was removed comes back; as it has no version then, leave `If-Match` out.
+        """
         with editing(request, of, person) as editor:
             # One that was removed has no version.
             version = (if_match or "").strip('"') if if_match else ""
@@ -324,6 +338,7 @@ def _importing(of: Editable, may: Any) -> Callable[..., Response]:
     def take(
         request: Request, person: Annotated[Person, may], sent: Annotated[Sent, Depends(sent_file)], **asked: Any
     ) -> Response:
+        """Enter what a file says: all of its rows or none. Mistakes are told by row and column."""
         dry_run = asked.pop("dry_run")
         given = {name: value for name, value in asked.items() if value is not None}
         with editing(request, of, person) as editor:

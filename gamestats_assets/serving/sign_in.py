@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.serving import players, sessions, users
 from gamestats_assets.serving.account import NO_STORE, set_cookie
+from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.openid_connect import OpenIdConnect
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import ProblemError, entry_problems
@@ -53,9 +54,11 @@ def sign_in_page(request: Request, next: Next = "/", out: bool = False) -> Respo
     Args:
         out: whether somebody has just signed out.
     """
-    if asking(request).person is not None:
-        return RedirectResponse(_onward(next), 303, NO_STORE)
-    return _page(request, next, is_out=out)
+    person = asking(request).person
+    if person is None:
+        return _page(request, next, is_out=out)
+    with request.state.writing() as conn:
+        return RedirectResponse(_begins(request, conn, person.user_id, next), 303, NO_STORE)
 
 
 def _page(request: Request, next_path: str, error: SignInError | None = None, *, is_out: bool = False) -> Response:
@@ -71,13 +74,33 @@ def _onward(path: str) -> str:
     return "/" if path.startswith(SIGN_IN) else own_path(path)
 
 
+def _begins(request: Request, conn: psycopg.Connection, user_id: int, path: str) -> str:
+    """Where a user goes on to: the path that was asked for, or else the own pages in a game, which say how to begin.
+
+    Admins who play nothing have the first page.
+    """
+    asked = _onward(path)
+    games: list[Game] = [game for game in request.state.games if game.accounts is not None]
+    if asked != "/" or not games:
+        return asked
+    [found] = ops.rows(
+        conn,
+        "SELECT (SELECT array_agg(game) FROM accounts.players WHERE user_id = %(user)s AND state = 'linked') AS plays, "
+        "EXISTS (SELECT FROM accounts.roles WHERE user_id = %(user)s AND role IN ('admin', 'tournament_admin')) "
+        "AS rules",
+        {"user": user_id},
+    )
+    played = next((game for game in games if game.name in (found["plays"] or ())), None)
+    return (played.start if played else None if found["rules"] else games[0].start) or asked
+
+
 def _signed_in(request: Request, user_id: int, next_path: str) -> Response:
     """Go on to a path with a new session of a user; the session that the browser had is over."""
     with request.state.writing() as conn:
         if before := request.cookies.get(cookie_name(request.state.site, request)):
             sessions.end_token(conn, before)
         token = sessions.begin_session(conn, user_id, sessions.device(request.headers.get("user-agent", "")))
-    answer = RedirectResponse(_onward(next_path), 303, NO_STORE)
+        answer = RedirectResponse(_begins(request, conn, user_id, next_path), 303, NO_STORE)
     set_cookie(answer, request, "session", token, sessions.SESSION_DAYS * 86_400)
     return answer
 

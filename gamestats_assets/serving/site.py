@@ -86,15 +86,13 @@ def own_path(path: str) -> str:
     return path if parts and path.startswith("/") and not (parts.scheme or parts.netloc) else "/"
 
 
-def link_address(site: str, token: str, next_path: str | None = None) -> str:
+def link_address(site: str, token: str) -> str:
     """Where a browser is signed in once by the token of a link.
 
     Args:
         site: scheme, host and port by which the application is reached.
-        next_path: where it leads on to; the first page without.
     """
-    asked = {"token": token, **({} if next_path is None else {"next": next_path})}
-    return f"{site.rstrip('/')}{SIGN_IN}/link?{urlencode(asked)}"
+    return f"{site.rstrip('/')}{SIGN_IN}/link?{urlencode({'token': token})}"
 
 
 class Headed:

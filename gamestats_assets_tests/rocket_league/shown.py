@@ -65,12 +65,12 @@ def skill(name: str, percentile: float | None = None, **given: Any) -> Row:
 
 
 def planted_tables() -> Frames:
-    duel: Row = {"playlist": "ranked-duels", "reason": "No rank in ranked-duels is known: ballchasing told none."}
+    duel: Row = {"playlist": "ranked-duels", "reason": "No rank in Ranked duels is known: ballchasing told none."}
     weak = [
         skill("aerials", 4.4, improvement_potential=1.25),
         skill("saves", 61.0),
         skill("positioning", reason="Too <few> players at Champion I are known."),
-        skill("rotation", reason="3 matches with figures for rotation are known; 5 are needed."),
+        skill("rotation", reason="Not enough matches yet: 3 of 5 with figures."),
         skill("shooting", 83.0, improvement_potential=0.0),
         *(skill(name, **duel) for name in SKILLS),
         skill("aerials", 37.0, is_simulated=True),

@@ -93,11 +93,12 @@ def test_admins_are_answered_as_described_whatever_they_ask(office: tuple[httpx.
     assert (answer.status_code, answer.json()["detail"]) == (422, "There is no division numbered 99.")
 
 
-def test_every_operation_says_what_its_parameters_are_and_shows_what_is_sent(document: dict[str, Any]) -> None:
+def test_every_operation_says_what_it_does_what_its_parameters_are_and_what_is_sent(document: dict[str, Any]) -> None:
     asked = 0
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert operation["summary"], (method, path)
+            assert operation.get("description"), (method, path)
             for parameter in operation.get("parameters", ()):
                 assert parameter.get("description"), (method, path, parameter["name"])
             for kind, body in operation.get("requestBody", {}).get("content", {}).items():

@@ -317,9 +317,9 @@ def test_a_parameter_that_is_given_twice_is_refused(site: httpx.Client) -> None:
 def test_after_signing_in_a_browser_stays_here(site: httpx.Client, elsewhere: str) -> None:
     elsewhere = elsewhere.replace("%09", "\t")
     browser = browser_at(site)
-    assert browser.get(sent_back(browser, "steam", next=elsewhere)).headers["location"] == "/"
+    assert browser.get(sent_back(browser, "steam", next=elsewhere)).headers["location"] == "/rocket-league"
     # Nor does the page for it lead there, to who is signed in and to who is not.
-    assert browser.get(SIGN_IN, params={"next": elsewhere}).headers["location"] == "/"
+    assert browser.get(SIGN_IN, params={"next": elsewhere}).headers["location"] == "/rocket-league"
     page = browser_at(site).get(SIGN_IN, params={"next": elsewhere}).text
     assert re.findall(r"[?&;]next=([^&\"]*)", page) == ["%2F"] * 3
 

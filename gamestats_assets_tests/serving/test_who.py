@@ -95,7 +95,24 @@ def test_a_link_is_over_after_15_minutes(site: httpx.Client, url: str) -> None:
 )
 def test_after_signing_in_a_browser_stays_here(site: httpx.Client, url: str, elsewhere: str) -> None:
     used = httpx.post(f"{site.base_url}{SIGN_IN}/link", data={"token": link_for(url, "kim"), "next": elsewhere})
-    assert used.headers["location"] == "/"
+    assert used.headers["location"] == "/rocket-league"
+
+
+def test_who_asks_for_no_page_goes_on_to_the_own_ones_and_who_administers_alone_to_the_first(
+    site: httpx.Client, url: str
+) -> None:
+    def onward(name: str, *roles: str) -> str:
+        sent = {"token": link_for(url, name, *roles)}
+        return httpx.post(f"{site.base_url}{SIGN_IN}/link", data=sent).headers["location"]
+
+    assert onward("somebody new") == "/rocket-league"
+    assert onward("an admin", "admin") == "/"
+    with psycopg.connect(url) as conn:
+        conn.execute(
+            "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) SELECT user_id, 'rocket_league', "
+            "'steam_1', 'linked', 'admin' FROM accounts.users WHERE name = 'an admin'"
+        )
+    assert onward("an admin") == "/rocket-league"
 
 
 def test_a_page_elsewhere_signs_nobody_in(site: httpx.Client, url: str) -> None:

@@ -52,6 +52,8 @@ from gamestats_assets.rocket_league.analysis.rank_models import (
     too_few,
     training_rows,
 )
+from gamestats_assets.rocket_league.analysis.wording import counted, day_words
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
 from gamestats_assets.rocket_league.tables import (
     PlayerMatchFeatures,
@@ -105,9 +107,8 @@ def rank_predictions(
             known: dict[str, Any] = {name: values[name] for name in PLAYER}
             known |= {"matches": values["__matches__"], "known_tier": values["rank_tier"]}
             if values["__matches__"] < PREDICTION_MATCHES:
-                is_known = "is known" if values["__matches__"] == 1 else "are known"
-                reason = f"{_count(values['__matches__'], 'match', 'matches')} of the player in {playlist} {is_known}"
-                known |= {"state": "refused", "reason": f"{reason}; a prediction needs {PREDICTION_MATCHES}."}
+                found_of = f"{values['__matches__']} of {PREDICTION_MATCHES} in {playlist_name(kind[1])}"
+                known |= {"state": "refused", "reason": f"Not enough matches yet: {found_of}."}
             elif model is None:
                 known |= {"state": "refused", "reason": without}
             else:
@@ -122,9 +123,9 @@ def _without_model(versions: pl.DataFrame, profiles: pl.LazyFrame, playlist: str
     """Why no model serves in a playlist, whose versions and profiles these are."""
     refused = versions.sort("version").get_column("reason").drop_nulls()
     if len(refused):
-        return f"No model of ranks serves in {playlist}: the last one was refused. {refused[-1]}"
+        return f"No model of ranks serves in {playlist_name(playlist)}: the last one was refused. {refused[-1]}"
     rows = training_rows(profiles).collect(engine="streaming")
-    return too_few(rows, playlist) or f"No model of ranks has been trained in {playlist} yet."
+    return too_few(rows, playlist) or f"No model of ranks has been trained in {playlist_name(playlist)} yet."
 
 
 def _lately(
@@ -185,7 +186,7 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
         note = f"No training in the last {PACE_DAYS} days."
     elif effect is None:
         note = (
-            f"What training is worth is not known yet: {_count(model['training_players'], 'player')} trained, "
+            f"What training is worth is not known yet: {counted(model['training_players'], 'player')} trained, "
             f"{TRAINING_PLAYERS} are needed; the {hours:.1f} hours of the last {PACE_DAYS} days do not count."
         )
     else:
@@ -197,14 +198,14 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
     spread = model["slope_spread_per_day"]
     if matches < FORM_MATCHES or days < FORM_PLAY_DAYS:
         form = (
-            f"Form is not told: {_count(matches, 'match', 'matches')} on {_count(days, 'day')} of the last {FORM_DAYS} "
-            f"{'is' if matches == 1 else 'are'} known; it needs {FORM_MATCHES} on {FORM_PLAY_DAYS}."
+            f"Form is not told: {counted(matches, 'match', 'matches')} on {counted(days, 'day')} of the last "
+            f"{FORM_DAYS} {'is' if matches == 1 else 'are'} known; it needs {FORM_MATCHES} on {FORM_PLAY_DAYS}."
         )
         return told | {"change_note": f"{form} {note}"}
     if spread is None:
         form = (
             f"Form is not told: how much it differs between players is known of {FORM_PLAYERS} players at least, and "
-            f"{_count(model['form_players'], 'player')} have enough matches."
+            f"{counted(model['form_players'], 'player')} have enough matches."
         )
         return told | {"change_note": f"{form} {note}"}
     day_day = lately["day_day"]
@@ -219,7 +220,7 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
     deviation = (kept_share * chance * HORIZON_DAYS**2 + by_error**2) ** 0.5
     total = of_form + (training or 0.0)
     form = (
-        f"Form: {matches} matches on {days} days up to {lately['last']:%-d %b %Y} change by "
+        f"Form: {matches} matches on {days} days up to {day_words(lately['last'])} change by "
         f"{_ranks(slope * HORIZON_DAYS)} in {HORIZON_DAYS} days, of which {kept_share:.0%} counts, as the rest is what "
         f"chance gives: {_ranks(of_form)}."
     )
@@ -236,7 +237,3 @@ def _ranks(value: float, digits: int = 1) -> str:
     """A number of ranks with its sign; what rounds to nought has none."""
     rounded = round(value, digits) or 0.0
     return f"{'+' if rounded > 0 else ''}{rounded:.{digits}f} ranks"
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

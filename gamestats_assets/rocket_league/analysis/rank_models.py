@@ -41,6 +41,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gamestats_assets.lakehouse.sums import exact_sum
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.privacy.consents import allowing
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER
 from gamestats_assets.rocket_league.tables import (
@@ -414,20 +415,18 @@ def training_rows(profiles: pl.LazyFrame) -> pl.LazyFrame:
 
 def too_few(rows: pl.DataFrame, playlist: str) -> str | None:
     """Why some training rows of a playlist make no model; None where they do."""
+    name = playlist_name(playlist)
     if rows.height < MODEL_PLAYERS:
         found, are = ("1 player", "is") if rows.height == 1 else (f"{rows.height} players", "are")
         return (
-            f"{found} of known rank with {MODEL_MATCHES} matches or more {are} known in {playlist}; "
+            f"{found} of known rank with {MODEL_MATCHES} matches or more {are} known in {name}; "
             f"a model of ranks needs {MODEL_PLAYERS}."
         )
     large = rows.group_by("rank_tier").len().filter(pl.col("len") >= TIER_PLAYERS).height
     if large < MODEL_TIERS:
         found, have = ("1 rank", "has") if large == 1 else (f"{large} ranks", "have")
-        return (
-            f"{found} in {playlist} {have} {TIER_PLAYERS} players or more; "
-            f"a model of ranks needs {MODEL_TIERS} of them."
-        )
-    return None if _usable(rows) else f"No feature is known of {KNOWN_SHARE:.0%} of the players in {playlist}."
+        return f"{found} in {name} {have} {TIER_PLAYERS} players or more; a model of ranks needs {MODEL_TIERS} of them."
+    return None if _usable(rows) else f"No feature is known of {KNOWN_SHARE:.0%} of the players in {name}."
 
 
 def fold_of(player_id: str, folds: int = FOLDS) -> int:

@@ -15,6 +15,8 @@ import polars as pl
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL, TEAM_SKILLS, match_skills
 from gamestats_assets.rocket_league.analysis.training_packs import DIFFICULTIES, DIFFICULTY_OF_RANK
+from gamestats_assets.rocket_league.analysis.wording import day_words
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import kept, known_tiers, rank_name, tier_id
 from gamestats_assets.rocket_league.tables import (
     PlayerMatchFeatures,
@@ -155,14 +157,15 @@ def _refusal() -> pl.Expr:
     rank = pl.col("rank_tier").replace_strict(
         range(1, 23), [rank_name(tier) for tier in range(1, 23)], default=None, return_dtype=pl.String
     )
+    playlist = pl.col("playlist").map_elements(playlist_name, return_dtype=pl.String)
     before, since = pl.col("matches_before"), pl.col("matches_since")
     return (
         pl.when(pl.col("is_duel") & pl.col("skill").is_in(TEAM_SKILLS))
         .then(pl.format("A duel has no team mates, so there is no {} in it.", "skill"))
         .when(pl.col("rank_tier").is_null())
-        .then(pl.format("No rank in {} is known, so there is nobody to measure against.", "playlist"))
+        .then(pl.format("No rank in {} is known, so there is nobody to measure against.", playlist))
         .when(pl.col("within_spread").is_null())
-        .then(pl.format("No cohort of {} in {} is known that {} could be measured against.", rank, "playlist", "skill"))
+        .then(pl.format("No cohort of {} in {} is known that {} could be measured against.", rank, playlist, "skill"))
         .when((before < FEWEST_MATCHES) | (since < FEWEST_MATCHES))
         .then(
             pl.format(
@@ -356,10 +359,11 @@ def _why_this_skill(row: Row, worst: Row) -> str:
         said = f"No weakness, but the lowest besides {worst['skill']}"
     else:
         said = "No skill is a weakness, so the lowest are trained"
+    rank, playlist = rank_name(row["rank_tier"]), playlist_name(row["playlist"])
     low, middle, high = (_percent(row[name]) for name in ("percentile_low", "percentile", "percentile_high"))
     parts = [
-        f"{said}: {row['skill']}, in which {middle} of players at {rank_name(row['rank_tier'])} in {row['playlist']} "
-        f"are worse (90% interval: {low} to {high})."
+        f"{said}: {row['skill']}, in which {middle} of players at {rank} in {playlist} are worse "
+        f"(90% interval: {low} to {high})."
     ]
     if row["evidence"]:
         parts.append(row["evidence"])
@@ -400,4 +404,4 @@ def _why_this_pack(chosen: _Chosen, difficulty: int, told: _Trained | None) -> s
     if told is None:
         return f"{said} It is new to you."
     times = "once" if told.times == 1 else f"{told.times} times"
-    return f"{said} You trained it {times}, last on {told.last_at:%-d %b %Y}."
+    return f"{said} You trained it {times}, last on {day_words(told.last_at)}."

@@ -50,6 +50,7 @@ from gamestats_assets.rocket_league.analysis.skills import (
     TEAM_SKILLS,
     match_skills,
 )
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import (
     HIGHEST_TIER,
     LOWEST_TIER,
@@ -220,24 +221,25 @@ def standings(
 
 
 def _refusal(row: Mapping[str, Any], players: Mapping[int, int]) -> str | None:
-    """Why nothing is said of a skill, where so many players of each rank have figures; None where something is."""
-    skill, playlist, tier, matches = row["skill"], row["playlist"], row["rank_tier"], row["matches"]
-    if skill in TEAM_SKILLS and row["is_duel"]:
+    """Why nothing is said of a skill, where so many players of each rank have figures; None where something is.
+
+    It does not name the skill: what holds for several is told of them once.
+    """
+    playlist, tier, matches = playlist_name(row["playlist"]), row["rank_tier"], row["matches"]
+    if row["skill"] in TEAM_SKILLS and row["is_duel"]:
         return "A duel has no team mates."
+    if matches < WEAKNESS_MATCHES:
+        return f"Not enough matches yet: {matches} of {WEAKNESS_MATCHES} with figures."
     if tier is None:
         return f"No rank in {playlist} is known: ballchasing told none, and the player gave none."
     if row["cohort_players"] is None:
-        return f"Players with figures for {skill} who are known in {playlist}: {_too_few(tier, players)}"
-    if matches < WEAKNESS_MATCHES:
-        found = "1 match" if matches == 1 else f"{matches} matches"
-        known = "is known" if matches == 1 else "are known"
-        return f"{found} with figures for {skill} {known}; {WEAKNESS_MATCHES} are needed."
+        return f"Not enough players to compare with in {playlist}: {_too_few(tier, players)}"
     if row["within_spread"] is None:
         return "Nobody in the cohort has two matches, so that nothing tells what is chance."
     if not row["confidence"]:
         return (
-            f"The {row['cohort_players']} players of the cohort differ in {skill} no more than matches of one player "
-            "do by chance, so that nobody's place among them can be told."
+            f"The {row['cohort_players']} players of the cohort differ no more than matches of one player do by "
+            "chance, so that nobody's place among them can be told."
         )
     return None
 
@@ -252,7 +254,8 @@ def _too_few(tier: int, players: Mapping[int, int]) -> str:
 
     (here, _), *_, (total, off) = windows = [within(far) for far in range(FARTHEST + 1)]
     around = rank_range(max(tier - FARTHEST, LOWEST_TIER), min(tier + FARTHEST, HIGHEST_TIER))
-    found = f"{here} at {rank_name(tier)}, {total} {around.removeprefix('players ')}; a cohort needs {COHORT_PLAYERS}"
+    known = f"{here} with figures at {rank_name(tier)}, {total} {around.removeprefix('players ')}"
+    found = f"{known}; a cohort needs {COHORT_PLAYERS}"
     if total < COHORT_PLAYERS:
         return f"{found}."
     if any(number >= COHORT_PLAYERS and abs(each) <= MOST_OFF for number, each in windows):

@@ -216,10 +216,14 @@ def _is_place(value: Any) -> Any:
 _PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z~[A-Za-z0-9_.-]{1,200}", re.ASCII)
 
 
+Limit = Annotated[Number, Field(ge=1, le=100, description="At most so many.")]
+"""How much of a list is answered."""
+
+
 class Newest(OfPlayer):
     """A part of a list that has the newest first. What is new comes before it, so that no page shifts."""
 
-    limit: Annotated[Number, Field(ge=1, le=100, description="At most so many.")] = 20
+    limit: Limit = 20
     before: Annotated[
         str | None, BeforeValidator(_is_place), Field(description="`next` of an answer: what comes after its last.")
     ] = None

@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
-from gamestats_assets.rocket_league.serving.words import day_words
+from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Point
@@ -29,23 +29,22 @@ _BY_DAY = 21
 
 
 class Main(NamedTuple):
-    """A feature that stands for a skill: its name, that for people, and what it is told in."""
+    """A feature that stands for a skill: its name, that for people, whether it is told in per cent, and what of."""
 
     feature: str
     title: str
-    scale: float
-    unit: str
+    is_share: bool
+    of: str
 
 
 MAIN: Mapping[str, Main] = {
-    "aerials": Main("high_air_share", "Time high in the air", 100, "% of the time"),
-    "saves": Main("save_share", "Shots against that are saved", 100, "% of the shots"),
-    "positioning": Main("behind_ball_share", "Time goal-side of the ball", 100, "% of the time"),
-    "rotation": Main("role_imbalance", "Distance from an even rotation", 100, "% of the time"),
-    "shooting": Main("shots_per_minute", "Shots on goal", 1, "a minute"),
+    "aerials": Main("high_air_share", "Time high in the air", True, "of the time"),
+    "saves": Main("save_share", "Shots against that are saved", True, "of the shots"),
+    "positioning": Main("behind_ball_share", "Time goal-side of the ball", True, "of the time"),
+    "rotation": Main("role_imbalance", "Distance from an even rotation", True, "of the time"),
+    "shooting": Main("shots_per_minute", "Shots on goal", False, "a minute"),
 }
 """What is followed over time of a skill that nothing measures."""
-UNIT = "standard deviations"
 
 
 class Span(NamedTuple):
@@ -60,29 +59,34 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A skill, or the main feature of one, over time."""
+    """A skill, or the main feature of one, over time; `main` is that feature."""
 
     skill: str
     title: str
-    unit: str
-    is_skill: bool
+    main: Main | None
     every: str
     spans: Sequence[Span]
+
+    @property
+    def is_skill(self) -> bool:
+        """Whether it is the skill itself."""
+        return self.main is None
 
     @property
     def words(self) -> str:
         """From where to where it went."""
         first, last = self.spans[0], self.spans[-1]
-        when = "in the week of" if self.every == "week" else "on"
+        of = f" {self.main.of}" if self.main else ""
+        when = f"{of} in the week of" if self.every == "week" else f"{of} on"
         if first is last:
-            return f"{self.told(first)} {when} {day_words(first.start)}, the only {self.every}."
-        return f"{self.told(first)} {when} {day_words(first.start)}, {self.told(last)} {when} {day_words(last.start)}."
+            return f"{self.told(first)}{when} {day_words(first.start)}, the only {self.every}."
+        return f"{self.told(first)}{when} {day_words(first.start)}, {self.told(last)}{when} {day_words(last.start)}."
 
     def told(self, span: Span) -> str:
         """A mean and its interval, in words."""
-        form = "+z.2f" if self.is_skill else "z.1f" if self.unit.startswith("%") else "z.2f"
-        ends = "" if span.low is None or span.high is None else f" ({span.low:{form}} to {span.high:{form}})"
-        return f"{span.value:{form}}{ends}".replace("-", "−")
+        form, sign = ("+z.2f", "") if self.main is None else ("z.1f", "%") if self.main.is_share else ("z.2f", "")
+        ends = "" if span.low is None or span.high is None else f" ({span.low:{form}} to {span.high:{form}}{sign})"
+        return f"{span.value:{form}}{sign}{ends}".replace("-", "−")
 
     @property
     def points(self) -> list[Point]:
@@ -178,16 +182,16 @@ def _course(
     """A skill, or its main feature where nothing measures it; None for what is known in no match."""
     if rows := means.get(SKILL + skill):
         reach = None if within is None else _Z * within
-        return Course(skill, skill.capitalize(), UNIT, True, every, [_span(row, 1, reach) for row in rows])
+        return Course(skill, skill.capitalize(), None, every, [_span(row, 1, reach) for row in rows])
     main = MAIN[skill]
     rows = means.get(main.feature)
     if not rows:
         return None
     # Shares are told in per cent, all else per minute.
-    most = 100.0 if main.unit.startswith("%") else math.inf
-    reach = _own_reach(rows, main.scale)
-    spans = [_span(row, main.scale, reach, 0.0, most) for row in rows]
-    return Course(skill, f"{main.title} ({skill})", main.unit, False, every, spans)
+    scale, most = (100.0, 100.0) if main.is_share else (1.0, math.inf)
+    reach = _own_reach(rows, scale)
+    spans = [_span(row, scale, reach, 0.0, most) for row in rows]
+    return Course(skill, f"{main.title} ({skill})", main, every, spans)
 
 
 def _own_reach(rows: Sequence[Mapping[str, Any]], scale: float) -> float | None:

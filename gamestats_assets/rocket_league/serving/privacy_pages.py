@@ -18,12 +18,12 @@ from starlette.responses import RedirectResponse, Response
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError
 from gamestats_assets.lakehouse.ops import rows
 from gamestats_assets.rocket_league.entered import RANK
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.privacy.consents import BALLCHASING, PURPOSES, newest_text
 from gamestats_assets.rocket_league.ranks import TIER_IDS, playlists, rank_name
 from gamestats_assets.rocket_league.serving import objections, privacy, profile
 from gamestats_assets.rocket_league.serving.context import own_account
 from gamestats_assets.rocket_league.serving.pages import page
-from gamestats_assets.rocket_league.serving.words import playlist_words
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving import invitations, linking, players, sessions
 from gamestats_assets.serving.account import NO_STORE, set_cookie
@@ -98,7 +98,7 @@ def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
             "text_version": newest_text(),
             "ballchasing": BALLCHASING,
             "ranks": _ranks(conn, scope.player) if own else [],
-            "playlists": [(name, playlist_words(name)) for name in playlists()],
+            "playlists": [(name, playlist_name(name)) for name in playlists()],
             "tiers": [(tier, rank_name(number)) for number, tier in enumerate(TIER_IDS, 1)],
             "email": _email(request, conn, scope.player) if own else None,
             "invitations": invitations.invitations_of(conn, person.user_id),

@@ -18,12 +18,12 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
 from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.ranks import rank_name
 from gamestats_assets.rocket_league.serving import standings
 from gamestats_assets.rocket_league.serving.context import playlists_of
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.serving.standings import Standing
-from gamestats_assets.rocket_league.serving.words import day_words
 from gamestats_assets.rocket_league.tables import Users
 from gamestats_assets.serving.answers import Connection, connecting
 from gamestats_assets.serving.bundle import Bundle

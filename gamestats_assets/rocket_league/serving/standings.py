@@ -16,10 +16,11 @@ from psycopg import sql
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import SKILL
+from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name
 from gamestats_assets.rocket_league.serving.context import cohort_of
 from gamestats_assets.rocket_league.serving.courses import Course, Courses, courses
-from gamestats_assets.rocket_league.serving.words import day_words, session_words, short_rank
+from gamestats_assets.rocket_league.serving.words import session_words, short_rank
 from gamestats_assets.rocket_league.tables import (
     Matches,
     PlayerComparison,
@@ -102,9 +103,13 @@ class Standing:
         return sorted((row for row in self.skills if row["is_weakness"]), key=lambda row: row["percentile"])
 
     @property
-    def refused(self) -> list[Row]:
-        """Skills that nothing is said of."""
-        return [row for row in self.skills if row["state"] == "refused"]
+    def refused(self) -> dict[str, list[str]]:
+        """By the reason, the skills of which nothing is said."""
+        found: dict[str, list[str]] = {}
+        for row in self.skills:
+            if row["state"] == "refused":
+                found.setdefault(row["reason"], []).append(row["skill"])
+        return found
 
     @property
     def measured(self) -> list[Row]:

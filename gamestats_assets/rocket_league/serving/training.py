@@ -22,6 +22,7 @@ from gamestats_assets.rocket_league.entered import TRAINING_SESSION
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
     NEXT,
+    Limit,
     Newest,
     Of,
     OfPlaylist,
@@ -42,7 +43,7 @@ from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
 from gamestats_assets.serving.own import Metadata, OfPlayer, Scope
 from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
-from gamestats_assets.serving.routes import Made, Name, Number, Page
+from gamestats_assets.serving.routes import Made, Name, Number, Parameters
 from gamestats_assets.serving.who import SignedIn
 
 # --------------------------------------------------------------------------- recommendations
@@ -172,9 +173,11 @@ PACK = Lines("TrainingPack", TrainingPacks, {name: name for name in _PACK_COLUMN
 PackList = answer_of("PackList", {"packs": PACK.model}, counted=True)
 
 
-class SoughtPacks(Page):
+class SoughtPacks(Parameters):
     """Which packs are sought; without anything all."""
 
+    page: Annotated[Number, Field(ge=1, le=100_000, description="Which page, each of `limit` packs.")] = 1
+    limit: Limit = 20
     q: Annotated[
         Name | None,
         Field(description="Words that are in the name, description, creator, tags or code.", examples=["backboard"]),
@@ -207,7 +210,7 @@ async def training_packs(conn: Connection, asked: SoughtPacks) -> Made:
     except PackSearchError as error:
         name = "category" if asked.category and str(error).startswith("There is no category") else "difficulty_from"
         raise RequestValidationError([{"type": "value_error", "loc": (name,), "msg": str(error)}]) from None
-    page = frame.slice((asked.page - 1) * asked.page_size, asked.page_size)
+    page = frame.slice((asked.page - 1) * asked.limit, asked.limit)
     return {"data": {"packs": [PACK.line(row) for row in page.to_dicts()], "total_count": frame.height}}
 
 
@@ -493,7 +496,7 @@ def _logged(conn: psycopg.Connection, row: ops.Row) -> dict[str, Any]:
     note = f"{known}." if score is not None else f"{known}; a score takes {FEWEST_SESSIONS}."
     if row["skill"] not in SKILLS:
         note = f"{row['skill']} is no skill that is measured in matches, so it has no score."
-    names = training_packs_known().filter(pl.col("code") == row["code"]).get_column("name").to_list()
+    names = training_packs_known().filter(pl.col("code") == (row["code"] or "")).get_column("name").to_list()
     told = {"pack_name": names[0] if names else None, "improvement_score": score, "note": note}
     found = {**row, **told}
     return {name: found[name] for name in Logged.model_fields}

@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from gamestats_assets.rocket_league.analysis.wording import day_words
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.serving import replays
 from gamestats_assets.rocket_league.serving.replay import (
     REPLAY_TABLES,
@@ -23,7 +25,7 @@ from gamestats_assets.rocket_league.serving.replay import (
 from gamestats_assets.rocket_league.serving.replay_page import reading_shared
 from gamestats_assets.rocket_league.serving.shares import SHARED
 from gamestats_assets.rocket_league.serving.uploads import GAME
-from gamestats_assets.rocket_league.serving.words import day_words, playlist_words, score_words
+from gamestats_assets.rocket_league.serving.words import score_words
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import rows_of
@@ -128,7 +130,7 @@ def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
     match, players, moments = told["match"], told["players"], told["moments"]
     team = None if told["player"] is None else players[told["player"]]["team"]
     result = f"{say('replay.' + match['result'])} " if match["result"] else ""
-    heading = f"{playlist_words(match['playlist'])}, {result}{score_words(match, team)}"
+    heading = f"{playlist_name(match['playlist'])}, {result}{score_words(match, team)}"
     clip = {
         "track": track,
         "title": heading,

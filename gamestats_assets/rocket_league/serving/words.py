@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
+from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.maps import map_name
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
 from gamestats_assets.rocket_league.serving.context import STATS
 from gamestats_assets.serving.charts import strip
@@ -80,15 +81,6 @@ def hours(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
 
 
-def day_words(day: date) -> str:
-    """A day as pages write it, for texts that are no part of a page's markup.
-
-    >>> day_words(date(2026, 3, 9))
-    '9 Mar 2026'
-    """
-    return f"{day:%-d %b %Y}"
-
-
 def feature_words(name: str) -> str:
     """The name of a feature for people.
 
@@ -97,15 +89,6 @@ def feature_words(name: str) -> str:
     """
     plain = re.sub(r"_(uu_s|uu|s|share)$", "", name).replace("avg_", "average ")
     return plain.replace("_", " ")
-
-
-def playlist_words(name: str) -> str:
-    """The name of a playlist for people.
-
-    >>> playlist_words("ranked-doubles"), playlist_words("unranked-standard")
-    ('Ranked doubles', 'Unranked standard')
-    """
-    return name.replace("-", " ").capitalize()
 
 
 def score_words(match: Mapping[str, Any], team: str | None) -> str:
@@ -171,7 +154,7 @@ WORDS: Mapping[str, Any] = {
     "hours": hours,
     "day_words": day_words,
     "feature": feature_words,
-    "playlist": playlist_words,
+    "playlist": playlist_name,
     "map_name": map_name,
     "score": score_words,
     "session": session_words,

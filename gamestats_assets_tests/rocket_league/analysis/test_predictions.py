@@ -145,7 +145,7 @@ def test_few_matches_are_refused() -> None:
     assert predict(known, models()).item(0, "state") == "measured"
     row = predict(known.head(9), models()).row(0, named=True)
     assert row["state"] == "refused"
-    assert row["reason"] == "9 matches of the player in ranked-doubles are known; a prediction needs 10."
+    assert row["reason"] == "Not enough matches yet: 9 of 10 in Ranked doubles."
     empty = ("model_version", "predicted_tier", "drivers", "expected_change_tiers", "change_note", "horizon_days")
     assert {row[name] for name in empty} == {None}
     # What is before the day from which matches are kept does not count.
@@ -161,15 +161,15 @@ def test_without_a_model_the_reason_is_why_there_is_none() -> None:
     row = predict(known, none, player).row(0, named=True)
     assert (row["state"], row["reason"]) == (
         "refused",
-        "30 players of known rank with 5 matches or more are known in ranked-doubles; a model of ranks needs 200.",
+        "30 players of known rank with 5 matches or more are known in Ranked doubles; a model of ranks needs 200.",
     )
     refused = models().with_columns(state=pl.lit("refused"), reason=pl.lit("It is worse than nothing."))
     assert predict(known, refused, player).item(0, "reason") == (
-        "No model of ranks serves in ranked-doubles: the last one was refused. It is worse than nothing."
+        "No model of ranks serves in Ranked doubles: the last one was refused. It is worse than nothing."
     )
     many = world(9, 300, matches=(12, 12))
     row = predict(known, none, player, profiles=many.profiles).row(0, named=True)
-    assert row["reason"] == "No model of ranks has been trained in ranked-doubles yet."
+    assert row["reason"] == "No model of ranks has been trained in Ranked doubles yet."
 
 
 def test_simulated_players_are_told_by_simulated_models() -> None:

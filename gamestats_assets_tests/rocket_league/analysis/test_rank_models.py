@@ -365,15 +365,15 @@ def test_there_is_no_model_of_too_few_ranks() -> None:
     assert next_models(four).height == 1
     rows = rm.training_rows(planted.profiles_of(three).lazy()).collect()
     assert rm.too_few(rows, PLAYLIST) == (
-        "3 ranks in ranked-doubles have 10 players or more; a model of ranks needs 4 of them."
+        "3 ranks in Ranked doubles have 10 players or more; a model of ranks needs 4 of them."
     )
     one = rows.with_columns(rank_tier=pl.when(pl.int_range(pl.len()) < 391).then(1).otherwise(2))
     assert rm.too_few(one, PLAYLIST) == (
-        "1 rank in ranked-doubles has 10 players or more; a model of ranks needs 4 of them."
+        "1 rank in Ranked doubles has 10 players or more; a model of ranks needs 4 of them."
     )
     for number, told in ((64, "64 players"), (1, "1 player")):
         assert rm.too_few(rows.head(number), PLAYLIST) == (
-            f"{told} of known rank with 5 matches or more {'is' if number == 1 else 'are'} known in ranked-doubles; "
+            f"{told} of known rank with 5 matches or more {'is' if number == 1 else 'are'} known in Ranked doubles; "
             "a model of ranks needs 200."
         )
 

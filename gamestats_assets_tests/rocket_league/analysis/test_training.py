@@ -170,11 +170,11 @@ def test_a_change_is_refused_where_there_is_nobody_to_measure_against() -> None:
     features = [row | {"behind_ball_share": 0.6, "role_imbalance": 0.1} for row in (*played(9), *played(9, day=3))]
     made = of_refusals(features, [session(2)])
     assert made["positioning"]["reason"] == (
-        "No rank in ranked-doubles is known, so there is nobody to measure against."
+        "No rank in Ranked doubles is known, so there is nobody to measure against."
     )
     ranked = [row | {"rank_tier": 17} for row in features]
     assert of_refusals(ranked, [session(2)])["positioning"]["reason"] == (
-        "No cohort of Champion II in ranked-doubles is known that positioning could be measured against."
+        "No cohort of Champion II in Ranked doubles is known that positioning could be measured against."
     )
     duels = [row | {"rank_tier": 16, "playlist": "ranked-duels", "team_size": 1} for row in features]
     assert of_refusals(duels, [session(2, "rotation")], positioning(playlist="ranked-duels"))["rotation"]["reason"] == (
@@ -504,7 +504,7 @@ def test_the_reason_says_what_is_weak_and_what_training_has_shown() -> None:
     trained = {"skill": "saves", "sessions": 4, "trained_s": 5_400.0, "has_helped": True}
     (row, *_) = recommended([weak("saves", 7.7, **given)], known=[trained])
     assert row["reason"] == (
-        "A weakness: saves, in which 8% of players at Champion I in ranked-doubles are worse "
+        "A weakness: saves, in which 8% of players at Champion I in Ranked doubles are worse "
         "(90% interval: 2% to 18%). "
         "Of saves. To be in the middle of them in saves would be worth 0.8 ranks. "
         "Matches since the first of 4 sessions of saves (1.5 hours) show a gain. "

@@ -406,8 +406,8 @@ def test_where_players_do_not_differ_nothing_is_said_of_anybody() -> None:
         if skill in nothing:
             assert (row["state"], row["score"], row["percentile"], row["is_weakness"]) == ("refused", None, None, None)
             assert row["reason"] == (
-                f"The 60 players of the cohort differ in {skill} no more than matches of one player do by chance, so "
-                "that nobody's place among them can be told."
+                "The 60 players of the cohort differ no more than matches of one player do by chance, so that nobody's "
+                "place among them can be told."
             )
 
 
@@ -490,19 +490,19 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
     single = some(7, matches=np.r_[1, np.full(39, 8)], playlist="tournament")
     found = measured(case(duels, unranked, lonely, few, single))
     reasons = {
-        "ranked-hoops": (8, "No rank in ranked-hoops is known: ballchasing told none, and the player gave none."),
+        "ranked-hoops": (8, "No rank in Ranked hoops is known: ballchasing told none, and the player gave none."),
         "ranked-rumble": (
             8,
-            "Players with figures for {} who are known in ranked-rumble: 29 at Champion I, 29 from Diamond II to "
+            "Not enough players to compare with in Ranked rumble: 29 with figures at Champion I, 29 from Diamond II to "
             "Champion III; a cohort needs 30.",
         ),
-        "ranked-standard": (4, "4 matches with figures for {} are known; 5 are needed."),
-        "tournament": (1, "1 match with figures for {} is known; 5 are needed."),
+        "ranked-standard": (4, "Not enough matches yet: 4 of 5 with figures."),
+        "tournament": (1, "Not enough matches yet: 1 of 5 with figures."),
     }
     for playlist, (matches, reason) in reasons.items():
         for skill in SKILLS:
             row = found[player_id(0), playlist, skill]
-            assert (row["state"], row["matches"], row["reason"]) == ("refused", matches, reason.format(skill))
+            assert (row["state"], row["matches"], row["reason"]) == ("refused", matches, reason)
     rotation = found[player_id(0), "ranked-duels", "rotation"]
     assert (rotation["state"], rotation["reason"]) == ("refused", "A duel has no team mates.")
     refused = [row for row in found.values() if row["state"] == "refused"]
@@ -529,33 +529,36 @@ def refusal(tiers: dict[int, int], tier: int = 16, hide: Sequence[pl.Expr] = ())
 
 
 def test_a_missing_cohort_is_told_with_the_players_there_are() -> None:
-    known = "Players with figures for saves who are known in ranked-doubles: "
-    assert refusal({3: 40}) == (f"{known}0 at Champion I, 0 from Diamond II to Champion III; a cohort needs 30.")
+    known = "Not enough players to compare with in Ranked doubles: "
+    assert refusal({3: 40}) == (
+        f"{known}0 with figures at Champion I, 0 from Diamond II to Champion III; a cohort needs 30."
+    )
     assert refusal({16: 1, 18: 1, 19: 90}) == (
-        f"{known}1 at Champion I, 2 from Diamond II to Champion III; a cohort needs 30."
+        f"{known}1 with figures at Champion I, 2 from Diamond II to Champion III; a cohort needs 30."
     )
     # At the ends there are ranks on one side.
     assert refusal({20: 5, 21: 5, 22: 5}, tier=22) == (
-        f"{known}5 at Supersonic Legend, 15 from Grand Champion II to Supersonic Legend; a cohort needs 30."
+        f"{known}5 with figures at Supersonic Legend, 15 from Grand Champion II to Supersonic Legend; a cohort needs "
+        "30."
     )
 
 
 def test_a_cohort_that_would_be_of_another_rank_is_told_with_how_far_off_it_is() -> None:
-    known = "Players with figures for saves who are known in ranked-doubles: "
+    known = "Not enough players to compare with in Ranked doubles: "
     # Of 50 there are 40 one rank above, 5 two above and 5 there: 1 on average.
     assert refusal({16: 5, 17: 40, 18: 5}) == (
-        f"{known}5 at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 whose mean rank is 0.5 ranks "
-        "off at most, and that of these 50 is 1.00 ranks above."
+        f"{known}5 with figures at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 whose mean rank "
+        "is 0.5 ranks off at most, and that of these 50 is 1.00 ranks above."
     )
     assert refusal({14: 20, 15: 10, 16: 8}) == (
-        f"{known}8 at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 whose mean rank is 0.5 ranks "
-        "off at most, and that of these 38 is 1.32 ranks below."
+        f"{known}8 with figures at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 whose mean rank "
+        "is 0.5 ranks off at most, and that of these 38 is 1.32 ranks below."
     )
 
 
 def test_players_who_know_different_figures_or_do_not_differ_make_no_cohort() -> None:
     told = (
-        "Players with figures for saves who are known in ranked-doubles: 40 at Champion I, 40 from Diamond II to "
+        "Not enough players to compare with in Ranked doubles: 40 with figures at Champion I, 40 from Diamond II to "
         "Champion III; a cohort needs 30 with the same figure, whose mean rank is 0.5 ranks off at most and whose "
         "matches differ in it."
     )
@@ -581,7 +584,7 @@ def test_without_figures_from_replays_skills_that_need_them_are_refused() -> Non
     features = some().with_columns(role_imbalance=pl.lit(None, pl.Float64))
     row = measured(case(features))[*DOUBLES, "rotation"]
     assert (row["state"], row["matches"]) == ("refused", 0)
-    assert "figures for rotation" in row["reason"]
+    assert row["reason"] == "Not enough matches yet: 0 of 5 with figures."
 
 
 # --------------------------------------------------------------------------- words

@@ -19,7 +19,6 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.identities import PLATFORMS
 from gamestats_assets.rocket_league.serving.report import NoReportError, write_report
 from gamestats_assets.rocket_league.serving.words import platform_words
-from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league.shown import (
@@ -143,8 +142,8 @@ def test_skills_are_placed_in_the_distribution_of_the_cohort_and_refused_ones_sa
     [width] = re.findall(r'<rect class="all" x="[\d.]+" y="[\d.]+" width="([\d.]+)"', strip)
     assert (middle - at) / (float(width) / 2) == pytest.approx(1.52 / 1.645, abs=0.01)
     words = words_of(part)
-    assert "Positioning Not measured – Too <few> players at Champion I are known." in words
-    assert "Rotation Not measured – 3 matches with figures for rotation are known; 5 are needed." in words
+    assert "Not measured: positioning. Too <few> players at Champion I are known." in words
+    assert "Not measured: rotation. Not enough matches yet: 3 of 5 with figures." in words
 
 
 def test_weaknesses_stand_with_their_evidence_and_every_figure_of_a_skill_with_it(planted: Path) -> None:
@@ -164,11 +163,10 @@ def test_weaknesses_stand_with_their_evidence_and_every_figure_of_a_skill_with_i
     assert "The lowest is aerials. Evidence of aerials." in none
 
 
-def test_where_every_skill_is_refused_there_are_reasons_and_no_drawing(planted: Path) -> None:
+def test_where_every_skill_is_refused_for_one_reason_it_is_told_once_without_a_drawing(planted: Path) -> None:
     words = said(planted, "p2-skills")
-    assert "No skill is measured, so that there is no chart:" in words
-    for name in SKILLS:
-        assert f"{name.capitalize()}: No rank in ranked-duels is known" in words
+    assert "Not measured: aerials, saves, positioning, rotation, shooting. No rank in Ranked duels is known" in words
+    assert words.count("No rank in") == 1
     assert "<svg" not in part_of(planted, "p2-skills")
 
 
@@ -197,7 +195,7 @@ def test_skills_are_followed_by_week_with_the_interval_of_so_many_matches(plante
 
 def test_few_weeks_are_told_by_day(planted: Path) -> None:
     assert titles_of(chart_of(planted, "p2-positioning")) == [
-        "15 Mar 2026: 60.0 (43.1 to 76.9), 3 matches"
+        "15 Mar 2026: 60.0% (43.1 to 76.9%), 3 matches"
     ]  # Student's t with 2 degrees of freedom: 2.92 * 10 / 3 ** 0.5.
 
 
@@ -210,8 +208,10 @@ def test_what_nothing_measures_is_followed_by_its_main_feature(planted: Path) ->
         f"{mean:.2f} ({max(0, mean - reach):.2f} to {mean + reach:.2f}), 4 matches" for mean in means
     ]
     # Matches that are all alike do not tell what is chance.
-    assert [each.split(": ")[1] for each in titles_of(chart_of(planted, "p1-saves"))[1:]] == ["25.0, 4 matches"] * 3
-    assert "Shots on goal (shooting)" in said(planted, "p1-progress")
+    assert [each.split(": ")[1] for each in titles_of(chart_of(planted, "p1-saves"))[1:]] == ["25.0%, 4 matches"] * 3
+    first, _, last = (f"{mean:.2f} ({max(0, mean - reach):.2f} to {mean + reach:.2f}) a minute" for mean in means)
+    told = f"Shots on goal (shooting) {first} in the week of 9 Mar 2026, {last} in the week of 6 Apr 2026."
+    assert told in words_of(re.sub("(?s)<svg.*?</svg>", "", part_of(planted, "p1-progress")))
     assert "the main feature of the skill is followed instead" in said(planted, "p1-progress")
     # Nothing tells of rotation in any match.
     assert not re.search('id="p[12]-rotation"', page_of(planted))

@@ -97,10 +97,10 @@ def test_skills_are_told_with_where_they_are_in_the_cohort(ann: httpx.Client) ->
 
 
 def test_too_few_matches_are_told_with_how_many_it_takes(ann: httpx.Client) -> None:
-    [saves_in_duels] = data(ann, "/analytics/weaknesses", playlist=DUELS)["skills"]
-    assert saves_in_duels["reason"] == "3 matches with figures for saves are known; 5 are needed."
+    _, saves_in_duels, *_ = data(ann, "/analytics/weaknesses", playlist=DUELS)["skills"]
+    assert saves_in_duels["reason"] == "Not enough matches yet: 3 of 5 with figures."
     prediction = data(ann, "/analytics/rank-prediction", playlist=DUELS)
-    assert prediction["prediction"]["reason"].endswith("a prediction needs 10.")
+    assert prediction["prediction"]["reason"] == "Not enough matches yet: 3 of 10 in Ranked duels."
     assert (prediction["prediction"]["predicted_tier"], prediction["model"]) == (None, None)
 
 
@@ -248,7 +248,7 @@ def test_a_suggested_session_fills_the_time_there_is(ann: httpx.Client) -> None:
 
 
 def test_packs_are_searched_by_anybody(site: httpx.Client) -> None:
-    found = data(site, "/training/packs", category="saves", difficulty_from=5, page_size=3)
+    found = data(site, "/training/packs", category="saves", difficulty_from=5, limit=3)
     assert len(found["packs"]) == 3
     assert all(each["category"] == "saves" and each["difficulty"] >= 5 for each in found["packs"])
     assert [each["code"] for each in data(site, "/training/packs", code=PACK.lower())["packs"]] == [PACK]

@@ -58,7 +58,7 @@ def page_of(browser: httpx.Client, path: str, status: int = 200) -> str:
 def words_of(html: str) -> str:
     """What a reader reads."""
     plain = re.sub(r"(?s)<(script|style|title).*?</\1>", "", html)
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", plain))).replace(" ,", ",")
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", plain))).replace(" ,", ",").replace(" .", ".")
 
 
 def read(browser: httpx.Client, path: str) -> str:
@@ -80,7 +80,8 @@ def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann:
     for told in (
         "Ann Ranked doubles, 12 matches", "Known rank Champion I", "Plays like Champion I (15.6)",
         "80% interval Diamond II (14.1) to Champion II (17.2)", "In 30 days +0.3 ranks 80% interval −0.1 to +0.7",
-        "The interval holds 0", "Form: twelve matches.", "Saves weakness 7% 2–16", "Rotation Not measured",
+        "The interval holds 0", "Form: twelve matches.", "Saves weakness 7% 2–16",
+        "Not measured: rotation. Nothing is known.",
         "It trains saves, a weakness of yours: only 7% of players of your rank are worse. You trained it once.",
         "A weakness: saves.", "Won 3:1", "↓ saves 20%",
     ):  # fmt: skip
@@ -92,8 +93,9 @@ def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann:
 
 def test_a_playlist_with_few_matches_says_how_many_it_takes(ann: httpx.Client) -> None:
     words = read(ann, f"{HOME}?playlist={DUELS}")
-    assert "3 matches with figures for saves are known; 5 are needed." in words
-    assert "3 matches of the player in ranked-duels are known; a prediction needs 10." in words
+    assert "Not measured: aerials, saves, positioning, shooting. Not enough matches yet: 3 of 5 with figures." in words
+    assert words.count("of 5 with figures") == 1
+    assert "Not predicted. Not enough matches yet: 3 of 10 in Ranked duels." in words
     assert ann.get(f"{HOME}?playlist=ranked-hoops", headers=HTML).status_code == 404
 
 
@@ -318,6 +320,10 @@ def test_pages_fit_and_have_no_obstacles_in_light_and_dark(browser: Browser, sit
             assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
             assert obstacles(page, "moderate") == [], (name, scheme)
             keep(page, f"trainer_{name}_{scheme}_{width}")
+    page.goto(HOME)
+    box = page.locator(".drop").bounding_box()
+    assert box, "where replays are sent is shown"
+    assert box["height"] < 200, "it is as tall as what is in it, whatever stands beside"
 
 
 def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: httpx.Client, url: str) -> None:
@@ -336,6 +342,21 @@ def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: h
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator(".notice.good")).to_contain_text("The replays are sent.")
     expect(page.locator("#uploads-table")).to_contain_text("b.replay")
+    page.goto(HOME)
+    page.locator(".next summary", has_text="Log a session").first.click()
+    page.locator(".next").get_by_role("button", name="10 min").click()
+    expect(page.locator(".notice.good")).to_contain_text("The session is logged.")
+    page.goto(PAGES["training"])
+    page.get_by_label("What was trained").select_option("shooting")
+    page.get_by_label("Successes").fill("5")
+    page.get_by_role("button", name="Log it").click()
+    expect(page.locator("form .error")).to_contain_text("attempts")
+    page.get_by_label("Attempts").fill("8")
+    page.get_by_role("button", name="Log it").click()
+    newest = page.locator("#sessions-table tbody tr").first
+    expect(newest).to_contain_text("62.5%")
+    newest.get_by_role("button", name="Take out").click()
+    expect(page.locator(".notice.good")).to_contain_text("The session is taken out.")
 
 
 def test_a_match_is_removed_by_a_job(ann: httpx.Client) -> None:

@@ -87,14 +87,15 @@ def frames() -> dict[type[Table], list[dict[str, Any]]]:
     of_doubles = {"playlist": DOUBLES, "rank_tier": 16, "cohort_players": 120}
     measured = {"score": -1.5, "percentile": 6.68, "percentile_low": 2.28, "percentile_high": 15.87}
     measured |= {"confidence": 0.8, "improvement_potential": 0.456, "matches": MATCHES}
-    too_few = {"state": "refused", "score": None, "reason": "3 matches with figures for {} are known; 5 are needed."}
+    too_few = {"state": "refused", "score": None, "reason": "Not enough matches yet: 3 of 5 with figures."}
     skills = [
         {**of_doubles, "skill": skill, **measured, "is_weakness": skill == "saves", "evidence": f"Shows {skill}."}
         for skill in ("shooting", "saves", "positioning", "aerials")
     ]
     skills.append({**of_doubles, "skill": "rotation", "state": "refused", "reason": "Nothing is known.", "matches": 0})
     skills += [
-        {"playlist": DUELS, "skill": "saves", "matches": 3, **too_few, "reason": too_few["reason"].format("saves")}
+        {"playlist": DUELS, "skill": skill, "matches": 3, **too_few}
+        for skill in ("shooting", "saves", "positioning", "aerials")
     ]
     prediction = {"playlist": DOUBLES, "model_version": 3, "matches": MATCHES, "known_tier": 16}
     prediction |= {"predicted_tier": 15.624, "predicted_tier_low": 14.1, "predicted_tier_high": 17.2}
@@ -102,7 +103,7 @@ def frames() -> dict[type[Table], list[dict[str, Any]]]:
     prediction |= {"horizon_days": 30, "expected_change_tiers": 0.31, "expected_change_low": -0.1}
     prediction |= {"expected_change_high": 0.72, "form_change_tiers": 0.31, "change_note": "Form: twelve matches."}
     refused = {"playlist": DUELS, "matches": 3, "state": "refused"}
-    refused |= {"reason": "3 matches of the player in ranked-duels are known; a prediction needs 10."}
+    refused |= {"reason": "Not enough matches yet: 3 of 10 in Ranked duels."}
     nearest = {"playlist": DOUBLES, "other_player_id": BOB, "other_matches": 20, "distance": 0.41234}
     nearest |= {"differences": ["saves 20% more shots (30% against 25% of the shots against)"]}
     trained = {"playlist": DOUBLES, "skill": "saves", "sessions": 3, "trained_s": 3600.0, "matches_before": 6}

@@ -17,7 +17,7 @@ ACTS: tuple[Act, ...] = (
     Act("GET", "/training/progress"),
     Act("GET", "/training/recommendations"),
     Act("GET", "/training/suggested", query={"minutes": 45}),
-    Act("GET", "/training/packs", query={"category": "saves", "difficulty_from": 8, "page_size": 2}),
+    Act("GET", "/training/packs", query={"category": "saves", "difficulty_from": 8, "limit": 2}),
     Act("PUT", "/users/ranks", body={"playlist": DOUBLES, "rank": "champion-2", "division": 3}),
     Act("GET", "/users/profile"),
     Act("GET", "/users/stats", query={"stat": "save_share"}),
@@ -25,4 +25,6 @@ ACTS: tuple[Act, ...] = (
     Act("GET", "/analytics/progress", query={"stat": "save_share", "playlist": DOUBLES}),
     Act("GET", "/analytics/rank-prediction"),
     Act("GET", "/analytics/comparison"),
+    Act("PUT", "/users/consents", body={"models": False}),
+    Act("GET", "/users/consents"),
 )

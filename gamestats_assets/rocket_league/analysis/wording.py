@@ -1,0 +1,23 @@
+"""How days and numbers of things are put into sentences, by the analysis and by the pages alike."""
+
+from __future__ import annotations
+
+from datetime import date
+
+
+def day_words(day: date) -> str:
+    """A day as pages write it, for texts that are no part of a page's markup.
+
+    >>> day_words(date(2026, 3, 9))
+    '9 Mar 2026'
+    """
+    return f"{day:%-d %b %Y}"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things; `many` is what several are called, with an s at its end by itself.
+
+    >>> counted(1, "match", "matches"), counted(2, "player")
+    ('1 match', '2 players')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
