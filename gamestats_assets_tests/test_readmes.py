@@ -15,7 +15,11 @@ from gamestats_assets.cli import app
 
 TOP = Path(__file__).parents[1]
 FIRST = TOP / "README.md"
-READMES = [FIRST, *sorted(TOP.glob("gamestats_assets*/**/README.md"))]
+# Where the browser's part was built, its packages' stand there, too.
+READMES = [
+    FIRST,
+    *sorted(each for each in TOP.glob("gamestats_assets*/**/README.md") if "node_modules" not in each.parts),
+]
 
 
 def _name(path: Path) -> str:

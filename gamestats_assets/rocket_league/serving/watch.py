@@ -129,8 +129,11 @@ def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
     """
     match, players, moments = told["match"], told["players"], told["moments"]
     team = None if told["player"] is None else players[told["player"]]["team"]
-    result = f"{say('replay.' + match['result'])} " if match["result"] else ""
-    heading = f"{playlist_name(match['playlist'])}, {result}{score_words(match, team)}"
+    score, result = score_words(match, team), match["result"]
+    if team is None:
+        score = f"{say('replay.blue')} {score} {say('replay.orange')}"
+    ended = f"{say(f'replay.{result}')} {score}" if result else score
+    heading = f"{playlist_name(match['playlist'])}, {ended}"
     clip = {
         "track": track,
         "title": heading,

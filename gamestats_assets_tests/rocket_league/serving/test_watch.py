@@ -453,5 +453,7 @@ def test_who_has_the_link_of_a_shared_replay_watches_it_without_anybodys_mistake
     assert page.status_code == 200
     assert "<td>Shot</td>" in page.text
     assert "<td>Missed rotation</td>" not in page.text
+    fact = watched.frames[STANDARD][t.MatchFacts].row(0, named=True)
+    assert f"<h1>Ranked standard, Blue {fact['blue_score']}:{fact['orange_score']} Orange</h1>" in page.text
     assert watched.site.get(f"{address}/track").content[:4] == b"GST1"
     assert watched.site.get(f"{address}x/track").status_code == 404
