@@ -307,6 +307,9 @@ def forget_player(
     later and name the player land in the same way. At the end all storage is searched; what is found still is told.
     Backups are not looked at. When it was interrupted, give the command again.
 
+    Whoever signs in with the account may ask to be named again in files that come from then on. Matches that were
+    masked stay so.
+
     Examples:
 
         gamestats rocket-league export steam:76561190000000001

@@ -69,6 +69,7 @@ class Job:
 
     Attributes:
         payload: what is asked for, as whoever enqueued it wrote it.
+        result: what came of it when it was worked on before; nothing the first time.
         attempts: how many times it was begun, this one included.
     """
 
@@ -78,6 +79,7 @@ class Job:
     game: str
     user_id: int | None
     payload: Mapping[str, Any]
+    result: Mapping[str, Any]
     attempts: int
 
 
@@ -158,6 +160,16 @@ class Workshop(Protocol):
         """
         ...
 
+    def let_runs_end(self, game: str, tell: Callable[[int], object]) -> None:
+        """Wait until runs of a game that are under way have ended: they may have read what is no longer so.
+
+        Not for ever: what then still writes is found later.
+
+        Args:
+            tell: called with how many are waited for, whenever that is another number.
+        """
+        ...
+
     def forget_runs(self, texts: Sequence[str], partitions: Mapping[str, str]) -> None:
         """Take what holds one of the texts out of Dagster, and partitions by the name of their dimension."""
         ...
@@ -201,18 +213,22 @@ _TAKE = sql.SQL("""
         SELECT job_id FROM ops.jobs WHERE game = %(game)s AND kind = %(kind)s AND {}
         ORDER BY job_number LIMIT %(at_once)s FOR UPDATE SKIP LOCKED
     )
-    RETURNING job_id, job_number, kind, game, user_id, payload, attempts
+    RETURNING job_id, job_number, kind, game, user_id, payload, coalesce(result, '{{}}') AS result, attempts
 """).format(_DUE)
 
 
 _SAY_HOW_MANY_BEFORE = """
     WITH free AS (SELECT job_id FROM ops.jobs WHERE state = 'queued' FOR UPDATE SKIP LOCKED), line AS (
-        SELECT job_id, row_number() OVER (ORDER BY job_number) - 1 AS before
-        FROM ops.jobs WHERE state IN ('queued', 'processing')
+        SELECT job_id, CASE before
+            WHEN 0 THEN 'waiting' WHEN 1 THEN 'waiting: another request came before'
+            ELSE format('waiting: %%s other requests came before', before) END AS told
+        FROM (
+            SELECT job_id, row_number() OVER (ORDER BY job_number) - 1 AS before
+            FROM ops.jobs WHERE state IN ('queued', 'processing')
+        ) AS numbered
     )
-    UPDATE ops.jobs SET said = format('waiting, %%s before it', before)
-    FROM free JOIN line USING (job_id)
-    WHERE jobs.job_id = line.job_id AND said <> format('waiting, %%s before it', before)
+    UPDATE ops.jobs SET said = told FROM free JOIN line USING (job_id)
+    WHERE jobs.job_id = line.job_id AND said <> told
 """
 _WORKS, _IS_WORKED_ON = (
     "SELECT pg_advisory_lock_shared(hashtextextended('gamestats at work on ' || %s, 0))",

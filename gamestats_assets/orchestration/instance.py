@@ -23,8 +23,8 @@ from gamestats_assets.settings import Settings
 _PROCESS_TAG = "gamestats/process"
 _HEARTBEAT_WITHIN_S = 180.0
 _LAST: list[Stores] = []
-# Statuses of a run that its process has not finished.
-_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""Statuses of a run that its process has not finished."""
 
 
 @dg.resource(description="The landing zone, the lake and PostgreSQL that the settings name.")
@@ -57,7 +57,7 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     """
     closed: list[str] = []
     daemon = None
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
         owner = run.tags.get(_PROCESS_TAG)
         if owner is None:
             daemon = _daemon_may_live(instance) if daemon is None else daemon

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -11,13 +12,15 @@ from gamestats_assets.orchestration.behind import Stage, follow
 from gamestats_assets.orchestration.forgetting import forget_in_dagster
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.instance import run_here
+from gamestats_assets.orchestration.instance import UNDER_WAY, run_here
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import DAY, day_of, dimensions, has_days
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, lots_of
 
 REQUESTED_BY = "worker"
 """Names the worker in the tags of its runs."""
+# A run that takes longer than this is not waited for: a person waits for what is done here.
+_PATIENCE_S, _LOOKS_EVERY_S = 120.0, 0.5
 
 
 class DagsterWorkshop:
@@ -77,6 +80,21 @@ class DagsterWorkshop:
 
         _, success = follow(of_game, self.stores, self.instance, keys, make, chosen=is_chosen, look=look)
         return failures or ([] if success else ["A check stopped what was made."])
+
+    def let_runs_end(self, game: str, tell: Callable[[int], object]) -> None:
+        """Wait until runs of a game that are under way have ended; see `Workshop`."""
+        deadline, told = time.monotonic() + _PATIENCE_S, 0
+        going = {
+            run.run_id
+            for run in self.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
+            if any(key.path[-2] == game for key in run.asset_selection or ())
+        }
+        while going and time.monotonic() < deadline:
+            if len(going) != told:
+                tell(told := len(going))
+            time.sleep(_LOOKS_EVERY_S)
+            left = self.instance.get_runs(dg.RunsFilter(run_ids=[*going], statuses=UNDER_WAY))
+            going = {run.run_id for run in left}
 
     def forget_runs(self, texts: Sequence[str], partitions: Mapping[str, str]) -> None:
         """Take what names a person out of Dagster's own storage; see `Workshop`."""

@@ -59,6 +59,12 @@ def _leaving(workshop: Workshop, tasks: Sequence[Task]) -> None:
     forget_people(workshop, tasks)
 
 
+def _withdrawal(workshop: Workshop, tasks: Sequence[Task]) -> None:
+    from gamestats_assets.rocket_league.privacy.withdrawals import make_without
+
+    make_without(workshop, tasks)
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("replay", _GAME, _replay, at_once=16),
     Kind("ballchasing", _GAME, _ballchasing, is_slow=True),
@@ -66,6 +72,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("backfill", _GAME, _backfill, at_once=20),
     Kind("forget_match", _GAME, _forget_match),
     Kind("export", _GAME, _export, is_slow=True),
+    Kind("withdrawal", _GAME, _withdrawal, at_once=20, is_slow=True),
     Kind("erasure", _GAME, _leaving, is_slow=True),
     Kind("objection", _GAME, _leaving, is_slow=True),
 )

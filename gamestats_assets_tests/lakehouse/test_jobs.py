@@ -101,12 +101,17 @@ def test_those_who_wait_are_told_how_many_are_before_them(ops_database: str) -> 
     assert found is not None
 
     def said(*before: int) -> bool:
-        return [job["said"] for job in jobs(ops_database)][3:] == [f"waiting, {number} before it" for number in before]
+        told = [job["said"] for job in jobs(ops_database)][3:]
+        return told == [f"waiting: {number} other requests came before" for number in before]
 
     with queue.alive(found[1]):
         assert wait_until(lambda: said(3, 4))
         found[1][0].done()
         assert wait_until(lambda: said(2, 3))
+        found[1][1].done()
+        assert wait_until(lambda: jobs(ops_database)[3]["said"] == "waiting: another request came before")
+        found[1][2].done()
+        assert wait_until(lambda: jobs(ops_database)[3]["said"] == "waiting")
 
 
 def test_a_job_that_ends_every_worker_is_given_up_after_three_attempts_in_words(ops_database: str) -> None:

@@ -60,6 +60,8 @@ from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
 UNDATED = ("unreadable", "unreadable_reason")
 """Kinds of landed files that belong to no match, and may name somebody all the same."""
+STEPS = 6
+"""In how many steps a player is forgotten; each is told."""
 # Files that a process looks through at a time.
 _PART = 50
 # Shorter accounts and names are words that may mean something else.
@@ -97,6 +99,7 @@ def forget(
     today: date,
     remake: Callable[[Sequence[str]], None],
     forget_runs: Callable[[Sequence[str], Mapping[str, str]], object],
+    called: Collection[str] = (),
     tell: Callable[[str], None] = lambda line: None,
 ) -> Forgotten:
     """Remove every trace of a player: landed files, tables and their history, PostgreSQL, Dagster's storage.
@@ -110,7 +113,8 @@ def forget(
         remake: brings up to date what is made from landed files of days, and from what people entered, through to
             PostgreSQL.
         forget_runs: takes what names the player, and the player's partitions, out of Dagster (`forget_in_dagster`).
-        tell: called with what is done next.
+        called: what the player was called, where an attempt before this one has removed that already.
+        tell: called with what is done next, of each of the steps (`STEPS`).
 
     Raises:
         PlayerIdError: when that is no player.
@@ -121,7 +125,7 @@ def forget(
     tell("Looking for files that name the player")
     files = files_naming(stores, player_id)
     undated = [file for kind in UNDATED for file in stores.landing.files(GAME, kind)]
-    names = _names(stores, player_id)
+    names = sorted({*names_of(stores, player_id), *called})
     common = _common_words(stores)
     telling = [name for name in names if len(name) >= _DISTINCT_NAME and name.lower() not in common]
     stray = _naming(stores, undated, player_id, telling)
@@ -134,18 +138,19 @@ def forget(
         )
     tombstones.bury(stores.landing, GAME, player_id, today)
     texts = [*_spellings(player_id), *telling]
-    tell("Taking the player out of Dagster and of what people entered")
+    tell("Taking the player out of what people entered and out of the records of runs")
     forget_runs(texts, partitions)
     with entering(stores.postgres_url, "forget") as conn:
         delete(conn, "rl_players", {"player_id": player_id})
-    tell(f"Masking the player in {len({file.unit_id for file in files})} matches")
+    number = len({file.unit_id for file in files})
+    tell(f"Masking the player in {number} {'match' if number == 1 else 'matches'}")
     matches = mask_matches(stores, {(file.day, file.unit_id): {player_id} for file in files}, names)
     for file in stray:
         stores.landing.remove(file)
     _forget_retention(stores.lake, player_id)
-    tell(f"Making {len(days)} days again")
+    tell(f"Making the tables of {len(days)} {'day' if len(days) == 1 else 'days'} again, without the player")
     remake(days)
-    tell("Removing what was before")
+    tell("Removing what the tables were before, with their history")
     _forget_partitions(stores, player_id)
     _forget_quarantined(stores.lake, Sought(texts))
     _forget_in_others(stores, Sought(texts))
@@ -158,7 +163,7 @@ def forget(
     for log in _logs_with(stores, Sought(texts)):
         # What writes it appends to it; what else it told is told no more.
         os.truncate(log, 0)
-    tell("Looking through all storage")
+    tell("Looking through all storage for what is left")
     left = traces(stores, _spellings(player_id), distinct)
     return Forgotten(
         player_id,
@@ -178,7 +183,7 @@ def _spellings(player_id: str) -> list[str]:
     return [*found, account] if len(account) >= _DISTINCT_ACCOUNT else found
 
 
-def _names(stores: Stores, player_id: str) -> list[str]:
+def names_of(stores: Stores, player_id: str) -> list[str]:
     """What the player is called in the lake, and in what people entered."""
     found = stores.lake.scan(RawPlayerStats).filter(pl.col("player_id") == player_id).select("player_name")
     names = {*found.collect().to_series()}
@@ -367,13 +372,20 @@ def _forget_quarantined(lake: Lake, sought: Sought) -> None:
 
 
 def _forget_in_others(stores: Stores, sought: Sought) -> None:
-    """Take away what others asked for that names the player: their archives, and who played in what they sent."""
+    """Take away what was asked for that names the player: archives of others, who played in what they sent, and of whom
+    something was asked for.
+    """
     for path in files_with(stores.objects.root, sought, stores.settings.storage_options):
         if path.startswith(f"{EXPORTS}/"):
             stores.objects.delete(path)
     with entering(stores.postgres_url, "forget") as conn:
         without = "UPDATE ops.jobs SET result = result - 'players' WHERE result ? 'players' AND result::text ~* %s"
         conn.execute(without, [sought.pattern])
+        of_whom = (
+            "UPDATE ops.jobs SET payload = payload - '{player_id,player_ids}'::text[] "
+            "WHERE state IN ('done', 'failed') AND payload::text ~* %s"
+        )
+        conn.execute(of_whom, [sought.pattern])
 
 
 # ---------------------------------------------------------------- retention

@@ -26,6 +26,8 @@ from gamestats_assets.serving.who import Person
 
 ERASURE, OBJECTION = "erasure", "objection"
 """Kinds of jobs."""
+SEALED = "sealed"
+"""What the payload of a job calls who is to be forgotten; it is there until nothing is found of them any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +37,21 @@ class Leaving:
     Attributes:
         players: the accounts of the game that are to be forgotten.
         objects: names of what stands in the object store for the person.
+        called: what the players were called when somebody looked first: afterwards nothing tells it any more.
     """
 
     players: tuple[str, ...]
     objects: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
     def sealed(self, keys: Keys) -> dict[str, Any]:
         """As a job has it."""
-        return {"sealed": keys.encrypt(json.dumps(asdict(self)))}
+        return {SEALED: keys.encrypt(json.dumps(asdict(self)))}
 
     @classmethod
     def opened(cls, payload: Mapping[str, Any], keys: Keys) -> Leaving:
         """As it was sealed."""
-        told = json.loads(keys.decrypt(payload["sealed"]))
+        told = json.loads(keys.decrypt(payload[SEALED]))
         return cls(**{name: tuple(values) for name, values in told.items()})
 
 
@@ -90,7 +94,8 @@ def grant_objection(conn: psycopg.Connection, keys: Keys, person: Person, object
         [note, person.name, objection_id],
     )
     audit(conn, person, "objection.grant", f"objection {objection_id}")
-    return enqueue(conn, OBJECTION, GAME, None, Leaving((row["player_id"],)).sealed(keys))
+    payload = {"objection_id": objection_id, **Leaving((row["player_id"],)).sealed(keys)}
+    return enqueue(conn, OBJECTION, GAME, None, payload)
 
 
 def refuse_objection(conn: psycopg.Connection, person: Person, objection_id: int, note: str | None) -> None:

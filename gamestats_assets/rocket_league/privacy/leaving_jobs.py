@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+
+from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse.encryption import Keys
 from gamestats_assets.lakehouse.entries import UnknownNameError
 from gamestats_assets.lakehouse.jobs import Task, Workshop
-from gamestats_assets.lakehouse.ops import rows
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.published_notes import forget_answers
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.privacy import tombstones
-from gamestats_assets.rocket_league.privacy.erasure import forget
-from gamestats_assets.rocket_league.privacy.leaving import Leaving
+from gamestats_assets.rocket_league.privacy.erasure import STEPS, forget, names_of
+from gamestats_assets.rocket_league.privacy.leaving import SEALED, Leaving
+from gamestats_assets.rocket_league.privacy.withdrawals import tracked
 from gamestats_assets.rocket_league.source import GAME
 
 
@@ -30,47 +33,89 @@ def forget_people(workshop: Workshop, tasks: Sequence[Task]) -> None:
         _forget_one(workshop, task)
 
 
+class _Steps:
+    """Tells which step is done of the removal of somebody's accounts, one after another."""
+
+    def __init__(self, task: Task, accounts: int, matches: int) -> None:
+        self._task, self._of, self._number = task, accounts * STEPS, 0
+        self.matches = matches
+
+    def begin(self, account: int) -> None:
+        """Begin with an account, however many steps there were of the one before."""
+        self._number = account * STEPS
+
+    def tell(self, text: str) -> None:
+        """Tell of the next step."""
+        self._number += 1
+        self._say(text)
+
+    def waits(self, runs: int) -> None:
+        """Tell what the step waits for before it is begun."""
+        whom = "a run that makes tables ends, which" if runs == 1 else f"{runs} runs that make tables end, which"
+        self._say(f"Waiting until {whom} began before")
+
+    def _say(self, text: str) -> None:
+        said = f"Step {self._number} of {self._of}: {text[0].lower()}{text[1:]}"
+        self._task.say(said, {"step": self._number, "steps": self._of, "matches": self.matches})
+
+
 def _forget_one(workshop: Workshop, task: Task) -> None:
-    began, stores = time.monotonic(), workshop.stores
-    leaving = Leaving.opened(task.job.payload, Keys.of(stores.settings))
+    began, stores, keys = time.monotonic(), workshop.stores, Keys.of(workshop.stores.settings)
+    leaving = _with_names(stores, task, Leaving.opened(task.job.payload, keys), keys)
     for name in leaving.objects:
         stores.objects.delete(name)
-    matches, left = 0, Counter[str]()
-    for player_id in leaving.players:
+    steps, left = _Steps(task, len(leaving.players), task.job.result.get("matches") or 0), Counter[str]()
+
+    def remake(days: Sequence[str]) -> None:
+        workshop.let_runs_end(GAME, steps.waits)
+        _remake(workshop, days)
+
+    for number, player_id in enumerate(leaving.players):
+        steps.begin(number)
         try:
             done = forget(
                 stores,
                 player_id,
                 today=datetime.now(UTC).date(),
-                remake=lambda days: _remake(workshop, days),
+                remake=remake,
                 forget_runs=workshop.forget_runs,
-                tell=task.say,
+                called=leaving.called,
+                tell=steps.tell,
             )
         except UnknownNameError:
             # Nothing is held, and nothing is to be: files that come later are refused as well.
             tombstones.bury(stores.landing, GAME, player_id, datetime.now(UTC).date())
         else:
-            matches += done.matches
+            steps.matches += done.matches
             left.update(place.partition(":")[0] for place in done.left)
     # What serves keeps answers in memory: they are shown to nobody, and need not stay there.
     forget_answers(stores.postgres_url)
-    seconds = round(time.monotonic() - began, 1)
-    task.done({"matches": matches, "left": dict(left), "seconds": seconds}, _said(left))
-    # Nothing says any more whose erasure it was.
+    seconds = round((task.job.result.get("seconds") or 0) + time.monotonic() - began, 1)
+    task.done({"matches": steps.matches, "left": dict(left), "seconds": seconds}, _said(left))
+    if not left:
+        # Nothing says any more whose erasure it was; as long as something is found, it can be tried again.
+        with connect(stores.postgres_url) as conn:
+            conn.execute(
+                "UPDATE ops.jobs SET payload = payload - %s::text, user_id = NULL WHERE job_id = %s",
+                [SEALED, task.job.job_id],
+            )
+
+
+def _with_names(stores: Stores, task: Task, leaving: Leaving, keys: Keys) -> Leaving:
+    """What is known of who goes, and what they are called, kept for an attempt after this one."""
+    called = {name for player_id in leaving.players for name in names_of(stores, player_id)}
+    known = replace(leaving, called=tuple(sorted(called.union(leaving.called))))
     with connect(stores.postgres_url) as conn:
-        conn.execute("UPDATE ops.jobs SET payload = '{}', user_id = NULL WHERE job_id = %s", [task.job.job_id])
+        conn.execute(
+            "UPDATE ops.jobs SET payload = payload || %s WHERE job_id = %s",
+            [Jsonb(known.sealed(keys)), task.job.job_id],
+        )
+    return known
 
 
 def _remake(workshop: Workshop, days: Sequence[str]) -> None:
-    names = _tracked(workshop.stores)
-    if failures := workshop.follow(GAME, days=days, names=names):
+    if failures := workshop.follow(GAME, days=days, names=tracked(workshop.stores)):
         raise UnfinishedError("\n".join(failures))
-
-
-def _tracked(stores: Stores) -> list[str]:
-    """Whose tables there are: some may name who goes."""
-    with connect(stores.postgres_url) as conn:
-        return [row["player_id"] for row in rows(conn, "SELECT player_id FROM ops.rl_players")]
 
 
 def _said(left: Counter[str]) -> str:

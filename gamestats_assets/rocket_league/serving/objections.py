@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, Depends, Path, Request
+from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
@@ -28,6 +29,7 @@ admin_router = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends
 Admin = Annotated[Person, Depends(needs("admin"))]
 ObjectionId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the objection, as it is listed.")]
 LONGEST_REASON, LONGEST_CONTACT = 2000, 255
+NOTHING_TO_TRY = "There is no such removal that failed, or after which something was found still."
 
 
 class Objection(BaseModel):
@@ -129,21 +131,28 @@ class ObjectionTold(BaseModel):
 
 
 class Removal(BaseModel):
-    """A removal that was not finished, or after which something was found still."""
+    """How far it is to remove somebody, who left or whose objection was granted."""
 
     job_id: UUID
     kind: Literal["erasure", "objection"]
-    state: Literal["failed", "done"]
-    error: str | None
-    left: dict[str, int] | None
-    finished_at: datetime
+    objection_id: Annotated[int | None, Field(description="Whose number it is, of an objection.")]
+    state: Literal["queued", "processing", "done", "failed"]
+    said: Annotated[str, Field(description="What is going on, in words; or why it failed.")]
+    step: Annotated[int | None, Field(description="Which step is being done.")]
+    steps: Annotated[int | None, Field(description="How many there are.")]
+    left: Annotated[
+        dict[str, int] | None, Field(description="By store, in how many places something was found still; once done.")
+    ]
+    can_be_tried_again: Annotated[bool, Field(description="Whether it failed, or something was found still.")]
+    created_at: datetime
+    finished_at: datetime | None
 
 
 class ObjectionsTold(BaseModel):
     """What there is for an admin to do."""
 
     objections: Annotated[list[ObjectionTold], Field(description="Open ones first, then the last decided.")]
-    removals: list[Removal]
+    removals: Annotated[list[Removal], Field(description="The last ones, and all that are not done.")]
 
 
 class ObjectionsAnswer(BaseModel):
@@ -168,10 +177,28 @@ class Decision(BaseModel):
 
 @admin_router.get("/objections", summary="Objections", responses={200: {"model": ObjectionsAnswer}})
 def get_objections(request: Request, person: Admin) -> Response:
-    """Who does not want to be in the data, and removals that need somebody."""
+    """Who does not want to be in the data, and how far removals are."""
     with request.state.writing(sees_all=True) as conn:
         found = objections_of(conn, request.state.keys)
     return answer({"data": found})
+
+
+_MAY_BE_TRIED = sql.SQL(
+    "(payload ? 'sealed' AND (state = 'failed' OR state = 'done' AND coalesce(result -> 'left', '{}') <> '{}'))"
+)
+"""Of a removal: whether it did not do what it should, and whom it is about is known still."""
+_REMOVALS = sql.SQL("""
+    SELECT job_id, kind, (payload -> 'objection_id')::bigint AS objection_id, state, coalesce(error, said) AS said,
+        (result -> 'step')::int AS step, (result -> 'steps')::int AS steps, result -> 'left' AS left,
+        {may_be_tried} AS can_be_tried_again, created_at, finished_at
+    FROM ops.jobs WHERE kind IN ('erasure', 'objection')
+    ORDER BY finished_at IS NOT NULL, NOT {may_be_tried}, job_number DESC LIMIT 200
+""").format(may_be_tried=_MAY_BE_TRIED)
+_TRY_AGAIN = sql.SQL("""
+    UPDATE ops.jobs SET state = 'queued', attempts = 0, said = 'waiting', error = NULL, finished_at = NULL,
+        result = result - ARRAY['left', 'step', 'steps']
+    WHERE job_id = %s AND kind IN ('erasure', 'objection') AND {may_be_tried} RETURNING kind
+""").format(may_be_tried=_MAY_BE_TRIED)
 
 
 def objections_of(conn: psycopg.Connection, keys: Keys) -> dict[str, list[dict[str, Any]]]:
@@ -190,15 +217,7 @@ def objections_of(conn: psycopg.Connection, keys: Keys) -> dict[str, list[dict[s
     )
     for row in found:
         row["contact"] = _readable(keys, row.pop("contact_encrypted"))
-    removals = rows(
-        conn,
-        """
-        SELECT job_id, kind, state, error, result -> 'left' AS left, finished_at FROM ops.jobs
-        WHERE kind IN ('erasure', 'objection')
-            AND (state = 'failed' OR state = 'done' AND result -> 'left' <> '{}') ORDER BY finished_at DESC LIMIT 200
-        """,
-    )
-    return {"objections": found, "removals": removals}
+    return {"objections": found, "removals": rows(conn, _REMOVALS)}
 
 
 def _readable(keys: Keys, token: str | None) -> str | None:
@@ -242,24 +261,19 @@ def decide(
 
 @admin_router.post("/removals/{job_id}/again", status_code=204, summary="Try a removal again")
 def again(request: Request, person: Admin, job_id: JobId) -> None:
-    """Have a removal that failed tried again."""
+    """Have a removal tried again that failed, or after which something was found still."""
     with request.state.writing(sees_all=True) as conn:
         try_again(conn, person, job_id)
 
 
 def try_again(conn: psycopg.Connection, person: Person, job_id: UUID) -> None:
-    """Have a removal that failed tried again.
+    """Have a removal tried again that failed, or after which something was found still.
 
     Raises:
-        ProblemError: 404 when no such one failed.
+        ProblemError: 404 when there is no such one.
     """
-    done = rows(
-        conn,
-        "UPDATE ops.jobs SET state = 'queued', attempts = 0, said = 'waiting', error = NULL, finished_at = NULL "
-        "WHERE job_id = %s AND kind IN ('erasure', 'objection') AND state = 'failed' RETURNING kind",
-        [job_id],
-    )
+    done = rows(conn, _TRY_AGAIN, [job_id])
     if not done:
-        raise ProblemError(404, "No such removal has failed.")
+        raise ProblemError(404, NOTHING_TO_TRY)
     audit(conn, person, f"{done[0]['kind']}.again", f"job {job_id}")
     conn.execute("SELECT pg_notify('gamestats_jobs', %s)", [done[0]["kind"]])

@@ -5,7 +5,7 @@ What the routes do is done by functions of a connection, which the pages call as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -38,6 +38,8 @@ from gamestats_assets.settings import Settings
 router = APIRouter(prefix="/users", tags=["privacy"], dependencies=[Depends(only_known)])
 status_router = APIRouter(prefix="/erasures", tags=["privacy"], dependencies=[Depends(anybody)])
 ERASURES = "/api/v1/erasures"
+WITHDRAWAL = "withdrawal"
+"""Kind of the jobs that make tables without what was taken back."""
 Visibility = Literal["public", "unlisted", "private"]
 _Given = Annotated[bool | None, Field(description="Whether it is allowed; what is not said stays as it is.")]
 
@@ -51,6 +53,15 @@ class Text(BaseModel):
     purpose: Annotated[str, Field(examples=["cohorts"])]
     title: str
     text: str
+
+
+class Withdrawal(BaseModel):
+    """Something that was taken back."""
+
+    purposes: Annotated[list[str], Field(description="What is allowed no more.", examples=[["comparison"]])]
+    withdrawn_at: datetime
+    in_effect_at: Annotated[datetime | None, Field(description="Since when all is made without it; null: not yet.")]
+    said: Annotated[str, Field(description="What is going on until then, in words.")]
 
 
 class Consents(BaseModel):
@@ -69,6 +80,9 @@ class Consents(BaseModel):
     is_forgotten: Annotated[
         bool,
         Field(description="Whether you had this player forgotten: in files that come later the player is masked."),
+    ]
+    withdrawals: Annotated[
+        list[Withdrawal], Field(description="What was taken back, the newest first, and whether that is in effect.")
     ]
 
 
@@ -101,7 +115,11 @@ class ConsentsGiven(BaseModel):
         int | None, Field(description="The version of the texts that you read; needed to allow anything.")
     ] = None
     take_me_back: Annotated[
-        bool, Field(description="Of a player whom you had forgotten: whether files may name the player again.")
+        bool,
+        Field(
+            description="Of a player whom you had forgotten: whether files that come later may name the player again. "
+            "Matches that are there stay masked: what named the player in them is gone."
+        ),
     ] = False
 
 
@@ -122,6 +140,12 @@ def told_texts() -> list[dict[str, str]]:
 
 def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> list[dict[str, Any]]:
     """What each player of a person allows; of one that allowed nothing yet, too."""
+    jobs = rows(
+        conn,
+        "SELECT payload, said, error, created_at, finished_at, state = 'done' AS is_done FROM ops.jobs "
+        "WHERE kind = %s AND user_id = %s ORDER BY job_number DESC LIMIT 50",
+        [WITHDRAWAL, person.user_id],
+    )
     known = {row["player_id"]: row for row in rows(conn, "SELECT * FROM ops.rl_players")}
     found: list[dict[str, Any]] = []
     for player_id in person.players.get(GAME, ()):
@@ -134,8 +158,22 @@ def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> l
                 "text_version": row.get("consent_text"),
                 "retention_days": row.get("retention_days"),
                 "is_forgotten": not row.get("consented_at") and any_buried(landing, GAME, [player_id]),
+                "withdrawals": _withdrawals(row, [job for job in jobs if job["payload"].get("player_id") == player_id]),
             }
         )
+    return found
+
+
+def _withdrawals(allowed: Mapping[str, Any], jobs: Sequence[Row]) -> list[dict[str, Any]]:
+    """The last withdrawal of each purpose that is not allowed, by the jobs of a player, the newest first."""
+    found: list[dict[str, Any]] = []
+    told = {purpose for purpose, column in PURPOSES.items() if allowed.get(column)}
+    for job in jobs:
+        if purposes := [purpose for purpose in job["payload"]["purposes"] if purpose not in told]:
+            told.update(purposes)
+            in_effect_at = job["finished_at"] if job["is_done"] else None
+            said = {"said": job["error"] or job["said"], "in_effect_at": in_effect_at}
+            found.append({"purposes": purposes, "withdrawn_at": job["created_at"], **said})
     return found
 
 
@@ -143,18 +181,22 @@ def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> l
 def put_consents(
     request: Request, response: Response, person: SignedIn, player: OwnAccount, given: ConsentsGiven
 ) -> dict[str, Any]:
-    """Allow something of what the texts say, or take it back; what is taken back ends with the next run.
+    """Allow something of what the texts say, or take it back.
+
+    What is taken back ends with the next run, which is asked for at once; `withdrawals` tells when that has been.
 
     To agree to the analysis is to be tracked: matches are looked for, and tables made of you alone.
     """
     values = given.model_dump(exclude_unset=True)
     with entry_problems(), request.state.writing() as conn:
-        give_consents(conn, request, player, values)
+        give_consents(conn, request, person, player, values)
     return get_consents(request, response, person)
 
 
-def give_consents(conn: psycopg.Connection, request: Request, player: str, given: Mapping[str, Any]) -> Entered:
-    """Enter what a player allows.
+def give_consents(
+    conn: psycopg.Connection, request: Request, person: Person, player: str, given: Mapping[str, Any]
+) -> Entered:
+    """Enter what a player of a person allows, and have what is allowed no more end.
 
     Args:
         given: of `ConsentsGiven`, what is said.
@@ -172,13 +214,18 @@ def give_consents(conn: psycopg.Connection, request: Request, player: str, given
     if any_buried(landing, GAME, [player]):
         if not (allows and given.get("take_me_back")):
             detail = (
-                f"You had {player} forgotten, who is masked in all files since. Say `take_me_back` to "
-                "be taken up again."
+                f"You had {player} forgotten, who is masked in all files since. Say `take_me_back` to be named again "
+                "in files that come later; in the matches that are there the player stays masked."
             )
             raise ProblemError(409, detail)
         unbury(landing, GAME, player)
     text = {"consent_text": given["text_version"]} if allows else {}
-    return PLAYER.take(conn, player, known=custody(request), **purposes, **visibility, **text)
+    before: Mapping[str, Any] = next(iter(PLAYER.rows(conn, player_id=player)), {})
+    entered = PLAYER.take(conn, player, known=custody(request), **purposes, **visibility, **text)
+    withdrawn = [name for name, is_given in purposes.items() if not is_given and before.get(PURPOSES[name])]
+    if withdrawn:
+        enqueue(conn, WITHDRAWAL, GAME, person.user_id, {"player_id": player, "purposes": withdrawn})
+    return entered
 
 
 def custody(request: Request) -> Custody:
@@ -300,6 +347,8 @@ class Erasure(BaseModel):
 
     state: Literal["queued", "processing", "done", "failed"]
     said: Annotated[str, Field(description="What is going on, in words.")]
+    step: Annotated[int | None, Field(description="Which step is being done.")]
+    steps: Annotated[int | None, Field(description="How many there are.")]
     at: datetime
     matches: Annotated[int | None, Field(description="Matches in which somebody masked is in the person's place.")]
     left: Annotated[
@@ -367,4 +416,4 @@ def erasure(request: Request, job_id: UUID) -> dict[str, Any]:
     result: Mapping[str, Any] = row["result"] or {}
     said = row["error"] if row["state"] == "failed" else row["said"]
     told = {"state": row["state"], "said": said, "at": row["at"], "status": f"{ERASURES}/{job_id}"}
-    return {**told, **{name: result.get(name) for name in ("matches", "left", "seconds")}}
+    return {**told, **{name: result.get(name) for name in ("step", "steps", "matches", "left", "seconds")}}

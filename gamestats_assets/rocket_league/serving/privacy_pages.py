@@ -165,7 +165,7 @@ async def change_consents(request: Request, person: SignedIn, form: Form) -> Res
 
     def work() -> None:
         with entry_problems(), request.state.writing() as conn:
-            privacy.give_consents(conn, request, player, given)
+            privacy.give_consents(conn, request, person, player, given)
 
     return await _done(request, person, "consents", "consents", work)
 
@@ -305,7 +305,7 @@ def objected(request: Request, form: Form) -> Response:
 
 @router.get(ADMIN)
 def objections_page(request: Request, person: objections.Admin) -> Response:
-    """Who does not want to be in the data, and removals that need somebody."""
+    """Who does not want to be in the data, and how far removals are."""
     return _objections(request, person)
 
 
@@ -341,7 +341,7 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise ProblemError(404, "No such removal has failed.") from None
+        raise ProblemError(404, objections.NOTHING_TO_TRY) from None
 
 
 SECTIONS: Sequence[tuple[str, str]] = ((ADMIN, "Objections"),)

@@ -452,8 +452,11 @@ def test_a_replay_that_names_a_forgotten_player_brings_nothing_back(realdata: Pa
     ingest(files, stores.landing)
     days = stores.landing.days(GAME)
     remake(stores, days)
-    done = forgotten(stores, PLAYER)
+    told: list[str] = []
+    done = forgotten(stores, PLAYER, tell=told.append)
     assert (done.matches, done.days, done.left) == (1, ("2026-03-10",), ())
+    assert len(told) == erasure.STEPS
+    assert told[2:4] == ["Masking the player in 1 match", "Making the tables of 1 day again, without the player"]
     (kept,) = stores.landing.files(GAME, days[0])
     assert ingest(files, stores.landing).totals == {("masked", "known"): 2}
     duel = real_files.paths(realdata, real_files.DUEL)

@@ -26,7 +26,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy.consents import newest_text
 from gamestats_assets.rocket_league.privacy.erasure import traces
-from gamestats_assets.rocket_league.tables import Participants, Users
+from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league import real_files
@@ -40,6 +40,8 @@ ANNS, BOBS = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e
 """Players of the pair of real replays; Ann's is called so in it, and by her as a user here."""
 IN_GAME, CALLED = "Quantavious1234", "Annabell Quant"
 TEXTS = [ANNS, ANNS.partition("_")[2], IN_GAME, CALLED]
+BY_HAND = "notes/by-hand.txt"
+"""Something that nobody knows how to remove."""
 STRANGER = "steam:76561198000000077"
 ALL_OF_IT = {"analysis": True, "cohorts": True, "models": True, "comparison": True, "text_version": newest_text()}
 USERS, ERASURES = "/api/v1/users", "/api/v1/erasures"
@@ -97,6 +99,7 @@ def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_p
         assert ann.put(f"{USERS}/profile", json={"email": "quant@example.org"}).status_code == 204
         place.admin.does("materialize", "--select", "rocket_league")
         upload_id = uploaded(place, ann_id, next(path for path in replays if path.suffix == ".replay"))
+        expect_withdrawn(place, bob)
         of_bob = read_published(place.stores.postgres_url, Users, [BOBS])
 
         archive = exported(place, ann)
@@ -122,7 +125,10 @@ def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_p
         assert ended["seconds"] < 60
         assert traces(place.stores, TEXTS) == []
         assert place.stores.objects.list("uploads") == place.stores.objects.list("exports") == []
-        assert place.rows("SELECT 1 FROM ops.jobs WHERE payload <> '{}' OR user_id IS NOT NULL") == []
+        assert place.rows("SELECT payload, user_id FROM ops.jobs WHERE kind = 'erasure'") == [
+            {"payload": {}, "user_id": None}
+        ]
+        assert place.rows("SELECT 1 FROM ops.jobs WHERE user_id = %s", ann_id) == []
         [act] = place.rows("SELECT * FROM accounts.audit_log WHERE act = 'user.remove'")
         assert (act["what"], act["before"]) == (f"user {ann_id}", {"roles": []})
         assert place.rows("SELECT name FROM accounts.users WHERE user_id = %s", ann_id) == [{"name": None}]
@@ -130,6 +136,22 @@ def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_p
         assert FORGOTTEN_NAME in names
         assert read_published(place.stores.postgres_url, Users).equals(of_bob), "the others stay"
         expect_gone_until_wanted(place, replays)
+
+
+def expect_withdrawn(place: Place, bob: httpx.Client) -> None:
+    """What is taken back is taken out of the tables by the worker, and is said to be then."""
+
+    def withdrawals() -> list[dict[str, Any]]:
+        return bob.get(f"{USERS}/consents").json()["data"]["players"][0]["withdrawals"]
+
+    assert withdrawals() == []
+    bob.put(f"{USERS}/consents", json={"models": False})
+    [told] = withdrawals()
+    assert (told["purposes"], told["in_effect_at"], told["said"]) == (["models"], None, "waiting")
+    place.work()
+    [told] = withdrawals()
+    assert told["in_effect_at"] > told["withdrawn_at"]
+    assert (BOBS, "models") in place.stores.lake.scan(Withheld).collect().select("player_id", "purpose").rows()
 
 
 def uploaded(place: Place, user_id: int, replay: Path) -> str:
@@ -228,10 +250,18 @@ def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
 # ---------------------------------------------------------------- objections
 
 
+def unfinished(root: httpx.Client) -> dict[str, Any]:
+    """The one removal after which something is found still."""
+    found = [each for each in root.get("/api/v1/admin/objections").json()["data"]["removals"] if each["left"]]
+    assert len(found) == 1
+    return found[0]
+
+
 def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_path: Path, ops_database: str) -> None:
     replays = real_files.paths(realdata, real_files.PAIRS[0])
     with place_over(tmp_path / "data", ops_database) as place:
         place.admin.does("ingest", "rocket-league", *map(str, replays))
+        place.admin.does("materialize", "--select", "rocket_league.raw_player_stats")
         anybody = httpx.Client(base_url=place.site.base_url)
         said = {"player": ANNS.replace("_", ":", 1), "reason": "That is me.", "contact": "me@example.org"}
         assert anybody.post("/api/v1/objections", json={**said, "player": "ann"}).status_code == 422
@@ -244,6 +274,7 @@ def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_pa
         assert not [row for row in place.rows("SELECT o::text AS t FROM ops.rl_objections o") if "me@ex" in row["t"]]
         assert anybody.get("/api/v1/admin/objections").status_code == 401
         assert place.browser("kim").get("/api/v1/admin/objections").status_code == 403
+        place.stores.objects.put(BY_HAND, f"{IN_GAME} scored".encode())
         root = place.browser("root", "admin")
         [first, *_] = listed = root.get("/api/v1/admin/objections").json()["data"]["objections"]
         assert [each["objection_id"] for each in listed] == numbers
@@ -254,8 +285,13 @@ def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_pa
             assert answer.status_code == 204, answer.text
             assert root.post(f"/api/v1/admin/objections/{number}/{decision}").status_code == 404, "decided once"
         place.work()
-        assert traces(place.stores, [ANNS, IN_GAME]) == []
+        assert traces(place.stores, [ANNS, IN_GAME]) == [f"objects: {BY_HAND}"]
         assert traces(place.stores, [BOBS]) != []
+        removal = unfinished(root)
+        assert (removal["objection_id"], removal["left"]) == (numbers[0], {"objects": 1})
+        assert root.post(f"/api/v1/admin/removals/{removal['job_id']}/again").status_code == 204
+        place.work()
+        assert unfinished(root)["left"] == {"objects": 1}, "the name is known still, though no table tells it any more"
         after = {
             each["objection_id"]: each for each in root.get("/api/v1/admin/objections").json()["data"]["objections"]
         }
@@ -263,7 +299,7 @@ def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_pa
             ("granted", None), ("refused", BOBS), ("granted", None),
         ]  # fmt: skip
         acts = [each["act"] for each in place.rows("SELECT act FROM accounts.audit_log ORDER BY audit_id")]
-        assert acts[-3:] == ["objection.grant", "objection.refuse", "objection.grant"]
+        assert acts[-4:] == ["objection.grant", "objection.refuse", "objection.grant", "objection.again"]
         assert "0 taken, 2 known" in place.admin("ingest", "rocket-league", *map(str, replays)).output
         assert "forgotten on request" in place.admin.fails("rocket-league", "track", STRANGER), (
             "though nothing was held"

@@ -12,7 +12,9 @@ import httpx
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
+from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.rocket_league.privacy.consents import consent_texts, newest_text
 from gamestats_assets_tests.browsers import Shown, chromium, obstacles
 from gamestats_assets_tests.postgres_fixture import database
@@ -167,6 +169,107 @@ def test_an_objection_is_sent_by_anybody_and_decided_by_an_admin(site: httpx.Cli
         assert "is refused" in done.text
         assert "somebody else" in done.text
     assert rows(url, "SELECT state FROM ops.rl_objections") == [{"state": "refused"}]
+
+
+def test_an_admin_sees_how_far_a_granted_removal_is_and_has_it_tried_again_until_nothing_is_found(
+    site: httpx.Client, url: str
+) -> None:
+    site.post("/objection", data={"player": "steam:76561190000000077", "reason": "That is me.", "contact": ""})
+    [numbered] = rows(url, "SELECT objection_id FROM ops.rl_objections WHERE state = 'open'")
+    number = numbered["objection_id"]
+    with closing(browser_of(site, url, "root", "admin")) as root:
+
+        def told() -> tuple[dict[str, Any], str]:
+            [removal] = root.get("/api/v1/admin/objections").json()["data"]["removals"]
+            assert removal["objection_id"] == number
+            page = root.get("/admin/objections").text.partition('id="removals"')[2]
+            return removal, page.partition("<h2>")[0]
+
+        def becomes(state: str, said: str, **more: Any) -> tuple[dict[str, Any], str]:
+            values = {"state": state, "said": said, "result": None, "error": None, "payload": None, **more}
+            values |= {name: values[name] and Jsonb(values[name]) for name in ("result", "payload")}
+            with psycopg.connect(url) as conn:
+                conn.execute(
+                    "UPDATE ops.jobs SET state = %(state)s, said = %(said)s, result = %(result)s, error = %(error)s, "
+                    "payload = coalesce(%(payload)s, payload), "
+                    "finished_at = CASE WHEN %(state)s IN ('done', 'failed') THEN now() END WHERE kind = 'objection'",
+                    values,
+                )
+            return told()
+
+        root.post("/admin/objections", data={"act": f"grant {number}", "note": ""})
+        removal, page = told()
+        assert (removal["state"], removal["can_be_tried_again"]) == ("queued", False)
+        assert f"Objection {number}" in page
+        assert "waiting" in page
+        removal, page = becomes("processing", "Step 2 of 6: x", result={"step": 2, "steps": 6})
+        assert (removal["step"], removal["steps"], removal["finished_at"]) == (2, 6, None)
+        assert "Step 2 of 6: x" in page
+        assert "every 3s" in page
+        removal, page = becomes("done", "Removed; but", result={"left": {"objects": 2}, "matches": 3})
+        assert (removal["left"], removal["can_be_tried_again"]) == ({"objects": 2}, True)
+        assert "Found still in objects (2)" in page
+        [act] = re.findall(r'value="(again [\w-]+)"', page)
+        assert "tried again" in root.post("/admin/objections", data={"act": act}, follow_redirects=True).text
+        assert (told()[0]["state"], told()[0]["left"]) == ("queued", None)
+        assert rows(url, "SELECT result FROM ops.jobs WHERE kind = 'objection'") == [{"result": {"matches": 3}}]
+        assert root.post("/admin/objections", data={"act": act}).status_code == 404, "it waits"
+        removal, page = becomes("failed", "failed", error="Why.")
+        assert (removal["said"], removal["can_be_tried_again"]) == ("Why.", True)
+        assert root.post("/admin/objections", data={"act": act}).status_code == 303
+        removal, page = becomes("done", "Nothing.", result={"left": {}}, payload={"objection_id": number})
+        assert removal["can_be_tried_again"] is False
+        assert "Try again" not in page
+        assert root.get("/admin/objections").text.count(">removed<") == 2, "where it is decided, too"
+
+
+def test_who_left_reads_which_step_is_done_how_many_are_left_and_what_they_wait_for(
+    site: httpx.Client, url: str
+) -> None:
+    said = "waiting: 2 other requests came before"
+    with psycopg.connect(url) as conn:
+        job_id = enqueue(conn, "erasure", "rocket_league", None, {})
+        conn.execute("UPDATE ops.jobs SET said = %s WHERE job_id = %s", [said, job_id])
+    page = site.get(f"/erasure/{job_id}").text
+    assert "Waiting: 2 other requests came before" in page
+    assert "as soon as what was asked for before is done" in page
+    for step, left in ((4, "2 steps are left"), (5, "1 step is left"), (6, "the last step")):
+        result = Jsonb({"step": step, "steps": 6})
+        with psycopg.connect(url) as conn:
+            conn.execute(
+                "UPDATE ops.jobs SET state = 'processing', said = 'Step: PostgreSQL', result = %s WHERE job_id = %s",
+                [result, job_id],
+            )
+        page = site.get(f"/erasure/{job_id}").text
+        assert "Step: PostgreSQL" in page
+        assert f'<progress value="{step - 1}" max="6"' in page
+        assert left in page
+    told = site.get(f"/api/v1/erasures/{job_id}").json()["data"]
+    assert (told["step"], told["steps"], told["state"]) == (6, 6, "processing")
+
+
+def test_what_is_taken_back_says_whether_it_is_in_effect_until_it_is_allowed_again(url: str, kim: httpx.Client) -> None:
+    newest = str(newest_text())
+
+    def shown(**allowed: str) -> str:
+        page = sent(kim, "consents", text_version=newest, **allowed)
+        return page.partition('id="withdrawals"')[2].partition("</ul>")[0]
+
+    shown(analysis="true", cohorts="true", models="true")
+    page = shown(analysis="true")
+    titles = {name: each.title for name, each in consent_texts()[newest_text()].items()}
+    assert f"{titles['cohorts']}, {titles['models']}" in page
+    assert "not in effect yet" in page
+    assert "waiting" in page
+    assert "every 2s" in page
+    done = "UPDATE ops.jobs SET state = 'done', finished_at = now() WHERE kind = 'withdrawal' RETURNING payload"
+    assert [row["payload"]["purposes"] for row in rows(url, done)][-1] == ["cohorts", "models"]
+    page = shown(analysis="true", models="true")
+    assert titles["cohorts"] in page
+    assert titles["models"] not in page, "it is allowed again"
+    assert "in effect</span> since" in page
+    assert "every 2s" not in page
+    assert len(rows(url, "SELECT 1 FROM ops.jobs WHERE kind = 'withdrawal'")) == len(rows(url, done)), "none anew"
 
 
 @pytest.mark.timeout(120)

@@ -1,0 +1,51 @@
+"""What workers have at hand: runs that are under way are waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+from dagster import DagsterRunStatus as Status
+
+from gamestats_assets.orchestration import workshop
+from gamestats_assets.orchestration.workshop import DagsterWorkshop
+
+NOTHING: Any = None
+
+
+def run(instance: dg.DagsterInstance, game: str, status: Status) -> str:
+    """A run that makes a table of a game."""
+    keys = frozenset({dg.AssetKey([game, "matches"])})
+    found = dg.DagsterRun(job_name="j", run_id=str(uuid4()), asset_selection=keys, status=status)
+    return instance.add_run(found).run_id
+
+
+def test_runs_of_the_game_that_are_under_way_are_waited_for_and_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[int] = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        going = [run(instance, "rocket_league", status) for status in (Status.STARTED, Status.STARTING)]
+        run(instance, "pubg", Status.STARTED)
+        run(instance, "rocket_league", Status.SUCCESS)
+
+        def one_ends(seconds: float) -> None:
+            instance.delete_run(going.pop())
+
+        monkeypatch.setattr(workshop.time, "sleep", one_ends)
+        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", told.append)
+        assert told == [2, 1]
+
+
+def test_a_run_that_does_not_end_is_waited_for_no_longer_than_people_have_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workshop, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(workshop, "_LOOKS_EVERY_S", 0.02)
+    told: list[int] = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        run(instance, "rocket_league", Status.STARTED)
+        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", told.append)
+    assert told == [1]
