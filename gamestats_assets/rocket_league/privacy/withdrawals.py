@@ -20,7 +20,7 @@ def make_without(workshop: Workshop, tasks: Sequence[Task]) -> None:
         for task in tasks:
             task.say(text)
 
-    workshop.let_runs_end(GAME, lambda runs: tell(f"waiting for what is being made already to end ({runs})"))
+    workshop.let_runs_end(GAME, lambda runs: tell("waiting until what is being made already is done"))
     tell("making the tables again without you")
     if failures := workshop.follow(GAME, names=tracked(workshop.stores)):
         for task in tasks:

@@ -229,7 +229,7 @@ def _readable(keys: Keys, token: str | None) -> str | None:
 
 @admin_router.post("/objections/{objection_id}/grant", status_code=204, summary="Grant an objection")
 def grant(request: Request, person: Admin, objection_id: ObjectionId, given: Decision | None = None) -> None:
-    """Have the player forgotten; who it is about is not kept here any longer."""
+    """Have the player forgotten, for good: matches stay masked. Who it is about is not told here any longer."""
     with request.state.writing(sees_all=True) as conn:
         decide(conn, request.state.keys, person, objection_id, is_granted=True, note=given and given.note)
 
