@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from gamestats_assets.demo_data.analysis.equations import formulas, number_scopes, reckoned_ranges, relationships
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind, of_kind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder, waits_for
 from gamestats_assets.demo_data.analysis.event_prerequisites import prerequisites
@@ -38,18 +39,11 @@ from gamestats_assets.demo_data.analysis.measures import (
     rule_of,
 )
 from gamestats_assets.demo_data.analysis.property_durations import durations
-from gamestats_assets.demo_data.analysis.property_formulas import (
-    formulas,
-    number_scopes,
-    reckoned_ranges,
-    relationships,
-    written,
-)
-from gamestats_assets.demo_data.analysis.property_times import property_times
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
+from gamestats_assets.demo_data.analysis.times import property_times
 from gamestats_assets.demo_data.analysis.user_updates import level_counts, payment, states_shown, update_patterns
-from gamestats_assets.demo_data.analysis.written_formulas import unread_formulas
+from gamestats_assets.demo_data.analysis.written import unread_formulas, written
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
@@ -91,7 +85,10 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))
     counted = frozenset(_set_otherwise(everywhere, values)) - borrowed
-    told = formulas(number_scopes(order, everywhere, measures, counted, borrowed), updates)
+    scopes = number_scopes(order, everywhere, measures, counted, borrowed)
+    for scope in scopes.values():
+        written(scope)
+    told = formulas(scopes, updates)
     values, updates = told.constraints(values), told.updates
     ranges, of_segments = _ranges(measures)
     ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
@@ -164,7 +161,7 @@ def contradictions(taxonomy: Taxonomy, rules: Rules) -> list[str]:
     for beside in scopes.values():
         for name, formula in written(beside).items():
             found.append(f"{beside.own[name].key} = {formula} needs its own result, by other formulas; it is left out")
-        for name, formula in beside.found.items():
+        for name, (formula, _, _) in beside.found.items():
             place = beside.own[name]
             if beside.measure(name).given and not {place.key, place.name} & followed:
                 found.append(f"{place.key} = {formula} gives nothing within the limits of {place.name}; it is left out")

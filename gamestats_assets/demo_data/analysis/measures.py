@@ -31,6 +31,35 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     parse_value_rule,
 )
 
+USABLE_NAME = re.compile(
+    r"(?!(?:and|or|not|if|min|max|random|round|floor|ceil|abs|sqrt|log|exp|clamp)$)#?[A-Za-z_][A-Za-z0-9_]*"
+)
+"""Names that can stand in a formula as they are."""
+_PIECES = re.compile(r"[a-z]+|\d+")
+
+
+@functools.lru_cache(maxsize=4096)
+def ordered_pieces(name: str) -> tuple[str, ...]:
+    """Words of a name in order, whatever its style: `maxAge`, `Max_Age`, `max_age`."""
+    return tuple(_PIECES.findall(own_name(name)))
+
+
+@functools.lru_cache(maxsize=4096)
+def pieces(name: str) -> frozenset[str]:
+    """Words of a name."""
+    return frozenset(ordered_pieces(name))
+
+
+def texts_of(prop: Property) -> str:
+    """What the sheet says about a property besides its name, in small letters."""
+    return f"{prop.alias} {prop.description}".lower()
+
+
+def label_of(prop: Property) -> str:
+    """What a property is called besides its name: its alias, or a description of a few words."""
+    return prop.alias or (prop.description if len(prop.description) <= 24 else "")
+
+
 Growth = Literal["none", "mild", "steps", "wealth", "total", "rank"]
 """How a number goes with engagement: not, a little, in small steps (levels), by orders of magnitude (coins), from
 nothing (what is counted since the sign-up), or downwards (a place in a ranking)."""
@@ -845,6 +874,26 @@ def _completed(place: Place, told: Measure, limits: Mapping[str, Measure], amoun
         growth: Growth = "mild" if place.of_event else "wealth"
         return replace(told, name="holding", low=0, high=top * 20, typical=top, growth=growth)
     return told
+
+
+TIME_UNITS: tuple[tuple[str, float], ...] = (
+    (r"ms|millis(?:econds?)?", 0.001), (r"s|secs?|seconds?|초|秒", 1), (r"mins?|minutes?|분|分", 60),
+    (r"h|hrs?|hours?|시간|時間", 3600), (r"d|days?|nights?|일|日間?|박|泊", 86_400), (r"weeks?|주|週間?", 7 * 86_400),
+    (r"months?|개월|달|[かヶケ]月|カ月", 30 * 86_400), (r"years?|년|年間?", 365 * 86_400),
+)  # fmt: skip
+
+
+def seconds_in(place: Place) -> float | None:
+    """Seconds in the unit of a duration; None of what is none."""
+    found = ordered_pieces(place.name)
+    units = {word: factor for unit, factor in TIME_UNITS for word in found if re.fullmatch(unit, word)}
+    if units and not pieces(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
+        return units[[word for word in found if word in units][-1]]
+    if not pieces(place.name) & {"duration", "time", "period", "length", "hours", "elapsed"}:
+        return None
+    said = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
+    words = [word for word in (said.groups() if said else ()) if word]
+    return next((factor for unit, factor in TIME_UNITS for word in words if re.fullmatch(unit, word)), None)
 
 
 def number_places(everywhere: Iterable[Place]) -> list[Place]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.event_words import word_set
-from gamestats_assets.demo_data.analysis.numbers_beside import ordered_pieces, pieces
+from gamestats_assets.demo_data.analysis.measures import ordered_pieces, pieces
 from gamestats_assets.demo_data.analysis.state_words import BEFORE
 from gamestats_assets.demo_data.analysis.value_texts import MONEY, units_in
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -41,7 +41,8 @@ def pair_of(
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(values) or len(numbers) < 2:
         return None
-    fits = [(other, of) for other, of in beside if len(of) == len(numbers) == len(set(of)) and not pieces(other.name) & BEFORE]
+    fits = [(other, of) for other, of in beside if len(of) == len(numbers) == len(set(of))]
+    fits = [(other, of) for other, of in fits if not pieces(other.name) & BEFORE]
     texts = [(other, of) for other, of in fits if all(isinstance(value, str) for value in of)]
     said = f"{prop.alias} {prop.description} {prop.constraint}"
     named = [one for one in fits if _names(said, one[0])] or texts if _SAME_ORDER.search(said) else []

@@ -11,11 +11,20 @@ from collections.abc import Container, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gamestats_assets.demo_data.analysis.equations import Reckoned
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import Place, by_parent, rule_of
-from gamestats_assets.demo_data.analysis.numbers_beside import USABLE_NAME, ordered_pieces, pieces, texts_of
-from gamestats_assets.demo_data.analysis.property_formulas import Reckoned
+from gamestats_assets.demo_data.analysis.measures import (
+    TIME_UNITS,
+    USABLE_NAME,
+    Place,
+    by_parent,
+    ordered_pieces,
+    pieces,
+    rule_of,
+    seconds_in,
+    texts_of,
+)
 from gamestats_assets.demo_data.rules.model import ValueRange
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent
@@ -48,14 +57,9 @@ _ONCE = (
     r"founded)\b|가입|등록|생성|登録|作成"
 )
 
-_UNITS: tuple[tuple[str, float], ...] = (
-    (r"ms|millis(?:econds?)?", 0.001), (r"s|secs?|seconds?|초|秒", 1), (r"mins?|minutes?|분|分", MINUTE),
-    (r"h|hrs?|hours?|시간|時間", HOUR), (r"d|days?|nights?|일|日間?|박|泊", DAY), (r"weeks?|주|週間?", 7 * DAY),
-    (r"months?|개월|달|[かヶケ]月|カ月", 30 * DAY), (r"years?|년|年間?", _YEAR),
-)  # fmt: skip
 _LENGTH = re.compile(
     r"(?P<sign>[+＋-]\s*)?(?P<number>\d+(?:\.\d+)?)\s*-?\s*(?P<unit>"
-    + "|".join(f"(?P<u{number}>{unit})" for number, (unit, _) in enumerate(_UNITS))
+    + "|".join(f"(?P<u{number}>{unit})" for number, (unit, _) in enumerate(TIME_UNITS))
     + r")(?![A-Za-z])(?P<rest>[^,.;。、]{0,14})",
     re.IGNORECASE,
 )
@@ -249,7 +253,7 @@ class _Times:
         self, numbers: Sequence[Place], about: frozenset[str] = frozenset()
     ) -> tuple[Place, float] | None:
         """The number that tells a length, and the seconds of its unit."""
-        lengths = [(p, seconds) for p in numbers if (seconds := _unit_s(p)) and USABLE_NAME.fullmatch(p.prop.name)]
+        lengths = [(p, seconds) for p in numbers if (seconds := seconds_in(p)) and USABLE_NAME.fullmatch(p.prop.name)]
         fits = [(p, s) for p, s in lengths if about & pieces(p.name)] if about else []
         rest = [(p, s) for p, s in lengths if not pieces(p.name) & _OTHER_LENGTHS and "to" not in pieces(p.name)]
         named = [(p, s) for p, s in rest if pieces(p.name) & _OF_LENGTH]
@@ -327,7 +331,7 @@ class _Times:
         for place in now:
             self.ranges[place] = _range(-3, 0)
         later = now[0] if now else next((p for p in self.times if self._at_hand(p)), None)
-        quick = any((_unit_s(place) or DAY) <= MINUTE for place in self.numbers)
+        quick = any((seconds_in(place) or DAY) <= MINUTE for place in self.numbers)
         gap = f"random({MINUTE}-{30 * MINUTE})" if quick else f"random({10 * MINUTE}-{2 * DAY})"
         for place in reversed(before):  # written in the order in which it happened
             usable = USABLE_NAME.fullmatch(place.prop.name)
@@ -404,7 +408,7 @@ _THEN = re.compile(r"(?:after|in|within|for|plus|valid)\s*$", re.IGNORECASE)
 def _told_length(text: str) -> _Told | None:
     """The length of time that a text tells."""
     for match in _LENGTH.finditer(text):
-        factor = next(factor for number, (_, factor) in enumerate(_UNITS) if match[f"u{number}"] is not None)
+        factor = next(factor for number, (_, factor) in enumerate(TIME_UNITS) if match[f"u{number}"] is not None)
         seconds = float(match["number"]) * factor
         before, rest = text[: match.start()], match["rest"]
         minus = bool(match["sign"]) and match["sign"].strip() == "-"
@@ -414,16 +418,3 @@ def _told_length(text: str) -> _Told | None:
         later = bool(match["sign"] and not minus) or bool(_LATER.search(rest)) or bool(_THEN.search(before))
         return _Told(seconds, later and not ago, ago, bool(_WITHIN.search(f"{before[-12:]}{rest}")))
     return None
-
-
-def _unit_s(place: Place) -> float | None:
-    """Seconds in the unit of a duration; None of what is none."""
-    found = ordered_pieces(place.name)
-    units = {word: factor for unit, factor in _UNITS for word in found if re.fullmatch(unit, word)}
-    if units and not pieces(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
-        return units[[word for word in found if word in units][-1]]
-    if not pieces(place.name) & {"duration", "time", "period", "length", "hours", "elapsed"}:
-        return None
-    said = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
-    words = [word for word in (said.groups() if said else ()) if word]
-    return next((factor for unit, factor in _UNITS for word in words if re.fullmatch(unit, word)), None)
