@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.analysis.state_words import currency, nouns, pieces
+from gamestats_assets.demo_data.analysis.updates import currency, nouns, pieces
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
+from gamestats_assets.settings import shipped
 
 ADD, SET, ONCE = UpdateMode.ADD, UpdateMode.SET, UpdateMode.SET_ONCE
 TYPES = {"": PropertyType.STRING, "n": PropertyType.NUMBER, "b": PropertyType.BOOLEAN, "t": PropertyType.TIME}
@@ -378,6 +382,64 @@ def test_names_of_every_style_have_the_same_words() -> None:
 )
 def test_currencies_that_a_property_names(text: str, found: set[str]) -> None:
     assert currency(prop(text)) == found
+
+
+def test_every_pattern_says_what_its_example_says() -> None:
+    facts = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_updates.toml").read_text(encoding="utf-8"))
+    assert [e["says"] for e in facts["pattern"] if not re.search(e["says"], e["example"], re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize(
+    ("description", "found"),
+    [
+        (
+            "true from member_join on, false when member_ban",
+            {"member_join": ("set", True), "member_ban": ("set", False)},
+        ),
+        ("member_joinでtrue、member_banでfalse", {"member_join": ("set", True), "member_ban": ("set", False)}),
+        ("member_join 시 true, member_ban 시 false", {"member_join": ("set", True), "member_ban": ("set", False)}),
+    ],
+)
+def test_a_text_says_which_events_make_a_flag_true_and_false(
+    description: str, found: dict[str, tuple[str, bool]]
+) -> None:
+    rules = rules_of(event("member_join"), event("member_ban"), users=(prop(f"is_x:b||{description}", SET),))
+    assert changes(rules, "is_x") == found
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "+1 ticket_open, -1 ticket_shut",
+        "up with ticket_open, down with ticket_shut",
+        "one more with ticket_open; one less with ticket_shut",
+        "ticket_openで+1、ticket_shutで-1",
+        "ticket_open 시 +1, ticket_shut 시 -1",
+    ],
+)
+def test_a_text_says_what_goes_up_and_down(description: str) -> None:
+    rules = rules_of(event("ticket_open"), event("ticket_shut"), users=(prop(f"tickets:n||{description}", SET),))
+    assert changes(rules, "tickets") == {"ticket_open": ("increment", 1), "ticket_shut": ("decrement", 1)}
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "sum of paid_eur of bill_paid less back_eur of refund_done",
+        "paid_eur of every bill_paid minus back_eur of refund_done",
+        "bill_paidのpaid_eurの合計、refund_doneのback_eurで減る",
+    ],
+)
+def test_a_text_says_what_is_added_and_what_is_taken(description: str) -> None:
+    rules = rules_of(
+        event("bill_paid", "paid_eur:n", "fee_eur:n"),
+        event("refund_done", "back_eur:n"),
+        users=(prop(f"net_eur:n||{description}", SET),),
+    )
+    assert changes(rules, "net_eur") == {
+        "bill_paid": ("increment", "{{paid_eur}}"),
+        "refund_done": ("decrement", "{{back_eur}}"),
+    }
 
 
 def test_updates_have_the_form_of_rules() -> None:

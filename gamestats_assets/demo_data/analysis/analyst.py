@@ -42,7 +42,7 @@ from gamestats_assets.demo_data.analysis.property_durations import durations
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
 from gamestats_assets.demo_data.analysis.times import property_times
-from gamestats_assets.demo_data.analysis.user_updates import level_counts, payment, states_shown, update_patterns
+from gamestats_assets.demo_data.analysis.updates import payment, shown_counts, states_shown, update_patterns
 from gamestats_assets.demo_data.analysis.written import unread_formulas, written
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import (
@@ -79,7 +79,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     values, identifiers = property_constraints(order, constraints, cart.prices)
     values = cart.constraints(values)
     values |= states_shown(taxonomy)
-    values |= level_counts(order, everywhere, measures)
+    values |= shown_counts(order, everywhere, measures)
     values |= durations(everywhere, constraints, values)
     updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)

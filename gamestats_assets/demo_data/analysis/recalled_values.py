@@ -26,7 +26,7 @@ from gamestats_assets.demo_data.analysis.event_words import (
     word_set,
 )
 from gamestats_assets.demo_data.analysis.measures import OWNED, UNIQUE, rule_of
-from gamestats_assets.demo_data.analysis.state_words import ENDINGS, undoes
+from gamestats_assets.demo_data.analysis.updates import ENDINGS, undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf

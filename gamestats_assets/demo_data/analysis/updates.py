@@ -1,0 +1,1229 @@
+"""How events change what is known of a user: as the sheet says, or as names and texts tell.
+
+A user property is read once: what kind of thing it holds (a time, a flag, a text, a sum, a count, a balance), what its
+parts of texts speak of, and which way they say it moves. Which events that are is told by their names where the text
+names them, else by the words that both share. `analyst_updates.toml` holds the words and patterns.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, LOOKS, PHASES, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import pieces as event_pieces
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, measure_words, rule_of
+from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar, Update
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, FromEvent, OneOf, SharedCounter
+from gamestats_assets.settings import shipped
+
+Kind = EventKind
+
+_FACTS = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_updates.toml").read_text(encoding="utf-8"))
+_SAID: Mapping[str, frozenset[str]] = {name: word_set(words) for name, words in _FACTS["words"].items()}
+BEFORE = _SAID["before"]
+"""Words of what something was before an event."""
+ENDINGS = word_set("cancel timeout end close")
+"""Phases that say that something is over."""
+
+
+@functools.cache
+def _pattern(means: str) -> re.Pattern[str]:
+    said = [entry["says"] for entry in _FACTS["pattern"] if entry["means"] == means]
+    return re.compile("|".join(said), re.IGNORECASE)
+
+
+def _says(means: str, text: str) -> bool:
+    return bool(_pattern(means).search(text))
+
+
+# --------------------------------------------------------------------------- words
+
+
+@functools.lru_cache(maxsize=8192)
+def pieces(name: str) -> frozenset[str]:
+    """Words of a name in small letters, in the singular; those of another script are left out.
+
+    >>> sorted(pieces("bag.lifetimeTips"))
+    ['lifetime', 'tip']
+    """
+    return frozenset(map(_singular, _latin(name.rpartition(".")[2])))
+
+
+def _latin(text: str) -> list[str]:
+    spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
+    return re.findall(r"[a-z]+", spelt)
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return re.sub(r"(?<=[^siu])s$", "", word) if len(word) > 3 else word
+
+
+def _stem(word: str) -> str:
+    """An English word without its inflection: `paused`, `pausing` and `pause` are one."""
+    if len(word) < 5:
+        return _singular(word)
+    word = re.sub(r"ie[sd]$", "y", _singular(word))
+    bare = re.sub(r"(?:ing|ed|e)$", "", word)
+    return re.sub(r"([^aeiouls])\1$", r"\1", bare if len(bare) > 2 else word)[:6]
+
+
+@functools.lru_cache(maxsize=8192)
+def _words(text: str) -> frozenset[str]:
+    """What a text speaks of: concepts, stems, neighbours written together, and pairs of letters of other scripts."""
+    known = concepts(text)
+    stems = [_stem(word) for word in _latin(text)]
+    joined = [a + b for run in (known, stems) for a, b in pairwise(run) if (a + b).isascii()]
+    other = [run[at : at + 2] for run in re.findall(r"[^\W\d_a-zA-Z]{2,}", text) for at in range(len(run) - 1)]
+    return frozenset({*known, *stems, *joined, *other}) - _SAID["empty"]
+
+
+def nouns(name: str) -> frozenset[str]:
+    """What a name is of, without how it is counted or shown."""
+    return pieces(name) - _SAID["state"] - _SAID["tally"]
+
+
+def _own(name: str) -> frozenset[str]:
+    """The same, without which way it moves, in any inflection."""
+    said = nouns(name) - _SAID["spent"] - _SAID["earned"] - set(_FACTS["currency"]) - _SAID["held"]
+    return frozenset(map(_stem, said))
+
+
+def texts_of(prop: Property) -> str:
+    """Alias and description together."""
+    return f"{prop.alias} {prop.description}".strip()
+
+
+def currency(prop: Property) -> frozenset[str]:
+    """Currencies that a property's name and texts name."""
+    return _currencies(f"{prop.name} {texts_of(prop)}")
+
+
+@functools.lru_cache(maxsize=4096)
+def _currencies(text: str) -> frozenset[str]:
+    spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).replace("_", " ").lower()
+    ends = r"(?![a-z가-힣\u4e00-\u9fff\u3040-\u30ff])"
+    return frozenset(
+        name for name, said in _FACTS["currency"].items() if re.search(rf"(?<![a-z가-힣])(?:{said}){ends}", spelt)
+    )
+
+
+def _same_currency(one: Property, other: Property) -> bool:
+    first, second = currency(one), currency(other)
+    return not first or not second or bool(first & second)
+
+
+# --------------------------------------------------------------------------- what a property of users holds
+
+
+def _accumulates(prop: Property) -> bool:
+    """Whether a number only ever grows."""
+    return bool(pieces(prop.name) & _SAID["total"] or _says("so_far", texts_of(prop)))
+
+
+def _counts(prop: Property) -> bool:
+    """Whether a number tells how many or how often, as its name or the sheet's words say."""
+    said = _says("counted", prop.alias) or _says("counted", prop.description)
+    return bool(pieces(prop.name) & _SAID["count"] or said or (counts_things(prop.name) and not _sums(prop)))
+
+
+def _sums(prop: Property) -> bool:
+    named = pieces(prop.name) & word_set("amount amt sum value spent spend revenue")
+    return bool(named or _says("summed", texts_of(prop)) or currency(prop)) and not pieces(prop.name) & _SAID["count"]
+
+
+def _is_held(prop: Property) -> bool:
+    return bool(_says("held", texts_of(prop)) or pieces(prop.name) & _SAID["held"])
+
+
+def _is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
+    """Whether a number may be added up: no id, share, duration or standing, unless `wanted` asks for that."""
+    odd = (_SAID["unit"] | _SAID["before"] | _SAID["after"]) - wanted
+    running = isinstance(rule_of(prop), Counter | SharedCounter) or _says("so_far", texts_of(prop))
+    return (
+        prop.type is PropertyType.NUMBER
+        and not (pieces(prop.name) & odd or running)
+        and not _says("each", texts_of(prop))
+    )
+
+
+def _tells_after(prop: Property) -> bool:
+    if pieces(prop.name) & _SAID["before"]:
+        return False
+    return bool(pieces(prop.name) & _SAID["after"] or _says("after", texts_of(prop)))
+
+
+def _way(*texts: str) -> int:
+    """1 where the first text that says either tells of gains, -1 where it tells of losses."""
+    for text in texts:
+        said = frozenset(concepts(text)) | pieces(text)
+        down = bool(said & _SAID["spent"]) or _says("goes", text)
+        up = bool(said & _SAID["earned"]) or _says("comes", text)
+        if up != down:
+            return 1 if up else -1
+    return 0
+
+
+def listed(prop: Property) -> tuple[str, ...]:
+    """The texts that the sheet allows a property, as they are spelled; none where it leaves them open."""
+    rule = rule_of(prop)
+    return tuple(str(value) for value in rule.values) if isinstance(rule, OneOf) else ()
+
+
+def _at_first(prop: Property, reached: Set[str]) -> Scalar | None:
+    """Of a list of values the one of users to whom nothing has happened: none that an event leads to."""
+    left = [value for value in listed(prop) if value not in reached]
+    named = next((value for value in left if _pattern("nothing").match(value.strip())), None)
+    return named or (left[0] if left and left[0] == listed(prop)[0] else None)
+
+
+# --------------------------------------------------------------------------- what is done and undone
+
+
+def _bare_forms(word: str) -> set[str]:
+    return {word, _stem(word), word.removesuffix("d"), word.removesuffix("ed")}
+
+
+def _core(reading: Reading) -> frozenset[str]:
+    odd = _SAID["undo"] | _SAID["restore"]
+    return frozenset(_stem(word) for word in pieces(reading.name) if not _bare_forms(word) & odd)
+
+
+def _has(reading: Reading, words: Set[str]) -> bool:
+    return reading.action in words or any(_bare_forms(word) & words for word in pieces(reading.name))
+
+
+def takes_away(reading: Reading) -> bool:
+    """Whether an event says that something is given up: left, removed, terminated."""
+    return _has(reading, _SAID["undo"] - ENDINGS)
+
+
+def _is_over(reading: Reading) -> bool:
+    """Whether an event says that something of a user is over: cancelled, expired, left."""
+    return reading.phase in ENDINGS or takes_away(reading)
+
+
+def _about_same(later: Reading, earlier: Reading) -> bool:
+    one, other = _core(earlier), _core(later)
+    within = earlier.things <= later.things or later.things <= earlier.things
+    return bool(one & other) and (within or other <= frozenset(map(_stem, pieces(earlier.name))))
+
+
+def undoes(later: Reading, earlier: Reading) -> bool:
+    """Whether an event takes back what another one has done: `title_unsubscribe` after `title_subscribe`."""
+    if later.name == earlier.name:
+        return False
+    one, other = pieces(earlier.name), pieces(later.name)
+    gone, come = one - other, other - one
+    negated = {f"{prefix}{word}" for prefix in ("un", "de", "dis") for word in gone}
+    if len(come) == 1 and come <= negated:
+        return True
+    shared = _about_same(later, earlier)
+    if _has(later, _SAID["restore"]):
+        return shared and not _has(earlier, _SAID["restore"])
+    return shared and takes_away(later) and not takes_away(earlier)
+
+
+def _settled(reading: Reading, readings: Iterable[Reading]) -> bool:
+    """Whether an event tells that something has been done, rather than begun, looked at or failed.
+
+    What starts and has no outcome of its own is done by that: a membership that has started.
+    """
+    looks = reading.action in LOOKS | {"click"} and (reading.place is None or reading.place < 5)
+    begun = reading.place is not None and reading.place < 4 and reading.phase != "accept" and reading.step is None
+    if begun and reading.phase in ("start", "open", "enter", "launch"):
+        ended = (
+            o.succeeds or o.phase in ("end", "result", "fail", "reject") for o in readings if o.topic == reading.topic
+        )
+        begun = any(ended)
+    return not (reading.fails or looks or begun)
+
+
+# --------------------------------------------------------------------------- which events a text speaks of
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An event that a text says moves a state.
+
+    Attributes:
+        way: 1 up or true, -1 down or false, 0 where the text does not say.
+        number: of the event, that the text names.
+    """
+
+    event: Reading
+    way: int = 0
+    number: str | None = None
+
+
+class _Speech:
+    """The events of a product, found by what texts say."""
+
+    def __init__(self, order: EventOrder, numbers: Mapping[str, Sequence[Place]]) -> None:
+        self.order, self.numbers = order, numbers
+        self.of_users = [r for r in order.readings.values() if order.kinds[r.name] is not Kind.SYSTEM]
+        self.vocabulary = {r.name: self._weights(r) for r in self.of_users}
+        known = [words.keys() for words in self.vocabulary.values()]
+        often: dict[str, int] = {}
+        for word in (word for words in known for word in words):
+            often[word] = often.get(word, 0) + 1
+        self.rarity = {word: math.log(1 + len(known) / count) for word, count in often.items()}
+        self.names: dict[str, list[Reading]] = {}
+        self.number_names: set[str] = set()
+        for r in self.of_users:
+            alias = order.taxonomy.event(r.name).alias.strip()
+            for name in {r.name, alias if len(alias) > 2 and (" " in alias or not alias.isascii()) else r.name}:
+                self.names.setdefault(name.lower(), []).append(r)
+            for place in numbers.get(r.name, ()):
+                alias = place.prop.alias.strip()
+                self.number_names |= {
+                    place.name.lower(),
+                    *([alias.lower()] if len(alias) > 2 and not alias.isascii() else []),
+                }
+        self.number_names -= {name for name in self.number_names if name.isascii() and not re.search(r"[_A-Z]", name)}
+        spelt = sorted({*self.names, *self.number_names, *self._camel()}, key=len, reverse=True)
+        self._named = re.compile("|".join(self._whole(name) for name in spelt) or "(?!)", re.IGNORECASE)
+
+    def _camel(self) -> set[str]:
+        return {p.name.lower() for of in self.numbers.values() for p in of if re.search(r"[a-z][A-Z]", p.name)}
+
+    @staticmethod
+    def _whole(name: str) -> str:
+        edge = "A-Za-z0-9_"
+        return rf"(?<![{edge}]){re.escape(name)}(?![{edge}])" if name[:1].isascii() else re.escape(name)
+
+    def _weights(self, r: Reading) -> dict[str, float]:
+        event = self.order.taxonomy.event(r.name)
+        numbers = [text for p in event.properties for text in (p.name, p.alias)]
+        found: dict[str, float] = {}
+        for texts, weight in (
+            ((r.name, " ".join(r.words), event.alias), 1.0),
+            (numbers, 0.5),
+            ((event.description,), 0.4),
+            ((event.tag,), 0.2),
+        ):
+            for word in {word for text in texts for word in _words(text)}:
+                found.setdefault(word, weight)
+        return found
+
+    def closeness(self, said: Mapping[str, float], r: Reading) -> float:
+        """How much of what is said an event speaks of, rare words counting more; its unsaid words count against it."""
+        of_event = self.vocabulary[r.name]
+        shared = sum(weight * of_event[word] * self.rarity[word] for word, weight in said.items() if word in of_event)
+        own = [self.rarity[word] for word, weight in of_event.items() if weight == 1]
+        unsaid = sum(self.rarity[word] for word, weight in of_event.items() if weight == 1 and word not in said)
+        return shared * (1 - 0.3 * unsaid / max(sum(own), 1e-9))
+
+    def nearest(self, said: Mapping[str, float], *, least: float = 0.1, flag: bool = False) -> list[Reading]:
+        """Events by how near they are to what is said, the nearest first; what is done before what is begun."""
+        most = sum(weight * self.rarity.get(word, 0) for word, weight in said.items())
+        odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
+        scored: list[tuple[float, Reading]] = []
+        for r in self.of_users:
+            topic = {w for w, weight in self.vocabulary[r.name].items() if weight >= 0.4} & said.keys() - odd
+            if topic and self._may(r, said, flag=flag) and self.order.kinds[r.name] is not Kind.GOODBYE:
+                scored.append((self.closeness(said, r) * (1 + 0.08 * self.doneness(r)), r))
+        best = max((score for score, _ in scored), default=0)
+        near = [r for score, r in scored if score >= 0.88 * best > 0 and score >= least * most]
+
+        def known(r: Reading) -> bool:
+            return any(_ID.search(name) and said.keys() & _words(_ID.sub("", name)) for name in r.properties)
+
+        return sorted(near, key=lambda r: (-self.doneness(r) - known(r), r.index))
+
+    def _may(self, r: Reading, said: Mapping[str, float], *, flag: bool) -> bool:
+        """Whether an event may be meant: what fails, is undone or begun only where the text says so."""
+        ended = r.phase in ENDINGS or takes_away(r) or _has(r, _SAID["restore"])
+        if _has(r, _SAID["again"]) and not _SAID["again"] & said.keys():
+            return False
+        if (flag and not ended and r.phase == "start") or (
+            _settled(r, self.of_users) and not (ended if flag else takes_away(r))
+        ):
+            return True
+        odd = {w for w in (r.phase, r.action) if w and (w in PHASES or w in LOOKS | {"click"})}
+        odd |= {w for w in pieces(r.name) if _bare_forms(w) & (_SAID["undo"] | _SAID["restore"])}
+        return bool({form for w in odd for form in _bare_forms(w)} & said.keys())
+
+    def doneness(self, r: Reading) -> int:
+        """How much an event tells that something is done: completed, done at once or accepted, merely begun."""
+        if r.phase == "accept" or r.place is None:
+            return 2
+        return (
+            3 if r.succeeds and r.phase != "confirm" else 2 if r.place >= 5 else 1 if _settled(r, self.of_users) else 0
+        )
+
+    def one_of_each(self, found: Sequence[tuple[Reading, str]]) -> list[tuple[Reading, str]]:
+        """Of the stages of one process the one that says it is done: what is told twice is not added twice."""
+        best: dict[frozenset[str], tuple[Reading, str]] = {}
+        for r, name in sorted(found, key=lambda item: -self.doneness(item[0])):
+            best.setdefault(r.topic | ({r.action} if r.action else set()), (r, name))
+        return sorted(best.values(), key=lambda item: item[0].index)
+
+    def outright(self, text: str) -> tuple[list[Reading], list[str]]:
+        """Events and numbers that a text names."""
+        events: list[Reading] = []
+        numbers: list[str] = []
+        for match in self._named.finditer(text):
+            name = match[0].lower()
+            events += self.names.get(name, ())
+            numbers += [name] if name not in self.names else []
+        return events, numbers
+
+    def number_named(self, r: Reading, names: Iterable[str]) -> str | None:
+        """The event's number that has one of some names or aliases."""
+        wanted = set(names)
+        return next(
+            (p.name for p in self.numbers.get(r.name, ()) if {p.name.lower(), p.prop.alias.strip().lower()} & wanted),
+            None,
+        )
+
+    def moved(self, prop: Property, context: Set[str]) -> list[Moved]:
+        """What the description says in so many words: events by name, or with the way that they move the state."""
+        text = prop.description
+        events, numbers = self.outright(text)
+        carrying = {r.name: n for r in events if (n := self.number_named(r, numbers)) is not None}
+        about = {**dict.fromkeys(context, 0.4), **{w: 0.4 for r in events for w in map(_stem, r.topic)}}
+        found: list[Moved] = []
+        several = not _counts(prop) and prop.type is PropertyType.NUMBER and _says("join", text)
+        for clause in _pattern("cut").split(text):
+            way = -1 if _says("less", clause.strip()) else 1 if _says("more", clause.strip()) else 0
+            for part in _pattern("join").split(clause):
+                named, told = self.outright(part)
+                if named:
+                    found += [Moved(r, way, carrying.get(r.name) or self.number_named(r, told)) for r in named]
+                elif told and carrying.keys():
+                    continue
+                elif told:
+                    found += [Moved(r, way, name) for r, name in self._telling(told, part)]
+                elif (way or several) and not _says("initial", part):
+                    said = dict.fromkeys(_words(part), 1.0)
+                    near = [r for r in self.nearest(about | said)[:1] if self.closeness(said, r) > 0.5]
+                    found += [Moved(r, way) for r in near]
+                    several = several and bool(near)
+        clear = any(m.way or m.number for m in found) or bool(events)
+        return list({m.event.name: m for m in reversed(found)}.values())[::-1] if clear or several else []
+
+    def _telling(self, names: Sequence[str], part: str) -> list[tuple[Reading, str]]:
+        """Events that tell a number that a text names; of several those that its other words speak of."""
+        having = [(r, n) for r in self.of_users if _settled(r, self.of_users) and (n := self.number_named(r, names))]
+        having = self.one_of_each(having)
+        said = dict.fromkeys(_words(self._named.sub(" ", part)), 1.0)
+        near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in said)]
+        return near or having
+
+
+# --------------------------------------------------------------------------- updates
+
+_MONEY_KINDS = (Kind.PAY, Kind.SUBSCRIBE)
+_PAYING = (*_MONEY_KINDS, Kind.CORE, Kind.OTHER, Kind.MONEY, Kind.CREATE, Kind.GROWTH, Kind.SETTING, Kind.CHECKOUT)
+_MONEY_MEASURES = frozenset({"price", "part", "wealth", "game_amount"})
+_TELLING = frozenset(
+    {
+        *(Kind.INSTALL, Kind.REGISTER, Kind.SUBSCRIBE, Kind.ONBOARDING, Kind.GROWTH, Kind.SETTING, Kind.CREATE),
+        *(Kind.GROUP, Kind.PAY, Kind.VERIFY, Kind.CORE, Kind.MONEY),
+    }
+)
+_SETTLING = word_set(
+    "edit set join create record sync upgrade downgrade renew connect follow bookmark subscribe add enable register"
+)
+_SIGHTS = {
+    "view": r"\b(?:view\w*|seen|opened)\b|본\s|조회|見た",
+    "play": r"\bwatched\b|시청|視聴",
+    "read": r"\bread\b|읽은|読んだ",
+}
+_ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
+_ARRIVALS = (Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING)
+
+Found = Iterator[tuple[str, Update]]
+
+
+def _ref(name: str) -> str:
+    return f"{{{{{name}}}}}"
+
+
+def update_patterns(
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+) -> dict[str, dict[str, Update]]:
+    """Updates by event and property."""
+    taxonomy = order.taxonomy
+    found: dict[str, dict[str, Update]] = {}
+    guess = _Guess(order, everywhere, measures)
+    shown = states_shown(taxonomy)
+    common = {prop.name for prop in taxonomy.common_properties}
+    for prop in (*taxonomy.common_properties, *taxonomy.user_properties):
+        if prop.name in shown:
+            continue
+        told = [_ruled(order, prop.rule)] if isinstance(prop.rule, FromEvent) else guess.updates(prop)
+        for event, update in told:
+            if event not in order.readings or order.kinds[event] is Kind.SYSTEM:
+                continue
+            own = {given.name for given in taxonomy.event(event).properties}
+            # By one name a record tells one value: what the event sets, or else the state itself.
+            circular = update.value == _ref(prop.name) and not (update.sets_to(prop.name) and prop.name in own)
+            if prop.name not in common or not circular:
+                found.setdefault(event, {}).setdefault(prop.name, update)
+    return {event: found[event] for event in taxonomy.event_names() if event in found}
+
+
+def payment(
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+) -> tuple[str, str] | None:
+    """The event that tells of money received, and the property that tells how much; None where none tells both."""
+    guess = _Guess(order, everywhere, measures)
+    return next(((r.name, name) for r in guess.payments() if (name := guess.money(r)) is not None), None)
+
+
+def _ruled(order: EventOrder, rule: FromEvent) -> tuple[str, Update]:
+    """The update that a rule of the sheet asks for."""
+    event = rule.event if rule.event in order.readings else ""
+    reference = rule.property
+    if rule.where_key is not None and "." in reference:
+        group, _, child = reference.partition(".")
+        reference = f"{group}[{rule.where_key}].{child}"
+    told = {name for name, _ in flattened(order.taxonomy.event(event).properties)} if event else set()
+    told |= {name for name, _ in flattened(order.taxonomy.common_properties)}
+    if rule.aggregate in ("cnt", "daycnt"):
+        return event, Update(type="increment", value=1, once_per_day=rule.aggregate == "daycnt")
+    if rule.property != "#time" and rule.property not in told:
+        return "", Update(type="set")
+    kind: Literal["increment", "set_once", "set"] = {"sum": "increment", "first": "set_once"}.get(rule.aggregate, "set")  # pyright: ignore
+    return event, Update(type=kind, value=_ref(reference))
+
+
+def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
+    """Common properties that show a user property under another name: `tmp_level` shows `current_level`."""
+    shown: dict[str, PropertyConstraint] = {}
+    users = {prop.name: prop for prop in taxonomy.user_properties}
+    for prop in taxonomy.common_properties:
+        stem = _bare(prop.name)
+        near = [u for u in users.values() if u.type is prop.type and stem and _bare(u.name) in (stem, stem | {"id"})]
+        if prop.name not in users and prop.rule is None and near:
+            shown[prop.name] = PropertyConstraint(copy_of=near[0].name)
+    return shown
+
+
+def _bare(name: str) -> frozenset[str]:
+    return pieces(name) - word_set("tmp current cur now present my total user accumulated cumulative the final")
+
+
+class _Guess:
+    """Finds the events that change a property of users whose sheet does not say so by a rule."""
+
+    def __init__(self, order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]) -> None:
+        taxonomy = order.taxonomy
+        self.order, self.taxonomy, self.measures = order, taxonomy, measures
+        self.users = {prop.name for prop in taxonomy.user_properties}
+        self.common = {prop.name: prop for prop in taxonomy.common_properties}
+        self.events = {event.name: event for event in taxonomy.events}
+        self.numbers: dict[str, list[Place]] = {}
+        for place in everywhere:
+            if place.of_event and place in measures and "." not in place.name:
+                self.numbers.setdefault(place.event, []).append(place)
+        self.purses = {p.name for p, m in measures.items() if not p.of_event and m.name in _MONEY_MEASURES}
+        self.speech = _Speech(order, self.numbers)
+        self.of_users = self.speech.of_users
+
+    def updates(self, prop: Property) -> Found:
+        """Events with their updates of a property."""
+        # A common property is a state of its own only where the sheet says that it is current.
+        state = pieces(prop.name) & _SAID["state"] or _is_held(prop)
+        if not (
+            prop.name not in self.common or prop.update is not UpdateMode.SET_ONCE if prop.name in self.users else state
+        ):
+            return
+        match prop.type:
+            case PropertyType.TIME:
+                yield from self._times(prop)
+            case PropertyType.NUMBER:
+                yield from self._numbers(prop)
+            case PropertyType.BOOLEAN:
+                yield from self._flags(prop)
+            case PropertyType.STRING:
+                yield from self._texts(prop)
+            case _:
+                return
+
+    # ----------------------------------------------------------------- which events
+
+    def _context(self, prop: Property) -> frozenset[str]:
+        """What a property is of, without what kind of thing it is."""
+        odd = _SAID["tally"] | _SAID["state"] | _SAID["time"]
+        said = [word for word in event_pieces(prop.name) if word not in odd]
+        return _words(" ".join(word for word in said if word not in _SAID["flag"]) or " ".join(said))
+
+    def _event(self, prop: Property) -> Reading | None:
+        """The event that a property's name and texts speak of."""
+        named, _ = self.speech.outright(texts_of(prop))
+        if len(set(named)) == 1 or (named and not _says("join", prop.description)):
+            return named[0]
+        if special := self._special(prop):
+            return special
+        said = dict.fromkeys(_words(prop.description), 0.5) | dict.fromkeys(_words(prop.alias), 0.8)
+        said |= dict.fromkeys(self._context(prop), 1.0)
+        odd = _SAID["tally"] | _SAID["time"]
+        flag = prop.type is PropertyType.BOOLEAN
+        return next(iter(self.speech.nearest({w: n for w, n in said.items() if w not in odd}, flag=flag)), None)
+
+    def _special(self, prop: Property) -> Reading | None:
+        """Payments, arrivals, sign-ups and levels, which are known by their kind."""
+        odd = _SAID["tally"] | _SAID["state"] | _SAID["time"]
+        about = (frozenset(concepts(prop.name)) or frozenset(concepts(prop.alias))) - odd
+        about = about or frozenset(concepts(prop.alias)) - odd
+        if about & {"register", "signed"} or (about & {"create"} and about <= {"create", "account", "user"}):
+            registers = self.order.of(Kind.REGISTER) or [r for r in self.of_users if r.says("register") and not r.fails]
+            return next((r for r in registers if r.succeeds or r.place is None), next(iter(registers), None))
+        if about and about <= _SAID["presence"] | _SAID["present"] and not self._has_topic(about):
+            return self._arrival("login" in about)
+        if about & {"pay", "buy", "spend"} and about <= _SAID["money"]:
+            return next(iter(self.payments()), None)
+        return None
+
+    def _has_topic(self, about: Set[str]) -> bool:
+        """Whether something is a thing of its own here, such as the visit of a restaurant."""
+        fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
+        return any((r.topic | {r.action}) & about for r in self.of_users if self.order.kinds[r.name] not in fixed)
+
+    def _arrival(self, login: bool) -> Reading | None:
+        """The event that begins a session; without one that is known as such, what opens among the first rows."""
+        starts = self.order.of(Kind.SESSION_START)
+        named = [r for r in starts if login and r.says("login")]
+        opens = [
+            r for r in self.of_users[:4] if r.phase in ("open", "launch", "start", "enter") or r.says("foreground")
+        ]
+        return next(iter([*named, *starts, *(r for r in opens if self.order.kinds[r.name] not in _ARRIVALS)]), None)
+
+    # ----------------------------------------------------------------- what is paid
+
+    def payments(self) -> list[Reading]:
+        """Events that tell of money received: those that tell what was paid, those with another amount, the others."""
+        paid = [
+            r
+            for r in self.order.of(*_MONEY_KINDS)
+            if not r.fails and r.action not in ("renew", "cancel") and not r.says("trial", "first")
+        ]
+        done = {r.topic for r in paid if r.succeeds}
+        paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order that is made and then paid
+        in_money = [
+            r
+            for r in self.of_users
+            if r.says("buy", "pay", "order") and _settled(r, self.of_users)
+            if any(currency(p.prop) and self._is_money(p) for p in self.numbers.get(r.name, ()))
+        ]
+
+        def rank(r: Reading) -> int:
+            amount = self.money(r)
+            return 2 if amount is None else int(_paid_rank(amount) > 0)
+
+        return sorted(dict.fromkeys([*paid, *in_money]), key=rank)
+
+    def money(self, r: Reading, like: Property | None = None) -> str | None:
+        """The event's property that tells how much was paid; not what it was paid for, such as coins."""
+        found = [
+            place.name
+            for place in self.numbers.get(r.name, ())
+            if self._is_money(place) and _is_amount(place.prop) and not pieces(place.name) & _SAID["no_price"]
+            if like is None or _same_currency(like, place.prop)
+        ]
+        return min(found, key=_paid_rank, default=None)
+
+    def _is_money(self, place: Place) -> bool:
+        amounts = self.measures[place].name in _MONEY_MEASURES or pieces(place.name) & {"amount", "amt"}
+        return bool(amounts or currency(place.prop)) and not pieces(place.name) & self._held_nouns
+
+    @functools.cached_property
+    def _held_nouns(self) -> frozenset[str]:
+        """What users have besides money: stones, cookies, points."""
+        props = (*self.taxonomy.user_properties, *self.taxonomy.common_properties)
+        held = [p for p in props if p.type is PropertyType.NUMBER and not _accumulates(p) and not _counts(p)]
+        odd = _SAID["money"] | {"wallet"} | _SAID["held"] | set(_FACTS["currency"])
+        return frozenset(
+            word for p in held for word in nouns(p.name) if word not in odd and p.update is not UpdateMode.ADD
+        )
+
+    def _all_paid(self, prop: Property) -> Found:
+        """Everything that a user pays: the purchase, its renewals, and purchases of other things."""
+        known: list[Reading] = []
+        others = [r for r in self.of_users if self.order.kinds[r.name] in _PAYING and _settled(r, self.of_users)]
+        for r in (*self.payments(), *others):
+            name = self.money(r, prop)
+            if name is None or r in known or r.says("trial", "refund"):
+                continue
+            if known and not self._paid_apart(r, name, known):
+                continue
+            known.append(r)
+            yield r.name, Update(type="increment", value=_ref(name))
+
+    def _paid_again(self, paid: Sequence[tuple[Reading, str]]) -> Found:
+        """Further payments that tell the same amount: renewals."""
+        names = {name for r, name in paid if self.order.kinds[r.name] in _MONEY_KINDS}
+        for r in self.order.of(*_MONEY_KINDS) if names else ():
+            again = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
+            if again and not r.says("trial") and _settled(r, self.of_users):
+                for place in self.numbers.get(r.name, ()):
+                    if place.name in names:
+                        yield r.name, Update(type="increment", value=_ref(place.name))
+
+    def _paid_apart(self, r: Reading, name: str, known: Sequence[Reading]) -> bool:
+        """Whether a payment is none of the same purchase: neither of its process nor of the same id."""
+        renewed = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
+        if renewed and name == self.money(known[0]):
+            return True
+        if any(_one_id(r, other) for other in known):
+            return False
+        said = next(p.prop for p in self.numbers[r.name] if p.name == name)
+        other_thing = r.action == "buy" and r.place is None and r.things and not r.things & known[0].things
+        charged = pieces(r.name) & {"membership", "subscription"} or _says("charged", f"{name} {texts_of(said)}")
+        whole = [{e for step in s.steps for e in step.events} for s in self.order.sequences]
+        one = any({r.name, other.name} <= events for events in whole for other in known)
+        return bool(other_thing or (r.action in ("renew", "upgrade") and charged) or (charged and not one))
+
+    # ----------------------------------------------------------------- times and flags
+
+    def _times(self, prop: Property) -> Found:
+        start = self._arrival(login=False)
+        launched = start is not None and set(start.words) <= set(_words(texts_of(prop)))
+        found = start if launched and "first" not in pieces(prop.name) else self._event(prop)
+        if found is not None:
+            lasts = {r.name for r in self.order.of(Kind.REGISTER, Kind.INSTALL)}
+            once = prop.update is UpdateMode.SET_ONCE or "first" in pieces(prop.name) or found.name in lasts
+            yield found.name, Update(type="set_once" if once else "set", value="{{#time}}")
+
+    def _flags(self, prop: Property) -> Found:
+        if told := list(self._last(prop)):
+            yield from told
+            return
+        moved = self.speech.moved(prop, self._context(prop))
+        if not any(m.way >= 0 for m in moved):
+            payers = pieces(prop.name) & {"paying", "payer", "paid"}
+            found = next(iter(self.payments()), None) if payers else self._event(prop)
+            common = prop.name in self.common and prop.name not in self.users
+            if found is None or (common and not self._context(prop) & self.speech.vocabulary[found.name].keys()):
+                return
+            moved = [Moved(found, 1), *moved]
+        for r, up in self._both_ways(moved, prop, back=True):
+            yield r.name, Update(type="set", value=up)
+
+    def _both_ways(self, moved: Sequence[Moved], prop: Property, *, back: bool) -> Iterator[tuple[Reading, bool]]:
+        """What goes up, and what goes down: as the text says, else what takes back what goes up."""
+        down = [m.event for m in moved if m.way < 0 or (not m.way and any(undoes(m.event, o.event) for o in moved))]
+        up = [m.event for m in moved if m.event not in down]
+        if back and not down:
+            ends = prop.type is PropertyType.BOOLEAN
+            down = [
+                r
+                for r in self.of_users
+                if r not in up and self.order.kinds[r.name] is not Kind.GOODBYE and not r.says("trial")
+                if any(
+                    undoes(r, u)
+                    or (ends and _is_over(r) and not (u.place == r.place and u.topic == r.topic) and _about_same(r, u))
+                    for u in up
+                )
+            ]
+            # Where it runs out after it is cancelled, only the former.
+            down = [r for r in down if r.phase in ("timeout", "end")] or down
+        yield from ((r, True) for r in up)
+        yield from ((r, False) for r in down)
+
+    # ----------------------------------------------------------------- numbers
+
+    def _numbers(self, prop: Property) -> Found:
+        said = pieces(prop.name)
+        if said & {"level", "lv"} and not said & {"vip", "tower", "skill", "id"}:
+            yield from self._level()
+        elif prop.update is UpdateMode.SET_ONCE:
+            yield from self._last(prop)
+        elif said & {"day", "streak"} or "일수" in prop.alias or "日数" in prop.alias:
+            yield from self._days(prop)
+        elif moved := list(self._as_told(prop)):
+            yield from moved
+        elif (_accumulates(prop) or prop.update is UpdateMode.ADD) and not _is_held(prop):
+            yield from self._total(prop)
+        elif moved := list(self._holding(prop)):
+            yield from moved
+        elif told := list(self._last(prop)):
+            yield from told
+            if _counts(prop):
+                done = [self.order.readings[event] for event, _ in told]
+                yield from self._step(prop, [Moved(r, 1) for r in done], without=done)
+        elif _counts(prop) and (found := self._event(prop)) is not None:
+            yield from self._step(prop, [Moved(found, 1)])
+
+    def _as_told(self, prop: Property) -> Found:
+        """What the description says in so many words."""
+        moved = self.speech.moved(prop, self._context(prop))
+        holds = _is_held(prop) and not _counts(prop)
+        if not moved:
+            return
+        if prop.update is not UpdateMode.ADD and len(moved) == 1 and not moved[0].way and moved[0].number is not None:
+            yield moved[0].event.name, Update(type="set", value=_ref(moved[0].number))
+            return
+        found = [(m, m.number or self._amount(m.event, prop)) for m in moved]
+        if any(name is not None for _, name in found) and not (_counts(prop) and not any(m.number for m in moved)):
+            done = {m.event.name for m, _ in found}
+            for m, name in found:
+                if name is not None:
+                    yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
+            if not holds:
+                yield from self._paid_again([(m.event, name) for m, name in found if name and m.way >= 0])
+            else:
+                yield from ((event, update) for event, update in self._holding(prop) if event not in done)
+        elif not holds and not _sums(prop):
+            yield from self._step(prop, moved)
+
+    def _step(self, prop: Property, moved: Sequence[Moved], without: Sequence[Reading] = ()) -> Found:
+        """One more for each event, or as many as it tells; one less for each that takes it back."""
+        skip = {r.name for r in without}
+        only_up = _accumulates(prop) or prop.update is UpdateMode.ADD
+
+        def update(r: Reading, up: bool) -> Update:
+            many = self._quantity(r, prop) if up else self._told_by(prop, r)
+            if not up and many is not None:
+                return Update(type="set", value=_ref(many))
+            return Update(type="increment" if up else "decrement", value=_ref(many) if many else 1)
+
+        yield from (
+            (r.name, update(r, up)) for r, up in self._both_ways(moved, prop, back=not only_up) if r.name not in skip
+        )
+
+    def _quantity(self, r: Reading, prop: Property) -> str | None:
+        """A number that tells how many things are done at once: `draw_count` of a draw of ten."""
+        wanted = frozenset(concepts(prop.name)) - _SAID["tally"] - _SAID["state"]
+        bare = nouns(prop.name) - _SAID["spent"] - _SAID["earned"]
+        for p in self.numbers.get(r.name, ()):
+            own = frozenset(concepts(p.name)) - _SAID["tally"]
+            named = nouns(p.name) - _SAID["spent"] - _SAID["earned"]
+            alike = (_counts(p.prop) and own == wanted) or (counts_things(p.name) and bare and named == bare)
+            if _is_amount(p.prop) and alike:
+                return p.name
+        return None
+
+    def _days(self, prop: Property) -> Found:
+        core = next((r for r in self.of_users if self.order.kinds[r.name] is Kind.CORE and r.succeeds), None)
+        start = next(iter(self.order.of(Kind.SESSION_START)), None)
+        found = self._event(prop) or ((core or start) if "streak" in pieces(prop.name) else None)
+        if found is not None:
+            yield found.name, Update(type="increment", value=1, once_per_day=True)
+
+    def _total(self, prop: Property) -> Found:
+        """What the events name that means the same, or how often they happen."""
+        money = _sums(prop) or bool(pieces(prop.name) & _SAID["money"])
+        if _counts(prop):
+            if (found := self._whole(self._event(prop), prop)) is not None:
+                yield from self._step(prop, [Moved(found, 1)])
+            return
+        bare = not nouns(prop.name) - _SAID["money"] - set(_FACTS["currency"])
+        tellers = self._same_noun(prop) or (self._described(prop) if money and not bare else [])
+        if tellers:
+            yield from ((r.name, Update(type="increment", value=_ref(name))) for r, name in tellers)
+            yield from self._paid_again(tellers)
+        elif bare:
+            yield from self._all_paid(prop)
+        elif not money and (found := self._whole(self._event(prop), prop)) is not None:
+            yield from self._step(prop, [Moved(found, 1)])
+
+    def _whole(self, found: Reading | None, prop: Property) -> Reading | None:
+        """Of what is won or lost the beginning, unless wins are counted."""
+        if found is None or found.phase != "win" or "win" in {*concepts(prop.name), *_words(texts_of(prop))}:
+            return found
+        return next((r for r in self.of_users if r.topic == found.topic and r.phase == "start"), found)
+
+    def _same_noun(self, prop: Property) -> list[tuple[Reading, str]]:
+        """Numbers of events that name just what a total is of: `use_cookie` of `total_use_cookie`."""
+        wanted = nouns(prop.name)
+        bare = _own(prop.name)
+        way = -1 if (wanted | pieces(texts_of(prop))) & _SAID["spent"] else 1
+        described = set(_words(prop.description)) | wanted if _sums(prop) else wanted
+        found: list[tuple[Reading, str]] = []
+        for r in self.of_users:
+            for place in self.numbers.get(r.name, ()):
+                said = nouns(place.name)
+                seen = said == wanted and len(wanted) > 1 and r.action in _SIGHTS  # what is told on being looked at
+                if not (seen or _settled(r, self.of_users) or "refund" in wanted):
+                    continue
+                alike = said == wanted or (bool(bare) and _own(place.name) == bare)
+                alike = alike or (bool(bare) and wanted < said <= described)
+                alike = alike or (bool(wanted) and wanted < said <= wanted | pieces(r.name))
+                against = _way(place.name, place.prop.alias) not in (0, way) and said != wanted
+                if alike and not against and _is_amount(place.prop, wanted) and _same_currency(prop, place.prop):
+                    found.append((r, place.name))
+        said = set(_words(texts_of(prop)))
+        told = [(r, n) for r, n in found if (set(_words(r.name)) - set(_words(n)) - _words(prop.name)) & said]
+        found = told or found
+        exact = {r.name for r, name in found if nouns(name) == wanted}
+        return self.speech.one_of_each([(r, n) for r, n in found if r.name not in exact or nouns(n) == wanted])
+
+    def _described(self, prop: Property) -> list[tuple[Reading, str]]:
+        """The amount of money that the words of a total's name and texts speak of, with its event."""
+        odd = _SAID["tally"] | _SAID["state"]
+        about = dict.fromkeys(_words(prop.description) | _words(prop.alias), 0.6) | dict.fromkeys(
+            self._context(prop), 1.0
+        )
+        about = {w: n for w, n in about.items() if w not in odd}
+        best: list[tuple[float, int, Reading, str]] = []
+        for r in self.speech.nearest(about, least=0.2):
+            if (name := self._amount(r, prop)) is not None:
+                own = sum(self.speech.rarity.get(w, 0) * about.get(w, 0) for w in _words(name))
+                best.append((self.speech.closeness(about, r) + own, -r.index, r, name))
+        return [max(best)[2:]] if best else []
+
+    def _amount(self, r: Reading, prop: Property) -> str | None:
+        """The number of an event that a sum adds up: the one whose words it has, of money what is paid."""
+        if _counts(prop):
+            return self._quantity(r, prop)
+        words = set(_words(f"{prop.name} {prop.alias} {prop.description}")) - _SAID["tally"] - set(_FACTS["currency"])
+        money = bool(_sums(prop) or pieces(prop.name) & _SAID["money"] or prop.name in self.purses)
+        thing = _own(prop.name) - set(_SAID["money"])
+        scored: list[tuple[bool, int, int, int, str]] = []
+        for row, p in enumerate(self.numbers.get(r.name, ())):
+            of_thing = bool(thing and thing <= _own(p.name))
+            if not _is_amount(p.prop, pieces(prop.name)) or not _same_currency(prop, p.prop):
+                continue
+            alike = len((set(_words(p.name)) | set(_words(p.prop.alias))) & words)
+            pays = self._is_money(p)
+            if of_thing or (money and (pays or (alike and not pieces(p.name) & self._held_nouns))):
+                scored.append((pays or of_thing, alike + 2 * of_thing, -_paid_rank(p.name), -row, p.name))
+        return max(scored)[-1] if scored else None
+
+    # ----------------------------------------------------------------- levels and balances
+
+    def _level(self) -> Found:
+        for r in self.of_users:
+            if not _is_level_up(r):
+                continue
+            told = [
+                p
+                for p in self.numbers.get(r.name, ())
+                if _is_new_level(p, self.measures) or (self.measures[p].name == "level" and not pieces(p.name) & BEFORE)
+            ]
+            value = _ref(told[0].name) if told else None
+            yield r.name, Update(type="set", value=value) if value else Update(type="increment", value=1)
+            return
+        if self.order.is_game:  # who plays rises
+            for played in [*self.order.of(Kind.SESSION_END), *self.order.of(Kind.SESSION_START)][:1]:
+                yield played.name, Update(type="increment", value=1, once_per_day=True)
+
+    def _holding(self, prop: Property) -> Found:
+        """What a user has: as the event leaves it, or by what comes and goes."""
+        if _counts(prop) and not _is_held(prop):
+            return
+        thing = nouns(prop.name) - _SAID["held"]
+        if not thing and not _is_held(prop):
+            return
+        found = {r.name: update for r in self.of_users if (update := self._change(r, prop, thing)) is not None}
+        won_in_fights = {"gold", "xp", "currency"} & set(measure_words(prop))
+        if not found and self.order.is_game and won_in_fights and not any(r.says("currency") for r in self.of_users):
+            fought = [r for r in self.order.of(Kind.CORE) if r.succeeds and r.things & _FOUGHT]
+            found = {r.name: Update(type="increment", value=100) for r in fought}
+        yield from found.items()
+
+    def _change(self, r: Reading, prop: Property, thing: frozenset[str]) -> Update | None:
+        """How an event changes what a user has of a thing; nothing where the sheet leaves it open."""
+        numbers = [p for p in self.numbers.get(r.name, ()) if not pieces(p.name) & {"max", "limit", "id"}]
+
+        def is_of(p: Place) -> bool:
+            said = nouns(p.name) - _SAID["after"] - {"owned"}
+            return said == thing or (not said and thing <= pieces(r.name))
+
+        if left := [p for p in numbers if p.name == prop.name or (_tells_after(p.prop) and is_of(p))]:
+            return Update(type="set", value=_ref(left[0].name))
+        made = (
+            r.action == "create" and r.place is None and any(o.succeeds and o.topic == r.topic for o in self.of_users)
+        )
+        if r.fails or made or not _settled(r, self.of_users):
+            return None  # an order that is made is not paid yet
+        if not thing:
+            return self._booked(r)
+        amounts = [p for p in numbers if thing <= pieces(p.name) and _is_amount(p.prop, thing)]
+        odd = _SAID["spent"] | _SAID["earned"] | _SAID["manner"] | pieces(r.name)
+        amounts = [p for p in amounts if not nouns(p.name) - thing - odd]
+        event = self.events[r.name]
+        flow = _way(r.name) or _way(event.alias, event.description)
+        if not amounts and thing <= pieces(r.name):
+            amounts = [p for p in numbers if pieces(p.name) & _SAID["manner"] and _is_amount(p.prop)][:1]
+            if amounts and not flow and not _way(amounts[0].name, amounts[0].prop.alias):
+                return None
+        ways = {p: _way(p.name, p.prop.alias) or flow or self._by_kind(r) for p in amounts}
+        amounts = [p for p in amounts if ways[p]]
+        amounts = [p for p in amounts if _way(p.name, p.prop.alias)] or amounts
+        whole = [p for p in amounts if pieces(p.name) & {"total", "sum"} or re.search(r"合計|총|합계", p.prop.alias)]
+        amounts = whole[:1] if len(amounts) > 1 and whole else amounts
+        if not amounts or len({ways[p] for p in amounts}) > 1:
+            return None
+        value = " + ".join(_ref(p.name) for p in amounts)
+        return Update(type="increment" if ways[amounts[0]] > 0 else "decrement", value=value)
+
+    def _by_kind(self, r: Reading) -> int:
+        kind = self.order.kinds[r.name]
+        if kind in (Kind.SPEND, Kind.GACHA):
+            return -1
+        return int(kind is Kind.EARN or (kind is Kind.PAY and self.money(r) is not None))
+
+    def _booked(self, r: Reading) -> Update | None:
+        """What is booked on an account: what is paid in, less what is paid out."""
+        pays = self.order.kinds[r.name] is Kind.PAY
+        comes = r.says("deposit", "recharge", "disburse") and not pays
+        goes = r.says("withdraw", "transfer", "repay", "invest") or pays
+        if not (comes or goes) or r.phase == "confirm" or not (r.place is None or r.succeeds):
+            return None
+        moved = word_set("amount amt change num quantity qty sum cost price total repaid topup")
+        amounts = [p for p in self.numbers.get(r.name, ()) if _is_amount(p.prop) and pieces(p.name) & moved]
+        return Update(type="increment" if comes else "decrement", value=_ref(amounts[0].name)) if amounts else None
+
+    # ----------------------------------------------------------------- what was told last
+
+    def _last(self, prop: Property) -> Found:
+        """What an event told last of a property of the same name."""
+        for r, name in self._tellers(prop):
+            yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
+
+    def _mode(self, prop: Property, r: Reading) -> Literal["set", "set_once"]:
+        once = prop.update is UpdateMode.SET_ONCE or pieces(prop.name) & _SAID["first"]
+        return "set_once" if once and r.action not in ("edit", "upgrade", "downgrade") else "set"
+
+    def _tellers(self, prop: Property) -> list[tuple[Reading, str]]:
+        """Events that settle a property, with their own of the same name, or the one that names its new value."""
+        named = [(r, name) for r in self.of_users if not r.fails and (name := self._told_by(prop, r)) is not None]
+        settling = [(r, name) for r, name in named if self._tells(r)]
+        if prop.update is UpdateMode.SET_ONCE:
+            first = [(r, n) for r, n in named if self.order.kinds[r.name] in _ARRIVALS or r.says("register")]
+            return first or settling or named or self._registered(prop)
+        if pieces(prop.name) & {"last", "latest", "recent"}:
+            ways = {way for way, said in _SIGHTS.items() if re.search(said, texts_of(prop), re.IGNORECASE)}
+            return [(r, name) for r, name in named if r.action in ways] or settling
+        return settling or (named if len(named) == 1 and prop.name in self.users else [])
+
+    def _told_by(self, prop: Property, r: Reading) -> str | None:
+        """The event's property that tells one of users."""
+        odd = word_set("last latest recent highest max no")
+        new = word_set("new next after reached to")
+        same = [p for p in self.events[r.name].properties if p.type is prop.type]
+        if any(p.name == prop.name for p in same):
+            return prop.name
+        stem = _bare(prop.name) - odd
+        told = [p.name for p in same if stem and _bare(p.name) - {"no"} == stem]
+        changed = r.phase == "achieve" or r.action in ("upgrade", "downgrade", "edit")
+        if not told and stem:
+            told = [
+                p.name
+                for p in same
+                if pieces(p.name) & new and (_bare(p.name) - new == stem or (changed and _bare(p.name) - new <= stem))
+            ]
+        return told[0] if told else None
+
+    def _registered(self, prop: Property) -> list[tuple[Reading, str]]:
+        """What is taken over at the registration from what every event says: the city is then the home city."""
+        stem = nouns(prop.name) - _SAID["first"] - {"home"}
+        source = [p.name for p in self.common.values() if p.type is prop.type and stem and nouns(p.name) == stem]
+        registers = self.order.of(Kind.REGISTER)
+        return [(registers[0], source[0])] if source and registers and prop.name not in self.common else []
+
+    def _tells(self, r: Reading) -> bool:
+        """Whether an event settles something, rather than mentions it."""
+        kind = self.order.kinds[r.name]
+        if kind is Kind.CORE and r.place is not None and not r.succeeds:
+            return False
+        if kind is Kind.GROUP and not r.says("join", "create"):
+            return False
+        acts = kind in _TELLING or r.action in _SETTLING
+        return acts and not r.says("trial") and r.action not in ("leave", "view", "delete")
+
+    # ----------------------------------------------------------------- texts
+
+    def _texts(self, prop: Property) -> Found:
+        said = pieces(prop.name)
+        if said & {"device", "os", "platform", "network", "carrier", "account"}:
+            return
+        told = [(r, name) for r, name in self._tellers(prop) if self._spelled(prop, r, name)]
+        told = told or self._named_by(prop) or self._tariff(prop)
+        if not told and said & {"status", "state"}:
+            yield from self._status(prop)
+        for r, name in told:
+            yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
+        if told and prop.update is not UpdateMode.SET_ONCE:
+            yield from self._lost(prop, told)
+
+    def _named_by(self, prop: Property) -> list[tuple[Reading, str]]:
+        """What the description names outright: `tariff_name of the last tariff_selected`."""
+        events, _ = self.speech.outright(prop.description)
+        names = [(r, p.name) for r in events for p in self.events[r.name].properties if p.type is prop.type]
+        return [(r, name) for r, name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prop.description)][:1]
+
+    def _spelled(self, prop: Property, r: Reading, name: str) -> bool:
+        """Whether an event's values are among those of the property."""
+        own, allowed = self._values(r, name), set(listed(prop))
+        return not own or not allowed or own <= allowed
+
+    def _values(self, r: Reading, name: str) -> frozenset[str]:
+        """The texts that an event's property may have: as listed there, or by another event of the same property."""
+        events = [self.events[r.name], *self.events.values()]
+        found = (listed(p) for event in events for p in event.properties if p.name == name)
+        return frozenset(next((values for values in found if values), ()))
+
+    def _tariff(self, prop: Property) -> list[tuple[Reading, str]]:
+        """Events that say which of the listed plans, tiers or roles a user now has: `planTier` of a purchase."""
+        allowed = set(listed(prop))
+        own = nouns(prop.name) - _SAID["name"]
+        ranks = _SAID["rank"]
+        found: list[tuple[Reading, str]] = []
+        for r in self.of_users:
+            begun = self.order.kinds[r.name] is Kind.CHECKOUT or r.phase in ENDINGS | {"choose"}
+            if (
+                begun
+                or not _settled(r, self.of_users)
+                or r.says("trial", "invite")
+                or r.action in LOOKS | {"share", "leave", "delete"}
+            ):
+                continue
+            for p in self.events[r.name].properties:
+                stem = nouns(p.name) - _SAID["after"] - _SAID["name"]
+                values = self._values(r, p.name)
+                fits = p.type is prop.type and values and values <= allowed and not pieces(p.name) & BEFORE
+                if fits and not stem - own - ranks and stem & (own | ranks if own & ranks else own):
+                    found.append((r, p.name))
+                    break
+        return found
+
+    def _lost(self, prop: Property, told: Sequence[tuple[Reading, str]]) -> Found:
+        """What a user loses on leaving or cancelling: back to what those have who never began."""
+        reached = frozenset(value for r, name in told for value in self._values(r, name))
+        before = _at_first(prop, reached) if listed(prop) else ""
+        if before is None or (before == "" and prop.name in self.common):
+            return
+        tellers = [r for r, _ in told]
+        plans = word_set("subscribe plan membership") if pieces(prop.name) & _SAID["rank"] else frozenset()
+        thing = frozenset(w for t in tellers for w in _thing(t)) | plans
+        gone = [
+            r
+            for r in self.of_users
+            if _is_over(r) and (pieces(r.name) | frozenset(r.words)) & thing and not r.says("trial")
+        ]
+        gone = [r for r in gone if r.phase in ("timeout", "end")] or gone
+        for r in self.of_users:
+            group = takes_away(r) and any(r.things & t.things & GROUPS for t in tellers)
+            if r not in tellers and (group or (listed(prop) and r in gone)):
+                yield r.name, Update(type="set", value=before)
+
+    def _status(self, prop: Property) -> Found:
+        """A status by the value that an event's words spell, or, of subscriptions, the usual words."""
+        thing = frozenset({*concepts(prop.name), *pieces(prop.name)}) - {"status", "state"} - _SAID["state"]
+        for r in self.of_users:
+            about = bool(thing & (frozenset(r.words) | pieces(r.name)))
+            about = about or (
+                bool(thing & {"subscribe", "membership", "plan"}) and self.order.kinds[r.name] is Kind.SUBSCRIBE
+            )
+            value = _status_of(prop, r, thing) if about and self.order.kinds[r.name] is not Kind.BROWSE else None
+            if value is not None:
+                yield r.name, Update(type="set", value=value)
+
+
+_FOUGHT = word_set("stage battle quest dungeon game_match level boss raid pvp chapter")
+
+
+def _paid_rank(name: str) -> int:
+    """Which of several amounts of a payment is what was paid: the final one before the price of one piece."""
+    ranks = ("final paid pay payment charged settled", "total gross order grand", "amount price value revenue fare")
+    return next((rank for rank, words in enumerate(ranks) if pieces(name) & set(words.split())), len(ranks))
+
+
+def _one_id(one: Reading, other: Reading) -> bool:
+    """Whether two events name the same thing by an id, and so tell of the same purchase."""
+    return one.name == other.name or any(_ID.search(name) for name in one.properties & other.properties)
+
+
+def _thing(r: Reading) -> frozenset[str]:
+    """What an event is about, without what is done to it."""
+    return (r.topic | pieces(r.name)) - ((ACTIONS | PHASES.keys() | _SAID["after"]) - {"pass"})
+
+
+def _status_of(prop: Property, r: Reading, thing: Set[str]) -> str | None:
+    """The status that an event leads to, spelled as the sheet does; None where it is none of them."""
+    told = "trial" if r.says("trial") and not r.fails else r.phase or r.action
+    if told is None or (told == "trial" and r.place is not None and r.place < 1.8):
+        return None
+    allowed = listed(prop)
+    wanted = _FACTS["status"].get(told, "").split()
+    if not allowed:
+        if not thing & {"subscribe", "membership", "plan"} or (r.fails and told not in ("cancel", "timeout")):
+            return None
+        return wanted[0] if wanted and told != "request" else None
+    spelled = {value.lower().replace(" ", "_").replace("-", "_"): value for value in allowed}
+    own = next((value for value in allowed if told in concepts(value)), None)
+    return own or next((spelled[word] for word in wanted if word in spelled), None)
+
+
+# --------------------------------------------------------------------------- counts that events show
+
+
+def _is_level_up(r: Reading) -> bool:
+    return r.says("levelup") and r.things <= {"character", "user", "account", "game", "level"}
+
+
+def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
+    """Whether a number is a level that the sheet leaves open, or gives no more than limits."""
+    measured = measures.get(place)
+    if measured is None or measured.name != "level" or "." in place.name:
+        return False
+    free = place.prop.rule is None or isinstance(place.prop.rule, Between)
+    return free and not pieces(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
+
+
+def shown_counts(
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+) -> dict[str, PropertyConstraint]:
+    """Numbers of events that tell how far a user's own count has come: levels, and what is added one by one.
+
+    A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
+    """
+    found: dict[str, PropertyConstraint] = {}
+    for prop in order.taxonomy.user_properties:
+        telling = [
+            p for p in everywhere if p.of_event and p.name == prop.name and p in measures and p.kind is not Kind.SYSTEM
+        ]
+        if prop.type is not PropertyType.NUMBER or not _counts(prop) or isinstance(prop.rule, FromEvent):
+            continue
+        steps = {place: _one_more(order.readings[place.event], nouns(prop.name)) for place in telling}
+        if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in telling):
+            continue
+        given = next((measures[p] for p in telling if measures[p].given), None)
+        start = max((given.low or 1) - 1, 0) if given else 0
+        for place, step in steps.items():
+            rule = CounterRule(start=start, step=step, max=given.high if given else None, shared=prop.name)
+            found[place.key] = PropertyConstraint(counter=rule)
+    rises: dict[str, CounterRule] = {}
+    for place in everywhere:
+        if place.of_event and _is_level_up(order.readings[place.event]) and _is_new_level(place, measures):
+            told = measures[place]
+            start, top = (max(told.low, 1), told.high) if told.given else (1, None)
+            if not any(key.startswith(f"{place.event}/") for key in rises):
+                rises[place.key] = CounterRule(start=start, step=1, max=top, shared="level")
+    if rises:
+        shown = next(iter(rises.values())).model_copy(update={"step": 0})
+        for place in everywhere:
+            plain = pieces(place.name) <= {"level", "user", "player", "current"}
+            by_users = place.of_event and place.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)
+            if plain and by_users and _is_new_level(place, measures):
+                rises.setdefault(place.key, shown)
+    return found | {key: PropertyConstraint(counter=rule) for key, rule in rises.items()}
+
+
+def _one_more(r: Reading, thing: Set[str]) -> int:
+    """1 where an event adds a thing, -1 where it takes one away, 0 where it only shows how many there are."""
+    if not pieces(r.name) & thing:
+        return 0
+    if takes_away(r):
+        return -1
+    adding = word_set(
+        "add create join connect follow bookmark subscribe enroll upload save import accept unlock get invite"
+    )
+    return 1 if r.action in adding or r.phase == "accept" else 0
