@@ -266,8 +266,8 @@ class Fetcher:
             except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
                 raise UnexpectedAnswerError(f"{host_of(url)} leads nowhere for {what}: {error}.") from None
             except httpx.RequestError as error:
-                told = f"{type(error).__name__}: {error}".rstrip(": ")
-                raise UnavailableError(f"{host_of(url)} did not answer whole for {what}: {told}.") from None
+                message = f"{type(error).__name__}: {error}".rstrip(": ")
+                raise UnavailableError(f"{host_of(url)} did not answer whole for {what}: {message}.") from None
             return check(payload)
 
         return retrying(attempt)

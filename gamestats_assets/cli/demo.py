@@ -78,8 +78,8 @@ def demo(
     failed = [outcome for outcome in outcomes if not outcome.success]
     if failed:
         broken = ", ".join(failure.what for outcome in failed for failure in outcome.failures)
-        told = f"The demo did not go through: {broken}. `gamestats demo` tries again what is missing."
-        say(told, "red", console=err())
+        message = f"The demo did not go through: {broken}. `gamestats demo` tries again what is missing."
+        say(message, "red", console=err())
         raise typer.Exit(1)
     did = "all is made and checked" if outcomes else "all was there already, and nothing was left to do"
     say(f"Done in {time.perf_counter() - started:.0f} s: {did}.", "bold")

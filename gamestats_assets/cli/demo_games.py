@@ -251,8 +251,8 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
                 remake_reason="the server went down" if slot.failed else None,
             )
         for match in tournament.by_status("not_tournament"):
-            told = "They played on for fun after the last match."
-            OVERRIDE.add(conn, match.truth.match_id, is_tournament_match=False, reason=told, admin=person())
+            message = "They played on for fun after the last match."
+            OVERRIDE.add(conn, match.truth.match_id, is_tournament_match=False, reason=message, admin=person())
         account, player = tournament.divisions[0].teams[0].players[0]
         TRACKED_PLAYER.add(conn, player, account_id=account, backfill_days=0)
         found = Found(sum(account in match.truth.players_truth for match in tournament.matches), 0, 0)

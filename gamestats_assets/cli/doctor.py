@@ -103,8 +103,8 @@ def _data(stores: Stores) -> Finding:
         days = len(stores.landing.days("pubg"))
     except (BaseError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        told = f"{settings.data} cannot be listed: {first}. See GAMESTATS_DATA and GAMESTATS_STORAGE_OPTIONS."
-        return Finding("broken", "data", told)
+        message = f"{settings.data} cannot be listed: {first}. See GAMESTATS_DATA and GAMESTATS_STORAGE_OPTIONS."
+        return Finding("broken", "data", message)
     return Finding("ok", "data", f"{settings.data} can be listed; {days} days of PUBG have landed")
 
 
@@ -115,8 +115,8 @@ def _writable(what: str, folder: Path) -> Finding:
             pass
     except OSError as error:
         variable = "GAMESTATS_STATE" if what == "state folder" else "GAMESTATS_DATA"
-        told = f"{shown(str(folder))} cannot be written: {error.strerror}. Set {variable} to another folder."
-        return Finding("broken", what, told)
+        message = f"{shown(str(folder))} cannot be written: {error.strerror}. Set {variable} to another folder."
+        return Finding("broken", what, message)
     named = f"; programs know it as {folder}" if folder != folder.resolve() else ""
     return Finding("ok", what, f"{shown(str(folder.resolve()))} can be written{named}")
 
@@ -283,10 +283,10 @@ def _not_fetched(settings: Settings) -> Iterator[Finding]:
             f"{shard}: {', '.join(f'{number} {state}' for state, number in sorted(states.items(), reverse=True))}"
             for shard, states in found.items()
         )
-        told = f"found and not to be had: {shards}. See: gamestats players matches"
+        message = f"found and not to be had: {shards}. See: gamestats players matches"
         # What the API forgot before it was found stays so; what failed may be mended.
         has_failed = any("failed" in states for states in found.values())
-        yield Finding("missing" if has_failed else "ok", "matches", told)
+        yield Finding("missing" if has_failed else "ok", "matches", message)
 
 
 _JOBS = """
@@ -304,12 +304,12 @@ def _jobs(settings: Settings) -> Iterator[Finding]:
     if counted is None:
         return
     waiting, in_work, failed, oldest_s = counted
-    told = f"{waiting} wait, {in_work} are being done, {failed} failed within 7 days"
+    message = f"{waiting} wait, {in_work} are being done, {failed} failed within 7 days"
     if waiting and not in_work and oldest_s > _LONG_S:
-        told += f"; the oldest has waited for {oldest_s:,} s, for no worker runs: gamestats up, or gamestats work"
-        yield Finding("missing", "jobs", told)
+        message += f"; the oldest has waited for {oldest_s:,} s, for no worker runs: gamestats up, or gamestats work"
+        yield Finding("missing", "jobs", message)
     else:
-        yield Finding("ok", "jobs", told)
+        yield Finding("ok", "jobs", message)
 
 
 def _shipped() -> Iterator[Finding]:

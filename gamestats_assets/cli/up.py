@@ -230,8 +230,8 @@ def _is_locked(settings: Settings) -> bool:
 
 def _details(path: Path) -> RunningInstance | None:
     try:
-        told = json.loads(path.read_text())
-        return RunningInstance(int(told["pid"]), str(told["url"]))
+        parsed = json.loads(path.read_text())
+        return RunningInstance(int(parsed["pid"]), str(parsed["url"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

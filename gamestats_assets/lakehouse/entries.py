@@ -387,8 +387,8 @@ class Thing:
 
     def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
         """As `remove`, of one that was found before."""
-        if not self.stays and (told := "; ".join(self._needs(conn, row))):
-            raise StillNeededError(f"{begun(self.what(row))} cannot be removed while something refers to it: {told}")
+        if not self.stays and (message := "; ".join(self._needs(conn, row))):
+            raise StillNeededError(f"{begun(self.what(row))} cannot be removed while something refers to it: {message}")
         entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
         self.leave(entry)
         if self.stays:

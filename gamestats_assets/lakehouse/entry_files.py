@@ -121,8 +121,8 @@ def _rows_told(rows: Sequence[int]) -> str:
             spans[-1][1] = row
         else:
             spans.append([row, row])
-    told = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
-    return f"row {told}" if len(rows) == 1 else f"rows {told}"
+    message = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
+    return f"row {message}" if len(rows) == 1 else f"rows {message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +180,8 @@ def read(file: CsvFile, columns: Sequence[Column], mistakes: list[Mistake]) -> l
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        told = "the file is not UTF-8; save it as `CSV UTF-8`."
-        raise ImportRefusedError(file, [Mistake(1, "", told)]) from None
+        message = "the file is not UTF-8; save it as `CSV UTF-8`."
+        raise ImportRefusedError(file, [Mistake(1, "", message)]) from None
     heading = text.split("\n", 1)[0]
     separator = max(",;\t", key=heading.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -214,8 +214,8 @@ def _wrong_heading(names: Sequence[str], columns: Sequence[Column]) -> Iterator[
     for name, times in Counter(filter(None, names)).items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            told = f"did you mean {near[0]}?" if near else f"there may be {', '.join(known)}."
-            yield Mistake(1, name, f"no such column is known; {told}")
+            message = f"did you mean {near[0]}?" if near else f"there may be {', '.join(known)}."
+            yield Mistake(1, name, f"no such column is known; {message}")
         elif times > 1:
             yield Mistake(1, name, f"stands {times} times in the heading.")
 
@@ -327,7 +327,7 @@ class _Taken:
             if each.name in own:
                 said, row = self._said.setdefault((*key, each.name), (own[each.name], cells.row))
                 if said != own[each.name]:
-                    told = f"{told_value(own[each.name], UTC_ZONE)!r} is not what row {row} says of {done.what}"
-                    raise EntryError(f"{told}: {told_value(said, UTC_ZONE)!r}.", each.told)
+                    message = f"{told_value(own[each.name], UTC_ZONE)!r} is not what row {row} says of {done.what}"
+                    raise EntryError(f"{message}: {told_value(said, UTC_ZONE)!r}.", each.told)
         is_first = self._rows.setdefault(key, cells.row) == cells.row
         return [done] if is_first or done.outcome == "changed" else []

@@ -280,6 +280,6 @@ def forget_dead_rows(url: SecretStr | str, schemas: Sequence[str]) -> list[str]:
             try:
                 conn.execute(statement)
             except errors.InsufficientPrivilege as error:
-                told = f"{statement.as_string(conn)}: {error.diag.message_primary}."
-                refused.append(f"{told} Let an administrator run it.")
+                message = f"{statement.as_string(conn)}: {error.diag.message_primary}."
+                refused.append(f"{message} Let an administrator run it.")
     return refused

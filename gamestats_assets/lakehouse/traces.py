@@ -155,8 +155,8 @@ def rows_with(url: SecretStr | str, sought: Sought, schemas: Collection[str] | N
                 count = -1
             if count:
                 found[f"{schema}.{table}"] = count
-        told = "SELECT schemaname, tablename, attname FROM pg_stats AS t WHERE t::text ~* %s ORDER BY 1, 2, 3"
-        for place in conn.execute(told, [sought.pattern]).fetchall():
+        query = "SELECT schemaname, tablename, attname FROM pg_stats AS t WHERE t::text ~* %s ORDER BY 1, 2, 3"
+        for place in conn.execute(query, [sought.pattern]).fetchall():
             if schemas is not None and place[0] not in schemas:
                 continue
             found[f"statistics of {'.'.join(place)}"] = 1

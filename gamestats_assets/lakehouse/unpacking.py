@@ -134,8 +134,8 @@ class _Watched(io.RawIOBase):
         try:
             part = self._stream.read(len(buffer))
         except EOFError:
-            told = "The gzip stream ends early, or is followed by bytes that are no gzip. Fetch the file again."
-            raise UnreadableContentError(told) from None
+            message = "The gzip stream ends early, or is followed by bytes that are no gzip. Fetch the file again."
+            raise UnreadableContentError(message) from None
         except (igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call it an instance)
             raise UnreadableContentError(f"The gzip stream is damaged: {error}. Fetch the file again.") from None
         self._watch.count(len(part))

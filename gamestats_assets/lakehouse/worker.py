@@ -180,14 +180,14 @@ class TaskDiedError(Exception):
         number = -(code or 0)
         self.was_killed = number in (signal.SIGKILL, signal.SIGTERM)
         if number == signal.SIGALRM:
-            told = f"it took longer than {limits.seconds:,} s"
+            message = f"it took longer than {limits.seconds:,} s"
         elif number in (signal.SIGABRT, signal.SIGBUS) or number == 0:
-            told = f"it needed more than {limits.megabytes:,} MB of memory, or broke down"
+            message = f"it needed more than {limits.megabytes:,} MB of memory, or broke down"
         elif number in [*signal.Signals]:
-            told = f"the program that did it broke down ({signal.Signals(number).name})"
+            message = f"the program that did it broke down ({signal.Signals(number).name})"
         else:
-            told = f"the program that did it ended with code {code}"
-        super().__init__(told)
+            message = f"the program that did it ended with code {code}"
+        super().__init__(message)
 
 
 _IDLE: list[_Guarded] = []

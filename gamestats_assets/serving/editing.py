@@ -340,16 +340,16 @@ class Editor:
         """
         entries = ops.rows(self.conn, query, [version, self.thing.table, str(row[self.thing.key])])
         since = next((number for number, each in enumerate(entries) if each["had"]), None)
-        told = f"{begun(self.thing.what(row))} is not as you saw it"
+        message = f"{begun(self.thing.what(row))} is not as you saw it"
         if since is None:
-            return f"{told}: load it again, and then change it. Nothing was overwritten."
+            return f"{message}: load it again, and then change it. Nothing was overwritten."
         before = entries[since]["before"]
         people = " and ".join(dict.fromkeys(each["changed_by"] for each in entries[: since + 1]))
         when = _moment(entries[0]["changed_at"])
         if before is None:
-            return f"{told}: {people} made it meanwhile ({when}). Look at that first. Nothing was overwritten."
+            return f"{message}: {people} made it meanwhile ({when}). Look at that first. Nothing was overwritten."
         differences = self._differences(self._restored(before), row, before, self.thing.zone(row))
-        return f"{told}: {people} changed it ({when}): {'; '.join(differences)}. Nothing was overwritten."
+        return f"{message}: {people} changed it ({when}): {'; '.join(differences)}. Nothing was overwritten."
 
     def _restored(self, entry: Mapping[str, Any]) -> Row:
         """A row as the table had it, of what history keeps."""

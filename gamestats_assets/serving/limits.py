@@ -174,11 +174,11 @@ class Limited:
         """What else is counted of a request: guesses at links and tokens, what anybody writes, files that are sent."""
         person = asking(request).person
         if request.method == "POST" and request.url.path.startswith((AUTH, SIGN_IN)):
-            told = "Too many links or tokens from this address were none."
-            return _Special(self._guesses, address, told, counts=401)
+            message = "Too many links or tokens from this address were none."
+            return _Special(self._guesses, address, message, counts=401)
         if request.method == "POST" and request.url.path in self._forms and "address" in self._limits:
-            told = f"This address may send {_WRITTEN_AN_HOUR} of these an hour."
-            return _Special(self._written, address, told)
+            message = f"This address may send {_WRITTEN_AN_HOUR} of these an hour."
+            return _Special(self._written, address, message)
         sends = request.headers.get("content-type", "").startswith("multipart/form-data")
         # An admin's files are small tables, and each is sent twice: to see what it would do, and to do it.
         if not sends or (person is not None and person.may_somewhere("tournament_admin")):
@@ -246,8 +246,8 @@ class Bounded:
             await self._app(scope, receive, send)
             return
         if b"%00" in scope["query_string"] or "\0" in scope["path"]:
-            told = "The address holds a null character, which is in no text here."
-            await problem(Request(scope), 422, told)(scope, receive, send)
+            message = "The address holds a null character, which is in no text here."
+            await problem(Request(scope), 422, message)(scope, receive, send)
             return
         most_mb, longest_s = self._of_uploads if scope["path"] in self._uploads else self._usual
         most, detail = most_mb << 20, f"A request may have {most_mb} MB at most."
@@ -281,5 +281,5 @@ class Bounded:
         except TimeoutError:
             if is_begun or not timer.expired():
                 raise
-            told = f"It was not answered within {longest_s} s. Ask for less, or again in a moment."
-            await problem(Request(scope), 504, told)(scope, receive, send)
+            message = f"It was not answered within {longest_s} s. Ask for less, or again in a moment."
+            await problem(Request(scope), 504, message)(scope, receive, send)

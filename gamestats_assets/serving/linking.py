@@ -121,8 +121,8 @@ def game_with_accounts(games: Sequence[Game], name: str | None = None) -> tuple[
     if name is None and len(known) == 1:
         return next(iter(known.values()))
     if name not in known:
-        told = f"Name one of the games that have accounts: {', '.join(known) or 'there is none'}."
-        raise ProblemError(422, told, errors=[{"name": "game", "message": told}])
+        message = f"Name one of the games that have accounts: {', '.join(known) or 'there is none'}."
+        raise ProblemError(422, message, errors=[{"name": "game", "message": message}])
     return known[name]
 
 

@@ -129,8 +129,8 @@ class _ActiveUsers(Collector):
         self._url = url
 
     def collect(self) -> Iterable[Metric]:
-        told = "Users whose session, of a browser or a program, was used within a time."
-        family = GaugeMetricFamily("active_users", told, labels=["window"])
+        help_text = "Users whose session, of a browser or a program, was used within a time."
+        family = GaugeMetricFamily("active_users", help_text, labels=["window"])
         with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
             for days in _ACTIVE_DAYS:
                 row = conn.execute(_ACTIVE, [days]).fetchone()
@@ -179,15 +179,15 @@ class _Jobs(Collector):
             for state, bucket, jobs, seconds in ended:
                 self._ended[state, bucket] += jobs
                 self._seconds += seconds
-            told = "Replays that were sent, by what became of them."
-            results = CounterMetricFamily("replay_jobs", told, labels=["result"])
+            help_text = "Replays that were sent, by what became of them."
+            results = CounterMetricFamily("replay_jobs", help_text, labels=["result"])
             for state in ("done", "failed"):
                 results.add_metric([state], sum(jobs for (of, _), jobs in self._ended.items() if of == state))
             below = [
                 sum(jobs for (_, bucket), jobs in self._ended.items() if bucket <= n) for n in range(len(_WAITED_S) + 1)
             ]
-            told = "Seconds from when a replay was sent until it was analysed, or refused."
-            histogram = HistogramMetricFamily("replay_job_seconds", told)
+            help_text = "Seconds from when a replay was sent until it was analysed, or refused."
+            histogram = HistogramMetricFamily("replay_job_seconds", help_text)
             limits = [*map(str, _WAITED_S), "+Inf"]
             histogram.add_metric([], [*zip(limits, below, strict=True)], self._seconds)
             yield results
@@ -203,8 +203,8 @@ class _Scores(Collector):
         self._url, self._queries = url, queries
 
     def collect(self) -> Iterable[Metric]:
-        told = "Score of a model that serves, by cross-validation; at best 1."
-        family = GaugeMetricFamily("model_score", told, labels=["model", "version"])
+        help_text = "Score of a model that serves, by cross-validation; at best 1."
+        family = GaugeMetricFamily("model_score", help_text, labels=["model", "version"])
         for query in self._queries:
             with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
                 for model, version, score in conn.execute(query):
@@ -216,8 +216,8 @@ class _Memory(Collector):
     """How much of the memory is used: of the container where it has a limit, else of the machine."""
 
     def collect(self) -> Iterable[Metric]:
-        told = "Share of the memory that is used: of the container's limit, or of the machine's."
-        yield GaugeMetricFamily("memory_used_share", told, memory_used_share())
+        help_text = "Share of the memory that is used: of the container's limit, or of the machine's."
+        yield GaugeMetricFamily("memory_used_share", help_text, memory_used_share())
 
 
 def memory_used_share(container: Path = Path("/sys/fs/cgroup")) -> float:

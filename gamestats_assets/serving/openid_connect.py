@@ -70,8 +70,8 @@ class OpenIdConnect:
             about = self._asked("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
             endpoints = [about.get(f"{each}") for each in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
             if about.get("issuer") != self.issuer or not all(map(self._is_safe, endpoints)):
-                told = f"{self.title} does not answer as it should. Sign in again in a moment."
-                raise ProviderDownError(told, f"{self.issuer} says another issuer of itself, or no safe endpoints")
+                message = f"{self.title} does not answer as it should. Sign in again in a moment."
+                raise ProviderDownError(message, f"{self.issuer} says another issuer of itself, or no safe endpoints")
             self._found = time.monotonic(), about
         return self._found[1]
 
@@ -88,8 +88,8 @@ class OpenIdConnect:
                     answer.raise_for_status()
                 found = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            told = f"{self.title} does not answer as it should. Sign in again in a moment."
-            raise ProviderDownError(told, type(error).__name__) from None
+            message = f"{self.title} does not answer as it should. Sign in again in a moment."
+            raise ProviderDownError(message, type(error).__name__) from None
         if answer.status_code != 200 or not isinstance(found, dict):
             why = str(found.get("error", ""))[:40] if isinstance(found, dict) else ""
             reason = f"status {answer.status_code} {why}"
@@ -126,8 +126,8 @@ class OpenIdConnect:
                 sub={"essential": True},
             ).validate(claims)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-            told = f"The ID token of {self.title} cannot be trusted. Sign in again."
-            raise SignInError(told, type(error).__name__) from None
+            message = f"The ID token of {self.title} cannot be trusted. Sign in again."
+            raise SignInError(message, type(error).__name__) from None
         is_for_several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if claims.get("azp", None if is_for_several else self._client_id) != self._client_id:
             raise SignInError(f"The ID token of {self.title} is for somebody else.")

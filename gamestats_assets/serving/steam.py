@@ -64,8 +64,8 @@ class Steam:
             if answer.is_server_error:
                 answer.raise_for_status()
         except httpx.HTTPError as error:
-            told = f"{self.title} does not answer as it should. Sign in again in a moment."
-            raise ProviderDownError(told, type(error).__name__) from None
+            message = f"{self.title} does not answer as it should. Sign in again in a moment."
+            raise ProviderDownError(message, type(error).__name__) from None
         parts = (line.partition(":") for line in answer.text[:2000].splitlines())
         lines = {name: value for name, _, value in parts}
         return answer.status_code == 200 and lines.get("ns") == _NAMESPACE and lines.get("is_valid") == "true"

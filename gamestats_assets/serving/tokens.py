@@ -101,10 +101,10 @@ class Tokens:
             self._claims.validate(read.claims)
             return int(read.claims["sid"])
         except ExpiredTokenError:
-            told = "The access token is older than 15 minutes. Get another one with the refresh token."
+            message = "The access token is older than 15 minutes. Get another one with the refresh token."
         except (JoseError, ValueError, TypeError, KeyError):
-            told = "The access token is none that is valid here."
-        raise InvalidTokenError(told)
+            message = "The access token is none that is valid here."
+        raise InvalidTokenError(message)
 
     async def _reload(self, conn: Connection) -> None:
         rows: list[Any] = await (await conn.execute("SELECT key_id, private_key FROM accounts.signing_keys")).fetchall()

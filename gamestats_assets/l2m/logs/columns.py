@@ -116,20 +116,20 @@ def read_mapping(text: bytes, where: str) -> dict[str, dict[str, str]]:
         ColumnMappingError: when it is no such JSON, or names a log or a column that does not exist.
     """
     try:
-        told = json.loads(text.decode("utf-8-sig"))
+        parsed = json.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ColumnMappingError(f"{where}: expected JSON; {error}.") from None
-    if not isinstance(told, dict) or not all(
+    if not isinstance(parsed, dict) or not all(
         isinstance(names, dict) and all(isinstance(name, str) and name.strip() for name in names.values())
-        for names in told.values()
+        for names in parsed.values()
     ):
         raise ColumnMappingError(
             f'{where}: expected, for each log, our column names and yours: {{"login": {{"user_id": "uid"}}}}.'
         )
-    if unknown := sorted({*told} - {*NAMES, "*"}):
+    if unknown := sorted({*parsed} - {*NAMES, "*"}):
         raise ColumnMappingError(f"{where}: there is no log {unknown[0]!r}. Logs: {', '.join(NAMES)}; * is every one.")
     found: dict[str, dict[str, str]] = {log: {} for log in COLUMNS}
-    for called, names in sorted(told.items(), key=lambda item: item[0] != "*"):
+    for called, names in sorted(parsed.items(), key=lambda item: item[0] != "*"):
         logs = [*COLUMNS] if called == "*" else [NAMES[called]]
         known = {column.name for log in logs for column in COLUMNS[log]}
         if unknown := sorted({*names} - known):

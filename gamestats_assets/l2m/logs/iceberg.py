@@ -209,8 +209,8 @@ class IcebergSource:
                 advice = (
                     "Deleted rows stand beside the data in a way that is not read: let the table's owner compact it."
                 )
-            told = f"Iceberg catalogue {self.name}: cannot read {what}: {message}. {advice}"
-            raise IcebergUnavailableError(told) from None
+            text = f"Iceberg catalogue {self.name}: cannot read {what}: {message}. {advice}"
+            raise IcebergUnavailableError(text) from None
 
     def _redacted(self, text: str) -> str:
         secrets: set[str] = set()

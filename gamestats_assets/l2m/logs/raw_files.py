@@ -240,11 +240,11 @@ def _keys(lines: pl.DataFrame) -> list[str]:
     found: dict[str, None] = {}
     for line in lines.head(_LOOKED_AT).get_column(TEXT):
         try:
-            told: Any = msgspec.json.decode(line)
+            parsed: Any = msgspec.json.decode(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(told, dict):
-            found |= dict.fromkeys(told)
+        if isinstance(parsed, dict):
+            found |= dict.fromkeys(parsed)
     return [*found]
 
 
@@ -261,7 +261,7 @@ def _extraction(wanted: Sequence[tuple[str, str]]) -> list[str]:
     parts |= {"line": exp.column(TEXT, quoted=True), "fault": exp.column(FAULT, quoted=True)}
     pointers = exp.array(*(exp.Literal.string(_pointer(name)) for name, _ in wanted))
     is_object = "fault IS NULL AND CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
-    told = "CASE WHEN is_object THEN json_extract_string(line, pointers) END"
+    expression = "CASE WHEN is_object THEN json_extract_string(line, pointers) END"
     fault = "CASE WHEN is_object THEN NULL ELSE coalesce(fault, 'no_object') END"
     values = [(_value(name, type, number, parts), name) for number, (name, type) in enumerate(wanted, 1)]
     columns = [
@@ -272,7 +272,7 @@ def _extraction(wanted: Sequence[tuple[str, str]]) -> list[str]:
     ]
     return [
         f"*, {_as(filled(is_object, **parts), 'is_object')}",
-        f"*, {_as(filled(told, pointers=pointers, **parts), 'told')}",
+        f"*, {_as(filled(expression, pointers=pointers, **parts), 'told')}",
         ", ".join(_as(value, name) for value, name in columns),
     ]
 

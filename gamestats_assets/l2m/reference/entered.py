@@ -93,9 +93,11 @@ def _where_it_ends(prefix: str) -> list[str]:
     if not last or (int(last) > 25 if is_ipv4 else len(last) == 4):
         return []
     point, named = (".", "point") if is_ipv4 else (":", "colon")
-    told = f"{prefix} does not end with a {named}, so what goes on with a digit is whitelisted as well: {prefix}1..."
+    message = f"{prefix} does not end with a {named}, so what goes on with a digit is whitelisted as well: {prefix}1..."
     is_all = prefix.count(".") == 3 if is_ipv4 else _is_ipv6(prefix)
-    return [told if is_all else f"{told} For the addresses of {prefix}{point} alone, write it with its last {named}."]
+    return [
+        message if is_all else f"{message} For the addresses of {prefix}{point} alone, write it with its last {named}."
+    ]
 
 
 # --------------------------------------------------------------------------- entries

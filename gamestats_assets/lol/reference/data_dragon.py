@@ -316,14 +316,14 @@ def patches_of(landing: Landing, match_ids: Iterable[str]) -> list[str]:
     for files in landing.held(GAME, match_ids).values():
         for file in files.get("match", [])[:1]:
             try:
-                told = msgspec.json.decode(
+                parsed = msgspec.json.decode(
                     landing.content(file).removeprefix(b"\xef\xbb\xbf"), type=_Match
                 ).info.game_version
             except (UnreadableContentError, ValueError, RecursionError):
                 # The table of matches says what is wrong with it.
                 continue
-            if is_patch(patch_of(told)):
-                found.add(patch_of(told))
+            if is_patch(patch_of(parsed)):
+                found.add(patch_of(parsed))
     return sorted(found, key=version_number)
 
 

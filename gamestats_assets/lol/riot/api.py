@@ -327,8 +327,8 @@ class RiotApi(ApiClient):
         def check(payload: bytes) -> bytes:
             found = read_body(payload, what, recognise)
             if (found.kind, found.match_id) != (kind, match_id):
-                told = f"{found.kind} {found.match_id or ''}".rstrip()
-                raise UnreadableAnswerError(f"{told} was sent where {what} was asked for.", payload)
+                sent = f"{found.kind} {found.match_id or ''}".rstrip()
+                raise UnreadableAnswerError(f"{sent} was sent where {what} was asked for.", payload)
             return payload
 
         try:

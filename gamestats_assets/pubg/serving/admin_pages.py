@@ -194,8 +194,8 @@ def _link(conn: psycopg.Connection, person: Person, number: int, match_id: str, 
         raise _missing("match_id", "Give the id of the match.")
     found = Editor(OVERRIDES, conn, person).rows(match_id=match_id.lower())
     if found:
-        told = f"Match {match_id} was decided of by {found[0]['admin']} already ({found[0]['reason']}). Change that."
-        raise ProblemError(409, told)
+        message = f"Match {match_id} was decided of by {found[0]['admin']} already ({found[0]['reason']}). Change that."
+        raise ProblemError(409, message)
     return editables.link(conn, person, number, match_id, "", reason)
 
 

@@ -103,8 +103,8 @@ def place_of(conn: psycopg.Connection, round_id: int | None, scheduled_match_id:
     found = thing.rows(conn, **{thing.key: number})
     if not found:
         name = "round_id" if thing is ROUND else "scheduled_match_id"
-        told = f"There is no {thing.kind} numbered {number}."
-        raise ProblemError(422, told, errors=[{"name": name, "message": told}])
+        message = f"There is no {thing.kind} numbered {number}."
+        raise ProblemError(422, message, errors=[{"name": name, "message": message}])
     row = found[0]
     return {
         "season": row["season"],
@@ -156,10 +156,10 @@ def link(conn: psycopg.Connection, person: Person, number: int, match_id: str, v
     place = place_of(conn, None, number)
     for other in OVERRIDE.rows(conn, scheduled_match_id=number):
         if other["match_id"] != match_id.strip().lower():
-            told = (
+            message = (
                 f"{SLOT.what(slot)} is given to match {other['match_id']} by {other['admin']}. Unlink that one first."
             )
-            raise ProblemError(409, f"{told[0].upper()}{told[1:]}")
+            raise ProblemError(409, f"{message[0].upper()}{message[1:]}")
     reason = reason or f"linked to {SLOT.what(slot)} by hand"
     if not OVERRIDE.rows(conn, match_id=match_id.strip().lower()):
         return decide(conn, person, match_id, "", reason=reason, **place)

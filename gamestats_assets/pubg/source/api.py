@@ -501,6 +501,6 @@ def _checked(payload: bytes, ask: _Ask) -> bytes:
             f"{ask.where} sent a body for {ask.what} that is no good: {error}", payload
         ) from None
     if found.kind != ask.kind or found.match_id != ask.match_id:
-        told = f"{found.kind} {found.match_id or ''}".rstrip()
-        raise UnreadableAnswerError(f"{ask.where} sent {told} where {ask.what} was asked for.", payload)
+        sent = f"{found.kind} {found.match_id or ''}".rstrip()
+        raise UnreadableAnswerError(f"{ask.where} sent {sent} where {ask.what} was asked for.", payload)
     return payload

@@ -141,8 +141,8 @@ def _estimated_start(created_at: str | None, duration: float | None, uploaded: d
 def _telemetry(content: bytes, name: str) -> Recognised:
     first = _first_event(content)
     if first is None or not isinstance(first.get("_T"), str):
-        told = f"Expected a telemetry: the array's first element is no event with a type (_T). {_TAKEN}"
-        raise UnrecognisedContentError(told)
+        message = f"Expected a telemetry: the array's first element is no event with a type (_T). {_TAKEN}"
+        raise UnrecognisedContentError(message)
     if not _is_whole(content):
         raise UnrecognisedContentError("The telemetry is cut: it does not end with a whole event and a closing ].")
     definition = _event(content, "LogMatchDefinition") or {}

@@ -87,9 +87,9 @@ def difference_in_words(feature: str, value: float, other: float) -> str:
     # A ratio to next to nothing has no size worth telling.
     size = "far" if ratio >= _FAR_MORE else f"{abs(ratio - 1):.0%}"
     size = "hardly" if size == "0%" else size
-    told = " ".join(filter(None, [done, size, more if value >= other else less, of_what]))
+    message = " ".join(filter(None, [done, size, more if value >= other else less, of_what]))
     one, two = _figures(feature, value, other)
-    return f"{told} ({one} against {two} {unit})"
+    return f"{message} ({one} against {two} {unit})"
 
 
 def _figures(feature: str, value: float, other: float) -> tuple[str, str]:

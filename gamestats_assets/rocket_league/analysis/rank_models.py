@@ -230,8 +230,8 @@ def worse_models(models: pl.DataFrame) -> pl.DataFrame:
             else:
                 is_worse = row[other] is not None and row[own] - row[other] > (row[margin] or 0.0)
             if is_worse:
-                told = f"Its mean error is {_figure(row[own])} ranks, that of {what} {_figure(row[other])}."
-                found.append({name: row[name] for name in (*KIND, "version")} | {"reason": told})
+                message = f"Its mean error is {_figure(row[own])} ranks, that of {what} {_figure(row[other])}."
+                found.append({name: row[name] for name in (*KIND, "version")} | {"reason": message})
     schema = {name: RankModels.schema()[name] for name in (*KIND, "version")} | {"reason": pl.String()}
     return pl.DataFrame(found, schema=schema)
 

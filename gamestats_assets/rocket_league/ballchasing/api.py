@@ -403,14 +403,14 @@ class BallchasingApi(ApiClient):
         ask = _Ask("get", f"/replays/{replay_id}", f"replay {replay_id}")
 
         def check(payload: bytes, status: int) -> tuple[bytes, str]:
-            told = read_body(payload, ask.what, msgspec.json.Decoder(_Replay).decode)
-            if told.id.lower() != replay_id:
+            parsed = read_body(payload, ask.what, msgspec.json.Decoder(_Replay).decode)
+            if parsed.id.lower() != replay_id:
                 raise UnreadableAnswerError(f"Another replay was sent where {ask.what} was asked for.", payload)
-            if told.status == "pending":
+            if parsed.status == "pending":
                 raise PendingReplayError(
                     f"{host_of(self._base_url)} has yet to read {ask.what}; it is asked for later."
                 )
-            if told.status == "failed":
+            if parsed.status == "failed":
                 raise NotFoundError(f"{host_of(self._base_url)} could not read {ask.what}: it has no statistics of it.")
             return payload, read_body(payload, ask.what, recognise).match_id or ""
 

@@ -85,46 +85,46 @@ def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_a
         UnreadableBallchasingError: when it cannot be read, or is of another match.
     """
     try:
-        told = json.loads(content)
+        parsed = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UnreadableBallchasingError(f"The JSON is damaged: {error}.") from None
-    found = match_id_of(told.get("match_guid"), told.get("rocket_league_id")) if isinstance(told, dict) else None
+    found = match_id_of(parsed.get("match_guid"), parsed.get("rocket_league_id")) if isinstance(parsed, dict) else None
     if found != match_id:
         raise UnreadableBallchasingError(f"Expected match {match_id}, found {found or 'none'}.")
-    started_at = date_of(_text(told.get("date")))
+    started_at = date_of(_text(parsed.get("date")))
     if started_at is None:
-        raise UnreadableBallchasingError(f"Expected date as in 2026-03-10T18:55:49Z, found {told.get('date')!r}.")
+        raise UnreadableBallchasingError(f"Expected date as in 2026-03-10T18:55:49Z, found {parsed.get('date')!r}.")
     keys: Row = {"match_id": match_id, "match_date": day, "source": BALLCHASING}
-    players, uncounted = _players(told, keys)
-    teams = {color: _of(told, color) for color in TEAMS}
+    players, uncounted = _players(parsed, keys)
+    teams = {color: _of(parsed, color) for color in TEAMS}
     replay: Row = {
         **keys,
         "content_hash": content_hash,
         "other_files": 0,
         "landed_at": landed_at,
-        "replay_id": match_id_of(None, told.get("rocket_league_id")),
-        "ballchasing_id": _text(told.get("id")),
-        "is_simulated": told.get(SIMULATED) is True,
+        "replay_id": match_id_of(None, parsed.get("rocket_league_id")),
+        "ballchasing_id": _text(parsed.get("id")),
+        "is_simulated": parsed.get(SIMULATED) is True,
         "started_at": started_at,
         "start_is_exact": False,
-        "uploaded_at": date_of(_text(told.get("created"))),
-        "title": _text(told.get("title")),
-        "recorder": _text(told.get("recorder")),
-        "map_code": (_text(told.get("map_code")) or "").lower() or None,
-        "match_type": _text(told.get("match_type")),
-        "playlist": _text(told.get("playlist_id")),
+        "uploaded_at": date_of(_text(parsed.get("created"))),
+        "title": _text(parsed.get("title")),
+        "recorder": _text(parsed.get("recorder")),
+        "map_code": (_text(parsed.get("map_code")) or "").lower() or None,
+        "match_type": _text(parsed.get("match_type")),
+        "playlist": _text(parsed.get("playlist_id")),
         "playlist_number": None,
-        "team_size": _value("team_size", told.get("team_size")),
-        "season": _value("season", told.get("season")),
-        "season_type": _text(told.get("season_type")),
-        "duration_s": _value("duration_s", told.get("duration")),
-        "went_to_overtime": _value("went_to_overtime", told.get("overtime")),
+        "team_size": _value("team_size", parsed.get("team_size")),
+        "season": _value("season", parsed.get("season")),
+        "season_type": _text(parsed.get("season_type")),
+        "duration_s": _value("duration_s", parsed.get("duration")),
+        "went_to_overtime": _value("went_to_overtime", parsed.get("overtime")),
         **{
             f"{color}_score": _value("blue_score", _of(_of(team, "stats"), "core").get("goals"))
             for color, team in teams.items()
         },
-        "min_rank_tier": _value("min_rank_tier", _of(told, "min_rank").get("tier")),
-        "max_rank_tier": _value("max_rank_tier", _of(told, "max_rank").get("tier")),
+        "min_rank_tier": _value("min_rank_tier", _of(parsed, "min_rank").get("tier")),
+        "max_rank_tier": _value("max_rank_tier", _of(parsed, "max_rank").get("tier")),
         "uncounted_keys": uncounted,
     }
     return replay, players

@@ -80,8 +80,8 @@ class TrackedPlayer(Thing):
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """See `Thing.which`."""
         which = ", ".join(f"{row['account_id'] or 'account unknown'} on {row['shard']}" for row in rows)
-        told = f"Several players named {names['player']} are tracked ({which}); give the account id."
-        return UnknownNameError(told, "player")
+        message = f"Several players named {names['player']} are tracked ({which}); give the account id."
+        return UnknownNameError(message, "player")
 
     def recognised(self, names: Mapping[str, Any], known: Matches) -> Mapping[str, Any]:
         """See `Thing.recognised`."""
@@ -118,10 +118,10 @@ class TrackedPlayer(Thing):
         """See `Thing.leave`: whoever has data stays, if inactive."""
         row = entry.row
         if row["account_id"] is not None and (matches := entry.known.taken_of(row)):
-            told = "1 match was" if matches == 1 else f"{matches} matches were"
+            taken = "1 match was" if matches == 1 else f"{matches} matches were"
             instead = command("players", "change", row["player_name"], "--inactive")
             raise StillNeededError(
-                f"{row['player_name']} on {row['shard']} cannot be removed: {told} taken up already. Make the player "
+                f"{row['player_name']} on {row['shard']} cannot be removed: {taken} taken up already. Make the player "
                 f"inactive, which keeps them and takes up no more: {instead}",
                 "player",
             )

@@ -107,8 +107,8 @@ class Round(Thing):
         found = self.rows(conn, division_id=of["division_id"], round_number=number)
         if names.get("group") is None and found:
             groups = ", ".join(row["group_name"] for row in found)
-            told = f"Round {number} of {of['division']} is one of groups ({groups}); say which with --group"
-            raise UnknownNameError(f"{told}, in a file in the column group.", "group")
+            message = f"Round {number} of {of['division']} is one of groups ({groups}); say which with --group"
+            raise UnknownNameError(f"{message}, in a file in the column group.", "group")
         return super().missing(conn, names)
 
     def settle(self, entry: Entry) -> dict[str, Any]:
@@ -128,14 +128,14 @@ class Round(Thing):
         if entry.is_new or {"first_day", "last_day"} & entry.given.keys():
             entry.notes += self._shared_days(entry.conn, would_be)
             if outside := [] if entry.is_new else _outside(entry.conn, would_be):
-                told = f"Outside its days now: match {', '.join(outside)}."
-                entry.notes.append(f"{told} Change their times too, unless they are postponed.")
+                message = f"Outside its days now: match {', '.join(outside)}."
+                entry.notes.append(f"{message} Change their times too, unless they are postponed.")
         if not entry.is_new and row["group_id"] is None:
             others = self.rows(entry.conn, division_id=row["division_id"], round_number=row["round_number"])
             if names := [other["group_name"] for other in others if other["group_id"] is not None]:
                 has = "has a round" if len(names) == 1 else "have rounds"
-                told = f"Group {', '.join(names)} {has} {row['round_number']} too; --group means that one."
-                entry.notes.append(told)
+                message = f"Group {', '.join(names)} {has} {row['round_number']} too; --group means that one."
+                entry.notes.append(message)
         return values
 
     def _shared_days(self, conn: psycopg.Connection, row: Row) -> list[str]:
@@ -372,8 +372,8 @@ class Slot(Thing):
                 "remake_reason",
             )
         if original not in (None, entry.row.get("original_match_id")) and not entry.known.has_landed(original):
-            told = f"No match {original} has landed; if the id is right, one that is to land counts as failed."
-            entry.notes.append(told)
+            message = f"No match {original} has landed; if the id is right, one that is to land counts as failed."
+            entry.notes.append(message)
         return {**merged, "is_remake": any(value is not None for value in merged.values())}
 
     def noticed(self, conn: psycopg.Connection, row: Row, given: Mapping[str, Any]) -> Sequence[str]:

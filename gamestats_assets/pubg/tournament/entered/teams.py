@@ -291,8 +291,8 @@ class Team(Thing):
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """See `Thing.which`."""
         places = " and ".join(row["division"] for row in rows)
-        told = f"There is a team {names['team']!r} in {places}; say which with --division."
-        return UnknownNameError(told, "division")
+        message = f"There is a team {names['team']!r} in {places}; say which with --division."
+        return UnknownNameError(message, "division")
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
         """See `Thing.alike`: of two divisions' teams neither is meant, whatever its capitals."""
@@ -347,8 +347,8 @@ class RosterEntry(Thing):
 
     def what(self, row: Row) -> str:
         """See `Thing.what`."""
-        told = f"{row['player_name']} on the roster of {row['team_name']}"
-        return f"{told}, {period(row['valid_from'], row['valid_until'])}"
+        message = f"{row['player_name']} on the roster of {row['team_name']}"
+        return f"{message}, {period(row['valid_from'], row['valid_until'])}"
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
         """See `Thing.alike`: of the account, else of the name where an account is unknown."""
@@ -359,9 +359,9 @@ class RosterEntry(Thing):
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """See `Thing.which`."""
         days = ", ".join(str(row["valid_from"]) for row in rows)
-        told = f"{names['player']} is on the roster of {rows[0]['team_name']} several times, from {days}"
+        message = f"{names['player']} is on the roster of {rows[0]['team_name']} several times, from {days}"
         advice = f"say which by its first day: --since {rows[-1]['valid_from']}"
-        return UnknownNameError(f"{told}; {advice}", "valid_from")
+        return UnknownNameError(f"{message}; {advice}", "valid_from")
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """See `Thing.missing`."""
