@@ -1,7 +1,7 @@
 """Formulas: how a number follows from others, written as people and language models write it.
 
-A formula is text in a closed grammar. It is read by the parser below into a list of steps, and a step is a number, a
-name, a random number or one of the operations listed here; there is nothing else that a text could make happen.
+A formula is text in a closed grammar. Python's own parser says what binds tighter; the tree becomes a list of steps,
+and a step is a number, a name, a random number or one of the operations listed here. Nothing else can happen.
 
 | written | meaning |
 |---|---|
@@ -10,7 +10,7 @@ name, a random number or one of the operations listed here; there is nothing els
 | `{{price}}`, `{{items[3].count}}` | the same; what stands inside is the name, whatever it looks like |
 | `+ - * / % **` and `-x` | arithmetic; `%` has the sign of the divisor, `**` is a power |
 | `< <= > >= == !=` | 1 where it holds, 0 elsewhere |
-| `and or not` | anything but 0 holds; the result is 1 or 0 |
+| `and or not` | anything but 0 holds; the result is 1 or 0; `a == (not b)` needs its parentheses |
 | `min(a, b, ...)`, `max(a, b, ...)`, `clamp(x, low, high)` | the smallest, the largest, x kept within bounds |
 | `round(x)`, `round(x, 2)`, `floor(x)`, `ceil(x)` | `round` takes the even one of two equally near numbers |
 | `abs(x)`, `sqrt(x)`, `log(x)`, `exp(x)` | `log` is the natural logarithm |
@@ -25,8 +25,10 @@ A result that is no finite number (after a division by zero, an overflow, the lo
 
 from __future__ import annotations
 
+import ast
 import difflib
 import functools
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,18 +66,16 @@ class _Step(NamedTuple):
     """What to do next with the stack of values.
 
     Attributes:
-        kind: `number` and `name` push a value; `call` replaces its arguments by its result; `random` two bounds.
-        what: the number, the name, the function, or how many `random` there were before.
-        arguments: how many a function takes off the stack.
-        position: where it is written.
-        decimals: of `random`, whether a bound is written with a decimal point; of `round`, how many to keep.
+        operation: a key of `_OPERATIONS`, or `number`, `name` and `random`.
+        arguments: how many values the operation takes off the stack.
+        value: the number, the name, how many `random` came before, or the decimals that `round` keeps.
+        position: where the step is written.
     """
 
-    kind: str
-    what: Any
-    arguments: int = 0
-    position: int = 0
-    decimals: int = 0
+    operation: Any
+    arguments: int
+    value: Any
+    position: int
 
 
 @dataclass(frozen=True)
@@ -106,35 +106,34 @@ class Formula:
         stack: list[Any] = []
         with np.errstate(all="ignore"):
             for step in self._steps:
-                if step.kind == "number":
-                    stack.append(np.float64(step.what))
-                elif step.kind == "name":
-                    stack.append(self._value(step, values))
-                elif step.kind == "random":
-                    high, low = stack.pop(), stack.pop()
-                    stack.append(_random(low, high, np.asarray(uniform(step.what)), with_decimals=bool(step.decimals)))
-                else:
-                    arguments = stack[len(stack) - step.arguments :]
-                    del stack[len(stack) - step.arguments :]
-                    if step.what == "round":
-                        arguments.append(step.decimals)
-                    stack.append(_OPERATIONS[step.what](*arguments))
+                kept = len(stack) - step.arguments
+                arguments = stack[kept:]
+                del stack[kept:]
+                match step.operation:
+                    case "number":
+                        stack.append(np.float64(step.value))
+                    case "name":
+                        stack.append(self._value(step, values))
+                    case "random" | "random with decimals":
+                        draws = np.asarray(uniform(step.value))
+                        stack.append(_random(*arguments, draws, whole=step.operation == "random"))
+                    case "round":
+                        stack.append(np.round(*arguments, step.value))
+                    case operation:
+                        stack.append(_OPERATIONS[operation](*arguments))
             result = np.asarray(stack.pop(), dtype=np.float64)
             return np.where(np.isfinite(result), result, 0.0) + 0.0  # -0.0 becomes 0.0
 
     def _value(self, step: _Step, values: Mapping[str, npt.ArrayLike]) -> Floats:
-        if step.what not in values:
-            raise FormulaError(
-                f"the formula uses {step.what}, which has no value here; there are {_listed(values)}",
-                self.text,
-                step.position,
-            )
+        if step.value not in values:
+            known = ", ".join(sorted(values)[:20]) or "none"
+            message = f"the formula uses {step.value}, which has no value here; there are {known}"
+            raise FormulaError(message, self.text, step.position)
         try:
-            return np.asarray(values[step.what], dtype=np.float64)
+            return np.asarray(values[step.value], dtype=np.float64)
         except (TypeError, ValueError):
-            raise FormulaError(
-                f"the formula calculates with {step.what}, whose values are no numbers", self.text, step.position
-            ) from None
+            message = f"the formula calculates with {step.value}, whose values are no numbers"
+            raise FormulaError(message, self.text, step.position) from None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -144,7 +143,9 @@ def parse_formula(text: str) -> Formula:
     Raises:
         FormulaError: saying where the text stops being one, and what was expected there.
     """
-    return _Parser(text).formula()
+    tokens = _tokens(text)
+    _check_order(tokens, text)
+    return _Compiler(text, tokens).formula()
 
 
 # --------------------------------------------------------------------------- what it can do
@@ -154,28 +155,13 @@ def _truth(function: Callable[..., Any]) -> Callable[..., Floats]:
     return lambda *arguments: np.asarray(function(*arguments), dtype=np.float64)
 
 
-def _smallest(*arguments: Floats) -> Floats:
-    return _folded(np.minimum, arguments)
-
-
-def _largest(*arguments: Floats) -> Floats:
-    return _folded(np.maximum, arguments)
-
-
-def _folded(function: Callable[[Any, Any], Any], arguments: tuple[Floats, ...]) -> Floats:
-    result = arguments[0]
-    for argument in arguments[1:]:
-        result = function(result, argument)
-    return result
-
-
-def _random(low: Floats, high: Floats, uniform: Floats, *, with_decimals: bool) -> Floats:
+def _random(low: Floats, high: Floats, uniform: Floats, *, whole: bool) -> Floats:
     low, high = np.minimum(low, high), np.maximum(low, high)
     between = low + uniform * (high - low)
-    if with_decimals:
+    if not whole:
         return between
-    whole = np.minimum(low + np.floor(uniform * (high - low + 1)), high)
-    return np.where((np.floor(low) == low) & (np.floor(high) == high), whole, between)
+    die = np.minimum(low + np.floor(uniform * (high - low + 1)), high)
+    return np.where((np.floor(low) == low) & (np.floor(high) == high), die, between)
 
 
 _FUNCTIONS: dict[str, tuple[int, int | None]] = {
@@ -191,28 +177,27 @@ _FUNCTIONS: dict[str, tuple[int, int | None]] = {
     "clamp": (3, 3),
     "if": (3, 3),
 }
-"""By name, how many arguments a function takes, at least and at most; `random` is read on its own."""
+"""By name, how many arguments a function takes, at least and at most; the bounds of `random` are read on their own."""
 
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.divide,
-    "%": np.mod,
-    "**": np.power,
-    "negative": np.negative,
-    "<": _truth(np.less),
-    "<=": _truth(np.less_equal),
-    ">": _truth(np.greater),
-    ">=": _truth(np.greater_equal),
-    "==": _truth(np.equal),
-    "!=": _truth(np.not_equal),
-    "and": _truth(np.logical_and),
-    "or": _truth(np.logical_or),
-    "not": _truth(np.logical_not),
-    "min": _smallest,
-    "max": _largest,
-    "round": np.round,
+_OPERATIONS: dict[Any, Callable[..., Any]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Mod: np.mod,
+    ast.Pow: np.power,
+    ast.USub: np.negative,
+    ast.Lt: _truth(np.less),
+    ast.LtE: _truth(np.less_equal),
+    ast.Gt: _truth(np.greater),
+    ast.GtE: _truth(np.greater_equal),
+    ast.Eq: _truth(np.equal),
+    ast.NotEq: _truth(np.not_equal),
+    ast.And: _truth(np.logical_and),
+    ast.Or: _truth(np.logical_or),
+    ast.Not: _truth(np.logical_not),
+    "min": lambda *arguments: functools.reduce(np.minimum, arguments),
+    "max": lambda *arguments: functools.reduce(np.maximum, arguments),
     "floor": np.floor,
     "ceil": np.ceil,
     "abs": np.abs,
@@ -223,18 +208,6 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "if": lambda condition, a, b: np.where(np.asarray(condition) != 0, a, b),
 }
 
-_COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
-_BINDING: dict[str, int] = {
-    "or": 1,
-    "and": 2,
-    **dict.fromkeys(_COMPARISONS, 4),
-    **dict.fromkeys(("+", "-"), 5),
-    **dict.fromkeys(("*", "/", "%"), 6),
-    "**": 8,
-}
-"""How tightly an operator binds; `not` does between `and` and comparisons, a sign between `*` and `**`."""
-_NOT, _SUM, _PRODUCT, _SIGN = 3, 5, 6, 7
-
 
 # --------------------------------------------------------------------------- how it is read
 
@@ -243,199 +216,204 @@ _TOKEN = re.compile(
     (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |\{\{(?P<reference>[^{}]*)\}\}
     |(?P<name>\#?[A-Za-z_][A-Za-z0-9_]*(?:\.\#?[A-Za-z_][A-Za-z0-9_]*)*)
-    |(?P<operator>\*\*|<=|>=|==|!=|[-+*/%<>(),])
+    |(?P<symbol>\*\*|<=|>=|==|!=|[-+*/%<>(),])
     """,
     re.VERBOSE,
 )
 _ADVICE = {"=": "; to compare, write ==", "^": "; a power is written **", "{": "; a reference is written {{name}}"}
+_VALUES = frozenset(("number", "name", "reference"))
+_WORDS = frozenset(("and", "or", "not"))
+_AFTER_VALUE = frozenset(("+", "-", "*", "/", "%", "**", "<", "<=", ">", ">=", "==", "!=", "and", "or", ",", ")"))
+_WIDTH = 4
+"""Characters that each token takes in what Python's parser reads, so that a column tells the token."""
 
 
 class _Token(NamedTuple):
+    """A number, name, reference or symbol (`and`, `or` and `not` among them), or the end."""
+
     kind: str
     text: str
     position: int
 
+    @property
+    def symbol(self) -> str:
+        """What a symbol is; empty for all else."""
+        return self.text if self.kind == "symbol" else ""
 
-class _Parser:
-    """A Pratt parser: an operand, then operators as long as they bind tightly enough."""
 
-    def __init__(self, text: str) -> None:
+def _tokens(text: str) -> list[_Token]:
+    if len(text) > LONGEST:
+        raise FormulaError(f"a formula has at most {LONGEST} characters, this one {len(text)}", text, LONGEST)
+    tokens: list[_Token] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        match = _TOKEN.match(text, position)
+        if match is None:
+            advice = _ADVICE.get(text[position], "")
+            raise FormulaError(f"{text[position]!r} is not a part of any formula{advice}", text, position)
+        kind = str(match.lastgroup)
+        word = match[kind].strip()
+        if kind == "reference" and not word:
+            raise FormulaError("a reference needs a name between {{ and }}", text, position)
+        if kind == "number" and not np.isfinite(float(word)):
+            raise FormulaError("this number is too large", text, position)
+        if kind == "name" and word in _WORDS:
+            kind = "symbol"
+        tokens.append(_Token(kind, word, position))
+        position = match.end()
+    return [*tokens, _Token("end", "", len(text.rstrip()))]
+
+
+def _check_order(tokens: list[_Token], text: str) -> None:
+    """Refuse a token that cannot follow the one before it; Python's own message would name no expectation."""
+    for before, token in itertools.pairwise([_Token("start", "", 0), *tokens]):
+        found = "the end" if token.kind == "end" else repr(token.text)
+        if before.kind in _VALUES or before.symbol == ")":
+            follows = token.kind == "end" or token.symbol in _AFTER_VALUE
+            follows = follows or (before.kind == "name" and token.symbol == "(")
+            expected = "an operator or the end"
+        else:
+            follows = token.kind in _VALUES or token.symbol in ("(", "-", "not")
+            follows = follows or (before.symbol == "(" and token.symbol == ")")
+            expected = "a number, a name or '('"
+        if not follows:
+            raise FormulaError(f"expected {expected}, found {found}", text, token.position)
+
+
+class _Compiler:
+    """Steps from Python's syntax tree of the symbols, with `x` for each name and 0 for each number.
+
+    Where a node stands among the tokens says which name or number it is.
+    """
+
+    def __init__(self, text: str, tokens: list[_Token]) -> None:
         self._text = text
-        self._tokens = self._read()
-        self._next = 0
-        self._depth = 0
-        self._randoms = 0
+        self._tokens = tokens
+        spelt = [token.symbol or {"number": "0", "end": ""}.get(token.kind, "x") for token in tokens]
+        try:
+            self._body = ast.parse("".join(word.ljust(_WIDTH) for word in spelt), mode="eval").body
+        except SyntaxError as error:
+            token = self._tokens[((error.offset or 1) - 1) // _WIDTH]
+            message = "put parentheses around not and what it negates" if token.symbol == "not" else error.msg
+            raise FormulaError(message, text, token.position) from None
+        self._randoms = [
+            index
+            for index, (token, following) in enumerate(itertools.pairwise(tokens))
+            if token == ("name", "random", token.position) and following.symbol == "("
+        ]
         self._steps: list[_Step] = []
 
     def formula(self) -> Formula:
-        self._expression(0)
-        token = self._peek()
-        if token.kind != "end":
-            raise self._error("expected an operator or the end", token)
-        names = frozenset(step.what for step in self._steps if step.kind == "name")
-        return Formula(self._text, names, self._randoms, tuple(self._steps))
+        """The formula with its steps."""
+        self._visit(self._body, 1)
+        names = frozenset(step.value for step in self._steps if step.operation == "name")
+        return Formula(self._text, names, len(self._randoms), tuple(self._steps))
 
-    # ---- characters
+    def _visit(self, node: ast.expr, depth: int) -> None:
+        """Add the steps that leave a node's value on the stack."""
+        if depth > DEEPEST:
+            raise self._error(f"a formula is nested {DEEPEST} deep at most", node)
+        match node:
+            case ast.Constant():
+                self._add(node, "number", value=float(self._token(node).text))
+            case ast.Name():
+                self._add(node, "name", value=self._token(node).text)
+            case ast.UnaryOp():
+                self._visit(node.operand, depth + 1)
+                self._add(node, type(node.op), 1)
+            case ast.BinOp():
+                self._fold(node, type(node.op), [node.left, node.right], depth)
+            case ast.BoolOp():
+                self._fold(node, type(node.op), node.values, depth)
+            case ast.Compare(comparators=[_, second, *_]):
+                raise self._error("two values are compared at a time; join comparisons with and", second)
+            case ast.Compare():
+                self._fold(node, type(node.ops[0]), [node.left, *node.comparators], depth)
+            case ast.Call():
+                self._call(node, depth)
+            case _:
+                raise self._error("a list of values is the arguments of a function; this is none", node)
 
-    def _read(self) -> list[_Token]:
-        if len(self._text) > LONGEST:
-            length = len(self._text)
-            raise FormulaError(f"a formula has at most {LONGEST} characters, this one {length}", self._text, LONGEST)
-        tokens: list[_Token] = []
-        position = 0
-        while position < len(self._text):
-            character = self._text[position]
-            if character.isspace():
-                position += 1
-                continue
-            match = _TOKEN.match(self._text, position)
-            if match is None:
-                advice = _ADVICE.get(character, "")
-                raise FormulaError(f"{character!r} is not a part of any formula{advice}", self._text, position)
-            kind = str(match.lastgroup)
-            tokens.append(_Token(kind, match[kind].strip(), position))
-            position = match.end()
-        return [*tokens, _Token("end", "", len(self._text.rstrip()))]
+    def _fold(self, node: ast.expr, operation: type, operands: list[ast.expr], depth: int) -> None:
+        """Add one operation after the other, from the left; a long sum is not nested."""
+        self._visit(operands[0], depth)
+        for operand in operands[1:]:
+            self._visit(operand, depth + 1)
+            self._add(node, operation, 2)
 
-    def _peek(self) -> _Token:
-        return self._tokens[self._next]
-
-    def _take(self) -> _Token:
-        token = self._tokens[self._next]
-        self._next += token.kind != "end"
-        return token
-
-    def _accept(self, operator: str) -> bool:
-        token = self._peek()
-        found = token.kind == "operator" and token.text == operator
-        self._next += found
-        return found
-
-    def _expect(self, operator: str, where: str) -> None:
-        if not self._accept(operator):
-            raise self._error(f"expected {operator!r} {where}", self._peek())
-
-    def _error(self, expected: str, token: _Token) -> FormulaError:
-        found = "the end" if token.kind == "end" else repr(token.text)
-        return FormulaError(f"{expected}, found {found}", self._text, token.position)
-
-    # ---- expressions
-
-    def _expression(self, power: int) -> None:
-        """An operand and all operators after it that bind at least as tightly as `power`."""
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise FormulaError(f"a formula is nested {DEEPEST} deep at most", self._text, self._peek().position)
-        self._operand()
-        self._operators(power)
-        self._depth -= 1
-
-    def _operators(self, power: int) -> None:
-        """Operators, each with its right side, that apply to what has been read."""
-        while True:
-            token = self._peek()
-            binding = _BINDING.get(token.text, 0) if token.kind in ("operator", "name") else 0
-            if not binding or binding < power:
-                return
-            self._take()
-            # A power applies to the power on its right, and to a sign there: 2 ** -1.
-            self._expression(_SIGN if token.text == "**" else binding + 1)
-            self._step("call", token.text, token, arguments=2)
-            if token.text in _COMPARISONS and self._peek().text in _COMPARISONS:
-                raise self._error("expected and: two values are compared at a time", self._peek())
-
-    def _operand(self) -> None:
-        token = self._take()
-        if token.kind == "number":
-            if not np.isfinite(float(token.text)):
-                raise FormulaError("this number is too large", self._text, token.position)
-            self._step("number", float(token.text), token)
-        elif token.kind == "reference":
-            if not token.text:
-                raise FormulaError("a reference needs a name between {{ and }}", self._text, token.position)
-            self._step("name", token.text, token)
-        elif token.kind == "operator" and token.text == "-":
-            self._expression(_SIGN)
-            self._step("call", "negative", token, arguments=1)
-        elif token.kind == "operator" and token.text == "(":
-            self._expression(0)
-            self._expect(")", "to close the parenthesis")
-        elif token.kind == "name" and token.text == "not":
-            self._expression(_NOT)
-            self._step("call", "not", token, arguments=1)
-        elif token.kind == "name" and token.text not in ("and", "or"):
-            self._named(token)
+    def _call(self, node: ast.Call, depth: int) -> None:
+        operation, arguments, value = self._token(node).text, node.args, None
+        if operation == "random":
+            value = self._randoms.index(self._place(node))
+            arguments = self._bounds(node)
+            if self._has_decimals(node):
+                operation = "random with decimals"
         else:
-            raise self._error("expected a number, a name or '('", token)
+            self._check_call(node, operation)
+        if operation == "round":
+            value = self._decimals(arguments[1]) if len(arguments) == 2 else 0
+            arguments = arguments[:1]
+        for argument in arguments:
+            self._visit(argument, depth + 1)
+        self._add(node, operation, len(arguments), value)
 
-    def _named(self, token: _Token) -> None:
-        """A property, or a function with its arguments."""
-        if not self._accept("("):
-            self._step("name", token.text, token)
-        elif token.text == "random":
-            self._random(token)
-        elif token.text in _FUNCTIONS:
-            self._call(token)
-        else:
-            near = difflib.get_close_matches(token.text.lower(), [*_FUNCTIONS, "random"], n=1, cutoff=0.5)
+    def _check_call(self, node: ast.Call, function: str) -> None:
+        """Refuse a function that there is not, or that takes another number of arguments."""
+        if function not in _FUNCTIONS:
+            near = difflib.get_close_matches(function.lower(), [*_FUNCTIONS, "random"], n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else f"there are {', '.join([*_FUNCTIONS, 'random'])}"
-            raise FormulaError(f"there is no function {token.text}; {advice}", self._text, token.position)
-
-    def _call(self, token: _Token) -> None:
-        least, most = _FUNCTIONS[token.text]
-        count, decimals = 0, 0
-        if not self._accept(")"):
-            while True:
-                start = len(self._steps)
-                self._expression(0)
-                count += 1
-                if token.text == "round" and count == 2:
-                    decimals = self._decimals(start)
-                if not self._accept(","):
-                    break
-            self._expect(")", f"or ',' after an argument of {token.text}")
+            raise self._error(f"there is no function {function}; {advice}", node)
+        (least, most), count = _FUNCTIONS[function], len(node.args)
         if count < least or (most is not None and count > most):
             wanted = str(least) if least == most else f"{least} or more" if most is None else f"{least} or {most}"
-            raise FormulaError(f"{token.text} takes {wanted} arguments, not {count}", self._text, token.position)
-        self._step("call", token.text, token, arguments=1 if token.text == "round" else count, decimals=decimals)
+            plural = "" if wanted == "1" else "s"
+            raise self._error(f"{function} takes {wanted} argument{plural}, not {count}", node)
 
-    def _decimals(self, start: int) -> int:
+    def _decimals(self, node: ast.expr) -> int:
         """The second argument of `round`, which is a plain number, as it is the same for all values."""
-        written = self._steps[start:]
-        del self._steps[start:]
-        kinds = [step.what if step.kind == "call" else step.kind for step in written]
-        if kinds not in (["number"], ["number", "negative"]) or written[0].what not in range(16):
-            message = "the second argument of round is how many decimals to keep, a whole number up to 15"
-            raise FormulaError(message, self._text, written[0].position)
-        decimals = int(written[0].what)
-        return decimals if kinds == ["number"] else -decimals
+        negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+        number = node.operand if isinstance(node, ast.UnaryOp) and negative else node
+        decimals = float(self._token(number).text) if isinstance(number, ast.Constant) else -1
+        if decimals not in range(16):
+            raise self._error(
+                "the second argument of round is how many decimals to keep, a whole number up to 15", node
+            )
+        return -int(decimals) if negative else int(decimals)
 
-    def _random(self, token: _Token) -> None:
-        """`random(a-b)` or `random(a, b)`; the minus between two bounds is no subtraction if nothing follows it."""
-        index, first = self._randoms, self._next
-        self._randoms += 1
-        self._expression(_PRODUCT)
-        between = self._peek()
-        if self._accept("-"):
-            self._expression(_PRODUCT)
-            if not self._accept(")"):
-                self._step("call", "-", between, arguments=2)
-                self._second_bound()
-        else:
-            self._second_bound()
-        written = self._tokens[first : self._next]
-        with_decimals = any(part.kind == "number" and "." in part.text for part in written)
-        self._step("random", index, token, decimals=with_decimals)
+    def _bounds(self, node: ast.Call) -> list[ast.expr]:
+        """The bounds of `random(a, b)` or of `random(a-b)`, whose minus is no subtraction."""
+        if len(node.args) == 2:
+            return node.args
+        if len(node.args) != 1:
+            message = f"random takes two bounds, as in random(1-6) or random(a, b), not {len(node.args)}"
+            raise self._error(message, node)
+        pair = node.args[0]
+        if isinstance(pair, ast.BinOp) and isinstance(pair.op, ast.Sub) and self._place(pair) == self._place(node) + 2:
+            first = pair.left
+            is_sum = isinstance(first, ast.BinOp) and isinstance(first.op, (ast.Add, ast.Sub))
+            if not is_sum or self._place(first) > self._place(pair):  # in parentheses of its own
+                return [first, pair.right]
+        raise self._error(
+            "random needs a ',' or one '-' between its two bounds, as in random(1-6) or random(a, b)", node
+        )
 
-    def _second_bound(self) -> None:
-        self._operators(0)
-        self._expect(",", "or '-' between the two bounds of random, as in random(1-6) or random(a, b)")
-        self._expression(0)
-        self._expect(")", "after the two bounds of random")
+    def _has_decimals(self, call: ast.Call) -> bool:
+        """Whether a number in a call is written with a decimal point."""
+        end = (call.end_col_offset or 0) // _WIDTH
+        return any(token.kind == "number" and "." in token.text for token in self._tokens[self._place(call) : end])
 
-    def _step(self, kind: str, what: Any, token: _Token, *, arguments: int = 0, decimals: int = 0) -> None:
-        self._steps.append(_Step(kind, what, arguments, token.position, decimals))
+    def _place(self, node: ast.expr) -> int:
+        """Which token a node begins with."""
+        return node.col_offset // _WIDTH
 
+    def _token(self, node: ast.expr) -> _Token:
+        return self._tokens[self._place(node)]
 
-def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(sorted(values)[:20]) or "none"
+    def _add(self, node: ast.expr, operation: Any, arguments: int = 0, value: Any = None) -> None:
+        self._steps.append(_Step(operation, arguments, value, self._token(node).position))
+
+    def _error(self, message: str, node: ast.expr) -> FormulaError:
+        return FormulaError(message, self._text, self._token(node).position)
