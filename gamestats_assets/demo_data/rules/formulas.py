@@ -107,7 +107,7 @@ class Formula:
         with np.errstate(all="ignore"):
             for step in self._steps:
                 kept = len(stack) - step.arguments
-                arguments = stack[kept:]
+                arguments: Any = stack[kept:]
                 del stack[kept:]
                 match step.operation:
                     case "number":
@@ -116,9 +116,10 @@ class Formula:
                         stack.append(self._value(step, values))
                     case "random" | "random with decimals":
                         draws = np.asarray(uniform(step.value))
-                        stack.append(_random(*arguments, draws, whole=step.operation == "random"))
+                        low, high = arguments
+                        stack.append(_random(low, high, draws, whole=step.operation == "random"))
                     case "round":
-                        stack.append(np.round(*arguments, step.value))
+                        stack.append(np.round(arguments[0], step.value))
                     case operation:
                         stack.append(_OPERATIONS[operation](*arguments))
             result = np.asarray(stack.pop(), dtype=np.float64)
