@@ -381,7 +381,7 @@ def _filled(scope: Scope, template: str, target: str) -> str | None:
     if share := re.fullmatch(r"share\((.+), (.+)\)", formula):
         ratio = f"min({share[1]} / max({share[2]}, 1), 1)"
         return f"round({ratio} * 100)" if scope.measure(target).high > 1 else ratio
-    return formula if len(used) > 1 or "random" in formula else None
+    return formula if len(used) > 1 or not scope.measure(target).given else None
 
 
 def _sums_of_objects(scope: Scope) -> None:

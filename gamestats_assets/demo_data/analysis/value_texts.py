@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
@@ -22,7 +21,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
 
 Language = Literal["en", "ko", "ja"]
 
-_HALF_WIDTH = str.maketrans("，：＝（）～〜–／｜＜％０１２３４５６７８９", ",:=()~~-/|<%0123456789")
+HALF_WIDTH = str.maketrans("，：＝（）～〜–／｜＜％０１２３４５６７８９", ",:=()~~-/|<%0123456789")
 
 
 def language_of(texts: Sequence[str]) -> Language:
@@ -58,7 +57,7 @@ def values_in(prop: Property, text: str) -> OneOf | None:
     """The values that a text lists in its own words; None where it lists none."""
     if prop.type not in (PropertyType.STRING, PropertyType.LIST, PropertyType.NUMBER):
         return None
-    plain = text.strip().translate(_HALF_WIDTH)
+    plain = text.strip().translate(HALF_WIDTH)
     if not plain or "e.g" in plain.lower():
         return None
     if prop.type is PropertyType.NUMBER and (listed := _REMARKED.fullmatch(plain)):
@@ -116,7 +115,7 @@ _LEAST = (
 
 def limits_in(text: str) -> tuple[float | None, float | None]:
     """Lowest and highest number that a text names; None where it does not."""
-    plain = text.translate(_HALF_WIDTH)
+    plain = text.translate(HALF_WIDTH)
     for pattern in _RANGES:
         for low, high in re.findall(pattern, plain, re.IGNORECASE):
             bounds = float(low.replace(",", "")), float(high.replace(",", ""))
@@ -152,55 +151,35 @@ def rule_in_words(prop: Property) -> ValueRule | None:
     return listed or range_in(prop, texts)
 
 
-# --------------------------------------------------------------------------- units
-
-_UNITS: dict[str, str] = {
-    "percent": r"(?<!\d)(?<!\d )%|\d\s*(?:-|~|to)\s*\d+ ?%|\b100 ?%"
-    r"|\b(?:percent|percentage|per cent|pct)\b|퍼센트|백분율|パーセント",
-    "share": r"\b0\s*(?:-|to|~|and)\s*1\b(?!\d)|\bas a (?:fraction|ratio)\b|\bfraction of\b",
-    "KRW": r"\bkrw\b|\b(?:in|of|korean|price|amount|fee|cost|paid|pay|\d) ?won\b|\(won\)|^won$"
-    r"|₩|(?:^|[(\s\d])(?:단위\s*:?\s*)?원\b|원화",
-    "JPY": r"\b(?:jpy|yen)\b|[¥￥]|(?:^|[(\s\d])(?:単位\s*:?\s*)?円|日本円",
-    "VND": r"\b(?:vnd|dong)\b|₫",
-    "IDR": r"\b(?:idr|rupiah)\b",
-    "INR": r"\b(?:inr|rupees?)\b|₹",
-    "money": r"\b(?:usd|eur|gbp|chf|cad|aud|sgd|euros?|dollars?|pounds?|cents)\b|[$€£]|달러|유로|ドル|ユーロ",
-    "ms": r"\b(?:ms|msec|milliseconds?|millis)\b|밀리초|ミリ秒",
-    "seconds": r"\b(?:in seconds|secs?|seconds)\b|\(s\)|\d\s*s\b|초(?:\)|$|\s)|\(초|秒",
-    "minutes": r"\b(?:in minutes|mins?|minutes)\b|\(분|분\)|분 단위|\(分|分\)|分単位",
-    "hours": r"\b(?:in hours|hrs?|hours)\b|\(시간\)|시간 단위|時間\)|\(h\)",
-    "days": r"\b(?:in days|days)\b|일수|日数|\(일\)|\(日\)",
-    "km": r"\b(?:km|kilomet(?:er|re)s?|miles?)\b|킬로미터|キロメートル",
-    "metres": r"\b(?:metres|meters)\b|\(m\)|미터|メートル",
-    "cm": r"\b(?:cm|centimet(?:er|re)s?)\b|센티미터|センチ",
-    "kg": r"\b(?:kg|kilograms?|kilos)\b|킬로그램|キログラム",
-    "grams": r"\b(?:grams?|gr)\b|\(g\)|그램|グラム",
-    "characters": r"\b(?:characters|letters)\b|글자\s*수|자\s*수|文字数",
-    "count": r"\b(?:number|count|amount) of [a-z]+s\b|\bhow many\b|(?:개|건|횟|인원|회|명|장|컷|편)\s*수\b"
-    r"|(?:件|回|人|個|枚)数",
-}
-_PATTERNS = {unit: re.compile(pattern, re.IGNORECASE) for unit, pattern in _UNITS.items()}
-MONEY = frozenset({"KRW", "JPY", "VND", "IDR", "INR", "money"})
+# --------------------------------------------------------------------------- rules
 
 
-@functools.lru_cache(maxsize=4096)
-def units_in(text: str) -> frozenset[str]:
-    """Units that a text names; `percent` is no `share`."""
-    plain = text.translate(_HALF_WIDTH)
-    return frozenset(unit for unit, pattern in _PATTERNS.items() if pattern.search(plain))
+def rule_of(prop: Property) -> ValueRule | None:
+    """What the sheet says about the values, in its description or its constraint."""
+    if prop.rule is not None or not prop.constraint.strip():
+        if prop.rule is None and prop.type is PropertyType.STRING and _BARE_VALUES.fullmatch(prop.description):
+            return OneOf(values=tuple(re.split(r"\s*[,/]\s*", prop.description.strip())))
+        return rule_in_words(prop) or prop.rule if isinstance(prop.rule, OneOf | None) else prop.rule
+    try:
+        rule = parse_value_rule(prop.constraint, prop.type) or _lone_bound(prop.constraint, prop.type)
+    except ValueRuleError:
+        rule = None
+    return rule or rule_in_words(prop)
 
 
-def unit_of(prop: Property, name_words: Sequence[str]) -> str | None:
-    """The unit of a number: as its name ends in, else as its alias or description says; None where none is named."""
-    return next(_units(prop, name_words), None)
+_BARE_VALUES = re.compile(r"\s*[a-z][\w-]*(?:\s*[,/]\s*[a-z][\w-]*)+\s*", re.ASCII)
+"""A description that is nothing but values in small letters: `film, episode`."""
+_LONE_BOUND = re.compile(r"(>=|<=|>|<|min|max)[:=]*(-?\d+(?:\.\d+)?)")
 
 
-def _units(prop: Property, name_words: Sequence[str]) -> Iterator[str]:
-    last = " ".join(name_words[-1:])
-    if last == "won" and any(word.endswith("s") for word in name_words[:-1]):
-        last = ""  # `lots_won` are no money
-    for text in (last if len(name_words) > 1 else "", prop.alias, prop.description):
-        found = units_in(text)
-        for unit in _UNITS:  # the more exact ones stand first
-            if unit in found:
-                yield unit
+def _lone_bound(constraint: str, type: PropertyType) -> ValueRule | None:
+    """A lone bound such as `>= 0`; the other one is far away."""
+    text = constraint.strip().replace(" ", "").lower().replace("≥", ">=").replace("≤", "<=")
+    found = _LONE_BOUND.fullmatch(text) if type is PropertyType.NUMBER else None
+    if found is None:
+        return None
+    bound, integer = float(found[2]), "." not in found[2]
+    step = (1 if integer else 0.01) if found[1] in (">", "<") else 0
+    if found[1] in (">=", ">", "min"):
+        return Between(min=bound + step, max=max(bound + 1000, bound * 100), integer=integer)
+    return Between(min=min(0, bound - step), max=bound - step, integer=integer)
