@@ -19,6 +19,7 @@ from gamestats_assets.rocket_league.analysis.training import FEWEST_SESSIONS
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES, PackSearchError, find_packs
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs as training_packs_known
 from gamestats_assets.rocket_league.entered import TRAINING_SESSION
+from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
     NEXT,
@@ -90,7 +91,9 @@ async def recommendations(conn: Connection, asked: OfPlayer, scope: Scope) -> Ma
         found = await rows_of(conn, _RECOMMENDED, {"player": scope.player})
         if not found:
             refused = await rows_of(conn, _REFUSED, {"player": scope.player})
-            note = next((row["reason"] for row in refused), None)
+            if refused:
+                why = "Packs are recommended once a skill is measured"
+                note = f"{why}; in {playlist_name(refused[0]['playlist'])} none is. {refused[0]['reason']}"
     if not found and note is None:
         note = "No match of yours is analysed yet: agree to the analysis, and upload replays of ranked matches."
     return {"data": {"recommendations": [RECOMMENDATION.line(row) for row in found], "note": note}}
@@ -114,7 +117,7 @@ _RECOMMENDED = RECOMMENDATION.select(
     ORDER BY training_recommendations.rank
 """)
 _REFUSED = """
-    SELECT reason FROM rocket_league.weaknesses WHERE player_id = %(player)s AND state = 'refused'
+    SELECT playlist, reason FROM rocket_league.weaknesses WHERE player_id = %(player)s AND state = 'refused'
     ORDER BY is_simulated, matches DESC, playlist, skill LIMIT 1
 """
 

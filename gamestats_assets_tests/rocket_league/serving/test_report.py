@@ -350,7 +350,7 @@ def test_with_matches_alone_every_section_says_what_is_missing(ops_database: str
         "p1-field": "not known of any match yet",
         "p1-progress": "No rank was told",
         "p1-training": "No training of a skill is entered",
-        "p1-nearest": "Of the same rank: nobody to compare with is known.",
+        "p1-nearest": "Of the same rank and of the next one: nobody to compare with is known.",
         "p1-basis": "None serves",
     }.items():
         assert sentence in said(path, name)

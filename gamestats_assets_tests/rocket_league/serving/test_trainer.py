@@ -232,7 +232,9 @@ def test_statistics_are_the_newest_value_the_mean_and_the_place_in_the_rank(ann:
 # --------------------------------------------------------------------------- training
 
 
-def test_recommendations_say_why_and_what_the_pack_is(ann: httpx.Client, new: httpx.Client) -> None:
+def test_recommendations_say_why_and_what_the_pack_is_or_why_there_is_none(
+    ann: httpx.Client, new: httpx.Client, site: httpx.Client, url: str
+) -> None:
     [told] = data(ann, "/training/recommendations")["recommendations"]
     assert (told["code"], told["skill"], told["reason"]) == (PACK, "saves", "A weakness: saves.")
     assert (told["percentile"], told["improvement_potential"], told["is_weakness"]) == (6.7, 0.46, True)
@@ -240,6 +242,11 @@ def test_recommendations_say_why_and_what_the_pack_is(ann: httpx.Client, new: ht
     nothing = data(new, "/training/recommendations")
     wanted = "No match of yours is analysed yet: agree to the analysis, and upload replays of ranked matches."
     assert nothing == {"recommendations": [], "note": wanted}
+    with closing(browser_of(site, url, "bob")) as bob:
+        assert data(bob, "/training/recommendations")["note"] == (
+            "Packs are recommended once a skill is measured; in Ranked doubles none is. Not enough matches yet: 3 of 5 "
+            "with figures."
+        )
 
 
 def test_a_suggested_session_fills_the_time_there_is(ann: httpx.Client) -> None:

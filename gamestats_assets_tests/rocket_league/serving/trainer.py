@@ -123,7 +123,10 @@ def frames() -> dict[type[Table], list[dict[str, Any]]]:
             _moment(3, "conceded", 90.25, ANN, BOB),
             _moment(4, "conceded", 120.0, BOB, ANN),
         ],
-        t.Weaknesses: [{"player_id": ANN, **row} for row in skills],
+        t.Weaknesses: [
+            *({"player_id": ANN, **row} for row in skills),
+            {"player_id": BOB, "playlist": DOUBLES, "skill": "saves", "matches": 3, **too_few},
+        ],
         t.RankPredictions: [{"player_id": ANN, **prediction}, {"player_id": ANN, **refused}],
         t.TrainingRecommendations: [{"player_id": ANN, **advice}],
         t.TrainingProgress: [{"player_id": ANN, **trained}],
