@@ -4,8 +4,7 @@ What comes back is never trusted: it is validated against the model of rules and
 what is wrong with it goes back to the language model, up to `RETRIES` times. Nothing here is needed for
 rules: without a key the analyst makes them.
 
-The SDKs' own retries are switched off. Servers in trouble and limits are waited for here, so that every
-request counts against the limit of requests, waits are bounded and told, and a person learns what happened.
+The SDKs themselves try again when a server is in trouble; each request they send counts against our own limit.
 """
 
 from __future__ import annotations
@@ -13,20 +12,18 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-import tenacity
 from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationError
 
 from gamestats_assets.apis.http import retry_after_s
+from gamestats_assets.apis.limits import InProcessLimits, Window
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, LifecycleStage, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
@@ -36,6 +33,8 @@ Provider = Literal["anthropic", "openai"]
 
 PROMPT_VERSION = 2
 """Raised when what the language model is told changes; a part of every cache key."""
+LONGEST_WAIT_S = 120.0
+"""A server that asks for a longer wait is given up."""
 RETRIES = 3
 """How often an answer that cannot be used is sent back with what is wrong."""
 DEFAULT_MODELS: Mapping[Provider, str] = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-6.2-sol"}
@@ -44,7 +43,6 @@ KEY_VARIABLES: Mapping[Provider, str] = {"anthropic": "ANTHROPIC_API_KEY", "open
 _WITHOUT = "Without a language model the analyst makes the rules, and everything else works the same."
 _TOOL = "give_rules"
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
-_WINDOW_S = 60.0
 _COMPLAINT_LINES = 40
 _COMPLAINT_CHARACTERS = 6000
 _SAID_CHARACTERS = 300
@@ -55,58 +53,24 @@ _log = logging.getLogger(__name__)
 # --------------------------------------------------------------------------- errors
 
 
+Reason = Literal["setup", "key", "unavailable", "refused", "declined", "cut", "unusable"]
+
+
 class AiError(GamestatsError):
-    """A language model gave no rules."""
-
-
-class AiNotSetUpError(AiError):
-    """The SDK or the key is missing."""
-
-
-class AiKeyRefusedError(AiError):
-    """The key is not accepted, or may not use the model."""
-
-
-class AiUnavailableError(AiError):
-    """Limits, server errors, broken connections or timeouts until the last try."""
-
-
-class AiRequestRefusedError(AiError):
-    """The request was refused in a way that asking again would not change: an unknown model, no credit, ..."""
-
-
-class AiDeclinedError(AiError):
-    """The language model declined to answer."""
-
-
-class AiAnswerCutError(AiError):
-    """The answer was longer than `max_output_tokens`."""
-
-
-class AiAnswerUnusableError(AiError):
-    """No answer kept to the schema and the taxonomy, the last one after all retries.
+    """A language model gave no rules.
 
     Attributes:
-        problems: what is wrong with the last answer.
+        reason: `setup`, the SDK or the key is missing; `key`, the key is not accepted or may not use the model;
+            `unavailable`, limits, server errors, broken connections or timeouts until the last try; `refused`, for a
+            cause that asking again would not change (an unknown model, no credit, ...); `declined` by the language
+            model; `cut`, longer than `max_output_tokens`; `unusable`, no answer kept to the schema and the taxonomy.
+        problems: what is wrong with an unusable answer, the last one.
     """
 
-    def __init__(self, message: str, problems: Sequence[str]) -> None:
+    def __init__(self, reason: Reason, message: str, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
+        self.reason: Reason = reason
         self.problems = list(problems)
-
-
-class _PassingError(AiError):
-    """Trying again may help.
-
-    Attributes:
-        retry_after: seconds that the server asks to wait, where it does.
-        tries: how often at most.
-    """
-
-    def __init__(self, message: str, retry_after: float | None = None, tries: float = float("inf")) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.tries = tries
 
 
 # --------------------------------------------------------------------------- settings and result
@@ -120,12 +84,10 @@ class AiSettings:
         key: the provider's API key.
         model: id of the model; None is the provider's in `DEFAULT_MODELS`.
         base_url: address of the API; None is the provider's own.
-        timeout_s: longest wait for an answer, in seconds, for each request; one that took longer is sent once more.
+        timeout_s: longest wait for an answer, in seconds, for each request.
         requests_per_minute: requests sent in any 60 seconds, over all calls of this process.
         max_output_tokens: longest answer, the model's thinking included.
-        tries: requests sent for one answer while the server is in trouble.
-        backoff_s: first wait between them where the server names none; doubled each time.
-        longest_wait_s: a server that asks for a longer wait is given up.
+        tries: requests sent for one answer while the server is in trouble or too slow.
     """
 
     key: SecretStr | None = None
@@ -134,9 +96,7 @@ class AiSettings:
     timeout_s: float = 600
     requests_per_minute: int = 10
     max_output_tokens: int = 64_000
-    tries: int = 4
-    backoff_s: float = 2
-    longest_wait_s: float = 120
+    tries: int = 3
 
     def __post_init__(self) -> None:
         for name in ("timeout_s", "requests_per_minute", "max_output_tokens", "tries"):
@@ -264,46 +224,8 @@ def _complaint(problems: Sequence[str]) -> str:
     )
 
 
-# --------------------------------------------------------------------------- the limit of requests
-
-
-class RequestLimit:
-    """A sliding window of requests per provider, shared by the threads of one process.
-
-    Args:
-        clock: seconds, never going back.
-        sleep: waits for seconds.
-    """
-
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._clock = clock
-        self._sleep = sleep
-        self._sent: dict[str, deque[float]] = {}
-        self._lock = threading.Lock()
-
-    def acquire(self, provider: str, per_minute: int) -> None:
-        """Wait until a request may be sent, and count it."""
-        while (wait := self._wait(provider, per_minute)) is not None:
-            _log.info("%s: %d requests a minute are sent; waiting %.0f s", provider, per_minute, wait)
-            self._sleep(wait)
-
-    def _wait(self, provider: str, per_minute: int) -> float | None:
-        """Seconds until a request may be sent; None once this one is counted."""
-        with self._lock:
-            sent = self._sent.setdefault(provider, deque())
-            now = self._clock()
-            while sent and now - sent[0] >= _WINDOW_S:
-                sent.popleft()
-            if len(sent) >= per_minute:
-                # All but the newest `per_minute` - 1 must have left the window.
-                return max(sent[len(sent) - per_minute] + _WINDOW_S - now, 0.001)
-            sent.append(now)
-            return None
-
-
-_limit = RequestLimit()
+_limits = InProcessLimits()
+"""Requests sent by this process, by provider."""
 
 
 # --------------------------------------------------------------------------- asking
@@ -345,13 +267,7 @@ def ask_for_rules(
         deviations: where data made by the draft differ from it, in sentences.
 
     Raises:
-        AiNotSetUpError: when the SDK or the key is missing.
-        AiKeyRefusedError: when the key is not accepted.
-        AiUnavailableError: when the server stays in trouble or does not answer in time.
-        AiRequestRefusedError: when the request is refused for another reason.
-        AiDeclinedError: when the language model declines.
-        AiAnswerCutError: when the answer is longer than allowed.
-        AiAnswerUnusableError: when no answer could be used.
+        AiError: when it gives none; its reason says why.
     """
     asked = _Asked(provider, settings)
     with closing(_conversation(asked, prompt(taxonomy, product, draft, deviations))) as conversation:
@@ -359,7 +275,7 @@ def ask_for_rules(
         problems: list[str] = []
         for attempt in range(1, RETRIES + 2):
             _log.info("Asking %s for rules, attempt %d", asked, attempt)
-            replies.append(_reply(conversation, asked))
+            replies.append(_ask(conversation, asked))
             _refuse_unfinished(replies[-1], asked)
             rules, problems = _checked(replies[-1].text, taxonomy)
             if rules is not None:
@@ -373,7 +289,8 @@ def ask_for_rules(
             _log.warning("%s: attempt %d cannot be used, for %d reasons", asked, attempt, len(problems))
             conversation.send_back(_complaint(problems))
     told = "\n".join(f"- {problem}" for problem in problems[:10])
-    raise AiAnswerUnusableError(
+    raise AiError(
+        "unusable",
         f"None of {RETRIES + 1} answers of {asked} holds rules that fit the taxonomy. The last one:\n{told}\n"
         f"Try another model. {_WITHOUT}",
         problems,
@@ -401,58 +318,21 @@ def _checked(text: str, taxonomy: Taxonomy) -> tuple[Rules | None, list[str]]:
 
 def _refuse_unfinished(reply: _Reply, asked: _Asked) -> None:
     if reply.ending == "cut":
-        raise AiAnswerCutError(
+        raise AiError(
+            "cut",
             f"The answer of {asked} was cut after {reply.output_tokens} tokens ({reply.why}); at most "
             f"{asked.settings.max_output_tokens} are allowed. Raise max_output_tokens (with it, timeout_s), "
-            f"or take a model that thinks less. {_WITHOUT}"
+            f"or take a model that thinks less. {_WITHOUT}",
         )
     if reply.ending == "declined":
-        raise AiDeclinedError(
+        raise AiError(
+            "declined",
             f"{asked} declined to make rules: {reply.why or 'it gave no reason'}. "
-            f"Look at the texts of the taxonomy and of the product information. {_WITHOUT}"
+            f"Look at the texts of the taxonomy and of the product information. {_WITHOUT}",
         )
 
 
-def _reply(conversation: _Conversation, asked: _Asked) -> _Reply:
-    """The next reply, waiting for a server in trouble."""
-    settings = asked.settings
-    backoff = tenacity.wait_exponential_jitter(settings.backoff_s, settings.longest_wait_s, jitter=settings.backoff_s)
-
-    def failure(state: tenacity.RetryCallState) -> _PassingError:
-        error = state.outcome and state.outcome.exception()
-        assert isinstance(error, _PassingError)
-        return error
-
-    def wait(state: tenacity.RetryCallState) -> float:
-        told = failure(state).retry_after
-        return backoff(state) if told is None else told
-
-    def give_up(state: tenacity.RetryCallState) -> bool:
-        tries = min(settings.tries, failure(state).tries)
-        return state.attempt_number >= tries or state.upcoming_sleep > settings.longest_wait_s
-
-    def tell(state: tenacity.RetryCallState) -> None:
-        _log.warning("%s; waiting %.1f s", failure(state), state.upcoming_sleep)
-
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_PassingError),
-        wait=wait,
-        stop=give_up,
-        before_sleep=tell,
-        reraise=True,
-    )
-    try:
-        return retrying(_asked_once, conversation, asked)
-    except _PassingError as error:
-        asks = error.retry_after or 0
-        when = f"in {asks:.0f} seconds" if asks > settings.longest_wait_s else "later"
-        tries = retrying.statistics["attempt_number"]
-        last = AiUnavailableError(f"{error} (tries: {tries}). Try again {when}. {_WITHOUT}")
-    raise last
-
-
-def _asked_once(conversation: _Conversation, asked: _Asked) -> _Reply:
-    _limit.acquire(asked.provider, asked.settings.requests_per_minute)
+def _ask(conversation: _Conversation, asked: _Asked) -> _Reply:
     # Raised after the except clause: the SDK's error, which holds the request and with it the key,
     # must not hang on ours as its context.
     try:
@@ -462,7 +342,7 @@ def _asked_once(conversation: _Conversation, asked: _Asked) -> _Reply:
     except conversation.sdk.APIError as error:
         failure = asked.failure(error, conversation.sdk)
     except json.JSONDecodeError:
-        failure = _PassingError(f"{asked} sent an answer that is no JSON")
+        failure = AiError("unavailable", f"{asked} sent an answer that is no JSON. Try again later. {_WITHOUT}")
     raise failure
 
 
@@ -487,14 +367,15 @@ class _Asked:
         It is in no variable here, for tracebacks can show those.
 
         Raises:
-            AiNotSetUpError: when there is none, or it cannot be one.
+            AiError: when there is none, or it cannot be one.
         """
         variable = KEY_VARIABLES[self.provider]
         if self.settings.key is None or not self.settings.key.get_secret_value().strip():
-            raise AiNotSetUpError(f"{self} needs a key: set {variable}. {_WITHOUT}")
+            raise AiError("setup", f"{self} needs a key: set {variable}. {_WITHOUT}")
         if not _KEY.fullmatch(self.settings.key.get_secret_value().strip()):
             # In a header it would raise an error that shows it.
-            raise AiNotSetUpError(f"{variable} holds a space, a line break or a letter that no key has. Copy it again.")
+            message = f"{variable} holds a space, a line break or a letter that no key has. Copy it again."
+            raise AiError("setup", message)
         return self.settings.key.get_secret_value().strip()
 
     def harmless(self, said: str) -> str:
@@ -505,26 +386,55 @@ class _Asked:
     def failure(self, error: Any, sdk: Any) -> AiError:
         """Our error for one of the SDK's."""
         if isinstance(error, sdk.APITimeoutError):
-            return _PassingError(f"{self} did not answer within {self.settings.timeout_s:g} s", tries=2)
+            return self.unavailable(f"did not answer within {self.settings.timeout_s:g} s")
         if isinstance(error, sdk.APIConnectionError):
-            return _PassingError(f"{self} cannot be reached: {self.harmless(str(error.__cause__ or error))}")
+            return self.unavailable(f"cannot be reached: {self.harmless(str(error.__cause__ or error))}")
         if not isinstance(error, sdk.APIStatusError):
             return self.foreign()
-        told = f"{error.status_code}: {self.harmless(_said(error))}"
+        said = f"{error.status_code}: {self.harmless(_said(error))}"
         if error.request_id:
-            told += f" (request {error.request_id})"
+            said += f" (request {error.request_id})"
         if _is_passing(error):
-            return _PassingError(f"{self} answers {told}", _retry_after(error.response.headers))
+            return self.unavailable(f"answers {said}", retry_after_s(error.response.headers, time.time()))
         if error.status_code in (401, 403):
             variable = KEY_VARIABLES[self.provider]
-            return AiKeyRefusedError(f"{self} refuses the key ({told}). Check {variable}. {_WITHOUT}")
-        return AiRequestRefusedError(f"{self} refuses the request ({told}). {_WITHOUT}")
+            return AiError("key", f"{self} refuses the key ({said}). Check {variable}. {_WITHOUT}")
+        return AiError("refused", f"{self} refuses the request ({said}). {_WITHOUT}")
+
+    def unavailable(self, trouble: str, wait_s: float | None = None) -> AiError:
+        """The error for trouble that may pass."""
+        when = f"in {wait_s:.0f} seconds" if wait_s else "later"
+        return AiError(
+            "unavailable", f"{self} {trouble}. Tries: up to {self.settings.tries}. Try again {when}. {_WITHOUT}"
+        )
 
     def foreign(self) -> AiError:
         """The error for an answer in another shape than the API's, which the SDKs do not look at."""
-        return AiRequestRefusedError(
-            f"What answers for {self} does not speak the API of {self.provider}. Check the address. {_WITHOUT}"
+        return AiError(
+            "refused",
+            f"What answers for {self} does not speak the API of {self.provider}. Check the address. {_WITHOUT}",
         )
+
+    def client_options(self, sdk: Any) -> dict[str, Any]:
+        """How an SDK's client is to behave."""
+        window = Window(self.settings.requests_per_minute, 60.0)
+
+        def count(_: Any) -> None:
+            _limits.acquire({self.provider: [window]})
+
+        def keep_from_waiting(response: Any) -> None:
+            # Anthropic's SDK waits for as long as it is asked to.
+            if (retry_after_s(response.headers, time.time()) or 0) > LONGEST_WAIT_S:
+                response.headers["x-should-retry"] = "false"
+
+        # A redirect would carry the key to wherever it leads.
+        hooks = {"request": [count], "response": [keep_from_waiting]}
+        return {
+            "base_url": self.settings.base_url,
+            "timeout": sdk.Timeout(self.settings.timeout_s, connect=min(10.0, self.settings.timeout_s)),
+            "max_retries": self.settings.tries - 1,
+            "http_client": sdk.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks),
+        }
 
 
 def _said(error: Any) -> str:
@@ -535,19 +445,10 @@ def _said(error: Any) -> str:
 
 
 def _is_passing(error: Any) -> bool:
-    """Whether trying again may help: limits, conflicts and the server's own trouble; used-up credit is none of them."""
-    told = error.response.headers.get("x-should-retry")
-    if told in ("true", "false"):
-        return told == "true"
+    """Whether trying again later may help: limits, conflicts and the server's own trouble; no used-up credit."""
     if getattr(error, "code", None) == "insufficient_quota":
         return False
     return error.status_code in (408, 409, 429) or error.status_code >= 500
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms`, or Retry-After."""
-    text = headers.get("retry-after-ms", "").strip()
-    return float(text) / 1000 if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text) else retry_after_s(headers, time.time())
 
 
 # --------------------------------------------------------------------------- the two providers
@@ -557,20 +458,11 @@ def _conversation(asked: _Asked, message: str) -> _Conversation:
     return _Anthropic(asked, message) if asked.provider == "anthropic" else _OpenAi(asked, message)
 
 
-def _not_installed(asked: _Asked) -> AiNotSetUpError:
-    return AiNotSetUpError(
-        f"{asked} is asked through an SDK that is not installed: pip install 'gamestats[{asked.provider}]'. {_WITHOUT}"
+def _not_installed(asked: _Asked) -> AiError:
+    return AiError(
+        "setup",
+        f"{asked} is asked through an SDK that is not installed: pip install 'gamestats[{asked.provider}]'. {_WITHOUT}",
     )
-
-
-def _client_options(sdk: Any, settings: AiSettings) -> dict[str, Any]:
-    return {
-        "base_url": settings.base_url,
-        "timeout": sdk.Timeout(settings.timeout_s, connect=min(10.0, settings.timeout_s)),
-        "max_retries": 0,
-        # A redirect would carry the key to wherever it leads.
-        "http_client": sdk.DefaultHttpxClient(follow_redirects=False),
-    }
 
 
 class _Anthropic:
@@ -587,7 +479,7 @@ class _Anthropic:
             raise _not_installed(asked) from None
         self.sdk: Any = anthropic
         self._asked = asked
-        self._client = anthropic.Anthropic(api_key=asked.key(), **_client_options(anthropic, asked.settings))
+        self._client = anthropic.Anthropic(api_key=asked.key(), **asked.client_options(anthropic))
         self._messages: list[Any] = [{"role": "user", "content": message}]
         self._calls: list[str] = []
         self._choice: Any = {"type": "tool", "name": _TOOL, "disable_parallel_tool_use": True}
@@ -620,7 +512,6 @@ class _Anthropic:
             if self._choice["type"] == "auto" or "tool_choice" not in _said(error):
                 raise
         self._choice = {"type": "auto", "disable_parallel_tool_use": True}
-        _limit.acquire(self._asked.provider, self._asked.settings.requests_per_minute)
         return self._create()
 
     def _create(self) -> Any:
@@ -666,7 +557,7 @@ class _OpenAi:
             raise _not_installed(asked) from None
         self.sdk: Any = openai
         self._asked = asked
-        self._client = openai.OpenAI(api_key=asked.key(), **_client_options(openai, asked.settings))
+        self._client = openai.OpenAI(api_key=asked.key(), **asked.client_options(openai))
         self._input: list[Any] = [{"role": "user", "content": message}]
 
     def ask(self) -> _Reply:
@@ -710,12 +601,10 @@ class _OpenAi:
         )
 
     def _failed(self, error: Any) -> AiError:
-        told = (
-            f"{self._asked} failed: {self._asked.harmless(f'{error.code}: {error.message}' if error else 'no reason')}"
-        )
+        said = self._asked.harmless(f"{error.code}: {error.message}" if error else "no reason")
         if error and error.code in ("server_error", "rate_limit_exceeded"):
-            return _PassingError(told)
-        return AiRequestRefusedError(f"{told}. {_WITHOUT}")
+            return self._asked.unavailable(f"failed: {said}")
+        return AiError("refused", f"{self._asked} failed: {said}. {_WITHOUT}")
 
     def send_back(self, complaint: str) -> None:
         self._input.append({"role": "user", "content": complaint})
