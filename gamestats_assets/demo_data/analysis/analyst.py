@@ -38,10 +38,9 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
-from gamestats_assets.demo_data.analysis.property_durations import durations
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
-from gamestats_assets.demo_data.analysis.times import property_times
+from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, shown_counts, states_shown, update_patterns
 from gamestats_assets.demo_data.analysis.written import unread_formulas, written
 from gamestats_assets.demo_data.configuration import ProductInfo
@@ -109,6 +108,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     times = property_times(
         order,
         everywhere,
+        scopes,
         {name for of in updates.values() for name in of},
         {formula.place.key for formula in followed},
         {key for key, constraint in values.items() if constraint.recalls},

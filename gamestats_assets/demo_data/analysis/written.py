@@ -237,7 +237,8 @@ def _named(phrase: str, visible: Mapping[str, Place], unlikely: frozenset[str] =
 def _nearness(phrase: str, prop: Property) -> int | None:
     """How many words a phrase leaves out of a name; None where it speaks of something else."""
     labels = [prop.name, prop.alias, *([prop.description] if len(prop.description.split()) <= 5 else [])]
-    found = [near for label in labels if label and (near := _apart(phrase, label)) is not None]
+    labels = [label for label in labels[:2] + [said for said in labels[2:] if len(said) <= 2 * len(phrase)] if label]
+    found = [near for label in labels if (near := _apart(phrase, label)) is not None]
     if found:
         return min(found)
     said = frozenset(measure_words(Property(name=phrase, type=PropertyType.NUMBER)))
