@@ -32,34 +32,21 @@ from gamestats_assets.demo_data.rules.ai import (
 )
 from gamestats_assets.demo_data.rules.model import RULES_VERSION, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
-from gamestats_assets.lakehouse.errors import GamestatsError, violations
+from gamestats_assets.lakehouse.errors import violations
 from gamestats_assets.lakehouse.files import write_whole
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
 
 
-class RulesCacheError(GamestatsError):
-    """Rules cannot be written to the cache."""
-
-
-# --------------------------------------------------------------------------- the cache
-
-
-@dataclass(frozen=True, slots=True)
-class CachedRules:
+class CachedRules(BaseModel):
     """Rules as they were put.
 
     Attributes:
+        key: of `rules_key`.
         about: what they were made from, and by whom.
     """
 
-    rules: Rules
-    about: dict[str, JsonValue]
-    path: Path
-
-
-class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     key: str
@@ -120,32 +107,28 @@ class RulesCache:
         """
         path = self.path(key)
         try:
-            file = _File.model_validate_json(path.read_bytes())
+            found = CachedRules.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
-            report(f"cached rules {path} cannot be read: {error.strerror or error}")
-            return None
+            reason = f"cannot be read: {error.strerror or error}"
         except ValidationError as error:
-            report(f"cached rules {path} are damaged or of an older form: {violations(error)[0]}")
-            return None
-        if file.key != key:
-            report(f"cached rules {path} are those of another key, {file.key}")
-            return None
-        return CachedRules(file.rules, file.about, path)
+            reason = f"are damaged or of an older form: {violations(error)[0]}"
+        else:
+            if found.key == key:
+                return found
+            reason = f"are those of another key, {found.key}"
+        report(f"cached rules {path} {reason}")
+        return None
 
     def put(self, key: str, rules: Rules, about: Mapping[str, JsonValue]) -> Path:
         """Keep rules, in place of those the key had; readers see the old ones or the new, never a part.
 
         Raises:
-            RulesCacheError: when the disk does not take them.
+            OSError: when the disk does not take them.
         """
         path = self.path(key)
-        content = _File(key=key, about=dict(about), rules=rules).model_dump_json(indent=2)
-        try:
-            write_whole(path, content)
-        except OSError as error:
-            raise RulesCacheError(f"Rules cannot be cached as {path}: {error.strerror or error}.") from None
+        write_whole(path, CachedRules(key=key, about=dict(about), rules=rules).model_dump_json(indent=2))
         return path
 
 
@@ -204,10 +187,8 @@ def made_rules(
     found = None if refresh else _fitting(cache, key, taxonomy, notes)
     if found is not None:
         asked = found.about
-        detail = (
-            f"{asked.get('answered_by')} of {asked.get('provider')} made them on {asked.get('made_at')}: {found.path}"
-        )
-        return MadeRules(found.rules, "cache", detail)
+        maker = f"{asked.get('answered_by')} of {asked.get('provider')}"
+        return MadeRules(found.rules, "cache", f"{maker} made them on {asked.get('made_at')}: {cache.path(key)}")
     try:
         answer = ask_for_rules(taxonomy, product, provider=provider, draft=draft, deviations=deviations, settings=ai)
     except AiError as error:
@@ -221,10 +202,10 @@ def made_rules(
     notes.insert(0, f"{answer.model} of {provider}, attempts: {answer.attempts}, {tokens}")
     try:
         cache.put(key, answer.rules, _about(taxonomy, product, provider, ai, answer, deviations))
-    except RulesCacheError as error:
+    except OSError as error:
         # The answer is paid for and good; only the next run has to ask again.
-        _log.warning("%s", error)
-        notes.append(str(error))
+        notes.append(f"Rules cannot be cached as {cache.path(key)}: {error.strerror or error}.")
+        _log.warning("%s", notes[-1])
     return MadeRules(answer.rules, "ai", "; ".join(notes))
 
 
@@ -241,7 +222,7 @@ def _fitting(cache: RulesCache, key: str, taxonomy: Taxonomy, notes: list[str]) 
         return None
     wrong = problems(found.rules, taxonomy)
     if wrong:
-        report(f"cached rules {found.path} do not fit the taxonomy: {wrong[0]}")
+        report(f"cached rules {cache.path(key)} do not fit the taxonomy: {wrong[0]}")
         return None
     return found
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
+from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.rules.model import (
     LifecycleStage,
     Rules,
@@ -109,8 +110,29 @@ class _Check:
     def unknown_events(self) -> Iterator[str]:
         """Events that the taxonomy does not have."""
         for event, place in named_events(self.rules):
-            if event not in self.own:
-                yield f"{place}: there is no event {event!r}{self._near(event, self.events)}"
+            yield from self._no_event(place, event)
+
+    def _no_event(self, place: str, event: str) -> Iterator[str]:
+        if event not in self.own:
+            yield f"{place}: there is no event {event!r}{self._near(event, self.events)}"
+
+    def _no_property(self, place: str, event: str, name: str, used: str = "") -> Iterator[str]:
+        """A property that neither an event nor the common ones have.
+
+        Args:
+            used: how the rules write it, where that is more than its name.
+        """
+        if name not in self.own[event] and name not in self.common:
+            near = self._near(name, [*self.own[event], *self.common])
+            yield f"{place}: the event {event!r} has no property {used or repr(name)}{near}"
+
+    def _not_seen(self, place: str, key: str, wanted: str) -> Iterator[str]:
+        """A property that one of a key cannot use, in the first place where it cannot."""
+        for scope, name in self._scopes(key):
+            if self._sees(scope, name, _KEYED.sub(r"\1\3", wanted)) is None:
+                known = [*self.own.get(scope, {}), *(self.common if scope != "user" else {}), *self.users]
+                yield f"{place}: {_where(scope)} no property {wanted!r}{self._near(wanted, known)}"
+                return
 
     def unknown_properties(self) -> Iterator[str]:
         """Properties that the taxonomy does not have, or the event of the key has not."""
@@ -137,10 +159,9 @@ class _Check:
             if name not in self.everywhere:
                 yield f"{place}: there is no property {name!r}{self._near(name, self.everywhere)}"
         elif event not in self.own:
-            yield f"{place}.{key}: there is no event {event!r}{self._near(event, self.events)}"
-        elif name not in self.own[event] and name not in self.common:
-            near = self._near(name, [*self.own[event], *self.common])
-            yield f"{place}.{key}: the event {event!r} has no property {name!r}{near}"
+            yield from self._no_event(f"{place}.{key}", event)
+        else:
+            yield from self._no_property(f"{place}.{key}", event, name)
 
     def _known_anywhere(self, name: str, key: str) -> bool:
         parent = key.rpartition("/")[2].rpartition(".")[0]
@@ -307,11 +328,7 @@ class _Check:
             for what, wanted in sources.items():
                 if wanted is None or _PRESET.fullmatch(wanted):
                     continue
-                for scope, name in self._scopes(key):
-                    if self._sees(scope, name, wanted) is None:
-                        near = self._near_in(scope, wanted)
-                        yield f"{place}.{what}: {self._where(scope)} no property {wanted!r}{near}"
-                        break
+                yield from self._not_seen(f"{place}.{what}", key, wanted)
             if constraint.totals:
                 yield from self._unsound_totals(key, constraint.totals)
             if constraint.depends_on:
@@ -320,18 +337,15 @@ class _Check:
                 yield f"{place}.once_each: it belongs to the property of one event, such as {self.events[0]}/{key}"
             for recalled in constraint.recalls:
                 event, name = recalled_property(recalled, key)
-                if event not in self.own:
-                    yield f"{place}.recalls: there is no event {event!r}{self._near(event, self.events)}"
-                elif name not in self.own[event] and name not in self.common:
-                    near = self._near(name, [*self.own[event], *self.common])
-                    yield f"{place}.recalls: the event {event!r} has no property {name!r}{near}"
+                yield from self._no_event(f"{place}.recalls", event)
+                if event in self.own:
+                    yield from self._no_property(f"{place}.recalls", event, name)
 
     def _unsound_totals(self, key: str, totals: TotalRule) -> Iterator[str]:
         """Totals of events that are not there, or of what these do not tell, and objects that are told of in part."""
         place = f"property_constraints.{key}.totals"
         for event in (*totals.adds, *totals.takes, *totals.until):
-            if event not in self.own:
-                yield f"{place}: there is no event {event!r}{self._near(event, self.events)}"
+            yield from self._no_event(place, event)
         for event in (*totals.takes, *totals.until):
             if event in totals.adds:
                 yield f"{place}: {event!r} cannot add a thing and take it away"
@@ -346,7 +360,7 @@ class _Check:
         own = self.own.get(scope, {})
         group = name.rpartition(".")[0]
         if name not in own:
-            yield f"{place}: {self._where(scope)} {name!r}, but only properties of events can be totals"
+            yield f"{place}: {_where(scope)} {name!r}, but only properties of events can be totals"
         elif group and own[group].type is PropertyType.OBJECT_GROUP:
             for child in own[group].properties:
                 beside = self.rules.constraint_of(scope, f"{group}.{child.name}").totals
@@ -356,8 +370,6 @@ class _Check:
             yield f"{place}: {scope}/{name} is no number, nor in a list of objects, so it cannot be a total"
 
     def _unfit_formula(self, place: str, key: str, event: str, text: str) -> Iterator[str]:
-        from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
-
         try:
             names = parse_formula(text).names
         except FormulaError as error:
@@ -367,19 +379,9 @@ class _Check:
         for wanted in sorted(names):
             given = self.own[event].get(wanted) or self.common.get(wanted)
             if given is None:
-                near = self._near(wanted, [*self.own[event], *self.common])
-                yield f"{place}: the event {event!r} has no property {wanted!r}{near}"
+                yield from self._no_property(place, event, wanted)
             elif given.type is not PropertyType.NUMBER and not alone:
                 yield f"{place}: {wanted!r} is no number"
-
-    def _where(self, scope: str) -> str:
-        if scope == "user":
-            return "users have"
-        return f"the event {scope!r} has" if scope else "the common properties and users have"
-
-    def _near_in(self, scope: str, wanted: str) -> str:
-        names = [*self.own.get(scope, {}), *(self.common if scope != "user" else {}), *self.users]
-        return self._near(wanted, names)
 
     def _unknown_values(self, key: str, on: str, mapping: Mapping[str, object]) -> Iterator[str]:
         """A mapping must name values that the other property can have."""
@@ -410,8 +412,6 @@ class _Check:
 
     def formulas(self) -> Iterator[str]:
         """Formulas that cannot be read, or use what is not there."""
-        from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
-
         for key, relationship in self.rules.property_relationships.items():
             place = f"property_relationships.{key}"
             used: Iterable[str] = relationship.depends_on
@@ -423,41 +423,27 @@ class _Check:
             for wanted in dict.fromkeys(used):
                 if _PRESET.fullmatch(wanted) and wanted not in self.everywhere:
                     continue
-                for scope, name in self._scopes(key):
-                    if self._sees(scope, name, _KEYED.sub(r"\1\3", wanted)) is None:
-                        yield f"{place}: {self._where(scope)} no property {wanted!r}{self._near_in(scope, wanted)}"
-                        break
+                yield from self._not_seen(place, key, wanted)
 
     # ----------------------------------------------------------------- ranges
 
     def ranges(self) -> Iterator[str]:
         """Ranges that reach beyond what the sheet allows."""
-        for key, found in self.rules.value_ranges.items():
-            yield from self._beyond(f"value_ranges.{key}", key, found)
+        yield from self._beyond("value_ranges", self.rules.value_ranges)
         for segment, analysis in self.rules.segment_analysis.items():
-            for key, found in analysis.property_ranges.items():
-                yield from self._beyond(f"segment_analysis.{segment}.property_ranges.{key}", key, found)
+            yield from self._beyond(f"segment_analysis.{segment}.property_ranges", analysis.property_ranges)
 
-    def _beyond(self, place: str, key: str, found: ValueRange) -> Iterator[str]:
-        for scope, name in self._scopes(key):
-            more_exact = f"{scope}/{name}" if scope not in ("", "user") else name
-            if more_exact != key and self._has_own(place, more_exact):
-                continue
-            prop = self.own.get(scope, self.users if scope == "user" else self.common).get(name)
-            rule = _rule(prop) if prop and not (scope == "user" and name in self.common) else None
-            if isinstance(rule, Between) and (found.min < rule.min or found.max > rule.max):
-                yield (
-                    f"{place}: {found.min:g} to {found.max:g} is beyond {rule.min:g} to {rule.max:g}, "
-                    f"the limits of the sheet{f' for {scope}' if scope else ''}"
-                )
-                return
-
-    def _has_own(self, place: str, key: str) -> bool:
-        """Whether a more exact key, which wins, stands in the same table."""
-        if place.startswith("value_ranges"):
-            return key in self.rules.value_ranges
-        segment = place.split(".")[1]
-        return key in self.rules.segment_analysis[segment].property_ranges
+    def _beyond(self, place: str, ranges: Mapping[str, ValueRange]) -> Iterator[str]:
+        for key, found in ranges.items():
+            for scope, name in self._deciding(key, ranges):
+                prop = self.own.get(scope, self.users if scope == "user" else self.common).get(name)
+                rule = _rule(prop) if prop and not (scope == "user" and name in self.common) else None
+                if isinstance(rule, Between) and (found.min < rule.min or found.max > rule.max):
+                    yield (
+                        f"{place}.{key}: {found.min:g} to {found.max:g} is beyond {rule.min:g} to {rule.max:g}, "
+                        f"the limits of the sheet{f' for {scope}' if scope else ''}"
+                    )
+                    break
 
     # ----------------------------------------------------------------- updates
 
@@ -475,8 +461,6 @@ class _Check:
     def _unfit_references(self, place: str, event: str, changed: str, update: Update) -> Iterator[str]:
         if not isinstance(update.value, str):
             return
-        from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
-
         references = _REFERENCE.findall(update.value)
         for reference in references:
             name = _KEYED.sub(r"\1\3", reference)
@@ -485,9 +469,8 @@ class _Check:
                     f"{place}: every record tells {name!r} as it is then, so {event!r} cannot tell by the same name "
                     f"what changes it; only an event with its own property of that name can, by 'set' or 'set_once'"
                 )
-            if reference != "#time" and name not in self.own[event] and name not in self.common:
-                near = self._near(name, [*self.own[event], *self.common])
-                yield f"{place}: the event {event!r} has no property {reference!r} for {{{{{reference}}}}}{near}"
+            if reference != "#time":
+                yield from self._no_property(place, event, name, f"{reference!r} for {{{{{reference}}}}}")
         if references and _REFERENCE.sub("", update.value).strip():
             try:
                 parse_formula(update.value)
@@ -570,6 +553,12 @@ class _Check:
             uses.setdefault(node, set()).add(f"{scope}/{seen}" if of_event else seen)
 
 
+def _where(scope: str) -> str:
+    if scope == "user":
+        return "users have"
+    return f"the event {scope!r} has" if scope else "the common properties and users have"
+
+
 def _rule(prop: Property) -> object:
     """What the sheet says about the values of a property."""
     if prop.rule is not None or not prop.constraint.strip():
@@ -581,8 +570,6 @@ def _rule(prop: Property) -> object:
 
 
 def _names_of(formula: str | None) -> list[str]:
-    from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
-
     try:
         return sorted(parse_formula(formula).names) if formula is not None else []
     except FormulaError:
