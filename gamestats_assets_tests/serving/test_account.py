@@ -36,7 +36,7 @@ class Visitor:
     def __init__(self, site: httpx.Client, url: str, name: str, *roles: str) -> None:
         signed_in = browser_of(site, url, name, *roles)
         headers = {"Accept": "text/html", "User-Agent": "Mozilla/5.0 (Windows NT 10.0) Chrome/140.0"}
-        self.http = httpx.Client(base_url=site.base_url, headers=headers, cookies=signed_in.cookies)
+        self.http = httpx.Client(base_url=site.base_url, headers=headers, cookies=signed_in.cookies, timeout=30)
 
     def page(self) -> str:
         found = self.http.get("/account")
@@ -52,7 +52,7 @@ class Visitor:
 
 
 def test_who_is_not_signed_in_signs_in_first_and_comes_back(site: httpx.Client, url: str) -> None:
-    browser = httpx.Client(base_url=site.base_url, headers={"Accept": "text/html"})
+    browser = httpx.Client(base_url=site.base_url, headers={"Accept": "text/html"}, timeout=30)
     sent = browser.get("/account")
     assert (sent.status_code, sent.headers["location"]) == (303, f"{SIGN_IN}?next=%2Faccount")
     page = browser.get(sent.headers["location"])

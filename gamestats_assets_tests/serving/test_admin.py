@@ -419,5 +419,5 @@ def test_an_admin_of_one_division_edits_nothing_else(office: Office) -> None:
 
 
 def test_a_forged_request_is_refused(office: Office) -> None:
-    forged = httpx.Client(base_url=office.site.base_url, cookies=office.ann.http.cookies)
+    forged = httpx.Client(base_url=office.site.base_url, cookies=office.ann.http.cookies, timeout=30)
     assert forged.delete("/api/v1/admin/tournaments/teams/1", headers={"If-Match": '"x"'}).status_code == 403

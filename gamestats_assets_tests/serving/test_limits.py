@@ -75,7 +75,7 @@ def test_a_user_is_counted_once_wherever_they_ask_from(url: str) -> None:
         here, there = browser_of(site, url, "kim"), browser_of(site, url, "kim")
         # Both have asked who they are.
         token = here.post(f"{AUTH}/token").json()["access_token"]
-        program = httpx.Client(base_url=site.base_url, headers={"Authorization": f"Bearer {token}"})
+        program = httpx.Client(base_url=site.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
         assert statuses(program, 2, ME) == [200, 200]
         assert statuses(there, 2, ME) == [200, 429]
         assert statuses(program, 1, ME) == [429]

@@ -46,7 +46,7 @@ def rows(url: str, query: str) -> list[dict[str, Any]]:
 
 def by_steam(site: httpx.Client, browser: httpx.Client | None = None, **asked: str) -> httpx.Client:
     """A browser that signs in by Steam, or adds that account to who is signed in there."""
-    browser = browser or httpx.Client(base_url=site.base_url)
+    browser = browser or httpx.Client(base_url=site.base_url, timeout=30)
     sent = browser.get(f"{SIGN_IN}/with/steam", params=asked)
     back = browser.get(httpx.get(sent.headers["location"]).headers["location"])
     assert back.status_code == 303, back.text

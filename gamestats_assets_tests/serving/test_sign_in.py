@@ -58,7 +58,7 @@ def _all_behave() -> None:
 
 
 def browser_at(site: httpx.Client) -> httpx.Client:
-    return httpx.Client(base_url=site.base_url, headers={"Accept": "text/html"})
+    return httpx.Client(base_url=site.base_url, headers={"Accept": "text/html"}, timeout=30)
 
 
 def sent_back(browser: httpx.Client, name: str, **asked: str) -> str:

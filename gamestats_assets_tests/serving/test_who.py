@@ -138,7 +138,7 @@ def test_a_cookie_is_for_this_site_alone_and_only_its_hash_is_kept(site: httpx.C
 
 
 def test_signing_in_gives_another_session_and_ends_the_one_before(site: httpx.Client, url: str) -> None:
-    browser, chosen = httpx.Client(base_url=site.base_url), "chosen-by-somebody-else"
+    browser, chosen = httpx.Client(base_url=site.base_url, timeout=30), "chosen-by-somebody-else"
     cookie = {"Cookie": f"gamestats_session={chosen}"}
     browser.post(f"{SIGN_IN}/link", data={"token": link_for(url, "lee")}, headers=cookie)
     first = browser.cookies["gamestats_session"]

@@ -262,7 +262,7 @@ def test_who_never_signed_in_objects_and_an_admin_decides(realdata: Path, tmp_pa
     with place_over(tmp_path / "data", ops_database) as place:
         place.admin.does("ingest", "rocket-league", *map(str, replays))
         place.admin.does("materialize", "--select", "rocket_league.raw_player_stats")
-        anybody = httpx.Client(base_url=place.site.base_url)
+        anybody = httpx.Client(base_url=place.site.base_url, timeout=30)
         said = {"player": ANNS.replace("_", ":", 1), "reason": "That is me.", "contact": "me@example.org"}
         assert anybody.post("/api/v1/objections", json={**said, "player": "ann"}).status_code == 422
         forged = anybody.post("/api/v1/objections", json=said, headers={"Origin": "https://evil.example"})
