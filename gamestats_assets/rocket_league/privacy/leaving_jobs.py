@@ -33,8 +33,14 @@ def forget_people(workshop: Workshop, tasks: Sequence[Task]) -> None:
         _forget_one(workshop, task)
 
 
-class _Steps:
-    """Tells which step is done of the removal of somebody's accounts, one after another."""
+class Steps:
+    """Tells which step is done of the removal of somebody's accounts, one after another.
+
+    Args:
+        task: is told.
+        accounts: how many there are.
+        matches: in how many somebody masked took a place already.
+    """
 
     def __init__(self, task: Task, accounts: int, matches: int) -> None:
         self._task, self._of, self._number = task, accounts * STEPS, 0
@@ -64,7 +70,7 @@ def _forget_one(workshop: Workshop, task: Task) -> None:
     leaving = _with_names(stores, task, Leaving.opened(task.job.payload, keys), keys)
     for name in leaving.objects:
         stores.objects.delete(name)
-    steps, left = _Steps(task, len(leaving.players), task.job.result.get("matches") or 0), Counter[str]()
+    steps, left = Steps(task, len(leaving.players), task.job.result.get("matches") or 0), Counter[str]()
 
     def remake(days: Sequence[str]) -> None:
         workshop.let_runs_end(GAME, steps.waits)

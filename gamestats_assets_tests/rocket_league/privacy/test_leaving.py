@@ -21,11 +21,13 @@ import pytest
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.jobs import Queue, enqueue
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
+from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.rocket_league.privacy.consents import newest_text
 from gamestats_assets.rocket_league.privacy.erasure import traces
+from gamestats_assets.rocket_league.privacy.leaving_jobs import Steps
 from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.published import read_published
@@ -245,6 +247,30 @@ def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
         back = again.put(f"{USERS}/consents", json={**ALL_OF_IT, "take_me_back": True})
         assert back.json()["data"]["players"][0]["is_forgotten"] is False
     assert "2 taken" in place.admin.does("ingest", "rocket-league", *map(str, replays))
+
+
+def test_it_is_told_which_step_of_all_accounts_is_done_and_what_it_waits_for(ops_database: str) -> None:
+    url = SecretStr(ops_database)
+    with psycopg.connect(ops_database) as conn:
+        enqueue(conn, "erasure", "rocket_league", None, {})
+    taken = Queue(url, KINDS).take()
+    assert taken is not None
+    steps = Steps(taken[1][0], accounts=2, matches=0)
+
+    def said() -> tuple[Any, ...]:
+        with psycopg.connect(ops_database) as conn:
+            return conn.execute("SELECT said, result ->> 'step', result ->> 'steps' FROM ops.jobs").fetchall()[0]
+
+    steps.tell("Looking for PostgreSQL")
+    assert said() == ("Step 1 of 12: looking for PostgreSQL", "1", "12")
+    # Of the first account nothing was held: its other steps are passed over.
+    steps.begin(1)
+    steps.tell("Making tables")
+    assert said() == ("Step 7 of 12: making tables", "7", "12")
+    steps.waits(2)
+    assert said()[0] == "Step 7 of 12: waiting until 2 runs that make tables end, which began before"
+    steps.waits(1)
+    assert said()[0] == "Step 7 of 12: waiting until a run that makes tables ends, which began before"
 
 
 # ---------------------------------------------------------------- objections
