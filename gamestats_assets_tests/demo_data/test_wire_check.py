@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gamestats_assets.apis.thinkingdata import TRACK_TYPES, USER_TYPES
 from gamestats_assets.demo_data.logs import wire_check
 from gamestats_assets.demo_data.logs.wire_check import (
     EXAMPLES,
@@ -589,7 +590,7 @@ PROPERTY_SETS = st.fixed_dictionaries(
 
 @st.composite
 def valid_records(draw: st.DrawFn) -> Record:
-    kind = draw(st.sampled_from(sorted(wire_check.TRACK_TYPES | wire_check.USER_TYPES)))
+    kind = draw(st.sampled_from(sorted((*TRACK_TYPES, *USER_TYPES))))
     record: Record = {"#type": kind, "#time": draw(TIMES)}
     if draw(st.booleans()):
         record["#uuid"] = str(draw(st.uuids()))
@@ -602,7 +603,7 @@ def valid_records(draw: st.DrawFn) -> Record:
         account = record["#account_id"] = draw(IDS)
         if ids == "both":
             record["#distinct_id"] = f"{account[:100]}#{abs(hash(account))}"[-128:]
-    if kind in wire_check.TRACK_TYPES:
+    if kind in TRACK_TYPES:
         record["#event_name"] = draw(st.from_regex(r"\A[a-zA-Z][a-zA-Z0-9_]{0,49}\Z"))
     if kind in ("track_update", "track_overwrite"):
         record["#event_id"] = draw(IDS)

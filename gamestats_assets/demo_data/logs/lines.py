@@ -1,12 +1,5 @@
 """One line of a ThinkingData log: what it says, or which rule of the wire format it breaks.
 
-A line is a JSON object. At its root stand `#type`, `#time`, `#account_id`, `#distinct_id`, `#event_name`, `#ip`,
-`#uuid`, `#event_id` and `#first_check_id`; everything else is in `properties`. `#time` is the user's local
-time where `#zone_offset` (hours, in the properties) says so, else UTC.
-
-A name that begins with # is a preset: it tells something of the record, such as `#zone_offset`, and in a record of a
-user it is no property of the user.
-
 A property's type is nobody's business here: whether it is always the same, only all records together tell.
 """
 
@@ -21,27 +14,34 @@ from typing import Any
 
 import msgspec
 
-from gamestats_assets.demo_data.tables import EVENT_TYPES, OPERATIONS
+from gamestats_assets.apis.thinkingdata import (
+    APPENDING_TYPES,
+    COMPANIONS,
+    ID_CHARACTERS,
+    LARGEST_NUMBER,
+    LIST_ITEM_BYTES,
+    LIST_ITEMS,
+    NAME,
+    OBJECT_KEYS,
+    TEXT_BYTES,
+    TRACK_TYPES,
+    UNREADABLE,
+    USER_TYPES,
+    Moment,
+    Record,
+    zone_hours,
+)
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 Properties = dict[str, Any]
 
-TEXT_BYTES = 2048
-ITEM_BYTES = 255
-LIST_ITEMS = 500
-OBJECT_KEYS = 100
-ID_CHARACTERS = 128
-LARGEST_NUMBER = 9e15
 DAYS_BEFORE_LOG = 3 * 366
 """How much older than the log's day a record may be."""
 DAYS_AFTER_LOG = 3
 """How far ahead of the log's day a user's clock may be."""
-ZONE_OFFSETS = (-12.0, 14.0)
-
-_NAME = re.compile(r"[#a-zA-Z][a-zA-Z0-9_]{0,49}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?", re.ASCII)
-_TYPES = frozenset((*EVENT_TYPES, *OPERATIONS))
-_EVENTS = frozenset(EVENT_TYPES)
+_TYPES = frozenset((*TRACK_TYPES, *USER_TYPES))
+_EVENTS = frozenset(TRACK_TYPES)
 _SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 _MOST_SHAPES = 20_000
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -59,26 +59,6 @@ class InvalidLineError(GamestatsError):
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(reason)
         self.rule = rule
-
-
-class Record(msgspec.Struct, gc=False):
-    """A valid record, as it stands in its line; `type` is always told."""
-
-    type: str = msgspec.field(default="", name="#type")
-    time: str = msgspec.field(default="", name="#time")
-    account_id: str | None = msgspec.field(default=None, name="#account_id")
-    distinct_id: str | None = msgspec.field(default=None, name="#distinct_id")
-    event_name: str | None = msgspec.field(default=None, name="#event_name")
-    ip: str | None = msgspec.field(default=None, name="#ip")
-    uuid: str | None = msgspec.field(default=None, name="#uuid")
-    event_id: str | None = msgspec.field(default=None, name="#event_id")
-    first_check_id: str | None = msgspec.field(default=None, name="#first_check_id")
-    properties: Properties | None = None
-
-    @property
-    def is_event(self) -> bool:
-        """Whether it is an event, not a user operation."""
-        return self.type in _EVENTS
 
 
 class _KnownRoot(Record, gc=False, forbid_unknown_fields=True):
@@ -123,24 +103,14 @@ class Line:
     has_unknown_root_key: bool
 
 
-class _Zone(msgspec.Struct, gc=False):
-    zone_offset: Any = msgspec.field(default=None, name="#zone_offset")
-
-
 class _Identified(msgspec.Struct, gc=False):
     uuid: str | None = msgspec.field(default=None, name="#uuid")
 
 
-class _Timed(msgspec.Struct, gc=False):
-    time: str = msgspec.field(name="#time")
-    properties: _Zone | None = None
-
-
 _STRICT = msgspec.json.Decoder(_KnownRoot)
 _LENIENT = msgspec.json.Decoder(Record)
-_TIMED = msgspec.json.Decoder(_Timed)
+_TIMED = msgspec.json.Decoder(Moment)
 _IDENTIFIED = msgspec.json.Decoder(_Identified)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 # --------------------------------------------------------------------------- time
@@ -153,8 +123,8 @@ def time_of(line: bytes) -> datetime | None:
     """
     try:
         found = _TIMED.decode(line)
-        return _utc(found.time, None if found.properties is None else found.properties.zone_offset)[0]
-    except (*_UNREADABLE, InvalidLineError):
+        return _utc(found.time, found.zone_offset)[0]
+    except (*UNREADABLE, InvalidLineError):
         return None
 
 
@@ -162,7 +132,7 @@ def uuid_of(line: bytes) -> str | None:
     """The #uuid of a line; None where it tells none readably. As quick as `time_of`."""
     try:
         return _IDENTIFIED.decode(line).uuid
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -180,16 +150,12 @@ def _utc(time: str, zone_offset: object) -> tuple[datetime, float | None]:
         raise InvalidLineError("time", f"#time: expected yyyy-MM-dd HH:mm:ss.SSS, found {time[:_SHOWN]!r}") from None
 
 
-def _hours(value: object) -> float | None:
-    if value is None:
-        return None
-    try:
-        # A number that is sent as a text still tells the time.
-        hours = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-    except (ValueError, OverflowError):
-        hours = None
-    if hours is None or not ZONE_OFFSETS[0] <= hours <= ZONE_OFFSETS[1]:
-        raise InvalidLineError("zone_offset", f"#zone_offset: expected hours from -12 to 14, found {value!r:.{_SHOWN}}")
+def _hours(offset: object) -> float | None:
+    hours = None if offset is None else zone_hours(offset)
+    if hours is None and offset is not None:
+        raise InvalidLineError(
+            "zone_offset", f"#zone_offset: expected hours from -12 to 14, found {offset!r:.{_SHOWN}}"
+        )
     return hours
 
 
@@ -227,13 +193,13 @@ def read_line(line: bytes, log_date: date) -> Line:
 def _decoded(line: bytes) -> tuple[Record, bool]:
     try:
         return _STRICT.decode(line), False
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     try:
         return _LENIENT.decode(line), True
     except msgspec.ValidationError as error:
         raise InvalidLineError("record_shape", f"{error}"[:400]) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidLineError("json", f"expected a JSON object, found none: {error}"[:400]) from None
 
 
@@ -255,15 +221,16 @@ def _expect_fitting(record: Record, properties: Properties) -> None:
         if name not in _names and not _is_name(name):
             found = f"{name[:_SHOWN]!r}" if name else "nothing"
             raise InvalidLineError("event_name", f"#event_name: expected a name of the format, found {found}")
-        if record.type == "track_first" and not record.first_check_id:
-            raise InvalidLineError("first_check_id", "#first_check_id: expected with track_first, found nothing")
-        if record.type in ("track_update", "track_overwrite") and not record.event_id:
-            raise InvalidLineError("event_id", f"#event_id: expected with {record.type}, found nothing")
+        if record.type == "track":
+            return
+        for key, companion in (("#first_check_id", record.first_check_id), ("#event_id", record.event_id)):
+            if record.type in COMPANIONS[key] and not companion:
+                raise InvalidLineError(key[1:], f"{key}: expected with {record.type}, found nothing")
         return
     expected: tuple[type, ...] | None = None
     if record.type == "user_add":
         expected = (int, float, NoneType)
-    elif record.type in ("user_append", "user_uniq_append"):
+    elif record.type in APPENDING_TYPES:
         expected = (list, NoneType)
     if expected is not None:
         for name, value in properties.items():
@@ -282,7 +249,7 @@ _names: set[str] = set()
 
 
 def _is_name(text: str) -> bool:
-    if not _NAME.fullmatch(text):
+    if not NAME.fullmatch(text):
         return False
     if len(_names) >= _MOST_SHAPES:
         _names.clear()
@@ -351,8 +318,8 @@ def _expect_container(name: str, value: list[Any] | dict[str, Any], *, short: bo
         if kind is dict:
             _expect_object(name, item, short=short)
         elif kind is str:
-            if len(item) * 4 > ITEM_BYTES:
-                _expect_text(name, item, ITEM_BYTES)
+            if len(item) * 4 > LIST_ITEM_BYTES:
+                _expect_text(name, item, LIST_ITEM_BYTES)
         else:
             _expect_other(name, item, short=short)
 

@@ -27,49 +27,36 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from isal import isal_zlib
 
+from gamestats_assets.apis.thinkingdata import (
+    APPENDING_TYPES,
+    COMPANIONS,
+    ID_CHARACTERS,
+    LARGEST_NUMBER,
+    LIST_ITEM_BYTES,
+    LIST_ITEMS,
+    NAME,
+    OBJECT_KEYS,
+    ROOT_KEYS,
+    TEXT_BYTES,
+    TRACK_TYPES,
+    UNREADABLE,
+    USER_TYPES,
+)
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 if TYPE_CHECKING:
     import numpy as np
 
-TRACK_TYPES = frozenset({"track", "track_first", "track_update", "track_overwrite"})
-"""Values of `#type` for events."""
-
-USER_TYPES = frozenset(
-    {"user_set", "user_setOnce", "user_add", "user_unset", "user_append", "user_uniq_append", "user_del"}
-)
-"""Values of `#type` for what changes a user's state."""
-
-ROOT_KEYS = frozenset(
-    {
-        *("#account_id", "#distinct_id", "#type", "#time", "#event_name", "#ip", "#uuid"),
-        *("#event_id", "#first_check_id", "properties"),
-    }
-)
-"""The keys a record may have beside its properties; every other preset is a property."""
-
 MOST_EVENTS, MOST_EVENT_PROPERTIES, MOST_USER_PROPERTIES = 500, 1000, 500
-ID_CHARACTERS = 128
-TEXT_BYTES = 2048
-LIST_ITEMS, LIST_ITEM_BYTES = 500, 255
-OBJECT_KEYS = 100
-LARGEST_NUMBER = 9_000_000_000_000_000
-
 EXAMPLES = 5
 """How many examples of a problem are kept."""
 
-_KEY = re.compile(r"[#a-zA-Z][a-zA-Z0-9_]{0,49}")
 _KEY_RULE = "a letter or #, then up to 49 letters, digits or _"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}").fullmatch
-_TYPE_NAMES = TRACK_TYPES | USER_TYPES
-_COMPANIONS: Mapping[str, frozenset[str]] = {
-    "#event_name": TRACK_TYPES,
-    "#event_id": frozenset({"track_update", "track_overwrite"}),
-    "#first_check_id": frozenset({"track_first"}),
-}
-_APPENDING = frozenset({"user_append", "user_uniq_append"})
+_TRACK_TYPES = frozenset(TRACK_TYPES)
+_TYPE_NAMES = _TRACK_TYPES.union(USER_TYPES)
 _ABSENT = object()
 # A character has at most four bytes in UTF-8, so that shorter texts and items need not be encoded.
 _SHORT_TEXT, _SHORT_ITEM = TEXT_BYTES // 4, LIST_ITEM_BYTES // 4
@@ -320,7 +307,7 @@ class _Scope:
 
     def _slot(self, name: str, small: str, problems: list[tuple[Problem, str, str]]) -> _Slot:
         dotted = f"{self._parent}{name}"
-        if not _KEY.fullmatch(name):
+        if not NAME.fullmatch(name):
             problems.append((Problem.KEY, _KEY_RULE, _shown(dotted)))
             return _Slot(dotted)
         if not self._parent and name in ROOT_KEYS:
@@ -546,7 +533,7 @@ class _Check:
     def _check(self, raw: bytes) -> None:
         try:
             record = self._decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             self._undecodable(raw, error)
             return
         if record.__class__ is not dict:
@@ -563,7 +550,7 @@ class _Check:
             self._problem(*problem)
         self._root(record)
         name = ""
-        if kind in TRACK_TYPES:
+        if kind in _TRACK_TYPES:
             if "#event_name" in record:
                 name = self._event(record["#event_name"])
             if kind != "track":
@@ -612,7 +599,7 @@ class _Check:
                 problems.append((Problem.ROOT_KEY, "it among the properties", _shown(key)))
         if "#account_id" not in keys and "#distinct_id" not in keys:
             problems.append((Problem.NO_ID, "#account_id or #distinct_id", "neither"))
-        for companion, kinds in _COMPANIONS.items():
+        for companion, kinds in COMPANIONS.items():
             if kind in kinds and companion not in keys:
                 problems.append((Problem.COMPANION, f"{companion} with {kind}", "none"))
             elif kind in _TYPE_NAMES and kind not in kinds and companion in keys:
@@ -663,7 +650,7 @@ class _Check:
 
     def _event(self, name: object) -> str:
         """The event's name as it is counted."""
-        if not isinstance(name, str) or (name not in self._event_names and not _KEY.fullmatch(name)):
+        if not isinstance(name, str) or (name not in self._event_names and not NAME.fullmatch(name)):
             self._problem(Problem.EVENT_NAME, _KEY_RULE, _shown(name))
             return "(invalid)"
         if self._knows_events and name not in self._event_scopes:
@@ -697,7 +684,7 @@ class _Check:
         self._values(properties, shape)
         if kind == "user_add":
             self._operable(kind, properties, (int, float), "numbers")
-        elif kind in _APPENDING:
+        elif kind in APPENDING_TYPES:
             self._operable(kind, properties, (list,), "lists")
 
     def _operable(self, kind: str, properties: dict[str, Any], types: tuple[type, ...], what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from gamestats_assets.apis.thinkingdata import TRACK_TYPES, USER_TYPES
 from gamestats_assets.demo_data.tables.rows import (
     BY_DAY,
     BY_PRODUCT,
@@ -17,17 +18,9 @@ from gamestats_assets.demo_data.tables.rows import (
 )
 from gamestats_assets.lakehouse.table import Table
 
-EVENT_TYPES = ("track", "track_first", "track_update", "track_overwrite")
+EVENT_TYPES = TRACK_TYPES
 """`#type` of records that become rows of `Events`."""
-OPERATIONS = (
-    "user_set",
-    "user_setOnce",
-    "user_add",
-    "user_unset",
-    "user_append",
-    "user_uniq_append",
-    "user_del",
-)
+OPERATIONS = USER_TYPES
 """`#type` of records that become rows of `UserOperations`."""
 INVALID = "(invalid)"
 """`event_type` under which `RecordCounts` counts the lines that are in quarantine."""

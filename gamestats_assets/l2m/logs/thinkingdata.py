@@ -1,7 +1,5 @@
 """ThinkingData logs of the game as its seven raw logs.
 
-A line is a JSON object: `#type`, `#time`, `#account_id`, `#distinct_id`, `#event_name`, `#ip` and `#uuid` at its root,
-everything else in `properties`. `#time` is local where `#zone_offset` (hours, in the properties) says so, else UTC.
 A record of `#type` track whose event is called like one of the logs is a row of it. Values stay as they were sent:
 whatever JSON type a property has, its column is text, so that casting is the reader's, and no amount passes through a
 float.
@@ -26,6 +24,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from gamestats_assets.apis.thinkingdata import UNREADABLE, Moment, zone_hours
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.integers import LAST_MILLIS
 from gamestats_assets.lakehouse.unpacking import ReadLimits, UnreadableContentError, decompressed, opened
@@ -58,9 +57,7 @@ _BATCH_BYTES = 1024 * 1024
 """Of lines that are decoded together: small enough that what is made of them is in the processor's cache when used."""
 _HELD_BATCHES = 64
 """Batches after which their records are divided among the logs."""
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TIME_LENGTHS = len("2026-01-01 10:00:00"), len("2026-01-01 10:00:00.123456")
-_ZONE_OFFSETS = -12.0, 14.0
 _SHOWN = 80
 _EPOCH = date(1970, 1, 1)
 _DAY_US, _HOUR_US = 86_400_000_000, 3_600_000_000
@@ -140,16 +137,7 @@ class ThinkingDataLogs:
 # --------------------------------------------------------------------------- by day
 
 
-class _Zone(msgspec.Struct, gc=False):
-    zone_offset: Any = msgspec.field(default=None, name="#zone_offset")
-
-
-class _Dated(msgspec.Struct, gc=False):
-    time: str = msgspec.field(default="", name="#time")
-    properties: _Zone | None = None
-
-
-_NOT_DATED = _Dated()
+_NOT_DATED = Moment()
 
 
 def split_days(path: Path, limits: ReadLimits | None = None) -> DayLines:
@@ -163,16 +151,16 @@ def split_days(path: Path, limits: ReadLimits | None = None) -> DayLines:
     days: dict[date, list[bytes]] = {}
     undated: list[UnreadableLine] = []
     count = 0
-    decode = msgspec.json.Decoder(_Dated, float_hook=str).decode
+    decode = msgspec.json.Decoder(Moment, float_hook=str).decode
     for before, lines in _batches_of_file(path, limits):
-        dated: list[_Dated] = []
+        dated: list[Moment] = []
         for line in lines:
             try:
                 # An error costs more than the look at a line that has none.
                 dated.append(decode(line) if len(line) > 2 else _NOT_DATED)
-            except _UNREADABLE:
+            except UNREADABLE:
                 dated.append(_NOT_DATED)
-        offsets = [found.properties and found.properties.zone_offset for found in dated]
+        offsets = [found.zone_offset for found in dated]
         at_us, known = _utc_us([found.time for found in dated], offsets)
         day = at_us // _DAY_US
         for number in np.unique(day[known]).tolist():
@@ -263,7 +251,7 @@ class _Logs:
         for place, line in enumerate(lines):
             try:
                 record = decode(line)
-            except _UNREADABLE:
+            except UNREADABLE:
                 refused.append(place)
                 continue
             code = codes_of_logs.get(record.event_name or "")
@@ -424,12 +412,12 @@ def _why(line: bytes) -> str:
         record = _RECORD.decode(line)
     except msgspec.ValidationError as error:
         return f"expected a record of the format: {error}"[:400]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return f"expected a JSON object, found none: {error}"[:400]
     offset = record.properties and record.properties.zone_offset
     if not _utc_us([record.time], [None])[1][0]:
         return f"#time: expected yyyy-MM-dd HH:mm:ss.SSS, found {record.time[:_SHOWN]!r}"
-    if _hours(offset) is None:
+    if zone_hours(offset) is None:
         return f"#zone_offset: expected hours from -12 to 14, found {str(offset)[:_SHOWN]!r}"
     if not record.account_id and not record.distinct_id:
         return "expected #account_id or #distinct_id, found neither"
@@ -466,10 +454,10 @@ def _utc_us(times: list[str], zone_offsets: list[Any]) -> tuple[_Ints, _Flags]:
     texts = times if fits else [time if shortest <= len(time) <= longest else None for time in times]
     local = _parsed(pl.Series(texts, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest()))
     if set(map(type, zone_offsets)) <= {int, str, type(None)}:
-        hours_of = {offset: _hours(offset) for offset in set(zone_offsets)}
+        hours_of = {offset: zone_hours(offset) for offset in set(zone_offsets)}
         hours = pl.Series([hours_of[offset] for offset in zone_offsets], dtype=pl.Float64)
     else:
-        hours = pl.Series(list(map(_hours, zone_offsets)), dtype=pl.Float64)
+        hours = pl.Series(list(map(zone_hours, zone_offsets)), dtype=pl.Float64)
     shift = (hours.fill_null(0.0) * _HOUR_US).round().cast(pl.Int64)
     at_us = local.fill_null(0) - shift
     # Of other years there are no days to count from and to.
@@ -486,16 +474,3 @@ def _parsed(texts: pa.Array) -> pl.Series:
             return pl.Series([None], dtype=pl.Int64)
         half = len(texts) // 2
         return pl.concat([_parsed(texts.slice(0, half)), _parsed(texts.slice(half))])
-
-
-def _hours(value: Any) -> float | None:
-    """Hours of a zone offset, which may be sent as a text; None where they are none."""
-    if value is None:
-        return 0.0
-    if value.__class__ not in (int, str):
-        return None
-    try:
-        hours = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return hours if _ZONE_OFFSETS[0] <= hours <= _ZONE_OFFSETS[1] else None
