@@ -12,6 +12,7 @@ picture of a market, not as its statistics:
 - `devices.csv`: how devices describe themselves, and how common they are in each region; `model` is what a program
   reads from them, of the international variant, `name` what people call them;
 - `os_versions.csv`, `browsers.csv`: shares among devices of an operating system;
+- `cities.csv`: large cities of each country, the largest first, and where their middle lies;
 - `words.csv`: words of the languages in which `names` has more than Faker.
 """
 
@@ -111,6 +112,51 @@ class Browser:
     name: str
     version: str
     share: float
+
+
+@dataclass(frozen=True)
+class City:
+    """A city.
+
+    Attributes:
+        country: ISO 3166-1, two letters.
+        local_name: in the country's own script; empty where that is Latin, or unknown.
+        latitude: of its middle; `longitude` likewise.
+    """
+
+    country: str
+    name: str
+    local_name: str
+    latitude: float
+    longitude: float
+
+
+_POINTS = 24
+_TO_THE_EDGE = 0.06
+"""Degrees from the middle of a city to its edge."""
+
+
+@functools.cache
+def cities() -> tuple[City, ...]:
+    """Large cities, by country, the largest first."""
+    return tuple(
+        City(row["country"], row["city"], row["local_name"], float(row["latitude"]), float(row["longitude"]))
+        for row in _rows("cities.csv")
+    )
+
+
+def city_named(text: str) -> City | None:
+    """The city that a text names, with or without what follows: `서울특별시` is Seoul."""
+    wanted = text.strip().lower()
+    found = (c for c in cities() if wanted == c.name.lower() or (c.local_name and wanted.startswith(c.local_name)))
+    return next(found, None)
+
+
+def degrees_in(city: City, *, latitude: bool) -> list[float]:
+    """Degrees of latitude, or of longitude, of places in a city: any two of them are a drive apart."""
+    middle = city.latitude if latitude else city.longitude
+    share = 0.754877 if latitude else 0.569840  # spread evenly, and in another order for each of the two
+    return [round(middle + (2 * ((place + 1) * share % 1) - 1) * _TO_THE_EDGE, 5) for place in range(_POINTS)]
 
 
 @functools.cache

@@ -15,14 +15,14 @@ FOLDER = Path(frozen.__file__).parent
 HELD = {
     "ev_charging": 39,
     "fantasy_league": 43,
-    "flea_market": 37,
+    "flea_market": 38,
     "gig_work": 39,
     "grocery_box": 40,
     "karaoke": 40,
     "restaurant_booking": 37,
     "tower_defence": 39,
 }
-"""Of what a person says of each product, how much has held so far: 314 of 398 in all."""
+"""Of what a person says of each product, how much has held so far: 315 of 398 in all."""
 
 
 def test_every_frozen_product_is_measured() -> None:

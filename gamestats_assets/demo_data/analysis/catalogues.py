@@ -6,39 +6,39 @@ catalogue, the first ones more popular than the last, and whatever else is told 
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gamestats_assets.demo_data import names
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
 from gamestats_assets.demo_data.analysis.recalled_values import pieces_of
 from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Scalar
+from gamestats_assets.settings import shipped
 
 _ENTRIES = 40
 _LOCALES: dict[Language, str] = {"en": "en_US", "ko": "ko_KR", "ja": "ja_JP"}
-_IDS = frozenset({"id", "no", "code", "key", "sku", "number"})
-_NAMES = frozenset({"name", "title"})
-_MAKERS = frozenset({"brand", "author", "artist", "publisher", "company", "employer", "manufacturer"})
-_TRAITS = _MAKERS | {"genre", "category", "rarity", "cuisine", "price", "market", "exchange"}
-_ASKED = frozenset({"asking", "list", "listed", "regular", "original", "base", "standard", "retail", "full"})
-"""Of a price that it is the thing's own, whatever is paid in the end."""
-_OF_PEOPLE = frozenset({"user", "player", "member", "driver", "friend", "customer", "account", "login", "role"})
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """What is told of a thing beside its id."""
+@functools.cache
+def choices_data() -> dict[str, Any]:
+    """What `choices.toml` says."""
+    with shipped("data", "reference", "demo_data", "choices.toml").open("rb") as file:
+        return tomllib.load(file)
 
-    id_name: str
-    trait: str
+
+@functools.cache
+def _words(what: str) -> frozenset[str]:
+    return frozenset(choices_data()["catalogues"][what].split())
 
 
 def locale_of(taxonomy: Taxonomy) -> str:
@@ -77,87 +77,91 @@ class Catalogues:
     Args:
         everywhere: every property where it stands.
         prices: by property, between what prices lie.
-        is_game: whether the product is a game, whose products are packs.
     """
 
     def __init__(
-        self,
-        taxonomy: Taxonomy,
-        everywhere: Sequence[Place],
-        product: ProductInfo,
-        prices: Mapping[str, tuple[float, float]],
-        *,
-        is_game: bool,
+        self, order: EventOrder, everywhere: Sequence[Place], prices: Mapping[str, tuple[float, float]]
     ) -> None:
-        self.locale, self.is_game = locale_of(taxonomy), is_game
-        self._product, self._limits = product, prices
+        self.locale, self._order, self._limits = locale_of(order.taxonomy), order, prices
         self.places: dict[str, list[Place]] = {}
         for place in everywhere:
             self.places.setdefault(place.name, []).append(place)
-        self._beside: dict[str, _Entry] = {}
+        self._id_of: dict[str, str] = {}
         for event in dict.fromkeys(place.event for place in everywhere if place.of_event):
             self._note([place for place in everywhere if place.event == event and "." not in place.name])
+        self._told = {trait: self._values_of(trait) for trait in self._id_of}
         self.ids: dict[str, list[Scalar]] = {}
-        self._names: dict[str, list[Scalar]] = {}
-        self._prices: dict[str, list[Scalar]] = {}
-        for entry in self._beside.values():
-            if self.places[entry.trait][0].prop.type is PropertyType.NUMBER and not self._lists(entry.trait):
-                self._prices[entry.trait] = self._priced(self.places[entry.trait][0])
-            elif not self._lists(entry.trait):
-                self._names[entry.trait] = invented(self._pattern(entry.trait), self.locale)
-        for entry in self._beside.values():
-            named = [e.trait for e in self._beside.values() if e.id_name == entry.id_name and self._is_named(e.trait)]
-            count = min([_ENTRIES, *(len(self._names[trait]) for trait in named)])
-            self.ids.setdefault(entry.id_name, self._entries(entry.id_name, count))
+        for found in dict.fromkeys(self._id_of.values()):
+            traits = [trait for trait, of in self._id_of.items() if of == found and self._tells_apart(trait)]
+            self.ids[found] = self._entries(found, min([_ENTRIES, *(len(self._told[trait]) for trait in traits)]))
 
-    def _note(self, beside: Iterable[Place]) -> None:
-        beside = list(beside)
+    def _note(self, beside: Sequence[Place]) -> None:
+        """What stands beside an id in an event, and belongs to it."""
         ids = [place for place in beside if self._is_id(place)]
         for found in ids:
-            stem = pieces_of(found.name)[:-1]
-            named = [p for p in beside if pieces_of(p.name)[:-1] == stem and pieces_of(p.name)[-1] in _NAMES]
-            if not named and len(ids) == 1:
-                named = [p for p in beside if pieces_of(p.name) in (["name"], ["title"])]
+            stem, alone = pieces_of(found.name)[:-1], len(ids) == 1
+            named = [p for p in beside if pieces_of(p.name)[:-1] == stem and pieces_of(p.name)[-1] in _words("names")]
+            named = named or [p for p in beside if alone and pieces_of(p.name) in (["name"], ["title"])]
             named = [p for p in named if p.prop.type is PropertyType.STRING and not isinstance(rule_of(p.prop), OneOf)]
-            traits = [p for p in beside if self._is_trait(p, stem, alone=len(ids) == 1)]
-            if not named and not any(p.prop.type is PropertyType.NUMBER for p in traits):
-                continue
-            if named and names.pattern_of(named[0].name, PropertyType.STRING) == "name":
-                continue
-            for place in (*named[:1], *traits):
-                self._beside.setdefault(place.name, _Entry(found.name, place.name))
+            traits = [p for p in beside if self._is_trait(p, stem, alone=alone)]
+            of_person = bool(named) and names.pattern_of(named[0].name, PropertyType.STRING) == "name"
+            if not of_person and (named or any(p.prop.type is PropertyType.NUMBER for p in traits)):
+                for place in (*named[:1], *traits):
+                    self._id_of.setdefault(place.name, found.name)
 
     def _is_id(self, place: Place) -> bool:
         pieces = pieces_of(place.name)
-        if len(pieces) < 2 or pieces[-1] not in _IDS or set(pieces) & (UNIQUE | _OF_PEOPLE):
+        if len(pieces) < 2 or pieces[-1] not in _words("ids") or {*pieces} & (UNIQUE | _words("people")):
             return False
-        if place.prop.type not in (PropertyType.STRING, PropertyType.NUMBER):
+        answered = ("accept", "reject", "cancel")  # a proposal, of which each one is new
+        if any({r.phase, r.action} & {*answered} and r.topic & {*pieces} for r in self._order.readings.values()):
             return False
         rules = [rule_of(other.prop) for other in self.places[place.name]]
-        return all(rule is None or isinstance(rule, Between) for rule in rules)
+        kept = place.prop.type in (PropertyType.STRING, PropertyType.NUMBER)
+        return kept and all(isinstance(rule, Between | None) for rule in rules)
 
     def _is_trait(self, place: Place, stem: list[str], *, alone: bool) -> bool:
         pieces = pieces_of(place.name)
-        own = pieces[: len(stem)] == stem and pieces[-1] in {*_TRAITS, "type", "grade"}
-        plain = [piece for piece in pieces if piece not in _ASKED] if pieces[-1] == "price" else pieces
-        plain = plain[:-1] if plain[-1] == "name" and plain[0] in _MAKERS else plain
-        if not own and not (alone and len(plain) == 1 and plain[0] in _TRAITS):
+        traits = _words("traits") | _words("makers")
+        own = pieces[: len(stem)] == stem and pieces[-1] in traits | {"type", "grade"}
+        plain = [piece for piece in pieces if piece not in _words("asked")] if pieces[-1] == "price" else pieces
+        plain = plain[:-1] if plain[-1] == "name" and plain[0] in _words("makers") else plain
+        if not own and not (alone and len(plain) == 1 and plain[0] in traits):
             return False
         rules = [rule_of(p.prop) for p in self.places[place.name]]
         if pieces[-1] == "price" and place.prop.type is PropertyType.NUMBER:
             told = [rule for rule in rules if rule is not None]
             return all(rule == told[0] and isinstance(rule, Between | OneOf) for rule in told)
-        if plain[-1] in _MAKERS and place.prop.type is PropertyType.STRING and rules == [None] * len(rules):
+        if plain[-1] in _words("makers") and place.prop.type is PropertyType.STRING and rules == [None] * len(rules):
             return True
         return len({rule.values for rule in rules if isinstance(rule, OneOf)}) == 1
 
-    def _is_named(self, name: str) -> bool:
-        """Whether a trait is what tells things apart, rather than who makes them."""
-        return name in self._names and not _MAKERS & {*pieces_of(name)}
+    def _listed(self, name: str) -> list[Scalar]:
+        """The values that the sheet lists."""
+        rules = [rule_of(place.prop) for place in self.places[name]]
+        return next((list(rule.values) for rule in rules if isinstance(rule, OneOf)), [])
 
-    def _priced(self, place: Place) -> list[Scalar]:
+    def _tells_apart(self, trait: str) -> bool:
+        """Whether a trait is the name of a thing, rather than who makes it."""
+        text = self.places[trait][0].prop.type is PropertyType.STRING
+        return text and not self._listed(trait) and not _words("makers") & {*pieces_of(trait)}
+
+    def _values_of(self, trait: str) -> list[Scalar]:
+        if listed := self._listed(trait):
+            return listed
+        place = self.places[trait][0]
+        if place.prop.type is PropertyType.NUMBER:
+            return self._prices_of(place)
+        pattern = names.pattern_of(trait, PropertyType.STRING)
+        if pattern == "product_name" and self._order.is_game:
+            pattern = "pack_name"
+        known = pattern in names.INVENTED or pattern in ("job", "company")
+        usual = "item_name" if self._order.is_game else "work_title"
+        return invented(pattern if pattern and known else usual, self.locale)
+
+    def _prices_of(self, place: Place) -> list[Scalar]:
         """Prices from the lowest to the highest, many low and few high ones, the mean being what is usual."""
-        usual = measure(place, self._product)
+        usual = measure(place, self._order.product)
         low, high = self._limits.get(place.name, (usual.low, usual.high))
         low, high = max(low, usual.low), min(high, usual.high)
         shares = (np.arange(_ENTRIES) + 0.5) / _ENTRIES
@@ -165,15 +169,9 @@ class Catalogues:
         def prices(bend: float) -> npt.NDArray[np.float64]:
             return max(low, 0.01) * (high / max(low, 0.01)) ** (shares**bend)
 
-        bends = np.linspace(0.3, 6, 58)
-        best = min(bends, key=lambda bend: abs(float(prices(bend).mean()) - usual.typical))
+        best = min(np.linspace(0.3, 6, 58), key=lambda bend: abs(float(prices(bend).mean()) - usual.typical))
         written = [_as_price(float(price), whole=usual.integer) for price in prices(float(best))]
         return [min(max(price, low), high) for price in written]
-
-    def _lists(self, name: str) -> list[Scalar]:
-        """The values that the sheet lists."""
-        rules = [rule_of(place.prop) for place in self.places[name]]
-        return next((list(rule.values) for rule in rules if isinstance(rule, OneOf)), [])
 
     def _entries(self, name: str, most: int) -> list[Scalar]:
         found = self.places[name]
@@ -185,8 +183,6 @@ class Catalogues:
         count = min(most, high - low + 1)
         return list(dict.fromkeys(low + (high - low) * place // max(count - 1, 1) for place in range(count)))
 
-    # ----------------------------------------------------------------- what is known of a property
-
     def constraint(self, place: Place, *, per_user: bool) -> PropertyConstraint | None:
         """What the values keep to; None for what belongs to no catalogue."""
         if "." in place.name:
@@ -194,28 +190,19 @@ class Catalogues:
         if place.name in self.ids:
             entries = self.ids[place.name]
             return PropertyConstraint(values=entries, weights=falling(len(entries)), per_user=per_user)
-        entry = self._beside.get(place.name)
-        if entry is None or not place.of_event:
+        if place.name not in self._id_of or not place.of_event:
             return None
-        if entry.id_name not in self._own(place.event):
-            named = self._names.get(place.name)
-            return PropertyConstraint(values=named, weights=falling(len(named))) if named else None
-        told = self._names.get(place.name) or self._prices.get(place.name) or self._lists(place.name)
-        step = 7 if len(told) % 7 and place.name not in self._names else 1  # neighbours in popularity differ
-        ids = self.ids[entry.id_name]
-        mapping = {str(key): [told[step * number % len(told)]] for number, key in enumerate(ids)}
-        return PropertyConstraint(depends_on=entry.id_name, mapping=mapping)
+        of, told = self._id_of[place.name], self._told[place.name]
+        named = place.prop.type is PropertyType.STRING and not self._listed(place.name)
+        if not self._stands_in(of, place.event):
+            return PropertyConstraint(values=told, weights=falling(len(told))) if named else None
+        step = 7 if len(told) % 7 and not named else 1  # neighbours in popularity differ
+        mapping = {str(key): [told[step * number % len(told)]] for number, key in enumerate(self.ids[of])}
+        return PropertyConstraint(depends_on=of, mapping=mapping)
 
-    def _own(self, event: str) -> set[str]:
-        return {place.name for places in self.places.values() for place in places if place.event == event}
+    def _stands_in(self, name: str, event: str) -> bool:
+        return any(place.event == event for place in self.places.get(name, ()))
 
     def holds_everywhere(self, name: str, on: str) -> bool:
         """Whether the id stands beside a property wherever that is."""
-        return all(on in self._own(place.event) for place in self.places[name])
-
-    def _pattern(self, name: str) -> str:
-        pattern = names.pattern_of(name, PropertyType.STRING)
-        if pattern == "product_name" and self.is_game:
-            return "pack_name"
-        known = pattern in names.INVENTED or pattern in ("job", "company")
-        return pattern if pattern and known else "item_name" if self.is_game else "work_title"
+        return all(self._stands_in(on, place.event) for place in self.places[name])
