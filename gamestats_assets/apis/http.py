@@ -214,6 +214,7 @@ class Fetcher:
         secret_headers: Mapping[str, str] | None = None,
         follow_redirects: bool = False,
         files: Mapping[str, tuple[str, bytes]] | None = None,
+        content: bytes | None = None,
     ) -> _T:
         """What `check` makes of the body of an answer.
 
@@ -228,6 +229,7 @@ class Fetcher:
             secret_headers: sent as well; they show in no error.
             follow_redirects: whether to; a key is for one host, so a request that has one should not.
             files: name and content of files by field of a form, which is posted; every try sends it whole.
+            content: a body, which is posted.
 
         Raises:
             ApiError: what `judge`, `check` or `acquire` raised at last, or one that says how the network failed.
@@ -252,10 +254,11 @@ class Fetcher:
             timeout = min(self._timeout, max((deadline - time.monotonic()) / 3, 0.1))
             try:
                 with self._client.stream(
-                    "POST" if files else "GET",
+                    "GET" if files is None and content is None else "POST",
                     url,
                     params=params,
                     files=files,
+                    content=content,
                     headers=secret_headers,
                     follow_redirects=follow_redirects,
                     timeout=timeout,

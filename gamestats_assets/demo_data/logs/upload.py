@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from pydantic import SecretStr
 
-from gamestats_assets.apis.http import retry_after_s
+from gamestats_assets.apis.http import (
+    ApiError,
+    Fetcher,
+    FetcherOptions,
+    UnavailableError,
+    UnexpectedAnswerError,
+    read_body,
+    retry_after_s,
+)
 from gamestats_assets.demo_data.logs.wire_check import DAMAGE, UnreadableLogError, open_log
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
-
-if TYPE_CHECKING:
-    import httpx
-    import tenacity
 
 PATH = "/sync_server"
 """Where a receiver takes what servers send."""
@@ -43,23 +46,10 @@ Progress = Callable[[int, int], None]
 _STATE_VERSION = 1
 _WORDS = 300
 _EXAMPLES = 5
-_log = logging.getLogger(__name__)
 
 
 class UploadError(GamestatsError):
     """An upload cannot begin or go on; what was acknowledged stays so, and the next upload goes on from there."""
-
-
-class RefusedError(UploadError):
-    """The receiver will not take a batch, however often it is sent."""
-
-
-class UnavailableError(UploadError):
-    """The receiver could not be reached, or was in trouble, at every attempt."""
-
-
-class ChangedFileError(UploadError):
-    """A file no longer begins with what was sent of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +106,7 @@ def upload(
     compress: bool = True,
     dry_run: bool = False,
     progress: Progress | None = None,
-    timeout_s: float = 60.0,
-    attempts: int = 6,
-    backoff_s: float = 0.5,
+    **options: Unpack[FetcherOptions],
 ) -> UploadReport:
     """Send the lines of log files, in order, from where the last upload with the same state stopped.
 
@@ -131,30 +119,26 @@ def upload(
         batch_bytes: most bytes of a request before compression; a longer line is sent alone.
         compress: send gzip.
         dry_run: send nothing and leave the state alone, but read and count everything.
-        timeout_s: for connecting, for sending, and for each piece of the answer.
-        attempts: how often a batch is tried when the receiver is out of reach, in trouble (5xx) or busy (429).
-        backoff_s: pause before the second attempt; it doubles for each further one, and the receiver may ask for more.
+        options: how the receiver is asked, and asked again when it is out of reach, in trouble (5xx) or busy (429).
 
     Raises:
-        RefusedError: naming file, lines and the receiver's words, when it will not have a batch.
-        UnavailableError: when every attempt failed.
-        ChangedFileError: when a file no longer begins with what was sent of it.
-        UploadError: when the arguments or the state are no good, or another upload uses the state.
+        UploadError: when the arguments or the state are no good, another upload uses the state, a file no longer
+            begins with what was sent of it, or the receiver cannot be reached or will not have a batch; then it names
+            file, lines and the receiver's words.
         UnreadableLogError: when a file cannot be opened, or its compressed bytes are damaged.
     """
-    import httpx
-
     secret = _usable(app_id)
     url = _address(receiver)
-    if min(batch_records, batch_bytes, attempts) < 1:
-        raise UploadError("Expected batch_records, batch_bytes and attempts to be 1 or more.")
+    if min(batch_records, batch_bytes) < 1:
+        raise UploadError("Expected batch_records and batch_bytes to be 1 or more.")
     files = list(dict.fromkeys(path.resolve() for path in paths))
     with ExitStack() as stack:
-        client = None
+        fetcher = None
         if not dry_run:
             stack.enter_context(_alone(state))
-            client = stack.enter_context(httpx.Client(timeout=timeout_s))
-        sender = _Sender(client, url, secret, compress, attempts, backoff_s)
+            patient: FetcherOptions = {"timeout": 60.0, "attempts": 6, **options}
+            fetcher = stack.enter_context(Fetcher(patience=LONGEST_WAIT_S, **patient))
+        sender = _Sender(fetcher, url, secret, compress)
         return _Upload(files, _State(state, url, secret), batch_records, batch_bytes).run(sender, progress)
 
 
@@ -313,8 +297,8 @@ class _Upload:
             dry_run=sender.is_dry,
         )
 
-    def _changed(self, path: Path, known: _FileState, how: str) -> ChangedFileError:
-        return ChangedFileError(
+    def _changed(self, path: Path, known: _FileState, how: str) -> UploadError:
+        return UploadError(
             f"{path} changed after {known.lines:,} lines of it were sent: {how}. "
             f"Put the file back as it was, or give another state than {self.state.path} to send it from its beginning."
         )
@@ -397,114 +381,86 @@ def _size(path: Path) -> int:
 # --------------------------------------------------------------------------- requests
 
 
-class _PassingError(Exception):
-    """What may be over at the next attempt; `wait_s` is how long the receiver asks to wait."""
-
-    def __init__(self, told: str, wait_s: float | None = None) -> None:
-        super().__init__(told)
-        self.wait_s = wait_s
+class _Answer(msgspec.Struct):
+    code: int
 
 
 class _Sender:
-    """Sends batches until they are acknowledged; without a client it only weighs them."""
+    """Sends batches until they are acknowledged; without a fetcher it only weighs them."""
 
-    def __init__(
-        self, client: httpx.Client | None, url: str, secret: SecretStr, compress: bool, attempts: int, backoff_s: float
-    ) -> None:
-        self._client = client
+    def __init__(self, fetcher: Fetcher | None, url: str, secret: SecretStr, compress: bool) -> None:
+        self._fetcher = fetcher
         self._url = url
         self._secret = secret
         self._compress = compress
-        self._attempts = attempts
-        self._backoff_s = backoff_s
         self.requests = 0
 
     @property
     def is_dry(self) -> bool:
-        return self._client is None
+        return self._fetcher is None
 
     def send(self, batch: _Batch) -> int:
         """Bytes of the body, once it is acknowledged."""
-        import tenacity
-
         body = b"[" + b",".join(batch.records) + b"]"
         if self._compress:
             body = gzip.compress(body, compresslevel=6, mtime=0)
-        if self._client is None:
+        if self._fetcher is None:
             return len(body)
-        grows = tenacity.wait_exponential(multiplier=self._backoff_s, max=30) + tenacity.wait_random(0, self._backoff_s)
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts),
-            wait=lambda state: max(grows(state), _asked_wait(state)),
-            retry=tenacity.retry_if_exception_type(_PassingError),
-            before_sleep=lambda state: _log.warning(
-                "%s: %s Attempt %d failed; the next comes in %.1f s.",
-                *(batch, _error(state), state.attempt_number, state.upcoming_sleep),
-            ),
-            reraise=True,
-        )
+        answer: tuple[int, Mapping[str, str]] = 0, {}
+
+        def keep(status: int, headers: Mapping[str, str]) -> None:
+            nonlocal answer
+            answer = status, headers
+
         try:
-            retrying(self._attempt, self._client, batch, body)
-        except _PassingError as error:
-            raise UnavailableError(
-                f"{batch} could not be sent in {self._attempts} attempts; lastly {error} "
-                "What was sent before is kept: start the upload again to go on."
+            self._fetcher.fetch(
+                self._url,
+                str(batch),
+                judge=keep,  # the body says more than the status
+                check=lambda payload: self._judge(*answer, payload),
+                acquire=self._count,
+                secret_headers=self._headers(len(batch.records)),
+                content=body,
+            )
+        except ApiError as error:
+            again = ": start the upload again to go on" if error.is_passing else "; nothing after it was sent"
+            raise UploadError(
+                f"{batch} could not be sent for app id {_masked(self._secret)}. {self._clean(str(error))} "
+                f"What was sent before is kept{again}."
             ) from None
         return len(body)
 
-    def _attempt(self, client: httpx.Client, batch: _Batch, body: bytes) -> None:
-        import httpx
+    def _count(self) -> None:
+        self.requests += 1
 
-        headers = {
+    def _headers(self, records: int) -> dict[str, str]:
+        return {
             "appid": self._secret.get_secret_value(),
             "compress": "gzip" if self._compress else "none",
             "TA-Integration-Type": "gamestats",
             "TA-Integration-Version": "1",
-            "TA-Integration-Count": str(len(batch.records)),
+            "TA-Integration-Count": str(records),
             "Content-Type": "application/json; charset=utf-8",
         }
-        self.requests += 1
-        try:
-            response = client.post(self._url, content=body, headers=headers)
-        # Not chained: httpx's errors carry the request, and with it the app id.
-        except httpx.TransportError as error:
-            told = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise _PassingError(f"{self._url} did not answer ({self._clean(told)}).") from None
-        except httpx.HTTPError as error:
-            raise RefusedError(f"{self._url} cannot be asked: {self._clean(str(error))}.") from None
-        self._judge(response, batch)
 
-    def _judge(self, response: httpx.Response, batch: _Batch) -> None:
-        status = response.status_code
-        words = self._clean(response.text[:_WORDS].strip()) or "no word"
-        told = f"{self._url} answered {status}: {words}."
+    def _judge(self, status: int, headers: Mapping[str, str], payload: bytes) -> None:
+        content = read_body(payload, "the batch", bytes)
+        words = self._clean(content[: 4 * _WORDS].decode(errors="replace").strip()[:_WORDS]) or "no word"
+        answer = f"{self._url} answered {status}: {words}."
         if status in (408, 429) or status >= 500:
-            raise _PassingError(told, min(retry_after_s(response.headers, time.time()) or 0.0, LONGEST_WAIT_S))
-        code = _code(response) if status == 200 else None
+            raise UnavailableError(answer, retry_after=retry_after_s(headers, time.time()))
+        code = _code(content) if status == 200 else None
         if code != 0:
             expected = "status 200" if status != 200 else "code 0" if code is not None else "JSON with a code"
-            raise RefusedError(
-                f"{batch} were refused for app id {_masked(self._secret)}: expected {expected}, but {told} "
-                "What was sent before is kept; nothing after it was sent."
-            )
+            raise UnexpectedAnswerError(f"Expected {expected}, but {answer}")
 
     def _clean(self, text: str) -> str:
         return text.replace(self._secret.get_secret_value(), _masked(self._secret))
 
 
-def _code(response: httpx.Response) -> int | None:
+def _code(content: bytes) -> int | None:
     """The code in the receiver's answer; None where there is none, as in a page of a proxy."""
     try:
-        code = response.json()["code"]
-    except (ValueError, TypeError, KeyError):
+        return msgspec.json.decode(content, type=_Answer).code
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return code if isinstance(code, int) else None
-
-
-def _error(state: tenacity.RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _asked_wait(state: tenacity.RetryCallState) -> float:
-    error = _error(state)
-    return (error.wait_s or 0.0) if isinstance(error, _PassingError) else 0.0
