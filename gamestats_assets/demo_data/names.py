@@ -2,7 +2,8 @@
 
 A property's name is split into words (`billing_city`, `billingCity`), and what it ends in tells what it is, the
 longest ending first: `email` is an address, `email_subject` a title, and `campaign_name` no person. A few names mean
-something only on their own, such as `state`, which is part of an address, while `login_state` is not.
+something only on their own, such as `state`, which is part of an address, while `login_state` is not. The patterns
+stand in `names.toml`.
 
 Values are true to a locale as far as anybody has written them down: people, places, companies and jobs are Faker's, and
 English where Faker lacks the locale; words of which Faker has none in Korean or Japanese stand in `words.csv`, English
@@ -25,10 +26,10 @@ import re
 import string
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gamestats_assets.demo_data.locales import Country, Shares, country_of_locale, devices, ip_addresses
@@ -208,7 +209,7 @@ def _traffic_source(source: _Source) -> str:
 
 def _file_name(source: _Source) -> str:
     name = source.pick("report invoice photo backup slides contract screenshot minutes")
-    return f"{name}_{source.written('####')}.{source.pick(_EXTENSIONS)}"
+    return f"{name}_{source.written('####')}.{source.pick('pdf jpg png xlsx docx pptx mp4 zip csv txt')}"
 
 
 def _uuid(source: _Source) -> str:
@@ -219,318 +220,97 @@ def _colon_separated(source: _Source, groups: int, digits: int) -> str:
     return ":".join(source.hexadecimal(digits) for _ in range(groups))
 
 
-_EXTENSIONS = "pdf jpg png xlsx docx pptx mp4 zip csv txt"
-_MIME_TYPES = (
-    "text/html text/plain text/csv application/json application/pdf application/zip "
-    "image/jpeg image/png image/webp video/mp4 audio/mpeg"
-)
-_ERRORS = (
-    "Connection timed out",
-    "Permission denied",
-    "Invalid parameter",
-    "Resource not found",
-    "Internal server error",
-    "Session expired",
-    "Not enough storage",
-    "Network unreachable",
-    "Too many requests",
-    "Payment declined",
-)
+_MADE: dict[str, Callable[[_Source], Value]] = {
+    "nickname": _nickname,
+    "age": lambda s: int(s.random.triangular(14, 70, 28)),
+    "birth_date": lambda s: s.day(*_BIRTHS).isoformat(),
+    "birth_time": lambda s: f"{s.day(*_BIRTHS)} 00:00:00.000",
+    "birth_year": lambda s: s.day(*_BIRTHS).year,
+    "school": _school,
+    "email": lambda s: f"{s.faker('person').user_name()}@example.{s.pick('com net org')}",
+    "phone": lambda s: s.written(s.pick(s.country.mobile_numbers)),
+    "address": _address,
+    "street": lambda s: _first(s, "road_name", "town", "street_name"),
+    "city": lambda s: _first(s, "city"),
+    "state": lambda s: _first(s, "administrative_unit", "prefecture", "province", "state", "region", "city"),
+    "zip_code": lambda s: str(s.faker("address").postcode()).strip(),
+    "latitude": _latitude,
+    "longitude": lambda s: round(s.random.uniform(-180, 180), 6),
+    "time_zone": lambda s: s.weighted(s.country.time_zones),
+    "language": _language,
+    "locale": lambda s: s.locale,
+    "currency": lambda s: s.country.currency,
+    "url": _url,
+    "domain": _domain,
+    "path": lambda s: f"/{s.pick('home products cart search help events')}/{s.written('%##')}",
+    "image_url": lambda s: f"https://img.{_domain(s)}/{s.hexadecimal(12)}.{s.pick('jpg png webp')}",
+    "ip": _ip,
+    "ipv6": lambda s: "2001:db8:" + _colon_separated(s, 6, 4),
+    "mac_address": lambda s: "02:" + _colon_separated(s, 5, 2),
+    "user_agent": _user_agent,
+    "device_model": _device,
+    "carrier": lambda s: s.weighted(s.country.carriers),
+    "traffic_source": _traffic_source,
+    "campaign": _campaign,
+    "sentence": _sentence,
+    "hashtag": lambda s: "#" + s.word("keyword").replace(" ", ""),
+    "date": lambda s: s.day(*_DATES).isoformat(),
+    "hex_color": lambda s: "#" + s.hexadecimal(6),
+    "coupon_code": lambda s: s.pick("WELCOME SPRING SUMMER THANKS VIP SALE HELLO") + s.written("-?##?"),
+    "order_number": lambda s: f"{s.day(*_DATES):%Y%m%d}-{s.written('#######')}",
+    "uuid": _uuid,
+    "version": lambda s: f"{s.random.randint(1, 9)}.{s.random.randint(0, 20)}.{s.random.randint(0, 9)}",
+    "build": lambda s: (
+        f"{s.random.randint(1, 9)}.{s.random.randint(0, 20)}.{s.random.randint(0, 9)}.{s.written('%###')}"
+    ),
+    "file_name": _file_name,
+}
+"""Of patterns whose values take more than a line of `names.toml`, one value."""
 
 
-# --------------------------------------------------------------------------- the table
+# --------------------------------------------------------------------------- the patterns
 
 
-@dataclass(frozen=True)
-class _Pattern:
-    """What some names of properties mean.
+class _Pattern(msgspec.Struct, forbid_unknown_fields=True):
+    """What some names of properties mean; `names.toml` says what each field is."""
 
-    Attributes:
-        endings: words in which such a name ends, separated by commas.
-        make: one value.
-        alone: names that mean it only when there is nothing before them.
-        type: of the property; texts stand for the elements of lists, too.
-    """
-
-    endings: str
-    make: Callable[[_Source], Value]
-    alone: str = ""
+    endings: tuple[str, ...]
+    alone: tuple[str, ...] = ()
     type: PropertyType = PropertyType.STRING
+    invented: bool = False
+    faker: str = ""
+    words: tuple[str, ...] = ()
+    pick: tuple[str, ...] = ()
+    shares: dict[str, float] = {}
+    form: str | list[str] = ""
+    hexadecimal: int = 0
+
+    def make(self, source: _Source) -> Value:
+        """One value, as the pattern says."""
+        if self.faker:
+            provider, method = self.faker.split(".")
+            return getattr(source.faker(provider), method)()
+        if self.words:
+            return source.words(*self.words)
+        if self.pick:
+            return source.pick(self.pick)
+        if self.shares:
+            return source.weighted(tuple(self.shares.items()))
+        if self.hexadecimal:
+            return source.hexadecimal(self.hexadecimal)
+        return source.written(self.form if isinstance(self.form, str) else source.pick(self.form))
 
 
-_PEOPLE = {
-    "name": _Pattern(
-        "user name, player name, customer name, member name, buyer name, seller name, sender name, receiver name, "
-        "recipient name, author name, owner name, contact name, full name, real name, legal name, person name, "
-        "employee name, manager name, patient name, doctor name, teacher name, student name, guest name, friend name, "
-        "driver name, card holder name, account holder, account holder name, cardholder, "
-        "adjuster name, engineer name, inspector name, nurse name, trainer name, coach name, tutor name, mentor name, "
-        "technician name, consultant name, stylist name, guide name, operator name, reviewer name, speaker name, "
-        "signed by, approved by, confirmed by, received by, delivered by, created by, updated by, handled by, "
-        "reviewed by, requested by, assigned to, consignee, consignee name, host name, instructor name, agent name",
-        lambda s: s.faker("person").name(),
-        alone="name, author, recipient, assignee, manager",
-    ),
-    "first_name": _Pattern("first name, given name, forename", lambda s: s.faker("person").first_name()),
-    "last_name": _Pattern("last name, family name, surname", lambda s: s.faker("person").last_name()),
-    "username": _Pattern(
-        "username, login id, login name, user login", lambda s: s.faker("person").user_name(), "account"
-    ),
-    "nickname": _Pattern(
-        "nick name, display name, character name, char name, role name, avatar name, gamer tag", _nickname, alone="nick"
-    ),
-    "gender": _Pattern("gender, sex", lambda s: s.word("gender")),
-    "age": _Pattern("age", lambda s: int(s.random.triangular(14, 70, 28)), type=PropertyType.NUMBER),
-    "age_group": _Pattern(
-        "age group, age range, age band", lambda s: s.pick("13-17 18-24 25-34 35-44 45-54 55-64 65+"), alone="age"
-    ),
-    "birth_date": _Pattern("birth date, date of birth, birthday, dob", lambda s: s.day(*_BIRTHS).isoformat()),
-    "birth_time": _Pattern(
-        "birth date, date of birth, birthday, dob, birth time",
-        lambda s: f"{s.day(*_BIRTHS)} 00:00:00.000",
-        type=PropertyType.TIME,
-    ),
-    "birth_year": _Pattern("birth year, year of birth", lambda s: s.day(*_BIRTHS).year, type=PropertyType.NUMBER),
-    "blood_type": _Pattern(
-        "blood type, blood group", lambda s: s.weighted((("A", 34), ("O", 28), ("B", 27), ("AB", 11)))
-    ),
-    "job": _Pattern("job, job title, occupation, profession", lambda s: s.faker("job").job()),
-    "company": _Pattern(
-        "company, company name, organization, organization name, organisation, employer, corporation, vendor, "
-        "vendor name, supplier, supplier name, merchant, merchant name, partner name, client name, "
-        "stock name, issuer, issuer name, listed company",
-        lambda s: s.faker("company").company(),
-        alone="org",
-    ),
-    "department": _Pattern("department, department name, dept, division", lambda s: s.word("department")),
-    "school": _Pattern("school, school name, university, university name, college", _school),
-}
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    no_pattern: tuple[str, ...]
+    patterns: dict[str, _Pattern]
 
-_PLACES = {
-    "email": _Pattern(
-        "email, email address, e mail", lambda s: f"{s.faker('person').user_name()}@example.{s.pick('com net org')}"
-    ),
-    "phone": _Pattern(
-        "phone, phone number, phone no, mobile number, mobile no, mobile phone, telephone, telephone number, "
-        "cell phone, contact number",
-        lambda s: s.written(s.pick(s.country.mobile_numbers)),
-        alone="mobile, tel",
-    ),
-    "address": _Pattern("address, full address, postal address", _address),
-    "street": _Pattern(
-        "street, street name, street address, road, road name, address line",
-        lambda s: _first(s, "road_name", "town", "street_name"),
-    ),
-    "city": _Pattern("city, city name, town, hometown", lambda s: _first(s, "city")),
-    "state": _Pattern(
-        "state name, address state, billing state, shipping state, home state, province, province name, prefecture, "
-        "region name",
-        lambda s: _first(s, "administrative_unit", "prefecture", "province", "state", "region", "city"),
-        alone="state, region",
-    ),
-    "zip_code": _Pattern(
-        "zip code, postal code, post code, postcode, zip", lambda s: str(s.faker("address").postcode()).strip()
-    ),
-    "country": _Pattern("country, country name, nation, nationality", lambda s: s.faker("address").country()),
-    "country_code": _Pattern("country code, country iso", lambda s: s.faker("address").country_code()),
-    "latitude": _Pattern("latitude, lat", _latitude, type=PropertyType.NUMBER),
-    "longitude": _Pattern(
-        "longitude, lng, lon", lambda s: round(s.random.uniform(-180, 180), 6), type=PropertyType.NUMBER
-    ),
-    "time_zone": _Pattern("time zone, tz", lambda s: s.weighted(s.country.time_zones)),
-    "language": _Pattern("language, language code, lang", _language),
-    "locale": _Pattern("locale", lambda s: s.locale),
-    "currency": _Pattern("currency, currency code, currency type", lambda s: s.country.currency),
-}
 
-_NETWORK = {
-    "url": _Pattern(
-        "url, uri, link, website, web site, homepage, home page, landing page, referrer, referer, web page", _url
-    ),
-    "domain": _Pattern("domain, domain name, hostname, host name", _domain, alone="host"),
-    "path": _Pattern(
-        "path, page path, screen path, api path, entry page, exit page, landing path, start page",
-        lambda s: f"/{s.pick('home products cart search help events')}/{s.written('%##')}",
-    ),
-    "image_url": _Pattern(
-        "image url, img url, avatar, avatar url, profile image, profile photo, profile picture, thumbnail, photo url, "
-        "icon url, picture",
-        lambda s: f"https://img.{_domain(s)}/{s.hexadecimal(12)}.{s.pick('jpg png webp')}",
-    ),
-    "ip": _Pattern("ip, ip address, ip addr, ipv4", _ip),
-    "ipv6": _Pattern("ipv6, ipv6 address", lambda s: "2001:db8:" + _colon_separated(s, 6, 4)),
-    "mac_address": _Pattern("mac address", lambda s: "02:" + _colon_separated(s, 5, 2), alone="mac"),
-    "user_agent": _Pattern("user agent", _user_agent, alone="ua"),
-    "browser": _Pattern(
-        "browser, browser name",
-        lambda s: s.weighted((("Chrome", 64), ("Safari", 20), ("Edge", 6), ("Samsung Internet", 6), ("Firefox", 4))),
-    ),
-    "os": _Pattern(
-        "os name, operating system",
-        lambda s: s.weighted((("Android", 48), ("iOS", 26), ("Windows", 20), ("macOS", 6))),
-        alone="os",
-    ),
-    "platform": _Pattern("platform name", lambda s: s.pick("iOS Android Web"), alone="platform"),
-    "device_model": _Pattern("device model, device name, phone model, mobile model", _device),
-    "carrier": _Pattern("carrier, carrier name, mobile carrier, telecom", lambda s: s.weighted(s.country.carriers)),
-    "network_type": _Pattern(
-        "network type, connection type", lambda s: s.weighted((("WIFI", 60), ("5G", 24), ("4G", 16)))
-    ),
-    "traffic_source": _Pattern(
-        "traffic source, utm source, media source, acquisition source, acquisition channel, install source",
-        _traffic_source,
-    ),
-    "traffic_medium": _Pattern("utm medium, traffic medium", lambda s: s.pick("cpc organic social email display push")),
-    "campaign": _Pattern("campaign, campaign name, utm campaign", _campaign),
-}
+_FILE = msgspec.toml.decode(shipped("data", "reference", "demo_data", "names.toml").read_bytes(), type=_File)
+_PATTERNS = _FILE.patterns
 
-_TEXTS = {
-    "sentence": _Pattern(
-        "sentence, content, contents, message, msg, comment, description, memo, note, review, feedback, bio, caption, "
-        "introduction, self introduction, chat text, review text, message text, message body, comment text, opinion",
-        _sentence,
-        alone="text, body, question, answer",
-    ),
-    "title": _Pattern("title, subject, headline", lambda s: s.word("title")),
-    "keyword": _Pattern(
-        "keyword, search term, search query, search word, search text", lambda s: s.word("keyword"), "query, tag"
-    ),
-    "hashtag": _Pattern("hash tag", lambda s: "#" + s.word("keyword").replace(" ", "")),
-    "page": _Pattern(
-        "page name, screen name, page title, screen title, menu name", lambda s: s.word("page"), "page, screen"
-    ),
-    "weekday": _Pattern("weekday, day of week, week day", lambda s: s.word("weekday")),
-    "date": _Pattern("date", lambda s: s.day(*_DATES).isoformat()),
-    "error_message": _Pattern("error message, error msg, error text, exception message", lambda s: s.pick(_ERRORS)),
-}
-
-_COMMERCE = {
-    "product_name": _Pattern(
-        "product name, goods name, merchandise name, payment name, purchase name, sku name",
-        lambda s: s.words("product_first", "product_last"),
-        alone="product, goods",
-    ),
-    "item_name": _Pattern(
-        "item name, equipment name, weapon name, gear name", lambda s: s.words("item_first", "item_last")
-    ),
-    "brand": _Pattern("brand, brand name", lambda s: s.word("brand")),
-    "category": _Pattern("product category, item category, category name, category", lambda s: s.word("category")),
-    "color": _Pattern("color, colour, color name", lambda s: s.word("color")),
-    "hex_color": _Pattern("hex color, color code, color hex, colour code", lambda s: "#" + s.hexadecimal(6)),
-    "payment_method": _Pattern(
-        "payment method, payment type, pay method, pay type, payment channel", lambda s: s.word("payment_method")
-    ),
-    "credit_card_brand": _Pattern(
-        "card brand, credit card brand, credit card type, credit card provider, card network, card company, "
-        "card issuer",
-        lambda s: s.weighted((("Visa", 45), ("Mastercard", 35), ("American Express", 10), ("JCB", 6), ("UnionPay", 4))),
-    ),
-    "credit_card_number": _Pattern(
-        "card number, credit card number, card no", lambda s: s.written(f"{s.pick('4 5')}###-****-****-####")
-    ),
-    "bank": _Pattern("bank, bank name", lambda s: s.word("bank")),
-    "iban": _Pattern("iban", lambda s: s.faker("bank").iban()),
-    "bank_account": _Pattern(
-        "bank account, account number, account no, bank account number", lambda s: s.written("%##-######-##-###")
-    ),
-    "coupon_code": _Pattern(
-        "coupon, coupon code, promo code, promotion code, voucher, voucher code, gift code, redeem code, "
-        "discount code, exchange code, invite code, referral code",
-        lambda s: s.pick("WELCOME SPRING SUMMER THANKS VIP SALE HELLO") + s.written("-?##?"),
-    ),
-    "order_number": _Pattern(
-        "order number, order no, invoice number, invoice no, receipt number, tracking number, reservation number",
-        lambda s: f"{s.day(*_DATES):%Y%m%d}-{s.written('#######')}",
-    ),
-    "sku": _Pattern("sku, product code, item code, goods code", lambda s: s.written("???-####")),
-    "barcode": _Pattern("barcode, ean, gtin, upc", lambda s: s.faker("barcode").ean13()),
-    "isbn": _Pattern("isbn", lambda s: s.faker("isbn").isbn13()),
-    "license_plate": _Pattern(
-        "license plate, licence plate, plate number, car number, vehicle number",
-        lambda s: s.faker("automotive").license_plate(),
-    ),
-    "guild_name": _Pattern(
-        "guild name, clan name, team name, party name, alliance name, guild, clan, crew name",
-        lambda s: s.words("guild_first", "guild_last"),
-    ),
-}
-
-_FILES = {
-    "uuid": _Pattern("uuid, guid, idfa, idfv, gaid", _uuid),
-    "hash": _Pattern("hash, password, passwd, checksum, signature", lambda s: s.hexadecimal(64)),
-    "token": _Pattern(
-        "access token, auth token, refresh token, session token, push token, device token, api key, secret key",
-        lambda s: s.hexadecimal(40),
-    ),
-    "version": _Pattern(
-        "version, ver, app version, version name, build version",
-        lambda s: f"{s.random.randint(1, 9)}.{s.random.randint(0, 20)}.{s.random.randint(0, 9)}",
-    ),
-    "build": _Pattern(
-        "build, build number, build no, app build",
-        lambda s: f"{s.random.randint(1, 9)}.{s.random.randint(0, 20)}.{s.random.randint(0, 9)}.{s.written('%###')}",
-    ),
-    "file_name": _Pattern("file name, attachment, attachment name, document name", _file_name),
-    "file_extension": _Pattern(
-        "file extension, file type, file format", lambda s: s.pick(_EXTENSIONS), alone="extension"
-    ),
-    "mime_type": _Pattern("mime type, content type, media type", lambda s: s.pick(_MIME_TYPES)),
-}
-
-_INVENTED = {
-    "work_title": _Pattern(
-        "title name, work name, webtoon name, webtoon title, comic title, novel name, novel title, book name, "
-        "book title, movie name, movie title, film title, series name, series title, show name, show title, "
-        "drama title, song name, song title, track name, track title, album name, album title, video title, "
-        "content name, content title, story title, podcast name, podcast title, playlist name, game name, game title",
-        lambda s: s.words("work_first", "work_last"),
-    ),
-    "course_title": _Pattern(
-        "course name, course title, lesson name, lesson title, class name, class title, lecture name, lecture title, "
-        "quiz name, quiz title, curriculum name, workshop title, webinar title",
-        lambda s: s.words("course_first", "course_last"),
-    ),
-    "boss_name": _Pattern(
-        "boss name, monster name, enemy name, raid name", lambda s: s.words("boss_first", "boss_last")
-    ),
-    "area_name": _Pattern(
-        "dungeon name, map name, area name, zone name, field name, chapter name, quest name, mission name, arena name",
-        lambda s: s.words("guild_first", "area_last"),
-    ),
-    "banner_name": _Pattern(
-        "banner name, gacha name, summon name, pickup name, event banner name, gacha title, banner title",
-        lambda s: s.words("banner_first", "banner_last"),
-    ),
-    "hero_name": _Pattern(
-        "hero name, chara name, champion name, unit name, pet name, companion name", lambda s: s.word("hero")
-    ),
-    "pack_name": _Pattern(
-        "pack name, package name, bundle name, pass name, offer name", lambda s: s.word("pack"), "pack, package, bundle"
-    ),
-    "restaurant_name": _Pattern(
-        "restaurant name, cafe name, diner name, kitchen name, bar name",
-        lambda s: s.words("venue_first", "restaurant_last"),
-    ),
-    "hotel_name": _Pattern(
-        "hotel name, accommodation name, lodging name, property name", lambda s: s.words("venue_first", "hotel_last")
-    ),
-    "store_name": _Pattern(
-        "store name, shop name, branch name, outlet name, venue name, place name, clinic name",
-        lambda s: s.words("venue_first", "store_last"),
-    ),
-    "dish_name": _Pattern(
-        "dish name, menu item name, food name, recipe name, recipe title, meal name",
-        lambda s: s.words("dish_first", "dish_last"),
-    ),
-}
-
-_PATTERNS: dict[str, _Pattern] = {**_PEOPLE, **_PLACES, **_NETWORK, **_TEXTS, **_COMMERCE, **_FILES, **_INVENTED}
-
-INVENTED = frozenset({*_INVENTED, "product_name", "item_name", "guild_name", "brand", "title"})
+INVENTED = frozenset(name for name, pattern in _PATTERNS.items() if pattern.invented)
 """Patterns of names that a product gives to its own things, which are the same for all of its users."""
-
-_NO_PATTERN = "virtual currency, game currency, soft currency, hard currency, premium currency, in game currency"
-"""Endings that say something else than their last word."""
 
 
 # --------------------------------------------------------------------------- what others call
@@ -574,7 +354,7 @@ def pool(pattern: str, locale: str, size: int = 512) -> tuple[Value, ...]:
         advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(_PATTERNS)}"
         raise UnknownPatternError(f"there is no pattern {pattern!r} for values; {advice}")
     source = _Source(pattern, locale)
-    make = _PATTERNS[pattern].make
+    make = _MADE.get(pattern, _PATTERNS[pattern].make)
     return tuple(make(source) for _ in range(size))
 
 
@@ -600,12 +380,12 @@ def _singular(word: str) -> str:
 @functools.cache
 def _meanings(type: PropertyType) -> tuple[dict[str, str | None], dict[str, str]]:
     """Patterns of a type by ending, and by name that stands alone."""
-    endings: dict[str, str | None] = dict.fromkeys(_NO_PATTERN.split(", "))
+    endings: dict[str, str | None] = dict.fromkeys(_FILE.no_pattern)
     alone: dict[str, str] = {}
     for name, pattern in _PATTERNS.items():
         if pattern.type is type:
-            endings.update(dict.fromkeys(pattern.endings.split(", "), name))
-            alone.update(dict.fromkeys(filter(None, pattern.alone.split(", ")), name))
+            endings.update(dict.fromkeys(pattern.endings, name))
+            alone.update(dict.fromkeys(pattern.alone, name))
     # Two words are often written as one (`nickname`), where that is not a word of its own (`username`).
     for ending in list(endings):
         endings.setdefault(ending.replace(" ", ""), endings[ending])
