@@ -24,6 +24,7 @@ import importlib.util
 import random
 import re
 import string
+import tomllib
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
@@ -306,7 +307,9 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     patterns: dict[str, _Pattern]
 
 
-_FILE = msgspec.toml.decode(shipped("data", "reference", "demo_data", "names.toml").read_bytes(), type=_File)
+_FILE = msgspec.convert(
+    tomllib.loads(shipped("data", "reference", "demo_data", "names.toml").read_text(encoding="utf-8")), _File
+)
 _PATTERNS = _FILE.patterns
 
 INVENTED = frozenset(name for name, pattern in _PATTERNS.items() if pattern.invented)
