@@ -72,52 +72,8 @@ help | sosPressed | During a ride | rideId
 """
 
 
-def test_events_with_one_id_follow_each_other_as_the_sheet_lists_them() -> None:
-    rules = read(RIDES, "mobility")
-    assert path(rules, "rideRequested", "driverMatched", "driverArrived", "rideStarted", "rideCompleted")
-    assert path(rules, "rideCompleted", "paymentCharged", "tipGiven")
-    assert step(rules, "tipGiven").events == ["tipGiven", "rideRated"]
-
-
-def test_what_shares_properties_with_a_beginning_leads_to_it() -> None:
-    assert path(read(RIDES, "mobility"), "priceShown", "rideRequested")
-
-
-def test_failures_and_cancellations_stand_where_rows_and_descriptions_say() -> None:
-    rules = read(RIDES, "mobility")
-    assert step(rules, "noDriverFound").events == ["driverMatched", "noDriverFound"]
-    assert step(rules, "rideCancelledByRider").events == ["driverArrived", "rideCancelledByRider"]
-    assert step(rules, "driverArrived").follows == ["driverMatched"]
-    assert step(rules, "rideStarted").follows == ["driverArrived"]
-    assert step(rules, "paymentDeclined").events == ["paymentCharged", "paymentDeclined"]
-    assert step(rules, "tipGiven").follows == ["paymentCharged"]
-
-
-def test_failures_are_rarer_than_what_they_are_instead_of() -> None:
-    for name in ("noDriverFound", "rideCancelledByRider", "paymentDeclined"):
-        assert dict(zip(step(read(RIDES), name).events, step(read(RIDES), name).weights, strict=True))[name] <= 0.1
-
-
 def test_what_may_happen_at_any_time_of_a_life_is_no_stage_of_it() -> None:
     assert alone(read(RIDES, "mobility"), "sosPressed")
-
-
-def test_phases_tell_the_order_of_a_sheet_that_is_sorted_by_name() -> None:
-    rules = read(
-        """
-        trip | trip_cancelled | Passenger cancels before the driver arrives | trip_id
-        trip | trip_completed | | trip_id, trip_minutes:n
-        trip | trip_requested | | trip_id
-        trip | trip_started | | trip_id
-        trip | driver_arrived | | trip_id
-        trip | driver_assigned | | trip_id, eta_minutes:n
-        trip | fare_charged | | trip_id, fare:n
-        """
-    )
-    assert path(
-        rules, "trip_requested", "driver_assigned", "driver_arrived", "trip_started", "trip_completed", "fare_charged"
-    )
-    assert step(rules, "trip_cancelled").events == ["driver_arrived", "trip_cancelled"]
 
 
 def test_the_life_of_an_order_goes_on_where_the_way_to_it_ends() -> None:
@@ -168,68 +124,7 @@ def test_a_purchase_is_cancelled_instead_of_completed() -> None:
     assert step(rules, "PurchaseCancel").events == ["PurchaseComplete", "PurchaseCancel"]
 
 
-def test_one_thing_becomes_another() -> None:
-    rules = read(
-        """
-        Visit | Doctor_List_Viewed | |
-        Visit | Doctor_Profile_Viewed | | Doctor_Id
-        Call | Consultation_Requested | | Consultation_Id, Doctor_Id
-        Call | Consultation_Accepted | | Consultation_Id, Wait_Minutes:n
-        Call | Consultation_Declined | | Consultation_Id
-        Call | Consultation_Cancelled | Patient cancels before the call | Consultation_Id
-        Call | Video_Call_Started | | Consultation_Id
-        Call | Video_Call_Ended | | Consultation_Id, Call_Minutes:n
-        Call | Prescription_Issued | | Consultation_Id, Prescription_Id
-        Pharmacy | Prescription_Filled | | Prescription_Id
-        """,
-        "health",
-    )
-    assert path(rules, "Doctor_List_Viewed", "Doctor_Profile_Viewed", "Consultation_Requested", "Consultation_Accepted")
-    assert path(rules, "Consultation_Accepted", "Video_Call_Started", "Video_Call_Ended", "Prescription_Issued")
-    assert step(rules, "Consultation_Cancelled").events == ["Video_Call_Started", "Consultation_Cancelled"]
-    assert alone(rules, "Prescription_Filled")
-
-
 # --------------------------------------------------------------------------- what takes days
-
-
-def test_of_what_takes_days_only_the_beginning_is_a_sequence() -> None:
-    rules = read(
-        """
-        Shipping | Quote_Requested | | Quote_Id, Weight:n
-        Shipping | Quote_Received | | Quote_Id, Rate:n
-        Shipping | Quote_Accepted | | Quote_Id, Carrier
-        Shipping | Quote_Expired | | Quote_Id
-        Shipping | Shipment_Created | From the accepted quote | Shipment_Id, Quote_Id
-        Shipping | Label_Printed | | Shipment_Id
-        Tracking | Shipment_In_Transit | | Shipment_Id
-        Tracking | Shipment_Delivered | | Shipment_Id, Transit_Hours:n
-        Tracking | Delivery_Failed | | Shipment_Id
-        Shipping | Shipment_Cancelled | Before the transit | Shipment_Id
-        Billing | Invoice_Issued | | Invoice_No, Amount:n
-        Billing | Invoice_Paid | | Invoice_No, Days_To_Pay:n
-        """
-    )
-    assert path(rules, "Quote_Requested", "Quote_Received", "Quote_Accepted", "Shipment_Created", "Label_Printed")
-    assert step(rules, "Quote_Expired").events == ["Quote_Accepted", "Quote_Expired"]
-    assert alone(rules, "Shipment_In_Transit", "Shipment_Delivered", "Delivery_Failed", "Shipment_Cancelled")
-    assert alone(rules, "Invoice_Issued", "Invoice_Paid")
-
-
-def test_a_claim_is_not_decided_in_the_session_that_files_it() -> None:
-    rules = read(
-        """
-        Claims | Claim_Started | | Claim_Id
-        Claims | Photos_Uploaded | | Claim_Id, Photo_Count:n
-        Claims | Claim_Submitted | | Claim_Id
-        Claims | Claim_Withdrawn | Customer withdraws the claim | Claim_Id
-        Handling | Adjuster_Assigned | | Claim_Id, Days_Since_Submission:n
-        Handling | Claim_Approved | | Claim_Id
-        Handling | Claim_Denied | | Claim_Id
-        """
-    )
-    assert path(rules, "Claim_Started", "Photos_Uploaded", "Claim_Submitted")
-    assert alone(rules, "Claim_Withdrawn", "Adjuster_Assigned", "Claim_Approved", "Claim_Denied")
 
 
 def test_what_is_made_and_then_lies_there_has_no_stages() -> None:
@@ -266,31 +161,6 @@ money | boostBought | Boosts bought as a pack | unitPrice:n
 """
 
 
-def test_one_of_several_things_is_done_with_what_is_looked_at() -> None:
-    choice = step(read(CARDS, "social"), "swipedLeft")
-    assert choice.events == ["swipedLeft", "swipedRight", "superLikeSent"]
-    assert choice.weights == sorted(choice.weights, reverse=True)
-    assert path(read(CARDS, "social"), "cardViewed", "swipedLeft")
-
-
-def test_what_undoes_a_choice_is_none() -> None:
-    assert alone(read(CARDS, "social"), "swipeRewound", "matchUnmatched")
-
-
-def test_what_comes_of_a_choice_follows_those_that_it_speaks_of() -> None:
-    rules = read(CARDS, "social")
-    assert step(rules, "matchCreated").follows == ["swipedRight", "superLikeSent"]
-    assert path(rules, "swipedRight", "matchCreated", "chatOpened")
-    assert path(rules, "chatOpened", "messageSent")
-
-
-def test_a_purchase_begins_where_its_properties_are_chosen() -> None:
-    rules = read(CARDS, "social")
-    assert path(rules, "paywallShown", "planSelected", "purchaseStarted", "purchaseCompleted")
-    assert step(rules, "purchaseFailed").events == ["purchaseCompleted", "purchaseFailed"]
-    assert alone(rules, "boostBought")
-
-
 READING = """
 browse | home_view | | tab
 browse | search | | keyword
@@ -303,43 +173,6 @@ talk | comment_write | | title_id, episode_no:n
 deal | episode_rent | | title_id, episode_no:n, use_coin:n
 deal | episode_buy | | title_id, episode_no:n, use_coin:n
 """
-
-
-def test_a_page_is_read_to_the_end_or_left() -> None:
-    rules = read(READING, "media")
-    assert path(rules, "title_view", "episode_view", "episode_complete", "comment_write")
-    assert step(rules, "episode_exit").events == ["episode_complete", "episode_exit"]
-    assert step(rules, "comment_write").follows == ["episode_complete"]
-
-
-def test_searches_lead_to_the_coarser_thing_first() -> None:
-    assert path(read(READING, "media"), "search", "title_view", "episode_view")
-
-
-def test_to_rent_and_to_buy_are_alternatives() -> None:
-    rules = read(READING, "media")
-    assert step(rules, "episode_rent").events == ["episode_rent", "episode_buy"]
-    assert path(rules, "title_view", "episode_buy")
-
-
-def test_two_ids_are_two_things() -> None:
-    rules = read(
-        """
-        quest | QuestStart | | quest_id
-        quest | QuestClear | | quest_id
-        quest | QuestFail | | quest_id
-        quest | QuestRetire | クエストを途中でリタイアした時 | quest_id
-        mission | MissionClear | | mission_id
-        """,
-        "game",
-    )
-    assert step(rules, "QuestRetire").events == ["QuestClear", "QuestFail", "QuestRetire"]
-    assert alone(rules, "MissionClear")
-
-
-def test_what_is_activated_ends() -> None:
-    rules = read("boost | boostActivated | | boostMinutes:n\nboost | boostEnded | | viewsGained:n")
-    assert path(rules, "boostActivated", "boostEnded")
 
 
 def test_goods_with_an_id_have_no_life() -> None:

@@ -349,21 +349,6 @@ def test_renewals_and_what_is_for_subscribers_need_the_plan_that_was_bought() ->
     assert "purchaseCompleted" in _before(rules, "swipeRewound")
 
 
-def test_a_refund_pays_back_the_charge_of_its_own_id() -> None:
-    rules = _rules(
-        """
-        episode_buy | 회차 소장 | 구매 |  | title_id price:n
-        charge_try | 충전 시도 | 결제 |  | order_id price:n
-        charge_success | 충전 완료 | 결제 |  | order_id price:n
-        charge_fail | 충전 실패 | 결제 |  | order_id
-        charge_refund | 환불 | 결제 |  | order_id
-        """,
-        "webtoon",
-    )
-    assert "charge_success" in _before(rules, "charge_refund")
-    assert "episode_buy" not in _before(rules, "charge_refund")
-
-
 @pytest.mark.parametrize(
     ("earlier", "later"),
     [
@@ -412,18 +397,6 @@ def test_who_has_something_was_given_it(earlier: str, description: str) -> None:
     rules = _rules(f"{earlier} |  | Cars\nother_thing |  | Cars\ncar_left_alone |  | Cars | {description}")
 
     assert earlier in _before(rules, "car_left_alone")
-
-
-def test_a_noun_names_the_deed_that_another_event_tells() -> None:
-    rules = _rules(
-        """
-        Report_Filed |  | Reports |  | Report_Id
-        Report_Inspected |  | Reports | Somebody looks at it | Report_Id
-        Report_Contested |  | Reports | The author writes against the inspection | Report_Id
-        """
-    )
-
-    assert "Report_Inspected" in _before(rules, "Report_Contested")
 
 
 def test_what_is_disarmed_or_delisted_was_armed_or_listed() -> None:

@@ -125,16 +125,6 @@ def test_what_else_is_told_of_a_thing_stays_as_it_was() -> None:
     assert not constraint(rules, "offerDeclined/declineReason").recalls
 
 
-def test_a_number_of_a_korean_sheet_and_who_came_are_recalled() -> None:
-    rules = rules_of("home services", REPAIR)
-    for event in ("repair_assign", "repair_visit", "repair_complete", "repair_rate"):
-        assert "repair_request" in sources(rules, f"{event}/repair_no"), event
-    assert "repair_assign" in sources(rules, "repair_visit/engineer_id")
-    assert "repair_assign" in sources(rules, "repair_complete/engineer_id")
-    assert not constraint(rules, "repair_assign/engineer_id").recalls
-    assert not constraint(rules, "product_like/product_id").recalls
-
-
 def test_a_time_of_an_earlier_stage_is_told_again_as_it_was() -> None:
     rows = [
         ("Parcel_Sent", "", ["Parcel_Id", "Sent_At:t"]),

@@ -11,19 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.equations import formulas, number_scopes, reckoned_ranges, relationships
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind, of_kind
-from gamestats_assets.demo_data.analysis.event_order import EventOrder, waits_for
-from gamestats_assets.demo_data.analysis.event_prerequisites import prerequisites
-from gamestats_assets.demo_data.analysis.event_sequences import find_sequences
-from gamestats_assets.demo_data.analysis.event_stages import (
-    daily,
-    final,
-    lifecycle,
-    once,
-    session_end,
-    session_start,
-    stage_events,
-)
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import read_events, word_set
 from gamestats_assets.demo_data.analysis.gatherings import gathered
 from gamestats_assets.demo_data.analysis.measures import (
@@ -38,6 +26,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
+from gamestats_assets.demo_data.analysis.projections import event_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
 from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, shown_counts, states_shown, update_patterns
@@ -46,8 +35,6 @@ from gamestats_assets.demo_data.analysis.written import unread_formulas, written
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
-    EventConstraints,
-    EventSequence,
     PropertyConstraint,
     Rules,
     SegmentAnalysis,
@@ -73,7 +60,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     8. habits of each segment; whatever is left in a circle goes.
     """
     order, everywhere, measures = _read(taxonomy, product)
-    constraints = _event_constraints(order)
+    constraints = event_constraints(order)
     cart = gathered(order, constraints)
     values, identifiers = property_constraints(order, constraints, cart.prices)
     values = cart.constraints(values)
@@ -225,53 +212,6 @@ def likely_industry(taxonomy: Taxonomy) -> str:
         if count[likely] >= max(2, len(readings) * 0.15):
             return likely
     return "other"
-
-
-def _event_constraints(order: EventOrder) -> EventConstraints:
-    """When the events may happen."""
-    find_sequences(order)
-    before = _shared_by_alternatives(prerequisites(order), order.sequences)
-    stages = stage_events(order)
-    return EventConstraints(
-        session_start=session_start(order),
-        session_end=session_end(order),
-        once=once(order),
-        daily=daily(order),
-        final=final(order),
-        sequences=order.sequences,
-        prerequisites=before,
-        lifecycle=lifecycle(order, stages, before),
-        stage_events=stages,
-        not_of_users=of_kind(order.kinds, EventKind.SYSTEM),
-    )
-
-
-def _shared_by_alternatives(
-    needs: Mapping[str, Sequence[str]], sequences: Sequence[EventSequence]
-) -> dict[str, list[str]]:
-    """Prerequisites, the alternatives of a step having the same ones: who cannot pay cannot fail to pay either.
-
-    What itself waits for an alternative, or for a later step, is none.
-    """
-    found = {event: list(before) for event, before in needs.items()}
-    for sequence in sequences:
-        for number, step in enumerate(sequence.steps):
-            rest = {event for later in sequence.steps[number:] for event in later.events}
-            for event in step.events:
-                others = rest - {event}
-                found[event] = [
-                    b for b in found.get(event, ()) if not any(waits_for(found, b, other) for other in others)
-                ]
-            if not number:
-                continue
-            every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
-            for event in step.events:
-                own = found.get(event, [])
-                kept = {*rest, *own}
-                added = [before for before in every if before not in kept and not waits_for(found, before, event)]
-                if added:
-                    found[event] = [*own, *added]
-    return {event: before for event, before in found.items() if before}
 
 
 def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> SegmentAnalysis:

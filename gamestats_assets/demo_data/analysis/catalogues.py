@@ -18,7 +18,7 @@ import numpy.typing as npt
 from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
-from gamestats_assets.demo_data.analysis.recalled_values import pieces_of
+from gamestats_assets.demo_data.analysis.recalls import pieces_of
 from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed, is_of_others, takes_back
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, spelt_out, word_set
+from gamestats_assets.demo_data.analysis.measures import rule_of
 from gamestats_assets.demo_data.rules.model import EventConstraints
 
 Kind = EventKind
@@ -33,6 +33,38 @@ class Consequence:
     before: tuple[str, ...]
     share: float
     surely: bool = True
+
+
+def takes_back(order: EventOrder, r: Reading) -> bool:
+    """Whether an event undoes another one."""
+    event = order.taxonomy.event(r.name)
+    if _TAKING_BACK.search(f"{spelt_out(event)} {event.description}"):
+        return True
+    undone = [piece[2:] for piece in pieces(r.name) if piece.startswith("un") and len(piece) > 6]
+    known = {piece for o in order.readings.values() if o is not r for piece in pieces(o.name)}
+    return any(rest.startswith(piece) or piece.startswith(rest) for rest in undone for piece in known if len(piece) > 3)
+
+
+_TAKING_BACK = re.compile(
+    r"\b(?:undo(?:es|ne)?|undid|revert(?:s|ed)?|rew(?:ind|ound)|taken back)|\bun(?:subscri|match|follow|enrol|save|pin)"
+    r"|되돌|取り消|元に戻",
+    re.IGNORECASE,
+)
+
+
+def _carriers(order: EventOrder) -> dict[str, list[Reading]]:
+    """By id, the events that carry it."""
+    found: dict[str, list[Reading]] = {}
+    for r in order.readings.values():
+        for name in order.ids[r.name]:
+            found.setdefault(name, []).append(r)
+    return found
+
+
+def _is_listed(order: EventOrder, name: str, members: Sequence[Reading]) -> bool:
+    """Whether the sheet says which values an id has, so that nothing brings what it names."""
+    props = (prop for r in members for prop in order.taxonomy.event(r.name).properties if prop.name == name)
+    return any(rule_of(prop) is not None or prop.constraint for prop in props)
 
 
 _HARM = re.compile(
@@ -164,9 +196,9 @@ def lives_of(order: EventOrder) -> list[Life]:
     if order.is_game:
         return []
     found: list[Life] = []
-    for name, having in carriers(order).items():
+    for name, having in _carriers(order).items():
         good = [r for r in having if not r.fails and not is_undoing(order, r)]
-        if len(having) < 2 or not good or is_listed(order, name, having):
+        if len(having) < 2 or not good or _is_listed(order, name, having):
             continue
         about = set(concepts(" ".join(pieces(name)[:-1])))
         named = [r for r in good if about & {*r.words, *pieces(r.name)}]
@@ -251,7 +283,7 @@ def _share(order: EventOrder, r: Reading, *, of_content: bool) -> float:
         return _UNDO
     if is_trouble(order, r):
         return COMPLAINT if r.action or not _IN_VAIN.search(" ".join(pieces(r.name))) else _BAD_END
-    if is_of_others(order, r) or r.action in _NOW_AND_THEN:
+    if "others" in order.flags[r.name] or r.action in _NOW_AND_THEN:
         return _LEFT_AGAIN
     if said := opinion(r):
         return _OPINIONS[said] * (_OPINIONS_OF_CONTENT if of_content else 1)

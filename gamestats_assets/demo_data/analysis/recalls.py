@@ -1,0 +1,273 @@
+"""What later events repeat of earlier ones: which order is shipped, which claim is approved, who drives.
+
+An event recalls what the nearest event before it in the graph tells of the same thing: its id, and with it what else
+both say of it. The event that makes a thing draws a new id. Ids of what lies there for everybody are recalled from a
+look at it. Amounts may go by another name: what is charged is the fare, what is refunded was paid.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.graph import EventOrder, gives_opinion, goes_wrong, looks, undoes
+from gamestats_assets.demo_data.analysis.lexicon import concepts, own_name, pieces, word_set
+from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
+from gamestats_assets.demo_data.analysis.mentions import is_id_name, text_of
+from gamestats_assets.demo_data.rules.model import PropertyConstraint
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
+
+Kind = EventKind
+
+_NO_SOURCE = (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END)
+_OF_NOTHING = ("it needs", "filed above", "installed", "the introduction", "a step of the sign-up")
+"""Beginnings of the evidence of edges that say nothing of one thing."""
+_OWN_TO_EACH_EVENT = word_set(
+    """
+    duration result outcome reason status elapsed playtime clear step attempt attempts count index sequence seq rank
+    before after remain remaining left balance change delta wait waiting eta progress score damage stamina first new
+    retry retries message note comment memo time is has sec seconds ms minutes
+    """
+)
+_TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
+_PAID = word_set(
+    "charged charge paid pay refund refunded settled billed payment captured debited "
+    "forfeited returned transferred amount amt"
+)
+_PRICES = word_set("price amount total fare cost fee value charge pay sum due")
+_PART_OF_PRICE = word_set(
+    "discount tax vat tip base unit list original min max per each est estimated shipping delivery before after "
+    "time distance rate points"
+)
+_UNITS = word_set("krw jpy usd eur gbp won yen")
+_PARTLY = re.compile(
+    r"\b(?:partial|part|share|portion|at most|up to|fee|tip|percent|balance)\b|%"
+    r"|일부|부분|이하|수수료|一部|以下|手数料",
+    re.IGNORECASE,
+)
+_SAME = re.compile(r"동일|同じ|\bsame\b|\bas in\b|\bback\b|\bwhole\b|全額|전액|그대로|\bof\b|의 ")
+_PEOPLE = word_set(
+    "user member friend player target rival opponent sender receiver recipient host seller driver owner author creator"
+)
+_ONCE_EACH = word_set("accept confirm complete done success clear cancel reject timeout end abandon")
+_ENDING = word_set("delete leave unbookmark pay refund return ship deliver disburse")
+
+
+def pieces_of(name: str) -> list[str]:
+    """Words of a name in small letters, whatever its style."""
+    return [piece for piece in own_name(name).split("_") if piece]
+
+
+class Recalls:
+    """Finds which property of which events is recalled from which earlier ones.
+
+    Args:
+        needs: by event, those that must have happened before.
+        constraints: by key, what is known of the values.
+    """
+
+    def __init__(
+        self, order: EventOrder, needs: Mapping[str, Sequence[str]], constraints: Mapping[str, PropertyConstraint]
+    ) -> None:
+        self.order, self.needs, self.constraints = order, needs, constraints
+        taxonomy = order.taxonomy
+        self.own = {event.name: {p.name: p for p in event.properties} for event in taxonomy.events}
+        counted = {p.name for p in taxonomy.user_properties if p.type is PropertyType.NUMBER and not is_id_name(p.name)}
+        self.states = {p.name for p in taxonomy.common_properties} | counted
+        self.lives = {life.identifier: life for life in order.lives}
+        self.made = {life.identifier for life in order.lives if not self._is_fixed(life.births[0], life.identifier)}
+        """Ids that an event makes anew each time."""
+        self.lying: set[str] = set()
+
+    def found(self) -> dict[str, list[str]]:
+        """By key of a property, the events, or properties of events, that it recalls."""
+        recalled: dict[str, list[str]] = {}
+        for event in self.own:
+            if self.order.kinds[event] in _NO_SOURCE or event in self.order.legacy:
+                continue
+            for prop in self.own[event].values():
+                if sources := self._sources(event, prop):
+                    recalled[f"{event}/{prop.name}"] = sources
+        for event in self.own:
+            for key, told in self._by_other_names(event):
+                recalled.setdefault(key, [told])
+        return recalled
+
+    def is_told_once(self, key: str) -> bool:
+        """Whether an event says how a thing ends that an id names, which happens once to each of them."""
+        event, _, name = key.partition("/")
+        r, life = self.order.readings[event], self.lives.get(name)
+        if life is None or event not in life.events or r.says("cart", "sweep") or set(pieces(name)) & OWNED:
+            return False
+        mine = {*concepts(" ".join(pieces(name)[:-1])), *pieces(name)[:-1]} & {*r.words, *pieces(event)}
+        others = [n for n in self.order.ids[event] if n != name and n in self.lives]
+        ends = r.phase in _ONCE_EACH or undoes(r) or r.action in _ENDING
+        stage = bool({"repeated", "during", "optional"} & self.order.flags[event]) is False and name in self.made
+        return (ends or stage) and (not others or bool(mine)) and not gives_opinion(r) and not looks(r)
+
+    def is_within(self, key: str) -> bool:
+        """Whether an event is about something within what it recalls, or about what lies there for everybody."""
+        return key in self.lying
+
+    # ----------------------------------------------------------------- the nearest event that tells the same
+
+    def _before(self, event: str) -> Iterator[list[str]]:
+        """Events before one that are about the same thing, the nearest first, by how far back they are."""
+        level, seen = [event], {event}
+        while level:
+            further: list[str] = []
+            for name in level:
+                edges = [*([self.order.next[name]] if name in self.order.next else []), *self.order.needs.get(name, ())]
+                for edge in edges:
+                    if not edge.why.startswith(_OF_NOTHING):
+                        further += [b for b in edge.before if b not in seen]
+                        seen.update(edge.before)
+            level = sorted(dict.fromkeys(further), key=lambda name: -self.order.readings[name].index)
+            if level:
+                yield level
+
+    def _sources(self, event: str, prop: Property) -> list[str]:
+        """The nearest earlier events that tell a property of the same thing."""
+        name, r = prop.name, self.order.readings[event]
+        if prop.properties or name in self.states or self._is_fixed(event, name):
+            return []
+        is_id = is_id_name(name)
+        life = self.lives.get(name)
+        if life is not None and event in life.births:
+            return []
+        if not is_id and self._changes(event, prop):
+            return []
+        if is_id and life is None and self._is_of_people(event, name):
+            return []
+        for steps, level in enumerate(self._before(event)):
+            telling = [b for b in level if self._says(b, prop)]
+            if life is not None and event in life.events:
+                telling = [b for b in telling if b in life.events]
+            elif not self._one_thing(event, telling, steps):
+                telling = []
+            good = [b for b in telling if not goes_wrong(self.order.readings[b]) or goes_wrong(r)]
+            if telling:
+                if life is None and name in self.order.ids[event]:
+                    self.lying.add(f"{event}/{name}")
+                return self._nearest(good or telling)
+        if life is not None and event in life.events:
+            return [b for b in life.births if name in self.own[b]]
+        return []
+
+    def _is_of_people(self, event: str, name: str) -> bool:
+        """Whether an id is that of anybody, and nothing tells that the event is about the same person as before."""
+        r, words = self.order.readings[event], {*pieces(name)[-2:-1]}
+        told = undoes(r) or bool(self.order.told.get(event))
+        return bool(words & _PEOPLE) and not told and not any(n in self.lives for n in self.order.ids[event])
+
+    def _nearest(self, telling: Sequence[str]) -> list[str]:
+        """Of several the last one; ways to begin the same thing together."""
+        ways = next((e for life in self.order.lives for e in [life.births] if len(e) > 1 and {*e} <= {*telling}), None)
+        return list(ways) if ways else [telling[0]]
+
+    def _one_thing(self, event: str, telling: Sequence[str], steps: int) -> bool:
+        """Whether events speak of one thing: by an id that both carry, or since one directly follows the other."""
+        mine = set(self.order.ids[event])
+        return steps == 0 or any(mine & set(self.order.ids[b]) for b in telling) or steps <= 2
+
+    def _is_fixed(self, event: str, name: str) -> bool:
+        """Whether something else decides the values."""
+        c = self.constraints.get(f"{event}/{name}", self.constraints.get(name))
+        return c is not None and bool(c.copy_of or c.counter or c.first_only or c.totals or c.faker == "phone")
+
+    def _changes(self, event: str, prop: Property) -> bool:
+        """Whether each event says something of its own."""
+        words = set(pieces_of(prop.name))
+        own = words & (_TEXTS_OF_EACH if prop.type is PropertyType.STRING else _OWN_TO_EACH_EVENT)
+        if prop.type is PropertyType.TIME and (own <= {"time", "first"} or "at" in words):
+            return False
+        c = self.constraints.get(f"{event}/{prop.name}", self.constraints.get(prop.name))
+        return bool(own) or (c is not None and c.per_user)
+
+    def _says(self, before: str, prop: Property) -> bool:
+        earlier = self.own[before].get(prop.name)
+        if earlier is None or earlier.type is not prop.type:
+            return False
+        said, here = rule_of(earlier), rule_of(prop)
+        if isinstance(said, OneOf) and isinstance(here, OneOf):
+            return set(map(str, said.values)) <= set(map(str, here.values))
+        return here is None or said == here
+
+    # ----------------------------------------------------------------- the same number by another name
+
+    def _by_other_names(self, event: str) -> Iterator[tuple[str, str]]:
+        """Numbers of a thing that go by another name: what is charged is the fare, what is refunded was paid."""
+        ancestors = [(far, name) for far, level in enumerate(self._before(event)) for name in level]
+        of_event = self.order.events[event]
+        for prop in self.own[event].values():
+            key = f"{event}/{prop.name}"
+            if prop.type is not PropertyType.NUMBER or self._is_fixed(event, prop.name) or rule_of(prop) is not None:
+                continue
+            found: list[tuple[float, int, str]] = []
+            for far, before in ancestors:
+                for other in self.own[before].values():
+                    if (
+                        other.type is PropertyType.NUMBER
+                        and other.name not in self.own[event]
+                        and other.name not in self.states
+                    ):
+                        score = self._named(prop, other) or self._one_amount(event, prop, other)
+                        found += [(score, -far, f"{before}/{other.name}")] if score else []
+            text = prop.description.lower()
+            if not found and "of_event" and prop.description:
+                for before, own in self.own.items():
+                    for other in own.values():
+                        if (
+                            before != event
+                            and before.lower() in text
+                            and re.search(rf"\b{re.escape(other.name.lower())}\b", text)
+                        ):
+                            found.append((5, 0, f"{before}/{other.name}"))
+            if found and not (_PARTLY.search(f"{prop.name} {prop.alias} {prop.description}") and max(found)[0] < 4):
+                yield key, max(found)[2]
+        _ = of_event
+
+    @staticmethod
+    def _named(prop: Property, other: Property) -> float:
+        """Whether a description names another property, and no more than that."""
+        text = f"{prop.description} {prop.alias}".lower()
+        if re.search(r"[-+*/×]\s*\w|%|\bfor each\b|\bper\b|\bafter\b|\bbefore\b", text):
+            return 0
+        if re.search(rf"(?<![a-z0-9_]){re.escape(other.name.lower())}(?![a-z0-9_])", text):
+            return 5
+        return 4 if len(other.alias) > 2 and other.alias.lower() in text and _SAME.search(text) else 0
+
+    def _one_amount(self, event: str, prop: Property, other: Property) -> float:
+        """How surely two amounts are the same; 0 where they are not."""
+        said, told = set(pieces_of(prop.name)) - _UNITS, set(pieces_of(other.name)) - _UNITS
+        happening = set(pieces(event)) | {w.removesuffix("d").removesuffix("e") for w in pieces(event)} | _PAID
+        if not said & (happening | _PRICES) or not said & _PAID | (said & set(pieces(event))):
+            return 0
+        if (
+            not told & (_PRICES | {"gross", "qty"})
+            or told & _PART_OF_PRICE
+            or rule_of(prop) not in (None, rule_of(other))
+        ):
+            return 0
+        rest = said - happening - {"amount"}
+        if rest and rest == told - {"total"}:
+            return 3
+        if rest:
+            return 0
+        of_event = self.order.events[event]
+        text = set(re.findall(r"[a-z]+", f"{of_event.alias} {of_event.description} {prop.description}".lower()))
+        money = self.order.kinds[event] in (Kind.PAY, Kind.AFTER_SALE, Kind.CHECKOUT) or self.order.readings[
+            event
+        ].says("refund", "pay")
+        total = told & {"total", "final", "pay", "paid", "due"}
+        if money and total:
+            return 2
+        if money and told & {"amount", "price", "fare", "gross"}:
+            return 1.5
+        return 1 if (told - {"total", "amount"}) & text else 0
+
+    def text(self, event: str) -> str:
+        """Description and alias of an event."""
+        return text_of(self.order.events[event])
