@@ -83,6 +83,10 @@ def when(rules: Rules, key: str) -> tuple[float, float]:
         ("(base_fare + time_fare) * surge - voucher", ("base_fare", "time_fare", "surge", "voucher"), 860),
         ("annual premium / 12", ("annualPremium",), 10 / 12),
         ("5 % of the nightly rate", ("nightlyRate",), 0.5),
+        ("0.10 EUR for each of the idle_minutes", ("idle_minutes",), 1),
+        ("tip_rate % of the bill_sum", ("bill_sum", "tip_rate"), 2),
+        ("Summe aus netto und porto", ("netto", "porto"), 30),
+        ("preis mal menge abzüglich rabatt", ("preis", "menge", "rabatt"), 170),
     ],
 )
 def test_formulas_in_english(written: str, names: tuple[str, ...], result: float) -> None:
@@ -98,6 +102,7 @@ def test_formulas_in_english(written: str, names: tuple[str, ...], result: float
         ("単価×枚数", "単価", "枚数", 600),
         ("単価から割引額を引いた金額", "単価", "割引額", 10),
         ("基本点とボーナス点の合計", "基本点", "ボーナス点", 50),
+        ("申請額から手数料を引いた額", "申請額", "振込手数料", 10),
         ("진료비 + 약제비", "진료비", "약제비", 50),
         ("총액에서 할인액을 뺀 금액", "총액", "할인액", 10),
         ("단가와 수량의 곱", "단가", "수량", 600),
@@ -118,6 +123,23 @@ def test_a_number_follows_no_formula_whose_results_the_sheet_does_not_allow(most
         (120 if most == 3000 else 0.5),
         most,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "alias", "written", "result"),
+    [
+        ("worked_mins", "", "clock out minus clock in, in minutes, less breaks", 50),
+        ("delay_min", "", "minutes between clock_in_at and clock_out_at", 60),
+        ("sung_sec", "", "歌った秒数（clock_out_at - clock_in_at）", 3600),
+        ("work_hours", "근무 시간(시간)", "퇴근 - 출근", 1),
+    ],
+)
+def test_how_long_something_took_is_told_in_its_own_unit(name: str, alias: str, written: str, result: float) -> None:
+    clock = time("clock_in_at", alias="출근"), time("clock_out_at", alias="퇴근")
+    rules = told(event("clock_out", *clock, number("break_mins"), number(name, written, alias)))
+    values = {"clock_in_at": -3600.0, "clock_out_at": 0.0, "break_mins": 10.0}
+    used = parse_formula(formula(rules, f"clock_out/{name}") or "").names
+    assert reckon(rules, f"clock_out/{name}", **{n: values[n] for n in used}) == pytest.approx(result)
 
 
 def test_percentages_are_hundredths() -> None:
@@ -194,6 +216,12 @@ def test_one_that_is_spent_leaves_one_less() -> None:
     assert rules.value_ranges["boostsBefore"].min >= 1
 
 
+@pytest.mark.parametrize("name", ["voucher_redeemed", "giftCardUsed"])
+def test_who_redeems_something_else_has_more_credit(name: str) -> None:
+    rules = told(event(name, number("credit_before"), number("gift_eur"), number("credit_after")))
+    assert reckon(rules, f"{name}/credit_after", credit_before=5, gift_eur=20) == 25
+
+
 def test_a_count_that_rises_was_one_less_before() -> None:
     rules = told(
         event("PlayerRankUp", number("before_rank"), number("after_rank", rule=Counter(start=1, step=1, max=200))),
@@ -243,7 +271,17 @@ def test_limits_that_are_written_or_named(share: float) -> None:
         event("quote", number("Lowest_Rate", "Cheapest rate in EUR"), number("Highest_Rate", "Dearest rate in EUR")),
         event("claim", number("claim_amount", "EUR"), number("paid_out", "EUR, at most the claim amount")),
         event("read", number("read_cut"), number("total_cut"), number("read_rate", "%")),
+        event("join", number("members_after"), number("members_max")),
+        event("check", number("cdr_count"), number("cdr_wrong", "those of cdr_count that do not match")),
+        event("charge", number("soc_start", "% at the start"), number("soc_end", "% at the end")),
+        event("sell", number("stock"), number("sold", "cannot be more than stock")),
+        event("lower", number("old_price", alias="変更前価格"), number("new_price", "必ず変更前より安い")),
     )
+    assert reckon(rules, "join/members_after", share, members_max=20) <= 20
+    assert reckon(rules, "check/cdr_wrong", share, cdr_count=100) < 100
+    assert 100 >= reckon(rules, "charge/soc_end", share, soc_start=30) >= 30
+    assert reckon(rules, "sell/sold", share, stock=40) <= 40
+    assert reckon(rules, "lower/new_price", share, old_price=900) <= 900
     assert reckon(rules, "prefer/maxAge", share, minAge=40) >= 40
     assert reckon(rules, "quote/Highest_Rate", share, Lowest_Rate=9.5) > 9.5
     assert reckon(rules, "claim/paid_out", share, claim_amount=100) <= 100

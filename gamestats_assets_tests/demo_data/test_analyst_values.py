@@ -250,7 +250,10 @@ def test_texts_that_list_no_values(text: str) -> None:
     [
         ("CSAT 1 to 5", (1, 5)), ("between 1 and 12", (1, 12)), ("0〜100", (0, 100)), ("1부터 5까지", (1, 5)),
         ("1から5まで", (1, 5)), ("at most 120", (None, 120)), ("최대 5개", (None, 5)), ("18+", (18, None)),
-        ("120以下", (None, 120)), ("2024-01-05", (None, None)), ("10:00-12:00", (None, None)),
+        ("120以下", (None, 120)),
+        ("체류 시간, [30;240]", (30, 240)), ("[1;15] くらい", (1, 15)), ("(1..20)", (1, 20)),
+        ("0.5 to 72", (0.5, 72)), ("zwischen 1 und 10", (1, 10)), ("höchstens 20", (None, 20)),
+        ("2024-01-05", (None, None)), ("10:00-12:00", (None, None)),
         ("sent 3 times", (None, None)),
     ],
 )  # fmt: skip
@@ -274,6 +277,7 @@ def test_limits_that_a_text_names(text: str, limits: tuple[float | None, float |
         ("cut_count:n|[40,120]", 40, 120, True),
         ("attempts:n|at most 5", 0, 5, True),
         ("shelf_height_cm:n", 1, 300, True),
+        ("birth_year:n|18+ only", 1900, 2008, True),
     ],
 )
 def test_where_a_number_lies(written: str, least: float, most: float, *, whole: bool) -> None:

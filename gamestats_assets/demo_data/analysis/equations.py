@@ -25,11 +25,13 @@ from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
     by_parent,
+    counts_things,
     label_of,
     ordered_pieces,
     pieces,
     rule_of,
     texts_of,
+    units_in,
 )
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import (
@@ -335,7 +337,8 @@ def _term(scope: Scope, term: str) -> str | None:
     for wanted in (set(need.split()) for need in known["names"]):
         for name in places:
             said = pieces(name)
-            if said >= wanted and not said & without and (said == wanted or not known.get("exact")):
+            fits = said >= wanted and not said & without and (said == wanted or not known.get("exact"))
+            if fits and not (known.get("money") and counts_things(name)):
                 return name
     return None
 
@@ -490,7 +493,7 @@ def _by_roles(scope: Scope) -> None:
     for known in knowledge()["relations"]:
         of, by = known["of"], known["by"]
         targets = [n for n in scope.playing(of) if not plays(scope.own[n], by)]
-        others = [n for n in scope.playing(by) if of == "current" or not plays(scope.own[n], of)]
+        others = [n for n in scope.playing(by) if of == "any" or not plays(scope.own[n], of)]
         for name in targets:
             thing = _thing(name, of)
             alike = [o for o in others if known.get("any_thing") or _thing(o, by) == thing]
@@ -504,6 +507,7 @@ def _parts_of_wholes(scope: Scope) -> None:
     """A part is no more than the whole; what is done to its end has all of its progress."""
     for whole in [n for n in scope.playing("whole") if not _part_words(n)]:
         parts = [n for n in scope.own if n != whole and _part_words(n) and not pieces(n) & words_of("whole")]
+        rest = [n for n in scope.playing("rest") if n != whole and _thing(n, "rest") == _thing(whole, "whole")]
         parts = [n for n in parts if _singular(_thing(n, "whole") - _part_words(n)) == _thing(whole, "whole")]
         parts = [n for n in parts if scope.measure(n).name not in ("percent", "ratio")]
         good = [n for n in parts if not pieces(n) & words_of("bad_part")]
@@ -512,8 +516,9 @@ def _parts_of_wholes(scope: Scope) -> None:
             all_done = scope.ends_well and _is_progress(name, scope.event)
             scope.give(name, whole if all_done else smaller(scope, name, whole), why, 0.8)
             _progress_of(scope, name, whole)
-        for name in [n for n in parts if n not in good][:1]:
-            scope.give(name, f"{whole} - {good[0]}" if len(good) == 1 else little(scope, name, whole), why, 0.8)
+        for name in [*[n for n in parts if n not in good][:1], *rest[:1]]:
+            how = little if name in parts else smaller
+            scope.give(name, f"{whole} - {good[0]}" if len(good) == 1 else how(scope, name, whole), why, 0.8)
     for name, place in scope.own.items() if scope.ends_well else ():
         if _is_share(scope, name) and scope.is_open(name) and plays(place, "progress"):
             scope.fixed[name] = min(100.0 if is_percent(place, scope.measures) else 1.0, scope.measure(name).high)
@@ -556,7 +561,7 @@ def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
         return found.high > 1
     if said & _MONEY:
         return False
-    if re.search(r"(?<!\d)(?<!\d\s)[%％]", texts) or re.search(r"\bper ?cent\b|퍼센트|パーセント", texts):
+    if "percent" in units_in(texts):
         return True
     if found.name == "interest":
         return found.high > 1 and bool(said & {"rate", "apr", "apy"})

@@ -16,7 +16,11 @@ from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 _NAMING = word_set("name title type kind category code tier plan grade level id key class")
 _AMOUNTS = word_set("price cost fee amount value total count cnt num number quantity qty charge credits coins gems")
 _SOLD = word_set("product package pack bundle goods offer sku plan tier tariff membership voucher pass ticket")
-_SAME_ORDER = re.compile(r"\border of\b|\bsame order\b|같은 순|순서|同じ(?:並び|順)|の順|Reihenfolge", re.IGNORECASE)
+_CHOSEN = word_set("month months day days week weeks year years period duration hours minutes count cnt quantity qty")
+"""Words of numbers that one chooses besides: how many packs, for how many months."""
+_SAME_ORDER = re.compile(
+    r"\border of\b|\bsame order\b|Reihenfolge|순서|[가-힣] ?순\b|同じ(?:並び|順)|の順|順[)）]?$", re.IGNORECASE
+)
 _AFTER = word_set("after new next to now current")
 _BESIDES = word_set("bonus free extra balance total left remaining owned price cost fee")
 _UP = re.compile(
@@ -67,8 +71,7 @@ def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], val
     rises = _rises(numbers)
     grows = None not in counted and _rises([float(n) for n in counted if n is not None]) and rises
     monotone = rises or _rises([-number for number in numbers])
-    money = bool(pieces(prop.name) & _AMOUNTS or units_in(f"{prop.alias} {prop.description}") & MONEY)
-    sold = bool(pieces(other.name) & _SOLD) and monotone and money and len(values) > 2
+    sold = bool(pieces(other.name) & _SOLD) and monotone and not pieces(prop.name) & _CHOSEN and len(values) > 2
     return bool((pieces(prop.name) - _AMOUNTS) & named) or grows or sold
 
 
@@ -83,12 +86,12 @@ def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyC
     own = units_in(f"{' '.join(ordered_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
     if all(money) and len(set(money)) == 1 and (own & money[0] or pieces(prop.name) & {"price", "cost", "fee"}):
         return found
-    units = {re.sub(r"[\d.,\s]+", " ", said).strip().lower() for said in texts}
-    if len(units) != 1 or pieces(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
+    if pieces(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
         return None
-    words = {word.rstrip("s") for word in re.findall(r"[a-z]{3,}|[^\W\d_a-z]{2,}", units.pop())}
+    words = (re.findall(r"[a-z]{3,}|[^\W\d_a-z]{2,}", said.lower()) for said in texts)
+    common = set[str].intersection(*({word.rstrip("s") for word in of} for of in words))
     own_words = {word.rstrip("s") for word in pieces(prop.name)}
-    return found if words & own_words or any(word in prop.alias.lower() for word in words) else None
+    return found if common & own_words or any(word in prop.alias.lower() for word in common) else None
 
 
 def _number_in(text: str) -> float | int | None:

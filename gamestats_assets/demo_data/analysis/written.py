@@ -66,7 +66,7 @@ def _subtracted(scope: Scope, name: str) -> None:
     if was and pieces(part) - was <= pieces(whole) and measure.given:
         scope.give(part, f"random({measure.low:g}, {measure.high:g})", why)  # what it was lies where it lies now
         return
-    good = (pieces(part) & words_of("part")) - words_of("bad_part") - {"used", "lost"}
+    good = (pieces(part) & (words_of("part") | words_of("start"))) - words_of("bad_part") - {"used", "lost"}
     scope.give(part, (smaller if good else little)(scope, part, whole), why)
 
 
@@ -126,7 +126,7 @@ def _with_signs(text: str) -> str:
         if match is None:
             continue
         if known["signs"].endswith("+"):
-            parts = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match[1])
+            parts = re.split(r"\s*,\s*(?:and\s+|und\s+)?|\s+(?:and|und)\s+", match[1])
             return f"{text[: match.start()]}({' + '.join(parts)})" if len(parts) > 1 else text
         text = re.sub(known["says"], known["signs"], text, flags=re.IGNORECASE)
     return text
@@ -261,6 +261,8 @@ def _apart(phrase: str, label: str) -> int | None:
 
 
 def _apart_in_script(phrase: str, label: str) -> int | None:
+    if f"({phrase})" in label.replace("（", "(").replace("）", ")"):
+        return 9  # a unit
     bare = re.sub(r"(?:을|를|이|가|은|는|の)$", "", phrase)
     if label in (phrase, bare):
         return 0
