@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.prompt import Confirm, IntPrompt, Prompt
 from rich.table import Table as RichTable
@@ -463,16 +464,24 @@ def rules_of_taxonomy(
 ) -> None:
     """Print the rules that the analyst reads out of a taxonomy, as JSON, to be edited and given to `generate --rules`.
 
+    What it was unsure of is listed beside them, on standard error: how sure it is, why, and the next best reading.
+
     Example:
 
         gamestats taxonomy rules plan.xlsx > rules.json
     """
-    from gamestats_assets.demo_data.analysis.analyst import analyse
+    from gamestats_assets.demo_data.analysis.analyst import analysed
     from gamestats_assets.demo_data.configuration import ProductInfo
 
     told = _read(taxonomy)
     product = ProductInfo.model_validate({"industry": industry, "platform": platform, "name": told.name})
-    typer.echo(analyse(told, product).model_dump_json(indent=2, exclude_defaults=True))
+    rules, doubts = analysed(told, product)
+    typer.echo(rules.model_dump_json(indent=2, exclude_defaults=True))
+    if doubts:
+        table = RichTable("sure", "reading", "because", "or else", title="Unsure", box=box.SIMPLE)
+        for doubt in doubts:
+            table.add_row(f"{doubt.confidence:.0%}", *map(escape, (doubt.reading, doubt.why, doubt.instead)))
+        show(table, err())
 
 
 def report(

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.analysis.analyst import analyse, analysed
 from gamestats_assets.demo_data.analysis.updates import currency, nouns, pieces
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, Rules, Update
@@ -440,6 +440,17 @@ def test_a_text_says_what_is_added_and_what_is_taken(description: str) -> None:
         "bill_paid": ("increment", "{{paid_eur}}"),
         "refund_done": ("decrement", "{{back_eur}}"),
     }
+
+
+def test_what_is_unsure_is_listed_with_the_next_best_reading() -> None:
+    sheet = Taxonomy(
+        name="sheet",
+        events=(event("shift_posted"), event("offer_posted"), event("clock_out")),
+        user_properties=(prop("posted_count:n", ADD), prop("clock_out_count:n||+1 with clock_out", ADD)),
+    )
+    (doubt,) = analysed(sheet, ProductInfo())[1]
+    assert (doubt.reading, doubt.instead) == ("shift_posted changes posted_count", "offer_posted changes it")
+    assert 0.4 < doubt.confidence < 0.6
 
 
 def test_updates_have_the_form_of_rules() -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from gamestats_assets.demo_data.analysis.doubts import Doubt, doubts_of
 from gamestats_assets.demo_data.analysis.equations import formulas, number_scopes, reckoned_ranges, relationships
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import read_events, word_set
 from gamestats_assets.demo_data.analysis.gatherings import gathered
+from gamestats_assets.demo_data.analysis.habits import Habits, activity
 from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
@@ -27,7 +29,6 @@ from gamestats_assets.demo_data.analysis.measures import (
     rule_of,
 )
 from gamestats_assets.demo_data.analysis.projections import event_constraints
-from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
 from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, shown_counts, states_shown, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
@@ -46,7 +47,12 @@ from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
 
 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
-    """Rules for a product's taxonomy; always the same ones, and without problems.
+    """Rules for a product's taxonomy; always the same ones, and without problems."""
+    return analysed(taxonomy, product)[0]
+
+
+def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doubt]]:
+    """Rules for a product's taxonomy, and what is not sure about them.
 
     Each pass builds on those before it:
 
@@ -67,7 +73,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     values |= states_shown(taxonomy)
     values |= shown_counts(order, everywhere, measures)
     values |= durations(everywhere, constraints, values)
-    updates = update_patterns(order, everywhere, measures)
+    updates, of_updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))
     counted = frozenset(_set_otherwise(everywhere, values)) - borrowed
@@ -118,7 +124,8 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         },
         update_patterns=updates,
     )
-    return _without_circles(rules, taxonomy)
+    doubts = doubts_of(order, [*followed, *times.formulas], of_updates)
+    return _without_circles(rules, taxonomy), doubts
 
 
 def payment_of(taxonomy: Taxonomy) -> tuple[str, str] | None:

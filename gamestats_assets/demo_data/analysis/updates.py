@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from gamestats_assets.demo_data.analysis.doubts import Doubt
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, LOOKS, PHASES, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, PHASES, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.event_words import pieces as event_pieces
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, measure_words, rule_of
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
 from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar, Update
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, FromEvent, OneOf, SharedCounter
@@ -325,22 +326,27 @@ class _Speech:
         unsaid = sum(self.rarity[word] for word, weight in of_event.items() if weight == 1 and word not in said)
         return shared * (1 - 0.3 * unsaid / max(sum(own), 1e-9))
 
-    def nearest(self, said: Mapping[str, float], *, least: float = 0.1, flag: bool = False) -> list[Reading]:
-        """Events by how near they are to what is said, the nearest first; what is done before what is begun."""
+    def ranked(self, said: Mapping[str, float], *, flag: bool = False) -> list[tuple[Reading, float]]:
+        """Events that share words with what is said, the likeliest first; what is done before what is begun."""
         most = sum(weight * self.rarity.get(word, 0) for word, weight in said.items())
         odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
-        scored: list[tuple[float, Reading]] = []
+        scores: dict[Reading, float] = {}
         for r in self.of_users:
             topic = {w for w, weight in self.vocabulary[r.name].items() if weight >= 0.4} & said.keys() - odd
             if topic and self._may(r, said, flag=flag) and self.order.kinds[r.name] is not Kind.GOODBYE:
-                scored.append((self.closeness(said, r) * (1 + 0.08 * self.doneness(r)), r))
-        best = max((score for score, _ in scored), default=0)
-        near = [r for score, r in scored if score >= 0.88 * best > 0 and score >= least * most]
+                scores[r] = self.closeness(said, r) * (1 + 0.08 * self.doneness(r))
+        best = max(scores.values(), default=0)
 
-        def known(r: Reading) -> bool:
-            return any(_ID.search(name) and said.keys() & _words(_ID.sub("", name)) for name in r.properties)
+        def rank(r: Reading) -> tuple[bool, float, int]:
+            known = any(_ID.search(name) and said.keys() & _words(_ID.sub("", name)) for name in r.properties)
+            near = scores[r] >= 0.88 * best
+            return not near, -self.doneness(r) - known if near else -scores[r], r.index
 
-        return sorted(near, key=lambda r: (-self.doneness(r) - known(r), r.index))
+        return [(r, scores[r]) for r in sorted(scores, key=rank)] if best > 0.1 * most else []
+
+    def nearest(self, said: Mapping[str, float]) -> Reading | None:
+        """The likeliest of them."""
+        return next((r for r, _ in self.ranked(said)), None)
 
     def _may(self, r: Reading, said: Mapping[str, float], *, flag: bool) -> bool:
         """Whether an event may be meant: what fails, is undone or begun only where the text says so."""
@@ -408,16 +414,18 @@ class _Speech:
                     found += [Moved(r, way, name) for r, name in self._telling(told, part)]
                 elif (way or several) and not _says("initial", part):
                     said = dict.fromkeys(_words(part), 1.0)
-                    near = [r for r in self.nearest(about | said)[:1] if self.closeness(said, r) > 0.5]
-                    found += [Moved(r, way) for r in near]
-                    several = several and bool(near)
+                    near = self.nearest(about | said)
+                    if near is not None and self.closeness(said, near) > 0.5:
+                        found.append(Moved(near, way))
+                    else:
+                        several = False
         clear = any(m.way or m.number for m in found) or bool(events)
         return list({m.event.name: m for m in reversed(found)}.values())[::-1] if clear or several else []
 
     def _telling(self, names: Sequence[str], part: str) -> list[tuple[Reading, str]]:
         """Events that tell a number that a text names; of several those that its other words speak of."""
-        having = [(r, n) for r in self.of_users if _settled(r, self.of_users) and (n := self.number_named(r, names))]
-        having = self.one_of_each(having)
+        having = [(r, n) for r in self.of_users if (n := self.number_named(r, names))]
+        having = self.one_of_each([(r, n) for r, n in having if _settled(r, self.of_users)] or having)
         said = dict.fromkeys(_words(self._named.sub(" ", part)), 1.0)
         near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in said)]
         return near or having
@@ -426,22 +434,7 @@ class _Speech:
 # --------------------------------------------------------------------------- updates
 
 _MONEY_KINDS = (Kind.PAY, Kind.SUBSCRIBE)
-_PAYING = (*_MONEY_KINDS, Kind.CORE, Kind.OTHER, Kind.MONEY, Kind.CREATE, Kind.GROWTH, Kind.SETTING, Kind.CHECKOUT)
 _MONEY_MEASURES = frozenset({"price", "part", "wealth", "game_amount"})
-_TELLING = frozenset(
-    {
-        *(Kind.INSTALL, Kind.REGISTER, Kind.SUBSCRIBE, Kind.ONBOARDING, Kind.GROWTH, Kind.SETTING, Kind.CREATE),
-        *(Kind.GROUP, Kind.PAY, Kind.VERIFY, Kind.CORE, Kind.MONEY),
-    }
-)
-_SETTLING = word_set(
-    "edit set join create record sync upgrade downgrade renew connect follow bookmark subscribe add enable register"
-)
-_SIGHTS = {
-    "view": r"\b(?:view\w*|seen|opened)\b|본\s|조회|見た",
-    "play": r"\bwatched\b|시청|視聴",
-    "read": r"\bread\b|읽은|読んだ",
-}
 _ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
 _ARRIVALS = (Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING)
 
@@ -454,8 +447,8 @@ def _ref(name: str) -> str:
 
 def update_patterns(
     order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
-) -> dict[str, dict[str, Update]]:
-    """Updates by event and property."""
+) -> tuple[dict[str, dict[str, Update]], list[Doubt]]:
+    """Updates by event and property, and what is not sure about them."""
     taxonomy = order.taxonomy
     found: dict[str, dict[str, Update]] = {}
     guess = _Guess(order, everywhere, measures)
@@ -473,7 +466,13 @@ def update_patterns(
             circular = update.value == _ref(prop.name) and not (update.sets_to(prop.name) and prop.name in own)
             if prop.name not in common or not circular:
                 found.setdefault(event, {}).setdefault(prop.name, update)
-    return {event: found[event] for event in taxonomy.event_names() if event in found}
+    changed = {name for of in found.values() for name in of}
+    lost = [p.name for p in taxonomy.user_properties if p.update is UpdateMode.ADD and p.name not in changed]
+    doubts = [d for d in guess.doubts if d.reading.rpartition(" ")[2] in changed]
+    doubts += [
+        Doubt(f"nothing changes {name}", "no event speaks of it", 0.4, "an event that is not named") for name in lost
+    ]
+    return {event: found[event] for event in taxonomy.event_names() if event in found}, doubts
 
 
 def payment(
@@ -514,7 +513,7 @@ def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
 
 
 def _bare(name: str) -> frozenset[str]:
-    return pieces(name) - word_set("tmp current cur now present my total user accumulated cumulative the final")
+    return pieces(name) - _SAID["shown"]
 
 
 class _Guess:
@@ -533,6 +532,7 @@ class _Guess:
         self.purses = {p.name for p, m in measures.items() if not p.of_event and m.name in _MONEY_MEASURES}
         self.speech = _Speech(order, self.numbers)
         self.of_users = self.speech.of_users
+        self.doubts: list[Doubt] = []
 
     def updates(self, prop: Property) -> Found:
         """Events with their updates of a property."""
@@ -572,8 +572,23 @@ class _Guess:
         said = dict.fromkeys(_words(prop.description), 0.5) | dict.fromkeys(_words(prop.alias), 0.8)
         said |= dict.fromkeys(self._context(prop), 1.0)
         odd = _SAID["tally"] | _SAID["time"]
-        flag = prop.type is PropertyType.BOOLEAN
-        return next(iter(self.speech.nearest({w: n for w, n in said.items() if w not in odd}, flag=flag)), None)
+        said = {word: weight for word, weight in said.items() if word not in odd}
+        ranked = self.speech.ranked(said, flag=prop.type is PropertyType.BOOLEAN)
+        if not ranked:
+            return None
+        (found, score), *others = ranked
+        other, second = max(others, key=lambda item: item[1], default=(None, 0.0))
+        spoken = {word for text in (prop.name, prop.alias, prop.description) for word in concepts(text)}
+        shared = sorted(spoken & self.speech.vocabulary[found.name].keys(), key=lambda w: -self.speech.rarity[w])
+        self.doubts.append(
+            Doubt(
+                f"{found.name} changes {prop.name}",
+                f"both speak of {', '.join(shared[:3]) or prop.name}",
+                round(min(score / (score + second), 0.95), 2),
+                f"{other.name} changes it" if other else "nothing changes it",
+            )
+        )
+        return found
 
     def _special(self, prop: Property) -> Reading | None:
         """Payments, arrivals, sign-ups and levels, which are known by their kind."""
@@ -651,42 +666,36 @@ class _Guess:
             word for p in held for word in nouns(p.name) if word not in odd and p.update is not UpdateMode.ADD
         )
 
-    def _all_paid(self, prop: Property) -> Found:
-        """Everything that a user pays: the purchase, its renewals, and purchases of other things."""
-        known: list[Reading] = []
-        others = [r for r in self.of_users if self.order.kinds[r.name] in _PAYING and _settled(r, self.of_users)]
-        for r in (*self.payments(), *others):
-            name = self.money(r, prop)
-            if name is None or r in known or r.says("trial", "refund"):
-                continue
-            if known and not self._paid_apart(r, name, known):
-                continue
-            known.append(r)
-            yield r.name, Update(type="increment", value=_ref(name))
-
-    def _paid_again(self, paid: Sequence[tuple[Reading, str]]) -> Found:
-        """Further payments that tell the same amount: renewals."""
-        names = {name for r, name in paid if self.order.kinds[r.name] in _MONEY_KINDS}
-        for r in self.order.of(*_MONEY_KINDS) if names else ():
-            again = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
-            if again and not r.says("trial") and _settled(r, self.of_users):
-                for place in self.numbers.get(r.name, ()):
-                    if place.name in names:
-                        yield r.name, Update(type="increment", value=_ref(place.name))
-
-    def _paid_apart(self, r: Reading, name: str, known: Sequence[Reading]) -> bool:
-        """Whether a payment is none of the same purchase: neither of its process nor of the same id."""
-        renewed = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
-        if renewed and name == self.money(known[0]):
-            return True
-        if any(_one_id(r, other) for other in known):
-            return False
-        said = next(p.prop for p in self.numbers[r.name] if p.name == name)
-        other_thing = r.action == "buy" and r.place is None and r.things and not r.things & known[0].things
-        charged = pieces(r.name) & {"membership", "subscription"} or _says("charged", f"{name} {texts_of(said)}")
+    def _all_paid(self, prop: Property | None, known: Sequence[tuple[Reading, str]] = ()) -> list[tuple[Reading, str]]:
+        """Everything that a user pays besides what is known: the purchase, renewals, and purchases of other things."""
         whole = [{e for step in s.steps for e in step.events} for s in self.order.sequences]
-        one = any({r.name, other.name} <= events for events in whole for other in known)
-        return bool(other_thing or (r.action in ("renew", "upgrade") and charged) or (charged and not one))
+        found = list(known)
+        further = [
+            r
+            for r in self.of_users
+            if self.order.kinds[r.name].value in _SAID["paying_kind"] and _settled(r, self.of_users)
+        ]
+        for r in (*(() if known else self.payments()), *further):
+            name = self.money(r, prop)
+            if name is None or r.says("trial", "refund") or any(r is other for other, _ in found):
+                continue
+            renewed = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
+            if found and not (renewed and name == found[0][1]):
+                one = any({r.name, other.name} <= events for events in whole for other, _ in found)
+                charged = _says(
+                    "charged",
+                    " ".join((r.name, name, *(texts_of(p.prop) for p in self.numbers[r.name] if p.name == name))),
+                )
+                other_thing = r.action == "buy" and r.place is None and not r.things & found[0][0].things
+                again = charged and r.action in ("renew", "upgrade")
+                if (
+                    known
+                    or any(_one_id(r, other) for other, _ in found)
+                    or not (other_thing or again or (charged and not one))
+                ):
+                    continue
+            found.append((r, name))
+        return found
 
     # ----------------------------------------------------------------- times and flags
 
@@ -719,19 +728,17 @@ class _Guess:
         down = [m.event for m in moved if m.way < 0 or (not m.way and any(undoes(m.event, o.event) for o in moved))]
         up = [m.event for m in moved if m.event not in down]
         if back and not down:
-            ends = prop.type is PropertyType.BOOLEAN
-            down = [
-                r
-                for r in self.of_users
-                if r not in up and self.order.kinds[r.name] is not Kind.GOODBYE and not r.says("trial")
-                if any(
-                    undoes(r, u)
-                    or (ends and _is_over(r) and not (u.place == r.place and u.topic == r.topic) and _about_same(r, u))
-                    for u in up
-                )
-            ]
+            thing = self._context(prop)
+            ends = [r for r in self.of_users if r not in up and self.order.kinds[r.name] is not Kind.GOODBYE]
+            down = [r for r in ends if any(undoes(r, u) for u in up)]
+            if prop.type is not PropertyType.NUMBER:
+                others = [
+                    r for r in ends if _is_over(r) and not any(u.place == r.place and u.topic == r.topic for u in up)
+                ]
+                down += [r for r in others if _core(r) & thing or any(_about_same(r, u) for u in up)]
             # Where it runs out after it is cancelled, only the former.
             down = [r for r in down if r.phase in ("timeout", "end")] or down
+            down = [r for r in dict.fromkeys(down) if not r.says("trial")]
         yield from ((r, True) for r in up)
         yield from ((r, False) for r in down)
 
@@ -774,9 +781,11 @@ class _Guess:
             for m, name in found:
                 if name is not None:
                     yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
-            if not holds:
-                yield from self._paid_again([(m.event, name) for m, name in found if name and m.way >= 0])
-            else:
+            paid = [(m.event, name) for m, name in found if name and self.order.kinds[m.event.name] in _MONEY_KINDS]
+            if not holds and paid:
+                again = self._all_paid(None, paid)[len(paid) :]
+                yield from ((r.name, Update(type="increment", value=_ref(name))) for r, name in again)
+            elif holds:
                 yield from ((event, update) for event, update in self._holding(prop) if event not in done)
         elif not holds and not _sums(prop):
             yield from self._step(prop, moved)
@@ -787,7 +796,7 @@ class _Guess:
         only_up = _accumulates(prop) or prop.update is UpdateMode.ADD
 
         def update(r: Reading, up: bool) -> Update:
-            many = self._quantity(r, prop) if up else self._told_by(prop, r)
+            many = self._amount(r, prop) if up else self._told_by(prop, r)
             if not up and many is not None:
                 return Update(type="set", value=_ref(many))
             return Update(type="increment" if up else "decrement", value=_ref(many) if many else 1)
@@ -795,18 +804,6 @@ class _Guess:
         yield from (
             (r.name, update(r, up)) for r, up in self._both_ways(moved, prop, back=not only_up) if r.name not in skip
         )
-
-    def _quantity(self, r: Reading, prop: Property) -> str | None:
-        """A number that tells how many things are done at once: `draw_count` of a draw of ten."""
-        wanted = frozenset(concepts(prop.name)) - _SAID["tally"] - _SAID["state"]
-        bare = nouns(prop.name) - _SAID["spent"] - _SAID["earned"]
-        for p in self.numbers.get(r.name, ()):
-            own = frozenset(concepts(p.name)) - _SAID["tally"]
-            named = nouns(p.name) - _SAID["spent"] - _SAID["earned"]
-            alike = (_counts(p.prop) and own == wanted) or (counts_things(p.name) and bare and named == bare)
-            if _is_amount(p.prop) and alike:
-                return p.name
-        return None
 
     def _days(self, prop: Property) -> Found:
         core = next((r for r in self.of_users if self.order.kinds[r.name] is Kind.CORE and r.succeeds), None)
@@ -825,10 +822,11 @@ class _Guess:
         bare = not nouns(prop.name) - _SAID["money"] - set(_FACTS["currency"])
         tellers = self._same_noun(prop) or (self._described(prop) if money and not bare else [])
         if tellers:
+            paid = self.order.kinds[tellers[0][0].name] in _MONEY_KINDS
+            tellers = self._all_paid(None, tellers) if paid else tellers
             yield from ((r.name, Update(type="increment", value=_ref(name))) for r, name in tellers)
-            yield from self._paid_again(tellers)
         elif bare:
-            yield from self._all_paid(prop)
+            yield from ((r.name, Update(type="increment", value=_ref(name))) for r, name in self._all_paid(prop))
         elif not money and (found := self._whole(self._event(prop), prop)) is not None:
             yield from self._step(prop, [Moved(found, 1)])
 
@@ -838,61 +836,58 @@ class _Guess:
             return found
         return next((r for r in self.of_users if r.topic == found.topic and r.phase == "start"), found)
 
+    def _fit(self, r: Reading, place: Place, prop: Property) -> int:
+        """How surely a number of an event is what a total adds up: 3 in the same words, 2 a thing, 1 money."""
+        wanted, said, bare = nouns(prop.name) - _SAID["held"], nouns(place.name), _own(prop.name)
+        if not _is_amount(place.prop, wanted) or not _same_currency(prop, place.prop):
+            return 0
+        if _counts(prop):
+            things = [frozenset(concepts(name)) - _SAID["tally"] - _SAID["state"] for name in (prop.name, place.name)]
+            alike = things[0] == things[1] or (counts_things(place.name) and bare and _own(place.name) == bare)
+            return 2 if _counts(place.prop) and alike else 0
+        if said == wanted:
+            return 3
+        way = -1 if (wanted | pieces(texts_of(prop))) & _SAID["spent"] else 1
+        described = wanted | pieces(r.name) | (_words(prop.description) if _sums(prop) else frozenset())
+        along = _is_held(prop) or _way(place.name, place.prop.alias) in (0, way)
+        if bare and along and (_own(place.name) == bare or wanted < said <= described):
+            return 2
+        money = bool(_sums(prop) or pieces(prop.name) & _SAID["money"])
+        spoken = _words(f"{place.name} {place.prop.alias}") & _words(texts_of(prop)) and not said & self._held_nouns
+        return int(bool((money or prop.name in self.purses) and self._is_money(place)) or bool(money and spoken))
+
     def _same_noun(self, prop: Property) -> list[tuple[Reading, str]]:
         """Numbers of events that name just what a total is of: `use_cookie` of `total_use_cookie`."""
-        wanted = nouns(prop.name)
-        bare = _own(prop.name)
-        way = -1 if (wanted | pieces(texts_of(prop))) & _SAID["spent"] else 1
-        described = set(_words(prop.description)) | wanted if _sums(prop) else wanted
-        found: list[tuple[Reading, str]] = []
-        for r in self.of_users:
-            for place in self.numbers.get(r.name, ()):
-                said = nouns(place.name)
-                seen = said == wanted and len(wanted) > 1 and r.action in _SIGHTS  # what is told on being looked at
-                if not (seen or _settled(r, self.of_users) or "refund" in wanted):
-                    continue
-                alike = said == wanted or (bool(bare) and _own(place.name) == bare)
-                alike = alike or (bool(bare) and wanted < said <= described)
-                alike = alike or (bool(wanted) and wanted < said <= wanted | pieces(r.name))
-                against = _way(place.name, place.prop.alias) not in (0, way) and said != wanted
-                if alike and not against and _is_amount(place.prop, wanted) and _same_currency(prop, place.prop):
-                    found.append((r, place.name))
-        said = set(_words(texts_of(prop)))
-        told = [(r, n) for r, n in found if (set(_words(r.name)) - set(_words(n)) - _words(prop.name)) & said]
-        found = told or found
-        exact = {r.name for r, name in found if nouns(name) == wanted}
-        return self.speech.one_of_each([(r, n) for r, n in found if r.name not in exact or nouns(n) == wanted])
+        seen = [
+            r for r in self.of_users if _settled(r, self.of_users) or r.action in _SAID["sight"] or r.says("refund")
+        ]
+        fits = {(r, p.name): self._fit(r, p, prop) for r in seen for p in self.numbers.get(r.name, ())}
+        best = {r: max(fit for (o, _), fit in fits.items() if o is r) for r, _ in fits}
+        found = [(r, name) for (r, name), fit in fits.items() if fit == best[r] > 1]
+        said = _words(texts_of(prop)) - _words(prop.name)
+        told = [(r, name) for r, name in found if (_words(r.name) - _words(name)) & said]
+        return self.speech.one_of_each(told or found)
 
     def _described(self, prop: Property) -> list[tuple[Reading, str]]:
         """The amount of money that the words of a total's name and texts speak of, with its event."""
         odd = _SAID["tally"] | _SAID["state"]
-        about = dict.fromkeys(_words(prop.description) | _words(prop.alias), 0.6) | dict.fromkeys(
-            self._context(prop), 1.0
-        )
-        about = {w: n for w, n in about.items() if w not in odd}
-        best: list[tuple[float, int, Reading, str]] = []
-        for r in self.speech.nearest(about, least=0.2):
-            if (name := self._amount(r, prop)) is not None:
-                own = sum(self.speech.rarity.get(w, 0) * about.get(w, 0) for w in _words(name))
-                best.append((self.speech.closeness(about, r) + own, -r.index, r, name))
+        texts = _words(prop.description) | _words(prop.alias)
+        about = dict.fromkeys(texts - odd, 0.6) | dict.fromkeys(self._context(prop) - odd, 1.0)
+        best = [
+            (self.speech.closeness(about, r), -r.index, r, name)
+            for r, _ in self.speech.ranked(about)[:3]
+            if (name := self._amount(r, prop)) is not None
+        ]
         return [max(best)[2:]] if best else []
 
     def _amount(self, r: Reading, prop: Property) -> str | None:
-        """The number of an event that a sum adds up: the one whose words it has, of money what is paid."""
-        if _counts(prop):
-            return self._quantity(r, prop)
-        words = set(_words(f"{prop.name} {prop.alias} {prop.description}")) - _SAID["tally"] - set(_FACTS["currency"])
-        money = bool(_sums(prop) or pieces(prop.name) & _SAID["money"] or prop.name in self.purses)
-        thing = _own(prop.name) - set(_SAID["money"])
-        scored: list[tuple[bool, int, int, int, str]] = []
-        for row, p in enumerate(self.numbers.get(r.name, ())):
-            of_thing = bool(thing and thing <= _own(p.name))
-            if not _is_amount(p.prop, pieces(prop.name)) or not _same_currency(prop, p.prop):
-                continue
-            alike = len((set(_words(p.name)) | set(_words(p.prop.alias))) & words)
-            pays = self._is_money(p)
-            if of_thing or (money and (pays or (alike and not pieces(p.name) & self._held_nouns))):
-                scored.append((pays or of_thing, alike + 2 * of_thing, -_paid_rank(p.name), -row, p.name))
+        """The number of an event that a state adds up: the one whose words it has, of money what is paid."""
+        said = _words(f"{prop.name} {prop.alias} {prop.description}") - _SAID["tally"] - set(_FACTS["currency"])
+        scored = [
+            (fit, len((_words(p.name) | _words(p.prop.alias)) & said), -_paid_rank(p.name), -row, p.name)
+            for row, p in enumerate(self.numbers.get(r.name, ()))
+            if (fit := self._fit(r, p, prop))
+        ]
         return max(scored)[-1] if scored else None
 
     # ----------------------------------------------------------------- levels and balances
@@ -921,10 +916,6 @@ class _Guess:
         if not thing and not _is_held(prop):
             return
         found = {r.name: update for r in self.of_users if (update := self._change(r, prop, thing)) is not None}
-        won_in_fights = {"gold", "xp", "currency"} & set(measure_words(prop))
-        if not found and self.order.is_game and won_in_fights and not any(r.says("currency") for r in self.of_users):
-            fought = [r for r in self.order.of(Kind.CORE) if r.succeeds and r.things & _FOUGHT]
-            found = {r.name: Update(type="increment", value=100) for r in fought}
         yield from found.items()
 
     def _change(self, r: Reading, prop: Property, thing: frozenset[str]) -> Update | None:
@@ -937,23 +928,25 @@ class _Guess:
 
         if left := [p for p in numbers if p.name == prop.name or (_tells_after(p.prop) and is_of(p))]:
             return Update(type="set", value=_ref(left[0].name))
-        made = (
-            r.action == "create" and r.place is None and any(o.succeeds and o.topic == r.topic for o in self.of_users)
-        )
+        made = (r.action == "create" and r.place is None) or r.phase == "confirm"
+        made = made and any(o is not r and o.succeeds and o.topic == r.topic for o in self.of_users)
         if r.fails or made or not _settled(r, self.of_users):
             return None  # an order that is made is not paid yet
-        if not thing:
-            return self._booked(r)
         amounts = [p for p in numbers if thing <= pieces(p.name) and _is_amount(p.prop, thing)]
         odd = _SAID["spent"] | _SAID["earned"] | _SAID["manner"] | pieces(r.name)
-        amounts = [p for p in amounts if not nouns(p.name) - thing - odd]
+        amounts = [
+            p for p in amounts if (not nouns(p.name) - thing - odd if thing else pieces(p.name) & _SAID["manner"])
+        ]
         event = self.events[r.name]
         flow = _way(r.name) or _way(event.alias, event.description)
         if not amounts and thing <= pieces(r.name):
             amounts = [p for p in numbers if pieces(p.name) & _SAID["manner"] and _is_amount(p.prop)][:1]
             if amounts and not flow and not _way(amounts[0].name, amounts[0].prop.alias):
                 return None
-        ways = {p: _way(p.name, p.prop.alias) or flow or self._by_kind(r) for p in amounts}
+        bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None) * (1 if thing else -1)
+        ways = {p: _way(p.name, p.prop.alias) or flow or bought for p in amounts}
+        if not thing:  # what is booked on an account
+            ways, amounts = {p: bought or flow for p in amounts[:1]}, amounts[:1]
         amounts = [p for p in amounts if ways[p]]
         amounts = [p for p in amounts if _way(p.name, p.prop.alias)] or amounts
         whole = [p for p in amounts if pieces(p.name) & {"total", "sum"} or re.search(r"合計|총|합계", p.prop.alias)]
@@ -962,23 +955,6 @@ class _Guess:
             return None
         value = " + ".join(_ref(p.name) for p in amounts)
         return Update(type="increment" if ways[amounts[0]] > 0 else "decrement", value=value)
-
-    def _by_kind(self, r: Reading) -> int:
-        kind = self.order.kinds[r.name]
-        if kind in (Kind.SPEND, Kind.GACHA):
-            return -1
-        return int(kind is Kind.EARN or (kind is Kind.PAY and self.money(r) is not None))
-
-    def _booked(self, r: Reading) -> Update | None:
-        """What is booked on an account: what is paid in, less what is paid out."""
-        pays = self.order.kinds[r.name] is Kind.PAY
-        comes = r.says("deposit", "recharge", "disburse") and not pays
-        goes = r.says("withdraw", "transfer", "repay", "invest") or pays
-        if not (comes or goes) or r.phase == "confirm" or not (r.place is None or r.succeeds):
-            return None
-        moved = word_set("amount amt change num quantity qty sum cost price total repaid topup")
-        amounts = [p for p in self.numbers.get(r.name, ()) if _is_amount(p.prop) and pieces(p.name) & moved]
-        return Update(type="increment" if comes else "decrement", value=_ref(amounts[0].name)) if amounts else None
 
     # ----------------------------------------------------------------- what was told last
 
@@ -999,27 +975,33 @@ class _Guess:
             first = [(r, n) for r, n in named if self.order.kinds[r.name] in _ARRIVALS or r.says("register")]
             return first or settling or named or self._registered(prop)
         if pieces(prop.name) & {"last", "latest", "recent"}:
-            ways = {way for way, said in _SIGHTS.items() if re.search(said, texts_of(prop), re.IGNORECASE)}
+            ways = {way for way in _SAID["sight"] if _says(way, texts_of(prop))}
             return [(r, name) for r, name in named if r.action in ways] or settling
         return settling or (named if len(named) == 1 and prop.name in self.users else [])
 
     def _told_by(self, prop: Property, r: Reading) -> str | None:
-        """The event's property that tells one of users."""
-        odd = word_set("last latest recent highest max no")
+        """The event's property that tells one of users: by the same name, as its new value, or one of its values."""
         new = word_set("new next after reached to")
-        same = [p for p in self.events[r.name].properties if p.type is prop.type]
-        if any(p.name == prop.name for p in same):
-            return prop.name
-        stem = _bare(prop.name) - odd
-        told = [p.name for p in same if stem and _bare(p.name) - {"no"} == stem]
+        stem = _bare(prop.name) - word_set("last latest recent highest max no")
         changed = r.phase == "achieve" or r.action in ("upgrade", "downgrade", "edit")
-        if not told and stem:
-            told = [
-                p.name
-                for p in same
-                if pieces(p.name) & new and (_bare(p.name) - new == stem or (changed and _bare(p.name) - new <= stem))
-            ]
-        return told[0] if told else None
+        allowed, ranks = set(listed(prop)), _SAID["rank"]
+        own = nouns(prop.name) - _SAID["name"]
+        best: list[tuple[int, int, str]] = []
+        for row, p in enumerate(self.events[r.name].properties):
+            said, theirs = _bare(p.name) - {"no"}, nouns(p.name) - _SAID["after"] - _SAID["name"]
+            values = self._values(r, p.name)
+            if p.type is not prop.type or (values and allowed and not values <= allowed):
+                continue
+            if p.name == prop.name:
+                best.append((3, -row, p.name))
+            elif stem and said == stem:
+                best.append((2, -row, p.name))
+            elif stem and pieces(p.name) & new and (said - new == stem or (changed and said - new <= stem)):
+                best.append((1, -row, p.name))
+            elif values and allowed and not pieces(p.name) & BEFORE and not theirs - own - ranks:
+                fits = theirs & (own | ranks if own & ranks else own)
+                best += [(0, -row, p.name)] if fits else []
+        return max(best)[2] if best else None
 
     def _registered(self, prop: Property) -> list[tuple[Reading, str]]:
         """What is taken over at the registration from what every event says: the city is then the home city."""
@@ -1035,7 +1017,9 @@ class _Guess:
             return False
         if kind is Kind.GROUP and not r.says("join", "create"):
             return False
-        acts = kind in _TELLING or r.action in _SETTLING
+        if kind is Kind.CHECKOUT or r.phase in ENDINGS | {"choose"}:
+            return False
+        acts = kind.value in _SAID["telling_kind"] or r.action in _SAID["settling"]
         return acts and not r.says("trial") and r.action not in ("leave", "view", "delete")
 
     # ----------------------------------------------------------------- texts
@@ -1044,8 +1028,7 @@ class _Guess:
         said = pieces(prop.name)
         if said & {"device", "os", "platform", "network", "carrier", "account"}:
             return
-        told = [(r, name) for r, name in self._tellers(prop) if self._spelled(prop, r, name)]
-        told = told or self._named_by(prop) or self._tariff(prop)
+        told = self._tellers(prop) or self._named_by(prop)
         if not told and said & {"status", "state"}:
             yield from self._status(prop)
         for r, name in told:
@@ -1059,40 +1042,11 @@ class _Guess:
         names = [(r, p.name) for r in events for p in self.events[r.name].properties if p.type is prop.type]
         return [(r, name) for r, name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prop.description)][:1]
 
-    def _spelled(self, prop: Property, r: Reading, name: str) -> bool:
-        """Whether an event's values are among those of the property."""
-        own, allowed = self._values(r, name), set(listed(prop))
-        return not own or not allowed or own <= allowed
-
     def _values(self, r: Reading, name: str) -> frozenset[str]:
         """The texts that an event's property may have: as listed there, or by another event of the same property."""
         events = [self.events[r.name], *self.events.values()]
         found = (listed(p) for event in events for p in event.properties if p.name == name)
         return frozenset(next((values for values in found if values), ()))
-
-    def _tariff(self, prop: Property) -> list[tuple[Reading, str]]:
-        """Events that say which of the listed plans, tiers or roles a user now has: `planTier` of a purchase."""
-        allowed = set(listed(prop))
-        own = nouns(prop.name) - _SAID["name"]
-        ranks = _SAID["rank"]
-        found: list[tuple[Reading, str]] = []
-        for r in self.of_users:
-            begun = self.order.kinds[r.name] is Kind.CHECKOUT or r.phase in ENDINGS | {"choose"}
-            if (
-                begun
-                or not _settled(r, self.of_users)
-                or r.says("trial", "invite")
-                or r.action in LOOKS | {"share", "leave", "delete"}
-            ):
-                continue
-            for p in self.events[r.name].properties:
-                stem = nouns(p.name) - _SAID["after"] - _SAID["name"]
-                values = self._values(r, p.name)
-                fits = p.type is prop.type and values and values <= allowed and not pieces(p.name) & BEFORE
-                if fits and not stem - own - ranks and stem & (own | ranks if own & ranks else own):
-                    found.append((r, p.name))
-                    break
-        return found
 
     def _lost(self, prop: Property, told: Sequence[tuple[Reading, str]]) -> Found:
         """What a user loses on leaving or cancelling: back to what those have who never began."""
@@ -1100,34 +1054,25 @@ class _Guess:
         before = _at_first(prop, reached) if listed(prop) else ""
         if before is None or (before == "" and prop.name in self.common):
             return
-        tellers = [r for r, _ in told]
-        plans = word_set("subscribe plan membership") if pieces(prop.name) & _SAID["rank"] else frozenset()
-        thing = frozenset(w for t in tellers for w in _thing(t)) | plans
-        gone = [
-            r
-            for r in self.of_users
-            if _is_over(r) and (pieces(r.name) | frozenset(r.words)) & thing and not r.says("trial")
-        ]
-        gone = [r for r in gone if r.phase in ("timeout", "end")] or gone
-        for r in self.of_users:
-            group = takes_away(r) and any(r.things & t.things & GROUPS for t in tellers)
-            if r not in tellers and (group or (listed(prop) and r in gone)):
+        for r, up in self._both_ways([Moved(r, 1) for r, _ in told], prop, back=True):
+            if not up and (listed(prop) or r.things & GROUPS):
                 yield r.name, Update(type="set", value=before)
 
     def _status(self, prop: Property) -> Found:
-        """A status by the value that an event's words spell, or, of subscriptions, the usual words."""
+        """A status by the value that an event's words spell, or that usually follows from them."""
         thing = frozenset({*concepts(prop.name), *pieces(prop.name)}) - {"status", "state"} - _SAID["state"]
         for r in self.of_users:
-            about = bool(thing & (frozenset(r.words) | pieces(r.name)))
-            about = about or (
-                bool(thing & {"subscribe", "membership", "plan"}) and self.order.kinds[r.name] is Kind.SUBSCRIBE
-            )
-            value = _status_of(prop, r, thing) if about and self.order.kinds[r.name] is not Kind.BROWSE else None
-            if value is not None:
+            told = "trial" if r.says("trial") and not r.fails else r.phase or r.action
+            usual = _FACTS["status"].get(told, "").split()
+            spelt = {value.lower().replace(" ", "_").replace("-", "_"): value for value in listed(prop)}
+            own = [value for value in spelt.values() if told in concepts(value)]
+            value = next(iter([*own, *(spelt[word] for word in usual if word in spelt)]), None)
+            if (
+                value is not None
+                and thing & {*r.words, *pieces(r.name)}
+                and self.order.kinds[r.name] is not Kind.BROWSE
+            ):
                 yield r.name, Update(type="set", value=value)
-
-
-_FOUGHT = word_set("stage battle quest dungeon game_match level boss raid pvp chapter")
 
 
 def _paid_rank(name: str) -> int:
@@ -1139,27 +1084,6 @@ def _paid_rank(name: str) -> int:
 def _one_id(one: Reading, other: Reading) -> bool:
     """Whether two events name the same thing by an id, and so tell of the same purchase."""
     return one.name == other.name or any(_ID.search(name) for name in one.properties & other.properties)
-
-
-def _thing(r: Reading) -> frozenset[str]:
-    """What an event is about, without what is done to it."""
-    return (r.topic | pieces(r.name)) - ((ACTIONS | PHASES.keys() | _SAID["after"]) - {"pass"})
-
-
-def _status_of(prop: Property, r: Reading, thing: Set[str]) -> str | None:
-    """The status that an event leads to, spelled as the sheet does; None where it is none of them."""
-    told = "trial" if r.says("trial") and not r.fails else r.phase or r.action
-    if told is None or (told == "trial" and r.place is not None and r.place < 1.8):
-        return None
-    allowed = listed(prop)
-    wanted = _FACTS["status"].get(told, "").split()
-    if not allowed:
-        if not thing & {"subscribe", "membership", "plan"} or (r.fails and told not in ("cancel", "timeout")):
-            return None
-        return wanted[0] if wanted and told != "request" else None
-    spelled = {value.lower().replace(" ", "_").replace("-", "_"): value for value in allowed}
-    own = next((value for value in allowed if told in concepts(value)), None)
-    return own or next((spelled[word] for word in wanted if word in spelled), None)
 
 
 # --------------------------------------------------------------------------- counts that events show
@@ -1185,36 +1109,33 @@ def shown_counts(
 
     A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
     """
-    found: dict[str, PropertyConstraint] = {}
-    for prop in order.taxonomy.user_properties:
-        telling = [
-            p for p in everywhere if p.of_event and p.name == prop.name and p in measures and p.kind is not Kind.SYSTEM
-        ]
-        if prop.type is not PropertyType.NUMBER or not _counts(prop) or isinstance(prop.rule, FromEvent):
-            continue
-        steps = {place: _one_more(order.readings[place.event], nouns(prop.name)) for place in telling}
-        if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in telling):
-            continue
-        given = next((measures[p] for p in telling if measures[p].given), None)
-        start = max((given.low or 1) - 1, 0) if given else 0
-        for place, step in steps.items():
-            rule = CounterRule(start=start, step=step, max=given.high if given else None, shared=prop.name)
-            found[place.key] = PropertyConstraint(counter=rule)
-    rises: dict[str, CounterRule] = {}
+    users = [p for p in order.taxonomy.user_properties if p.type is PropertyType.NUMBER and _counts(p)]
+    counted = {prop.name: prop for prop in users if not isinstance(prop.rule, FromEvent)}
+    counts: dict[str, dict[Place, int]] = {}
     for place in everywhere:
-        if place.of_event and _is_level_up(order.readings[place.event]) and _is_new_level(place, measures):
-            told = measures[place]
-            start, top = (max(told.low, 1), told.high) if told.given else (1, None)
-            if not any(key.startswith(f"{place.event}/") for key in rises):
-                rises[place.key] = CounterRule(start=start, step=1, max=top, shared="level")
-    if rises:
-        shown = next(iter(rises.values())).model_copy(update={"step": 0})
-        for place in everywhere:
+        if not place.of_event or place not in measures or place.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE):
+            continue
+        r, prop = order.readings[place.event], counted.get(place.name)
+        if _is_new_level(place, measures):
             plain = pieces(place.name) <= {"level", "user", "player", "current"}
-            by_users = place.of_event and place.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)
-            if plain and by_users and _is_new_level(place, measures):
-                rises.setdefault(place.key, shown)
-    return found | {key: PropertyConstraint(counter=rule) for key, rule in rises.items()}
+            risen = _is_level_up(r) and not any(p.event == place.event for p in counts.get("level", {}))
+            if plain or risen:
+                counts.setdefault("level", {})[place] = int(risen)
+        elif prop is not None:
+            counts.setdefault(prop.name, {})[place] = _one_more(r, nouns(prop.name))
+    found: dict[str, PropertyConstraint] = {}
+    for name, steps in counts.items():
+        if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in steps):
+            continue
+        moving = sorted(steps, key=lambda p: -steps[p]) if name == "level" else list(steps)
+        given = next((measures[p] for p in moving[:1] if name == "level"), None)
+        given = given or next((measures[p] for p in moving if measures[p].given), measures[moving[0]])
+        low = given.low if given.given else 1
+        start = max(low, 1) if name == "level" else max((low or 1) - 1, 0)
+        for place, step in steps.items():
+            rule = CounterRule(start=start, step=step, max=given.high if given.given else None, shared=name)
+            found[place.key] = PropertyConstraint(counter=rule)
+    return found
 
 
 def _one_more(r: Reading, thing: Set[str]) -> int:
@@ -1223,7 +1144,4 @@ def _one_more(r: Reading, thing: Set[str]) -> int:
         return 0
     if takes_away(r):
         return -1
-    adding = word_set(
-        "add create join connect follow bookmark subscribe enroll upload save import accept unlock get invite"
-    )
-    return 1 if r.action in adding or r.phase == "accept" else 0
+    return 1 if r.action in _SAID["adding"] or r.phase == "accept" else 0

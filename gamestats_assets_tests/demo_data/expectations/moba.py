@@ -126,7 +126,5 @@ EXPECTED = (
     rarer_than("skinBuy", "matchStart"),
 )
 
-NOT_YET = (
-    either("matchFound", "queueCancel"),
-)
+NOT_YET = (either("matchFound", "queueCancel"),)
 """What a person says, and the analyst does not."""

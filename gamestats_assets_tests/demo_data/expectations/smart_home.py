@@ -121,10 +121,5 @@ EXPECTED = (
     updates("PlanCancelled", "currentPlan", "set", "None"),
     rarer_than("PairingFailed", "PairingSucceeded"),
     rarer_than("PlanPurchased", "PlanScreenViewed"),
-)
-
-NOT_YET = (
-    # That most alarms stay silent is told nowhere.
     rarer_than("AlarmTriggered", "AlarmArmed"),
 )
-"""What a person says, and the analyst does not."""

@@ -1,0 +1,528 @@
+"""When users of each segment are there, what they typically do in a session, and how likely each event is.
+
+The figures stand in `analyst_habits.toml`. A user chooses sequences and single events; each choice is usual and weighed
+against other usual ones, or seldom and found in so many sessions, or it follows what was done before.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from itertools import takewhile
+
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, spelt_out, word_set
+from gamestats_assets.demo_data.analysis.measures import industry_of
+from gamestats_assets.demo_data.analysis.updates import takes_away
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
+from gamestats_assets.settings import shipped
+
+Kind = EventKind
+
+_FACTS = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_habits.toml").read_text(encoding="utf-8"))
+_TEXT = {name: re.compile(said, re.IGNORECASE) for name, said in _FACTS["text"].items()}
+_HEART: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["heart"].items()}
+_FIXED = {
+    **dict.fromkeys((Kind.INSTALL, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END), 1.0),
+    Kind.REGISTER: 0.9,
+    Kind.ONBOARDING: 0.95,
+}
+"""Of what happens at its place in a session or a life, if at all."""
+_MONEY = frozenset({Kind.PAY, Kind.CHECKOUT, Kind.CART, Kind.PAY_FAIL, Kind.SUBSCRIBE})
+_BY_THE_WAY = _MONEY | {Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.AFTER_SALE, Kind.SUPPORT, Kind.SETTING}
+"""Kinds of events that make no core of a product, unless it sells things."""
+_AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
+_OF_FEW = frozenset({Kind.VERIFY, Kind.SUBSCRIBE, Kind.SHARE, Kind.MONEY, Kind.ADVANCED, Kind.SOCIAL, *_BY_THE_WAY})
+_BY_THEMSELVES = frozenset({Kind.ONBOARDING, Kind.REGISTER, Kind.GOODBYE, Kind.SUBSCRIBE})
+_SETTLING = word_set("attend board checkin checkout pickup deliver arrive join repay return refund receive")
+_ASIDE = word_set("survey download upload verify loan filter export share search import")
+_SOON = 0.4
+"""In how many sessions of new users there is what the core waits for: a means of payment, a first project."""
+_COMPLAINTS = 0.008
+"""In how many sessions at most there is a complaint about what is done many times in each."""
+_ASIDE_AT_MOST = 1.5
+"""Free choices of what is not the core, against those of the core."""
+_ID = re.compile(r"(?i:_(?:id|no|number|key))$|(?<=[a-z0-9])(?:Id|ID|No)$")
+
+
+def activity(segment: str, product: ProductInfo, *, at_work: bool = False) -> Activity:
+    """When users of a segment are there, by industry and platform.
+
+    Args:
+        at_work: whether they are there for their company, in its hours.
+    """
+    daily, sessions, minutes, events, decay, churn, comeback, *_ = _FACTS["segment"][segment]
+    industry = industry_of(product)
+    of_industry, of_platform = _FACTS["industry"][industry], _FACTS["platform"][product.platform]
+    rhythm = "saas" if at_work else industry
+    hours = _FACTS["hours"].get(rhythm, _FACTS["hours"]["other"])
+    if segment == "power_user":  # the keenest are there at all hours
+        hours = [round(0.75 * hour + 0.25 * sum(hours) / 24, 3) for hour in hours]
+    elif segment in ("churning_user", "churned_user"):
+        hours = [round(hour**1.15, 3) for hour in hours]
+    return Activity(
+        daily_probability=round(min(daily * of_industry[0] * of_platform[0], 0.97), 4),
+        weekday_weights=_FACTS["week"].get(rhythm, [1.0] * 7),
+        hour_weights=hours,
+        sessions_per_day=round(max(1 + (sessions - 1) * of_industry[1] * of_platform[1], 1), 3),
+        session_minutes=round(minutes * of_industry[2] * of_platform[2], 2),
+        events_per_session=round(events * of_industry[3], 2),
+        decay_per_day=decay,
+        churn_per_day=churn,
+        return_per_day=comeback,
+    )
+
+
+def used_at_work(taxonomy: Taxonomy, product: ProductInfo) -> bool:
+    """Whether the industry says so, or the sheet speaks of companies, colleagues, seats, invoices and the like."""
+    told = [text for e in taxonomy.events for text in (spelt_out(e), e.description)]
+    props = [p for e in taxonomy.events for _, p in flattened(e.properties)]
+    told += [
+        f"{re.sub('_', ' ', p.name)} {p.alias}"
+        for p in (*props, *taxonomy.common_properties, *taxonomy.user_properties)
+    ]
+    text = " ; ".join(told)
+    signs = sum(bool(re.search(said, text, re.IGNORECASE)) for said in _FACTS["at_work"].values())
+    return bool(_TEXT["companies"].search(product.industry)) or signs >= 3
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a user may choose to do: a sequence, or an event by itself.
+
+    Attributes:
+        name: of the event, or of the sequence after an arrow.
+        heads: events that begin it.
+        steps: of a sequence; of a single event none.
+    """
+
+    name: str
+    heads: tuple[Reading, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def events(self) -> list[str]:
+        """All events that may happen."""
+        return [event for step in self.steps for event in step.events] or [r.name for r in self.heads]
+
+    def reached(self) -> dict[str, float]:
+        """How often each event happens when this is chosen, if every door is open."""
+        found: dict[str, float] = {}
+        at: dict[str, float] = {}
+        for number, step in enumerate(self.steps):
+            on_the_way = sum(often for event, often in at.items() if not step.follows or event in step.follows)
+            chance = on_the_way * (1 - (1 - step.probability) ** step.repeats) if number else 1.0
+            weights = step.weights or [1.0] * len(step.events)
+            at = {event: chance * weight / sum(weights) for event, weight in zip(step.events, weights, strict=True)}
+            found = at | found
+        return found or {r.name: 1 / len(self.heads) for r in self.heads}
+
+
+class Habits:
+    """What is known of a product's events when it is worked out how often each happens."""
+
+    def __init__(self, order: EventOrder, constraints: EventConstraints) -> None:
+        self.order, self.constraints, self.product = order, constraints, order.product
+        self.industry = industry_of(order.product)
+        self.factor: Mapping[str, float] = _FACTS["factor"].get(self.industry, {})
+        self.at_work = not order.is_game and used_at_work(order.taxonomy, order.product)
+        self.fixed = {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
+        self.trouble = {r.name for r in order.readings.values() if self._is_trouble(r)}
+        self.follows = self._followed()
+        self.choices = self._choices()
+        self.seldom = {c.name: rate for c in self.choices if (rate := self._rate(c)) is not None}
+
+    def _choices(self) -> list[_Choice]:
+        """Everything that is chosen, in the order of the sheet; no onboarding, nothing at a fixed place."""
+        readings, sequences = self.order.readings, self.constraints.sequences
+        found = [
+            _Choice(f"-> {s.name}", tuple(readings[event] for event in s.steps[0].events), tuple(s.steps))
+            for s in sequences
+            if s.kind != "onboarding"
+        ]
+        placed = self.fixed | {event for s in sequences for step in s.steps for event in step.events}
+        free = [r for r in readings.values() if r.name not in placed and self.order.kinds[r.name] not in _FIXED]
+        found += [_Choice(r.name, (r,), ()) for r in free]
+        return sorted(found, key=lambda choice: min(r.index for r in choice.heads))
+
+    def _all_in(self, choice: _Choice, names: Iterable[str]) -> bool:
+        return {r.name for r in choice.heads} <= set(names)
+
+    def _mostly(self, choice: _Choice, kinds: Set[EventKind]) -> bool:
+        """Whether at least half of its events are of some kinds; what may go wrong does not count."""
+        good = [e for e in choice.events if not self.order.readings[e].fails] or choice.events
+        return 2 * sum(self.order.kinds[event] in kinds for event in good) >= len(good)
+
+    # ----------------------------------------------------------------- what follows what
+
+    def _is_trouble(self, r: Reading) -> bool:
+        """Whether something has gone wrong, or is regretted: failures, complaints, cancellations, losses."""
+        kind, event = self.order.kinds[r.name], self.order.taxonomy.event(r.name)
+        if kind in (Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE) or r.action in ("report", "refund", "block"):
+            return True
+        if _TEXT["in_vain"].search(spelt_out(event)):
+            return True
+        if self.order.is_game:
+            return r.says("refund") or (r.fails and kind in (Kind.PAY, Kind.CHECKOUT, Kind.AD))
+        if r.fails and r.phase not in ("abandon", "exit", "skip", "die"):
+            return True
+        neutral = kind in (Kind.OTHER, Kind.CORE, Kind.BAD, Kind.EARN, Kind.AFTER_SALE, Kind.SOCIAL)
+        return bool(_TEXT["trouble"].search(f"{spelt_out(event)} {event.description if neutral else ''}"))
+
+    def _share(self, r: Reading) -> float | None:
+        """Of how many things that it could follow an event is told; None where it is a thing of its own."""
+        shares: Mapping[str, float] = _FACTS["share"]
+        opinions = [word for word in ("rate", "review", "comment") if r.says(word)]
+        said = r.action if r.action in shares else next(iter(opinions), None)
+        if r.phase in ("cancel", "pause", "resume"):
+            return shares["cancel" if r.phase == "cancel" else "left"]
+        if r.fails:
+            return shares["left" if r.phase in ("abandon", "exit", "skip", "die") else "fail"]
+        if takes_away(r) and r.phase is None:
+            return shares["undo"]
+        if r.name in self.trouble:
+            return shares["complaint"]
+        if said is not None:
+            return shares[said] * (0.1 if self._is_of_catalogue(r) else 1)
+        ends = (r.place or 0) >= 5 and r.phase != "claim" and not self.order.is_game
+        return shares["stage"] if ends or r.action in _SETTLING or r.phase == "accept" else None
+
+    def _own_ids(self, r: Reading) -> set[str]:
+        """Ids of things that come about by what users do, rather than lie in a catalogue."""
+        found: set[str] = set()
+        for name in r.properties:
+            if _ID.search(name):
+                first = next(o for o in self.order.readings.values() if name in o.properties)
+                if self.order.kinds[first.name] not in (Kind.BROWSE, Kind.SEARCH, Kind.EXPOSURE, Kind.AD):
+                    found.add(name)
+        return found
+
+    def _is_of_catalogue(self, r: Reading) -> bool:
+        looks = [o for o in self.order.of(Kind.BROWSE) if o is not r]
+        return any(_ID.search(name) and name in o.properties for o in looks for name in r.properties - self._own_ids(r))
+
+    def _followed(self) -> dict[str, tuple[tuple[str, ...], float]]:
+        """By event, what it follows (one of these), and of how many of them it is told."""
+        constraints, readings = self.constraints, self.order.readings
+        fixed = {*self.fixed, *constraints.once, *constraints.daily, *constraints.final}
+        found: dict[str, tuple[tuple[str, ...], float]] = {}
+        for r in readings.values():
+            if r.name in fixed or self.order.kinds[r.name] in _BY_THEMSELVES:
+                continue
+            ids = self._own_ids(r)
+            asked = [n for n in constraints.prerequisites.get(r.name, ()) if n not in fixed]
+            told = [m.event for m in self.order.told.get(r.name, ()) if m.event not in fixed]
+            earlier = [o for o in readings.values() if o.index < r.index and o.name not in fixed and not o.fails]
+            of_life = [o.name for o in earlier if ids & o.properties and o.name not in self.trouble]
+            begun = [
+                o.name
+                for o in earlier
+                if (o.things or o.topic) == (r.things or r.topic) and (o.place is None or o.place < 3)
+            ]
+            share = self._share(r)
+            if share is None:
+                begins = r.place is not None and r.place < 3
+                again = self.order.kinds[r.name] in (Kind.SOCIAL, Kind.GROUP, Kind.CREATE, Kind.BROWSE, Kind.GROWTH)
+                if self.order.is_game or not of_life or begins or again or r.action in LOOKS:
+                    continue
+                share = _FACTS["share"]["stage"]
+            if r.action == "donate" and not of_life:
+                continue
+            stage = share == _FACTS["share"]["stage"]
+            before = (
+                (begun if r.fails else of_life)[-1:]
+                or of_life[-1:]
+                or (begun[-1:] if stage else [*told, *asked, *begun][:1])
+            )
+            if before and before[0] in self.trouble and r.name in self.trouble:
+                share = _FACTS["share"]["settled"] if not r.fails else 0.3
+            if before and not self._leads(before[0], r.name, found):
+                found[r.name] = (tuple(before), share)
+        return found
+
+    def _leads(self, name: str, wanted: str, found: Mapping[str, tuple[tuple[str, ...], float]]) -> bool:
+        return name == wanted or any(self._leads(before, wanted, found) for before in found.get(name, ((), 0))[0])
+
+    # ----------------------------------------------------------------- what is seldom
+
+    def _rate(self, choice: _Choice) -> float | None:
+        """In how many sessions of an active user something happens; None of what is usual, or follows other things."""
+        r, constraints, seldom = choice.heads[0], self.constraints, _FACTS["seldom"]
+        kind, text = self.order.kinds[r.name], self.order.taxonomy.event(r.name).description
+        if kind is Kind.GOODBYE or _TEXT["for_good"].search(text) or self._all_in(choice, constraints.final):
+            return seldom["goodbye"]
+        if self._all_in(choice, constraints.daily):
+            return 0.5
+        if self._all_in(choice, self.follows):
+            return None
+        if r.name in self.trouble and kind.value not in seldom:
+            return 0.006
+        first = min((o.index for o in self.order.of(Kind.CORE, Kind.BROWSE)), default=0)
+        if (
+            self._all_in(choice, constraints.once)
+            and kind not in _OF_FEW
+            and not r.says("first", "trial")
+            and r.index < first
+        ):
+            return None
+        if self._sells(choice):
+            return None
+        said = [rate for words, rate in _FACTS["seldom_texts"].items() if re.search(words, text, re.IGNORECASE)]
+        if said:
+            return min(said)
+        if choice.steps and self._mostly(choice, {Kind.BROWSE, *_BY_THE_WAY}) and self.industry != "finance":
+            paid = [e for e in choice.reached() if self.order.kinds[e] in (Kind.PAY, Kind.SUBSCRIBE) and e != r.name]
+            if paid:  # a way to a payment, as often as leads to few payments
+                of_kind = self.order.kinds[paid[-1]].value
+                return min(seldom[of_kind] * self.factor.get(of_kind, 1) / max(choice.reached()[paid[-1]], 0.01), 0.3)
+        if max(len(choice.steps), self._waiting(choice)) >= 4 and not self._mostly(choice, _BY_THE_WAY | {Kind.CREATE}):
+            return None
+        return self._rate_by_words(r, kind)
+
+    def _rate_by_words(self, r: Reading, kind: EventKind) -> float | None:
+        if kind is Kind.PAY and self.industry == "finance" and r.says("pay"):
+            return None  # to pay is what people have it for
+        played = word_set("challenge goal board edit archive plan enroll download premium enable address")
+        words = set(r.words) - (played if self.order.is_game and kind.value not in _FACTS["seldom"] else set())
+        deeds = {f"{deed} {thing}" for deed in (r.action, r.phase) for thing in r.topic}
+        rates = [_FACTS["seldom_words"][word] for word in deeds if word in _FACTS["seldom_words"]] or [
+            rate for word, rate in _FACTS["seldom_words"].items() if word in words and r.action != "search"
+        ]
+        if kind.value in _FACTS["seldom"] and not (kind is Kind.SHARE and self.industry == "social"):
+            rates.append(_FACTS["seldom"][kind.value])
+        return min(rates) * self.factor.get(kind.value, 1) if rates else None
+
+    # ----------------------------------------------------------------- the core
+
+    def _sells(self, choice: _Choice) -> bool:
+        """Whether to buy is what the product is for, and this leads to it."""
+        kinds = {self.order.kinds[event] for event in choice.events}
+        shop = self.industry in ("ecommerce", "travel", "food") or (self.industry == "other" and Kind.CART in kinds)
+        heart = _HEART.get(self.industry, frozenset())
+        least = 2 if any((r.things | r.topic) & heart for r in self.order.readings.values()) else 1
+        heads = {r.name for r in choice.heads if self.order.kinds[r.name] in _MONEY}
+        stages = [n for n, (before, share) in self.follows.items() if share > 0.5 and heads & self._births(before)]
+        served = self.industry != "game" and len(stages) >= least
+        return (shop and Kind.PAY in kinds) or served
+
+    def _centrality(self, choice: _Choice, segment: str) -> float:
+        """How much a choice is what the product is for, to users of a segment."""
+        kinds = {self.order.kinds[event] for event in choice.events}
+        heart = _HEART.get(self.industry, frozenset())
+        usual = {event for event, often in choice.reached().items() if often > 0.2}
+        done = [self.order.readings[e] for e in usual if self.order.is_game or self.order.kinds[e] is not Kind.BROWSE]
+        near = any((r.things | r.topic) & heart for r in (done if choice.steps else choice.heads))
+        needed = min(self._waiting(choice), 8) / 6
+        kind = self.order.kinds[choice.heads[0].name]
+        if Kind.ADVANCED in kinds:
+            return 5.0 if segment == "power_user" and self.order.is_game else 0.5
+        if self._sells(choice):
+            return 6.0
+        if self._mostly(choice, _BY_THE_WAY) or any(r.says(*_ASIDE) for r in choice.heads):
+            return 0.4
+        if not choice.steps:
+            made = kind is Kind.CREATE and any(o.topic == choice.heads[0].topic for o in self.order.of(Kind.BROWSE))
+            if made or kind not in _AT_WORK:  # more look at things than make them
+                return 0.5
+            if self.order.is_game:
+                return 2.0 if near and choice.heads[0].phase else 0.5
+            return (
+                (2.0 if kind is Kind.SOCIAL and self.industry != "social" else 4.0)
+                if near
+                else 0.8 + needed * (kind is not Kind.CREATE)
+            )
+        if near:
+            return 5.0
+        if self.order.is_game:
+            return 3.0 if Kind.CORE in kinds else 0.8
+        return (2.0 if Kind.CORE in kinds else 0.8) + 0.5 * min(len(choice.steps) - 2, 4) + needed
+
+    def _births(self, names: Iterable[str]) -> set[str]:
+        """Events, and those that they follow, directly or not."""
+        return {found for name in names for found in (name, *self._births(self._before(name)))}
+
+    def _waiting(self, choice: _Choice) -> int:
+        """How many events wait for a choice, or follow it."""
+        asked = self.constraints.prerequisites
+        own = set(choice.events)
+        waiting = {n for n in self.order.readings if {*asked.get(n, ()), *self._before(n)} & own}
+        return len(waiting - own - set(self.constraints.once))
+
+    def _before(self, name: str) -> tuple[str, ...]:
+        return self.follows.get(name, ((), 0))[0]
+
+    def _repeats(self, choice: _Choice) -> bool:
+        """Whether something is done again and again."""
+        constraints = self.constraints
+        if (
+            self._all_in(choice, {*constraints.once, *constraints.daily, *constraints.final})
+            or choice.name in self.seldom
+        ):
+            return False
+        asked = {before for r in choice.heads for before in self._before(r.name)}
+        if any(asked & set(c.events) and c.name in self.seldom for c in self.choices):
+            return False
+        return all(self._is_usual(r.name) for r in choice.heads)
+
+    def _is_usual(self, event: str) -> bool:
+        """Whether something happens to most of what it follows."""
+        return self.follows.get(event, ((), 1.0))[1] >= 0.5 and event not in self.trouble
+
+    def typical(self, segment: str) -> dict[str, float]:
+        """How central the most central choices are, in the order of the sheet, with what they follow."""
+        scores = {c.name: self._centrality(c, segment) for c in self.choices}
+        ranked = sorted((c for c in self.choices if self._repeats(c)), key=lambda c: -scores[c.name])
+        best = max((scores[c.name] for c in ranked), default=0)
+        least = 1 if self.order.is_game else max(1, 0.6 * best)
+        central = (
+            [c for c in ranked if scores[c.name] > least] or [c for c in ranked if scores[c.name] > 0.6] or ranked[:1]
+        )
+        chosen = {c.name for c in central[: _FACTS["segment"][segment][8]]}
+        more = chosen
+        while more:
+            asked = {b for c in self.choices if c.name in chosen for r in c.heads for b in self._before(r.name)}
+            events = {event for c in self.choices if c.name in chosen for event in c.events}
+            more = {
+                c.name
+                for c in self.choices
+                if asked & set(c.events) or any(set(self._before(r.name)) & events for r in c.heads)
+                if self._repeats(c)
+            } - chosen
+            chosen |= more
+        return {c.name: scores[c.name] for c in self.choices if c.name in chosen}
+
+    def event_sequence(self, segment: str) -> list[str]:
+        """What users of a segment typically do in a session, between its start and its end."""
+        found: list[str] = []
+        if segment == "new_user":
+            onboarding = [s for s in self.constraints.sequences if s.kind == "onboarding"]
+            found += [event for s in onboarding for event in self._good_path(s.steps)]
+        typical = self.typical(segment)
+        for choice in self.choices:
+            if choice.name in typical:
+                found += takewhile(self._is_usual, self._good_path(choice.steps) or [choice.heads[0].name])
+        return list(dict.fromkeys(found))
+
+    def _good_path(self, steps: Iterable[Step]) -> list[str]:
+        """The better outcome of every step that always has one."""
+        readings = self.order.readings
+        path: list[str] = []
+        for step in steps:
+            if not path or not step.follows or path[-1] in step.follows:
+                path.append(
+                    min(
+                        step.events,
+                        key=lambda e: (readings[e].fails or readings[e].phase == "pause", not readings[e].succeeds),
+                    )
+                )
+        return path
+
+    # ----------------------------------------------------------------- how likely each event is
+
+    def event_probabilities(self, segment: str) -> dict[str, float]:
+        """How likely each event that a user may cause is in a session, 0 to 1.
+
+        What is usual shares the choices that users have in a session; of what is not, there is as much in a session
+        as is seldom, however many or few the usual things are; and what follows other things is as frequent as these
+        allow.
+        """
+        weights = self._weights(segment)
+        found: dict[str, float] = {}
+        for choice in self.choices:
+            chance = min(weights[choice.name], 1.0)
+            for r in choice.heads:
+                found[r.name] = max(found.get(r.name, 0), chance)
+            for event, often in choice.reached().items():
+                found.setdefault(event, chance * often)
+        for r in self.order.readings.values():
+            kind = self.order.kinds[r.name]
+            if kind is not Kind.SYSTEM:
+                found.setdefault(r.name, _FIXED.get(kind, 0.9) * self.factor.get(kind.value, 1))
+        return {name: round(min(max(found[name], 1e-5), 1.0), 6) for name in self.order.readings if name in found}
+
+    def _weights(self, segment: str) -> dict[str, float]:
+        """By choice, the figure of a free choice.
+
+        A typical choice is made by itself, and freely as well, with the same figure; free choices only go by how the
+        figures compare. So all figures are those of a free choice of the typical things.
+        """
+        keen = _FACTS["segment"][segment][7]
+        slots = {name: keen * (1 if score > 2 else 0.55) for name, score in self.typical(segment).items()}
+        for choice in self.choices:  # what surely follows is as frequent as what it follows
+            before, share = self.follows.get(choice.heads[0].name, ((), 0))
+            led = [slots[c.name] * c.reached().get(b, 0) for c in self.choices if c.name in slots for b in before]
+            if choice.name in slots and any(led):
+                slots[choice.name] = max(led) * share
+        events = activity(segment, self.product).events_per_session
+        free = max(events - sum(slots.values()), 0.5 * events)
+        following = [c for c in self.choices if c.name not in slots and self._all_in(c, self.follows)]
+        apart = {c.name for c in following}
+        rates = {
+            c.name: self.seldom[c.name] * self._seldom_factor(segment, c)
+            for c in self.choices
+            if c.name in self.seldom and c.name not in slots and c.name not in apart
+        }
+        core_events = {event for c in self.choices if c.name in slots for event in c.events}
+        wanted = {b for e in core_events for b in self.constraints.prerequisites.get(e, ())} - core_events
+        if segment == "new_user":  # what the core waits for is done at once
+            soon = [c for c in self.choices if {r.name for r in c.heads} & wanted - set(self.constraints.once)]
+            rates |= {c.name: max(rates[c.name], _SOON) for c in soon if c.name in rates}
+        usual = {
+            c.name: slots.get(c.name) or self._weight(segment, c)
+            for c in self.choices
+            if c.name not in rates and c.name not in apart
+        }
+        core = sum(usual[name] for name in slots)
+        aside = sum(weight for name, weight in usual.items() if name not in slots)
+        scale = min(_ASIDE_AT_MOST * core / aside, 1) if core and aside else 1
+        usual = {name: weight if name in slots else weight * scale for name, weight in usual.items()}
+
+        def expected(scale: float) -> dict[str, float]:
+            """How often each choice is made in a session, when figures of usual ones are scaled to be frequencies."""
+            found = {name: weight * scale for name, weight in usual.items()} | rates
+            happens: dict[str, float] = {}
+            for choice in (*(c for c in self.choices if c.name in found), *following):
+                if choice.name not in found:
+                    told = [self.follows[r.name] for r in choice.heads]
+                    often = [share * sum(happens.get(b, 0) for b in before) for before, share in told]
+                    found[choice.name] = min(
+                        sum(often) / len(often), _COMPLAINTS if max(share for _, share in told) <= 0.015 else 1
+                    )
+                for event, often in choice.reached().items():
+                    happens[event] = happens.get(event, 0) + often * (found[choice.name] + slots.get(choice.name, 0))
+            return found
+
+        once = {c.name for c in self.choices if self._all_in(c, self.constraints.once)}
+        least, most = (sum(o for name, o in expected(at).items() if name not in once) for at in (0.0, 1.0))
+        scale = max(free - least, free / 2) / max(most - least, 1e-9) if most > least else 1 / free
+        return {name: often / scale for name, often in expected(scale).items()}
+
+    def _weight(self, segment: str, choice: _Choice) -> float:
+        """Of something usual, against other usual things."""
+        r = choice.heads[0]
+        kind = self.order.kinds[r.name].value
+        if self._all_in(choice, self.constraints.once):
+            return 0.5
+        weight = _FACTS["usual"].get(kind, 0.2) * self.factor.get(kind, 1) * _FACTS["factor"][segment].get(kind, 1)
+        weight *= _FACTS["segment"][segment][7] / _FACTS["segment"]["active_user"][7]
+        weight *= 2 if _TEXT["often"].search(self.order.taxonomy.event(r.name).description) else 1
+        weight *= 0.5 if r.fails else 1
+        for word in r.words:
+            weight *= _FACTS["frequency"].get(word, 1)
+        return weight
+
+    def _seldom_factor(self, segment: str, choice: _Choice) -> float:
+        """How much more, or less, often users of a segment do something seldom than active users."""
+        kinds = {self.order.kinds[event] for event in choice.events}
+        if Kind.MONEY in kinds and self.industry != "finance":
+            kinds.add(Kind.PAY)  # whoever fills up a purse pays for it
+        kind = next((k for k in (Kind.PAY, Kind.SUBSCRIBE) if k in kinds), self.order.kinds[choice.heads[0].name])
+        factors: Mapping[str, float] = _FACTS["factor"][segment]
+        if kind is Kind.SUBSCRIBE and choice.heads[0].phase == "cancel":
+            return {"churning_user": 3.0, "churned_user": 3.0, "new_user": 0.3}.get(segment, 0.8)
+        return factors.get(kind.value, factors.get("seldom", 1))
