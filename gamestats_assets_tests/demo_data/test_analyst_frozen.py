@@ -13,8 +13,8 @@ from gamestats_assets_tests.demo_data import frozen
 
 FOLDER = Path(frozen.__file__).parent
 HELD = {
-    "ev_charging": 47,
-    "fantasy_league": 48,
+    "ev_charging": 48,
+    "fantasy_league": 49,
     "flea_market": 48,
     "gig_work": 50,
     "grocery_box": 49,
@@ -22,7 +22,7 @@ HELD = {
     "restaurant_booking": 49,
     "tower_defence": 47,
 }
-"""Of what a person says of each product, how much has held so far: 388 of 398 in all."""
+"""Of what a person says of each product, how much has held so far: 390 of 398 in all."""
 
 
 def test_every_frozen_product_is_measured() -> None:
