@@ -25,7 +25,7 @@ from gamestats_assets.lakehouse.files import write_whole
 
 if TYPE_CHECKING:
     from gamestats_assets.demo_data.findings.deviations import Deviations
-    from gamestats_assets.demo_data.findings.measure import Measured
+    from gamestats_assets.demo_data.findings.measured import Measured
     from gamestats_assets.demo_data.findings.truths import Verdict
 
 RULES_FILE = "rules.json"

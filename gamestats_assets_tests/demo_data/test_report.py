@@ -16,7 +16,8 @@ from playwright.sync_api import expect
 
 from gamestats_assets.demo_data.configuration import Configuration, Dirt, ProductInfo, RetentionTruth, SeasonalityTruth
 from gamestats_assets.demo_data.findings.deviations import Deviation, Deviations
-from gamestats_assets.demo_data.findings.measure import Measured, measure
+from gamestats_assets.demo_data.findings.measure import measure
+from gamestats_assets.demo_data.findings.measured import Measured
 from gamestats_assets.demo_data.findings.report import figures, write_report
 from gamestats_assets.demo_data.findings.truths import verify
 from gamestats_assets_tests.browsers import Shown, chromium, keep

@@ -21,7 +21,8 @@ from gamestats_assets.demo_data.configuration import (
     SeasonalityTruth,
     Truth,
 )
-from gamestats_assets.demo_data.findings.measure import Conversion, DirtFound, Measured, measure
+from gamestats_assets.demo_data.findings.measure import measure
+from gamestats_assets.demo_data.findings.measured import Conversion, DirtFound, Measured
 from gamestats_assets.demo_data.findings.truths import LEVEL, Verdict, interval, verify
 from gamestats_assets_tests.demo_data.planted_logs import (
     CURVE,

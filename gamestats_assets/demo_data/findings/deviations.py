@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, ExperimentTruth
 from gamestats_assets.demo_data.findings.accounts import label
-from gamestats_assets.demo_data.findings.measure import Funnel, Measured, Moments, Violations
+from gamestats_assets.demo_data.findings.measured import Funnel, Measured, Moments, Violations
 from gamestats_assets.demo_data.rules.model import (
     EventSequence,
     LifecycleStage,

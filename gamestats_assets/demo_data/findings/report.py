@@ -16,7 +16,7 @@ import numpy as np
 
 from gamestats_assets.demo_data.configuration import RetentionTruth
 from gamestats_assets.demo_data.findings.deviations import Deviations
-from gamestats_assets.demo_data.findings.measure import Funnel, Measured
+from gamestats_assets.demo_data.findings.measured import Funnel, Measured
 from gamestats_assets.demo_data.findings.truths import Verdict
 from gamestats_assets.lakehouse.files import write_whole
 

@@ -26,7 +26,7 @@ from gamestats_assets.demo_data.configuration import (
     StandstillTruth,
 )
 from gamestats_assets.demo_data.findings.accounts import KnownAccounts, sharing
-from gamestats_assets.demo_data.findings.measure import Conversion, Measured
+from gamestats_assets.demo_data.findings.measured import Conversion, Measured
 
 Array = npt.NDArray[Any]
 

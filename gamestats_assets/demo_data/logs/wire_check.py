@@ -13,7 +13,6 @@ import json
 import math
 import re
 import socket
-import tempfile
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +47,8 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 if TYPE_CHECKING:
     import numpy as np
 
+    from gamestats_assets.demo_data.logs.partitions import Partitions
+
 MOST_EVENTS, MOST_EVENT_PROPERTIES, MOST_USER_PROPERTIES = 500, 1000, 500
 EXAMPLES = 5
 """How many examples of a problem are kept."""
@@ -63,9 +64,8 @@ _SHORT_TEXT, _SHORT_ITEM = TEXT_BYTES // 4, LIST_ITEM_BYTES // 4
 _CACHED_SHAPES = 4096
 _RECENT_PAIRS = 100_000
 _LINES_A_PIECE = 32_768
-_PARTITIONS = 31
+_ROWS_AT_ONCE = 1_000_000
 _BUFFER = 1024 * 1024
-_IN_MEMORY = 256 * 1024
 
 
 DAMAGE: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)  # pyright: ignore[reportAssignmentType]
@@ -358,32 +358,19 @@ def _names(*properties: Property) -> frozenset[str]:
 # --------------------------------------------------------------------------- what is compared across lines
 
 
-class _Ledger:
-    """Rows of three 64-bit numbers, the last of them the line, spread over files by the first."""
+def _ledger() -> Partitions:
+    """Rows of three 64-bit numbers, the last of them the line."""
+    import numpy as np
 
-    def __init__(self) -> None:
-        self._files = [tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) for _ in range(_PARTITIONS)]  # noqa: SIM115
+    from gamestats_assets.demo_data.logs.partitions import Partitions
 
-    def add(self, first: np.ndarray, second: np.ndarray, lines: list[int]) -> None:
-        import numpy as np
+    return Partitions((np.uint64, 3))
 
-        rows = np.stack((first, second, np.array(lines, dtype=np.uint64)), axis=1)
-        partition = rows[:, 0] % _PARTITIONS
-        rows = rows[np.argsort(partition, kind="stable")]
-        ends = np.cumsum(np.bincount(partition.astype(np.int64), minlength=_PARTITIONS))
-        for file, piece in zip(self._files, np.split(rows, ends[:-1]), strict=True):
-            file.write(piece.tobytes())
 
-    def partitions(self) -> Iterator[np.ndarray]:
-        """Rows in the order of the lines; those with the same first number together."""
-        import numpy as np
+def _note(ledger: Partitions, first: np.ndarray, second: np.ndarray, lines: list[int]) -> None:
+    import numpy as np
 
-        for file in self._files:
-            with file:
-                file.seek(0)
-                rows = np.frombuffer(file.read(), dtype=np.uint64).reshape(-1, 3)
-            if len(rows) > 1:
-                yield rows
+    ledger.add(np.stack((first, second, np.array(lines, dtype=np.uint64)), axis=1), first)
 
 
 def _heads(starts: np.ndarray) -> np.ndarray:
@@ -436,11 +423,11 @@ class _Check:
         self._keys = 0
         self._uuids: list[str] = []
         self._uuid_lines: list[int] = []
-        self._uuid_ledger = _Ledger()
+        self._uuid_ledger = _ledger()
         self._pairs: set[tuple[str, str]] = set()
         self._owned: list[tuple[int, int]] = []
         self._owned_lines: list[int] = []
-        self._owner_ledger = _Ledger()
+        self._owner_ledger = _ledger()
 
     def file(self, name: str, lines: io.BufferedReader) -> None:
         self._files.append(name)
@@ -500,18 +487,18 @@ class _Check:
         if self._uuids:
             packed = bytes.fromhex("".join(self._uuids).replace("-", ""))
             numbers = np.frombuffer(packed, dtype=np.uint64).reshape(-1, 2)
-            self._uuid_ledger.add(numbers[:, 0], numbers[:, 1], self._uuid_lines)
+            _note(self._uuid_ledger, numbers[:, 0], numbers[:, 1], self._uuid_lines)
             self._uuids.clear()
             self._uuid_lines.clear()
         if self._owned:
             numbers = np.array(self._owned, dtype=np.int64).view(np.uint64)
-            self._owner_ledger.add(numbers[:, 0], numbers[:, 1], self._owned_lines)
+            _note(self._owner_ledger, numbers[:, 0], numbers[:, 1], self._owned_lines)
             self._owned.clear()
             self._owned_lines.clear()
 
     def _compare(
         self,
-        ledger: _Ledger,
+        ledger: Partitions,
         compare: Callable[[np.ndarray], np.ndarray],
         problem: Problem,
         expected: str,
@@ -519,7 +506,7 @@ class _Check:
     ) -> None:
         first: list[list[int]] = []
         count = 0
-        for rows in ledger.partitions():
+        for rows in ledger.taken(at_least=_ROWS_AT_ONCE):
             pairs = compare(rows)
             count += len(pairs)
             first = sorted([*first, *pairs[pairs[:, 0].argsort()][:EXAMPLES].tolist()])[:EXAMPLES]
