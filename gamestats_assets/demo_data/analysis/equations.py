@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.measures import (
     USABLE_NAME,
     Measure,

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import takewhile
 
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, spelt_out, word_set
+from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.analysis.updates import takes_away
 from gamestats_assets.demo_data.configuration import ProductInfo

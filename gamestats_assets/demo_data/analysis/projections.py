@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind, of_kind
-from gamestats_assets.demo_data.analysis.graph import (
-    EventOrder,
-    anchor,
-    gives_opinion,
-    goes_wrong,
-    is_instead,
-    regrets,
-)
+from gamestats_assets.demo_data.analysis.graph import EventOrder, anchor, waits_for
+from gamestats_assets.demo_data.analysis.kinds import EventKind, of_kind
 from gamestats_assets.demo_data.analysis.mentions import first_of_many, told_daily, told_once
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, LifecycleStage, Step
@@ -160,7 +153,7 @@ class _Sequences:
                 if (
                     leaves
                     and same
-                    and not {"optional"} & self.order.flags[cluster[0]]
+                    and not {"optional"} & self.readings[cluster[0]].flags
                     and (self._are_choices(cluster, best))
                 ):
                     best = [*best, *cluster]
@@ -189,7 +182,7 @@ class _Sequences:
     def _inner(self, waiting: Sequence[str], *, alone: bool) -> list[str]:
         """What happens any number of times meanwhile; a single thing only if it is told to repeat."""
         repeated = [
-            n for n in waiting if self._is_inner(n) and ("repeated" in self.order.flags[n] or self._progresses(n))
+            n for n in waiting if self._is_inner(n) and ("repeated" in self.readings[n].flags or self._progresses(n))
         ]
         during = [n for n in waiting if self._is_inner(n) and n not in repeated]
         both = [*repeated, *(during if repeated or (len(during) > 1 and not alone) else [])]
@@ -199,8 +192,8 @@ class _Sequences:
         return self.readings[name].phase == "progress"
 
     def _is_inner(self, name: str, depth: int = 0) -> bool:
-        flags, r = self.order.flags[name], self.readings[name]
-        if goes_wrong(r) or gives_opinion(r) or r.phase == "pause" or depth > 3:
+        flags, r = self.readings[name].flags, self.readings[name]
+        if r.wrong or r.opinion or r.phase == "pause" or depth > 3:
             return False
         if depth == 0 and not ({"repeated", "during"} & flags or self._progresses(name)):
             return False
@@ -243,22 +236,16 @@ class _Sequences:
         of_r, of_o = (partners.get(x.name, x.name if x.name in partners.values() else "") for x in (r, o))
         if "pause" in (r.phase, o.phase) or (of_r and of_o and of_r != of_o):
             return False
-        if is_instead(self.order, r, o):
+        if self.order.is_instead(r.name, o.name):
             return True
-        ended = [(x.place or 0) >= 5 or x.phase in ("accept", "match_found") or goes_wrong(x) for x in (r, o)]
-        outcomes = all(ended) and (goes_wrong(r) or goes_wrong(o)) and not {"optional"} & self.order.flags[r.name]
-        return (
-            outcomes
-            and (r.topic == o.topic or bool({*self.order.ids[r.name]} & {*self.order.ids[o.name]}))
-            and not (regrets(r) and regrets(o))
-        )
+        ended = [(x.place or 0) >= 5 or x.phase in ("accept", "match_found") or x.wrong for x in (r, o)]
+        outcomes = all(ended) and (r.wrong or o.wrong) and not {"optional"} & r.flags
+        return outcomes and (r.topic == o.topic or bool({*r.ids} & {*o.ids})) and not (r.regrets and o.regrets)
 
     def _are_choices(self, one: Sequence[str], other: Sequence[str]) -> bool:
         """Whether two leaves are what may be done with the same thing."""
         a, b = self.readings[one[0]], self.readings[other[0]]
-        return (
-            not any(self.children.get(n) for n in other) and (gives_opinion(a) == gives_opinion(b)) and a.tag == b.tag
-        )
+        return not any(self.children.get(n) for n in other) and (a.opinion == b.opinion) and a.tag == b.tag
 
     def _size(self, cluster: Sequence[str]) -> tuple[float, int]:
         """How far a branch leads; what goes wrong alone leads nowhere."""
@@ -272,7 +259,7 @@ class _Sequences:
         of_it = any(self.readings[name].topic == self.readings[b].topic for name in cluster for b in before)
         if of_it and len(cluster) > 1 and any((self.readings[name].place or 0) >= 5 for name in cluster):
             return (99, -self.readings[cluster[0]].index)
-        good = any(not goes_wrong(self.readings[name]) for name in cluster)
+        good = any(not self.readings[name].wrong for name in cluster)
         decided = any((self.readings[name].place or 0) >= 5 for name in cluster)
         return (good * (len(seen) + decided), -self.readings[cluster[0]].index)
 
@@ -280,11 +267,11 @@ class _Sequences:
         found = [r for r in map(self.readings.__getitem__, events)]
         if any((r.place or 0) >= 5 for r in found) or len(found) > 1:
             return 0.95
-        return _GO_ON.get(self.order.kinds[events[0]], 0.9) if not gives_opinion(found[0]) else 0.35
+        return _GO_ON.get(self.order.kinds[events[0]], 0.9) if not found[0].opinion else 0.35
 
     def _step(self, events: Sequence[str], chance: float, *, repeats: int = 1, follows: Sequence[str] = ()) -> Step:
         found = [self.readings[name] for name in events]
-        good = [r for r in found if not goes_wrong(r) and r.phase != "pause"]
+        good = [r for r in found if not r.wrong and r.phase != "pause"]
         weights = [0.7 / len(good) if r in good else _bad_weight(r) / (len(found) - len(good)) for r in found]
         seconds = max(
             _SECONDS.get(self.order.kinds[name], 90.0 if (self.readings[name].place or 0) >= 5 else 30.0)
@@ -338,7 +325,7 @@ class _Sequences:
         before = [r for r in intro if account is not None and self._leads_to(r, account)]
         leading = self._introduction([*way, *before]) if account is not None else []
         if leading and account is not None:
-            good = [e for e in leading[-1].events if not goes_wrong(self.readings[e])]
+            good = [e for e in leading[-1].events if not self.readings[e].wrong]
             follows = good if 0 < len(good) < len(leading[-1].events) else []
             leading.append(self._step([account.name], 0.93, follows=follows))
         steps = [*leading, *self._introduction([r for r in intro if r not in before])]
@@ -351,7 +338,7 @@ class _Sequences:
 
     def _leads_to(self, r: Reading, account: Reading) -> bool:
         """Whether the account comes after an event, or after what it happens instead of."""
-        others = [o for o in self.order.free if o is not r and is_instead(self.order, r, o)]
+        others = [o for o in self.order.free if o is not r and self.order.is_instead(r.name, o.name)]
         return any(self.order.reaches(account.name, o.name) for o in (r, *others))
 
     def _introduction(self, intro: Sequence[Reading]) -> list[Step]:
@@ -367,13 +354,13 @@ class _Sequences:
         for r in line:
             if r.name in {e for step in steps for e in step.events}:
                 continue
-            both = [r, *(o for o in line if o is not r and is_instead(self.order, r, o))]
+            both = [r, *(o for o in line if o is not r and self.order.is_instead(r.name, o.name))]
             event = self.order.events[r.name]
-            counted = r.phase == "progress" or _counts_steps(event) or "repeated" in self.order.flags[r.name]
+            counted = r.phase == "progress" or _counts_steps(event) or "repeated" in r.flags
             counted = (counted and r.step is None and not r.succeeds) or _counts_steps(event)
             counted = counted and len(both) == 1
             both.sort(key=lambda o: o.index)
-            good = [e for e in steps[-1].events if not goes_wrong(self.readings[e])] if steps else []
+            good = [e for e in steps[-1].events if not self.readings[e].wrong] if steps else []
             follows = good if steps and 0 < len(good) < len(steps[-1].events) else []
             steps.append(
                 self._step([o.name for o in both], 0.95, repeats=_repeats(event) if counted else 1, follows=follows)
@@ -443,24 +430,11 @@ def _prerequisites(order: EventOrder) -> dict[str, list[str]]:
             names = edge.before if len(edge.before) == 1 or event not in followed else ()
             for before in names[:1]:
                 blocked = before in after.get(event, ()) or {before, event} & (system | ended - {event})
-                if not blocked and not _waits(waiting, before, event):
+                if not blocked and not waits_for(waiting, before, event):
                     found.setdefault(event, []).append(before)
                     waiting.setdefault(event, set()).add(before)
     found = {event: list(dict.fromkeys(before)) for event, before in found.items()}
     return _shared_by_alternatives(found, order.sequences)
-
-
-def _waits(needs: Mapping[str, Iterable[str]], event: str, wanted: str) -> bool:
-    """Whether an event is another, or waits for it, directly or not."""
-    waiting, seen = [event], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name == wanted:
-            return True
-        if name not in seen:
-            seen.add(name)
-            waiting += needs.get(name, ())
-    return False
 
 
 def _shared_by_alternatives(
@@ -476,13 +450,15 @@ def _shared_by_alternatives(
             rest = {event for later in sequence.steps[number:] for event in later.events}
             for event in step.events:
                 others = rest - {event}
-                found[event] = [b for b in found.get(event, ()) if not any(_waits(found, b, other) for other in others)]
+                found[event] = [
+                    b for b in found.get(event, ()) if not any(waits_for(found, b, other) for other in others)
+                ]
             if not number or step.repeats > 1:
                 continue
             every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
             for event in step.events:
                 own = found.get(event, [])
-                added = [b for b in every if b not in {*rest, *own} and not _waits(found, b, event)]
+                added = [b for b in every if b not in {*rest, *own} and not waits_for(found, b, event)]
                 if added:
                     found[event] = [*own, *added]
     return {event: before for event, before in found.items() if before}

@@ -11,6 +11,7 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     FAILURES,
     FILLERS,
     KNOWN,
+    LOOKS,
     NOUNS,
     PHASES,
     SUCCESSES,
@@ -31,6 +32,9 @@ _EMPTY = word_set("performed executed made occurred happened triggered")
 """Words that only say that something took place."""
 
 
+_REGRETTED = word_set("withdrawn revoked retracted voided cancelled canceled 철회 取下")
+
+
 @dataclass(frozen=True)
 class Reading:
     """What an event's name and texts say.
@@ -48,6 +52,9 @@ class Reading:
         description: concepts of the description.
         tag: of the event.
         properties: names of its properties.
+        kind: of the event, once it is known (`kinds.EventKind`).
+        ids: names of its ids that say more than who the user is, once they are known.
+        flags: roles of the clauses of its description, see `mentions.says`.
     """
 
     name: str
@@ -62,6 +69,40 @@ class Reading:
     description: frozenset[str]
     tag: str
     properties: frozenset[str]
+    kind: str = ""
+    ids: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def about(self) -> frozenset[str]:
+        """The topic, and what is done."""
+        return self.topic | {word for word in (self.action,) if word}
+
+    @property
+    def deeds(self) -> frozenset[str]:
+        """What is done, and how far it has come."""
+        return frozenset(word for word in (self.action, self.phase) if word)
+
+    @property
+    def regrets(self) -> bool:
+        """Whether it ends what has begun well, and is no failure of a step."""
+        return self.phase == "cancel" or pieces(self.name)[-1] in _REGRETTED
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it tells that something did not come about, or was given up."""
+        not_so = {"no", "not", "missed"} & set(pieces(self.name)[:3])
+        return self.fails or self.regrets or self.says("noshow") or bool(not_so)
+
+    @property
+    def opinion(self) -> bool:
+        """Whether it says what somebody thinks of what is over."""
+        return self.action in ("rate", "review", "donate", "comment") or self.says("review", "rate")
+
+    @property
+    def looks(self) -> bool:
+        """Whether it leaves things as they are."""
+        return self.action in LOOKS and self.place is None
 
     @property
     def things(self) -> frozenset[str]:

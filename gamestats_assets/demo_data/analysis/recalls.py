@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind
-from gamestats_assets.demo_data.analysis.graph import EventOrder, gives_opinion, goes_wrong, looks, undoes
+from gamestats_assets.demo_data.analysis.evidence import undoes
+from gamestats_assets.demo_data.analysis.graph import EventOrder
+from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import concepts, own_name, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
 from gamestats_assets.demo_data.analysis.mentions import is_id_name, text_of
@@ -102,10 +103,12 @@ class Recalls:
         if life is None or event not in life.events or r.says("cart", "sweep") or set(pieces(name)) & OWNED:
             return False
         mine = {*concepts(" ".join(pieces(name)[:-1])), *pieces(name)[:-1]} & {*r.words, *pieces(event)}
-        others = [n for n in self.order.ids[event] if n != name and n in self.lives]
+        others = [n for n in self.order.readings[event].ids if n != name and n in self.lives]
         ends = r.phase in _ONCE_EACH or undoes(r) or r.action in _ENDING
-        stage = bool({"repeated", "during", "optional"} & self.order.flags[event]) is False and name in self.made
-        return (ends or stage) and (not others or bool(mine)) and not gives_opinion(r) and not looks(r)
+        stage = (
+            bool({"repeated", "during", "optional"} & self.order.readings[event].flags) is False and name in self.made
+        )
+        return (ends or stage) and (not others or bool(mine)) and not r.opinion and not r.looks
 
     def is_within(self, key: str) -> bool:
         """Whether an event is about something within what it recalls, or about what lies there for everybody."""
@@ -147,9 +150,9 @@ class Recalls:
                 telling = [b for b in telling if b in life.events]
             elif not self._one_thing(event, telling, steps):
                 telling = []
-            good = [b for b in telling if not goes_wrong(self.order.readings[b]) or goes_wrong(r)]
+            good = [b for b in telling if not self.order.readings[b].wrong or r.wrong]
             if telling:
-                if life is None and name in self.order.ids[event]:
+                if life is None and name in self.order.readings[event].ids:
                     self.lying.add(f"{event}/{name}")
                 return self._nearest(good or telling)
         if life is not None and event in life.events:
@@ -160,7 +163,7 @@ class Recalls:
         """Whether an id is that of anybody, and nothing tells that the event is about the same person as before."""
         r, words = self.order.readings[event], {*pieces(name)[-2:-1]}
         told = undoes(r) or bool(self.order.told.get(event))
-        return bool(words & _PEOPLE) and not told and not any(n in self.lives for n in self.order.ids[event])
+        return bool(words & _PEOPLE) and not told and not any(n in self.lives for n in self.order.readings[event].ids)
 
     def _nearest(self, telling: Sequence[str]) -> list[str]:
         """Of several the last one; ways to begin the same thing together."""
@@ -169,8 +172,8 @@ class Recalls:
 
     def _one_thing(self, event: str, telling: Sequence[str], steps: int) -> bool:
         """Whether events speak of one thing: by an id that both carry, or since one directly follows the other."""
-        mine = set(self.order.ids[event])
-        return steps == 0 or any(mine & set(self.order.ids[b]) for b in telling) or steps <= 2
+        mine = set(self.order.readings[event].ids)
+        return steps == 0 or any(mine & set(self.order.readings[b].ids) for b in telling) or steps <= 2
 
     def _is_fixed(self, event: str, name: str) -> bool:
         """Whether something else decides the values."""

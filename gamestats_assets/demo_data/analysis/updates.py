@@ -17,10 +17,10 @@ from itertools import pairwise
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.doubts import Doubt
-from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import LOOKS, PHASES, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.event_words import pieces as event_pieces
+from gamestats_assets.demo_data.analysis.kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
 from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar, Update
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened

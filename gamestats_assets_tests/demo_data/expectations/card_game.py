@@ -41,7 +41,6 @@ EXPECTED = (
     path("battle_start", "battle_win"),
     path("battle_start", "battle_fail"),
     either("battle_win", "battle_fail"),
-    path("tower_challenge_start", "tower_battle_end", "tower_challenge_end"),
     needs("guild_game", "guild_join", "guild_create"),
     needs("guild_leave", "guild_join", "guild_create"),
     needs("dissolve_guild", "guild_create"),
@@ -73,3 +72,6 @@ EXPECTED = (
     more("tmp_level"),
     more("tmp_power"),
 )
+
+NOT_YET = (path("tower_challenge_start", "tower_battle_end", "tower_challenge_end"),)
+"""What a person says, and the analyst does not."""

@@ -1,0 +1,707 @@
+"""What tells that one event comes before another, each as an edge of the graph with its confidence.
+
+Descriptions name earlier events (`mentions`); phases of one topic follow each other; ids make the events that carry
+them stages of one life; some deeds only follow others (`analyst_earlier.csv`, `analyst_usual.csv`); deals have their
+usual way; and most things need an account.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from gamestats_assets.demo_data.analysis.graph import FIXED, Edge, EventOrder, Life, anchor
+from gamestats_assets.demo_data.analysis.kinds import EventKind, after_sale, deals
+from gamestats_assets.demo_data.analysis.lexicon import ACTIONS, GROUPS, PLAYABLE, SIGHTS, concepts, pieces, word_set
+from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
+from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
+from gamestats_assets.settings import shipped
+
+Kind = EventKind
+
+# --------------------------------------------------------------------------- words
+
+_BEGINNING = ("queue", "request", "attempt", "launch", "enter", "open", "start", "submit")
+_MAKING = word_set(
+    "create add upload save post write send issue import open register connect book order buy bid enroll rent build "
+    "record"
+)
+_CREATING = ("create", "post", "upload", "write")
+_KEPT = word_set("create add connect register upload save post write enable build import")
+"""What is made so stays, and is used at will."""
+_ON_THE_WAY = word_set("ship deliver pickup arrive track transit courier driver")
+_PERSONS = word_set(
+    """
+    user member friend player target rival opponent sender receiver recipient host inviter partner enemy seller driver
+    owner author creator streamer customer agent staff doctor teacher profile guild team party aite okurinushi courier
+    rider provider merchant account
+    """
+)
+_OFFERED = word_set("offer quote deal policy ticket coupon order")
+_SHELVED = (
+    SIGHTS
+    | PLAYABLE
+    | word_set(
+        "stage level quest item category district city channel station dungeon boss event skill weapon character hero "
+        "card"
+    )
+)
+"""What lies there for everybody; an id of it names no life."""
+_OF_OTHERS = word_set(
+    "like unlike follow unfollow comment report block share gift bookmark unbookmark buy bid rent join play view"
+)
+_LASTING = word_set("friend subscribe trial season follow account sleep") | GROUPS
+_PLANS = word_set("plan paywall premium")
+_SLOW = word_set(
+    "ship deliver arrive return refund renew repay board checkin attend disburse payout settle track transit report "
+    "dispute complaint appeal appealed"
+)
+_LONG = re.compile(
+    r"\b(?:hours?|days?|weeks?|months?|stunden|tage|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE
+)
+_PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
+_NUMBERED = re.compile(
+    r"\bstep (\d+)\s?(?:of|/)\s?(\d+)|(?:^|\s)(\d+)\s?/\s?(\d+)\s?(?:단계|ステップ)|(\d+)단계\s?/\s?총?\s?(\d+)단계",
+    re.IGNORECASE,
+)
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with shipped("data", "reference", "demo_data", name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@functools.cache
+def _earlier() -> Mapping[str, tuple[tuple[str, ...], bool]]:
+    """By concept of what is done, what was done to the same thing before; whether the one takes the other back."""
+    return {
+        row["concept"]: (tuple(row["earlier"].split()), bool(row["undoes"])) for row in _rows("analyst_earlier.csv")
+    }
+
+
+@functools.cache
+def _usual() -> Sequence[tuple[frozenset[str], frozenset[str], str]]:
+    """Words of later events, and of those that usually come before them."""
+    rows = _rows("analyst_usual.csv")
+    return [(word_set(row["later"]), word_set(row["earlier"]), row["kind"]) for row in rows]
+
+
+def undoes(r: Reading) -> bool:
+    """Whether an event takes something back."""
+    return any(deed in _earlier() and _earlier()[deed][1] for deed in r.deeds)
+
+
+def takes_days(event: Event, known: Iterable[str] = ()) -> bool:
+    """Whether an event tells of hours, days or months that something took; `known` was known from the beginning."""
+    own = [prop for prop in event.properties if prop.name not in set(known) and prop.type is PropertyType.NUMBER]
+    measured = any(_LONG.search(" ".join((*pieces(p.name), p.alias))) or _lasts_hours(p) for p in own)
+    return measured or bool(_PERIODIC.search(event.description.lower()))
+
+
+def _lasts_hours(prop: Property) -> bool:
+    """Whether the limits of minutes are those of hours: a car is parked for 10 to 720 of them."""
+    rule = rule_of(prop)
+    minutes = bool({"minutes", "minute", "mins", "min", "분", "分"} & set(pieces(prop.name)))
+    return minutes and isinstance(rule, Between) and rule.min + rule.max >= 8 * 60
+
+
+def _share(r: Reading, o: Reading) -> bool:
+    """Whether two events carry the same id."""
+    return not {*r.ids}.isdisjoint(o.ids)
+
+
+def _filed(o: Reading, r: Reading) -> bool:
+    """Whether the sheet files two events together."""
+    return bool(o.tag) and o.tag == r.tag
+
+
+def _above(o: Reading, r: Reading, rows: int) -> bool:
+    """Whether an event stands a few rows above another at most."""
+    return 0 < r.index - o.index <= rows
+
+
+class Evidence:
+    """Finds the edges of a product's graph."""
+
+    def __init__(self, order: EventOrder) -> None:
+        self.order, self.readings, self.free = order, order.readings, order.free
+        self.fast = industry_of(order.product) in ("food", "mobility")
+        self.carriers: dict[str, list[Reading]] = {}
+        for r in self.free:
+            for name in r.ids:
+                self.carriers.setdefault(name, []).append(r)
+
+    def edges(self) -> Iterator[Edge]:
+        """All edges, in no order."""
+        yield from self._named()
+        yield from self._phases()
+        for life in self.order.lives:
+            yield from self._stages(life)
+        yield from self._by_spelling()
+        yield from self._by_deed()
+        yield from self._usually()
+        yield from self._to_deals()
+        yield from self._from_looks()
+        yield from self._exposures()
+        yield from self._after_deals()
+        yield from self._arrival()
+
+    def _edge(self, after: Reading, before: Sequence[Reading], why: str, sure: float, kind: str = "") -> Edge:
+        """An edge; within a session unless the later event takes its time, or is something that nobody wishes for."""
+        if "trouble" in after.flags and after.name not in self.order.partners:
+            kind = "needs"
+        kind = kind or ("needs" if self._is_slow(after, before[0]) else "next")
+        return Edge(after.name, tuple(r.name for r in before), kind, why, sure)
+
+    def _is_slow(self, after: Reading, before: Reading) -> bool:
+        """Whether an event comes hours or days after another."""
+        if self.fast:
+            return False
+        settled = before.phase in (None, "start", "complete", "success", "accept") and before.kind != Kind.CHECKOUT
+        lasting = before.about & _LASTING and settled and not before.looks
+        return bool(lasting or _SLOW & set(after.words) or takes_days(self.order.events[after.name], before.properties))
+
+    def _told(self, r: Reading, *roles: str) -> set[str]:
+        """Events that a description names, in some roles."""
+        return {m.event for m in self.order.told.get(r.name, ()) if not roles or m.role in roles}
+
+    # ----------------------------------------------------------------- what descriptions name
+
+    def _named(self) -> Iterator[Edge]:
+        for event, mentions in self.order.told.items():
+            r = self.readings[event]
+            for m in mentions:
+                o = self.readings[m.event]
+                if m.role == "instead" or (o.wrong and not m.by_name and r.phase == o.phase):
+                    continue
+                others = [self.readings[x.event] for x in mentions if x is not m]
+                further = any(o.index < x.index and _share(x, o) for x in others)  # what another one follows itself
+                soon = (m.role == "after" or m.by_name) and not further and self._at_once(r, o, by_name=m.by_name)
+                soon = m.role == "here" or ((m.role == "ongoing" or soon) and not self._is_slow(r, o))
+                soon = soon and r.kind not in (Kind.ONBOARDING, Kind.REGISTER)
+                why = f"the description names it: {m.phrase!r}"
+                if soon:
+                    yield self._edge(r, [o], why, m.confidence, "next")
+                if m.role != "here" or not soon:
+                    yield self._edge(r, [o], why, m.confidence, "needs")
+        steps: dict[tuple[str, int], dict[int, Reading]] = {}
+        for r in self.free:  # `Step 2 of 4`
+            if match := _NUMBERED.search(self.order.events[r.name].description):
+                number, of = map(int, filter(None, match.groups()))
+                steps.setdefault((r.tag, of), {}).setdefault(number, r)
+        for found in steps.values():
+            for number, r in found.items():
+                if number - 1 in found:
+                    yield self._edge(r, [found[number - 1]], "its description numbers it", 0.97, "next")
+
+    def _at_once(self, r: Reading, o: Reading, *, by_name: bool) -> bool:
+        """Whether an event that a text names as done is the step just before."""
+        if r.regrets or r.opinion or undoes(r):
+            return False
+        if (by_name and _above(o, r, 1)) or (
+            o.phase in ("choose", "enter", "submit") and _above(o, r, 2 if o.tag == r.tag else 1)
+        ):
+            return True
+        if (
+            (o.looks or o.action == "search")
+            and (r.looks or r.phase == "choose")
+            and o.tag == r.tag
+            and _above(o, r, 3)
+        ):
+            return True
+        one = _share(r, o) or (r.place is not None and bool(r.topic & o.topic) and r.action == o.action)
+        return one and _above(o, r, 4) and o.kind != Kind.VERIFY
+
+    # ----------------------------------------------------------------- phases of one topic
+
+    def _phases(self) -> Iterator[Edge]:
+        """What ends, or is decided, has begun: `payment_request`, then `payment_complete` or `payment_fail`."""
+        for r in self.free:
+            answers = r.phase in ("accept", "reject") and "received" in r.flags
+            if r.place is None or r.phase in ("claim", "request", "queue", "attempt") or answers:
+                continue
+            same = [o for o in self.free if o is not r and self._one_process(o, r)]
+            if r.phase == "resume":
+                same = [o for o in self.free if o.phase == "pause" and o.topic == r.topic]
+                yield from (self._edge(r, [o], "what goes on was paused", 0.95, "next") for o in same)
+            elif r.place < 3:  # a ride that starts was requested, and its driver found
+                waits = ("queue", "request", "attempt", "match_found")
+                begun = [o for o in same if o.phase in waits and (o.place or 0) < r.place and o.tag == r.tag]
+                begun = [o for o in begun if o.index < r.index]
+                yield from (self._edge(r, [o], f"{o.phase} comes before {r.phase}", 0.57) for o in begun[-1:])
+            else:
+                yield from self._outcome(r, same)
+
+    def _outcome(self, r: Reading, same: Sequence[Reading]) -> Iterator[Edge]:
+        """The edge from an event to what begins, or decides, the process that it is of."""
+        place = r.place or 0
+        begun = [o for o in same if (o.place or 9) < 3 or (o.phase == "submit" and place >= 5)]
+        begun = [o for o in begun if not o.wrong and (o.place or 0) < place and o.phase != "accept"]
+        outs = [o for o in same if o.place == 5 and o.phase != "pause" and o.topic == r.topic]
+        if place == 6 and outs and not all(o.wrong for o in outs) and not r.wrong:
+            yield self._edge(r, outs, "an end after every outcome", 0.82)
+        elif not begun and r.phase in ("complete", "exit", "abandon", "end"):
+            read = [o for o in same if (o.looks or o.action == "play") and o.topic == r.topic and o.index < r.index]
+            yield from (self._edge(r, [o], f"{r.phase} of what {o.name} begins", 0.62) for o in read[-1:])
+        if not begun or (place == 6 and outs and not all(o.wrong for o in outs) and not r.wrong):
+            return
+        mids = [o for o in same if 3 <= (o.place or 0) < min(5, place) and not o.wrong and o.phase != "progress"]
+        mids = [o for o in mids if not {"optional", "repeated"} & o.flags]
+        disordered = all(o.index > r.index for o in begun)
+        known = [o for o in [*mids, *begun] if (o.index < r.index) != disordered] or begun
+
+        def rank(o: Reading) -> tuple[bool, float]:
+            return (o.topic == r.topic or _share(o, r) or o in mids, (o.place or 0) if disordered else o.index)
+
+        nearest = max(known, key=rank)
+        every = [o for o in begun if o.deeds == nearest.deeds and abs(o.index - nearest.index) <= 1]
+        every = every if nearest in every and any({*every[0].ids} & {*o.ids} for o in every[1:]) else [nearest]
+        told, alone = self._told(r, "after", "needs"), r.name not in self.order.partners
+        lives = [life for life in self.order.lives if {r.name, every[0].name} <= {*life.events}]
+        more = any(_share(self.readings[n], r) for n in told - {o.name for o in begun})
+        if alone and ((r.wrong and more) or (r.regrets and lives)):
+            return  # a text, or the life, tells more
+        sure = 0.8 if every[0].topic == r.topic else 0.7
+        if any(not self._lies_there(self.readings[life.births[0]], [r]) for life in lives):
+            sure = 0.58  # the rows between tell more
+        kind = "needs" if r.regrets and alone else ""
+        yield self._edge(r, every, f"{r.phase} of what {every[0].name} begins", sure, kind)
+
+    def _one_process(self, o: Reading, r: Reading) -> bool:
+        if Kind.ONBOARDING in (o.kind, r.kind):
+            return False
+        if o.topic == r.topic and (o.action == r.action or not o.topic & ACTIONS):
+            return True
+        filed = _filed(o, r)
+        within = bool(o.things & r.things) and (o.things <= r.things or r.things <= o.things)
+        if filed and within and o.action == r.action and abs(o.index - r.index) <= 3 and not (o.ids and r.ids):
+            return True
+        if filed and o.index < r.index:  # the recipient of a transfer is chosen
+            of_process = 3 <= (o.place or 0) < 5 and o.description & r.about
+            begins = 3 <= (r.place or 0) < 5 and (o.place or 9) < 3 and r.description & o.about
+            if of_process or begins:
+                return True
+        shared = [i for i in o.ids if i in r.ids and not {*concepts(" ".join(pieces(i)[:-1]))} & _SHELVED]
+        return bool(shared) and bool(o.about & r.about)
+
+    def partners(self) -> dict[str, str]:
+        """By event that tells that something did not come about, the one that tells that it did."""
+        births = {event: {*life.births} for life in self.order.lives for event in life.events}
+        found: dict[str, str] = {}
+        for bad in self.free:
+            wrong = any(o is not bad and o.wrong and abs(o.index - bad.index) <= 2 for o in self.free)
+            if (bad.wrong or ("instead" in bad.flags and not wrong)) and bad.phase != "pause":
+                near = [o for o in self.free if o is not bad and o.name not in births.get(bad.name, ())]
+                scored = [(score, -abs(o.index - bad.index), o) for o in near if (score := self._opposite(bad, o)) > 0]
+                if scored:
+                    found[bad.name] = max(scored, key=lambda item: item[:2])[2].name
+        return found
+
+    def _opposite(self, bad: Reading, good: Reading) -> float:
+        """How surely an event tells that what another tells did come about."""
+        far = abs(good.index - bad.index)
+        begins = good.place is not None and good.place < 5 and good.phase not in ("accept", "match_found")
+        if good.wrong or good.looks or good.opinion or undoes(good) or good.phase == "pause" or far > 3 or begins:
+            return 0
+        apart = ("needs", "after", "here", "ongoing")
+        named = good.name in self._told(bad, *apart) or bad.name in self._told(good, *apart)
+        if named or {"repeated", "during"} & good.flags:
+            return 0
+        same = good.topic == bad.topic and good.action == bad.action
+        about = bool(good.about & bad.about) or not {*good.words}.isdisjoint(bad.words)
+        paying = bad.kind == Kind.PAY_FAIL
+        paid = paying and good.kind in (Kind.PAY, Kind.SUBSCRIBE) and bad.tag == good.tag
+        paid = paid and good.action not in ("renew", "upgrade", "downgrade")
+        if paying and good.kind == Kind.SUBSCRIBE and not paid:
+            return 0
+        ids, instead = _share(good, bad), "instead" in bad.flags | good.flags
+        if good.ids and bad.ids and not ids and not paid:
+            return 0
+        if bad.regrets and not (good.place is not None and (same or paid)) and not instead:
+            return 0
+        written = good.name in self._told(bad, "instead") or bad.name in self._told(good, "instead")
+        decided = good.place is not None or good.action == "verify" or good.kind in (Kind.PAY, Kind.SUBSCRIBE)
+        beside = ids and decided and far == 1 and not self._told(bad)
+        if not (about or paid or written or beside) or not (decided or instead or ids):
+            return 0
+        return 2.0 * written + decided + 1.5 * same + 0.5 * about + 0.5 * ids + paid
+
+    # ----------------------------------------------------------------- ids
+
+    def lives(self) -> list[Life]:
+        """The lives of the things that ids name."""
+        found = [self._life(name, carriers) for name, carriers in self.carriers.items() if len(carriers) > 1]
+        return [life for life in found if life is not None]
+
+    def _life(self, name: str, carriers: Sequence[Reading]) -> Life | None:
+        """The life that an id tells; None of what lies ready for everybody, such as the goods of a shop."""
+        stem = pieces(name)[:-1]
+        said = {*stem, *concepts(" ".join(stem))}
+        own = [r for r in carriers if not (r.looks or r.opinion or r.wrong or undoes(r) or "others" in r.flags)]
+        if {stem[-1], *concepts(stem[-1])} & _PERSONS or not own:
+            return None
+        first, named = own[0], [r for r in own if said & {*r.words, *pieces(r.name)}]
+        makes = [r for r in named if r.action in _MAKING or r.phase in _BEGINNING]
+        above = any(r.index < first.index and r.looks for r in carriers)
+        offered = bool(said & _OFFERED) and any((r.place or 0) >= 5 or r.phase == "accept" for r in carriers)
+        asked = first.phase in ("request", "submit", "attempt", "queue") or offered
+        if (said & _SHELVED or above) and not (first in named and not above and asked):
+            made = [r for r in makes if r.action in (*_CREATING, "add", "issue") or not said & _SHELVED]
+            dealt = ("bid", "buy", "order", "book", "open")
+            made = [r for r in made if r.action not in dealt or (r.phase is None and not above)][:1]
+            whole = ("complete", "done", "success", None)
+            brings = [r for r in made if r.action in _CREATING and r.phase in whole]
+            if not made or (not brings and any(r.looks and r.index < made[0].index for r in carriers)):
+                return None
+            return Life(name, (made[0].name,), tuple(r.name for r in carriers if self._is_own(r, made[0])), public=True)
+        longer = [i for i in first.ids if i != name and len(self.carriers[i]) >= len(self.carriers[name])]
+        if not named and longer:
+            return None  # the charge point of a charge
+        begun = first
+        if (first.place or 0) >= 5 or first.phase == "accept" or first not in named:
+            early = [r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | said)]
+            begun = early[0] if early and (first.place is not None or first.action is None) else first
+        begins = [begun]
+        for r in own:
+            same = r.deeds == begun.deeds and r.phase in _BEGINNING and r.index == begins[-1].index + 1
+            begins += [r] if same and (r.topic <= begun.topic or begun.topic <= r.topic) else []
+        of_all = any(r.looks or "others" in r.flags or r.action in ("like", "follow") for r in carriers)
+        public = begun.action in _CREATING and of_all
+        events = [r.name for r in carriers if r in begins or not public or self._is_own(r, begun)]
+        return Life(name, tuple(r.name for r in begins), tuple(events), public)
+
+    def _is_own(self, r: Reading, maker: Reading) -> bool:
+        """Whether an event is about what the user has made, and not about what others have."""
+        dealt = (Kind.SOCIAL, Kind.SHARE, Kind.BROWSE, Kind.PAY, Kind.CART, Kind.CHECKOUT)
+        of_others = r.looks or r.action in _OF_OTHERS or "others" in r.flags or r.opinion or r.kind in dealt
+        return r is maker or (not of_others and r.index > maker.index)
+
+    def _lies_there(self, birth: Reading, others: Sequence[Reading]) -> bool:
+        """Whether what is made lies there to be used at will, such as a device or a task, and passes no stages."""
+        moved = any(_ON_THE_WAY & {*r.words} for r in others)
+        kept = birth.action in _KEPT and birth.place is None
+        there = (birth.place or 0) >= 5 and birth.phase != "done"
+        return (kept or there) and not moved and not deals(birth) and birth.kind not in (Kind.CHECKOUT, Kind.PAY)
+
+    def _stages(self, life: Life) -> Iterator[Edge]:
+        """Each stage of a life comes after its birth, and after the last stage above it that every life passes."""
+        births = [self.readings[name] for name in life.births]
+        why, birth = f"both tell {life.identifier}", births[0]
+        others = [r for r in (self.readings[name] for name in life.events) if r not in births]
+        others = [r for r in others if not (r.action == "join" and birth.action == "create")]
+        yield from (self._edge(r, births, why, 0.55 if life.public else 0.7, "needs") for r in others)
+        if life.public or self._lies_there(birth, others):
+            return
+        passed, before, aside = births, dict[str, list[Reading]](), list[Reading]()
+        for r in _in_order([o for o in others if o.index > birth.index or (o.place or 9) >= 3]):
+            sibling = next((name for name in reversed(before) if self.order.is_instead(r.name, name)), None)
+            begun = any(x.topic == r.topic and (x.place or 9) < 3 for x in [*births, *others])
+            trouble = [o for o in aside if "trouble" in o.flags and o.topic & r.topic - birth.topic]
+            if sibling is None and (r.regrets or (r.looks and r.action != "visit") or self._takes_back(r, life)):
+                continue
+            if sibling is None and (r.opinion or (trouble and not begun)):
+                yield self._edge(r, passed if r.opinion else trouble[-1:], why, 0.65, "needs")
+                continue
+            before[r.name] = before[sibling] if sibling else passed
+            sure = 0.6 if before[r.name] != births or r.index - births[-1].index == 1 else 0.55
+            yield self._edge(r, before[r.name], why, sure)
+            told = self._told(r)
+            if {"optional", "repeated", "during", "others", "trouble"} & r.flags or any(
+                o.name in told or (o.topic & r.topic and not o.topic & birth.topic) for o in aside
+            ):
+                aside.append(r)
+            elif not r.wrong and sibling is None and r.action not in ("edit", "report", "save"):
+                passed = [r] if r.kind not in (Kind.SUPPORT, Kind.SOCIAL, Kind.SHARE) else passed
+
+    def _takes_back(self, r: Reading, life: Life) -> bool:
+        """Whether an event takes back what another one of the life did."""
+        done = {deed for name in life.events for deed in self.readings[name].deeds}
+        return any(d in _earlier() and _earlier()[d][1] and done & {*_earlier()[d][0]} for d in r.deeds)
+
+    # ----------------------------------------------------------------- deeds that follow others
+
+    def _by_spelling(self) -> Iterator[Edge]:
+        """`pass_unfrozen` after `pass_frozen`, `lot_unwatched` after `lot_watched`, `clock_out` after `clock_in`."""
+        spelt = {"".join(pieces(r.name)): r for r in self.free}
+        for name, r in spelt.items():
+            ways = [name[: m.start()] + name[m.end() :] for m in re.finditer("(?:un|dis|de)(?=[a-z]{4})", name)]
+            for off, on in (("off", "on"), ("out", "in")):
+                ways.append("".join(on if piece == off else piece for piece in pieces(r.name)))
+            for done in (spelt[way] for way in ways if way in spelt and way != name):
+                yield self._edge(r, [done], "its name takes the other back", 0.85, "needs")
+
+    def _by_deed(self) -> Iterator[Edge]:
+        """What is done only to what something else was done to before."""
+        for r in self.free:
+            answers = "received" in r.flags and r.phase in ("accept", "reject")
+            for deed in () if answers else [d for d in (r.phase, r.action) if d and d in _earlier()]:
+                if r.looks and deed == r.action:
+                    continue
+                found = [
+                    (*score, -abs(o.index - r.index), o)
+                    for o in self.free
+                    if o is not r and (score := _did(o, r, deed))
+                ]
+                if found:
+                    best = max(found, key=lambda item: item[:3])[3]
+                    why = f"{deed} comes after {best.action or best.phase} of the same thing"
+                    yield self._edge(r, [best], why, 0.6, "needs")
+                    break
+
+    def _usually(self) -> Iterator[Edge]:
+        """What the sheet's words alone tell of the usual order, by `analyst_usual.csv`; members have joined."""
+        on_the_way = (Kind.REGISTER, Kind.SESSION_START, Kind.ONBOARDING)
+        users = [r for r in self.readings.values() if r.kind != Kind.SYSTEM and r.name not in self.order.legacy]
+        known = [
+            o for o in users if (o.kind not in FIXED or o.kind in on_the_way) and not o.wrong and o.phase != "request"
+        ]
+        known = [o for o in known if not o.looks or o.action == "search"]
+        for r in users:
+            said = {*r.words, r.kind}
+            for later, earlier, kind in _usual():
+                found = [o for o in known if earlier <= {*o.words} and not later <= {*o.words, o.kind}]
+                if later <= said and found and not (r.wrong and kind == "next"):
+                    best = max(found, key=lambda o: (o.succeeds, o.tag == r.tag, o.index < r.index, -o.index))
+                    yield self._edge(r, [best], f"{' '.join(sorted(later))} usually follows it", 0.53, kind)
+                    break
+            same = [o for o in self.free if r.says("first") and {*o.words} == {*r.words} - {"first"}]
+            yield from (self._edge(r, [o], "the first of these", 0.6, "needs") for o in same[:1])
+        for r in self.free:
+            own, told = r.things & GROUPS, r.description & GROUPS
+            told = told if not self.order.is_game and r.action not in ("join", "request") else frozenset()
+            comes = own and r.action in ("join", "create", "view", "search", "list")
+            if comes or not (own or told) or r.phase in ("request", "accept") or r.looks:
+                continue
+            joined = [
+                o for o in self.free if o.things & (own or told) and o.action in ("join", "create") and o is not r
+            ]
+            joined = [o for o in joined if not o.wrong and o.phase != "request"]
+            best = min(joined, key=lambda o: (o.action != "join", o.index), default=None)
+            if best is not None:
+                yield self._edge(r, [best], f"{best.name} makes a member", 0.6, "needs")
+
+    # ----------------------------------------------------------------- the usual ways to a deal
+
+    def _to_deals(self) -> Iterator[Edge]:
+        """A thing is put into the cart, which is looked at, checked out and paid."""
+        carts = any(r.kind == Kind.CART for r in self.free)
+        stage = {r.name: rank for r in self.free if (rank := self._deal_stage(r)) is not None}
+        for name, rank in stage.items():
+            r = self.readings[name]
+            below = [self.readings[o] for o, of in stage.items() if of < rank]
+            below = [o for o in below if _one_deal(o, r, carts=carts) and not o.wrong and "optional" not in o.flags]
+            if below and not (r.regrets and not _share(r, below[0])):
+                best = max(below, key=lambda o: (stage[o.name], _share(o, r), o.index < r.index, o.index))
+                yield self._edge(r, [best], f"the way from {best.name} to the deal", 0.58, "next")
+
+    def _deal_stage(self, r: Reading) -> float | None:
+        """How far along the way to a deal an event is, 4 to 7; None is not on it."""
+        if after_sale(r) or undoes(r):
+            return None
+        if r.kind == Kind.CART:
+            adds = r.action == "add" or (r.action in (None, "save", "click", "get") and r.phase is None)
+            return 4 if adds else 5 if r.action in ("view", "list") or r.phase in ("open", "enter") else None
+        if r.kind == Kind.CHECKOUT:
+            if r.says("checkout") or r.phase in ("start", "attempt", "request", "open", "launch"):
+                return 6 + (r.step or 0) / 100
+            filled = r.phase in ("choose", "enter", "submit") or r.action in ("add", "set")
+            return 6.5 + r.index / 1e4 if filled else None
+        if (
+            r.kind == Kind.CORE
+            and r.phase in ("enter", "submit")
+            and not self.order.is_game
+            and "during" not in r.flags
+        ):
+            later = [o for o in self.free if o.tag == r.tag and o.kind in (Kind.CHECKOUT, Kind.PAY)]
+            return 5.5 if any(o.index > r.index for o in later) else None
+        dealt = r.kind in (Kind.PAY, Kind.PAY_FAIL) and deals(r) and not r.regrets
+        begun = r.kind == Kind.SUBSCRIBE and r.action in ("subscribe", None) and r.says("subscribe")
+        return 7 if dealt or (begun and r.phase in (None, "start", "complete", "success")) else None
+
+    def _from_looks(self) -> Iterator[Edge]:
+        """What is done with a thing comes after the look at it, where nothing else is known to."""
+        mine = {life.identifier for life in self.order.lives if not life.public}
+        shown = [r for r in self.free if not r.wrong and (r.place or 0) < 5]
+        shown = [
+            r
+            for r in shown
+            if r.kind == Kind.BROWSE or r.looks or (r.phase in ("open", "enter") and r.kind == Kind.GACHA)
+        ]
+        apart = (Kind.AFTER_SALE, Kind.SUPPORT, Kind.ONBOARDING, Kind.REGISTER)
+        for r in self.free:
+            other = r.wrong or undoes(r) or r.opinion or r.action in ("edit", "receive", "issue", "export")
+            if other or r.kind in apart:
+                continue
+            least = 2 if (r.place or 0) >= 5 else 1
+            scored = [
+                (score, o.index, o) for o in shown if o.index < r.index and (score := _leads(o, r, mine)) >= least
+            ]
+            if scored:
+                best = max(scored, key=lambda item: item[:2])[2]
+                yield self._edge(r, [best], f"{best.name} shows what it is done with", 0.52)
+
+    def _exposures(self) -> Iterator[Edge]:
+        """What is requested is shown, what is shown is clicked, and then rewarded."""
+        rows = ("request", "receive show view send start share", "click open", "complete end", "claim get reward")
+        place = {word: rank for rank, words in enumerate(rows) for word in (*words.split(), *["install"] * (rank == 4))}
+        found = [r for r in self.free if r.kind in (Kind.AD, Kind.EXPOSURE, Kind.SHARE) and not r.regrets]
+        ranks = {r.name: next((place[w] for w in (r.phase, *reversed(r.words)) if w in place), 9) for r in found}
+        for r in found:
+            below = [o for o in found if ranks[o.name] < ranks[r.name] < 9 and o.tag == r.tag]
+            below = [o for o in below if (o.things or o.topic) & (r.things or r.topic)]
+            if below:
+                best = max(below, key=lambda o: (ranks[o.name], o.topic == r.topic, -abs(o.index - r.index)))
+                yield self._edge(r, [best], f"{best.name} is followed by it", 0.7, "next")
+
+    def _after_deals(self) -> Iterator[Edge]:
+        """What is shipped, refunded or reviewed was bought; what is renewed or for subscribers was subscribed to."""
+        bought = [r for r in self.free if r.kind == Kind.PAY and not r.wrong]
+        begun = (None, "start", "complete", "success")
+        subscribed = [r for r in self.free if r.kind == Kind.SUBSCRIBE and r.action == "subscribe" and r.phase in begun]
+        for r in self.free:
+            enjoyed = [o for o in self.free if o.index < r.index and not o.wrong and o.topic & r.topic & PLAYABLE]
+            enjoyed = [o for o in enjoyed if o.looks or o.action == "play" or o.phase in ("start", "complete")]
+            dealt, why, sure = list[Reading](), "", 0.52
+            if r.opinion and enjoyed:
+                dealt, why, sure = enjoyed, "an opinion of what it tells", 0.56
+            elif r.kind == Kind.AFTER_SALE:
+                dealt, why = [o for o in bought if o.index < r.index or _share(o, r)], "the deal that it follows"
+            elif r.kind == Kind.SUBSCRIBE and (r.action in ("renew", "upgrade", "downgrade") or r.regrets):
+                dealt, why, sure = subscribed or bought, "what it goes on with", 0.56
+            if "subscribe" in r.description and re.search("subscribers? only", self.order.events[r.name].description):
+                dealt, why, sure = subscribed or bought, "it is for subscribers", 0.56
+
+            def rank(o: Reading, r: Reading = r) -> tuple[float, ...]:
+                row = -o.index if r.kind == Kind.SUBSCRIBE or "subscribe" in r.description else o.index
+                done = o.place is None or o.place >= 5
+                return (
+                    _share(o, r),
+                    bool(o.about & (r.things | r.topic)),
+                    o.tag == r.tag and not r.opinion,
+                    done,
+                    o.index < r.index,
+                    row,
+                )
+
+            if dealt:
+                yield self._edge(r, [max(dealt, key=rank)], why, sure, "needs")
+
+    # ----------------------------------------------------------------- how users come
+
+    def _arrival(self) -> Iterator[Edge]:
+        """Install, then the account, then the character, then the introduction; most things need an account."""
+        order, registers = self.order, self.order.of(Kind.REGISTER)
+        account = anchor([r for r in registers if not r.says("character")])
+        character = anchor([r for r in registers if r.says("character")])
+        way = self._way_to(account, registers) if account else []
+        if account is not None:
+            yield from (self._edge(account, [r], "filed as a step to it", 0.56, "needs") for r in way if not r.wrong)
+            earlier = [o for o in registers if (o.place or 5) < (account.place or 5)]
+            yield from (self._edge(account, [o], "a step of the sign-up", 0.7, "needs") for o in earlier)
+            if (install := anchor(order.of(Kind.INSTALL))) is not None:
+                yield self._edge(account, [install], "installed before", 0.5, "needs")
+        for first, why in ((account, "it needs an account"), (character, "it needs a character")):
+            if first is None or (first is character and not order.is_game):
+                continue
+            for r in order.readings.values():
+                if r.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE) or r is first or r.name in order.legacy:
+                    continue
+                if r.kind == Kind.REGISTER:
+                    if r.says("character") and first is account:
+                        yield self._edge(r, [first], "a step of the sign-up", 0.7, "needs")
+                elif r.kind == Kind.ONBOARDING and r.index > first.index:
+                    yield self._edge(r, [first], "the introduction follows the sign-up", 0.55, "needs")
+                elif self._needs_account(r, registers) and r not in way and (first is account or r.index > first.index):
+                    yield self._edge(r, [first], why, 0.5, "needs")
+
+    def _way_to(self, account: Reading, registers: Sequence[Reading]) -> list[Reading]:
+        """What the sheet files with a sign-up and above it: a code that is sent, a check, the request of a trial."""
+        proving = word_set("code phone mail verify trial terms consent sms")
+        first = min((r.index for r in registers), default=account.index)
+        kinds = (Kind.SYSTEM, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER)
+        above = [r for r in self.readings.values() if r.index < account.index and r.kind not in kinds]
+        return [r for r in above if proving & set(r.words) and (_filed(r, account) or r.index > first)]
+
+    def _needs_account(self, r: Reading, registers: Sequence[Reading]) -> bool:
+        if r.kind == Kind.GOODBYE or r.says("login", "logout"):
+            return not r.says("uninstall")
+        if r.kind in (Kind.SESSION_START, Kind.SESSION_END, Kind.CRASH, Kind.AD, Kind.EXPOSURE):
+            return False
+        if r.kind == Kind.ONBOARDING:
+            return r.index > min((o.index for o in registers), default=0)
+        if self.order.is_game:
+            return True
+        if r.kind in (Kind.BROWSE, Kind.SEARCH):
+            for_all = word_set("plan premium paywall home product article content quote policy")
+            at_work = industry_of(self.order.product) in ("finance", "saas")
+            return at_work and bool(r.things) and not r.things & for_all
+        return not (r.kind == Kind.OTHER and r.says("update", "permission", "foreground", "background"))
+
+
+def _in_order(found: Sequence[Reading]) -> list[Reading]:
+    """Events as the sheet lists them, a beginning before the outcome of the same topic."""
+    line: list[Reading] = []
+    for r in sorted(found, key=lambda r: r.index):
+        later = [n for n, o in enumerate(line) if o.topic == r.topic and (o.place or 0) > (r.place or 9)]
+        line.insert(later[0] if later else len(line), r)
+    return line
+
+
+def _did(o: Reading, r: Reading, deed: str) -> tuple[float, int] | None:
+    """How surely an event is what was done before to the same thing; None where it is not."""
+    earlier, back = _earlier()[deed]
+    done = [n for n, word in enumerate(earlier) if word in o.deeds]
+    if not done and (o.phase is None or o.succeeds or o.phase == "start"):
+        done = [n for n, word in enumerate(earlier) if word in o.topic]
+    if not done or ((o.wrong or o.phase == "request") and o.phase not in earlier):
+        return None
+    theirs = o.topic - ACTIONS or o.topic
+    nouns = (r.topic - {deed} - ACTIONS or r.topic - {deed}) | (r.topic & _DEALT)
+    nouns -= {deed}
+    alike = len(nouns & (theirs | o.topic)) if nouns else int(o.action in r.topic or o.topic == r.topic)
+    alike = alike or int(not nouns and not o.things and not r.things)
+    shared = bool(o.ids) and o.ids[0] in r.ids
+    if not alike and not (shared and (not nouns or (o.index < r.index and back and not o.looks))):
+        return None
+    score = alike - 0.3 * len(theirs - nouns - ACTIONS) + 0.5 * shared
+    return score + 0.2 * (o.index < r.index) + 0.2 * (o.tag == r.tag), -done[0]
+
+
+_DEALT = word_set("order book subscribe pay post loan buy trial")
+"""Deeds that are things as well."""
+
+
+def _one_deal(o: Reading, r: Reading, *, carts: bool) -> bool:
+    """Whether two events are steps of the same deal."""
+    bare = not (o.tag or r.tag or o.ids or r.ids)
+    pays = _filed(o, r) and _above(o, r, 3) and r.kind in (Kind.PAY, Kind.PAY_FAIL, Kind.CHECKOUT)
+    if _share(o, r) or (bare and (carts or _above(o, r, 3))) or pays:
+        return True
+    if carts and not o.things & r.things and r.kind != Kind.SUBSCRIBE:
+        return (o.kind in (Kind.CART, Kind.CHECKOUT) and not r.ids) or o.says("cart", "checkout") or r.tag == o.tag
+    return bool((o.things & r.things) - {"product"}) or (_filed(o, r) and o.says("checkout", "cart"))
+
+
+def _leads(o: Reading, r: Reading, mine: set[str]) -> float:
+    """How surely a look at something leads to what is done with it."""
+    coarse = bool(o.things & word_set("list category shop restaurant hotel home")) or o.says("list", "searchresult")
+    finer = coarse and not r.says("list") and (r.action in ("view", "click") or r.phase in ("open", "choose"))
+    clicked = r.action == "click" and o.topic == r.topic
+    if r.looks and not finer and not clicked:
+        return 0
+    things = o.things & r.things & (SIGHTS | PLAYABLE | {"tournament", "room"})
+    things = things or (not r.looks and (o.about >= r.about or o.topic == r.topic))
+    shelved = any(i in r.ids and i not in mine for i in o.ids)
+    bare, sold = not (o.tag or r.tag), 0.0
+    if r.kind in (Kind.SUBSCRIBE, Kind.PAY, Kind.CHECKOUT) and o.things & _PLANS:
+        sold = 1.5 * (r.says("subscribe", "plan", "premium") or (bare and r.kind == Kind.CHECKOUT))
+    elif r.kind == Kind.CART and r.action == "add" and o.kind == Kind.BROWSE and o.things & SIGHTS:
+        sold = 1.5 * (bare or not (o.ids and r.ids))
+    elif r.kind in (Kind.PAY, Kind.CHECKOUT, Kind.SPEND) and o.says("shop"):
+        sold = 1.0 * (_filed(o, r) or r.says("shop"))
+    shown = clicked and o.action in ("view", "show")
+    return 2.0 * shelved + bool(things) + sold + shown + 0.3 * (o.tag == r.tag)
