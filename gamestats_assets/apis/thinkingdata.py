@@ -32,11 +32,15 @@ LIST_ITEMS = 500
 LIST_ITEM_BYTES = 255
 OBJECT_KEYS = 100
 LARGEST_NUMBER = 9_000_000_000_000_000
+MOST_EVENTS = 500
+"""Kinds of events that a project can have; `MOST_EVENT_PROPERTIES` and `MOST_USER_PROPERTIES` likewise."""
+MOST_EVENT_PROPERTIES = 1000
+MOST_USER_PROPERTIES = 500
 ZONE_OFFSETS_H = (-12.0, 14.0)
 """The lowest and the highest `#zone_offset`."""
 
 NAME = re.compile(r"[#a-zA-Z][a-zA-Z0-9_]{0,49}")
-"""Names of events and properties, as a whole."""
+"""Names of events and properties, as a whole; of a nested property, each part. Capitals make no difference."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a line raises that is no record."""

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode, flattened
-from gamestats_assets.demo_data.taxonomies.reader import Mistake, TaxonomyError, check_taxonomy, read_taxonomy
+from gamestats_assets.demo_data.taxonomies.reader import TaxonomyError, check_taxonomy, read_taxonomy
+from gamestats_assets.demo_data.taxonomies.sheets import Mistake
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     CopyOf,

@@ -33,6 +33,9 @@ from gamestats_assets.apis.thinkingdata import (
     LARGEST_NUMBER,
     LIST_ITEM_BYTES,
     LIST_ITEMS,
+    MOST_EVENT_PROPERTIES,
+    MOST_EVENTS,
+    MOST_USER_PROPERTIES,
     NAME,
     OBJECT_KEYS,
     ROOT_KEYS,
@@ -49,7 +52,6 @@ if TYPE_CHECKING:
 
     from gamestats_assets.demo_data.logs.partitions import Partitions
 
-MOST_EVENTS, MOST_EVENT_PROPERTIES, MOST_USER_PROPERTIES = 500, 1000, 500
 EXAMPLES = 5
 """How many examples of a problem are kept."""
 
