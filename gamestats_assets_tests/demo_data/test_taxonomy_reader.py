@@ -1330,8 +1330,9 @@ def test_any_lists_and_definitions_that_are_written_are_read_back(written: tuple
 @pytest.mark.parametrize("cells", [("XFD1048576",), ("A1", "XFD1048576")], ids=["one cell", "two cells"])
 def test_a_workbook_with_a_value_in_its_last_cell_is_a_mistake(tmp_path: Path, cells: tuple[str, ...]) -> None:
     book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
     for cell in cells:
-        book.active[cell] = "event_name"
+        sheet[cell] = "event_name"
     book.save(tmp_path / "plan.xlsx")
     (mistake, *_) = check_taxonomy(tmp_path / "plan.xlsx").mistakes
     assert "up to row 1,048,576 and column XFD, 17,179,869,184 in all; up to 2,000,000 are read" in mistake.message
