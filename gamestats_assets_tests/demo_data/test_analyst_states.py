@@ -449,7 +449,7 @@ def test_what_is_unsure_is_listed_with_the_next_best_reading() -> None:
         user_properties=(prop("posted_count:n", ADD), prop("clock_out_count:n||+1 with clock_out", ADD)),
     )
     (doubt,) = analysed(sheet, ProductInfo())[1]
-    assert (doubt.reading, doubt.instead) == ("shift_posted changes posted_count", "offer_posted changes it")
+    assert (doubt.reading, doubt.instead) == ("shift_posted changes posted_count", "offer_posted does")
     assert 0.4 < doubt.confidence < 0.6
 
 

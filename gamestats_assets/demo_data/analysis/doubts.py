@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gamestats_assets.demo_data.analysis.equations import Reckoned
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.graph import Edge, EventOrder
 
-SURE = 0.85
+SURE = 0.7
 """Confidence from which on nobody needs to look."""
 
 
@@ -32,20 +33,26 @@ class Doubt:
 def doubts_of(order: EventOrder, reckoned: Iterable[Reckoned], of_updates: Iterable[Doubt]) -> list[Doubt]:
     """Everything that is less than sure about the order of events, formulas and updates; the least sure first."""
     of_formulas = (
-        Doubt(f"{r.place.key} = {r.formula}", r.why, r.confidence, f"{r.place.key} has a value of its own")
-        for r in reckoned
+        Doubt(f"{r.place.key} = {r.formula}", r.why, r.confidence, "it has a value of its own") for r in reckoned
     )
     found = [d for d in (*_of_order(order), *of_formulas, *of_updates) if d.confidence < SURE]
     return sorted(dict.fromkeys(found), key=lambda d: (d.confidence, d.reading))
 
 
 def _of_order(order: EventOrder) -> Iterator[Doubt]:
-    """An edge of the graph that was taken, and the surest other that was not."""
-    for edge in (*order.next.values(), *(edge for needs in order.needs.values() for edge in needs)):
-        others = [e for e in order.edges if e.after == edge.after and not {*e.before} & {*edge.before}]
-        best = max(others, key=lambda e: e.confidence if e.confidence <= edge.confidence else 0.0, default=None)
-        verb = "follows" if edge.kind == "next" else "needs"
-        instead = f"{verb} {' or '.join(best.before)}" if best else "happens by itself"
-        yield Doubt(
-            f"{edge.after} {verb} {' or '.join(edge.before)}", edge.why, edge.confidence, f"{edge.after} {instead}"
-        )
+    """Of each event the surest evidence of what it comes after, and the surest other that was not taken."""
+    arrivals = {r.name for r in order.of(EventKind.REGISTER, EventKind.INSTALL)}
+    for event in order.readings:
+        telling = [e for e in order.edges if e.after == event and not {*e.before} <= arrivals]
+        taken = [e for e in (order.next.get(event), *order.needs.get(event, ())) if e in telling]
+        if not taken:
+            continue
+        best = max(taken, key=lambda edge: edge.confidence)
+        known = {name for edge in taken for name in edge.before}
+        other = next((e for e in telling if not {*e.before} & known), None)
+        instead = f"it {_verb(other)} {' or '.join(other.before)}" if other else "it happens by itself"
+        yield Doubt(f"{event} {_verb(best)} {' or '.join(best.before)}", best.why, best.confidence, instead)
+
+
+def _verb(edge: Edge) -> str:
+    return "follows" if edge.kind == "next" else "needs"

@@ -470,7 +470,7 @@ def update_patterns(
     lost = [p.name for p in taxonomy.user_properties if p.update is UpdateMode.ADD and p.name not in changed]
     doubts = [d for d in guess.doubts if d.reading.rpartition(" ")[2] in changed]
     doubts += [
-        Doubt(f"nothing changes {name}", "no event speaks of it", 0.4, "an event that is not named") for name in lost
+        Doubt(f"nothing changes {name}", "no event speaks of it", 0.4, "an event in other words") for name in lost
     ]
     return {event: found[event] for event in taxonomy.event_names() if event in found}, doubts
 
@@ -585,7 +585,7 @@ class _Guess:
                 f"{found.name} changes {prop.name}",
                 f"both speak of {', '.join(shared[:3]) or prop.name}",
                 round(min(score / (score + second), 0.95), 2),
-                f"{other.name} changes it" if other else "nothing changes it",
+                f"{other.name} does" if other else "nothing does",
             )
         )
         return found
