@@ -47,7 +47,6 @@ _COMPLAINTS = 0.008
 """In how many sessions at most there is a complaint about what is done many times in each."""
 _ASIDE_AT_MOST = 1.5
 """Free choices of what is not the core, against those of the core."""
-_ID = re.compile(r"(?i:_(?:id|no|number|key))$|(?<=[a-z0-9])(?:Id|ID|No)$")
 
 
 def activity(segment: str, product: ProductInfo, *, at_work: bool = False) -> Activity:
@@ -153,6 +152,13 @@ class Habits:
     def _all_in(self, choice: _Choice, names: Iterable[str]) -> bool:
         return {r.name for r in choice.heads} <= set(names)
 
+    def _is_long(self, choice: _Choice) -> bool:
+        """Whether it is a process of many steps, which is done for its own sake."""
+        return len(choice.steps) >= 4 and not self._mostly(choice, _BY_THE_WAY)
+
+    def _only_follows(self, choice: _Choice) -> bool:
+        return self._all_in(choice, self.follows) and not self._is_long(choice)
+
     def _mostly(self, choice: _Choice, kinds: Set[EventKind]) -> bool:
         """Whether at least half of its events are of some kinds; what may go wrong does not count."""
         good = [e for e in choice.events if not self.order.readings[e].fails] or choice.events
@@ -174,7 +180,7 @@ class Habits:
         neutral = kind in (Kind.OTHER, Kind.CORE, Kind.BAD, Kind.EARN, Kind.AFTER_SALE, Kind.SOCIAL)
         return bool(_TEXT["trouble"].search(f"{spelt_out(event)} {event.description if neutral else ''}"))
 
-    def _share(self, r: Reading) -> float | None:
+    def _share(self, r: Reading, *, one_life: bool) -> float | None:
         """Of how many things that it could follow an event is told; None where it is a thing of its own."""
         shares: Mapping[str, float] = _FACTS["share"]
         opinions = [word for word in ("rate", "review", "comment") if r.says(word)]
@@ -188,61 +194,32 @@ class Habits:
         if r.name in self.trouble:
             return shares["complaint"]
         if said is not None:
-            return shares[said] * (0.1 if self._is_of_catalogue(r) else 1)
-        ends = (r.place or 0) >= 5 and r.phase != "claim" and not self.order.is_game
-        return shares["stage"] if ends or r.action in _SETTLING or r.phase == "accept" else None
-
-    def _own_ids(self, r: Reading) -> set[str]:
-        """Ids of things that come about by what users do, rather than lie in a catalogue."""
-        found: set[str] = set()
-        for name in r.properties:
-            if _ID.search(name):
-                first = next(o for o in self.order.readings.values() if name in o.properties)
-                if self.order.kinds[first.name] not in (Kind.BROWSE, Kind.SEARCH, Kind.EXPOSURE, Kind.AD):
-                    found.add(name)
-        return found
-
-    def _is_of_catalogue(self, r: Reading) -> bool:
-        looks = [o for o in self.order.of(Kind.BROWSE) if o is not r]
-        return any(_ID.search(name) and name in o.properties for o in looks for name in r.properties - self._own_ids(r))
+            return shares[said] * (1 if one_life else 0.1)
+        ends = (r.place or 0) >= 5 and r.phase != "claim"
+        again = self.order.kinds[r.name] in (Kind.SOCIAL, Kind.GROUP, Kind.CREATE, Kind.BROWSE, Kind.GROWTH)
+        begins = r.place is not None and r.place < 3
+        goes_on = one_life and not (begins or again or r.action in LOOKS)
+        stage = not self.order.is_game and (ends or goes_on) or r.action in _SETTLING or r.phase == "accept"
+        return shares["stage"] if stage else None
 
     def _followed(self) -> dict[str, tuple[tuple[str, ...], float]]:
         """By event, what it follows (one of these), and of how many of them it is told."""
-        constraints, readings = self.constraints, self.order.readings
+        constraints, order = self.constraints, self.order
         fixed = {*self.fixed, *constraints.once, *constraints.daily, *constraints.final}
         found: dict[str, tuple[tuple[str, ...], float]] = {}
-        for r in readings.values():
-            if r.name in fixed or self.order.kinds[r.name] in _BY_THEMSELVES:
+        for r in order.readings.values():
+            edges = [e for e in (order.next.get(r.name), *order.needs.get(r.name, ())) if e and not fixed & {*e.before}]
+            if r.name in fixed or order.kinds[r.name] in _BY_THEMSELVES or not edges:
                 continue
-            ids = self._own_ids(r)
-            asked = [n for n in constraints.prerequisites.get(r.name, ()) if n not in fixed]
-            told = [m.event for m in self.order.told.get(r.name, ()) if m.event not in fixed]
-            earlier = [o for o in readings.values() if o.index < r.index and o.name not in fixed and not o.fails]
-            of_life = [o.name for o in earlier if ids & o.properties and o.name not in self.trouble]
-            begun = [
-                o.name
-                for o in earlier
-                if (o.things or o.topic) == (r.things or r.topic) and (o.place is None or o.place < 3)
-            ]
-            share = self._share(r)
-            if share is None:
-                begins = r.place is not None and r.place < 3
-                again = self.order.kinds[r.name] in (Kind.SOCIAL, Kind.GROUP, Kind.CREATE, Kind.BROWSE, Kind.GROWTH)
-                if self.order.is_game or not of_life or begins or again or r.action in LOOKS:
-                    continue
-                share = _FACTS["share"]["stage"]
-            if r.action == "donate" and not of_life:
+            before = max(edges, key=lambda edge: edge.confidence).before
+            one_life = any({r.name, *before} <= {*life.events} for life in order.lives)
+            share = self._share(r, one_life=one_life)
+            if share is None or (r.action == "donate" and not one_life):
                 continue
-            stage = share == _FACTS["share"]["stage"]
-            before = (
-                (begun if r.fails else of_life)[-1:]
-                or of_life[-1:]
-                or (begun[-1:] if stage else [*told, *asked, *begun][:1])
-            )
-            if before and before[0] in self.trouble and r.name in self.trouble:
-                share = _FACTS["share"]["settled"] if not r.fails else 0.3
-            if before and not self._leads(before[0], r.name, found):
-                found[r.name] = (tuple(before), share)
+            if {*before} & self.trouble and r.name in self.trouble:
+                share = 0.3 if r.fails else _FACTS["share"]["settled"]
+            if not any(self._leads(name, r.name, found) for name in before):
+                found[r.name] = (before, share)
         return found
 
     def _leads(self, name: str, wanted: str, found: Mapping[str, tuple[tuple[str, ...], float]]) -> bool:
@@ -258,9 +235,9 @@ class Habits:
             return seldom["goodbye"]
         if self._all_in(choice, constraints.daily):
             return 0.5
-        if self._all_in(choice, self.follows):
+        if self._only_follows(choice):
             return None
-        if r.name in self.trouble and kind.value not in seldom:
+        if r.name in self.trouble and kind.value not in seldom and not self._is_long(choice):
             return 0.006
         first = min((o.index for o in self.order.of(Kind.CORE, Kind.BROWSE)), default=0)
         if (
@@ -280,7 +257,9 @@ class Habits:
             if paid:  # a way to a payment, as often as leads to few payments
                 of_kind = self.order.kinds[paid[-1]].value
                 return min(seldom[of_kind] * self.factor.get(of_kind, 1) / max(choice.reached()[paid[-1]], 0.01), 0.3)
-        if max(len(choice.steps), self._waiting(choice)) >= 4 and not self._mostly(choice, _BY_THE_WAY | {Kind.CREATE}):
+        if self._is_long(choice) or (
+            self._waiting(choice) >= 4 and not self._mostly(choice, _BY_THE_WAY | {Kind.CREATE})
+        ):
             return None
         return self._rate_by_words(r, kind)
 
@@ -460,7 +439,7 @@ class Habits:
                 slots[choice.name] = max(led) * share
         events = activity(segment, self.product).events_per_session
         free = max(events - sum(slots.values()), 0.5 * events)
-        following = [c for c in self.choices if c.name not in slots and self._all_in(c, self.follows)]
+        following = [c for c in self.choices if c.name not in slots and self._only_follows(c)]
         apart = {c.name for c in following}
         rates = {
             c.name: self.seldom[c.name] * self._seldom_factor(segment, c)
