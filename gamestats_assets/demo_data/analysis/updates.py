@@ -445,6 +445,10 @@ def _ref(name: str) -> str:
     return f"{{{{{name}}}}}"
 
 
+def _added(amounts: Iterable[tuple[Reading, str]]) -> Found:
+    return ((r.name, Update(type="increment", value=_ref(name))) for r, name in amounts)
+
+
 def update_patterns(
     order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> tuple[dict[str, dict[str, Update]], list[Doubt]]:
@@ -536,23 +540,17 @@ class _Guess:
 
     def updates(self, prop: Property) -> Found:
         """Events with their updates of a property."""
-        # A common property is a state of its own only where the sheet says that it is current.
-        state = pieces(prop.name) & _SAID["state"] or _is_held(prop)
-        if not (
-            prop.name not in self.common or prop.update is not UpdateMode.SET_ONCE if prop.name in self.users else state
-        ):
-            return
-        match prop.type:
-            case PropertyType.TIME:
-                yield from self._times(prop)
-            case PropertyType.NUMBER:
-                yield from self._numbers(prop)
-            case PropertyType.BOOLEAN:
-                yield from self._flags(prop)
-            case PropertyType.STRING:
-                yield from self._texts(prop)
-            case _:
-                return
+        if prop.name in self.users:
+            changes = prop.name not in self.common or prop.update is not UpdateMode.SET_ONCE
+        else:  # a common property is a state of its own only where the sheet says that it is current
+            changes = bool(pieces(prop.name) & _SAID["state"]) or _is_held(prop)
+        ways = {
+            PropertyType.TIME: self._times,
+            PropertyType.NUMBER: self._numbers,
+            PropertyType.BOOLEAN: self._flags,
+            PropertyType.STRING: self._texts,
+        }
+        return ways[prop.type](prop) if changes and prop.type in ways else iter(())
 
     # ----------------------------------------------------------------- which events
 
@@ -598,49 +596,33 @@ class _Guess:
         if about & {"register", "signed"} or (about & {"create"} and about <= {"create", "account", "user"}):
             registers = self.order.of(Kind.REGISTER) or [r for r in self.of_users if r.says("register") and not r.fails]
             return next((r for r in registers if r.succeeds or r.place is None), next(iter(registers), None))
-        if about and about <= _SAID["presence"] | _SAID["present"] and not self._has_topic(about):
+        fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
+        own = [r for r in self.of_users if self.order.kinds[r.name] not in fixed and (r.topic | {r.action}) & about]
+        if about and about <= _SAID["presence"] | _SAID["present"] and not own:  # a restaurant has visits of its own
             return self._arrival("login" in about)
         if about & {"pay", "buy", "spend"} and about <= _SAID["money"]:
             return next(iter(self.payments()), None)
         return None
 
-    def _has_topic(self, about: Set[str]) -> bool:
-        """Whether something is a thing of its own here, such as the visit of a restaurant."""
-        fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
-        return any((r.topic | {r.action}) & about for r in self.of_users if self.order.kinds[r.name] not in fixed)
-
     def _arrival(self, login: bool) -> Reading | None:
         """The event that begins a session; without one that is known as such, what opens among the first rows."""
         starts = self.order.of(Kind.SESSION_START)
-        named = [r for r in starts if login and r.says("login")]
-        opens = [
-            r for r in self.of_users[:4] if r.phase in ("open", "launch", "start", "enter") or r.says("foreground")
-        ]
-        return next(iter([*named, *starts, *(r for r in opens if self.order.kinds[r.name] not in _ARRIVALS)]), None)
+        opens = [r for r in self.of_users[:4] if r.phase in ("open", "launch", "start", "enter")]
+        opens = [r for r in opens if self.order.kinds[r.name] not in _ARRIVALS]
+        return next(iter([*(r for r in starts if login and r.says("login")), *starts, *opens]), None)
 
     # ----------------------------------------------------------------- what is paid
 
     def payments(self) -> list[Reading]:
         """Events that tell of money received: those that tell what was paid, those with another amount, the others."""
-        paid = [
-            r
-            for r in self.order.of(*_MONEY_KINDS)
-            if not r.fails and r.action not in ("renew", "cancel") and not r.says("trial", "first")
-        ]
+        odd = {r.name for r in self.order.of(*_MONEY_KINDS) if r.fails or r.action in ("renew", "cancel")}
+        paid = [r for r in self.order.of(*_MONEY_KINDS) if r.name not in odd and not r.says("trial", "first")]
         done = {r.topic for r in paid if r.succeeds}
         paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order that is made and then paid
-        in_money = [
-            r
-            for r in self.of_users
-            if r.says("buy", "pay", "order") and _settled(r, self.of_users)
-            if any(currency(p.prop) and self._is_money(p) for p in self.numbers.get(r.name, ()))
-        ]
-
-        def rank(r: Reading) -> int:
-            amount = self.money(r)
-            return 2 if amount is None else int(_paid_rank(amount) > 0)
-
-        return sorted(dict.fromkeys([*paid, *in_money]), key=rank)
+        sold = [r for r in self.of_users if r.says("buy", "pay", "order") and _settled(r, self.of_users)]
+        paid += [r for r in sold if any(currency(p.prop) and self._is_money(p) for p in self.numbers.get(r.name, ()))]
+        amounts = {r: self.money(r) for r in dict.fromkeys(paid)}
+        return sorted(amounts, key=lambda r: 2 if (name := amounts[r]) is None else int(_paid_rank(name) > 0))
 
     def money(self, r: Reading, like: Property | None = None) -> str | None:
         """The event's property that tells how much was paid; not what it was paid for, such as coins."""
@@ -770,24 +752,21 @@ class _Guess:
         """What the description says in so many words."""
         moved = self.speech.moved(prop, self._context(prop))
         holds = _is_held(prop) and not _counts(prop)
-        if not moved:
-            return
-        if prop.update is not UpdateMode.ADD and len(moved) == 1 and not moved[0].way and moved[0].number is not None:
+        if prop.update is not UpdateMode.ADD and len(moved) == 1 and not moved[0].way and moved[0].number:
             yield moved[0].event.name, Update(type="set", value=_ref(moved[0].number))
             return
         found = [(m, m.number or self._amount(m.event, prop)) for m in moved]
-        if any(name is not None for _, name in found) and not (_counts(prop) and not any(m.number for m in moved)):
-            done = {m.event.name for m, _ in found}
-            for m, name in found:
-                if name is not None:
-                    yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
-            paid = [(m.event, name) for m, name in found if name and self.order.kinds[m.event.name] in _MONEY_KINDS]
-            if not holds and paid:
-                again = self._all_paid(None, paid)[len(paid) :]
-                yield from ((r.name, Update(type="increment", value=_ref(name))) for r, name in again)
-            elif holds:
+        told = [(m, name) for m, name in found if name is not None]
+        if told and not (_counts(prop) and not any(m.number for m in moved)):
+            for m, name in told:
+                yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
+            paid = [(m.event, name) for m, name in told if self.order.kinds[m.event.name] in _MONEY_KINDS]
+            if holds:
+                done = {m.event.name for m in moved}
                 yield from ((event, update) for event, update in self._holding(prop) if event not in done)
-        elif not holds and not _sums(prop):
+            elif paid:
+                yield from _added(self._all_paid(None, paid)[len(paid) :])
+        elif moved and not holds and not _sums(prop):
             yield from self._step(prop, moved)
 
     def _step(self, prop: Property, moved: Sequence[Moved], without: Sequence[Reading] = ()) -> Found:
@@ -806,9 +785,7 @@ class _Guess:
         )
 
     def _days(self, prop: Property) -> Found:
-        core = next((r for r in self.of_users if self.order.kinds[r.name] is Kind.CORE and r.succeeds), None)
-        start = next(iter(self.order.of(Kind.SESSION_START)), None)
-        found = self._event(prop) or ((core or start) if "streak" in pieces(prop.name) else None)
+        found = self._event(prop) or self._arrival(login=False)
         if found is not None:
             yield found.name, Update(type="increment", value=1, once_per_day=True)
 
@@ -824,9 +801,9 @@ class _Guess:
         if tellers:
             paid = self.order.kinds[tellers[0][0].name] in _MONEY_KINDS
             tellers = self._all_paid(None, tellers) if paid else tellers
-            yield from ((r.name, Update(type="increment", value=_ref(name))) for r, name in tellers)
+            yield from _added(tellers)
         elif bare:
-            yield from ((r.name, Update(type="increment", value=_ref(name))) for r, name in self._all_paid(prop))
+            yield from _added(self._all_paid(prop))
         elif not money and (found := self._whole(self._event(prop), prop)) is not None:
             yield from self._step(prop, [Moved(found, 1)])
 
@@ -893,18 +870,13 @@ class _Guess:
     # ----------------------------------------------------------------- levels and balances
 
     def _level(self) -> Found:
-        for r in self.of_users:
-            if not _is_level_up(r):
-                continue
-            told = [
-                p
-                for p in self.numbers.get(r.name, ())
-                if _is_new_level(p, self.measures) or (self.measures[p].name == "level" and not pieces(p.name) & BEFORE)
-            ]
-            value = _ref(told[0].name) if told else None
-            yield r.name, Update(type="set", value=value) if value else Update(type="increment", value=1)
-            return
-        if self.order.is_game:  # who plays rises
+        risen = next((r for r in self.of_users if _is_level_up(r)), None)
+        if risen is not None:
+            told = [p.name for p in self.numbers.get(risen.name, ()) if self.measures[p].name == "level"]
+            told = [name for name in told if not pieces(name) & (BEFORE | {"max", "id"})]
+            up = Update(type="set", value=_ref(told[0])) if told else Update(type="increment", value=1)
+            yield risen.name, up
+        elif self.order.is_game:  # who plays rises
             for played in [*self.order.of(Kind.SESSION_END), *self.order.of(Kind.SESSION_START)][:1]:
                 yield played.name, Update(type="increment", value=1, once_per_day=True)
 
