@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, analysed
-from gamestats_assets.demo_data.analysis.updates import currency, nouns, pieces
+from gamestats_assets.demo_data.analysis.states import currency, nouns, pieces
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems

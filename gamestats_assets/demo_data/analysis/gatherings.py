@@ -14,7 +14,7 @@ from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.measures import Place, ordered_pieces, pieces, places, rule_of
-from gamestats_assets.demo_data.analysis.updates import takes_away
+from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, PropertyConstraint, TotalRule
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between

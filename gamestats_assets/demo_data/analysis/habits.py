@@ -16,7 +16,7 @@ from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, spelt_out, word_set
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.measures import industry_of
-from gamestats_assets.demo_data.analysis.updates import takes_away
+from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
@@ -199,7 +199,7 @@ class Habits:
         again = self.order.kinds[r.name] in (Kind.SOCIAL, Kind.GROUP, Kind.CREATE, Kind.BROWSE, Kind.GROWTH)
         begins = r.place is not None and r.place < 3
         goes_on = one_life and not (begins or again or r.action in LOOKS)
-        stage = not self.order.is_game and (ends or goes_on) or r.action in _SETTLING or r.phase == "accept"
+        stage = (not self.order.is_game and (ends or goes_on)) or r.action in _SETTLING or r.phase == "accept"
         return shares["stage"] if stage else None
 
     def _followed(self) -> dict[str, tuple[tuple[str, ...], float]]:

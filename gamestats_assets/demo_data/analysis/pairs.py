@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.event_words import word_set
 from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, pieces, units_in
-from gamestats_assets.demo_data.analysis.updates import BEFORE
+from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar

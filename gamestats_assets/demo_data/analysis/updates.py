@@ -2,440 +2,62 @@
 
 A user property is read once: what kind of thing it holds (a time, a flag, a text, a sum, a count, a balance), what its
 parts of texts speak of, and which way they say it moves. Which events that are is told by their names where the text
-names them, else by the words that both share. `analyst_updates.toml` holds the words and patterns.
+names them, else by the words that both share. `states` finds them.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.doubts import Doubt
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import LOOKS, PHASES, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.event_words import pieces as event_pieces
 from gamestats_assets.demo_data.analysis.kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
-from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar, Update
+from gamestats_assets.demo_data.analysis.states import (
+    BEFORE,
+    ENDINGS,
+    FACTS,
+    ID,
+    SAID,
+    Moved,
+    Speech,
+    about_same,
+    accumulates,
+    at_first,
+    core,
+    counts,
+    currency,
+    is_amount,
+    is_held,
+    is_over,
+    is_settled,
+    listed,
+    nouns,
+    own_words,
+    pieces,
+    same_currency,
+    says,
+    sums,
+    takes_away,
+    tells_after,
+    texts_of,
+    undoes,
+    way_of,
+    words_of,
+)
+from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Update
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, FromEvent, OneOf, SharedCounter
-from gamestats_assets.settings import shipped
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, FromEvent
 
 Kind = EventKind
 
-_FACTS = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_updates.toml").read_text(encoding="utf-8"))
-_SAID: Mapping[str, frozenset[str]] = {name: word_set(words) for name, words in _FACTS["words"].items()}
-BEFORE = _SAID["before"]
-"""Words of what something was before an event."""
-ENDINGS = word_set("cancel timeout end close")
-"""Phases that say that something is over."""
-
-
-@functools.cache
-def _pattern(means: str) -> re.Pattern[str]:
-    said = [entry["says"] for entry in _FACTS["pattern"] if entry["means"] == means]
-    return re.compile("|".join(said), re.IGNORECASE)
-
-
-def _says(means: str, text: str) -> bool:
-    return bool(_pattern(means).search(text))
-
-
-# --------------------------------------------------------------------------- words
-
-
-@functools.lru_cache(maxsize=8192)
-def pieces(name: str) -> frozenset[str]:
-    """Words of a name in small letters, in the singular; those of another script are left out.
-
-    >>> sorted(pieces("bag.lifetimeTips"))
-    ['lifetime', 'tip']
-    """
-    return frozenset(map(_singular, _latin(name.rpartition(".")[2])))
-
-
-def _latin(text: str) -> list[str]:
-    spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
-    return re.findall(r"[a-z]+", spelt)
-
-
-def _singular(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return f"{word[:-3]}y"
-    return re.sub(r"(?<=[^siu])s$", "", word) if len(word) > 3 else word
-
-
-def _stem(word: str) -> str:
-    """An English word without its inflection: `paused`, `pausing` and `pause` are one."""
-    if len(word) < 5:
-        return _singular(word)
-    word = re.sub(r"ie[sd]$", "y", _singular(word))
-    bare = re.sub(r"(?:ing|ed|e)$", "", word)
-    return re.sub(r"([^aeiouls])\1$", r"\1", bare if len(bare) > 2 else word)[:6]
-
-
-@functools.lru_cache(maxsize=8192)
-def _words(text: str) -> frozenset[str]:
-    """What a text speaks of: concepts, stems, neighbours written together, and pairs of letters of other scripts."""
-    known = concepts(text)
-    stems = [_stem(word) for word in _latin(text)]
-    joined = [a + b for run in (known, stems) for a, b in pairwise(run) if (a + b).isascii()]
-    other = [run[at : at + 2] for run in re.findall(r"[^\W\d_a-zA-Z]{2,}", text) for at in range(len(run) - 1)]
-    return frozenset({*known, *stems, *joined, *other}) - _SAID["empty"]
-
-
-def nouns(name: str) -> frozenset[str]:
-    """What a name is of, without how it is counted or shown."""
-    return pieces(name) - _SAID["state"] - _SAID["tally"]
-
-
-def _own(name: str) -> frozenset[str]:
-    """The same, without which way it moves, in any inflection."""
-    said = nouns(name) - _SAID["spent"] - _SAID["earned"] - set(_FACTS["currency"]) - _SAID["held"]
-    return frozenset(map(_stem, said))
-
-
-def texts_of(prop: Property) -> str:
-    """Alias and description together."""
-    return f"{prop.alias} {prop.description}".strip()
-
-
-def currency(prop: Property) -> frozenset[str]:
-    """Currencies that a property's name and texts name."""
-    return _currencies(f"{prop.name} {texts_of(prop)}")
-
-
-@functools.lru_cache(maxsize=4096)
-def _currencies(text: str) -> frozenset[str]:
-    spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).replace("_", " ").lower()
-    ends = r"(?![a-z가-힣\u4e00-\u9fff\u3040-\u30ff])"
-    return frozenset(
-        name for name, said in _FACTS["currency"].items() if re.search(rf"(?<![a-z가-힣])(?:{said}){ends}", spelt)
-    )
-
-
-def _same_currency(one: Property, other: Property) -> bool:
-    first, second = currency(one), currency(other)
-    return not first or not second or bool(first & second)
-
-
-# --------------------------------------------------------------------------- what a property of users holds
-
-
-def _accumulates(prop: Property) -> bool:
-    """Whether a number only ever grows."""
-    return bool(pieces(prop.name) & _SAID["total"] or _says("so_far", texts_of(prop)))
-
-
-def _counts(prop: Property) -> bool:
-    """Whether a number tells how many or how often, as its name or the sheet's words say."""
-    said = _says("counted", prop.alias) or _says("counted", prop.description)
-    return bool(pieces(prop.name) & _SAID["count"] or said or (counts_things(prop.name) and not _sums(prop)))
-
-
-def _sums(prop: Property) -> bool:
-    named = pieces(prop.name) & word_set("amount amt sum value spent spend revenue")
-    return bool(named or _says("summed", texts_of(prop)) or currency(prop)) and not pieces(prop.name) & _SAID["count"]
-
-
-def _is_held(prop: Property) -> bool:
-    return bool(_says("held", texts_of(prop)) or pieces(prop.name) & _SAID["held"])
-
-
-def _is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
-    """Whether a number may be added up: no id, share, duration or standing, unless `wanted` asks for that."""
-    odd = (_SAID["unit"] | _SAID["before"] | _SAID["after"]) - wanted
-    running = isinstance(rule_of(prop), Counter | SharedCounter) or _says("so_far", texts_of(prop))
-    return (
-        prop.type is PropertyType.NUMBER
-        and not (pieces(prop.name) & odd or running)
-        and not _says("each", texts_of(prop))
-    )
-
-
-def _tells_after(prop: Property) -> bool:
-    if pieces(prop.name) & _SAID["before"]:
-        return False
-    return bool(pieces(prop.name) & _SAID["after"] or _says("after", texts_of(prop)))
-
-
-def _way(*texts: str) -> int:
-    """1 where the first text that says either tells of gains, -1 where it tells of losses."""
-    for text in texts:
-        said = frozenset(concepts(text)) | pieces(text)
-        down = bool(said & _SAID["spent"]) or _says("goes", text)
-        up = bool(said & _SAID["earned"]) or _says("comes", text)
-        if up != down:
-            return 1 if up else -1
-    return 0
-
-
-def listed(prop: Property) -> tuple[str, ...]:
-    """The texts that the sheet allows a property, as they are spelled; none where it leaves them open."""
-    rule = rule_of(prop)
-    return tuple(str(value) for value in rule.values) if isinstance(rule, OneOf) else ()
-
-
-def _at_first(prop: Property, reached: Set[str]) -> Scalar | None:
-    """Of a list of values the one of users to whom nothing has happened: none that an event leads to."""
-    left = [value for value in listed(prop) if value not in reached]
-    named = next((value for value in left if _pattern("nothing").match(value.strip())), None)
-    return named or (left[0] if left and left[0] == listed(prop)[0] else None)
-
-
-# --------------------------------------------------------------------------- what is done and undone
-
-
-def _bare_forms(word: str) -> set[str]:
-    return {word, _stem(word), word.removesuffix("d"), word.removesuffix("ed")}
-
-
-def _core(reading: Reading) -> frozenset[str]:
-    odd = _SAID["undo"] | _SAID["restore"]
-    return frozenset(_stem(word) for word in pieces(reading.name) if not _bare_forms(word) & odd)
-
-
-def _has(reading: Reading, words: Set[str]) -> bool:
-    return reading.action in words or any(_bare_forms(word) & words for word in pieces(reading.name))
-
-
-def takes_away(reading: Reading) -> bool:
-    """Whether an event says that something is given up: left, removed, terminated."""
-    return _has(reading, _SAID["undo"] - ENDINGS)
-
-
-def _is_over(reading: Reading) -> bool:
-    """Whether an event says that something of a user is over: cancelled, expired, left."""
-    return reading.phase in ENDINGS or takes_away(reading)
-
-
-def _about_same(later: Reading, earlier: Reading) -> bool:
-    one, other = _core(earlier), _core(later)
-    within = earlier.things <= later.things or later.things <= earlier.things
-    return bool(one & other) and (within or other <= frozenset(map(_stem, pieces(earlier.name))))
-
-
-def undoes(later: Reading, earlier: Reading) -> bool:
-    """Whether an event takes back what another one has done: `title_unsubscribe` after `title_subscribe`."""
-    if later.name == earlier.name:
-        return False
-    one, other = pieces(earlier.name), pieces(later.name)
-    gone, come = one - other, other - one
-    negated = {f"{prefix}{word}" for prefix in ("un", "de", "dis") for word in gone}
-    if len(come) == 1 and come <= negated:
-        return True
-    shared = _about_same(later, earlier)
-    if _has(later, _SAID["restore"]):
-        return shared and not _has(earlier, _SAID["restore"])
-    return shared and takes_away(later) and not takes_away(earlier)
-
-
-def _settled(reading: Reading, readings: Iterable[Reading]) -> bool:
-    """Whether an event tells that something has been done, rather than begun, looked at or failed.
-
-    What starts and has no outcome of its own is done by that: a membership that has started.
-    """
-    looks = reading.action in LOOKS | {"click"} and (reading.place is None or reading.place < 5)
-    begun = reading.place is not None and reading.place < 4 and reading.phase != "accept" and reading.step is None
-    if begun and reading.phase in ("start", "open", "enter", "launch"):
-        ended = (
-            o.succeeds or o.phase in ("end", "result", "fail", "reject") for o in readings if o.topic == reading.topic
-        )
-        begun = any(ended)
-    return not (reading.fails or looks or begun)
-
-
-# --------------------------------------------------------------------------- which events a text speaks of
-
-
-@dataclass(frozen=True)
-class Moved:
-    """An event that a text says moves a state.
-
-    Attributes:
-        way: 1 up or true, -1 down or false, 0 where the text does not say.
-        number: of the event, that the text names.
-    """
-
-    event: Reading
-    way: int = 0
-    number: str | None = None
-
-
-class _Speech:
-    """The events of a product, found by what texts say."""
-
-    def __init__(self, order: EventOrder, numbers: Mapping[str, Sequence[Place]]) -> None:
-        self.order, self.numbers = order, numbers
-        self.of_users = [r for r in order.readings.values() if order.kinds[r.name] is not Kind.SYSTEM]
-        self.vocabulary = {r.name: self._weights(r) for r in self.of_users}
-        known = [words.keys() for words in self.vocabulary.values()]
-        often: dict[str, int] = {}
-        for word in (word for words in known for word in words):
-            often[word] = often.get(word, 0) + 1
-        self.rarity = {word: math.log(1 + len(known) / count) for word, count in often.items()}
-        self.names: dict[str, list[Reading]] = {}
-        self.number_names: set[str] = set()
-        for r in self.of_users:
-            alias = order.taxonomy.event(r.name).alias.strip()
-            for name in {r.name, alias if len(alias) > 2 and (" " in alias or not alias.isascii()) else r.name}:
-                self.names.setdefault(name.lower(), []).append(r)
-            for place in numbers.get(r.name, ()):
-                alias = place.prop.alias.strip()
-                self.number_names |= {
-                    place.name.lower(),
-                    *([alias.lower()] if len(alias) > 2 and not alias.isascii() else []),
-                }
-        self.number_names -= {name for name in self.number_names if name.isascii() and not re.search(r"[_A-Z]", name)}
-        spelt = sorted({*self.names, *self.number_names, *self._camel()}, key=len, reverse=True)
-        self._named = re.compile("|".join(self._whole(name) for name in spelt) or "(?!)", re.IGNORECASE)
-
-    def _camel(self) -> set[str]:
-        return {p.name.lower() for of in self.numbers.values() for p in of if re.search(r"[a-z][A-Z]", p.name)}
-
-    @staticmethod
-    def _whole(name: str) -> str:
-        edge = "A-Za-z0-9_"
-        return rf"(?<![{edge}]){re.escape(name)}(?![{edge}])" if name[:1].isascii() else re.escape(name)
-
-    def _weights(self, r: Reading) -> dict[str, float]:
-        event = self.order.taxonomy.event(r.name)
-        numbers = [text for p in event.properties for text in (p.name, p.alias)]
-        found: dict[str, float] = {}
-        for texts, weight in (
-            ((r.name, " ".join(r.words), event.alias), 1.0),
-            (numbers, 0.5),
-            ((event.description,), 0.4),
-            ((event.tag,), 0.2),
-        ):
-            for word in {word for text in texts for word in _words(text)}:
-                found.setdefault(word, weight)
-        return found
-
-    def closeness(self, said: Mapping[str, float], r: Reading) -> float:
-        """How much of what is said an event speaks of, rare words counting more; its unsaid words count against it."""
-        of_event = self.vocabulary[r.name]
-        shared = sum(weight * of_event[word] * self.rarity[word] for word, weight in said.items() if word in of_event)
-        own = [self.rarity[word] for word, weight in of_event.items() if weight == 1]
-        unsaid = sum(self.rarity[word] for word, weight in of_event.items() if weight == 1 and word not in said)
-        return shared * (1 - 0.3 * unsaid / max(sum(own), 1e-9))
-
-    def ranked(self, said: Mapping[str, float], *, flag: bool = False) -> list[tuple[Reading, float]]:
-        """Events that share words with what is said, the likeliest first; what is done before what is begun."""
-        most = sum(weight * self.rarity.get(word, 0) for word, weight in said.items())
-        odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
-        scores: dict[Reading, float] = {}
-        for r in self.of_users:
-            topic = {w for w, weight in self.vocabulary[r.name].items() if weight >= 0.4} & said.keys() - odd
-            if topic and self._may(r, said, flag=flag) and self.order.kinds[r.name] is not Kind.GOODBYE:
-                scores[r] = self.closeness(said, r) * (1 + 0.08 * self.doneness(r))
-        best = max(scores.values(), default=0)
-
-        def rank(r: Reading) -> tuple[bool, float, int]:
-            known = any(_ID.search(name) and said.keys() & _words(_ID.sub("", name)) for name in r.properties)
-            near = scores[r] >= 0.88 * best
-            return not near, -self.doneness(r) - known if near else -scores[r], r.index
-
-        return [(r, scores[r]) for r in sorted(scores, key=rank)] if best > 0.1 * most else []
-
-    def nearest(self, said: Mapping[str, float]) -> Reading | None:
-        """The likeliest of them."""
-        return next((r for r, _ in self.ranked(said)), None)
-
-    def _may(self, r: Reading, said: Mapping[str, float], *, flag: bool) -> bool:
-        """Whether an event may be meant: what fails, is undone or begun only where the text says so."""
-        ended = r.phase in ENDINGS or takes_away(r) or _has(r, _SAID["restore"])
-        if _has(r, _SAID["again"]) and not _SAID["again"] & said.keys():
-            return False
-        if (flag and not ended and r.phase == "start") or (
-            _settled(r, self.of_users) and not (ended if flag else takes_away(r))
-        ):
-            return True
-        odd = {w for w in (r.phase, r.action) if w and (w in PHASES or w in LOOKS | {"click"})}
-        odd |= {w for w in pieces(r.name) if _bare_forms(w) & (_SAID["undo"] | _SAID["restore"])}
-        return bool({form for w in odd for form in _bare_forms(w)} & said.keys())
-
-    def doneness(self, r: Reading) -> int:
-        """How much an event tells that something is done: completed, done at once or accepted, merely begun."""
-        if r.phase == "accept" or r.place is None:
-            return 2
-        return (
-            3 if r.succeeds and r.phase != "confirm" else 2 if r.place >= 5 else 1 if _settled(r, self.of_users) else 0
-        )
-
-    def one_of_each(self, found: Sequence[tuple[Reading, str]]) -> list[tuple[Reading, str]]:
-        """Of the stages of one process the one that says it is done: what is told twice is not added twice."""
-        best: dict[frozenset[str], tuple[Reading, str]] = {}
-        for r, name in sorted(found, key=lambda item: -self.doneness(item[0])):
-            best.setdefault(r.topic | ({r.action} if r.action else set()), (r, name))
-        return sorted(best.values(), key=lambda item: item[0].index)
-
-    def outright(self, text: str) -> tuple[list[Reading], list[str]]:
-        """Events and numbers that a text names."""
-        events: list[Reading] = []
-        numbers: list[str] = []
-        for match in self._named.finditer(text):
-            name = match[0].lower()
-            events += self.names.get(name, ())
-            numbers += [name] if name not in self.names else []
-        return events, numbers
-
-    def number_named(self, r: Reading, names: Iterable[str]) -> str | None:
-        """The event's number that has one of some names or aliases."""
-        wanted = set(names)
-        return next(
-            (p.name for p in self.numbers.get(r.name, ()) if {p.name.lower(), p.prop.alias.strip().lower()} & wanted),
-            None,
-        )
-
-    def moved(self, prop: Property, context: Set[str]) -> list[Moved]:
-        """What the description says in so many words: events by name, or with the way that they move the state."""
-        text = prop.description
-        events, numbers = self.outright(text)
-        carrying = {r.name: n for r in events if (n := self.number_named(r, numbers)) is not None}
-        about = {**dict.fromkeys(context, 0.4), **{w: 0.4 for r in events for w in map(_stem, r.topic)}}
-        found: list[Moved] = []
-        several = not _counts(prop) and prop.type is PropertyType.NUMBER and _says("join", text)
-        for clause in _pattern("cut").split(text):
-            way = -1 if _says("less", clause.strip()) else 1 if _says("more", clause.strip()) else 0
-            for part in _pattern("join").split(clause):
-                named, told = self.outright(part)
-                if named:
-                    found += [Moved(r, way, carrying.get(r.name) or self.number_named(r, told)) for r in named]
-                elif told and carrying.keys():
-                    continue
-                elif told:
-                    found += [Moved(r, way, name) for r, name in self._telling(told, part)]
-                elif (way or several) and not _says("initial", part):
-                    said = dict.fromkeys(_words(part), 1.0)
-                    near = self.nearest(about | said)
-                    if near is not None and self.closeness(said, near) > 0.5:
-                        found.append(Moved(near, way))
-                    else:
-                        several = False
-        clear = any(m.way or m.number for m in found) or bool(events)
-        return list({m.event.name: m for m in reversed(found)}.values())[::-1] if clear or several else []
-
-    def _telling(self, names: Sequence[str], part: str) -> list[tuple[Reading, str]]:
-        """Events that tell a number that a text names; of several those that its other words speak of."""
-        having = [(r, n) for r in self.of_users if (n := self.number_named(r, names))]
-        having = self.one_of_each([(r, n) for r, n in having if _settled(r, self.of_users)] or having)
-        said = dict.fromkeys(_words(self._named.sub(" ", part)), 1.0)
-        near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in said)]
-        return near or having
-
-
-# --------------------------------------------------------------------------- updates
-
 _MONEY_KINDS = (Kind.PAY, Kind.SUBSCRIBE)
 _MONEY_MEASURES = frozenset({"price", "part", "wealth", "game_amount"})
-_ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
 _ARRIVALS = (Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING)
 
 Found = Iterator[tuple[str, Update]]
@@ -517,7 +139,7 @@ def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
 
 
 def _bare(name: str) -> frozenset[str]:
-    return pieces(name) - _SAID["shown"]
+    return pieces(name) - SAID["shown"]
 
 
 class _Guess:
@@ -534,7 +156,7 @@ class _Guess:
             if place.of_event and place in measures and "." not in place.name:
                 self.numbers.setdefault(place.event, []).append(place)
         self.purses = {p.name for p, m in measures.items() if not p.of_event and m.name in _MONEY_MEASURES}
-        self.speech = _Speech(order, self.numbers)
+        self.speech = Speech(order, self.numbers)
         self.of_users = self.speech.of_users
         self.doubts: list[Doubt] = []
 
@@ -543,7 +165,7 @@ class _Guess:
         if prop.name in self.users:
             changes = prop.name not in self.common or prop.update is not UpdateMode.SET_ONCE
         else:  # a common property is a state of its own only where the sheet says that it is current
-            changes = bool(pieces(prop.name) & _SAID["state"]) or _is_held(prop)
+            changes = bool(pieces(prop.name) & SAID["state"]) or is_held(prop)
         ways = {
             PropertyType.TIME: self._times,
             PropertyType.NUMBER: self._numbers,
@@ -556,20 +178,20 @@ class _Guess:
 
     def _context(self, prop: Property) -> frozenset[str]:
         """What a property is of, without what kind of thing it is."""
-        odd = _SAID["tally"] | _SAID["state"] | _SAID["time"]
+        odd = SAID["tally"] | SAID["state"] | SAID["time"]
         said = [word for word in event_pieces(prop.name) if word not in odd]
-        return _words(" ".join(word for word in said if word not in _SAID["flag"]) or " ".join(said))
+        return words_of(" ".join(word for word in said if word not in SAID["flag"]) or " ".join(said))
 
     def _event(self, prop: Property) -> Reading | None:
         """The event that a property's name and texts speak of."""
         named, _ = self.speech.outright(texts_of(prop))
-        if len(set(named)) == 1 or (named and not _says("join", prop.description)):
+        if len(set(named)) == 1 or (named and not says("join", prop.description)):
             return named[0]
         if special := self._special(prop):
             return special
-        said = dict.fromkeys(_words(prop.description), 0.5) | dict.fromkeys(_words(prop.alias), 0.8)
+        said = dict.fromkeys(words_of(prop.description), 0.5) | dict.fromkeys(words_of(prop.alias), 0.8)
         said |= dict.fromkeys(self._context(prop), 1.0)
-        odd = _SAID["tally"] | _SAID["time"]
+        odd = SAID["tally"] | SAID["time"]
         said = {word: weight for word, weight in said.items() if word not in odd}
         ranked = self.speech.ranked(said, flag=prop.type is PropertyType.BOOLEAN)
         if not ranked:
@@ -590,7 +212,7 @@ class _Guess:
 
     def _special(self, prop: Property) -> Reading | None:
         """Payments, arrivals, sign-ups and levels, which are known by their kind."""
-        odd = _SAID["tally"] | _SAID["state"] | _SAID["time"]
+        odd = SAID["tally"] | SAID["state"] | SAID["time"]
         about = (frozenset(concepts(prop.name)) or frozenset(concepts(prop.alias))) - odd
         about = about or frozenset(concepts(prop.alias)) - odd
         if about & {"register", "signed"} or (about & {"create"} and about <= {"create", "account", "user"}):
@@ -598,9 +220,9 @@ class _Guess:
             return next((r for r in registers if r.succeeds or r.place is None), next(iter(registers), None))
         fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
         own = [r for r in self.of_users if self.order.kinds[r.name] not in fixed and (r.topic | {r.action}) & about]
-        if about and about <= _SAID["presence"] | _SAID["present"] and not own:  # a restaurant has visits of its own
+        if about and about <= SAID["presence"] | SAID["present"] and not own:  # a restaurant has visits of its own
             return self._arrival("login" in about)
-        if about & {"pay", "buy", "spend"} and about <= _SAID["money"]:
+        if about & {"pay", "buy", "spend"} and about <= SAID["money"]:
             return next(iter(self.payments()), None)
         return None
 
@@ -619,7 +241,7 @@ class _Guess:
         paid = [r for r in self.order.of(*_MONEY_KINDS) if r.name not in odd and not r.says("trial", "first")]
         done = {r.topic for r in paid if r.succeeds}
         paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order that is made and then paid
-        sold = [r for r in self.of_users if r.says("buy", "pay", "order") and _settled(r, self.of_users)]
+        sold = [r for r in self.of_users if r.says("buy", "pay", "order") and is_settled(r, self.of_users)]
         paid += [r for r in sold if any(currency(p.prop) and self._is_money(p) for p in self.numbers.get(r.name, ()))]
         amounts = {r: self.money(r) for r in dict.fromkeys(paid)}
         return sorted(amounts, key=lambda r: 2 if (name := amounts[r]) is None else int(_paid_rank(name) > 0))
@@ -629,8 +251,8 @@ class _Guess:
         found = [
             place.name
             for place in self.numbers.get(r.name, ())
-            if self._is_money(place) and _is_amount(place.prop) and not pieces(place.name) & _SAID["no_price"]
-            if like is None or _same_currency(like, place.prop)
+            if self._is_money(place) and is_amount(place.prop) and not pieces(place.name) & SAID["no_price"]
+            if like is None or same_currency(like, place.prop)
         ]
         return min(found, key=_paid_rank, default=None)
 
@@ -642,8 +264,8 @@ class _Guess:
     def _held_nouns(self) -> frozenset[str]:
         """What users have besides money: stones, cookies, points."""
         props = (*self.taxonomy.user_properties, *self.taxonomy.common_properties)
-        held = [p for p in props if p.type is PropertyType.NUMBER and not _accumulates(p) and not _counts(p)]
-        odd = _SAID["money"] | {"wallet"} | _SAID["held"] | set(_FACTS["currency"])
+        held = [p for p in props if p.type is PropertyType.NUMBER and not accumulates(p) and not counts(p)]
+        odd = SAID["money"] | {"wallet"} | SAID["held"] | set(FACTS["currency"])
         return frozenset(
             word for p in held for word in nouns(p.name) if word not in odd and p.update is not UpdateMode.ADD
         )
@@ -655,7 +277,7 @@ class _Guess:
         further = [
             r
             for r in self.of_users
-            if self.order.kinds[r.name].value in _SAID["paying_kind"] and _settled(r, self.of_users)
+            if self.order.kinds[r.name].value in SAID["paying_kind"] and is_settled(r, self.of_users)
         ]
         for r in (*(() if known else self.payments()), *further):
             name = self.money(r, prop)
@@ -664,7 +286,7 @@ class _Guess:
             renewed = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
             if found and not (renewed and name == found[0][1]):
                 one = any({r.name, other.name} <= events for events in whole for other, _ in found)
-                charged = _says(
+                charged = says(
                     "charged",
                     " ".join((r.name, name, *(texts_of(p.prop) for p in self.numbers[r.name] if p.name == name))),
                 )
@@ -683,7 +305,7 @@ class _Guess:
 
     def _times(self, prop: Property) -> Found:
         start = self._arrival(login=False)
-        launched = start is not None and set(start.words) <= set(_words(texts_of(prop)))
+        launched = start is not None and set(start.words) <= set(words_of(texts_of(prop)))
         found = start if launched and "first" not in pieces(prop.name) else self._event(prop)
         if found is not None:
             lasts = {r.name for r in self.order.of(Kind.REGISTER, Kind.INSTALL)}
@@ -715,9 +337,9 @@ class _Guess:
             down = [r for r in ends if any(undoes(r, u) for u in up)]
             if prop.type is not PropertyType.NUMBER:
                 others = [
-                    r for r in ends if _is_over(r) and not any(u.place == r.place and u.topic == r.topic for u in up)
+                    r for r in ends if is_over(r) and not any(u.place == r.place and u.topic == r.topic for u in up)
                 ]
-                down += [r for r in others if _core(r) & thing or any(_about_same(r, u) for u in up)]
+                down += [r for r in others if core(r) & thing or any(about_same(r, u) for u in up)]
             # Where it runs out after it is cancelled, only the former.
             down = [r for r in down if r.phase in ("timeout", "end")] or down
             down = [r for r in dict.fromkeys(down) if not r.says("trial")]
@@ -736,28 +358,28 @@ class _Guess:
             yield from self._days(prop)
         elif moved := list(self._as_told(prop)):
             yield from moved
-        elif (_accumulates(prop) or prop.update is UpdateMode.ADD) and not _is_held(prop):
+        elif (accumulates(prop) or prop.update is UpdateMode.ADD) and not is_held(prop):
             yield from self._total(prop)
         elif moved := list(self._holding(prop)):
             yield from moved
         elif told := list(self._last(prop)):
             yield from told
-            if _counts(prop):
+            if counts(prop):
                 done = [self.order.readings[event] for event, _ in told]
                 yield from self._step(prop, [Moved(r, 1) for r in done], without=done)
-        elif _counts(prop) and (found := self._event(prop)) is not None:
+        elif counts(prop) and (found := self._event(prop)) is not None:
             yield from self._step(prop, [Moved(found, 1)])
 
     def _as_told(self, prop: Property) -> Found:
         """What the description says in so many words."""
         moved = self.speech.moved(prop, self._context(prop))
-        holds = _is_held(prop) and not _counts(prop)
+        holds = is_held(prop) and not counts(prop)
         if prop.update is not UpdateMode.ADD and len(moved) == 1 and not moved[0].way and moved[0].number:
             yield moved[0].event.name, Update(type="set", value=_ref(moved[0].number))
             return
         found = [(m, m.number or self._amount(m.event, prop)) for m in moved]
         told = [(m, name) for m, name in found if name is not None]
-        if told and not (_counts(prop) and not any(m.number for m in moved)):
+        if told and not (counts(prop) and not any(m.number for m in moved)):
             for m, name in told:
                 yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
             paid = [(m.event, name) for m, name in told if self.order.kinds[m.event.name] in _MONEY_KINDS]
@@ -766,13 +388,13 @@ class _Guess:
                 yield from ((event, update) for event, update in self._holding(prop) if event not in done)
             elif paid:
                 yield from _added(self._all_paid(None, paid)[len(paid) :])
-        elif moved and not holds and not _sums(prop):
+        elif moved and not holds and not sums(prop):
             yield from self._step(prop, moved)
 
     def _step(self, prop: Property, moved: Sequence[Moved], without: Sequence[Reading] = ()) -> Found:
         """One more for each event, or as many as it tells; one less for each that takes it back."""
         skip = {r.name for r in without}
-        only_up = _accumulates(prop) or prop.update is UpdateMode.ADD
+        only_up = accumulates(prop) or prop.update is UpdateMode.ADD
 
         def update(r: Reading, up: bool) -> Update:
             many = self._amount(r, prop) if up else self._told_by(prop, r)
@@ -791,12 +413,12 @@ class _Guess:
 
     def _total(self, prop: Property) -> Found:
         """What the events name that means the same, or how often they happen."""
-        money = _sums(prop) or bool(pieces(prop.name) & _SAID["money"])
-        if _counts(prop):
+        money = sums(prop) or bool(pieces(prop.name) & SAID["money"])
+        if counts(prop):
             if (found := self._whole(self._event(prop), prop)) is not None:
                 yield from self._step(prop, [Moved(found, 1)])
             return
-        bare = not nouns(prop.name) - _SAID["money"] - set(_FACTS["currency"])
+        bare = not nouns(prop.name) - SAID["money"] - set(FACTS["currency"])
         tellers = self._same_noun(prop) or (self._described(prop) if money and not bare else [])
         if tellers:
             paid = self.order.kinds[tellers[0][0].name] in _MONEY_KINDS
@@ -809,46 +431,46 @@ class _Guess:
 
     def _whole(self, found: Reading | None, prop: Property) -> Reading | None:
         """Of what is won or lost the beginning, unless wins are counted."""
-        if found is None or found.phase != "win" or "win" in {*concepts(prop.name), *_words(texts_of(prop))}:
+        if found is None or found.phase != "win" or "win" in {*concepts(prop.name), *words_of(texts_of(prop))}:
             return found
         return next((r for r in self.of_users if r.topic == found.topic and r.phase == "start"), found)
 
     def _fit(self, r: Reading, place: Place, prop: Property) -> int:
         """How surely a number of an event is what a total adds up: 3 in the same words, 2 a thing, 1 money."""
-        wanted, said, bare = nouns(prop.name) - _SAID["held"], nouns(place.name), _own(prop.name)
-        if not _is_amount(place.prop, wanted) or not _same_currency(prop, place.prop):
+        wanted, said, bare = nouns(prop.name) - SAID["held"], nouns(place.name), own_words(prop.name)
+        if not is_amount(place.prop, wanted) or not same_currency(prop, place.prop):
             return 0
-        if _counts(prop):
-            things = [frozenset(concepts(name)) - _SAID["tally"] - _SAID["state"] for name in (prop.name, place.name)]
-            alike = things[0] == things[1] or (counts_things(place.name) and bare and _own(place.name) == bare)
-            return 2 if _counts(place.prop) and alike else 0
+        if counts(prop):
+            things = [frozenset(concepts(name)) - SAID["tally"] - SAID["state"] for name in (prop.name, place.name)]
+            alike = things[0] == things[1] or (counts_things(place.name) and bare and own_words(place.name) == bare)
+            return 2 if counts(place.prop) and alike else 0
         if said == wanted:
             return 3
-        way = -1 if (wanted | pieces(texts_of(prop))) & _SAID["spent"] else 1
-        described = wanted | pieces(r.name) | (_words(prop.description) if _sums(prop) else frozenset())
-        along = _is_held(prop) or _way(place.name, place.prop.alias) in (0, way)
-        if bare and along and (_own(place.name) == bare or wanted < said <= described):
+        way = -1 if (wanted | pieces(texts_of(prop))) & SAID["spent"] else 1
+        described = wanted | pieces(r.name) | (words_of(prop.description) if sums(prop) else frozenset())
+        along = is_held(prop) or way_of(place.name, place.prop.alias) in (0, way)
+        if bare and along and (own_words(place.name) == bare or wanted < said <= described):
             return 2
-        money = bool(_sums(prop) or pieces(prop.name) & _SAID["money"])
-        spoken = _words(f"{place.name} {place.prop.alias}") & _words(texts_of(prop)) and not said & self._held_nouns
+        money = bool(sums(prop) or pieces(prop.name) & SAID["money"])
+        spoken = words_of(f"{place.name} {place.prop.alias}") & words_of(texts_of(prop)) and not said & self._held_nouns
         return int(bool((money or prop.name in self.purses) and self._is_money(place)) or bool(money and spoken))
 
     def _same_noun(self, prop: Property) -> list[tuple[Reading, str]]:
         """Numbers of events that name just what a total is of: `use_cookie` of `total_use_cookie`."""
         seen = [
-            r for r in self.of_users if _settled(r, self.of_users) or r.action in _SAID["sight"] or r.says("refund")
+            r for r in self.of_users if is_settled(r, self.of_users) or r.action in SAID["sight"] or r.says("refund")
         ]
         fits = {(r, p.name): self._fit(r, p, prop) for r in seen for p in self.numbers.get(r.name, ())}
         best = {r: max(fit for (o, _), fit in fits.items() if o is r) for r, _ in fits}
         found = [(r, name) for (r, name), fit in fits.items() if fit == best[r] > 1]
-        said = _words(texts_of(prop)) - _words(prop.name)
-        told = [(r, name) for r, name in found if (_words(r.name) - _words(name)) & said]
+        said = words_of(texts_of(prop)) - words_of(prop.name)
+        told = [(r, name) for r, name in found if (words_of(r.name) - words_of(name)) & said]
         return self.speech.one_of_each(told or found)
 
     def _described(self, prop: Property) -> list[tuple[Reading, str]]:
         """The amount of money that the words of a total's name and texts speak of, with its event."""
-        odd = _SAID["tally"] | _SAID["state"]
-        texts = _words(prop.description) | _words(prop.alias)
+        odd = SAID["tally"] | SAID["state"]
+        texts = words_of(prop.description) | words_of(prop.alias)
         about = dict.fromkeys(texts - odd, 0.6) | dict.fromkeys(self._context(prop) - odd, 1.0)
         best = [
             (self.speech.closeness(about, r), -r.index, r, name)
@@ -859,9 +481,9 @@ class _Guess:
 
     def _amount(self, r: Reading, prop: Property) -> str | None:
         """The number of an event that a state adds up: the one whose words it has, of money what is paid."""
-        said = _words(f"{prop.name} {prop.alias} {prop.description}") - _SAID["tally"] - set(_FACTS["currency"])
+        said = words_of(f"{prop.name} {prop.alias} {prop.description}") - SAID["tally"] - set(FACTS["currency"])
         scored = [
-            (fit, len((_words(p.name) | _words(p.prop.alias)) & said), -_paid_rank(p.name), -row, p.name)
+            (fit, len((words_of(p.name) | words_of(p.prop.alias)) & said), -_paid_rank(p.name), -row, p.name)
             for row, p in enumerate(self.numbers.get(r.name, ()))
             if (fit := self._fit(r, p, prop))
         ]
@@ -882,10 +504,10 @@ class _Guess:
 
     def _holding(self, prop: Property) -> Found:
         """What a user has: as the event leaves it, or by what comes and goes."""
-        if _counts(prop) and not _is_held(prop):
+        if counts(prop) and not is_held(prop):
             return
-        thing = nouns(prop.name) - _SAID["held"]
-        if not thing and not _is_held(prop):
+        thing = nouns(prop.name) - SAID["held"]
+        if not thing and not is_held(prop):
             return
         found = {r.name: update for r in self.of_users if (update := self._change(r, prop, thing)) is not None}
         yield from found.items()
@@ -895,32 +517,32 @@ class _Guess:
         numbers = [p for p in self.numbers.get(r.name, ()) if not pieces(p.name) & {"max", "limit", "id"}]
 
         def is_of(p: Place) -> bool:
-            said = nouns(p.name) - _SAID["after"] - {"owned"}
+            said = nouns(p.name) - SAID["after"] - {"owned"}
             return said == thing or (not said and thing <= pieces(r.name))
 
-        if left := [p for p in numbers if p.name == prop.name or (_tells_after(p.prop) and is_of(p))]:
+        if left := [p for p in numbers if p.name == prop.name or (tells_after(p.prop) and is_of(p))]:
             return Update(type="set", value=_ref(left[0].name))
         made = (r.action == "create" and r.place is None) or r.phase == "confirm"
         made = made and any(o is not r and o.succeeds and o.topic == r.topic for o in self.of_users)
-        if r.fails or made or not _settled(r, self.of_users):
+        if r.fails or made or not is_settled(r, self.of_users):
             return None  # an order that is made is not paid yet
-        amounts = [p for p in numbers if thing <= pieces(p.name) and _is_amount(p.prop, thing)]
-        odd = _SAID["spent"] | _SAID["earned"] | _SAID["manner"] | pieces(r.name)
+        amounts = [p for p in numbers if thing <= pieces(p.name) and is_amount(p.prop, thing)]
+        odd = SAID["spent"] | SAID["earned"] | SAID["manner"] | pieces(r.name)
         amounts = [
-            p for p in amounts if (not nouns(p.name) - thing - odd if thing else pieces(p.name) & _SAID["manner"])
+            p for p in amounts if (not nouns(p.name) - thing - odd if thing else pieces(p.name) & SAID["manner"])
         ]
         event = self.events[r.name]
-        flow = _way(r.name) or _way(event.alias, event.description)
+        flow = way_of(r.name) or way_of(event.alias, event.description)
         if not amounts and thing <= pieces(r.name):
-            amounts = [p for p in numbers if pieces(p.name) & _SAID["manner"] and _is_amount(p.prop)][:1]
-            if amounts and not flow and not _way(amounts[0].name, amounts[0].prop.alias):
+            amounts = [p for p in numbers if pieces(p.name) & SAID["manner"] and is_amount(p.prop)][:1]
+            if amounts and not flow and not way_of(amounts[0].name, amounts[0].prop.alias):
                 return None
         bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None) * (1 if thing else -1)
-        ways = {p: _way(p.name, p.prop.alias) or flow or bought for p in amounts}
+        ways = {p: way_of(p.name, p.prop.alias) or flow or bought for p in amounts}
         if not thing:  # what is booked on an account
             ways, amounts = {p: bought or flow for p in amounts[:1]}, amounts[:1]
         amounts = [p for p in amounts if ways[p]]
-        amounts = [p for p in amounts if _way(p.name, p.prop.alias)] or amounts
+        amounts = [p for p in amounts if way_of(p.name, p.prop.alias)] or amounts
         whole = [p for p in amounts if pieces(p.name) & {"total", "sum"} or re.search(r"合計|총|합계", p.prop.alias)]
         amounts = whole[:1] if len(amounts) > 1 and whole else amounts
         if not amounts or len({ways[p] for p in amounts}) > 1:
@@ -936,7 +558,7 @@ class _Guess:
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
 
     def _mode(self, prop: Property, r: Reading) -> Literal["set", "set_once"]:
-        once = prop.update is UpdateMode.SET_ONCE or pieces(prop.name) & _SAID["first"]
+        once = prop.update is UpdateMode.SET_ONCE or pieces(prop.name) & SAID["first"]
         return "set_once" if once and r.action not in ("edit", "upgrade", "downgrade") else "set"
 
     def _tellers(self, prop: Property) -> list[tuple[Reading, str]]:
@@ -947,7 +569,7 @@ class _Guess:
             first = [(r, n) for r, n in named if self.order.kinds[r.name] in _ARRIVALS or r.says("register")]
             return first or settling or named or self._registered(prop)
         if pieces(prop.name) & {"last", "latest", "recent"}:
-            ways = {way for way in _SAID["sight"] if _says(way, texts_of(prop))}
+            ways = {way for way in SAID["sight"] if says(way, texts_of(prop))}
             return [(r, name) for r, name in named if r.action in ways] or settling
         return settling or (named if len(named) == 1 and prop.name in self.users else [])
 
@@ -956,11 +578,11 @@ class _Guess:
         new = word_set("new next after reached to")
         stem = _bare(prop.name) - word_set("last latest recent highest max no")
         changed = r.phase == "achieve" or r.action in ("upgrade", "downgrade", "edit")
-        allowed, ranks = set(listed(prop)), _SAID["rank"]
-        own = nouns(prop.name) - _SAID["name"]
+        allowed, ranks = set(listed(prop)), SAID["rank"]
+        own = nouns(prop.name) - SAID["name"]
         best: list[tuple[int, int, str]] = []
         for row, p in enumerate(self.events[r.name].properties):
-            said, theirs = _bare(p.name) - {"no"}, nouns(p.name) - _SAID["after"] - _SAID["name"]
+            said, theirs = _bare(p.name) - {"no"}, nouns(p.name) - SAID["after"] - SAID["name"]
             values = self._values(r, p.name)
             if p.type is not prop.type or (values and allowed and not values <= allowed):
                 continue
@@ -977,7 +599,7 @@ class _Guess:
 
     def _registered(self, prop: Property) -> list[tuple[Reading, str]]:
         """What is taken over at the registration from what every event says: the city is then the home city."""
-        stem = nouns(prop.name) - _SAID["first"] - {"home"}
+        stem = nouns(prop.name) - SAID["first"] - {"home"}
         source = [p.name for p in self.common.values() if p.type is prop.type and stem and nouns(p.name) == stem]
         registers = self.order.of(Kind.REGISTER)
         return [(registers[0], source[0])] if source and registers and prop.name not in self.common else []
@@ -991,7 +613,7 @@ class _Guess:
             return False
         if kind is Kind.CHECKOUT or r.phase in ENDINGS | {"choose"}:
             return False
-        acts = kind.value in _SAID["telling_kind"] or r.action in _SAID["settling"]
+        acts = kind.value in SAID["telling_kind"] or r.action in SAID["settling"]
         return acts and not r.says("trial") and r.action not in ("leave", "view", "delete")
 
     # ----------------------------------------------------------------- texts
@@ -1023,7 +645,7 @@ class _Guess:
     def _lost(self, prop: Property, told: Sequence[tuple[Reading, str]]) -> Found:
         """What a user loses on leaving or cancelling: back to what those have who never began."""
         reached = frozenset(value for r, name in told for value in self._values(r, name))
-        before = _at_first(prop, reached) if listed(prop) else ""
+        before = at_first(prop, reached) if listed(prop) else ""
         if before is None or (before == "" and prop.name in self.common):
             return
         for r, up in self._both_ways([Moved(r, 1) for r, _ in told], prop, back=True):
@@ -1032,10 +654,10 @@ class _Guess:
 
     def _status(self, prop: Property) -> Found:
         """A status by the value that an event's words spell, or that usually follows from them."""
-        thing = frozenset({*concepts(prop.name), *pieces(prop.name)}) - {"status", "state"} - _SAID["state"]
+        thing = frozenset({*concepts(prop.name), *pieces(prop.name)}) - {"status", "state"} - SAID["state"]
         for r in self.of_users:
             told = "trial" if r.says("trial") and not r.fails else r.phase or r.action
-            usual = _FACTS["status"].get(told, "").split()
+            usual = FACTS["status"].get(told, "").split()
             spelt = {value.lower().replace(" ", "_").replace("-", "_"): value for value in listed(prop)}
             own = [value for value in spelt.values() if told in concepts(value)]
             value = next(iter([*own, *(spelt[word] for word in usual if word in spelt)]), None)
@@ -1055,7 +677,7 @@ def _paid_rank(name: str) -> int:
 
 def _one_id(one: Reading, other: Reading) -> bool:
     """Whether two events name the same thing by an id, and so tell of the same purchase."""
-    return one.name == other.name or any(_ID.search(name) for name in one.properties & other.properties)
+    return one.name == other.name or any(ID.search(name) for name in one.properties & other.properties)
 
 
 # --------------------------------------------------------------------------- counts that events show
@@ -1081,22 +703,22 @@ def shown_counts(
 
     A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
     """
-    users = [p for p in order.taxonomy.user_properties if p.type is PropertyType.NUMBER and _counts(p)]
+    users = [p for p in order.taxonomy.user_properties if p.type is PropertyType.NUMBER and counts(p)]
     counted = {prop.name: prop for prop in users if not isinstance(prop.rule, FromEvent)}
-    counts: dict[str, dict[Place, int]] = {}
+    steps_of: dict[str, dict[Place, int]] = {}
     for place in everywhere:
         if not place.of_event or place not in measures or place.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE):
             continue
         r, prop = order.readings[place.event], counted.get(place.name)
         if _is_new_level(place, measures):
             plain = pieces(place.name) <= {"level", "user", "player", "current"}
-            risen = _is_level_up(r) and not any(p.event == place.event for p in counts.get("level", {}))
+            risen = _is_level_up(r) and not any(p.event == place.event for p in steps_of.get("level", {}))
             if plain or risen:
-                counts.setdefault("level", {})[place] = int(risen)
+                steps_of.setdefault("level", {})[place] = int(risen)
         elif prop is not None:
-            counts.setdefault(prop.name, {})[place] = _one_more(r, nouns(prop.name))
+            steps_of.setdefault(prop.name, {})[place] = _one_more(r, nouns(prop.name))
     found: dict[str, PropertyConstraint] = {}
-    for name, steps in counts.items():
+    for name, steps in steps_of.items():
         if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in steps):
             continue
         moving = sorted(steps, key=lambda p: -steps[p]) if name == "level" else list(steps)
@@ -1116,4 +738,4 @@ def _one_more(r: Reading, thing: Set[str]) -> int:
         return 0
     if takes_away(r):
         return -1
-    return 1 if r.action in _SAID["adding"] or r.phase == "accept" else 0
+    return 1 if r.action in SAID["adding"] or r.phase == "accept" else 0

@@ -1,0 +1,427 @@
+"""What names and texts say of what is known of a user, and which events they speak of.
+
+`analyst_updates.toml` holds the words and patterns in which sheets say that something is counted, summed up, held,
+gained or lost, begun or over.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, PHASES, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.measures import Place, counts_things, rule_of
+from gamestats_assets.demo_data.rules.model import Scalar
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Counter, OneOf, SharedCounter
+from gamestats_assets.settings import shipped
+
+Kind = EventKind
+
+FACTS = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_updates.toml").read_text(encoding="utf-8"))
+SAID: Mapping[str, frozenset[str]] = {name: word_set(words) for name, words in FACTS["words"].items()}
+BEFORE = SAID["before"]
+"""Words of what something was before an event."""
+ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
+"""Names of identifiers."""
+ENDINGS = word_set("cancel timeout end close")
+"""Phases that say that something is over."""
+
+
+@functools.cache
+def _pattern(means: str) -> re.Pattern[str]:
+    said = [entry["says"] for entry in FACTS["pattern"] if entry["means"] == means]
+    return re.compile("|".join(said), re.IGNORECASE)
+
+
+def says(means: str, text: str) -> bool:
+    return bool(_pattern(means).search(text))
+
+
+# --------------------------------------------------------------------------- words
+
+
+@functools.lru_cache(maxsize=8192)
+def pieces(name: str) -> frozenset[str]:
+    """Words of a name in small letters, in the singular; those of another script are left out.
+
+    >>> sorted(pieces("bag.lifetimeTips"))
+    ['lifetime', 'tip']
+    """
+    return frozenset(map(_singular, _latin(name.rpartition(".")[2])))
+
+
+def _latin(text: str) -> list[str]:
+    spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
+    return re.findall(r"[a-z]+", spelt)
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return re.sub(r"(?<=[^siu])s$", "", word) if len(word) > 3 else word
+
+
+def _stem(word: str) -> str:
+    """An English word without its inflection: `paused`, `pausing` and `pause` are one."""
+    if len(word) < 5:
+        return _singular(word)
+    word = re.sub(r"ie[sd]$", "y", _singular(word))
+    bare = re.sub(r"(?:ing|ed|e)$", "", word)
+    return re.sub(r"([^aeiouls])\1$", r"\1", bare if len(bare) > 2 else word)[:6]
+
+
+@functools.lru_cache(maxsize=8192)
+def words_of(text: str) -> frozenset[str]:
+    """What a text speaks of: concepts, stems, neighbours written together, and pairs of letters of other scripts."""
+    known = concepts(text)
+    stems = [_stem(word) for word in _latin(text)]
+    joined = [a + b for run in (known, stems) for a, b in pairwise(run) if (a + b).isascii()]
+    other = [run[at : at + 2] for run in re.findall(r"[^\W\d_a-zA-Z]{2,}", text) for at in range(len(run) - 1)]
+    return frozenset({*known, *stems, *joined, *other}) - SAID["empty"]
+
+
+def nouns(name: str) -> frozenset[str]:
+    """What a name is of, without how it is counted or shown."""
+    return pieces(name) - SAID["state"] - SAID["tally"]
+
+
+def own_words(name: str) -> frozenset[str]:
+    """The same, without which way it moves, in any inflection."""
+    said = nouns(name) - SAID["spent"] - SAID["earned"] - set(FACTS["currency"]) - SAID["held"]
+    return frozenset(map(_stem, said))
+
+
+def texts_of(prop: Property) -> str:
+    """Alias and description together."""
+    return f"{prop.alias} {prop.description}".strip()
+
+
+def currency(prop: Property) -> frozenset[str]:
+    """Currencies that a property's name and texts name."""
+    return _currencies(f"{prop.name} {texts_of(prop)}")
+
+
+@functools.lru_cache(maxsize=4096)
+def _currencies(text: str) -> frozenset[str]:
+    spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).replace("_", " ").lower()
+    ends = r"(?![a-z가-힣\u4e00-\u9fff\u3040-\u30ff])"
+    return frozenset(
+        name for name, said in FACTS["currency"].items() if re.search(rf"(?<![a-z가-힣])(?:{said}){ends}", spelt)
+    )
+
+
+def same_currency(one: Property, other: Property) -> bool:
+    first, second = currency(one), currency(other)
+    return not first or not second or bool(first & second)
+
+
+# --------------------------------------------------------------------------- what a property of users holds
+
+
+def accumulates(prop: Property) -> bool:
+    """Whether a number only ever grows."""
+    return bool(pieces(prop.name) & SAID["total"] or says("so_far", texts_of(prop)))
+
+
+def counts(prop: Property) -> bool:
+    """Whether a number tells how many or how often, as its name or the sheet's words say."""
+    said = says("counted", prop.alias) or says("counted", prop.description)
+    return bool(pieces(prop.name) & SAID["count"] or said or (counts_things(prop.name) and not sums(prop)))
+
+
+def sums(prop: Property) -> bool:
+    named = pieces(prop.name) & word_set("amount amt sum value spent spend revenue")
+    return bool(named or says("summed", texts_of(prop)) or currency(prop)) and not pieces(prop.name) & SAID["count"]
+
+
+def is_held(prop: Property) -> bool:
+    return bool(says("held", texts_of(prop)) or pieces(prop.name) & SAID["held"])
+
+
+def is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
+    """Whether a number may be added up: no id, share, duration or standing, unless `wanted` asks for that."""
+    odd = (SAID["unit"] | SAID["before"] | SAID["after"]) - wanted
+    running = isinstance(rule_of(prop), Counter | SharedCounter) or says("so_far", texts_of(prop))
+    return (
+        prop.type is PropertyType.NUMBER
+        and not (pieces(prop.name) & odd or running)
+        and not says("each", texts_of(prop))
+    )
+
+
+def tells_after(prop: Property) -> bool:
+    if pieces(prop.name) & SAID["before"]:
+        return False
+    return bool(pieces(prop.name) & SAID["after"] or says("after", texts_of(prop)))
+
+
+def way_of(*texts: str) -> int:
+    """1 where the first text that says either tells of gains, -1 where it tells of losses."""
+    for text in texts:
+        said = frozenset(concepts(text)) | pieces(text)
+        down = bool(said & SAID["spent"]) or says("goes", text)
+        up = bool(said & SAID["earned"]) or says("comes", text)
+        if up != down:
+            return 1 if up else -1
+    return 0
+
+
+def listed(prop: Property) -> tuple[str, ...]:
+    """The texts that the sheet allows a property, as they are spelled; none where it leaves them open."""
+    rule = rule_of(prop)
+    return tuple(str(value) for value in rule.values) if isinstance(rule, OneOf) else ()
+
+
+def at_first(prop: Property, reached: Set[str]) -> Scalar | None:
+    """Of a list of values the one of users to whom nothing has happened: none that an event leads to."""
+    left = [value for value in listed(prop) if value not in reached]
+    named = next((value for value in left if _pattern("nothing").match(value.strip())), None)
+    return named or (left[0] if left and left[0] == listed(prop)[0] else None)
+
+
+# --------------------------------------------------------------------------- what is done and undone
+
+
+def _forms(word: str) -> set[str]:
+    return {word, _stem(word), word.removesuffix("d"), word.removesuffix("ed")}
+
+
+def core(reading: Reading) -> frozenset[str]:
+    odd = SAID["undo"] | SAID["restore"]
+    return frozenset(_stem(word) for word in pieces(reading.name) if not _forms(word) & odd)
+
+
+def _has(reading: Reading, words: Set[str]) -> bool:
+    return reading.action in words or any(_forms(word) & words for word in pieces(reading.name))
+
+
+def takes_away(reading: Reading) -> bool:
+    """Whether an event says that something is given up: left, removed, terminated."""
+    return _has(reading, SAID["undo"] - ENDINGS)
+
+
+def is_over(reading: Reading) -> bool:
+    """Whether an event says that something of a user is over: cancelled, expired, left."""
+    return reading.phase in ENDINGS or takes_away(reading)
+
+
+def about_same(later: Reading, earlier: Reading) -> bool:
+    one, other = core(earlier), core(later)
+    within = earlier.things <= later.things or later.things <= earlier.things
+    return bool(one & other) and (within or other <= frozenset(map(_stem, pieces(earlier.name))))
+
+
+def undoes(later: Reading, earlier: Reading) -> bool:
+    """Whether an event takes back what another one has done: `title_unsubscribe` after `title_subscribe`."""
+    if later.name == earlier.name:
+        return False
+    one, other = pieces(earlier.name), pieces(later.name)
+    gone, come = one - other, other - one
+    negated = {f"{prefix}{word}" for prefix in ("un", "de", "dis") for word in gone}
+    if len(come) == 1 and come <= negated:
+        return True
+    shared = about_same(later, earlier)
+    if _has(later, SAID["restore"]):
+        return shared and not _has(earlier, SAID["restore"])
+    return shared and takes_away(later) and not takes_away(earlier)
+
+
+def is_settled(reading: Reading, readings: Iterable[Reading]) -> bool:
+    """Whether an event tells that something has been done, rather than begun, looked at or failed.
+
+    What starts and has no outcome of its own is done by that: a membership that has started.
+    """
+    looks = reading.action in LOOKS | {"click"} and (reading.place is None or reading.place < 5)
+    begun = reading.place is not None and reading.place < 4 and reading.phase != "accept" and reading.step is None
+    if begun and reading.phase in ("start", "open", "enter", "launch"):
+        ended = (
+            o.succeeds or o.phase in ("end", "result", "fail", "reject") for o in readings if o.topic == reading.topic
+        )
+        begun = any(ended)
+    return not (reading.fails or looks or begun)
+
+
+# --------------------------------------------------------------------------- which events a text speaks of
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An event that a text says moves a state.
+
+    Attributes:
+        way: 1 up or true, -1 down or false, 0 where the text does not say.
+        number: of the event, that the text names.
+    """
+
+    event: Reading
+    way: int = 0
+    number: str | None = None
+
+
+class Speech:
+    """The events of a product, found by what texts say."""
+
+    def __init__(self, order: EventOrder, numbers: Mapping[str, Sequence[Place]]) -> None:
+        self.order, self.numbers = order, numbers
+        self.of_users = [r for r in order.readings.values() if order.kinds[r.name] is not Kind.SYSTEM]
+        self.vocabulary = {r.name: self._weights(r) for r in self.of_users}
+        known = [words.keys() for words in self.vocabulary.values()]
+        often: dict[str, int] = {}
+        for word in (word for words in known for word in words):
+            often[word] = often.get(word, 0) + 1
+        self.rarity = {word: math.log(1 + len(known) / count) for word, count in often.items()}
+        self.names: dict[str, list[Reading]] = {}
+        self.number_names: set[str] = set()
+        for r in self.of_users:
+            alias = order.taxonomy.event(r.name).alias.strip()
+            for name in {r.name, alias if len(alias) > 2 and (" " in alias or not alias.isascii()) else r.name}:
+                self.names.setdefault(name.lower(), []).append(r)
+            for place in numbers.get(r.name, ()):
+                alias = place.prop.alias.strip()
+                self.number_names |= {
+                    place.name.lower(),
+                    *([alias.lower()] if len(alias) > 2 and not alias.isascii() else []),
+                }
+        self.number_names -= {name for name in self.number_names if name.isascii() and not re.search(r"[_A-Z]", name)}
+        spelt = sorted({*self.names, *self.number_names, *self._camel()}, key=len, reverse=True)
+        self._named = re.compile("|".join(self._whole(name) for name in spelt) or "(?!)", re.IGNORECASE)
+
+    def _camel(self) -> set[str]:
+        return {p.name.lower() for of in self.numbers.values() for p in of if re.search(r"[a-z][A-Z]", p.name)}
+
+    @staticmethod
+    def _whole(name: str) -> str:
+        edge = "A-Za-z0-9_"
+        return rf"(?<![{edge}]){re.escape(name)}(?![{edge}])" if name[:1].isascii() else re.escape(name)
+
+    def _weights(self, r: Reading) -> dict[str, float]:
+        event = self.order.taxonomy.event(r.name)
+        numbers = [text for p in event.properties for text in (p.name, p.alias)]
+        found: dict[str, float] = {}
+        for texts, weight in (
+            ((r.name, " ".join(r.words), event.alias), 1.0),
+            (numbers, 0.5),
+            ((event.description,), 0.4),
+            ((event.tag,), 0.2),
+        ):
+            for word in {word for text in texts for word in words_of(text)}:
+                found.setdefault(word, weight)
+        return found
+
+    def closeness(self, said: Mapping[str, float], r: Reading) -> float:
+        """How much of what is said an event speaks of, rare words counting more; its unsaid words count against it."""
+        of_event = self.vocabulary[r.name]
+        shared = sum(weight * of_event[word] * self.rarity[word] for word, weight in said.items() if word in of_event)
+        own = [self.rarity[word] for word, weight in of_event.items() if weight == 1]
+        unsaid = sum(self.rarity[word] for word, weight in of_event.items() if weight == 1 and word not in said)
+        return shared * (1 - 0.3 * unsaid / max(sum(own), 1e-9))
+
+    def ranked(self, said: Mapping[str, float], *, flag: bool = False) -> list[tuple[Reading, float]]:
+        """Events that share words with what is said, the likeliest first; what is done before what is begun."""
+        most = sum(weight * self.rarity.get(word, 0) for word, weight in said.items())
+        odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
+        scores: dict[Reading, float] = {}
+        for r in self.of_users:
+            topic = {w for w, weight in self.vocabulary[r.name].items() if weight >= 0.4} & said.keys() - odd
+            if topic and self._may(r, said, flag=flag) and self.order.kinds[r.name] is not Kind.GOODBYE:
+                scores[r] = self.closeness(said, r) * (1 + 0.08 * self.doneness(r))
+        best = max(scores.values(), default=0)
+
+        def rank(r: Reading) -> tuple[bool, float, int]:
+            known = any(ID.search(name) and said.keys() & words_of(ID.sub("", name)) for name in r.properties)
+            near = scores[r] >= 0.88 * best
+            return not near, -self.doneness(r) - known if near else -scores[r], r.index
+
+        return [(r, scores[r]) for r in sorted(scores, key=rank)] if best > 0.1 * most else []
+
+    def nearest(self, said: Mapping[str, float]) -> Reading | None:
+        """The likeliest of them."""
+        return next((r for r, _ in self.ranked(said)), None)
+
+    def _may(self, r: Reading, said: Mapping[str, float], *, flag: bool) -> bool:
+        """Whether an event may be meant: what fails, is undone or begun only where the text says so."""
+        ended = r.phase in ENDINGS or takes_away(r) or _has(r, SAID["restore"])
+        if _has(r, SAID["again"]) and not SAID["again"] & said.keys():
+            return False
+        if (flag and not ended and r.phase == "start") or (
+            is_settled(r, self.of_users) and not (ended if flag else takes_away(r))
+        ):
+            return True
+        odd = {w for w in (r.phase, r.action) if w and (w in PHASES or w in LOOKS | {"click"})}
+        odd |= {w for w in pieces(r.name) if _forms(w) & (SAID["undo"] | SAID["restore"])}
+        return bool({form for w in odd for form in _forms(w)} & said.keys())
+
+    def doneness(self, r: Reading) -> int:
+        """How much an event tells that something is done: completed, done at once or accepted, merely begun."""
+        if r.phase == "accept" or r.place is None or (r.place >= 5 and not (r.succeeds and r.phase != "confirm")):
+            return 2
+        return 3 if r.place >= 5 else int(is_settled(r, self.of_users))
+
+    def one_of_each(self, found: Sequence[tuple[Reading, str]]) -> list[tuple[Reading, str]]:
+        """Of the stages of one process the one that says it is done: what is told twice is not added twice."""
+        best: dict[frozenset[str], tuple[Reading, str]] = {}
+        for r, name in sorted(found, key=lambda item: -self.doneness(item[0])):
+            best.setdefault(r.topic | ({r.action} if r.action else set()), (r, name))
+        return sorted(best.values(), key=lambda item: item[0].index)
+
+    def outright(self, text: str) -> tuple[list[Reading], list[str]]:
+        """Events and numbers that a text names."""
+        events: list[Reading] = []
+        numbers: list[str] = []
+        for match in self._named.finditer(text):
+            name = match[0].lower()
+            events += self.names.get(name, ())
+            numbers += [name] if name not in self.names else []
+        return events, numbers
+
+    def number_named(self, r: Reading, names: Iterable[str]) -> str | None:
+        """The event's number that has one of some names or aliases."""
+        wanted = set(names)
+        return next(
+            (p.name for p in self.numbers.get(r.name, ()) if {p.name.lower(), p.prop.alias.strip().lower()} & wanted),
+            None,
+        )
+
+    def moved(self, prop: Property, context: Set[str]) -> list[Moved]:
+        """What the description says in so many words: events by name, or with the way that they move the state."""
+        text = prop.description
+        events, numbers = self.outright(text)
+        carrying = {r.name: n for r in events if (n := self.number_named(r, numbers)) is not None}
+        about = {**dict.fromkeys(context, 0.4), **{w: 0.4 for r in events for w in map(_stem, r.topic)}}
+        found: list[Moved] = []
+        several = not counts(prop) and prop.type is PropertyType.NUMBER and says("join", text)
+        for clause in _pattern("cut").split(text):
+            way = -1 if says("less", clause.strip()) else 1 if says("more", clause.strip()) else 0
+            for part in _pattern("join").split(clause):
+                named, told = self.outright(part)
+                if named:
+                    found += [Moved(r, way, carrying.get(r.name) or self.number_named(r, told)) for r in named]
+                elif told and carrying.keys():
+                    continue
+                elif told:
+                    found += [Moved(r, way, name) for r, name in self._telling(told, part)]
+                elif (way or several) and not says("initial", part):
+                    said = dict.fromkeys(words_of(part), 1.0)
+                    near = self.nearest(about | said)
+                    if near is not None and self.closeness(said, near) > 0.5:
+                        found.append(Moved(near, way))
+                    else:
+                        several = False
+        clear = any(m.way or m.number for m in found) or bool(events)
+        return list({m.event.name: m for m in reversed(found)}.values())[::-1] if clear or several else []
+
+    def _telling(self, names: Sequence[str], part: str) -> list[tuple[Reading, str]]:
+        """Events that tell a number that a text names; of several those that its other words speak of."""
+        having = [(r, n) for r in self.of_users if (n := self.number_named(r, names))]
+        having = self.one_of_each([(r, n) for r, n in having if is_settled(r, self.of_users)] or having)
+        said = dict.fromkeys(words_of(self._named.sub(" ", part)), 1.0)
+        near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in said)]
+        return near or having
