@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gamestats_assets.demo_data.analysis.equations import Reckoned
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.graph import Edge, EventOrder
+from gamestats_assets.demo_data.analysis.kinds import EventKind
 
 SURE = 0.7
 """Confidence from which on nobody needs to look."""
