@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.doubts import Doubt, doubts_of
-from gamestats_assets.demo_data.analysis.equations import formulas, number_scopes, reckoned_ranges, relationships
+from gamestats_assets.demo_data.analysis.equations import number_scopes
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import read_events, word_set
 from gamestats_assets.demo_data.analysis.gatherings import gathered
@@ -29,6 +29,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     rule_of,
 )
 from gamestats_assets.demo_data.analysis.projections import event_constraints
+from gamestats_assets.demo_data.analysis.reckoning import formulas, reckoned_ranges, relationships
 from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, shown_counts, states_shown, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints

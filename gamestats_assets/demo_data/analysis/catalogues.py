@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,21 +18,18 @@ from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
 from gamestats_assets.demo_data.analysis.recalls import pieces_of
-from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
+from gamestats_assets.demo_data.analysis.value_texts import Language, language_of, reference
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Scalar
-from gamestats_assets.settings import shipped
 
 _ENTRIES = 40
 _LOCALES: dict[Language, str] = {"en": "en_US", "ko": "ko_KR", "ja": "ja_JP"}
 
 
-@functools.cache
 def choices_data() -> dict[str, Any]:
     """What `choices.toml` says."""
-    with shipped("data", "reference", "demo_data", "choices.toml").open("rb") as file:
-        return tomllib.load(file)
+    return reference("choices")
 
 
 @functools.cache

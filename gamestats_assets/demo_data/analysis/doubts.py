@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.equations import Reckoned
 from gamestats_assets.demo_data.analysis.graph import Edge, EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
+from gamestats_assets.demo_data.analysis.reckoning import Reckoned
 
 SURE = 0.7
 """Confidence from which on nobody needs to look."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gamestats_assets.demo_data.analysis.event_words import Lexicon, own_name, word_set
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.value_texts import HALF_WIDTH, limits_in, rule_of
+from gamestats_assets.demo_data.analysis.value_texts import HALF_WIDTH, limits_in, reference, rule_of
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
@@ -29,7 +28,6 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     OneOfEach,
     ValueRule,
 )
-from gamestats_assets.settings import shipped
 
 __all__ = ["rule_of"]
 
@@ -57,10 +55,8 @@ OWNED = word_set("server guild clan team workspace org organization organisation
 # --------------------------------------------------------------------------- words
 
 
-@functools.cache
 def _knowledge() -> dict[str, Any]:
-    with shipped("data", "reference", "demo_data", "measures.toml").open("rb") as file:
-        return tomllib.load(file)
+    return reference("measures")
 
 
 @functools.cache

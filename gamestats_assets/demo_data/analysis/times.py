@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gamestats_assets.demo_data.analysis.equations import Reckoned, Scope
+from gamestats_assets.demo_data.analysis.equations import Scope
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import (
@@ -30,12 +29,13 @@ from gamestats_assets.demo_data.analysis.measures import (
     seconds_in,
     texts_of,
 )
+from gamestats_assets.demo_data.analysis.reckoning import Reckoned
+from gamestats_assets.demo_data.analysis.value_texts import reference
 from gamestats_assets.demo_data.analysis.written import written_formula
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import EventConstraints, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, FromEvent
-from gamestats_assets.settings import shipped
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365 * 86_400
 _TIME_WORDS = word_set("time at date datetime day timestamp ts on dt when")
@@ -48,10 +48,8 @@ _BEFORE = re.compile(r"\bbefore\b|전에|以前|前に")
 _NEGATIVE = re.compile(r"\bnegative\b|음수|マイナス|負の")
 
 
-@functools.cache
 def _knowledge() -> dict[str, Any]:
-    with shipped("data", "reference", "demo_data", "times.toml").open("rb") as file:
-        return tomllib.load(file)
+    return reference("times")
 
 
 def _says(place: Place, *kinds: str) -> bool:

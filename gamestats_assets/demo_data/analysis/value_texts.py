@@ -28,8 +28,9 @@ HALF_WIDTH = str.maketrans("，：＝（）～〜–／｜＜％０１２３４�
 
 
 @functools.cache
-def _knowledge() -> dict[str, Any]:
-    with shipped("data", "reference", "demo_data", "value_texts.toml").open("rb") as file:
+def reference(name: str) -> dict[str, Any]:
+    """What one of the files of reference data for the analyst says."""
+    with shipped("data", "reference", "demo_data", f"{name}.toml").open("rb") as file:
         return tomllib.load(file)
 
 
@@ -62,7 +63,7 @@ def values_in(prop: Property, text: str) -> OneOf | None:
     codes = _CODES.findall(plain)
     if len(set(codes)) > 1 and prop.type is PropertyType.NUMBER:
         return OneOf(values=tuple(dict.fromkeys(map(int, codes))))
-    for known in _knowledge()["lists"]:
+    for known in reference("value_texts")["lists"]:
         found = re.search(known["says"], plain, re.IGNORECASE)
         if found and (rule := _listed(found["list"], prop.type, known["least"], spoken=known.get("spoken", False))):
             return rule
@@ -92,7 +93,8 @@ def _listed(text: str, type: PropertyType, least: int, *, spoken: bool) -> OneOf
 @functools.cache
 def _limits(which: str) -> tuple[re.Pattern[str], ...]:
     number = r"(-?\d{1,9}(?:[.,]\d+)?)"
-    return tuple(re.compile(text.replace("N", number), re.IGNORECASE) for text in _knowledge()["limits"][which])
+    known = reference("value_texts")["limits"][which]
+    return tuple(re.compile(text.replace("N", number), re.IGNORECASE) for text in known)
 
 
 def limits_in(text: str) -> tuple[float | None, float | None]:
@@ -119,7 +121,7 @@ def rule_of(prop: Property) -> ValueRule | None:
             rule = None
         return rule or _in_words(prop)
     if isinstance(prop.rule, OneOf):  # the words around a list are no part of its values
-        leads = re.search(_knowledge()["lists"][0]["says"], prop.description, re.IGNORECASE)
+        leads = re.search(reference("value_texts")["lists"][0]["says"], prop.description, re.IGNORECASE)
         framed = leads or _AROUND.search(prop.description)
         return (values_in(prop, prop.description) if framed else None) or prop.rule
     if prop.rule is None and prop.type is PropertyType.STRING and _BARE_VALUES.fullmatch(prop.description):

@@ -16,9 +16,7 @@ from gamestats_assets.demo_data.analysis.equations import (
     Scope,
     is_percent,
     knowledge,
-    little,
     ordered,
-    smaller,
     words_of,
 )
 from gamestats_assets.demo_data.analysis.event_words import own_name, word_set
@@ -67,7 +65,7 @@ def _subtracted(scope: Scope, name: str) -> None:
         scope.give(part, f"random({measure.low:g}, {measure.high:g})", why)  # what it was lies where it lies now
         return
     good = (pieces(part) & (words_of("part") | words_of("start"))) - words_of("bad_part") - {"used", "lost"}
-    scope.give(part, (smaller if good else little)(scope, part, whole), why)
+    scope.give(part, ordered(scope, part, "below" if good else "little", whole), why)
 
 
 def _others(scope: Scope, name: str) -> dict[str, Place]:
