@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.demo_data.logs.log_files import UnreadableLogError
 from gamestats_assets.demo_data.logs.upload import UploadError, upload
-from gamestats_assets.demo_data.logs.wire_check import UnreadableLogError
 from gamestats_assets_tests.demo_data.receiver import Answer, Receiver, Request
 
 

@@ -16,13 +16,9 @@ from hypothesis import strategies as st
 
 from gamestats_assets.apis.thinkingdata import TRACK_TYPES, USER_TYPES
 from gamestats_assets.demo_data.logs import partitions, wire_check
-from gamestats_assets.demo_data.logs.wire_check import (
-    EXAMPLES,
-    Problem,
-    UnreadableLogError,
-    WireReport,
-    check_files,
-)
+from gamestats_assets.demo_data.logs.log_files import UnreadableLogError
+from gamestats_assets.demo_data.logs.wire_check import EXAMPLES, check_files
+from gamestats_assets.demo_data.logs.wire_report import Problem, WireReport
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 
 Record = dict[str, Any]

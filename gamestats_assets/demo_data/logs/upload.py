@@ -30,7 +30,7 @@ from gamestats_assets.apis.http import (
     read_body,
     retry_after_s,
 )
-from gamestats_assets.demo_data.logs.wire_check import DAMAGE, UnreadableLogError, open_log
+from gamestats_assets.demo_data.logs.log_files import DAMAGE, UnreadableLogError, open_log
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
 
