@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, likely_industry
-from gamestats_assets.demo_data.analysis.event_words import concepts
+from gamestats_assets.demo_data.analysis.lexicon import concepts
 from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.generator.generate import generate
 from gamestats_assets.demo_data.rules.formulas import parse_formula

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.analysis.event_words import pieces
+from gamestats_assets.demo_data.analysis.lexicon import pieces
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules, Step
 from gamestats_assets.demo_data.rules.soundness import problems

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.doubts import Doubt, doubts_of
 from gamestats_assets.demo_data.analysis.equations import number_scopes
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import read_events, word_set
 from gamestats_assets.demo_data.analysis.gatherings import gathered
+from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.habits import Habits, activity
+from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
@@ -29,6 +29,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     rule_of,
 )
 from gamestats_assets.demo_data.analysis.projections import event_constraints
+from gamestats_assets.demo_data.analysis.reading import read_events
 from gamestats_assets.demo_data.analysis.reckoning import formulas, reckoned_ranges, relationships
 from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, shown_counts, states_shown, update_patterns

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
 from gamestats_assets.demo_data.analysis.recalls import pieces_of
 from gamestats_assets.demo_data.analysis.value_texts import Language, language_of, reference

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.equations import Scope, label_says, plays, singular, words_of
-from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, label_of, ordered_pieces, pieces, rule_of
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update
 from gamestats_assets.demo_data.taxonomies.model import PropertyType

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.graph import EventOrder
+from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import (
     USABLE_NAME,
     Measure,

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
+from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
+from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import Place, ordered_pieces, pieces, places, rule_of
+from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, PropertyConstraint, TotalRule
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import takewhile
 
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, spelt_out, word_set
+from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
+from gamestats_assets.demo_data.analysis.reading import Reading, spelt_out
 from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step

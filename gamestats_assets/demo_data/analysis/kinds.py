@@ -1,19 +1,24 @@
 """What kind of thing each event is in a user's life: a sign-up, a purchase, a fight, an advertisement ...
 
-Kinds are told by the words of an event (`event_words`), and where these are ambiguous, by its properties and by
-the other events of the same product.
+Which words make which kind stands in `data/reference/demo_data/analyst_kinds.csv`. Before it, the ways in and out are
+read: what the system reports, how users come and leave, what opens and closes a session; and where words are ambiguous,
+the other events of the same product tell.
 """
 
 from __future__ import annotations
 
+import csv
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.analysis.event_words import THINGS, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, word_set
 from gamestats_assets.demo_data.analysis.mentions import PEOPLE, is_of_system, says, told_once
+from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf
+from gamestats_assets.settings import shipped
 
 
 class EventKind(StrEnum):
@@ -62,26 +67,8 @@ class EventKind(StrEnum):
     OTHER = "other"
 
 
-GROUPS = frozenset({"guild", "party", "team", "workspace", "club", "community", "band", "society"})
-"""Things that people join."""
-SIGHTS = word_set(
-    """
-    product item goods shop menu hotel room restaurant flight course property job package deal offer plan
-    paywall premium content ticket food video music article episode category brand catalog service coupon
-    searchresult stock quote policy
-    """
-)
-"""Things that people look at before they choose one."""
 _PEOPLE = frozenset(
     {"account", "user", "app", "mail", "phone", "social", "game", "member", "code", "guest", "customer"}
-)
-_EXPOSED = frozenset({"push", "banner", "mail", "campaign"})
-_EXPOSING = frozenset({"show", "receive", "send", "click", "view"})
-_ADVANCED = word_set(
-    """
-    pvp raid war boss tournament api integration admin automation export sso audit bulk guildwar endgame
-    prestige rebirth
-    """
 )
 _AD_FIGURES = word_set(
     """
@@ -90,22 +77,6 @@ _AD_FIGURES = word_set(
     """
 )
 _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron", "restart", "maintenance", "snapshot"})
-
-
-_PERSON = r"(?:user|customer|member|viewer|player|person|visitor|passenger|anyone|anybody)"
-_MACHINE = r"(?:servers?|batch|backend|scheduler|cron|monitoring|job|feed|networks?)"
-_AGAIN = (
-    r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourly|nightly|daily|per (?:\w+ and )?day"
-    r"|once (?:a|an|per) (?:second|minute|hour)"
-)
-_OF_MACHINES = re.compile(
-    rf"\bnot (?:caused|related|triggered|sent|an? \w+|by|of)\b[^.]{{0,30}}\b{_PERSON}|belongs to no {_PERSON}"
-    rf"|\bno {_PERSON} action|\b{_MACHINE}\b.*\b(?:{_AGAIN})|\b(?:{_AGAIN})\b.*\b{_MACHINE}"
-    rf"|\b(?:{_AGAIN})\b[^.]*\bwithout (?:the |an? |any )?{_PERSON}"
-    r"|(?:유저|사용자|고객|회원)의? (?:행동|행위)이? 아니|서버가 .*마다|(?:시간|일정) 간격|주기적"
-    r"|interval|定期的|ユーザーの行動では"
-)
-"""Texts of what no user does."""
 
 
 def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) -> dict[str, EventKind]:
@@ -245,8 +216,7 @@ def _kind(r: Reading, event: Event, *, onboards: bool, launches: bool) -> EventK
         return EventKind.SESSION_END
     if _onboards(r, onboards=onboards):
         return EventKind.ONBOARDING
-    kind = next((kind for test in (_deal, _people, _play) if (kind := test(r))), None)
-    kind = kind or (EventKind.CORE if r.phase is not None else EventKind.OTHER)
+    kind = _by_table(r)
     return EventKind.ONBOARDING if kind in _WELCOMING and says(event, "joining") else kind
 
 
@@ -392,40 +362,6 @@ def _onboards(r: Reading, *, onboards: bool) -> bool:
 # --------------------------------------------------------------------------- deals
 
 
-def _deal(r: Reading) -> EventKind | None:
-    if r.says("cart"):
-        return EventKind.CART
-    if r.says("support") or (r.says("ticket") and {"support", "report"} & (r.text | r.description)):
-        return EventKind.SUPPORT
-    if after_sale(r):
-        return EventKind.AFTER_SALE
-    if r.says("verify") and not r.things & {"achievement"}:
-        return EventKind.VERIFY
-    changes = r.action in ("upgrade", "downgrade", "renew") or r.phase == "cancel"
-    if r.says("subscribe") and r.action in ("view", "click", "list"):
-        return EventKind.BROWSE
-    if r.says("subscribe") and r.things & {"newsletter", "mail", "push", "channel", "campaign"}:
-        return EventKind.SETTING
-    if r.says("trial", "subscribe") or (r.things & {"plan", "premium"} and changes):
-        return EventKind.SUBSCRIBE
-    if r.says("ad"):
-        return EventKind.AD
-    if r.says("coupon") and r.action == "use":
-        return EventKind.CHECKOUT
-    if r.says("checkout", "paymethod", "address") and not r.says("checkin"):
-        return EventKind.CHECKOUT
-    if r.says("stock") and not r.says("view", "search", "list", "like", "bookmark"):
-        return EventKind.MONEY
-    if deals(r):
-        if r.fails:
-            return EventKind.PAY_FAIL
-        place = r.place
-        return EventKind.CHECKOUT if place is not None and place < 4 and r.phase != "accept" else EventKind.PAY
-    if r.says("deposit", "withdraw", "transfer", "trade", "invest", "loan", "repay", "disburse", "recharge"):
-        return EventKind.MONEY
-    return None
-
-
 def deals(r: Reading) -> bool:
     """Whether something is bought, paid, ordered or booked."""
     if r.says("book") and (r.says("read", "write", "download", "play") or r.phase in ("open", "close", "enter")):
@@ -455,53 +391,42 @@ def after_sale(r: Reading) -> bool:
     return r.phase == "cancel" and r.says("order", "book", "rent")
 
 
-# --------------------------------------------------------------------------- people, play and the rest
+# --------------------------------------------------------------------------- by the table
 
 
-def _people(r: Reading) -> EventKind | None:
-    if r.says("share"):
-        return EventKind.SHARE
-    if r.things & _EXPOSED and (r.action in _EXPOSING or r.phase in ("open", "close")):
-        return EventKind.EXPOSURE
-    if _ADVANCED.intersection(r.words) or (r.says("battle", "game_match") and r.says("rank")):
-        return EventKind.ADVANCED
-    if r.things & GROUPS:
-        return EventKind.GROUP
-    if r.things & {"friend"} or r.action in word_set("like unlike follow unfollow comment chat gift block"):
-        return EventKind.SOCIAL
-    if r.says("chat", "gift", "invite", "friend") or r.action == "report":
-        return EventKind.SOCIAL
-    return None
+@functools.cache
+def _table() -> list[dict[str, frozenset[str] | str]]:
+    """Rows of `analyst_kinds.csv`: the first that fits an event gives its kind."""
+    with shipped("data", "reference", "demo_data", "analyst_kinds.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            {name: cell if name == "kind" else word_set(cell) for name, cell in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
-def _play(r: Reading) -> EventKind | None:
-    if r.says("search") and r.action in ("search", "view", "list", None):
-        return EventKind.SEARCH
-    if r.action in ("levelup", "upgrade", "unlock", "equip", "unequip") or r.phase == "achieve":
-        return EventKind.GROWTH
-    if r.says("draw"):
-        return EventKind.GACHA
-    if r.says("setting", "permission") or r.action in ("enable", "disable", "set"):
-        return EventKind.SETTING
-    owned = bool(r.things & {"item", "currency"})
-    if r.action in ("get", "receive") or r.phase == "claim" or (owned and r.says("increase")):
-        return EventKind.EARN
-    if r.action in ("use", "spend", "sell") or (owned and r.says("decrease")):
-        return EventKind.SPEND
-    if r.fails:
-        return EventKind.BAD
-    if r.action in ("view", "list", "visit", "read", "click", "show", "filter", "comparison"):
-        return EventKind.BROWSE
-    if r.phase in ("enter", "open", "choose") and r.things & SIGHTS:
-        return EventKind.BROWSE
-    if r.action in ("delete", "dissolve", "archive", "leave", "disconnect", "unbookmark") and r.phase is None:
-        return EventKind.REMOVE
-    if (
-        r.action in ("create", "add", "post", "write", "upload", "save", "connect", "import", "bookmark")
-        and r.phase is None
-    ):
-        return EventKind.CREATE
-    return None
+def _by_table(r: Reading) -> EventKind:
+    deal = deals(r)
+    begins = r.place is not None and r.place < 4 and r.phase != "accept"
+    told = {
+        "deal": deal,
+        "fails": r.fails,
+        "begins": begins,
+        "after_sale": after_sale(r),
+        "support": bool({"support", "report"} & (r.text | r.description)),
+    }
+    things = r.things | ({"@group"} if r.things & GROUPS else set()) | ({"@sight"} if r.things & SIGHTS else set())
+    said = {
+        "says": set(r.words),
+        "says_too": set(r.words),
+        "action": {r.action or "none"},
+        "phase": {r.phase, "any"} if r.phase else {"none"},
+        "things": things,
+    }
+    for row in _table():
+        fits = all(not row[name] or said[name] & set(row[name]) for name in said)
+        if fits and not set(r.words) & set(row["but"]) and all(told[test] for test in row["is"]):
+            return EventKind(str(row["kind"]))
+    return EventKind.OTHER
 
 
 def of_kind(kinds: Mapping[str, EventKind], *wanted: EventKind) -> list[str]:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gamestats_assets.demo_data.analysis.event_words import Lexicon, own_name, word_set
 from gamestats_assets.demo_data.analysis.kinds import EventKind
+from gamestats_assets.demo_data.analysis.lexicon import Lexicon, own_name, word_set
 from gamestats_assets.demo_data.analysis.value_texts import HALF_WIDTH, limits_in, reference, rule_of
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange

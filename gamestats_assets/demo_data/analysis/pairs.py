@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, pieces, units_in
 from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.rules.model import PropertyConstraint

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import LOOKS, PHASES, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, PHASES, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, counts_things, rule_of
+from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.rules.model import Scalar
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Counter, OneOf, SharedCounter

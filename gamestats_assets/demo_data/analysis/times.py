@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gamestats_assets.demo_data.analysis.equations import Scope
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.graph import EventOrder
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import (
     TIME_UNITS,
     USABLE_NAME,
@@ -29,6 +29,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     seconds_in,
     texts_of,
 )
+from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.reckoning import Reckoned
 from gamestats_assets.demo_data.analysis.value_texts import reference
 from gamestats_assets.demo_data.analysis.written import written_formula

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.doubts import Doubt
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.event_words import pieces as event_pieces
-from gamestats_assets.demo_data.analysis.kinds import GROUPS, EventKind
+from gamestats_assets.demo_data.analysis.graph import EventOrder
+from gamestats_assets.demo_data.analysis.kinds import EventKind
+from gamestats_assets.demo_data.analysis.lexicon import GROUPS, concepts, word_set
+from gamestats_assets.demo_data.analysis.lexicon import pieces as event_pieces
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
+from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.states import (
     BEFORE,
     ENDINGS,

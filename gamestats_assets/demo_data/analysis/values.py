@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.catalogues import Catalogues, choices_data, falling, invented
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import FAILURES, SUCCESSES, concepts, own_name
+from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
+from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, own_name
 from gamestats_assets.demo_data.analysis.measures import (
     OWNED,
     UNIQUE,

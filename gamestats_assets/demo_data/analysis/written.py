@@ -19,7 +19,7 @@ from gamestats_assets.demo_data.analysis.equations import (
     ordered,
     words_of,
 )
-from gamestats_assets.demo_data.analysis.event_words import own_name, word_set
+from gamestats_assets.demo_data.analysis.lexicon import own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, measure_words, ordered_pieces, pieces, seconds_in
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
