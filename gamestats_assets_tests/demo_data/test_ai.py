@@ -18,7 +18,6 @@ from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules import ai
 from gamestats_assets.demo_data.rules.ai import (
     DEFAULT_MODELS,
-    INSTRUCTIONS,
     LONGEST_WAIT_S,
     AiAnswer,
     AiError,
@@ -26,9 +25,9 @@ from gamestats_assets.demo_data.rules.ai import (
     Provider,
     Reason,
     ask_for_rules,
-    prompt,
 )
 from gamestats_assets.demo_data.rules.model import Rules
+from gamestats_assets.demo_data.rules.prompt import INSTRUCTIONS, prompt
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between
 from gamestats_assets_tests.clocks import FakeTime

@@ -19,18 +19,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rules.ai import (
-    INSTRUCTIONS,
-    PROMPT_VERSION,
-    AiAnswer,
-    AiError,
-    AiSettings,
-    Provider,
-    ask_for_rules,
-    prompt,
-    rules_schema,
-)
+from gamestats_assets.demo_data.rules.ai import AiAnswer, AiError, AiSettings, Provider, ask_for_rules
 from gamestats_assets.demo_data.rules.model import RULES_VERSION, Rules
+from gamestats_assets.demo_data.rules.prompt import INSTRUCTIONS, PROMPT_VERSION, prompt, rules_schema
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import violations
 from gamestats_assets.lakehouse.files import write_whole
