@@ -1,4 +1,4 @@
-"""Lists of values that go together: plans and their prices, what something was and what it has become."""
+"""Values that go together: plans and their prices, what something was and has become, what goes with a country."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, pieces, units_in
 from gamestats_assets.demo_data.analysis.states import BEFORE
+from gamestats_assets.demo_data.analysis.value_texts import reference
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
@@ -128,3 +130,58 @@ def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str,
         if others:
             found[was] = list(others)
     return found
+
+
+# --------------------------------------------------------------------------- countries
+
+
+def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Sequence[str]) -> PropertyConstraint | None:
+    """What carriers, currencies, languages or cities there are in each country; None where the sheet's are unknown.
+
+    Args:
+        what: `carrier`, `currency`, `language` or `city`.
+        given: those that the sheet lists.
+        on: name of the property that tells the country; None is that of the record.
+        listed: its values, as people write countries.
+    """
+    found = {code: _of_country(what, code) for code in locales.countries()}
+    if given:  # of each country those that the sheet lists
+        cities = {v: city.country for v in given if (city := locales.city_named(str(v)))} if what == "city" else {}
+        for code, known in found.items():
+            found[code] = [v for v in given if (cities.get(v) == code if what == "city" else _is_among(v, known))]
+        known_of = {v for values in found.values() for v in values}
+        if (on is None and what == "carrier") or len(known_of) < len(given) / 2:
+            return None
+    found = {code: values for code, values in found.items() if values}
+    if on is None or not listed:
+        return PropertyConstraint(depends_on=on or "#country_code", mapping=found, per_user=True)
+    codes = {value: _code(value) for value in listed}
+    rest = [v for v in given if not any(v in found.get(code, ()) for code in codes.values())] or list(given)
+    mapping = {value: found.get(code) or rest or found["US"] for value, code in codes.items()}
+    return PropertyConstraint(depends_on=on, mapping=mapping, per_user=True)
+
+
+def _of_country(what: str, code: str) -> list[Scalar]:
+    country = locales.countries()[code]
+    found = {
+        "carrier": [name for name, _ in country.carriers],
+        "city": [city.name for city in locales.cities() if city.country == code][:4],
+        "currency": [country.currency],
+        "language": [country.language],
+    }
+    return list(found[what])
+
+
+def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
+    """Whether a name is one of some, with or without a word more: `docomo` is `NTT DOCOMO`."""
+    words = set(str(value).lower().split())
+    return any(words <= (of := set(str(name).lower().split())) or of <= words for name in known)
+
+
+def _code(country: str) -> str:
+    """ISO code of a country as people write it."""
+    text, called = country.strip().lower(), reference("choices")["countries"]
+    for code, known in locales.countries().items():
+        if text in (code.lower(), known.name.lower(), *called.get(code, "").split()):
+            return code
+    return ""

@@ -26,7 +26,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
-from gamestats_assets.demo_data.analysis.pairs import amount_in, changes, one_change, pair_of
+from gamestats_assets.demo_data.analysis.pairs import amount_in, by_country, changes, one_change, pair_of
 from gamestats_assets.demo_data.analysis.recalls import Recalls, pieces_of
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
@@ -530,52 +530,8 @@ class _Maker:
 
     def _mapped(self, what: str, place: Place, given: Sequence[Scalar]) -> PropertyConstraint | None:
         on = self._country_beside(place)
-        by_code = {code: _of_country(what, code) for code in locales.countries()}
-        if given:  # of each country those that the sheet lists
-            if what == "city":
-                where = {v: found.country for v in given if (found := locales.city_named(str(v)))}
-                by_code = {code: [v for v in given if where.get(v) == code] for code in by_code}
-            else:
-                by_code = {code: [v for v in given if _is_among(v, known)] for code, known in by_code.items()}
-            known_of = len({v for values in by_code.values() for v in values})
-            if (on is None and what == "carrier") or known_of < len(given) / 2:
-                return None
-        by_code = {code: values for code, values in by_code.items() if values}
-        if on is None:
-            return PropertyConstraint(depends_on="#country_code", mapping=by_code, per_user=True)
-        several = [self.constraint(other).values for other in self._countries if other.name == on.name]
-        listed = [str(value) for values in several for value in values]
-        if not listed:
-            return PropertyConstraint(depends_on=on.name, mapping=by_code, per_user=True)
-        rest = [v for v in given if not any(v in by_code.get(_code(value), ()) for value in listed)] or list(given)
-        mapping = {value: by_code.get(_code(value)) or rest or by_code["US"] for value in listed}
-        return PropertyConstraint(depends_on=on.name, mapping=mapping, per_user=True)
-
-
-def _of_country(what: str, code: str) -> list[Scalar]:
-    country = locales.countries()[code]
-    found = {
-        "carrier": [name for name, _ in country.carriers],
-        "city": [city.name for city in locales.cities() if city.country == code][:4],
-        "currency": [country.currency],
-        "language": [country.language],
-    }
-    return list(found[what])
-
-
-def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
-    """Whether a name is one of some, with or without a word more: `docomo` is `NTT DOCOMO`."""
-    words = set(str(value).lower().split())
-    return any(words <= (of := set(str(name).lower().split())) or of <= words for name in known)
-
-
-def _code(country: str) -> str:
-    """ISO code of a country as people write it."""
-    text, called = country.strip().lower(), choices_data()["countries"]
-    for code, known in locales.countries().items():
-        if text in (code.lower(), known.name.lower(), *called.get(code, "").split()):
-            return code
-    return ""
+        told = [self.constraint(other).values for other in self._countries if on and other.name == on.name]
+        return by_country(what, given, on.name if on else None, [str(value) for values in told for value in values])
 
 
 def _of_person(place: Place, last: str) -> bool:
