@@ -274,6 +274,8 @@ def test_limits_that_are_written_or_named(share: float) -> None:
         event("join", number("members_after"), number("members_max")),
         event("check", number("cdr_count"), number("cdr_wrong", "those of cdr_count that do not match")),
         event("charge", number("soc_start", "% at the start"), number("soc_end", "% at the end")),
+        event("lend", number("copies_total"), number("copies_available")),
+        event("pay_cash", number("net"), number("bill", "net * 1.2"), number("cash"), number("back", "cash - bill")),
         event("sell", number("stock"), number("sold", "cannot be more than stock")),
         event("lower", number("old_price", alias="変更前価格"), number("new_price", "必ず変更前より安い")),
     )
@@ -281,6 +283,8 @@ def test_limits_that_are_written_or_named(share: float) -> None:
     assert reckon(rules, "check/cdr_wrong", share, cdr_count=100) < 100
     assert 100 >= reckon(rules, "charge/soc_end", share, soc_start=30) >= 30
     assert reckon(rules, "sell/sold", share, stock=40) <= 40
+    assert reckon(rules, "lend/copies_available", share, copies_total=7) <= 7
+    assert reckon(rules, "pay_cash/cash", share, bill=30) >= 30
     assert reckon(rules, "lower/new_price", share, old_price=900) <= 900
     assert reckon(rules, "prefer/maxAge", share, minAge=40) >= 40
     assert reckon(rules, "quote/Highest_Rate", share, Lowest_Rate=9.5) > 9.5

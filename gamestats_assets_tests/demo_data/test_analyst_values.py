@@ -278,6 +278,8 @@ def test_limits_that_a_text_names(text: str, limits: tuple[float | None, float |
         ("attempts:n|at most 5", 0, 5, True),
         ("shelf_height_cm:n", 1, 300, True),
         ("birth_year:n|18+ only", 1900, 2008, True),
+        ("right_answers:n|out of 10", 0, 10, True),
+        ("days_overdue:n|0 if on time, else 1 to 60", 0, 60, True),
     ],
 )
 def test_where_a_number_lies(written: str, least: float, most: float, *, whole: bool) -> None:

@@ -145,7 +145,8 @@ TIME_UNITS: tuple[tuple[str, float], ...] = (
 def seconds_in(place: Place) -> float | None:
     """Seconds in the unit of a duration; None of what is none."""
     found = ordered_pieces(place.name)
-    units = {word: factor for unit, factor in TIME_UNITS for word in found if re.fullmatch(unit, word)}
+    spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # no `min_order`
+    units = {word: factor for unit, factor in TIME_UNITS for word in spelt if re.fullmatch(unit, word)}
     if units and not pieces(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
         return units[[word for word in found if word in units][-1]]
     if not pieces(place.name) & {"duration", "time", "period", "length", "hours", "elapsed"}:

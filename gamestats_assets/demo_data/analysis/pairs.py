@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, pieces, units_in
+from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, pieces, texts_of, units_in
 from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.analysis.value_texts import reference
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -50,9 +50,10 @@ def pair_of(
     fits = [(other, of) for other, of in fits if not pieces(other.name) & BEFORE]
     texts = [(other, of) for other, of in fits if all(isinstance(value, str) for value in of)]
     said = f"{prop.alias} {prop.description} {prop.constraint}"
-    named = [one for one in fits if _names(said, one[0])] or texts if _SAME_ORDER.search(said) else []
+    by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", said)]
+    named = by_name or [one for one in fits if _names(said, one[0])] or texts
     alike = [one for one in texts if _is_one_thing(prop, one[0], numbers, one[1])]
-    chosen = named if len(named) == 1 else alike
+    chosen = named if len(named) == 1 and (by_name or _SAME_ORDER.search(said)) else alike
     if not chosen:
         return None
     other, keys = chosen[0]
@@ -77,6 +78,24 @@ def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], val
     return bool((pieces(prop.name) - _AMOUNTS) & named) or grows or sold
 
 
+def told_beside(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
+    """The numbers that a description tells for each value of a text: `9.99 (monthly), 89.99 (yearly)`."""
+    said = f"{prop.description} {prop.constraint}"
+    places: dict[str, int] = {}
+    for value in sorted(texts, key=len, reverse=True):
+        found = [*re.finditer(rf"(?<!\w){re.escape(value)}(?![A-Za-z0-9_])", said, re.IGNORECASE)]
+        if len(found) != 1:
+            return None
+        places[value] = found[0].start()
+        said = said[: found[0].start()] + "\0" * len(value) + said[found[0].end() :]
+    numbers = [_number_in(number) for number in re.findall(r"\d[\d,]*(?:\.\d+)?", said)]
+    if len(texts) < 2 or len(numbers) != len(texts) or None in numbers:
+        return None
+    ordered = sorted(places, key=lambda value: places[value])
+    mapping: dict[str, list[Scalar]] = {value: [n] for value, n in zip(ordered, numbers, strict=True) if n is not None}
+    return PropertyConstraint(depends_on=text.name, mapping=mapping, values=[of[0] for of in mapping.values()])
+
+
 def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
     """The number that each text names for a property: of what is counted there (`100 gems`), or its price."""
     numbers = [_number_in(said) for said in texts]
@@ -86,7 +105,11 @@ def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyC
     found = PropertyConstraint(depends_on=text.name, mapping=mapping)
     money = [units_in(said) & MONEY for said in texts]
     own = units_in(f"{' '.join(ordered_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
-    if all(money) and len(set(money)) == 1 and (own & money[0] or pieces(prop.name) & {"price", "cost", "fee"}):
+    if (
+        all(money)
+        and len(set(money)) == 1
+        and (own & money[0] or pieces(prop.name) & {"price", "cost", "fee"} or _names(texts_of(prop), text))
+    ):
         return found
     if pieces(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
         return None

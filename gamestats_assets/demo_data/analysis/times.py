@@ -273,7 +273,7 @@ class _Times:
     def _is_booked(self, place: Place) -> bool:
         """Whether a time is that for which something is booked: `viewing_date` of `book_viewing`, or of the choice and
         the search before it."""
-        if self.reading is None or _says(place, "once", "of_booking"):
+        if self.reading is None or _says(place, "once", "of_booking", "happened"):
             return False
         leads = self.reading.action in LOOKS or self.reading.phase == "choose"
         leads = leads and any(_books(r) and place.name in r.properties for r in self.order.readings.values())

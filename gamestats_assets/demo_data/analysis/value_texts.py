@@ -103,7 +103,7 @@ def limits_in(text: str) -> tuple[float | None, float | None]:
     for found in (match for pattern in _limits("both") for match in pattern.findall(plain)):
         low, high = (float(bound.replace(",", "")) for bound in found)
         if low < high:
-            return low, high
+            return (min(low, 0.0) if re.search(reference("value_texts")["limits"]["none"], plain) else low), high
     ends = (next((m for pattern in _limits(end) if (m := pattern.search(plain))), None) for end in ("least", "most"))
     least, most = (float(found[1].replace(",", "")) if found else None for found in ends)
     return least, most

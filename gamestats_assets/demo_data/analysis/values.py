@@ -26,7 +26,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
-from gamestats_assets.demo_data.analysis.pairs import amount_in, by_country, changes, one_change, pair_of
+from gamestats_assets.demo_data.analysis.pairs import amount_in, by_country, changes, one_change, pair_of, told_beside
 from gamestats_assets.demo_data.analysis.recalls import Recalls, pieces_of
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
@@ -196,6 +196,8 @@ class _Maker:
             return self._changed(place, texts)
         if place.prop.type is not PropertyType.NUMBER:
             return None
+        if told := next((found for prop, values in texts if (found := told_beside(place.prop, prop, values))), None):
+            return told
         if rule is not None:
             return pair_of(place.prop, rule.values, [(other.prop, self._listed(other)) for other in beside])
         return next((found for prop, values in texts if (found := amount_in(place.prop, prop, values))), None)
@@ -262,8 +264,6 @@ class _Maker:
             plain = self._boolean(place)
             weights = plain.weights if len(values) == 2 else []
             return PropertyConstraint(values=values, weights=weights, per_user=plain.per_user)
-        if coded := self._coded(place, values):
-            return coded
         if place.prop.type is PropertyType.LIST:
             return PropertyConstraint(values=values, rows=min(3, len(values)))
         last = own_name(place.name)
@@ -293,18 +293,6 @@ class _Maker:
         good = [value for value in values if told[value] & _GOOD_WORDS]
         bad = [value for value in values if told[value] & FAILURES]
         return values if not good or not bad else good if reading.succeeds else bad
-
-    def _coded(self, place: Place, values: list[Scalar]) -> PropertyConstraint | None:
-        """`single draw=1, ten draws=10` beside a property whose values are `single draw`, `ten draws`."""
-        by_code = {str(value): value for value in values}
-        said = re.findall(r"([^,，、=:：/\n]+?)\s*[=:：]\s*(\w+)", place.prop.description)
-        pairs = {label.strip(): code for label, code in said if code in by_code}
-        for other in self.taxonomy.event(place.event).properties if len(pairs) > 1 and place.of_event else ():
-            rule = rule_of(other)
-            if isinstance(rule, OneOf) and {*map(str, rule.values)} == {*pairs}:
-                mapping = {label: [by_code[code]] for label, code in pairs.items()}
-                return PropertyConstraint(depends_on=other.name, mapping=mapping, values=values)
-        return None
 
     def _counter(self, place: Place, rule: Counter, *, own: bool) -> CounterRule:
         shares = any(isinstance(self.rules[o], SharedCounter) for o in self._defined.get(place.name, []))

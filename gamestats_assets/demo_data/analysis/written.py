@@ -17,6 +17,7 @@ from gamestats_assets.demo_data.analysis.equations import (
     is_percent,
     knowledge,
     ordered,
+    plays,
     words_of,
 )
 from gamestats_assets.demo_data.analysis.lexicon import own_name, word_set
@@ -63,9 +64,11 @@ def _subtracted(scope: Scope, name: str) -> None:
     was, measure = pieces(part) & words_of("before"), scope.measure(whole)
     if was and pieces(part) - was <= pieces(whole) and measure.given:
         scope.give(part, f"random({measure.low:g}, {measure.high:g})", why)  # what it was lies where it lies now
-        return
-    good = (pieces(part) & (words_of("part") | words_of("start"))) - words_of("bad_part") - {"used", "lost"}
-    scope.give(part, ordered(scope, part, "below" if good else "little", whole), why)
+    elif scope.is_open(part) or measure.given:
+        small = plays(scope.own[part], "small") or scope.measure(part).name == "part"
+        scope.give(part, ordered(scope, part, "little" if small else "below", whole), why)
+    else:
+        scope.give(whole, ordered(scope, whole, "above", part), why)
 
 
 def _others(scope: Scope, name: str) -> dict[str, Place]:
@@ -141,7 +144,7 @@ def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) 
     tokens = _tokens(_with_signs(text))
     if not any(kind == "phrase" for kind, _ in tokens) or not any(s in "+-*/" for k, s in tokens if k == "sign"):
         return None
-    shares = {n for n, p in visible.items() if p in scope.measures and _is_share(p, scope)}
+    shares = {n for n, p in visible.items() if p in scope.measures and n not in scope.found and _is_share(p, scope)}
     of_share = _is_share(target, scope)
     of_hundred = any(token in ("100", "0.01") or token.endswith("%") for _, token in tokens)
     names: list[str] = []
