@@ -6,12 +6,11 @@ be kept, every value can be made without needing itself.
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 
+from gamestats_assets.demo_data.rules.circles import circle_problems, cycles, path
+from gamestats_assets.demo_data.rules.circles import circles as circles
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.rules.model import (
     LifecycleStage,
@@ -22,12 +21,11 @@ from gamestats_assets.demo_data.rules.model import (
     named_events,
     recalled_property,
 )
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
+from gamestats_assets.demo_data.rules.scopes import KEYED, REFERENCE, Scopes, where
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, ValueRuleError, parse_value_rule
 from gamestats_assets.lakehouse.errors import GamestatsError
 
-_REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-_KEYED = re.compile(r"([^\[\]]+)\[([^\[\]]*)\](.*)")
 _PRESET = re.compile(r"#[A-Za-z_]\w*")
 
 
@@ -70,69 +68,22 @@ def problems(rules: Rules, taxonomy: Taxonomy) -> list[str]:
                 check.formulas,
                 check.ranges,
                 check.updates,
-                check.cycles,
+                lambda: circle_problems(rules, taxonomy),
             )
             for problem in part()
         )
     )
 
 
-def circles(rules: Rules, taxonomy: Taxonomy) -> list[list[str]]:
-    """Values that need each other, by circle: `event/name`, or the plain name of the user's and the common ones."""
-    return _Check(rules, taxonomy).circles()
-
-
-class _Check:
+class _Check(Scopes):
     """The parts of the check, each giving its problems."""
-
-    def __init__(self, rules: Rules, taxonomy: Taxonomy) -> None:
-        self.rules, self.taxonomy = rules, taxonomy
-        self.events = list(taxonomy.event_names())
-        self.common = dict(flattened(taxonomy.common_properties))
-        self.users = dict(flattened(taxonomy.user_properties))
-        self.own = {event.name: dict(flattened(event.properties)) for event in taxonomy.events}
-
-    @cached_property
-    def everywhere(self) -> dict[str, list[Property]]:
-        """Every property by its dotted name."""
-        found: dict[str, list[Property]] = {}
-        for properties in (self.common, self.users, *self.own.values()):
-            for name, prop in properties.items():
-                found.setdefault(name, []).append(prop)
-        return found
-
-    def _near(self, name: str, known: Iterable[str]) -> str:
-        near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-        return f"; did you mean {near[0]!r}?" if near else ""
 
     # ----------------------------------------------------------------- names
 
     def unknown_events(self) -> Iterator[str]:
         """Events that the taxonomy does not have."""
         for event, place in named_events(self.rules):
-            yield from self._no_event(place, event)
-
-    def _no_event(self, place: str, event: str) -> Iterator[str]:
-        if event not in self.own:
-            yield f"{place}: there is no event {event!r}{self._near(event, self.events)}"
-
-    def _no_property(self, place: str, event: str, name: str, used: str = "") -> Iterator[str]:
-        """A property that neither an event nor the common ones have.
-
-        Args:
-            used: how the rules write it, where that is more than its name.
-        """
-        if name not in self.own[event] and name not in self.common:
-            near = self._near(name, [*self.own[event], *self.common])
-            yield f"{place}: the event {event!r} has no property {used or repr(name)}{near}"
-
-    def _not_seen(self, place: str, key: str, wanted: str) -> Iterator[str]:
-        """A property that one of a key cannot use, in the first place where it cannot."""
-        for scope, name in self._scopes(key):
-            if self._sees(scope, name, _KEYED.sub(r"\1\3", wanted)) is None:
-                known = [*self.own.get(scope, {}), *(self.common if scope != "user" else {}), *self.users]
-                yield f"{place}: {_where(scope)} no property {wanted!r}{self._near(wanted, known)}"
-                return
+            yield from self.no_event(place, event)
 
     def unknown_properties(self) -> Iterator[str]:
         """Properties that the taxonomy does not have, or the event of the key has not."""
@@ -142,7 +93,7 @@ class _Check:
         for key, relationship in self.rules.property_relationships.items():
             for name in relationship.affects:
                 if not self._known_anywhere(name, key):
-                    near = self._near(name, self.everywhere)
+                    near = self.near(name, self.everywhere)
                     yield f"property_relationships.{key}.affects: there is no property {name!r}{near}"
 
     def _keys(self) -> Iterator[tuple[str, Iterable[str]]]:
@@ -157,40 +108,16 @@ class _Check:
         event, _, name = key.rpartition("/")
         if not event:
             if name not in self.everywhere:
-                yield f"{place}: there is no property {name!r}{self._near(name, self.everywhere)}"
+                yield f"{place}: there is no property {name!r}{self.near(name, self.everywhere)}"
         elif event not in self.own:
-            yield from self._no_event(f"{place}.{key}", event)
+            yield from self.no_event(f"{place}.{key}", event)
         else:
-            yield from self._no_property(f"{place}.{key}", event, name)
+            yield from self.no_property(f"{place}.{key}", event, name)
 
     def _known_anywhere(self, name: str, key: str) -> bool:
         parent = key.rpartition("/")[2].rpartition(".")[0]
         own = f"{parent}.{name}" if parent else name
         return name.rpartition("/")[2] in self.everywhere or own in self.everywhere
-
-    def _scopes(self, key: str) -> list[tuple[str, str]]:
-        """Where a key holds: events, the common properties (empty) or the user; with the property's name."""
-        event, _, name = key.rpartition("/")
-        if event:
-            return [(event, name)] if event in self.own else []
-        found = [(event, name) for event, own in self.own.items() if name in own]
-        found += [("", name)] if name in self.common else []
-        return found + ([("user", name)] if name in self.users else [])
-
-    def _sees(self, scope: str, own: str, wanted: str) -> str | None:
-        """The full name of a property that one in a scope can use; None when it cannot."""
-        parent = own.rpartition(".")[0]
-        beside = f"{parent}.{wanted}" if parent else wanted
-        visible: list[Mapping[str, Property]] = [self.users]
-        if scope != "user":
-            visible.insert(0, self.common)
-        if scope in self.own:
-            visible.insert(0, self.own[scope])
-        for names in visible:
-            for name in (beside, wanted):
-                if name in names:
-                    return name
-        return None
 
     # ----------------------------------------------------------------- the order of events
 
@@ -213,7 +140,7 @@ class _Check:
             for before, step in zip(sequence.steps, sequence.steps[1:], strict=False):
                 for event in step.follows:
                     if event not in before.events:
-                        near = self._near(event, before.events)
+                        near = self.near(event, before.events)
                         yield f"{place}: a step follows {event!r}, which is not in the step before{near}"
                 for event in step.events:
                     if event in fixed:
@@ -226,9 +153,9 @@ class _Check:
             event: [before for before in befores if before in self.own]
             for event, befores in self.rules.event_constraints.prerequisites.items()
         }
-        circles = _cycles({event: set(befores) for event, befores in needs.items()})
+        circles = cycles({event: set(befores) for event, befores in needs.items()})
         for circle in circles:
-            yield f"event_constraints.prerequisites: these events wait for each other: {_path(circle)}"
+            yield f"event_constraints.prerequisites: these events wait for each other: {path(circle)}"
         yield from self._against_sequences(needs)
         for event, befores in needs.items():
             for before in befores:
@@ -328,7 +255,7 @@ class _Check:
             for what, wanted in sources.items():
                 if wanted is None or _PRESET.fullmatch(wanted):
                     continue
-                yield from self._not_seen(f"{place}.{what}", key, wanted)
+                yield from self.not_seen(f"{place}.{what}", key, wanted)
             if constraint.totals:
                 yield from self._unsound_totals(key, constraint.totals)
             if constraint.depends_on:
@@ -337,19 +264,19 @@ class _Check:
                 yield f"{place}.once_each: it belongs to the property of one event, such as {self.events[0]}/{key}"
             for recalled in constraint.recalls:
                 event, name = recalled_property(recalled, key)
-                yield from self._no_event(f"{place}.recalls", event)
+                yield from self.no_event(f"{place}.recalls", event)
                 if event in self.own:
-                    yield from self._no_property(f"{place}.recalls", event, name)
+                    yield from self.no_property(f"{place}.recalls", event, name)
 
     def _unsound_totals(self, key: str, totals: TotalRule) -> Iterator[str]:
         """Totals of events that are not there, or of what these do not tell, and objects that are told of in part."""
         place = f"property_constraints.{key}.totals"
         for event in (*totals.adds, *totals.takes, *totals.until):
-            yield from self._no_event(place, event)
+            yield from self.no_event(place, event)
         for event in (*totals.takes, *totals.until):
             if event in totals.adds:
                 yield f"{place}: {event!r} cannot add a thing and take it away"
-        for scope, name in self._scopes(key):
+        for scope, name in self.scopes(key):
             yield from self._unfit_total(place, scope, name, totals)
         for event, formula in totals.adds.items():
             if event in self.own:
@@ -360,7 +287,7 @@ class _Check:
         own = self.own.get(scope, {})
         group = name.rpartition(".")[0]
         if name not in own:
-            yield f"{place}: {_where(scope)} {name!r}, but only properties of events can be totals"
+            yield f"{place}: {where(scope)} {name!r}, but only properties of events can be totals"
         elif group and own[group].type is PropertyType.OBJECT_GROUP:
             for child in own[group].properties:
                 beside = self.rules.constraint_of(scope, f"{group}.{child.name}").totals
@@ -379,14 +306,14 @@ class _Check:
         for wanted in sorted(names):
             given = self.own[event].get(wanted) or self.common.get(wanted)
             if given is None:
-                yield from self._no_property(place, event, wanted)
+                yield from self.no_property(place, event, wanted)
             elif given.type is not PropertyType.NUMBER and not alone:
                 yield f"{place}: {wanted!r} is no number"
 
     def _unknown_values(self, key: str, on: str, mapping: Mapping[str, object]) -> Iterator[str]:
         """A mapping must name values that the other property can have."""
-        scope, name = next(iter(self._scopes(key)), ("", key))
-        seen = self._sees(scope, name, on)
+        scope, name = next(iter(self.scopes(key)), ("", key))
+        seen = self.sees(scope, name, on)
         if seen is None:
             return
         known = self._values_of(scope, seen)
@@ -423,7 +350,7 @@ class _Check:
             for wanted in dict.fromkeys(used):
                 if _PRESET.fullmatch(wanted) and wanted not in self.everywhere:
                     continue
-                yield from self._not_seen(place, key, wanted)
+                yield from self.not_seen(place, key, wanted)
 
     # ----------------------------------------------------------------- ranges
 
@@ -435,7 +362,7 @@ class _Check:
 
     def _beyond(self, place: str, ranges: Mapping[str, ValueRange]) -> Iterator[str]:
         for key, found in ranges.items():
-            for scope, name in self._deciding(key, ranges):
+            for scope, name in self.deciding(key, ranges):
                 prop = self.own.get(scope, self.users if scope == "user" else self.common).get(name)
                 rule = _rule(prop) if prop and not (scope == "user" and name in self.common) else None
                 if isinstance(rule, Between) and (found.min < rule.min or found.max > rule.max):
@@ -453,7 +380,7 @@ class _Check:
             for name, update in updates.items():
                 place = f"update_patterns.{event}.{name}"
                 if name not in self.users and name not in self.common:
-                    near = self._near(name, [*self.users, *self.common])
+                    near = self.near(name, [*self.users, *self.common])
                     yield f"{place}: there is no user property or common property {name!r}{near}"
                 if event in self.own:
                     yield from self._unfit_references(place, event, name, update)
@@ -461,102 +388,21 @@ class _Check:
     def _unfit_references(self, place: str, event: str, changed: str, update: Update) -> Iterator[str]:
         if not isinstance(update.value, str):
             return
-        references = _REFERENCE.findall(update.value)
+        references = REFERENCE.findall(update.value)
         for reference in references:
-            name = _KEYED.sub(r"\1\3", reference)
+            name = KEYED.sub(r"\1\3", reference)
             if name == changed and name in self.common and not (update.sets_to(name) and name in self.own[event]):
                 yield (
                     f"{place}: every record tells {name!r} as it is then, so {event!r} cannot tell by the same name "
                     f"what changes it; only an event with its own property of that name can, by 'set' or 'set_once'"
                 )
             if reference != "#time":
-                yield from self._no_property(place, event, name, f"{reference!r} for {{{{{reference}}}}}")
-        if references and _REFERENCE.sub("", update.value).strip():
+                yield from self.no_property(place, event, name, f"{reference!r} for {{{{{reference}}}}}")
+        if references and REFERENCE.sub("", update.value).strip():
             try:
                 parse_formula(update.value)
             except FormulaError as error:
                 yield f"{place}: {error}"
-
-    # ----------------------------------------------------------------- what needs itself
-
-    def cycles(self) -> Iterator[str]:
-        """Values that need each other, through formulas, copies, mappings or the states that events set."""
-        for circle in self.circles():
-            yield f"These values need each other, so none of them can be made: {_path(_plainly(circle))}"
-
-    def circles(self) -> list[list[str]]:
-        """Values that need each other, by circle."""
-        return _cycles(self._uses())
-
-    def _uses(self) -> dict[str, set[str]]:
-        """By value, those that it needs; `event/name` for an event's, the plain name for the user's and common ones."""
-        uses: dict[str, set[str]] = {}
-        for key, constraint in self.rules.property_constraints.items():
-            wanted = [
-                constraint.copy_of or "",
-                constraint.depends_on or "",
-                constraint.rows_by or "",
-                *((constraint.counter.source or "", constraint.counter.group_by or "") if constraint.counter else ()),
-            ]
-            for scope, name in self._deciding(key, self.rules.property_constraints):
-                self._note(uses, scope, name, [source for source in wanted if source])
-                for event, formula in (constraint.totals.adds if constraint.totals else {}).items():
-                    group = name.rpartition(".")[0]  # a list is made as a whole
-                    used = {f"{event}/{n}" if n in self.own.get(event, {}) else n for n in _names_of(formula)}
-                    uses.setdefault(f"{scope}/{group or name}", set()).update(used)
-                recalled = [recalled_property(told, name) for told in constraint.recalls]
-                if scope in self.own and ("/" in key or scope not in {event for event, _ in recalled}):
-                    uses.setdefault(f"{scope}/{name}", set()).update(f"{event}/{of}" for event, of in recalled)
-        for event, name, teller in self._told_in_flows():
-            uses.setdefault(f"{event}/{name}", set()).add(f"{teller}/{name}")
-        for key, relationship in self.rules.property_relationships.items():
-            for scope, name in self._deciding(key, self.rules.property_relationships):
-                self._note(uses, scope, name, [*relationship.depends_on, *_names_of(relationship.formula)])
-        for event, updates in self.rules.update_patterns.items():
-            for name, update in updates.items():
-                if isinstance(update.value, str) and event in self.own:
-                    names = [_KEYED.sub(r"\1\3", reference) for reference in _REFERENCE.findall(update.value)]
-                    own = [n for n in names if n in self.own[event]]
-                    uses.setdefault(name, set()).update(f"{event}/{n}" for n in own)
-                    uses[name] |= {n for n in names if n in self.common and n not in self.own[event] and n != name}
-        return uses
-
-    def _told_in_flows(self) -> Iterator[tuple[str, str, str]]:
-        """Events, with a property, that repeat what an earlier step recalled, and the event of that step."""
-        for sequence in self.rules.event_constraints.sequences:
-            earlier: list[str] = []
-            for step in sequence.steps:
-                for teller, event in itertools.product(earlier, step.events):
-                    for name in self.own.get(teller, {}).keys() & self.own.get(event, {}).keys():
-                        own = self.rules.constraint_of(event, name)
-                        of_its_own = bool(own.copy_of or own.first_only or own.counter)
-                        recalls = teller != event and self.rules.constraint_of(teller, name).recalls
-                        if recalls and not of_its_own and self.rules.repeats(event, name, teller):
-                            yield event, name, teller
-                earlier += step.events
-
-    def _deciding(self, key: str, table: Mapping[str, object]) -> list[tuple[str, str]]:
-        """Where a key holds, without the events for which a more exact one does."""
-        return [
-            (scope, name)
-            for scope, name in self._scopes(key)
-            if "/" in key or scope in ("", "user") or f"{scope}/{name}" not in table
-        ]
-
-    def _note(self, uses: dict[str, set[str]], scope: str, name: str, wanted: Iterable[str]) -> None:
-        node = f"{scope}/{name}" if scope in self.own and name in self.own[scope] else name
-        for source in wanted:
-            seen = self._sees(scope, name, _KEYED.sub(r"\1\3", source))
-            if seen is None:
-                continue
-            of_event = scope in self.own and seen in self.own[scope]
-            uses.setdefault(node, set()).add(f"{scope}/{seen}" if of_event else seen)
-
-
-def _where(scope: str) -> str:
-    if scope == "user":
-        return "users have"
-    return f"the event {scope!r} has" if scope else "the common properties and users have"
 
 
 def _rule(prop: Property) -> object:
@@ -567,53 +413,3 @@ def _rule(prop: Property) -> object:
         return parse_value_rule(prop.constraint, prop.type)
     except ValueRuleError:
         return None
-
-
-def _names_of(formula: str | None) -> list[str]:
-    try:
-        return sorted(parse_formula(formula).names) if formula is not None else []
-    except FormulaError:
-        return []
-
-
-def _plainly(circle: Sequence[str]) -> list[str]:
-    """Without the event where all of a circle is one event's."""
-    events = {name.rpartition("/")[0] for name in circle}
-    return [name.rpartition("/")[2] for name in circle] if len(events) == 1 else list(circle)
-
-
-def _path(circle: Sequence[str]) -> str:
-    return " -> ".join([*circle, circle[0]])
-
-
-def _cycles(needs: Mapping[str, set[str]]) -> list[list[str]]:
-    """One circle for each group of things that need each other, beginning with its first in alphabetical order."""
-    found: list[list[str]] = []
-    told: set[str] = set()
-    for start in sorted(needs):
-        if start in told:
-            continue
-        circle = _way_back(start, needs)
-        if circle and not told.intersection(circle):
-            first = circle.index(min(circle))
-            found.append([*circle[first:], *circle[:first]])
-        told.update(circle)
-    return found
-
-
-def _way_back(start: str, needs: Mapping[str, set[str]]) -> list[str]:
-    """The shortest way from something to itself; nothing when there is none."""
-    before: dict[str, str] = {}
-    waiting = [start]
-    while waiting:
-        name = waiting.pop(0)
-        for wanted in sorted(needs.get(name, ())):
-            if wanted == start:
-                way = [name]
-                while way[-1] != start:
-                    way.append(before[way[-1]])
-                return way[::-1]
-            if wanted not in before:
-                before[wanted] = name
-                waiting.append(wanted)
-    return []

@@ -1,0 +1,133 @@
+"""Values that need each other, through formulas, copies, mappings or the states that events set."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
+from gamestats_assets.demo_data.rules.model import Rules, recalled_property
+from gamestats_assets.demo_data.rules.scopes import KEYED, REFERENCE, Scopes
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+
+
+def circles(rules: Rules, taxonomy: Taxonomy) -> list[list[str]]:
+    """Values that need each other, by circle: `event/name`, or the plain name of the user's and the common ones."""
+    return cycles(_Needs(rules, taxonomy).by_value())
+
+
+def circle_problems(rules: Rules, taxonomy: Taxonomy) -> Iterator[str]:
+    """A sentence about each circle."""
+    for circle in circles(rules, taxonomy):
+        yield f"These values need each other, so none of them can be made: {path(_plainly(circle))}"
+
+
+class _Needs(Scopes):
+    """What each value needs."""
+
+    def by_value(self) -> dict[str, set[str]]:
+        """By value, those that it needs; `event/name` for an event's, the plain name for the user's and common ones."""
+        uses: dict[str, set[str]] = {}
+        for key, constraint in self.rules.property_constraints.items():
+            wanted = [
+                constraint.copy_of or "",
+                constraint.depends_on or "",
+                constraint.rows_by or "",
+                *((constraint.counter.source or "", constraint.counter.group_by or "") if constraint.counter else ()),
+            ]
+            for scope, name in self.deciding(key, self.rules.property_constraints):
+                self._note(uses, scope, name, [source for source in wanted if source])
+                for event, formula in (constraint.totals.adds if constraint.totals else {}).items():
+                    group = name.rpartition(".")[0]  # a list is made as a whole
+                    used = {f"{event}/{n}" if n in self.own.get(event, {}) else n for n in _names_of(formula)}
+                    uses.setdefault(f"{scope}/{group or name}", set()).update(used)
+                recalled = [recalled_property(told, name) for told in constraint.recalls]
+                if scope in self.own and ("/" in key or scope not in {event for event, _ in recalled}):
+                    uses.setdefault(f"{scope}/{name}", set()).update(f"{event}/{of}" for event, of in recalled)
+        for event, name, teller in self._told_in_flows():
+            uses.setdefault(f"{event}/{name}", set()).add(f"{teller}/{name}")
+        for key, relationship in self.rules.property_relationships.items():
+            for scope, name in self.deciding(key, self.rules.property_relationships):
+                self._note(uses, scope, name, [*relationship.depends_on, *_names_of(relationship.formula)])
+        for event, updates in self.rules.update_patterns.items():
+            for name, update in updates.items():
+                if isinstance(update.value, str) and event in self.own:
+                    names = [KEYED.sub(r"\1\3", reference) for reference in REFERENCE.findall(update.value)]
+                    own = [n for n in names if n in self.own[event]]
+                    uses.setdefault(name, set()).update(f"{event}/{n}" for n in own)
+                    uses[name] |= {n for n in names if n in self.common and n not in self.own[event] and n != name}
+        return uses
+
+    def _told_in_flows(self) -> Iterator[tuple[str, str, str]]:
+        """Events, with a property, that repeat what an earlier step recalled, and the event of that step."""
+        for sequence in self.rules.event_constraints.sequences:
+            earlier: list[str] = []
+            for step in sequence.steps:
+                for teller, event in itertools.product(earlier, step.events):
+                    for name in self.own.get(teller, {}).keys() & self.own.get(event, {}).keys():
+                        own = self.rules.constraint_of(event, name)
+                        of_its_own = bool(own.copy_of or own.first_only or own.counter)
+                        recalls = teller != event and self.rules.constraint_of(teller, name).recalls
+                        if recalls and not of_its_own and self.rules.repeats(event, name, teller):
+                            yield event, name, teller
+                earlier += step.events
+
+    def _note(self, uses: dict[str, set[str]], scope: str, name: str, wanted: Iterable[str]) -> None:
+        node = f"{scope}/{name}" if scope in self.own and name in self.own[scope] else name
+        for source in wanted:
+            seen = self.sees(scope, name, KEYED.sub(r"\1\3", source))
+            if seen is None:
+                continue
+            of_event = scope in self.own and seen in self.own[scope]
+            uses.setdefault(node, set()).add(f"{scope}/{seen}" if of_event else seen)
+
+
+def _names_of(formula: str | None) -> list[str]:
+    try:
+        return sorted(parse_formula(formula).names) if formula is not None else []
+    except FormulaError:
+        return []
+
+
+def _plainly(circle: Sequence[str]) -> list[str]:
+    """Without the event where all of a circle is one event's."""
+    events = {name.rpartition("/")[0] for name in circle}
+    return [name.rpartition("/")[2] for name in circle] if len(events) == 1 else list(circle)
+
+
+def path(circle: Sequence[str]) -> str:
+    """A circle in one line."""
+    return " -> ".join([*circle, circle[0]])
+
+
+def cycles(needs: Mapping[str, set[str]]) -> list[list[str]]:
+    """One circle for each group of things that need each other, beginning with its first in alphabetical order."""
+    found: list[list[str]] = []
+    told: set[str] = set()
+    for start in sorted(needs):
+        if start in told:
+            continue
+        circle = _way_back(start, needs)
+        if circle and not told.intersection(circle):
+            first = circle.index(min(circle))
+            found.append([*circle[first:], *circle[:first]])
+        told.update(circle)
+    return found
+
+
+def _way_back(start: str, needs: Mapping[str, set[str]]) -> list[str]:
+    """The shortest way from something to itself; nothing when there is none."""
+    before: dict[str, str] = {}
+    waiting = [start]
+    while waiting:
+        name = waiting.pop(0)
+        for wanted in sorted(needs.get(name, ())):
+            if wanted == start:
+                way = [name]
+                while way[-1] != start:
+                    way.append(before[way[-1]])
+                return way[::-1]
+            if wanted not in before:
+                before[wanted] = name
+                waiting.append(wanted)
+    return []
