@@ -75,7 +75,7 @@ def _stem(word: str) -> str:
     if len(word) < 5:
         return _singular(word)
     word = re.sub(r"ie[sd]$", "y", _singular(word))
-    bare = re.sub(r"(?:ing|ed|e)$", "", word)
+    bare = re.sub(r"(?<=\w{4})(?:ation|ating|ated|ate)$|(?:ing|ed|e)$", "", word)
     return re.sub(r"([^aeiouls])\1$", r"\1", bare if len(bare) > 2 else word)[:6]
 
 
@@ -84,7 +84,7 @@ def words_of(text: str) -> frozenset[str]:
     """What a text speaks of: concepts, stems, neighbours written together, and pairs of letters of other scripts."""
     known = concepts(text)
     stems = [_stem(word) for word in _latin(text)]
-    joined = [a + b for run in (known, stems) for a, b in pairwise(run) if (a + b).isascii()]
+    joined = [_singular(a + b) for run in (known, stems) for a, b in pairwise(run) if (a + b).isascii()]
     other = [run[at : at + 2] for run in re.findall(r"[^\W\d_a-zA-Z]{2,}", text) for at in range(len(run) - 1)]
     return frozenset({*known, *stems, *joined, *other}) - SAID["empty"]
 
@@ -135,7 +135,9 @@ def accumulates(prop: Property) -> bool:
 def counts(prop: Property) -> bool:
     """Whether a number tells how many or how often, as its name or the sheet's words say."""
     said = says("counted", prop.alias) or says("counted", prop.description)
-    return bool(pieces(prop.name) & SAID["count"] or said or (counts_things(prop.name) and not sums(prop)))
+    done = re.sub(r"_?(?:p|P)aid$", "", prop.name)  # invoices that are paid
+    things = counts_things(prop.name) or (done != prop.name and counts_things(done))
+    return bool(pieces(prop.name) & SAID["count"] or said or (things and not sums(prop)))
 
 
 def sums(prop: Property) -> bool:
@@ -211,7 +213,7 @@ def takes_away(reading: Reading) -> bool:
 
 def is_over(reading: Reading) -> bool:
     """Whether an event says that something of a user is over: cancelled, expired, left."""
-    return reading.phase in ENDINGS or takes_away(reading)
+    return reading.phase in ENDINGS or bool(pieces(reading.name) & ENDINGS) or takes_away(reading)
 
 
 def about_same(later: Reading, earlier: Reading) -> bool:
@@ -231,8 +233,14 @@ def undoes(later: Reading, earlier: Reading) -> bool:
         return True
     shared = about_same(later, earlier)
     if _has(later, SAID["restore"]):
-        return shared and not _has(earlier, SAID["restore"])
+        return shared and (takes_away(earlier) or core(later) == core(earlier))
     return shared and takes_away(later) and not takes_away(earlier)
+
+
+def takes_back(later: Reading, earlier: Reading) -> bool:
+    """Whether what one event has begun is over, or undone, with another; outcomes of one step are no such pair."""
+    one_step = later.place == earlier.place and later.topic == earlier.topic
+    return undoes(later, earlier) or (is_over(later) and not one_step and about_same(later, earlier))
 
 
 def is_settled(reading: Reading, readings: Iterable[Reading]) -> bool:
@@ -325,8 +333,15 @@ class Speech:
         unsaid = sum(self.rarity[word] for word, weight in of_event.items() if weight == 1 and word not in said)
         return shared * (1 - 0.3 * unsaid / max(sum(own), 1e-9))
 
-    def ranked(self, said: Mapping[str, float], *, flag: bool = False) -> list[tuple[Reading, float]]:
-        """Events that share words with what is said, the likeliest first; what is done before what is begun."""
+    def ranked(
+        self, said: Mapping[str, float], *, thing: Set[str] = frozenset(), flag: bool = False
+    ) -> list[tuple[Reading, float]]:
+        """Events that share words with what is said, the likeliest first; what is done before what is begun.
+
+        Args:
+            thing: words one of which an event has, if any has one.
+            flag: whether what is meant begins something.
+        """
         most = sum(weight * self.rarity.get(word, 0) for word, weight in said.items())
         odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
         scores: dict[Reading, float] = {}
@@ -334,6 +349,7 @@ class Speech:
             topic = {w for w, weight in self.vocabulary[r.name].items() if weight >= 0.4} & said.keys() - odd
             if topic and self._may(r, said, flag=flag) and self.order.kinds[r.name] is not Kind.GOODBYE:
                 scores[r] = self.closeness(said, r) * (1 + 0.08 * self.doneness(r))
+        scores = {r: score for r, score in scores.items() if thing & self.vocabulary[r.name].keys()} or scores
         best = max(scores.values(), default=0)
 
         def rank(r: Reading) -> tuple[bool, float, int]:
@@ -398,9 +414,9 @@ class Speech:
         carrying = {r.name: n for r in events if (n := self.number_named(r, numbers)) is not None}
         about = {**dict.fromkeys(context, 0.4), **{w: 0.4 for r in events for w in map(_stem, r.topic)}}
         found: list[Moved] = []
-        several = not counts(prop) and prop.type is PropertyType.NUMBER and says("join", text)
+        several = prop.type is PropertyType.NUMBER and (says("join", text) or says("less", text))
         for clause in _pattern("cut").split(text):
-            way = -1 if says("less", clause.strip()) else 1 if says("more", clause.strip()) else 0
+            way = says("more", clause.strip()) - says("less", clause.strip())
             for part in _pattern("join").split(clause):
                 named, told = self.outright(part)
                 if named:

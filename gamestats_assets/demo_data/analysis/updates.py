@@ -15,9 +15,9 @@ from typing import Literal
 from gamestats_assets.demo_data.analysis.doubts import Doubt
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import GROUPS, concepts, word_set
+from gamestats_assets.demo_data.analysis.lexicon import ACTIONS, GROUPS, PHASES, concepts, word_set
 from gamestats_assets.demo_data.analysis.lexicon import pieces as event_pieces
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, industry_of, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.states import (
     BEFORE,
@@ -27,7 +27,6 @@ from gamestats_assets.demo_data.analysis.states import (
     SAID,
     Moved,
     Speech,
-    about_same,
     accumulates,
     at_first,
     core,
@@ -45,6 +44,7 @@ from gamestats_assets.demo_data.analysis.states import (
     says,
     sums,
     takes_away,
+    takes_back,
     tells_after,
     texts_of,
     undoes,
@@ -191,10 +191,13 @@ class _Guess:
         if special := self._special(prop):
             return special
         said = dict.fromkeys(words_of(prop.description), 0.5) | dict.fromkeys(words_of(prop.alias), 0.8)
-        said |= dict.fromkeys(self._context(prop), 1.0)
+        deeds = [piece for piece in event_pieces(prop.name) if {*concepts(piece)} <= ACTIONS | PHASES.keys()]
+        weak = {word for piece in deeds for word in words_of(piece)}
+        said |= {word: 0.6 if word in weak else 1.0 for word in self._context(prop)}
         odd = SAID["tally"] | SAID["time"]
         said = {word: weight for word, weight in said.items() if word not in odd}
-        ranked = self.speech.ranked(said, flag=prop.type is PropertyType.BOOLEAN)
+        thing = self._context(prop) - weak
+        ranked = self.speech.ranked(said, thing=thing, flag=prop.type is PropertyType.BOOLEAN)
         if not ranked:
             return None
         (found, score), *others = ranked
@@ -216,12 +219,15 @@ class _Guess:
         odd = SAID["tally"] | SAID["state"] | SAID["time"]
         about = (frozenset(concepts(prop.name)) or frozenset(concepts(prop.alias))) - odd
         about = about or frozenset(concepts(prop.alias)) - odd
-        if about & {"register", "signed"} or (about & {"create"} and about <= {"create", "account", "user"}):
+        if (about and about <= {"register", "signed", "account", "user", "app"} and about & {"register", "signed"}) or (
+            about & {"create"} and about <= {"create", "account", "user"}
+        ):
             registers = self.order.of(Kind.REGISTER) or [r for r in self.of_users if r.says("register") and not r.fails]
             return next((r for r in registers if r.succeeds or r.place is None), next(iter(registers), None))
         fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
         own = [r for r in self.of_users if self.order.kinds[r.name] not in fixed and (r.topic | {r.action}) & about]
-        if about and about <= SAID["presence"] | SAID["present"] and not own:  # a restaurant has visits of its own
+        seen = prop.type is not PropertyType.BOOLEAN and not own
+        if seen and about and about <= SAID["presence"] | SAID["present"]:  # a restaurant has visits of its own
             return self._arrival("login" in about)
         if about & {"pay", "buy", "spend"} and about <= SAID["money"]:
             return next(iter(self.payments()), None)
@@ -330,17 +336,18 @@ class _Guess:
 
     def _both_ways(self, moved: Sequence[Moved], prop: Property, *, back: bool) -> Iterator[tuple[Reading, bool]]:
         """What goes up, and what goes down: as the text says, else what takes back what goes up."""
-        down = [m.event for m in moved if m.way < 0 or (not m.way and any(undoes(m.event, o.event) for o in moved))]
+        down = [m.event for m in moved if m.way < 0 or (not m.way and any(takes_back(m.event, o.event) for o in moved))]
         up = [m.event for m in moved if m.event not in down]
         if back and not down:
             thing = self._context(prop)
+            back_again = takes_back if prop.type is not PropertyType.NUMBER or is_held(prop) else undoes
             ends = [r for r in self.of_users if r not in up and self.order.kinds[r.name] is not Kind.GOODBYE]
-            down = [r for r in ends if any(undoes(r, u) for u in up)]
+            down = [r for r in ends if any(back_again(r, u) for u in up)]
             if prop.type is not PropertyType.NUMBER:
-                others = [
-                    r for r in ends if is_over(r) and not any(u.place == r.place and u.topic == r.topic for u in up)
-                ]
-                down += [r for r in others if core(r) & thing or any(about_same(r, u) for u in up)]
+                others = [r for r in ends if is_over(r) and core(r) & thing]
+                down += [r for r in others if not any(u.place == r.place and u.topic == r.topic for u in up)]
+            if any(core(u) & thing for u in up):
+                down = [r for r in down if core(r) & thing or any(undoes(r, u) for u in up)]
             # Where it runs out after it is cancelled, only the former.
             down = [r for r in down if r.phase in ("timeout", "end")] or down
             down = [r for r in dict.fromkeys(down) if not r.says("trial")]
@@ -385,7 +392,7 @@ class _Guess:
                 yield m.event.name, Update(type="decrement" if m.way < 0 else "increment", value=_ref(name))
             paid = [(m.event, name) for m, name in told if self.order.kinds[m.event.name] in _MONEY_KINDS]
             if holds:
-                done = {m.event.name for m in moved}
+                done = {m.event.name for m, _ in told}
                 yield from ((event, update) for event, update in self._holding(prop) if event not in done)
             elif paid:
                 yield from _added(self._all_paid(None, paid)[len(paid) :])
@@ -427,7 +434,10 @@ class _Guess:
             yield from _added(tellers)
         elif bare:
             yield from _added(self._all_paid(prop))
-        elif not money and (found := self._whole(self._event(prop), prop)) is not None:
+        elif (
+            not (money or pieces(prop.name) & SAID["measured"])
+            and (found := self._whole(self._event(prop), prop)) is not None
+        ):
             yield from self._step(prop, [Moved(found, 1)])
 
     def _whole(self, found: Reading | None, prop: Property) -> Reading | None:
@@ -447,6 +457,9 @@ class _Guess:
             return 2 if counts(place.prop) and alike else 0
         if said == wanted:
             return 3
+        if units := wanted & SAID["measured"]:
+            others = own_words(prop.name) - set(units)
+            return 2 if units & said and (not others or others & (own_words(place.name) | words_of(r.name))) else 0
         way = -1 if (wanted | pieces(texts_of(prop))) & SAID["spent"] else 1
         described = wanted | pieces(r.name) | (words_of(prop.description) if sums(prop) else frozenset())
         along = is_held(prop) or way_of(place.name, place.prop.alias) in (0, way)
@@ -465,7 +478,8 @@ class _Guess:
         best = {r: max(fit for (o, _), fit in fits.items() if o is r) for r, _ in fits}
         found = [(r, name) for (r, name), fit in fits.items() if fit == best[r] > 1]
         said = words_of(texts_of(prop)) - words_of(prop.name)
-        told = [(r, name) for r, name in found if (words_of(r.name) - words_of(name)) & said]
+        spoken = {r: words_of(r.name) | words_of(self.events[r.name].alias) for r, _ in found}
+        told = [(r, name) for r, name in found if (spoken[r] - words_of(name)) & said]
         return self.speech.one_of_each(told or found)
 
     def _described(self, prop: Property) -> list[tuple[Reading, str]]:
@@ -528,7 +542,7 @@ class _Guess:
         if r.fails or made or not is_settled(r, self.of_users):
             return None  # an order that is made is not paid yet
         amounts = [p for p in numbers if thing <= pieces(p.name) and is_amount(p.prop, thing)]
-        odd = SAID["spent"] | SAID["earned"] | SAID["manner"] | pieces(r.name)
+        odd = SAID["spent"] | SAID["earned"] | SAID["manner"] | pieces(r.name) | set(FACTS["currency"])
         amounts = [
             p for p in amounts if (not nouns(p.name) - thing - odd if thing else pieces(p.name) & SAID["manner"])
         ]
@@ -538,7 +552,11 @@ class _Guess:
             amounts = [p for p in numbers if pieces(p.name) & SAID["manner"] and is_amount(p.prop)][:1]
             if amounts and not flow and not way_of(amounts[0].name, amounts[0].prop.alias):
                 return None
-        bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None) * (1 if thing else -1)
+        bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None)
+        if bought and not thing:
+            bought = -1
+            if industry_of(self.order.product) != "finance":
+                return None  # what is paid for by other means
         ways = {p: way_of(p.name, p.prop.alias) or flow or bought for p in amounts}
         if not thing:  # what is booked on an account
             ways, amounts = {p: bought or flow for p in amounts[:1]}, amounts[:1]
