@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gamestats_assets.demo_data.rules.model import SEGMENTS, Activity, Rules, SegmentAnalysis, Share, ValueRange
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
 
@@ -30,23 +31,6 @@ class ConfigurationError(GamestatsError):
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class ProductInfo(_Part):
-    """What the product is; it shapes the rules.
-
-    Attributes:
-        industry: `game`, `ecommerce`, `saas`, `health`, or any other word; one that is unheard of is taken for what the
-            events speak of.
-        platform: `mobile`, `web`, `pc` or `console`.
-        name: for people.
-        description: in a sentence or two, for a language model.
-    """
-
-    industry: str = "other"
-    platform: Literal["mobile", "web", "pc", "console"] = "mobile"
-    name: str = "Demo"
-    description: str = ""
 
 
 class CustomSegment(_Part):

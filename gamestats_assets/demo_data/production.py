@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator.generate import Generated, Progress, generate, read_manifest
+from gamestats_assets.demo_data.rule_making import MadeRules, made_rules
 from gamestats_assets.demo_data.rules.ai import AiSettings, Provider
-from gamestats_assets.demo_data.rules.cache import MadeRules, RulesCache, made_rules
+from gamestats_assets.demo_data.rules.cache import RulesCache
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError, violations

@@ -15,9 +15,10 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rule_making import MadeRules, made_rules
 from gamestats_assets.demo_data.rules import cache as rules_cache
 from gamestats_assets.demo_data.rules.ai import AiError, AiSettings, Provider
-from gamestats_assets.demo_data.rules.cache import MadeRules, RulesCache, made_rules, rules_key
+from gamestats_assets.demo_data.rules.cache import RulesCache, rules_key
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets_tests.demo_data.ai_server import AiServer, Answer

@@ -23,10 +23,10 @@ from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationError
 
 from gamestats_assets.apis.http import retry_after_s
 from gamestats_assets.apis.limits import InProcessLimits, Window
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.rules.prompt import INSTRUCTIONS, prompt, rules_schema
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
 
 Provider = Literal["anthropic", "openai"]

@@ -11,9 +11,9 @@ from functools import cache
 from string import Template
 from typing import Any
 
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, LifecycleStage, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.settings import shipped
 
 PROMPT_VERSION = 2
