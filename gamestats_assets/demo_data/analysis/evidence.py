@@ -14,7 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import FIXED, Edge, EventOrder, Life, anchor
 from gamestats_assets.demo_data.analysis.kinds import EventKind, after_sale, deals
-from gamestats_assets.demo_data.analysis.lexicon import ACTIONS, GROUPS, PLAYABLE, SIGHTS, concepts, pieces, word_set
+from gamestats_assets.demo_data.analysis.lexicon import (
+    ACTIONS,
+    GROUPS,
+    PLAYABLE,
+    SIGHTS,
+    concepts,
+    named_words,
+    pieces,
+    word_set,
+)
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
@@ -26,21 +35,12 @@ Kind = EventKind
 # --------------------------------------------------------------------------- words
 
 _BEGINNING = ("queue", "request", "attempt", "launch", "enter", "open", "start", "submit")
-_MAKING = word_set(
-    "create add upload save post write send issue import open register connect book order buy bid enroll rent build "
-    "record"
-)
+_MAKING = named_words("making")
 _CREATING = ("create", "post", "upload", "write")
-_KEPT = word_set("create add connect register upload save post write enable build import")
+_KEPT = named_words("kept")
 """What is made so stays, and is used at will."""
-_ON_THE_WAY = word_set("ship deliver pickup arrive track transit courier driver")
-_PERSONS = word_set(
-    """
-    user member friend player target rival opponent sender receiver recipient host inviter partner enemy seller driver
-    owner author creator streamer customer agent staff doctor teacher profile guild team party aite okurinushi courier
-    rider provider merchant account
-    """
-)
+_ON_THE_WAY = named_words("on_the_way")
+_PERSONS = named_words("persons")
 _OFFERED = word_set("offer quote deal policy ticket coupon order")
 _SHELVED = (
     SIGHTS
@@ -51,15 +51,10 @@ _SHELVED = (
     )
 )
 """What lies there for everybody; an id of it names no life."""
-_OF_OTHERS = word_set(
-    "like unlike follow unfollow comment report block share gift bookmark unbookmark buy bid rent join play view"
-)
+_OF_OTHERS = named_words("of_others")
 _LASTING = word_set("friend subscribe trial season follow account sleep") | GROUPS
 _PLANS = word_set("plan paywall premium")
-_SLOW = word_set(
-    "ship deliver arrive return refund renew repay board checkin attend disburse payout settle track transit report "
-    "dispute complaint appeal appealed"
-)
+_SLOW = named_words("slow")
 _LONG = re.compile(
     r"\b(?:hours?|days?|weeks?|months?|stunden|tage|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE
 )

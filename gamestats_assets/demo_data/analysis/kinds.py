@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, word_set
+from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, named_words, word_set
 from gamestats_assets.demo_data.analysis.mentions import PEOPLE, is_of_system, says, told_once
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
@@ -70,12 +70,7 @@ class EventKind(StrEnum):
 _PEOPLE = frozenset(
     {"account", "user", "app", "mail", "phone", "social", "game", "member", "code", "guest", "customer"}
 )
-_AD_FIGURES = word_set(
-    """
-    impressions reach cpc cpm ctr cpi cpa roas adset adgroup campaign media_source ad_set_name campaign_name
-    clicks spend amount_spent total_cost ad_cost installs
-    """
-)
+_AD_FIGURES = named_words("ad_figures")
 _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron", "restart", "maintenance", "snapshot"})
 
 
@@ -293,16 +288,10 @@ def _registers(r: Reading) -> bool:
     return r.action in ("join", "create") and r.things <= _PEOPLE and "register" in r.text and "login" not in r.words
 
 
-_APP = word_set(
-    """
-    app session client site visit web console portal browser program foreground background 사이트 서비스 サイト サービス
-    """
-)
+_APP = named_words("app")
 """What is opened where a session begins."""
-_WITH_A_LOGIN = word_set("character game server device reward daily profile workspace")
-_WAYS = word_set(
-    "go goes went come comes came move enter entered switch bring become to into suspend block 이동 전환 진입 移行"
-)
+_WITH_A_LOGIN = named_words("with_a_login")
+_WAYS = named_words("ways")
 
 
 def _is_app(r: Reading) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import functools
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 
 from gamestats_assets.settings import shipped
@@ -23,6 +24,17 @@ def word_set(text: str) -> frozenset[str]:
 def _table(name: str) -> list[dict[str, str]]:
     with shipped("data", "reference", "demo_data", name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@functools.cache
+def _sets() -> Mapping[str, str]:
+    with shipped("data", "reference", "demo_data", "analyst_sets.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def named_words(name: str) -> frozenset[str]:
+    """A set of words of `analyst_sets.toml`."""
+    return word_set(_sets()[name])
 
 
 _PREFIXES = word_set("ta te td evt ev srv bat")

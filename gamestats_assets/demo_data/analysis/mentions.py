@@ -23,6 +23,7 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     PHASES,
     SUCCESSES,
     concepts,
+    named_words,
     pieces,
     word_set,
 )
@@ -89,21 +90,10 @@ def _without(text: str, role: str) -> str:
 
 # --------------------------------------------------------------------------- how often
 
-PEOPLE = word_set(
-    """
-    user account customer member player person people everyone guest patient student participant applicant client
-    tenant company organisation organization workspace business merchant host agent friend device install installation
-    life lifetime character profile manager
-    """
-)
+PEOPLE = named_words("people")
 """Words for whom a product has users of, and for what there is one of for each of them."""
 _USERS = word_set("user account customer member player person")
-_NO_PEOPLE = word_set(
-    """
-    order offer letter chapter banner folder number quarter server transfer voucher tender tier trigger container
-    counter error sensor door floor color colour tour hour paper poster reminder sticker filter booster
-    """
-)
+_NO_PEOPLE = named_words("no_people")
 _PER = re.compile(
     r"\b(?:once|one \w+) (?:per|for (?:each|every)|an?|each|every|in an?|by (?:each|every)) (?:\w+ )?(\w+)"
 )
@@ -159,7 +149,7 @@ def first_of_many(event: Event) -> bool:
 _LEGACY_NAME = re.compile(r"(?:[_ ]old|[_ ]?v1|[_ ]legacy|[_ ]deprecated)$", re.IGNORECASE)
 
 
-_MACHINES = word_set("batch cron srv server nightly bat backend バッチ 서버 배치 daemon")
+_MACHINES = named_words("machines")
 _AGAIN = re.compile(
     r"\b(?:every|each) (?:\w+ )?(?:second|minute|min|hour|night|day|week|month)|hourly|nightly|monthly|weekly"
     r"|매일|매주|매월|\d+분마다"
@@ -187,26 +177,16 @@ def is_legacy(event: Event) -> bool:
 # --------------------------------------------------------------------------- clauses that name something
 
 _WORD = re.compile(r"[a-zß-ÿ]+(?:[-'][a-z]+)*|[.,;:()]")
-_SMALL = word_set(
-    """
-    second third fourth fifth automatic automatically
-    a an the this these those of for to with from in on at by and or as into onto upon about is are was were be been
-    being has have had do does did will can could may must it its that which who whom when while if after before during
-    until since per out off up down over not no without within through between so than then there here again least one
-    he she they his her their we you all any each every some only first der die das den ein eine einer mit für von
-    """
-)
-_LEADING = word_set(
-    "a an the this these of for to with from in on at by an already previously another every each only one"
-)
+_SMALL = named_words("small")
+_LEADING = named_words("leading")
 """What can stand before a participle that belongs to a noun."""
-_AUXILIARIES = word_set("is are was were be been being has have had gets got get")
-_PRONOUNS = word_set("he she they it we you the a an or user users customer member person player viewer someone")
-_IRREGULAR = word_set("chosen sent set bought made won begun written taken put sold lost held shown given drawn")
+_AUXILIARIES = named_words("auxiliaries")
+_PRONOUNS = named_words("pronouns")
+_IRREGULAR = named_words("irregular")
 _ONGOING = word_set("running ongoing active")
-_SCREENS = word_set("page screen list form popup dialog tab window panel catalogue catalog menu map")
-_ANYWHERE = word_set("app session user member game device browser account workspace time item page customer store")
-_NO_DEED = word_set("used limited related detailed required advanced based needed united")
+_SCREENS = named_words("screens")
+_ANYWHERE = named_words("anywhere")
+_NO_DEED = named_words("no_deed")
 _AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll", "holder": "issue", "bidder": "bid"}
 
 
@@ -447,11 +427,9 @@ _LIKE = (
     word_set("create add upload write post issue"),
     word_set("start open enter launch"),
 )
-_ANYBODY = word_set("item product user guest customer passenger visitor member account")
+_ANYBODY = named_words("anybody")
 _SHOWING = word_set("view list show visit")
-_MADE = word_set(
-    "create add register save set connect join issue buy pay subscribe start book upload enable unlock get post"
-)
+_MADE = named_words("made")
 
 
 class Finder:

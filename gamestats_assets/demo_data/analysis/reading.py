@@ -17,8 +17,8 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     SUCCESSES,
     WEAK,
     concepts,
+    named_words,
     pieces,
-    word_set,
 )
 from gamestats_assets.demo_data.taxonomies.model import Event
 
@@ -28,11 +28,11 @@ def spelt_out(event: Event) -> str:
     return f"{' '.join(pieces(event.name))} {event.alias}"
 
 
-_EMPTY = word_set("performed executed made occurred happened triggered")
+_EMPTY = named_words("empty")
 """Words that only say that something took place."""
 
 
-_REGRETTED = word_set("withdrawn revoked retracted voided cancelled canceled 철회 取下")
+_REGRETTED = named_words("regretted")
 
 
 @dataclass(frozen=True)

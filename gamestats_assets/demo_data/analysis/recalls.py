@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gamestats_assets.demo_data.analysis.evidence import undoes
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import concepts, own_name, pieces, word_set
+from gamestats_assets.demo_data.analysis.lexicon import concepts, named_words, own_name, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
 from gamestats_assets.demo_data.analysis.mentions import is_id_name, text_of
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -25,23 +25,11 @@ Kind = EventKind
 _NO_SOURCE = (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END)
 _OF_NOTHING = ("it needs", "filed above", "installed", "the introduction", "a step of the sign-up")
 """Beginnings of the evidence of edges that say nothing of one thing."""
-_OWN_TO_EACH_EVENT = word_set(
-    """
-    duration result outcome reason status elapsed playtime clear step attempt attempts count index sequence seq rank
-    before after remain remaining left balance change delta wait waiting eta progress score damage stamina first new
-    retry retries message note comment memo time is has sec seconds ms minutes
-    """
-)
-_TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
-_PAID = word_set(
-    "charged charge paid pay refund refunded settled billed payment captured debited "
-    "forfeited returned transferred amount amt"
-)
-_PRICES = word_set("price amount total fare cost fee value charge pay sum due")
-_PART_OF_PRICE = word_set(
-    "discount tax vat tip base unit list original min max per each est estimated shipping delivery before after "
-    "time distance rate points"
-)
+_OWN_TO_EACH_EVENT = named_words("own_to_each_event")
+_TEXTS_OF_EACH = named_words("texts_of_each")
+_PAID = named_words("paid")
+_PRICES = named_words("prices")
+_PART_OF_PRICE = named_words("part_of_price")
 _UNITS = word_set("krw jpy usd eur gbp won yen")
 _PARTLY = re.compile(
     r"\b(?:partial|part|share|portion|at most|up to|fee|tip|percent|balance)\b|%"
@@ -49,11 +37,9 @@ _PARTLY = re.compile(
     re.IGNORECASE,
 )
 _SAME = re.compile(r"동일|同じ|\bsame\b|\bas in\b|\bback\b|\bwhole\b|全額|전액|그대로|\bof\b|의 ")
-_PEOPLE = word_set(
-    "user member friend player target rival opponent sender receiver recipient host seller driver owner author creator"
-)
-_ONCE_EACH = word_set("accept confirm complete done success clear cancel reject timeout end abandon")
-_ENDING = word_set("delete leave unbookmark pay refund return ship deliver disburse")
+_PEOPLE = named_words("recalls_people")
+_ONCE_EACH = named_words("once_each")
+_ENDING = named_words("ending")
 
 
 def pieces_of(name: str) -> list[str]:
