@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.doubts import Doubt, doubts_of
 from gamestats_assets.demo_data.analysis.equations import number_scopes
+from gamestats_assets.demo_data.analysis.evidence import order_of
 from gamestats_assets.demo_data.analysis.gatherings import gathered
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.habits import Habits, activity
@@ -139,7 +140,7 @@ def _read(taxonomy: Taxonomy, product: ProductInfo) -> tuple[EventOrder, list[Pl
     """A product's events, whose industry they tell where nobody else does; its properties; what numbers measure."""
     if industry_of(product) == "other" and (likely := likely_industry(taxonomy)) != "other":
         product = product.model_copy(update={"industry": likely})
-    order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
+    order = order_of(taxonomy, product, is_game=industry_of(product) == "game")
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
     return order, everywhere, _measures(everywhere, product)
 

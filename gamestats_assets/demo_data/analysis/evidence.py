@@ -7,12 +7,11 @@ usual way; and most things need an account.
 
 from __future__ import annotations
 
-import csv
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from gamestats_assets.demo_data.analysis.graph import FIXED, Edge, EventOrder, Life, anchor
+from gamestats_assets.demo_data.analysis.graph import FIXED, Edge, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.kinds import EventKind, after_sale, deals
 from gamestats_assets.demo_data.analysis.lexicon import (
     ACTIONS,
@@ -24,70 +23,35 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     pieces,
     word_set,
 )
+from gamestats_assets.demo_data.analysis.lives import SHELVED, Lives, earlier, rows_of, share, undoes
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
-from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between
-from gamestats_assets.settings import shipped
 
 Kind = EventKind
 
 # --------------------------------------------------------------------------- words
 
-_BEGINNING = ("queue", "request", "attempt", "launch", "enter", "open", "start", "submit")
-_MAKING = named_words("making")
-_CREATING = ("create", "post", "upload", "write")
-_KEPT = named_words("kept")
-"""What is made so stays, and is used at will."""
-_ON_THE_WAY = named_words("on_the_way")
-_PERSONS = named_words("persons")
-_OFFERED = word_set("offer quote deal policy ticket coupon order")
-_SHELVED = (
-    SIGHTS
-    | PLAYABLE
-    | word_set(
-        "stage level quest item category district city channel station dungeon boss event skill weapon character hero "
-        "card"
-    )
-)
-"""What lies there for everybody; an id of it names no life."""
-_OF_OTHERS = named_words("of_others")
 _LASTING = word_set("friend subscribe trial season follow account sleep") | GROUPS
 _PLANS = word_set("plan paywall premium")
 _SLOW = named_words("slow")
 _LONG = re.compile(
     r"\b(?:hours?|days?|weeks?|months?|stunden|tage|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE
 )
-_PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
 _NUMBERED = re.compile(
     r"\bstep (\d+)\s?(?:of|/)\s?(\d+)|(?:^|\s)(\d+)\s?/\s?(\d+)\s?(?:단계|ステップ)|(\d+)단계\s?/\s?총?\s?(\d+)단계",
     re.IGNORECASE,
 )
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with shipped("data", "reference", "demo_data", name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@functools.cache
-def _earlier() -> Mapping[str, tuple[tuple[str, ...], bool]]:
-    """By concept of what is done, what was done to the same thing before; whether the one takes the other back."""
-    return {
-        row["concept"]: (tuple(row["earlier"].split()), bool(row["undoes"])) for row in _rows("analyst_earlier.csv")
-    }
+_PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
 
 
 @functools.cache
 def _usual() -> Sequence[tuple[frozenset[str], frozenset[str], str]]:
     """Words of later events, and of those that usually come before them."""
-    rows = _rows("analyst_usual.csv")
+    rows = rows_of("analyst_usual.csv")
     return [(word_set(row["later"]), word_set(row["earlier"]), row["kind"]) for row in rows]
-
-
-def undoes(r: Reading) -> bool:
-    """Whether an event takes something back."""
-    return any(deed in _earlier() and _earlier()[deed][1] for deed in r.deeds)
 
 
 def takes_days(event: Event, known: Iterable[str] = ()) -> bool:
@@ -104,11 +68,6 @@ def _lasts_hours(prop: Property) -> bool:
     return minutes and isinstance(rule, Between) and rule.min + rule.max >= 8 * 60
 
 
-def _share(r: Reading, o: Reading) -> bool:
-    """Whether two events carry the same id."""
-    return not {*r.ids}.isdisjoint(o.ids)
-
-
 def _filed(o: Reading, r: Reading) -> bool:
     """Whether the sheet files two events together."""
     return bool(o.tag) and o.tag == r.tag
@@ -119,23 +78,31 @@ def _above(o: Reading, r: Reading, rows: int) -> bool:
     return 0 < r.index - o.index <= rows
 
 
+def order_of(taxonomy: Taxonomy, product: ProductInfo, *, is_game: bool) -> EventOrder:
+    """The events of a product, and the graph of their order."""
+    order = EventOrder(taxonomy, product, is_game)
+    evidence = Evidence(order)
+    order.lives = evidence.lives_of.found()
+    order.partners = evidence.partners()
+    order.join(evidence.edges())
+    return order
+
+
 class Evidence:
     """Finds the edges of a product's graph."""
 
     def __init__(self, order: EventOrder) -> None:
         self.order, self.readings, self.free = order, order.readings, order.free
         self.fast = industry_of(order.product) in ("food", "mobility")
-        self.carriers: dict[str, list[Reading]] = {}
-        for r in self.free:
-            for name in r.ids:
-                self.carriers.setdefault(name, []).append(r)
+        self.lives_of = Lives(order)
 
     def edges(self) -> Iterator[Edge]:
         """All edges, in no order."""
         yield from self._named()
+        yield from self._numbered()
         yield from self._phases()
         for life in self.order.lives:
-            yield from self._stages(life)
+            yield from (self._edge(*told) for told in self.lives_of.stages(life))
         yield from self._by_spelling()
         yield from self._by_deed()
         yield from self._usually()
@@ -174,7 +141,7 @@ class Evidence:
                 if m.role == "instead" or (o.wrong and not m.by_name and r.phase == o.phase):
                     continue
                 others = [self.readings[x.event] for x in mentions if x is not m]
-                further = any(o.index < x.index and _share(x, o) for x in others)  # what another one follows itself
+                further = any(o.index < x.index and share(x, o) for x in others)  # what another one follows itself
                 soon = (m.role == "after" or m.by_name) and not further and self._at_once(r, o, by_name=m.by_name)
                 soon = m.role == "here" or ((m.role == "ongoing" or soon) and not self._is_slow(r, o))
                 soon = soon and r.kind not in (Kind.ONBOARDING, Kind.REGISTER)
@@ -183,15 +150,17 @@ class Evidence:
                     yield self._edge(r, [o], why, m.confidence, "next")
                 if m.role != "here" or not soon:
                     yield self._edge(r, [o], why, m.confidence, "needs")
-        steps: dict[tuple[str, int], dict[int, Reading]] = {}
-        for r in self.free:  # `Step 2 of 4`
+
+    def _numbered(self) -> Iterator[Edge]:
+        """`Step 2 of 4` comes after `Step 1 of 4`."""
+        steps: dict[tuple[str, int, int], Reading] = {}
+        for r in self.free:
             if match := _NUMBERED.search(self.order.events[r.name].description):
                 number, of = map(int, filter(None, match.groups()))
-                steps.setdefault((r.tag, of), {}).setdefault(number, r)
-        for found in steps.values():
-            for number, r in found.items():
-                if number - 1 in found:
-                    yield self._edge(r, [found[number - 1]], "its description numbers it", 0.97, "next")
+                steps.setdefault((r.tag, of, number), r)
+        for (tag, of, number), r in steps.items():
+            if (before := steps.get((tag, of, number - 1))) is not None:
+                yield self._edge(r, [before], "its description numbers it", 0.97, "next")
 
     def _at_once(self, r: Reading, o: Reading, *, by_name: bool) -> bool:
         """Whether an event that a text names as done is the step just before."""
@@ -208,7 +177,7 @@ class Evidence:
             and _above(o, r, 3)
         ):
             return True
-        one = _share(r, o) or (r.place is not None and bool(r.topic & o.topic) and r.action == o.action)
+        one = share(r, o) or (r.place is not None and bool(r.topic & o.topic) and r.action == o.action)
         return one and _above(o, r, 4) and o.kind != Kind.VERIFY
 
     # ----------------------------------------------------------------- phases of one topic
@@ -250,18 +219,18 @@ class Evidence:
         known = [o for o in [*mids, *begun] if (o.index < r.index) != disordered] or begun
 
         def rank(o: Reading) -> tuple[bool, float]:
-            return (o.topic == r.topic or _share(o, r) or o in mids, (o.place or 0) if disordered else o.index)
+            return (o.topic == r.topic or share(o, r) or o in mids, (o.place or 0) if disordered else o.index)
 
         nearest = max(known, key=rank)
         every = [o for o in begun if o.deeds == nearest.deeds and abs(o.index - nearest.index) <= 1]
         every = every if nearest in every and any({*every[0].ids} & {*o.ids} for o in every[1:]) else [nearest]
         told, alone = self._told(r, "after", "needs"), r.name not in self.order.partners
         lives = [life for life in self.order.lives if {r.name, every[0].name} <= {*life.events}]
-        more = any(_share(self.readings[n], r) for n in told - {o.name for o in begun})
+        more = any(share(self.readings[n], r) for n in told - {o.name for o in begun})
         if alone and ((r.wrong and more) or (r.regrets and lives)):
             return  # a text, or the life, tells more
         sure = 0.8 if every[0].topic == r.topic else 0.7
-        if any(not self._lies_there(self.readings[life.births[0]], [r]) for life in lives):
+        if any(not self.lives_of.lies_there(self.readings[life.births[0]], [r]) for life in lives):
             sure = 0.58  # the rows between tell more
         kind = "needs" if r.regrets and alone else ""
         yield self._edge(r, every, f"{r.phase} of what {every[0].name} begins", sure, kind)
@@ -280,7 +249,7 @@ class Evidence:
             begins = 3 <= (r.place or 0) < 5 and (o.place or 9) < 3 and r.description & o.about
             if of_process or begins:
                 return True
-        shared = [i for i in o.ids if i in r.ids and not {*concepts(" ".join(pieces(i)[:-1]))} & _SHELVED]
+        shared = [i for i in o.ids if i in r.ids and not {*concepts(" ".join(pieces(i)[:-1]))} & SHELVED]
         return bool(shared) and bool(o.about & r.about)
 
     def partners(self) -> dict[str, str]:
@@ -313,7 +282,7 @@ class Evidence:
         paid = paid and good.action not in ("renew", "upgrade", "downgrade")
         if paying and good.kind == Kind.SUBSCRIBE and not paid:
             return 0
-        ids, instead = _share(good, bad), "instead" in bad.flags | good.flags
+        ids, instead = share(good, bad), "instead" in bad.flags | good.flags
         if good.ids and bad.ids and not ids and not paid:
             return 0
         if bad.regrets and not (good.place is not None and (same or paid)) and not instead:
@@ -324,98 +293,6 @@ class Evidence:
         if not (about or paid or written or beside) or not (decided or instead or ids):
             return 0
         return 2.0 * written + decided + 1.5 * same + 0.5 * about + 0.5 * ids + paid
-
-    # ----------------------------------------------------------------- ids
-
-    def lives(self) -> list[Life]:
-        """The lives of the things that ids name."""
-        found = [self._life(name, carriers) for name, carriers in self.carriers.items() if len(carriers) > 1]
-        return [life for life in found if life is not None]
-
-    def _life(self, name: str, carriers: Sequence[Reading]) -> Life | None:
-        """The life that an id tells; None of what lies ready for everybody, such as the goods of a shop."""
-        stem = pieces(name)[:-1]
-        said = {*stem, *concepts(" ".join(stem))}
-        own = [r for r in carriers if not (r.looks or r.opinion or r.wrong or undoes(r) or "others" in r.flags)]
-        if {stem[-1], *concepts(stem[-1])} & _PERSONS or not own:
-            return None
-        first, named = own[0], [r for r in own if said & {*r.words, *pieces(r.name)}]
-        makes = [r for r in named if r.action in _MAKING or r.phase in _BEGINNING]
-        above = any(r.index < first.index and r.looks for r in carriers)
-        offered = bool(said & _OFFERED) and any((r.place or 0) >= 5 or r.phase == "accept" for r in carriers)
-        asked = first.phase in ("request", "submit", "attempt", "queue") or offered
-        if (said & _SHELVED or above) and not (first in named and not above and asked):
-            made = [r for r in makes if r.action in (*_CREATING, "add", "issue") or not said & _SHELVED]
-            dealt = ("bid", "buy", "order", "book", "open")
-            made = [r for r in made if r.action not in dealt or (r.phase is None and not above)][:1]
-            whole = ("complete", "done", "success", None)
-            brings = [r for r in made if r.action in _CREATING and r.phase in whole]
-            if not made or (not brings and any(r.looks and r.index < made[0].index for r in carriers)):
-                return None
-            return Life(name, (made[0].name,), tuple(r.name for r in carriers if self._is_own(r, made[0])), public=True)
-        longer = [i for i in first.ids if i != name and len(self.carriers[i]) >= len(self.carriers[name])]
-        if not named and longer:
-            return None  # the charge point of a charge
-        begun = first
-        if (first.place or 0) >= 5 or first.phase == "accept" or first not in named:
-            early = [r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | said)]
-            begun = early[0] if early and (first.place is not None or first.action is None) else first
-        begins = [begun]
-        for r in own:
-            same = r.deeds == begun.deeds and r.phase in _BEGINNING and r.index == begins[-1].index + 1
-            begins += [r] if same and (r.topic <= begun.topic or begun.topic <= r.topic) else []
-        of_all = any(r.looks or "others" in r.flags or r.action in ("like", "follow") for r in carriers)
-        public = begun.action in _CREATING and of_all
-        events = [r.name for r in carriers if r in begins or not public or self._is_own(r, begun)]
-        return Life(name, tuple(r.name for r in begins), tuple(events), public)
-
-    def _is_own(self, r: Reading, maker: Reading) -> bool:
-        """Whether an event is about what the user has made, and not about what others have."""
-        dealt = (Kind.SOCIAL, Kind.SHARE, Kind.BROWSE, Kind.PAY, Kind.CART, Kind.CHECKOUT)
-        of_others = r.looks or r.action in _OF_OTHERS or "others" in r.flags or r.opinion or r.kind in dealt
-        return r is maker or (not of_others and r.index > maker.index)
-
-    def _lies_there(self, birth: Reading, others: Sequence[Reading]) -> bool:
-        """Whether what is made lies there to be used at will, such as a device or a task, and passes no stages."""
-        moved = any(_ON_THE_WAY & {*r.words} for r in others)
-        kept = birth.action in _KEPT and birth.place is None
-        there = (birth.place or 0) >= 5 and birth.phase != "done"
-        return (kept or there) and not moved and not deals(birth) and birth.kind not in (Kind.CHECKOUT, Kind.PAY)
-
-    def _stages(self, life: Life) -> Iterator[Edge]:
-        """Each stage of a life comes after its birth, and after the last stage above it that every life passes."""
-        births = [self.readings[name] for name in life.births]
-        why, birth = f"both tell {life.identifier}", births[0]
-        others = [r for r in (self.readings[name] for name in life.events) if r not in births]
-        others = [r for r in others if not (r.action == "join" and birth.action == "create")]
-        yield from (self._edge(r, births, why, 0.55 if life.public else 0.7, "needs") for r in others)
-        if life.public or self._lies_there(birth, others):
-            return
-        passed, before, aside = births, dict[str, list[Reading]](), list[Reading]()
-        for r in _in_order([o for o in others if o.index > birth.index or (o.place or 9) >= 3]):
-            sibling = next((name for name in reversed(before) if self.order.is_instead(r.name, name)), None)
-            begun = any(x.topic == r.topic and (x.place or 9) < 3 for x in [*births, *others])
-            trouble = [o for o in aside if "trouble" in o.flags and o.topic & r.topic - birth.topic]
-            if sibling is None and (r.regrets or (r.looks and r.action != "visit") or self._takes_back(r, life)):
-                continue
-            if sibling is None and (r.opinion or (trouble and not begun)):
-                yield self._edge(r, passed if r.opinion else trouble[-1:], why, 0.65, "needs")
-                continue
-            before[r.name] = before[sibling] if sibling else passed
-            sure = 0.6 if before[r.name] != births or r.index - births[-1].index == 1 else 0.55
-            yield self._edge(r, before[r.name], why, sure)
-            told = self._told(r)
-            if {"optional", "repeated", "during", "others", "trouble"} & r.flags or any(
-                o.name in told or (o.topic & r.topic and not o.topic & birth.topic) for o in aside
-            ):
-                aside.append(r)
-            elif not r.wrong and sibling is None and r.action not in ("edit", "report", "save"):
-                passed = [r] if r.kind not in (Kind.SUPPORT, Kind.SOCIAL, Kind.SHARE) else passed
-
-    def _takes_back(self, r: Reading, life: Life) -> bool:
-        """Whether an event takes back what another one of the life did."""
-        done = {deed for name in life.events for deed in self.readings[name].deeds}
-        return any(d in _earlier() and _earlier()[d][1] and done & {*_earlier()[d][0]} for d in r.deeds)
 
     # ----------------------------------------------------------------- deeds that follow others
 
@@ -433,7 +310,7 @@ class Evidence:
         """What is done only to what something else was done to before."""
         for r in self.free:
             answers = "received" in r.flags and r.phase in ("accept", "reject")
-            for deed in () if answers else [d for d in (r.phase, r.action) if d and d in _earlier()]:
+            for deed in () if answers else [d for d in (r.phase, r.action) if d and d in earlier()]:
                 if r.looks and deed == r.action:
                     continue
                 found = [
@@ -457,8 +334,8 @@ class Evidence:
         known = [o for o in known if not o.looks or o.action == "search"]
         for r in users:
             said = {*r.words, r.kind}
-            for later, earlier, kind in _usual():
-                found = [o for o in known if earlier <= {*o.words} and not later <= {*o.words, o.kind}]
+            for later, sooner, kind in _usual():
+                found = [o for o in known if sooner <= {*o.words} and not later <= {*o.words, o.kind}]
                 if later <= said and found and not (r.wrong and kind == "next"):
                     best = max(found, key=lambda o: (o.succeeds, o.tag == r.tag, o.index < r.index, -o.index))
                     yield self._edge(r, [best], f"{' '.join(sorted(later))} usually follows it", 0.53, kind)
@@ -489,8 +366,8 @@ class Evidence:
             r = self.readings[name]
             below = [self.readings[o] for o, of in stage.items() if of < rank]
             below = [o for o in below if _one_deal(o, r, carts=carts) and not o.wrong and "optional" not in o.flags]
-            if below and not (r.regrets and not _share(r, below[0])):
-                best = max(below, key=lambda o: (stage[o.name], _share(o, r), o.index < r.index, o.index))
+            if below and not (r.regrets and not share(r, below[0])):
+                best = max(below, key=lambda o: (stage[o.name], share(o, r), o.index < r.index, o.index))
                 yield self._edge(r, [best], f"the way from {best.name} to the deal", 0.58, "next")
 
     def _deal_stage(self, r: Reading) -> float | None:
@@ -564,7 +441,7 @@ class Evidence:
             if r.opinion and enjoyed:
                 dealt, why, sure = enjoyed, "an opinion of what it tells", 0.56
             elif r.kind == Kind.AFTER_SALE:
-                dealt, why = [o for o in bought if o.index < r.index or _share(o, r)], "the deal that it follows"
+                dealt, why = [o for o in bought if o.index < r.index or share(o, r)], "the deal that it follows"
             elif r.kind == Kind.SUBSCRIBE and (r.action in ("renew", "upgrade", "downgrade") or r.regrets):
                 dealt, why, sure = subscribed or bought, "what it goes on with", 0.56
             if "subscribe" in r.description and re.search("subscribers? only", self.order.events[r.name].description):
@@ -574,7 +451,7 @@ class Evidence:
                 row = -o.index if r.kind == Kind.SUBSCRIBE or "subscribe" in r.description else o.index
                 done = o.place is None or o.place >= 5
                 return (
-                    _share(o, r),
+                    share(o, r),
                     bool(o.about & (r.things | r.topic)),
                     o.tag == r.tag and not r.opinion,
                     done,
@@ -637,22 +514,13 @@ class Evidence:
         return not (r.kind == Kind.OTHER and r.says("update", "permission", "foreground", "background"))
 
 
-def _in_order(found: Sequence[Reading]) -> list[Reading]:
-    """Events as the sheet lists them, a beginning before the outcome of the same topic."""
-    line: list[Reading] = []
-    for r in sorted(found, key=lambda r: r.index):
-        later = [n for n, o in enumerate(line) if o.topic == r.topic and (o.place or 0) > (r.place or 9)]
-        line.insert(later[0] if later else len(line), r)
-    return line
-
-
 def _did(o: Reading, r: Reading, deed: str) -> tuple[float, int] | None:
     """How surely an event is what was done before to the same thing; None where it is not."""
-    earlier, back = _earlier()[deed]
-    done = [n for n, word in enumerate(earlier) if word in o.deeds]
+    before, back = earlier()[deed]
+    done = [n for n, word in enumerate(before) if word in o.deeds]
     if not done and (o.phase is None or o.succeeds or o.phase == "start"):
-        done = [n for n, word in enumerate(earlier) if word in o.topic]
-    if not done or ((o.wrong or o.phase == "request") and o.phase not in earlier):
+        done = [n for n, word in enumerate(before) if word in o.topic]
+    if not done or ((o.wrong or o.phase == "request") and o.phase not in before):
         return None
     theirs = o.topic - ACTIONS or o.topic
     nouns = (r.topic - {deed} - ACTIONS or r.topic - {deed}) | (r.topic & _DEALT)
@@ -674,7 +542,7 @@ def _one_deal(o: Reading, r: Reading, *, carts: bool) -> bool:
     """Whether two events are steps of the same deal."""
     bare = not (o.tag or r.tag or o.ids or r.ids)
     pays = _filed(o, r) and _above(o, r, 3) and r.kind in (Kind.PAY, Kind.PAY_FAIL, Kind.CHECKOUT)
-    if _share(o, r) or (bare and (carts or _above(o, r, 3))) or pays:
+    if share(o, r) or (bare and (carts or _above(o, r, 3))) or pays:
         return True
     if carts and not o.things & r.things and r.kind != Kind.SUBSCRIBE:
         return (o.kind in (Kind.CART, Kind.CHECKOUT) and not r.ids) or o.says("cart", "checkout") or r.tag == o.tag

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gamestats_assets.demo_data.analysis.clauses import is_legacy, says
 from gamestats_assets.demo_data.analysis.kinds import EventKind, kinds_of, of_kind
 from gamestats_assets.demo_data.analysis.lexicon import pieces
 from gamestats_assets.demo_data.analysis.measures import rule_of
-from gamestats_assets.demo_data.analysis.mentions import Finder, Mention, is_id_name, is_legacy, says
+from gamestats_assets.demo_data.analysis.mentions import Finder, Mention, is_id_name
 from gamestats_assets.demo_data.analysis.reading import Reading, read_events, spelt_out
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import EventSequence
@@ -94,8 +95,6 @@ class EventOrder:
     sequences: list[EventSequence] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        from gamestats_assets.demo_data.analysis.evidence import Evidence
-
         found = read_events(self.taxonomy.events)
         self.events = {event.name: event for event in self.taxonomy.events}
         self.kinds = kinds_of(self.taxonomy, found, is_game=self.is_game)
@@ -108,10 +107,6 @@ class EventOrder:
             of_users = self.kinds[r.name] is not Kind.SYSTEM and r.name not in self.legacy
             if of_users and (mentions := finder.mentions(r)):
                 self.told[r.name] = mentions
-        evidence = Evidence(self)
-        self.lives = evidence.lives()
-        self.partners = evidence.partners()
-        self._join(evidence.edges())
 
     def _known(self, r: Reading) -> Reading:
         """A reading with the event's kind, ids, and the flags that its description sets."""
@@ -141,7 +136,7 @@ class EventOrder:
 
     # ----------------------------------------------------------------- joining the evidence
 
-    def _join(self, edges: Iterable[Edge]) -> None:
+    def join(self, edges: Iterable[Edge]) -> None:
         """Take the edges, the surest first, that contradict none taken before."""
         self.edges = sorted(self._decided(list(edges)), key=lambda edge: -edge.confidence)
         before: dict[str, set[str]] = {}

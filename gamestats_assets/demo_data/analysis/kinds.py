@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from gamestats_assets.demo_data.analysis.clauses import PEOPLE, is_of_system, says, told_once
 from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, named_words, word_set
-from gamestats_assets.demo_data.analysis.mentions import PEOPLE, is_of_system, says, told_once
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from gamestats_assets.demo_data.analysis.evidence import undoes
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import concepts, named_words, own_name, pieces, word_set
+from gamestats_assets.demo_data.analysis.lives import undoes
 from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
-from gamestats_assets.demo_data.analysis.mentions import is_id_name, text_of
+from gamestats_assets.demo_data.analysis.mentions import is_id_name
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
@@ -256,7 +256,3 @@ class Recalls:
         if money and told & {"amount", "price", "fare", "gross"}:
             return 1.5
         return 1 if (told - {"total", "amount"}) & text else 0
-
-    def text(self, event: str) -> str:
-        """Description and alias of an event."""
-        return text_of(self.order.events[event])

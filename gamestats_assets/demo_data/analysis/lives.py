@@ -1,0 +1,174 @@
+"""Things that ids name, and the lives that they have: an order is made, paid, shipped and delivered.
+
+The event that makes a thing draws its id; the others that carry it are stages of its life, each after the last one
+above it that every such life passes. Ids of what lies there for everybody, such as goods and titles, name no life.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+
+from gamestats_assets.demo_data.analysis.graph import EventOrder, Life
+from gamestats_assets.demo_data.analysis.kinds import EventKind, deals
+from gamestats_assets.demo_data.analysis.lexicon import PLAYABLE, SIGHTS, concepts, named_words, pieces, word_set
+from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.settings import shipped
+
+Kind = EventKind
+Told = tuple[Reading, Sequence[Reading], str, float, str]
+"""A later event, what comes before it, why, how surely, and the kind of edge; empty is by its pace."""
+
+_BEGINNING = ("queue", "request", "attempt", "launch", "enter", "open", "start", "submit")
+_MAKING = named_words("making")
+_CREATING = ("create", "post", "upload", "write")
+_KEPT = named_words("kept")
+"""What is made so stays, and is used at will."""
+_ON_THE_WAY = named_words("on_the_way")
+_PERSONS = named_words("persons")
+_OFFERED = word_set("offer quote deal policy ticket coupon order")
+_OF_OTHERS = named_words("of_others")
+SHELVED = (
+    SIGHTS
+    | PLAYABLE
+    | word_set(
+        "stage level quest item category district city channel station dungeon boss event skill weapon character hero "
+        "card"
+    )
+)
+"""What lies there for everybody; an id of it names no life."""
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    """Rows of a table of reference."""
+    with shipped("data", "reference", "demo_data", name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@functools.cache
+def earlier() -> Mapping[str, tuple[tuple[str, ...], bool]]:
+    """By concept of what is done, what was done to the same thing before; whether the one takes the other back."""
+    return {
+        row["concept"]: (tuple(row["earlier"].split()), bool(row["undoes"])) for row in rows_of("analyst_earlier.csv")
+    }
+
+
+def undoes(r: Reading) -> bool:
+    """Whether an event takes something back."""
+    return any(deed in earlier() and earlier()[deed][1] for deed in r.deeds)
+
+
+def share(r: Reading, o: Reading) -> bool:
+    """Whether two events carry the same id."""
+    return not {*r.ids}.isdisjoint(o.ids)
+
+
+class Lives:
+    """Finds the lives of a product's things, and the order of their stages."""
+
+    def __init__(self, order: EventOrder) -> None:
+        self.order, self.readings = order, order.readings
+        self.carriers: dict[str, list[Reading]] = {}
+        for r in order.free:
+            for name in r.ids:
+                self.carriers.setdefault(name, []).append(r)
+
+    def found(self) -> list[Life]:
+        """The lives of the things that ids name."""
+        found = [self._life(name, carriers) for name, carriers in self.carriers.items() if len(carriers) > 1]
+        return [life for life in found if life is not None]
+
+    def _life(self, name: str, carriers: Sequence[Reading]) -> Life | None:
+        """The life that an id tells; None of what lies ready for everybody, such as the goods of a shop."""
+        stem = pieces(name)[:-1]
+        said = {*stem, *concepts(" ".join(stem))}
+        own = [r for r in carriers if not (r.looks or r.opinion or r.wrong or undoes(r) or "others" in r.flags)]
+        if {stem[-1], *concepts(stem[-1])} & _PERSONS or not own:
+            return None
+        first, named = own[0], [r for r in own if said & {*r.words, *pieces(r.name)}]
+        makes = [r for r in named if r.action in _MAKING or r.phase in _BEGINNING]
+        above = any(r.index < first.index and r.looks for r in carriers)
+        offered = bool(said & _OFFERED) and any((r.place or 0) >= 5 or r.phase == "accept" for r in carriers)
+        asked = first.phase in ("request", "submit", "attempt", "queue") or offered
+        if (said & SHELVED or above) and not (first in named and not above and asked):
+            made = [r for r in makes if r.action in (*_CREATING, "add", "issue") or not said & SHELVED]
+            dealt = ("bid", "buy", "order", "book", "open")
+            made = [r for r in made if r.action not in dealt or (r.phase is None and not above)][:1]
+            whole = ("complete", "done", "success", None)
+            brings = [r for r in made if r.action in _CREATING and r.phase in whole]
+            if not made or (not brings and any(r.looks and r.index < made[0].index for r in carriers)):
+                return None
+            return Life(name, (made[0].name,), tuple(r.name for r in carriers if self._is_own(r, made[0])), public=True)
+        longer = [i for i in first.ids if i != name and len(self.carriers[i]) >= len(self.carriers[name])]
+        if not named and longer:
+            return None  # the charge point of a charge
+        begun = first
+        if (first.place or 0) >= 5 or first.phase == "accept" or first not in named:
+            early = [r for r in makes if (r.place or 9) < 3 and r.topic & (first.topic | said)]
+            begun = early[0] if early and (first.place is not None or first.action is None) else first
+        begins = [begun]
+        for r in own:
+            same = r.deeds == begun.deeds and r.phase in _BEGINNING and r.index == begins[-1].index + 1
+            begins += [r] if same and (r.topic <= begun.topic or begun.topic <= r.topic) else []
+        of_all = any(r.looks or "others" in r.flags or r.action in ("like", "follow") for r in carriers)
+        public = begun.action in _CREATING and of_all
+        events = [r.name for r in carriers if r in begins or not public or self._is_own(r, begun)]
+        return Life(name, tuple(r.name for r in begins), tuple(events), public)
+
+    def _is_own(self, r: Reading, maker: Reading) -> bool:
+        """Whether an event is about what the user has made, and not about what others have."""
+        dealt = (Kind.SOCIAL, Kind.SHARE, Kind.BROWSE, Kind.PAY, Kind.CART, Kind.CHECKOUT)
+        of_others = r.looks or r.action in _OF_OTHERS or "others" in r.flags or r.opinion or r.kind in dealt
+        return r is maker or (not of_others and r.index > maker.index)
+
+    def lies_there(self, birth: Reading, others: Sequence[Reading]) -> bool:
+        """Whether what is made lies there to be used at will, such as a device or a task, and passes no stages."""
+        moved = any(_ON_THE_WAY & {*r.words} for r in others)
+        kept = birth.action in _KEPT and birth.place is None
+        there = (birth.place or 0) >= 5 and birth.phase != "done"
+        return (kept or there) and not moved and not deals(birth) and birth.kind not in (Kind.CHECKOUT, Kind.PAY)
+
+    def stages(self, life: Life) -> Iterator[Told]:
+        """Each stage of a life comes after its birth, and after the last stage above it that every life passes."""
+        births = [self.readings[name] for name in life.births]
+        why, birth = f"both tell {life.identifier}", births[0]
+        others = [r for r in (self.readings[name] for name in life.events) if r not in births]
+        others = [r for r in others if not (r.action == "join" and birth.action == "create")]
+        yield from ((r, births, why, 0.55 if life.public else 0.7, "needs") for r in others)
+        if life.public or self.lies_there(birth, others):
+            return
+        passed, before, aside = births, dict[str, list[Reading]](), list[Reading]()
+        for r in _in_order([o for o in others if o.index > birth.index or (o.place or 9) >= 3]):
+            sibling = next((name for name in reversed(before) if self.order.is_instead(r.name, name)), None)
+            begun = any(x.topic == r.topic and (x.place or 9) < 3 for x in [*births, *others])
+            trouble = [o for o in aside if "trouble" in o.flags and o.topic & r.topic - birth.topic]
+            if sibling is None and (r.regrets or (r.looks and r.action != "visit") or self._takes_back(r, life)):
+                continue
+            if sibling is None and (r.opinion or (trouble and not begun)):
+                yield (r, passed if r.opinion else trouble[-1:], why, 0.65, "needs")
+                continue
+            before[r.name] = before[sibling] if sibling else passed
+            sure = 0.6 if before[r.name] != births or r.index - births[-1].index == 1 else 0.55
+            yield (r, before[r.name], why, sure, "")
+            told = {m.event for m in self.order.told.get(r.name, ())}
+            if {"optional", "repeated", "during", "others", "trouble"} & r.flags or any(
+                o.name in told or (o.topic & r.topic and not o.topic & birth.topic) for o in aside
+            ):
+                aside.append(r)
+            elif not r.wrong and sibling is None and r.action not in ("edit", "report", "save"):
+                passed = [r] if r.kind not in (Kind.SUPPORT, Kind.SOCIAL, Kind.SHARE) else passed
+
+    def _takes_back(self, r: Reading, life: Life) -> bool:
+        """Whether an event takes back what another one of the life did."""
+        done = {deed for name in life.events for deed in self.readings[name].deeds}
+        return any(d in earlier() and earlier()[d][1] and done & {*earlier()[d][0]} for d in r.deeds)
+
+
+def _in_order(found: Sequence[Reading]) -> list[Reading]:
+    """Events as the sheet lists them, a beginning before the outcome of the same topic."""
+    line: list[Reading] = []
+    for r in sorted(found, key=lambda r: r.index):
+        later = [n for n, o in enumerate(line) if o.topic == r.topic and (o.place or 0) > (r.place or 9)]
+        line.insert(later[0] if later else len(line), r)
+    return line
