@@ -291,7 +291,7 @@ class Speech:
         self.number_names: set[str] = set()
         for r in self.of_users:
             alias = order.taxonomy.event(r.name).alias.strip()
-            for name in {r.name, alias if len(alias) > 2 and (" " in alias or not alias.isascii()) else r.name}:
+            for name in {r.name, alias if len(alias) > 1 and (" " in alias or not alias.isascii()) else r.name}:
                 self.names.setdefault(name.lower(), []).append(r)
             for place in numbers.get(r.name, ()):
                 alias = place.prop.alias.strip()
@@ -359,9 +359,9 @@ class Speech:
 
         return [(r, scores[r]) for r in sorted(scores, key=rank)] if best > 0.1 * most else []
 
-    def nearest(self, said: Mapping[str, float]) -> Reading | None:
+    def nearest(self, said: Mapping[str, float], thing: Set[str]) -> Reading | None:
         """The likeliest of them."""
-        return next((r for r, _ in self.ranked(said)), None)
+        return next((r for r, _ in self.ranked(said, thing=thing)), None)
 
     def _may(self, r: Reading, said: Mapping[str, float], *, flag: bool) -> bool:
         """Whether an event may be meant: what fails, is undone or begun only where the text says so."""
@@ -417,6 +417,8 @@ class Speech:
         several = prop.type is PropertyType.NUMBER and (says("join", text) or says("less", text))
         for clause in _pattern("cut").split(text):
             way = says("more", clause.strip()) - says("less", clause.strip())
+            if prop.type is PropertyType.BOOLEAN and re.match(r"\s*not\b", clause):
+                way = -1
             for part in _pattern("join").split(clause):
                 named, told = self.outright(part)
                 if named:
@@ -427,7 +429,7 @@ class Speech:
                     found += [Moved(r, way, name) for r, name in self._telling(told, part)]
                 elif (way or several) and not says("initial", part):
                     said = dict.fromkeys(words_of(part), 1.0)
-                    near = self.nearest(about | said)
+                    near = self.nearest(about | said, context)
                     if near is not None and self.closeness(said, near) > 0.5:
                         found.append(Moved(near, way))
                     else:

@@ -183,9 +183,9 @@ class _Guess:
         said = [word for word in event_pieces(prop.name) if word not in odd]
         return words_of(" ".join(word for word in said if word not in SAID["flag"]) or " ".join(said))
 
-    def _event(self, prop: Property) -> Reading | None:
+    def _event(self, prop: Property, without: Sequence[Reading] = ()) -> Reading | None:
         """The event that a property's name and texts speak of."""
-        named, _ = self.speech.outright(texts_of(prop))
+        named = [r for r in self.speech.outright(texts_of(prop))[0] if r not in without]
         if len(set(named)) == 1 or (named and not says("join", prop.description)):
             return named[0]
         if special := self._special(prop):
@@ -198,6 +198,7 @@ class _Guess:
         said = {word: weight for word, weight in said.items() if word not in odd}
         thing = self._context(prop) - weak
         ranked = self.speech.ranked(said, thing=thing, flag=prop.type is PropertyType.BOOLEAN)
+        ranked = [(r, score) for r, score in ranked if r not in without]
         if not ranked:
             return None
         (found, score), *others = ranked
@@ -326,7 +327,7 @@ class _Guess:
         moved = self.speech.moved(prop, self._context(prop))
         if not any(m.way >= 0 for m in moved):
             payers = pieces(prop.name) & {"paying", "payer", "paid"}
-            found = next(iter(self.payments()), None) if payers else self._event(prop)
+            found = next(iter(self.payments()), None) if payers else self._event(prop, [m.event for m in moved])
             common = prop.name in self.common and prop.name not in self.users
             if found is None or (common and not self._context(prop) & self.speech.vocabulary[found.name].keys()):
                 return
@@ -405,9 +406,10 @@ class _Guess:
         only_up = accumulates(prop) or prop.update is UpdateMode.ADD
 
         def update(r: Reading, up: bool) -> Update:
-            many = self._amount(r, prop) if up else self._told_by(prop, r)
-            if not up and many is not None:
-                return Update(type="set", value=_ref(many))
+            told = None if up else self._told_by(prop, r)
+            if told is not None:
+                return Update(type="set", value=_ref(told))
+            many = self._amount(r, prop)
             return Update(type="increment" if up else "decrement", value=_ref(many) if many else 1)
 
         yield from (
@@ -452,7 +454,8 @@ class _Guess:
         if not is_amount(place.prop, wanted) or not same_currency(prop, place.prop):
             return 0
         if counts(prop):
-            things = [frozenset(concepts(name)) - SAID["tally"] - SAID["state"] for name in (prop.name, place.name)]
+            odd = SAID["tally"] | SAID["state"] | SAID["held"]
+            things = [frozenset(concepts(name)) - odd for name in (prop.name, place.name)]
             alike = things[0] == things[1] or (counts_things(place.name) and bare and own_words(place.name) == bare)
             return 2 if counts(place.prop) and alike else 0
         if said == wanted:
@@ -535,7 +538,11 @@ class _Guess:
             said = nouns(p.name) - SAID["after"] - {"owned"}
             return said == thing or (not said and thing <= pieces(r.name))
 
-        if left := [p for p in numbers if p.name == prop.name or (tells_after(p.prop) and is_of(p))]:
+        event = self.events[r.name]
+        flow = way_of(r.name) or way_of(event.alias, event.description)
+        bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None)
+        same = [p for p in numbers if p.name == prop.name and not bought]
+        if left := same or [p for p in numbers if tells_after(p.prop) and is_of(p)]:
             return Update(type="set", value=_ref(left[0].name))
         made = (r.action == "create" and r.place is None) or r.phase == "confirm"
         made = made and any(o is not r and o.succeeds and o.topic == r.topic for o in self.of_users)
@@ -546,13 +553,10 @@ class _Guess:
         amounts = [
             p for p in amounts if (not nouns(p.name) - thing - odd if thing else pieces(p.name) & SAID["manner"])
         ]
-        event = self.events[r.name]
-        flow = way_of(r.name) or way_of(event.alias, event.description)
         if not amounts and thing <= pieces(r.name):
             amounts = [p for p in numbers if pieces(p.name) & SAID["manner"] and is_amount(p.prop)][:1]
             if amounts and not flow and not way_of(amounts[0].name, amounts[0].prop.alias):
                 return None
-        bought = int(self.order.kinds[r.name] is Kind.PAY and self.money(r) is not None)
         if bought and not thing:
             bought = -1
             if industry_of(self.order.product) != "finance":
