@@ -38,9 +38,6 @@ from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as lol_tables
 from gamestats_assets.lol.reference.data_dragon import read_documents
-from gamestats_assets.lol.simulation.files import documents as lol_documents
-from gamestats_assets.lol.simulation.seasons import season
-from gamestats_assets.lol.simulation.story import simulate
 from gamestats_assets.lol.source import SOURCE as LOL
 from gamestats_assets.lol.timelines import bronze as lol_bronze
 from gamestats_assets.pubg import tables as pubg_tables
@@ -51,6 +48,8 @@ from gamestats_assets.rocket_league import tables as rocket_league_tables
 from gamestats_assets.rocket_league.replays import bronze as rocket_league_bronze
 from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import SOURCE as ROCKET_LEAGUE
+from gamestats_assets.simulators.lol.files import documents as lol_documents
+from gamestats_assets.simulators.lol.seasons import season, simulate
 from gamestats_assets_tests.damage import Mutable, mutated_bytes, mutated_lines
 from gamestats_assets_tests.demo_data import log_scenario, sheets
 from gamestats_assets_tests.l2m import log_day

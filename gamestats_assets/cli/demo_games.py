@@ -135,8 +135,8 @@ def _pubg(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) 
 
 
 def _lol(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -> None:
-    from gamestats_assets.lol.simulation.seasons import write_season
     from gamestats_assets.lol.source import ingest
+    from gamestats_assets.simulators.lol.seasons import write_season
 
     first = DAYS[-1] - timedelta(days=LOL_DAYS - 1)
     write_season(folder, matches=plan.lol_matches, first_day=first, days=LOL_DAYS, seed=SEED)

@@ -315,7 +315,7 @@ def _jobs(settings: Settings) -> Iterator[Finding]:
 def _shipped() -> Iterator[Finding]:
     from gamestats_assets.settings import shipped
 
-    folders = {"sql": "**/*.sql", "data/reference": "**/*.*", "data/taxonomies": "**/*.csv"}
+    folders = {"sql": "**/*.sql", "data/reference": "**/*.*", "data/taxonomies": "**/*.csv", "data/templates": "**/*.*"}
     places = {**folders, "workspace.yaml": "", "dagster.yaml": ""}
     for name, pattern in places.items():
         place = shipped(*name.split("/"))

@@ -265,7 +265,7 @@ def simulate(
         gamestats lol simulate lol-matches --matches 1000 --days 14 --start 2023-07-01
         gamestats lol simulate lol-matches --truth planted.json
     """
-    from gamestats_assets.lol.simulation.seasons import write_season
+    from gamestats_assets.simulators.lol.seasons import write_season
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
@@ -286,7 +286,7 @@ def simulate(
 
 def _planted(truth: list[dict[str, Any]]) -> list[str]:
     """What was planted, in words; of every patch it is the same."""
-    from gamestats_assets.lol.simulation.reference import ITEMS
+    from gamestats_assets.simulators.lol.reference import ITEMS
 
     told: dict[str, None] = {}
     for row in truth:

@@ -31,15 +31,16 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.matches.features import participant_features
 from gamestats_assets.lol.patterns.patterns import LEVEL, discovered_patterns, is_tried, pattern_tests
 from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTaken, patches
-from gamestats_assets.lol.simulation import seasons as simulate
-from gamestats_assets.lol.simulation.seasons import Effect, Plan
 from gamestats_assets.lol.statistics.arrays.power import power_of_rates
 from gamestats_assets.lol.statistics.build_stats import item_build_stats, skill_order_stats
 from gamestats_assets.lol.statistics.item_paths import item_path_sequences
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets.lol.statistics.variables import outcome_models, variable_correlations, vision_survival
 from gamestats_assets.lol.tables import ALL, ParticipantFeatures
+from gamestats_assets.simulators.lol.plan import Effect, Plan
+from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets_tests.lol.patterns.discoveries import FEW_CHAMPIONS, discovered, false_share
+from gamestats_assets_tests.lol.silver import silver
 
 PATCH = (("13.14", 1.0),)
 DISCOVERY = (participant_features, patches, vision_survival, pattern_tests, discovered_patterns)
@@ -57,12 +58,6 @@ ARMS = {"3 points": (0.03, 15_000), "10 points": (0.10, 2_000)}
 """Planted effects, and games in each arm."""
 
 
-def silver_tables(story: simulate.Story) -> dict[type[Table], pl.DataFrame]:
-    """A story's silver tables."""
-    named = {table.spec.name: table for table in ALL}
-    return {named[name]: frame for name, frame in simulate.silver(story).items()}
-
-
 def make(function: Callable[..., Any], frames: dict[type[Table], pl.DataFrame]) -> pl.DataFrame:
     """Make a table of others, screened as before a commit, and put it with them."""
     table: type[Table] = typing.get_args(typing.get_type_hints(function)["return"])[0]
@@ -76,7 +71,7 @@ def make(function: Callable[..., Any], frames: dict[type[Table], pl.DataFrame]) 
 def speed(matches: int) -> dict[str, Any]:
     """Time of every table of a patch."""
     plan = Plan(matches=matches, patches=PATCH, effects=(Effect(kind="objective", objective="dragon", points=0.05),))
-    frames = silver_tables(simulate.simulate(plan))
+    frames = silver(simulate(plan))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     seconds: dict[str, float] = {}
     peaks: dict[str, float] = {}

@@ -26,11 +26,11 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import tables
-from gamestats_assets.lol.simulation.seasons import write_season
 from gamestats_assets.lol.source import GAME, ingest
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.lol.seasons import write_season
 from gamestats_assets_tests.benchmarks.pubg import PeakMemory, stage_seconds
 
 DAY = date(2023, 7, 18)

@@ -14,10 +14,12 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.features import participant_features
 from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTaken, patches
-from gamestats_assets.lol.simulation.silver import silver as told_as_tables
-from gamestats_assets.lol.simulation.story import Effect, Plan, Story, simulate
+from gamestats_assets.simulators.lol.plan import Effect, Plan
+from gamestats_assets.simulators.lol.seasons import simulate
+from gamestats_assets.simulators.lol.story import Story
 from gamestats_assets_tests.frames import differences
 from gamestats_assets_tests.lol.scenario import kept
+from gamestats_assets_tests.lol.silver import silver as told_as_tables
 
 Frames = Mapping[Any, pl.DataFrame]
 """Frames by table."""
@@ -56,8 +58,7 @@ def story() -> Story:
 @functools.cache
 def silver() -> Frames:
     """Silver tables of the matches of `PLAN`; of every tenth match without a timeline."""
-    by_name = {table.spec.name: table for table in t.ALL}
-    frames = {by_name[name]: frame for name, frame in told_as_tables(story()).items()}
+    frames = told_as_tables(story())
     return without_timelines(frames, frames[t.Matches].get_column("match_id").gather_every(10).to_list())
 
 

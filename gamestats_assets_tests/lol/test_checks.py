@@ -28,12 +28,14 @@ from gamestats_assets.lol.patterns.patterns import discovered_patterns, pattern_
 from gamestats_assets.lol.reference.data_dragon import read_documents
 from gamestats_assets.lol.reference.items import champions, items
 from gamestats_assets.lol.reference.queues import queues
-from gamestats_assets.lol.simulation.seasons import Plan, simulate, write
 from gamestats_assets.lol.source import GAME, SOURCE
 from gamestats_assets.lol.statistics.build_stats import item_build_stats
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats
 from gamestats_assets.lol.statistics.variables import vision_survival
 from gamestats_assets.lol.timelines.bronze import DECODER
+from gamestats_assets.simulators.lol.files import write
+from gamestats_assets.simulators.lol.plan import Plan
+from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.lol import gold, listed, real_pairs

@@ -16,9 +16,11 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import game
 from gamestats_assets.lol.questions.questions import games_set_aside
-from gamestats_assets.lol.simulation.seasons import Plan, simulate, write
 from gamestats_assets.lol.source import SOURCE
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.lol.files import write
+from gamestats_assets.simulators.lol.plan import Plan
+from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets_tests.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
 
 Document = dict[str, Any]

@@ -14,10 +14,12 @@ import pytest
 
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.simulation.seasons import Plan, simulate, write
 from gamestats_assets.lol.source import ingest
 from gamestats_assets.orchestration.requests import PARTITION_TAG, partitions_of_run
 from gamestats_assets.orchestration.sensor import SENSOR
+from gamestats_assets.simulators.lol.files import write
+from gamestats_assets.simulators.lol.plan import Plan
+from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets_tests.lol.riot.api_server import KEY, RiotServer
 from gamestats_assets_tests.lol.riot.test_discovery import plays, seed
 from gamestats_assets_tests.operations import BySensors, names

@@ -6,7 +6,6 @@ import polars as pl
 
 from gamestats_assets.lol.matches.features import participant_features
 from gamestats_assets.lol.patterns.patterns import family_of_tests
-from gamestats_assets.lol.simulation import seasons as simulate
 from gamestats_assets.lol.statistics.variables import vision_survival
 from gamestats_assets.lol.tables import (
     ItemBuilds,
@@ -17,6 +16,11 @@ from gamestats_assets.lol.tables import (
     SkillOrders,
     TeamCoordination,
 )
+from gamestats_assets.simulators.lol.plan import Plan
+from gamestats_assets.simulators.lol.seasons import simulate
+from gamestats_assets.simulators.lol.story import Story
+from gamestats_assets.simulators.lol.truth import is_true_null
+from gamestats_assets_tests.lol.silver import silver
 
 _SILVER = (Participants, Matches, ItemBuilds, SkillOrders, Objectives, TeamCoordination)
 FEW_CHAMPIONS = {
@@ -29,20 +33,20 @@ FEW_CHAMPIONS = {
 """Champions of each position that are few enough to have many games each."""
 
 
-def wide(story: simulate.Story) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+def wide(story: Story) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """The wide rows and the objectives of simulated matches."""
-    frames = simulate.silver(story)
-    features = participant_features(*(frames[table.spec.name].lazy() for table in _SILVER)).collect()
+    frames = silver(story)
+    features = participant_features(*(frames[table].lazy() for table in _SILVER)).collect()
     assert features.schema == ParticipantFeatures.schema()
-    return features.lazy(), frames["objectives"].lazy()
+    return features.lazy(), frames[Objectives].lazy()
 
 
-def discovered(plan: simulate.Plan) -> pl.DataFrame:
+def discovered(plan: Plan) -> pl.DataFrame:
     """Every test of a plan's matches, with `is_null`: whether nothing was planted in what it compares."""
-    features, objectives = wide(simulate.simulate(plan))
+    features, objectives = wide(simulate(plan))
     tests = family_of_tests(features, objectives, vision_survival(features))
     nulls = [
-        simulate.is_true_null(
+        is_true_null(
             plan,
             row["family"],
             champion_id=row["champion_id"],

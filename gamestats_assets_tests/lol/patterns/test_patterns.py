@@ -29,13 +29,16 @@ from gamestats_assets.lol.patterns.patterns import (
     pattern_tests,
     sentence,
 )
-from gamestats_assets.lol.simulation import seasons as simulate
-from gamestats_assets.lol.simulation.seasons import Effect, Plan
 from gamestats_assets.lol.statistics.variables import vision_survival
-from gamestats_assets.lol.tables import DiscoveredPatterns, Patches, PatternTests, SkillOrders
+from gamestats_assets.lol.tables import Champions, DiscoveredPatterns, Items, Patches, PatternTests, SkillOrders
+from gamestats_assets.simulators.lol.plan import Effect, Plan
+from gamestats_assets.simulators.lol.seasons import simulate
+from gamestats_assets.simulators.lol.story import Story
+from gamestats_assets.simulators.lol.truth import truth
 from gamestats_assets_tests.benchmarks.lol_discovery import plan_of_errors
 from gamestats_assets_tests.lol.patterns.discoveries import FEW_CHAMPIONS, discovered, false_share, wide
 from gamestats_assets_tests.lol.real_pairs import silver
+from gamestats_assets_tests.lol.silver import silver as simulated_silver
 
 PATCH = (("13.14", 1.0),)
 TRINITY_FORCE = Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=1, item=3078, points=0.12)
@@ -48,15 +51,15 @@ PLAN = Plan(
 
 
 @pytest.fixture(scope="module")
-def story() -> simulate.Story:
-    return simulate.simulate(PLAN)
+def story() -> Story:
+    return simulate(PLAN)
 
 
 @pytest.fixture(scope="module")
-def made(story: simulate.Story) -> dict[str, pl.DataFrame]:
+def made(story: Story) -> dict[str, pl.DataFrame]:
     """The tests and patterns of the story, and what they are made from."""
     features, objectives = wide(story)
-    silver = simulate.silver(story)
+    frames = simulated_silver(story)
     vision = vision_survival(features).collect()
     patches = pl.DataFrame(
         {
@@ -72,7 +75,7 @@ def made(story: simulate.Story) -> dict[str, pl.DataFrame]:
         },
         schema=Patches.schema(),
     )
-    lists = [silver[name].lazy() for name in ("items", "champions")]
+    lists = [frames[table].lazy() for table in (Items, Champions)]
     tests = pattern_tests(features, objectives, vision.lazy(), patches.lazy(), *lists).collect()
     patterns = discovered_patterns(tests.lazy()).collect()
     return {"features": features.collect(), "objectives": objectives.collect(), "tests": tests, "patterns": patterns}
@@ -90,9 +93,9 @@ def test_everything_keeps_the_rules_of_its_table(made: dict[str, pl.DataFrame]) 
 
 
 def test_each_planted_effect_is_found_and_its_interval_holds_what_was_planted(
-    made: dict[str, pl.DataFrame], story: simulate.Story
+    made: dict[str, pl.DataFrame], story: Story
 ) -> None:
-    truth = {row["kind"]: row for row in simulate.truth(story).iter_rows(named=True)}
+    told = {row["kind"]: row for row in truth(story).iter_rows(named=True)}
     found = {
         "item": of(made["tests"], condition_key="item 3078 1st", champion_name="Ezreal", outcome="win_rate"),
         "objective": of(made["tests"], condition_key="objective dragon"),
@@ -103,11 +106,11 @@ def test_each_planted_effect_is_found_and_its_interval_holds_what_was_planted(
         assert row["is_found"], kind
         # Four standard errors: four of these intervals at 95% would fail one run in five.
         error = (row["effect_high"] - row["effect_low"]) / (2 * 1.96)
-        assert abs(row["effect"] - truth[kind]["realised"]) < 4 * error, kind
+        assert abs(row["effect"] - told[kind]["realised"]) < 4 * error, kind
     for kind in ("item", "skill_order"):
         for name in ("games", "baseline_games"):
-            assert found[kind][name] == truth[kind][name], kind
-        assert found[kind]["naive_effect"] == pytest.approx(truth[kind]["naive_effect"]), kind
+            assert found[kind][name] == told[kind][name], kind
+        assert found[kind]["naive_effect"] == pytest.approx(told[kind]["naive_effect"]), kind
 
 
 def test_values_and_naive_effects_are_plain_means(made: dict[str, pl.DataFrame]) -> None:
@@ -334,7 +337,7 @@ def test_a_sentence_says_of_the_halves_what_is_true(
 
 
 def test_too_few_games_make_no_tests_and_no_fuss() -> None:
-    features, objectives = wide(simulate.simulate(Plan(matches=40, patches=PATCH)))
+    features, objectives = wide(simulate(Plan(matches=40, patches=PATCH)))
     tests = family_of_tests(features, objectives, vision_survival(features))
     # Vision needs few games, and choices have none of their two hundred.
     assert {*tests.get_column("family")} == {"vision"}

@@ -31,13 +31,14 @@ from gamestats_assets.lol.patterns.patterns import discovered_patterns, pattern_
 from gamestats_assets.lol.patterns.report import NothingToReportError, variable_words, write_report
 from gamestats_assets.lol.reference.items import UnknownNameError
 from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTaken, patches
-from gamestats_assets.lol.simulation.silver import silver
-from gamestats_assets.lol.simulation.story import Effect, Plan, simulate
 from gamestats_assets.lol.statistics.build_stats import item_build_stats, skill_order_stats
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets.lol.statistics.variables import variable_correlations, vision_survival
+from gamestats_assets.simulators.lol.plan import Effect, Plan
+from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets_tests.browsers import Shown, chromium, keep
 from gamestats_assets_tests.frames import changed, run_sql
+from gamestats_assets_tests.lol.silver import Frames, silver
 
 _STATISTICS = (
     item_build_stats,
@@ -60,8 +61,6 @@ EVIL_CHAMPION = "Ezreal </script><b>& co</b>"
 EVIL_ITEM = "Trinity <img src=x onerror=alert(1)> & <a href='http://evil.example'>Force</a>"
 HERE = ("13.10", "ranked_solo")
 
-Frames = dict[type[Table], pl.DataFrame]
-
 
 def season(plan: Plan) -> Frames:
     """The tables of a simulated season, made by the statistics.
@@ -69,8 +68,7 @@ def season(plan: Plan) -> Frames:
     A champion and an item have markup in their names. In every tenth match those of the middle and bottom lanes change
     places, so that champions have several positions.
     """
-    by_name = {table.spec.name: table for table in t.ALL}
-    made = {by_name[name]: frame for name, frame in silver(simulate(plan)).items()}
+    made = silver(simulate(plan))
     of_match = made[t.Matches].select("match_id", "patch", "queue_group", "in_statistics")
     made[t.Objectives] = made[t.Objectives].select(
         name for name in made[t.Objectives].columns if name == "match_id" or name not in of_match.columns

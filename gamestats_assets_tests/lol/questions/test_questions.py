@@ -21,12 +21,13 @@ from gamestats_assets.lol.questions import questions
 from gamestats_assets.lol.questions.conditions import ConditionError, read_condition
 from gamestats_assets.lol.questions.questions import Answer, Comparison, NothingToAskError, QuestionError, ask, metrics
 from gamestats_assets.lol.reference.items import UnknownNameError
-from gamestats_assets.lol.simulation import seasons as simulate
-from gamestats_assets.lol.simulation.seasons import Effect, Plan
 from gamestats_assets.lol.tables import Champions, Items, Matches, ParticipantFeatures, RawMatches
+from gamestats_assets.simulators.lol.plan import Effect, Plan
+from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets_tests.lol.gold import cell_of
 from gamestats_assets_tests.lol.patterns.discoveries import FEW_CHAMPIONS, wide
 from gamestats_assets_tests.lol.scenario import rows
+from gamestats_assets_tests.lol.silver import silver
 
 TRINITY_FORCE, MANAMUNE, MURAMANA = 3078, 3004, 3042
 PLAN = Plan(
@@ -41,13 +42,13 @@ PLAN = Plan(
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The wide rows of a simulated season, and its lists."""
-    story = simulate.simulate(PLAN)
-    silver = simulate.silver(story)
+    story = simulate(PLAN)
+    frames = silver(story)
     lake = Lake(tmp_path_factory.mktemp("lake"))
     rows = wide(story)[0].collect()
     lake.replace(ParticipantFeatures, rows, partitions=rows.get_column("match_date").unique().to_list())
-    lake.replace(Items, silver["items"])
-    lake.replace(Champions, silver["champions"])
+    lake.replace(Items, frames[Items])
+    lake.replace(Champions, frames[Champions])
     return lake
 
 

@@ -16,9 +16,9 @@ import statsmodels.api as sm
 from scipy import stats
 
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.simulation.seasons import truth
 from gamestats_assets.lol.statistics.arrays.regressions import basis
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
+from gamestats_assets.simulators.lol.truth import truth
 from gamestats_assets_tests.lol.gold import (
     assert_nothing_of_nothing,
     assert_order_does_not_matter,

@@ -1,8 +1,9 @@
-"""Simulated League of Legends matches as silver tables, without the way through files.
+"""Silver tables of simulated matches, straight from their story: what `participant_features` takes, and its lists.
 
-Columns and types are written out here, and not taken from where tables are declared. Gold differences are interpolated
-between the same frames that the files have, so they are the same but for the last bits of a number. What is not: in
-files `event_index` of objectives counts every event, and here objectives alone.
+It is a second implementation beside the pipeline's: files that are read must come to the same, and statistics of many
+matches need no files. Gold differences are interpolated between the same frames that the files have, so they are the
+same but for the last bits of a number. What is not: in files `event_index` of objectives counts every event, and here
+objectives alone.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.lol.simulation.reference import CHAMPIONS, ITEMS, POSITIONS, TURNS_INTO
-from gamestats_assets.lol.simulation.story import (
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol import tables as t
+from gamestats_assets.simulators.lol.choices import DRAGONS, has_grubs
+from gamestats_assets.simulators.lol.events import MEMBERS, TOWERS
+from gamestats_assets.simulators.lol.files import game_version, player_name, puuids
+from gamestats_assets.simulators.lol.plan import OBJECTIVE_KINDS
+from gamestats_assets.simulators.lol.reference import CHAMPIONS, ITEMS, POSITIONS, TURNS_INTO
+from gamestats_assets.simulators.lol.story import (
     ARAM,
     BOTS,
-    DRAGONS,
     LEVELS,
-    OBJECTIVE_KINDS,
     ORDERS,
     RANKED,
-    TOWERS,
     Flags,
     Floats,
     Ints,
@@ -34,169 +38,60 @@ from gamestats_assets.lol.simulation.story import (
     skill_levels,
 )
 
-QUEUE_GROUPS: Mapping[int, str] = {RANKED: "ranked_solo", ARAM: "aram", BOTS: "bots"}
-"""Group of each queue that is played."""
-_TYPES: Mapping[str, Any] = {
-    "str": pl.String(),
-    "date": pl.Date(),
-    "at": pl.Datetime("us", "UTC"),
-    "bool": pl.Boolean(),
-    "i16": pl.Int16(),
-    "i32": pl.Int32(),
-    "f64": pl.Float64(),
-    "i16s": pl.List(pl.Int16()),
-    "i32s": pl.List(pl.Int32()),
-    "strs": pl.List(pl.String()),
-}
-_COLUMNS: Mapping[str, str] = {
-    "matches": """
-        match_id:str match_date:date platform_id:str game_version:str patch:str queue_id:i32 queue_group:str
-        has_positions:bool map_id:i32 game_mode:str started_at:at duration_s:f64 winning_team_id:i32 participants:i16
-        is_remake:bool is_aborted:bool has_timeline:bool in_statistics:bool data_dragon_version:str version_is:str
-    """,
-    "participants": """
-        match_id:str match_date:date participant_id:i16 puuid:str riot_id:str team_id:i16 subteam_id:i32 placement:i32
-        won:bool champion_id:i32 champion_key:str position:str opponent_participant_id:i16 champion_level:i32 kills:i32
-        deaths:i32 assists:i32 kda:f64 kill_participation:f64 damage_to_champions:i32 dpm:f64 damage_share:f64
-        damage_taken_per_minute:f64 gold_earned:i32 gold_per_minute:f64 cs:i32 cs_per_minute:f64 vision_score:i32
-        vision_per_minute:f64 wards_placed:i32 wards_killed:i32 control_wards_bought:i32 deaths_per_minute:f64
-        time_dead_share:f64 damage_to_objectives:i32 keystone_id:i32 summoner1_id:i32 summoner2_id:i32 first_blood:bool
-        gold_at_10:f64 gold_at_15:f64 gold_at_20:f64 xp_at_10:f64 xp_at_15:f64 cs_at_10:f64 cs_at_15:f64
-        lane_gold_diff_at_10:f64 lane_gold_diff_at_15:f64 lane_gold_diff_at_20:f64 team_gold_diff_at_10:f64
-        team_gold_diff_at_15:f64 team_gold_diff_at_20:f64
-    """,
-    "item_builds": """
-        match_id:str match_date:date participant_id:i16 item_id:i32 kind:str completion:i16 core_order:i16
-        is_transformation:bool transformed_from:i32 completed_at_s:f64 left_at_s:f64 team_gold_diff:f64
-        lane_gold_diff:f64 items_version:str
-    """,
-    "skill_orders": """
-        match_id:str match_date:date participant_id:i16 levels:str first_levels:str max_order:str is_complete:bool
-        first_maxed:str first_maxed_at_s:f64 first_maxed_team_gold_diff:f64 second_maxed_at_s:f64 trigrams:strs
-        dropped_events:i32
-    """,
-    "objectives": """
-        match_id:str match_date:date patch:str queue_group:str in_statistics:bool event_index:i32 objective:str
-        sub_type:str number_in_match:i16 number_of_team:i16 team_id:i16 killer_participant_id:i16 participant_ids:i16s
-        at_s:f64 team_gold_diff_before:f64 won:bool
-    """,
-    "team_coordination": """
-        match_id:str match_date:date team_id:i16 won:bool kills:i32 assists_per_kill:f64 assisted_kill_share:f64
-        fights:i32 kills_together_share:f64 members_per_fight:f64 objectives:i32 objective_participation:f64
-        synchronisation:f64
-    """,
-    "items": """
-        version:str patch:str item_id:i32 name:str name_ko:str kind:str gold_total:i32 from_ids:i32s
-        transformed_from:i32 upgraded_from:i32 goes_by_itself:bool required_champion:str
-    """,
-    "champions": "version:str patch:str champion_id:i32 champion_key:str name:str name_ko:str max_ranks:i32s",
-}
-SCHEMAS: Mapping[str, pl.Schema] = {
-    table: pl.Schema({name: _TYPES[kind] for name, _, kind in (each.partition(":") for each in columns.split())})
-    for table, columns in _COLUMNS.items()
-}
-"""Columns and types of every table."""
+Frames = dict[type[Table], pl.DataFrame]
+_QUEUE_GROUPS: Mapping[int, str] = {RANKED: "ranked_solo", ARAM: "aram", BOTS: "bots"}
 _FIGHT_GAP_MS = 15_000
 _EPIC = ("dragon", "herald", "grubs", "baron")
 
 
-def silver(story: Story) -> dict[str, pl.DataFrame]:
-    """Silver and reference tables of a story, by name.
-
-    `matches`, `participants`, `item_builds`, `skill_orders`, `objectives`, `team_coordination`, and the reference
-    tables `items` and `champions`. Rows are in the order of match, participant and time.
-    """
+def silver(story: Story) -> Frames:
+    """Silver and reference tables of a story. Rows are in the order of match, participant and time."""
     told = _Tables(story)
-    frames = {
-        "matches": told.matches(),
-        "participants": told.participants(),
-        "item_builds": told.item_builds(),
-        "skill_orders": told.skill_orders(),
-        "objectives": told.objectives(),
-        "team_coordination": told.team_coordination(),
-        **reference(story.plan.versions),
+    frames: dict[type[Table], Mapping[str, Any]] = {
+        t.Matches: told.matches(),
+        t.Participants: told.participants(),
+        t.ItemBuilds: told.item_builds(),
+        t.SkillOrders: told.skill_orders(),
+        t.Objectives: told.objectives(),
+        t.TeamCoordination: told.team_coordination(),
+        t.Items: _items(story.plan.versions),
+        t.Champions: _champions(story.plan.versions),
     }
-    return {table: _cast(table, columns) for table, columns in frames.items()}
+    return {
+        table: pl.DataFrame(columns).select(pl.col(name).cast(kind) for name, kind in table.schema().items())
+        for table, columns in frames.items()
+    }
 
 
-def _cast(table: str, columns: Mapping[str, Any]) -> pl.DataFrame:
-    schema = SCHEMAS[table]
-    return pl.DataFrame(columns).select(pl.col(name).cast(kind) for name, kind in schema.items())
+def _items(versions: list[str]) -> dict[str, Any]:
+    items = [(version, item) for version in versions for item in ITEMS.values()]
+    return {
+        "version": [version for version, _ in items],
+        "patch": [version.rpartition(".")[0] for version, _ in items],
+        **{name: [getattr(item, name) for _, item in items] for name in ("item_id", "name", "name_ko", "kind")},
+        "gold_total": [item.gold_total for _, item in items],
+        "from_ids": [[*item.recipe] for _, item in items],
+        "transformed_from": [item.transformed_from or None for _, item in items],
+        "upgraded_from": pl.repeat(None, len(items), eager=True),
+        "required_champion": pl.repeat(None, len(items), eager=True),
+        # Potions and wards are used up, and the jungle's starters eaten.
+        "goes_by_itself": [
+            (item.kind == "consumable" and item.item_id != 2031) or "Jungle" in item.tags[:1] for _, item in items
+        ],
+    }
 
 
-def reference(versions: list[str]) -> dict[str, dict[str, Any]]:
-    """Columns of the items and champions of versions of Data Dragon."""
-    items = [
-        {
-            "version": version,
-            "patch": _patch_of(version),
-            "item_id": item.item_id,
-            "name": item.name,
-            "name_ko": item.name_ko,
-            "kind": item.kind,
-            "gold_total": item.gold_total,
-            "from_ids": list(item.recipe),
-            "transformed_from": item.transformed_from or None,
-            "upgraded_from": None,
-            # Potions and wards are used up, and the jungle's starters eaten.
-            "required_champion": None,
-            "goes_by_itself": (item.kind == "consumable" and item.item_id != 2031) or "Jungle" in item.tags[:1],
-        }
-        for version in versions
-        for item in ITEMS.values()
-    ]
-    champions = [
-        {
-            "version": version,
-            "patch": _patch_of(version),
-            "champion_id": champion.champion_id,
-            "champion_key": champion.key,
-            "name": champion.name,
-            "name_ko": champion.name_ko,
-            "max_ranks": [5, 5, 5, 3],
-        }
-        for version in versions
-        for champion in CHAMPIONS
-    ]
-    tables = {"items": items, "champions": champions}
-    return {name: {key: [row[key] for row in rows] for key in rows[0]} for name, rows in tables.items()}
-
-
-def _patch_of(version: str) -> str:
-    return ".".join(version.split(".")[:2])
-
-
-def game_version(patch: str) -> str:
-    """The game's full version on a patch.
-
-    >>> game_version("13.14")
-    '13.14.522.7601'
-    """
-    first, second = map(int, patch.split("."))
-    return f"{patch}.{340 + 13 * second + (first - 13) * 180}.{7601 + 17 * (second - 14)}"
-
-
-def puuids(story: Story, match: Ints, seat: Ints) -> pl.Series:
-    """Ids of the players of participants; those that the machine plays have none of their own."""
-    letters = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
-    rng = np.random.default_rng([story.plan.seed, 20])
-    drawn = letters[rng.integers(0, 64, (int(story.player.max()) + 1, 78))]
-    every = pl.Series([*("".join(row) for row in drawn.tolist()), "BOT"], dtype=pl.String)
-    is_bot = (story.queue[match] == BOTS) & (seat > 4)
-    return _gathered(every, np.where(is_bot, len(every) - 1, story.player[match, seat]))
-
-
-def player_names(story: Story) -> pl.Series:
-    """Summoner names of players by their number."""
-    begin = ("Nexus", "River", "Brush", "Baron", "Dragon", "Herald", "Tower", "Lantern", "Poro", "Scuttle")
-    return pl.Series(
-        [f"{begin[number % 10]} {number}" for number in range(int(story.player.max()) + 1)], dtype=pl.String
-    )
-
-
-def has_riot_ids(patch: str) -> bool:
-    """Whether match objects tell Riot ids: since 14.1 they do, before they tell summoner names."""
-    return int(patch.split(".")[0]) >= 14
+def _champions(versions: list[str]) -> dict[str, Any]:
+    champions = [(version, champion) for version in versions for champion in CHAMPIONS]
+    return {
+        "version": [version for version, _ in champions],
+        "patch": [version.rpartition(".")[0] for version, _ in champions],
+        "champion_id": [champion.champion_id for _, champion in champions],
+        "champion_key": [champion.key for _, champion in champions],
+        "name": [champion.name for _, champion in champions],
+        "name_ko": [champion.name_ko for _, champion in champions],
+        "max_ranks": [[5, 5, 5, 3] for _ in champions],
+    }
 
 
 class _Tables:
@@ -213,7 +108,7 @@ class _Tables:
         self.sign = np.where(self.seats < 5, 1, -1)
         self.has_lanes = story.queue != ARAM
         self.patches = pl.Series([patch for patch, _ in story.plan.patches]).gather(story.patch.astype(np.int64))
-        self.groups = pl.Series(story.queue).replace_strict(QUEUE_GROUPS, return_dtype=pl.String)
+        self.groups = pl.Series(story.queue).replace_strict(_QUEUE_GROUPS, return_dtype=pl.String)
         self.in_statistics = ~story.remake & (story.queue != BOTS)
 
     def begin(self, match: Ints) -> dict[str, pl.Series]:
@@ -265,9 +160,8 @@ class _Tables:
         champion = story.champion.ravel().astype(np.int64)
         place = pl.Series(POSITIONS).gather(seats % 5)
         lanes = self.has_lanes[match]
-        names = player_names(story)
-        tagged = np.array([has_riot_ids(patch) for patch, _ in story.plan.patches])[story.patch][match]
-        name = _gathered(names, story.player.ravel())
+        tagged = np.array([has_grubs(patch) for patch, _ in story.plan.patches])[story.patch][match]
+        name = pl.Series([player_name(number) for number in story.player.ravel().tolist()])
         blood = np.zeros((n, 10), bool)
         first, killer, assisted = self.first_bloods()
         blood[first, killer] = True
@@ -276,7 +170,7 @@ class _Tables:
         columns: dict[str, Any] = {
             **self.begin(match),
             "participant_id": seats + 1,
-            "puuid": puuids(story, match, seats),
+            "puuid": puuids(story).ravel(),
             "riot_id": pl.select(pl.when(pl.Series(tagged)).then(name + "#SIM").otherwise(name)).to_series(),
             "team_id": np.where(seats < 5, 100, 200),
             "subteam_id": pl.repeat(None, n * 10, dtype=pl.Int32, eager=True),
@@ -310,7 +204,7 @@ class _Tables:
             "damage_to_objectives": stats["objective_damage"].ravel(),
             "keystone_id": stats["keystone"].ravel(),
             "summoner1_id": np.full(n * 10, 4),
-            "summoner2_id": np.where(seats % 5 == 1, 11, stats["summoner2"].ravel()),
+            "summoner2_id": stats["summoner2"].ravel(),
             "first_blood": blood.ravel(),
         }
         for minute in (10, 15, 20):
@@ -482,7 +376,7 @@ class _Tables:
             "number_of_team": numbers["of_team"],
             "team_id": np.where(blue, 100, 200),
             "killer_participant_id": _where(who >= 0, pl.Series(who + 1)),
-            "participant_ids": _gathered(_MEMBERS, members),
+            "participant_ids": _gathered(MEMBERS, members),
             "at_s": ms / 1000,
             "team_gold_diff_before": lead.astype(np.float64),
             "won": blue == story.blue_won[of],
@@ -531,10 +425,6 @@ class _Tables:
         }
 
 
-_MEMBERS = pl.Series(
-    [[seat + 1 for seat in range(10) if bits >> seat & 1] for bits in range(1024)], dtype=pl.List(pl.Int16)
-)
-"""Participants by their bits."""
 _COUNTS = np.array([bits.bit_count() for bits in range(1024)])
 
 

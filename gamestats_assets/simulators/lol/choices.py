@@ -1,0 +1,327 @@
+"""What players choose: champions, items, orders of skills; and the fights and objectives of their teams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gamestats_assets.simulators.lol.plan import CORE_SLOTS, OBJECTIVE_KINDS, Effect, skill_orders
+from gamestats_assets.simulators.lol.reference import BUILDS, CHAMPIONS, ITEMS, POSITIONS, TURNS_INTO
+from gamestats_assets.simulators.lol.story import ARAM, ORDERS, Flags, Ints, Story, Table, frame_before, sigmoid
+
+DRAGONS = ("FIRE_DRAGON", "WATER_DRAGON", "EARTH_DRAGON", "AIR_DRAGON", "HEXTECH_DRAGON", "CHEMTECH_DRAGON")
+ELDER = len(DRAGONS)
+"""`sub_type` of the elder dragon; that of the others is their place in `DRAGONS`."""
+_TAKER = {"dragon": 0.25, "herald": 0.25, "grubs": 0.25, "baron": 0.45, "tower": 0.35, "inhibitor": 0.60}
+"""Log odds that blue takes an objective for each 1,000 gold ahead at the last frame before."""
+
+
+def choose(story: Story) -> None:
+    """Draw all choices, and who takes and kills what."""
+    n = len(story)
+    story.champion = np.full((n, 10), -1, np.int16)
+    story.core_item = np.zeros((n, 10, CORE_SLOTS), np.int16)
+    arms = _arms(story)
+    wishes = _fill_arms(story, arms)
+    story.boots, story.turned_ms = np.zeros((n, 10), np.int16), np.full((n, 10), -1, np.int32)
+    story.order, story.first = np.zeros((n, 10), np.int8), np.zeros((n, 10), np.int8)
+    story.doubled = np.zeros((n, 10), np.int8)
+    taken: list[Table] = []
+    for number, rows in story.chunks():
+        rng = story.rng(2, number)
+        _champions(story, rng, rows, arms)
+        _items(story, rng, rows, arms, wishes[rows])
+        _boots_and_turns(story, rng, rows)
+        _skills(story, rng, rows)
+        taken.append(_objectives(story, story.rng(3, number), rows))
+    story.objectives = _joined(taken)
+    story.kills = _joined([_kills(story, story.rng(4, number), rows) for number, rows in story.chunks()])
+
+
+# --------------------------------------------------------------------------- champions and what they build
+
+
+def _padded(lists: Sequence[tuple[int, ...]]) -> Ints:
+    width = max(map(len, lists))
+    return np.array([[*row, *[0] * (width - len(row))] for row in lists], np.int16)
+
+
+_POOLS = _padded([BUILDS[champion.build].core_items for champion in CHAMPIONS])
+_BOOTS = _padded([BUILDS[champion.build].boots for champion in CHAMPIONS])
+_MYTHIC = np.isin(_POOLS, [item.item_id for item in ITEMS.values() if item.is_mythic])
+_SLOPES = np.vectorize(lambda item: ITEMS[item].win_more if item else 0.0)(_POOLS)
+_USUAL = -0.32 * np.abs(np.arange(_POOLS.shape[1])[:, None] - 1.7 * np.arange(CORE_SLOTS))[None] + 0.25 * np.cos(
+    np.arange(len(CHAMPIONS))[:, None, None] * 1.7 + np.arange(_POOLS.shape[1])[:, None] * 2.3
+)
+"""How often a champion has an item of its list as its first core item, its second and so on, in log odds."""
+_ORDER_USUAL, _ORDER_SLOPES = np.full((len(CHAMPIONS), 6), -np.inf), np.zeros((len(CHAMPIONS), 6))
+for _index, _each in enumerate(CHAMPIONS):
+    for _order, _log_odds, _slope in zip(skill_orders(_each), (1.8, 0.5, -0.1, -0.8), (0, 0.12, -0.12, 0), strict=True):
+        _ORDER_USUAL[_index, ORDERS.index(_order)] = _log_odds
+        _ORDER_SLOPES[_index, ORDERS.index(_order)] = _slope
+
+
+def _arms(story: Story) -> list[Effect]:
+    plan = story.plan
+    return [effect for effect in plan.effects if effect.kind == "item"] if plan.arms is not None else []
+
+
+def _fill_arms(story: Story, arms: list[Effect]) -> Ints:
+    """Decide who plays the champions of arms; 1 of who chooses the planted item, -1 of who must not."""
+    games, wishes = story.plan.arms or 0, np.zeros(story.champion.shape, np.int8)
+    for number, effect in enumerate(arms):
+        rng = story.rng(5, number)
+        place, slot = effect.place, effect.slot
+        match = rng.permutation(np.flatnonzero(story.counted))
+        seat = place + 5 * rng.integers(0, 2, match.size)
+        seat = np.where(story.champion[match, seat] < 0, seat, (seat + 5) % 10)
+        free = story.champion[match, seat] < 0
+        match, seat = match[free], seat[free]
+        got_so_far = story.core_ms[match, seat, slot] >= 0
+        reached = np.cumsum(got_so_far)
+        most = int(reached[-1]) if reached.size else 0
+        if most < 2 * games:
+            needed = math.ceil(len(story) * 2 * games / max(most, 1) * 1.02)
+            raise ValueError(
+                f"two arms of {games} games of {effect.champion} {effect.position} with {effect.core_order} core "
+                f"items need {2 * games} matches that have one; {most} of {len(story)} can. "
+                f"Simulate at least about {needed} matches."
+            )
+        last = int(np.searchsorted(reached, 2 * games)) + 1
+        match, seat, got_so_far = match[:last], seat[:last], got_so_far[:last]
+        story.champion[match, seat] = effect.player
+        match, seat = match[got_so_far], seat[got_so_far]
+        lead = story.own_lead(match, seat, story.core_ms[match, seat, slot])
+        slope = story.plan.confounding * ITEMS[effect.item or 0].win_more
+        chosen = np.argsort(-(slope * lead / 1000 + rng.gumbel(size=lead.size)))[:games]
+        wishes[match, seat] = -1
+        wishes[match[chosen], seat[chosen]] = 1
+    return wishes
+
+
+def _champions(story: Story, rng: np.random.Generator, rows: slice, arms: list[Effect]) -> None:
+    m, chosen = rows.stop - rows.start, story.champion[rows]
+    used = np.zeros((m, len(CHAMPIONS)), bool)
+    # Who plays these is settled.
+    used[:, [effect.player for effect in arms]] = True
+    match, seat = np.nonzero(chosen >= 0)
+    used[match, chosen[match, seat]] = True
+    for place in rng.permutation(10):
+        pool = np.array(story.plan.pool(POSITIONS[place % 5]))
+        liked = -0.6 * np.log(np.arange(pool.size) + 3.0) + rng.gumbel(size=(m, pool.size))
+        best = pool[np.argmax(np.where(used[:, pool], -np.inf, liked), axis=1)]
+        chosen[:, place] = np.where(chosen[:, place] >= 0, chosen[:, place], best)
+        used[np.arange(m), chosen[:, place]] = True
+
+
+def _items(story: Story, rng: np.random.Generator, rows: slice, arms: list[Effect], wishes: Ints) -> None:
+    chosen, champion, core_ms = story.core_item[rows], story.champion[rows], story.core_ms[rows]
+    pools, mythic = _POOLS[champion], _MYTHIC[champion]
+    barred = np.zeros(pools.shape, bool)
+    for slot in range(CORE_SLOTS):
+        match, seat = np.nonzero(core_ms[:, :, slot] >= 0)
+        lead = story.own_lead(match + rows.start, seat, core_ms[match, seat, slot])
+        of, pool = champion[match, seat], pools[match, seat]
+        wish = _USUAL[of, :, slot] + story.plan.confounding * _SLOPES[of] * (lead / 1000)[:, None]
+        wish += rng.gumbel(size=wish.shape)
+        wish[barred[match, seat] | (pool == 0)] = -np.inf
+        for effect in arms:
+            told = wishes[match, seat]
+            here = ((of == effect.player) & (told != 0))[:, None]
+            is_it = pool == effect.item
+            if slot < effect.slot:
+                # It must still be to be had, so no other mythic may rule it out.
+                spoils = is_it | (mythic[match, seat] & ITEMS[effect.item or 0].is_mythic)
+                wish[here & spoils] = -np.inf
+            if slot == effect.slot:
+                wish[here & is_it] = -np.inf
+                wish[is_it & (told == 1)[:, None] & here] = np.inf
+        best = np.argmax(wish, axis=1)
+        chosen[match, seat, slot] = pool[np.arange(best.size), best]
+        barred[match, seat, best] = True
+        was_mythic = mythic[match, seat, best]
+        barred[match[was_mythic], seat[was_mythic]] |= mythic[match[was_mythic], seat[was_mythic]]
+
+
+def _boots_and_turns(story: Story, rng: np.random.Generator, rows: slice) -> None:
+    champion, core_ms = story.champion[rows], story.core_ms[rows]
+    boots = _BOOTS[champion]
+    kind = rng.integers(0, boots.shape[2], champion.shape)
+    worn = np.take_along_axis(boots, kind[..., None], axis=2)[..., 0]
+    story.boots[rows] = np.where(story.boots_ms[rows] >= 0, worn, 0)
+    turns = np.isin(story.core_item[rows], list(TURNS_INTO))
+    at = np.where(turns, core_ms, 0).max(axis=2)
+    at = np.where(at > 0, at + rng.integers(90_000, 420_000, at.shape), -1)
+    # Not within the moment of another completion.
+    other = np.concatenate([core_ms, story.boots_ms[rows][..., None]], axis=2)
+    near = (np.abs(other - at[..., None]) < 3_000).any(axis=2)
+    story.turned_ms[rows] = np.where((at > 0) & (at < story.end_ms[rows][:, None] - 8_000) & ~near, at, -1)
+
+
+def _skills(story: Story, rng: np.random.Generator, rows: slice) -> None:
+    champion = story.champion[rows]
+    # By level 9 the first skill has its highest rank in every order.
+    at = story.level_ms[rows, :, 8]
+    match, seat = np.nonzero(np.ones_like(champion, dtype=bool))
+    ms = np.where(at >= 0, at + story.learns_after_ms[rows], story.end_ms[rows][:, None]).ravel()
+    lead = story.own_lead(match + rows.start, seat, np.minimum(ms, story.end_ms[rows][match]))
+    of = champion.ravel()
+    wish = _ORDER_USUAL[of] + story.plan.confounding * _ORDER_SLOPES[of] * (lead / 1000)[:, None]
+    wish += rng.gumbel(size=wish.shape)
+    story.order[rows] = np.argmax(wish, axis=1).reshape(champion.shape)
+    story.first[rows] = np.minimum(rng.geometric(0.6, champion.shape) - 1, 5)
+    story.doubled[rows] = (rng.random(champion.shape) < 0.01) & (at >= 0)
+
+
+# --------------------------------------------------------------------------- objectives and fights
+
+
+def has_grubs(patch: str) -> bool:
+    """Whether there are void grubs, and Riot ids in match objects: both since patch 14.1."""
+    return int(patch.split(".")[0]) >= 14
+
+
+def _joined(parts: Sequence[Table]) -> Table:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _sorted(events: Table) -> Table:
+    """By match and time, in as little space as they need."""
+    narrow: dict[str, Any] = {"match": np.int32, "ms": np.int32, "assists": np.int16, "members": np.int16, "blue": bool}
+    order = np.lexsort((events["ms"], events["match"]))
+    return {name: values[order].astype(narrow.get(name, np.int8)) for name, values in events.items()}
+
+
+def _times(
+    rng: np.random.Generator, size: int, first_s: float, late_s: float, gap_s: float, more_s: float, count: int
+) -> list[Ints]:
+    """When something happens for the first time, the second and so on, in milliseconds."""
+    at, times = np.zeros(size, np.int64), []
+    for number in range(count):
+        least, mean = (first_s, late_s) if number == 0 else (gap_s, more_s)
+        at = at + (1000 * (least + rng.exponential(mean, size))).astype(np.int64)
+        times.append(at)
+    return times
+
+
+def _objectives(story: Story, rng: np.random.Generator, rows: slice) -> Table:
+    m = rows.stop - rows.start
+    grubs = np.array([has_grubs(patch) for patch, _ in story.plan.patches])[story.patch[rows]]
+    everywhere = story.end_ms[rows].astype(np.int64) - 5_000
+    on_rift = np.where(story.queue[rows] == ARAM, 0, everywhere)
+    parts: list[Table] = []
+
+    def take(kind: str, times: list[Ints], until: Ints, cap: int = 99) -> None:
+        parts.extend(_taken(story, rng, rows, kind, times, until, cap))
+
+    take("dragon", _times(rng, m, 305, 100, 302, 70, 8), on_rift)
+    herald = [np.where(grubs, at + 360_000, at) for at in _times(rng, m, 485, 130, 362, 70, 2)]
+    take("herald", herald, np.minimum(on_rift, np.where(grubs, 1_430_000, 1_184_000)))
+    take("grubs", _times(rng, m, 305, 120, 5, 3, 3), np.where(grubs, on_rift, 0))
+    take("baron", _times(rng, m, 1220, 250, 362, 160, 4), on_rift)
+    take("tower", _times(rng, m, 560, 230, 12, 125, 20), everywhere, cap=11)
+    take("inhibitor", _times(rng, m, 1300, 280, 25, 160, 5), everywhere, cap=3)
+    return _sorted(_joined(parts))
+
+
+def _taken(
+    story: Story, rng: np.random.Generator, rows: slice, kind: str, times: list[Ints], until: Ints, cap: int
+) -> list[Table]:
+    """One table for each time at which objectives of a kind are taken, each at most once a match."""
+    m, end = rows.stop - rows.start, story.end_ms[rows]
+    everyone, blue = np.arange(m), np.zeros(m, bool)
+    taken = np.zeros((2, m), np.int64)
+    species = np.argsort(rng.random((m, len(DRAGONS))), axis=1)
+    parts: list[Table] = []
+    for number, at in enumerate(times):
+        before = frame_before(story.frame_ms[rows], everyone, np.minimum(at, end))
+        lead = story.lead[rows][everyone, before] / 1000
+        if number == 0 or kind != "grubs":
+            blue = rng.random(m) < sigmoid(story.plan.confounding * _TAKER[kind] * lead)
+            # Who has no tower left loses none.
+            blue = np.where(np.where(blue, *taken) >= cap, ~blue, blue)
+        here = (at < until) & (np.where(blue, *taken) < cap)
+        sub = np.full(m, -1)
+        if kind == "dragon":
+            sub = np.where((taken >= 4).any(axis=0), ELDER, species[:, min(number, 2)])
+        if kind == "tower":
+            sub = np.minimum(np.where(blue, *taken) // 3, 3)
+        taken += np.stack([here & blue, here & ~blue])
+        which = np.flatnonzero(here)
+        base = np.where(blue[which], 0, 5)
+        killer, members = _takers(rng, kind, which.size)
+        parts.append(
+            {
+                "match": which + rows.start,
+                "ms": at[which],
+                "kind": np.full(which.size, OBJECTIVE_KINDS.index(kind)),
+                "blue": blue[which],
+                "sub_type": sub[which],
+                "killer": np.where(killer >= 0, killer + base, -1),
+                "members": members << base,
+            }
+        )
+    return parts
+
+
+def _takers(rng: np.random.Generator, kind: str, size: int) -> tuple[Ints, Ints]:
+    """Who of a team takes objectives, -1 for its minions, and all who do or help, as bits."""
+    is_building = kind in ("tower", "inhibitor")
+    weights = np.array([1.2, 0.6, 1.1, 1.4, 0.3]) if is_building else np.array([0.4, 4.0, 0.4, 0.6, 0.1])
+    killer = np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(size)).clip(0, 4)
+    helps = rng.random((size, 5)) < (0.3 if is_building else 0.5)
+    alone = (rng.random(size) < 0.12) & is_building
+    helps[np.arange(size), killer] = True
+    helps[alone] = rng.random((int(alone.sum()), 5)) < 0.2
+    return np.where(alone, -1, killer), helps @ (1 << np.arange(5))
+
+
+_DIES = np.array([1.0, 1.0, 1.0, 1.0, 1.1])
+_SLAYS = np.array([1.0, 1.0, 1.2, 1.35, 0.35])
+_HELPS = np.array([0.36, 0.52, 0.44, 0.40, 0.62])
+
+
+def _kills(story: Story, rng: np.random.Generator, rows: slice) -> Table:
+    """Fights: several kills within seconds, each more often by the team that was ahead at the last frame."""
+    m, end = rows.stop - rows.start, story.end_ms[rows].astype(np.int64)
+    fights = rng.poisson(0.95 * np.maximum(end / 60_000 - 2.2, 0.2))
+    match = np.repeat(np.arange(m), fights)
+    f = int(match.size)
+    at = (105_000 + (end[match] - 115_000) * rng.random(f) ** 0.85).astype(np.int64)
+    size = rng.choice(np.arange(1, 6), f, p=(0.48, 0.23, 0.15, 0.08, 0.06))
+    lead = story.lead[rows][match, frame_before(story.frame_ms[rows], match, at)]
+    chance = sigmoid(0.30 * story.plan.confounding * lead / 1000 + rng.normal(0, 0.9, f))
+    falls = np.argsort(rng.standard_exponential((f, 2, 5), np.float32) / _DIES, axis=2).astype(np.int8)
+    fight = np.repeat(np.arange(f), size)
+    begin = np.cumsum(size) - size
+    k = fight.size
+    blue: Flags = rng.random(k) < chance[fight]
+    one = np.stack([~blue, blue]).astype(np.int64)
+    so_far = np.cumsum(one, axis=1)
+    of_team = (so_far - (so_far - one)[:, begin][:, fight])[blue.astype(np.int64), np.arange(k)]
+    # The first of a team to slay in a fight slays the first of the other to fall.
+    rank = of_team - 1
+    victim = np.where(blue, 5 + falls[fight, 1, rank], falls[fight, 0, rank])
+    killer = np.searchsorted(np.cumsum(_SLAYS / _SLAYS.sum()), rng.random(k)).clip(0, 4)
+    helps = (rng.random((k, 5), np.float32) < _HELPS) & (rng.random(k) < 0.82)[:, None]
+    helps[np.arange(k), killer] = False
+    nobody = rng.random(k) < 0.01
+    helps[nobody] = False
+    base = np.where(blue, 0, 5)
+    gaps = rng.integers(900, 6_500, k)
+    gaps[begin] = 0
+    since = np.cumsum(gaps)
+    ms = at[fight] + since - since[begin][fight]
+    kept = ms < end[match][fight] - 2_000
+    return _sorted(
+        {
+            "match": (match[fight] + rows.start)[kept],
+            "ms": ms[kept],
+            "killer": np.where(nobody, -1, killer + base)[kept],
+            "victim": victim[kept],
+            "assists": ((helps @ (1 << np.arange(5))) << base)[kept],
+        }
+    )

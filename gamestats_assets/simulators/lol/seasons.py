@@ -1,0 +1,91 @@
+"""Whole seasons: what a plan leads to, and one with an effect of each kind, written as files with its truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from gamestats_assets.simulators.lol.choices import choose
+from gamestats_assets.simulators.lol.files import write
+from gamestats_assets.simulators.lol.gold import play
+from gamestats_assets.simulators.lol.outcomes import decide, follow
+from gamestats_assets.simulators.lol.plan import Effect, Plan
+from gamestats_assets.simulators.lol.story import Story
+from gamestats_assets.simulators.lol.truth import truth
+
+
+def simulate(plan: Plan) -> Story:
+    """Simulate every match of a plan. The same plan gives the same story.
+
+    Raises:
+        ValueError: when an effect cannot be planted: there are too few matches for its arms, or no log odds make so
+            great a difference. It says what would do.
+    """
+    story = Story(plan)
+    play(story)
+    choose(story)
+    story.planted = (*decide(story), *follow(story))
+    return story
+
+
+def season(*, matches: int, first_day: date, days: int, seed: int) -> Plan:
+    """A plan of everything there is: two patches, remakes, ARAM and bots, and an effect of each kind.
+
+    Four champions of each position play, so that a few hundred matches say something. Fewer than a hundred say nothing,
+    so nothing is planted in them.
+    """
+    effects = (
+        Effect(kind="objective", objective="dragon", points=0.15),
+        Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=2, item=3004, points=0.25),
+        Effect(kind="skill_order", champion="Ahri", position="MIDDLE", order="QEW", dpm=60),
+        Effect(kind="vision", position="UTILITY", correlation=-0.3),
+    )
+    return Plan(
+        matches=matches,
+        first_day=first_day,
+        days=days,
+        patches=(("13.13", 1), ("13.14", max(days - 1, 1))),
+        seed=seed,
+        remakes=0.02,
+        aram=0.03,
+        bots=0.01,
+        effects=effects if matches >= 100 else (),
+        champions={
+            "TOP": ("Aatrox", "Camille", "Darius", "Malphite"),
+            "JUNGLE": ("Hecarim", "LeeSin", "MonkeyKing", "Vi"),
+            "MIDDLE": ("Ahri", "Akali", "Lux", "Zed"),
+            "BOTTOM": ("Ezreal", "Jinx", "Kaisa", "Jhin"),
+            "UTILITY": ("Leona", "Lulu", "Nami", "Thresh"),
+        },
+    )
+
+
+def write_season(
+    folder: Path,
+    *,
+    matches: int = 240,
+    first_day: date = date(2023, 7, 18),
+    days: int = 3,
+    seed: int = 7,
+    truth_file: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Write matches over some days, with an effect of each kind planted, as `write` does, and the truth of them.
+
+    Args:
+        folder: made if missing.
+        truth_file: JSON file for the truth, `effects`; it is no file of the game's, so put it outside of the folder.
+        progress: called with the number of matches written so far.
+
+    Returns:
+        The summary of `write`, and `truth`, the rows of `truth(story)`.
+    """
+    story = simulate(season(matches=matches, first_day=first_day, days=days, seed=seed))
+    effects = truth(story).to_dicts()
+    if truth_file is not None:
+        told = json.dumps({"seed": seed, "effects": effects}, ensure_ascii=False, indent=1)
+        truth_file.write_text(told, encoding="utf-8")
+    return {**write(story, folder, progress=progress), "truth": effects}

@@ -1,0 +1,145 @@
+"""What has to come out of a story: its planted effects as counting games finds them, and what is no effect."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from gamestats_assets.simulators.lol.outcomes import partial_spearman, realised_points
+from gamestats_assets.simulators.lol.plan import Plan
+from gamestats_assets.simulators.lol.reference import POSITIONS
+from gamestats_assets.simulators.lol.story import Flags, Planted, Story
+
+_TRUTH = {
+    "patch": pl.String,
+    "kind": pl.String,
+    "champion_id": pl.Int32,
+    "champion_key": pl.String,
+    "position": pl.String,
+    "core_order": pl.Int16,
+    "item_id": pl.Int32,
+    "objective": pl.String,
+    "skill_order": pl.String,
+    "unit": pl.String,
+    "planted": pl.Float64,
+    "realised": pl.Float64,
+    "log_odds": pl.Float64,
+    "games": pl.Int64,
+    "baseline_games": pl.Int64,
+    "value": pl.Float64,
+    "baseline_value": pl.Float64,
+    "naive_effect": pl.Float64,
+}
+
+
+def truth(story: Story) -> pl.DataFrame:
+    """What has to come out: one row for each planted effect and patch, over matches that count in statistics.
+
+    Returns:
+        `patch`, `kind`, what it is of, `unit` (win_rate, dpm or correlation), `planted` (as the plan says), `realised`
+        (the mean difference that it makes among the games of the patch, with the log odds that make the planted one
+        over all patches), `log_odds`, `games` with it and `baseline_games` that could have had it, the mean outcomes
+        `value` and `baseline_value` of both, and their difference `naive_effect`. Of an objective the games are those
+        in which it was taken, and the baseline is the other team. Of skill orders the games are those in which a first
+        skill was maxed. Of vision `value` is the plain rank correlation of those games, without the length held.
+    """
+    rows: list[dict[str, Any]] = []
+    for number, (patch, _) in enumerate(story.plan.patches):
+        of_patch = story.counted & (story.patch == number)
+        for planted in story.planted:
+            outcome = _vision if planted.effect.kind == "vision" else _compared
+            rows.append({"patch": patch, **_facts(planted), **outcome(story, planted, of_patch)})
+    return pl.DataFrame(rows, schema=_TRUTH)
+
+
+def _facts(planted: Planted) -> dict[str, Any]:
+    effect = planted.effect
+    return {
+        "kind": effect.kind,
+        "champion_id": effect.champion_id,
+        "champion_key": effect.champion,
+        "position": effect.position,
+        "core_order": effect.core_order,
+        "item_id": effect.item,
+        "objective": effect.objective,
+        "skill_order": effect.order,
+        "unit": {"skill_order": "dpm", "vision": "correlation"}.get(effect.kind, "win_rate"),
+        "planted": effect.points or effect.dpm or effect.correlation,
+        "realised": planted.realised,
+        "log_odds": planted.log_odds,
+    }
+
+
+def _compared(story: Story, planted: Planted, of_patch: Flags) -> dict[str, Any]:
+    """Mean outcomes of games with the effect and of those without."""
+    effect, row = planted.effect, {}
+    treated, eligible = planted.treated * of_patch, planted.eligible * of_patch
+    if effect.kind == "skill_order":
+        seat = effect.place + np.where(eligible < 0, 5, 0)
+        damage = story.stats["damage"][np.arange(len(story)), seat]
+        outcome = damage / np.maximum(story.duration_s, 1) * 60
+    else:
+        if eligible.any():
+            row["realised"] = realised_points(effect, planted.log_odds, story.logit, treated, eligible)
+        outcome = (story.blue_won == (eligible > 0)).astype(np.float64)
+    has, rest = treated != 0, (eligible != 0) & (treated == 0)
+    value = float(outcome[has].mean()) if has.any() else None
+    if effect.kind == "objective":
+        baseline, rest = (None if value is None else 1 - value), has
+    else:
+        baseline = float(outcome[rest].mean()) if rest.any() else None
+    return row | {
+        "games": int(has.sum()),
+        "baseline_games": int(rest.sum()),
+        "value": value,
+        "baseline_value": baseline,
+        "naive_effect": None if value is None or baseline is None else value - baseline,
+    }
+
+
+def _vision(story: Story, planted: Planted, of_patch: Flags) -> dict[str, Any]:
+    """Correlations of vision with deaths."""
+    match = np.repeat(np.flatnonzero(of_patch), 2)
+    seat = planted.effect.place + 5 * (np.arange(match.size) % 2)
+    length = story.duration_s[match].astype(np.float64)
+    seen, died = story.stats["vision"][match, seat] / length, story.stats["deaths"][match, seat]
+    told: dict[str, Any] = {"realised": None, "games": int(match.size), "baseline_games": 0}
+    if match.size >= 3:
+        ranks = pl.DataFrame({"seen": seen, "died": died}).select(pl.all().rank())
+        plain = ranks.select(pl.corr("seen", "died")).item()
+        told |= {"realised": partial_spearman(seen, died, length), "value": plain}
+    return told
+
+
+def is_true_null(
+    plan: Plan,
+    family: Literal["item", "item_path", "skill_order", "objective", "vision"],
+    *,
+    champion_id: int = 0,
+    position: str = "ALL",
+    objective: str | None = None,
+    outcome: str = "win_rate",
+) -> bool:
+    """Whether a hypothesis about what goes with an outcome is false for certain.
+
+    At an equal gold difference every choice is a draw of lots, so it is where nothing is planted in what it compares:
+    of an item or a path of items with the winner, where no item effect is planted for the champion and position; of a
+    skill order with damage (`outcome` dpm), where no order of theirs deals more; with the winner always; of an
+    objective, where none is planted on it; of vision with deaths, where none is in the position. Over all positions
+    together vision goes with deaths as positions do, so `ALL` is never one.
+    """
+
+    def planted(kind: str) -> set[tuple[int, str | None]]:
+        return {(each.champion_id, each.position) for each in plan.effects if each.kind == kind}
+
+    match family:
+        case "item" | "item_path":
+            return (champion_id, position) not in planted("item")
+        case "skill_order":
+            return outcome != "dpm" or (champion_id, position) not in planted("skill_order")
+        case "objective":
+            return objective not in {each.objective for each in plan.effects if each.kind == "objective"}
+        case "vision":
+            return position in POSITIONS and (0, position) not in planted("vision")

@@ -1,0 +1,39 @@
+"""Templates of a game's documents: JSON and CSV files under `data/templates/<game>`, and how values get into them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from gamestats_assets.settings import shipped
+
+
+@cache
+def template(game: str, name: str) -> dict[str, Any]:
+    """The template `<name>.json` of a game, with every key that its documents can have."""
+    return json.loads(shipped("data", "templates", game, f"{name}.json").read_text("utf-8"))
+
+
+def rows(game: str, name: str) -> list[dict[str, str]]:
+    """The lines of `<name>.csv` of a game."""
+    with shipped("data", "templates", game, f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def filled(document: Any, values: Mapping[str, Any]) -> Any:
+    """A template with values in place of its `$names`, at any depth.
+
+    A key whose value is None is left out, and so is one of whose values None is left.
+
+    >>> filled({"id": "$number", "at": {"x": "$x", "y": 0}, "of": {"who": "$who"}}, {"number": 1, "x": 5, "who": None})
+    {'id': 1, 'at': {'x': 5, 'y': 0}}
+    """
+    if isinstance(document, dict):
+        found = {key: filled(each, values) for key, each in document.items()}
+        return {key: each for key, each in found.items() if each is not None and (each != {} or document[key] == {})}
+    if isinstance(document, list):
+        return [filled(each, values) for each in document]
+    return values[document[1:]] if isinstance(document, str) and document.startswith("$") else document

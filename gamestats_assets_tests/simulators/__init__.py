@@ -1,0 +1,1 @@
+"""Tests of: Simulators of the games."""

@@ -1,0 +1,294 @@
+"""Files of simulated matches: read plainly, as JSON, by code that knows nothing of how they were made."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamestats_assets.lakehouse.decoding import decode_batches
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lol.source import GAME, SOURCE
+from gamestats_assets.lol.tables import RawMatches, TimelineEventCounts
+from gamestats_assets.lol.timelines.bronze import DECODER
+from gamestats_assets.simulators.lol.files import write
+from gamestats_assets.simulators.lol.plan import Plan
+from gamestats_assets.simulators.lol.reference import ITEMS
+from gamestats_assets.simulators.lol.seasons import simulate, write_season
+from gamestats_assets.simulators.lol.story import ARAM, BOTS
+
+MATCHES = 120
+OF_13_14 = ("NA1_4726449462", "NA1_4732170826")
+"""Real pairs of patch 13.14 on Summoner's Rift."""
+NOT_SIMULATED = ("TURRET_PLATE_DESTROYED", "DRAGON_SOUL_GIVEN", "OBJECTIVE_BOUNTY", "multiKillLength")
+"""What real timelines tell besides: no table is made of it."""
+
+
+@dataclass(frozen=True)
+class Season:
+    """What was written, read plainly: by match, `info` of both documents."""
+
+    folder: Path
+    summary: dict[str, Any]
+    matches: dict[str, dict[str, Any]]
+    timelines: dict[str, dict[str, Any]]
+
+    def pairs(self) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+        """Id, match and events of every match."""
+        for match_id, match in self.matches.items():
+            frames = self.timelines[match_id]["frames"]
+            yield match_id, match, [event for frame in frames for event in frame["events"]]
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
+    """A season as it is written by default, but for half its matches."""
+    folder = tmp_path_factory.mktemp("season")
+    summary = write_season(folder / "files", matches=MATCHES, truth_file=folder / "truth.json")
+    read = {
+        part: {path.name.split(".")[0]: _document(path)["info"] for path in sorted((folder / "files" / part).iterdir())}
+        for part in ("matches", "timelines")
+    }
+    return Season(folder / "files", summary, read["matches"], read["timelines"])
+
+
+def _document(path: Path) -> dict[str, Any]:
+    return json.loads(gzip.decompress(path.read_bytes()))
+
+
+# ---------------------------------------------------------------------------------------------- the files
+
+
+def _shape(value: Any, path: str, into: dict[str, set[str]]) -> None:
+    """JSON types by path; events by their kind, whole numbers apart from others."""
+    if isinstance(value, dict):
+        if "type" in value and "timestamp" in value:
+            path += f"<{value['type']}>"
+        into[path].add("object")
+        for key, each in value.items():
+            _shape(each, f"{path}.{'#' if key.isdigit() else key}", into)
+    elif isinstance(value, list):
+        into[path].add("array")
+        for each in value:
+            _shape(each, f"{path}[]", into)
+    else:
+        into[path].add(type(value).__name__)
+
+
+def _shapes(*documents: dict[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for document in documents:
+        _shape(document, "", found)
+    return found
+
+
+@pytest.mark.parametrize("part", ["matches", "timelines"])
+def test_files_have_every_key_of_real_ones_with_its_type(season: Season, realdata: Path, part: str) -> None:
+    real = _shapes(*(_document(realdata / "lol" / part / f"{match_id}.json.gz") for match_id in OF_13_14))
+    ours = _shapes(*(_document(path) for path in sorted((season.folder / part).iterdir())[-50:]))
+    missing = {path for path in set(real) - set(ours) if not any(kind in path for kind in NOT_SIMULATED)}
+    assert missing == set()
+    for path, kinds in real.items():
+        # A number that happens to be whole is written so.
+        if path not in ours:
+            continue
+        number = ours[path] <= {"int", "float"} and kinds <= {"int", "float"} and "float" in kinds | ours[path]
+        assert ours[path] <= kinds or (number and "challenges" in path), (path, kinds, ours[path])
+
+
+@pytest.mark.parametrize("part", ["matches", "timelines"])
+def test_files_have_no_key_that_real_ones_do_not_have(season: Season, realdata: Path, part: str) -> None:
+    real = _shapes(*(_document(path) for path in sorted((realdata / "lol" / part).iterdir()) if path.name > "NA1_45"))
+    ours = _shapes(*(_document(path) for path in sorted((season.folder / part).iterdir())[-50:]))
+    assert set(ours) - set(real) == set()
+
+
+def test_files_are_named_as_riot_names_matches(season: Season) -> None:
+    assert len(season.matches) == season.summary["matches"] == MATCHES
+    assert list(season.matches) == list(season.timelines)
+    for match_id, match in season.matches.items():
+        assert match_id == f"NA1_{match['gameId']}"
+        begun = date.fromtimestamp(match["gameStartTimestamp"] / 1000)
+        assert date(2023, 7, 17) <= begun <= date(2023, 7, 21)
+    versions = {match["gameVersion"].rsplit(".", 2)[0] for match in season.matches.values()}
+    assert sorted(versions) == season.summary["patches"] == ["13.13", "13.14"]
+    documents = {path.name for path in (season.folder / "datadragon").iterdir()}
+    assert documents == {
+        f"{patch}.1_{name}.json.gz"
+        for patch in versions
+        for name in ("en_US_item", "ko_KR_item", "en_US_championFull", "ko_KR_champion")
+    }
+
+
+def test_a_season_is_small_and_tells_its_truth(season: Season) -> None:
+    on_disk = sum(path.stat().st_size for path in season.folder.rglob("*") if path.is_file())
+    assert on_disk == season.summary["bytes"] < 25e6 * MATCHES / 240
+    told = json.loads((season.folder.parent / "truth.json").read_text())["effects"]
+    assert told == season.summary["truth"]
+    assert {row["kind"] for row in told} == {"item", "objective", "skill_order", "vision"}
+    queues = Counter(match["queueId"] for match in season.matches.values())
+    assert queues[ARAM] >= 2
+    assert queues[BOTS] >= 1
+    remakes = [match for match in season.matches.values() if match["participants"][0]["gameEndedInEarlySurrender"]]
+    assert len(remakes) == season.summary["remakes"] >= 2
+    assert all(match["gameDuration"] < 300 for match in remakes)
+
+
+def test_same_story_same_bytes(tmp_path: Path) -> None:
+    contents = []
+    for number in range(2):
+        write(simulate(Plan(matches=3)), tmp_path / str(number))
+        contents.append({
+            path.relative_to(tmp_path / str(number)): path.read_bytes()
+            for path in sorted((tmp_path / str(number)).rglob("*.json*"))
+        })  # fmt: skip
+    assert contents[0] == contents[1]
+    write(simulate(Plan(matches=3)), tmp_path / "plain", compress=False)
+    plain = sorted((tmp_path / "plain" / "matches").iterdir())
+    assert [path.name for path in plain] == [f"NA1_{5_007_000_001 + number}.json" for number in range(3)]
+    assert json.loads(plain[0].read_bytes()) == _document(tmp_path / "0" / "matches" / f"{plain[0].name}.gz")
+
+
+def test_files_land_and_decode_without_rejections(season: Season, tmp_path: Path) -> None:
+    landing = Landing(str(tmp_path))
+    for part in ("datadragon", "matches", "timelines"):
+        outcomes = SOURCE.ingest([season.folder / part], landing).outcomes
+        assert {outcome.status for outcome in outcomes} == {"taken"}
+    files: list[LandedFile] = [file for day in landing.days(GAME) for file in landing.files(GAME, day)]
+    with contextlib.closing(decode_batches(DECODER, landing, [files], workers=1, part=1000)) as batches:
+        decoded = next(batches)
+        assert decoded.unreadable == 0
+        assert decoded.rejections == {}
+        counts = decoded.frames[TimelineEventCounts].collect()
+        matches = decoded.frames[RawMatches].collect()
+    assert matches.height == MATCHES
+    assert matches["unknown_keys"].max() == 0
+    assert counts["events"].sum() == season.summary["events"]
+    assert counts["quarantined"].sum() == 0
+    assert counts["is_known"].all()
+    usual = """
+        PAUSE_END ITEM_PURCHASED ITEM_SOLD ITEM_DESTROYED ITEM_UNDO SKILL_LEVEL_UP LEVEL_UP WARD_PLACED WARD_KILL
+        CHAMPION_KILL CHAMPION_SPECIAL_KILL ELITE_MONSTER_KILL BUILDING_KILL GAME_END
+    """
+    assert set(counts["event_type"]) == set(usual.split())
+
+
+def test_frames_drift_off_the_minute_and_end_with_the_game(season: Season) -> None:
+    for match_id, timeline in season.timelines.items():
+        at = [frame["timestamp"] for frame in timeline["frames"]]
+        assert at[0] == 0
+        assert all(60_000 * number < moment <= 60_000 * number + 2_000 for number, moment in enumerate(at[1:-1], 1))
+        assert at == sorted(set(at))
+        last = timeline["frames"][-1]["events"][-1]
+        assert (last["type"], last["timestamp"]) == ("GAME_END", at[-1])
+        assert season.matches[match_id]["gameDuration"] == at[-1] // 1000
+        first = timeline["frames"][0]["events"][0]
+        assert first["type"] == "PAUSE_END"
+        assert 0 < season.matches[match_id]["gameStartTimestamp"] - first["realTimestamp"] < 100
+        for before, frame in zip([-1, *at], timeline["frames"], strict=False):
+            times = [event["timestamp"] for event in frame["events"]]
+            assert times == sorted(times)
+            assert all(before < moment <= frame["timestamp"] for moment in times)
+        for number in range(1, 11):
+            gold = [frame["participantFrames"][str(number)]["totalGold"] for frame in timeline["frames"]]
+            assert gold == sorted(gold)
+
+
+def test_match_objects_and_timelines_tell_the_same(season: Season) -> None:
+    for match_id, match, events in season.pairs():
+        last = season.timelines[match_id]["frames"][-1]["participantFrames"]
+        kills = [event for event in events if event["type"] == "CHAMPION_KILL"]
+        learnt = {(e["participantId"], e["skillSlot"], e["timestamp"]) for e in events if e["type"] == "SKILL_LEVEL_UP"}
+        for player in match["participants"]:
+            number = player["participantId"]
+            state = last[str(number)]
+            assert player["kills"] == sum(event["killerId"] == number for event in kills)
+            assert player["deaths"] == sum(event["victimId"] == number for event in kills)
+            assert player["assists"] == sum(number in event.get("assistingParticipantIds", ()) for event in kills)
+            assert player["goldEarned"] == state["totalGold"]
+            assert player["champExperience"] == state["xp"]
+            assert player["champLevel"] == state["level"]
+            assert player["totalMinionsKilled"] == state["minionsKilled"]
+            assert player["neutralMinionsKilled"] == state["jungleMinionsKilled"]
+            dealt = state["damageStats"]
+            assert player["totalDamageDealtToChampions"] == dealt["totalDamageDoneToChampions"]
+            assert player["totalDamageTaken"] == dealt["totalDamageTaken"]
+            slots = Counter(slot for who, slot, _ in learnt if who == number)
+            assert all(count <= (3 if slot == 4 else 5) for slot, count in slots.items())
+        for team in match["teams"]:
+            own = [p["participantId"] for p in match["participants"] if p["teamId"] == team["teamId"]]
+            assert team["objectives"]["champion"]["kills"] == sum(event["killerId"] in own for event in kills)
+            slain = Counter(e["monsterType"] for e in events if e.get("killerTeamId") == team["teamId"])
+            fell = [event for event in events if event["type"] == "BUILDING_KILL"]
+            lost = Counter(event["buildingType"] for event in fell if event["teamId"] != team["teamId"])
+            assert team["objectives"]["dragon"]["kills"] == slain["DRAGON"]
+            assert team["objectives"]["baron"]["kills"] == slain["BARON_NASHOR"]
+            assert team["objectives"]["riftHerald"]["kills"] == slain["RIFTHERALD"]
+            assert team["objectives"]["tower"]["kills"] == lost["TOWER_BUILDING"]
+            assert team["objectives"]["inhibitor"]["kills"] == lost["INHIBITOR_BUILDING"]
+        over = events[-1]
+        assert [team["win"] for team in match["teams"]] == [over["winningTeam"] == 100, over["winningTeam"] == 200]
+
+
+def test_newer_patches_have_riot_ids_and_grubs(tmp_path: Path) -> None:
+    write(simulate(Plan(matches=6, patches=(("14.10", 1),))), tmp_path)
+    for path in (tmp_path / "matches").iterdir():
+        info = _document(path)["info"]
+        assert all(player["riotIdGameName"] and player["riotIdTagline"] for player in info["participants"])
+        assert all("horde" in team["objectives"] for team in info["teams"])
+
+
+def held_at_the_end(events: list[dict[str, Any]], given: int) -> Counter[int]:
+    """What a participant holds by the book: an undo gives back what the last purchase was built upon."""
+    held, parts, purchases = Counter({given: 1}), list[int](), list[tuple[int, list[int]]]()
+    for number, event in enumerate(events):
+        at, item = event["timestamp"], event.get("itemId", 0)
+        built = next((each for each in events[number:] if each["type"] != "ITEM_DESTROYED"), {"timestamp": -1})
+        match event["type"]:
+            case "ITEM_PURCHASED":
+                purchases.append((item, parts))
+                held[item] += item not in parts
+                parts = []
+            case "ITEM_DESTROYED" if built["timestamp"] == at:
+                parts.append(item)
+                held[item] -= item != 2055
+            case "ITEM_DESTROYED":
+                held[item] -= 1
+                held.update(each.item_id for each in ITEMS.values() if each.transformed_from == item)
+            case "ITEM_SOLD":
+                held[item] -= 1
+            case "ITEM_UNDO":
+                undone, of = purchases.pop()
+                paid = ITEMS[undone].gold_total - sum(ITEMS[part].gold_total for part in of)
+                assert (event["beforeId"], event["afterId"], event["goldGain"]) == (undone, 0, paid)
+                held[undone] -= 1
+                held.update(of)
+        assert min(held.values()) >= 0, (event, held)
+    return +held
+
+
+def test_item_events_end_in_the_final_items(season: Season) -> None:
+    seen: Counter[str] = Counter()
+    for _, match, events in season.pairs():
+        of: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        for event in events:
+            if event["type"].startswith("ITEM_"):
+                of[event["participantId"]].append(event)
+                seen[event["type"]] += 1
+        for player in match["participants"]:
+            told = of[player["participantId"]]
+            held = held_at_the_end(told, 2052 if match["queueId"] == ARAM else 0)
+            held.pop(0, None)
+            assert held == Counter(player[f"item{slot}"] for slot in range(7) if player[f"item{slot}"])
+            kinds = Counter(event["type"] for event in told)
+            assert player["itemsPurchased"] == kinds["ITEM_PURCHASED"] - kinds["ITEM_UNDO"]
+    assert seen.keys() == {"ITEM_PURCHASED", "ITEM_DESTROYED", "ITEM_SOLD", "ITEM_UNDO"}
+    assert min(seen.values()) > 50

@@ -1,0 +1,343 @@
+"""The simulator against its own word, read by an independent hand: effects are looked for by counting games."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from gamestats_assets.lol import tables as t
+from gamestats_assets.simulators.lol.plan import Effect, Plan
+from gamestats_assets.simulators.lol.reference import CHAMPIONS, ITEMS, POSITIONS
+from gamestats_assets.simulators.lol.seasons import simulate
+from gamestats_assets.simulators.lol.story import ORDERS, Story, skill_levels
+from gamestats_assets.simulators.lol.truth import is_true_null, truth
+from gamestats_assets_tests.lol.silver import silver
+
+PLANNED = Plan(
+    matches=12_000,
+    patches=(("13.14", 1),),
+    seed=11,
+    arms=2_000,
+    effects=(
+        Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=2, item=3004, points=0.10),
+        Effect(kind="objective", objective="dragon", points=0.08),
+        Effect(kind="skill_order", champion="Ahri", position="MIDDLE", order="QEW", dpm=60),
+        Effect(kind="vision", position="UTILITY", correlation=-0.25),
+    ),
+)
+EZREAL, AHRI = (next(i for i, each in enumerate(CHAMPIONS) if each.key == key) for key in ("Ezreal", "Ahri"))
+
+
+@pytest.fixture(scope="module")
+def story() -> Story:
+    """Matches with an effect of each kind."""
+    return simulate(PLANNED)
+
+
+@pytest.fixture(scope="module")
+def objectives(story: Story) -> pl.DataFrame:
+    """Objectives of these matches."""
+    return silver(story)[t.Objectives]
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def stratified(won: np.ndarray, has: np.ndarray, gold: np.ndarray, strata: int = 40) -> tuple[float, float]:
+    """Difference of win rates at an equal gold difference, by Mantel and Haenszel, and its standard error."""
+    of = np.searchsorted(np.quantile(gold, np.linspace(0, 1, strata + 1)[1:-1]), gold)
+    total = weight = variance = 0.0
+    for stratum in range(strata):
+        one, other = won[(of == stratum) & has], won[(of == stratum) & ~has]
+        if min(one.size, other.size) < 2:
+            continue
+        w = one.size * other.size / (one.size + other.size)
+        total += w * (one.mean() - other.mean())
+        weight += w
+        variance += w**2 * (one.mean() * (1 - one.mean()) / one.size + other.mean() * (1 - other.mean()) / other.size)
+    return total / weight, variance**0.5 / weight
+
+
+def games(story: Story, champion: int, core_order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of a champion's games with so many core items: the last of them, gold difference at that moment, and wins."""
+    item, gold, won = [], [], []
+    for match, seat in zip(*np.nonzero((story.champion == champion) & story.counted[:, None]), strict=True):
+        ms = int(story.core_ms[match, seat, core_order - 1])
+        if ms < 0:
+            continue
+        at, side = story.frame_ms[match], 1 if seat < 5 else -1
+        lead = story.gold[match, :5].sum(axis=0) - story.gold[match, 5:].sum(axis=0)
+        item.append(story.core_item[match, seat, core_order - 1])
+        gold.append(side * np.interp(ms, at, lead))
+        won.append(bool(story.blue_won[match]) == (seat < 5))
+    return np.array(item), np.array(gold), np.array(won, dtype=float)
+
+
+# ---------------------------------------------------------------------------------------------- what it rests upon
+
+
+def test_items_and_champions_are_those_of_data_dragon(realdata: Path) -> None:
+    folder = realdata / "lol" / "datadragon"
+    listed = read(folder / "13.15.1_en_US_item.json.gz")["data"]
+    korean = read(folder / "14.10.1_ko_KR_item.json.gz")["data"]
+    for item in ITEMS.values():
+        real = listed[str(item.item_id)]
+        assert item.name == real["name"]
+        assert item.gold_total == real["gold"]["total"]
+        assert [str(component) for component in item.recipe] == real.get("from", [])
+        assert item.transformed_from == real.get("specialRecipe", 0)
+        assert set(item.tags) <= set(real["tags"])
+        assert item.is_mythic == ("rarityMythic" in real["description"])
+        # These two have other names in Korean since.
+        if item.item_id not in (2420, 3191):
+            assert item.name_ko == korean[str(item.item_id)]["name"]
+    champions = read(folder / "13.24.1_en_US_champion.json.gz")["data"]
+    named = read(folder / "15.23.1_ko_KR_champion.json.gz")["data"].values()
+    in_korean = {each["key"]: each["name"] for each in named}
+    for champion in CHAMPIONS:
+        real = champions[champion.key]
+        assert (str(champion.champion_id), champion.name) == (real["key"], real["name"])
+        assert champion.name_ko == in_korean[real["key"]]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("first", range(6))
+def test_skills_are_levelled_as_the_game_allows(order: str, first: int) -> None:
+    levels = skill_levels(order, first)
+    assert Counter(levels) == {"Q": 5, "W": 5, "E": 5, "R": 3}
+    assert set(levels[:3]) == set("QWE")
+    assert [level for level, skill in enumerate(levels, 1) if skill == "R"] == [6, 11, 16]
+    reached = {skill: [level for level, each in enumerate(levels, 1) if each == skill] for skill in "QWE"}
+    assert all(level >= 2 * rank - 1 for ranks in reached.values() for rank, level in enumerate(ranks, 1))
+    assert sorted("QWE", key=lambda skill: reached[skill][-1]) == list(order)
+    assert sorted(ranks[-1] for ranks in reached.values())[:2] == [9, 13]
+
+
+# ---------------------------------------------------------------------------------------------- the story
+
+
+def test_same_plan_same_story() -> None:
+    plan = replace(PLANNED, matches=700, arms=None, effects=PLANNED.effects[1:])
+    one, again = silver(simulate(plan)), silver(simulate(plan))
+    assert all(frame.equals(again[name]) for name, frame in one.items())
+    other = silver(simulate(replace(plan, seed=12)))
+    assert not one[t.Participants]["gold_earned"].equals(other[t.Participants]["gold_earned"])
+    assert set(one[t.Matches]["match_id"]).isdisjoint(other[t.Matches]["match_id"])
+
+
+def test_nobody_plays_what_another_plays(story: Story) -> None:
+    assert all(len(set(row)) == 10 for row in story.champion.tolist())
+    assert all(len(set(row)) == 10 for row in story.player.tolist())
+    for seat in range(10):
+        places = {CHAMPIONS[index].position for index in np.unique(story.champion[:, seat])}
+        assert places == {POSITIONS[seat % 5]}
+
+
+def test_items_are_bought_once_with_one_mythic_among_them(story: Story) -> None:
+    mythic = {item.item_id for item in ITEMS.values() if item.is_mythic}
+    for row in story.core_item.reshape(-1, 5).tolist():
+        bought = [item for item in row if item]
+        assert len(set(bought)) == len(bought)
+        assert len(mythic.intersection(bought)) <= 1
+    assert ((story.core_item > 0) == (story.core_ms >= 0)).all()
+
+
+def test_times_are_in_order_and_within_the_game(story: Story) -> None:
+    end = story.end_ms[:, None, None]
+    for times in (story.core_ms, story.level_ms, story.skill_ms()):
+        known = times >= 0
+        assert (known[..., 1:] <= known[..., :-1]).all()
+        assert (times <= end)[known].all()
+        later = known[..., 1:] & known[..., :-1]
+        assert (np.diff(times.astype(np.int64), axis=2)[later] > 0).all()
+    # The gold at hand pays for what was bought.
+    assert (np.diff(story.gold, axis=2) >= 0).all()
+
+
+# ---------------------------------------------------------------------------------------------- what is planted
+
+
+def test_arms_have_exactly_the_games_that_were_planned(story: Story) -> None:
+    item, _, _ = games(story, EZREAL, 2)
+    assert Counter(item == 3004) == {True: 2_000, False: 2_000}
+    row = truth(story).filter(pl.col("kind") == "item").to_dicts()[0]
+    assert (row["games"], row["baseline_games"]) == (2_000, 2_000)
+
+
+def test_a_planted_item_wins_as_much_more_as_planned(story: Story) -> None:
+    item, gold, won = games(story, EZREAL, 2)
+    has = item == 3004
+    effect, error = stratified(won, has, gold)
+    assert effect == pytest.approx(0.10, abs=4 * error)
+    assert error < 0.02
+    naive = won[has].mean() - won[~has].mean()
+    assert naive > effect + 0.05, "it is bought more often when ahead"
+    row = truth(story).filter(pl.col("kind") == "item").to_dicts()[0]
+    assert row["realised"] == pytest.approx(0.10, abs=1e-6)
+    assert row["naive_effect"] == pytest.approx(naive)
+
+
+def test_planted_log_odds_make_the_planted_difference(story: Story) -> None:
+    """Counted game by game: chance of winning with the item, less that without it."""
+    planted = story.planted[0]
+    differences = []
+    for match, seat in zip(*np.nonzero((story.champion == EZREAL) & story.counted[:, None]), strict=True):
+        if story.core_ms[match, seat, 1] < 0:
+            continue
+        own = story.logit[match] * (1 if seat < 5 else -1)
+        without = own - planted.log_odds * (story.core_item[match, seat, 1] == 3004)
+        differences.append(1 / (1 + np.exp(-without - planted.log_odds)) - 1 / (1 + np.exp(-without)))
+    assert np.mean(differences) == pytest.approx(0.10, abs=1e-6)
+
+
+@pytest.mark.parametrize(("objective", "effect"), [("dragon", 0.08), ("herald", 0.0), ("tower", 0.0), ("baron", 0.0)])
+def test_first_objectives_are_worth_what_is_planted_and_no_more(
+    objectives: pl.DataFrame, objective: str, effect: float
+) -> None:
+    first = objectives.filter(
+        (pl.col("objective") == objective) & (pl.col("number_in_match") == 1) & pl.col("in_statistics")
+    )
+    blue = (first["team_id"] == 100).to_numpy()
+    won = (first["won"] == (first["team_id"] == 100)).to_numpy().astype(float)
+    gold = first["team_gold_diff_before"].to_numpy() * np.where(blue, 1, -1)
+    found, error = stratified(won, blue, gold)
+    assert found == pytest.approx(effect, abs=4 * error)
+    assert blue[gold > 2_000].mean() > blue[gold < -2_000].mean() + 0.15, "who is ahead takes it more often"
+
+
+def test_a_skill_order_deals_exactly_the_damage_that_is_planted(story: Story) -> None:
+    without = simulate(replace(PLANNED, effects=tuple(e for e in PLANNED.effects if e.kind != "skill_order")))
+    more = story.stats["damage"].astype(int) - without.stats["damage"]
+    has = (story.champion == AHRI) & (story.order == ORDERS.index("QEW"))
+    assert has.sum() > 300
+    minutes = np.repeat(story.end_ms[:, None] / 60_000, 10, axis=1)
+    np.testing.assert_allclose(more[has], 60 * minutes[has], atol=1)
+    assert (more[~has] == 0).all()
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_vision_goes_with_deaths_where_that_is_planted(story: Story, position: str) -> None:
+    planted = -0.25 if position == "UTILITY" else 0.0
+    seats = [POSITIONS.index(position), POSITIONS.index(position) + 5]
+    seconds = np.repeat(story.duration_s[story.counted][:, None], 2, axis=1).ravel().astype(float)
+    seen = story.stats["vision"][story.counted][:, seats].ravel() / seconds
+    died = story.stats["deaths"][story.counted][:, seats].ravel().astype(float)
+    rho = {
+        name: float(np.corrcoef(*map(stats.rankdata, pair))[0, 1])
+        for name, pair in {"xy": (seen, died), "xz": (seen, seconds), "yz": (died, seconds)}.items()
+    }
+    partial = (rho["xy"] - rho["xz"] * rho["yz"]) / np.sqrt((1 - rho["xz"] ** 2) * (1 - rho["yz"] ** 2))
+    assert partial == pytest.approx(planted, abs=0.002 if planted else 4 / np.sqrt(seen.size))
+
+
+@pytest.mark.parametrize("item", [3031, 3072])
+def test_what_is_bought_when_ahead_wins_naively_and_not_at_equal_gold(story: Story, item: int) -> None:
+    """The confounded null: a large naive difference, and none given the gold difference at the moment of the choice."""
+    assert ITEMS[item].win_more > 0
+    held, gold, won = [], [], []
+    for champion, each in enumerate(CHAMPIONS):
+        if each.build == "marksman" and each.position == "BOTTOM":
+            bought, lead, wins = games(story, champion, 2)
+            held.append(bought == item)
+            gold.append(lead)
+            won.append(wins)
+    has, gold_diff, wins = np.concatenate(held), np.concatenate(gold), np.concatenate(won)
+    assert wins[has].mean() - wins[~has].mean() > 0.12
+    effect, error = stratified(wins, has, gold_diff)
+    assert error < 0.02
+    assert abs(effect) < 4 * error
+
+
+def test_without_confounding_choices_say_nothing() -> None:
+    fair = simulate(Plan(matches=3_000, seed=4, confounding=0))
+    jinx = next(i for i, each in enumerate(CHAMPIONS) if each.key == "Jinx")
+    item, gold, _ = games(fair, jinx, 1)
+    has = item == 3031
+    assert min(has.sum(), (~has).sum()) > 80
+    error = np.sqrt(gold[has].var() / has.sum() + gold[~has].var() / (~has).sum())
+    assert abs(gold[has].mean() - gold[~has].mean()) < 4 * error
+
+
+def test_truth_has_a_row_for_each_effect_and_patch() -> None:
+    effects = (PLANNED.effects[1], PLANNED.effects[3])
+    told = simulate(Plan(matches=900, patches=(("13.13", 1), ("13.14", 2)), effects=effects))
+    rows = truth(told)
+    assert rows.select("patch", "kind").rows() == [
+        ("13.13", "objective"), ("13.13", "vision"), ("13.14", "objective"), ("13.14", "vision"),
+    ]  # fmt: skip
+    dragons = silver(told)[t.Objectives].filter(
+        (pl.col("objective") == "dragon") & (pl.col("number_in_match") == 1) & pl.col("in_statistics")
+    )
+    for row in rows.filter(pl.col("kind") == "objective").to_dicts():
+        of_patch = dragons.filter(pl.col("patch") == row["patch"])
+        assert row["games"] == of_patch.height
+        won = int(of_patch["won"].sum()) / of_patch.height
+        assert (row["value"], row["naive_effect"]) == (pytest.approx(won), pytest.approx(2 * won - 1))
+
+
+def test_true_nulls_are_those_in_which_nothing_is_planted() -> None:
+    ezreal, jinx = 81, 222
+    assert not is_true_null(PLANNED, "item", champion_id=ezreal, position="BOTTOM")
+    assert not is_true_null(PLANNED, "item_path", champion_id=ezreal, position="BOTTOM")
+    assert is_true_null(PLANNED, "item", champion_id=ezreal, position="MIDDLE")
+    assert is_true_null(PLANNED, "item", champion_id=jinx, position="BOTTOM")
+    assert not is_true_null(PLANNED, "objective", objective="dragon")
+    assert is_true_null(PLANNED, "objective", objective="baron")
+    assert not is_true_null(PLANNED, "skill_order", champion_id=103, position="MIDDLE", outcome="dpm")
+    assert is_true_null(PLANNED, "skill_order", champion_id=103, position="MIDDLE")
+    assert not is_true_null(PLANNED, "vision", position="UTILITY")
+    assert is_true_null(PLANNED, "vision", position="TOP")
+    assert not is_true_null(PLANNED, "vision", position="ALL")
+
+
+def test_what_cannot_be_planted_is_refused_and_told_why() -> None:
+    item = PLANNED.effects[0]
+    with pytest.raises(ValueError, match=r"need 4000 matches that have one; \d+ of 1000 can. Simulate at least about"):
+        simulate(Plan(matches=1_000, effects=(item,), arms=2_000))
+    with pytest.raises(ValueError, match=r"at most \+0\.\d+"):
+        simulate(Plan(matches=1_000, effects=(replace(item, points=0.9),)))
+    with pytest.raises(ValueError, match="found 'Teemo'"):
+        replace(item, champion="Teemo")
+    with pytest.raises(ValueError, match=r"an item that Ezreal builds of .* found 3089"):
+        replace(item, item=3089)
+    with pytest.raises(ValueError, match="needs core_order"):
+        Effect(kind="item", champion="Ezreal", position="BOTTOM", item=3004, points=0.1)
+    with pytest.raises(ValueError, match="not among the champions of TOP"):
+        Plan(effects=(replace(item, position="TOP"),))
+    with pytest.raises(ValueError, match="one planted item"):
+        Plan(effects=(item, replace(item, core_order=1)), arms=100)
+
+
+# ---------------------------------------------------------------------------------------------- silver
+
+
+def test_matches_of_other_queues_and_remakes_are_told_as_such() -> None:
+    plan = Plan(matches=400, aram=0.1, bots=0.05, remakes=0.05)
+    frames = silver(simulate(plan))
+    matches, participants = frames[t.Matches], frames[t.Participants]
+    assert Counter(matches["queue_group"]) == {"ranked_solo": 340, "aram": 40, "bots": 20}
+    assert (matches.filter("is_remake")["duration_s"] < 300).all()
+    assert matches.filter("is_remake").height == 20
+    counted = matches.filter("in_statistics")
+    assert counted.height == 360
+    of_aram = participants.join(matches.filter(pl.col("queue_group") == "aram"), on="match_id", how="semi")
+    assert of_aram["position"].null_count() == of_aram.height == 400
+    epic = frames[t.Objectives].join(of_aram, on="match_id", how="semi")["objective"].unique()
+    assert set(epic) <= {"tower", "inhibitor", "first_blood"}
+
+
+def test_grubs_come_with_the_patch_that_brought_them() -> None:
+    frames = silver(simulate(Plan(matches=300, patches=(("13.24", 1), ("14.10", 1)))))
+    grubs = frames[t.Objectives].filter(pl.col("objective") == "grubs")
+    assert set(grubs["patch"]) == {"14.10"}
+    assert grubs.group_by("match_id").agg(teams=pl.col("team_id").n_unique())["teams"].max() == 1
