@@ -28,6 +28,7 @@ from gamestats_assets.simulators.lol.story import (
     BOTS,
     LEVELS,
     ORDERS,
+    PLATFORM,
     RANKED,
     Flags,
     Floats,
@@ -122,7 +123,7 @@ class _Tables:
         is_aram = story.queue == ARAM
         return {
             **self.begin(np.arange(n)),
-            "platform_id": pl.repeat(story.plan.platform, n, eager=True),
+            "platform_id": pl.repeat(PLATFORM, n, eager=True),
             "game_version": pl.Series([game_version(patch) for patch in patches]).gather(of_patch),
             "patch": self.patches,
             "queue_id": story.queue,

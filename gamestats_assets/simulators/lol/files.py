@@ -7,7 +7,7 @@ like, and where the tables' columns stand in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from gamestats_assets.simulators.lol.events import BLUE, RED, of_matches, timeli
 from gamestats_assets.simulators.lol.plan import OBJECTIVE_KINDS
 from gamestats_assets.simulators.lol.purchases import final_items, item_events
 from gamestats_assets.simulators.lol.reference import BUILDS, CHAMPIONS, GAME, ITEMS, POSITIONS, data_dragon
-from gamestats_assets.simulators.lol.story import ARAM, BOTS, FRAMES, Flags, Ints, Story
+from gamestats_assets.simulators.lol.story import ARAM, BOTS, FRAMES, PLATFORM, Flags, Ints, Story
 from gamestats_assets.simulators.templates import filled, template
 
 Document = dict[str, Any]
@@ -38,9 +38,6 @@ _IS_MAGICAL = np.array([BUILDS[champion.build].tag in ("Mage", "Support") for ch
 def write(
     story: Story,
     folder: Path,
-    *,
-    compress: bool = True,
-    progress: Callable[[int], None] | None = None,
 ) -> Document:
     """Write a story as files.
 
@@ -49,8 +46,6 @@ def write(
 
     Args:
         folder: made if missing.
-        compress: with gzip, and `.gz` at the end of the names of the game's files.
-        progress: called with the number of matches written so far.
 
     Returns:
         `matches`, `events`, `bytes` written, `patches`, `first_day`, `last_day` and `remakes`.
@@ -58,9 +53,8 @@ def write(
 
     def put(part: str, name: str, document: Document) -> int:
         """Write under a temporary name, then rename: a reader never sees half a file."""
-        content = _ENCODER.encode(document)
-        path = folder / part / f"{name}.json{'.gz' if compress else ''}"
-        content = igzip.compress(content, compresslevel=2, mtime=0) if compress else content
+        content = igzip.compress(_ENCODER.encode(document), compresslevel=2, mtime=0)
+        path = folder / part / f"{name}.json.gz"
         temporary = path.with_name(f"{path.name}.part")
         temporary.write_bytes(content)
         os.replace(temporary, path)
@@ -71,11 +65,9 @@ def write(
         (folder / part).mkdir(parents=True, exist_ok=True)
     for version in story.plan.versions:
         size += sum(put("datadragon", name, document) for name, document in data_dragon(version).items())
-    for number, (match_id, match, timeline) in enumerate(documents(story), 1):
+    for match_id, match, timeline in documents(story):
         size += put("matches", match_id, match) + put("timelines", match_id, timeline)
         events += sum(len(frame["events"]) for frame in timeline["info"]["frames"])
-        if progress:
-            progress(number)
     return {
         "matches": len(story),
         "events": events,
@@ -165,7 +157,7 @@ def _games(story: Story, rows: slice) -> pl.DataFrame:
             "queue": story.queue[rows],
             "map": np.where(is_aram, 12, 11),
             "mode": np.where(is_aram, "ARAM", "CLASSIC"),
-            "platform": pl.repeat(story.plan.platform, end.size, eager=True),
+            "platform": pl.repeat(PLATFORM, end.size, eager=True),
         }
     )
 
@@ -250,10 +242,10 @@ def _participants(story: Story, rows: slice, items: pl.DataFrame, ids: npt.NDArr
 
 
 def _slots(held: list[int]) -> Document:
-    """What lies in the seven slots, the trinket last."""
-    trinkets = [item for item in held if item not in ITEMS or ITEMS[item].kind == "trinket"]
-    others = [item for item in held if item not in trinkets]
-    return {f"item{slot}": item for slot, item in enumerate([*others, *[0] * (6 - len(others)), *trinkets])}
+    """What lies in the seven slots, the trinket last; 0 is nothing."""
+    others = [item for item in held if ITEMS[item].kind != "trinket"]
+    trinket = next((item for item in held if item not in others), 0)
+    return {f"item{slot}": item for slot, item in enumerate([*others, *[0] * (6 - len(others)), trinket])}
 
 
 def _spent(items: pl.DataFrame, matches: int) -> Ints:

@@ -55,12 +55,12 @@ def _mean_gold(minutes: Floats) -> Floats:
 
 
 def _paths(story: Story, rng: np.random.Generator, rows: slice) -> None:
-    m, noise = rows.stop - rows.start, story.plan.noise
+    m = rows.stop - rows.start
     minutes = np.arange(0, LONGEST_MIN + _STEP_MIN / 2, _STEP_MIN)
     clock = _clock(minutes)
     steps = np.diff(clock, prepend=0.0)
     walk = np.cumsum(rng.standard_normal((m, minutes.size), np.float32) * np.sqrt(steps).astype(np.float32), axis=1)
-    gap = noise * (walk + rng.normal(0, _DRIFT, m)[:, None] * clock)  # in 1,000 gold
+    gap = walk + rng.normal(0, _DRIFT, m)[:, None] * clock  # in 1,000 gold
     hazard = np.exp(-3.5 + 0.13 * np.minimum(np.abs(gap), 12) + 0.10 * (minutes - 24)) * _STEP_MIN
     ends = (rng.random((m, minutes.size), np.float32) < hazard) & (minutes >= _FIRST_END_MIN)
     ends[:, -2] = True

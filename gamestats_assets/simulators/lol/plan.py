@@ -106,7 +106,6 @@ class Plan:
         arms: games with and games without each planted item that there shall be exactly, among those of its champion
             and position that got so far; None leaves it to chance.
         confounding: how strongly choices depend on the gold gap; 0 is not at all.
-        noise: how far gold gaps spread.
         remakes: share of matches that are remakes.
         aram: share that is ARAM.
         bots: share that is against bots.
@@ -121,12 +120,10 @@ class Plan:
     effects: tuple[Effect, ...] = ()
     arms: int | None = None
     confounding: float = 1.0
-    noise: float = 1.0
     remakes: float = 0.01
     aram: float = 0.0
     bots: float = 0.0
     champions: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    platform: str = "NA1"
 
     def __post_init__(self) -> None:
         """Raises ValueError where nothing could be simulated, or where effects stand in each other's way."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -71,14 +70,12 @@ def write_season(
     days: int = 3,
     seed: int = 7,
     truth_file: Path | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Write matches over some days, with an effect of each kind planted, as `write` does, and the truth of them.
 
     Args:
         folder: made if missing.
         truth_file: JSON file for the truth, `effects`; it is no file of the game's, so put it outside of the folder.
-        progress: called with the number of matches written so far.
 
     Returns:
         The summary of `write`, and `truth`, the rows of `truth(story)`.
@@ -88,4 +85,4 @@ def write_season(
     if truth_file is not None:
         told = json.dumps({"seed": seed, "effects": effects}, ensure_ascii=False, indent=1)
         truth_file.write_text(told, encoding="utf-8")
-    return {**write(story, folder, progress=progress), "truth": effects}
+    return {**write(story, folder), "truth": effects}

@@ -36,6 +36,7 @@ Flags = npt.NDArray[np.bool_]
 Table = Mapping[str, npt.NDArray[Any]]
 """Events: arrays by the names of their columns, in the order of match and time."""
 
+PLATFORM = "NA1"
 RANKED, ARAM, BOTS = 420, 450, 840
 """Queues that are played."""
 LEVELS = 18
@@ -163,7 +164,7 @@ class Story:
     @property
     def match_ids(self) -> pl.Series:
         """Ids as Riot writes them."""
-        return pl.Series("match_id", [f"{self.plan.platform}_{number}" for number in self.number.tolist()], pl.String)
+        return pl.Series("match_id", [f"{PLATFORM}_{number}" for number in self.number.tolist()], pl.String)
 
     def lead_at(self, match: Ints, ms: Ints) -> Floats:
         """Gold of blue less that of red, interpolated between frames."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import polars as pl
 
 from gamestats_assets.lol.matches.features import participant_features
@@ -17,9 +19,9 @@ from gamestats_assets.lol.tables import (
     TeamCoordination,
 )
 from gamestats_assets.simulators.lol.plan import Plan
+from gamestats_assets.simulators.lol.reference import POSITIONS
 from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets.simulators.lol.story import Story
-from gamestats_assets.simulators.lol.truth import is_true_null
 from gamestats_assets_tests.lol.silver import silver
 
 _SILVER = (Participants, Matches, ItemBuilds, SkillOrders, Objectives, TeamCoordination)
@@ -39,6 +41,38 @@ def wide(story: Story) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     features = participant_features(*(frames[table].lazy() for table in _SILVER)).collect()
     assert features.schema == ParticipantFeatures.schema()
     return features.lazy(), frames[Objectives].lazy()
+
+
+def is_true_null(
+    plan: Plan,
+    family: Literal["item", "item_path", "skill_order", "objective", "vision"],
+    *,
+    champion_id: int = 0,
+    position: str = "ALL",
+    objective: str | None = None,
+    outcome: str = "win_rate",
+) -> bool:
+    """Whether a hypothesis about what goes with an outcome is false for certain.
+
+    At an equal gold difference every choice is a draw of lots, so it is where nothing is planted in what it compares:
+    of an item or a path of items with the winner, where no item effect is planted for the champion and position; of a
+    skill order with damage (`outcome` dpm), where no order of theirs deals more; with the winner always; of an
+    objective, where none is planted on it; of vision with deaths, where none is in the position. Over all positions
+    together vision goes with deaths as positions do, so `ALL` is never one.
+    """
+
+    def planted(kind: str) -> set[tuple[int, str | None]]:
+        return {(each.champion_id, each.position) for each in plan.effects if each.kind == kind}
+
+    match family:
+        case "item" | "item_path":
+            return (champion_id, position) not in planted("item")
+        case "skill_order":
+            return outcome != "dpm" or (champion_id, position) not in planted("skill_order")
+        case "objective":
+            return objective not in {each.objective for each in plan.effects if each.kind == "objective"}
+        case "vision":
+            return position in POSITIONS and (0, position) not in planted("vision")
 
 
 def discovered(plan: Plan) -> pl.DataFrame:

@@ -19,7 +19,8 @@ from gamestats_assets.simulators.lol.plan import Effect, Plan
 from gamestats_assets.simulators.lol.reference import CHAMPIONS, ITEMS, POSITIONS
 from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets.simulators.lol.story import ORDERS, Story, skill_levels
-from gamestats_assets.simulators.lol.truth import is_true_null, truth
+from gamestats_assets.simulators.lol.truth import truth
+from gamestats_assets_tests.lol.patterns.discoveries import is_true_null
 from gamestats_assets_tests.lol.silver import silver
 
 PLANNED = Plan(
