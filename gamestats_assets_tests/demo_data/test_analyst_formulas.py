@@ -86,6 +86,8 @@ def when(rules: Rules, key: str) -> tuple[float, float]:
         ("0.10 EUR for each of the idle_minutes", ("idle_minutes",), 1),
         ("tip_rate % of the bill_sum", ("bill_sum", "tip_rate"), 2),
         ("Summe aus netto und porto", ("netto", "porto"), 30),
+        ("3.5 % of amount_due + 0.25", ("amount_due",), 0.6),
+        ("max(list_price - coupon, 0)", ("list_price", "coupon"), 0),
         ("preis mal menge abzüglich rabatt", ("preis", "menge", "rabatt"), 170),
     ],
 )
@@ -276,6 +278,8 @@ def test_limits_that_are_written_or_named(share: float) -> None:
         event("charge", number("soc_start", "% at the start"), number("soc_end", "% at the end")),
         event("lend", number("copies_total"), number("copies_available")),
         event("pay_cash", number("net"), number("bill", "net * 1.2"), number("cash"), number("back", "cash - bill")),
+        event("ride_finished", number("batt_start", "%"), number("batt_end", "%")),
+        event("class_held", number("booked_cnt"), number("absent_cnt")),
         event("sell", number("stock"), number("sold", "cannot be more than stock")),
         event("lower", number("old_price", alias="変更前価格"), number("new_price", "必ず変更前より安い")),
     )
@@ -283,6 +287,8 @@ def test_limits_that_are_written_or_named(share: float) -> None:
     assert reckon(rules, "check/cdr_wrong", share, cdr_count=100) < 100
     assert 100 >= reckon(rules, "charge/soc_end", share, soc_start=30) >= 30
     assert reckon(rules, "sell/sold", share, stock=40) <= 40
+    assert reckon(rules, "ride_finished/batt_end", share, batt_start=60) <= 60
+    assert reckon(rules, "class_held/absent_cnt", share, booked_cnt=12) <= 12
     assert reckon(rules, "lend/copies_available", share, copies_total=7) <= 7
     assert reckon(rules, "pay_cash/cash", share, bill=30) >= 30
     assert reckon(rules, "lower/new_price", share, old_price=900) <= 900

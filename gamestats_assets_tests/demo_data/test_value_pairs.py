@@ -86,5 +86,7 @@ def test_as_many_rising_numbers_as_products_are_those_of_the_products() -> None:
     found = pair_of(number("pay_amount"), [1200, 5900, 33000, 65000], [(text("product_name"), products)])
     assert found is not None
     assert found.mapping == {"80 gems": [1200], "500 gems": [5900], "Growth pack": [33000], "Season pass": [65000]}
-    assert pair_of(number("pay_amount"), [1200, 5900, 33000, 200], [(text("product_name"), products)]) is None
+    falling = pair_of(number("xp_gain"), [10, 40, 20], [(text("quest_type"), ["daily", "weekly", "event"])])
+    assert falling is not None
+    assert falling.mapping == {"daily": [10], "weekly": [40], "event": [20]}
     assert pair_of(number("wait_hours"), [1, 2, 3, 4], [(text("payment_method"), ["card", "cash", "a", "b"])]) is None

@@ -108,6 +108,8 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
             known["plain"].append((around or "+", name))
         elif sign in ("+", "-") and (about or generic):
             known["signed"].append((sign, name))
+        elif sign in ("+", "-"):
+            known["only"].append((sign, name))
         elif sign is None and about and around:
             known["part"].append((around, name))
         elif sign is None and generic:
@@ -117,7 +119,8 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
         signed = [term for term in signed if term[0] == around] or signed  # what the event is about decides
     if signed and all(sign == around for sign, _ in signed):
         signed = sorted([*known["part"], *signed], key=lambda term: list(scope.own).index(term[1]))
-    only = known["only"] if len(known["only"]) == 1 else []
+    grows = any(scope.measure(name).name in _GROWING for name in pair)  # by itself, and not by points
+    only = known["only"] if len(known["only"]) == 1 and not grows else []
     return totals[:1] or signed or known["plain"][:1] or known["part"][:1] or only
 
 

@@ -324,10 +324,14 @@ def _thing(name: str, *roles: str) -> frozenset[str]:
 def _by_roles(scope: Scope) -> None:
     for known in knowledge()["relations"]:
         of, by = known["of"], known["by"]
+        if re.search(known.get("unless", r"(?!)"), scope.said):
+            continue
         targets = [n for n in scope.playing(of) if not plays(scope.own[n], by)]
         others = [n for n in scope.playing(by) if of == "any" or not plays(scope.own[n], of)]
         for name in targets:
-            thing = _thing(name, of)
+            thing, label = _thing(name, of), f"{name} {label_of(scope.own[name].prop)}".lower()
+            if not re.search(known.get("things", ""), label):
+                continue
             alike = [o for o in others if known.get("any_thing") or _thing(o, by) == thing]
             alike = alike or [o for o in others if known.get("some_words") and thing < _thing(o, by)]
             if len(alike) == 1 and scope.measure(name).name not in ("seconds", "version", "id"):
@@ -359,7 +363,8 @@ def _parts_of_wholes(scope: Scope) -> None:
 
 def _part_words(name: str) -> frozenset[str]:
     """What tells which part it is: `printed` of `printed_pages`."""
-    return frozenset(w for w in pieces(name) if w in words_of("part") or (w.endswith("ed") and len(w) > 4))
+    said = pieces(name) - words_of("whole")
+    return frozenset(w for w in said if w in words_of("part") or (w.endswith("ed") and len(w) > 4))
 
 
 def _is_progress(name: str, event: str) -> bool:

@@ -17,8 +17,18 @@ from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 
 _NAMING = word_set("name title type kind category code tier plan grade level id key class")
 _AMOUNTS = word_set("price cost fee amount value total count cnt num number quantity qty charge credits coins gems")
-_SOLD = word_set("product package pack bundle goods offer sku plan tier tariff membership voucher pass ticket")
-_CHOSEN = word_set("month months day days week weeks year years period duration hours minutes count cnt quantity qty")
+_SOLD = word_set(
+    "product package pack bundle goods offer sku plan tier tariff membership voucher pass ticket "
+    "abo paket tarif kurs menu"
+)
+_SORTS = _SOLD | word_set(
+    "type kind result grade size class level zone mode category rank name medal art typ stufe shurui"
+)
+"""What the name of a list ends in that sorts things: each of the sorts has its number."""
+_CHOSEN = word_set(
+    "month months day days week weeks year years period duration "
+    "hours hrs minutes mins min seconds secs count cnt quantity qty"
+)
 """Words of numbers that one chooses besides: how many packs, for how many months."""
 _SAME_ORDER = re.compile(
     r"\border of\b|\bsame order\b|Reihenfolge|순서|[가-힣] ?순\b|同じ(?:並び|順)|の順|順[)）]?$", re.IGNORECASE
@@ -53,6 +63,9 @@ def pair_of(
     by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", said)]
     named = by_name or [one for one in fits if _names(said, one[0])] or texts
     alike = [one for one in texts if _is_one_thing(prop, one[0], numbers, one[1])]
+    sorts = [one for one in texts if _SORTS & {*ordered_pieces(one[0].name)[-1:]}]
+    if not alike and len(sorts) == 1 and len(numbers) > (1 if pieces(prop.name) & _AMOUNTS else 2):
+        alike = [] if pieces(prop.name) & _CHOSEN - {"count", "cnt"} else sorts
     chosen = named if len(named) == 1 and (by_name or _SAME_ORDER.search(said)) else alike
     if not chosen:
         return None

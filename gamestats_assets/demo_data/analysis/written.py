@@ -32,6 +32,7 @@ _ARTICLES = word_set("a an the of all its this their each for number value amoun
 _EMPTY = word_set("a an the of all its this their")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _IN_UNIT = re.compile(r",?\s*\bin (?:minutes|seconds|hours|days)\b,?")
+_FUNCTION = re.compile(r"\b(?:min|max|round|floor|ceil|abs)\(")
 _LONGEST = 200
 
 
@@ -141,6 +142,11 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) -> str | None:
     """The formula of a text in our grammar; None where it is none."""
+    if _FUNCTION.search(text):
+        try:
+            return text if parse_formula(text).names and parse_formula(text).names <= visible.keys() else None
+        except FormulaError:
+            return None
     tokens = _tokens(_with_signs(text))
     if not any(kind == "phrase" for kind, _ in tokens) or not any(s in "+-*/" for k, s in tokens if k == "sign"):
         return None
@@ -175,7 +181,7 @@ def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) 
                 out[-1].append(name)
             elif multiplied:
                 out[-1].append(hundredth)
-            elif before in ("+", "-"):  # a percentage that is added is one of what stands before it
+            elif before in ("+", "-") and not of_hundred:  # a percentage that is added is one of what stands before it
                 rest = out[-1][:-1]
                 whole = rest[0] if len(rest) == 1 else f"({' '.join(rest)})"
                 out[-1] = [f"{whole} * (1 {before} {hundredth.strip('()')})"]
