@@ -15,8 +15,7 @@ from gamestats_assets.demo_data.analysis.equations import number_scopes
 from gamestats_assets.demo_data.analysis.evidence import order_of
 from gamestats_assets.demo_data.analysis.gatherings import gathered
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.habits import Habits, activity
-from gamestats_assets.demo_data.analysis.lexicon import word_set
+from gamestats_assets.demo_data.analysis.habits import AT_HOME, Habits, activity
 from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
@@ -32,8 +31,9 @@ from gamestats_assets.demo_data.analysis.measures import (
 from gamestats_assets.demo_data.analysis.projections import event_constraints
 from gamestats_assets.demo_data.analysis.reading import read_events
 from gamestats_assets.demo_data.analysis.reckoning import formulas, reckoned_ranges, relationships
+from gamestats_assets.demo_data.analysis.states import shown_counts, states_shown
 from gamestats_assets.demo_data.analysis.times import durations, property_times
-from gamestats_assets.demo_data.analysis.updates import payment, shown_counts, states_shown, update_patterns
+from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
 from gamestats_assets.demo_data.analysis.written import unread_formulas, written
 from gamestats_assets.demo_data.configuration import ProductInfo
@@ -196,28 +196,11 @@ def _without_circles(rules: Rules, taxonomy: Taxonomy) -> Rules:
     return rules
 
 
-_AT_HOME = {
-    "game": word_set(
-        "stage battle dungeon quest guild pvp raid character hero draw levelup boss game_match weapon pet"
-    ),
-    "ecommerce": word_set("cart product checkout coupon"),
-    "saas": word_set("workspace project task api integration document"),
-    "finance": word_set("transfer deposit withdraw loan stock bankaccount invest verify policy"),
-    "education": word_set("course lesson quiz assignment certificate enroll"),
-    "health": word_set("workout meal sleep appointment goal"),
-    "media": word_set("video music episode article content play"),
-    "travel": word_set("hotel flight room book"),
-    "food": word_set("restaurant menu food deliver"),
-    "social": word_set("post feed follow like comment chat"),
-    "mobility": word_set("ride driver"),
-}
-
-
 def likely_industry(taxonomy: Taxonomy) -> str:
     """The industry that most of a taxonomy's events speak of, by name, else by description; `other` where none does."""
     readings = read_events(taxonomy.events)
     for said in ([frozenset(r.words) for r in readings], [r.description for r in readings]):
-        count = {name: sum(bool(words & of_event) for of_event in said) for name, words in _AT_HOME.items()}
+        count = {name: sum(bool(words & of_event) for of_event in said) for name, words in AT_HOME.items()}
         likely = max(count, key=lambda name: count[name])
         if count[likely] >= max(2, len(readings) * 0.15):
             return likely

@@ -27,6 +27,8 @@ Kind = EventKind
 
 _FACTS = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_habits.toml").read_text(encoding="utf-8"))
 _TEXT = {name: re.compile(said, re.IGNORECASE) for name, said in _FACTS["text"].items()}
+AT_HOME: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["at_home"].items()}
+"""Words of events by which an industry is known."""
 _HEART: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["heart"].items()}
 _FIXED = {
     **dict.fromkeys((Kind.INSTALL, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END), 1.0),

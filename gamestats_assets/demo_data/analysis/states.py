@@ -17,11 +17,11 @@ from itertools import pairwise
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import LOOKS, PHASES, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import Place, counts_things, rule_of
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
-from gamestats_assets.demo_data.rules.model import Scalar
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import Counter, OneOf, SharedCounter
+from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, FromEvent, OneOf, SharedCounter
 from gamestats_assets.settings import shipped
 
 Kind = EventKind
@@ -444,3 +444,82 @@ class Speech:
         said = dict.fromkeys(words_of(self._named.sub(" ", part)), 1.0)
         near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in said)]
         return near or having
+
+
+# ------------------------------------------------------------------ states that events and common properties show
+
+
+def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
+    """Common properties that show a user property under another name: `tmp_level` shows `current_level`."""
+    shown: dict[str, PropertyConstraint] = {}
+    users = {prop.name: prop for prop in taxonomy.user_properties}
+    for prop in taxonomy.common_properties:
+        stem = bare(prop.name)
+        near = [u for u in users.values() if u.type is prop.type and stem and bare(u.name) in (stem, stem | {"id"})]
+        if prop.name not in users and prop.rule is None and near:
+            shown[prop.name] = PropertyConstraint(copy_of=near[0].name)
+    return shown
+
+
+def bare(name: str) -> frozenset[str]:
+    """Words of a name without those that only say that it is current."""
+    return pieces(name) - SAID["shown"]
+
+
+def is_level_up(r: Reading) -> bool:
+    """Whether a user's own level rises."""
+    return r.says("levelup") and r.things <= {"character", "user", "account", "game", "level"}
+
+
+def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
+    """Whether a number is a level that the sheet leaves open, or gives no more than limits."""
+    measured = measures.get(place)
+    if measured is None or measured.name != "level" or "." in place.name:
+        return False
+    free = place.prop.rule is None or isinstance(place.prop.rule, Between)
+    return free and not pieces(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
+
+
+def shown_counts(
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+) -> dict[str, PropertyConstraint]:
+    """Numbers of events that tell how far a user's own count has come: levels, and what is added one by one.
+
+    A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
+    """
+    users = [p for p in order.taxonomy.user_properties if p.type is PropertyType.NUMBER and counts(p)]
+    counted = {prop.name: prop for prop in users if not isinstance(prop.rule, FromEvent)}
+    steps_of: dict[str, dict[Place, int]] = {}
+    for place in everywhere:
+        if not place.of_event or place not in measures or place.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE):
+            continue
+        r, prop = order.readings[place.event], counted.get(place.name)
+        if _is_new_level(place, measures):
+            plain = pieces(place.name) <= {"level", "user", "player", "current"}
+            risen = is_level_up(r) and not any(p.event == place.event for p in steps_of.get("level", {}))
+            if plain or risen:
+                steps_of.setdefault("level", {})[place] = int(risen)
+        elif prop is not None:
+            steps_of.setdefault(prop.name, {})[place] = _one_more(r, nouns(prop.name))
+    found: dict[str, PropertyConstraint] = {}
+    for name, steps in steps_of.items():
+        if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in steps):
+            continue
+        moving = sorted(steps, key=lambda p: -steps[p]) if name == "level" else list(steps)
+        given = next((measures[p] for p in moving[:1] if name == "level"), None)
+        given = given or next((measures[p] for p in moving if measures[p].given), measures[moving[0]])
+        low = given.low if given.given else 1
+        start = max(low, 1) if name == "level" else max((low or 1) - 1, 0)
+        for place, step in steps.items():
+            rule = CounterRule(start=start, step=step, max=given.high if given.given else None, shared=name)
+            found[place.key] = PropertyConstraint(counter=rule)
+    return found
+
+
+def _one_more(r: Reading, thing: Set[str]) -> int:
+    """1 where an event adds a thing, -1 where it takes one away, 0 where it only shows how many there are."""
+    if not pieces(r.name) & thing:
+        return 0
+    if takes_away(r):
+        return -1
+    return 1 if r.action in SAID["adding"] or r.phase == "accept" else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.doubts import Doubt
@@ -17,7 +17,7 @@ from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import ACTIONS, GROUPS, PHASES, concepts, word_set
 from gamestats_assets.demo_data.analysis.lexicon import pieces as event_pieces
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, industry_of, rule_of
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, industry_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.states import (
     BEFORE,
@@ -29,11 +29,13 @@ from gamestats_assets.demo_data.analysis.states import (
     Speech,
     accumulates,
     at_first,
+    bare,
     core,
     counts,
     currency,
     is_amount,
     is_held,
+    is_level_up,
     is_over,
     is_settled,
     listed,
@@ -42,8 +44,8 @@ from gamestats_assets.demo_data.analysis.states import (
     pieces,
     same_currency,
     says,
+    states_shown,
     sums,
-    takes_away,
     takes_back,
     tells_after,
     texts_of,
@@ -51,9 +53,9 @@ from gamestats_assets.demo_data.analysis.states import (
     way_of,
     words_of,
 )
-from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Update
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, FromEvent
+from gamestats_assets.demo_data.rules.model import Update
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode, flattened
+from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent
 
 Kind = EventKind
 
@@ -125,22 +127,6 @@ def _ruled(order: EventOrder, rule: FromEvent) -> tuple[str, Update]:
         return "", Update(type="set")
     kind: Literal["increment", "set_once", "set"] = {"sum": "increment", "first": "set_once"}.get(rule.aggregate, "set")  # pyright: ignore
     return event, Update(type=kind, value=_ref(reference))
-
-
-def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
-    """Common properties that show a user property under another name: `tmp_level` shows `current_level`."""
-    shown: dict[str, PropertyConstraint] = {}
-    users = {prop.name: prop for prop in taxonomy.user_properties}
-    for prop in taxonomy.common_properties:
-        stem = _bare(prop.name)
-        near = [u for u in users.values() if u.type is prop.type and stem and _bare(u.name) in (stem, stem | {"id"})]
-        if prop.name not in users and prop.rule is None and near:
-            shown[prop.name] = PropertyConstraint(copy_of=near[0].name)
-    return shown
-
-
-def _bare(name: str) -> frozenset[str]:
-    return pieces(name) - SAID["shown"]
 
 
 class _Guess:
@@ -510,7 +496,7 @@ class _Guess:
     # ----------------------------------------------------------------- levels and balances
 
     def _level(self) -> Found:
-        risen = next((r for r in self.of_users if _is_level_up(r)), None)
+        risen = next((r for r in self.of_users if is_level_up(r)), None)
         if risen is not None:
             told = [p.name for p in self.numbers.get(risen.name, ()) if self.measures[p].name == "level"]
             told = [name for name in told if not pieces(name) & (BEFORE | {"max", "id"})]
@@ -599,13 +585,13 @@ class _Guess:
     def _told_by(self, prop: Property, r: Reading) -> str | None:
         """The event's property that tells one of users: by the same name, as its new value, or one of its values."""
         new = word_set("new next after reached to")
-        stem = _bare(prop.name) - word_set("last latest recent highest max no")
+        stem = bare(prop.name) - word_set("last latest recent highest max no")
         changed = r.phase == "achieve" or r.action in ("upgrade", "downgrade", "edit")
         allowed, ranks = set(listed(prop)), SAID["rank"]
         own = nouns(prop.name) - SAID["name"]
         best: list[tuple[int, int, str]] = []
         for row, p in enumerate(self.events[r.name].properties):
-            said, theirs = _bare(p.name) - {"no"}, nouns(p.name) - SAID["after"] - SAID["name"]
+            said, theirs = bare(p.name) - {"no"}, nouns(p.name) - SAID["after"] - SAID["name"]
             values = self._values(r, p.name)
             if p.type is not prop.type or (values and allowed and not values <= allowed):
                 continue
@@ -701,64 +687,3 @@ def _paid_rank(name: str) -> int:
 def _one_id(one: Reading, other: Reading) -> bool:
     """Whether two events name the same thing by an id, and so tell of the same purchase."""
     return one.name == other.name or any(ID.search(name) for name in one.properties & other.properties)
-
-
-# --------------------------------------------------------------------------- counts that events show
-
-
-def _is_level_up(r: Reading) -> bool:
-    return r.says("levelup") and r.things <= {"character", "user", "account", "game", "level"}
-
-
-def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
-    """Whether a number is a level that the sheet leaves open, or gives no more than limits."""
-    measured = measures.get(place)
-    if measured is None or measured.name != "level" or "." in place.name:
-        return False
-    free = place.prop.rule is None or isinstance(place.prop.rule, Between)
-    return free and not pieces(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
-
-
-def shown_counts(
-    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
-) -> dict[str, PropertyConstraint]:
-    """Numbers of events that tell how far a user's own count has come: levels, and what is added one by one.
-
-    A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
-    """
-    users = [p for p in order.taxonomy.user_properties if p.type is PropertyType.NUMBER and counts(p)]
-    counted = {prop.name: prop for prop in users if not isinstance(prop.rule, FromEvent)}
-    steps_of: dict[str, dict[Place, int]] = {}
-    for place in everywhere:
-        if not place.of_event or place not in measures or place.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE):
-            continue
-        r, prop = order.readings[place.event], counted.get(place.name)
-        if _is_new_level(place, measures):
-            plain = pieces(place.name) <= {"level", "user", "player", "current"}
-            risen = _is_level_up(r) and not any(p.event == place.event for p in steps_of.get("level", {}))
-            if plain or risen:
-                steps_of.setdefault("level", {})[place] = int(risen)
-        elif prop is not None:
-            steps_of.setdefault(prop.name, {})[place] = _one_more(r, nouns(prop.name))
-    found: dict[str, PropertyConstraint] = {}
-    for name, steps in steps_of.items():
-        if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in steps):
-            continue
-        moving = sorted(steps, key=lambda p: -steps[p]) if name == "level" else list(steps)
-        given = next((measures[p] for p in moving[:1] if name == "level"), None)
-        given = given or next((measures[p] for p in moving if measures[p].given), measures[moving[0]])
-        low = given.low if given.given else 1
-        start = max(low, 1) if name == "level" else max((low or 1) - 1, 0)
-        for place, step in steps.items():
-            rule = CounterRule(start=start, step=step, max=given.high if given.given else None, shared=name)
-            found[place.key] = PropertyConstraint(counter=rule)
-    return found
-
-
-def _one_more(r: Reading, thing: Set[str]) -> int:
-    """1 where an event adds a thing, -1 where it takes one away, 0 where it only shows how many there are."""
-    if not pieces(r.name) & thing:
-        return 0
-    if takes_away(r):
-        return -1
-    return 1 if r.action in SAID["adding"] or r.phase == "accept" else 0
