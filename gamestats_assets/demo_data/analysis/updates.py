@@ -472,16 +472,10 @@ class _Guess:
         return self.speech.one_of_each(told or found)
 
     def _described(self, prop: Property) -> list[tuple[Reading, str]]:
-        """The amount of money that the words of a total's name and texts speak of, with its event."""
-        odd = SAID["tally"] | SAID["state"]
-        texts = words_of(prop.description) | words_of(prop.alias)
-        about = dict.fromkeys(texts - odd, 0.6) | dict.fromkeys(self._context(prop) - odd, 1.0)
-        best = [
-            (self.speech.closeness(about, r), -r.index, r, name)
-            for r, _ in self.speech.ranked(about)[:3]
-            if (name := self._amount(r, prop)) is not None
-        ]
-        return [max(best)[2:]] if best else []
+        """The amount of the event that a total's name and texts speak of."""
+        found = self._event(prop)
+        name = self._amount(found, prop) if found is not None else None
+        return [(found, name)] if found is not None and name is not None else []
 
     def _amount(self, r: Reading, prop: Property) -> str | None:
         """The number of an event that a state adds up: the one whose words it has, of money what is paid."""
