@@ -528,24 +528,17 @@ class _Guess:
         made = made and any(o is not r and o.succeeds and o.topic == r.topic for o in self.of_users)
         if r.fails or made or not is_settled(r, self.of_users):
             return None  # an order that is made is not paid yet
-        amounts = [p for p in numbers if thing <= pieces(p.name) and is_amount(p.prop, thing)]
-        odd = SAID["spent"] | SAID["earned"] | SAID["manner"] | pieces(r.name) | set(FACTS["currency"])
-        amounts = [
-            p for p in amounts if (not nouns(p.name) - thing - odd if thing else pieces(p.name) & SAID["manner"])
-        ]
+        odd = thing | SAID["spent"] | SAID["earned"] | SAID["manner"] | pieces(r.name) | set(FACTS["currency"])
+        own = [p for p in numbers if thing and thing <= pieces(p.name) and not nouns(p.name) - odd]
+        amounts = [p for p in own if is_amount(p.prop, thing)]
         if not amounts and thing <= pieces(r.name):
             amounts = [p for p in numbers if pieces(p.name) & SAID["manner"] and is_amount(p.prop)][:1]
-            if amounts and not flow and not way_of(amounts[0].name, amounts[0].prop.alias):
-                return None
-        if bought and not thing:
-            bought = -1
-            if industry_of(self.order.product) != "finance":
-                return None  # what is paid for by other means
-        ways = {p: way_of(p.name, p.prop.alias) or flow or bought for p in amounts}
-        if not thing:  # what is booked on an account
-            ways, amounts = {p: bought or flow for p in amounts[:1]}, amounts[:1]
-        amounts = [p for p in amounts if ways[p]]
-        amounts = [p for p in amounts if way_of(p.name, p.prop.alias)] or amounts
+            if bought and not thing and industry_of(self.order.product) != "finance":
+                return None  # what is paid for by other means than the balance
+            bought = -bought if not thing else 0
+        said = {p: way_of(p.name, p.prop.alias) if thing else bought for p in amounts}
+        ways = {p: way or flow or bought for p, way in said.items()}
+        amounts = [p for p in amounts if said[p]] or [p for p in amounts if ways[p]]
         whole = [p for p in amounts if pieces(p.name) & {"total", "sum"} or re.search(r"合計|총|합계", p.prop.alias)]
         amounts = whole[:1] if len(amounts) > 1 and whole else amounts
         if not amounts or len({ways[p] for p in amounts}) > 1:
