@@ -299,7 +299,7 @@ def _named(place: Place, words: list[str], industry: str) -> Measure:
     counts = isinstance(rule, FromEvent) and rule.aggregate in ("cnt", "daycnt")
     if place.event == "user" and (counts or ("total" in said and rule is None and counts_things(place.prop.name))):
         return _usual("total_count")
-    name = _of_things(words, head, industry == "game") or _by_rules("named", place, words, head, industry == "game")
+    name = _of_things(words, head, industry == "game") or _by_rules("named", place, words, head, industry)
     unit = _unit_of(place.prop)
     if head == "charge":
         name = "price"
@@ -328,15 +328,17 @@ def _of_things(words: Sequence[str], head: str, is_game: bool) -> str | None:
     return "game_amount" if is_game else "quantity"
 
 
-def _by_rules(table: str, place: Place, words: Sequence[str], head: str, is_game: bool) -> str | None:
+def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industry: str) -> str | None:
     """What the first rule says that fits the parts of a name."""
     said, last = {*words}, words[-1] if words else ""
     if table == "named" and last == "id":
         parts = {*own_name(place.prop.name).split("_")}
         return "unique_id" if parts & UNIQUE else "own_id" if parts & OWNED else "id"
+    is_game = industry == "game"
     real = not is_game or place.kind in _REAL_MONEY
     holds = {
         "game": is_game,
+        "health": industry == "health",
         "event": place.of_event,
         "user": place.event == "user",
         "soft": is_game and place.of_event and not real,
@@ -356,9 +358,9 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, is_game
         )
         if fits and rule["is"] != "sized":
             return str(rule["is"])
-        if fits and (found := _by_rules("sized", place, words, head, is_game)):
+        if fits and (found := _by_rules("sized", place, words, head, industry)):
             return found
-    return _by_rules("sized", place, words, head, is_game) if table == "named" else None
+    return _by_rules("sized", place, words, head, industry) if table == "named" else None
 
 
 def _money(name: str, industry: str, unit: str | None) -> Measure:
