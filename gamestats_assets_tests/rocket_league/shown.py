@@ -77,7 +77,7 @@ def planted_tables() -> Frames:
     ]
     prediction = {
         "model_version": 2, "matches": 12, "known_tier": 16, "predicted_tier": 15.34, "predicted_tier_low": 14.51,
-        "predicted_tier_high": 16.49, "drivers": ["drives 9% slower (1,300 against 1,420 uu/s): -0.8 ranks"],
+        "predicted_tier_high": 16.49, "drivers": ["drives 9% slower (47 against 51 km/h): -0.8 ranks"],
         "horizon_days": 30, "expected_change_tiers": 0.432, "expected_change_low": -0.211,
         "expected_change_high": 1.083, "form_change_tiers": 0.321, "training_change_tiers": 0.111,
         "change_note": "Form: 12 matches.",

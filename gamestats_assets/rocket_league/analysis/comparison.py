@@ -9,6 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.rocket_league.analysis.rank_models import FEATURES
+from gamestats_assets.rocket_league.analysis.wording import players_unit
 from gamestats_assets.rocket_league.privacy.consents import allowing
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
 from gamestats_assets.rocket_league.tables import (
@@ -39,7 +40,7 @@ _PER_MINUTE = "a minute"
 WORDS: Mapping[str, Words] = {
     "supersonic_share": ("spends", *_MORE, "time at supersonic speed", _OF_TIME),
     "slow_share": ("spends", *_MORE, "time at low speed", _OF_TIME),
-    "avg_speed_uu_s": ("drives", "faster", "slower", "", "uu/s"),
+    "avg_speed_uu_s": ("drives", "faster", "slower", "", "km/h"),
     "ground_share": ("spends", *_MORE, "time on the ground", _OF_TIME),
     "high_air_share": ("spends", *_MORE, "time high in the air", _OF_TIME),
     "powerslides_per_minute": ("powerslides", *_MORE, "", _PER_MINUTE),
@@ -50,7 +51,7 @@ WORDS: Mapping[str, Words] = {
     "boost_stolen_share": ("takes", *_MORE, "boost from the opponents' half", "of the boost collected"),
     "small_pad_share": ("takes", *_MORE, "boost from small pads", "of the boost collected"),
     "behind_ball_share": ("spends", *_MORE, "time goal-side of the ball", _OF_TIME),
-    "avg_distance_to_ball_uu": ("stays", "farther", "nearer", "to the ball", "uu"),
+    "avg_distance_to_ball_uu": ("stays", "farther", "nearer", "to the ball", "m"),
     "role_imbalance": ("rotates", "less evenly", "more evenly", "", "away from an even share of each role"),
     "last_defender_conceded_share": ("is the last man of", *_FEWER, "goals conceded", "of the goals conceded"),
     "shots_per_minute": ("shoots", *_MORE, "", _PER_MINUTE),
@@ -58,10 +59,10 @@ WORDS: Mapping[str, Words] = {
     "shots_against_per_minute": ("faces", *_FEWER, "shots", _PER_MINUTE),
     "goals_against_per_minute": ("concedes", *_FEWER, "goals", _PER_MINUTE),
     "save_share": ("saves", *_FEWER, "shots", "of the shots against"),
-    "position_spread_uu": ("covers", *_MORE, "of the field", "uu around the middle of it"),
+    "position_spread_uu": ("covers", *_MORE, "of the field", "m around the middle of it"),
     "aerial_touches_per_minute": ("touches the ball", *_MORE, "in the air", _PER_MINUTE),
     "aerial_success_share": ("keeps", *_FEWER, "aerial touches for the team", "of them"),
-    "avg_shot_speed_uu_s": ("shoots", "harder", "softer", "", "uu/s"),
+    "avg_shot_speed_uu_s": ("shoots", "harder", "softer", "", "km/h"),
     "touches_per_minute": ("touches the ball", *_MORE, "", _PER_MINUTE),
     "turnover_share": ("loses", *_FEWER, "possessions", "of them"),
     "rotation_efficiency": ("rotates out", *_MORE, "after being first man", "of the times"),
@@ -95,7 +96,7 @@ def difference_in_words(feature: str, value: float, other: float) -> str:
 def _figures(feature: str, value: float, other: float) -> tuple[str, str]:
     """Two values with as many digits as their size asks for, and as it takes to tell them apart."""
     is_share = feature.endswith("_share") or feature in ("shot_accuracy", "role_imbalance", "rotation_efficiency")
-    factor, sign = (100, "%") if is_share else (1, "")
+    factor, sign = (100, "%") if is_share else (players_unit(feature)[0], "")
     largest = max(abs(value), abs(other)) * factor
     digits = 0 if largest >= (10 if is_share else 20) else 1 if largest >= (1 if is_share else 2) else 2
     for more in range(3):

@@ -50,6 +50,7 @@ from gamestats_assets.rocket_league.analysis.skills import (
     TEAM_SKILLS,
     match_skills,
 )
+from gamestats_assets.rocket_league.analysis.wording import players_unit
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import (
     HIGHEST_TIER,
@@ -369,8 +370,8 @@ def _rate(value: float) -> str:
     return f"{value:.2f}"
 
 
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
+def _km_h(speed_uu_s: float) -> str:
+    return f"{players_unit('avg_shot_speed_uu_s')[0] * speed_uu_s:,.0f}"
 
 
 _SENTENCES = 2
@@ -391,5 +392,5 @@ _WORDS: Mapping[str, _Words] = {
     "double_commits_per_minute": _Words("Goes for the ball with a team mate {} times a minute", "do {} times", _rate),
     "shot_accuracy": _Words("Scores with {} of the shots", "score with {}", _percent),
     "shots_per_minute": _Words("Shoots {} times a minute", "shoot {} times", _rate),
-    "avg_shot_speed_uu_s": _Words("Shoots at {} uu/s", "shoot at {} uu/s", _whole),
+    "avg_shot_speed_uu_s": _Words("Shoots at {} km/h", "shoot at {} km/h", _km_h),
 }

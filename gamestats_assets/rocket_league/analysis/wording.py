@@ -21,3 +21,12 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     ('1 match', '2 players')
     """
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def players_unit(feature: str) -> tuple[float, str]:
+    """The factor from a feature's unit to one that players know, and that unit: 100 uu are a metre.
+
+    >>> players_unit("avg_speed_uu_s"), players_unit("avg_z_uu"), players_unit("save_share")
+    ((0.036, 'km/h'), (0.01, 'm'), (1, ''))
+    """
+    return (0.036, "km/h") if feature.endswith("_uu_s") else (0.01, "m") if feature.endswith("_uu") else (1, "")

@@ -36,6 +36,7 @@ from gamestats_assets.lakehouse.roles import ACCOUNTS_SCHEMA
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
+from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.identities import (
     PlayerIdError,
     ballchasing_player,
@@ -193,8 +194,8 @@ def names_of(stores: Stores, player_id: str) -> list[str]:
 
 
 def _common_words(stores: Stores) -> set[str]:
-    """Words that stand everywhere, whoever is called so: of the tables' own descriptions, cars, maps, playlists, and
-    what ballchasing calls its figures.
+    """Words that stand everywhere, whoever is called so: of the tables' own descriptions, cars, maps, playlists,
+    training packs, and what ballchasing calls its figures.
     """
     lake = stores.lake
     text = " ".join(f"{table.spec.key} {table.description()} {table.descriptions()}" for table in ALL)
@@ -202,7 +203,7 @@ def _common_words(stores: Stores) -> set[str]:
         lake.scan(table).select(pl.col(name).unique()).collect().to_series()
         for table, name in ((RawPlayerStats, "car_name"), (RawReplays, "map_code"), (RawReplays, "playlist"))
     )
-    text += f" {' '.join(_keys(stores.landing))}"
+    text += f" {' '.join(_keys(stores.landing))} {training_packs().write_csv()}"
     return {*re.findall(r"[^\W_]+", text.lower()), *(value.lower() for each in values for value in each if value)}
 
 

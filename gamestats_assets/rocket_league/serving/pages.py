@@ -216,6 +216,7 @@ async def dashboard(request: Request) -> Response:
             "of": of,
             "recommended": _first_of_each(told["data"]["recommendations"]),
             "note": told["data"]["note"],
+            "slips": [] if told["data"]["recommendations"] else await _slips(conn, scope),
             "replays": recent["data"]["replays"],
             "minutes": MINUTES,
             "begins": None if recent["data"]["replays"] else entered.begins,
@@ -223,6 +224,14 @@ async def dashboard(request: Request) -> Response:
         }
 
     return await page(request, person, "rocket_league/dashboard.html", asked, make, entered=entered)
+
+
+async def _slips(conn: Connection, scope: Scope) -> list[Row]:
+    """The player's mistakes by kind, the most frequent first: what one match tells already."""
+    if scope.player is None or not await are_published(conn, *replays.CLIP_TABLES):
+        return []
+    counted = [row for row in await rows_of(conn, _KINDS, [scope.player]) if row["kind"] in MISTAKES]
+    return sorted(counted, key=lambda row: (-row["moments"], row["kind"]))
 
 
 def _first_of_each(recommended: Sequence[Row], most: int = 3) -> list[Row]:

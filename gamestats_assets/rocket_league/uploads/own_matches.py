@@ -20,6 +20,23 @@ def take_up_matches(workshop: Workshop, tasks: Sequence[Task]) -> None:
     if workshop.follow(GAME, names=players, only=needed(workshop.stores)):
         for task in tasks:
             task.fail(ANALYSIS_FAILED)
+        return
+    with explained("ops.jobs"), connect(workshop.stores.postgres_url) as conn:
+        conn.execute(_PLAYED_AFTER_ALL, [GAME, players])
+
+
+# What was said of an upload before its sender was known as a player of it.
+_PLAYED_AFTER_ALL = """
+    UPDATE ops.jobs SET said = 'done', result = result || jsonb_build_object('own_players', own.players)
+    FROM (
+        SELECT u.job_id, jsonb_agg(DISTINCT p.player_id) AS players
+        FROM ops.rl_uploads u
+        JOIN accounts.players p ON p.user_id = u.user_id AND p.game = %s AND p.state = 'linked'
+        JOIN rocket_league.participants m ON m.match_id = u.match_id AND m.player_id = p.player_id
+        WHERE p.player_id = ANY(%s) GROUP BY u.job_id
+    ) AS own
+    WHERE jobs.job_id = own.job_id AND state = 'done'
+"""
 
 
 def forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:

@@ -114,7 +114,7 @@ def test_the_nearest_of_the_same_and_of_the_next_rank_are_named(known: planted.W
     [
         ("boost_per_minute", 412.0, 335.0, "boosts 23% more (412 against 335 a minute)"),
         ("boost_per_minute", 335.0, 412.0, "boosts 19% less (335 against 412 a minute)"),
-        ("avg_speed_uu_s", 1500.0, 1250.0, "drives 20% faster (1,500 against 1,250 uu/s)"),
+        ("avg_speed_uu_s", 1500.0, 1250.0, "drives 20% faster (54 against 45 km/h)"),
         ("save_share", 0.18, 0.27, "saves 33% fewer shots (18% against 27% of the shots against)"),
         ("supersonic_share", 0.09, 0.02, "spends far more time at supersonic speed (9.0% against 2.0% of the time)"),
         ("supersonic_share", 0.0, 0.02, "spends 100% less time at supersonic speed (0.0% against 2.0% of the time)"),
@@ -138,7 +138,7 @@ def test_the_nearest_of_the_same_and_of_the_next_rank_are_named(known: planted.W
             "spends hardly more time at supersonic speed (30.02% against 30.00% of the time)",
         ),
         ("shots_per_minute", 1.0, 0.8, "shoots 25% more (1.00 against 0.80 a minute)"),
-        ("avg_distance_to_ball_uu", 2400.0, 3000.0, "stays 20% nearer to the ball (2,400 against 3,000 uu)"),
+        ("avg_distance_to_ball_uu", 2400.0, 3000.0, "stays 20% nearer to the ball (24 against 30 m)"),
     ],
 )
 def test_differences_are_told_in_words(feature: str, value: float, other: float, told: str) -> None:

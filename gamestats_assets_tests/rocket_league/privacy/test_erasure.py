@@ -554,7 +554,9 @@ def test_of_somebody_unknown_nothing_is_held(played: Stores, tmp_path: Path) -> 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
 
 
-@pytest.mark.parametrize(("name", "of_the_other"), [("Gemini", "GEMINI"), ("Boost", "Bob"), ("Bo", "Bob")])
+@pytest.mark.parametrize(
+    ("name", "of_the_other"), [("Gemini", "GEMINI"), ("Boost", "Bob"), ("Newbie", "Bob"), ("Bo", "Bob")]
+)
 def test_a_name_that_others_carry_or_a_common_word_proves_nothing(
     stores: Stores, tmp_path: Path, name: str, of_the_other: str
 ) -> None:

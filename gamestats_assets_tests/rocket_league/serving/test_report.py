@@ -117,7 +117,7 @@ def test_the_rank_stands_with_its_interval_and_what_drives_it(planted: Path) -> 
     assert "Known rank Champion I Plays like" in words
     # Ranks are as wide as 1: 15.34 is Diamond III, 14.51 is that too, and 16.49 is Champion I.
     assert "Diamond III (15.3), 80% interval Diamond III (14.5) to Champion I (16.5)" in words
-    assert "drives 9% slower (1,300 against 1,420 uu/s): -0.8 ranks" in words
+    assert "drives 9% slower (47 against 51 km/h): -0.8 ranks" in words
     assert "+0.43 ranks in 30 days, 80% interval −0.21 to +1.08. By form +0.32, by training +0.11." in words
     assert "It rests on this: Form: 12 matches." in words
     refused = said(planted, "p2-rank")
@@ -285,9 +285,9 @@ def test_what_it_rests_on_is_told(planted: Path) -> None:
     assert (
         "Version 2 (served), trained on 456 players with 7,890 matches up to 27 Mar 2026. By cross-validation over "
         "players it is off by 1.23 ranks on average (naming the middle rank for everybody: 3.46). The feature that "
-        "goes with the rank best, supersonic, is off by 2.35 alone. It names the very rank of 31.2% of players "
-        "(the most frequent rank: 9.9%), is at most one rank off for 74.6%, and its 80% interval holds the rank of "
-        "81.1%."
+        "goes with the rank best, time at supersonic speed, is off by 2.35 alone. It names the very rank of 31.2% of "
+        "players (the most frequent rank: 9.9%), is at most one rank off for 74.6%, and its 80% interval holds "
+        "the rank of 81.1%."
     ) in words
     assert "None that measures a skill of the player. Model of ranks None serves." in said(planted, "p2-basis")
 

@@ -99,11 +99,18 @@ def test_a_playlist_with_few_matches_says_how_many_it_takes(ann: httpx.Client) -
     assert ann.get(f"{HOME}?playlist=ranked-hoops", headers=HTML).status_code == 404
 
 
+def test_where_no_skill_is_measured_yet_mistakes_say_what_to_look_at(site: httpx.Client, url: str) -> None:
+    with closing(browser_of(site, url, "bob")) as bob:
+        page = page_of(bob, HOME)
+    assert "Until then, these are your mistakes so far; each can be watched: Goals conceded: 1" in words_of(page)
+    assert f'href="{HOME}/clips?kind=conceded"' in page
+
+
 def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.Client) -> None:
     skill = read(ann, PAGES["skill"])
     assert "7% of the 120 players around Champion I are worse (90% interval: 2 to 16%)." in skill
     # The mean of 20 to 31%, beside the cohort.
-    assert "Save 25.5% middle 30.1%" in skill
+    assert "Shots against that were saved 25.5% middle 30.1%" in skill
     assert "moved by +0.50 standard deviations" in skill
     assert "It is better beyond chance." in skill
     playlist = read(ann, PAGES["playlist"])
@@ -113,7 +120,7 @@ def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.
     compare = read(ann, PAGES["compare"])
     # The last four matches, of October, are the last 30 days.
     assert "Before 23.5% 8 matches" not in compare
-    assert re.search(r"Save .*?25\.5%", compare)
+    assert re.search(r"Shots against that were saved .*?25\.5%", compare)
     training = read(ann, PAGES["training"])
     assert "20 min 10 50.0% Take out" in training
     assert "Saves 3 sessions, 1.0 hours" in training
@@ -133,7 +140,7 @@ def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_al
     # Each mark leads into the viewer, three seconds before.
     marks = re.findall(r'<svg class="lanes" role="group".*?</svg>', page, re.S)[0]
     assert f'<a href="{HOME}/replays/{LAST}/watch#t=28.5" aria-label="0:31 Goal of Ann">' in marks
-    assert re.search(r"Save Saves in the shots against the team[^.]*\. 31\.0%", words)
+    assert re.search(r"Shots against that were saved Saves in the shots against the team[^.]*\. 31\.0%", words)
     assert "nothing to compare" not in words
 
 

@@ -112,12 +112,18 @@ def test_what_was_sent_goes_to_ballchasing_only_where_the_player_wants_that_and_
 def test_a_linked_player_gets_tables_of_the_matches_that_are_there(running: Running, realdata: Path) -> None:
     player = "steam_76561198396487550"
     assert running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player]) == []
+    with closing(running.browser("Fay")) as fay:
+        taken = send(fay, ("mine.replay", replay(realdata, real_files.PAIRS[1]))).json()["data"]
+    running.work()
+    assert running.job(taken)["result"]["own_players"] == []
     running.links("Fay", player)
     with psycopg.connect(running.url) as conn:
         from gamestats_assets.lakehouse.jobs import enqueue
 
         enqueue(conn, "backfill", "rocket_league", None, {"player_id": player})
     running.work()
+    # What was said of what Fay had sent before is no longer so.
+    assert (running.job(taken)["said"], running.job(taken)["result"]["own_players"]) == ("done", [player])
     assert len(running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player])) == 1
 
 
