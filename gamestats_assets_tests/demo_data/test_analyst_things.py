@@ -111,8 +111,6 @@ NEWCOMERS = {"users": 250, "segments": {"new_user": 1}, "sign_up_share_in_run": 
     ("rows", "event", "source", "name"),
     [
         (LEARNING, "class_enroll", "class_view", "class_id"),
-        (LEARNING, "lecture_start", "class_enroll", "class_id"),
-        (LEARNING, "exam_submit", "class_enroll", "class_id"),
         (CANTEEN, "order_place", "dish_add", "kitchen_id"),
         (FLATS, "unsave_flat", "save_flat", "flat_id"),
         (GARAGE, "gate_exit", "gate_enter", "parking_id"),

@@ -138,7 +138,9 @@ class Recalls:
                 telling = []
             good = [b for b in telling if not self.order.readings[b].wrong or r.wrong]
             if telling:
-                if life is None and name in self.order.readings[event].ids:
+                told = self.constraints.get(f"{event}/{name}")
+                repeated = told is not None and told.same_as_before
+                if life is None and not repeated and name in self.order.readings[event].ids:
                     self.lying.add(f"{event}/{name}")
                 return self._nearest(good or telling)
         if life is not None and event in life.events:
@@ -173,7 +175,8 @@ class Recalls:
         if prop.type is PropertyType.TIME and (own <= {"time", "first"} or "at" in words):
             return False
         c = self.constraints.get(f"{event}/{prop.name}", self.constraints.get(prop.name))
-        return bool(own) or (c is not None and c.per_user)
+        hangs = c is not None and c.depends_on is not None and c.depends_on in self.own[event]
+        return bool(own) or hangs or (c is not None and c.per_user)
 
     def _says(self, before: str, prop: Property) -> bool:
         earlier = self.own[before].get(prop.name)
