@@ -103,6 +103,7 @@ class Evidence:
         yield from self._phases()
         for life in self.order.lives:
             yield from (self._edge(*told) for told in self.lives_of.stages(life))
+        yield from self._within()
         yield from self._by_spelling()
         yield from self._by_deed()
         yield from self._usually()
@@ -234,6 +235,18 @@ class Evidence:
             sure = 0.58  # the rows between tell more
         kind = "needs" if r.regrets and alone else ""
         yield self._edge(r, every, f"{r.phase} of what {every[0].name} begins", sure, kind)
+
+    def _within(self) -> Iterator[Edge]:
+        """What is told to repeat in the rows between a beginning and its end happens in between."""
+        for r in self.free:
+            if not ("repeated" in r.flags or r.phase == "progress") or r.wrong or r.kind == Kind.ONBOARDING:
+                continue
+            if any(r.name in life.events for life in self.order.lives):
+                continue
+            begun = [o for o in self.free if _above(o, r, 4) and (o.place or 9) < 3 and o.tag == r.tag and not o.wrong]
+            ends = [x for x in self.free if _above(r, x, 6) and (x.place or 0) >= 5 and x.tag == r.tag]
+            begun = [o for o in begun if any(x.topic & o.topic for x in ends)]
+            yield from (self._edge(r, [o], f"it repeats after {o.name}", 0.57, "next") for o in begun[-1:])
 
     def _one_process(self, o: Reading, r: Reading) -> bool:
         if Kind.ONBOARDING in (o.kind, r.kind):
