@@ -86,13 +86,13 @@ def materialize(
     quiet_warnings()
     with status("Loading"):
         from gamestats_assets.cli.session import games_selected, opened
-        from gamestats_assets.orchestration.behind import between, everywhere
+        from gamestats_assets.orchestration.behind import between, every_partition
     selected = games_selected(select or [])
     with opened(games=selected) as session:
         selection = resolve_selection(select or [], session.definitions)
         if chosen is not None:
             _must_be_there(session, selection, chosen)
-        where = between(*chosen) if chosen is not None else everywhere
+        where = between(*chosen) if chosen is not None else every_partition
         outcomes = session.follow(selection, everything=everything, chosen=where, verbose=verbose)
         if not outcomes and not session.stopped:
             say(_nothing_to_do(session.stores.landing, chosen, selected or games()))

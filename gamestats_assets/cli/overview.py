@@ -94,7 +94,7 @@ def overview(stores: Stores, tables: Sequence[type[Table]], now: datetime | None
     """Look at all the given tables, as of now unless told."""
     from gamestats_assets.definitions import game_of
     from gamestats_assets.orchestration.behind import behind_of
-    from gamestats_assets.orchestration.freshness import Look
+    from gamestats_assets.orchestration.look import Look
 
     url = running_postgres(stores)
     games = {name: game_of(name) for name in dict.fromkeys(table.spec.game for table in tables)}
@@ -206,7 +206,7 @@ def _state(table: type[Table], behind: Behind | None) -> str:
     if behind is None:
         return "unknown"
     for key in (asset_key(table), publication_key(table)):
-        for what, found in (("behind", behind.why.get(key)), ("held", behind.held.get(key))):
+        for what, found in (("behind", behind.reasons.get(key)), ("held", behind.held.get(key))):
             if found:
                 first = next(iter(found.values()))
                 return f"{what}: {first}" + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")

@@ -15,12 +15,12 @@ from gamestats_assets.cli.steps import Outcome, dotted, everything_again, progre
 from gamestats_assets.cli.terminal import counted, days_named, few, status
 from gamestats_assets.definitions import build_defs, game_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import Behind, Chosen, Stage, behind_of, everywhere, follow
-from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.behind import Behind, PartitionFilter, Stage, behind_of, every_partition, follow
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.partitions import days_of, is_paired
-from gamestats_assets.orchestration.requests import lots_of
+from gamestats_assets.orchestration.requests import run_groups
 from gamestats_assets.tables import GAMES
 
 
@@ -65,7 +65,7 @@ class Session:
         selection: dg.AssetSelection,
         *,
         everything: bool = False,
-        chosen: Chosen = everywhere,
+        chosen: PartitionFilter = every_partition,
         verbose: bool = False,
     ) -> list[Outcome]:
         """Bring a selection up to date: run what is behind, by kind of partitions, and say what that is and why.
@@ -88,7 +88,14 @@ class Session:
             ]
 
     def _follow(
-        self, game: Game, keys: set[dg.AssetKey], tell: Tell, *, everything: bool, chosen: Chosen, verbose: bool
+        self,
+        game: Game,
+        keys: set[dg.AssetKey],
+        tell: Tell,
+        *,
+        everything: bool,
+        chosen: PartitionFilter,
+        verbose: bool,
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         looking = Told(game.name, "looking for what is behind")
@@ -109,14 +116,14 @@ class Session:
         tell(Told(game.name, _summed_up(outcomes) if outcomes else "", "done"))
         return outcomes
 
-    def _tell_what_is_left(self, found: Behind, chosen: Chosen, tell: Tell) -> None:
+    def _tell_what_is_left(self, found: Behind, chosen: PartitionFilter, tell: Tell) -> None:
         """Tell which partitions checks stop, or else what waits for something that was not asked for."""
-        name, stopped = found.game.name, found.stopped(chosen)
+        name, stopped = found.game.name, found.blocked(chosen)
         for why, partitions in stopped.items():
             where = spread([key for key in partitions if key])
             tell(Told(name, f"Stopped ({where}): {why}", "wrong"))
             self.stopped.extend(partitions)
-        for why, assets in found.left().items() if not stopped else ():
+        for why, assets in found.held_assets().items() if not stopped else ():
             tell(Told(name, f"Not made: {few(sorted(map(dotted, assets)))}. {why}", "wrong", "yellow"))
 
     def _lots(self, game: str, stage: Stage, tell: Tell) -> list[list[str]]:
@@ -128,7 +135,7 @@ class Session:
         named = days_named(behind) if by_day else spread(behind) if is_paired(partitions) else few(behind)
         what = counted(len(behind), "day" if by_day else "partition")
         tell(Told(game, f"{what} to process: {named} ({stage.why()})", "stage"))
-        return lots_of(behind)
+        return run_groups(behind)
 
 
 def _summed_up(outcomes: Sequence[Outcome]) -> str:

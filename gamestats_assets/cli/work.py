@@ -60,7 +60,7 @@ def work(
             log=_log,
             helper=None if once else lambda: subprocess.Popen([*_COMMAND, "--once", "--slow"]),
         )
-        worker.end_when_told()
+        worker.exit_on_signal()
         if once:
             worker.run_until_empty()
             return

@@ -20,8 +20,9 @@ from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Fingerprints, Look
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.inputs import Fingerprints
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import is_partition_day, partitions_of

@@ -14,8 +14,8 @@ from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import ALL_BEFORE
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.inputs import ALL_BEFORE
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.orchestration.requests import keys_of_run
 from gamestats_assets.settings import shipped

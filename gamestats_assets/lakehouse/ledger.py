@@ -45,6 +45,11 @@ def fingerprint(*parts: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
+def mapping_fingerprint(pairs: Mapping[str, str]) -> str:
+    """A fingerprint of keys and values, whatever their order."""
+    return fingerprint(*(part for pair in sorted(pairs.items()) for part in pair))
+
+
 def combined_hash(parts: Iterable[str]) -> str:
     """One hash of several, whatever their order."""
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:32]
@@ -91,8 +96,7 @@ class Partition:
             return f"version {self.written_by}"
         if len(self.units) == 1 and WHOLE in self.units:
             return self.units[WHOLE][1]
-        held = sorted((unit, rows) for unit, (_, rows) in self.units.items())
-        return fingerprint(*(part for pair in held for part in pair)) if held else ""
+        return mapping_fingerprint(self.rows_of) if self.units else ""
 
     @property
     def set_aside(self) -> dict[str, str]:

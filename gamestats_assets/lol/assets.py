@@ -32,8 +32,9 @@ from gamestats_assets.lol.statistics.item_paths import item_path_sequences
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets.lol.statistics.variables import outcome_models, variable_correlations, vision_survival
 from gamestats_assets.lol.timelines import checks as timelines_checks
-from gamestats_assets.orchestration.freshness import Fingerprints, Look
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.inputs import Fingerprints
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.settings import shipped
 
@@ -44,9 +45,9 @@ CHECKS: tuple[Check, ...] = (
     *patterns_checks.ALL,
     *reference_checks.ALL,
 )
-DECODED_BATCH = 1_000
+DECODE_BATCH_SIZE = 1_000
 """Matches that are decoded and committed together: a million events, and 2 GB of memory."""
-BATCH = 4_000
+BATCH_SIZE = 4_000
 """Matches of which other tables are made together: those take few columns of the events."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 # Each match by itself; which version of Data Dragon stands for its patch depends on those that are at hand.
@@ -104,11 +105,11 @@ def game() -> Game:
     for function in (items, champions):
         lol.function(function)
     raw = [table for table in tables.ALL if table.spec.made_by == "raw"]
-    lol.landed(raw, _decode, refused=refused, at_once=DECODED_BATCH)
+    lol.landed(raw, _decode, refused=refused, batch_size=DECODE_BATCH_SIZE)
     for function in BY_DATA_DRAGON:
-        lol.function(function, whole_partitions=True, at_once=BATCH)
+        lol.function(function, whole_partitions=True, batch_size=BATCH_SIZE)
     for function in BY_MATCH:
-        lol.function(function, at_once=BATCH)
+        lol.function(function, batch_size=BATCH_SIZE)
     lol.function(patches)
     for function in BY_PATCH:
         lol.function(function, made_from=tables.Patches)

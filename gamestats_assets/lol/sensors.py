@@ -63,11 +63,11 @@ def seeded_player_matches() -> dg.SensorDefinition:
     return finding_sensor(
         PLAYERS_SENSOR,
         ARCHIVE_JOB,
-        what="matches",
-        of="lol",
-        missing=_missing,
-        look=_look,
-        wanted=discovery.wanted,
+        found_noun="matches",
+        game="lol",
+        unavailable_reason=_missing,
+        poll=_look,
+        pending=discovery.wanted,
         run_config=lambda ids: {"ops": {"fetch_lol_matches": {"config": {"match_ids": ids}}}},
         description="Asks the Riot API for the matches of every seeded player, every ten minutes, and has new ones "
         "fetched. Enter players with: gamestats lol seed add",

@@ -1,4 +1,4 @@
-"""Sensors that look for what an API lists of players, and request runs that fetch what stands in the register."""
+"""Sensors that poll an API for new matches of players and request runs that fetch them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +20,8 @@ from gamestats_assets.settings import Settings
 TICK_S = 60
 """Seconds between two ticks."""
 TIMEOUT_S = 10.0
-"""Seconds that an API's answer may take, for the tick has others to ask for."""
-# Dagster gives a tick up after 60 s: who is not asked for by then is asked for by a later one.
+"""Seconds that an API's answer may take; a tick has more players to poll."""
+# Dagster gives a tick up after 60 s; a later tick polls the remaining players.
 _PATIENCE_S, _ASKING_S = 20.0, 40.0
 _MOST_OF_A_RUN = 200
 
@@ -30,24 +30,24 @@ def finding_sensor(
     name: str,
     job_name: str,
     *,
-    what: str,
-    of: str,
-    missing: Callable[[Settings], str | None],
-    look: Callable[[Stores, SharedLimits, float], Found[Any]],
-    wanted: Callable[[SecretStr, int], Sequence[Wanted]],
+    found_noun: str,
+    game: str,
+    unavailable_reason: Callable[[Settings], str | None],
+    poll: Callable[[Stores, SharedLimits, float], Found[Any]],
+    pending: Callable[[SecretStr, int], Sequence[Wanted]],
     run_config: Callable[[list[str]], Mapping[str, Any]],
     description: str,
 ) -> dg.SensorDefinition:
-    """A sensor that looks once a minute, and requests one run at a time that fetches what is wanted.
+    """A sensor that polls once a minute and requests one run at a time, which fetches what was found.
 
     Args:
         name: of the sensor.
         job_name: job that fetches.
-        what: is found, such as matches.
-        of: the game, as the reason of a run names it.
-        missing: why nobody can be asked for as things are set, such as without a key; None when somebody can.
-        look: asks the API for players whose turn it is, until a time of `time.monotonic`, and enters what is new.
-        wanted: so many of those that stand in the register and are to be fetched now, those found first at the front.
+        found_noun: what it finds, such as "matches".
+        game: the game, as the reason of a run names it.
+        unavailable_reason: why the settings do not allow polling, such as a missing key; None if they do.
+        poll: polls the API for the players who are due, until a time of `time.monotonic`, and registers what is new.
+        pending: returns at most a number of registered matches that are due to be fetched, those found first in front.
         run_config: of a run that fetches these ids.
         description: of the sensor.
     """
@@ -61,38 +61,40 @@ def finding_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
         deadline = time.monotonic() + _ASKING_S
-        if reason := missing(stores.settings):
+        if reason := unavailable_reason(stores.settings):
             return dg.SensorResult(skip_reason=reason)
         url = stores.postgres_url
         migrate(url)
         limits = SharedLimits(url, caller=name, patience=_PATIENCE_S, deadline=deadline)
         try:
-            found = look(stores, limits, deadline)
+            found = poll(stores, limits, deadline)
         except UnauthorisedError as error:
             return dg.SensorResult(skip_reason=str(error))
         except GamestatsError as error:
-            # What is in the register gets its run all the same.
+            # Matches that are already registered get their run all the same.
             context.log.warning(str(error))
-            said = [str(error)]
+            messages = [str(error)]
         else:
-            said = [f"Asked for {len(found.asked)} of {found.due} players: {len(found.new)} new {what}."]
-            said += [f"Nobody is called {unknown}." for unknown in found.unknown] + found.troubles
-            context.log.info(" ".join(said))
-        request = _request(context.instance, wanted(url, _MOST_OF_A_RUN))
+            messages = [f"Asked for {len(found.asked)} of {found.due} players: {len(found.new)} new {found_noun}."]
+            messages += [f"Nobody is called {unknown}." for unknown in found.unknown] + found.troubles
+            context.log.info(" ".join(messages))
+        request = _request(context.instance, pending(url, _MOST_OF_A_RUN))
         return dg.SensorResult(
-            run_requests=[request] if request else [], skip_reason=None if request else " ".join(said)
+            run_requests=[request] if request else [], skip_reason=None if request else " ".join(messages)
         )
 
-    def _request(instance: dg.DagsterInstance, wanted: Sequence[Wanted]) -> dg.RunRequest | None:
-        """The run that fetches what is wanted; None while there is nothing to do, or one is on its way."""
-        going = dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED)
-        if not wanted or instance.get_runs_count(going):
+    def _request(instance: dg.DagsterInstance, pending: Sequence[Wanted]) -> dg.RunRequest | None:
+        """The run that fetches what is pending; None if nothing is, or while another run is on its way."""
+        running = dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED)
+        if not pending or instance.get_runs_count(running):
             return None
-        reason = f"{of} {what} {combined_hash(f'{each.match_id} {each.next_at.isoformat()}' for each in wanted)}"
+        reason = (
+            f"{game} {found_noun} {combined_hash(f'{each.match_id} {each.next_at.isoformat()}' for each in pending)}"
+        )
         attempt = due_attempt(instance, reason)
         if attempt is None:
             return None
-        config = run_config([each.match_id for each in wanted])
+        config = run_config([each.match_id for each in pending])
         return request(reason, attempt, run_config=config, tags={REQUESTED_BY_TAG: name})
 
     return sensor

@@ -1,4 +1,4 @@
-"""A game's tables as Dagster assets: what makes each, what stops it, what is published.
+"""A game's tables as Dagster assets: how each is made, what stops it, and which are published.
 
     DEMO = Game("demo", TABLES, CHECKS)
     DEMO.landed([RawGoals, RawFiles], decode)
@@ -7,9 +7,9 @@
     DEMO.publications()
     definitions = dg.Definitions(DEMO.assets())
 
-Each builder says which partitions a partition reads and in which units rows are replaced; all else follows from the
-rule of `freshness`. There is one for functions, one for SELECTs, one for landed files, one for whatever else rows are
-read from (`external`, and of that what people entered), and one for publications.
+Each builder determines which partitions a partition reads and in which units rows are replaced; the rule of `freshness`
+does the rest. There are builders for functions, for SELECTs, for landed files, for any other source of rows
+(`external`, and `entered` for what people entered), and for publications.
 """
 
 import typing
@@ -31,18 +31,10 @@ from gamestats_assets.lakehouse.sql import SqlModel, stream_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import PartitionValue, Table
 from gamestats_assets.orchestration.checks import QUARANTINE, check_specs, results
-from gamestats_assets.orchestration.freshness import (
-    BATCH,
-    Fingerprints,
-    Graph,
-    Look,
-    Reads,
-    Step,
-    aside_of,
-    landed,
-    rows_by,
-    without,
-)
+from gamestats_assets.orchestration.freshness import BATCH_SIZE, Step
+from gamestats_assets.orchestration.holds import drop_set_aside, set_aside_units
+from gamestats_assets.orchestration.inputs import Fingerprints, Reads, landed, rows_by
+from gamestats_assets.orchestration.look import Graph, Look
 from gamestats_assets.orchestration.making import (
     Batch,
     Decode,
@@ -52,9 +44,9 @@ from gamestats_assets.orchestration.making import (
     Output,
     Rows,
     Scope,
+    filter_partitions,
     from_files,
     from_rows,
-    of_partitions,
 )
 from gamestats_assets.orchestration.metadata import (
     asset_key,
@@ -69,24 +61,24 @@ from gamestats_assets.orchestration.partitions import has_days, is_paired, parti
 from gamestats_assets.orchestration.publications import contents_published, publication, unpublished
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, keys_of_run
 
-# Of the quarantine on its asset's page; more are in the table.
+# Quarantined units shown on the asset's page; the table has all of them.
 _UNITS_SHOWN = 100
-DECODED_BATCH = 40
-"""Landed units decoded and committed together: while one batch is committed the next is decoded."""
+DECODE_BATCH_SIZE = 40
+"""Landed units decoded and committed together; the next batch is decoded while one is committed."""
 
 
 class Processing(dg.Config):
     """How much a step does."""
 
     everything: bool = False
-    """Make every unit of the partitions again, not only what is behind."""
+    """Makes every unit of the partitions again, not only those that are behind."""
     batch_size: int = 0
-    """Units made and committed together; 0 is as many as suit the table."""
+    """Units made and committed together; 0 means the table's default."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """Assets that one step of a run makes together, the assets that they are made from, and what builds them."""
+    """Assets that one step of a run makes together, the assets upstream of them, and a function that builds them."""
 
     keys: tuple[dg.AssetKey, ...]
     partitions: dg.PartitionsDefinition | None
@@ -96,27 +88,27 @@ class Node:
 
 @dataclass(frozen=True)
 class OtherAsset:
-    """An asset that is no table.
+    """An asset that is not a table.
 
     Attributes:
-        like: the table whose partitions it has.
-        behind: by partition that is behind, why.
-        wanted: by partition that is to be there, what it is to be made from.
+        partitions_like: a table that has the same partitions.
+        behind: the partitions that are behind, each with the reason.
+        expected: what each partition that should exist is to be made from.
     """
 
     key: dg.AssetKey
-    like: type[Table]
+    partitions_like: type[Table]
     behind: Callable[[Look], Mapping[str, str]]
-    wanted: Callable[[Look], Mapping[str, str]]
+    expected: Callable[[Look], Mapping[str, str]]
 
 
 class Game:
     """The tables of one game and how each is made.
 
     Args:
-        name: of the game: its folder, and the first part of its tables' names.
-        tables: every table.
-        checks: every check of them.
+        name: name of the game's folder, and first part of its tables' names.
+        tables: all tables of the game.
+        checks: all checks of these tables.
     """
 
     def __init__(self, name: str, tables: Sequence[type[Table]], checks: Sequence[Check]) -> None:
@@ -137,19 +129,20 @@ class Game:
         refused: Callable[[Landing], Sequence[Rejection]] | None = None,
         deps: Sequence[dg.AssetKey] = (),
         code_version: str = "1",
-        at_once: int = DECODED_BATCH,
+        batch_size: int = DECODE_BATCH_SIZE,
     ) -> None:
-        """One step that reads landed files once and feeds all the given tables.
+        """Adds one step that reads landed files once and feeds all the given tables.
 
-        Of tables by day and name the unit is the name, and all its files of a day are decoded together; so are the
-        files of a day, of tables by day that are replaced whole.
+        If tables are by day and name, the name is the unit, and all its files of a day are decoded together. If tables
+        are by day and replaced whole, all files of a day are decoded together.
 
         Args:
             tables: tables with the same `made_by`, partitions and replaced ids.
-            decode: reads batches of files; gives the frames and rejections of each.
-            refused: landed files that belong to no unit and that nobody can read, for the quarantine.
+            decode: reads batches of files; yields the frames and rejections of each.
+            refused: finds unreadable landed files that belong to no unit, for the quarantine.
             deps: assets that must come first, such as one that fetches or generates the files.
-            at_once: units decoded and committed together.
+            code_version: raise it when the result of `decode` changes.
+            batch_size: units decoded and committed together.
         """
         first = tables[0]
         by_unit = first.spec.replaced_by is not None and not is_paired(partitions_of(first))
@@ -162,7 +155,7 @@ class Game:
             by_unit=by_unit,
             landed=True,
             deps=tuple(deps),
-            at_once=at_once,
+            batch_size=batch_size,
         )
         self._add(step, {"python"})
 
@@ -176,18 +169,21 @@ class Game:
         code_version: str = "1",
         kinds: Collection[str] = ("python",),
     ) -> None:
-        """One step that reads rows from, or writes to, whatever is outside the lake, all partitions of a run together.
+        """Adds one step that reads from (or writes to) something outside the lake, all partitions of a run at once.
 
         Args:
+            tables: tables with the same `made_by` and partitions.
             inputs: what the tables are made from.
-            read: gives the rows of some partitions.
-            also_reads: tables that are read besides, whose changes `inputs` show.
+            read: returns the rows of some partitions.
+            also_reads: other tables that it reads, whose changes show in `inputs`.
+            code_version: raise it when the result of `read` changes.
+            kinds: kinds of the assets, for Dagster's UI.
         """
 
         def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
             for batch in batches:
                 output = read(making.look, sorted(batch))
-                frames = {table: of_partitions(table, rows, batch) for table, rows in output.frames.items()}
+                frames = {table: filter_partitions(table, rows, batch) for table, rows in output.frames.items()}
                 yield replace(output, frames=frames)
 
         version = step_version(tables, code_version)
@@ -198,11 +194,11 @@ class Game:
         tables: Sequence[type[Table]],
         named: Mapping[type[Table], Callable[[Look, pl.DataFrame], Sequence[str]]] | None = None,
     ) -> None:
-        """One step that takes snapshots of tables of `ops` when somebody entered something.
+        """Adds one step that takes snapshots of tables of `ops` after people edit them.
 
         Args:
-            tables: tables with the same `made_by`: without partitions, or by the same names.
-            named: what people call rows of a table that changed; else these are counted.
+            tables: tables with the same `made_by`, unpartitioned or partitioned by the same names.
+            named: by table, returns readable names of changed rows; without it, a message only counts them.
         """
 
         def read(look: Look, keys: Sequence[str]) -> Output:
@@ -232,25 +228,28 @@ class Game:
         whole_partitions: bool = False,
         made_from: type[Table] | Fingerprints | None = None,
         names: Fingerprints | None = None,
-        at_once: int = BATCH,
+        batch_size: int = BATCH_SIZE,
     ) -> None:
-        """A table made by a pure function, whose annotations name its inputs and its output.
+        """Adds a table made by a pure function, whose annotations name its inputs and its output.
 
         `def goals(matches: dy.LazyFrame[Matches]) -> dy.LazyFrame[Goals]` becomes the asset of `Goals` with the
-        dependency `Matches`. A table whose units are also those of an input with the same partitions is made unit by
-        unit. A function may take its own table's rows as they stand, which are no reason to make it again, and a ledger
-        (`ledger_of`), which shows what was made of a table.
+        dependency `Matches`. The table is made unit by unit if an input has the same partitions and units. A function
+        may also take the current rows of its own table, whose changes do not make it stale, and a ledger (`ledger_of`),
+        which shows what was made of a table.
 
         Args:
+            function: the function.
+            table: the table that it makes; by default the one in its return annotation.
             code_version: raise it when the function's result changes.
-            days: of inputs by day, how many days up to the day itself are read; `ALL_BEFORE` is all of them.
-            days_around: so many days before and after a day are read of all inputs by day. Several days may be made in
-                one batch: rows of a day may depend on these days alone.
-            whole_partitions: rows of one unit depend on others, so that partitions are made whole.
-            made_from: of a table by names, what tells of each whether it is behind, in place of the inputs with other
-                partitions, which are read of that name. A table without partitions tells it by its rows of the name.
-            names: of a table by names, which there are, where no input says so.
-            at_once: units made and committed together.
+            days: for inputs by day, how many days up to the day itself are read; `ALL_BEFORE` means all of them.
+            days_around: how many days before and after a day are read from all inputs by day. One batch may make
+                several days, so rows of a day must depend on these days only.
+            whole_partitions: makes partitions whole, since the rows of a unit depend on other units.
+            made_from: for a table by names, the input that decides whether a name is behind. It replaces inputs with
+                other partitions, which are read for the name only. An unpartitioned table decides by its rows of the
+                name.
+            names: for a table by names, which names there are, if no input implies them.
+            batch_size: units made and committed together.
         """
         table = table or typing.get_args(typing.get_type_hints(function)["return"])[0]
         assert table is not None
@@ -261,16 +260,16 @@ class Game:
         if isinstance(made_from, type):
             inputs, read = [rows_by(made_from, str(table.spec.partitioned_by))], [*dict.fromkeys([*read, made_from])]
         elif made_from is not None:
-            # A ledger may be that of a table which comes later.
+            # A ledger may belong to a table that is made later.
             inputs, read = [made_from], [each for each in read if each in given.values()]
         own = [each for each in read if made_from is None or partitions_of(each) == partitions_of(table)]
         inputs += [Reads(each, table, spans.get(each, 1 + days_around), days_around) for each in own]
         also = tuple(each for each in read if each not in own)
         is_whole = whole_partitions or made_from is not None or days_around > 0
-        version = step_version([table], fingerprint(" ".join([code_version, *_told(spans), str(days_around)])))
-        by_unit = not is_whole and _follows_units(table, read)
-        produce = from_rows(lambda look, step, scope: function(**_frames(look, step, scope, given)))
-        step = Step((table,), version, tuple(inputs), produce, also, by_unit, names, at_once=at_once)
+        version = step_version([table], fingerprint(" ".join([code_version, *_span_texts(spans), str(days_around)])))
+        by_unit = not is_whole and _can_go_by_unit(table, read)
+        produce = from_rows(lambda look, step, scope: function(**_input_frames(look, step, scope, given)))
+        step = Step((table,), version, tuple(inputs), produce, also, by_unit, names, batch_size=batch_size)
         self._add(step, {"polars"})
 
     def sql(
@@ -280,20 +279,20 @@ class Game:
         *,
         days: Mapping[type[Table], int | None] | None = None,
     ) -> None:
-        """A table made by one SELECT; the tables it names are its inputs; `days` is as for a function."""
+        """Adds a table made by one SELECT, whose inputs are the tables that it names; `days` is as for a function."""
         spans = days or {}
         known = {each.spec.dotted: each for each in self.tables}
         read = [known[name] for name in model.reads]
         inputs = tuple(Reads(each, table, spans.get(each, 1)) for each in read)
-        version = step_version([table], fingerprint(model.version, *_told(spans)))
+        version = step_version([table], fingerprint(model.version, *_span_texts(spans)))
 
         def rows(look: Look, step: Step, scope: Scope) -> Rows:
-            aside = aside_of(look, step, scope.keys)
+            aside = set_aside_units(look, step, scope.keys)
             sources: dict[str, Any] = {}
             for reads in step.reads:
-                source, selected = reads.source, _selected(look, reads, scope)
+                source, selected = reads.source, _selection(look, reads, scope)
                 if any(units and column in source.column_names() for column, units in aside.items()):
-                    sources[source.spec.dotted] = without(look.lake.scan(source, *selected), source, aside)
+                    sources[source.spec.dotted] = drop_set_aside(look.lake.scan(source, *selected), source, aside)
                 else:
                     sources[source.spec.dotted] = look.lake.source(source, *selected)
             parameters = {"ds": date.fromisoformat(scope.keys[0])} if model.parameters else {}
@@ -302,7 +301,7 @@ class Game:
                 return made
             return pl.concat([*made] or [pl.DataFrame(schema=table.schema())]).lazy()
 
-        by_unit = not spans and _follows_units(table, read)
+        by_unit = not spans and _can_go_by_unit(table, read)
         step = Step((table,), version, inputs, from_rows(rows), by_unit=by_unit)
         self._add(step, {"sql", "duckdb"}, lambda: _sql_metadata(model))
 
@@ -310,18 +309,18 @@ class Game:
         self,
         build: Callable[[], dg.AssetsDefinition],
         key: dg.AssetKey,
-        like: type[Table],
+        partitions_like: type[Table],
         *,
         deps: Sequence[dg.AssetKey] = (),
         behind: Callable[[Look], Mapping[str, str]] = lambda look: {},
-        wanted: Callable[[Look], Mapping[str, str]] = lambda look: {},
+        expected: Callable[[Look], Mapping[str, str]] = lambda look: {},
     ) -> None:
-        """An asset that is no table; see `OtherAsset`."""
-        self.nodes.append(Node((key,), partitions_of(like), frozenset(deps), build))
-        self.others.append(OtherAsset(key, like, behind, wanted))
+        """Adds an asset that is not a table; see `OtherAsset`."""
+        self.nodes.append(Node((key,), partitions_of(partitions_like), frozenset(deps), build))
+        self.others.append(OtherAsset(key, partitions_like, behind, expected))
 
     def publications(self) -> None:
-        """Every published table's copy in PostgreSQL."""
+        """Adds the copy in PostgreSQL of every published table."""
         tables = tuple(table for table in self.tables if table.spec.published)
         for table in tables:
             self.asset(
@@ -330,15 +329,15 @@ class Game:
                 table,
                 deps=[asset_key(table)],
                 behind=lambda look, table=table: unpublished(
-                    look, table, contents_published(look, tables), look.asked(table)
+                    look, table, contents_published(look, tables), look.keys_in_scope(table)
                 ),
-                wanted=lambda look, table=table: look.content(table),
+                expected=lambda look, table=table: look.content(table),
             )
 
     # ------------------------------------------------------------ as assets
 
     def _add(self, step: Step, kinds: set[str], metadata: Callable[[], Mapping[str, Any]] = dict) -> None:
-        # A check that was mended, or is stricter, looks at everything once more.
+        # A changed check examines everything once more.
         checks = [check.version for table in step.tables for check in self.graph.checks[table] if check.blocking]
         step = replace(step, version=fingerprint(step.version, *checks)) if checks else step
         self.steps.append(step)
@@ -349,7 +348,7 @@ class Game:
         self.nodes.append(Node(keys, partitions_of(step.table), upstream, build))
 
     def _asset(self, step: Step, kinds: set[str], metadata: Callable[[], Mapping[str, Any]]) -> dg.AssetsDefinition:
-        spec, partitions, told = step.table.spec, partitions_of(step.table), metadata()
+        spec, partitions, extra_metadata = step.table.spec, partitions_of(step.table), metadata()
         name = f"{spec.game}__{spec.name}" if len(step.tables) == 1 else f"{spec.game}_{spec.step}"
         reads = {source: Reads(source, step.table) for source in step.sources} | {r.source: r for r in step.reads}
         upstream = [
@@ -367,7 +366,7 @@ class Game:
                     partitions_def=partitions,
                     code_version=step.version,
                     skippable=True,
-                    **common_definition(table, kinds, told),
+                    **common_definition(table, kinds, extra_metadata),
                 )
                 for table in step.tables
             ],
@@ -381,18 +380,18 @@ class Game:
         )
         def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
             stores: Stores = context.resources.stores
-            # A run of days may have tables without any beside it.
+            # A run of days may include unpartitioned tables.
             keys = keys_of_run(context) if partitions is not None else [WHOLE]
             making = Making(step, stores, self.graph, keys, everything=config.everything, log=context.log.info)
             rejected = quarantine_of(self.name)
             quarantined = stores.lake.version(rejected)
-            # Two writers of one Delta partition would only try again and again.
+            # Two writers of one Delta partition would only keep retrying.
             with stores.alone(name, context.log.info):
-                done = making.run(config.batch_size or step.at_once)
+                done = making.run(config.batch_size or step.batch_size)
             if stores.lake.version(rejected) != quarantined:
                 report_quarantine(context.instance, stores, rejected)
-            if done.is_nothing and REQUESTED_BY_TAG not in context.run.tags:
-                # Somebody asked for this very table.
+            if done.made_nothing and REQUESTED_BY_TAG not in context.run.tags:
+                # A person asked for this very table.
                 raise dg.Failure(f"Nothing was made. {next(iter(done.held.values()))}", allow_retries=False)
             yield from self._events(context, step, done)
             making.refuse_total_loss()
@@ -400,19 +399,19 @@ class Game:
         return run
 
     def _events(self, context: dg.AssetExecutionContext, step: Step, done: Done) -> Iterator[Any]:
-        """What Dagster gets of a step: rows, units, checks; of one that made nothing the checks alone."""
+        """A step's events for Dagster: materialisations and check results, or only the latter if it made nothing."""
         look = Look(context.resources.stores, self.graph)
         several = len(done.keys) > 1 or (context.has_partition_key_range and not context.has_partition_key)
         for table in step.tables:
             keys = [*done.keys] if table.spec.partitioned_by else []
-            if not done.is_nothing:
+            if not done.made_nothing:
                 yield from materializations(
                     context, look.lake, table, done_metadata(look, table, done), keys, done.made
                 )
             yield from results(look, step, table, done, several=several)
 
     def assets(self) -> list[dg.AssetsDefinition]:
-        """Every asset of the game that something makes."""
+        """Every asset of the game that a step makes."""
         return [node.build() for node in self.nodes]
 
 
@@ -426,8 +425,8 @@ def quarantine(game: Game) -> list[Any]:
         asset=asset_key(table),
         name=QUARANTINE,
         required_resource_keys={"stores"},
-        description="Nothing is in quarantine. Only a warning: what is there is kept, counted, and goes when its file, "
-        "or what reads it, is mended.",
+        description="Nothing is in quarantine. This is only a warning: entries are kept and counted until their file, "
+        "or the code that reads it, is mended.",
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         return _quarantined(context.resources.stores, table)
@@ -436,7 +435,7 @@ def quarantine(game: Game) -> list[Any]:
 
 
 def report_quarantine(instance: dg.DagsterInstance, stores: Stores, table: type[Table]) -> None:
-    """Have Dagster show what stands in a quarantine by now."""
+    """Makes Dagster show the current content of a quarantine."""
     key, found = asset_key(table), _quarantined(stores, table)
     instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=found.metadata))
     instance.report_runless_asset_event(
@@ -445,7 +444,7 @@ def report_quarantine(instance: dg.DagsterInstance, stores: Stores, table: type[
 
 
 def _quarantined(stores: Stores, table: type[Table]) -> dg.AssetCheckResult:
-    """Whether nothing is in quarantine, and what is: by table, and unit by unit."""
+    """Whether the quarantine is empty, and what it contains by table and by unit."""
     entries = stores.lake.scan(table).collect()
     of_tables = (
         entries.group_by("table_name").agg(entries=pl.len(), rows=pl.col("rejected_rows").sum()).sort("table_name")
@@ -464,7 +463,7 @@ def _quarantined(stores: Stores, table: type[Table]) -> dg.AssetCheckResult:
 
 
 def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes that the asset of every table has."""
+    """Attributes that the assets of all tables have."""
     return {
         "description": table.description(),
         "metadata": {
@@ -486,7 +485,7 @@ def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str
 def _entries_changed(
     look: Look, table: type[Table], named: Callable[[Look, pl.DataFrame], Sequence[str]] | None
 ) -> str:
-    """Which rows of `ops` are others than those of the snapshot, in words."""
+    """Says which rows of `ops` differ from the snapshot."""
     now, before = snapshot(look.stores.postgres_url, table), look.lake.scan(table).collect()
     pairs = ((now, before), (before, now))
     changed = pl.concat([one.filter(~one.hash_rows().is_in(other.hash_rows().implode())) for one, other in pairs])
@@ -496,37 +495,44 @@ def _entries_changed(
     return f"{number} {'row' if number == 1 else 'rows'} of {table.spec.name.replace('_', ' ')} changed"
 
 
-def _told(spans: Mapping[type[Table], int | None]) -> list[str]:
+def _span_texts(spans: Mapping[type[Table], int | None]) -> list[str]:
     return [f"{source.spec.key} {days}" for source, days in spans.items()]
 
 
-def _follows_units(table: type[Table], sources: Collection[type[Table]]) -> bool:
-    """Whether units can be made one by one: an input has the same partitions and units; of a pair all inputs do.
+def _can_go_by_unit(table: type[Table], sources: Collection[type[Table]]) -> bool:
+    """Whether units can be made one by one: an input has the same partitions and units.
 
-    The unit of a pair is the whole day of a name, so that nothing smaller is left to tell apart.
+    For a table by day and name, all inputs must have them, since its unit is the whole day of a name.
     """
-    alike = [Reads(source, table).is_alike for source in sources]
+    alike = [Reads(source, table).is_aligned for source in sources]
     return table.spec.replaced_by is not None and any(alike) and (all(alike) or not table.pair_dimension())
 
 
 # --------------------------------------------------------------------------- reading
 
 
-def _selected(look: Look, reads: Reads, scope: Scope) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
-    """Partitions and units of a source to read; None is all."""
-    source, units = reads.source, scope.ids if reads.is_by_unit else None
-    if scope.before is not None and has_days(partitions_of(source)):
-        return values_of(source, [key for key in sorted(look.content(source)) if key < scope.before]), units
+def _selection(look: Look, reads: Reads, scope: Scope) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
+    """Partitions and units of a source to read; None means all."""
+    source, units = reads.source, scope.ids if reads.shares_units else None
+    if scope.cutoff_day is not None and has_days(partitions_of(source)):
+        return values_of(source, [key for key in sorted(look.content(source)) if key < scope.cutoff_day]), units
     values = reads.values(scope.keys, look)
     if values is None and units is not None and source.spec.partitioned_by:
-        held = {key: found.units for key, found in look.ledger(source).partitions.items()}
-        values = values_of(source, [key for key, of in held.items() if of is None or not of.keys().isdisjoint(units)])
+        units_by_key = {key: found.units for key, found in look.ledger(source).partitions.items()}
+        values = values_of(
+            source,
+            [
+                key
+                for key, held_units in units_by_key.items()
+                if held_units is None or not held_units.keys().isdisjoint(units)
+            ],
+        )
     return values, units
 
 
-def _frames(look: Look, step: Step, scope: Scope, given: Mapping[str, type[Table]]) -> dict[str, pl.LazyFrame]:
-    """What a function takes: the rows of its inputs that partitions are made from; of some units only those."""
-    table, lake, aside = step.table, look.lake, aside_of(look, step, scope.keys)
+def _input_frames(look: Look, step: Step, scope: Scope, given: Mapping[str, type[Table]]) -> dict[str, pl.LazyFrame]:
+    """The arguments of a function: the rows of its inputs that the scope needs."""
+    table, lake, aside = step.table, look.lake, set_aside_units(look, step, scope.keys)
     reads = {each.source: each for each in step.reads}
     frames: dict[str, pl.LazyFrame] = {}
     for name, source in given.items():
@@ -534,19 +540,19 @@ def _frames(look: Look, step: Step, scope: Scope, given: Mapping[str, type[Table
             is_alike = partitions_of(source.of) == partitions_of(table)
             frames[name] = lake.scan(source, scope.keys if is_alike else None)
         elif source in reads:
-            rows = lake.scan(source, *_selected(look, reads[source], scope))
-            frames[name] = without(rows, source, aside)
+            rows = lake.scan(source, *_selection(look, reads[source], scope))
+            frames[name] = drop_set_aside(rows, source, aside)
         else:
-            frames[name] = _of_names(table, source, lake.scan(source), scope.keys)
+            frames[name] = _filter_names(table, source, lake.scan(source), scope.keys)
     return frames
 
 
-def _of_names(table: type[Table], source: type[Table], rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
-    """Rows of the names that are made, of a source whose changes another input shows."""
+def _filter_names(table: type[Table], source: type[Table], rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    """Keeps the rows of the names being made, in a source whose changes show in another input."""
     column = table.spec.partitioned_by
     if column is None or source is table or column not in source.column_names():
         return rows
-    # What a table without partitions calls so may be something else, such as the patch of a list of items.
+    # An unpartitioned table may use this column name for something else, such as the patch of a list of items.
     is_name = partitions_of(source) is not None or source.primary_key() == [column]
     return rows.filter(pl.col(column).is_in(list(keys))) if is_name else rows
 

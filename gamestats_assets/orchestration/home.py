@@ -1,4 +1,4 @@
-"""Where Dagster's files are; imports no Dagster, for a process that only starts others should stay small."""
+"""Where Dagster's files are. It does not import Dagster, so that a process that only starts others stays small."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from gamestats_assets.settings import shipped
 
 
 def dagster_environment(stores: Stores) -> dict[str, str]:
-    """The environment that Dagster's processes need; fills the folder that `DAGSTER_HOME` names.
+    """The environment variables of Dagster's processes. Creates the folder that `DAGSTER_HOME` names.
 
-    `dagster.yaml` is copied into the home each time, so the shipped file is the one that counts.
+    `dagster.yaml` is copied into that folder each time, so the shipped file is the one that counts.
     """
     home = stores.settings.state_folder / "dagster"
     home.mkdir(parents=True, exist_ok=True)

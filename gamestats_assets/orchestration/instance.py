@@ -1,7 +1,7 @@
-"""Dagster's instance: where its files and storage are, and runs started from here.
+"""Dagster's instance, and runs in this process.
 
-The daemon and the webserver of `gamestats up`, plain `dagster dev`, and the runs of the
-command line all use the same instance, so every run is seen everywhere.
+The daemon and webserver of `gamestats up`, plain `dagster dev`, and the runs of the command line all share one
+instance, so every run is visible everywhere.
 """
 
 import os
@@ -24,12 +24,12 @@ _PROCESS_TAG = "gamestats/process"
 _HEARTBEAT_WITHIN_S = 180.0
 _LAST: list[Stores] = []
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-"""Statuses of a run that its process has not finished."""
+"""Statuses of a run whose process has not finished it."""
 
 
 @dg.resource(description="The landing zone, the lake and PostgreSQL that the settings name.")
 def stores_resource() -> Stores:
-    """Stores by the environment of the process; the same as long as that is the same, for they know what they read."""
+    """Stores for the environment of the process; reused while it stays the same, because they cache what they read."""
     settings = Settings()
     if _LAST and _LAST[-1].settings == settings:
         return _LAST[-1]
@@ -39,7 +39,7 @@ def stores_resource() -> Stores:
 
 @contextmanager
 def dagster_instance(stores: Stores) -> Iterator[dg.DagsterInstance]:
-    """The instance of `dagster_environment`, with the runs of dead processes closed."""
+    """The instance of `dagster_environment`, after closing the runs of dead processes."""
     os.environ.update(dagster_environment(stores))
     with dg.DagsterInstance.get() as instance:
         close_abandoned_runs(instance)
@@ -47,26 +47,26 @@ def dagster_instance(stores: Stores) -> Iterator[dg.DagsterInstance]:
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fail the runs whose process on this machine is gone.
+    """Marks runs as failed if their process on this machine is gone.
 
-    A run of the command line names its process. A run that a daemon launched is gone when no
-    daemon is left: `gamestats up` and `dagster dev` take their runs with them.
+    A run of the command line names its process. A run that a daemon launched is gone when no daemon is left, since
+    `gamestats up` and `dagster dev` take their runs with them.
 
     Returns:
         Ids of the runs that were closed.
     """
     closed: list[str] = []
-    daemon = None
+    daemon_may_live = None
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
         owner = run.tags.get(_PROCESS_TAG)
         if owner is None:
-            daemon = _daemon_may_live(instance) if daemon is None else daemon
-            if daemon:
+            daemon_may_live = _daemon_may_live(instance) if daemon_may_live is None else daemon_may_live
+            if daemon_may_live:
                 continue
         elif _is_alive(owner):
             continue
-        who = f"The process that ran this ({owner})" if owner else "The daemon that launched this"
-        instance.report_run_failed(run, message=f"{who} is gone; run it again.")
+        process = f"The process that ran this ({owner})" if owner else "The daemon that launched this"
+        instance.report_run_failed(run, message=f"{process} is gone; run it again.")
         closed.append(run.run_id)
     return closed
 
@@ -77,23 +77,23 @@ def _daemon_may_live(instance: dg.DagsterInstance) -> bool:
         return True
     if Settings().postgres_url is None:
         return False
-    # A server of one's own may serve daemons of other machines: a living one tells so twice a minute.
+    # A separate server may serve daemons on other machines: a living one sends a heartbeat twice a minute.
     newest = max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=0.0)
     return time.time() - newest < _HEARTBEAT_WITHIN_S
 
 
 def daemon_runs_here(home: str | None) -> bool:
-    """Whether a process of this machine is a Dagster daemon over a home, or over one that nobody can tell."""
+    """Whether a process on this machine is a Dagster daemon of this home, or of one that cannot be determined."""
     for process in psutil.process_iter():
         try:
             words = process.cmdline()
-            # Behind the interpreter and what `gamestats up` has it run.
+            # These words follow the interpreter and the module that `gamestats up` runs.
             if not any("dagster" in word for word in words[:5]) or not any("daemon" in word for word in words):
                 continue
-            theirs = process.environ().get("DAGSTER_HOME")
+            its_home = process.environ().get("DAGSTER_HOME")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        if theirs in (None, home) or ".tmp_dagster_home_" in theirs:
+        if its_home in (None, home) or ".tmp_dagster_home_" in its_home:
             return True
     return False
 
@@ -124,16 +124,16 @@ def run_here(
     log_level: str = "ERROR",
     run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Materialise a selection in this process, as one run.
+    """Materialises a selection in this process, as one run.
 
     Args:
-        partitions: its partitions; none for what has no partitions.
+        partitions: its partitions; empty for unpartitioned assets.
         config: run configuration of the steps (`ops`).
-        run_id: its id, a UUID; one is made up without it.
+        run_id: its id, a UUID; generated by default.
 
     Returns:
-        The result; `success` is False when a step or a blocking check failed. It is read from Dagster's storage, which
-        may lack the last moments before PostgreSQL itself crashed, and with these the run; the events are at hand.
+        The result; `success` is False if a step or a blocking check failed. It is read from Dagster's storage, which
+        may have lost its last moments, and the run with them, if PostgreSQL crashed; the events are kept in memory.
     """
     return run_job_here(
         definitions.resolve_implicit_global_asset_job_def(),
@@ -158,7 +158,7 @@ def run_job_here(
     log_level: str = "ERROR",
     run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Materialise assets of a job in this process, as one run, which names the process; see `run_here`."""
+    """Materialises assets of a job in this process, as one run that names the process; see `run_here`."""
     return job.execute_in_process(
         instance=instance,
         asset_selection=[*keys],
@@ -171,7 +171,7 @@ def run_job_here(
 
 
 def may_have(partitions: dg.PartitionsDefinition | None, key: str, instance: dg.DagsterInstance) -> bool:
-    """Whether a partition can be there; a day alone is one of every name, too."""
+    """Whether a partition can exist. A day without a name stands for every name."""
     if partitions is None:
         return False
     dimension = dimensions(partitions)[-1]

@@ -1,7 +1,7 @@
-"""What landed: the files that tables are made from, by partition and id.
+"""The landed files that tables are made from, by partition and id.
 
-Files of a day are of the partition of that day; where a game has areas (products), files of an area are of the
-partition of both, `2026-01-01|shop`. The listing of a day is read again when its folder has changed.
+A file belongs to the partition of its day, or, in a game with areas (products), to that of day and area, such as
+`2026-01-01|shop`. A day is listed again only when its folder has changed.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quar
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.partitions import is_partition_day
 
-# By place and day: when its folder was changed last, and what was in it then.
+# By place and day: when the folder last changed, and the hashes of its content at that time.
 _Listed = dict[tuple[str, str], tuple[int, dict[str, str]]]
 _LISTED: WeakKeyDictionary[Landing, _Listed] = WeakKeyDictionary()
-# A folder's time is as coarse as the kernel's clock, and a file may land just after a look.
+# A folder's time is as coarse as the kernel's clock, and a file may land just after the listing.
 _SETTLED_NS = 2_000_000_000
 
 
 def landed_keys(landing: Landing, game: str) -> list[str]:
-    """Partition keys that files landed for: days, and days of areas; also the `outside` ones."""
+    """Partition keys that have landed files: days and days of areas, including those that `outside` returns."""
     areas = [(f"{game}/{area}", f"|{area}") for area in landing.areas(game)]
     return [f"{day}{name}" for place, name in [(game, ""), *areas] for day in landing.days(place)]
 
 
 def landed_units(landing: Landing, game: str, key: str) -> dict[str, list[LandedFile]]:
-    """Files of one partition by the id they belong to; those of an area's day all belong to the area."""
+    """Files of one partition by the id they belong to; in an area, that is the area itself."""
     day, _, area = key.partition("|")
     units: dict[str, list[LandedFile]] = {}
     for file in landing.files(f"{game}/{area}" if area else game, day):
@@ -42,12 +42,12 @@ def landed_units(landing: Landing, game: str, key: str) -> dict[str, list[Landed
 
 
 def outside(landing: Landing, game: str, first: date | None) -> list[str]:
-    """Those of the `landed_keys` that are no partitions: days before the first one, or in the future."""
+    """The `landed_keys` that are not partitions: days before the first one, or in the future."""
     return [key for key in landed_keys(landing, game) if not is_partition_day(key, first)]
 
 
 def landed_hashes(landing: Landing, game: str) -> dict[str, dict[str, str]]:
-    """What landed of a game: per day, or day of an area, id to one hash of all its files."""
+    """One hash of all files of an id, by partition (a day, or a day of an area) and id."""
     return {key: _hashes_of(landing, game, key) for key in landed_keys(landing, game)}
 
 
@@ -55,19 +55,21 @@ def _hashes_of(landing: Landing, game: str, key: str) -> dict[str, str]:
     day, _, area = key.partition("|")
     place = f"{game}/{area}" if area else game
     changed = landing.changed_at(place, day)
-    listed = _LISTED.setdefault(landing, {})
-    known = listed.get((place, day))
-    if known is not None and known[0] == changed:
-        return known[1]
+    cache = _LISTED.setdefault(landing, {})
+    cached = cache.get((place, day))
+    if cached is not None and cached[0] == changed:
+        return cached[1]
     units = landed_units(landing, game, key)
-    found = {unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files) for unit, files in units.items()}
+    hashes = {
+        unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files) for unit, files in units.items()
+    }
     if changed is not None and time.time_ns() - changed >= _SETTLED_NS:
-        listed[place, day] = changed, found
-    return found
+        cache[place, day] = changed, hashes
+    return hashes
 
 
 def file_refused(stores: Stores, game: str, refused: Sequence[Rejection]) -> None:
-    """Enter the files that belong to no match, and that nobody could read, in the game's quarantine."""
+    """Puts unreadable files that belong to no match into the game's quarantine."""
     quarantine = quarantine_of(game)
     place = "landing@unreadable"
     state = stores.lake.state(quarantine)

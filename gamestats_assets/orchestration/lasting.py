@@ -1,14 +1,14 @@
-"""Runs a program of Dagster that lasts, as `python -m gamestats_assets.orchestration.lasting SOCKET PROGRAM ARGUMENTS`.
+"""Runs a long-lived Dagster program: `python -m gamestats_assets.orchestration.lasting SOCKET PROGRAM ARGUMENTS`.
 
-What such a process has loaded is never garbage: to look through it takes longer than all that the daemon does with a
-code location when it reads it.
+Modules and definitions that such a process has loaded are never garbage. Searching them takes the collector longer than
+everything the daemon does when it loads a code location, so they are frozen.
 
-Dagster's webserver does what it is asked by whoever reaches it. So that nobody does but what asks for signed-in admins,
-it listens on a Unix socket, whose path is given as the host: `dagster-webserver -h /path/of/the/socket`.
+Dagster's webserver obeys whoever reaches it. It therefore listens on a Unix socket, which only our proxy for signed-in
+admins uses; the path is given as the host: `dagster-webserver -h /path/of/the/socket`.
 
-Dagster connects to the server of the code location for each question, and asks it every second whether it is still the
-same one. gRPC takes a connection that is there already, if it was made with the same options: so one is kept here.
-And as that server lasts as long as they do, they ask it seldom, and do not read it anew for nothing.
+Dagster opens a connection to the code server for each request, and asks every second whether the server is still the
+same. gRPC reuses an open connection with the same options, so one is kept open here. And since the code server lives as
+long as these programs, they ask rarely and do not reload it for nothing.
 """
 
 import gc
@@ -21,33 +21,33 @@ import grpc
 from grpc.experimental import ChannelOptions
 
 MESSAGE_BYTES = ("DAGSTER_GRPC_MAX_RX_BYTES", "DAGSTER_GRPC_MAX_SEND_BYTES")
-"""Variables that say how long a message may be, which is one of the options."""
+"""Environment variables with the largest message size, which is one of the connection's options."""
 
 
 def connected(socket: str) -> tuple[grpc.Channel, object]:
-    """A connection to a server of a code location, and what keeps it from being closed when nobody asks anything."""
+    """Opens a connection to a code server, and a call that keeps the connection open while it is idle."""
     received, sent = (int(os.environ[name]) for name in MESSAGE_BYTES)
     channel = grpc.insecure_channel(
         f"unix:{socket}",
         options=[
             ("grpc.max_receive_message_length", received),
             ("grpc.max_send_message_length", sent),
-            # A thread for what is only held would look every 0.2 s whether something came.
+            # With a thread of its own, the idle call would poll every 0.2 s.
             (ChannelOptions.SingleThreadedUnaryStream, 1),
         ],
         compression=grpc.Compression.Gzip,
     )
-    # The server tells how it is now, and then only when that changes: with the end of both.
+    # The server reports its health now and again only when it changes, that is, when it ends.
     health = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", wait_for_ready=True)
     next(health)
     return channel, health
 
 
 def listen_on_sockets() -> None:
-    """Let `uvicorn.run` take the path of a Unix socket for a host.
+    """Makes `uvicorn.run` accept the path of a Unix socket as host.
 
-    Dagster passes its option on to uvicorn as it is, and has none for sockets. Were it to listen otherwise one day, it
-    would find that a path is no host, and not listen at all.
+    Dagster has no option for sockets, but passes its host on to uvicorn unchanged. If a later version listened in
+    another way, it would reject the path as a host name and not listen at all.
     """
     import uvicorn
 
@@ -60,11 +60,11 @@ def listen_on_sockets() -> None:
     uvicorn.run = run_there
 
 
-def look_seldom(program: str) -> None:
-    """Let a program ask every 10 s whether the server of the code location is another one, and read it anew only then.
+def poll_rarely(program: str) -> None:
+    """Makes a program ask every 10 s whether the code server has changed, and reload the code location only then.
 
-    Dagster asks every second, and its daemon reads the location anew every minute whether or not it is another one. It
-    has no setting for either.
+    Dagster asks every second, and its daemon reloads the location every minute in any case. It has no setting for
+    either.
     """
     from dagster._grpc import server_watcher
 
@@ -72,18 +72,18 @@ def look_seldom(program: str) -> None:
     if program == "dagster-daemon":
         from dagster._daemon.controller import DagsterDaemonController
 
-        def as_it_was_read(self: DagsterDaemonController, last_workspace_update_time: float) -> float:
+        def keep_workspace(self: DagsterDaemonController, last_workspace_update_time: float) -> float:
             return last_workspace_update_time
 
-        DagsterDaemonController.check_workspace_freshness = as_it_was_read
+        DagsterDaemonController.check_workspace_freshness = keep_workspace
 
 
 if __name__ == "__main__":
-    # What the program will ask for, loaded before all that is there is kept out of the search.
+    # Loaded before the freeze, since the program will need it.
     import gamestats_assets.orchestration.storage  # noqa: F401
 
     kept = connected(sys.argv[1])
-    look_seldom(sys.argv[2])
+    poll_rarely(sys.argv[2])
     if sys.argv[2] == "dagster-webserver":
         listen_on_sockets()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Keeping the lake quick: a scheduled job that compacts, vacuums and checkpoints every table."""
+"""Keeps the lake fast: a scheduled job that compacts, vacuums and checkpoints every table."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class Maintenance(dg.Config):
     """How long old versions stay readable."""
 
     retain_hours: int = 168
-    """Files that no version of the last so many hours needs are removed."""
+    """Removes files that no version of the last so many hours needs."""
 
 
 def lake_maintenance(tables: Sequence[type[Table]]) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
@@ -32,7 +32,7 @@ def lake_maintenance(tables: Sequence[type[Table]]) -> tuple[dg.JobDefinition, d
                     f"{done['files_removed']} old files removed."
                 )
 
-    @dg.job(name="lake_maintenance", description="Keeps reads and writes of the lake quick.")
+    @dg.job(name="lake_maintenance", description="Keeps reads and writes of the lake fast.")
     def job() -> None:
         maintain()
 

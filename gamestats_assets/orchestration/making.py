@@ -1,8 +1,8 @@
-"""How a step brings its tables up to date: what is behind is made, checked and committed, and nothing else.
+"""How a step brings its tables up to date: it makes, checks and commits whatever is behind, and nothing else.
 
-A step looks at what is behind among the partitions of its run (see `freshness`), divides it into batches, has the rows
-of each made, sets units aside that a check blames, commits, and ends with a note in the ledger. A run that dies on the
-way leaves partitions that are behind.
+A step finds what is behind among the partitions of its run (see `freshness`), divides it into batches, makes the rows
+of each batch, sets aside the units that a check blames, commits, and finally writes a note to the ledger. A run that
+dies on the way leaves partitions that are behind.
 """
 
 from __future__ import annotations
@@ -22,38 +22,31 @@ from gamestats_assets.lakehouse.ledger import WHOLE, set_aside
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.checks import Verdict, blamed, check_unchecked, judge, kept
-from gamestats_assets.orchestration.freshness import (
-    CONSTANT,
-    PASSED_ON,
-    Graph,
-    Look,
-    Step,
-    days_before,
-    held,
-    makes_before,
-)
+from gamestats_assets.orchestration.checks import Verdict, blamed, check_unchecked, drop_blamed, judge
+from gamestats_assets.orchestration.freshness import Step
+from gamestats_assets.orchestration.holds import cutoff_day, days_before, held_reason
 from gamestats_assets.orchestration.landed import file_refused, landed_units
+from gamestats_assets.orchestration.look import CONSTANT, PASSED_ON, Graph, Look
 from gamestats_assets.orchestration.partitions import dimensions, is_paired, partitions_of, values_of
 
-# Partitions looked at by the checks of a run that makes nothing.
+# A run that makes nothing checks at most this many partitions.
 _AUDITED = 31
 
 Rows = pl.LazyFrame | Iterable[pl.DataFrame]
 Batch = Mapping[str, Mapping[str, str]]
-"""Units to make together, by partition, each with the fingerprint of what it is made from; `WHOLE` is all of one."""
+"""Units to make together, by partition, each with the fingerprint of its inputs; `WHOLE` means the whole partition."""
 
 
 class NothingLoadedError(GamestatsError):
-    """Everything a step was asked for was rejected."""
+    """Everything that a step was asked to make was rejected."""
 
 
 class Decoded(Protocol):
-    """What a batch gives: rows per table, what was rejected by the table it was meant for, how many are unreadable.
+    """Result of a batch: rows by table, rejections by the table that the rows were meant for, and unreadable units.
 
-    The rows can be read until the next batch is asked for. Frames one after another can be gone through once, those of
-    two tables at the same time; those of the last table come when all others have been gone through. What is rejected
-    of them is known when the last one has come. Units are unreadable when nothing of them could be read.
+    The rows can be read until the next batch is requested. A stream of frames can be consumed once, two tables at a
+    time; the stream of the last table starts when all others are exhausted. A stream's rejections are known at its end.
+    A unit is unreadable if nothing of it could be read.
     """
 
     @property
@@ -66,7 +59,7 @@ class Decoded(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a batch gives all at once; attributes as in `Decoded`."""
+    """A batch's result that is complete at once; attributes as in `Decoded`."""
 
     frames: Mapping[type[Table], Rows]
     rejections: Mapping[type[Table], Sequence[Rejection]] = field(default_factory=dict)
@@ -74,24 +67,24 @@ class Output:
 
 
 Produce = Callable[["Making", Sequence[Batch]], Generator[Decoded, None, None]]
-"""Makes the rows of batches, one after another."""
+"""Makes the rows of batches one after another."""
 Decode = Callable[[Landing, Sequence[Sequence[LandedFile]], int], Generator[Decoded, None, None]]
-"""Decodes batches of landed files with a number of worker processes, and gives one result after another."""
+"""Decodes batches of landed files with a number of worker processes and yields one result after another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What rows are to be made of.
+    """The part of a table to make.
 
     Attributes:
         keys: partitions.
-        ids: units; None is all.
-        before: of a table without partitions, the day before which days are read; None is all.
+        ids: units; None means all.
+        cutoff_day: if the table has no partitions, only days before this one are read; None means all days.
     """
 
     keys: Sequence[str]
     ids: Sequence[str] | None = None
-    before: str | None = None
+    cutoff_day: str | None = None
 
 
 @dataclass(slots=True)
@@ -100,33 +93,33 @@ class Done:
 
     Attributes:
         keys: partitions that it was asked for.
-        made: those that were behind and are made.
-        held: those that stay as they were, and why.
-        before: of a table without partitions that is held, the day before which it was made all the same.
-        units: units that were made.
-        unreadable: units of which nothing could be read.
-        commits: by table.
-        verdicts: by table, what its checks found.
+        made: partitions that were behind and are now made.
+        held: partitions that stay as they were, and why.
+        cutoff_day: if an unpartitioned table is held, the day before which it was made all the same.
+        units: number of units made.
+        unreadable: number of units that could not be read at all.
+        commits: commits by table.
+        verdicts: findings of the checks by table.
     """
 
     keys: Sequence[str]
     made: list[str] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
-    before: str | None = None
+    cutoff_day: str | None = None
     units: int = 0
     unreadable: int = 0
     commits: dict[type[Table], list[Commit]] = field(default_factory=dict)
     verdicts: dict[type[Table], Verdict] = field(default_factory=dict)
 
     @property
-    def is_nothing(self) -> bool:
-        """Whether all that was asked for stays as it was."""
-        return bool(self.held) and not self.made and self.before is None and {*self.held} == {*self.keys}
+    def made_nothing(self) -> bool:
+        """Whether everything that was asked for stays as it was."""
+        return bool(self.held) and not self.made and self.cutoff_day is None and {*self.held} == {*self.keys}
 
     @property
-    def looked_at(self) -> Sequence[str]:
-        """Partitions that the checks looked at; one that stays as it is may lack what its inputs have by now."""
-        stands = [key for key in self.keys if key not in self.held or self.before is not None]
+    def checked_keys(self) -> Sequence[str]:
+        """The partitions to check. Held ones are left out, since they may lack what their inputs now have."""
+        stands = [key for key in self.keys if key not in self.held or self.cutoff_day is not None]
         return self.made or stands[:_AUDITED]
 
 
@@ -149,25 +142,25 @@ class Making:
         self._only = {names[0]: keys} if len(names) == 1 else None
         self.look = self._look()
         self.done = Done(keys, commits={table: [] for table in step.tables})
-        # What tables without partitions held before, and what they had passed on to who reads them by day.
-        self._stood: dict[type[Table], tuple[str | None, Mapping[str, str]]] = {}
-        # Tables of which rows came that no check has looked at before they were committed.
+        # Content of unpartitioned tables before the run, and what they were made from.
+        self._before_run: dict[type[Table], tuple[str | None, Mapping[str, str]]] = {}
+        # Tables with rows that were committed before any check saw them.
         self.unscreened: set[type[Table]] = set()
 
     def _look(self) -> Look:
         return Look(self.stores, self.graph, only=self._only)
 
-    def run(self, at_once: int | None = None) -> Done:
-        """Bring the tables up to date, so many units at once, or as many as suit the step."""
+    def run(self, batch_size: int | None = None) -> Done:
+        """Brings the tables up to date, in batches of the given size or of the step's own."""
         due = self._due()
-        wanted = self.step.wanted(self.look)
-        keys = [key for key in due if key in wanted]
+        expected = self.step.expected(self.look)
+        keys = [key for key in due if key in expected]
         for key in due:
-            if key not in wanted:
+            if key not in expected:
                 self._remove(key, None, Made())
         self.log(f"{len(due)} of {len(self.done.keys)} partitions are behind.")
         batches = (
-            self._units_behind(keys, at_once or self.step.at_once)
+            self._units_behind(keys, batch_size or self.step.batch_size)
             if self.step.by_unit
             else self._whole_partitions(keys)
         )
@@ -175,7 +168,7 @@ class Making:
         committed, unread = 0, set[str]()
         with closing(self.step.produce(self, batches)) as results:
             for batch, output in zip(batches, results, strict=True):
-                # What nobody could read stays behind: the next run fails as this one does, and says why again.
+                # Unreadable units stay behind: the next run fails as this one does and repeats the reason.
                 is_read = output.unreadable < _size(batch)
                 unread |= set() if is_read else {*batch}
                 self._commit_batch(batch if is_read else {key: dict.fromkeys(batch[key], "") for key in batch}, output)
@@ -186,52 +179,55 @@ class Making:
         return self._finish(due, unread)
 
     def _due(self) -> list[str]:
-        """Partitions to make, in order; those that must stay as they are go to `held`."""
+        """Returns the partitions to make, in order; those that must stay as they are go to `Done.held`."""
         step, done = self.step, self.done
-        # Before anything is looked at: what was written without its checks is checked first.
+        # Partitions that were written but never checked are checked first.
         for reads in step.reads:
             read = {each for key in done.keys for each in reads.keys_read(key, self.look) or ()}
             check_unchecked(self.look, reads.source, read or None)
         self.look = look = self._look()
         held_units = {table: look.ledger(table).partitions for table in step.tables}
         if WHOLE in done.keys:
-            self._stood = {table: (look.content(table).get(WHOLE), look.made_from(table)) for table in step.tables}
+            self._before_run = {table: (look.content(table).get(WHOLE), look.made_from(table)) for table in step.tables}
         self.unscreened = {
-            table for table, of in held_units.items() if any(of[key].units is None for key in done.keys if key in of)
+            table
+            for table, partitions in held_units.items()
+            if any(partitions[key].units is None for key in done.keys if key in partitions)
         }
-        behind, wanted = step.behind(look), step.wanted(look)
-        due = [key for key in done.keys if key in behind or (self.everything and key in wanted)]
-        done.held = {key: why for key in due if (why := held(look, step, key)) is not None}
+        behind, expected = step.behind(look), step.expected(look)
+        due = [key for key in done.keys if key in behind or (self.everything and key in expected)]
+        done.held = {key: why for key in due if (why := held_reason(look, step, key)) is not None}
         if WHOLE in done.held:
-            done.before = makes_before(look, step)
+            done.cutoff_day = cutoff_day(look, step)
         if done.held:
             self.log(f"{len(done.held)} partitions stay as they are. {next(iter(done.held.values()))}")
-        return [key for key in due if key not in done.held or done.before is not None]
+        return [key for key in due if key not in done.held or done.cutoff_day is not None]
 
-    def _units_behind(self, keys: Sequence[str], at_once: int) -> list[Batch]:
-        """Units that are new or changed; takes out at once those that are gone, or that an input sets aside."""
+    def _units_behind(self, keys: Sequence[str], batch_size: int) -> list[Batch]:
+        """Returns batches of new and changed units. Removes units that are gone or that an input sets aside."""
         tables, total = self.step.tables, 0
         pending: list[tuple[str, str, str]] = []
         for key in sorted(keys):
-            wanted, aside = self.step.unit_inputs(self.look, key)
+            expected, aside = self.step.unit_inputs(self.look, key)
             known = [self.look.ledger(table)[key].units or {} for table in tables]
-            total += len(wanted)
+            total += len(expected)
             pending += [
                 (key, unit, made_from)
-                for unit, made_from in sorted(wanted.items())
-                if unit not in aside and (self.everything or any(of.get(unit, ("",))[0] != made_from for of in known))
+                for unit, made_from in sorted(expected.items())
+                if unit not in aside
+                and (self.everything or any(units.get(unit, ("",))[0] != made_from for units in known))
             ]
-            if gone := sorted({unit for of in known for unit in of} - wanted.keys()):
+            if gone := sorted({unit for units in known for unit in units} - expected.keys()):
                 self._remove(key, gone, Made())
             new = {
                 unit: check
                 for unit, check in aside.items()
-                if any(of.get(unit) != (wanted[unit], set_aside(check)) for of in known)
+                if any(units.get(unit) != (expected[unit], set_aside(check)) for units in known)
             }
             if new:
-                self._remove(key, sorted(new), Made({key: {unit: wanted[unit] for unit in new}}, {key: new}))
+                self._remove(key, sorted(new), Made({key: {unit: expected[unit] for unit in new}}, {key: new}))
         self.log(f"{len(pending)} of {total} units are new or changed in {len(keys)} partitions.")
-        size = 1 if is_paired(partitions_of(self.step.table)) else at_once
+        size = 1 if is_paired(partitions_of(self.step.table)) else batch_size
         batches: list[Batch] = []
         for start in range(0, len(pending), size):
             batch: dict[str, dict[str, str]] = {}
@@ -241,27 +237,27 @@ class Making:
         return batches
 
     def _whole_partitions(self, keys: Sequence[str]) -> list[Batch]:
-        """Partitions to make whole; one by one where they are big, or have no units that could stay as they are."""
-        table, wanted = self.step.table, self.step.wanted(self.look)
-        whole = {key: {WHOLE: wanted[key]} for key in keys}
+        """Returns batches of whole partitions: one partition each if it is big or has no units that could stay."""
+        table, expected = self.step.table, self.step.expected(self.look)
+        by_partition = {key: {WHOLE: expected[key]} for key in keys}
         if not self.step.together and (table.spec.replaced_by is None or is_paired(partitions_of(table))):
-            return [{key: units} for key, units in whole.items()]
-        return [whole] if whole else []
+            return [{key: units} for key, units in by_partition.items()]
+        return [by_partition] if by_partition else []
 
     def _remove(self, key: str, ids: Sequence[str] | None, made: Made) -> None:
-        """Remove units of a partition, or all of it, from every table."""
+        """Removes units of a partition, or the whole partition, from every table."""
         for table in self.step.tables:
             self._commit(table, pl.LazyFrame(schema=table.schema()), [key], made, ids=ids)
 
     def _commit_batch(self, batch: Batch, output: Decoded) -> None:
-        """Commit to every table; frames one after another two tables at a time, for writing keeps one core busy."""
+        """Commits to every table, and streams two tables at a time, since writing one keeps only one core busy."""
         frames, keys = output.frames, [*batch]
         partition_of = {unit: key for key, units in batch.items() for unit in units}
-        is_paired_day = is_paired(partitions_of(self.step.table))
+        is_paired_step = is_paired(partitions_of(self.step.table))
         aside, blames = self._blamed(batch, {t: rows for t, rows in frames.items() if isinstance(rows, pl.LazyFrame)})
 
         def commit(table: type[Table]) -> None:
-            # Of frames one after another, what is rejected is known when the last one has come.
+            # The rejections of a stream are known at its end.
             rows, rejections = frames[table], output.rejections.get(table, ())
             if not isinstance(rows, pl.LazyFrame):
                 self.unscreened.add(table)
@@ -270,10 +266,10 @@ class Making:
             is_whole = not self.step.by_unit
             self._commit(
                 table,
-                kept(table, rows, aside),
+                drop_blamed(table, rows, aside),
                 keys,
                 Made({} if is_whole and table.spec.replaced_by else batch, aside),
-                ids=None if is_whole or is_paired_day else sorted(partition_of),
+                ids=None if is_whole or is_paired_step else sorted(partition_of),
                 rejections=[*rejections, *blames[table]],
                 partition_of=None if is_whole else partition_of,
             )
@@ -284,13 +280,13 @@ class Making:
             tasks = {table: pool.submit(commit, table) for table in streams}
             for table in first:
                 tasks[table].result() if table in tasks else commit(table)
-        # Its turn is when all others are done.
+        # The last table's stream starts when all others are exhausted.
         commit(last)
 
     def _blamed(
         self, batch: Batch, fresh: Mapping[type[Table], pl.LazyFrame]
     ) -> tuple[dict[str, dict[str, str]], dict[type[Table], list[Rejection]]]:
-        """By partition the units that checks of any table of the step, or of an input, blame: no table takes them."""
+        """Units by partition that a check of any of the step's tables or inputs blames. No table takes their rows."""
         ids = sorted({unit for units in batch.values() for unit in units}) if self.step.by_unit else None
         aside: dict[str, dict[str, str]] = {}
         entries: dict[type[Table], list[Rejection]] = {}
@@ -299,7 +295,7 @@ class Making:
             for key, units in units_blamed.items():
                 aside[key] = units | aside.get(key, {})
         for reads in self.step.reads:
-            for key in batch if reads.is_alike and ids is None else ():
+            for key in batch if reads.is_aligned and ids is None else ():
                 aside[key] = aside.get(key, {}) | self.look.ledger(reads.source)[key].set_aside
         return aside, entries
 
@@ -326,39 +322,39 @@ class Making:
         self.done.commits[table].append(commit)
 
     def _finish(self, due: Sequence[str], unread: Iterable[str]) -> Done:
-        """Evaluate the checks of what was made, and note what it is made from; not of what nobody could read."""
+        """Evaluates the checks of what was made and records its inputs, except those of unreadable partitions."""
         step, done = self.step, self.done
         done.made = [key for key in due if key not in done.held]
         after = self._look()
-        wanted = step.wanted(self.look)
-        made_from = {key: wanted.get(key, "") for key in due if key not in unread}
+        expected = step.expected(self.look)
+        made_from = {key: expected.get(key, "") for key in due if key not in unread}
         if WHOLE in made_from:
-            made_from |= step.made_of_days(self.look)
-        if (day := done.before) is not None:
-            # Of days that may not be read it is not made.
+            made_from |= step.made_from_by_day(self.look)
+        if (day := done.cutoff_day) is not None:
+            # Days that must not be read did not go into it.
             made_from = {key: made for key, made in made_from.items() if WHOLE < key < day} | {WHOLE: days_before(day)}
         for table in step.tables:
             self.stores.lake.ensure(table)
             is_screened = bool(done.made) and table not in self.unscreened
-            verdict = done.verdicts[table] = judge(after, table, done.looked_at, screened=is_screened)
+            verdict = done.verdicts[table] = judge(after, table, done.checked_keys, screened=is_screened)
             if due:
                 made_from |= self._passed_on(after, table, made_from)
                 self.stores.lake.note(table, replace(verdict.note(due), made_from=made_from))
         return done
 
     def _passed_on(self, after: Look, table: type[Table], made_from: Mapping[str, str]) -> dict[str, str]:
-        """What of no day changes what is made of the table by day: nothing that left its rows as they were."""
+        """The `PASSED_ON` entry: undated inputs affect tables by day only if they changed this table's rows."""
         if CONSTANT not in made_from:
             return {}
-        stood, before = self._stood[table]
+        stood, before = self._before_run[table]
         is_same = before.get(CONSTANT) == made_from[CONSTANT] or stood == after.content(table).get(WHOLE)
         known = before.get(PASSED_ON, before.get(CONSTANT))
         return {PASSED_ON: known if is_same and known else made_from[CONSTANT]}
 
     def refuse_total_loss(self) -> None:
-        """Raise `NothingLoadedError` when something came, every bit of it was rejected, and nothing stood there before.
+        """Raises `NothingLoadedError` if all input was rejected and the table is empty.
 
-        Units that are set aside are no loss, be it all that came: they are counted, and nothing waits for them.
+        Set-aside units are no loss, even if they are all of the input: they are counted, and nothing waits for them.
         """
         done, table = self.done, self.step.table
         advice = f'What was found is in quarantine: gamestats query "from {table.spec.game}.quarantine"'
@@ -381,8 +377,8 @@ def _size(batch: Batch) -> int:
     return sum(map(len, batch.values()))
 
 
-def of_partitions(table: type[Table], rows: Rows, keys: Iterable[str]) -> Rows:
-    """The rows of some partitions: what has wider inputs may make rows of others, whose turn is another batch's."""
+def filter_partitions(table: type[Table], rows: Rows, keys: Iterable[str]) -> Rows:
+    """Keeps the rows of some partitions. Wider inputs may also yield rows of others, which another batch makes."""
     column = table.spec.partitioned_by
     if column is None or not isinstance(rows, pl.LazyFrame):
         return rows
@@ -390,46 +386,46 @@ def of_partitions(table: type[Table], rows: Rows, keys: Iterable[str]) -> Rows:
 
 
 def from_rows(make: Callable[[Look, Step, Scope], Rows]) -> Produce:
-    """The rows of one table, as a function or a SELECT makes them."""
+    """Produces the rows of one table with a function or a SELECT."""
 
     def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
         step = making.step
 
         def output(batch: Batch) -> Output:
             ids = sorted({unit for units in batch.values() for unit in units}) if step.by_unit else None
-            made = make(making.look, step, Scope(sorted(batch), ids, making.done.before))
-            rows = of_partitions(step.table, made, batch)
+            made = make(making.look, step, Scope(sorted(batch), ids, making.done.cutoff_day))
+            rows = filter_partitions(step.table, made, batch)
             return Output({step.table: rows.collect().lazy() if isinstance(rows, pl.LazyFrame) else rows})
 
-        yield from _ahead(output, batches) if step.by_unit else map(output, batches)
+        yield from _computed_ahead(output, batches) if step.by_unit else map(output, batches)
 
     return produce
 
 
-def _ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -> Iterator[Output]:
-    """What batches give, in order: while one is committed, which keeps one core busy, the next is computed."""
+def _computed_ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -> Iterator[Output]:
+    """Yields the results of batches in order, computing the next one while the current one is committed."""
     if len(batches) == 1:
         yield make(batches[0])
         return
     with ThreadPoolExecutor(1) as pool:
-        begun: Future[Output] | None = None
+        running: Future[Output] | None = None
         for batch in batches:
-            before, begun = begun, pool.submit(make, batch)
-            if before is not None:
-                yield before.result()
-        if begun is not None:
-            yield begun.result()
+            previous, running = running, pool.submit(make, batch)
+            if previous is not None:
+                yield previous.result()
+        if running is not None:
+            yield running.result()
 
 
 def from_files(decode: Decode, refused: Callable[[Landing], Sequence[Rejection]] | None) -> Produce:
-    """The rows of several tables, as one reading of landed files gives them; `refused` files go to the quarantine."""
+    """Produces the rows of several tables in one reading of landed files; `refused` files go to the quarantine."""
 
     def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
         landing, game = making.stores.landing, making.step.table.spec.game
         if refused is not None:
             file_refused(making.stores, game, refused(landing))
         files = {key: landed_units(landing, game, key) for batch in batches for key in batch}
-        of_batches = [
+        files_by_batch = [
             [
                 file
                 for key, units in batch.items()
@@ -438,6 +434,6 @@ def from_files(decode: Decode, refused: Callable[[Landing], Sequence[Rejection]]
             ]
             for batch in batches
         ]
-        return decode(landing, of_batches, making.stores.settings.workers)
+        return decode(landing, files_by_batch, making.stores.settings.workers)
 
     return produce

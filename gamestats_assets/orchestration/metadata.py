@@ -1,4 +1,4 @@
-"""What a materialisation, an asset and a check tell the Dagster UI, derived from Table declarations."""
+"""Metadata of assets, materialisations and checks for the Dagster UI, derived from `Table` declarations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.partitions import values_of
 
 if TYPE_CHECKING:
-    from gamestats_assets.orchestration.freshness import Look
+    from gamestats_assets.orchestration.look import Look
     from gamestats_assets.orchestration.making import Done
 
 _COLUMNS_SHOWN = 12
@@ -54,14 +54,14 @@ def column_schema(table: type[Table]) -> dg.TableSchema:
 
 
 def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
-    """Metadata of one materialisation: rows, units, Delta version, quarantine, a preview unless rows name people."""
+    """Metadata of one materialisation: rows, units, version, quarantine, and a preview unless rows name people."""
     commits, lake = done.commits[table], look.lake
     rules: dict[str, int] = {}
     for commit in commits:
         for rejection in commit.rejections:
             rules[rejection.rule] = rules.get(rejection.rule, 0) + rejection.rejected_rows
     state = lake.state(table)
-    # What a run's page shows without being opened comes first.
+    # The first entries show on a run's page without being opened.
     metadata: dict[str, Any] = {}
     if table.spec.replaced_by is not None:
         held = {key: look.ledger(table)[key] for key in done.keys}
@@ -115,20 +115,20 @@ def materializations(
     *,
     asset: dg.AssetKey | None = None,
 ) -> Iterator[Any]:
-    """A step's result with the row count of each partition; Dagster itself knows but one, or a range of its own.
+    """A step's result with the row count of each partition. Dagster's own results know only one, or a range of days.
 
     Args:
-        metadata: of the asset; as part of the result, Dagster would store it a second time with the step's output.
-        keys: partitions of the run; none of a table without any.
-        made: those that were made.
-        asset: what is made, where it is not the table itself.
+        metadata: of the asset. As part of the result, Dagster would store it a second time with the step's output.
+        keys: partitions of the run; empty for an unpartitioned table.
+        made: the partitions that were made.
+        asset: the asset, if it is not the table itself.
     """
     asset = asset or asset_key(table)
     is_range = context.has_partition_key_range and not context.has_partition_key
     state = lake.state(table)
     rows = state.rows_per_partition if state is not None else {}
     counts = {key: {"dagster/partition_row_count": rows.get(key, 0)} for key in keys}
-    # Of one partition Dagster would ask the server whether it is there.
+    # With a partition given, Dagster would ask the server whether it exists.
     context.add_asset_metadata(metadata if is_range or not keys else {**metadata, **counts[keys[0]]}, asset)
     for key in keys if is_range else ():
         context.add_asset_metadata(counts[key], asset, key)
@@ -139,10 +139,10 @@ def materializations(
 
 
 def freshness_policy(table: type[Table]) -> dg.FreshnessPolicy | None:
-    """How old a table may become, as declared; one that is due by an hour, until that hour of the day after.
+    """How old a table may become. A table that is due by an hour may age until that hour of the next day.
 
-    A policy with a deadline would say the same of a table made in time. But Dagster's daemon reads the policy of every
-    table anew each minute, and for a deadline it then reckons through a thousand days.
+    A policy with a deadline would say the same of a table made in time. But Dagster's daemon evaluates every policy
+    each minute, and for a deadline it iterates over a thousand days.
     """
     hour, window = table.spec.fresh_by_hour, table.spec.fresh_within
     if hour is not None:

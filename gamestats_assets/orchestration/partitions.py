@@ -1,8 +1,8 @@
-"""Partitions: which keys there are, which of them a table reads, and how keys become values of a partition column.
+"""Partitions: their keys and dimensions, and how keys become values of a partition column.
 
-A table's partitions have dimensions: none, a day, a name (a season, a product), or a day and a name, whose
-key is written `2026-01-01|shop`. What two tables have in common decides what one reads of the other: of the
-dimensions that both have, the same; of those that only the source has, everything.
+A table's partitions have dimensions: none, a day, a name (a season, a product), or a day and a name, with keys such as
+`2026-01-01|shop`. The dimensions that two tables share decide what one reads from the other: in a shared dimension the
+same key, in one that only the source has everything.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import polars as pl
 from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day
 
 DAY = "day"
-# Of a table that says no first day.
+# For tables that declare no first day.
 _FIRST_DAY = date(2015, 1, 1)
 
 
 class _Days(dg.DailyPartitionsDefinition):
-    """Days to today, whose list is made once a day: each step of a run asks, and Dagster takes 50 ms for ten years."""
+    """Days to today, listed once a day: every step of a run asks, and Dagster needs 50 ms to list ten years."""
 
     def get_partition_keys(
         self, current_time: datetime | None = None, dynamic_partitions_store: Any = None
@@ -40,13 +40,13 @@ def _keys_on(days: _Days, today: date) -> Sequence[str]:
 
 @functools.cache
 def days_from(first: date | None) -> dg.TimeWindowPartitionsDefinition:
-    """UTC days from a first one to today; the same definition for all tables of a game, so that days map one to one."""
+    """UTC days from a first one to today. All tables of a game share one definition, so that days map one to one."""
     return _Days(start_date=f"{first or _FIRST_DAY}", timezone="UTC", end_offset=1)
 
 
 @functools.cache
 def partitions_of(table: type[Table]) -> dg.PartitionsDefinition | None:
-    """The Dagster partitions of a table: UTC days for a Date column, days and names for a pair, else only names."""
+    """The Dagster partitions of a table: UTC days for a Date column, days and names for a pair, otherwise names."""
     column = table.spec.partitioned_by
     if column is None:
         return None
@@ -59,7 +59,7 @@ def partitions_of(table: type[Table]) -> dg.PartitionsDefinition | None:
 
 
 def dimensions(partitions: dg.PartitionsDefinition | None) -> tuple[str, ...]:
-    """Names of the dimensions, in the order in which a key has them: `()`, `("day",)`, `("day", "product")`."""
+    """Names of the dimensions in the order of a key: `()`, `("day",)`, `("day", "product")`."""
     if partitions is None:
         return ()
     if isinstance(partitions, dg.MultiPartitionsDefinition):
@@ -67,19 +67,19 @@ def dimensions(partitions: dg.PartitionsDefinition | None) -> tuple[str, ...]:
     return (partitions.name or "",) if isinstance(partitions, dg.DynamicPartitionsDefinition) else (DAY,)
 
 
-def part_of(partitions: dg.PartitionsDefinition | None, key: str, of: Sequence[str]) -> tuple[str, ...]:
-    """What a key says of some of its dimensions.
+def part_of(partitions: dg.PartitionsDefinition | None, key: str, wanted_dimensions: Sequence[str]) -> tuple[str, ...]:
+    """The parts of a key for some of its dimensions.
 
     >>> days = days_from(date(2026, 1, 1))
     >>> part_of(dg.MultiPartitionsDefinition({"day": days, "product": days}), "2026-01-01|2026-01-02", ["day"])
     ('2026-01-01',)
     """
-    told = dict(zip(dimensions(partitions), key.split("|") if is_paired(partitions) else [key], strict=False))
-    return tuple(told[dimension] for dimension in of)
+    parts = dict(zip(dimensions(partitions), key.split("|") if is_paired(partitions) else [key], strict=False))
+    return tuple(parts[dimension] for dimension in wanted_dimensions)
 
 
 def shared_dimensions(one: dg.PartitionsDefinition | None, other: dg.PartitionsDefinition | None) -> list[str]:
-    """Dimensions that both have."""
+    """Dimensions that both partitions have."""
     return [dimension for dimension in dimensions(one) if dimension in dimensions(other)]
 
 
@@ -106,10 +106,10 @@ def day_of(key: str) -> str:
 
 
 def is_partition_day(key: str, first: date | None) -> bool:
-    """Whether the day of a key is one that partitions exist of: none is before the first, or in the future."""
+    """Whether the day of a key has partitions: it is neither before the first day nor in the future."""
     return is_day(day_of(key)) and days_from(first).has_partition_key(day_of(key))
 
 
 def values_of(table: type[Table], keys: Iterable[str]) -> list[PartitionValue] | None:
-    """Values of the table's partition column for Dagster's keys; None where it has no partitions."""
+    """Values of the table's partition column for Dagster's keys; None if it has no partitions."""
     return [table.partition_value(key) for key in keys] if table.spec.partitioned_by else None

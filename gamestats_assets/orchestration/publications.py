@@ -1,7 +1,7 @@
-"""A published table's copy in PostgreSQL: exactly the run's partitions, replaced in transactions of many.
+"""Publishes a table to PostgreSQL: replaces exactly the partitions of a run, many in one transaction.
 
-What was published stands beside it by the fingerprint of its rows, so that a partition whose very rows are published is
-passed over. Inside the transaction it is made sure that what was checked is what is committed.
+PostgreSQL stores the fingerprint of the rows with each published partition, so a partition whose rows are already
+published is skipped. The transaction verifies before its commit that the rows which were checked are still current.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,7 +18,8 @@ from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import check_unchecked
-from gamestats_assets.orchestration.freshness import Graph, Look, failed, once
+from gamestats_assets.orchestration.holds import blocked_reason
+from gamestats_assets.orchestration.look import Graph, Look, once
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
     from gamestats_assets.lakehouse.published import Within
 
 SAME_ROWS = "rows_equal_the_lake"
-# A store or a server may be away for a moment, or the lake change meanwhile.
+# A store or a server may be away for a moment, or the lake may change meanwhile.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
-# Published together, unless one partition has more; rows with objects are large.
+# Rows published together, unless a single partition has more; rows with objects are large.
 _ROWS_AT_ONCE, _OBJECTS_AT_ONCE = 500_000, 200
-# Of so many partitions at most the units that changed are published apart; more are faster whole and together.
+# Up to this many partitions, only changed units are published; more partitions are faster whole and together.
 _APART = 10
 
 
@@ -48,7 +49,7 @@ class ChangedMeanwhileError(GamestatsError):
 
 @dataclass(slots=True)
 class _Published:
-    """What a publication did; partitions that must not be published, and why."""
+    """What a publication did; `refused` are the partitions that must not be published, and why."""
 
     preview: pl.DataFrame
     rows_written: int = 0
@@ -58,16 +59,16 @@ class _Published:
 
 @once
 def contents_published(look: Look, tables: tuple[type[Table], ...]) -> dict[type[Table], dict[str, str]]:
-    """By table of a game that stands in PostgreSQL and partition, the fingerprint of the rows that it holds."""
+    """Fingerprint of the published rows, by table of a game that exists in PostgreSQL and by partition."""
     from gamestats_assets.lakehouse.published import everything_published
 
-    asked = [look.asked(table) if partitions_of(table) else [WHOLE] for table in tables]
-    keys = None if None in asked else {key for of in asked for key in of or ()}
+    scopes = [look.keys_in_scope(table) if partitions_of(table) else [WHOLE] for table in tables]
+    keys = None if None in scopes else {key for scope in scopes for key in scope or ()}
     return everything_published(look.stores.postgres_url, tables, counted=look.counted, keys=keys)
 
 
 def _contents(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[type[Table], dict[str, str]]:
-    """As `contents_published`, of some partitions of a table, whose rows are counted."""
+    """As `contents_published`, for some partitions of one table, with their rows counted."""
     from gamestats_assets.lakehouse.published import everything_published
 
     return everything_published(stores.postgres_url, (table,), counted=True, keys=keys)
@@ -79,26 +80,26 @@ def unpublished(
     published: Mapping[type[Table], Mapping[str, str]],
     keys: Collection[str] | None = None,
 ) -> dict[str, str]:
-    """Partitions of a table, of some or all, that PostgreSQL does not hold as the lake does, and why.
+    """Partitions whose rows in PostgreSQL differ from the lake, among some or all, and why.
 
-    Partitions that break a check are left out: they stay as they were published last.
+    Partitions that break a check are left out: they stay as last published.
     """
     held, known = look.content(table), published.get(table, {})
     if keys is not None:
         held = {key: content for key, content in held.items() if key in keys}
     if table not in published and not held:
-        # Who asks for what was made and is empty is to find it empty.
+        # A table that was made and is empty should exist, empty, in PostgreSQL.
         made = sorted(key for key, made_from in look.made_from(table).items() if made_from)[:1]
         return dict.fromkeys(made, "not published yet")
     return {
         key: "not published yet" if key not in known else "its rows changed"
         for key in sorted({*held, *known})
-        if held.get(key) != known.get(key) and failed(look, table, key) is None
+        if held.get(key) != known.get(key) and blocked_reason(look, table, key) is None
     }
 
 
 def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
-    """The asset of a table's copy in PostgreSQL."""
+    """The asset for a table's copy in PostgreSQL."""
     spec, partitions, asset = table.spec, partitions_of(table), publication_key(table)
 
     same_rows = dg.AssetCheckSpec(
@@ -127,7 +128,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
     )
     def publish_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
         stores: Stores = context.resources.stores
-        # A run of days may have tables without any beside it.
+        # A run of days may include unpartitioned tables.
         keys = keys_of_run(context) if partitions is not None else [WHOLE]
         if (version := stores.lake.version(table)) is None:
             raise dg.Failure(
@@ -139,7 +140,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
         look = Look(stores, graph)
         done = _publish(look, table, keys)
         if done.refused:
-            # One bad day does not hold up the others: they are published, and Dagster is told.
+            # One bad day does not hold up the others: they are published and reported.
             for key in (key for key in keys if key not in done.refused):
                 event = dg.AssetMaterialization(asset, partition=key or None)
                 context.instance.report_runless_asset_event(event)
@@ -150,13 +151,13 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
             "rows_written": done.rows_written,
             "rows_replaced": done.rows_replaced,
             "delta_version": version,
-            # Told here alone: what each definition holds Dagster's daemon reads anew each minute.
+            # Only here, because Dagster's daemon reloads the content of each definition every minute.
             "dagster/column_schema": column_schema(table),
             **({} if spec.personal else {"preview": frame_metadata(done.preview)}),
         }
         own = keys if partitions is not None else []
         yield from materializations(context, stores.lake, table, metadata, own, own, asset=asset)
-        # Of a result Dagster would look up the materialisation that was just told.
+        # For a check result, Dagster would look up the materialisation that was just reported.
         yield dg.AssetCheckEvaluation(
             asset_key=asset,
             check_name=SAME_ROWS,
@@ -173,10 +174,10 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
 
 
 def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
-    """Publish those partitions that are not as the lake has them, and that break no check.
+    """Publishes the partitions that differ from the lake and break no check.
 
     Raises:
-        ChangedMeanwhileError: when one of them changed meanwhile.
+        ChangedMeanwhileError: if one of them changes meanwhile.
     """
     from gamestats_assets.lakehouse.published import OvertakenError, publish, sweep, units_published
 
@@ -187,7 +188,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     for key in keys:
         if known is not None and known.get(key) == content.get(key):
             continue
-        if (why := failed(look, table, key)) is None:
+        if (why := blocked_reason(look, table, key)) is None:
             due.append(key)
         else:
             done.refused[key] = (
@@ -197,12 +198,12 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     state, units = lake.state(table), dict[str, dict[str, str]]()
     if table.spec.replaced_by is not None and values_of(table, due):
         units = {key: rows for key in due if (rows := look.ledger(table)[key].rows_of)}
-    # Of a partition that lost rows to somebody's hand nothing is known.
+    # The state of a partition that lost rows to a manual change is unknown.
     counted = [key for key in units if key in (known or {})]
     changed = _changed(units, units_published(url, table, counted)) if 0 < len(counted) <= _APART else {}
     whole = [key for key in due if key not in changed]
-    at_once = _OBJECTS_AT_ONCE if table.objects() else _ROWS_AT_ONCE
-    batches = [[key] for key in changed] + _batches(whole, state.rows_per_partition if state else {}, at_once)
+    rows_at_once = _OBJECTS_AT_ONCE if table.objects() else _ROWS_AT_ONCE
+    batches = [[key] for key in changed] + _batches(whole, state.rows_per_partition if state else {}, rows_at_once)
     while batches:
         batch = batches.pop(0)
         values, within = values_of(table, batch), changed.get(batch[0])
@@ -215,14 +216,14 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
             continue
 
         def unchanged(cursor: object, batch: Sequence[str] = tuple(batch)) -> None:
-            # Inside the publishing transaction: what was checked is what is committed.
+            # Runs inside the publishing transaction.
             now = lake.ledger(table).content()
             if any(now.get(key) != content.get(key) for key in batch):
                 raise ChangedMeanwhileError(
                     f"{table.spec.dotted} changed in the lake while it was being published. Publish it again."
                 )
 
-        of = {value: key for key, value in zip(batch, values or [None], strict=True) if key in content}
+        key_of = {value: key for key, value in zip(batch, values or [None], strict=True) if key in content}
         try:
             written = publish(
                 url,
@@ -230,8 +231,8 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
                 values,
                 rows,
                 objects=look.stores.objects,
-                content_hash={value: content[key] for value, key in of.items()},
-                units={value: units[key] for value, key in of.items() if key in units},
+                content_hash={value: content[key] for value, key in key_of.items()},
+                units={value: units[key] for value, key in key_of.items() if key in units},
                 within=within,
                 before_commit=unchanged,
             )
@@ -243,7 +244,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
         done.rows_replaced += written.rows_deleted
         done.preview = first_rows(rows) if not rows.is_empty() else done.preview
     if passed_over := [key for key in keys if key not in due]:
-        # Whoever published them may have been killed before the objects of their old rows were gone.
+        # The process that published them may have been killed before it removed the objects of old rows.
         sweep(url, table, values_of(table, passed_over), look.stores.objects)
     return done
 
@@ -251,7 +252,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
 def _changed(
     units: Mapping[str, Mapping[str, str]], published: Mapping[str, tuple[str, Mapping[str, str]]]
 ) -> "dict[str, Within]":
-    """Of partitions of which some units alone are others than they were published: which."""
+    """The changed units of partitions in which only some units differ from the published ones."""
     from gamestats_assets.lakehouse.published import Within
 
     found: dict[str, Within] = {}
@@ -263,13 +264,13 @@ def _changed(
     return found
 
 
-def _batches(keys: Sequence[str], rows: Mapping[str, int], at_once: int) -> list[list[str]]:
-    """Partitions to publish together: as many as memory takes."""
+def _batches(keys: Sequence[str], rows: Mapping[str, int], rows_at_once: int) -> list[list[str]]:
+    """Groups partitions to publish together, as many as fit into memory."""
     batches: list[list[str]] = []
     size = 0
     for key in keys:
         size += rows.get(key, 0)
-        if not batches or size > at_once:
+        if not batches or size > rows_at_once:
             batches.append([])
             size = rows.get(key, 0)
         batches[-1].append(key)

@@ -1,10 +1,10 @@
 """Dagster's own storage, in the PostgreSQL that the settings name, named by `dagster.yaml`.
 
-Every process of Dagster (webserver, daemon, code server, run) asks for it by itself, so no connection string stands in
-a file or an environment variable, and the embedded server is started by whichever process comes first.
+Every process of Dagster (webserver, daemon, code server, run) resolves it by itself, so no file or environment variable
+contains a connection string, and whichever process comes first starts the embedded server.
 
-A run of a day stores some five hundred events. Left to itself, Dagster connects and commits anew for each of them; here
-connections are kept, and what a step tells at its end is written together.
+A run of a day stores some five hundred events. Dagster by itself opens a connection and commits for each of them. Here
+connections are kept, and the events at the end of a step are written together.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from gamestats_assets.lakehouse.embedded_postgres import is_running
 from gamestats_assets.lakehouse.postgres import PostgresError, PostgresUnavailableError, dagster_url
 from gamestats_assets.settings import Settings
 
-# Seconds for which nothing on the way forgets a connection; a run and the daemon ask for one all the time.
+# An idle connection is pinged before it is used again after so many seconds.
 _PAUSE_S = 30.0
 # A server that is started again takes some seconds.
 _PATIENCE_S = 10.0
 _DISK_FULL = "53100"
-"""What PostgreSQL calls the error of a full disk."""
+"""PostgreSQL's error code for a full disk."""
 _TABLES_LOCK = 0x6461677374657231
 _OF_ASSETS = {
     dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -48,7 +48,7 @@ _OF_ASSETS = {
     dg.DagsterEventType.ASSET_OBSERVATION,
 }
 _OF_CHECKS = {dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
-# Nobody waits for these: the next step's start, a message, a failure and the end of the run follow them.
+# Nobody waits for these events: a step's start, a message, a failure or the end of the run soon follows.
 _CAN_WAIT = {
     *_OF_ASSETS,
     *_OF_CHECKS,
@@ -60,31 +60,31 @@ _MOST_WAITING = 200
 
 
 class _Runs(PostgresRunStorage):
-    """Runs, over connections that are kept."""
+    """Storage of runs over kept connections."""
 
     def connect(self) -> Connection:
         return _engine(self.postgres_url).connect()
 
 
 class _Schedules(PostgresScheduleStorage):
-    """Ticks of sensors and schedules, over connections that are kept."""
+    """Storage of sensor and schedule ticks over kept connections."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        _ask_once(self, "has_built_index", "has_instigators_table")
+        _cache_answers(self, "has_built_index", "has_instigators_table")
 
     def connect(self, run_id: str | None = None) -> Connection:
         return _engine(self.postgres_url).connect()
 
 
 class _Events(PostgresEventLogStorage):
-    """Events, written together where they may wait; what is the same for ever is asked once."""
+    """Storage of events. Events that may wait are written together, and constant facts are queried once."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self._waiting: list[dg.EventLogEntry] = []
         self._writing = threading.RLock()
         super().__init__(*arguments, **keywords)
-        _ask_once(self, "has_table", "has_asset_key_col")
+        _cache_answers(self, "has_table", "has_asset_key_col")
 
     def run_connection(self, run_id: str | None = None) -> Connection:
         return _engine(self.postgres_url).connect()
@@ -96,7 +96,7 @@ class _Events(PostgresEventLogStorage):
         self.store_event_batch([event])
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Write events in their order; those of a run that may wait, with the next one that may not."""
+        """Writes events in order. Those of a run that may wait are written with the next one that may not."""
         with self._writing:
             self._waiting += events
             last = events[-1]
@@ -119,7 +119,7 @@ class _Events(PostgresEventLogStorage):
         of_assets = [each for each in stored if each[0].dagster_event_type in _OF_ASSETS]
         if of_assets:
             self.store_asset_event_tags(*zip(*of_assets, strict=True))
-        # Of an asset only the newest event of each kind counts.
+        # Only the newest event of each kind counts for an asset.
         newest = {(each[0].dagster_event_type, each[0].get_dagster_event().asset_key): each for each in of_assets}
         for entry, number in newest.values():
             self.store_asset_event(entry, number)
@@ -129,44 +129,44 @@ class _Events(PostgresEventLogStorage):
 
 
 class GamestatsStorage(DagsterPostgresStorage):
-    """Runs, events and schedules of Dagster, in the schema `dagster` of our PostgreSQL."""
+    """Dagster's runs, events and schedules in the schema `dagster` of our PostgreSQL."""
 
     def __init__(self, url: str, inst_data: Any) -> None:
-        # Sensors are given an instance, and so a storage, at every tick: what is the same for all is made once.
+        # Each tick of a sensor makes an instance and so a storage; tables and connections are prepared once.
         new = url not in _PREPARED
-        with _making_tables(url, new):
+        with _table_lock(url, new):
             self._parts = _Runs(url, new), _Events(url, new), _Schedules(url, new)
         super().__init__(url, should_autocreate_tables=False, inst_data=inst_data)
         _PREPARED.add(url)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """It takes no configuration: the settings are all it needs."""
+        """No configuration: the settings are all it needs."""
         return {}
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> GamestatsStorage:
-        """The storage by the settings of this process; called by Dagster."""
+        """The storage for this process's settings; called by Dagster."""
         return cls(_url(Settings()).get_secret_value(), inst_data)
 
     @property
     def run_storage(self) -> _Runs:
-        """Runs."""
+        """Storage of runs."""
         return self._parts[0]
 
     @property
     def event_log_storage(self) -> _Events:
-        """Events of runs."""
+        """Storage of events."""
         return self._parts[1]
 
     @property
     def schedule_storage(self) -> _Schedules:
-        """Ticks of sensors and schedules."""
+        """Storage of ticks."""
         return self._parts[2]
 
     @property
     def event_storage_data(self) -> None:
-        """Other processes make the whole storage, never one part of it."""
+        """None: other processes recreate the whole storage, never one part of it."""
 
     @property
     def run_storage_data(self) -> None:
@@ -177,19 +177,19 @@ class GamestatsStorage(DagsterPostgresStorage):
         """As `event_storage_data`."""
 
 
-def _ask_once(storage: object, *questions: str) -> None:
-    """Keep what is answered: a schema that was migrated when the storage was made changes no more."""
+def _cache_answers(storage: object, *questions: str) -> None:
+    """Caches the answers of methods about the schema, which does not change after the storage has migrated it."""
     for name in questions:
         setattr(storage, name, functools.cache(getattr(storage, name)))
 
 
 _PREPARED: set[str] = set()
-"""Servers whose tables this process has seen."""
+"""Servers whose tables this process has prepared."""
 _URLS: list[tuple[Settings, SecretStr]] = []
 
 
 def _url(settings: Settings) -> SecretStr:
-    """The URL of the storage; it is looked up, and the embedded server started, once for the same settings."""
+    """The URL of the storage. For the same settings it is resolved, and the embedded server started, once."""
     if settings.postgres_url is None and not is_running(settings):
         _URLS.clear()
     if not _URLS or _URLS[-1][0] != settings:
@@ -198,8 +198,8 @@ def _url(settings: Settings) -> SecretStr:
 
 
 @contextmanager
-def _making_tables(url: str, new: bool) -> Iterator[None]:
-    """Keep other processes from making the same tables at the same moment, where they may be new."""
+def _table_lock(url: str, new: bool) -> Iterator[None]:
+    """Keeps processes from creating the same tables at the same time, if they may be new."""
     if not new:
         yield
         return
@@ -211,18 +211,18 @@ def _making_tables(url: str, new: bool) -> Iterator[None]:
 
 @functools.cache
 def _engine(url: str) -> Engine:
-    """Connections of this process that are kept: starting a server process takes longer than all the rest."""
+    """This process's kept connections: starting a server process takes longer than everything else."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20)
     _replace_broken_connections(engine)
-    _say_that_the_server_is_gone(engine)
+    _explain_lost_connections(engine)
     return engine
 
 
 def _replace_broken_connections(engine: Engine) -> None:
-    """Find a connection that broke before it is used again.
+    """Detects a broken connection before it is used again.
 
-    A server that went has closed its end, which costs nothing to see. Only after a pause is the server asked: what lies
-    between may have forgotten the connection without a word.
+    Seeing that the server has closed its end costs nothing. Only after a pause is the server pinged, since something on
+    the way may have dropped the connection silently.
     """
 
     @event.listens_for(engine, "checkin")
@@ -233,22 +233,22 @@ def _replace_broken_connections(engine: Engine) -> None:
     def ping(connection: Any, record: Any, _: Any) -> None:
         dialect = engine.dialect
         try:
-            told = select.poll()
-            told.register(connection.fileno(), select.POLLIN)
-            if told.poll(0) or time.monotonic() - record.info.get("used", 0.0) > _PAUSE_S:
+            poll = select.poll()
+            poll.register(connection.fileno(), select.POLLIN)
+            if poll.poll(0) or time.monotonic() - record.info.get("used", 0.0) > _PAUSE_S:
                 dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error as error:
             raise InvalidatePoolError from error
 
 
-def _say_that_the_server_is_gone(engine: Engine) -> None:
-    """Wait for a server that is started again, and say it in one sentence when it does not come."""
+def _explain_lost_connections(engine: Engine) -> None:
+    """Waits for a server that is restarting, and explains in one sentence if it does not come back."""
     gone = False
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, _: Any, arguments: Any, keywords: Any) -> Any:
         nonlocal gone
-        # Of one that did not come is waited for once: what a run tells last would wait each time.
+        # Waits only once for a server that is gone, or each of a run's last events would wait again.
         attempts = Retrying(
             retry=retry_if_exception_type(dialect.loaded_dbapi.OperationalError),
             wait=wait_exponential(0.1, max=1),

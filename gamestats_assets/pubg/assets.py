@@ -12,8 +12,9 @@ from gamestats_assets.lakehouse.ops import snapshot
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Fingerprints, Look, names_in
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.inputs import Fingerprints, names_in
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.making import Decoded
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.fights import checks as fight_checks

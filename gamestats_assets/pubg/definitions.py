@@ -26,4 +26,4 @@ def definitions() -> dg.Definitions:
 
 def watched() -> Watched:
     """How what is behind is asked for."""
-    return Watched(game(), lots=sensors.lots, before=sensors.look_at_players)
+    return Watched(game(), divide=sensors.by_priority, before=sensors.look_at_players)

@@ -16,8 +16,8 @@ from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate, snapshot
 from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness import Look
-from gamestats_assets.orchestration.sensor import ASKED_TAG, Lot
+from gamestats_assets.orchestration.look import Look
+from gamestats_assets.orchestration.sensor import ASKED_TAG, PartitionGroup
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.players import players
@@ -47,7 +47,7 @@ _CLAIM_TAG = "gamestats/claim"
 _RAW = tables.RawMatches
 
 
-def lots(look: Look, kind: str, keys: Sequence[str]) -> Iterator[Lot]:
+def by_priority(look: Look, kind: str, keys: Sequence[str]) -> Iterator[PartitionGroup]:
     """Days with matches that play now come first; a tracked player's history waits for everything else.
 
     Who played is refreshed together with those who stand beside; whose history is taken up, in a run of the own.

@@ -11,8 +11,9 @@ from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash, fingerprint
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Fingerprints, Look
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.inputs import Fingerprints
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.rocket_league import checks, tables
 from gamestats_assets.rocket_league.analysis import training_packs
@@ -38,7 +39,7 @@ from gamestats_assets.rocket_league.replays.tracks import replay_tracks
 from gamestats_assets.rocket_league.source import GAME, refused
 
 CHECKS: tuple[Check, ...] = checks.ALL
-BATCH = 100
+BATCH_SIZE = 100
 """Matches of which tables are made together: two million rows of frames."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 BY_MATCH = (
@@ -131,10 +132,10 @@ def game() -> Game:
     league = Game(GAME, tables.ALL, CHECKS)
     league.entered(tables.SNAPSHOTS)
     league.external((tables.Retention,), [Fingerprints("how long matches are kept", _kept_from)], _retention)
-    league.landed(landed("raw"), _decode_raw, refused=refused, at_once=BATCH)
-    league.landed(landed("raw_events"), _decode_events, at_once=BATCH, code_version="2")
+    league.landed(landed("raw"), _decode_raw, refused=refused, batch_size=BATCH_SIZE)
+    league.landed(landed("raw_events"), _decode_events, batch_size=BATCH_SIZE, code_version="2")
     for function in BY_MATCH:
-        league.function(function, at_once=BATCH)
+        league.function(function, batch_size=BATCH_SIZE)
     version = combined_hash([training_packs.text_of_training_packs()])[:8]
     league.function(training_packs.catalogue, code_version=version)
     for table, function in OF_ALL:

@@ -59,11 +59,11 @@ def tracked_player_replays() -> dg.SensorDefinition:
     return finding_sensor(
         PLAYERS_SENSOR,
         ARCHIVE_JOB,
-        what="replays",
-        of="rocket league",
-        missing=_missing,
-        look=_look,
-        wanted=discovery.wanted,
+        found_noun="replays",
+        game="rocket league",
+        unavailable_reason=_missing,
+        poll=_look,
+        pending=discovery.wanted,
         run_config=lambda ids: {"ops": {"fetch_rocket_league_replays": {"config": {"ballchasing_ids": ids}}}},
         description="Asks ballchasing for the replays of every tracked player, every ten minutes, and has new ones "
         "fetched; a player's first look takes up the history. Enter players with: gamestats rocket-league track",

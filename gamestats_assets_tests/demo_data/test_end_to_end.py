@@ -31,7 +31,7 @@ from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.orchestration.sensor import KIND_TAG, behind_sensor
@@ -295,7 +295,7 @@ def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session
         PRODUCT.change(conn, "foreign", funnels=[["pay", "open"]])
     processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
     behind = behind_of(game(), Look(stores, game().graph))
-    assert {key.rpartition("|")[2] for keys in behind.why.values() for key in keys} == {"foreign"}
+    assert {key.rpartition("|")[2] for keys in behind.reasons.values() for key in keys} == {"foreign"}
     outcomes = processed.follow(EVERYTHING)
     again = {key for table in t.ALL for key, at in made(asset_key(table)).items() if before[table].get(key) != at}
     assert {key.rpartition("|")[2] for key in again} == {"foreign"}

@@ -19,7 +19,7 @@ from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Graph, Look
+from gamestats_assets.orchestration.look import Graph, Look
 from gamestats_assets.orchestration.making import Making
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.settings import Settings
@@ -87,7 +87,7 @@ class SmallLake:
     def bring_up_to_date(self) -> None:
         """Make what is behind, after which nothing is."""
         look = Look(self.stores, _GRAPH)
-        days = {key for step in _STEPS for key in step.wanted(look)} - {WHOLE}
+        days = {key for step in _STEPS for key in step.expected(look)} - {WHOLE}
         self._run(sorted(days | {key for keys in self.behind().values() for key in keys} - {WHOLE}), tables.ALL)
         assert self.behind() == {}
 

@@ -66,9 +66,7 @@ def test_of_a_file_that_names_somebody_forgotten_the_others_land(landing: Landin
 
 
 @pytest.mark.parametrize("asked_for", ["m1", "m9", None])
-def test_a_payload_that_names_somebody_forgotten_lands_masked_whatever_it_was_asked_for(
-    landing: Landing, asked_for: str | None
-) -> None:
+def test_payloads_that_name_forgotten_players_land_masked(landing: Landing, asked_for: str | None) -> None:
     outcome = SOURCE.ingest_payload(b"m1 ann cid", "m1", landing, match_id=asked_for)
     assert (outcome.status, outcome.kind, outcome.match_id) == ("taken", "masked", "m1")
     outcome = SOURCE.ingest_payload(b"m1 ann", "m1", landing, match_id=asked_for)
@@ -77,9 +75,7 @@ def test_a_payload_that_names_somebody_forgotten_lands_masked_whatever_it_was_as
     assert landing.undated_kinds("demo") == []
 
 
-def test_a_link_out_of_a_folder_is_refused_and_counted_unless_it_is_named_itself(
-    landing: Landing, tmp_path: Path
-) -> None:
+def test_links_out_of_a_folder_are_refused_unless_given_directly(landing: Landing, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     (tmp_path / "elsewhere").write_text("m2 bob")
@@ -93,9 +89,7 @@ def test_a_link_out_of_a_folder_is_refused_and_counted_unless_it_is_named_itself
     assert SOURCE.ingest([inbox / "link"], landing).matches == ("m2",)
 
 
-def test_a_match_of_a_day_to_come_is_quarantined_and_does_not_decide_the_day_of_the_match(
-    landing: Landing, tmp_path: Path
-) -> None:
+def test_a_match_dated_in_the_future_is_quarantined(landing: Landing, tmp_path: Path) -> None:
     start = {"now": datetime.now(UTC) + timedelta(days=3)}
     source = Source("demo", lambda content, name: Recognised("match", "m1", start["now"], True))
     wrong, right = tmp_path / "wrong", tmp_path / "right"

@@ -133,7 +133,7 @@ GUARDED = Decoder("demo", (Clubs,), ("city",), _decode_hostile, is_guarded=True)
     ("content", "told"),
     [(b"memory", "needed more than 200 MB"), (b"time", "took longer than 1 s"), (b"abort", "or broke down")],
 )
-def test_a_file_that_ends_its_guarded_process_is_set_aside_alone_and_the_others_are_decoded(
+def test_a_file_that_crashes_its_process_is_set_aside_alone(
     tmp_path: Path, spool: Path, content: bytes, told: str
 ) -> None:
     landing = Landing(tmp_path / "landing", limits=ReadLimits(decoding=TaskLimits(megabytes=200, seconds=1)))
@@ -157,7 +157,7 @@ def test_frames_of_the_part_that_a_hostile_file_was_in_are_there(tmp_path: Path,
     assert list(spool.iterdir()) == []
 
 
-def test_a_guarded_process_that_somebody_else_killed_says_nothing_of_its_file(landing: Landing, spool: Path) -> None:
+def test_a_process_killed_from_outside_does_not_blame_its_file(landing: Landing, spool: Path) -> None:
     with pytest.raises(DecodeWorkerError, match="lower GAMESTATS_WORKERS"):
         list(decode_batches(GUARDED, landing, [[_land(landing, "innocent", _POISON)]], workers=1))
 
@@ -185,7 +185,7 @@ def _is_running(pid: int) -> bool:
 
 # The script does not ask whether it is the program that was started: workers must not run it again.
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
-def test_workers_die_with_their_parent_and_the_next_run_removes_what_it_spooled(
+def test_workers_die_with_their_parent_and_the_next_run_cleans_up(
     landing: Landing, spool: Path, tmp_path: Path
 ) -> None:
     _clubs(landing, 6)

@@ -95,7 +95,7 @@ class Averages(Table, key="demo/averages", layer="gold", significant_digits=10):
     matches = dy.Int64(description="Matches.")
 
 
-def test_statistics_that_were_added_up_in_another_order_are_not_written_again(lake: Lake) -> None:
+def test_summing_floats_in_another_order_writes_nothing(lake: Lake) -> None:
     sums = ((0.1 + 0.2) + 0.3, 0.1 + (0.2 + 0.3))
     assert sums[0] != sums[1]
     first, again = (
@@ -361,7 +361,7 @@ def test_any_sequence_of_replacements_is_what_a_dict_would_hold(
             }
 
 
-def test_a_match_that_is_mended_leaves_the_quarantine_and_the_others_of_its_file_stay(anywhere: Lake) -> None:
+def test_a_mended_match_leaves_the_quarantine_alone(anywhere: Lake) -> None:
     anywhere.replace(Goals, goals(MARCH_1, "m1", "m2", scored=-1), partitions=[MARCH_1])
     anywhere.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1], ids=["m1"])
     assert scored(anywhere) == {(MARCH_1, "m1"): [1, 1]}
@@ -425,9 +425,7 @@ def test_a_commit_of_no_bytes_is_damage_and_not_passed_over(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "josé 日本", "100%", "a#b", "q'u\"o`t;$e&"])
-def test_a_lake_is_read_written_and_compacted_in_a_folder_of_any_name_that_delta_takes(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_lake_works_in_a_folder_of_any_name_that_delta_accepts(tmp_path: Path, name: str) -> None:
     lake = Lake(tmp_path / name)
     lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
     lake.replace(Goals, goals(MARCH_1, "m2"), partitions=[MARCH_1], ids=["m2"])
@@ -461,7 +459,7 @@ def test_only_the_partitions_and_ids_asked_for_are_read(anywhere: Lake) -> None:
     assert anywhere.scan(Goals, [MARCH_1], []).collect().is_empty()
 
 
-def test_what_a_commit_tells_of_its_rows_does_not_keep_all_of_them_in_memory(lake: Lake) -> None:
+def test_a_commit_s_preview_does_not_keep_all_rows_in_memory(lake: Lake) -> None:
     rows = goals(MARCH_1, "m1", players=50_000)
     preview = lake.replace(Goals, rows, partitions=[MARCH_1]).preview
     assert preview.equals(goals(MARCH_1, "m1", players=5))
@@ -534,7 +532,7 @@ class OtherGoals(Table, key="demo/goals", layer="silver", partitioned_by="match_
     own = dy.Bool(description="Whether it was an own goal.")
 
 
-def test_a_new_nullable_column_reads_as_null_and_is_stored_with_the_next_write(anywhere: Lake) -> None:
+def test_a_new_nullable_column_is_null_until_the_next_write(anywhere: Lake) -> None:
     anywhere.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
     before = anywhere.scan(GoalsWithAssists).collect()
     assert before.schema == GoalsWithAssists.schema()
@@ -547,21 +545,21 @@ def test_a_new_nullable_column_reads_as_null_and_is_stored_with_the_next_write(a
     assert_frame_equal(after.drop("assists"), pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")]))
 
 
-def test_rows_older_than_a_column_stay_without_it_when_others_of_their_file_are_replaced(anywhere: Lake) -> None:
+def test_rows_older_than_a_column_survive_replacement_of_their_neighbours(anywhere: Lake) -> None:
     anywhere.replace(Goals, goals(MARCH_1, "m1", "m2", "m3"), partitions=[MARCH_1])
     widened = goals(MARCH_1, "m2").with_columns(assists=pl.lit(3, pl.Int16))
     anywhere.replace(GoalsWithAssists, widened, partitions=[MARCH_1], ids=["m2"])
     assert stored(anywhere, GoalsWithAssists).get_column("assists").to_list() == [None, None, 3, 3, None, None]
 
 
-def test_a_table_that_is_stored_by_other_partitions_says_so_when_it_is_looked_at(lake: Lake) -> None:
+def test_a_table_stored_with_other_partitions_is_reported(lake: Lake) -> None:
     lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
     with pytest.raises(IncompatibleSchemaError, match="stored partitions are by") as refused:
         lake.state(OtherGoals)
     assert "gamestats rebuild" in str(refused.value)
 
 
-def test_an_incompatible_change_is_spelled_out_with_the_command_that_rebuilds(lake: Lake) -> None:
+def test_an_incompatible_change_names_the_rebuild_command(lake: Lake) -> None:
     lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
     with pytest.raises(IncompatibleSchemaError) as refused:
         lake.replace(OtherGoals, OtherGoals.create_empty(), partitions=["m1"])
@@ -610,7 +608,7 @@ def test_a_vacuum_removes_what_no_kept_version_needs(anywhere: Lake) -> None:
     assert scored(anywhere) == {(MARCH_1, "m1"): [3, 3]}
 
 
-def test_a_vacuum_removes_files_of_killed_writers_but_not_those_of_living_ones(lake: Lake, tmp_path: Path) -> None:
+def test_vacuum_removes_files_of_killed_writers_only(lake: Lake, tmp_path: Path) -> None:
     lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
     (known,) = (tmp_path / "demo" / "goals").rglob("*.parquet")
     orphan, fresh = known.with_name("part-orphan.parquet"), known.with_name("part-fresh.parquet")
@@ -655,7 +653,7 @@ def places_of(lake: Lake, text: str) -> list[str]:
     return [path for path, content in held if text in path or text.encode() in content]
 
 
-def test_of_a_forgotten_history_no_row_file_folder_or_line_of_the_log_is_left(anywhere: Lake) -> None:
+def test_forgetting_history_leaves_no_row_file_folder_or_log_line(anywhere: Lake) -> None:
     for club in ("arsenal", "bern", "celtic"):
         anywhere.replace(Fans, fans_by_club(**{club: 1}), partitions=[club])
     anywhere.compact(Fans)
@@ -1077,7 +1075,7 @@ def write_some_matches(root: str, goals_each: int) -> None:
 
 
 @pytest.mark.parametrize("write", [write_season, write_some_matches])
-def test_a_writer_killed_at_any_moment_leaves_old_or_new_rows_and_heals_when_run_again(
+def test_a_killed_writer_leaves_old_or_new_rows_and_can_run_again(
     tmp_path: Path, write: Callable[[str, int], None]
 ) -> None:
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
@@ -1123,7 +1121,7 @@ def stream_slowly(root: str, length_cm: int) -> None:
     Lake(root).replace(Steps, pieces(), partitions=[MARCH_1])
 
 
-def test_a_writer_of_pieces_killed_at_any_moment_leaves_old_or_new_rows_and_heals(tmp_path: Path) -> None:
+def test_a_killed_streaming_writer_leaves_old_or_new_rows(tmp_path: Path) -> None:
     lake, chance = Lake(tmp_path), random.Random(5)
     states = []
     for length_cm in (1, 2):

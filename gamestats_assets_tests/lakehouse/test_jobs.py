@@ -49,7 +49,7 @@ def taken(url: str, *kinds: Kind, dead_after_s: float = 30) -> list[int]:
     return [task.job.job_number for task in found[1]] if found else []
 
 
-def test_the_oldest_comes_first_with_as_many_of_its_kind_as_are_done_together(ops_database: str) -> None:
+def test_the_oldest_job_comes_first_with_others_of_its_kind(ops_database: str) -> None:
     numbers = put(ops_database, "replay", "export", "replay", "replay", "replay", "backfill")
     assert taken(ops_database, KIND, OTHER) == [numbers[0], numbers[2], numbers[3]]
     assert taken(ops_database, KIND, OTHER) == [numbers[1]]
@@ -84,7 +84,7 @@ def take_and_hang(url: str, dead_after_s: float) -> None:
         time.sleep(60)
 
 
-def test_what_a_killed_worker_had_is_taken_up_again_and_not_before_it_is_dead(ops_database: str) -> None:
+def test_jobs_of_a_worker_are_taken_over_only_after_its_death(ops_database: str) -> None:
     [number] = put(ops_database, "replay")
     assert killed(take_and_hang, ops_database, 1.0, after=2.5)
     # It said until its end that it lived.
@@ -114,7 +114,7 @@ def test_those_who_wait_are_told_how_many_are_before_them(ops_database: str) -> 
         assert wait_until(lambda: jobs(ops_database)[3]["said"] == "waiting")
 
 
-def test_a_job_that_ends_every_worker_is_given_up_after_three_attempts_in_words(ops_database: str) -> None:
+def test_a_job_that_kills_workers_is_given_up_after_three_attempts(ops_database: str) -> None:
     [number] = put(ops_database, "replay")
     for _ in range(3):
         assert taken(ops_database, KIND, dead_after_s=0) == [number]

@@ -131,7 +131,7 @@ def test_a_payload_lands_with_the_ending_of_its_kind(landing: Landing, payload: 
         assert landing.put("game", MARCH_2, "m1", "replay", other, CONTENT, suffix) == (file, False)
 
 
-def test_a_payload_with_an_ending_nobody_would_find_is_refused_before_anything_is_written(landing: Landing) -> None:
+def test_a_payload_with_an_unknown_ending_is_refused(landing: Landing) -> None:
     for payload, suffix in ((CONTENT, "exe"), (CONTENT, ""), (CONTENT, "json.gz.gz"), (GZIPPED, "parquet")):
         with pytest.raises(ValueError, match="cannot be the ending of a landed file"):
             landing.put("game", MARCH_1, "m1", "match", payload, CONTENT, suffix)
@@ -157,7 +157,7 @@ def test_the_same_content_lands_once_plain_or_gzipped(landing: Landing) -> None:
     assert landing.read(first) == GZIPPED
 
 
-def test_a_corrected_content_lands_beside_the_first_on_the_day_claimed_first(landing: Landing) -> None:
+def test_corrected_content_lands_on_the_day_claimed_first(landing: Landing) -> None:
     first, _ = landing.put("demo", MARCH_1, "m1", "match", CONTENT, CONTENT)
     corrected, is_new = landing.put("demo", MARCH_2, "m1", "match", b"{}", b"{}")
     assert is_new
@@ -304,7 +304,7 @@ def test_an_ending_that_tells_nothing_is_refused(landing: Landing, tmp_path: Pat
 
 
 @pytest.mark.parametrize("payload", [CONTENT + b"more", GZIPPED + GZIPPED, GZIPPED[:-4]])
-def test_a_file_that_somebody_writes_to_does_not_land_under_a_name_that_is_not_its_own(
+def test_a_file_that_changes_while_landing_never_gets_a_wrong_name(
     landing: Landing, tmp_path: Path, payload: bytes
 ) -> None:
     (tmp_path / "file").write_bytes(payload)
@@ -350,7 +350,7 @@ def test_a_file_that_cannot_be_copied_leaves_nothing_behind(tmp_path: Path, monk
         ("demo/2026-03-01", "m1", "match"),
     ],
 )
-def test_a_name_that_would_leave_or_hide_in_the_zone_is_refused_before_anything_is_written(
+def test_names_that_would_leave_the_zone_or_hide_in_it_are_refused(
     tmp_path: Path, game: str, unit: str, kind: str
 ) -> None:
     landing = Landing(tmp_path / "in" / "landing")
@@ -430,7 +430,7 @@ def test_processes_that_claim_different_days_at_once_agree_on_one(place: tuple[s
         assert claimed[0] in [day.isoformat() for day in days]
 
 
-def test_of_processes_that_put_the_same_content_at_once_exactly_one_creates_it(
+def test_only_one_of_several_processes_creates_the_same_content(
     place: tuple[str, Mapping[str, str]],
 ) -> None:
     units = [f"m{n}" for n in range(20)]

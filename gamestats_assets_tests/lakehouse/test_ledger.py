@@ -76,7 +76,7 @@ def test_a_table_never_written_has_an_empty_ledger(lake: Lake) -> None:
     assert lake.ledger(Goals)[DAY].content == ""
 
 
-def test_other_inputs_that_give_the_same_rows_change_no_content_and_write_no_row(lake: Lake) -> None:
+def test_other_inputs_with_the_same_rows_write_nothing(lake: Lake) -> None:
     first = play(lake, MARCH_1, {"m1": "a"})
     content = lake.ledger(Goals)[DAY].content
     again = play(lake, MARCH_1, {"m1": "corrected"})
@@ -95,7 +95,7 @@ def test_a_unit_that_gave_no_rows_was_made_all_the_same(lake: Lake) -> None:
     assert lake.ledger(Goals)[DAY].units == {"m1": ("a", NO_ROWS)}
 
 
-def test_units_that_are_gone_are_forgotten_and_a_day_without_any_is_nothing(lake: Lake) -> None:
+def test_units_that_are_gone_leave_the_ledger(lake: Lake) -> None:
     play(lake, MARCH_1, {"m1": "a", "m2": "b"})
     lake.replace(Goals, Goals.create_empty(), partitions=[MARCH_1], ids=["m1"])
     assert made_from(lake) == {DAY: {"m2": "b"}}
@@ -162,7 +162,7 @@ def test_a_note_changes_no_row_and_no_file(lake: Lake) -> None:
 # --- Rows of somebody else, and older commits ------------------------------------------------
 
 
-def test_of_rows_that_somebody_else_wrote_nothing_is_known_until_they_are_made_again(anywhere: Lake) -> None:
+def test_rows_of_foreign_commits_are_unknown_until_made_again(anywhere: Lake) -> None:
     play(anywhere, MARCH_1, {"m1": "a"})
     play(anywhere, MARCH_2, {"m2": "b"})
     known = anywhere.ledger(Goals)[NEXT_DAY]
@@ -271,7 +271,7 @@ def play_days(root: str, scored: int) -> None:
         lake.note(Goals, Note(made_from={str(day): f"goals {scored}"}, failed={str(day): {}}))
 
 
-def test_a_writer_killed_at_any_moment_leaves_rows_and_ledger_of_the_same_commit(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_rows_and_ledger_of_one_commit(tmp_path: Path) -> None:
     play_days(str(tmp_path / "undisturbed"), 2)
     disturbed = str(tmp_path / "disturbed")
     died = 0

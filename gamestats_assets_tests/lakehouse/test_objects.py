@@ -83,7 +83,7 @@ def test_what_is_no_relative_path_names_no_object(tmp_path: Path, name: str) -> 
         Objects(tmp_path).put(name, b"")
 
 
-def test_what_a_killed_writer_left_is_no_object_and_goes_with_what_nobody_keeps(tmp_path: Path) -> None:
+def test_files_of_a_killed_writer_are_no_objects_and_are_swept(tmp_path: Path) -> None:
     objects = Objects(tmp_path)
     objects.put("game/a", b"kept")
     objects.put("game/deeper/b", b"not")
@@ -175,7 +175,7 @@ def _publish_slowly(url: str, root: str, at: str, reached: Any) -> None:
     ("at", "found"),
     [("before the commit", {"a": b"old"}), ("after the commit", {"a": b"new", "b": b"new"})],
 )
-def test_a_publisher_that_is_killed_leaves_no_name_without_its_object_and_the_next_one_cleans_up(
+def test_a_killed_publisher_leaves_no_reference_without_its_object(
     fresh_database: str, tmp_path: Path, at: str, found: dict[str, bytes]
 ) -> None:
     objects = Objects(tmp_path)

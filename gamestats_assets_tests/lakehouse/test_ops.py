@@ -293,7 +293,7 @@ def test_publishing_touches_nothing_that_people_entered(
 # --- versions ------------------------------------------------------------------------------------
 
 
-def test_every_statement_that_changes_rows_of_an_entered_table_raises_its_version(
+def test_every_statement_that_changes_an_entered_table_raises_its_version(
     conn: psycopg.Connection, url: SecretStr, everything: None
 ) -> None:
     for table in ENTERED:
@@ -639,9 +639,7 @@ def _waiting(conn: psycopg.Connection) -> bool:
     return conn.execute(query).fetchone() is not None
 
 
-def test_versions_are_asked_for_over_one_connection_and_over_another_when_it_broke(
-    conn: psycopg.Connection, url: SecretStr
-) -> None:
+def test_versions_reuse_one_connection_and_replace_a_broken_one(conn: psycopg.Connection, url: SecretStr) -> None:
     def servers() -> list[int]:
         query = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%FROM ops.changes' AND datname = current_database()"
         return [pid for (pid,) in conn.execute(query)]

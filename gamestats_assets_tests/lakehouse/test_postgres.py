@@ -138,7 +138,7 @@ def test_the_embedded_server_is_tuned_when_made(own_server: Settings) -> None:
 
 
 @pytest.mark.parametrize("is_running_still", [True, False], ids=["runs", "was killed"])
-def test_a_data_folder_copied_while_its_server_ran_is_refused_until_it_is_copied_again(
+def test_a_data_folder_copied_from_a_running_server_is_refused(
     is_running_still: bool,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="gamestats-copy-") as folder:

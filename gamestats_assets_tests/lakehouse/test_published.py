@@ -165,7 +165,7 @@ def test_rows_of_another_partition_are_refused_before_anything_is_sent(url: str)
         publish(unreachable, Results, [DAY], pl.concat([results(DAY, 10), results(NEXT, 20)]))
 
 
-def test_a_partitioned_table_is_never_replaced_without_its_partitions_named(url: str) -> None:
+def test_replacing_a_partitioned_table_requires_its_partitions(url: str) -> None:
     with pytest.raises(PublicationError, match="the values of day that it replaces; none given"):
         publish(url, Results, None, results(DAY, 10))
     with pytest.raises(PublicationError, match="no partitions"):
@@ -305,7 +305,7 @@ def test_a_table_that_must_be_rebuilt_is_of_unknown_content(url: str) -> None:
     assert published_hashes(url, declared(a=dy.Int64(nullable=True, description="A."))) == {}
 
 
-def test_a_definition_that_changed_leaves_a_partition_to_publish_which_brings_the_table_up_to_date(url: str) -> None:
+def test_a_changed_definition_makes_a_partition_due_for_publication(url: str) -> None:
     plain, indexed = (declared(a=text(), indexes=indexes, partitioned_by="id") for indexes in ((), (("a",),)))
     rows = pl.DataFrame({"id": ["1", "2"], "a": ["x", "y"]})
     publish(url, plain, ["1", "2"], rows, content_hash={"1": "h", "2": "i"})
@@ -338,7 +338,7 @@ def versions(url: str) -> dict[str, int]:
     return dict(query(url, "select table_name, version from demo.published_versions").rows())
 
 
-def test_every_publication_gives_its_table_another_version_and_is_told_once_it_is_committed(url: str) -> None:
+def test_every_publication_raises_the_version_and_notifies_after_commit(url: str) -> None:
     publish(url, Results, [DAY], results(DAY, 10))
     publish(url, Everything, None, Everything.create_empty())
     first = versions(url)
@@ -760,7 +760,7 @@ def _locked(conn: psycopg.Connection) -> None:
         (_locked, "waited: canceling statement due to lock timeout"),
     ],
 )
-def test_those_readers_notice_a_writer_without_a_transaction_or_with_a_lock(
+def test_the_readers_notice_a_missing_transaction_and_a_lock(
     url: str, harm: Callable[[psycopg.Connection], None], told: str
 ) -> None:
     publish(url, Results, ALL_DAYS, pl.concat([version(day, 1) for day in ALL_DAYS]))
@@ -992,7 +992,7 @@ def months_of(url: str, table: str = "demo.touches") -> dict[str, int]:
         return {name: row[0] for name, row in zip(names, rows, strict=True) if row is not None}
 
 
-def test_rows_land_in_their_month_to_the_microsecond_wherever_the_publisher_lives(url: str) -> None:
+def test_rows_go_to_their_month_in_every_time_zone(url: str) -> None:
     microsecond = timedelta(microseconds=1)
     edges = [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)]
     frame = touches("ada", *edges, *(edge - microsecond for edge in edges))
@@ -1115,7 +1115,7 @@ def test_publishers_who_make_different_months_do_not_wait(url: str) -> None:
         assert [publication.rows_inserted for publication in pool.map(publish_own, months)] == [1, 1, 1]
 
 
-def test_neither_readers_nor_the_maker_of_a_new_month_wait_and_readers_see_old_or_new(url: str) -> None:
+def test_a_new_month_blocks_no_reader_and_readers_see_old_or_new(url: str) -> None:
     publish(url, Touches, ["ada"], touches("ada", NOVEMBER, speed=OLD))
     hasty = with_options(url, "-c lock_timeout=250")
     figures = "select speed, count(*) from demo.touches group by 1"
@@ -1167,7 +1167,7 @@ def test_a_month_whose_name_is_taken_is_refused_and_named(url: str) -> None:
         publish(url, Touches, ["bob"], touches("bob", NOVEMBER, DECEMBER))
 
 
-def test_a_changed_declaration_reaches_the_months_there_are_and_those_to_come(url: str) -> None:
+def test_a_changed_declaration_reaches_existing_and_future_months(url: str) -> None:
     first = declared(at=timed(), a=text(), b=text(nullable=False), indexes=(("a",),), months_of="at")
     second = declared(
         doc="Players, described anew.", at=timed(), a=text(), b=text(), c=text(), indexes=(("b", "c"),), months_of="at"
@@ -1263,7 +1263,7 @@ def seen_by_serving(url: str, table: str, **settings: str) -> list[str]:
         return sorted(name for (name,) in conn.execute(sql.SQL("SELECT id FROM {}").format(named)))
 
 
-def test_a_table_is_guarded_or_opened_as_its_declaration_changes_with_the_months_there_are(url: str) -> None:
+def test_row_security_follows_the_declaration_in_all_months(url: str) -> None:
     plain = declared(at=timed(), months_of="at")
     guarded = declared(at=timed(), months_of="at", guarded_by=("id",))
     at = [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)]
@@ -1297,7 +1297,7 @@ def plays(day: date, *players: str) -> pl.DataFrame:
     return pl.DataFrame({"player_id": players, "day": [day] * len(players)}, schema=Plays.schema())
 
 
-def test_of_a_table_about_players_it_is_told_whose_rows_were_replaced_unless_they_are_too_many(url: str) -> None:
+def test_notifications_name_the_affected_players_unless_they_are_too_many(url: str) -> None:
     publish(url, Plays, [DAY, NEXT], pl.concat([plays(DAY, "ann", "bob"), plays(NEXT, "cid")]))
     with psycopg.connect(url, autocommit=True) as listening:
         listening.execute(f"LISTEN {CHANNEL}")

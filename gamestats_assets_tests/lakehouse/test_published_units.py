@@ -64,7 +64,7 @@ def url(fresh_database: str) -> str:
     return fresh_database
 
 
-def test_units_of_a_partition_are_replaced_added_and_taken_out_and_all_else_stays(url: str) -> None:
+def test_units_are_replaced_added_and_removed_and_all_else_stays(url: str) -> None:
     done = publish(
         url,
         Scores,

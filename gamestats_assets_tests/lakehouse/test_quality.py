@@ -75,7 +75,7 @@ def test_rows_that_break_a_rule_are_rejected_alone_up_to_the_tolerance() -> None
     }
 
 
-def test_above_the_tolerance_the_whole_unit_is_rejected_with_counts_and_five_examples() -> None:
+def test_above_the_tolerance_the_whole_unit_is_rejected_with_examples() -> None:
     frame = pl.concat([match_with(broken=7, of=9), goals(MARCH_1, "m2")])
     screened = screen(Goals, frame)
     assert screened.rows.get_column("match_id").unique().to_list() == ["m2"]
@@ -253,7 +253,7 @@ def in_pieces(
     return accepted, pl.concat([pl.DataFrame(schema=table.schema()), *good]), rejections
 
 
-def test_rows_that_break_a_rule_are_rejected_alone_up_to_the_tolerance_of_all_pieces() -> None:
+def test_broken_rows_of_pieces_are_rejected_alone_up_to_the_tolerance() -> None:
     pieces = [shots(range(start, start + 100), 7, 250) for start in (0, 100, 200)]
     accepted, good, rejections = in_pieces(Shots, *pieces)
     assert accepted
@@ -262,7 +262,7 @@ def test_rows_that_break_a_rule_are_rejected_alone_up_to_the_tolerance_of_all_pi
     assert [json.loads(each.content or "")["number"] for each in rejections] == [7, 250]
 
 
-def test_above_the_tolerance_all_pieces_are_rejected_with_counts_and_five_examples() -> None:
+def test_above_the_tolerance_all_pieces_are_rejected_with_examples() -> None:
     slow = range(90, 110)
     accepted, _, [rejection] = in_pieces(Shots, *(shots(range(s, s + 100), *slow) for s in (0, 100, 200)))
     assert not accepted
@@ -349,7 +349,7 @@ def test_a_key_that_lacks_rejects_all_pieces() -> None:
     assert (accepted, rejection.rule, rejection.rejected_rows) == (False, "number|nullability", 201)
 
 
-def test_rows_of_pieces_are_told_one_by_one_up_to_a_number_and_then_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_rows_of_pieces_are_listed_up_to_a_limit_then_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "_TOLD_ROW_BY_ROW", 3)
     pieces = [shots(range(start, start + 1000), start, start + 1) for start in (0, 1000, 2000)]
     accepted, good, rejections = in_pieces(Shots, *pieces)
@@ -391,7 +391,7 @@ def test_a_write_commits_what_passes_and_quarantines_the_rest(lake: Lake) -> Non
     assert quarantine_of("demo") is QUARANTINE
 
 
-def test_writing_again_changes_nothing_and_corrected_rows_clear_their_entries(lake: Lake) -> None:
+def test_rewriting_is_idempotent_and_corrected_rows_leave_the_quarantine(lake: Lake) -> None:
     for _ in range(2):
         lake.replace(Goals, match_with(2, 8), partitions=[MARCH_1], ids=["m1"])
         assert [entry[2] for entry in entries(lake)] == [0, 1]
@@ -419,7 +419,7 @@ def test_every_entry_stands_under_the_partition_of_its_unit(lake: Lake) -> None:
     assert [entry[:2] for entry in entries(lake)] == [("goals@2026-03-01", "m1"), ("goals@2026-03-02", "m2")]
 
 
-def test_a_unit_in_several_partitions_is_entered_under_the_first_every_time(lake: Lake) -> None:
+def test_a_unit_in_several_partitions_is_quarantined_under_the_first(lake: Lake) -> None:
     frame = pl.concat(
         [match_with(8, 8, f"m{n}").with_columns(day=pl.lit(day)) for n in range(20) for day in (MARCH_2, MARCH_1)]
     )
@@ -471,7 +471,7 @@ def no_goals(goals: dy.LazyFrame[Goals]) -> pl.LazyFrame:
     return goals
 
 
-def test_a_check_blames_the_ids_that_replace_its_rows_unless_it_says_otherwise() -> None:
+def test_a_check_blames_its_table_s_units_by_default() -> None:
     assert Goals.spec.replaced_by == "match_id"
     usual = breaking_rows(of=Goals)(no_goals)
     assert (usual.unit, usual.most_units) == ("match_id", 0.05)

@@ -57,7 +57,7 @@ def test_single_rows_and_matches_with_an_answer_are_not_set_aside(lake: Lake) ->
     assert set_aside(lake, Goals, Scores).units == 0
 
 
-def test_a_match_that_could_not_be_read_at_all_counts_too_unless_some_are_asked_for(lake: Lake) -> None:
+def test_unreadable_matches_count_unless_matches_are_chosen(lake: Lake) -> None:
     quarantined(lake, Goals, ("m9", "unit", "primary_key"), ("m5", "unit", "primary_key"))
     assert set_aside(lake, Goals, Scores) == SetAside("demo", 2, 6, {"primary_key": 2})
     few = set_aside(lake, Goals, Scores, pl.col("match_id").is_in(["m1", "m5"]))

@@ -144,7 +144,7 @@ def test_a_data_folder_of_any_name_is_reached_by_a_plain_one(tmp_path: Path, nam
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
 
 
-def test_a_copy_of_a_data_folder_whose_lake_stands_beside_it_gets_a_lake_of_its_own(tmp_path: Path) -> None:
+def test_a_copied_data_folder_gets_its_own_lake(tmp_path: Path) -> None:
     first, copy = Settings(data=str(tmp_path / "[1]")), Settings(data=str(tmp_path / "[2]"))
     Path(first.under_data("lake"), "table").touch()
     shutil.copytree(tmp_path / "[1]", tmp_path / "[2]", symlinks=True)

@@ -494,9 +494,7 @@ def scores_model(folder: Path, text: str = SAME, *parameters: str) -> SqlModel:
     return SqlModel.load(path, result_table(columns, "match_id"), known, parameters)
 
 
-def test_the_files_of_a_lake_are_read_with_their_partitions_old_ones_without_newer_columns(
-    session: Any, tmp_path: Path
-) -> None:
+def test_spark_reads_partitions_and_files_older_than_a_column(session: Any, tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     lake.replace(OlderScores, SCORES, partitions=[DAYS[0], DAYS[1]])
     newer = SCORES.head(1).with_columns(match_id=pl.lit("m4"), day=date(2026, 3, 3), prize=Decimal("1.50"))
@@ -607,7 +605,7 @@ def test_a_missing_extra_or_java_names_itself(monkeypatch: pytest.MonkeyPatch, t
         spark_session(1, "1g", tmp_path)
 
 
-def test_the_benchmark_compares_every_model_of_a_game_and_tells_which_fails(session: Any, tmp_path: Path) -> None:
+def test_the_benchmark_compares_every_model_of_a_game(session: Any, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     read = {table for name in MODELS if name.startswith("pubg.") for table in model(KNOWN[name]).reads.values()}
     for table in read:

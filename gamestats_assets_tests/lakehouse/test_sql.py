@@ -417,9 +417,7 @@ def test_a_session_that_breaks_off_is_closed(
             connection.execute("select 1")
 
 
-def test_a_table_without_partitions_is_read_from_files_whatever_their_folders_say(
-    load: Callable[..., SqlModel], tmp_path: Path
-) -> None:
+def test_an_unpartitioned_table_ignores_partition_like_folders(load: Callable[..., SqlModel], tmp_path: Path) -> None:
     source = in_delta(tmp_path / "goals=7", GOALS, None)
     expected = run_model(load(totals()), {"demo.goals": GOALS})
     assert_frame_equal(run_model(load(totals()), {"demo.goals": source}), expected, check_row_order=False)
@@ -579,9 +577,7 @@ def test_a_table_that_a_text_names_is_read_too(lake: dict[str, Source], sql: str
         ("select count(*) from duckdb_views(), query('from demo.' || 'go' || 'als')", "Write demo.goals in the query"),
     ],
 )
-def test_a_table_whose_name_does_not_stand_in_a_query_is_refused_and_not_empty(
-    lake: dict[str, Source], sql: str, said: str
-) -> None:
+def test_a_table_that_the_query_does_not_name_is_refused(lake: dict[str, Source], sql: str, said: str) -> None:
     with pytest.raises(QueryError, match=f"(?s){said}"):
         query(sql, lake.__getitem__, KNOWN)
 

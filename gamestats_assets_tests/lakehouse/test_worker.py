@@ -34,7 +34,7 @@ def test_a_task_may_tell_what_nobody_hears(processes: int) -> None:
         assert pool.submit(_count_to, 3).result() == 3
 
 
-def test_guarded_processes_that_are_started_at_once_leave_the_program_as_it_was() -> None:
+def test_starting_guarded_processes_at_once_leaves_the_program_unchanged() -> None:
     program = sys.modules["__main__"]
     with worker.guarded_pool(4, worker.TaskLimits()) as pool:
         assert [task.result() for task in [pool.submit(_count_to, number) for number in range(8)]] == [*range(8)]

@@ -1,4 +1,4 @@
-"""Steps of a game without Dagster: the same code, a hundred times as fast."""
+"""Runs the steps of a game without Dagster: the same code, a hundred times as fast."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Look, Step, held
+from gamestats_assets.orchestration.freshness import Step
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.holds import held_reason
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.making import Done, Making
 
 
 class BareGame(Game):
-    """A game whose steps are run by themselves."""
+    """A game whose steps run directly."""
 
     @classmethod
     def of(cls, game: Game) -> BareGame:
-        """The same game so."""
+        """Converts a game."""
         bare = cls(game.name, game.tables, game.checks)
         bare.steps, bare.graph = game.steps, game.graph
         return bare
@@ -27,7 +29,7 @@ class BareGame(Game):
     def run(
         self, stores: Stores, only: Collection[type[Table]] | None = None, keys: Collection[str] | None = None
     ) -> list[tuple[str, str]]:
-        """Run the steps of some tables or all for what is behind, or for some partitions of that; what was made."""
+        """Runs the steps of some or all tables for what is behind; returns what was made."""
         made: list[tuple[str, str]] = []
         for step in self.steps:
             if only is not None and not {*step.tables} & {*only}:
@@ -39,15 +41,15 @@ class BareGame(Game):
         return made
 
     def make(self, stores: Stores, step: Step, keys: Sequence[str]) -> Done:
-        """Run one step for some partitions, behind or not."""
+        """Runs one step for some partitions, behind or not."""
         return Making(step, stores, self.graph, keys).run()
 
     def look(self, stores: Stores, only: Mapping[str, Collection[str]] | None = None) -> Look:
-        """What there is now; see `Look`."""
+        """The current state; see `Look`."""
         return Look(stores, self.graph, only=only)
 
     def stopped(self, stores: Stores) -> dict[tuple[str, str], list[str]]:
-        """By table and partition, the checks that keep it from everybody, publication included."""
+        """The blocking checks that fail, by table and partition."""
         look = self.look(stores)
         return {
             (table.spec.name, key): sorted(found.failed)
@@ -57,18 +59,18 @@ class BareGame(Game):
         }
 
     def quarantined(self, stores: Stores) -> dict[str, str]:
-        """By match or other unit that is in quarantine as a whole, the rule that set it aside; the first by table."""
+        """Units that are in quarantine as a whole, each with the rule that put it there; the first by table."""
         entries = stores.lake.scan(quarantine_of(self.name)).filter(pl.col("scope") != "row").collect()
-        told = entries.sort("table_name", descending=True).select("unit_id", "rule").rows()
-        return dict(told)
+        units = entries.sort("table_name", descending=True).select("unit_id", "rule").rows()
+        return dict(units)
 
     def behind(self, stores: Stores) -> dict[tuple[str, str], str]:
-        """By table and partition, why it is behind; what must stay as it is is left out."""
+        """Why each partition is behind, by table and partition, without those that are held."""
         look = self.look(stores)
         return {
             (table.spec.name, key): why
             for step in self.steps
             for key, why in step.behind(look).items()
-            if held(look, step, key) is None
+            if held_reason(look, step, key) is None
             for table in step.tables
         }

@@ -1,4 +1,4 @@
-"""A tiny game of its own: tables, decoding, checks and how they are made, for tests of the orchestration."""
+"""A tiny game for tests of the orchestration: tables, decoding, checks and functions."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class DayGoals(Table, key="demo/day_goals", layer="gold", published=True, partit
 
 TABLES: tuple[type[Table], ...] = (RawGoals, RawFiles, MatchGoals, DayGoals)
 calls: list[list[str]] = []
-"""The match ids of every call of `match_goals`, for tests of what is processed again."""
+"""The match ids of every call of `match_goals`, to test what is processed again."""
 
 
 @dataclass
 class DecodedGoals:
-    """What `decode` gives."""
+    """Result of `decode`."""
 
     frames: dict[type[Table], pl.LazyFrame]
     rejections: dict[type[Table], list[Rejection]] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class DecodedGoals:
 def decode(
     landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
 ) -> Generator[DecodedGoals, None, None]:
-    """Landed files are JSON lists of minutes; the longest of a match counts; what is no JSON is rejected."""
+    """Landed files are JSON lists of minutes; the longest list of a match counts; anything else is rejected."""
     for files in batches:
         yield _decoded(landing, files)
 
@@ -85,12 +85,14 @@ def _decoded(landing: Landing, files: Sequence[LandedFile]) -> DecodedGoals:
             rejections.append(Rejection(file.unit_id, "file", "readable", f"{file.path}: {error}", 1))
             continue
         best[file.unit_id, day] = max(minutes, best.get((file.unit_id, day), []), key=len)
-    goals = [(match_id, n, day, minute) for (match_id, day), found in best.items() for n, minute in enumerate(found)]
-    read = [(match_id, day, len(found)) for (match_id, day), found in best.items()]
+    goals = [
+        (match_id, n, day, minute) for (match_id, day), longest in best.items() for n, minute in enumerate(longest)
+    ]
+    read_files = [(match_id, day, len(longest)) for (match_id, day), longest in best.items()]
     return DecodedGoals(
         {
             RawGoals: pl.LazyFrame(goals, schema=RawGoals.schema(), orient="row"),
-            RawFiles: pl.LazyFrame(read, schema=RawFiles.schema(), orient="row"),
+            RawFiles: pl.LazyFrame(read_files, schema=RawFiles.schema(), orient="row"),
         },
         {RawFiles: rejections},
         len(rejections),
@@ -131,7 +133,7 @@ CHECKS = (goals_are_few, days_are_quiet, goals_are_regular)
 
 
 def game(*, published: bool = False) -> Game:
-    """Landed files, goals by match and by day."""
+    """The game: landed files, goals by match and by day."""
     demo = Game("demo", TABLES, CHECKS)
     demo.landed([RawGoals, RawFiles], decode)
     demo.function(match_goals)
@@ -142,6 +144,6 @@ def game(*, published: bool = False) -> Game:
 
 
 def land(landing: Landing, match_id: str, day: str, minutes: object) -> None:
-    """Land one match file."""
+    """Lands one match file."""
     content = minutes if isinstance(minutes, bytes) else json.dumps(minutes).encode()
     landing.put("demo", date.fromisoformat(day), match_id, "match", content, content)

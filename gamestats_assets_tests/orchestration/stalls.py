@@ -16,8 +16,8 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing, decompressed
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Fingerprints
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.inputs import Fingerprints
 
 GAME = "stalls"
 SINCE: dict[str, Any] = {"first_day": date(2024, 1, 1)}
@@ -38,13 +38,13 @@ class RawSales(_ProductDay, key="stalls/raw_sales", layer="bronze", made_by="raw
 
 
 class RawFiles(_ProductDay, key="stalls/raw_files", layer="bronze", made_by="raw", **DAILY):
-    """How much was read."""
+    """Files read of a day."""
 
     files = dy.Int64(min=1, description="Files.")
 
 
 class Rates(Table, key="stalls/rates", layer="bronze", partitioned_by="product"):
-    """What a cent of a product is worth."""
+    """Points that a cent of a product is worth."""
 
     product = dy.String(primary_key=True, description="Product.")
     rate = dy.Int64(description="Points per cent.")
@@ -78,7 +78,7 @@ class Trend(_ProductDay, key="stalls/trend", layer="silver", **DAILY):
 
 
 class Totals(Table, key="stalls/totals", layer="gold", published=True, partitioned_by="product"):
-    """All a product has taken in."""
+    """All takings of a product."""
 
     product = dy.String(primary_key=True, description="Product.")
     cents = dy.Int64(description="Cents of all days.")
@@ -93,7 +93,7 @@ class Best(Table, key="stalls/best", layer="gold", partitioned_by="product"):
 
 
 TABLES: tuple[type[Table], ...] = (RawSales, RawFiles, Rates, Takings, Points, Trend, Totals, Best)
-"""Those that are assets."""
+"""The tables that are assets."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in TABLES}
 BEST_SQL = (
     "-- The best day of a product.\n"
@@ -103,12 +103,12 @@ RATES = {"quiz": 10, "shop": 2}
 decoded: list[str] = []
 """The partition of every batch that was decoded."""
 totalled: list[list[str]] = []
-"""The partitions that every call of `totals` was given."""
+"""The partitions in the frames of every call of `totals`."""
 
 
 @dataclass
 class DecodedSales:
-    """What `decode` gives."""
+    """Result of `decode`."""
 
     frames: dict[type[Table], pl.LazyFrame]
     rejections: dict[type[Table], list[Rejection]] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class DecodedSales:
 def decode(
     landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
 ) -> Generator[DecodedSales, None, None]:
-    """Landed files are JSON lists of prices; what is no JSON is rejected."""
+    """Landed files are JSON lists of prices; anything else is rejected."""
     for files in batches:
         yield _decoded(landing, files)
 
@@ -197,7 +197,7 @@ CHECKS = (takings_are_moderate, totals_are_of_all_days)
 
 
 def game(model: SqlModel, fetched: dg.AssetKey) -> Game:
-    """How the stalls' tables are made; `fetched` stands for a step that brings files."""
+    """The game; `fetched` stands for a step that fetches files."""
     stalls = Game(GAME, TABLES, CHECKS)
     stalls.landed([RawSales, RawFiles], decode, deps=[fetched])
     entered = Fingerprints("rates", lambda look: {name: str(rate) for name, rate in RATES.items()})
@@ -211,7 +211,7 @@ def game(model: SqlModel, fetched: dg.AssetKey) -> Game:
 
 
 def land(landing: Landing, product: str, day: str, prices: object, name: str = "") -> None:
-    """Land one file of a product, called after its content."""
+    """Lands one file of a product, named after its content."""
     content = prices if isinstance(prices, bytes) else json.dumps(prices).encode()
     unit = name or f"{day}_{content.hex()}"
     landing.put(f"{GAME}/{product}", date.fromisoformat(day), unit, "log", content, content)

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.checks import rules_broken
-from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.making import Done, Making
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
@@ -144,12 +144,12 @@ def test_an_unreadable_file_is_quarantined_and_the_rest_of_the_day_loads(pipelin
     assert pipeline.rows(MatchGoals).get_column("match_id").to_list() == ["a"]
     entry = pipeline.rows(quarantine_of("demo")).row(0, named=True)
     assert (entry["unit_id"], entry["scope"], entry["table_name"]) == ("broken", "file", "raw_files")
-    [told] = pipeline.instance.event_log_storage.get_asset_check_execution_history(
+    [record] = pipeline.instance.event_log_storage.get_asset_check_execution_history(
         dg.AssetCheckKey(asset_key(quarantine_of("demo")), "nothing_quarantined"), limit=9
     )
-    assert told.event is not None
-    assert told.event.dagster_event is not None
-    evaluation = told.event.dagster_event.asset_check_evaluation_data
+    assert record.event is not None
+    assert record.event.dagster_event is not None
+    evaluation = record.event.dagster_event.asset_check_evaluation_data
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
@@ -193,7 +193,7 @@ def test_a_match_that_a_check_blames_is_set_aside_and_the_day_goes_on(pipeline: 
     assert pipeline.rows(quarantine_of("demo")).is_empty()
 
 
-def test_a_check_that_blames_no_match_or_too_many_stops_the_day_and_no_other(pipeline: Pipeline) -> None:
+def test_a_check_that_blames_no_match_or_too_many_stops_only_its_day(pipeline: Pipeline) -> None:
     for number in range(11):
         land(pipeline.stores.landing, f"m{number}", DAY, [*range(99)])
     land(pipeline.stores.landing, "a", NEXT, [1])

@@ -16,7 +16,8 @@ from gamestats_assets.lakehouse.ops import entering, migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.freshness import Look, names_in
+from gamestats_assets.orchestration.inputs import names_in
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.tables import Divisions, Seasons, TournamentTeamStandings
 from gamestats_assets.pubg.tournament.entered import DIVISION, ROSTER_ENTRY, SEASON, TEAM
@@ -96,7 +97,7 @@ def test_what_was_entered_is_read_only_after_somebody_wrote(
     enter_season(stores, "s1")
     pubg.run(stores)
     assert pubg.behind(stores) == {}
-    monkeypatch.setattr("gamestats_assets.orchestration.freshness.snapshot", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr("gamestats_assets.orchestration.look.snapshot", lambda *_: pytest.fail("it was read"))
     assert pubg.behind(stores) == {}
 
 

@@ -13,8 +13,8 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
 from gamestats_assets.orchestration.forgetting import forget_in_dagster
-from gamestats_assets.orchestration.freshness import Graph, Look
 from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.orchestration.look import Graph, Look
 from gamestats_assets.orchestration.making import Done
 from gamestats_assets.orchestration.metadata import done_metadata
 from gamestats_assets.settings import Settings
@@ -67,9 +67,7 @@ def places(stores: Stores, text: str) -> list[str]:
     return [*rows_with(stores.postgres_url, sought), *files_with(str(stores.settings.state_folder / "dagster"), sought)]
 
 
-def test_of_a_forgotten_person_dagster_keeps_nothing_and_of_others_everything(
-    stores: Stores, instance: dg.DagsterInstance
-) -> None:
+def test_dagster_forgets_a_person_and_keeps_everyone_else(stores: Stores, instance: dg.DagsterInstance) -> None:
     instance.add_dynamic_partitions("fan", ["ann", "bob"])
     for key in ("bob", "ann"):
         assert dg.materialize([visits], partition_key=key, instance=instance).success
@@ -95,6 +93,6 @@ def test_no_preview_is_kept_of_rows_that_name_people(stores: Stores) -> None:
     for table in (Visitors, Guests):
         written = stores.lake.replace(table, pl.DataFrame({"visitor": ["ann"]}))
         for commits in ([written], []):
-            told = done_metadata(Look(stores, Graph()), table, Done([""], commits={table: commits}))
-            assert ("ann" in str(told)) == ("preview" in told) == (table is Visitors)
-            assert told["dagster/row_count"] == 1
+            metadata = done_metadata(Look(stores, Graph()), table, Done([""], commits={table: commits}))
+            assert ("ann" in str(metadata)) == ("preview" in metadata) == (table is Visitors)
+            assert metadata["dagster/row_count"] == 1

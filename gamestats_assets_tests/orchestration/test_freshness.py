@@ -1,4 +1,4 @@
-"""Whatever happens in whichever order, the lake ends as one made at once; and nothing is made that is not behind."""
+"""Whatever happens in whatever order, the lake ends up as if made at once, and only what is behind is made."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from gamestats_assets.lakehouse.quality import breaking_rows, quarantine_of
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration import freshness
-from gamestats_assets.orchestration import game as games
-from gamestats_assets.orchestration.freshness import ALL_BEFORE, names_in
+from gamestats_assets.orchestration import game as game_module
+from gamestats_assets.orchestration import look as look_module
+from gamestats_assets.orchestration.inputs import ALL_BEFORE, names_in
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
 from gamestats_assets_tests.orchestration.goals import (
@@ -48,14 +48,14 @@ MATCHES = {f"m{number}": DAYS[number % 3] for number in range(6)}
 
 
 class Bonuses(Table, key="demo/bonuses", layer="bronze"):
-    """Points for a goal, as entered."""
+    """Points for a goal, as people entered them."""
 
     kind = dy.String(primary_key=True, description="What for.")
     points = dy.Int64(description="Points.")
 
 
 class MatchPoints(Table, key="demo/match_points", layer="silver", **DAILY):
-    """Points of a match: its goals, by what was entered for a goal."""
+    """Points of a match: its goals times the points for a goal."""
 
     match_id = dy.String(primary_key=True, description="Match.")
     day = dy.Date(description="UTC day.")
@@ -63,7 +63,7 @@ class MatchPoints(Table, key="demo/match_points", layer="silver", **DAILY):
 
 
 class MatchMinutes(Table, key="demo/match_minutes", layer="silver", **DAILY):
-    """Minutes of a match, by a SELECT."""
+    """Minutes of a match, made by a SELECT."""
 
     match_id = dy.String(primary_key=True, description="Match.")
     day = dy.Date(description="UTC day.")
@@ -71,7 +71,7 @@ class MatchMinutes(Table, key="demo/match_minutes", layer="silver", **DAILY):
 
 
 class Ranks(Table, key="demo/ranks", layer="gold", **DAILY):
-    """Rank of a match among those of its day and of the days around it."""
+    """Rank of a match among those of its day and the neighbouring days."""
 
     match_id = dy.String(primary_key=True, description="Match.")
     day = dy.Date(description="UTC day.")
@@ -93,35 +93,35 @@ class Season(Table, key="demo/season", layer="gold", partitioned_by="day"):
 
 
 class Best(Table, key="demo/best", layer="gold"):
-    """Most goals of a match, of every day; all of history in one piece."""
+    """Most goals of a match on every day; one unpartitioned table for all of history."""
 
     day = dy.Date(primary_key=True, description="UTC day.")
     goals = dy.Int64(description="Goals.")
 
 
 class Standing(Table, key="demo/standing", layer="gold", partitioned_by="day"):
-    """Most goals of a match up to a day, which reads of all of history what is not later."""
+    """Most goals of a match up to a day; reads no later day of the history."""
 
     day = dy.Date(primary_key=True, description="UTC day.")
     best = dy.Int64(nullable=True, description="Most goals.")
 
 
 class Leagues(Table, key="demo/leagues", layer="silver"):
-    """Leagues there are, and what names their content."""
+    """Leagues, each with a text that identifies its content."""
 
     league = dy.String(primary_key=True, description="League.")
     content = dy.String(description="What names the content.")
 
 
 class LeagueGoals(Table, key="demo/league_goals", layer="gold", partitioned_by="league"):
-    """Goals of a league, of which the table of leagues tells."""
+    """Goals of a league; the table of leagues decides which are behind."""
 
     league = dy.String(primary_key=True, description="League.")
     goals = dy.Int64(description="Goals.")
 
 
 class LeagueShares(Table, key="demo/league_shares", layer="gold", partitioned_by="league"):
-    """Matches of a league and of all, made of everything for each league that there is."""
+    """Matches of a league and of all leagues, made from all matches for each league."""
 
     league = dy.String(primary_key=True, description="League.")
     matches = dy.Int64(description="Matches.")  # pyright: ignore[reportAssignmentType]
@@ -139,11 +139,11 @@ group by g.match_id, g.day
 """
 LEAGUE = pl.when(pl.col("match_id").is_in(["m0", "m1", "m2"])).then(pl.lit("north")).otherwise(pl.lit("south"))
 ON: set[str] = set()
-"""Checks that find something."""
+"""Checks that are switched on."""
 
 
 def _not_odd(matches: pl.LazyFrame) -> None:
-    """What reads matches is given none that a check blames, and no day that it stops."""
+    """A reader of matches gets none that a check blames."""
     if "no_odd_match" in ON:
         assert 99 not in matches.select("last_minute").collect().to_series()
 
@@ -205,8 +205,8 @@ def standing(of_days: dy.LazyFrame[DayGoals], best: dy.LazyFrame[Best]) -> dy.La
 
 def leagues(matches: dy.LazyFrame[MatchGoals]) -> dy.LazyFrame[Leagues]:
     _not_odd(matches)
-    told = pl.concat_str("match_id", "goals", separator=":").sort().str.join(" ")
-    return typing.cast("dy.LazyFrame[Leagues]", matches.group_by(league=LEAGUE).agg(content=told))
+    content = pl.concat_str("match_id", "goals", separator=":").sort().str.join(" ")
+    return typing.cast("dy.LazyFrame[Leagues]", matches.group_by(league=LEAGUE).agg(content=content))
 
 
 def league_goals(matches: dy.LazyFrame[MatchGoals], leagues: dy.LazyFrame[Leagues]) -> dy.LazyFrame[LeagueGoals]:
@@ -245,8 +245,8 @@ CHECKS = {check.name: check for check in (no_odd_match, no_odd_day, no_odd_recor
 MINUTES_FILE = Path(tempfile.mkdtemp()) / "sql" / "demo" / "match_minutes.sql"
 
 
-def made(code: Mapping[type[Table], int]) -> BareGame:
-    """The game; `code` is the version of what makes a table."""
+def make_game(code: Mapping[type[Table], int]) -> BareGame:
+    """The game; `code` has the code versions of tables."""
     demo = BareGame("demo", TABLES, [*CHECKS.values()])
 
     def version(table: type[Table]) -> str:
@@ -276,11 +276,11 @@ def _model() -> SqlModel:
 
 
 class KilledError(Exception):
-    """The process is gone."""
+    """The process died."""
 
 
 class House:
-    """The game over a folder, and what people entered."""
+    """The game over a folder, with what people entered."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -289,9 +289,9 @@ class House:
         self.start()
 
     def start(self) -> None:
-        """A new process."""
+        """Starts a new process."""
         self.stores = Stores(Settings(data=str(self.folder), postgres_url=SecretStr("postgresql://nowhere"), workers=1))
-        self.game = made(self.code)
+        self.game = make_game(self.code)
 
     def run(self, only: Sequence[type[Table]] | None = None, keys: Sequence[str] | None = None) -> list[Any]:
         return self.game.run(self.stores, only, keys)
@@ -300,15 +300,15 @@ class House:
         return {table.spec.name: self.stores.lake.version(table) for table in (*TABLES, quarantine_of("demo"))}
 
     def bring_up_to_date(self) -> None:
-        """Run everything; then nothing is left to do, and another run commits nothing."""
+        """Runs everything; afterwards nothing is left to do, and another run commits nothing."""
         self.run()
         before = self.versions()
         assert self.game.behind(self.stores) == {}
         assert self.run() == []
         assert self.versions() == before
         for step in self.game.steps:
-            # Those that are asked for and not behind are passed over.
-            if keys := [*step.wanted(self.game.look(self.stores))]:
+            # Partitions that are requested but not behind are skipped.
+            if keys := [*step.expected(self.game.look(self.stores))]:
                 self.game.make(self.stores, step, keys)
         assert self.versions() == before
 
@@ -320,14 +320,14 @@ class House:
         )
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        found = {
+        tables = {
             table.spec.name: self.stores.lake.scan(table).collect().sort(table.primary_key()).rows() for table in TABLES
         }
         quarantined = self.stores.lake.scan(quarantine_of("demo")).select("table_name", "unit_id", "rule").collect()
-        return {**found, "quarantine": sorted(quarantined.rows())}
+        return {**tables, "quarantine": sorted(quarantined.rows())}
 
     def made_at_once(self) -> House:
-        """Another house with the same inputs, made from nothing."""
+        """Another house with the same inputs, made from scratch."""
         other = House(Path(tempfile.mkdtemp(dir=self.folder.parent)))
         if (self.folder / "landing").exists():
             shutil.copytree(self.folder / "landing", other.folder / "landing")
@@ -340,35 +340,35 @@ class House:
 
 @contextmanager
 def entries(house: House) -> Iterator[None]:
-    """What people entered, without a server."""
+    """Replaces PostgreSQL by what people entered."""
 
     def entered(url: object, table: type[Table]) -> pl.DataFrame:
         return pl.DataFrame([("goal", house.points)], schema=table.schema(), orient="row")
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (freshness, games):
+        for module in (look_module, game_module):
             patch.setattr(module, "snapshot", entered)
             patch.setattr(module, "migrate", lambda url: None)
-        patch.setattr(freshness, "versions", lambda url: {"bonuses": house.changes + 1})
+        patch.setattr(look_module, "versions", lambda url: {"bonuses": house.changes + 1})
         yield
 
 
 @contextmanager
 def death(after: int) -> Iterator[None]:
-    """Ends the process at one of the lake's commits: before it, or when it is done."""
-    left = after
+    """Kills the process just before or just after one of the lake's commits."""
+    commits_left = after
 
     def deadly(method: Callable[..., Any]) -> Callable[..., Any]:
-        def commit(*arguments: Any, **keywords: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
+        def commit(*args: Any, **kwargs: Any) -> Any:
+            nonlocal commits_left
+            commits_left -= 1
+            if commits_left == 0:
                 raise KilledError
-            found = method(*arguments, **keywords)
-            left -= 1
-            if left == 0:
+            result = method(*args, **kwargs)
+            commits_left -= 1
+            if commits_left == 0:
                 raise KilledError
-            return found
+            return result
 
         return commit
 
@@ -383,20 +383,20 @@ def death(after: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Act:
-    """Something that happens to a house."""
+    """An event in the life of a house."""
 
     name: str
     happens: Callable[[House], object] = field(repr=False)
 
 
-def _lands(match: str, minutes: Sequence[int]) -> Callable[[House], object]:
+def _land(match: str, minutes: Sequence[int]) -> Callable[[House], object]:
     def act(house: House) -> None:
         land(house.stores.landing, match, MATCHES[match], [*minutes])
 
     return act
 
 
-def _goes(match: str) -> Callable[[House], object]:
+def _remove_files(match: str) -> Callable[[House], object]:
     def act(house: House) -> None:
         for file in house.stores.landing.files("demo", MATCHES[match]):
             if file.unit_id == match:
@@ -405,15 +405,15 @@ def _goes(match: str) -> Callable[[House], object]:
     return act
 
 
-def _enters(points: int) -> Callable[[House], object]:
+def _enter(points: int) -> Callable[[House], object]:
     def act(house: House) -> None:
         house.points, house.changes = points, house.changes + 1
 
     return act
 
 
-def _turns(name: str) -> Callable[[House], object]:
-    """The code of a check is another: it finds something, or finds nothing any more."""
+def _toggle_check(name: str) -> Callable[[House], object]:
+    """Switches a check on or off, with a new code version."""
 
     def act(house: House) -> None:
         ON.symmetric_difference_update({name})
@@ -423,8 +423,8 @@ def _turns(name: str) -> Callable[[House], object]:
     return act
 
 
-def _writes(table: type[Table], column: str, value: int) -> Callable[[House], object]:
-    """Somebody writes a table past everything."""
+def _overwrite(table: type[Table], column: str, value: int) -> Callable[[House], object]:
+    """Overwrites a table with a foreign commit."""
 
     def act(house: House) -> None:
         rows = house.stores.lake.scan(table).with_columns(pl.lit(value, pl.Int64).alias(column)).collect()
@@ -434,22 +434,22 @@ def _writes(table: type[Table], column: str, value: int) -> Callable[[House], ob
     return act
 
 
-def _loses(table: type[Table]) -> Callable[[House], object]:
+def _lose_table(table: type[Table]) -> Callable[[House], object]:
     def act(house: House) -> None:
         shutil.rmtree(house.stores.lake.uri(table), ignore_errors=True)
 
     return act
 
 
-def _compacts(table: type[Table]) -> Callable[[House], object]:
+def _compact(table: type[Table]) -> Callable[[House], object]:
     return lambda house: house.stores.lake.compact(table)
 
 
-def _runs(only: Sequence[type[Table]], keys: Sequence[str] | None) -> Callable[[House], object]:
+def _run(only: Sequence[type[Table]], keys: Sequence[str] | None) -> Callable[[House], object]:
     return lambda house: house.run(only, keys)
 
 
-def _dies(after: int) -> Callable[[House], object]:
+def _die(after: int) -> Callable[[House], object]:
     def act(house: House) -> None:
         with death(after):
             try:
@@ -463,14 +463,14 @@ def _dies(after: int) -> Callable[[House], object]:
 DERIVED = [table for table in TABLES if table is not RawFiles]
 MINUTES = st.lists(st.sampled_from([7, 30, 88, 99]), max_size=3)
 ACTS: st.SearchStrategy[Act] = st.one_of(
-    st.builds(lambda m, of: Act(f"{m} lands {of}", _lands(m, of)), st.sampled_from([*MATCHES]), MINUTES),
-    st.builds(lambda m, of: Act(f"{m} lands {of}", _lands(m, of)), st.sampled_from([*MATCHES]), MINUTES),
-    st.builds(lambda m: Act(f"{m} goes", _goes(m)), st.sampled_from([*MATCHES])),
-    st.builds(lambda n: Act(f"{n} is entered", _enters(n)), st.integers(1, 3)),
-    st.builds(lambda name: Act(f"{name} is turned", _turns(name)), st.sampled_from([*CHECKS])),
+    st.builds(lambda m, of: Act(f"{m} lands {of}", _land(m, of)), st.sampled_from([*MATCHES]), MINUTES),
+    st.builds(lambda m, of: Act(f"{m} lands {of}", _land(m, of)), st.sampled_from([*MATCHES]), MINUTES),
+    st.builds(lambda m: Act(f"{m} goes", _remove_files(m)), st.sampled_from([*MATCHES])),
+    st.builds(lambda n: Act(f"{n} is entered", _enter(n)), st.integers(1, 3)),
+    st.builds(lambda name: Act(f"{name} is turned", _toggle_check(name)), st.sampled_from([*CHECKS])),
     st.sampled_from(
         [
-            Act(f"somebody writes {column} {value} into {table.spec.name}", _writes(table, column, value))
+            Act(f"somebody writes {column} {value} into {table.spec.name}", _overwrite(table, column, value))
             for table, column, value in (
                 (MatchGoals, "last_minute", 99),
                 (MatchGoals, "goals", 1),
@@ -482,40 +482,40 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
             )
         ]
     ),
-    st.builds(lambda t: Act(f"{t.spec.name} is lost", _loses(t)), st.sampled_from(DERIVED)),
-    st.builds(lambda t: Act(f"{t.spec.name} is compacted", _compacts(t)), st.sampled_from(DERIVED)),
+    st.builds(lambda t: Act(f"{t.spec.name} is lost", _lose_table(t)), st.sampled_from(DERIVED)),
+    st.builds(lambda t: Act(f"{t.spec.name} is compacted", _compact(t)), st.sampled_from(DERIVED)),
     st.builds(
-        lambda only, keys: Act(f"{[t.spec.name for t in only]} run for {keys}", _runs(only, keys)),
+        lambda only, keys: Act(f"{[t.spec.name for t in only]} run for {keys}", _run(only, keys)),
         st.lists(st.sampled_from(TABLES), min_size=1, max_size=4, unique=True),
         st.none() | st.lists(st.sampled_from([*DAYS, "north"]), max_size=2, unique=True),
     ),
-    st.builds(lambda after: Act(f"it dies at {after}", _dies(after)), st.integers(1, 60)),
+    st.builds(lambda after: Act(f"it dies at {after}", _die(after)), st.integers(1, 60)),
     st.just(Act("it is brought up to date", House.bring_up_to_date)),
 )
 
 
-def _as_made_at_once(house: House) -> None:
+def _assert_same_as_made_at_once(house: House) -> None:
     house.bring_up_to_date()
     other = house.made_at_once()
-    # What stays as it was while a check holds it is a matter of history.
+    # What a check holds depends on the order of events.
     if not ON or not (house.is_held or other.is_held):
         assert house.rows() == other.rows()
 
 
-# A failing example is short as it is; to shorten it takes minutes.
+# Failing examples are short already, and shrinking takes minutes.
 @settings(max_examples=12, phases=[Phase.generate])
 @given(st.lists(ACTS, min_size=4, max_size=10))
-def test_whatever_happens_the_lake_ends_as_one_made_at_once(acts: list[Act]) -> None:
+def test_after_any_events_the_lake_equals_one_made_at_once(acts: list[Act]) -> None:
     ON.clear()
     with tempfile.TemporaryDirectory() as folder:
         house = House(Path(folder, "house"))
         with entries(house):
-            _enters(1)(house)
+            _enter(1)(house)
             for act in acts:
                 act.happens(house)
-            _as_made_at_once(house)
+            _assert_same_as_made_at_once(house)
             if ON:
                 for name in sorted(ON):
-                    _turns(name)(house)
-                _as_made_at_once(house)
+                    _toggle_check(name)(house)
+                _assert_same_as_made_at_once(house)
             assert not house.is_held

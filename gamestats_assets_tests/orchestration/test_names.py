@@ -1,4 +1,4 @@
-"""Tables by name (patches, say): made of the rows of the name, and again when what tells of the name says so."""
+"""Tables by name, such as patches: made from the rows of a name, and again when the deciding input changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Games(Table, key="demo/games", layer="silver", partitioned_by="day", repla
 
 
 class Seasons(Table, key="demo/seasons", layer="silver"):
-    """Seasons, and what names their content."""
+    """Seasons, each with a text that identifies its content."""
 
     season = dy.String(primary_key=True, description="Season.")
     content = dy.String(description="What names the content.")
@@ -53,14 +53,14 @@ class Records(Table, key="demo/records", layer="gold"):
 
 
 class Leaders(Table, key="demo/leaders", layer="gold"):
-    """Every season that led once, in the order in which they came to lead."""
+    """Every season that has led, in order."""
 
     place = dy.Int64(primary_key=True, description="Which leader it was.")
     season = dy.String(description="Season.")
 
 
 class Lists(Table, key="demo/lists", layer="silver"):
-    """Lists, whose season is something else."""
+    """Lists, where `season` means something else."""
 
     list_id = dy.Int64(primary_key=True, description="List.")
     season = dy.String(description="What the list is called.")
@@ -71,7 +71,7 @@ calls: list[list[str]] = []
 
 
 def seasons(games: dy.LazyFrame[Games], taken: dy.LazyFrame[Taken]) -> dy.LazyFrame[Seasons]:  # type: ignore[valid-type]
-    """Seasons by the ledger of their games."""
+    """Seasons, identified by the ledger of their games."""
     done = taken.select(match_id="unit_id", digest="input_hash")
     rows = games.join(done, on="match_id").group_by("season").agg(content=pl.col("digest").sort().str.join(" "))
     return typing.cast("dy.LazyFrame[Seasons]", rows)
@@ -80,7 +80,7 @@ def seasons(games: dy.LazyFrame[Games], taken: dy.LazyFrame[Taken]) -> dy.LazyFr
 def scorers(
     games: dy.LazyFrame[Games], seasons: dy.LazyFrame[Seasons], lists: dy.LazyFrame[Lists]
 ) -> dy.LazyFrame[Scorers]:
-    """Goals of each season; of seasons only those that are made are given, and all lists."""
+    """Goals of each season. The frames have only the seasons being made, but all lists."""
     named = sorted(seasons.select("season").collect().to_series())
     calls.append(named)
     assert lists.collect().height == 2
@@ -89,12 +89,12 @@ def scorers(
 
 
 def records(scorers: dy.LazyFrame[Scorers]) -> dy.LazyFrame[Records]:
-    """The season with most goals."""
+    """The season with the most goals."""
     return typing.cast("dy.LazyFrame[Records]", scorers.sort("goals", "season").tail(1))
 
 
 def leaders(records: dy.LazyFrame[Records], leaders: dy.LazyFrame[Leaders]) -> dy.LazyFrame[Leaders]:
-    """The leaders there were, and the one of now where that is another."""
+    """The leaders so far, followed by the current one if it is new."""
     before = leaders.sort("place").collect()
     now = records.collect().get_column("season").to_list()
     if before.get_column("season").to_list()[-1:] == now:
@@ -103,7 +103,7 @@ def leaders(records: dy.LazyFrame[Records], leaders: dy.LazyFrame[Leaders]) -> d
     return typing.cast("dy.LazyFrame[Leaders]", pl.concat([before, added]).lazy())
 
 
-def made(code_version: str = "1") -> BareGame:
+def make_game(code_version: str = "1") -> BareGame:
     demo = BareGame("demo", (Games, Seasons, Scorers, Records, Leaders, Lists), ())
     demo.function(seasons)
     demo.function(scorers, made_from=Seasons, code_version=code_version)
@@ -122,7 +122,7 @@ def stores(tmp_path: Path) -> Stores:
 
 
 def play(stores: Stores, match_id: str, season: str, goals: int, day: int = 1) -> None:
-    """A game is committed."""
+    """Commits a game."""
     of_day = date(2026, 3, day)
     rows = pl.DataFrame([(match_id, of_day, season, goals)], schema=Games.schema(), orient="row")
     units = Made({str(of_day): {match_id: f"{goals} in {season}"}})
@@ -133,60 +133,60 @@ def rows(stores: Stores, table: type[Table]) -> list[tuple[object, ...]]:
     return stores.lake.scan(table).collect().sort(table.primary_key()).rows()
 
 
-def test_a_name_is_made_of_its_own_rows_on_whichever_days_they_are(stores: Stores) -> None:
+def test_a_name_is_made_from_its_rows_of_all_days(stores: Stores) -> None:
     play(stores, "a", "spring", 2, day=1)
     play(stores, "b", "spring", 3, day=2)
     play(stores, "c", "fall", 7, day=2)
-    assert made().run(stores, [Seasons, Scorers], ["spring"]) == [("seasons", ""), ("scorers", "spring")]
+    assert make_game().run(stores, [Seasons, Scorers], ["spring"]) == [("seasons", ""), ("scorers", "spring")]
     assert rows(stores, Scorers) == [("spring", 5)]
     assert calls == [["spring"]]
-    assert made().behind(stores)["scorers", "fall"] == "new"
+    assert make_game().behind(stores)["scorers", "fall"] == "new"
 
 
-def test_only_the_name_that_gained_something_is_made_again(stores: Stores) -> None:
+def test_only_a_changed_name_is_made_again(stores: Stores) -> None:
     play(stores, "a", "spring", 2)
     play(stores, "b", "fall", 3)
-    made().run(stores)
+    make_game().run(stores)
     calls.clear()
     play(stores, "c", "fall", 4, day=3)
-    assert made().behind(stores) == {("seasons", ""): "demo.games changed"}
-    made().run(stores)
+    assert make_game().behind(stores) == {("seasons", ""): "demo.games changed"}
+    make_game().run(stores)
     assert calls == [["fall"]]
     assert rows(stores, Scorers) == [("fall", 7), ("spring", 2)]
     assert rows(stores, Records) == [("fall", 7)]
     play(stores, "a", "spring", 9)
-    made().run(stores)
+    make_game().run(stores)
     assert calls == [["fall"], ["spring"]]
     assert rows(stores, Records) == [("spring", 9)]
-    assert made().run(stores) == []
+    assert make_game().run(stores) == []
 
 
-def test_a_name_that_has_nothing_any_more_is_taken_out(stores: Stores) -> None:
+def test_a_name_without_rows_is_removed(stores: Stores) -> None:
     play(stores, "a", "spring", 2)
     play(stores, "b", "fall", 3)
-    made().run(stores)
+    make_game().run(stores)
     nothing = pl.DataFrame(schema=Games.schema())
     stores.lake.replace(Games, nothing, partitions=[date(2026, 3, 1)], ids=["b"])
-    made().run(stores, [Seasons])
-    assert made().behind(stores)["scorers", "fall"] == "what it was made from is gone"
-    made().run(stores)
+    make_game().run(stores, [Seasons])
+    assert make_game().behind(stores)["scorers", "fall"] == "what it was made from is gone"
+    make_game().run(stores)
     assert rows(stores, Scorers) == rows(stores, Records) == [("spring", 2)]
-    assert made().behind(stores) == {}
+    assert make_game().behind(stores) == {}
 
 
-def test_of_one_name_the_same_is_told_as_of_all_and_of_others_nothing(stores: Stores) -> None:
+def test_a_look_at_one_name_agrees_with_a_look_at_all(stores: Stores) -> None:
     play(stores, "a", "spring", 2)
     play(stores, "b", "fall", 3)
-    made().run(stores)
+    make_game().run(stores)
     play(stores, "a", "spring", 4)
     play(stores, "b", "fall", 5)
-    demo = made()
+    demo = make_game()
     demo.run(stores, [Seasons])
-    everything, of_fall = (behind_of(demo, demo.look(stores, only=only)) for only in (None, {"season": ["fall"]}))
+    all_names, only_fall = (behind_of(demo, demo.look(stores, only=only)) for only in (None, {"season": ["fall"]}))
     scorers, others = asset_key(Scorers), [asset_key(table) for table in (Seasons, Records, Leaders)]
-    assert everything.why[scorers] == dict.fromkeys(("fall", "spring"), "demo.seasons changed")
-    for told in ("why", "wanted", "held"):
-        whole, part = getattr(everything, told), getattr(of_fall, told)
+    assert all_names.reasons[scorers] == dict.fromkeys(("fall", "spring"), "demo.seasons changed")
+    for attribute in ("reasons", "expected", "held"):
+        whole, part = getattr(all_names, attribute), getattr(only_fall, attribute)
         assert part[scorers] == {key: text for key, text in whole[scorers].items() if key == "fall"}
         assert [part[key] for key in others] == [whole[key] for key in others]
 
@@ -194,24 +194,24 @@ def test_of_one_name_the_same_is_told_as_of_all_and_of_others_nothing(stores: St
 def test_other_code_makes_every_name_again(stores: Stores) -> None:
     play(stores, "a", "spring", 2)
     play(stores, "b", "fall", 3)
-    made().run(stores)
-    changed = made(code_version="2")
+    make_game().run(stores)
+    changed = make_game(code_version="2")
     assert changed.behind(stores) == {("scorers", "spring"): "code version", ("scorers", "fall"): "code version"}
     assert changed.run(stores) == [("scorers", "fall"), ("scorers", "spring")], "what gave the same rows is no news"
 
 
-def test_a_table_that_goes_on_from_its_own_rows_is_made_for_its_other_inputs_alone(stores: Stores) -> None:
+def test_changes_of_its_own_rows_do_not_put_a_table_behind(stores: Stores) -> None:
     for number, (season, goals) in enumerate([("spring", 2), ("fall", 5), ("fall", 1)], 1):
         play(stores, f"m{number}", season, goals, day=number)
-        made().run(stores)
-        assert made().behind(stores) == {}
+        make_game().run(stores)
+        assert make_game().behind(stores) == {}
     assert rows(stores, Leaders) == [(1, "spring"), (2, "fall")]
-    *_, asset = made().assets()
+    *_, asset = make_game().assets()
     assert [dep.asset_key.path[-1] for spec in asset.specs for dep in spec.deps] == ["records"]
 
 
-def test_the_asset_of_a_name_reads_every_day_and_its_own_name_of_the_others() -> None:
-    _, asset, *_ = made().assets()
+def test_an_asset_by_name_reads_every_day_but_only_its_own_name() -> None:
+    _, asset, *_ = make_game().assets()
     [spec] = asset.specs
     assert isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition)
     mappings = {dep.asset_key.path[-1]: dep.partition_mapping for dep in spec.deps}
@@ -223,11 +223,11 @@ def test_the_asset_of_a_name_reads_every_day_and_its_own_name_of_the_others() ->
 def test_names_become_partitions_once(fresh_database: str, stores: Stores) -> None:
     stores.postgres_url = SecretStr(fresh_database)
     play(stores, "a", "spring", 2)
-    made().run(stores)
+    make_game().run(stores)
     play(stores, "b", "fall", 2)
-    made().run(stores, [Seasons])
+    make_game().run(stores, [Seasons])
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(2):
-            demo = made()
+            demo = make_game()
             behind_of(demo, demo.look(stores)).add_names(instance)
             assert sorted(instance.get_dynamic_partitions("season")) == ["fall", "spring"]

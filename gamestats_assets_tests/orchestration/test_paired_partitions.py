@@ -28,9 +28,10 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.behind import behind_of, between, on_days
 from gamestats_assets.orchestration.checks import evaluate
-from gamestats_assets.orchestration.freshness import Graph, Look, Reads
+from gamestats_assets.orchestration.inputs import Reads
 from gamestats_assets.orchestration.instance import may_have
 from gamestats_assets.orchestration.landed import landed_keys, landed_units
+from gamestats_assets.orchestration.look import Graph, Look
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.orchestration.requests import PARTITIONS_TAG
@@ -95,7 +96,9 @@ class House:
     def behind(self) -> set[str]:
         """What is behind and may be made, as table@partition."""
         found = behind_of(self.game, Look(self.stores, self.game.graph))
-        return {f"{'_'.join(key.path[:-2])}{key.path[-1]}@{part}" for key, parts in found.why.items() for part in parts}
+        return {
+            f"{'_'.join(key.path[:-2])}{key.path[-1]}@{part}" for key, parts in found.reasons.items() for part in parts
+        }
 
     def rows(self, table: type[Table], *columns: str) -> list[tuple[Any, ...]]:
         return self.stores.lake.scan(table).sort(table.primary_key()).select(columns).collect().rows()
@@ -356,7 +359,7 @@ def test_days_outside_given_bounds_are_left_and_so_are_days_to_come(house: House
     assert game.decoded == [f"{DAY}|shop", f"{NEXT}|shop"]
 
 
-def test_chosen_days_are_run_for_every_product_that_landed_and_a_chosen_partition_alone(house: House) -> None:
+def test_chosen_days_run_every_product_and_a_chosen_partition_runs_alone(house: House) -> None:
     selection = dg.AssetSelection.assets(asset_key(RawSales), asset_key(RawFiles))
 
     def run(first: str, last: str) -> list[str]:
@@ -392,9 +395,7 @@ def test_what_is_rejected_in_a_range_is_of_its_own_day_only(house: House) -> Non
     ]
 
 
-def test_what_is_rejected_no_more_leaves_the_quarantine_whatever_it_was_called(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mended_units_leave_the_quarantine_whatever_their_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     land(house.stores.landing, "shop", DAY, b"one", "a_file")
     land(house.stores.landing, "shop", DAY, [1])
     land(house.stores.landing, "shop", NEXT, b"two", "another")
@@ -408,7 +409,7 @@ def test_what_is_rejected_no_more_leaves_the_quarantine_whatever_it_was_called(
     assert house.stores.lake.scan(quarantine_of("stalls")).collect().get_column("unit_id").to_list() == ["another"]
 
 
-def test_a_day_that_breaks_a_blocking_check_holds_up_no_other_and_nothing_is_made_of_it(house: House) -> None:
+def test_a_blocked_day_holds_up_only_what_is_made_from_it(house: House) -> None:
     house.instance.add_dynamic_partitions("product", ["tour"])
     land(house.stores.landing, "shop", DAY, [1_000_000])
     land(house.stores.landing, "shop", THIRD, [2])
@@ -489,7 +490,7 @@ def test_the_keys_of_a_game_are_its_days_and_those_of_its_areas(tmp_path: Path) 
     assert [*landed_units(stores.landing, "demo", DAY)] == ["m1"]
 
 
-def test_rows_that_depend_on_the_day_before_are_behind_when_it_gains_a_file(tmp_path: Path) -> None:
+def test_a_new_file_puts_the_day_after_behind(tmp_path: Path) -> None:
     class Repeats(RawSales, key="stalls/repeats", layer="bronze", after_day_before=True, **DAILY):
         """Sales that stood among those of the day before."""
 
@@ -512,9 +513,9 @@ def test_rows_that_depend_on_the_day_before_are_behind_when_it_gains_a_file(tmp_
 
 
 def test_a_stage_waits_for_what_it_is_made_from_whatever_its_partitions(house: House) -> None:
-    found = behind_of(house.game, Look(house.stores, house.game.graph)).everything()
-    every = {key: {"": "asked for"} for key in found.why}
-    stages = [sorted(".".join(key.path) for key in stage.assets) for stage in replace(found, why=every).stages()]
+    found = behind_of(house.game, Look(house.stores, house.game.graph)).with_everything()
+    every = {key: {"": "asked for"} for key in found.reasons}
+    stages = [sorted(".".join(key.path) for key in stage.assets) for stage in replace(found, reasons=every).stages()]
     assert stages == [
         ["postgres.stalls.takings", "stalls.raw_files", "stalls.raw_sales", "stalls.takings", "stalls.trend"],
         ["postgres.stalls.totals", "stalls.best", "stalls.rates", "stalls.totals"],

@@ -97,7 +97,7 @@ def test_only_the_partitions_of_the_run_are_replaced(stores: Stores, run: Run) -
     assert [match_id for match_id, _ in published(stores)] == ["a", "b", "c"]
 
 
-def test_a_failed_blocking_check_stops_publication_also_of_a_run_of_its_own(stores: Stores, run: Run) -> None:
+def test_a_failed_blocking_check_stops_publication_in_a_separate_run(stores: Stores, run: Run) -> None:
     land(stores.landing, "a", DAY, [3])
     assert run(DAY).success
     land_too_much(stores, DAY)
@@ -128,9 +128,9 @@ def test_a_broken_day_does_not_hold_up_the_other_days_of_a_range(
     assert published(stores) == [("a", 1)]
     assert instance.get_materialized_partitions(publication_key(MatchGoals)) == {NEXT}
     alone = run(DAY, NEXT, only=[publication_key(MatchGoals)])
-    told = alone.failure_data_for_node("postgres__demo__match_goals")
-    assert told is not None
-    assert "days_are_quiet" in str(told.error)
+    failure = alone.failure_data_for_node("postgres__demo__match_goals")
+    assert failure is not None
+    assert "days_are_quiet" in str(failure.error)
     assert read_published(stores.postgres_url, DayGoals).get_column("day").cast(pl.String).to_list() == [NEXT]
 
 

@@ -22,7 +22,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
 
 
@@ -35,7 +35,7 @@ def test_the_first_attempt_is_due_until_it_is_there(instance: dg.DagsterInstance
 
 
 @pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING])
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("no_waits")
 def test_nothing_is_due_while_a_run_is_on_its_way(instance: dg.DagsterInstance, status: Status) -> None:
     run(instance, Status.FAILURE)
     run(instance, status)
@@ -51,7 +51,7 @@ def test_a_failed_run_is_tried_again_after_a_while(
     assert due_attempt(instance, "why") == 1
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("no_waits")
 def test_attempts_end_and_another_reason_begins_its_own(instance: dg.DagsterInstance) -> None:
     attempts: list[int] = []
     while (attempt := due_attempt(instance, "why")) is not None:
@@ -61,7 +61,7 @@ def test_attempts_end_and_another_reason_begins_its_own(instance: dg.DagsterInst
     assert due_attempt(instance, "another") == 0
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("no_waits")
 def test_what_a_person_cancelled_is_left_alone(instance: dg.DagsterInstance) -> None:
     run(instance, Status.CANCELED)
     assert due_attempt(instance, "why") is None

@@ -101,7 +101,7 @@ def daemon(tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch)
         yield Daemon(stores, instance)
 
 
-def test_days_that_gained_files_are_requested_with_all_that_follows_and_then_nothing_more(daemon: Daemon) -> None:
+def test_days_with_new_files_are_requested_once_with_everything_downstream(daemon: Daemon) -> None:
     assert daemon.tick() == []
     assert daemon.skipped == "demo: Everything is up to date, or on its way."
     for number, day in enumerate((DAY, NEXT, LATER)):
@@ -158,7 +158,7 @@ def test_only_what_is_behind_is_requested_under_another_run_key(daemon: Daemon) 
     assert daemon.tick() == []
 
 
-def test_a_table_alone_that_is_behind_is_requested_with_what_follows_from_it(daemon: Daemon) -> None:
+def test_a_single_table_behind_is_requested_with_its_downstream(daemon: Daemon) -> None:
     land(daemon.stores.landing, "a", DAY, [1])
     assert daemon.run(daemon.tick()[0])
     daemon.stores.lake.rebuild(MatchGoals)
@@ -190,7 +190,7 @@ def after(seconds: float, action: Callable[[], object]) -> threading.Timer:
     return timer
 
 
-def test_a_tick_with_nothing_to_do_waits_for_files_that_land_and_for_the_end_of_a_run(daemon: Daemon) -> None:
+def test_an_idle_tick_waits_for_landing_files_and_ending_runs(daemon: Daemon) -> None:
     waiting = Daemon(daemon.stores, daemon.instance, waits_s=60)
 
     def lands() -> None:

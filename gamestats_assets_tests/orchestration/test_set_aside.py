@@ -45,18 +45,20 @@ def matches_have_few_goals(matches: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
 @breaking_rows(of=MatchGoals)
 def every_file_is_a_match(matches: dy.LazyFrame[MatchGoals], files: dy.LazyFrame[RawFiles]) -> pl.LazyFrame:
     """Every file is a match, and no other is."""
-    told = files.select("match_id", "day", told=pl.lit(value=True))
+    expected = files.select("match_id", "day", expected=pl.lit(value=True))
     joined = matches.select("match_id", "day", made=pl.lit(value=True)).join(
-        told, on=["match_id", "day"], how="full", coalesce=True
+        expected, on=["match_id", "day"], how="full", coalesce=True
     )
-    return joined.filter(pl.col("made").is_null() | pl.col("told").is_null())
+    return joined.filter(pl.col("made").is_null() | pl.col("expected").is_null())
 
 
 @breaking_rows(of=DayGoals)
 def goals_of_days_are_those_of_matches(days: dy.LazyFrame[DayGoals], raw: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
     """A day has the goals of its matches."""
-    told = raw.group_by("day").agg(told=pl.col("goals").sum())
-    return days.join(told, on="day", how="full", coalesce=True).filter(pl.col("goals").ne_missing(pl.col("told")))
+    expected = raw.group_by("day").agg(expected=pl.col("goals").sum())
+    return days.join(expected, on="day", how="full", coalesce=True).filter(
+        pl.col("goals").ne_missing(pl.col("expected"))
+    )
 
 
 def losing(matches: pl.LazyFrame) -> pl.LazyFrame:
@@ -164,14 +166,14 @@ def test_a_day_of_a_single_match_is_not_stopped_by_it(
     assert (house.goals, house.failed) == ([1], {})
 
 
-def test_what_a_check_blames_is_in_none_of_the_tables_that_are_read_with_it(tmp_path: Path) -> None:
+def test_a_blamed_unit_is_in_no_table_of_its_step(tmp_path: Path) -> None:
     house = House(tmp_path, files_have_few_goals)
     house.lands(a=1, odd=100)
     house.run()
     assert house.matches(RawGoals) == house.matches(RawFiles) == ["a"]
 
 
-def test_what_a_check_adds_up_is_without_the_units_that_are_set_aside_before(tmp_path: Path) -> None:
+def test_checks_do_not_count_units_that_are_already_set_aside(tmp_path: Path) -> None:
     @breaking_rows(of=DayGoals)
     def goals_are_those_of_files(days: dy.LazyFrame[DayGoals], files: dy.LazyFrame[RawFiles]) -> pl.LazyFrame:
         """A day has the goals of its files."""

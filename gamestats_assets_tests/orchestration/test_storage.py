@@ -75,7 +75,7 @@ def test_a_connection_that_broke_loses_no_event(
     assert stored(instance) == 2
 
 
-def test_a_run_stores_every_event_in_its_order_and_writes_a_step_s_end_at_once(
+def test_events_are_stored_in_order_and_a_step_s_end_in_one_write(
     instance: dg.DagsterInstance, fresh_database: str
 ) -> None:
     @dg.asset(check_specs=[dg.AssetCheckSpec(f"check_{number}", asset="goals") for number in range(20)])
@@ -98,8 +98,8 @@ def test_a_run_stores_every_event_in_its_order_and_writes_a_step_s_end_at_once(
         writes, events = conn.execute("SELECT count(*), sum(events) FROM public.writes").fetchone() or (0, 0)
     stored = [record.event_log_entry for record in instance.get_records_for_run(result.run_id, limit=500).records]
     types = [entry.dagster_event_type.value for entry in stored if entry.dagster_event_type]
-    told = [event.event_type_value for event in result.all_events]
-    assert [each for each in types if not each.endswith("_PLANNED")] == told
+    stored = [event.event_type_value for event in result.all_events]
+    assert [each for each in types if not each.endswith("_PLANNED")] == stored
     assert events == len(stored) > 60
     assert writes < 15
     evaluations = {
@@ -120,10 +120,10 @@ def test_a_server_that_is_gone_is_told_of_in_one_sentence(
     store(instance, 1)
     maintenance = fresh_database.replace(urlsplit(fresh_database).path, "/postgres", 1)
     with psycopg.connect(maintenance, autocommit=True) as conn:
-        told = urlsplit(fresh_database).path[1:]
-        name = sql.Identifier(told)
+        database = urlsplit(fresh_database).path[1:]
+        name = sql.Identifier(database)
         conn.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
-        conn.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [told])
+        conn.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [database])
         with pytest.raises(PostgresUnavailableError, match=r"PostgreSQL was lost: .*; give the same command again\.$"):
             store(instance, 1)
         conn.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
@@ -137,6 +137,6 @@ def test_which_tables_dagster_has_is_asked_once(instance: dg.DagsterInstance) ->
     schedules = instance.schedule_storage
     assert schedules is not None
     schedules.all_instigator_state()
-    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     schedules.all_instigator_state()
     assert len(asked) == 1

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import ALL_BEFORE, Fingerprints, names_in
+from gamestats_assets.orchestration.inputs import ALL_BEFORE, Fingerprints, names_in
 from gamestats_assets.orchestration.making import Output
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
@@ -214,7 +214,7 @@ def lost(days: dy.LazyFrame[DayGoals], counted: dy.LazyFrame[Capped]) -> dy.Lazy
     return cast(dy.LazyFrame[Lost], rows.select("day", goals=pl.col("goals") - pl.col("counted")))
 
 
-def test_what_left_all_of_history_as_it_was_makes_no_day_of_who_reads_it_again(stores: Stores) -> None:
+def test_an_undated_change_without_new_rows_puts_no_day_behind(stores: Stores) -> None:
     most = {"": "100"}
     demo = BareGame("demo", (RawGoals, RawFiles, MatchGoals, DayGoals, Limits, Capped, Lost), ())
     demo.landed([RawGoals, RawFiles], game.decode)

@@ -1,4 +1,4 @@
-"""The worker: light until there is work, light again when there is none, and gone at once when it is told to be."""
+"""The worker: light until there is work, light again when there is none, and gone at once on a signal."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def put(url: str) -> None:
         enqueue(conn, KIND_NAME, GAME, None, {})
 
 
-def test_nothing_is_opened_until_a_job_comes_or_is_about_to_and_it_ends_when_it_is_idle(ops_database: str) -> None:
+def test_the_workshop_opens_for_an_announced_job_and_closes_when_idle(ops_database: str) -> None:
     opened: list[bool] = []
     DONE.clear()
     worker = worker_of(ops_database, _note, opened, idle_s=1)
@@ -72,7 +72,7 @@ def _wait(condition: Any) -> None:
         time.sleep(0.02)
 
 
-def test_no_upload_waits_behind_what_is_slow_which_a_process_of_its_own_does(ops_database: str) -> None:
+def test_slow_jobs_run_in_a_helper_so_that_no_upload_waits(ops_database: str) -> None:
     DONE.clear()
     helped: list[str] = []
 
@@ -100,12 +100,12 @@ def test_no_upload_waits_behind_what_is_slow_which_a_process_of_its_own_does(ops
 
 def _work_until_told(url: str) -> None:
     worker = worker_of(url, _hang, [])
-    worker.end_when_told()
+    worker.exit_on_signal()
     worker.run()
 
 
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_end_it_gives_back_what_it_has_and_ends_at_once(ops_database: str, told: signal.Signals) -> None:
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+def test_on_a_signal_it_puts_its_jobs_back_and_exits_at_once(ops_database: str, stop_signal: signal.Signals) -> None:
     put(ops_database)
     process = multiprocessing.get_context("forkserver").Process(target=_work_until_told, args=(ops_database,))
     process.start()
@@ -114,7 +114,7 @@ def test_told_to_end_it_gives_back_what_it_has_and_ends_at_once(ops_database: st
         _wait(lambda: conn.execute(state).fetchone() == ("processing", "hanging", 1))
         assert process.pid is not None
         began = time.monotonic()
-        os.kill(process.pid, told)
+        os.kill(process.pid, stop_signal)
         process.join(10)
         assert process.exitcode == 0
         assert time.monotonic() - began < 3

@@ -22,10 +22,10 @@ def run(instance: dg.DagsterInstance, game: str, status: Status) -> str:
     return instance.add_run(found).run_id
 
 
-def test_runs_of_the_game_that_are_under_way_are_waited_for_and_others_are_not(
+def test_only_current_runs_of_the_game_are_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told: list[int] = []
+    notified: list[int] = []
     with dg.DagsterInstance.ephemeral() as instance:
         going = [run(instance, "rocket_league", status) for status in (Status.STARTED, Status.STARTING)]
         run(instance, "pubg", Status.STARTED)
@@ -35,17 +35,17 @@ def test_runs_of_the_game_that_are_under_way_are_waited_for_and_others_are_not(
             instance.delete_run(going.pop())
 
         monkeypatch.setattr(workshop.time, "sleep", one_ends)
-        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", told.append)
-        assert told == [2, 1]
+        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", notified.append)
+        assert notified == [2, 1]
 
 
-def test_a_run_that_does_not_end_is_waited_for_no_longer_than_people_have_patience(
+def test_waiting_for_a_run_ends_after_a_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workshop, "_PATIENCE_S", 0.05)
     monkeypatch.setattr(workshop, "_LOOKS_EVERY_S", 0.02)
-    told: list[int] = []
+    notified: list[int] = []
     with dg.DagsterInstance.ephemeral() as instance:
         run(instance, "rocket_league", Status.STARTED)
-        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", told.append)
-    assert told == [1]
+        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", notified.append)
+    assert notified == [1]

@@ -21,7 +21,7 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game

@@ -18,7 +18,7 @@ import pytest
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.orchestration import requests
 from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
@@ -210,8 +210,8 @@ def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house:
     assert {request.tags["gamestats/priority"] for request in requests} == {"normal"}
     assert {player for request in requests for player in house.players_of(request)} == {playing, unarchived}
     found = behind_of(game(), Look(house.stores, game().graph))
-    assert {*found.why[asset_key(t.PlayerMatches)]} == {playing, unarchived}
-    assert {*found.why[asset_key(t.PlayerCirclePositions)]} <= {playing, unarchived}
+    assert {*found.reasons[asset_key(t.PlayerMatches)]} == {playing, unarchived}
+    assert {*found.reasons[asset_key(t.PlayerCirclePositions)]} <= {playing, unarchived}
     assert sorted(house.follow()) == sorted([playing, unarchived])
     assert set(house.rows_of(t.PlayerCirclePositions, playing)["match_id"]) == {match_of(1), match_of(LATER)}
     made = house.rows_of(t.PlayerDamageEvents, unarchived)
