@@ -1,4 +1,4 @@
-"""What every client of a game's API needs: requests, the limits of keys, the register of what was found to be fetched.
+"""Shared by the clients of all games' APIs: requests, rate limits of keys, and the register of matches to fetch.
 
-Knows no game and no Dagster.
+It knows neither games nor Dagster.
 """

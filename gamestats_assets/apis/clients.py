@@ -1,4 +1,4 @@
-"""What clients of APIs have in common: a key that shows nowhere, limits that are kept, refusals that are waited for."""
+"""Base of all API clients: the key shows nowhere, limits are kept, and refused requests wait."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LONGEST_BACKOFF_S = 60.0
 
 
 class ClientOptions(FetcherOptions, total=False):
-    """How a client asks; all of it has defaults. See `FetcherOptions`, too.
+    """Options of a client, all with defaults; see also `FetcherOptions`.
 
     Attributes:
-        limits: decides when requests may be sent; by default those of this client alone.
+        limits: decides when requests may be sent; by default limits of this client alone.
         clock: wall clock in unix seconds.
     """
 
@@ -31,22 +31,22 @@ class ClientOptions(FetcherOptions, total=False):
 
 
 class ApiClient:
-    """What clients of APIs that need a key have in common; use them as context managers.
+    """Base of clients of APIs that need a key; use them as context managers.
 
-    Methods of a client raise `ApiError` or one of its kinds once trying again has not helped. Threads can share it.
+    Methods of a client raise `ApiError` or a subclass when retries have not helped. Threads can share a client.
 
     Args:
-        key: the key; None where there is none.
-        setting: name of its setting.
+        key: the key, if there is one.
+        setting: name of the setting with the key.
         base_url: address of the API.
-        headers: sent with every request; none that is secret.
-        patience: seconds that a request waits for its turn, or for as long as the server asks, before it is given up.
-        limits: decides when requests may be sent; by default those of this client alone.
+        headers: sent with every request; must contain no secret.
+        patience: longest wait of a request, in seconds, for its turn or because the server asks for it.
+        limits: decides when requests may be sent; by default limits of this client alone.
         clock: wall clock in unix seconds.
         options: see `FetcherOptions`.
 
     Raises:
-        UnauthorisedError: when the key has characters no key has.
+        UnauthorisedError: if the key contains characters that no key has.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ApiClient:
         **options: Unpack[FetcherOptions],
     ) -> None:
         text = key.get_secret_value().strip() if key else ""
-        # The HTTP library would print the header it refuses.
+        # The HTTP library would print a header that it refuses.
         if text and not _KEY.fullmatch(text):
             raise UnauthorisedError(f"{setting} has characters no key has; copy it again, without quotes or spaces.")
         self._key = SecretStr(text) if text else None
@@ -72,7 +72,7 @@ class ApiClient:
         self._limits = limits or InProcessLimits(patience=patience, clock=clock, sleep=sleep)
         self._refusals = Refusals(self._limits.block, clock)
         self._fetcher = Fetcher(headers, patience=patience, **options)
-        self._not_accepted: str | None = None
+        self._key_refusal: str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._base_url!r})"
@@ -84,35 +84,35 @@ class ApiClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._fetcher.close()
 
-    def _secret(self, without: str) -> str:
+    def _secret(self, missing_message: str) -> str:
         """The key, for a header that shows in no error.
 
         Raises:
-            UnauthorisedError: `without`, where there is no key; what was said of it, once an answer has refused it.
+            UnauthorisedError: with `missing_message` if there is no key; with the refusal once an answer refused it.
         """
         if self._key is None:
-            raise UnauthorisedError(without)
-        if self._not_accepted is not None:
-            raise UnauthorisedError(self._not_accepted)
+            raise UnauthorisedError(missing_message)
+        if self._key_refusal is not None:
+            raise UnauthorisedError(self._key_refusal)
         return self._key.get_secret_value()
 
     def _refuse_key(self, why: str) -> UnauthorisedError:
-        """The error of a key that is not accepted: it is not sent again, for APIs bar whoever goes on with it."""
-        self._not_accepted = why
+        """The error for a refused key. The key is not sent again, since APIs bar callers that keep sending it."""
+        self._key_refusal = why
         return UnauthorisedError(why)
 
 
 class Refusals:
-    """Requests refused as too many (429): after one, nobody asks against its limiter until the wait is over.
+    """Requests refused as too many (429). After one, its limiter is blocked until the wait is over.
 
-    Where the server names no time, as it may not when a service behind it has too much to do, the wait doubles with
-    every refusal in a row. Threads can share it.
+    If the server names no time, as when a service behind it is overloaded, the wait doubles with every consecutive
+    refusal. Threads can share it.
 
     Args:
-        block: lets nobody ask against a limiter for seconds, as `Limits.block` does.
+        block: blocks a limiter for a number of seconds, as `Limits.block` does.
         clock: wall clock in unix seconds.
     """
 
@@ -122,18 +122,18 @@ class Refusals:
         self._lock = threading.Lock()
         self._in_a_row: Counter[str] = Counter()
 
-    def add(self, limiter: str, found: str, headers: Mapping[str, str]) -> RateLimitedError:
-        """The error of a refusal that was just answered, in the words of `found` and how long it lasts."""
+    def add(self, limiter: str, subject: str, headers: Mapping[str, str]) -> RateLimitedError:
+        """Records a refusal and returns its error, which starts with `subject` and says how long the wait is."""
         with self._lock:
             in_a_row = self._in_a_row[limiter]
             self._in_a_row[limiter] += 1
         wait = retry_after_s(headers, self._clock())
         wait = min(2.0**in_a_row, _LONGEST_BACKOFF_S) if wait is None else wait
         self._block(limiter, wait)
-        return RateLimitedError(f"{found}, for the next {wait:.0f} s.", retry_after=wait)
+        return RateLimitedError(f"{subject}, for the next {wait:.0f} s.", retry_after=wait)
 
     def end(self, *limiters: str) -> None:
-        """A request that counts against these was answered: their next refusal is the first in a row."""
+        """Records that a request against these limiters succeeded: their next refusal is the first in a row."""
         with self._lock:
             for limiter in limiters:
                 self._in_a_row.pop(limiter, None)

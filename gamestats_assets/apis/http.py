@@ -1,4 +1,4 @@
-"""Asking over HTTP: errors that say whether to ask again, and a fetcher that is patient and tells no secrets."""
+"""HTTP requests: errors that say whether to retry, and a fetcher that retries patiently and reveals no secrets."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _T = TypeVar("_T")
 
 
 class ApiError(GamestatsError):
-    """An API did not give what was asked for.
+    """A request to an API failed.
 
     Attributes:
-        retry_after: seconds the server asked to wait, where it did.
+        retry_after: seconds that the server asked to wait, if it did.
     """
 
     is_passing = False
-    """Whether nothing speaks against what was asked for: the server was in trouble, or its limit used up."""
+    """Whether the same request may succeed later: the server was in trouble, or the limit was used up."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -46,23 +46,23 @@ class UnauthorisedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """The API knows no such thing, or has forgotten it."""
+    """The API does not have it, or no longer."""
 
 
 class RateLimitedError(ApiError):
-    """The limit was still exceeded after the last try."""
+    """The limit was still exceeded at the last attempt."""
 
     is_passing = True
 
 
 class UnavailableError(ApiError):
-    """Server errors, timeouts, broken connections or cut bodies until the last try."""
+    """Server errors, timeouts, broken connections or truncated bodies up to the last attempt."""
 
     is_passing = True
 
 
 class UnreadableAnswerError(UnavailableError):
-    """Bodies arrived, yet even the last one was damaged or not what was asked for.
+    """The last body that arrived was damaged or not what was requested.
 
     Attributes:
         payload: the last body, as received.
@@ -76,18 +76,18 @@ class UnreadableAnswerError(UnavailableError):
 
 
 class UnexpectedAnswerError(ApiError):
-    """An answer that trying again would not change: a status, address or scheme nobody expects."""
+    """An answer that a retry would not change: an unexpected status, address or scheme."""
 
 
-# ---------------------------------------------------------------- what answers say
+# ---------------------------------------------------------------- reading answers
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that an answer asks to wait with Retry-After, in seconds or as a date; None where it asks nothing.
+    """Seconds to wait according to Retry-After, which is in seconds or a date; None without this header.
 
-    Source: RFC 9110, section 10.2.3. Servers are met that send fractions of a second.
+    Source: RFC 9110, section 10.2.3. Some servers send fractions of a second.
     """
-    text = _told(headers, "Retry-After")
+    text = _header(headers, "Retry-After")
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", text):
         return float(text)
     try:
@@ -97,37 +97,44 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def server_time(headers: Mapping[str, str], now: float) -> float:
-    """Unix time on the server's own clock (Date) where it tells it: a local clock that is wrong is no matter."""
+    """Unix time by the server's clock (Date) if it sends one, so that a wrong local clock does no harm."""
     try:
-        return parsedate_to_datetime(_told(headers, "Date")).timestamp()
+        return parsedate_to_datetime(_header(headers, "Date")).timestamp()
     except (ValueError, OverflowError):
         return now
 
 
-def _told(headers: Mapping[str, str], name: str) -> str:
+def _header(headers: Mapping[str, str], name: str) -> str:
     return next((value.strip() for key, value in headers.items() if key.lower() == name.lower()), "")
 
 
-def bad_answer(found: str, status: int, wait: float | None, *, missing: str = "", expected: int = 200) -> ApiError:
-    """The error of a status that says the same whichever API answers.
+def bad_answer(subject: str, status: int, wait: float | None, *, missing: str = "", expected: int = 200) -> ApiError:
+    """The error for a status that means the same in every API.
 
     Args:
-        found: who answered what, and what was asked for, in the words of the message.
-        wait: seconds that the server asks to wait; None where it asks nothing.
-        missing: what else than that there is none a 404 can mean, such as `, or it is private`.
+        subject: start of the message: who answered what to which request.
+        status: HTTP status.
+        wait: seconds that the server asks to wait, if it does.
+        missing: another meaning of a 404, such as `, or it is private`.
+        expected: the status of a success.
     """
     if status in (404, 410):
-        return NotFoundError(f"{found}: there is none{missing}.")
+        return NotFoundError(f"{subject}: there is none{missing}.")
     if status == 408 or status >= 500:
-        return UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
-    return UnexpectedAnswerError(f"{found}: expected {expected}.")
+        return UnavailableError(f"{subject}: the server is in trouble.", retry_after=wait)
+    return UnexpectedAnswerError(f"{subject}: expected {expected}.")
 
 
 def read_body(payload: bytes, what: str, read: Callable[[bytes], _T]) -> _T:
-    """What `read` makes of a body of what was asked for, decompressed.
+    """Decompresses a body and returns what `read` makes of it.
+
+    Args:
+        payload: the body as received.
+        what: names the requested thing in messages.
+        read: parses the decompressed body.
 
     Raises:
-        UnreadableAnswerError: when it is damaged, or `read` raises a `GamestatsError` or msgspec's error.
+        UnreadableAnswerError: if it is damaged, or `read` raises a `GamestatsError` or msgspec's error.
     """
     try:
         return read(decompressed(payload))
@@ -135,18 +142,18 @@ def read_body(payload: bytes, what: str, read: Callable[[bytes], _T]) -> _T:
         raise UnreadableAnswerError(f"The body sent for {what} is no good: {error}", payload) from None
 
 
-# ---------------------------------------------------------------- asking
+# ---------------------------------------------------------------- requests
 
 
 class FetcherOptions(TypedDict, total=False):
-    """How a fetcher asks; all of it has defaults.
+    """Options of a fetcher, all with defaults.
 
     Attributes:
-        sleep: waits for seconds.
+        sleep: waits for a number of seconds.
         timeout: seconds for connecting, and between two pieces of a body.
-        body_deadline: seconds for a whole answer, however steadily it trickles.
-        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
-        attempts: tries in all before an error is raised.
+        body_deadline: seconds for a whole answer, even if pieces keep arriving.
+        deadline: time of `time.monotonic` after which nothing is requested and no answer awaited.
+        attempts: number of attempts before an error is raised.
     """
 
     sleep: Callable[[float], None]
@@ -157,13 +164,13 @@ class FetcherOptions(TypedDict, total=False):
 
 
 class Fetcher:
-    """Asks over HTTP, and asks again when that may help; use it as a context manager. Threads can share it.
+    """Sends HTTP requests and retries when that may help; use it as a context manager. Threads can share it.
 
-    Bodies come back as they were sent, still compressed if the server compressed them.
+    Bodies are returned as sent, still compressed if the server compressed them.
 
     Args:
-        headers: sent with every request; none that is secret.
-        patience: seconds that a server may ask to wait before the next try; where it asks for more the error is raised.
+        headers: sent with every request; must contain no secret.
+        patience: longest wait before a retry that a server may ask for, in seconds; beyond it the error is raised.
         options: see `FetcherOptions`.
     """
 
@@ -183,7 +190,7 @@ class Fetcher:
         # Every game's sensors know the errors of this module, and few processes ask anybody for anything.
         import httpx
 
-        # gzip alone is offered: it is what the landing zone keeps as it came.
+        # Accepts only gzip, which the landing zone stores as received.
         self._client = httpx.Client(
             timeout=self._timeout, headers={"Accept-Encoding": "gzip", "User-Agent": "gamestats", **(headers or {})}
         )
@@ -195,11 +202,11 @@ class Fetcher:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._client.close()
 
     def _may_help(self, error: BaseException) -> bool:
-        """Whether trying again may help."""
+        """Whether a retry may help."""
         return isinstance(error, (RateLimitedError, UnavailableError)) and (error.retry_after or 0.0) <= self._patience
 
     def fetch(
@@ -216,23 +223,23 @@ class Fetcher:
         files: Mapping[str, tuple[str, bytes]] | None = None,
         content: bytes | None = None,
     ) -> _T:
-        """What `check` makes of the body of an answer.
+        """Requests an address and returns what `check` makes of the body.
 
         Args:
             url: address, http or https.
-            what: what is asked for, in the words of error messages.
-            judge: is given status and headers of every answer, and raises where that is no good one; what it
-                raises of `RateLimitedError` and `UnavailableError` is tried again.
-            check: is given the body, and raises `UnreadableAnswerError` where that is not what was asked for.
-            acquire: is called before each request; it waits until one may be sent.
-            params: of the address.
-            secret_headers: sent as well; they show in no error.
-            follow_redirects: whether to; a key is for one host, so a request that has one should not.
-            files: name and content of files by field of a form, which is posted; every try sends it whole.
-            content: a body, which is posted.
+            what: names the requested thing in error messages.
+            judge: receives status and headers of every answer and raises for a bad one. Its `RateLimitedError` and
+                `UnavailableError` are retried.
+            check: receives the body and raises `UnreadableAnswerError` if it is not what was requested.
+            acquire: called before each request; waits until one may be sent.
+            params: query parameters.
+            secret_headers: further headers, which show in no error.
+            follow_redirects: whether to follow redirects. A key is for one host, so requests with a key must not.
+            files: name and content of files by form field. The form is posted, completely with every attempt.
+            content: a body to post.
 
         Raises:
-            ApiError: what `judge`, `check` or `acquire` raised at last, or one that says how the network failed.
+            ApiError: the last error of `judge`, `check` or `acquire`, or one that says how the network failed.
         """
         import httpx
 
@@ -250,7 +257,7 @@ class Fetcher:
                 raise UnavailableError(f"The time for asking is over before {what} came to it.")
             acquire()
             deadline = min(time.monotonic() + self._body_deadline, self._deadline)
-            # Connecting, sending and each piece of the answer have this long.
+            # Applies to connecting, sending and each piece of the answer.
             timeout = min(self._timeout, max((deadline - time.monotonic()) / 3, 0.1))
             try:
                 with self._client.stream(
@@ -277,12 +284,12 @@ class Fetcher:
 
 
 def host_of(url: str) -> str:
-    """Host of an address, for messages: the rest of it may be signed."""
+    """Host of an address, for messages: the rest may contain a signature."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "The address"
 
 
 def _body(response: httpx.Response, deadline: float, url: str, what: str) -> bytes:
-    """The body as it came over the line, still compressed if it was sent compressed."""
+    """The body as received, still compressed if it was sent compressed."""
     body = bytearray()
     for piece in response.iter_raw():
         body += piece
@@ -297,7 +304,7 @@ _backoff = tenacity.wait_exponential(multiplier=0.5, max=20.0) + tenacity.wait_r
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds before the next try: as the server asks, else growing, with jitter."""
+    """Seconds before the next attempt: as the server asks, otherwise growing and with jitter."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ApiError) else None
     return _backoff(state) if asked is None else max(asked, 1.0)

@@ -1,7 +1,7 @@
-"""Limits of APIs: how many requests may be sent in which windows, kept by one process or by all that use a key.
+"""Rate limits of APIs: how many requests may be sent in which time windows, by one process or by all that use a key.
 
-A limiter is a name, such as `pubg`, with one or several windows; a request can count against several limiters at once,
-such as a key's and an endpoint's. Windows slide: in no stretch of their length more is sent than they allow.
+A limiter is a name, such as `pubg`, with one or more windows. A request can count against several limiters, such as a
+key's and an endpoint's. Windows slide: no interval of a window's length contains more requests than it allows.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from pydantic import SecretStr
 from gamestats_assets.apis.http import RateLimitedError
 from gamestats_assets.lakehouse.postgres import connect
 
-# Of two who wait for the same call, one comes too late; it looks again after this long at least.
+# If two callers wait for the same slot, one comes too late; it waits at least this long.
 _SHORTEST_WAIT_S = 0.05
-# Calls older than this many of the longest windows serve nobody.
+# Calls older than this many of the longest windows are deleted.
 _KEPT_WINDOWS = 5
 _WINDOW = re.compile(r"([0-9]{1,9}):([0-9]{1,9}(?:\.[0-9]{1,6})?)")
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Requests allowed in a stretch of time.
+    """Requests allowed in an interval.
 
     Attributes:
-        requests: how many.
-        seconds: length of the stretch.
-        used: how many of them are used up, where an answer told it.
+        requests: number of requests.
+        seconds: length of the interval.
+        used: number of requests already used, if an answer reported it.
     """
 
     requests: int
@@ -44,27 +44,27 @@ class Window:
 
 
 def parse_windows(text: str) -> list[Window]:
-    """Windows as headers write them, the shortest first; those that cannot be read are left out.
+    """Parses windows as headers write them, the shortest first; unreadable ones are left out.
 
     >>> parse_windows("100:120,20:1")
     [Window(requests=20, seconds=1.0, used=None), Window(requests=100, seconds=120.0, used=None)]
     """
-    found = (_WINDOW.fullmatch(part.strip()) for part in text.split(","))
-    windows = (Window(int(match[1]), float(match[2])) for match in found if match)
+    others_by_time = (_WINDOW.fullmatch(part.strip()) for part in text.split(","))
+    windows = (Window(int(match[1]), float(match[2])) for match in others_by_time if match)
     return sorted((w for w in windows if w.requests and w.seconds), key=lambda window: window.seconds)
 
 
-def _written(windows: Sequence[Window]) -> str:
+def _format_windows(windows: Sequence[Window]) -> str:
     return ",".join(f"{window.requests}:{f'{window.seconds:.6f}'.rstrip('0').rstrip('.')}" for window in windows)
 
 
 class Limits(ABC):
-    """Who decides when the next request may be sent.
+    """Decides when the next request may be sent.
 
     Args:
         patience: seconds of waiting after which `acquire` gives up.
         deadline: time of `time.monotonic` past which `acquire` does not wait.
-        sleep: waits for seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(self, patience: float, deadline: float, sleep: Callable[[float], None]) -> None:
@@ -73,16 +73,16 @@ class Limits(ABC):
         self._sleep = sleep
 
     def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
-        """Wait until a request may be sent by all limiters, and count it in each.
+        """Waits until all limiters allow a request, and counts it in each.
 
         Args:
-            limiters: their names, with the windows that hold until an answer tells others.
+            limiters: windows by limiter; they apply until an answer reports others.
 
         Returns:
-            When it was counted, for `learn`.
+            The time at which the request was counted, for `learn`.
 
         Raises:
-            RateLimitedError: when that would take longer than `patience`, or until after `deadline`.
+            RateLimitedError: if the wait would exceed `patience` or `deadline`.
         """
         waited = 0.0
         while True:
@@ -100,20 +100,20 @@ class Limits(ABC):
 
     @abstractmethod
     def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
-        """Seconds until a request may be sent, 0 when this one has been counted; and when it was."""
+        """Counts a request if it may be sent. Returns the seconds to wait, 0 if it was counted, and when it was."""
 
     @abstractmethod
-    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
-        """Take over limits that an answer told, and what of them others have used up.
+    def learn(self, reported: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
+        """Adopts the limits that an answer reported, and counts what others have used of them.
 
         Args:
-            told: windows by limiter.
-            since: when the request was counted that was so answered.
+            reported: windows by limiter.
+            since: when the answered request was counted.
         """
 
     @abstractmethod
     def block(self, limiter: str, seconds: float) -> None:
-        """Send nothing against a limiter for so long."""
+        """Blocks a limiter for a number of seconds."""
 
 
 # ---------------------------------------------------------------- one process
@@ -121,21 +121,21 @@ class Limits(ABC):
 
 @dataclass(slots=True)
 class _State:
-    """What is known of a limiter: when requests were counted, in order, and what answers told."""
+    """State of a limiter: ordered times of counted requests, and what answers reported."""
 
     counted: list[float] = field(default_factory=list)
     windows: Sequence[Window] = ()
     blocked_until: float = 0.0
 
     def since(self, time: float) -> int:
-        """How many were counted after a time."""
+        """Number of requests counted after a time."""
         return len(self.counted) - bisect_right(self.counted, time)
 
     def wait(self, default: Sequence[Window], now: float) -> float:
         """Seconds until a request may be sent."""
         waits = [self.blocked_until - now, 0.0]
         for window in self.windows or default:
-            # As many must leave the window as stand in it beyond one less than is allowed.
+            # Enough requests must leave the window that one more fits.
             if self.since(now - window.seconds) >= window.requests:
                 waits.append(self.counted[-window.requests] + window.seconds - now)
         return max(waits)
@@ -172,16 +172,16 @@ class InProcessLimits(Limits):
                     insort(state.counted, now)
             return wait, now
 
-    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
+    def learn(self, reported: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
         """As `Limits.learn`."""
         with self._lock:
             now = self._clock()
-            for name, windows in told.items():
+            for name, windows in reported.items():
                 if not windows:
                     continue
                 state = self._states[name]
                 state.windows = windows
-                for counted_at, others in _of_others(windows, now, since, state.since):
+                for counted_at, others in _requests_of_others(windows, now, since, state.since):
                     for _ in range(others):
                         insort(state.counted, counted_at)
 
@@ -192,23 +192,24 @@ class InProcessLimits(Limits):
             state.blocked_until = max(state.blocked_until, self._clock() + seconds)
 
 
-def _of_others(
+def _requests_of_others(
     windows: Sequence[Window], now: float, since: float | None, counted_since: Callable[[float], int]
 ) -> list[tuple[float, int]]:
     """Requests that others sent: when to count them, and how many.
 
-    What we had counted from a window's length before the request on is all that the server can mean of ours. The
-    rest is counted as late as it can be without standing in a shorter window, which tells its own.
+    The server's count can include only those of our requests that we counted since a window's length before the
+    answered one. The rest are others'; they are counted as late as possible outside the next shorter window, which
+    reports its own.
     """
-    found: list[tuple[float, int]] = []
+    others_by_time: list[tuple[float, int]] = []
     shorter = 0.0
     for window in windows:
         if since is not None and window.used is not None:
-            known = counted_since(since - window.seconds) + sum(number for _, number in found)
+            known = counted_since(since - window.seconds) + sum(number for _, number in others_by_time)
             if (others := min(window.used, window.requests) - known) > 0:
-                found.append((now - shorter, others))
+                others_by_time.append((now - shorter, others))
         shorter = window.seconds
-    return found
+    return others_by_time
 
 
 # ---------------------------------------------------------------- all processes
@@ -218,9 +219,9 @@ class SharedLimits(Limits):
     """Limits shared by all processes, in `ops.api_calls` and `ops.api_limits`, by the clock of PostgreSQL.
 
     Args:
-        url: PostgreSQL, its schema `ops` migrated.
-        caller: whose requests these are.
-        leave: requests of every window that are left to other callers: this one sends so many fewer than are allowed.
+        url: PostgreSQL, with the schema `ops` migrated.
+        caller: names the sender of these requests.
+        leave: requests of every window that this caller leaves to others.
     """
 
     def __init__(
@@ -258,8 +259,8 @@ class SharedLimits(Limits):
             " WHERE limiter = %s",
             [limiter],
         ).fetchone()
-        told, blocked = row or (None, None)
-        windows = (parse_windows(told) if told else None) or default
+        reported, blocked = row or (None, None)
+        windows = (parse_windows(reported) if reported else None) or default
         longest = max((window.seconds for window in windows), default=0.0)
         conn.execute(
             "DELETE FROM ops.api_calls WHERE limiter = %s"
@@ -269,19 +270,19 @@ class SharedLimits(Limits):
         rooms = [(window.requests, window.seconds, None) for window in windows]
         if self._leave:
             rooms += [(window.requests - self._leave, window.seconds, self._caller) for window in windows]
-        return max([float(blocked or 0.0), 0.0, *(_until_room(conn, limiter, *room) for room in rooms)])
+        return max([float(blocked or 0.0), 0.0, *(_wait_for_room(conn, limiter, *room) for room in rooms)])
 
-    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
+    def learn(self, reported: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
         """As `Limits.learn`."""
         with connect(self._url) as conn, conn.transaction():
-            for name, windows in sorted(told.items()):
+            for name, windows in sorted(reported.items()):
                 if not windows:
                     continue
                 conn.execute(
                     "INSERT INTO ops.api_limits AS l (limiter, windows) VALUES (%s, %s)"
                     " ON CONFLICT (limiter) DO UPDATE SET windows = excluded.windows"
                     " WHERE l.windows IS DISTINCT FROM excluded.windows",
-                    [name, _written(windows)],
+                    [name, _format_windows(windows)],
                 )
                 if since is not None and any(window.used for window in windows):
                     _lock(conn, name)
@@ -295,7 +296,7 @@ class SharedLimits(Limits):
             ).fetchone()
             return int(row[0]) if row else 0
 
-        for before_now, others in _of_others(windows, 0.0, since, counted_since):
+        for before_now, others in _requests_of_others(windows, 0.0, since, counted_since):
             conn.execute(
                 "INSERT INTO ops.api_calls (limiter, caller, called_at)"
                 " SELECT %s, '(others)', clock_timestamp() + make_interval(secs => %s) FROM generate_series(1, %s)",
@@ -315,13 +316,13 @@ class SharedLimits(Limits):
 
 
 def _lock(conn: psycopg.Connection, limiter: str) -> None:
-    # Everybody locks limiters in the order of their names, so that no two wait for each other.
+    # Every process locks limiters in the order of their names, so that no two wait for each other.
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('api limit ' || %s, 0))", [limiter])
 
 
-def _until_room(conn: psycopg.Connection, limiter: str, allowed: int, seconds: float, caller: str | None) -> float:
-    """Seconds until fewer requests than are allowed stand in the window: everybody's, or one caller's."""
-    # As many must leave the window as stand in it beyond one less than is allowed.
+def _wait_for_room(conn: psycopg.Connection, limiter: str, allowed: int, seconds: float, caller: str | None) -> float:
+    """Seconds until the window has room for one more request, counting those of all callers or of one."""
+    # Enough requests must leave the window that one more fits.
     nth = conn.execute(
         "SELECT extract(epoch FROM called_at + make_interval(secs => %(window)s) - clock_timestamp())"
         " FROM ops.api_calls WHERE limiter = %(limiter)s"
@@ -334,7 +335,7 @@ def _until_room(conn: psycopg.Connection, limiter: str, allowed: int, seconds: f
 
 
 def windows_in_force(url: SecretStr, limiter: str) -> list[Window]:
-    """What the API last told of a limiter; nothing while it has told nothing."""
+    """The windows of a limiter that the API last reported; empty if it has reported none."""
     with connect(url) as conn:
         row = conn.execute("SELECT windows FROM ops.api_limits WHERE limiter = %s", [limiter]).fetchone()
     return parse_windows(row[0]) if row and row[0] else []

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from gamestats_assets.apis.finds import Found
 from gamestats_assets.apis.limits import SharedLimits
+from gamestats_assets.apis.register import PollResult
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol.reference.data_dragon import fetch_patches, patches_of
@@ -67,7 +67,7 @@ def seeded_player_matches() -> dg.SensorDefinition:
         game="lol",
         unavailable_reason=_missing,
         poll=_look,
-        pending=discovery.wanted,
+        pending=discovery.pending,
         run_config=lambda ids: {"ops": {"fetch_lol_matches": {"config": {"match_ids": ids}}}},
         description="Asks the Riot API for the matches of every seeded player, every ten minutes, and has new ones "
         "fetched. Enter players with: gamestats lol seed add",
@@ -83,7 +83,7 @@ def _missing(settings: Settings) -> str | None:
     )
 
 
-def _look(stores: Stores, limits: SharedLimits, deadline: float) -> Found[Account]:
+def _look(stores: Stores, limits: SharedLimits, deadline: float) -> PollResult[Account]:
     settings = stores.settings
     with RiotApi(
         settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=limits,

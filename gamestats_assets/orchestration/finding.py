@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 from pydantic import SecretStr
 
-from gamestats_assets.apis.finds import Found, Wanted
 from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits
+from gamestats_assets.apis.register import PendingMatch, PollResult
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.ops import migrate
@@ -33,8 +33,8 @@ def finding_sensor(
     found_noun: str,
     game: str,
     unavailable_reason: Callable[[Settings], str | None],
-    poll: Callable[[Stores, SharedLimits, float], Found[Any]],
-    pending: Callable[[SecretStr, int], Sequence[Wanted]],
+    poll: Callable[[Stores, SharedLimits, float], PollResult[Any]],
+    pending: Callable[[SecretStr, int], Sequence[PendingMatch]],
     run_config: Callable[[list[str]], Mapping[str, Any]],
     description: str,
 ) -> dg.SensorDefinition:
@@ -76,14 +76,14 @@ def finding_sensor(
             messages = [str(error)]
         else:
             messages = [f"Asked for {len(found.asked)} of {found.due} players: {len(found.new)} new {found_noun}."]
-            messages += [f"Nobody is called {unknown}." for unknown in found.unknown] + found.troubles
+            messages += [f"Nobody is called {unknown}." for unknown in found.unknown_names] + found.errors
             context.log.info(" ".join(messages))
         request = _request(context.instance, pending(url, _MOST_OF_A_RUN))
         return dg.SensorResult(
             run_requests=[request] if request else [], skip_reason=None if request else " ".join(messages)
         )
 
-    def _request(instance: dg.DagsterInstance, pending: Sequence[Wanted]) -> dg.RunRequest | None:
+    def _request(instance: dg.DagsterInstance, pending: Sequence[PendingMatch]) -> dg.RunRequest | None:
         """The run that fetches what is pending; None if nothing is, or while another run is on its way."""
         running = dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED)
         if not pending or instance.get_runs_count(running):

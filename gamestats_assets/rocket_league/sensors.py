@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from gamestats_assets.apis.finds import Found
 from gamestats_assets.apis.limits import SharedLimits
+from gamestats_assets.apis.register import PollResult
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.finding import TIMEOUT_S, finding_sensor
@@ -63,7 +63,7 @@ def tracked_player_replays() -> dg.SensorDefinition:
         game="rocket league",
         unavailable_reason=_missing,
         poll=_look,
-        pending=discovery.wanted,
+        pending=discovery.pending,
         run_config=lambda ids: {"ops": {"fetch_rocket_league_replays": {"config": {"ballchasing_ids": ids}}}},
         description="Asks ballchasing for the replays of every tracked player, every ten minutes, and has new ones "
         "fetched; a player's first look takes up the history. Enter players with: gamestats rocket-league track",
@@ -79,7 +79,7 @@ def _missing(settings: Settings) -> str | None:
     )
 
 
-def _look(stores: Stores, limits: SharedLimits, deadline: float) -> Found[str]:
+def _look(stores: Stores, limits: SharedLimits, deadline: float) -> PollResult[str]:
     settings = stores.settings
     with BallchasingApi(
         settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits,

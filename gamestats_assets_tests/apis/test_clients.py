@@ -142,7 +142,7 @@ class TestTheKey:
             subject.ask(new(key))
         assert server.requests == []
 
-    def test_one_that_is_not_accepted_is_told_at_once_and_never_sent_again(
+    def test_a_refused_key_is_reported_at_once_and_never_sent_again(
         self, subject: Subject, server: ApiServer, new: Callable[..., ApiClient], timer: FakeTime
     ) -> None:
         for status in subject.refused:
@@ -218,7 +218,7 @@ class TestTheKey:
 
 
 class TestTrouble:
-    def test_what_passes_is_outlived(
+    def test_temporary_failures_are_retried(
         self, subject: Subject, server: ApiServer, client: ApiClient, timer: FakeTime, good: Answer
     ) -> None:
         server.answer(
@@ -234,7 +234,7 @@ class TestTrouble:
         assert timer.slept[0] == 7.0
         assert all(0.5 <= wait <= 10 for wait in timer.slept[1:])
 
-    def test_what_does_not_pass_is_told_with_the_host_and_not_the_address(
+    def test_permanent_failures_name_the_host_but_not_the_address(
         self, subject: Subject, server: ApiServer, client: ApiClient
     ) -> None:
         server.answer(subject.path, Answer(504))
@@ -243,7 +243,7 @@ class TestTrouble:
         assert len(server.requests) == 5
 
     @pytest.mark.parametrize("status", [302, 405, 415])
-    def test_an_answer_nobody_expects_is_not_asked_for_again(
+    def test_an_unexpected_answer_is_not_retried(
         self, subject: Subject, server: ApiServer, client: ApiClient, timer: FakeTime, status: int
     ) -> None:
         server.answer(subject.path, Answer(status, headers={"Location": subject.path}))
@@ -279,7 +279,7 @@ class TestTrouble:
         subject.ask(client)
         assert timer.slept == [3.0, 11.0]
 
-    def test_what_is_not_there_is_told(self, subject: Subject, server: ApiServer, client: ApiClient) -> None:
+    def test_missing_things_are_reported(self, subject: Subject, server: ApiServer, client: ApiClient) -> None:
         server.answer(subject.path, Answer(404))
         if subject.missing:
             with pytest.raises(NotFoundError):

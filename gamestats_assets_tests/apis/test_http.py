@@ -47,7 +47,7 @@ def test_how_long_to_wait_is_read_from_the_headers(headers: dict[str, str], seco
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "told", "retry_after"),
+    ("status", "kind", "message", "retry_after"),
     [
         (404, NotFoundError, "there is none, or it is private.", None),
         (410, NotFoundError, "there is none, or it is private.", None),
@@ -58,30 +58,30 @@ def test_how_long_to_wait_is_read_from_the_headers(headers: dict[str, str], seco
         (200, UnexpectedAnswerError, "expected 201.", None),
     ],
 )
-def test_a_status_says_the_same_whoever_answers(
-    status: int, kind: type[ApiError], told: str, retry_after: float | None
+def test_a_status_means_the_same_in_every_api(
+    status: int, kind: type[ApiError], message: str, retry_after: float | None
 ) -> None:
     error = bad_answer("They answered", status, 7.0, missing=", or it is private", expected=201)
-    assert (type(error), str(error), error.retry_after) == (kind, f"They answered: {told}", retry_after)
+    assert (type(error), str(error), error.retry_after) == (kind, f"They answered: {message}", retry_after)
 
 
 NUMBERS = msgspec.json.Decoder(list[int]).decode
 
 
 @pytest.mark.parametrize("payload", [b"[1]", gzip.compress(b"[1]", mtime=0)])
-def test_a_body_is_read_as_it_was_before_it_was_compressed(payload: bytes) -> None:
+def test_a_body_is_decompressed(payload: bytes) -> None:
     assert read_body(payload, "it", NUMBERS) == [1]
 
 
 @pytest.mark.parametrize("payload", [b"[1", b'["a"]', b"", gzip.compress(b"[1]", mtime=0)[:-4], b"[" * 100_000])
-def test_a_body_that_cannot_be_read_is_kept_by_its_error(payload: bytes) -> None:
+def test_the_error_of_an_unreadable_body_keeps_the_body(payload: bytes) -> None:
     read = NUMBERS if payload[:2] != b"[[" else msgspec.json.Decoder().decode
     with pytest.raises(UnreadableAnswerError, match=r"^The body sent for it is no good: .") as error:
         read_body(payload, "it", read)
     assert error.value.payload == payload
 
 
-def test_a_closed_fetcher_asks_for_nothing() -> None:
+def test_a_closed_fetcher_sends_nothing() -> None:
     fetcher = Fetcher()
     fetcher.close()
     with pytest.raises(RuntimeError, match="closed"):
@@ -104,7 +104,7 @@ class Receiver(LocalServer):
 
 
 @pytest.mark.parametrize("content", [b"\x00\r\n--x\xff", b""])
-def test_files_are_posted_as_a_form_and_whole_at_every_try(content: bytes) -> None:
+def test_every_attempt_posts_files_completely(content: bytes) -> None:
     def judge(status: int, headers: Mapping[str, str]) -> None:
         if status != 201:
             raise UnavailableError("not now")

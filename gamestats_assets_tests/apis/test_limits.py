@@ -95,7 +95,7 @@ def test_nothing_is_counted_of_a_request_that_was_not_sent(impatient: Callable[[
     assert taken(impatient(), {"roomy": [Window(2, FAR)]}) == 2
 
 
-def test_what_an_answer_tells_holds_instead_of_what_was_taken_for_granted(impatient: Callable[[], Limits]) -> None:
+def test_reported_limits_replace_the_defaults(impatient: Callable[[], Limits]) -> None:
     impatient().learn({"key": [Window(3, FAR), Window(9, 2 * FAR)]})
     impatient().learn({"key": []})
     assert taken(impatient(), {"key": [Window(20, 1.0)]}) == 3
@@ -111,16 +111,14 @@ def test_a_block_holds_for_its_limiter_alone(impatient: Callable[[], Limits]) ->
 
 
 @pytest.mark.parametrize(("used", "left"), [(1, 9), (7, 3), (10, 0), (12, 0), (None, 9)])
-def test_requests_of_others_that_an_answer_tells_are_counted(
-    impatient: Callable[[], Limits], used: int | None, left: int
-) -> None:
+def test_reported_requests_of_others_are_counted(impatient: Callable[[], Limits], used: int | None, left: int) -> None:
     at = impatient().acquire({"key": [Window(10, FAR)]})
     impatient().learn({"key": [Window(10, FAR, used)]}, at)
     impatient().learn({"key": [Window(10, FAR, used)]}, at)  # a second answer tells of the same ones
     assert taken(impatient(), {"key": []}) == left
 
 
-def test_others_are_counted_in_the_window_that_tells_of_them(impatient: Callable[[], Limits]) -> None:
+def test_others_are_counted_in_the_window_that_reports_them(impatient: Callable[[], Limits]) -> None:
     at = impatient().acquire({"key": [Window(100, FAR)]})
     impatient().learn({"key": [Window(5, 60, 1), Window(30, FAR, 28)]}, at)
     assert taken(impatient(), {"key": []}) == 2, "28 and these are 30; the short window has room for four"
@@ -147,7 +145,7 @@ def test_no_window_ever_holds_more_than_it_allows(windows: list[tuple[int, float
 
 
 @given(pauses=st.lists(st.floats(0, 3), min_size=5, max_size=40))
-def test_nobody_waits_without_need(pauses: list[float]) -> None:
+def test_no_wait_is_longer_than_necessary(pauses: list[float]) -> None:
     timer = FakeTime()
     limits = InProcessLimits(clock=timer.clock, sleep=timer.sleep)
     sent: list[float] = []
@@ -233,7 +231,7 @@ def test_old_calls_are_forgotten_and_those_that_count_are_kept(url: SecretStr) -
     assert _execute(url, "SELECT count(*) FROM ops.api_calls") == [(1,)]
 
 
-def test_what_an_older_version_learnt_is_still_known_and_can_be_taken_back(url: SecretStr) -> None:
+def test_limits_learnt_by_an_older_version_can_be_replaced(url: SecretStr) -> None:
     ops.downgrade(url, "0005")
     _execute(url, "INSERT INTO ops.api_limits (limiter, requests) VALUES ('pubg', 17), ('unknown', NULL)")
     ops.migrate(url)

@@ -43,7 +43,7 @@ def test_waiting_for_a_run_ends_after_a_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workshop, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(workshop, "_LOOKS_EVERY_S", 0.02)
+    monkeypatch.setattr(workshop, "_POLL_S", 0.02)
     notified: list[int] = []
     with dg.DagsterInstance.ephemeral() as instance:
         run(instance, "rocket_league", Status.STARTED)

@@ -14,8 +14,8 @@ import polars as pl
 import psycopg
 from pydantic import SecretStr
 
-from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, asked_before, look
 from gamestats_assets.apis.http import NotFoundError
+from gamestats_assets.apis.register import POLL_INTERVAL, PollResult, Register, due_before, poll_players
 from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch
 from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, UnknownNameError
 from gamestats_assets.lakehouse.entry_fields import EntryError
@@ -131,9 +131,9 @@ def find(
     api: RiotApi,
     *,
     now: datetime,
-    every: timedelta = LOOK_EVERY,
+    every: timedelta = POLL_INTERVAL,
     deadline: float = float("inf"),
-) -> Found[Account]:
+) -> PollResult[Account]:
     """Ask the API for the new matches of players whose turn it is, and enter them in the register.
 
     Who was asked longest ago comes first, so that a look that ends early goes on with the next ones.
@@ -153,7 +153,7 @@ def find(
             conn,
             "SELECT * FROM ops.lol_seeded_players WHERE removed_at IS NULL AND coalesce(asked_at <= %s, true)"
             " ORDER BY asked_at NULLS FIRST, seeded_player_id",
-            [asked_before(now, every)],
+            [due_before(now, every)],
         )
 
     def note(player: Row, account: Account | None, error: str | None) -> None:
@@ -162,8 +162,8 @@ def find(
             where = {"seeded_player_id": player["seeded_player_id"]}
             update(conn, _TABLE, where, {"asked_at": now, "last_error": error, **learnt})
 
-    return look(
-        due, "riot_id", lambda player: _matches_of(api, player), lambda ids: _MATCHES.enter(url, ids), note, deadline
+    return poll_players(
+        due, "riot_id", lambda player: _matches_of(api, player), lambda ids: _MATCHES.add(url, ids), note, deadline
     )
 
 
@@ -183,7 +183,7 @@ def _matches_of(api: RiotApi, player: Row) -> tuple[Account, list[str]]:
         return account, api.match_ids(account, since=since)
 
 
-wanted = _MATCHES.wanted
+pending = _MATCHES.pending
 """Found matches whose time to be fetched has come, those found first at the front."""
 
 
@@ -194,7 +194,7 @@ def archive(url: SecretStr, api: RiotApi, match_ids: Collection[str]) -> tuple[M
         UnauthorisedError: without a key, or with one that is not accepted; what was not fetched stays wanted.
     """
     fetched = api.fetch_matches(match_ids)
-    _MATCHES.settle(url, fetched)
+    _MATCHES.record_outcomes(url, fetched)
     return fetched
 
 
@@ -206,6 +206,6 @@ def find_and_fetch(url: SecretStr, api: RiotApi, *, now: datetime) -> FetchRepor
     """
     found = find(url, api, now=now, every=timedelta())
     fetched: list[MatchFetch] = []
-    while batch := wanted(url):
+    while batch := pending(url):
         fetched += archive(url, api, [match.match_id for match in batch])
-    return FetchReport(tuple(found.asked), tuple(found.unknown), tuple(fetched), tuple(found.troubles))
+    return FetchReport(tuple(found.asked), tuple(found.unknown_names), tuple(fetched), tuple(found.errors))

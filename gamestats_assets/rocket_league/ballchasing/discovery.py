@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, asked_before, look
+from gamestats_assets.apis.register import POLL_INTERVAL, PollResult, Register, due_before, poll_players
 from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch, SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.lakehouse.ops import Row, rows
@@ -32,9 +32,9 @@ def find(
     api: BallchasingApi,
     *,
     now: datetime,
-    every: timedelta = LOOK_EVERY,
+    every: timedelta = POLL_INTERVAL,
     deadline: float = float("inf"),
-) -> Found[str]:
+) -> PollResult[str]:
     """Ask ballchasing for the new replays of players whose turn it is, and enter them in the register.
 
     Of those who are active and agreed to it, who was asked for longest ago comes first, so that a look that ends early
@@ -61,7 +61,7 @@ def find(
             " FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)"
             " WHERE p.is_active AND p.consented_at IS NOT NULL AND coalesce(l.asked_at <= %s, true)"
             " ORDER BY l.asked_at NULLS FIRST, p.player_id",
-            [asked_before(now, every)],
+            [due_before(now, every)],
         )
 
     def ask(player: Row) -> tuple[str, list[str]]:
@@ -91,16 +91,16 @@ def find(
                 },
             )
 
-    return look(due, "player_id", ask, lambda ids: _REPLAYS.enter(url, ids), note, deadline)
+    return poll_players(due, "player_id", ask, lambda ids: _REPLAYS.add(url, ids), note, deadline)
 
 
-wanted = _REPLAYS.wanted
+pending = _REPLAYS.pending
 """Found replays whose time to be fetched has come, those found first at the front."""
 
 
 def take(url: SecretStr, api: BallchasingApi, ballchasing_ids: Sequence[str], *, files: bool) -> tuple[MatchFetch, ...]:
     """Fetch replays that somebody named, as `archive` does; those that ballchasing has yet to read stay wanted."""
-    _REPLAYS.enter(url, ballchasing_ids)
+    _REPLAYS.add(url, ballchasing_ids)
     return archive(url, api, ballchasing_ids, files=files)
 
 
@@ -136,7 +136,7 @@ def archive(
     ]
     with connect(url) as conn, conn.cursor() as cursor:
         cursor.executemany("UPDATE ops.rl_replays_found SET match_id = %s WHERE ballchasing_id = %s", landed)
-    _REPLAYS.settle(url, fetched)
+    _REPLAYS.record_outcomes(url, fetched)
     return fetched
 
 
@@ -175,7 +175,7 @@ def share(
     if forgotten(content, found, landing):
         raise UnrecognisedContentError("A player of this match was forgotten on request, so it is not sent.")
     uploaded = api.upload(replay, visibility=visibility, group=group)
-    _REPLAYS.enter(url, [uploaded.id.lower()])
+    _REPLAYS.add(url, [uploaded.id.lower()])
     return uploaded
 
 
@@ -187,6 +187,6 @@ def find_and_fetch(url: SecretStr, api: BallchasingApi, *, now: datetime, files:
     """
     found = find(url, api, now=now, every=timedelta())
     fetched: list[MatchFetch] = []
-    while batch := wanted(url):
+    while batch := pending(url):
         fetched += archive(url, api, [replay.match_id for replay in batch], files=files)
-    return FetchReport(tuple(found.asked), tuple(found.unknown), tuple(fetched), tuple(found.troubles))
+    return FetchReport(tuple(found.asked), tuple(found.unknown_names), tuple(fetched), tuple(found.errors))

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.apis import finds
+from gamestats_assets.apis import register
 from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
@@ -175,7 +175,7 @@ def test_a_look_lists_what_began_since_the_last_one(url: SecretStr, server: Riot
     plays(server, "Ann#NA1", "NA1_1", "NA1_2")
     seed(url, "Ann#NA1")
     first = discovery.find(url, api, now=NOW)
-    assert (first.due, sorted(first.new), sorted(first.listed), first.troubles) == (
+    assert (first.due, sorted(first.new), sorted(first.listed), first.errors) == (
         1, ["NA1_1", "NA1_2"], ["NA1_1", "NA1_2"], [],
     )  # fmt: skip
     assert state(url) == {"NA1_1": "wanted", "NA1_2": "wanted"}
@@ -202,7 +202,7 @@ def test_who_waited_longest_is_asked_first(
     asked: list[str] = []
     for look in range(3):
         clock = iter([0.0, 0.0, 1.0])
-        monkeypatch.setattr(finds, "time", SimpleNamespace(monotonic=clock.__next__))
+        monkeypatch.setattr(register, "time", SimpleNamespace(monotonic=clock.__next__))
         # The deadline is over after two players.
         found = discovery.find(url, api, now=NOW + look * timedelta(seconds=1), every=timedelta(0), deadline=0.5)
         asked += [account.riot_id for account in found.asked]
@@ -217,8 +217,8 @@ def test_a_player_the_api_does_not_know_or_refuses_holds_up_nobody(
     server.answer("/americas/lol/match/v5/matches/by-puuid/puuid-Bob/ids", Answer(415))
     seed(url, "Nobody#NA1", "Bob#NA1", "Ann#NA1")
     found = discovery.find(url, api, now=NOW)
-    assert (found.due, found.unknown, found.new) == (3, ["Nobody#NA1"], ["NA1_1"])
-    (trouble,) = found.troubles
+    assert (found.due, found.unknown_names, found.new) == (3, ["Nobody#NA1"], ["NA1_1"])
+    (trouble,) = found.errors
     assert "415" in trouble
     told = {row["riot_id"]: row["last_error"] for row in seeds(url)}
     assert "there is none" in told["Nobody#NA1"]
@@ -238,7 +238,7 @@ def test_a_limit_that_is_used_up_ends_the_look_and_loses_nobody(
     path = "/americas/lol/match/v5/matches/by-puuid/puuid-Ann/ids"
     server.answer(path, Answer(429, headers={"Retry-After": "0.05"}), Answer(body=b'["NA1_1"]'))
     found = discovery.find(url, api, now=NOW)
-    assert (found.asked, len(found.troubles)) == ([], 1)
+    assert (found.asked, len(found.errors)) == ([], 1)
     again = discovery.find(url, api, now=NOW)
     assert sorted(again.new) == ["NA1_1", "NA1_2"]
 
@@ -247,7 +247,7 @@ def test_an_api_that_is_down_is_asked_once_a_look(url: SecretStr, server: RiotSe
     seed(url, "Ann#NA1", "Bob#NA1")
     server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(503))
     plays(server, "Bob#NA1", "NA1_2")
-    assert len(discovery.find(url, api, now=NOW).troubles) == 1
+    assert len(discovery.find(url, api, now=NOW).errors) == 1
     assert len(server.requests) == 1
     assert discovery.find(url, api, now=NOW).new == ["NA1_2"], "the next look begins with the next player"
 
@@ -279,7 +279,7 @@ def found(url: SecretStr, *match_ids: str) -> None:
 
 
 def wanted(url: SecretStr) -> list[str]:
-    return [match.match_id for match in discovery.wanted(url)]
+    return [match.match_id for match in discovery.pending(url)]
 
 
 def test_what_became_of_matches_is_entered(url: SecretStr, server: RiotServer, api: RiotApi) -> None:

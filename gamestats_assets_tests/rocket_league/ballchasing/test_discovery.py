@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.apis.finds import Register
 from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits, Window
+from gamestats_assets.apis.register import Register
 from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, versions
@@ -35,7 +35,7 @@ NOW = datetime(2026, 3, 12, tzinfo=UTC)
 MINUTES, DAYS = timedelta(minutes=1), timedelta(days=1)
 BOB, CLEO = "76561198000000002", "76561198000000003"
 DAY = "2026-03-10"
-enter = Register.enter
+enter = Register.add
 
 
 class Server(BallchasingServer):
@@ -97,7 +97,7 @@ def found(url: SecretStr, *ids: str) -> None:
 
 
 def wanted(url: SecretStr) -> list[str]:
-    return [replay.match_id for replay in discovery.wanted(url)]
+    return [replay.match_id for replay in discovery.pending(url)]
 
 
 def states(url: SecretStr) -> dict[str, str]:
@@ -147,7 +147,7 @@ def test_tracking_a_player_finds_the_history_and_then_whatever_is_uploaded(
         server.add(details(number, date=f"{date}T12:00:00Z", created="2026-03-11T00:05:00Z"))
     track(url, ANN)
     first = discovery.find(url, api, now=NOW)
-    assert (first.due, first.asked, first.troubles) == (1, [f"steam_{ANN}"], [])
+    assert (first.due, first.asked, first.errors) == (1, [f"steam_{ANN}"], [])
     assert sorted(first.new) == sorted(first.listed) == [id_of(2), id_of(3), id_of(4)], "a month of them"
     assert states(url) == dict.fromkeys([id_of(2), id_of(3), id_of(4)], "wanted")
 
@@ -261,8 +261,8 @@ def test_a_player_ballchasing_refuses_or_does_not_know_holds_up_nobody(
     page = Answer(body=b'{"count": 1, "list": [{"id": "%s"}]}' % id_of(0xABC).upper().encode())
     server.answer("/api/replays", Answer(404), Answer(415), page)
     looked = discovery.find(url, api, now=NOW)
-    assert (looked.due, looked.unknown, looked.new) == (3, [f"steam_{ANN}"], [id_of(0xABC)])
-    (trouble,) = looked.troubles
+    assert (looked.due, looked.unknown_names, looked.new) == (3, [f"steam_{ANN}"], [id_of(0xABC)])
+    (trouble,) = looked.errors
     assert "415" in trouble
     told = errors(url)
     assert ("404" in str(told[ANN]), "415" in str(told[BOB]), told[CLEO]) == (True, True, None)
@@ -282,8 +282,8 @@ def test_a_limit_that_is_used_up_ends_the_look_and_loses_nobody(
     limits.learn({"ballchasing list": [Window(1, 3600)]})
     with client(server.url, landing, limits=limits) as api:
         looked = discovery.find(url, api, now=NOW)
-        assert (looked.new, len(looked.troubles)) == ([id_of(1)], 1)
-        assert "used up" in looked.troubles[0]
+        assert (looked.new, len(looked.errors)) == ([id_of(1)], 1)
+        assert "used up" in looked.errors[0]
         execute(url, "DELETE FROM ops.api_calls")
         again = discovery.find(url, api, now=NOW)
     assert (again.asked, again.new) == ([f"steam_{BOB}"], [id_of(2)])
@@ -294,7 +294,7 @@ def test_ballchasing_that_is_down_is_asked_once_a_look(url: SecretStr, server: S
     track(url, ANN, BOB)
     server.answer("/api/replays", Answer(503))
     for _ in range(2):
-        assert len(discovery.find(url, api, now=NOW).troubles) == 1
+        assert len(discovery.find(url, api, now=NOW).errors) == 1
     assert asked_players(server) == [ANN, BOB], "the next look begins with the next player"
 
 
@@ -326,7 +326,7 @@ class DiesAtBob(BallchasingApi):
 
 def look_and_die(url: str, address: str, folder: Path, at: str) -> None:
     if at == "entering":
-        Register.enter = lambda self, url, ids: die() if id_of(2) in ids else enter(self, url, ids)  # type: ignore
+        Register.add = lambda self, url, ids: die() if id_of(2) in ids else enter(self, url, ids)  # type: ignore
     kind = DiesAtBob if at == "asking" else BallchasingApi
     with kind(SecretStr(TOKEN), Landing(folder), base_url=address) as api:
         discovery.find(SecretStr(url), api, now=NOW)
@@ -466,7 +466,7 @@ def test_a_thousand_an_hour_are_fetched_by_all_processes_together(
 
 def fetch_and_die(url: str, address: str, folder: Path) -> None:
     with client(address, Landing(folder)) as api:
-        Register.settle = lambda self, url, fetched: die()  # type: ignore[method-assign]
+        Register.record_outcomes = lambda self, url, fetched: die()  # type: ignore[method-assign]
         discovery.find_and_fetch(SecretStr(url), api, now=NOW)
 
 
@@ -519,7 +519,7 @@ def test_what_is_archived_stays_so_whatever_a_slower_fetcher_says(
 ) -> None:
     found(url, server.add(details(1)))
     discovery.archive(url, api, wanted(url))
-    Register("rl_replays_found", "ballchasing_id").settle(url, [MatchFetch(id_of(1), late, reason="gone")])
+    Register("rl_replays_found", "ballchasing_id").record_outcomes(url, [MatchFetch(id_of(1), late, reason="gone")])
     assert execute(url, "SELECT state, last_error FROM ops.rl_replays_found") == [("archived", None)]
 
 
@@ -530,11 +530,11 @@ def test_whatever_comes_in_whatever_order_a_replay_ends_and_what_landed_is_archi
 ) -> None:
     replays = Register("rl_replays_found", "ballchasing_id")
     execute(url, "DELETE FROM ops.rl_replays_found")
-    assert replays.enter(url, ["a", "a"]) == ["a"]
-    assert replays.enter(url, ["a"]) == []
+    assert replays.add(url, ["a", "a"]) == ["a"]
+    assert replays.add(url, ["a"]) == []
     for number, answer in enumerate(answers, start=1):
         fetched = MatchFetch("a", "failed" if answer == "delayed" else answer, is_delayed=answer == "delayed")
-        replays.settle(url, [fetched, MatchFetch("b", "fetched")])
+        replays.record_outcomes(url, [fetched, MatchFetch("b", "fetched")])
         before = answers[:number]
         if {"fetched", "known"} & {*before}:
             expected = "archived"
