@@ -150,7 +150,7 @@ def _help_of(thing: Thing, name: str, said: Sequence[str], file: Takes | None) -
         does[name] = f"Take {taken} from a CSV file: whole or, with the mistakes listed by row, not at all."
         *others, last = (column.name for column in file.columns if column.required and not column.instead)
         must = f"{', '.join(others)} and {last}" if others else last
-        listed = "\n".join(f"- {column.name}: {column.told}" for column in file.columns)
+        listed = "\n".join(f"- {column.name}: {column.hint}" for column in file.columns)
         text = (
             f"Columns, of which {must} must be there:\n\n{listed}\n\nWhat is entered already is changed where the file "
             "says otherwise; an empty cell, and what is not in the file, is left as it is. Taking the same file again "

@@ -182,13 +182,13 @@ def _table(
 ) -> TableOverview:
     spec = table.spec
     state = stores.lake.state(table)
-    filled = [key for key, rows in (state.rows_per_partition if state else {}).items() if rows]
+    visible_text = [key for key, rows in (state.rows_per_partition if state else {}).items() if rows]
     at = stores.lake.committed_at(table)
     return TableOverview(
         name=spec.dotted,
         layer=spec.layer,
         rows=state.rows if state else None,
-        last_partition=max(filled, default=None),
+        last_partition=max(visible_text, default=None),
         made_at=at,
         freshness=_freshness(stores, table, at, now),
         state=_state(table, behind),

@@ -1,8 +1,8 @@
 """How files of a game reach the landing zone: recognised by content, landed once, nothing lost.
 
-What a file is, is read from its bytes, never from its name, plain or compressed. What nobody can read is landed as
-well, with the reason, so that it can be counted and looked at. Files come in from disks (`Source.ingest`), and from
-APIs, whose clients tell with a `FetchReport` what became of each match.
+The kind of a file is recognised from its bytes, plain or compressed, never from its name. Unreadable files land as
+well, with the reason, so that they can be counted and examined. Files come from disks (`Source.ingest`) and from APIs,
+whose clients report the outcome of each match in a `FetchReport`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gamestats_assets.lakehouse.unpacking import LimitExceededError, ReadLimits,
 
 Status = Literal["taken", "known", "quarantined", "refused"]
 MASKED = "A player of this match was forgotten on request and stands masked in it."
-"""What is said of a file of which all but a player was taken."""
+"""Note on a file that landed without a forgotten player."""
 _UNMASKED = "A player of this match was forgotten on request, and without that player nothing of the file can be kept."
 Progress = Callable[[int, int], None]
 _CLOCKS_DIFFER = timedelta(days=1)
@@ -31,23 +31,23 @@ _Player = TypeVar("_Player")
 
 
 class UnrecognisedContentError(GamestatsError):
-    """The content is none of a game's files."""
+    """The content is not one of a game's files."""
 
 
 class SourcePathError(GamestatsError):
-    """A path given for ingestion holds nothing that could be ingested."""
+    """A path given for ingestion contains nothing to ingest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What a content is.
+    """What a content was recognised as.
 
     Attributes:
-        kind: what kind of file, such as `match`.
-        match_id: id of the match it belongs to; None where it belongs to none.
-        started_at: best start of the match the content tells, UTC; None where it belongs to none or tells none.
-        start_is_exact: whether that is the start the game itself tells, not an estimate.
-        suffix: what the names of such files end in, where they are plain.
+        kind: kind of file, such as `match`.
+        match_id: id of the match it belongs to, if any.
+        started_at: best known start of the match, UTC; None if the content has none.
+        start_is_exact: whether the game itself recorded that start, rather than it being an estimate.
+        suffix: file name suffix of such contents when uncompressed.
     """
 
     kind: str
@@ -59,18 +59,17 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of one file.
+    """Outcome of one file.
 
     Attributes:
         name: the file as it was given.
-        kind: what kind of file; None when it is quarantined, or a link.
-        status: `taken` (new), `known` (the same content has landed before), `quarantined`, or `refused` (of a kind that
-            is known, and not to be kept, or a link out of the folder that was given: nothing of it has landed).
-        match_id: id of the match, where it belongs to one.
-        day: day it stands on in the landing zone, YYYY-MM-DD; None for what belongs to no match and
-            the quarantined.
-        landed_path: path in the landing zone; None when the file could not be read from its disk, or is refused.
-        reason: why it is quarantined or refused, or that somebody is masked in what landed; empty otherwise.
+        kind: kind of file; None if it is quarantined or a link.
+        status: `taken` (new), `known` (the same content has landed before), `quarantined`, or `refused` (a known kind
+            that must not be kept, or a link out of the given folder; nothing of it has landed).
+        match_id: id of the match it belongs to, if any.
+        day: its day in the landing zone, YYYY-MM-DD; None if it belongs to no match or is quarantined.
+        landed_path: path in the landing zone; None if the file could not be read from its disk or is refused.
+        reason: why it is quarantined or refused, or that a player is masked in it; empty otherwise.
     """
 
     name: str
@@ -84,40 +83,40 @@ class FileOutcome:
     def line(self) -> str:
         """The outcome in one line of text."""
         unknown = "link" if self.status == "refused" else "unreadable"
-        what = f"{self.kind} {self.match_id or ''}".rstrip() if self.kind else unknown
-        where = f" on {self.day}" if self.day else ""
-        why = f": {self.reason}" if self.reason else ""
-        return f"{self.status:<11} {what}{where}  {shown(self.name)}{why}"
+        subject = f"{self.kind} {self.match_id or ''}".rstrip() if self.kind else unknown
+        day_text = f" on {self.day}" if self.day else ""
+        reason_text = f": {self.reason}" if self.reason else ""
+        return f"{self.status:<11} {subject}{day_text}  {shown(self.name)}{reason_text}"
 
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of every file, in the order of their paths; taken + known + quarantined + refused = files."""
+    """Outcomes of all files, in the order of their paths; taken + known + quarantined + refused = files."""
 
     outcomes: tuple[FileOutcome, ...]
 
     def count(self, status: Status, kind: str | None = None) -> int:
-        """Files of one status, of all kinds or of one."""
+        """Number of files with a status, of all kinds or of one."""
         return sum(o.status == status and kind in (None, o.kind) for o in self.outcomes)
 
     @property
     def files(self) -> int:
-        """Files that came in."""
+        """Number of files."""
         return len(self.outcomes)
 
     @property
     def taken(self) -> int:
-        """Files that landed now."""
+        """Number of files that landed now."""
         return self.count("taken")
 
     @property
     def known(self) -> int:
-        """Files whose content had landed before."""
+        """Number of files whose content had landed before."""
         return self.count("known")
 
     @property
     def quarantined(self) -> int:
-        """Files nobody could read, now or when they came before."""
+        """Number of unreadable files, new or known."""
         return self.count("quarantined")
 
     @property
@@ -141,15 +140,15 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class MatchFetch:
-    """What became of one match that was asked for.
+    """Outcome of one requested match.
 
     Attributes:
         match_id: id of the match.
-        status: `fetched`, `known` (nothing was missing), `expired` (the API has forgotten it, or a file of it),
-            `passed_over` (of a type that was not wanted; nothing landed) or `failed`.
-        files: what landed, or was known.
-        reason: why it failed, was passed over or cannot be had any more; empty otherwise.
-        is_delayed: whether it failed only because the API was in trouble, or its limit used up.
+        status: `fetched`, `known` (nothing was missing), `expired` (the API no longer has it or one of its files),
+            `passed_over` (of an unwanted type; nothing landed) or `failed`.
+        files: files that landed or were known.
+        reason: why it failed, was passed over or has expired; empty otherwise.
+        is_delayed: whether it failed only because the API was in trouble or its limit was used up.
     """
 
     match_id: str
@@ -165,13 +164,13 @@ class MatchFetch:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport(Generic[_Player]):
-    """What a fetch of players' matches gave.
+    """Result of fetching players' matches.
 
     Attributes:
         players: players found.
-        unknown_players: those asked for whom the API does not know by that name.
+        unknown_players: requested names that the API does not know.
         matches: every match of those players, once.
-        failures: one message for each request for players that failed.
+        failures: one message for each failed request for players.
     """
 
     players: tuple[_Player, ...]
@@ -180,7 +179,7 @@ class FetchReport(Generic[_Player]):
     failures: tuple[str, ...]
 
     def count(self, status: str) -> int:
-        """Matches of one status."""
+        """Number of matches with a status."""
         return sum(match.status == status for match in self.matches)
 
     @property
@@ -196,14 +195,13 @@ class Source:
 
     Attributes:
         game: the game's folder in the landing zone.
-        recognise: tells what a decompressed content is, with the path it came under; raises
-            `UnrecognisedContentError`.
-        first: kinds that are landed before others which estimate their match's start as well.
-        belongs: of a payload that cannot be read, the kind and the match it would be of, by its bytes and its path.
-        forgotten: ids of players whom a recognised content names, and who were forgotten on request: it lands nowhere
-            as it is.
-        mask: lands what such a content tells of its match, these players masked, on a day that is good. Tells the
-            file, and whether it is new; None where nothing of the content can be kept.
+        recognise: recognises a decompressed content, given with its path; raises `UnrecognisedContentError`.
+        first: kinds that land before other kinds which also only estimate their match's start.
+        belongs: kind and match that an unreadable payload belongs to, by its bytes and path.
+        forgotten: ids of players named in a recognised content who were forgotten on request. Such a content never
+            lands unchanged.
+        mask: lands such a content with these players masked, on a valid day. Returns the file and whether it is new;
+            None if nothing of the content can be kept.
     """
 
     game: str
@@ -218,19 +216,20 @@ class Source:
     )
 
     def ingest(self, paths: Iterable[Path], landing: Landing, *, progress: Progress | None = None) -> IngestReport:
-        """Land files and the files of folders, in any mix of kinds, plain or compressed.
+        """Lands files and the files of folders, in any mix of kinds, plain or compressed.
 
-        One file at a time is held in memory. What tells a match's exact start is landed before
-        what estimates it, so that the match's day does not depend on the order of the files.
-        Running it again changes nothing. The landing zone itself is left out of a walk; a link that leads out of a
-        folder is refused.
+        Only one file at a time is in memory. Files with a match's exact start land before files that estimate it, so
+        that the match's day does not depend on the order of files. Running it again changes nothing. Folders are walked
+        without the landing zone itself, and links that lead out of a folder are refused.
 
         Args:
-            progress: called with files done and files in all, after each file.
+            paths: files and folders.
+            landing: the landing zone.
+            progress: called after each file with the numbers of files done and of all files.
 
         Raises:
-            SourcePathError: when a path does not exist, lies inside the landing zone, or is a folder
-                that cannot be listed.
+            SourcePathError: if a path does not exist, lies inside the landing zone, or is a folder that cannot be
+                listed.
         """
         files, links = _regular_files(paths, landing)
         outcomes: dict[Path, FileOutcome] = {}
@@ -246,47 +245,52 @@ class Source:
             if isinstance(arrival, _Recognised) and arrival.waits:
                 deferred.append((0 if arrival.recognised.kind in self.first else 1, file))
             elif isinstance(arrival, _Refused) and arrival.belongs is not None:
-                # Last: another file of the batch may tell the match's day.
+                # Last, because another file of the batch may have the match's day.
                 deferred.append((2, file))
             else:
                 done(file, self._land(arrival, landing))
         for _, file in sorted(deferred):
             done(file, self._land(self._arrival(file, landing.limits), landing))
-        reason = "It leads out of the folder; to have it taken, name what it leads to."
+        reason = "It leads out of the folder; to ingest its target, name that directly."
         refused = [FileOutcome(str(link), None, "refused", reason=reason) for link in links]
         return IngestReport((*(outcomes[file] for file in files), *refused))
 
     def ingest_payload(
         self, payload: bytes, name: str, landing: Landing, *, match_id: str | None = None
     ) -> FileOutcome:
-        """Land one payload as it was received.
+        """Lands one payload as received.
 
         Args:
-            name: name to report it under; it may give the match id, as in `recognise`.
-            match_id: the match it was asked for. A payload of another match is quarantined; so is one that nobody
-                can read, and not filed with the match, whose whole file can still be had where this was asked for.
+            payload: the bytes.
+            name: name for the report; it may contain the match id, as in `recognise`.
+            landing: the landing zone.
+            match_id: the requested match. A payload of another match is quarantined. So is an unreadable one, which is
+                not filed with the match, since an intact file can still be fetched.
         """
         arrival = self._read(payload, name, landing.limits)
         if match_id is None:
             return self._land(arrival, landing)
         if isinstance(arrival, _Recognised):
-            found = arrival.recognised.match_id or "no match"
-            names = self.forgotten(arrival.content, arrival.recognised, landing)
-            if found.lower() == match_id.lower() or names:
+            found_id = arrival.recognised.match_id or "no match"
+            forgotten_players = self.forgotten(arrival.content, arrival.recognised, landing)
+            if found_id.lower() == match_id.lower() or forgotten_players:
                 return self._land(arrival, landing)
-            arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
-        return self._quarantine(arrival, landing, of=None)
+            arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found_id}.", payload)
+        return self._quarantine(arrival, landing, owner=None)
 
     def land(self, content: bytes, name: str, recognised: Recognised, landing: Landing) -> FileOutcome:
-        """Land a plain content that was recognised already, elsewhere.
+        """Lands an uncompressed content that was already recognised elsewhere.
 
         Args:
-            name: name to report it under.
+            content: the content.
+            name: name for the report.
+            recognised: what it was recognised as.
+            landing: the landing zone.
         """
         return self._land(_Recognised(name, recognised, content, content), landing)
 
     def is_whole(self, file: LandedFile, landing: Landing) -> bool:
-        """Whether a landed file can be read: one can have come cut, and the API may still have a whole one."""
+        """Whether a landed file can be read. If it was truncated, the API may still have an intact one."""
         try:
             self.recognise(landing.content(file), f"{file.unit_id}.json")
         except (UnreadableContentError, UnrecognisedContentError):
@@ -294,20 +298,20 @@ class Source:
         return True
 
     def refused(self, landing: Landing) -> list[Rejection]:
-        """Payloads that landed though nobody could read them, for the quarantine; the unit is the content's hash.
+        """Unreadable payloads that landed, for the quarantine; the unit is the content's hash.
 
-        The same bytes can have arrived under several names: the first in the alphabet is given.
+        If the same bytes arrived under several names, the alphabetically first one is reported.
         """
         reasons: dict[str, tuple[str, int, str]] = {}
         for file in landing.files(self.game, "unreadable_reason"):
-            told = json.loads(landing.read(file))
-            reason = shown(told["name"]), told["bytes"], shown(told["reason"])
-            reasons[told["hash"]] = min(reason, reasons.get(told["hash"], reason))
+            record = json.loads(landing.read(file))
+            reason = shown(record["name"]), record["bytes"], shown(record["reason"])
+            reasons[record["hash"]] = min(reason, reasons.get(record["hash"], reason))
         refused: list[Rejection] = []
         for file in landing.files(self.game, "unreadable"):
             name, size, reason = reasons.get(file.content_hash, ("A file", "some", "No reason was recorded."))
-            told = f"{name} ({size} bytes, {file.path}): {reason}"
-            refused.append(Rejection(file.content_hash, "file", "file_recognised", told, 0))
+            record = f"{name} ({size} bytes, {file.path}): {reason}"
+            refused.append(Rejection(file.content_hash, "file", "file_recognised", record, 0))
         return refused
 
     def _read(self, payload: bytes, name: str, limits: ReadLimits) -> _Recognised | _Refused:
@@ -322,65 +326,67 @@ class Source:
             limits.refuse_size(file.stat().st_size)
             return self._read(file.read_bytes(), str(file), limits)
         except LimitExceededError as error:
-            return _Refused(str(file), f"{error} It stays where it is.", None)
+            return _Refused(str(file), f"{error} It was left in place.", None)
         except OSError as error:
             return _Refused(str(file), f"The file cannot be read: {error.strerror}.", None)
 
     def _land(self, arrival: _Recognised | _Refused, landing: Landing) -> FileOutcome:
         if isinstance(arrival, _Refused):
-            return self._quarantine(arrival, landing, of=arrival.belongs)
-        found, payload, content = arrival.recognised, arrival.payload, arrival.content
-        if players := self.forgotten(content, found, landing):
+            return self._quarantine(arrival, landing, owner=arrival.belongs)
+        recognised, payload, content = arrival.recognised, arrival.payload, arrival.content
+        if players := self.forgotten(content, recognised, landing):
             return self._land_masked(arrival, players, landing)
-        if found.match_id is None:
-            file, is_new = landing.put_undated(self.game, found.kind, payload, content)
-            return FileOutcome(arrival.name, found.kind, "taken" if is_new else "known", landed_path=file.path)
-        day = self._day(found, found.match_id, landing)
+        if recognised.match_id is None:
+            file, is_new = landing.put_undated(self.game, recognised.kind, payload, content)
+            return FileOutcome(arrival.name, recognised.kind, "taken" if is_new else "known", landed_path=file.path)
+        day = self._day(recognised, recognised.match_id, landing)
         if day is None:
             reason = (
-                f"The {found.kind} of match {found.match_id} tells no time by the clock, and nothing of the match has "
-                "landed that does. Ingest its match object with it."
+                f"The {recognised.kind} of match {recognised.match_id} has no absolute time, and no other file of the "
+                "match has landed that has one. Ingest its match object with it."
             )
-            return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
-        if _is_to_come(day):
-            # Once landed, the match would be filed there for ever, and so would what is right about it.
-            reason = f"The {found.kind} of match {found.match_id} tells {day}, a day that is still to come."
-            return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
-        file, is_new = landing.put(self.game, day, found.match_id, found.kind, payload, content, found.suffix)
+            return self._quarantine(_Refused(arrival.name, reason, payload), landing, owner=None)
+        if _is_in_future(day):
+            # Once landed, the match and all its later files would stay on that day for ever.
+            reason = f"The {recognised.kind} of match {recognised.match_id} is dated {day}, which is in the future."
+            return self._quarantine(_Refused(arrival.name, reason, payload), landing, owner=None)
+        file, is_new = landing.put(
+            self.game, day, recognised.match_id, recognised.kind, payload, content, recognised.suffix
+        )
         status: Status = "taken" if is_new else "known"
-        return FileOutcome(arrival.name, found.kind, status, found.match_id, file.day, file.path)
+        return FileOutcome(arrival.name, recognised.kind, status, recognised.match_id, file.day, file.path)
 
     def _land_masked(self, arrival: _Recognised, players: Collection[str], landing: Landing) -> FileOutcome:
-        """Land what a file tells without some players. It is not quarantined either: what is there names them."""
-        found = arrival.recognised
-        day = None if found.match_id is None else self._day(found, found.match_id, landing)
+        """Lands a file with some players masked. It is never quarantined, because the quarantine would name them."""
+        recognised = arrival.recognised
+        day = None if recognised.match_id is None else self._day(recognised, recognised.match_id, landing)
         landed = None
-        if day is not None and not _is_to_come(day):
-            landed = self.mask(arrival.content, found, day, players, landing)
+        if day is not None and not _is_in_future(day):
+            landed = self.mask(arrival.content, recognised, day, players, landing)
         if landed is None:
-            return FileOutcome(arrival.name, found.kind, "refused", found.match_id, reason=_UNMASKED)
+            return FileOutcome(arrival.name, recognised.kind, "refused", recognised.match_id, reason=_UNMASKED)
         file, is_new = landed
         status: Status = "taken" if is_new else "known"
-        return FileOutcome(arrival.name, file.kind, status, found.match_id, file.day, file.path, MASKED)
+        return FileOutcome(arrival.name, file.kind, status, recognised.match_id, file.day, file.path, MASKED)
 
-    def _day(self, found: Recognised, match_id: str, landing: Landing) -> date | None:
-        """The day of a match's start; where the content does not tell it, the one that its other files stand on."""
-        if found.started_at is not None:
-            return found.started_at.date()
-        told = landing.day_of(self.game, match_id)
-        return None if told is None else date.fromisoformat(told)
+    def _day(self, recognised: Recognised, match_id: str, landing: Landing) -> date | None:
+        """The day on which a match started; if the content has no start, the day of the match's other files."""
+        if recognised.started_at is not None:
+            return recognised.started_at.date()
+        day = landing.day_of(self.game, match_id)
+        return None if day is None else date.fromisoformat(day)
 
-    def _quarantine(self, refused: _Refused, landing: Landing, *, of: tuple[str, str] | None) -> FileOutcome:
+    def _quarantine(self, refused: _Refused, landing: Landing, *, owner: tuple[str, str] | None) -> FileOutcome:
         payload = refused.payload
         if payload is None:
             return FileOutcome(refused.name, None, "quarantined", reason=refused.reason)
-        day = landing.day_of(self.game, of[1]) if of is not None else None
-        if of is not None and day is not None:
-            # Filed with its match, whose file then counts as unreadable, with the reason in the quarantine.
-            kind, match_id = of
+        day = landing.day_of(self.game, owner[1]) if owner is not None else None
+        if owner is not None and day is not None:
+            # Filed with its match; decoding then reports it as unreadable, with the reason.
+            kind, match_id = owner
             file, _ = landing.put(self.game, date.fromisoformat(day), match_id, kind, payload, payload)
             return FileOutcome(refused.name, None, "quarantined", match_id, day, file.path, refused.reason)
-        # The reason lands first, so that dying in between leaves no payload without one.
+        # The reason lands first, so that a crash in between leaves no payload without one.
         told = {
             "name": shown(Path(refused.name).name),
             "reason": shown(refused.reason),
@@ -402,7 +408,7 @@ class _Recognised:
 
     @property
     def waits(self) -> bool:
-        """Whether another file of the batch may know the match's start better."""
+        """Whether another file of the batch may have a better start of the match."""
         return self.recognised.match_id is not None and not self.recognised.start_is_exact
 
 
@@ -414,12 +420,12 @@ class _Refused:
     belongs: tuple[str, str] | None = None
 
 
-def _is_to_come(day: date) -> bool:
+def _is_in_future(day: date) -> bool:
     return day > datetime.now(UTC).date() + _CLOCKS_DIFFER
 
 
 def _regular_files(paths: Iterable[Path], landing: Landing) -> tuple[list[Path], list[Path]]:
-    """The files, each once, and the links of folders that lead out of these."""
+    """The distinct files, and the links in folders that lead out of them."""
     zone = None if "://" in landing.root else Path(landing.root).resolve()
     files: dict[Path, Path] = {}
     links: list[Path] = []

@@ -1,4 +1,4 @@
-"""The log of a Delta table, commit by commit: what each says of itself, and whose rows it wrote."""
+"""The log of a Delta table, commit by commit: metadata, and files added and removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from gamestats_assets.lakehouse.objects import object_store
 
-_AT_ONCE = 16
+_PARALLEL_READS = 16
 _FOLDER = "_delta_log"
 
 
@@ -19,19 +19,19 @@ class CommitLog:
     """The log of one table.
 
     Args:
-        uri: folder or URL where the table stands.
-        storage_options: of the object store, as `Lake` takes them.
+        uri: folder or URL of the table.
+        storage_options: options of the object store, as in `Lake`.
     """
 
     def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
         self._uri, self._options = uri, storage_options
 
     def file(self, version: int) -> Path:
-        """File of a commit, of a table on a disk."""
+        """File of a commit, if the table is on a disk."""
         return Path(self._uri, _FOLDER, f"{version:020}.json")
 
     def identity(self, version: int) -> tuple[int, int] | None:
-        """What tells a commit's file from another of its name: a table may be removed and made again."""
+        """Distinguishes a commit's file from another of the same name, since a table may be removed and recreated."""
         try:
             status = self.file(version).stat()
         except FileNotFoundError:
@@ -39,7 +39,7 @@ class CommitLog:
         return status.st_ino, status.st_mtime_ns
 
     def commits(self, versions: Sequence[int]) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
-        """Version, `commitInfo` and files added and removed of commits, up to the first that is there no more."""
+        """Version, `commitInfo`, and added and removed files of commits, up to the first that no longer exists."""
         for version, text in self._texts(versions):
             actions = [json.loads(line) for line in text.splitlines()]
             info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
@@ -62,16 +62,16 @@ class CommitLog:
             except FileNotFoundError:
                 return None
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for start in range(0, len(versions), _AT_ONCE):
-                some = versions[start : start + _AT_ONCE]
-                for version, text in zip(some, pool.map(read, some), strict=True):
+        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+            for start in range(0, len(versions), _PARALLEL_READS):
+                chunk = versions[start : start + _PARALLEL_READS]
+                for version, text in zip(chunk, pool.map(read, chunk), strict=True):
                     if text is None:
                         return
                     yield version, text.decode()
 
     def remove(self) -> None:
-        """Remove all of it: the table is none any more, and the next vacuum removes its files."""
+        """Removes the whole log. The table no longer exists then, and the next vacuum removes its files."""
         if "://" not in self._uri:
             shutil.rmtree(Path(self._uri, _FOLDER))
             return

@@ -1,6 +1,6 @@
-"""Parquet files of Delta tables: written whole, in folders named by their partition, and read one by one.
+"""Parquet files of Delta tables: written whole, in folders named by partition, and read one by one.
 
-A file belongs to its table when a commit adds it. One that no commit adds, for its writer died, goes with a vacuum.
+A file belongs to its table once a commit adds it. If its writer dies first, a vacuum removes the file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from deltalake.transaction import AddAction, RemoveAction
 from gamestats_assets.lakehouse.objects import object_store
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
-_LARGEST_FILE = 128 * 1024 * 1024
-_LARGEST_GROUP = 1_048_576
-# Rows that come in pieces are written so many at a time.
-_ROWS_TOGETHER = 500_000
+_MAX_FILE_BYTES = 128 * 1024 * 1024
+_MAX_GROUP_ROWS = 1_048_576
+# Streamed rows are written in groups of this size.
+_ROWS_PER_WRITE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class DataFile:
     """A file of a table.
 
     Attributes:
-        path: of the file, in the folder of the table.
-        size: in bytes.
-        partition: value of the partition column; None where the table has none.
-        least: the least id in it, of a table that is replaced by ids, where that is known.
-        greatest: the greatest.
+        path: path within the table's folder.
+        size: size in bytes.
+        partition: value of the partition column; None if the table has none.
+        least: least id in the file, if the table is replaced by ids and it is known.
+        greatest: greatest id, likewise.
     """
 
     path: str
@@ -50,13 +50,13 @@ class DataFile:
     greatest: str | None
 
     def may_hold(self, ids: Collection[str] | None) -> bool:
-        """Whether rows of one of some ids, or of any, may be in it."""
+        """Whether the file may contain rows of one of some ids; None means any id."""
         least, greatest = self.least, self.greatest
         return ids is None or least is None or greatest is None or any(least <= each <= greatest for each in ids)
 
 
 def data_files(table: type[Table], delta: DeltaTable, partitions: Collection[PartitionValue] | None) -> list[DataFile]:
-    """The files of some partitions, or of all."""
+    """The files of some partitions or of all."""
     actions = pl.DataFrame(delta.get_add_actions(flatten=True))
     partition, unit = f"partition.{table.spec.partitioned_by}", table.spec.replaced_by
     if actions.is_empty():
@@ -65,12 +65,12 @@ def data_files(table: type[Table], delta: DeltaTable, partitions: Collection[Par
         actions = actions.filter(pl.col(partition).is_in([*partitions]))
     names = ["path", "size_bytes", partition, f"min.{unit}", f"max.{unit}"]
     present = [pl.col(name) if name in actions.columns else pl.lit(None).alias(name) for name in names]
-    # The log has paths as URLs have them.
+    # Paths in the log are URL-encoded.
     return [DataFile(unquote(path), *values) for path, *values in actions.select(present).iter_rows()]
 
 
 def _schema(table: type[Table]) -> pl.Schema:
-    """Columns of the files of a table: the partition is in the names of their folders."""
+    """Columns of a table's files. The partition column is missing: folder names contain its value."""
     return pl.Schema({name: dtype for name, dtype in table.schema().items() if name != table.spec.partitioned_by})
 
 
@@ -95,8 +95,8 @@ class DataFiles:
 
     Args:
         table: the table.
-        uri: folder or URL where it stands.
-        storage_options: of the object store, as `Lake` takes them.
+        uri: folder or URL of the table.
+        storage_options: options of the object store, as in `Lake`.
     """
 
     def __init__(self, table: type[Table], uri: str, storage_options: Mapping[str, str]) -> None:
@@ -104,8 +104,8 @@ class DataFiles:
         self._schema = _schema(table)
 
     def write(self, partition: PartitionValue | None, frames: Iterable[pl.DataFrame]) -> list[AddAction]:
-        """Write rows of one partition as they come; when one of them cannot be had, no file is left."""
-        groups, added = _together(frames), list[AddAction]()
+        """Writes streamed rows of one partition. If the stream fails, no file is left."""
+        groups, added = _in_large_frames(frames), list[AddAction]()
         try:
             while (first := next(groups, None)) is not None:
                 added.append(self._write_file(partition, itertools.chain([first], groups)))
@@ -115,7 +115,7 @@ class DataFiles:
         return added
 
     def _write_file(self, partition: PartitionValue | None, groups: Iterator[pl.DataFrame]) -> AddAction:
-        """Write one file, of as many groups of rows as it takes."""
+        """Writes one file from as many groups of rows as fit into it."""
         from pyarrow.parquet import ParquetWriter
 
         key = None if partition is None else partition_key_of(partition)
@@ -126,11 +126,11 @@ class DataFiles:
             schema = _arrow(self._schema.to_frame()).schema
             with ParquetWriter(sink, schema, **_writer_options(self._table)) as parquet:
                 for group in groups:
-                    parquet.write_table(_arrow(group.select(self._schema.names())), row_group_size=_LARGEST_GROUP)
+                    parquet.write_table(_arrow(group.select(self._schema.names())), row_group_size=_MAX_GROUP_ROWS)
                     rows += group.height
                     if unit is not None:
                         ids += group.select(least=pl.min(unit), greatest=pl.max(unit)).row(0)
-                    if sink.tell() > _LARGEST_FILE:
+                    if sink.tell() > _MAX_FILE_BYTES:
                         break
             size = sink.tell()
         stats: dict[str, Any] = {"numRecords": rows}
@@ -141,7 +141,7 @@ class DataFiles:
 
     @contextlib.contextmanager
     def _sink(self, path: str) -> Iterator[IO[bytes]]:
-        """What a file is written into, which is there when nothing was raised."""
+        """Opens a file for writing. The file exists afterwards only if nothing was raised."""
         if "://" in self._uri:
             with tempfile.TemporaryFile() as spool:
                 yield spool
@@ -158,22 +158,22 @@ class DataFiles:
             raise
 
     def discard(self, added: Iterable[AddAction]) -> None:
-        """Remove files that no commit will add."""
+        """Removes files that no commit will add."""
         for action in added:
             if "://" in self._uri:
                 self._store().delete(action.path)
             else:
                 Path(self._uri, action.path).unlink()
 
-    def rest(self, file: DataFile, ids: Collection[str]) -> Iterator[pl.DataFrame] | None:
-        """The rows of a file that are of none of some ids, in pieces; None where all of them are."""
+    def remaining_rows(self, file: DataFile, ids: Collection[str]) -> Iterator[pl.DataFrame] | None:
+        """The rows of a file without those of some ids, in pieces; None if the file has no rows of these ids."""
         if not file.may_hold(ids):
             return None
         rows = scan_files(self._table, self._uri, [file], self._options)
         is_named = pl.col(str(self._table.spec.replaced_by)).is_in([*ids])
         if not rows.select(is_named.any()).collect().item():
             return None
-        return rows.filter(~is_named).collect_batches(chunk_size=_ROWS_TOGETHER, maintain_order=True)
+        return rows.filter(~is_named).collect_batches(chunk_size=_ROWS_PER_WRITE, maintain_order=True)
 
     def removal(self, file: DataFile) -> RemoveAction:
         """The action that removes a file."""
@@ -185,12 +185,12 @@ class DataFiles:
         return object_store(self._uri, self._options)
 
 
-def _together(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The rows of some frames, in frames that are worth being written."""
+def _in_large_frames(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Merges frames into frames that are large enough to write."""
     held: list[pl.DataFrame] = []
     for frame in frames:
         held += [] if frame.is_empty() else [frame]
-        if sum(each.height for each in held) >= _ROWS_TOGETHER:
+        if sum(each.height for each in held) >= _ROWS_PER_WRITE:
             yield pl.concat(held)
             held = []
     if held:
@@ -207,23 +207,23 @@ def _now_ms() -> int:
 
 @functools.cache
 def _writer_options(table: type[Table]) -> Mapping[str, Any]:
-    # Measured figures, times, numbers that are keys and binary values hardly ever repeat: a dictionary of them costs a
-    # quarter of the write and saves nothing.
+    # Measurements, times, numeric keys and binary values hardly ever repeat: a dictionary of them costs a quarter of
+    # the write and saves nothing.
     last_key = table.primary_key()[-1]
-    differences = [
+    delta_encoded = [
         name
         for name, dtype in table.schema().items()
         if isinstance(dtype, pl.Datetime) or (dtype.is_integer() and name == last_key)
     ]
-    repeating = [
+    dictionary_encoded = [
         f"{name}.list.element" if isinstance(dtype, pl.List) else name
         for name, dtype in table.schema().items()
-        if not dtype.is_float() and dtype != pl.Binary and name not in differences
+        if not dtype.is_float() and dtype != pl.Binary and name not in delta_encoded
     ]
     return {
         "compression": "zstd",
         "compression_level": 1,
-        "use_dictionary": repeating,
-        "column_encoding": dict.fromkeys(differences, "DELTA_BINARY_PACKED") or None,
+        "use_dictionary": dictionary_encoded,
+        "column_encoding": dict.fromkeys(delta_encoded, "DELTA_BINARY_PACKED") or None,
         "store_schema": False,
     }

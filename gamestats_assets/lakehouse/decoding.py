@@ -1,8 +1,8 @@
-"""Landed files to frames: many files decoded in several processes, frames per table out.
+"""Decodes landed files into one frame per table, in several processes.
 
-Each worker reads a few units (matches, say) from the landing zone, decodes them and spools one Arrow file
-per table; the parent scans the spool of a batch while the workers go on with the next. The
-result depends on which files there are, never on their order or on the number of workers.
+Each worker reads a few units, such as matches, from the landing zone, decodes them and spools one Arrow file per table.
+The parent scans the spool of a batch while the workers decode the next one. The result depends only on the set of
+files, never on their order or on the number of workers.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Rejections = dict[type[Table], list[Rejection]]
 
 
 class DecodeWorkerError(GamestatsError):
-    """A process that decodes files died, for want of memory most likely."""
+    """A process that decodes files died, most likely for lack of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The landed files of one day that are decoded together, such as those of a match, in the order of their names."""
+    """Landed files of one day that are decoded together, such as those of a match, in the order of their names."""
 
     unit_id: str
     day: date
@@ -46,27 +46,27 @@ class Unit:
         return [file for file in self.files if file.kind == kind]
 
     def newest_first(self, landing: Landing, kind: str) -> list[LandedFile]:
-        """Its files of one kind, the last to land first: of contents as good as each other it is the mended one."""
+        """Its files of one kind, the last to land first: of equally good contents, it is the corrected one."""
         files = self.of_kind(kind)
         return sorted(files, key=landing.landed_at, reverse=True) if len(files) > 1 else files
 
 
 @dataclass(slots=True)
 class DecodedUnits:
-    """What units gave: frames per table, rejections per table, units of which nothing could be read."""
+    """Result of decoding units: frames and rejections by table, and the number of unreadable units."""
 
     frames: dict[type[Table], list[pl.DataFrame]] = field(default_factory=dict)
     rejections: Rejections = field(default_factory=dict)
     unreadable: int = 0
 
     def add_frames(self, frames: Mapping[type[Table], pl.DataFrame]) -> None:
-        """Take frames; empty ones are passed over."""
+        """Adds frames; empty ones are skipped."""
         for table, frame in frames.items():
             if frame.height:
                 self.frames.setdefault(table, []).append(frame)
 
     def add_rejections(self, rejections: Mapping[type[Table], Sequence[Rejection]]) -> None:
-        """Take what was rejected, by the table it was meant for."""
+        """Adds rejections by the table that they were meant for."""
         for table, entries in rejections.items():
             if entries:
                 self.rejections.setdefault(table, []).extend(entries)
@@ -74,18 +74,17 @@ class DecodedUnits:
 
 @dataclass(frozen=True)
 class Decoder:
-    """What decodes the landed files of a game.
+    """How the landed files of a game are decoded.
 
     Attributes:
-        game: whose files they are; named in messages.
+        game: the game; named in messages.
         tables: every table that the files feed.
-        kinds: kinds of files that are decoded; others are passed over.
-        decode: decodes some units; a function of a module, for it is called in other processes.
-        part: units that are decoded together; a worker holds the frames of one part in memory.
-        unit: what of a landed file names its unit: its `unit_id`, or the `area` of the game that it is of.
-        is_guarded: whether a file can be made to break what decodes it. It is decoded in another process then, within
-            limits of memory and time, and one that ends its process is a rejection; the others are decoded all the
-            same.
+        kinds: kinds of files to decode; others are skipped.
+        decode: decodes some units; must be a module-level function, since other processes call it.
+        part: units decoded together; a worker holds the frames of one part in memory.
+        unit: attribute of a landed file that names its unit: `unit_id`, or `area` for an area of the game.
+        is_guarded: whether a malicious file could break its decoder. Such files are decoded in another process with
+            limits on memory and time. A file that crashes its process is rejected; the others are decoded.
     """
 
     game: str
@@ -99,7 +98,7 @@ class Decoder:
 
 @dataclass(frozen=True, slots=True)
 class _Spooled:
-    """A decoded part of a batch, whose frames stand in files."""
+    """A decoded part of a batch, with its frames in files."""
 
     paths: dict[type[Table], str]
     rejections: Rejections
@@ -107,12 +106,12 @@ class _Spooled:
 
 
 class DecodedBatch:
-    """One batch of decoded files; its lazy frames can be collected until the next batch is asked for.
+    """One batch of decoded files. Its lazy frames can be collected until the next batch is requested.
 
     Attributes:
         frames: one lazy frame per table, with its declared columns.
-        rejections: what could not be read, by the table it was meant for.
-        unreadable: units of which nothing could be read.
+        rejections: rejections by the table that the rows were meant for.
+        unreadable: number of units that could not be read at all.
     """
 
     def __init__(self, tables: Sequence[type[Table]], parts: Sequence[_Spooled]) -> None:
@@ -134,7 +133,7 @@ def _spool_part(
     spool: str,
     number: int,
 ) -> _Spooled:
-    _begun(spool, number).touch()
+    _start_marker(spool, number).touch()
     decoded = decode(landing, units)
     paths: dict[type[Table], str] = {}
     for table, frames in decoded.frames.items():
@@ -143,11 +142,11 @@ def _spool_part(
     return _Spooled(paths, decoded.rejections, decoded.unreadable)
 
 
-def _alone(decoder: Decoder, landing: Landing, unit: Unit, spool: str, number: int) -> _Spooled:
-    """One unit in a process of its own, or its rejection when it ends that.
+def _decode_alone(decoder: Decoder, landing: Landing, unit: Unit, spool: str, number: int) -> _Spooled:
+    """Decodes one unit in its own process; rejects the unit if it crashes the process.
 
     Raises:
-        DecodeWorkerError: when somebody else ended it: the unit may be a good one.
+        DecodeWorkerError: if the process was killed from outside, in which case the unit may be good.
     """
     limits = landing.limits.decoding
     try:
@@ -167,12 +166,12 @@ def _died(decoder: Decoder, files: int, names: str) -> str:
     )
 
 
-def _begun(spool: str, number: int) -> Path:
-    """The file that says that a part was begun: when a worker dies, those without a result are suspect."""
+def _start_marker(spool: str, number: int) -> Path:
+    """Marks a part as started: when a worker dies, started parts without a result are suspects."""
     return Path(spool, f"{number:06d}.begun")
 
 
-def _units_of(files: Sequence[LandedFile], decoder: Decoder) -> list[Unit]:
+def _group_units(files: Sequence[LandedFile], decoder: Decoder) -> list[Unit]:
     grouped: dict[tuple[str, str], list[LandedFile]] = {}
     for file in sorted(set(files)):
         if file.kind in decoder.kinds:
@@ -186,7 +185,7 @@ def _parts(items: Sequence[Unit], size: int) -> list[Sequence[Unit]]:
 
 @dataclass(slots=True)
 class _Batch:
-    """A batch on its way: its parts of a few units each, and what they give."""
+    """A batch in progress: its parts of a few units each, and their results."""
 
     spool: str
     parts: list[Sequence[Unit]]
@@ -197,7 +196,7 @@ class _Batch:
         return [
             file.path
             for number, (part, result) in enumerate(zip(self.parts, self.results, strict=False))
-            if _begun(self.spool, number).exists() and (result.exception() if result.done() else True)
+            if _start_marker(self.spool, number).exists() and (result.exception() if result.done() else True)
             for unit in part
             for file in unit.files
         ]
@@ -209,13 +208,13 @@ class _Batch:
             try:
                 parts.append(result.result())
             except TaskDiedError:
-                # Which of its units ended the process shows when each has one of its own.
+                # Decodes each unit in its own process to find the one that crashed it.
                 first = len(self.parts) + sum(map(len, self.parts[:number]))
-                parts += [_alone(decoder, landing, unit, self.spool, first + n) for n, unit in enumerate(units)]
+                parts += [_decode_alone(decoder, landing, unit, self.spool, first + n) for n, unit in enumerate(units)]
         return DecodedBatch(decoder.tables, parts)
 
     def remove(self) -> None:
-        """Remove the spooled frames."""
+        """Removes the spooled frames."""
         shutil.rmtree(self.spool, ignore_errors=True)
 
 
@@ -227,24 +226,26 @@ def decode_batches(
     workers: int,
     part: int | None = None,
 ) -> Generator[DecodedBatch, None, None]:
-    """Decode batches of landed files, of one or several days; while one is used the next are decoded.
+    """Decodes batches of landed files of one or several days; decodes ahead while a batch is used.
 
-    A file that cannot be read is a rejection, never an error. Close the generator when not all of it is read.
+    An unreadable file is a rejection, never an error. Close the generator if you do not exhaust it.
 
     Args:
-        batches: all files of a unit are in one batch.
-        workers: processes; a single part is decoded in this one, unless the decoder is guarded.
-        part: units per task, where not as many as the decoder says.
+        decoder: how to decode the files.
+        landing: the landing zone.
+        batches: batches of files; all files of a unit are in one batch.
+        workers: number of processes; a single part is decoded in this process unless the decoder is guarded.
+        part: units per task; by default the decoder's.
 
     Raises:
-        DecodeWorkerError: when a worker died. Nothing of the batches not yet given is kept.
+        DecodeWorkerError: if a worker died. Nothing of the remaining batches is kept.
     """
-    waiting = [_parts(_units_of(files, decoder), part or decoder.part) for files in batches]
+    waiting = [_parts(_group_units(files, decoder), part or decoder.part) for files in batches]
     processes = min(workers, sum(map(len, waiting)))
     running: list[_Batch] = []
 
     def start(executor: Executor, folder: Path) -> None:
-        """Start the next batch, and as many after it as keep all processes busy while it is used."""
+        """Starts the next batch, and as many more as keep all processes busy while it is used."""
         while waiting and (not running or sum(len(batch.parts) for batch in running[1:]) < processes):
             batch = _Batch(tempfile.mkdtemp(dir=folder), waiting.pop(0))
             running.append(batch)

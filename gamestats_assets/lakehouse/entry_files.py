@@ -1,11 +1,10 @@
-"""CSV files of what people enter, whichever game it is of.
+"""CSV files with entries of people, for every game.
 
-A file is taken whole or not at all. Every mistake is found and told with its row, counted as
-spreadsheets count them (the heading is row 1), and its column. What a file says of something
-that is entered already is changed; an empty cell, and what no row names, is left as it is. So
-taking the same file again changes nothing.
+A file is imported whole or not at all. Every mistake is reported with its column and its row, counted as in
+spreadsheets (the heading is row 1). A row changes a thing that exists already; empty cells, and things that no row
+names, stay as they are. Importing the same file again therefore changes nothing.
 
-Files are UTF-8, with commas, semicolons or tabs between the cells.
+Files are UTF-8, with cells separated by commas, semicolons or tabs.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from gamestats_assets.lakehouse.entries import UTC_ZONE, Entered, Thing, told_value
+from gamestats_assets.lakehouse.entries import UTC_ZONE, Entered, Thing, format_value
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
@@ -29,50 +28,50 @@ from gamestats_assets.lakehouse.ops import RefusedEntryError, Row
 
 
 class CsvFile(Protocol):
-    """A file, on disk or sent by somebody."""
+    """A file, on disk or uploaded."""
 
     @property
     def name(self) -> str:
-        """As people know it."""
+        """Its name for people."""
         ...
 
     def read_bytes(self) -> bytes:
-        """What it holds."""
+        """Its content."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A file that somebody sent."""
+    """An uploaded file."""
 
     name: str
     content: bytes
 
     def read_bytes(self) -> bytes:
-        """What it holds."""
+        """Its content."""
         return self.content
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column a file may have.
+    """A column that a file may have.
 
     Attributes:
-        field: what it says.
-        told: what to write, for people.
+        field: the field that it contains.
+        hint: what to write, for people.
         required: whether a file and its rows must have it.
-        instead: what to do where it is empty; a file need not have the column then.
+        instead: what to do if it is empty; a file need not have the column then.
     """
 
     field: Field
-    told: str
+    hint: str
     required: bool = False
     instead: str = ""
 
     @property
     def name(self) -> str:
         """Its heading."""
-        return self.field.told
+        return self.field.label
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,10 +90,10 @@ class Mistake:
 
 
 class ImportRefusedError(GamestatsError):
-    """A file has mistakes; nothing of it was taken.
+    """A file has mistakes; nothing of it was imported.
 
     Attributes:
-        mistakes: all of them, in the order of the rows. The message tells one that several rows have once.
+        mistakes: all mistakes, in the order of rows. The message lists the same mistake of several rows once.
     """
 
     def __init__(self, file: CsvFile, mistakes: Sequence[Mistake]) -> None:
@@ -105,16 +104,16 @@ class ImportRefusedError(GamestatsError):
 
 
 def _lines(mistakes: Sequence[Mistake]) -> Iterator[str]:
-    """A line for a person of every mistake, with all rows that have it, in the order of the first of them."""
+    """One line for each distinct mistake with all its rows, in the order of the first row."""
     rows: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for mistake in mistakes:
         rows[mistake.column, mistake.message].append(mistake.row)
     for (column, message), numbers in rows.items():
-        yield f"{_rows_told(numbers)}{f', {column}' if column else ''}: {message}"
+        yield f"{_format_rows(numbers)}{f', {column}' if column else ''}: {message}"
 
 
-def _rows_told(rows: Sequence[int]) -> str:
-    """Rows in order, as in `row 2` or `rows 2 to 9, 12`."""
+def _format_rows(rows: Sequence[int]) -> str:
+    """Formats ordered row numbers as in `row 2` or `rows 2 to 9, 12`."""
     spans: list[list[int]] = []
     for row in rows:
         if spans and row <= spans[-1][1] + 1:
@@ -127,7 +126,7 @@ def _rows_told(rows: Sequence[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What a file did, entry by entry, and what the person should know of them together."""
+    """Result of an import: its entries, and notes on all of them together."""
 
     rows: int
     entered: tuple[Entered, ...] = field(repr=False)
@@ -144,7 +143,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """One row of a file. A cell that cannot be read is a mistake, and reads as None."""
+    """One row of a file. An invalid cell is a mistake and has no value."""
 
     row: int
     columns: Mapping[str, Column]
@@ -152,31 +151,31 @@ class Cells:
     mistakes: list[Mistake]
 
     def wrong(self, column: str, message: str) -> None:
-        """Note a mistake."""
+        """Adds a mistake."""
         self.mistakes.append(Mistake(self.row, column, message))
 
     def given(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """What is asked for all rows and what cells say, where they can be read, by the names of fields."""
-        found = {**asked}
+        """Values by field name: those given for all rows, and those of valid cells."""
+        values = {**asked}
         for name, column in self.columns.items():
             field, text = column.field, self.values.get(name)
             try:
                 if text:
-                    found[field.name] = field.checked(field.kind.read(text))
-                elif column.required and field.name not in found:
+                    values[field.name] = field.checked(field.kind.read(text))
+                elif column.required and field.name not in values:
                     self.wrong(name, f"is empty{column.instead and f'; {column.instead}'}.")
             except (EntryError, LocalTimeError) as error:
                 self.wrong(name, str(error))
-        return found
+        return values
 
     @property
     def are_right(self) -> bool:
-        """Whether nothing of the row is wrong so far."""
+        """Whether the row has no mistakes so far."""
         return all(mistake.row != self.row for mistake in self.mistakes)
 
 
 def read(file: CsvFile, columns: Sequence[Column], mistakes: list[Mistake]) -> list[Cells]:
-    """The rows that are not blank; mistakes of the file itself are told at once."""
+    """Reads the rows that are not blank. Mistakes of the file as a whole are raised at once."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -187,7 +186,7 @@ def read(file: CsvFile, columns: Sequence[Column], mistakes: list[Mistake]) -> l
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[list[str]] = []
     try:
-        # A list that gamestats wrote has a ' before a text such as -Alpha-, lest a spreadsheet computes it.
+        # Lists from gamestats have a ' before texts such as -Alpha-, so that spreadsheets do not evaluate them.
         lines.extend([re.sub(r"^'(?=[=+@-])", "", cell.strip()) for cell in line] for line in reader)
     except csv.Error as error:
         raise ImportRefusedError(file, [Mistake(len(lines) + 1, "", f"cannot be read as CSV: {error}.")]) from None
@@ -225,13 +224,13 @@ def _wrong_heading(names: Sequence[str], columns: Sequence[Column]) -> Iterator[
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """What a file of things is, and takes it.
+    """Describes and imports files of things.
 
     Attributes:
-        things: what a row is of, outermost first: each is added where it is not there, and changed where it is.
-        columns: those that a file may have.
-        asked: what is asked for the file; it holds where a row does not say it itself.
-        look_up: what is known of the things that rows name, of what is known.
+        things: the things of a row, outermost first: each is added if it does not exist, and otherwise changed.
+        columns: columns that a file may have.
+        asked: fields given for the whole file; they apply unless a row has its own value.
+        look_up: looks up what is known of the things that rows name.
     """
 
     things: Sequence[Thing]
@@ -242,16 +241,18 @@ class Takes:
     def take(
         self, conn: psycopg.Connection, *, file: CsvFile, known: Any = None, dry_run: bool = False, **asked: Any
     ) -> Import:
-        """Take a file. The order of the rows does not matter.
+        """Imports a file. The order of the rows does not matter.
 
         Args:
-            known: what is known of what rows name.
-            dry_run: find the mistakes and tell what would be done, and do nothing.
-            asked: by the names of what is asked for.
+            conn: a connection in a transaction.
+            file: the file.
+            known: what is known of the things that rows name.
+            dry_run: finds mistakes and reports what would be done, without doing it.
+            asked: values given for the whole file, by field name.
 
         Raises:
-            ImportRefusedError: when there is a mistake; it lists all of them.
-            UnknownNameError: when something that is asked for is not there.
+            ImportRefusedError: if there are mistakes; it lists all of them.
+            UnknownNameError: if a given name does not exist.
         """
         thing = self.things[-1]
         asked = {name: value for name, value in asked.items() if value is not None}
@@ -264,11 +265,11 @@ class Takes:
             taken = _Taken(conn, self.things, self.look_up(known or thing.knows, [given for _, given in rows]))
             waiting = rows
             while waiting:
-                # What PostgreSQL refuses may wait for another row, which ends what it begins anew.
-                refused = [(row, told) for row in waiting if (told := taken.refuses(*row))]
+                # A row that PostgreSQL refuses may become valid after another row of the file.
+                refused = [(row, reason) for row in waiting if (reason := taken.refuses(*row))]
                 if len(refused) == len(waiting):
-                    for (cells, _), told in refused:
-                        cells.wrong(thing.own.told, told)
+                    for (cells, _), reason in refused:
+                        cells.wrong(thing.own.label, reason)
                     break
                 waiting = [row for row, _ in refused]
             if mistakes:
@@ -278,19 +279,19 @@ class Takes:
 
 
 class _Taken:
-    """What is taken of a file so far."""
+    """The part of a file that is imported so far."""
 
     def __init__(self, conn: psycopg.Connection, things: Sequence[Thing], known: Any) -> None:
         self.conn, self.things, self.known = conn, things, known
         self.entered: list[Entered] = []
         self._rows: dict[Any, int] = {}
-        self._said: dict[Any, tuple[Any, int]] = {}
-        self._last: list[tuple[Row, Mapping[str, Any]]] = []
+        self._first_values: dict[Any, tuple[Any, int]] = {}
+        self._entered_rows: list[tuple[Row, Mapping[str, Any]]] = []
 
     def refuses(self, cells: Cells, given: Mapping[str, Any]) -> str:
-        """Enter a row; why PostgreSQL refuses it, where it does.
+        """Enters a row; returns why PostgreSQL refuses it, if it does.
 
-        What is right of a row that is wrong is tried too, so that all that is wrong with it is told.
+        The valid part of an invalid row is tried, too, so that all its mistakes are found.
         """
         try:
             with self.conn.transaction(force_rollback=not cells.are_right):
@@ -305,29 +306,29 @@ class _Taken:
         return ""
 
     def noticed(self) -> list[str]:
-        """What the table tells of all rows together."""
-        return [note for row, given in self._last for note in self.things[-1].noticed(self.conn, row, given)]
+        """Notes on all rows together."""
+        return [note for row, given in self._entered_rows for note in self.things[-1].noticed(self.conn, row, given)]
 
     def _enter(self, thing: Thing, cells: Cells, given: Mapping[str, Any]) -> list[Entered]:
-        """Enter what a row says of one thing; nothing where a row before has said it."""
+        """Enters a row's values of one thing; returns nothing if an earlier row has entered the same."""
         names = {each.name for each in (*thing.names, *thing.beside, *thing.fields)}
         own = {name: value for name, value in given.items() if name in names}
         for each in thing.names:
             if each.name not in own:
-                raise EntryError("is empty.", each.told)
+                raise EntryError("is empty.", each.label)
         done = thing.take(self.conn, known=self.known, **own)
         if thing is self.things[-1]:
             first = self._rows.setdefault(done.row[thing.key], cells.row)
             if first != cells.row:
-                raise EntryError(f"row {first} says it already: {done.what}.", thing.own.told)
-            self._last.append((done.row, own))
+                raise EntryError(f"row {first} says it already: {done.what}.", thing.own.label)
+            self._entered_rows.append((done.row, own))
             return [done]
         key = (thing.kind, *(str(own[each.name]).casefold() for each in thing.names))
         for each in thing.fields:
             if each.name in own:
-                said, row = self._said.setdefault((*key, each.name), (own[each.name], cells.row))
-                if said != own[each.name]:
-                    message = f"{told_value(own[each.name], UTC_ZONE)!r} is not what row {row} says of {done.what}"
-                    raise EntryError(f"{message}: {told_value(said, UTC_ZONE)!r}.", each.told)
+                first_value, row = self._first_values.setdefault((*key, each.name), (own[each.name], cells.row))
+                if first_value != own[each.name]:
+                    message = f"{format_value(own[each.name], UTC_ZONE)!r} is not what row {row} says of {done.what}"
+                    raise EntryError(f"{message}: {format_value(first_value, UTC_ZONE)!r}.", each.label)
         is_first = self._rows.setdefault(key, cells.row) == cells.row
         return [done] if is_first or done.outcome == "changed" else []

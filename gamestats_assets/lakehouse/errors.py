@@ -1,7 +1,7 @@
-"""The root of every error gamestats raises on purpose.
+"""The base of all errors that gamestats raises on purpose.
 
-Each subclass lives in the module that raises it. A message says what was
-expected, what was found, where, and what to do.
+Each subclass is defined in the module that raises it. A message says what was expected, what was found, where, and what
+to do.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class GamestatsError(Exception):
-    """An expected failure with a message meant for the person who meets it."""
+    """An expected failure with a message for the person who encounters it."""
 
 
 def violations(error: ValidationError) -> list[str]:
-    """What is wrong with what somebody wrote, a line for each field."""
+    """The problems of user input, one line per field."""
     lines: list[str] = []
     for found in error.errors(include_url=False):
         place = ".".join(map(str, found["loc"]))
-        said = found["msg"].removeprefix("Value error, ")
+        message = found["msg"].removeprefix("Value error, ")
         if found["type"] == "extra_forbidden":
-            said = "there is no field of this name"
-        lines.append(f"{place}: {said}" if place else said)
+            message = "there is no field of this name"
+        lines.append(f"{place}: {message}" if place else message)
     return lines

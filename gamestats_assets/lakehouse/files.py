@@ -1,4 +1,4 @@
-"""Files that are put in place whole or not at all, folders to be gone through, and texts made harmless."""
+"""Writes files whole or not at all, walks folders, and makes texts harmless."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: Path, content: str | bytes | Path) -> None:
-    """Write a file in place of what stands there: a reader sees the old content or the new, never a part.
+    """Replaces a file: a reader sees the old content or the new, never a part.
 
-    A path is that of a file whose content it is to have.
+    Creates missing folders. A killed process leaves behind a file with a hidden name that ends in `.tmp`.
 
-    Folders that it needs are made. What a killed process leaves behind has a hidden name that ends in `.tmp`.
+    Args:
+        path: the file.
+        content: the new content, or the path of a file to copy.
 
     Raises:
-        OSError: when the disk does not take it; what stood there still does.
+        OSError: if the disk does not accept it; the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:100]}-{secrets.token_hex(8)}.tmp")
@@ -44,7 +46,7 @@ def write_whole(path: Path, content: str | bytes | Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the disk keep which names stand in a folder."""
+    """Makes the names in a folder durable on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -55,47 +57,48 @@ def sync_folder(folder: Path) -> None:
 def files_within(
     folder: Path, *, without: Path | None = None, unreadable: Callable[[OSError], object] | None = None
 ) -> tuple[list[Path], list[Path]]:
-    """The files of a folder and of those in it, in order; and apart the links that lead out of it.
+    """The files in a folder and its subfolders, in order, and separately the links that lead out of it.
 
-    Nobody follows these: who may put a file into a folder must not choose what else of the disk is read.
+    These links are not followed: whoever may put a file into a folder must not choose what else on the disk is read.
 
     Args:
-        without: a folder that is left out.
-        unreadable: called with the error of a folder that cannot be listed; without it such a folder has no files.
+        folder: the folder.
+        without: a subfolder to leave out.
+        unreadable: called with the error of a folder that cannot be listed; by default such a folder counts as empty.
     """
     inside = folder.resolve()
     files: list[Path] = []
-    leading_out: list[Path] = []
+    outward_links: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if _leads_to(Path(parent) / name) != without)
+        folders[:] = sorted(name for name in folders if _target_of(Path(parent) / name) != without)
         for name in sorted([*names, *links]):
             path = Path(parent) / name
-            if path.is_symlink() and not _leads_to(path).is_relative_to(inside):
-                leading_out.append(path)
+            if path.is_symlink() and not _target_of(path).is_relative_to(inside):
+                outward_links.append(path)
             elif path.is_file():
                 files.append(path)
-    return files, leading_out
+    return files, outward_links
 
 
-def _leads_to(path: Path) -> Path:
-    """Where a path leads in the end; of links that lead to each other, nowhere within any folder."""
+def _target_of(path: Path) -> Path:
+    """The final target of a path; for circular links, a path outside any folder."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):
         return Path(os.devnull)
 
 
-# Of the control characters the first 32 and the last have pictures. Surrogates are bytes of a name that is no UTF-8;
-# what changes the direction of writing can make a name look like another.
+# Unicode has pictures for the first 32 control characters and for DEL. Surrogates are bytes of a name that is not
+# UTF-8; characters that change the writing direction can make a name look like another.
 _SHOWN = {number: 0x2400 + number for number in range(32)} | {0x7F: 0x2421}
-_OTHERS = (range(0x80, 0xA0), range(0xD800, 0xE000), range(0x2028, 0x202F), range(0x2066, 0x206A))
-_SHOWN |= dict.fromkeys(itertools.chain(*_OTHERS), 0xFFFD)
+_UNSAFE = (range(0x80, 0xA0), range(0xD800, 0xE000), range(0x2028, 0x202F), range(0x2066, 0x206A))
+_SHOWN |= dict.fromkeys(itertools.chain(*_UNSAFE), 0xFFFD)
 _SHOWN_IN_TEXT = {number: picture for number, picture in _SHOWN.items() if chr(number) not in "\n\t"}
 
 
 def shown(name: str) -> str:
-    """A name on one line, as any terminal, table and file can hold it.
+    """A name on one line that is safe in any terminal, table or file.
 
     >>> shown("a\\x1b[2Jb")
     'a␛[2Jb'
@@ -104,7 +107,7 @@ def shown(name: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """As `shown`, of a text that may have several lines."""
+    """As `shown`, for a text that may have several lines."""
     return text.translate(_SHOWN_IN_TEXT)
 
 
@@ -112,7 +115,7 @@ _FORMULA = r"^[=+\-@\t\r]"
 
 
 def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
-    """A frame whose texts no spreadsheet takes for formulas: those that begin as one get a ' before them."""
+    """Prefixes texts with ' where a spreadsheet would take them for formulas."""
     import polars as pl
 
     return frame.with_columns(pl.col(pl.String).str.replace(_FORMULA, "'${0}"))

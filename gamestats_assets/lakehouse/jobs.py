@@ -1,8 +1,7 @@
-"""The queue of what people ask for and that takes a while: uploads, imports, exports, erasures (`ops.jobs`).
+"""The queue of slow requests of people: uploads, imports, exports, erasures (`ops.jobs`).
 
-Who serves puts jobs in; workers take them out, the oldest first, and each job is taken by one worker. A worker says
-all the time that it lives. What a dead one had is taken up again, three times at most: so whatever is done for a job
-must be such that it can be done again.
+Servers enqueue jobs. Workers take them, the oldest first, and each job goes to one worker. Workers send heartbeats; the
+jobs of a dead one are taken up again, at most three times in all. The work of a job must therefore be repeatable.
 
     job_id = enqueue(conn, "export", "rocket_league", user_id, {"player_id": "steam_1"})
 
@@ -35,22 +34,22 @@ if TYPE_CHECKING:
     from gamestats_assets.lakehouse.stores import Stores
 
 CHANNEL = "gamestats_jobs"
-"""PostgreSQL tells on this channel of every new job, and that one is about to come, for a worker to get ready."""
+"""PostgreSQL's notification channel for new and announced jobs."""
 SOON = "soon"
-"""What is told of one that is about to come; of a new one its kind."""
+"""Payload that announces a job; the payload for a new job is its kind."""
 MOST_ATTEMPTS = 3
 _ALIVE_EVERY_S, _DEAD_AFTER_S = 5.0, 30.0
 _GIVEN_UP = (
     f"It was begun {MOST_ATTEMPTS} times, and each time the program that worked on it ended before it was done. "
-    "An administrator finds why in the log of the worker."
+    "An administrator finds the reason in the log of the worker."
 )
-_BROKEN = "Something went wrong that nobody foresaw. An administrator finds what in the log of the worker."
+_BROKEN = "An unexpected error occurred. An administrator finds it in the log of the worker."
 
 
 def enqueue(
     conn: psycopg.Connection[Any], kind: str, game: str, user_id: int | None, payload: Mapping[str, Any]
 ) -> UUID:
-    """Put a job into the queue, in the transaction of the connection; its id."""
+    """Adds a job to the queue, in the transaction of the connection; returns its id."""
     row = conn.cursor(row_factory=tuple_row).execute(
         "INSERT INTO ops.jobs (kind, game, user_id, payload) VALUES (%s, %s, %s, %s) RETURNING job_id",
         [kind, game, user_id, Jsonb(dict(payload))],
@@ -59,7 +58,7 @@ def enqueue(
 
 
 def warm_up(conn: psycopg.Connection[Any]) -> None:
-    """Tell workers that a job is about to come: one that is idle loads meanwhile what it needs."""
+    """Announces a job, so that an idle worker loads what it needs."""
     conn.execute("SELECT pg_notify(%s, %s)", [CHANNEL, SOON])
 
 
@@ -68,9 +67,9 @@ class Job:
     """A job, as a worker took it.
 
     Attributes:
-        payload: what is asked for, as whoever enqueued it wrote it.
-        result: what came of it when it was worked on before; nothing the first time.
-        attempts: how many times it was begun, this one included.
+        payload: the request, as enqueued.
+        result: result of earlier attempts; empty at first.
+        attempts: number of attempts, including this one.
     """
 
     job_id: UUID
@@ -85,9 +84,9 @@ class Job:
 
 @dataclass(slots=True)
 class Task:
-    """A job in the hands of a worker, who says what is going on and how it ended.
+    """A job in the hands of a worker, with which the worker reports progress and outcome.
 
-    What a worker says of a job that another one has taken up meanwhile is not heard.
+    Reports are ignored if another worker has taken up the job meanwhile.
     """
 
     job: Job
@@ -95,25 +94,25 @@ class Task:
     is_ended: bool = field(default=False, init=False)
 
     def say(self, text: str, result: Mapping[str, Any] | None = None) -> None:
-        """Say in words for the person what is going on, and what came of it so far."""
+        """Reports progress in words for the person, and the result so far."""
         so_far = None if result is None else Jsonb(dict(result))
         self._update("said = %(text)s, result = coalesce(%(so_far)s, result)", text=text, so_far=so_far)
 
     def done(self, result: Mapping[str, Any] | None = None, said: str = "done") -> None:
-        """End the job: it is done, and that is what came of it."""
+        """Ends the job as done, with its result."""
         self._end("done", text=said, result=result)
 
     def fail(self, why: str, result: Mapping[str, Any] | None = None) -> None:
-        """End the job: nothing came of it, and that is why, in words for the person."""
+        """Ends the job as failed, with the reason in words for the person."""
         self._end("failed", text="failed", error=why, result=result)
 
     def put_back(self) -> None:
-        """Give the job back to the queue as if it had never been taken."""
+        """Returns the job to the queue as if it had never been taken."""
         self._update("state = 'queued', attempts = attempts - 1, alive_at = NULL, said = %(text)s", text="waiting")
         self.is_ended = True
 
     def try_again(self) -> None:
-        """Give the job back to the queue, or give it up when it was tried often enough."""
+        """Returns the job to the queue, or gives it up after the last attempt."""
         if self.job.attempts >= MOST_ATTEMPTS:
             self.fail(_BROKEN)
         else:
@@ -138,7 +137,7 @@ class Task:
 
 
 class Workshop(Protocol):
-    """What those who work on jobs have at hand."""
+    """The tools for working on jobs."""
 
     @property
     def stores(self) -> Stores:
@@ -148,45 +147,47 @@ class Workshop(Protocol):
     def follow(
         self, game: str, *, days: Collection[str] = (), names: Collection[str] = (), only: Collection[str] | None = None
     ) -> list[str]:
-        """Bring tables of a game up to date, through to PostgreSQL.
+        """Brings tables of a game up to date, PostgreSQL included.
 
         Args:
-            days: whose partitions by day are made (YYYY-MM-DD).
-            names: whose partitions by name are made, such as players.
-            only: names of the tables that are made, such as `participants`; None: all.
+            game: name of the game.
+            days: days to make in tables by day (YYYY-MM-DD).
+            names: names to make in tables by name, such as players.
+            only: names of tables to make, such as `participants`; None means all.
 
         Returns:
-            What failed, a sentence each.
+            Failures, a sentence each.
         """
         ...
 
     def let_runs_end(self, game: str, tell: Callable[[int], object]) -> None:
-        """Wait until runs of a game that are under way have ended: they may have read what is no longer so.
+        """Waits until the current runs of a game have ended, since they may have read outdated data.
 
-        Not for ever: what then still writes is found later.
+        The wait is limited; what runs write afterwards is found later.
 
         Args:
-            tell: called with how many are waited for, whenever that is another number.
+            game: name of the game.
+            tell: called with the number of remaining runs whenever it changes.
         """
         ...
 
     def forget_runs(self, texts: Sequence[str], partitions: Mapping[str, str]) -> None:
-        """Take what holds one of the texts out of Dagster, and partitions by the name of their dimension."""
+        """Removes everything that contains one of the texts from Dagster, and partitions, given by dimension."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Jobs of a kind.
+    """A kind of jobs.
 
     Attributes:
-        name: of the kind, as `ops.jobs` has it.
-        game: whose jobs these are.
-        work: works on some jobs, the oldest first, and ends each of them; those it leaves are done when it returns.
-            What it raises fails those that are left: `GamestatsError` with its words, anything else after further
-            attempts.
-        at_once: jobs that are worked on together.
-        is_slow: whether nobody should wait behind one, for it takes minutes, or waits for others itself.
+        name: name in `ops.jobs`.
+        game: the game of these jobs.
+        work: works on some jobs, the oldest first, and ends each of them; those that it leaves open count as done when
+            it returns. If it raises, the open jobs fail: with the message of a `GamestatsError`, or after further
+            attempts for any other error.
+        at_once: number of jobs to work on together.
+        is_slow: whether other jobs should not wait behind one, because it takes minutes or itself waits for others.
     """
 
     name: str
@@ -217,7 +218,7 @@ _TAKE = sql.SQL("""
 """).format(_DUE)
 
 
-_SAY_HOW_MANY_BEFORE = """
+_UPDATE_POSITIONS = """
     WITH free AS (SELECT job_id FROM ops.jobs WHERE state = 'queued' FOR UPDATE SKIP LOCKED), line AS (
         SELECT job_id, CASE before
             WHEN 0 THEN 'waiting' WHEN 1 THEN 'waiting: another request came before'
@@ -230,7 +231,7 @@ _SAY_HOW_MANY_BEFORE = """
     UPDATE ops.jobs SET said = told FROM free JOIN line USING (job_id)
     WHERE jobs.job_id = line.job_id AND said <> told
 """
-_WORKS, _IS_WORKED_ON = (
+_LOCK_GAME, _IS_GAME_LOCKED = (
     "SELECT pg_advisory_lock_shared(hashtextextended('gamestats at work on ' || %s, 0))",
     "SELECT NOT pg_try_advisory_xact_lock(hashtextextended('gamestats at work on ' || %s, 0))",
 )
@@ -238,25 +239,25 @@ _WORKS, _IS_WORKED_ON = (
 
 @contextmanager
 def at_work(url: SecretStr, game: str) -> Iterator[None]:
-    """Keep those who make up for what is behind from what a worker does of a game just now."""
+    """Marks a game as worked on, so that the sensor leaves its tables to the worker for a while."""
     with explained("ops.jobs"), connect(url) as conn:
-        conn.execute(_WORKS, [game])
+        conn.execute(_LOCK_GAME, [game])
         yield
 
 
 def is_at_work(url: SecretStr, game: str) -> bool:
-    """Whether a worker is at work on a game."""
+    """Whether a worker is working on a game."""
     with explained("ops.jobs"), connect(url) as conn:
-        return conn.execute(_IS_WORKED_ON, [game]).fetchone() == (True,)
+        return conn.execute(_IS_GAME_LOCKED, [game]).fetchone() == (True,)
 
 
 class Queue:
-    """The jobs of some kinds.
+    """The queued jobs of some kinds.
 
     Args:
-        url: PostgreSQL, its schema `ops` migrated.
-        kinds: what is taken; other jobs are left to others.
-        dead_after_s: seconds after which a worker that says nothing is dead.
+        url: PostgreSQL, with the schema `ops` migrated.
+        kinds: the kinds of jobs to take.
+        dead_after_s: seconds without a heartbeat after which a worker counts as dead.
     """
 
     def __init__(self, url: SecretStr, kinds: Sequence[Kind], dead_after_s: float = _DEAD_AFTER_S) -> None:
@@ -265,22 +266,22 @@ class Queue:
         self._known = {"games": [kind.game for kind in kinds], "names": [kind.name for kind in kinds]}
 
     def take(self) -> tuple[Kind, list[Task]] | None:
-        """The oldest job that nobody works on, with as many more of its kind as are worked on together."""
+        """Takes the oldest waiting job, with as many more of its kind as are worked on together."""
         values = {"dead": self._dead_after_s, "most": MOST_ATTEMPTS, "given_up": _GIVEN_UP}
-        # Before the first migration nobody has asked for anything.
+        # Before the first migration there are no jobs.
         with explained("ops.jobs"), suppress(UndefinedTable), connect(self._url) as conn, conn.transaction():
             conn.execute(_GIVE_UP, values)
             first = conn.execute(_OLDEST, {**values, **self._known}).fetchone()
             if first is None:
                 return None
             kind = self._kinds[first]
-            of_kind = {**values, "game": kind.game, "kind": kind.name, "at_once": kind.at_once}
-            jobs = conn.cursor(row_factory=class_row(Job)).execute(_TAKE, of_kind).fetchall()
+            parameters = {**values, "game": kind.game, "kind": kind.name, "at_once": kind.at_once}
+            jobs = conn.cursor(row_factory=class_row(Job)).execute(_TAKE, parameters).fetchall()
             return kind, [Task(job, self._url) for job in sorted(jobs, key=lambda job: job.job_number)]
         return None
 
     def is_waiting(self) -> bool:
-        """Whether there is a job that nobody works on."""
+        """Whether a job is waiting."""
         values = {"dead": self._dead_after_s, **self._known}
         with explained("ops.jobs"), suppress(UndefinedTable), connect(self._url) as conn:
             return conn.execute(_OLDEST, values).fetchone() is not None
@@ -288,12 +289,12 @@ class Queue:
 
     @contextmanager
     def alive(self, tasks: Sequence[Task]) -> Iterator[None]:
-        """Say all the time that who works on these jobs lives, and to those who wait how many are before them."""
+        """Sends heartbeats for these jobs, and updates the positions of waiting ones."""
         ended = threading.Event()
         own = [task.job.job_id for task in tasks], [task.job.attempts for task in tasks]
 
-        def say() -> None:
-            # A moment without PostgreSQL is shorter than what makes a worker a dead one.
+        def beat() -> None:
+            # A short outage of PostgreSQL does not make a worker count as dead.
             while True:
                 with suppress(PostgresError, psycopg.Error), connect(self._url) as conn:
                     conn.execute(
@@ -301,24 +302,24 @@ class Queue:
                         " (SELECT * FROM unnest(%s::uuid[], %s::int[]))",
                         own,
                     )
-                    conn.execute(_SAY_HOW_MANY_BEFORE, [])
+                    conn.execute(_UPDATE_POSITIONS, [])
                 if ended.wait(min(_ALIVE_EVERY_S, self._dead_after_s / 3)):
                     return
 
-        teller = threading.Thread(target=say, name="alive", daemon=True)
-        teller.start()
+        heartbeat = threading.Thread(target=beat, name="alive", daemon=True)
+        heartbeat.start()
         try:
             yield
         finally:
             ended.set()
-            teller.join()
+            heartbeat.join()
 
 
 def work_on(kind: Kind, workshop: Workshop, tasks: Sequence[Task], log: Callable[[str], object]) -> None:
-    """Work on jobs until every one has ended, whatever is raised by that.
+    """Works on jobs and ends every one of them, whatever is raised.
 
     Raises:
-        PostgresUnavailableError: when PostgreSQL is gone; the jobs are taken up again then.
+        PostgresUnavailableError: if PostgreSQL is unavailable; the jobs are taken up again later.
     """
     try:
         kind.work(workshop, tasks)
@@ -329,7 +330,7 @@ def work_on(kind: Kind, workshop: Workshop, tasks: Sequence[Task], log: Callable
         for task in tasks:
             if not task.is_ended:
                 task.fail(str(error))
-    except Exception as error:  # noqa: BLE001 (whatever it is, the worker goes on with other jobs)
+    except Exception as error:  # noqa: BLE001 (the worker must go on with other jobs)
         import traceback
 
         log(f"{kind.name}: {''.join(traceback.format_exception(error))}")

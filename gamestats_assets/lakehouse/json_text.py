@@ -1,18 +1,18 @@
-"""JSON as tables can hold it."""
+"""JSON texts that PostgreSQL can store."""
 
 from __future__ import annotations
 
 import re
 
-# A backslash before it, itself not escaped, makes another text of it.
+# After an unescaped backslash, it is another text.
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def without_nul(content: bytes) -> bytes:
-    r"""A document whose texts have U+FFFD in place of the character U+0000, which PostgreSQL has not.
+    r"""Replaces U+0000 in a document's texts, which PostgreSQL cannot store, by U+FFFD.
 
     >>> without_nul(rb'{"name": "a\u0000b", "path": "c:\\u0000"}')
     b'{"name": "a\\ufffdb", "path": "c:\\\\u0000"}'
     """
-    # The first look is much quicker, and enough for nearly every document.
+    # The plain search is much faster, and enough for nearly every document.
     return _NUL.sub(rb"\1\\ufffd", content) if b"\\u0000" in content else content

@@ -1,4 +1,4 @@
-"""Reads the lake's Delta tables: their newest versions, their rows, their state, and what stands in their ledgers."""
+"""Reads the lake's Delta tables: their newest versions, rows, state and ledgers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class StoreUnavailableError(GamestatsError):
-    """The object store cannot be reached, or does not let us in."""
+    """The object store cannot be reached or denies access."""
 
 
 class DamagedTableError(GamestatsError):
@@ -38,7 +38,7 @@ class DamagedTableError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table as its Delta log tells it, without reading data."""
+    """The state of a table according to its Delta log."""
 
     version: int
     rows: int
@@ -48,26 +48,25 @@ class TableState:
 
 
 class _LocalTable(DeltaTable):
-    """A table on a disk. The library gives paths as a URL has them, where a blank is %20; these are paths."""
+    """A table on a disk. The library returns URL-encoded paths, with %20 for a blank; this class decodes them."""
 
     def file_uris(self, partition_filters: Any = None, *, file_pruning_predicate: Any = None) -> list[str]:
         """Paths of the files of the newest version."""
         url = urlsplit(self.table_uri).path.rstrip("/")
         root = unquote(url)
-        found = super().file_uris(partition_filters, file_pruning_predicate=file_pruning_predicate)
-        return [root + uri.removeprefix(url) for uri in found]
+        uris = super().file_uris(partition_filters, file_pruning_predicate=file_pruning_predicate)
+        return [root + uri.removeprefix(url) for uri in uris]
 
 
 class LakeReader:
     """Reads Delta tables under one root: a folder, or an object-store URL.
 
     Args:
-        root: folder or URL; tables stand at `<root>/<game>/<table>`.
-        storage_options: options of the object store, passed through to deltalake. For S3:
-            `aws_endpoint_url`, `aws_region`, `aws_access_key_id`, `aws_secret_access_key`,
-            and `aws_allow_http` = `true` for an endpoint without TLS. What is not given is
-            taken from the AWS variables of the environment. Commits are conditional puts,
-            which S3, R2 and MinIO keep; no lock table is needed.
+        root: folder or URL; tables are at `<root>/<game>/<table>`.
+        storage_options: options of the object store, passed on to deltalake. For S3: `aws_endpoint_url`, `aws_region`,
+            `aws_access_key_id`, `aws_secret_access_key`, and `aws_allow_http` = `true` for an endpoint without TLS.
+            The environment's AWS variables are the defaults. Commits are conditional puts, which S3, R2 and MinIO
+            support; no lock table is needed.
     """
 
     def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
@@ -78,7 +77,7 @@ class LakeReader:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the lake stands in an object store."""
+        """Whether the lake is in an object store."""
         return "://" in self.root
 
     @property
@@ -86,47 +85,47 @@ class LakeReader:
         return DeltaTable if self.is_remote else _LocalTable
 
     def uri(self, table: type[Table]) -> str:
-        """Where a table stands."""
+        """Folder or URL of a table."""
         return f"{self.root}/{table.spec.key}"
 
     def _log(self, table: type[Table]) -> CommitLog:
         return CommitLog(self.uri(table), self.storage_options)
 
     def open(self, table: type[Table]) -> DeltaTable | None:
-        """The table's newest version, or None when nothing was ever written.
+        """The table's newest version, or None if nothing was ever written.
 
         Raises:
-            DamagedTableError: when its log cannot be read.
-            StoreUnavailableError: when the object store does not answer.
+            DamagedTableError: if its log cannot be read.
+            StoreUnavailableError: if the object store does not answer.
         """
         if self.is_remote:
-            return self._opened_at(table)
+            return self._load(table)
         if not Path(self.uri(table), "_delta_log").is_dir():
             return None
-        found = self._opened_at(table)
-        # A commit of no bytes, as a crash leaves it, is passed over by the library, and with it what it replaced.
-        newest = None if found is None else self._log(table).file(found.version())
+        delta = self._load(table)
+        # The library ignores an empty commit, as a crash may leave it, and would show the rows that it replaced.
+        newest = None if delta is None else self._log(table).file(delta.version())
         if newest is not None and newest.exists() and not newest.stat().st_size:
             raise DamagedTableError(_damage(table, f"{newest.name} is empty"))
-        return found
+        return delta
 
-    def _opened_at(self, table: type[Table], *, again: bool = True) -> DeltaTable | None:
+    def _load(self, table: type[Table], *, retry: bool = True) -> DeltaTable | None:
         try:
             return self._kind(self.uri(table), storage_options=self.storage_options)
         except TableNotFoundError:
             return None
         except DeltaError as error:
-            if again:
-                # What is forgotten goes from the log, too, perhaps under whoever is just reading it.
-                return self._opened_at(table, again=False)
-            told = _ANSI.sub("", str(error)).strip().splitlines()[0]
-            if self.is_remote and not _UNREADABLE_LOG.search(told):
-                raise  # it may be the store's trouble, and pass
-            raise DamagedTableError(_damage(table, told)) from None
+            if retry:
+                # Forgetting history removes files of the log, possibly while it is read.
+                return self._load(table, retry=False)
+            first_line = _ANSI.sub("", str(error)).strip().splitlines()[0]
+            if self.is_remote and not _UNREADABLE_LOG.search(first_line):
+                raise  # it may be a temporary problem of the store
+            raise DamagedTableError(_damage(table, first_line)) from None
         except OSError as error:
             if not self.is_remote:
                 raise
-            # The last line of the library's many is the cause.
+            # The last line of the library's long message is the cause.
             cause = _ANSI.sub("", str(error)).strip().splitlines()[-1].strip(" \u21b3")
             raise StoreUnavailableError(
                 f"The object store of {self.root} does not answer: {cause} Check GAMESTATS_DATA and "
@@ -134,33 +133,33 @@ class LakeReader:
             ) from None
 
     def _newest(self, table: type[Table]) -> DeltaTable | None:
-        """The table's newest version for reading: one that was opened before, as long as nothing was committed.
+        """The table's newest version, for reading only; cached until something is committed.
 
-        Nobody may write with it. Opening a table costs milliseconds, and a step looks at dozens.
+        Opening a table costs milliseconds, and a step examines dozens.
         """
         if self.is_remote:
             return self.open(table)
-        if (known := self._opened.get(table)) is not None:
-            delta, at, written = known
+        if (cached := self._opened.get(table)) is not None:
+            delta, at, written = cached
             log = self._log(table)
             if not log.file(at + 1).exists() and log.identity(at) == written is not None:
                 return delta
         delta = self.open(table)
-        return None if delta is None else self._kept(table, delta)
+        return None if delta is None else self._cache(table, delta)
 
-    def _kept(self, table: type[Table], delta: DeltaTable) -> DeltaTable:
-        """A table at its newest version, which serves readers from now on; nobody may write with it any more."""
+    def _cache(self, table: type[Table], delta: DeltaTable) -> DeltaTable:
+        """Caches a table at its newest version for readers. It must not be used for writing any more."""
         if not self.is_remote:
             self._opened[table] = delta, delta.version(), self._log(table).identity(delta.version())
         return delta
 
     def version(self, table: type[Table]) -> int | None:
-        """The table's newest version, or None when nothing was ever written."""
+        """Number of the table's newest version, or None if nothing was ever written."""
         delta = self._newest(_stored(table))
         return None if delta is None else delta.version()
 
     def committed_at(self, table: type[Table]) -> datetime | None:
-        """When the newest version was committed, or None when nothing was ever written."""
+        """When the newest version was committed, or None if nothing was ever written."""
         delta = self._newest(table)
         return None if delta is None else datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
 
@@ -170,10 +169,10 @@ class LakeReader:
         partitions: Sequence[PartitionValue] | None = None,
         ids: Sequence[str] | None = None,
     ) -> pl.LazyFrame:
-        """A lazy frame with the declared columns, of the given partitions and ids only.
+        """A lazy frame with the declared columns, limited to the given partitions and ids.
 
-        A table never written, or a column declared since the last write, reads as empty
-        or as nulls. A ledger (`ledger_of`) is read from the log of its table.
+        A table that was never written is empty; a column declared since the last write is null. A ledger (`ledger_of`)
+        is read from the log of its table.
         """
         if issubclass(table, LedgerRow):
             ledger = self.ledger(table.of).frame(None if partitions is None else map(partition_key_of, partitions))
@@ -201,9 +200,9 @@ class LakeReader:
         partitions: Sequence[PartitionValue] | None,
         ids: Sequence[str] | None,
     ) -> pl.LazyFrame | None:
-        """The files of one partition, or of a table without any; they are read in a third of the time of `scan_delta`.
+        """Scans the files of one partition or of an unpartitioned table, in a third of the time of `scan_delta`.
 
-        None for all else, and where the files have other columns than the declared ones.
+        None in all other cases, and if the files do not have exactly the declared columns.
         """
         partition, wanted = table.spec.partitioned_by, list(dict.fromkeys(partitions or ()))
         if self.is_remote or (partition and len(wanted) != 1) or delta.schema() != delta_schema(table):
@@ -220,9 +219,9 @@ class LakeReader:
         partitions: Sequence[PartitionValue] | None = None,
         ids: Sequence[str] | None = None,
     ) -> Source:
-        """What a SQL model reads a table from, limited to partitions and ids.
+        """The source from which a SQL model reads a table, limited to partitions and ids.
 
-        On a disk the Parquet files themselves; in an object store the rows.
+        On a disk, these are the Parquet files; in an object store, the rows.
         """
         from gamestats_assets.lakehouse.sql import ParquetSource
 
@@ -236,14 +235,14 @@ class LakeReader:
             filters = [(spec.partitioned_by, "in", [partition_key_of(value) for value in partitions])]
         if spec.replaced_by and ids is not None:
             only[spec.replaced_by] = list(ids)
-        # No partition at all is no filter to Delta.
+        # Delta would take an empty list of partitions for no filter.
         return ParquetSource([] if partitions == [] else delta.file_uris(filters), spec.partitioned_by, only)
 
     def state(self, table: type[Table]) -> TableState | None:
-        """Version, rows, bytes and rows per partition, or None when nothing was ever written.
+        """Version, rows, bytes and rows per partition, or None if nothing was ever written.
 
         Raises:
-            IncompatibleSchemaError: when the stored table has other partitions than the declared one.
+            IncompatibleSchemaError: if the stored table has other partitions than the declared one.
         """
         delta = self._newest(table)
         if delta is None:
@@ -267,9 +266,9 @@ class LakeReader:
     # ----------------------------------------------------------------- the ledger
 
     def ledger(self, table: type[Table]) -> Ledger:
-        """What the table holds and from what it was made; of the newest version, for reading only.
+        """What the newest version of a table contains and what it was made from, for reading only.
 
-        Read once, and then what was committed since.
+        After the first read, only new commits are read.
         """
         delta = self._newest(table)
         return Ledger() if delta is None else self._ledger_of(table, delta)
@@ -292,31 +291,31 @@ class LakeReader:
         return ledger
 
     def _notes(self, table: type[Table], delta: DeltaTable, since: int) -> list[tuple[int, Note | None, list[str]]]:
-        """Of the commits after a version, in order: the note, and the partitions that one without a note wrote."""
-        found: list[tuple[int, Note | None, list[str]]] = []
+        """Commits after a version, in order, each with its note and the partitions that it wrote."""
+        notes: list[tuple[int, Note | None, list[str]]] = []
         partition = str(table.spec.partitioned_by)
         for version, info, files in self._log(table).commits(range(delta.version(), since, -1)):
             note = Note.loads(info[NOTE]) if NOTE in info else None
             keys = {file.get("partitionValues", {}).get(partition) or WHOLE for file in files if file["dataChange"]}
-            found.append((version, note, sorted(keys)))
+            notes.append((version, note, sorted(keys)))
             if note is not None and note.everything:
                 break
         else:
-            first = found[-1][0] if found else delta.version()
+            first = notes[-1][0] if notes else delta.version()
             if since < 0 and first > 0:
-                # What older commits told, the log holds no more: their rows are nobody's.
+                # The log no longer has the older commits, so their rows count as foreign.
                 state = self.state(table)
-                found.append((first, None, [*state.rows_per_partition] if state else []))
-        return found[::-1]
+                notes.append((first, None, [*state.rows_per_partition] if state else []))
+        return notes[::-1]
 
 
 def _stored(table: type[Table]) -> type[Table]:
-    """The table whose log holds a table's content: of a ledger the table that it is of."""
+    """The table whose log has the content: for a ledger, the table that it describes."""
     return table.of if issubclass(table, LedgerRow) else table
 
 
-def _damage(table: type[Table], found: str) -> str:
+def _damage(table: type[Table], cause: str) -> str:
     return (
-        f"The log of {table.spec.dotted} is damaged: {found.rstrip('.')}. "
+        f"The log of {table.spec.dotted} is damaged: {cause.rstrip('.')}. "
         f"Make the table again: gamestats rebuild {table.spec.dotted}"
     )

@@ -103,10 +103,10 @@ def _refuse_changed(path: Path, copy: Path | BinaryIO, digest: str) -> None:
     """Raise `ChangedMeanwhileError` unless the copy of a file has the content that the file had."""
     try:
         with open(copy, "rb") if isinstance(copy, Path) else copy as file:
-            found = _hash_of(file, str(path), UNLIMITED)
+            copied = _hash_of(file, str(path), UNLIMITED)
     except UnreadableContentError:
-        found = ""
-    if found != digest:
+        copied = ""
+    if copied != digest:
         raise ChangedMeanwhileError(f"{path} changed while it was read; give it again when it is written to its end.")
 
 
@@ -328,9 +328,9 @@ class Landing:
     ) -> tuple[LandedFile, bool]:
         stem = f"{game}/{folder}/{unit_id}.{kind}.{digest}"
         # The same content may have landed in the other form, plain or gzipped.
-        known = next((each for each in _SUFFIXES if self._store.exists(f"{stem}.{each}")), None)
-        path = f"{stem}.{known or suffix}"
-        is_new = known is None and self._store.create(path, payload, digest)
+        known_suffix = next((each for each in _SUFFIXES if self._store.exists(f"{stem}.{each}")), None)
+        path = f"{stem}.{known_suffix or suffix}"
+        is_new = known_suffix is None and self._store.create(path, payload, digest)
         return LandedFile(game, folder, unit_id, kind, digest, path), is_new
 
     def claim_day(self, game: str, unit_id: str, day: date) -> str:
@@ -367,15 +367,15 @@ class Landing:
         areas = self.areas(game)
         return [name for name in self._undated(game) if name not in areas]
 
-    def held(self, game: str, unit_ids: Iterable[str]) -> dict[str, dict[str, list[LandedFile]]]:
+    def by_unit(self, game: str, unit_ids: Iterable[str]) -> dict[str, dict[str, list[LandedFile]]]:
         """Files of units by kind, empty for one of which nothing landed; one listing for each day they stand on."""
-        held: dict[str, dict[str, list[LandedFile]]] = {unit_id: {} for unit_id in unit_ids}
-        days = {self.day_of(game, unit_id) for unit_id in held if _PART.fullmatch(unit_id)}
+        by_unit: dict[str, dict[str, list[LandedFile]]] = {unit_id: {} for unit_id in unit_ids}
+        days = {self.day_of(game, unit_id) for unit_id in by_unit if _PART.fullmatch(unit_id)}
         for day in sorted(day for day in days if day):
             for file in self.files(game, day):
-                if file.unit_id in held:
-                    held[file.unit_id].setdefault(file.kind, []).append(file)
-        return held
+                if file.unit_id in by_unit:
+                    by_unit[file.unit_id].setdefault(file.kind, []).append(file)
+        return by_unit
 
     def files(self, game: str, folder: str) -> list[LandedFile]:
         """Files of one day (YYYY-MM-DD) or of one kind of undated files, in a fixed order.
@@ -383,13 +383,13 @@ class Landing:
         Two processes can land the same content at the same moment, one plain and one gzipped;
         it is listed once.
         """
-        found: dict[tuple[str, str, str], LandedFile] = {}
+        distinct: dict[tuple[str, str, str], LandedFile] = {}
         for name in self._store.files(f"{game}/{folder}"):
             match = _NAME.fullmatch(name)
             if match:
                 file = LandedFile(game, folder, match["unit"], match["kind"], match["hash"], f"{game}/{folder}/{name}")
-                found.setdefault((file.unit_id, file.kind, file.content_hash), file)
-        return sorted(found.values())
+                distinct.setdefault((file.unit_id, file.kind, file.content_hash), file)
+        return sorted(distinct.values())
 
     def read(self, file: LandedFile) -> bytes:
         """The bytes as received; `content` gives them decompressed."""

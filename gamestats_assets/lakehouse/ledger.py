@@ -143,8 +143,8 @@ class Note:
 
     def dumps(self) -> str:
         """As it stands in a commit."""
-        told = {each.name: getattr(self, each.name) for each in fields(self)}
-        return json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return json.dumps({name: value for name, value in values.items() if value}, separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str) -> Note:
@@ -166,18 +166,20 @@ class Ledger:
         for key in note.whole:
             self.partitions[key] = Partition()
         for key in dict.fromkeys((*note.whole, *note.gone, *note.units)):
-            found = self._of(key)
-            found.units = {} if found.units is None else found.units
+            partition = self._partition(key)
+            partition.units = {} if partition.units is None else partition.units
             for unit in note.gone.get(key, ()):
-                found.units.pop(unit, None)
-            found.units.update((unit, (made_from, rows)) for unit, (made_from, rows) in note.units.get(key, {}).items())
+                partition.units.pop(unit, None)
+            partition.units.update(
+                (unit, (made_from, rows)) for unit, (made_from, rows) in note.units.get(key, {}).items()
+            )
             # Until the note of its end, a partition is half made and nobody has checked it.
-            found.made_from, found.failed, found.warned, found.written_by = "", None, {}, version
-            found._content = None
+            partition.made_from, partition.failed, partition.warned, partition.written_by = "", None, {}, version
+            partition._content = None
         for key, made_from in note.made_from.items():
-            self._of(key).made_from = made_from
+            self._partition(key).made_from = made_from
         for key, failed in note.failed.items():
-            self._of(key).failed, self._of(key).warned = failed, note.warned.get(key, {})
+            self._partition(key).failed, self._partition(key).warned = failed, note.warned.get(key, {})
         # What has no rows, was never made as a whole and breaks nothing is nothing.
         for key in dict.fromkeys((*note.whole, *note.gone)):
             if not self.partitions[key].units and not self.partitions[key].made_from:
@@ -188,7 +190,7 @@ class Ledger:
         for key in keys:
             self.partitions[key] = Partition(units=None, written_by=version)
 
-    def _of(self, key: str) -> Partition:
+    def _partition(self, key: str) -> Partition:
         return self.partitions.setdefault(key, Partition())
 
     def __getitem__(self, key: str) -> Partition:
@@ -196,17 +198,17 @@ class Ledger:
 
     def content(self) -> dict[str, str]:
         """By partition, the fingerprint of its rows; partitions without any are left out."""
-        return {key: found.content for key, found in self.partitions.items() if found.content}
+        return {key: partition.content for key, partition in self.partitions.items() if partition.content}
 
     def as_note(self) -> Note:
         """A note that tells all of it; nothing of what nobody knows."""
-        known = {key: found for key, found in self.partitions.items() if found.units is not None}
+        known = {key: partition for key, partition in self.partitions.items() if partition.units is not None}
         return Note(
-            units={key: dict(found.units or {}) for key, found in known.items()},
+            units={key: dict(partition.units or {}) for key, partition in known.items()},
             whole=[*known],
-            made_from={key: found.made_from for key, found in known.items() if found.made_from},
-            failed={key: found.failed for key, found in known.items() if found.failed is not None},
-            warned={key: found.warned for key, found in known.items() if found.warned},
+            made_from={key: partition.made_from for key, partition in known.items() if partition.made_from},
+            failed={key: partition.failed for key, partition in known.items() if partition.failed is not None},
+            warned={key: partition.warned for key, partition in known.items() if partition.warned},
             everything=True,
         )
 
@@ -241,10 +243,10 @@ def row_fingerprints(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[s
         .group_by("partition", "unit")
         .agg(pl.len(), pl.col("high", "low").sum())
     )
-    found: dict[str, dict[str, str]] = {}
+    by_key: dict[str, dict[str, str]] = {}
     for partition, unit, *figures in sums.iter_rows():
-        found.setdefault(partition_key_of(partition), {})[unit] = fingerprint(*map(str, figures))
-    return found
+        by_key.setdefault(partition_key_of(partition), {})[unit] = fingerprint(*map(str, figures))
+    return by_key
 
 
 class RowsHash:

@@ -1,4 +1,4 @@
-"""Times as people write them: in a time zone with daylight saving, or with an offset.
+"""Times as people write them, in a time zone with daylight saving time or with an offset.
 
 >>> berlin = time_zone("Europe/Berlin")
 >>> instant("2026-10-03 18:00", berlin)
@@ -21,31 +21,31 @@ _DAY = re.compile(r"2\d{3}-\d{2}-\d{2}")
 
 
 class LocalTimeError(GamestatsError):
-    """A day, a time or a time zone cannot be read, or names no moment or two."""
+    """A day, a time or a time zone is invalid, or a local time is skipped or ambiguous."""
 
 
 def time_zone(name: str) -> ZoneInfo:
-    """The time zone of a name such as Europe/Berlin.
+    """The time zone with a name such as Europe/Berlin.
 
     Raises:
-        LocalTimeError: when there is none of that name; the message names the nearest.
+        LocalTimeError: if there is none of that name; the message suggests similar ones.
     """
     known = available_timezones()
     if name in known and ("/" in name or name == "UTC"):
         return ZoneInfo(name)
-    # Names are Area/City; what people write is often the city alone.
+    # Names are Area/City; people often write only the city.
     cities = {zone.rsplit("/", 1)[-1].lower(): zone for zone in sorted(known, reverse=True) if "/" in zone}
     wanted = name.rsplit("/", 1)[-1].replace(" ", "_").lower()
-    near = [cities[city] for city in difflib.get_close_matches(wanted, cities, n=2, cutoff=0.8)]
-    advice = f"did you mean {' or '.join(near)}?" if near else "write it as in Europe/Berlin, or UTC."
+    close = [cities[city] for city in difflib.get_close_matches(wanted, cities, n=2, cutoff=0.8)]
+    advice = f"did you mean {' or '.join(close)}?" if close else "write it as in Europe/Berlin, or UTC."
     raise LocalTimeError(f"{name!r} is no time zone; {advice}")
 
 
 def day(text: str) -> date:
-    """A day written YYYY-MM-DD.
+    """Parses a day written YYYY-MM-DD.
 
     Raises:
-        LocalTimeError: when it is written otherwise, or does not exist.
+        LocalTimeError: if it is written otherwise or does not exist.
     """
     try:
         return date.fromisoformat(text if _DAY.fullmatch(text) else "")
@@ -54,16 +54,16 @@ def day(text: str) -> date:
 
 
 def instant(text: str, zone: ZoneInfo) -> datetime:
-    """The moment in UTC of a time written `2026-10-03 18:00`, in the zone or with an offset of its own.
+    """Parses a time written `2026-10-03 18:00`, in the zone or with its own offset; returns it in UTC.
 
     Raises:
-        LocalTimeError: when it cannot be read; when the clocks skip it, or show it twice, as they
-            are put forward or back. The message says what to write.
+        LocalTimeError: if it is invalid, or if clocks skip it or show it twice when they change. The message says what
+            to write.
     """
-    written = _WRITTEN.fullmatch(text)
+    match = _WRITTEN.fullmatch(text)
     try:
-        local = datetime.fromisoformat(f"{written[1]} {written[2]}") if written else None
-        offset = datetime.fromisoformat(f"{written[1]} {written[2]}{written[3]}") if written and written[3] else None
+        local = datetime.fromisoformat(f"{match[1]} {match[2]}") if match else None
+        offset = datetime.fromisoformat(f"{match[1]} {match[2]}{match[3]}") if match and match[3] else None
     except ValueError:
         local = offset = None
     if local is None:
@@ -74,17 +74,17 @@ def instant(text: str, zone: ZoneInfo) -> datetime:
     if first == second:
         return first
     if first < second:
-        choices = f"{written_local(first, zone)} for the first or {written_local(second, zone)} for the second"
+        choices = f"{format_local(first, zone)} for the first or {format_local(second, zone)} for the second"
         raise LocalTimeError(f"{text} comes twice in {zone.key}, as the clocks go back; write {choices}.")
-    # Read with the offset before the change, a skipped time is the one the clocks show then.
+    # Interpreted with the offset before the change, a skipped time becomes the one that clocks show then.
     raise LocalTimeError(
         f"{text} does not exist in {zone.key}, as the clocks go forward over it; "
-        f"write {written_local(second, zone)} or {written_local(first, zone)}."
+        f"write {format_local(second, zone)} or {format_local(first, zone)}."
     )
 
 
-def written_local(moment: datetime, zone: ZoneInfo) -> str:
-    """A moment as its zone's clocks show it, with the offset.
+def format_local(moment: datetime, zone: ZoneInfo) -> str:
+    """A moment as the zone's clocks show it, with the offset.
 
     >>> written_local(datetime(2026, 10, 3, 16, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
     '2026-10-03 18:00+02:00'

@@ -18,7 +18,7 @@ import psycopg
 from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, Thing, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole
+from gamestats_assets.lakehouse.entry_fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole_number
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES, training_packs
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
@@ -133,7 +133,7 @@ class Player(Thing):
                 ("comparison", "The same of being compared with others."),
             )
         ),
-        Field("consent_text", "Version of the text that was agreed to; none where no text was shown.", whole(1)),
+        Field("consent_text", "Version of the text that was agreed to; none where no text was shown.", whole_number(1)),
         Field(
             "share_at_ballchasing",
             "Who may see at ballchasing what the player uploads; by default nothing is sent there.",
@@ -153,13 +153,13 @@ class Player(Thing):
         Field(
             "days",
             f"Days back of which replays are fetched; {_FETCHED_DAYS} at first. Fewer than before take nothing back.",
-            whole(0, 36_500),
+            whole_number(0, 36_500),
             stored="",
         ),
         Field(
             "retention_days",
             "Days for which matches are kept; GAMESTATS_RETENTION_DAYS at first.",
-            whole(1, 36_500),
+            whole_number(1, 36_500),
             option="keep-days",
         ),
     )
@@ -272,7 +272,7 @@ class Rank(Thing):
             stored="tier",
             positional=True,
         ),
-        Field("division", "Division.", whole(1, 4, "division"), lacks=True),
+        Field("division", "Division.", whole_number(1, 4, "division"), lacks=True),
     )
     listed = ("player_id", "playlist", "tier", "division", "updated_at")
     order = ("player_id", "playlist")
@@ -324,19 +324,19 @@ class TrainingSession(Thing):
     within = PLAYER
     called = "training session {training_session_id}"
     names = (OF_PLAYER,)
-    found_by = (Field("training_session_id", "Number of the session.", whole(1)),)
+    found_by = (Field("training_session_id", "Number of the session.", whole_number(1)),)
     fields = (
         Field(
             "duration_s",
             "How long.",
-            Kind(int, _seconds, whole(1, 86_400, "number of seconds").check, "MINUTES"),
+            Kind(int, _seconds, whole_number(1, 86_400, "number of seconds").check, "MINUTES"),
             required=["add"],
             option="minutes",
         ),
         Field("code", "Code of a training pack.", Kind(str, str, _code), lacks=True, option="pack"),
         Field("skill", "What was trained, where the pack is not in the catalogue.", choice(*CATEGORIES)),
-        Field("attempts", "Attempts.", whole(0, 1_000_000), lacks=True),
-        Field("successes", "Successes among them.", whole(0, 1_000_000), lacks=True),
+        Field("attempts", "Attempts.", whole_number(0, 1_000_000), lacks=True),
+        Field("successes", "Successes among them.", whole_number(0, 1_000_000), lacks=True),
         Field(
             "completed_at",
             "When it was over, UTC.",
@@ -360,7 +360,7 @@ class TrainingSession(Thing):
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """See `Thing.missing`."""
-        return f"There is no {self.what({**names})}."
+        return f"There is no {self.describe({**names})}."
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`. A pack of the catalogue tells the skill."""

@@ -64,7 +64,7 @@ def controls(
             kind = "choice"
         help_ = f"{each.help} By default {each.default}." if each.default and verb == "add" else each.help
         is_required = each in must or verb in each.required
-        label = label_of(each.told.removeprefix("new_"))
+        label = label_of(each.label.removeprefix("new_"))
         made.append(
             Control(each.name, label, kind, help_, values.get(each.name, ""), choices(each.kind.options), is_required)
         )

@@ -283,7 +283,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
                 own = {name: str(form[name]) for name in seen if name in form and form[name] != seen[name]}
                 values = {**now, **own}
         controls = edit_forms.controls(of.changed_by, "change", values)
-        what = thing.what(row)
+        what = thing.describe(row)
         own = {"controls": controls, "row": row, "key": quote(str(key), safe=""), "history": history}
         own |= {"title": what[0].upper() + what[1:], "zone": thing.zone(row).key}
         return page(request, person, "edit_one.html", {**shared, **own, **told}, status=status)
@@ -332,7 +332,7 @@ def _of_new(of: Editable, form: Submitted) -> dict[str, Any]:
     """What a form says of a new one; names that are missing are told too."""
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     missing = [
-        {"name": each.name, "message": f"{edit_forms.label_of(each.told)} is missing: {each.help}"}
+        {"name": each.name, "message": f"{edit_forms.label_of(each.label)} is missing: {each.help}"}
         for each in _required(of)
         if not texts.get(each.name, "").strip()
     ]

@@ -23,7 +23,7 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entered, Thing, begun
+from gamestats_assets.lakehouse.entries import Entered, Thing, capitalised
 from gamestats_assets.lakehouse.entry_fields import EntryError, Field
 from gamestats_assets.lakehouse.entry_files import CsvFile, Import, ImportRefusedError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
@@ -270,7 +270,9 @@ class Editor:
                 self._restore(key, wanted, is_new=row is None)
                 now = self.row(key)
                 changes = () if row is None else self._differences(row, now, wanted, self.thing.zone(now))
-                done = Entered(self.thing.kind, self.thing.what(now), "changed" if row else "created", changes, row=now)
+                done = Entered(
+                    self.thing.kind, self.thing.describe(now), "changed" if row else "created", changes, row=now
+                )
         return self._written(done, row, key, verb="undo")
 
     def take(self, file: CsvFile, *, dry_run: bool = False, **asked: Any) -> Import:
@@ -340,7 +342,7 @@ class Editor:
         """
         entries = ops.rows(self.conn, query, [version, self.thing.table, str(row[self.thing.key])])
         since = next((number for number, each in enumerate(entries) if each["had"]), None)
-        message = f"{begun(self.thing.what(row))} is not as you saw it"
+        message = f"{capitalised(self.thing.describe(row))} is not as you saw it"
         if since is None:
             return f"{message}: load it again, and then change it. Nothing was overwritten."
         before = entries[since]["before"]
@@ -413,7 +415,7 @@ class Editor:
             raise ProblemError(422, self._here(str(error)), errors=errors) from None
         except (EntryError, LocalTimeError, RefusedEntryError) as error:
             column = error.column if isinstance(error, EntryError) else ""
-            names = {each.told: each.name for each in self._fields}
+            names = {each.label: each.name for each in self._fields}
             message = self._here(str(error))
             status = 409 if isinstance(error, CONFLICTS) else 422
             told = [{"name": names.get(column, column), "message": message}] if column else []
@@ -432,7 +434,7 @@ class Editor:
 
     def _here(self, told: str) -> str:
         """A message for whoever enters no command: options are called as the fields are."""
-        names = {each.flag: each.told for each in self._fields}
+        names = {each.flag: each.label for each in self._fields}
         # A whole command can be copied as it is.
         return told if "gamestats " in told else _OPTION.sub(lambda found: names.get(found[0], found[0]), told)
 

@@ -15,7 +15,7 @@ from psycopg import sql
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries import ExistsAlreadyError, StillNeededError, UnknownNameError, nearest
-from gamestats_assets.lakehouse.entry_fields import EntryError, one_of
+from gamestats_assets.lakehouse.entry_fields import EntryError, require_one_of
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.serving.audit import audit
 
@@ -222,7 +222,7 @@ def take_role(
 def _place(role: str, season_id: int | None, division_id: int | None) -> Mapping[str, Any]:
     if role == "user":
         raise EntryError("Everybody who is signed in has the role user; it is neither given nor taken.", "role")
-    one_of(role, GIVEN_ROLES, "role")
+    require_one_of(role, GIVEN_ROLES, "role")
     if role != "tournament_admin" and (season_id, division_id) != (None, None):
         raise EntryError(f"The role {role} is of no season; only tournament_admin can be.", "role")
     return {"role": role, "season_id": None if division_id else season_id, "division_id": division_id}

@@ -98,7 +98,7 @@ def test_a_match_dated_in_the_future_is_quarantined(landing: Landing, tmp_path: 
     report = source.ingest([wrong], landing)
     assert (report.quarantined, report.outcomes[0].reason) == (
         1,
-        f"The match of match m1 tells {start['now'].date()}, a day that is still to come.",
+        f"The match of match m1 is dated {start['now'].date()}, which is in the future.",
     )
     start["now"] = datetime.now(UTC)
     assert source.ingest([right], landing).days == (str(datetime.now(UTC).date()),)

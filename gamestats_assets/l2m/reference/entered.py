@@ -40,10 +40,10 @@ def checked_prefix(text: str, column: str = "ip_prefix") -> str:
     ):
         raise EntryError(f"{_EXPECTED}; found {text.strip()!r}.{_as_network(prefix)}", column)
     if ":" in prefix and not is_mapped:
-        whole = sum(bool(group) for group in prefix.split(":")[:-1]) + ("::" in prefix)
+        whole_number = sum(bool(group) for group in prefix.split(":")[:-1]) + ("::" in prefix)
     else:
-        whole = last.count(".")
-    if whole < _LEAST_WHOLE_PARTS:
+        whole_number = last.count(".")
+    if whole_number < _LEAST_WHOLE_PARTS:
         raise EntryError(
             f"{prefix!r} is the beginning of too many addresses: expected two whole numbers of them at least, each "
             "with its point or colon, such as 103.7. or 2001:db8:. Nobody who plays from there is taken for a farmer.",
@@ -53,11 +53,11 @@ def checked_prefix(text: str, column: str = "ip_prefix") -> str:
 
 
 def _begins_ipv4(text: str) -> bool:
-    *whole, last = text.split(".")
-    numbers = [*whole, *([last] if last else [])]
+    *whole_number, last = text.split(".")
+    numbers = [*whole_number, *([last] if last else [])]
     return (
-        bool(whole or last)
-        and len(whole) <= 3
+        bool(whole_number or last)
+        and len(whole_number) <= 3
         and all(re.fullmatch(r"0|[1-9][0-9]{0,2}", number) and int(number) <= 255 for number in numbers)
     )
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entries import UTC_ZONE
-from gamestats_assets.lakehouse.entry_fields import DAY, Field, whole
+from gamestats_assets.lakehouse.entry_fields import DAY, Field, whole_number
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.players.entered.tracked import BACKFILL_DAYS
@@ -44,7 +44,7 @@ _STATUS = {
 }
 """Of each validation status its colour, its sign, and what it means."""
 _COPY = (
-    Field("round", "Number of the new round.", whole(1), required=["add"]),
+    Field("round", "Number of the new round.", whole_number(1), required=["add"]),
     Field("first_day", "Its first day.", DAY, required=["add"]),
 )
 
@@ -329,9 +329,9 @@ def _places(conn: psycopg.Connection, person: Person, near: datetime, now: Row |
     told = []
     for row in slots:
         at = edit_forms.text(row["scheduled_at"], zone_of_season(row))
-        text = f"{row['season']}, {row['division']}, {SLOT.what(row)}: {at}, {row['map_name'] or 'any map'}"
+        text = f"{row['season']}, {row['division']}, {SLOT.describe(row)}: {at}, {row['map_name'] or 'any map'}"
         told.append((f"slot {row[SLOT.key]}", text))
-    told += [(f"round {row['round_id']}", f"{row['season']}, {ROUND.what(row)}, without a slot") for row in rounds]
+    told += [(f"round {row['round_id']}", f"{row['season']}, {ROUND.describe(row)}, without a slot") for row in rounds]
     return told
 
 

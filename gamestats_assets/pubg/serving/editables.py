@@ -156,11 +156,9 @@ def link(conn: psycopg.Connection, person: Person, number: int, match_id: str, v
     place = place_of(conn, None, number)
     for other in OVERRIDE.rows(conn, scheduled_match_id=number):
         if other["match_id"] != match_id.strip().lower():
-            message = (
-                f"{SLOT.what(slot)} is given to match {other['match_id']} by {other['admin']}. Unlink that one first."
-            )
-            raise ProblemError(409, f"{message[0].upper()}{message[1:]}")
-    reason = reason or f"linked to {SLOT.what(slot)} by hand"
+            message = f"{SLOT.describe(slot)} is given to match {other['match_id']} by {other['admin']}."
+            raise ProblemError(409, f"{message[0].upper()}{message[1:]} Unlink that one first.")
+    reason = reason or f"linked to {SLOT.describe(slot)} by hand"
     if not OVERRIDE.rows(conn, match_id=match_id.strip().lower()):
         return decide(conn, person, match_id, "", reason=reason, **place)
     return Editor(OVERRIDES, conn, person).change(match_id.strip().lower(), version, reason=reason, **place)
@@ -175,8 +173,8 @@ def unlink(conn: psycopg.Connection, person: Person, number: int, reason: str) -
     slot = Editor(SLOTS, conn, person).hold(number)
     found = linked_to(conn, slot)
     if found is None:
-        raise ProblemError(409, f"No match is linked to {SLOT.what(slot)}.")
-    editor, reason = Editor(OVERRIDES, conn, person), reason or f"unlinked from {SLOT.what(slot)}"
+        raise ProblemError(409, f"No match is linked to {SLOT.describe(slot)}.")
+    editor, reason = Editor(OVERRIDES, conn, person), reason or f"unlinked from {SLOT.describe(slot)}"
     if not found["by_hand"]:
         [version] = [row["version"] for row in editor.rows(match_id=found["match_id"])] or [""]
         if version:
@@ -212,7 +210,7 @@ def remake(
     found = linked_to(conn, slot)
     failed = failed_match_id or (found["match_id"] if found else None)
     if failed is None:
-        raise ProblemError(409, f"No match is linked to {SLOT.what(slot)} that could be played again.")
+        raise ProblemError(409, f"No match is linked to {SLOT.describe(slot)} that could be played again.")
     done = editor.change(number, version, original_match_id=failed, remake_reason=reason)
     if found and found["by_hand"] and found["match_id"] == failed:
         unlink(conn, person, number, f"failed: {reason}")
@@ -249,7 +247,7 @@ def delay(
     by = timedelta(minutes=minutes)
     return [
         editor.change(
-            row[SLOT.key], row["version"], scheduled_at=local_times.written_local(row["scheduled_at"] + by, zone)
+            row[SLOT.key], row["version"], scheduled_at=local_times.format_local(row["scheduled_at"] + by, zone)
         )
         for row in moved
     ]

@@ -23,7 +23,7 @@ from gamestats_assets.lakehouse.entry_fields import EntryError
 from gamestats_assets.lakehouse.entry_files import Column, Import, ImportRefusedError, Mistake
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ledger import NO_ROWS, Note
-from gamestats_assets.lakehouse.local_times import LocalTimeError, instant, time_zone, written_local
+from gamestats_assets.lakehouse.local_times import LocalTimeError, format_local, instant, time_zone
 from gamestats_assets.lakehouse.ops import RefusedEntryError
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.table import Table
@@ -177,7 +177,7 @@ def test_what_is_no_time_is_refused_with_an_example(written: str) -> None:
 def test_a_local_time_names_its_moment_or_is_refused_where_another_moment_shows_it_too(
     moment: datetime, zone: ZoneInfo
 ) -> None:
-    written = written_local(moment, zone)
+    written = format_local(moment, zone)
     assert instant(written, zone) == moment
     shown = moment.astimezone(zone).replace(tzinfo=None)
     others = [moment + timedelta(minutes=minutes) for minutes in (-60, -30, 30, 60)]
@@ -1401,7 +1401,7 @@ def test_the_help_tells_every_column_of_a_file(columns: tuple[Column, ...], comm
 
     shown = " ".join(CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "500"}).stdout.split())
     for column in columns:
-        assert f"{column.name}: {column.told}" in shown.replace("`", "")
+        assert f"{column.name}: {column.hint}" in shown.replace("`", "")
 
 
 # --- what was entered before ---------------------------------------------------------------------

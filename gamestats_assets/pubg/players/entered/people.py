@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from gamestats_assets.lakehouse.entries import Entry
-from gamestats_assets.lakehouse.entry_fields import TEXT, EntryError, Field, Kind, filled
+from gamestats_assets.lakehouse.entry_fields import TEXT, EntryError, Field, Kind, visible_text
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.matches.rows import MATCH_ID
 
@@ -139,7 +139,7 @@ def account_of(entry: Entry) -> Row:
 
 def _player_name(text: str, column: str) -> str:
     """A name that the API can be asked for: it takes several in one request, with commas between them."""
-    name = filled(text, column)
+    name = visible_text(text, column)
     if "," in name:
         raise EntryError(
             f"{name!r} has a comma, which no in-game name has, and the API cannot be asked for it; enter one player "

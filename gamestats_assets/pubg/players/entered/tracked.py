@@ -10,7 +10,7 @@ import psycopg
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import Entry, StillNeededError, Thing, UnknownNameError, command
-from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, whole
+from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, whole_number
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.players.entered.people import (
     ACCOUNT,
@@ -64,7 +64,7 @@ class TrackedPlayer(Thing):
             default="yes",
         ),
         ACCOUNT,
-        Field("backfill_days", "Days of history to take up.", whole(0, 3650), default=str(BACKFILL_DAYS)),
+        Field("backfill_days", "Days of history to take up.", whole_number(0, 3650), default=str(BACKFILL_DAYS)),
         NEW_NAME,
     )
     listed = ("player_name AS player", "account_id", "shard", "is_active AS active", "backfill_days", "added_at")

@@ -13,8 +13,8 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, ExistsAlreadyError, Thing, UnknownNameError, begun
-from gamestats_assets.lakehouse.entry_fields import DAY, PROSE, YES_NO, EntryError, Field, Kind, choice, whole
+from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, ExistsAlreadyError, Thing, UnknownNameError, capitalised
+from gamestats_assets.lakehouse.entry_fields import DAY, PROSE, YES_NO, EntryError, Field, Kind, choice, whole_number
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg import reference
@@ -34,13 +34,13 @@ from gamestats_assets.pubg.tournament.entered.teams import (
 )
 from gamestats_assets.pubg.tournament.tables import ROUND_STATUSES, SLOT_STATUSES
 
-OF_ROUND = Field("round", "Number of the round.", whole(1, told="number of a round or match"))
-OF_MATCH = Field("match", "Number of the match in its round.", whole(1, told="number of a round or match"))
+OF_ROUND = Field("round", "Number of the round.", whole_number(1, noun="number of a round or match"))
+OF_MATCH = Field("match", "Number of the match in its round.", whole_number(1, noun="number of a round or match"))
 GROUP_OF_ROUND = Field("group", "Group, where the round is one of a group.", verbs=("add", "change", "remove"))
 NEW_NUMBER = Field(
     "new_number",
     "The new number.",
-    whole(1, told="number of a round or match"),
+    whole_number(1, noun="number of a round or match"),
     verbs=["change"],
     option="number",
     stored="",
@@ -164,7 +164,7 @@ def _refuse_taken(thing: Thing, entry: Entry) -> None:
     row, number = entry.row, entry.given["new_number"]
     place = {name: row[name] for name in thing.placed_by}
     if any(other[thing.key] != row[thing.key] for other in thing.rows(entry.conn, **place, **{thing.column: number})):
-        told = begun(thing.what({**row, thing.column: number}))
+        told = capitalised(thing.describe({**row, thing.column: number}))
         raise ExistsAlreadyError(f"{told} exists already; give it another number first, or remove it.", "new_number")
 
 
@@ -308,7 +308,7 @@ class Slot(Thing):
 
     def detail(self, row: Row) -> str:
         """See `Thing.detail`."""
-        return f", {local_times.written_local(row['scheduled_at'], zone_of_season(row))}"
+        return f", {local_times.format_local(row['scheduled_at'], zone_of_season(row))}"
 
     def zone(self, row: Row) -> ZoneInfo:
         """See `Thing.zone`."""
@@ -355,7 +355,7 @@ class Slot(Thing):
                 "round, say so: gamestats tournament schedule change ... --postponed"
             )
         raise EntryError(
-            f"{local_times.written_local(moment, zone)} is outside {row['round_name']}, "
+            f"{local_times.format_local(moment, zone)} is outside {row['round_name']}, "
             f"which is {period(row['first_day'], row['last_day'])}{night}; {advice}.",
             "scheduled_at",
         )
@@ -387,7 +387,7 @@ class Slot(Thing):
         zone = zone_of_season(row)
         return [
             f"Matches {', '.join(map(str, sorted(numbers)))} of {row['round_name']}{row['of_group']} are at the same "
-            f"time, {local_times.written_local(moment, zone)}: only its map can tell which of them a match is."
+            f"time, {local_times.format_local(moment, zone)}: only its map can tell which of them a match is."
             for moment, numbers in sorted(slots.items())
             if len(numbers) > 1 and row["match_number"] in numbers
         ]
@@ -399,7 +399,7 @@ class Slot(Thing):
         """
         frame = super().list(conn, *of, **where)
         local = [
-            local_times.written_local(moment, _zone_or_utc(zone))
+            local_times.format_local(moment, _zone_or_utc(zone))
             for moment, zone in frame.select("scheduled_at", "time_zone").iter_rows()
         ]
         return frame.with_columns(pl.Series("scheduled_at", local, dtype=pl.String))

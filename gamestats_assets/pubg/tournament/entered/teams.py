@@ -15,7 +15,7 @@ import psycopg
 
 from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.entries import Entry, Thing, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, EntryError, Field, Kind, choice, several, whole
+from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, EntryError, Field, Kind, choice, several, whole_number
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg.players.entered.people import (
@@ -134,11 +134,11 @@ class Season(Thing):
         Field(
             "placement_points",
             "Points of placements 1, 2, ...",
-            several(whole(0, told="number of points"), "N,N,..."),
+            several(whole_number(0, noun="number of points"), "N,N,..."),
             option="points",
             default="10,6,5,4,3,2,1,1",
         ),
-        Field("kill_points", "Points of one kill.", whole(0), default="1"),
+        Field("kill_points", "Points of one kill.", whole_number(0), default="1"),
         Field(
             "player_points_with_placement",
             "What a player gets: with-placement, the team's placement points too, or by-kills, own kills alone.",
@@ -152,11 +152,11 @@ class Season(Thing):
             several(choice(*TIE_BREAKERS), "WORD,..."),
             default="wins,kills,latest_placement",
         ),
-        Field("minimum_teams", "Teams below which a match may be a warm-up or remade.", whole(2), default="8"),
+        Field("minimum_teams", "Teams below which a match may be a warm-up or remade.", whole_number(2), default="8"),
         Field(
             "slot_window_min",
             "Minutes a match may start before or after its slot.",
-            whole(1),
+            whole_number(1),
             option="slot-window",
             default="45",
         ),
@@ -345,7 +345,7 @@ class RosterEntry(Thing):
     order = ("season_id", "division_id", "team_id", "valid_from", "roster_entry_id")
     knows: ClassVar[Matches] = Matches()
 
-    def what(self, row: Row) -> str:
+    def describe(self, row: Row) -> str:
         """See `Thing.what`."""
         message = f"{row['player_name']} on the roster of {row['team_name']}"
         return f"{message}, {period(row['valid_from'], row['valid_until'])}"
