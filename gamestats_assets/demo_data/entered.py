@@ -16,7 +16,7 @@ from gamestats_assets.demo_data.products import meaning_of
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
 from gamestats_assets.lakehouse.entries import Entry, Thing
-from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, filled
+from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, visible_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def _funnels(text: str) -> list[list[str]]:
     return [[word.strip() for word in funnel.split(",") if word.strip()] for funnel in text.split(";")]
 
 
-_PROPERTY = Kind(str, str, filled, "PROPERTY")
+_PROPERTY = Kind(str, str, visible_text, "PROPERTY")
 
 
 class Product(Thing):
@@ -63,10 +63,10 @@ class Product(Thing):
     names = (Field("product", "Short name, such as demo-shop.", Kind(str, str, _name)),)
     fields = (
         Field("is_active", "Whether its logs are taken up.", YES_NO, verbs=["change"], option="active/--inactive"),
-        Field("payment_event", "Event that is a payment.", Kind(str, str, filled, "EVENT"), lacks=True),
+        Field("payment_event", "Event that is a payment.", Kind(str, str, visible_text, "EVENT"), lacks=True),
         Field("amount_property", "Its property that is the amount.", _PROPERTY, lacks=True, option="amount"),
         Field("currency_property", "Its property that is the currency.", _PROPERTY, lacks=True),
-        Field("currency", "Currency of payments that tell none.", Kind(str, str, filled, "CODE"), lacks=True),
+        Field("currency", "Currency of payments that tell none.", Kind(str, str, visible_text, "CODE"), lacks=True),
         Field(
             "funnels",
             "Events with commas; can be given several times.",

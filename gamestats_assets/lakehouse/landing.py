@@ -367,7 +367,7 @@ class Landing:
         areas = self.areas(game)
         return [name for name in self._undated(game) if name not in areas]
 
-    def by_unit(self, game: str, unit_ids: Iterable[str]) -> dict[str, dict[str, list[LandedFile]]]:
+    def held(self, game: str, unit_ids: Iterable[str]) -> dict[str, dict[str, list[LandedFile]]]:
         """Files of units by kind, empty for one of which nothing landed; one listing for each day they stand on."""
         by_unit: dict[str, dict[str, list[LandedFile]]] = {unit_id: {} for unit_id in unit_ids}
         days = {self.day_of(game, unit_id) for unit_id in by_unit if _PART.fullmatch(unit_id)}

@@ -1,7 +1,7 @@
-"""Where each column of a SQL model comes from, as sqlglot reads it in the text.
+"""Column lineage of SQL models, as sqlglot derives it from their text.
 
-Running a model needs none of it. Reading a text takes tens of milliseconds, and loading sqlglot more: what was found
-is kept with Dagster's files, whose UI shows it, by the hash of the text and of the columns that it reads.
+Running a model does not need it; Dagster's UI shows it. Parsing a text takes tens of milliseconds, and loading sqlglot
+longer, so results are cached among Dagster's files, by the hash of the text and of the columns that it reads.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ if TYPE_CHECKING:
 
 
 def column_lineage(model: SqlModel) -> Mapping[str, Sequence[tuple[str, str]]]:
-    """Output column to the (`game.table`, column) pairs its value is computed from.
+    """The (`game.table`, column) pairs from which each output column is computed.
 
-    A column computed from no column, such as count(*), has an empty list.
+    A column that is computed from no column, such as count(*), has an empty list.
 
     Raises:
-        SqlModelError: when the text is not one SELECT of the declared columns of what it reads.
+        SqlModelError: if the text is not one SELECT over the declared columns of its inputs.
     """
     columns = {table.spec.dotted: [*table.columns()] for table in (model.table, *model.reads.values())}
-    of = hashlib.sha256(repr((model.text, columns)).encode()).hexdigest()
-    kept = _folder(os.environ.get("GAMESTATS_DATA"), os.environ.get("GAMESTATS_STATE")) / f"{of}.json"
+    digest = hashlib.sha256(repr((model.text, columns)).encode()).hexdigest()
+    cache = _folder(os.environ.get("GAMESTATS_DATA"), os.environ.get("GAMESTATS_STATE")) / f"{digest}.json"
     try:
-        found = json.loads(kept.read_bytes())
+        lineage = json.loads(cache.read_bytes())
     except (OSError, ValueError):
-        found = _read_in_text(model)
-        if kept.parent.parent.is_dir():
+        lineage = _parse_lineage(model)
+        if cache.parent.parent.is_dir():
             with contextlib.suppress(OSError):
-                write_whole(kept, json.dumps(found))
-    return {name: [(table, column) for table, column in origins] for name, origins in found.items()}
+                write_whole(cache, json.dumps(lineage))
+    return {name: [(table, column) for table, column in origins] for name, origins in lineage.items()}
 
 
 @functools.lru_cache(maxsize=1)
 def _folder(data: str | None, state: str | None) -> Path:
-    """Where lineage is kept; to read all settings takes longer than a model's lineage."""
+    """Folder of the cache. It is remembered, because reading all settings takes longer than reading the cache."""
     return Settings().state_folder / "dagster" / "lineage"
 
 
-def _read_in_text(model: SqlModel) -> dict[str, list[tuple[str, str]]]:
+def _parse_lineage(model: SqlModel) -> dict[str, list[tuple[str, str]]]:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
     from sqlglot.lineage import lineage
 
     schema: dict[str, Any] = {}
     for table in model.reads.values():
-        # No type tells where a column comes from.
+        # Types do not matter for lineage.
         schema.setdefault(table.spec.game, {})[table.spec.name] = dict.fromkeys(table.columns(), "INT")
     try:
         roots = lineage(None, model.text, schema, dialect="duckdb", trim_selects=False)
@@ -65,10 +65,10 @@ def _read_in_text(model: SqlModel) -> dict[str, list[tuple[str, str]]]:
         raise SqlModelError(f"{model.path}: cannot be read as DuckDB SQL: {error}") from error
     if absent := [name for name in model.table.columns() if name.lower() not in roots]:
         raise SqlModelError(f"{model.path}: does not give {', '.join(absent)}.")
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_column: dict[str, list[tuple[str, str]]] = {}
     for name in model.table.columns():
-        # A column may also come from a series or an unnested list, which no table holds.
+        # A column may also come from a series or an unnested list, which belongs to no table.
         tables = ((node.source, node.name) for node in roots[name.lower()].walk() if isinstance(node.source, exp.Table))
         pairs = {(f"{table.db}.{table.name}", exp.to_column(column).name) for table, column in tables}
-        found[name] = sorted(pair for pair in pairs if pair[0] in model.reads)
-    return found
+        by_column[name] = sorted(pair for pair in pairs if pair[0] in model.reads)
+    return by_column

@@ -1,7 +1,7 @@
-"""Binary objects by name, in a folder or an object store: each is there whole, or not at all.
+"""Named binary objects in a folder or an object store; each exists whole or not at all.
 
-What is too large for a row of PostgreSQL and is asked for whole stands here: the values of published binary columns
-(see `published`), and files that wait to be read. The lake is not needed to read them, nor any of its libraries.
+They are too large for rows of PostgreSQL and are always read whole: values of published binary columns (see
+`published`), and files that wait to be processed. Reading them needs neither the lake nor its libraries.
 
     >>> import tempfile
     >>> objects = Objects(tempfile.mkdtemp())
@@ -23,15 +23,15 @@ from gamestats_assets.lakehouse.files import sync_folder, write_whole
 
 _PART = re.compile(r"[A-Za-z0-9_~%-][A-Za-z0-9._~%-]*")
 _CHUNK = 256 * 1024
-# A folder that is made anew may go again before the file is in it: whoever deletes its last object removes it.
-_TRIES = 5
+# A new folder may disappear before its file is written, since whoever deletes a folder's last object removes it.
+_ATTEMPTS = 5
 
 
 class MissingObjectError(GamestatsError):
-    """There is no object of a name."""
+    """There is no object with this name."""
 
 
-# Spellings that deltalake takes beside the store's own settings.
+# HTTP settings that deltalake accepts among the store's settings.
 _CLIENT_OPTIONS = frozenset(
     ("allow_http", "allow_invalid_certificates", "connect_timeout", "timeout", "proxy_url", "user_agent")
 )
@@ -39,7 +39,7 @@ _DELTA_ONLY = re.compile(r"locking_provider|unsafe_rename|dynamo|max_retries|ret
 
 
 def object_store(url: str, options: Mapping[str, str]) -> Any:
-    """The objects behind a URL, with the lake's storage options: HTTP settings apart, Delta's own left out."""
+    """Opens an object store with the lake's storage options, without those that only Delta knows."""
     import obstore.store
 
     config: dict[str, str] = {}
@@ -54,11 +54,11 @@ def object_store(url: str, options: Mapping[str, str]) -> Any:
 
 
 class Objects:
-    """The objects under one root: a folder, or an object-store URL. Names are paths, as `game/table/...`.
+    """Objects under one root: a folder or an object-store URL. Names are paths such as `game/table/...`.
 
     Args:
-        root: folder or URL; made when the first object is put.
-        storage_options: options of the object store, the same as the lake's; unused for a folder.
+        root: folder or URL; created with the first object.
+        storage_options: options of the object store, as for the lake; unused for a folder.
     """
 
     def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
@@ -67,49 +67,49 @@ class Objects:
         self._store: _Folder | _Remote = _Folder(Path(root)) if remote is None else _Remote(remote)
 
     def put(self, name: str, content: bytes) -> None:
-        """Keep an object, in place of what has the name; it lasts when this returns.
+        """Stores an object durably, replacing any with the same name.
 
         Raises:
-            ValueError: when the name is no relative path of letters, digits and . _ ~ % -.
+            ValueError: if the name is not a relative path of letters, digits and . _ ~ % -.
         """
-        self._store.put(_checked(name), content)
+        self._store.put(_require_name(name), content)
 
     def put_file(self, name: str, path: Path) -> None:
-        """As `put`, of what a file holds, which need not fit into memory."""
-        self._store.put(_checked(name), path)
+        """As `put`, with the content of a file, which need not fit into memory."""
+        self._store.put(_require_name(name), path)
 
     def get(self, name: str) -> bytes:
         """The bytes of an object.
 
         Raises:
-            MissingObjectError: when there is none; its name may have been replaced by another a moment ago.
+            MissingObjectError: if it does not exist; it may just have been replaced by one with another name.
         """
         return b"".join(self.stream(name))
 
     def stream(self, name: str) -> Iterator[bytes]:
-        """The bytes of an object, in pieces; raises as `get`, before the first one."""
+        """The bytes of an object in pieces; raises like `get`, before the first piece."""
         try:
-            return self._store.stream(_checked(name))
+            return self._store.stream(_require_name(name))
         except FileNotFoundError:
             raise MissingObjectError(f"There is no object {name!r} under {self.root}.") from None
 
     def delete(self, name: str) -> None:
-        """Remove an object, if it is there."""
-        self._store.delete(_checked(name))
+        """Removes an object if it exists."""
+        self._store.delete(_require_name(name))
 
     def list(self, prefix: str) -> list[str]:
-        """Names of the objects within a folder of names, in order."""
-        return sorted(name for name in self._store.names(_checked(prefix)) if _is_name(name))
+        """Names of the objects under a prefix, in order."""
+        return sorted(name for name in self._store.names(_require_name(prefix)) if _is_name(name))
 
     def keep_only(self, prefix: str, names: Collection[str]) -> list[str]:
-        """Remove what is within a folder of names and has none of some names; also what killed writers left there.
+        """Removes everything under a prefix except some names, including leftovers of killed writers.
 
-        Nobody else may be putting objects there meanwhile.
+        No other process may store objects there meanwhile.
 
         Returns:
-            What was removed.
+            The removed names.
         """
-        removed = sorted({*self._store.names(_checked(prefix))} - {*names})
+        removed = sorted({*self._store.names(_require_name(prefix))} - {*names})
         for name in removed:
             self._store.delete(name)
         return removed
@@ -119,7 +119,7 @@ def _is_name(name: str) -> bool:
     return all(_PART.fullmatch(part) for part in name.split("/"))
 
 
-def _checked(name: str) -> str:
+def _require_name(name: str) -> str:
     if not _is_name(name):
         raise ValueError(f"{name!r} cannot name an object; expected parts of letters, digits and . _ ~ % - between /.")
     return name
@@ -130,18 +130,18 @@ class _Folder:
         self._root = root
 
     def put(self, name: str, content: bytes | Path) -> None:
-        path, tries = self._root / name, 0
+        path, attempts = self._root / name, 0
         while True:
-            made = [folder for folder in path.parents if not folder.exists()]
+            new_folders = [folder for folder in path.parents if not folder.exists()]
             try:
                 write_whole(path, content)
                 break
             except FileNotFoundError:
-                tries += 1
-                if tries == _TRIES:
+                attempts += 1
+                if attempts == _ATTEMPTS:
                     raise
-        # The name stands in the folder, and a new folder's name in the one above it.
-        for folder in (path.parent, *(new.parent for new in made)):
+        # Names must be durable, too: the file's in its folder, and a new folder's in its parent.
+        for folder in (path.parent, *(new.parent for new in new_folders)):
             sync_folder(folder)
 
     def stream(self, name: str) -> Iterator[bytes]:
@@ -163,7 +163,7 @@ class _Folder:
             try:
                 folder.rmdir()
             except OSError:
-                # Other objects are in it, or nothing ever was.
+                # It has other objects, or never existed.
                 with suppress(FileNotFoundError):
                     sync_folder(folder)
                 break
@@ -182,8 +182,8 @@ class _Remote:
         self._store.put(name, content)
 
     def stream(self, name: str) -> Iterator[bytes]:
-        found = self._store.get(name)
-        return (bytes(piece) for piece in found.stream(min_chunk_size=_CHUNK))
+        result = self._store.get(name)
+        return (bytes(piece) for piece in result.stream(min_chunk_size=_CHUNK))
 
     def delete(self, name: str) -> None:
         with suppress(FileNotFoundError):

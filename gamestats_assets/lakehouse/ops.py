@@ -1,8 +1,8 @@
-"""PostgreSQL's schema `ops`: what people enter, and the registers that processes share.
+"""PostgreSQL's schema `ops`: what people enter, and registers that processes share.
 
-Its tables are made by the Alembic revisions under `sql/postgres/`. Nothing that is published
-touches them; a `Table` that names one takes a snapshot of its rows. What is written and breaks a rule
-raises `RefusedEntryError`; what was written before in the transaction stands.
+The Alembic revisions under `sql/postgres/` create its tables. Publication never touches them; a `Table` of the same
+name takes a snapshot of its rows. A write that breaks a rule raises `RefusedEntryError`; earlier writes of the
+transaction remain.
 
     migrate(url)
     with entering(url, "alice") as conn:
@@ -22,7 +22,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.postgres import PostgresError, connect, explained, has_table, kept
+from gamestats_assets.lakehouse.postgres import PostgresError, connect, explained, has_table, shared_connection
 from gamestats_assets.lakehouse.roles import ensure_reader
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import shipped
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 
 SCHEMA = "ops"
 Row = dict[str, Any]
-"""One row by column."""
+"""One row, by column."""
 
 _REVISIONS = ("sql", "postgres")
 
 
 class MigrationError(PostgresError):
-    """The schema `ops` cannot be brought to the state this version of gamestats needs."""
+    """The schema `ops` cannot be migrated to the revision that this version of gamestats needs."""
 
 
 class RefusedEntryError(PostgresError):
-    """PostgreSQL refused what was entered; the message says which rule was broken."""
+    """PostgreSQL refused an entry; the message names the broken rule."""
 
 
 # --- migrations ----------------------------------------------------------------------------------
 
 
 def migrate(url: SecretStr) -> None:
-    """Bring `ops` to the newest revision, in one transaction; one query when it is there already.
+    """Migrates `ops` to the newest revision in one transaction; takes one query if it is there already.
 
-    Any number of processes may call it at once: one works, the others wait for it. The role
-    `gamestats_reader` may then read the tables; where it cannot be made, publication says so.
+    Any number of processes may call it at once: one works, and the others wait for it. The role `gamestats_reader` may
+    then read the tables; if it cannot be created, publication reports that.
 
     Raises:
-        MigrationError: when a newer gamestats has changed `ops`, or PostgreSQL refuses a revision.
+        MigrationError: if a newer gamestats has changed `ops`, or PostgreSQL refuses a revision.
     """
     newest = known_revisions()[-1]
     if current_revision(url) != newest:
@@ -63,22 +63,22 @@ def migrate(url: SecretStr) -> None:
 
 
 def downgrade(url: SecretStr, revision: str = "base") -> None:
-    """Take `ops` back to an older revision; `base` drops its tables with all that people entered.
+    """Migrates `ops` back to an older revision; `base` drops its tables with everything that people entered.
 
     Raises:
-        MigrationError: when PostgreSQL refuses, as when a view stands on a table.
+        MigrationError: if PostgreSQL refuses, for example because a view depends on a table.
     """
     _run(url, "downgrade", revision)
 
 
 def known_revisions() -> list[str]:
-    """The revisions this version of gamestats has, in their order: `0001`, ..."""
-    # Their files begin with their number, so that nothing need be loaded to know the newest.
+    """The revisions of this version of gamestats, in order: `0001`, ..."""
+    # File names begin with the revision, so that nothing must be imported to know the newest.
     return sorted(path.name.split("_")[0] for path in shipped(*_REVISIONS, "versions").glob("[0-9]*_*.py"))
 
 
 def current_revision(url: SecretStr) -> str | None:
-    """The revision `ops` stands at; None before the first."""
+    """The current revision of `ops`; None before the first."""
     with connect(url) as conn, explained("ops"):
         return _revision(conn)
 
@@ -91,7 +91,7 @@ def _revision(conn: psycopg.Connection) -> str | None:
 
 
 def _run(url: SecretStr, command: str, revision: str) -> None:
-    # Alembic brings SQLAlchemy along; a process that finds everything done does without.
+    # Imported only if there is something to migrate, since Alembic loads SQLAlchemy.
     from alembic import command as alembic
     from alembic.util import CommandError
     from sqlalchemy import create_engine
@@ -127,11 +127,11 @@ def _config(connection: Any) -> Config:
     return config
 
 
-def _refuse_newer(found: str | None) -> None:
+def _refuse_newer(revision: str | None) -> None:
     known = known_revisions()
-    if found is not None and found not in known:
+    if revision is not None and revision not in known:
         raise MigrationError(
-            f"Schema ops in PostgreSQL is at revision {found}; this gamestats knows revisions up to {known[-1]}. "
+            f"Schema ops in PostgreSQL is at revision {revision}; this gamestats knows revisions up to {known[-1]}. "
             "A newer gamestats has changed it: upgrade this one."
         )
 
@@ -140,23 +140,23 @@ def _refuse_newer(found: str | None) -> None:
 
 
 def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
-    """The rows of `ops.<name of the table>`, in the declared columns and types, by primary key.
+    """The rows of `ops.<name of the table>`, with the declared columns and types, ordered by primary key.
 
-    Empty while `ops` has no such table: before the first migration nobody has entered anything.
+    Empty if `ops` has no such table, as before the first migration.
     """
     columns, key = (sql.SQL(", ").join(map(sql.Identifier, names)) for names in (table.columns(), table.primary_key()))
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, _identifier(table.spec.name), key)
-    found: list[Any] = []
+    rows: list[Any] = []
     with explained(f"snapshot of {SCHEMA}.{table.spec.name}"), suppress(psycopg.errors.UndefinedTable):
-        found = kept(url).execute(query).fetchall()
-    return pl.DataFrame(found, schema=table.schema(), orient="row")
+        rows = shared_connection(url).execute(query).fetchall()
+    return pl.DataFrame(rows, schema=table.schema(), orient="row")
 
 
 def versions(url: SecretStr | str) -> dict[str, int]:
     """A number per table that grows whenever its rows change; empty before the first migration."""
-    # Asked for all the time by the sensor, for every game.
+    # The sensor asks for this all the time, for every game.
     with explained("ops.changes"), suppress(psycopg.errors.UndefinedTable):
-        return dict(kept(url).execute("SELECT table_name, version FROM ops.changes").fetchall())
+        return dict(shared_connection(url).execute("SELECT table_name, version FROM ops.changes").fetchall())
     return {}
 
 
@@ -169,7 +169,7 @@ def rows(
 
 
 def select(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> list[Row]:
-    """The rows of a table whose columns have the values, None being null; by primary key."""
+    """The rows of a table whose columns have the given values (None means null), ordered by primary key."""
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(_identifier(table), _condition(where))
     with explained(f"{SCHEMA}.{table}"), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, list(where.values())).fetchall()
@@ -178,19 +178,19 @@ def select(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> li
 def select_of(
     conn: psycopg.Connection, query: LiteralString, where: Mapping[str, Any], order: Sequence[LiteralString] = ()
 ) -> list[Row]:
-    """The rows of a query whose columns have the values, None being null."""
+    """The rows of a query whose columns have the given values (None means null)."""
     with explained("ops"), conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_narrowed(query, where, order), list(where.values())).fetchall()
+        return cursor.execute(_filtered_query(query, where, order), list(where.values())).fetchall()
 
 
 def frame_of(
     conn: psycopg.Connection, query: LiteralString, where: Mapping[str, Any], order: Sequence[LiteralString] = ()
 ) -> pl.DataFrame:
-    """As `select_of`, as a frame in PostgreSQL's types."""
+    """As `select_of`, but returns a frame whose types follow PostgreSQL's."""
     with explained("ops"), conn.cursor() as cursor:
-        found = cursor.execute(_narrowed(query, where, order), list(where.values())).fetchall()
+        rows = cursor.execute(_filtered_query(query, where, order), list(where.values())).fetchall()
         schema = {column.name: _TYPES[column.type_code] for column in cursor.description or ()}
-    return pl.DataFrame(found, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 _TYPES: Mapping[int, Any] = {
@@ -203,20 +203,20 @@ _TYPES: Mapping[int, Any] = {
     1082: pl.Date,
     1184: pl.Datetime("us", "UTC"),
 }
-"""Of PostgreSQL's types by their numbers, those that `ops` has."""
+"""The PostgreSQL types in `ops`, by their numbers."""
 
 
-def _narrowed(query: LiteralString, where: Mapping[str, Any], order: Sequence[LiteralString]) -> sql.Composed:
+def _filtered_query(query: LiteralString, where: Mapping[str, Any], order: Sequence[LiteralString]) -> sql.Composed:
     ordered = sql.SQL(" ORDER BY ") + sql.SQL(", ").join(map(sql.SQL, order)) if order else sql.SQL("")
     return sql.SQL("SELECT * FROM ({}) AS entered WHERE {}{}").format(sql.SQL(query), _condition(where), ordered)
 
 
 CHANNEL = "gamestats_changed"
-"""PostgreSQL tells on this channel of every change of what people enter, as it is committed."""
+"""PostgreSQL's notification channel for committed changes of what people enter."""
 
 
 class Changes:
-    """Hears of changes from when it is entered: of what people enter, and of whatever `tell` is told."""
+    """A context that receives notifications: changes of what people enter, and those that `tell` sends."""
 
     def __init__(self, url: SecretStr | str) -> None:
         self._url = url
@@ -230,15 +230,15 @@ class Changes:
         self._conn.close()
 
     def came_within(self, seconds: float) -> bool:
-        """Wait; whether something changed meanwhile, or before and was not told yet."""
+        """Waits for a change, and returns whether one came in time or was already pending."""
         with explained("hearing of changes"):
             return next(iter(self._conn.notifies(timeout=seconds, stop_after=1)), None) is not None
 
 
 def tell(url: SecretStr | str, what: str) -> None:
-    """Tell whoever hears of changes of something else: that files have `landed`, or that all is `stopping`."""
+    """Notifies listeners of another event: that files have `landed`, or that everything is `stopping`."""
     with explained("telling of a change"):
-        kept(url).execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])
+        shared_connection(url).execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def tell(url: SecretStr | str, what: str) -> None:
 
 @contextmanager
 def entering(url: SecretStr, person: str) -> Iterator[psycopg.Connection]:
-    """A connection in a transaction in which a person enters things; `ops` is migrated first."""
+    """Migrates `ops` and opens a connection in a transaction in which a person enters things."""
     migrate(url)
     with connect(url) as conn, explained("ops", RefusedEntryError), conn.transaction():
         conn.execute("SET LOCAL timezone = 'UTC'")
@@ -255,13 +255,13 @@ def entering(url: SecretStr, person: str) -> Iterator[psycopg.Connection]:
 
 
 def person(conn: psycopg.Connection) -> str:
-    """Who enters things in this transaction, as `entering` was told."""
+    """The person who enters things in this transaction; see `entering`."""
     [row] = rows(conn, "SELECT coalesce(nullif(current_setting('gamestats.person', true), ''), session_user) AS name")
     return row["name"]
 
 
 def insert(conn: psycopg.Connection, table: str, values: Mapping[str, Any]) -> Row:
-    """Insert one row and give it back with its defaults."""
+    """Inserts one row and returns it with its defaults."""
     names = sql.SQL(", ").join(map(sql.Identifier, values))
     places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING *").format(_identifier(table), names, places)
@@ -269,29 +269,29 @@ def insert(conn: psycopg.Connection, table: str, values: Mapping[str, Any]) -> R
 
 
 def update(conn: psycopg.Connection, table: str, where: Mapping[str, Any], values: Mapping[str, Any]) -> list[Row]:
-    """Set columns of the rows whose columns have the values of `where`, and give the rows back."""
+    """Sets columns of the rows whose columns have the values of `where`; returns these rows."""
     pairs = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in values)
     statement = sql.SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(_identifier(table), pairs, _condition(where))
     return write(conn, table, statement, [*values.values(), *where.values()])
 
 
 def delete(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> list[Row]:
-    """Delete the rows whose columns have the values, and give them back."""
+    """Deletes the rows whose columns have the given values; returns them."""
     statement = sql.SQL("DELETE FROM {} WHERE {} RETURNING *").format(_identifier(table), _condition(where))
     return write(conn, table, statement, list(where.values()))
 
 
 def write(conn: psycopg.Connection, table: str, statement: sql.Composed, values: Sequence[Any]) -> list[Row]:
-    """The rows that a statement returns which writes a table."""
+    """Executes a statement that writes a table, and returns its rows."""
     with explained(f"{SCHEMA}.{table}", RefusedEntryError):
         try:
             with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
                 return cursor.execute(statement, values).fetchall()
         except (psycopg.IntegrityError, psycopg.DataError) as error:
-            # The line of a trigger helps nobody, nor does the whole row that broke a rule.
+            # Neither a trigger's line nor the whole row that broke a rule would help people.
             broken = isinstance(error, psycopg.errors.CheckViolation)
-            told = (error.diag.message_primary, None if broken else error.diag.message_detail)
-            raise RefusedEntryError(". ".join(part.rstrip(".") for part in told if part) + ".") from None
+            details = (error.diag.message_primary, None if broken else error.diag.message_detail)
+            raise RefusedEntryError(". ".join(part.rstrip(".") for part in details if part) + ".") from None
 
 
 def _identifier(table: str) -> sql.Identifier:

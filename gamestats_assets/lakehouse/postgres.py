@@ -1,7 +1,7 @@
-"""The PostgreSQL server: connections, what its refusals mean, what people ask.
+"""The PostgreSQL server: connections, errors, and queries of people.
 
-A URL may hold a password. It is passed as a `SecretStr`, and no message carries it. Whatever asks PostgreSQL raises
-`PostgresError` where that refuses, and `PostgresUnavailableError` where it cannot be reached.
+A URL may contain a password. It is passed as a `SecretStr`, and no message shows it. All access raises `PostgresError`
+if PostgreSQL refuses, and `PostgresUnavailableError` if it cannot be reached.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DAGSTER_SCHEMA = "dagster"
 
-# A refused connection carries no code, only words.
+# A refused connection has no error code, only a text.
 _PASSING_REFUSALS = (
     "starting up",
     "shutting down",
@@ -47,7 +47,7 @@ class PostgresUnavailableError(PostgresError):
     """PostgreSQL cannot be reached, or the connection was lost and did not come back.
 
     Attributes:
-        transient: whether trying again may help; a wrong password never heals.
+        transient: whether a retry may help; it never does with a wrong password.
     """
 
     def __init__(self, message: str, *, transient: bool = True) -> None:
@@ -56,26 +56,26 @@ class PostgresUnavailableError(PostgresError):
 
 
 class QueryError(PostgresError):
-    """A query a person wrote cannot be answered."""
+    """A person's query cannot be answered."""
 
 
 # --- connections ---------------------------------------------------------------------------------
 
 
 def connect(url: SecretStr | str) -> psycopg.Connection:
-    """A connection in autocommit mode; use it with `with`, and `conn.transaction()` inside.
+    """Opens a connection in autocommit mode; use it with `with`, and `conn.transaction()` inside.
 
     Raises:
-        PostgresError: when the URL is not one of PostgreSQL.
-        PostgresUnavailableError: when the server does not take the connection; without the password.
+        PostgresError: if the URL is not a PostgreSQL URL.
+        PostgresUnavailableError: if the server does not accept the connection; the message shows no password.
     """
-    given = parameters(url)
+    options = parameters(url)
     ours = {"connect_timeout": 10, "client_encoding": "utf8", "application_name": "gamestats"}
     try:
-        return psycopg.connect(autocommit=True, **{**given, **ours})
+        return psycopg.connect(autocommit=True, **{**options, **ours})
     except psycopg.Error as error:
         refusal = str(error).strip().rstrip(".?")
-    host, port, name = (given.get(part) for part in ("host", "port", "dbname"))
+    host, port, name = (options.get(part) for part in ("host", "port", "dbname"))
     raise PostgresUnavailableError(
         f"PostgreSQL at {host or 'localhost'}, port {port or 5432}, database {name or 'by default'} does not take a "
         f"connection: {refusal}. Check that it runs and that GAMESTATS_POSTGRES_URL is right.",
@@ -83,63 +83,63 @@ def connect(url: SecretStr | str) -> psycopg.Connection:
     ) from None
 
 
-_KEPT: dict[str, psycopg.Connection] = {}
+_SHARED: dict[str, psycopg.Connection] = {}
 
 
-def kept(url: SecretStr | str) -> psycopg.Connection:
-    """The same connection each time, in UTC, for what a process asks often, a statement each; never close it.
+def shared_connection(url: SecretStr | str) -> psycopg.Connection:
+    """A connection in UTC that the process shares, for frequent single statements; never close it.
 
-    A server that went has closed its end, which is seen before the connection is used again.
+    If the server has closed its end, a new connection replaces it.
     """
     key = url.get_secret_value() if isinstance(url, SecretStr) else url
-    conn = _KEPT.get(key)
+    conn = _SHARED.get(key)
     if conn is None or conn.closed or select.select([conn], [], [], 0)[0]:
-        conn = _KEPT[key] = connect(url)
+        conn = _SHARED[key] = connect(url)
         conn.execute("SET timezone = 'UTC'")
     return conn
 
 
 def parameters(url: SecretStr | str) -> dict[str, Any]:
-    """What libpq reads in a URL; its driver, which is for SQLAlchemy, aside."""
+    """Parses a URL with libpq, ignoring SQLAlchemy's driver in it."""
     text = url.get_secret_value() if isinstance(url, SecretStr) else url
     scheme, separator, rest = text.partition("://")
-    found: dict[str, Any] | None = None
+    options: dict[str, Any] | None = None
     if separator and scheme.partition("+")[0] in ("postgresql", "postgres"):
-        # libpq quotes what it cannot read, which may be the password.
+        # libpq's error would quote the invalid part, which may be the password.
         with suppress(psycopg.ProgrammingError):
-            found = conninfo_to_dict(f"postgresql://{rest}")
-    # Where a password has a / or @ as such, the rest of it would be the name of the database or of the host.
-    if found is None or "@" in found.get("dbname", "") or "@" in found.get("host", "").partition("/")[0][1:]:
+            options = conninfo_to_dict(f"postgresql://{rest}")
+    # With an unescaped / or @ in the password, the rest of it would become the name of the database or host.
+    if options is None or "@" in options.get("dbname", "") or "@" in options.get("host", "").partition("/")[0][1:]:
         raise PostgresError(
             "GAMESTATS_POSTGRES_URL is not a PostgreSQL URL; write postgresql://user:password@host:5432/database, "
             "and in the password %40 for @, %2F for /."
         )
-    return found
+    return options
 
 
 def url_of(parameters: Mapping[str, Any], driver: str = "postgresql") -> SecretStr:
-    """The URL of connections with these parameters."""
+    """The URL for connection parameters."""
     return SecretStr(f"{driver}:///?{urlencode(parameters, safe='/', quote_via=quote)}")
 
 
 def with_options(parameters: Mapping[str, Any], options: str) -> dict[str, Any]:
-    """Parameters of connections that begin with further options of the server's command line."""
+    """Connection parameters with further command-line options for the server."""
     return {**parameters, "options": f"{parameters.get('options', '')} {options}".strip()}
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed on a new connection: lost server, restart, deadlock."""
+    """Whether the same work may succeed on a new connection, as after a lost server, a restart or a deadlock."""
     if isinstance(error, PostgresUnavailableError):
         return error.transient
     if not isinstance(error, psycopg.OperationalError):
         return False
-    # No code at all is a connection that broke. 08 connection, 40 deadlock and serialization, 57P shutdown.
+    # A broken connection has no code. 08: connection, 40: deadlock and serialization, 57P: shutdown.
     return error.sqlstate is None or error.sqlstate.startswith(("08", "40", "57P", "53300"))
 
 
 @contextmanager
 def explained(what: str, kind: type[PostgresError] = PostgresError) -> Iterator[None]:
-    """Turn what PostgreSQL refuses inside into an error of a kind that says what was being done."""
+    """Turns PostgreSQL's errors inside into an error of a kind that says what was being done."""
     try:
         yield
     except psycopg.Error as error:
@@ -151,45 +151,43 @@ def explained(what: str, kind: type[PostgresError] = PostgresError) -> Iterator[
 
 
 def lock_definitions(conn: psycopg.Connection) -> None:
-    """Wait for every other transaction that changes definitions, and keep others waiting until this one ends."""
+    """Locks out other transactions that change definitions, until this one ends."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats definitions', 0))")
 
 
 def has_table(conn: psycopg.Connection, schema: str, name: str) -> bool:
-    """Whether there is such a table."""
+    """Whether a table exists."""
     known = "SELECT 1 WHERE to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL"
     return conn.execute(known, [schema, name]).fetchone() is not None
 
 
 def dagster_url(settings: Settings) -> SecretStr:
-    """URL for Dagster's own storage: the same database, in a schema `dagster` that is made when missing.
+    """URL for Dagster's own storage: the same database, in a schema `dagster`, which is created if missing.
 
-    The schema is chosen by the URL itself (`options=-csearch_path=dagster`). So is the
-    driver: left to itself SQLAlchemy 2.1 takes psycopg 3, which refuses the bound NOTIFY
-    that Dagster sends with every event. It is a URL for SQLAlchemy, not for libpq.
+    It is a URL for SQLAlchemy, not for libpq, and selects the schema (`options=-csearch_path=dagster`) and the driver:
+    SQLAlchemy 2.1 would use psycopg 3, which refuses the bound NOTIFY that Dagster sends with every event.
     """
     url = postgres_url(settings)
     with connect(url) as conn, explained("Dagster's schema"), conn.transaction():
         lock_definitions(conn)
         conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(DAGSTER_SCHEMA)))
-    # Dagster writes many small events and waits for each. Should PostgreSQL itself crash, its log may lack
-    # the last moments; what was published is committed by connections of its own, and waited for.
+    # Dagster writes many small events and waits for each. If PostgreSQL itself crashes, Dagster's log may lack the last
+    # moments. Publications use other connections, whose commits are synchronous.
     options = f"-csearch_path={DAGSTER_SCHEMA} -csynchronous_commit=off"
     return url_of(with_options(parameters(url), options), "postgresql+psycopg2")
 
 
-# --- what people ask -----------------------------------------------------------------------------
+# --- queries of people ---------------------------------------------------------------------------
 
 
 def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
-    """The answer to one SQL statement a person wrote, in a transaction that can only read.
+    """Runs one SQL statement that a person wrote, in a read-only transaction.
 
-    `numeric` becomes a Decimal as wide as the values need; what polars has no type for becomes
-    text. Of columns with the same name the later ones are numbered. A statement without rows
-    gives an empty frame.
+    `numeric` becomes a Decimal as wide as the values need; types that polars lacks become text. If columns have the
+    same name, later ones are numbered. A statement without rows returns an empty frame.
 
     Raises:
-        QueryError: when the statement is wrong, would write, or is more than one.
+        QueryError: if the statement is invalid, would write, or is more than one.
     """
     # Dagster's daemon and webserver read this module, and no tables.
     import polars as pl
@@ -201,7 +199,7 @@ def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
                 conn.adapters.register_loader(known.oid, TextLoader)
         with conn.transaction(force_rollback=True), conn.cursor() as cursor:
             cursor.execute("SET LOCAL timezone = 'UTC'")
-            # Prepared: PostgreSQL then takes one statement only, so nobody can leave the transaction.
+            # PostgreSQL prepares only single statements, so that nobody can leave the transaction.
             cursor.execute(statement, prepare=True)  # pyright: ignore[reportCallIssue, reportArgumentType]
             if cursor.description is None:
                 return pl.DataFrame()
@@ -212,9 +210,9 @@ def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
         number, name = 2, column.name
         while name in answer:
             name, number = f"{column.name}_{number}", number + 1
-        found = conn.adapters.types.get(column.type_code)
-        is_array = found is not None and column.type_code == found.array_oid
-        answer[name] = _series(found.name if found else "text", is_array, [row[place] for row in rows])
+        type_info = conn.adapters.types.get(column.type_code)
+        is_array = type_info is not None and column.type_code == type_info.array_oid
+        answer[name] = _series(type_info.name if type_info else "text", is_array, [row[place] for row in rows])
     return pl.DataFrame(answer)
 
 
@@ -227,7 +225,7 @@ def _series(kind: str, is_array: bool, values: list[Any]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.List(dtype) if is_array else dtype)
     except (TypeError, RuntimeError):
-        # Arrays of arrays; numbers of more digits than a Decimal has.
+        # Nested arrays, or numbers with more digits than a Decimal has.
         return pl.Series([None if value is None else str(value) for value in values], dtype=pl.String)
 
 
@@ -242,7 +240,7 @@ def _polars_types() -> dict[str, type[pl.DataType] | pl.DataType]:
     }  # fmt: skip
 
 
-# --- what PostgreSQL keeps of deleted rows -------------------------------------------------------
+# --- remains of deleted rows ---------------------------------------------------------------------
 
 _WHOLE_TABLES = """
 SELECT n.nspname, c.relname
@@ -258,23 +256,23 @@ _STATISTICS_CLEARED_SINCE = 180000
 
 
 def forget_dead_rows(url: SecretStr | str, schemas: Sequence[str]) -> list[str]:
-    """Leave nothing of deleted rows in the tables of schemas, nor in PostgreSQL's statistics of them.
+    """Removes the remains of deleted rows from the tables of some schemas and from PostgreSQL's statistics.
 
-    Each table is locked and written anew. The write-ahead log keeps what was deleted until it is used again, which a
+    Each table is locked and rewritten. The write-ahead log contains deleted rows until its segments are reused, which a
     checkpoint and a new segment hasten.
 
     Returns:
-        What this user may not do, a sentence each.
+        Statements that this user may not run, a sentence each.
     """
     refused: list[str] = []
     with connect(url) as conn, explained("deleted rows"):
-        found = conn.execute(_WHOLE_TABLES, [list(schemas)]).fetchall()
+        tables = conn.execute(_WHOLE_TABLES, [list(schemas)]).fetchall()
         statements = [
-            *(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(*place)) for place in found),
+            *(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(*place)) for place in tables),
             *map(sql.SQL, ("VACUUM FULL pg_catalog.pg_statistic", "CHECKPOINT", "SELECT pg_switch_wal()")),
         ]
         if conn.info.server_version >= _STATISTICS_CLEARED_SINCE:
-            # First, for of a table that is empty by now none are taken any more.
+            # Comes first, because ANALYZE takes no new statistics of an empty table.
             statements.insert(0, _CLEAR_STATISTICS.format(sql.Literal(list(schemas))))
         for statement in statements:
             try:

@@ -1,12 +1,12 @@
-"""Publication to PostgreSQL: rows of a table replaced in one transaction, and counted.
+"""Publication to PostgreSQL: replaces rows of a table in one transaction, and reconciles them.
 
-One publication is one transaction that replaces exactly the partitions it is given, or some units of one, and counts
-them again before it commits: a reader sees the old rows or the new, and so does whoever looks after the publisher was
-killed. What content a partition was published from is noted with it, where the caller names it.
+A publication is one transaction that replaces exactly the given partitions, or some units of one, and counts them again
+before it commits: readers see the old rows or the new ones, even after the publisher was killed. If the caller gives
+the fingerprint of a partition's content, it is recorded with the partition.
 
-Of a binary column PostgreSQL holds names of objects (`objects`), at `<game>/<table>/<partition>/<unit>/<hash>`. They
-are put before the commit, so that what a reader is told is there; those that no row names go after it. A publisher that
-was killed in between leaves objects that nobody names, and the next publication of the partition removes them.
+For a binary column, PostgreSQL stores names of objects (`objects`), at `<game>/<table>/<partition>/<unit>/<hash>`. They
+are stored before the commit, so that readers find every object that a row names; objects that no row names are removed
+after it. If a publisher is killed in between, the next publication of the partition removes its leftovers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.lakehouse.postgres import connect, explained, has_table, is_transient, kept
+from gamestats_assets.lakehouse.postgres import connect, explained, has_table, is_transient, shared_connection
 from gamestats_assets.lakehouse.published_notes import (
     forget_notes,
     identifier,
@@ -56,22 +56,22 @@ _FLOAT_TOLERANCE = 1e-9
 
 
 class OvertakenError(PublicationError):
-    """A partition holds other content than that in which some units were to be replaced; nothing was changed."""
+    """A partition no longer has the content in which some units were to be replaced; nothing was changed."""
 
 
 class ReconciliationError(PublicationError):
-    """What arrived in PostgreSQL is not what was sent; the transaction was rolled back."""
+    """PostgreSQL does not contain what was sent; the transaction was rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One publication that was committed.
+    """A committed publication.
 
     Attributes:
-        rows_deleted: rows the replaced partitions held before.
-        rows_inserted: rows they hold now.
-        attempts: 1, and one more for every connection lost on the way.
-        changes: what had to be changed in the table's own definition, see `ensure_table`.
+        rows_deleted: number of rows in the replaced partitions before.
+        rows_inserted: number of rows in them now.
+        attempts: 1, plus one for every lost connection.
+        changes: changes of the table's definition; see `ensure_table`.
     """
 
     rows_deleted: int
@@ -82,11 +82,11 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """What of a partition is replaced, where that is not all.
+    """The part of a partition that is replaced, if not all of it.
 
     Attributes:
-        ids: of the units; the others stay as they are.
-        content_hash: names the content that the partition was published with last, as `units_published` tells it.
+        ids: the units to replace; the others stay as they are.
+        content_hash: fingerprint of the partition's published content, from `units_published`.
     """
 
     ids: Sequence[str]
@@ -94,7 +94,7 @@ class Within:
 
 
 _Figures = dict[str, Any]
-"""What a partition holds: rows, and of each reconciled column nulls, sum and sum of sizes."""
+"""Figures of a partition: rows, and for each reconciled column its nulls, sum, and sum of absolute values."""
 
 
 def publish(
@@ -110,43 +110,44 @@ def publish(
     before_commit: Callable[[psycopg.Cursor], None] | None = None,
     patience: float = 60.0,
 ) -> Publication:
-    """Replace exactly the given partitions by the rows of the frame, in one transaction.
+    """Replaces exactly the given partitions, or some units of one, by the rows of the frame, in one transaction.
 
-    Or some units of one partition: what is published of a day with many matches and a new one is the new one.
+    With units, a new match on a day with many matches is published alone.
 
-    The table is made or brought up to date first, and the months that the rows need (they
-    stay, empty, should the publication fail). Publications of the same partition wait
-    for each other, those of different partitions hardly ever. A lost connection, a restarting
-    server or a deadlock is tried again from the start; what is committed is exact whichever
-    attempt did it.
+    The table is first created or brought up to date, with the months that the rows need; these stay, empty, if the
+    publication fails. Publications of the same partition wait for each other, those of different partitions hardly
+    ever. After a lost connection, a server restart or a deadlock, it starts again; the committed result is the same in
+    every attempt.
 
     Args:
-        partitions: values of the partition column that the frame replaces; those without a
-            row in it become empty. None for an unpartitioned table, which is replaced whole.
+        url: PostgreSQL.
+        table: the table.
+        partitions: values of the partition column to replace; those without a row become empty. None for an
+            unpartitioned table, which is replaced whole.
         frame: rows with the declared columns and types, in any order.
-        objects: where the values of binary columns are kept; needed by a table that has any.
-        content_hash: a short text for partitions (None for an unpartitioned table) that names their content. It
-            is noted in the same transaction, for `everything_published`; of the others nothing stays noted.
-        units: of partitions whose content is named, what names that of each of their units, for `units_published`.
-        within: which units of the only partition the frame replaces; all without it.
-        before_commit: called in the transaction when all is checked, once per attempt.
-        patience: seconds for which a lost connection is tried again.
+        objects: storage for the values of binary columns, if the table has any.
+        content_hash: fingerprint of each partition's content (None for an unpartitioned table), which is recorded in
+            the same transaction for `everything_published`. Other partitions lose their record.
+        units: fingerprints of units, for partitions with a fingerprint; for `units_published`.
+        within: the units of the only partition to replace; all by default.
+        before_commit: called in the transaction after all checks, once per attempt.
+        patience: seconds for which lost connections are retried.
 
     Raises:
-        SchemaMismatchError: when the frame is not the table's.
-        PublicationError: when it has rows of other partitions or times past the years of which months are made
-            (nothing is sent then), or when PostgreSQL refuses a row.
-        OvertakenError: when the partition is not as `within` says; it can be published whole.
-        ReconciliationError: when the partition's figures in PostgreSQL are not the frame's.
-        IncompatibleTableError: when the table must be rebuilt first.
-        PostgresUnavailableError: when the server stays away longer than `patience`.
+        SchemaMismatchError: if the frame does not have the table's columns.
+        PublicationError: if it has rows of other partitions or times outside the supported years (nothing is sent
+            then), or if PostgreSQL refuses a row.
+        OvertakenError: if the partition is not as `within` says; it can be published whole.
+        ReconciliationError: if the partition's figures in PostgreSQL differ from the frame's.
+        IncompatibleTableError: if the table must be rebuilt first.
+        PostgresUnavailableError: if the server stays unavailable longer than `patience`.
     """
     hashes, ids = content_hash or {}, within.ids if within else None
-    _refuse_unfit(table, partitions, frame, objects, ids)
+    _refuse_invalid(table, partitions, frame, objects, ids)
     if partitions is not None and not partitions:
         return Publication(0, 0, 0, ())
     figures, months = _figures(table, partitions, frame), months_of_rows(table, frame)
-    named = f"{table.spec.dotted}{_named(partitions)}"
+    subject = f"{table.spec.dotted}{_partition_text(partitions)}"
 
     def attempt() -> tuple[int, list[str]]:
         with connect(url) as conn:
@@ -155,12 +156,12 @@ def publish(
             with conn.transaction(), conn.cursor() as cursor:
                 _lock(cursor, table, partitions)
                 if within is not None and partitions is not None:
-                    _refuse_overtaken(conn, table, partitions[0], within)
+                    _refuse_if_overtaken(conn, table, partitions[0], within)
                 deleted, players = _delete(cursor, table, partitions, ids)
                 _copy(cursor, table, with_names(table, partitions, frame, objects))
                 if differences := _differences(cursor, table, partitions, figures, ids):
                     raise ReconciliationError(
-                        f"{named} does not hold what was sent:\n- "
+                        f"{subject} does not hold what was sent:\n- "
                         + "\n- ".join(differences[:20])
                         + (f"\n- and {len(differences) - 20} more" if len(differences) > 20 else "")
                         + "\nAll was rolled back. Look for triggers or rules on the table in PostgreSQL."
@@ -170,7 +171,7 @@ def publish(
                 note(conn, table, rows, hashes, units or {})
                 if before_commit is not None:
                     before_commit(cursor)
-                # Last, for publications of other partitions of the table wait for it.
+                # Comes last, because publications of the table's other partitions wait for it.
                 raise_version(conn, table, None if players is None else players | _players(table, frame))
             return deleted, changes
 
@@ -180,21 +181,21 @@ def publish(
         stop=tenacity.stop_after_delay(patience),
         reraise=True,
     )
-    with explained(named, PublicationError):
+    with explained(subject, PublicationError):
         deleted, changes = attempts(attempt)
         if objects is not None:
             sweep(url, table, partitions, objects)
     return Publication(deleted, frame.height, int(attempts.statistics["attempt_number"]), tuple(changes))
 
 
-def _refuse_unfit(
+def _refuse_invalid(
     table: type[Table],
     partitions: Sequence[PartitionValue] | None,
     frame: pl.DataFrame,
     objects: Objects | None,
     ids: Sequence[str] | None,
 ) -> None:
-    """Raise when the frame is not the table's, or not all of it of the partitions."""
+    """Raises if the frame does not fit the table or has rows of other partitions."""
     column = table.spec.partitioned_by
     if (column is None) != (partitions is None):
         expected = "no partitions" if column is None else f"the values of {column} that it replaces"
@@ -221,11 +222,11 @@ def _refuse_unfit(
         examples = ", ".join(map(str, foreign.unique(maintain_order=True).head(5)))
         raise PublicationError(
             f"{len(foreign)} rows for {table.spec.dotted} are of other partitions than the"
-            f"{_named(partitions)} being replaced: {column} is {examples}. Nothing was sent."
+            f"{_partition_text(partitions)} being replaced: {column} is {examples}. Nothing was sent."
         )
 
 
-def _named(partitions: Sequence[PartitionValue] | None) -> str:
+def _partition_text(partitions: Sequence[PartitionValue] | None) -> str:
     if partitions is None:
         return ""
     keys = sorted({*map(partition_key_of, partitions)})
@@ -237,7 +238,7 @@ def _values(table: type[Table], keys: Sequence[str] | None) -> list[PartitionVal
 
 
 def _lock(cursor: psycopg.Cursor, table: type[Table], partitions: Sequence[PartitionValue] | None) -> None:
-    """Wait for publications of the same partitions, in an order that is the same for all."""
+    """Waits for publications of the same partitions, in an order that is the same for all."""
     locks = sorted({zlib.crc32(key_of(value).encode()) % _LOCKS for value in partitions or [None]})
     cursor.execute(
         "SELECT pg_advisory_xact_lock(hashtext(%s), number) FROM unnest(%s::int[]) AS number",
@@ -248,7 +249,7 @@ def _lock(cursor: psycopg.Cursor, table: type[Table], partitions: Sequence[Parti
 def _where(
     table: type[Table], partitions: Sequence[PartitionValue] | None, ids: Sequence[str] | None = None
 ) -> tuple[sql.Composable, list[Any]]:
-    """The condition of partitions' rows, or of some units' in them, and what is bound to it."""
+    """The condition for rows of partitions, or of some units in them, and its parameters."""
     columns = ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids))
     only = [(column, values) for column, values in columns if column is not None and values is not None]
     if not only:
@@ -257,14 +258,16 @@ def _where(
     return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions), [list(values) for _, values in only]
 
 
-def _refuse_overtaken(conn: psycopg.Connection, table: type[Table], partition: PartitionValue, within: Within) -> None:
+def _refuse_if_overtaken(
+    conn: psycopg.Connection, table: type[Table], partition: PartitionValue, within: Within
+) -> None:
     query = sql.SQL("SELECT content_hash FROM {} WHERE table_name = %s AND partition_key = %s").format(
         identifier(notes_of(table.spec.game))
     )
     found = conn.execute(query, [table.spec.name, key_of(partition)]).fetchone()
     if found != (within.content_hash,):
         raise OvertakenError(
-            f"{table.spec.dotted}{_named([partition])} was published meanwhile, or is of unknown content; "
+            f"{table.spec.dotted}{_partition_text([partition])} was published meanwhile, or is of unknown content; "
             "publish it whole."
         )
 
@@ -278,17 +281,17 @@ def _delete(
     partitions: Sequence[PartitionValue] | None,
     ids: Sequence[str] | None = None,
 ) -> tuple[int, set[str] | None]:
-    """Delete the partitions' rows; how many there were, and of which players, if the table is guarded by these."""
+    """Deletes the partitions' rows; returns their number, and their players if the table is guarded by players."""
     where, bound = _where(table, partitions, ids)
     delete = sql.SQL("DELETE FROM {}{}").format(identifier(table), where)
     if _PLAYER not in table.spec.guarded_by:
         return cursor.execute(delete, bound).rowcount, None
     if table.spec.partitioned_by == _PLAYER:
         return cursor.execute(delete, bound).rowcount, {*map(key_of, partitions or ())}
-    told = sql.SQL("WITH gone AS ({} RETURNING {}) SELECT count(*), array_agg(DISTINCT {}) FROM gone").format(
+    statement = sql.SQL("WITH gone AS ({} RETURNING {}) SELECT count(*), array_agg(DISTINCT {}) FROM gone").format(
         delete, sql.Identifier(_PLAYER), sql.Identifier(_PLAYER)
     )
-    [(deleted, players)] = cursor.execute(told, bound).fetchall()
+    [(deleted, players)] = cursor.execute(statement, bound).fetchall()
     return deleted, {*players} if players else set()
 
 
@@ -297,9 +300,9 @@ def _players(table: type[Table], frame: pl.DataFrame) -> set[str]:
 
 
 def _copy(cursor: psycopg.Cursor, table: type[Table], frame: pl.DataFrame) -> None:
-    """COPY the rows into the table itself: nobody sees them before the commit.
+    """Copies the rows into the table itself; they are invisible before the commit.
 
-    They go in the order of the key, where the next index entry stands beside the last: half the cost of a COPY.
+    They are sorted by key, so that index entries are added side by side, which halves the cost of the COPY.
     """
     fields = [_as_field(name, dtype) for name, dtype in table.schema().items()]
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(identifier(table), column_list(table.columns()))
@@ -307,13 +310,13 @@ def _copy(cursor: psycopg.Cursor, table: type[Table], frame: pl.DataFrame) -> No
         for part in frame.iter_slices(_ROWS_SORTED):
             for chunk in part.sort(table.primary_key()).iter_slices(_ROWS_PER_COPY):
                 buffer = io.BytesIO()
-                # Every text is quoted: an unquoted empty field is null, a quoted one the empty text.
+                # Quotes every text: an unquoted empty field is null, a quoted one the empty text.
                 chunk.select(fields).write_csv(buffer, include_header=False, quote_style="non_numeric")
                 copy.write(buffer.getbuffer())
 
 
 def _as_field(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as PostgreSQL and CSV can hold it: no NUL in texts, lists as array literals."""
+    """A column in a form for PostgreSQL and CSV: no NUL in texts, lists as array literals."""
 
     def text(value: pl.Expr) -> pl.Expr:
         # PostgreSQL refuses the character; the lake keeps it.
@@ -323,7 +326,7 @@ def _as_field(name: str, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.String):
         return text(column)
     if isinstance(dtype, pl.Binary):
-        # A name already.
+        # Contains object names already.
         return column
     if not isinstance(dtype, pl.List):
         return column
@@ -335,14 +338,14 @@ def _as_field(name: str, dtype: pl.DataType) -> pl.Expr:
 def sweep(
     url: SecretStr | str, table: type[Table], partitions: Sequence[PartitionValue] | None, objects: Objects
 ) -> int:
-    """Remove the objects of partitions that no published row names; how many there were."""
+    """Removes the objects of partitions that no published row names; returns their number."""
     if not table.objects():
         return 0
     where, bound = _where(table, partitions)
     columns = sql.SQL(", ").join(map(sql.Identifier, table.objects()))
     query = sql.SQL("SELECT {} FROM {}{}").format(columns, identifier(table), where)
     with connect(url) as conn, conn.transaction(), conn.cursor() as cursor:
-        # Whoever puts objects of a partition and has not committed yet holds it.
+        # Waits for publishers that have stored objects but not committed yet.
         _lock(cursor, table, partitions)
         is_there = has_table(conn, table.spec.game, table.spec.name)
         named = {name for row in cursor.execute(query, bound) for name in row} if is_there else set[str]()
@@ -355,23 +358,23 @@ def sweep(
 def _figures(
     table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame
 ) -> dict[PartitionValue | None, _Figures]:
-    """What each of the partitions must hold of the frame."""
+    """The figures that each partition must have according to the frame."""
     aggregates = [pl.len().alias("rows")]
     for name in table.spec.reconciled:
-        value = pl.col(name).cast(_summed(table, name))
+        value = pl.col(name).cast(_sum_type(table, name))
         aggregates += [
             pl.col(name).null_count().alias(f"nulls of {name}"),
             value.sum().alias(f"sum of {name}"),
             value.abs().sum().alias(f"size of sum of {name}"),
         ]
     key = pl.col(table.spec.partitioned_by) if table.spec.partitioned_by else pl.lit(None)
-    found = {row.pop("of"): row for row in frame.group_by(key.alias("of")).agg(aggregates).iter_rows(named=True)}
-    none = {each.meta.output_name(): 0 for each in aggregates}
-    return {value: found.get(value, none) for value in partitions or [None]}
+    by_partition = {row.pop("of"): row for row in frame.group_by(key.alias("of")).agg(aggregates).iter_rows(named=True)}
+    empty = {each.meta.output_name(): 0 for each in aggregates}
+    return {value: by_partition.get(value, empty) for value in partitions or [None]}
 
 
-def _summed(table: type[Table], name: str) -> pl.DataType:
-    """A type wide enough to sum a column exactly, or as exactly as floats go."""
+def _sum_type(table: type[Table], name: str) -> pl.DataType:
+    """A type wide enough to sum a column exactly, or as exactly as floats allow."""
     dtype = table.schema()[name]
     if isinstance(dtype, pl.Decimal):
         return pl.Decimal(38, dtype.scale)
@@ -389,40 +392,40 @@ def _differences(
     figures: Mapping[PartitionValue | None, _Figures],
     ids: Sequence[str] | None,
 ) -> list[str]:
-    """Count the partitions again in PostgreSQL: where they are not as they were sent, a line each."""
+    """Counts the partitions again in PostgreSQL; returns one line for each difference from what was sent."""
     key = sql.SQL("NULL") if partitions is None else sql.Identifier(table.spec.partitioned_by or "")
     selected: list[sql.Composable] = [key, sql.SQL("count(*)")]
     for name in table.spec.reconciled:
         column = sql.Identifier(name)
-        # PostgreSQL sums `real` in single precision unless told otherwise.
+        # By default, PostgreSQL sums `real` in single precision.
         value = sql.SQL("{}::double precision" if table.schema()[name] == pl.Float32 else "{}").format(column)
         selected += [sql.SQL("count(*) - count({})").format(column), sql.SQL("coalesce(sum({}), 0)").format(value)]
     where, bound = _where(table, partitions, ids)
     query = sql.SQL("SELECT {} FROM {}{} GROUP BY 1").format(sql.SQL(", ").join(selected), identifier(table), where)
-    arrived = {value: rest for value, *rest in cursor.execute(query, bound)}
+    arrived = {value: figures_found for value, *figures_found in cursor.execute(query, bound)}
     differences: list[str] = []
     for partition, sent in figures.items():
         compared = [name for name in sent if not name.startswith("size of ")]
         for name, got in zip(compared, arrived.get(partition, [0] * len(compared)), strict=True):
-            if not _agree(sent[name], got, sent.get(f"size of {name}", 0)):
+            if not _is_equal(sent[name], got, sent.get(f"size of {name}", 0)):
                 where_ = "" if partition is None else f"{partition_key_of(partition)}: "
                 differences.append(f"{where_}{name} {sent[name]} sent, {got} in the table")
     return differences
 
 
-def _agree(sent: int | float | Decimal, got: int | float | Decimal, size: int | float | Decimal) -> bool:
-    """Whether two figures agree: exactly, and sums of floats to 1e-9 of the sum of the sizes summed."""
+def _is_equal(sent: int | float | Decimal, got: int | float | Decimal, size: int | float | Decimal) -> bool:
+    """Whether two figures agree: exactly, or for sums of floats to 1e-9 of the sum of absolute values."""
     if not isinstance(sent, float):
         return sent == got
     is_close = math.isclose(sent, got, rel_tol=0, abs_tol=_FLOAT_TOLERANCE * float(size))
     return is_close or (math.isnan(sent) and math.isnan(got))
 
 
-# --- what is published ---------------------------------------------------------------------------
+# --- published content ---------------------------------------------------------------------------
 
 
 def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:
-    """Delete a partition's rows, and the note of what was published of it; how many rows there were."""
+    """Deletes a partition's rows and the record of its publication; returns the number of rows."""
     with connect(url) as conn, explained(table.spec.dotted), conn.transaction():
         if not has_table(conn, table.spec.game, table.spec.name):
             return 0
@@ -433,7 +436,7 @@ def forget_partition(url: SecretStr | str, table: type[Table], partition: Partit
 
 
 def counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue | None, int]:
-    """Published rows by partition; under None for an unpartitioned table; empty before the first publication."""
+    """Number of published rows by partition (None for an unpartitioned table); empty before the first publication."""
     with explained(table.spec.dotted):
         return _counts(conn, table) if has_table(conn, table.spec.game, table.spec.name) else {}
 
@@ -451,12 +454,12 @@ def _counts(
 def units_published(
     url: SecretStr | str, table: type[Table], keys: Sequence[str]
 ) -> dict[str, tuple[str, dict[str, str]]]:
-    """Of partitions of a table, by key, what names their content, and that of each of their units.
+    """Fingerprints of partitions' published contents and of their units, by key.
 
-    A partition is missing where that is not known.
+    A partition is missing if they are not known.
     """
     notes = notes_of(table.spec.game)
-    conn = kept(url)
+    conn = shared_connection(url)
     with explained(f"what is published of {table.spec.dotted}"):
         if as_found(conn, [notes]).get(notes) != as_declared(notes):
             return {}
@@ -470,15 +473,17 @@ def units_published(
 def everything_published(
     url: SecretStr | str, tables: Sequence[type[Table]], *, counted: bool = False, keys: Collection[str] | None = None
 ) -> dict[type[Table], dict[str, str]]:
-    """Names of the content published, by partition key, of those tables of a game that stand in PostgreSQL.
+    """Fingerprints of published contents by partition key, for those tables of a game that exist in PostgreSQL.
 
-    The key is "" for a table without partitions. A partition is missing when it was not published, or last without a
-    name of its content. So is one of a table that does not stand as declared: publishing it brings the table up to
-    date, or says that it must be rebuilt. Rows that people changed by hand are not noticed.
+    The key is "" for an unpartitioned table. A partition is missing if it was not published, or last without a
+    fingerprint. One partition is also missing if the table does not match its declaration: publishing it brings the
+    table up to date, or reports that it must be rebuilt. Manual changes of rows are not noticed.
 
     Args:
-        counted: count rows, too; a partition that holds other than were published is missing. Costs a scan.
-        keys: of the partitions that are asked for; all without them.
+        url: PostgreSQL.
+        tables: tables of one game.
+        counted: also counts rows; a partition with another number of rows than published is missing. Costs a scan.
+        keys: keys of the partitions of interest; all by default.
 
     Raises:
         UnpublishableTableError: see `postgres_types`.
@@ -486,19 +491,19 @@ def everything_published(
     if not tables:
         return {}
     notes = notes_of(tables[0].spec.game)
-    conn = kept(url)
+    conn = shared_connection(url)
     with explained(f"what is published of {tables[0].spec.game}"):
-        found = as_found(conn, [notes, *tables])
-        if notes not in found:
+        as_stored = as_found(conn, [notes, *tables])
+        if notes not in as_stored:
             return {}
         query = sql.SQL(
             "SELECT table_name, partition_key, content_hash, rows FROM {}"
             " WHERE %s::text[] IS NULL OR partition_key = ANY(%s::text[]) ORDER BY 2"
         )
         wanted = None if keys is None else [*keys]
-        published: dict[type[Table], dict[str, str]] = {table: {} for table in tables if table in found}
+        published: dict[type[Table], dict[str, str]] = {table: {} for table in tables if table in as_stored}
         held = {
-            table: {key_of(of): rows for of, rows in _counts(conn, table, _values(table, wanted)).items()}
+            table: {key_of(value): rows for value, rows in _counts(conn, table, _values(table, wanted)).items()}
             for table in published
             if counted
         }
@@ -507,6 +512,6 @@ def everything_published(
             if (table := named.get(name)) and (not counted or held[table].get(key, 0) == rows):
                 published[table][key] = digest
         for table, contents in published.items():
-            if contents and found[table] != as_declared(table):
+            if contents and as_stored[table] != as_declared(table):
                 contents.popitem()
         return published

@@ -1,6 +1,6 @@
-"""What is noted of published tables beside them: what content their partitions hold, and which version they are.
+"""Records beside published tables: the content of their partitions, and the version of each table.
 
-Every publication gives its table another version, and PostgreSQL tells of it as it is committed (`CHANNEL`).
+Every publication gives its table a new version, and PostgreSQL sends a notification when it is committed (`CHANNEL`).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class _PublishedPartition(Table):
 
 @functools.cache
 def notes_of(game: str) -> type[Table]:
-    """The table of what is published of a game, `<game>.published_partitions`."""
+    """The table `<game>.published_partitions`, which records what is published."""
 
-    # Partitions may be people.
+    # Guarded, because partitions may be people.
     class PublishedPartitions(
         _PublishedPartition, key=f"{game}/published_partitions", layer="gold", guarded_by=("partition_key",)
     ):
@@ -50,7 +50,7 @@ class _PublishedVersion(Table):
 
 @functools.cache
 def versions_of(game: str) -> type[Table]:
-    """The table of the versions of the published tables of a game, `<game>.published_versions`."""
+    """The table `<game>.published_versions` with the versions of a game's published tables."""
 
     class PublishedVersions(_PublishedVersion, key=f"{game}/published_versions", layer="gold"):
         """Which version of each published table stands here: what was answered from it holds as long as it does."""
@@ -59,22 +59,22 @@ def versions_of(game: str) -> type[Table]:
 
 
 CHANNEL = "gamestats_published"
-"""PostgreSQL tells on this channel of every publication, as it is committed: `<game>.<table> <version>`.
+"""PostgreSQL's notification channel for committed publications: `<game>.<table> <version>`.
 
-Of a table that is guarded by players a JSON list of those follows of whom rows were replaced, unless they are too many.
+For a table that is guarded by players, a JSON list of the players with replaced rows follows, unless it is too long.
 """
 FORGET = "forget"
-"""On that channel: what is kept in memory of publications is to go, for somebody was forgotten."""
-_MOST_TOLD_BYTES = 7_900
+"""Payload on that channel: listeners must drop answers from memory, because a person was forgotten."""
+_MAX_PAYLOAD_BYTES = 7_900
 
 
 def identifier(table: type[Table]) -> sql.Identifier:
-    """A published table, as statements name it."""
+    """The identifier of a published table for statements."""
     return sql.Identifier(table.spec.game, table.spec.name)
 
 
 def key_of(value: PartitionValue | None) -> str:
-    """The key of a partition in the notes: empty where a table has none."""
+    """The key of a partition in the records: empty for an unpartitioned table."""
     return "" if value is None else partition_key_of(value)
 
 
@@ -85,7 +85,7 @@ def note(
     hashes: Mapping[PartitionValue | None, str],
     units: Mapping[PartitionValue | None, Mapping[str, str]],
 ) -> None:
-    """Note what content the partitions hold from now on; of a partition whose content has no name, nothing."""
+    """Records the new contents of partitions; those without a fingerprint lose their record."""
     forget_notes(conn, table, [key_of(value) for value in rows])
     note = sql.SQL(
         "INSERT INTO {} (table_name, partition_key, content_hash, rows, units, published_at)"
@@ -93,25 +93,27 @@ def note(
         " FROM unnest(%s::text[], %s::text[], %s::int8[], %s::jsonb[]) AS n (key, digest, rows, units)"
     ).format(identifier(notes_of(table.spec.game)))
     if hashes:
-        told = [json.dumps(units[value]) if value in units else None for value in hashes]
-        noted = [[*map(key_of, hashes)], [*hashes.values()], [rows[value] for value in hashes], told]
-        conn.execute(note, [table.spec.name, *noted])
+        units_json = [json.dumps(units[value]) if value in units else None for value in hashes]
+        columns = [[*map(key_of, hashes)], [*hashes.values()], [rows[value] for value in hashes], units_json]
+        conn.execute(note, [table.spec.name, *columns])
 
 
 def forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[str] | None = None) -> None:
-    """Forget what is noted of partitions of a table, or of all."""
+    """Deletes the records of some or all partitions of a table."""
     forget = "DELETE FROM {} WHERE table_name = %s AND (%s::text[] IS NULL OR partition_key = ANY(%s::text[]))"
     conn.execute(sql.SQL(forget).format(identifier(notes_of(table.spec.game))), [table.spec.name, keys, keys])
 
 
 def raise_version(conn: psycopg.Connection, table: type[Table], players: Iterable[str | None] | None = None) -> None:
-    """Give a table another version, and have that told when the transaction is committed.
+    """Gives a table a new version, and sends a notification when the transaction is committed.
 
-    Microseconds since 1970, or one more than before where the clock is behind: so that no version comes twice, not even
-    in a database that was made anew.
+    The version is the time in microseconds since 1970, or one more than before if the clock is behind, so that no
+    version repeats, not even in a recreated database.
 
     Args:
-        players: of whom alone rows were replaced.
+        conn: a connection in a transaction.
+        table: the table.
+        players: the only players with replaced rows, if known.
     """
     raised = sql.SQL(
         "INSERT INTO {} AS v (table_name, version, published_at)"
@@ -119,13 +121,13 @@ def raise_version(conn: psycopg.Connection, table: type[Table], players: Iterabl
         " SET version = greatest(v.version + 1, excluded.version), published_at = excluded.published_at"
         " RETURNING pg_notify(%s, concat_ws(' ', %s::text, version, %s::text))"
     ).format(identifier(versions_of(table.spec.game)))
-    told = None if players is None else json.dumps(sorted(filter(None, players)), separators=(",", ":"))
-    if told is not None and len(told) > _MOST_TOLD_BYTES:
-        told = None
-    conn.execute(raised, [table.spec.name, CHANNEL, table.spec.dotted, told])
+    players_json = None if players is None else json.dumps(sorted(filter(None, players)), separators=(",", ":"))
+    if players_json is not None and len(players_json) > _MAX_PAYLOAD_BYTES:
+        players_json = None
+    conn.execute(raised, [table.spec.name, CHANNEL, table.spec.dotted, players_json])
 
 
 def forget_answers(url: SecretStr | str) -> None:
-    """Have what serves forget the answers that it keeps in memory."""
+    """Makes servers drop the answers that they keep in memory."""
     with connect(url) as conn, explained("telling of what was forgotten"):
         conn.execute("SELECT pg_notify(%s, %s)", [CHANNEL, FORGET])

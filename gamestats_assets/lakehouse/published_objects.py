@@ -1,7 +1,6 @@
-"""Binary values of published rows as objects: PostgreSQL holds their names, which tell the content.
+"""Binary values of published rows as objects: PostgreSQL stores their names, which identify the content.
 
-The name of a value is `<game>/<table>/<partition>/<unit>/<hash>`, so that the objects of a partition are found without
-asking anybody.
+The name of a value is `<game>/<table>/<partition>/<unit>/<hash>`, so that the objects of a partition can be listed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_ke
 
 
 def folder_of(table: type[Table], partition: PartitionValue | None) -> str:
-    """Where the objects of a partition stand."""
+    """Folder of a partition's objects."""
     key = "all" if partition is None else quote(partition_key_of(partition), safe="")
     return f"{table.spec.game}/{table.spec.name}/{key}"
 
@@ -25,23 +24,26 @@ def folder_of(table: type[Table], partition: PartitionValue | None) -> str:
 def with_names(
     table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame, objects: Objects | None
 ) -> pl.DataFrame:
-    """Rows with the names of objects in place of binary values, which are kept under these names."""
+    """Stores binary values as objects, and returns the rows with the objects' names instead."""
     if objects is None or not table.objects():
         return frame
-    known = {name for value in partitions or [None] for name in objects.list(folder_of(table, value))}
+    existing = {name for value in partitions or [None] for name in objects.list(folder_of(table, value))}
 
-    def kept(content: bytes | None, folder: str) -> str | None:
+    def stored_name(content: bytes | None, folder: str) -> str | None:
         if content is None:
             return None
         name = f"{folder}/{hashlib.sha256(content).hexdigest()}"
-        if name not in known:
+        if name not in existing:
             objects.put(name, content)
         return name
 
     by, unit = table.spec.partitioned_by, table.spec.replaced_by
     folders = [folder_of(table, value) for value in (frame.get_column(by) if by else [None] * frame.height)]
     if unit is not None:
-        folders = [f"{of}/{quote(each, safe='')}" for of, each in zip(folders, frame.get_column(unit), strict=True)]
+        folders = [
+            f"{folder}/{quote(each, safe='')}" for folder, each in zip(folders, frame.get_column(unit), strict=True)
+        ]
     return frame.with_columns(
-        pl.Series(name, [*map(kept, frame.get_column(name), folders)], dtype=pl.String) for name in table.objects()
+        pl.Series(name, [*map(stored_name, frame.get_column(name), folders)], dtype=pl.String)
+        for name in table.objects()
     )

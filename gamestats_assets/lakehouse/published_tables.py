@@ -1,11 +1,11 @@
-"""Published tables as PostgreSQL has them: made from their declaration, brought up to it, rebuilt, kept in months.
+"""Tables in PostgreSQL: created from their declaration, brought up to date, rebuilt, partitioned by month.
 
-What stands in PostgreSQL can always be published again from Delta, so a table whose declaration changed beyond adding
-columns is rebuilt, never migrated.
+Everything in PostgreSQL can be published again from Delta, so a table whose declaration changed beyond added columns is
+rebuilt, never migrated.
 
 A table that grows with time (`TableSpec.months_of`) is partitioned by PostgreSQL into one table per month, so that a
-question about some weeks reads no more than their months and an index grows no further than one. Whoever reads or
-writes names the table itself.
+query about some weeks reads only their months, and no index grows beyond a month. Readers and writers name the table
+itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from gamestats_assets.lakehouse.roles import grant_reader
 from gamestats_assets.lakehouse.table import Table
 
 _IDENTIFIER_BYTES = 63
-_LAST_YEAR = 9999  # the last that Python can read back
+_LAST_YEAR = 9999  # the last that Python can read
 
 _SCALAR_TYPES: Mapping[Any, str] = {
     pl.Boolean: "boolean",
@@ -49,30 +49,29 @@ _SCALAR_TYPES: Mapping[Any, str] = {
 
 
 class UnpublishableTableError(PostgresError):
-    """A table's declaration has something PostgreSQL could not keep."""
+    """A table's declaration contains something that PostgreSQL cannot store."""
 
 
 class IncompatibleTableError(PostgresError):
-    """A table in PostgreSQL differs from its declaration in a way only a rebuild can mend."""
+    """A table in PostgreSQL differs from its declaration, and only a rebuild can fix that."""
 
 
 class PublicationError(PostgresError):
-    """Rows were refused, by us before anything was sent or by PostgreSQL; nothing was changed."""
+    """Rows were refused, before anything was sent or by PostgreSQL; nothing was changed."""
 
 
 _Definition = dict[tuple[str, str], str]
-"""A table as declared or as found: of each part, by its kind and name, what PostgreSQL's catalogue says of it."""
+"""A table as declared or as found: the catalogue's description of each part, by its kind and name."""
 
 
 def postgres_types(table: type[Table]) -> Mapping[str, str]:
     """PostgreSQL type of every column, as `format_type` writes it.
 
-    Taken from the polars types rather than from `to_sqlalchemy_columns`, which turns a
-    pattern or a length rule into `char(n)` (padding what it stores) and `dy.Integer`,
-    64 bits wide, into a 32-bit integer.
+    Derived from the polars types rather than `to_sqlalchemy_columns`, which turns a pattern or length rule into
+    `char(n)`, which pads values, and the 64-bit `dy.Integer` into a 32-bit integer.
 
     Raises:
-        UnpublishableTableError: when a column is a list of lists, or a name is taken or longer than PostgreSQL keeps.
+        UnpublishableTableError: if a column is a list of lists, or a name is taken or too long for PostgreSQL.
     """
     longest = _month_name(table, (_LAST_YEAR, 12)) if table.spec.months_of else table.spec.name
     names = [table.spec.game, longest, *table.columns()]
@@ -101,16 +100,16 @@ def _postgres_type(dtype: pl.DataType) -> str:
 
 
 def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...]:
-    """Make the table as declared, or bring it up to its declaration where that loses nothing; so its game's notes.
+    """Creates a table, or brings it up to its declaration if no data are lost; also its game's records.
 
-    New nullable columns, columns that became nullable, comments and indexes are applied;
-    nothing is locked when there is nothing to do (one query of the catalogue).
+    New nullable columns, columns that became nullable, comments and indexes are applied. If there is nothing to do, it
+    takes one query of the catalogue and no lock.
 
     Returns:
-        A line for each change, and for what could not be granted to those who read.
+        A line for each change, and for each privilege that could not be granted to readers.
 
     Raises:
-        IncompatibleTableError: when only a rebuild can do it; it names every difference.
+        IncompatibleTableError: if only a rebuild can do it; it names every difference.
         UnpublishableTableError: see `postgres_types`.
     """
     tables = [notes_of(table.spec.game), versions_of(table.spec.game), table]
@@ -119,17 +118,17 @@ def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...
         if as_found(conn, tables) == declared:
             return ()
         lock_definitions(conn)
-        # Read again: another process may have done the work while this one waited.
+        # Another process may have done the work while this one waited.
         found = as_found(conn, tables)
-        return [_made_as_declared(conn, each, found.get(each)) for each in declared][-1]
+        return [_bring_up_to_date(conn, each, found.get(each)) for each in declared][-1]
 
 
-def _made_as_declared(conn: psycopg.Connection, table: type[Table], before: _Definition | None) -> tuple[str, ...]:
+def _bring_up_to_date(conn: psycopg.Connection, table: type[Table], before: _Definition | None) -> tuple[str, ...]:
     changes = _create(conn, table) if before is None else []
     found = as_found(conn, [table])[table] if before is None else before
     changes += _evolve(conn, table, as_declared(table), found)
     if before is None or any(kind == "column" for kind, _ in as_declared(table).keys() - before.keys()):
-        # Nothing is known any more of what the table holds: it is new, or its rows lack a column.
+        # The table is new, or its rows lack a column, so records of its content no longer hold.
         forget_notes(conn, table)
     is_opened = before is None or before.get(_GUARD) != as_declared(table).get(_GUARD)
     return (*changes, *(grant_reader(conn, [table.spec.game]) if is_opened else ()))
@@ -138,7 +137,7 @@ def _made_as_declared(conn: psycopg.Connection, table: type[Table], before: _Def
 _GUARD = ("guard", "")
 
 DERIVED_VIEW = "gamestats: "
-"""What the comment of a view begins with that a step makes, and makes again after its table was rebuilt."""
+"""Start of the comment of a view that a step creates, and creates again after its table was rebuilt."""
 
 _DERIVED_VIEWS = """
 SELECT DISTINCT n.nspname, v.relname
@@ -153,9 +152,9 @@ WHERE tn.nspname = %s AND t.relname = %s AND starts_with(obj_description(v.oid, 
 
 
 def rebuild_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...]:
-    """Drop the table with its rows and make it anew, empty, in one transaction. Publish it again afterwards.
+    """Drops the table with its rows and creates it again, empty, in one transaction. Publish it again afterwards.
 
-    Views on it that are derived (`DERIVED_VIEW`) go with it; the steps that made them make them again.
+    Derived views on it (`DERIVED_VIEW`) are dropped as well; the steps that created them create them again.
     """
     with explained(f"rebuilding {table.spec.dotted}"), conn.transaction():
         lock_definitions(conn)
@@ -168,13 +167,13 @@ def rebuild_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ..
 
 
 def column_list(columns: Iterable[str]) -> sql.Composed:
-    """Names of columns, as statements list them."""
+    """A list of column names for statements."""
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
 @functools.cache
 def as_declared(table: type[Table]) -> _Definition:
-    """A table as its declaration says it is to stand in PostgreSQL."""
+    """The definition that a table should have in PostgreSQL according to its declaration."""
     spec, key = table.spec, tuple(table.primary_key())
     columns = table.columns()
     indexes = list(spec.indexes)
@@ -195,7 +194,7 @@ def as_declared(table: type[Table]) -> _Definition:
 
 
 def _index_name(table: type[Table], columns: tuple[str, ...]) -> str:
-    # The prefix tells our indexes from those an administrator made; the hash tells the columns.
+    # The prefix distinguishes our indexes from an administrator's; the hash identifies the columns.
     digest = hashlib.sha256(",".join(columns).encode()).hexdigest()[:8]
     return f"gs_{table.spec.name[:48]}_{digest}"
 
@@ -225,7 +224,7 @@ JOIN pg_attribute ON attnum = number WHERE attrelid = oid GROUP BY 1, 2, 3
 
 
 def as_found(conn: psycopg.Connection, tables: Sequence[type[Table]]) -> dict[type[Table], _Definition]:
-    """Those tables of a game that stand in PostgreSQL, as they stand there."""
+    """The definitions of those tables of a game that exist in PostgreSQL."""
     by_name = {table.spec.name: table for table in tables}
     found: dict[type[Table], _Definition] = {}
     for name, kind, part, text in conn.execute(_CATALOGUE, [tables[0].spec.game, [*by_name]]):
@@ -234,14 +233,14 @@ def as_found(conn: psycopg.Connection, tables: Sequence[type[Table]]) -> dict[ty
 
 
 def _create(conn: psycopg.Connection, table: type[Table]) -> list[str]:
-    """Make the table with its columns, key and months; the rest is what it is evolved by."""
+    """Creates the table with its columns, key and partitioning; `_evolve` adds the rest."""
     declared = as_declared(table)
     columns = [
         sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(text))  # pyright: ignore[reportArgumentType]
         for (kind, name), text in declared.items()
         if kind == "column"
     ]
-    # While a partition is replaced every key stands twice, deleted and new; merging the two takes longer than it saves.
+    # While a partition is replaced, every key exists twice, deleted and new; merging the two costs more than it saves.
     key = sql.SQL("PRIMARY KEY ({}) WITH (deduplicate_items = off)").format(column_list(table.primary_key()))
     create = sql.SQL("CREATE TABLE {} ({})").format(identifier(table), sql.SQL(", ").join([*columns, key]))
     if table.spec.months_of is not None:
@@ -252,17 +251,17 @@ def _create(conn: psycopg.Connection, table: type[Table]) -> list[str]:
 
 
 def _evolve(conn: psycopg.Connection, table: type[Table], declared: _Definition, found: _Definition) -> list[str]:
-    """Turn `found` into `declared`, where that loses nothing; a line for each change."""
+    """Turns `found` into `declared` if no data are lost; returns a line for each change."""
     differences = [
         (*part, declared.get(part), found.get(part))
         for part in {**declared, **found}
         if declared.get(part) != found.get(part)
     ]
-    if lost := [difference for difference in differences if not _loses_nothing(*difference)]:
+    if lost := [difference for difference in differences if not _is_lossless(*difference)]:
         raise IncompatibleTableError(
             f"{table.spec.dotted} in PostgreSQL is not as declared:\n- "
             + "\n- ".join(
-                f"{name or kind}: declared {now or 'none'}, found {was or 'none'}" for kind, name, now, was in lost
+                f"{name or kind}: declared {new or 'none'}, found {old or 'none'}" for kind, name, new, old in lost
             )
             + f"\nIts rows can all be published again; run: gamestats rebuild {table.spec.dotted}"
         )
@@ -272,36 +271,37 @@ def _evolve(conn: psycopg.Connection, table: type[Table], declared: _Definition,
         conn.execute(statement)
         changes.append(line)
 
-    for kind, name, now, was in differences:
-        of = sql.Identifier(name)
+    for kind, name, new, old in differences:
+        part = sql.Identifier(name)
         match kind:
-            case "column" if was is None:
-                type_ = sql.SQL(now or "")  # pyright: ignore[reportArgumentType]
+            case "column" if old is None:
+                type_ = sql.SQL(new or "")  # pyright: ignore[reportArgumentType]
                 change(
-                    f"column {name} added, {now}", sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(whole, of, type_)
+                    f"column {name} added, {new}",
+                    sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(whole, part, type_),
                 )
             case "column":
                 drop = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
-                change(f"column {name} may be null", drop.format(whole, of))
-            case "description" if now is not None:
-                on = sql.SQL("COLUMN {}.{}").format(whole, of) if name else sql.SQL("TABLE {}").format(whole)
-                comment = sql.SQL("COMMENT ON {} IS {}").format(on, sql.Literal(now))
+                change(f"column {name} may be null", drop.format(whole, part))
+            case "description" if new is not None:
+                on = sql.SQL("COLUMN {}.{}").format(whole, part) if name else sql.SQL("TABLE {}").format(whole)
+                comment = sql.SQL("COMMENT ON {} IS {}").format(on, sql.Literal(new))
                 change(f"column {name} described" if name else "table described", comment)
             case "guard":
                 guard(conn, table.spec.game, table.spec.name, table.spec.guarded_by)
-                changes.append(f"rows are guarded by {now}" if now else "rows are not guarded any more")
+                changes.append(f"rows are guarded by {new}" if new else "rows are not guarded any more")
             case "index":
-                if was is not None:
+                if old is not None:
                     drop = sql.SQL("DROP INDEX {}").format(sql.Identifier(table.spec.game, name))
-                    change(f"index on {was} dropped", drop)
-                if now is not None:
-                    create = sql.SQL("CREATE INDEX {} ON {} ({})").format(of, whole, column_list(now.split(", ")))
-                    change(f"index on {now} made", create)
+                    change(f"index on {old} dropped", drop)
+                if new is not None:
+                    create = sql.SQL("CREATE INDEX {} ON {} ({})").format(part, whole, column_list(new.split(", ")))
+                    change(f"index on {new} made", create)
     return changes
 
 
-def _loses_nothing(kind: str, name: str, now: str | None, was: str | None) -> bool:
-    """Whether a part of a table can become as declared without its rows being published again."""
+def _is_lossless(kind: str, name: str, now: str | None, was: str | None) -> bool:
+    """Whether a part of a table can be changed without publishing its rows again."""
     if kind == "column":
         return was == f"{now} not null" or (was is None and now is not None and not now.endswith(" not null"))
     return kind in ("description", "index", "guard")
@@ -311,7 +311,7 @@ _Month = tuple[int, int]  # year and month
 
 
 def months_of_rows(table: type[Table], frame: pl.DataFrame) -> list[_Month]:
-    """The months (UTC) of the rows, of a table that PostgreSQL partitions by month."""
+    """The months (UTC) of the rows, if PostgreSQL partitions the table by month."""
     column = table.spec.months_of
     if column is None:
         return []
@@ -330,10 +330,10 @@ def _month_name(table: type[Table], month: _Month) -> str:
 
 
 def ensure_months(conn: psycopg.Connection, table: type[Table], months: Sequence[_Month]) -> list[str]:
-    """Make those of the monthly partitions that are not there yet; a line for each.
+    """Creates missing monthly partitions; returns a line for each.
 
-    In a transaction of its own: held through a publication, the lock on the table would keep
-    every other publication waiting that needs a new month, too.
+    It uses its own transaction: if the lock on the table lasted through a publication, every other publication that
+    needs a new month would wait.
     """
     whole = identifier(table)
     query = "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass"
@@ -346,19 +346,19 @@ def ensure_months(conn: psycopg.Connection, table: type[Table], months: Sequence
         return []
     with conn.transaction():
         lock_definitions(conn)
-        # Read again: another process may have done the work while this one waited.
-        made = missing()
-        for year, month in made:
+        # Another process may have done the work while this one waited.
+        new_months = missing()
+        for year, month in new_months:
             new = sql.Identifier(table.spec.game, _month_name(table, (year, month)))
             bounds = [f"{y:04}-{m:02}-01 00:00:00+00" for y, m in ((year, month), (year + month // 12, month % 12 + 1))]
-            # CREATE TABLE ... PARTITION OF would wait for every reader of the table, and they for it; ATTACH does not.
+            # CREATE TABLE ... PARTITION OF would block readers of the table and wait for them; ATTACH does not.
             conn.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(new, whole))
             if table.spec.guarded_by:
-                # By the table itself rows are read according to its policy, and a month alone by nobody.
+                # The table's own policy applies to reads through the table; a month alone can be read by nobody.
                 conn.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(new))
             conn.execute(
                 sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
                     whole, new, *map(sql.Literal, bounds)
                 )
             )
-    return [f"month {_month_name(table, month)} made" for month in made]
+    return [f"month {_month_name(table, month)} made" for month in new_months]

@@ -1,7 +1,7 @@
-"""Rules about data: what a frame must keep before it is committed, and what tables must keep together.
+"""Data quality: rules that a frame must satisfy before its commit, and checks across tables.
 
-- `screen` divides a frame into rows that may be committed and rows that are quarantined.
-- `quarantine_of` gives the table that keeps the latter, one per game.
+- `screen` divides a frame into rows to commit and rows to quarantine.
+- `quarantine_of` returns a game's table of quarantined rows.
 - `breaking_rows` declares a check: a pure function that returns the rows which break it.
 """
 
@@ -30,12 +30,12 @@ Frame = pl.LazyFrame
 _ALL = "(all)"
 _BROKEN = "__broken__"
 _LONGEST_CONTENT = 4_000
-# Of rows that come in pieces; the others are counted.
-_TOLD_ROW_BY_ROW = 10_000
+# Rejected rows of a stream that are listed one by one; the others are only counted.
+_MAX_LISTED_ROWS = 10_000
 
 
 class SchemaMismatchError(GamestatsError):
-    """A frame does not have the columns or types its table declares."""
+    """A frame does not have the columns or types that its table declares."""
 
 
 class QuarantineRow(Table):
@@ -94,12 +94,12 @@ class Screened:
 
     @property
     def rejected_rows(self) -> int:
-        """Rows of the input that are not in `rows`."""
+        """Number of input rows that are not in `rows`."""
         return sum(rejection.rejected_rows for rejection in self.rejections)
 
 
 def check_schema(table: type[Table], schema: Mapping[str, pl.DataType]) -> None:
-    """Raise `SchemaMismatchError` unless names and types are exactly the declared ones, in any order."""
+    """Raises `SchemaMismatchError` unless names and types are exactly the declared ones, in any order."""
     declared = table.schema()
     problems = [f"column {name} is missing" for name in declared if name not in schema]
     problems += [f"column {name} is not declared" for name in schema if name not in declared]
@@ -115,44 +115,43 @@ def check_schema(table: type[Table], schema: Mapping[str, pl.DataType]) -> None:
 
 
 def screen(table: type[Table], frame: pl.DataFrame) -> Screened:
-    """Divide a frame by its table's rules, unit by unit.
+    """Divides a frame by its table's rules, unit by unit.
 
-    Within one unit (the value of `spec.replaced_by`, or the whole frame), rows that break
-    a value rule are rejected up to the table's tolerance. Above it, or when a key is null
-    or doubled, the whole unit is rejected with counts and five examples.
+    Within one unit (a value of `spec.replaced_by`, or the whole frame), rows that break a value rule are rejected up to
+    the table's tolerance. Above it, or if a key is null or duplicated, the whole unit is rejected with counts and five
+    examples.
 
     Raises:
-        SchemaMismatchError: when columns or types are not the declared ones: a fault of the
-            program, not of the data.
+        SchemaMismatchError: if columns or types are not the declared ones, which is an error of the program.
     """
-    good, broken = _divided(table, frame)
+    valid, broken = _split(table, frame)
     if broken.is_empty():
-        return Screened(good, [])
+        return Screened(valid, [])
     unit = table.spec.replaced_by
     unit_column = pl.col(unit).fill_null("(none)") if unit else pl.lit(_ALL)
     totals = dict(frame.group_by(unit_column.alias("u")).len().iter_rows())
     rejections: list[Rejection] = []
-    condemned: list[str] = []
+    rejected_units: list[str] = []
     for (unit_id,), rows in broken.group_by(unit_column.alias("u"), maintain_order=True):
         unit_id = str(unit_id)
         total = totals[unit_id]
         rules = Counter(rows.get_column(_BROKEN).explode())
-        reason = _why_condemned(table, rules, rows.height, total)
+        reason = _rejection_reason(table, rules, rows.height, total)
         if reason is None:
             rejections += _row_rejections(table, unit_id, rows)
             continue
-        condemned.append(unit_id)
-        rejections.append(_condemned(table, unit_id, reason, rules, total, _examples(table, rows)))
-    if condemned:
-        good = good.filter(~unit_column.is_in(condemned))
-    return Screened(good, rejections)
+        rejected_units.append(unit_id)
+        rejections.append(_rejected_unit(table, unit_id, reason, rules, total, _examples(table, rows)))
+    if rejected_units:
+        valid = valid.filter(~unit_column.is_in(rejected_units))
+    return Screened(valid, rejections)
 
 
 class PieceScreening:
-    """As `screen`, of rows that come in pieces and are one unit together; `verdict` tells at the end what became of it.
+    """As `screen`, for streamed rows that together are one unit; `verdict` returns the result at the end.
 
-    Whether keys are doubled across pieces is known exactly, and for next to nothing, where each piece is in ascending
-    order of its last key column and the same in the others; elsewhere by a hash of 64 bits for each key.
+    Duplicate keys across pieces are found exactly and cheaply if each piece is in ascending order of its last key
+    column and constant in the others; otherwise by a 64-bit hash of each key.
     """
 
     def __init__(self, table: type[Table]) -> None:
@@ -162,52 +161,52 @@ class PieceScreening:
         self._rules: Counter[str] = Counter()
         self._examples: list[str] = []
         self._rejections: list[Rejection] = []
-        self._keys = _KeysInPieces(table)
+        self._keys = _StreamedKeys(table)
 
     def rows(self, piece: pl.DataFrame) -> pl.DataFrame:
         """The rows of a piece that break no rule.
 
         Raises:
-            SchemaMismatchError: as `screen` does.
+            SchemaMismatchError: as in `screen`.
         """
-        # Comparing the keys of a piece costs twenty times as much as all other rules, and says nothing of other pieces.
-        good, broken = _divided(_without_key_rule(self._table), piece)
+        # Comparing keys within a piece costs twenty times as much as all other rules, and ignores other pieces.
+        valid, broken = _split(_without_key_rule(self._table), piece)
         self._total += piece.height
         self._keys.add(piece)
         if not broken.is_empty():
             self._broken += broken.height
             self._rules.update(broken.get_column(_BROKEN).explode())
             self._examples += _examples(self._table, broken)[: 5 - len(self._examples)]
-            told = broken.head(max(0, _TOLD_ROW_BY_ROW - len(self._rejections)))
-            self._rejections += _row_rejections(self._table, _ALL, told)
-        return good
+            listed = broken.head(max(0, _MAX_LISTED_ROWS - len(self._rejections)))
+            self._rejections += _row_rejections(self._table, _ALL, listed)
+        return valid
 
     def verdict(self, before: Sequence[Rejection] = ()) -> tuple[bool, list[Rejection]]:
-        """Whether the good rows may be committed, and what is rejected: rows, or everything.
+        """Whether the valid rows may be committed, and the rejections: of rows or of everything.
 
         Args:
-            before: what was rejected before there was a row; single rows count as broken ones.
+            before: rejections from before there were rows; single rows count as broken ones.
         """
         unread = Counter[str]()
         for rejection in before:
             if rejection.scope == "row":
                 unread[rejection.rule] += rejection.rejected_rows
         rules = self._rules + unread
-        if self._keys.are_doubled() and not rules["primary_key"]:
+        if self._keys.has_duplicates() and not rules["primary_key"]:
             rules = rules + Counter(primary_key=1)
         broken, total = self._broken + unread.total(), self._total + unread.total()
-        reason = _why_condemned(self._table, rules, broken, total) if rules else None
+        reason = _rejection_reason(self._table, rules, broken, total) if rules else None
         if reason is not None:
-            return False, [_condemned(self._table, _ALL, reason, rules, self._total, self._examples)]
-        if untold := self._broken - len(self._rejections):
+            return False, [_rejected_unit(self._table, _ALL, reason, rules, self._total, self._examples)]
+        if unlisted := self._broken - len(self._rejections):
             named = ", ".join(f"{name} {count}x" for name, count in rules.most_common())
-            why = f"{untold} more rows broke a rule and are not told one by one. Rules broken in all: {named}."
-            self._rejections.append(Rejection(_ALL, "row", rules.most_common(1)[0][0], why, untold))
+            message = f"{unlisted} more rows broke a rule and are not listed one by one. Rules broken in all: {named}."
+            self._rejections.append(Rejection(_ALL, "row", rules.most_common(1)[0][0], message, unlisted))
         return True, self._rejections
 
 
-class _KeysInPieces:
-    """Keys of pieces: stretches of numbers where all but the last column are the same, else hashes of 64 bits."""
+class _StreamedKeys:
+    """Keys of streamed pieces: ranges of numbers if all other key columns are constant, otherwise 64-bit hashes."""
 
     def __init__(self, table: type[Table]) -> None:
         self._schema = {name: table.schema()[name] for name in table.primary_key()}
@@ -227,7 +226,7 @@ class _KeysInPieces:
                 return
         self._hashes.append(keys.hash_rows())
 
-    def are_doubled(self) -> bool:
+    def has_duplicates(self) -> bool:
         ordered = sorted(self._runs, key=lambda run: (str(run[0]), run[1].item(0, "begin")))
         apart = all(
             one != other or before.item(-1, "end") < after.item(0, "begin")
@@ -239,7 +238,7 @@ class _KeysInPieces:
         return hashes.n_unique() < hashes.len()
 
     def _hashes_of(self, others: tuple[object, ...], stretches: pl.DataFrame) -> pl.Series:
-        """Hashes of the keys of a run, as `hash_rows` has them."""
+        """Hashes of the keys of a range, as `hash_rows` computes them."""
         *names, last = self._schema
         same = [pl.lit(value, self._schema[name]).alias(name) for name, value in zip(names, others, strict=True)]
         numbers = stretches.select(pl.int_ranges("begin", pl.col("end") + 1).alias(last)).explode(last)
@@ -248,7 +247,7 @@ class _KeysInPieces:
 
 @functools.cache
 def _without_key_rule(table: type[Table]) -> type[Table]:
-    """A table's columns and rules, save that its keys are unique."""
+    """A table's columns and rules, without the uniqueness of its keys."""
 
     class Keyless(table):
         @classmethod
@@ -259,11 +258,11 @@ def _without_key_rule(table: type[Table]) -> type[Table]:
     return Keyless
 
 
-def _divided(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows that break no rule, and those that do with the names of the rules in the column `_BROKEN`."""
+def _split(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that break no rule, and those that do, with the names of the rules in the column `_BROKEN`."""
     check_schema(table, frame.schema)
     frame = frame.select(table.column_names())
-    # Mostly all are good, and no row has to be copied.
+    # Usually all rows are valid, and none has to be copied.
     if table.is_valid(frame):
         return frame, frame.clear()
     good, failure = table.filter(frame)
@@ -273,8 +272,8 @@ def _divided(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     return good, details.select(*frame.columns, broken.list.drop_nulls().alias(_BROKEN))
 
 
-def _why_condemned(table: type[Table], rules: Counter[str], broken: int, total: int) -> str | None:
-    """Why a whole unit is rejected, if it is."""
+def _rejection_reason(table: type[Table], rules: Counter[str], broken: int, total: int) -> str | None:
+    """Why a whole unit is rejected; None if it is not."""
     fatal_rules = {"primary_key", *(f"{key}|nullability" for key in table.primary_key())}
     if fatal := [name for name, _ in rules.most_common() if name in fatal_rules]:
         return f"a key is null or doubled ({', '.join(fatal)})"
@@ -296,7 +295,7 @@ def _examples(table: type[Table], broken: pl.DataFrame) -> list[str]:
     return [_as_json(row) for row in broken.select(table.column_names()).head(5).iter_rows(named=True)]
 
 
-def _condemned(
+def _rejected_unit(
     table: type[Table], unit_id: str, reason: str, rules: Counter[str], total: int, examples: Sequence[str]
 ) -> Rejection:
     counts = ", ".join(f"{name} {count}x" for name, count in rules.most_common())
@@ -336,8 +335,8 @@ def destination(table: type[Table], partition_key: str) -> str:
 def quarantine_frame(table: type[Table], partition_key: str, rejections: Sequence[Rejection]) -> pl.DataFrame:
     """Rejections of one table and partition as rows of its game's quarantine, numbered within their unit."""
     schema = quarantine_of(table.spec.game).schema()
-    told = pl.DataFrame(list(rejections), schema={each.name: schema[each.name] for each in fields(Rejection)})
-    return told.select(
+    frame = pl.DataFrame(list(rejections), schema={each.name: schema[each.name] for each in fields(Rejection)})
+    return frame.select(
         destination=pl.lit(destination(table, partition_key)),
         table_name=pl.lit(table.spec.name),
         partition_key=pl.lit(partition_key),
@@ -391,12 +390,12 @@ class Check:
     def version(self) -> str:
         """Names what it demands: another when its code is, or that of a function of ours which it calls."""
         read = [f"{name} {table.spec.key}" for name, table in self.inputs.items()]
-        told = [self.name, read, self.unit, self.most_units, _code(self.rows, set())]
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+        parts = [self.name, read, self.unit, self.most_units, _code(self.rows, set())]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
 
 
 def _code(function: Callable[..., object], known: set[object]) -> list[object]:
-    """Code of a function, with the constants that it uses and the functions beside it, docstrings left out."""
+    """Code of a function with the constants and functions that it uses, without docstrings."""
     if function in known:
         return []
     known.add(function)
@@ -418,10 +417,10 @@ def _code(function: Callable[..., object], known: set[object]) -> list[object]:
 
 
 def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
-    """Argument name to table, read from annotations such as `dy.LazyFrame[Goals]`.
+    """The table of each argument, from annotations such as `dy.LazyFrame[Goals]`.
 
     Raises:
-        TypeError: when an argument is not annotated with a table's frame.
+        TypeError: if an argument is not annotated with a table's frame.
     """
     hints = typing.get_type_hints(function)
     inputs: dict[str, type[Table]] = {}
@@ -442,18 +441,18 @@ def breaking_rows(
     local: bool = True,
     most_units: float = 0.05,
 ) -> Callable[[Callable[..., Frame]], Check]:
-    """Declare a check from a function that returns the rows which break it; the options are fields of `Check`.
+    """Declares a check from a function that returns the rows which break it; the options are fields of `Check`.
 
-    The function's name is the check's name and its docstring the description. It is called with the frames of the
-    partitions under check; it must return the table's partition column and whatever columns explain the violation.
+    The function's name is the check's name, and its docstring the description. It receives the frames of the partitions
+    under check, and returns the table's partition column with columns that explain the violation.
 
-    A local check blames the unit that replaces the table's rows together (`spec.replaced_by`), which it must return:
-    what it finds of a unit depends on nothing but that unit's rows in its inputs, and on tables without partitions. So
-    it can be asked about a few units alone, and those it blames are set aside while the others go on. One that compares
-    units with each other, adds up a day, or looks at days around stops the partition.
+    A local check blames a unit of the table (`spec.replaced_by`), whose column it must return. What it finds in a unit
+    depends only on that unit's rows in its inputs and on unpartitioned tables. It can therefore run for a few units
+    alone, and those that it blames are set aside while the others go on. A check that compares units, sums up a day or
+    reads neighbouring days stops the partition.
 
     Raises:
-        ValueError: when `most_units` is no share.
+        ValueError: if `most_units` is not a share from 0 to 1.
     """
     blamed = of.spec.replaced_by if local and not days_around else None
     if not 0 <= most_units <= 1:

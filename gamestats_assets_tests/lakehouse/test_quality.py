@@ -350,7 +350,7 @@ def test_a_key_that_lacks_rejects_all_pieces() -> None:
 
 
 def test_rejected_rows_of_pieces_are_listed_up_to_a_limit_then_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality, "_TOLD_ROW_BY_ROW", 3)
+    monkeypatch.setattr(quality, "_MAX_LISTED_ROWS", 3)
     pieces = [shots(range(start, start + 1000), start, start + 1) for start in (0, 1000, 2000)]
     accepted, good, rejections = in_pieces(Shots, *pieces)
     assert accepted

@@ -160,7 +160,7 @@ def test_a_link_that_somebody_else_made_is_not_taken(tmp_path: Path) -> None:
     link.unlink()
     link.symlink_to(tmp_path)
     try:
-        with pytest.raises(FileExistsError, match="move away what stands there"):
+        with pytest.raises(FileExistsError, match="move away what is there"):
             assert settings.state_folder
     finally:
         link.unlink()

@@ -8,7 +8,7 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entry_fields import one_of
+from gamestats_assets.lakehouse.entry_fields import require_one_of
 
 DISCOVERY_STATES = ("registered", "archived", "expired", "passed_over", "failed")
 NOT_FETCHED = ("failed", "expired")
@@ -24,7 +24,7 @@ def list_discovered(conn: psycopg.Connection, states: Collection[str] = NOT_FETC
         EntryError: when there is no such state.
     """
     for state in states:
-        one_of(state, DISCOVERY_STATES, "state")
+        require_one_of(state, DISCOVERY_STATES, "state")
     found = ops.frame_of(conn, _FOUND, {}, ("found_at DESC", "match_id"))
     return found.filter(pl.col("state").is_in(list(states)))
 
