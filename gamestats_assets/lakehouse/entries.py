@@ -1,8 +1,8 @@
-"""What people enter: things that are declared once, and what can be done with all of them.
+"""What people enter: things that are declared once, with the same operations for all of them.
 
-A `Thing` says what names one (a team: its season, its division, its own name), which fields it has, which rows there
-are, and what it is of. To add, change, remove and list is the same for all of them; the command line, files, the API
-and pages do nothing else. Whoever calls holds the transaction (see `ops.entering`).
+A `Thing` declares what identifies it (for a team: its season, its division, its own name), its fields, its rows, and
+what it belongs to. Adding, changing, removing and listing work the same for all things; the command line, files, the
+API and pages use only these. The caller holds the transaction (see `ops.entering`).
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 class UnknownNameError(EntryError):
-    """A name is given that nothing has, or more than one thing."""
+    """A name that nothing has, or more than one thing."""
 
 
 class ExistsAlreadyError(EntryError):
-    """Something is to be created that is there."""
+    """The thing to create exists already."""
 
 
 class StillNeededError(EntryError):
-    """Something is to be removed that something else refers to; the message tells what, and how to go on."""
+    """Other things refer to the thing to remove; the message names them and says how to proceed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What an entry did.
+    """The result of an entry.
 
     Attributes:
-        kind: what sort of thing, such as `roster entry`.
-        what: which one, in words.
+        kind: kind of thing, such as `roster entry`.
+        what: describes the thing.
         outcome: what was done to it.
-        changes: `column: before -> after` of a change.
-        notes: what the person should know.
-        row: as it was found, or as it was made.
+        changes: changes, each as `column before -> after`.
+        notes: further information for the person.
+        row: the row as it was found or created.
     """
 
     kind: str
@@ -59,17 +59,17 @@ class Entered:
     row: Row = field(default_factory=dict, repr=False)
 
     def line(self) -> str:
-        """One line for a person."""
+        """The result in one line."""
         return f"{self.outcome:<10}{self.what}" + (f": {'; '.join(self.changes)}" if self.changes else "")
 
 
 def nearest(wanted: object, known: Iterable[object]) -> str:
-    """What is called nearly so, or else what there is."""
+    """Suggests similar names, or otherwise lists the existing ones."""
     names = [str(each) for each in sorted({*known})]  # type: ignore[type-var]
     if not names:
         return "there is none yet."
     folded = {name.casefold(): name for name in names}
-    # Of numbers that are alike none is nearly another.
+    # Similar numbers are no suggestions.
     close = difflib.get_close_matches(wanted.casefold(), folded, n=3) if isinstance(wanted, str) else []
     if close:
         return f"did you mean {' or '.join(folded[name] for name in close)}?"
@@ -78,22 +78,22 @@ def nearest(wanted: object, known: Iterable[object]) -> str:
 
 
 def plural(kind: str) -> str:
-    """Several of a kind."""
+    """The plural of a kind."""
     return f"{kind[:-1]}ies" if kind.endswith("ry") else f"{kind}es" if kind.endswith("ch") else f"{kind}s"
 
 
 def command(*words: object) -> str:
-    """A command as one gives it to a shell."""
+    """A command, quoted for a shell."""
     return "gamestats " + " ".join(shlex.quote(str(word)) for word in words)
 
 
 def capitalised(text: str) -> str:
-    """A text as a sentence begins."""
+    """A text with its first letter in upper case."""
     return f"{text[0].upper()}{text[1:]}"
 
 
 def format_value(value: Any, zone: ZoneInfo) -> str:
-    """A value of a column in words, moments as the zone's clocks show them."""
+    """Formats a value of a column; times are shown in a time zone."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -105,15 +105,16 @@ def format_value(value: Any, zone: ZoneInfo) -> str:
 
 @dataclass(slots=True)
 class Entry:
-    """What somebody wants, while it is looked at.
+    """An entry while it is validated.
 
     Attributes:
-        names: what the thing is named by, with all else that is said to find or to place it.
-        given: the fields that are given, as they are kept.
-        row: the row that is there; of a new one what its names make of it.
-        is_new: whether it is to be added.
-        known: what the game knows of what people name (see `Thing.knows`).
-        notes: what the person should know.
+        conn: a connection in the entry's transaction.
+        names: the names that identify the thing, and everything else given to find or place it.
+        given: values of the given fields, as stored.
+        row: the existing row; for a new thing, the values that follow from its names.
+        is_new: whether the thing is to be added.
+        known: what the game knows of the names that people use (see `Thing.knows`).
+        notes: further information for the person.
     """
 
     conn: psycopg.Connection
@@ -125,36 +126,37 @@ class Entry:
     notes: list[str] = field(default_factory=list)
 
     def would_be(self, values: Mapping[str, Any]) -> Row:
-        """The row as it would be with some values."""
+        """The row with some values replaced."""
         return {**self.row, **values}
 
 
 class Thing:
-    """Something that people enter, declared by a class; see the attributes, and the methods that one may say anew.
+    """A kind of thing that people enter, declared as a class with these attributes; methods may be overridden.
 
     Attributes:
-        kind: what it is, such as `roster entry`.
-        noun: what one is called in a sentence, where not by its kind.
-        table: of `ops`.
-        key: its column that numbers the rows.
-        at: the columns that tell its row from all others, where the key alone does not.
-        command: of the command line, such as `tournament`, `roster`.
-        query: every row, with the names of what it is of, and what lists tell besides.
-        within: what it is of.
-        refers_to: what else it may refer to, by columns called as its key.
-        column: its column with its own name; without one it has none, and what is added is always new.
-        placed_by: columns that a new one has of what it is of, where not the key alone.
-        names: what a new one is named by, outermost first; the last is its own name.
-        found_by: what one that is there is named by, where that is less.
-        beside: what may have to be said besides to find or to place one.
-        fields: what is said of it.
-        narrowed_by: what a list may be asked for by besides what is outermost.
-        listed: columns of a list, by the query's columns or `column AS name`.
-        order: of lists, by columns of the query.
-        called: which one it is, in words with the query's columns in braces.
-        lacking: that there is none, in words with names and columns of what it would be of; `there` is what there is.
-        stays: whether it has data, so that to remove it makes it inactive (column `is_active`).
-        knows: what is known of what people name, where the caller says nothing else.
+        kind: its name, such as `roster entry`.
+        noun: its name in sentences, if it differs.
+        table: its table in `ops`.
+        key: the numeric key column of the table.
+        at: the columns that identify a row, if the key alone does not.
+        command: its words on the command line, such as `tournament`, `roster`.
+        query: selects all rows with the names of what they belong to, and further columns for lists.
+        within: the thing that it belongs to (its owner).
+        refers_to: other things that it may refer to, by columns named like their keys.
+        column: the column with its own name; without one, it has no name, and an added thing is always new.
+        placed_by: columns that a new thing takes from its owner, if not only the owner's key.
+        names: fields that name a new thing, outermost first; the last is its own name.
+        found_by: fields that name an existing thing, if fewer suffice.
+        beside: further fields that may be needed to find or place a thing.
+        fields: its other fields.
+        narrowed_by: fields that filter lists, besides the outermost owner.
+        listed: columns of lists, as columns of the query or `column AS name`.
+        order: order of lists, as columns of the query.
+        called: describes a thing; a format string with the query's columns.
+        lacking: says that a thing does not exist; a format string with names, columns of the owner, and `there` for the
+            existing ones.
+        stays: whether removal only makes it inactive (column `is_active`), because it has data.
+        knows: what is known of the names that people use, unless the caller provides it.
     """
 
     kind: ClassVar[str]
@@ -186,13 +188,13 @@ class Thing:
             if other is not None:
                 other._referring.append(self)
 
-    # ------------------------------------------------------------ what may differ
+    # ------------------------------------------------------------ may be overridden
 
     def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-        """What it is of, and what that has of the kind.
+        """The owner, and all its things of this kind.
 
         Raises:
-            UnknownNameError: when there is not what it is of.
+            UnknownNameError: if the owner does not exist.
         """
         if self.within is None:
             return {}, self.rows(conn)
@@ -200,7 +202,7 @@ class Thing:
         return owner, self.rows(conn, **{self.within.key: owner[self.within.key]})
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
-        """Of some rows those that are named so, whatever their capitals; one with these very capitals alone."""
+        """Rows with the given name: those that match exactly, or otherwise those that match without case."""
         wanted = names[self.own.name]
         if not isinstance(wanted, str):
             return [row for row in rows if row[self.column] == wanted]
@@ -209,11 +211,11 @@ class Thing:
         return exact or [row for row in rows if row[self.column].casefold() == wanted.casefold()]
 
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
-        """That several are named so, with what tells them apart."""
+        """The error that several things have this name; may say how to tell them apart."""
         return UnknownNameError(f"Several {plural(self.kind)} are called {names[self.own.name]}.", self.own.label)
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
-        """That nothing is named so, in words, with what there is."""
+        """The message that nothing has this name, with the existing names."""
         owner, rows = self.siblings(conn, names)
         wanted = names[self.own.name]
         wanted = wanted.strip() if isinstance(wanted, str) else wanted
@@ -223,26 +225,26 @@ class Thing:
         )
 
     def recognised(self, names: Mapping[str, Any], known: Any) -> Mapping[str, Any]:
-        """The names of one that may be new, with what is known of them.
+        """Completes the names of a possibly new thing with what is known of them.
 
         Raises:
-            EntryError: when it cannot be called so.
+            EntryError: if it cannot have these names.
         """
         return names
 
     def there(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """The row that one has already that may be new."""
+        """The existing row of a possibly new thing."""
         return self.seek(conn, names) if self.column else None
 
     def exists(self, row: Row, names: Mapping[str, Any]) -> str:
-        """That it is there already, in words."""
+        """The message that it exists already."""
         return f"{capitalised(self.describe(row))} exists already"
 
     def place(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, Row]:
-        """The columns that the names of a new one make, and these with those of what it is of.
+        """The columns that follow from the names of a new thing, without and with those of its owner.
 
         Raises:
-            EntryError: when it cannot be called so, or there is not what it is to be of.
+            EntryError: if it cannot have these names, or its owner does not exist.
         """
         columns = {self.column: self.own.checked(names[self.own.name])} if self.column else {}
         owner = self.siblings(conn, names)[0]
@@ -250,46 +252,46 @@ class Thing:
         return columns, {**owner, **columns}
 
     def settle(self, entry: Entry) -> dict[str, Any]:
-        """The columns to write; what should be known goes to the notes.
+        """Validates an entry and returns the columns to write; may add notes.
 
         Raises:
-            EntryError: when it cannot stand.
+            EntryError: if the entry is invalid.
         """
         return self.stored(entry.given)
 
     def noticed(self, conn: psycopg.Connection, row: Row, given: Mapping[str, Any]) -> Sequence[str]:
-        """What only the table tells as it is now that all is entered that was given."""
+        """Notes that depend on the table after everything was entered."""
         return ()
 
     def leave(self, entry: Entry) -> None:
-        """Add notes on a removal, or refuse it."""
+        """Adds notes on a removal, or refuses it."""
 
     def describe(self, row: Row) -> str:
-        """Which one it is, in words."""
+        """Describes a thing."""
         return self.called.format_map(row)
 
     def detail(self, row: Row) -> str:
-        """What is told besides of one that is added."""
+        """Further description of an added thing."""
         return ""
 
     def short(self, row: Row) -> str:
-        """Which one it is among those of its kind."""
+        """Short description among things of its kind."""
         return str(row[self.column])
 
     def zone(self, row: Row) -> ZoneInfo:
-        """The time zone in which its moments are told."""
+        """The time zone in which its times are shown."""
         return UTC_ZONE
 
-    # ------------------------------------------------------------ what is the same
+    # ------------------------------------------------------------ the same for all
 
     @property
     def own(self) -> Field:
-        """Its own name."""
+        """The field with its own name."""
         return self.names[-1]
 
     @property
     def owners(self) -> Iterator[Thing]:
-        """What it is of, what that is of, ..."""
+        """Its owner, the owner of that, and so on."""
         each = self.within
         while each is not None:
             yield each
@@ -297,30 +299,30 @@ class Thing:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Columns of the query by the names that lists give them."""
+        """Columns of the query, by their names in lists."""
         parts = [each.partition(" AS ") for each in self.listed]
         return {name or column: column for column, _, name in parts}
 
     @property
     def lists_by(self) -> tuple[Field, ...]:
-        """What a list may be asked for by."""
+        """The fields that filter lists."""
         outermost = [replace(each.own, help=f"Only of this {each.kind}.", positional=True) for each in self.owners][-1:]
         return (*outermost, *self.narrowed_by)
 
     def stored(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Columns of fields that are given."""
+        """Values of given fields, by their columns in the table."""
         columns = {each.name: each.in_table for each in self.fields}
         return {columns[name]: value for name, value in given.items() if columns.get(name)}
 
     def rows(self, conn: psycopg.Connection, **where: Any) -> list[Row]:
-        """Rows whose columns have the values, as `query` gives them."""
+        """Rows of `query` whose columns have the given values."""
         return ops.select_of(conn, self.query, where, self.order)
 
     def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
-        """The row that is named so, as `query` gives it; None where there is none.
+        """The row of `query` with these names; None if there is none.
 
         Raises:
-            UnknownNameError: when there is not what it would be of, or more than one is named so.
+            UnknownNameError: if the owner does not exist, or several things have this name.
         """
         matching = self.alike(self.siblings(conn, names)[1], names)
         if len(matching) > 1:
@@ -328,10 +330,10 @@ class Thing:
         return matching[0] if matching else None
 
     def find(self, conn: psycopg.Connection, *names: Any, **beside: Any) -> Row:
-        """The row that is named so.
+        """The row with these names.
 
         Raises:
-            UnknownNameError: when there is none, or more than one.
+            UnknownNameError: if there is none, or more than one.
         """
         by_name = _named(self.found_by or self.names, names, beside)
         row = self.seek(conn, by_name)
@@ -340,53 +342,54 @@ class Thing:
         return row
 
     def add(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
-        """Add one.
+        """Adds a thing.
 
         Args:
-            names: what it is named by.
-            known: what is known of what it names.
+            conn: a connection in a transaction.
+            names: the values of `names`.
+            known: what is known of these names.
             given: its fields, and what is needed to place it.
 
         Raises:
-            EntryError: when it is there already, or something is wrong.
-            RefusedEntryError: when PostgreSQL refuses it.
+            EntryError: if it exists already or something is invalid.
+            RefusedEntryError: if PostgreSQL refuses it.
         """
         return self._add_or_take(conn, names, given, known, takes=False)
 
     def take(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
-        """Change what is given of one that is there, and add one that is not: as a row of a file means it.
+        """Changes a thing if it exists, and otherwise adds it, as for a row of a file.
 
-        What only the table as it is then tells is not told: the next row may change it.
+        It adds no notes that depend on the table, because the next row may change it.
         """
         return self._add_or_take(conn, names, given, known, takes=True)
 
     def change(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
-        """Change what is given of one; a row that has it all already is not written.
+        """Changes given fields of a thing; a row that already has these values is not written.
 
         Raises:
-            EntryError: when there is none that is named so, or something is wrong.
-            RefusedEntryError: when PostgreSQL refuses it.
+            EntryError: if it does not exist or something is invalid.
+            RefusedEntryError: if PostgreSQL refuses it.
         """
         by_name = _named(self.found_by or self.names, names, given)
         return self.change_row(conn, self.find(conn, **by_name), known=known, **by_name)
 
     def change_row(self, conn: psycopg.Connection, row: Row, *, known: Any = None, **given: Any) -> Entered:
-        """As `change`, of one that was found before."""
+        """As `change`, for a row that was found before."""
         checked = self._checked("change", given)
         entry = Entry(conn, given, checked, row, is_new=False, known=known or self.knows)
         return self._written(entry, self.settle(entry))
 
     def remove(self, conn: psycopg.Connection, *names: Any, known: Any = None, **beside: Any) -> Entered:
-        """Take back one that was a mistake; what stays is made inactive.
+        """Removes a thing, or makes it inactive if it `stays`.
 
         Raises:
-            UnknownNameError: when there is none.
-            StillNeededError: when something refers to it.
+            UnknownNameError: if it does not exist.
+            StillNeededError: if something refers to it.
         """
         return self.remove_row(conn, self.find(conn, *names, **beside), known)
 
     def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
-        """As `remove`, of one that was found before."""
+        """As `remove`, for a row that was found before."""
         if not self.stays and (message := "; ".join(self._needs(conn, row))):
             raise StillNeededError(
                 f"{capitalised(self.describe(row))} cannot be removed while something refers to it: {message}"
@@ -399,10 +402,10 @@ class Thing:
         return Entered(self.kind, self.describe(row), "removed", notes=tuple(entry.notes), row=row)
 
     def list(self, conn: psycopg.Connection, *names: Any, known: Any = None, **where: Any) -> pl.DataFrame:
-        """What is entered, in the columns of `listed`; of it what is of what is named (see `lists_by`).
+        """Lists entered things, with the columns of `listed` and filtered by `lists_by`.
 
         Raises:
-            UnknownNameError: when nothing is so called.
+            UnknownNameError: if a given name does not exist.
         """
         by_name = _named(self.lists_by, names, where)
         kept: dict[str, list[Any]] = {}
@@ -417,7 +420,7 @@ class Thing:
         frame = frame.filter(pl.lit(True), *(pl.col(key).is_in(keys) for key, keys in kept.items()))
         return frame.select(pl.col(column).alias(name) for name, column in self.columns.items())
 
-    # ------------------------------------------------------------ within
+    # ------------------------------------------------------------ internal
 
     def _at(self, row: Row) -> Row:
         return {name: row[name] for name in self.at or (self.key,)}
@@ -443,7 +446,7 @@ class Thing:
         return Entered(self.kind, self.describe(row) + self.detail(row), "created", notes=tuple(notes), row=row)
 
     def _written(self, entry: Entry, values: Mapping[str, Any], *, is_alone: bool = True) -> Entered:
-        """Write what differs from the row that is there."""
+        """Writes the values that differ from the existing row."""
         row, zone = entry.row, self.zone(entry.row)
         differing = {name: value for name, value in values.items() if row[name] != value}
         if differing:
@@ -460,7 +463,7 @@ class Thing:
         return Entered(self.kind, self.describe(row), outcome, tuple(changes), tuple(notes), row)
 
     def difference(self, conn: psycopg.Connection, column: str, before: Any, after: Any, zone: ZoneInfo) -> str:
-        """A change of a column in words: `column before -> after`; what it refers to is told by name."""
+        """A change of a column as `column before -> after`; referenced things are shown by name."""
         other = next((other for other in self.refers_to if other.key == column), None)
         if other is None:
             return f"{column} {format_value(before, zone)} -> {format_value(after, zone)}"
@@ -468,7 +471,7 @@ class Thing:
             next(iter(other.rows(conn, **{other.key: key})), None) if key else None for key in (before, after)
         ]
         plain = [format_value(row and row[other.column], zone) for row in referenced]
-        # Two of different places may be called the same.
+        # Things with different owners may have the same name.
         texts = plain if plain[0] != plain[1] else [other.describe(row) if row else "none" for row in referenced]
         return f"{other.own.name} {texts[0]} -> {texts[1]}"
 
@@ -487,7 +490,7 @@ class Thing:
         }
 
     def _needs(self, conn: psycopg.Connection, row: Row) -> Iterator[str]:
-        """What refers to a row, in words, with the command that ends it."""
+        """Describes the things that refer to a row, each with the command that ends the reference."""
         for each in reversed(self._referring):
             if names := [each.short(one) for one in each.rows(conn, **{self.key: row[self.key]})]:
                 shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -495,7 +498,7 @@ class Thing:
                 yield f"{noun if len(names) == 1 else plural(noun)} {shown} ({self._ending(each, row)})"
 
     def _ending(self, referring: Thing, row: Row) -> str:
-        """The command after which one of another thing refers no more to a row."""
+        """The command after which a referring thing no longer refers to a row."""
         known = {name: row[column] for name, column in self.columns.items()}
         words: list[Any] = [known.get(each.name, each.name.upper()) for each in referring.found_by or referring.names]
         for each in referring.beside:
@@ -509,5 +512,5 @@ class Thing:
 
 
 def _named(fields: Sequence[Field], names: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said, with what is said in the order of fields."""
+    """Merges positional names, in the order of fields, with values given by name."""
     return {**given, **dict(zip((each.name for each in fields), names, strict=False))}

@@ -1,16 +1,15 @@
 """The landing zone: bytes exactly as received, each content once, never changed.
 
-The path is the catalogue. A file stands at
+The path is the catalogue. A file is at
 
     <root>/<game>/<day>/<unit>.<kind>.<content hash>.<suffix>
 
-or, where a game has areas (a product, a server), at `<root>/<game>/<area>/<day>/...`,
-so a day's files, their ids and their hashes are read from one directory listing, and
-nothing beside the files can disagree with them. The hash is taken of the decompressed
-content: the same document, plain or gzipped, is one file.
+or, if a game has areas (a product, a server), at `<root>/<game>/<area>/<day>/...`. One directory listing thus returns a
+day's files, their ids and their hashes, and no other catalogue can disagree. The hash is of the decompressed content:
+the same document, plain or gzipped, is one file.
 
-The day of a unit (a match, a log file) is claimed once, by the first writer, and
-stays: files of the same unit that arrive later land on the same day whatever they say.
+The first writer claims the day of a unit (a match, a log file) for good: later files of the unit land on the same day,
+whatever their content says.
 """
 
 from __future__ import annotations
@@ -53,12 +52,12 @@ _CHUNK = 1024 * 1024
 
 
 class ChangedMeanwhileError(GamestatsError):
-    """A file has other bytes than it had a moment ago: somebody is writing it."""
+    """A file changed while it was read, because another process is writing it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LandedFile:
-    """One file of the landing zone, as its path tells it; `game` is `game/area` where it stands in an area."""
+    """One file of the landing zone, parsed from its path; `game` is `game/area` for a file of an area."""
 
     game: str
     day: str
@@ -69,20 +68,20 @@ class LandedFile:
 
     @property
     def area(self) -> str:
-        """The area of the game; empty where it has none."""
+        """The area of the game; empty if it has none."""
         return self.game.partition("/")[2]
 
 
 def content_hash(content: bytes) -> str:
-    """32 hexadecimal digits that name a decompressed content."""
+    """Hash of a decompressed content, as 32 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
 def file_hash(path: Path, limits: ReadLimits | None = None) -> str:
-    """As `content_hash`, of a file, which is read in pieces; one that is gzipped is named by its content.
+    """As `content_hash`, for a file, which is read in pieces and decompressed if it is gzipped.
 
     Raises:
-        UnreadableContentError: when it is gzipped and damaged, or exceeds the limits.
+        UnreadableContentError: if it is gzipped and damaged, or exceeds the limits.
     """
     with open(path, "rb") as file:
         return _hash_of(file, str(path), limits)
@@ -100,7 +99,7 @@ def _hash_of(file: BinaryIO, named: str, limits: ReadLimits | None) -> str:
 
 
 def _refuse_changed(path: Path, copy: Path | BinaryIO, digest: str) -> None:
-    """Raise `ChangedMeanwhileError` unless the copy of a file has the content that the file had."""
+    """Raises `ChangedMeanwhileError` unless the copy of a file has the content that the file had."""
     try:
         with open(copy, "rb") if isinstance(copy, Path) else copy as file:
             copied = _hash_of(file, str(path), UNLIMITED)
@@ -140,7 +139,7 @@ class _LocalStore:
                 return False
         finally:
             temporary.unlink(missing_ok=True)
-        # The name stands in the folder, and a new folder's name in the one above it.
+        # Names must be durable, too: the file's in its folder, and a new folder's in its parent.
         for folder in (target.parent, *(new.parent for new in made)):
             sync_folder(folder)
         return True
@@ -183,7 +182,7 @@ class _LocalStore:
 
 
 class _ObjectStore:
-    """Objects behind a URL: a conditional put is the write-once."""
+    """Objects behind a URL: conditional puts make writes happen only once."""
 
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
         self._store = object_store(url, options)
@@ -195,7 +194,7 @@ class _ObjectStore:
         if isinstance(payload, Path):
             _refuse_changed(payload, io.BytesIO(content), digest)
         try:
-            # In one request, for only such a one can be refused where the name is taken.
+            # A single request, because only such a put can be refused if the name is taken.
             self._store.put(path, content, mode="create")
         except AlreadyExistsError:
             return False
@@ -253,14 +252,14 @@ def _refuse_path_parts(game: str, unit_id: str, kind: str = "any", suffix: str =
 
 
 class Landing:
-    """The landing zone under one root: a folder, or an object-store URL.
+    """The landing zone under one root: a folder or an object-store URL.
 
-    Wherever a method takes a game it takes an area of it too, as `game/area`.
+    Wherever a method takes a game, it also takes one of its areas, as `game/area`.
 
     Args:
-        root: folder or URL; made when the first file lands.
-        storage_options: options of the object store, the same as the lake's; unused for a folder.
-        limits: how much of one file is read, and for how long.
+        root: folder or URL; created with the first file.
+        storage_options: options of the object store, as for the lake; unused for a folder.
+        limits: limits on the size of one file and on the time to read it.
     """
 
     def __init__(
@@ -277,18 +276,22 @@ class Landing:
     def put(
         self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str = "json"
     ) -> tuple[LandedFile, bool]:
-        """Land a payload, under the day its unit already has or else under `day`.
+        """Lands a payload on the day that its unit already has, or otherwise on `day`.
 
         Args:
+            game: the game, or one of its areas.
+            day: the day to claim if the unit has none.
+            unit_id: the unit.
+            kind: kind of file.
             payload: the bytes as received; they are stored unchanged.
-            content: the payload decompressed; it names the file.
-            suffix: what the file's name ends in, before the `.gz` of a gzipped payload.
+            content: the decompressed payload; its hash names the file.
+            suffix: suffix of the file's name, before the `.gz` of a gzipped payload.
 
         Returns:
             The file, and whether it is new (False: the same content has landed before).
 
         Raises:
-            ValueError: when the unit, the kind or the suffix cannot be part of a landed file's name.
+            ValueError: if the unit, the kind or the suffix cannot be part of a landed file's name.
         """
         ending = f"{suffix}.gz" if is_gzip(payload) else suffix
         return self._put(game, day, unit_id, kind, content_hash(content), payload, ending)
@@ -296,14 +299,20 @@ class Landing:
     def put_file(
         self, game: str, day: date, unit_id: str, kind: str, path: Path, suffix: str, digest: str | None = None
     ) -> tuple[LandedFile, bool]:
-        """As `put`, of a file of any size, whose landed name ends in the given suffix (`parquet`, `csv.gz`, ...).
+        """As `put`, for a file of any size; its landed name gets the given suffix (`parquet`, `csv.gz`, ...).
 
         Args:
-            digest: its `file_hash`, where it is known.
+            game: as in `put`.
+            day: as in `put`.
+            unit_id: as in `put`.
+            kind: as in `put`.
+            path: the file.
+            suffix: suffix of the landed name.
+            digest: its `file_hash`, if known.
 
         Raises:
-            UnreadableContentError: when the file is gzipped and damaged.
-            ChangedMeanwhileError: when it is being written; nothing of it has landed then.
+            UnreadableContentError: if the file is gzipped and damaged.
+            ChangedMeanwhileError: if it is being written; then nothing of it has landed.
         """
         return self._put(game, day, unit_id, kind, digest or file_hash(path), path, suffix)
 
@@ -314,9 +323,9 @@ class Landing:
         return self._create(game, self.claim_day(game, unit_id, day), unit_id, kind, digest, payload, suffix)
 
     def put_undated(self, game: str, kind: str, payload: bytes, content: bytes) -> tuple[LandedFile, bool]:
-        """Land a payload that belongs to no day, under the folder of its kind.
+        """Lands a payload that belongs to no day in the folder of its kind.
 
-        Player lists stand here, and so do the payloads nobody could read (kind `unreadable`).
+        Examples are lists of players, and unreadable payloads (kind `unreadable`).
         """
         digest = content_hash(content)
         _refuse_path_parts(game, digest, kind)
@@ -327,14 +336,14 @@ class Landing:
         self, game: str, folder: str, unit_id: str, kind: str, digest: str, payload: bytes | Path, suffix: str
     ) -> tuple[LandedFile, bool]:
         stem = f"{game}/{folder}/{unit_id}.{kind}.{digest}"
-        # The same content may have landed in the other form, plain or gzipped.
+        # The same content may have landed with another suffix, plain or gzipped.
         known_suffix = next((each for each in _SUFFIXES if self._store.exists(f"{stem}.{each}")), None)
         path = f"{stem}.{known_suffix or suffix}"
         is_new = known_suffix is None and self._store.create(path, payload, digest)
         return LandedFile(game, folder, unit_id, kind, digest, path), is_new
 
     def claim_day(self, game: str, unit_id: str, day: date) -> str:
-        """The unit's day: `day` if nobody claimed one before, else the day claimed first."""
+        """Claims a day for a unit; returns the day that was claimed first."""
         _refuse_path_parts(game, unit_id)
         path = f"{game}/{_CLAIMS}/{unit_id[:2]}/{unit_id}"
         if self._store.create(path, day.isoformat().encode()):
@@ -342,33 +351,33 @@ class Landing:
         return self._store.read(path).decode()
 
     def day_of(self, game: str, unit_id: str) -> str | None:
-        """The day claimed for a unit, or None when nothing of it has landed."""
+        """The day claimed for a unit, or None if nothing of it has landed."""
         path = f"{game}/{_CLAIMS}/{unit_id[:2]}/{unit_id}"
         return self._store.read(path).decode() if self._store.exists(path) else None
 
     def areas(self, game: str) -> list[str]:
-        """Areas of a game that hold files of days, in order."""
-        # A folder of undated files has none in it; in an area a unit's day is claimed before its file lands.
+        """Areas of a game that have files of days, in order."""
+        # An area has claims, because a unit's day is claimed before its file lands; a folder of undated files has none.
         return [name for name in self._undated(game) if _CLAIMS in self._store.folders(f"{game}/{name}")]
 
     def _undated(self, game: str) -> list[str]:
         return [name for name in self._store.folders(game) if not _DAY.fullmatch(name) and name != _CLAIMS]
 
     def days(self, game: str) -> list[str]:
-        """Days that hold files, in order, as YYYY-MM-DD."""
+        """Days that have files, in order, as YYYY-MM-DD."""
         return [folder for folder in self._store.folders(game) if _DAY.fullmatch(folder)]
 
     def changed_at(self, game: str, folder: str) -> int | None:
-        """When the folder of a day gained or lost a file last, in nanoseconds; None where the store does not tell."""
+        """When the folder of a day last gained or lost a file, in nanoseconds; None if the store does not know."""
         return self._store.changed_at(f"{game}/{folder}")
 
     def undated_kinds(self, game: str) -> list[str]:
-        """Kinds of which undated files have landed, in order."""
+        """Kinds of undated files that have landed, in order."""
         areas = self.areas(game)
         return [name for name in self._undated(game) if name not in areas]
 
     def held(self, game: str, unit_ids: Iterable[str]) -> dict[str, dict[str, list[LandedFile]]]:
-        """Files of units by kind, empty for one of which nothing landed; one listing for each day they stand on."""
+        """Landed files of units, by kind; takes one listing for each of their days."""
         by_unit: dict[str, dict[str, list[LandedFile]]] = {unit_id: {} for unit_id in unit_ids}
         days = {self.day_of(game, unit_id) for unit_id in by_unit if _PART.fullmatch(unit_id)}
         for day in sorted(day for day in days if day):
@@ -380,8 +389,7 @@ class Landing:
     def files(self, game: str, folder: str) -> list[LandedFile]:
         """Files of one day (YYYY-MM-DD) or of one kind of undated files, in a fixed order.
 
-        Two processes can land the same content at the same moment, one plain and one gzipped;
-        it is listed once.
+        If two processes land the same content at the same time, one plain and one gzipped, it is listed once.
         """
         distinct: dict[tuple[str, str, str], LandedFile] = {}
         for name in self._store.files(f"{game}/{folder}"):
@@ -392,26 +400,26 @@ class Landing:
         return sorted(distinct.values())
 
     def read(self, file: LandedFile) -> bytes:
-        """The bytes as received; `content` gives them decompressed."""
+        """The bytes as received; `content` decompresses them."""
         return self._store.read(file.path)
 
     def content(self, file: LandedFile) -> bytes:
         """The content of a file, decompressed.
 
         Raises:
-            UnreadableContentError: when it is gzipped and damaged, or exceeds the limits.
+            UnreadableContentError: if it is gzipped and damaged, or exceeds the limits.
         """
         return decompressed(self.read(file), self.limits)
 
     def landed_at(self, file: LandedFile) -> datetime:
-        """When the file landed, by the clock of its disk or store."""
+        """When the file landed, according to its disk or store."""
         return self._store.modified(file.path)
 
     def remove(self, file: LandedFile) -> None:
-        """Delete a file, in every form in which its content landed.
+        """Deletes a file, in every form in which its content landed, if it exists.
 
-        Nothing but the erasure of what is held on a person may call this: what has landed is the only copy that every
-        table can be made from again. It may be gone already.
+        Only the erasure of personal data may call this: the landing zone has the only copy from which tables can be
+        made again.
         """
         stem = f"{file.game}/{file.day}/{file.unit_id}.{file.kind}.{file.content_hash}"
         for suffix in _SUFFIXES:
@@ -419,5 +427,5 @@ class Landing:
                 self._store.remove(path)
 
     def on_disk(self, file: LandedFile) -> AbstractContextManager[Path]:
-        """A path of the file for as long as the context is open: its own, or a copy of what an object store holds."""
+        """A local path of the file while the context is open: its own, or that of a copy from the object store."""
         return self._store.on_disk(file.path)

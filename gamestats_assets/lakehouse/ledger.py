@@ -1,14 +1,13 @@
-"""What stands in a table and what it was made from, as the table's own Delta log tells.
+"""Ledgers: what a table contains and what it was made from, recorded in the table's own Delta log.
 
 Each commit of `Lake.replace` carries a note in its metadata: for every unit that it replaces (a match, a log file; ""
-is a whole partition) a fingerprint of what the unit was made from and one of its rows; for every partition a
-fingerprint of what it was made from as a whole, and which checks that stop it failed. Rows and note are one commit, so
-they cannot part, whatever dies in between; and a note by itself costs two milliseconds. The ledger of a table is what
-its notes say together, the newest last.
+is a whole partition), a fingerprint of the unit's inputs and one of its rows; for every partition, a fingerprint of its
+inputs as a whole, and the blocking checks that failed. Rows and note are one commit, so a crash cannot separate them; a
+note by itself costs two milliseconds. A table's ledger is the sum of its notes, of which newer ones override older.
 
-A commit without a note is somebody else's: what it wrote has a content that nobody knows, and checks that nobody made.
+A commit without a note is foreign: the content that it wrote is unknown, and its checks have not run.
 
-`ledger_of` shows a ledger as a table, for queries and for functions that ask what was made.
+`ledger_of` shows a ledger as a table, for queries and for functions that need to know what was made.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_ke
 NOTE = "gamestats"
 """Key of the note in a commit's metadata."""
 WHOLE = ""
-"""The unit of a table that is replaced by whole partitions; the partition of one that has none."""
+"""The unit of a table that is replaced by whole partitions; also the partition of an unpartitioned table."""
 _SET_ASIDE = "!"
-# One of no rows: what was made and gave nothing is not what was never made.
+# Fingerprint of no rows, since a unit made without rows differs from one never made.
 NO_ROWS = "0"
 
 
 def fingerprint(*parts: str) -> str:
-    """A short text that names some texts in their order.
+    """A short hash of some texts in their order.
 
     >>> fingerprint("a", "b") == fingerprint("a", "b"), fingerprint("a", "b") == fingerprint("ab")
     (True, False)
@@ -51,29 +50,29 @@ def mapping_fingerprint(pairs: Mapping[str, str]) -> str:
 
 
 def combined_hash(parts: Iterable[str]) -> str:
-    """One hash of several, whatever their order."""
+    """One hash of several texts, whatever their order."""
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:32]
 
 
 def step_version(tables: Iterable[type[Table]], own: str) -> str:
-    """Version of a step: its own, and the columns it declares, so that a new column fills itself."""
+    """Version of a step, declared columns included, so that adding a column makes its tables again."""
     columns = (f"{table.spec.key} {name} {dtype}" for table in tables for name, dtype in table.schema().items())
     return f"{own}-{combined_hash(columns)[:8]}"
 
 
 Units = dict[str, tuple[str, str]]
-"""By unit, the fingerprints of what it was made from and of its rows."""
+"""The fingerprints of each unit's inputs and rows."""
 
 
 @dataclass(slots=True)
 class Partition:
-    """What the ledger holds of one partition.
+    """The ledger's entry for one partition.
 
     Attributes:
-        units: by unit; None where somebody else wrote the rows.
-        made_from: fingerprint of what the partition was made from as a whole, when all of it was made.
-        failed: blocking checks that it breaks, each with its message; None where they were not evaluated yet.
-        warned: other checks that it breaks, in the same way.
+        units: its units; None if a foreign commit wrote the rows.
+        made_from: fingerprint of the inputs of the whole partition, once all of it was made.
+        failed: blocking checks that it breaks, each with its message; None if they were not evaluated yet.
+        warned: other checks that it breaks, likewise.
         written_by: the newest version that wrote rows of it.
     """
 
@@ -86,7 +85,7 @@ class Partition:
 
     @property
     def content(self) -> str:
-        """Fingerprint of all rows; "" where there was never anything."""
+        """Fingerprint of all rows; "" if there never were any."""
         if self._content is None:
             self._content = self._fingerprint()
         return self._content
@@ -105,32 +104,32 @@ class Partition:
 
     @property
     def rows_of(self) -> dict[str, str]:
-        """By unit the fingerprint of its rows, set-aside units included."""
+        """Fingerprint of each unit's rows, set-aside units included."""
         return {unit: rows for unit, (_, rows) in (self.units or {}).items()}
 
 
 def set_aside(check: str) -> str:
-    """What stands for the rows of a unit that a check blames."""
+    """The mark in place of a rows fingerprint for a unit that a check blames."""
     return f"{_SET_ASIDE}{check}"
 
 
 def is_set_aside(rows: str) -> bool:
-    """Whether a unit is set aside, by the fingerprint of its rows."""
+    """Whether a rows fingerprint is the mark of a set-aside unit."""
     return rows.startswith(_SET_ASIDE)
 
 
 @dataclass(slots=True)
 class Note:
-    """What one commit tells; partitions by key.
+    """The note of one commit; all mappings are by partition key.
 
     Attributes:
-        units: entries of units that are new or others.
-        gone: units that are there no more.
-        whole: partitions whose units are all told; those before are gone.
-        made_from: of partitions.
-        failed: of partitions; of those that the note writes and that stand not here, checks are owed.
-        warned: of some of these.
-        everything: whether the note tells of all the table; what was told before is void.
+        units: entries of new and changed units.
+        gone: units that no longer exist.
+        whole: partitions whose entries are complete; earlier ones are void.
+        made_from: fingerprints of partitions' inputs.
+        failed: blocking checks that partitions break; checks of written partitions that are missing here are due.
+        warned: other checks that they break.
+        everything: whether the note describes the whole table, so that earlier notes are void.
     """
 
     units: dict[str, Units] = field(default_factory=dict)
@@ -142,25 +141,25 @@ class Note:
     everything: bool = False
 
     def dumps(self) -> str:
-        """As it stands in a commit."""
+        """Serialises the note for a commit."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return json.dumps({name: value for name, value in values.items() if value}, separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str) -> Note:
-        """From a commit."""
+        """Parses the note of a commit."""
         return cls(**json.loads(text))
 
 
 @dataclass(slots=True)
 class Ledger:
-    """The ledger of one table in one version; `Lake.ledger` gives it."""
+    """The ledger of one version of a table; see `Lake.ledger`."""
 
     version: int = -1
     partitions: dict[str, Partition] = field(default_factory=dict)
 
     def take(self, version: int, note: Note) -> None:
-        """Take the note of the next commit."""
+        """Applies the note of the next commit."""
         if note.everything:
             self.partitions.clear()
         for key in note.whole:
@@ -173,20 +172,20 @@ class Ledger:
             partition.units.update(
                 (unit, (made_from, rows)) for unit, (made_from, rows) in note.units.get(key, {}).items()
             )
-            # Until the note of its end, a partition is half made and nobody has checked it.
+            # Until the final note, a partition is incomplete and unchecked.
             partition.made_from, partition.failed, partition.warned, partition.written_by = "", None, {}, version
             partition._content = None
         for key, made_from in note.made_from.items():
             self._partition(key).made_from = made_from
         for key, failed in note.failed.items():
             self._partition(key).failed, self._partition(key).warned = failed, note.warned.get(key, {})
-        # What has no rows, was never made as a whole and breaks nothing is nothing.
+        # A partition without units that was never completed does not exist.
         for key in dict.fromkeys((*note.whole, *note.gone)):
             if not self.partitions[key].units and not self.partitions[key].made_from:
                 del self.partitions[key]
 
     def take_unknown(self, version: int, keys: Iterable[str]) -> None:
-        """Take a commit without a note that wrote rows of some partitions."""
+        """Applies a foreign commit, which has no note and wrote rows of some partitions."""
         for key in keys:
             self.partitions[key] = Partition(units=None, written_by=version)
 
@@ -197,11 +196,11 @@ class Ledger:
         return self.partitions.get(key) or Partition()
 
     def content(self) -> dict[str, str]:
-        """By partition, the fingerprint of its rows; partitions without any are left out."""
+        """Fingerprint of each partition's rows; partitions without rows are left out."""
         return {key: partition.content for key, partition in self.partitions.items() if partition.content}
 
     def as_note(self) -> Note:
-        """A note that tells all of it; nothing of what nobody knows."""
+        """A note with the whole ledger, except for partitions of unknown content."""
         known = {key: partition for key, partition in self.partitions.items() if partition.units is not None}
         return Note(
             units={key: dict(partition.units or {}) for key, partition in known.items()},
@@ -213,7 +212,7 @@ class Ledger:
         )
 
     def frame(self, keys: Iterable[str] | None = None) -> pl.DataFrame:
-        """As the table of `ledger_of`, of some partitions or all."""
+        """The ledger as a table (see `ledger_of`), of some partitions or all."""
         wanted = self.partitions.keys() if keys is None else keys
         rows = [
             (key, unit, made_from, content)
@@ -224,9 +223,9 @@ class Ledger:
 
 
 def row_fingerprints(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, str]]:
-    """By partition key and unit, a fingerprint of rows, whatever their order.
+    """Fingerprint of the rows of each partition and unit, whatever their order.
 
-    Another release of polars may give others; what is made from the rows is then made once more.
+    Another release of polars may compute other values; everything downstream is then made once more.
     """
     spec = table.spec
     if rows.is_empty():
@@ -250,20 +249,20 @@ def row_fingerprints(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[s
 
 
 class RowsHash:
-    """As `row_fingerprints`, of the rows of one partition that come in pieces."""
+    """As `row_fingerprints`, for streamed rows of one partition."""
 
     def __init__(self) -> None:
         self._figures = [0, 0, 0]
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Take the declared columns of some rows."""
+        """Adds the declared columns of some rows."""
         if not rows.is_empty():
             hashes = rows.hash_rows(seed=7)
             new = (rows.height, int((hashes // 2**32).sum()), int((hashes % 2**32).sum()))
             self._figures = [known + more for known, more in zip(self._figures, new, strict=True)]
 
     def fingerprint(self) -> str:
-        """The fingerprint of all of them."""
+        """The fingerprint of all rows."""
         return fingerprint(*map(str, self._figures)) if self._figures[0] else NO_ROWS
 
 
@@ -271,7 +270,7 @@ class RowsHash:
 
 
 class LedgerRow(Table):
-    """Columns of every ledger; `ledger_of` declares the one of a table."""
+    """Columns of every ledger; `ledger_of` declares the ledger of a table."""
 
     of: ClassVar[type[Table]]
     partition_key = dy.String(primary_key=True, description="Partition, as Dagster writes it; empty where none is.")
@@ -284,7 +283,7 @@ class LedgerRow(Table):
 
 @functools.cache
 def ledger_of(table: type[Table]) -> type[LedgerRow]:
-    """A table's ledger as a table, `<game>_ledger.<table>`, which `Lake.scan` reads; nothing of it is stored apart."""
+    """A table's ledger as a table, `<game>_ledger.<table>`, which `Lake.scan` reads from the table's log."""
 
     class TableLedger(
         LedgerRow,
@@ -301,5 +300,5 @@ def ledger_of(table: type[Table]) -> type[LedgerRow]:
 
 
 def partition_keys(table: type[Table], partitions: Sequence[PartitionValue] | None) -> list[str]:
-    """Keys of the partitions that a write owns; that of a table without any is `WHOLE`."""
+    """Keys of the partitions that a write owns; the key of an unpartitioned table is `WHOLE`."""
     return [partition_key_of(value) for value in partitions] if partitions is not None else [WHOLE]

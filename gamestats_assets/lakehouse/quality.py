@@ -355,18 +355,17 @@ def quarantine_frame(table: type[Table], partition_key: str, rejections: Sequenc
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A declared check: which rows break it, on which table it stands, and how grave it is.
+    """A declared check.
 
     Attributes:
-        table: the table it is attached to; it runs on that table's partitions.
+        table: the table it guards; it runs on that table's partitions.
         inputs: argument name to table, in the order of the function's signature.
-        blocking: whether a violation stops what is downstream, publication included.
-        figures: columns of the table whose sums are told with every result, be it passed or not.
-        days_around: of tables with the same partitions it sees so many days before and after those under check too.
-        unit: column, of what `rows` returns, with the unit that is to blame (a match, a log file); None where what it
-            finds belongs to no unit.
-        most_units: share of a partition's units above which more than units are at fault, and the whole partition is
-            stopped; one unit never is too many.
+        blocking: whether a violation stops everything downstream, publication included.
+        figures: columns of the table whose sums are reported with every result.
+        days_around: how many days before and after those under check it sees in tables with the same partitions.
+        unit: column of its result with the unit to blame (a match, a log file); None if its findings belong to no unit.
+        most_units: share of a partition's units above which the whole partition is stopped; one unit is never too
+            many.
         rows: the pure function; returns the rows that break the rule, partition column included.
     """
 
@@ -383,12 +382,12 @@ class Check:
 
     @property
     def blames(self) -> bool:
-        """Whether it sets units aside: what breaks it is a unit's fault, and may not be read."""
+        """Whether it sets aside the units that break it."""
         return self.blocking and self.unit is not None
 
     @property
     def version(self) -> str:
-        """Names what it demands: another when its code is, or that of a function of ours which it calls."""
+        """A hash of its code and of our functions that it calls."""
         read = [f"{name} {table.spec.key}" for name, table in self.inputs.items()]
         parts = [self.name, read, self.unit, self.most_units, _code(self.rows, set())]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]

@@ -1,11 +1,11 @@
-"""Who may do what in PostgreSQL: a role per duty, and the URLs by which programs connect as one.
+"""Privileges in PostgreSQL: one role per duty, and the URLs with which programs connect in a role.
 
-- `gamestats_reader` is for people's questions: it reads every game's schema and what was entered (`ops`).
-- `gamestats_serving` is for public answers over HTTP: it reads the games' schemas and nothing else, and of what is
-  people's own no row but those that a transaction says it is about (see `own_rows`).
-- `gamestats_writer` is for signed-in people: besides, it writes who they are (`accounts`) and what they may enter.
+- `gamestats_reader` runs people's own queries: it reads every game's schema and `ops`.
+- `gamestats_serving` answers public HTTP requests: it reads only the games' schemas, and of personal tables only rows
+  that belong to the transaction (see `own_rows`).
+- `gamestats_writer` acts for signed-in people: it can also write their accounts (`accounts`) and what they may enter.
 
-Whoever publishes owns all of it.
+The publishing user owns everything.
 """
 
 from __future__ import annotations
@@ -44,24 +44,23 @@ _ENTERED = (
     *("rl_players", "rl_ranks", "training_sessions", "rl_uploads", "rl_objections", "jobs"),
 )
 """Tables of `ops` that signed-in people write."""
-_LOOKED_UP = (
+_READ_ONLY = (
     *("alembic_version", "backfill_progress", "changes", "entry_history", "matches_discovered"),
     *("round_status_changes", "rl_consents", "rl_looks"),
 )
-"""Tables of `ops` that are read for signed-in people, besides; the others are not theirs to see."""
-_APPENDED = ("audit_log",)
-"""Tables of `accounts` to which signed-in people's acts are only added."""
+"""Further tables of `ops` that are only read for signed-in people; they must not see the others."""
+_APPEND_ONLY = ("audit_log",)
+"""Tables of `accounts` to which rows are only added for signed-in people."""
 
 
 def ensure_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str, ...]:
-    """Let the role `gamestats_reader` read every table, present and future, of the schemas; see `grant_reader`.
+    """Lets the role `gamestats_reader` read all present and future tables of some schemas; see `grant_reader`.
 
-    Role and schemas are made when missing.
-
-    The role cannot log in: it is granted to those who can, `GRANT gamestats_reader TO alice;`.
+    Creates the role and the schemas if they are missing. The role cannot log in; it is granted to users who can:
+    `GRANT gamestats_reader TO alice;`.
 
     Returns:
-        What could not be done for want of a privilege, one sentence each, with the remedy.
+        What failed for lack of a privilege, one sentence each, with the remedy.
     """
     with explained(READER_ROLE), conn.transaction():
         lock_definitions(conn)
@@ -78,9 +77,9 @@ _GRANTS = (
 
 
 def grant_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str, ...]:
-    """Let those read the schemas who may, inside a transaction that holds the definitions' lock.
+    """Grants read access to schemas, inside a transaction that holds the definitions' lock.
 
-    A game's schema may be read by `gamestats_reader` and by what serves; `ops` by the first alone.
+    `gamestats_reader` and the serving role may read a game's schema; only the former may read `ops`.
     """
     games = [schema for schema in schemas if schema != ENTERED_SCHEMA]
     refused = _grant(conn, READER_ROLE, schemas)
@@ -88,8 +87,8 @@ def grant_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str,
 
 
 def _grant(conn: psycopg.Connection, role: str, schemas: Sequence[str]) -> tuple[str, ...]:
-    if told := _make(conn, role):
-        return (told,)
+    if refusal := _create_role(conn, role):
+        return (refusal,)
     refused: list[str] = []
     for schema in schemas:
         try:
@@ -108,44 +107,43 @@ def _grant(conn: psycopg.Connection, role: str, schemas: Sequence[str]) -> tuple
     return tuple(refused)
 
 
-def _make(conn: psycopg.Connection, role: str) -> str:
-    """Make a role where there is none; what to do where this user may not."""
+def _create_role(conn: psycopg.Connection, role: str) -> str:
+    """Creates a missing role; returns what to do if this user may not."""
     if conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
         try:
             with conn.transaction():
                 conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
         except (errors.DuplicateObject, errors.UniqueViolation):
-            pass  # made meanwhile from another database of the same server
+            pass  # created meanwhile from another database of the same server
         except errors.InsufficientPrivilege:
             return (
-                f"The role {role} is missing and this user may not make it. Everything else works. "
+                f"The role {role} is missing and this user may not create it. Everything else works. "
                 f"Let an administrator run: CREATE ROLE {role} NOLOGIN;"
             )
     return ""
 
 
 def _let_log_in(conn: psycopg.Connection, role: str) -> None:
-    """Let a role itself connect, to a server whose socket is for its owner alone."""
+    """Lets a role connect directly, to a server whose socket only its owner can reach."""
     if conn.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role]).fetchone() == (True,):
         return
     with conn.transaction():
         lock_definitions(conn)
-        _make(conn, role)
+        _create_role(conn, role)
         conn.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(role)))
 
 
-# --- what people ask -----------------------------------------------------------------------------
+# --- queries of people ---------------------------------------------------------------------------
 
 
 def reading_url(settings: Settings) -> SecretStr:
-    """URL of PostgreSQL for what people ask: as one who reads, never as a superuser.
+    """URL of PostgreSQL for people's queries, with a user who can only read and is not a superuser.
 
-    That is `gamestats_reader` itself on the embedded server. On another it is the user of
-    GAMESTATS_POSTGRES_READER_URL, or else that of GAMESTATS_POSTGRES_URL in the role
-    `gamestats_reader`, where neither is a superuser.
+    On the embedded server, this is `gamestats_reader` itself. On another server, it is the user of
+    GAMESTATS_POSTGRES_READER_URL, or by default that of GAMESTATS_POSTGRES_URL in the role `gamestats_reader`.
 
     Raises:
-        QueryError: when that user is a superuser, or may not take the role.
+        QueryError: if that user is a superuser or may not take the role.
     """
     url = settings.postgres_reader_url or postgres_url(settings)
     is_embedded = settings.postgres_reader_url is None and settings.postgres_url is None
@@ -174,39 +172,39 @@ def reading_url(settings: Settings) -> SecretStr:
     return url_of(with_options(parameters(url), f"-crole={READER_ROLE}"))
 
 
-# --- what serves ---------------------------------------------------------------------------------
+# --- servers -------------------------------------------------------------------------------------
 
 
 def serving_urls(settings: Settings) -> tuple[SecretStr, SecretStr]:
-    """URLs of PostgreSQL for what serves: as one who answers everybody, and as one who writes for signed-in people.
+    """URLs of PostgreSQL for servers: one to answer everybody, and one to write for signed-in people.
 
-    On the embedded server these are the roles themselves. On another they are the users of
-    GAMESTATS_POSTGRES_SERVING_URL and GAMESTATS_POSTGRES_WRITER_URL; without these the user of GAMESTATS_POSTGRES_URL
-    in the roles. Where both are given nobody connects as the owner, who grants what is missing otherwise.
+    On the embedded server, they use the roles themselves. On another server, they use the users of
+    GAMESTATS_POSTGRES_SERVING_URL and GAMESTATS_POSTGRES_WRITER_URL, or by default the user of GAMESTATS_POSTGRES_URL
+    in the roles. If both are set, nobody connects as the owner, who would otherwise grant missing privileges.
 
     Raises:
-        PostgresError: when the user may not take a role, with what to do.
+        PostgresError: if the user may not take a role; the message says what to do.
     """
-    given = (settings.postgres_serving_url, settings.postgres_writer_url)
-    if given[0] is not None and given[1] is not None:
-        return given[0], given[1]
+    configured = (settings.postgres_serving_url, settings.postgres_writer_url)
+    if configured[0] is not None and configured[1] is not None:
+        return configured[0], configured[1]
     owner = postgres_url(settings)
-    found: list[SecretStr] = []
+    urls: list[SecretStr] = []
     with connect(owner) as conn, explained("The roles of what serves"):
         refused = grant_duties(conn)
-        for url, role in zip(given, (SERVING_ROLE, WRITER_ROLE), strict=True):
+        for url, role in zip(configured, (SERVING_ROLE, WRITER_ROLE), strict=True):
             if url is not None:
-                found.append(url)
+                urls.append(url)
             elif settings.postgres_url is None:
                 _let_log_in(conn, role)
-                found.append(url_of({**parameters(owner), "user": role}))
+                urls.append(url_of({**parameters(owner), "user": role}))
             else:
-                _take(conn, role, refused)
-                found.append(url_of(with_options(parameters(owner), f"-crole={role}")))
-    return found[0], found[1]
+                _require_role(conn, role, refused)
+                urls.append(url_of(with_options(parameters(owner), f"-crole={role}")))
+    return urls[0], urls[1]
 
 
-def _take(conn: psycopg.Connection, role: str, refused: Sequence[str]) -> None:
+def _require_role(conn: psycopg.Connection, role: str, refused: Sequence[str]) -> None:
     variable = {SERVING_ROLE: "GAMESTATS_POSTGRES_SERVING_URL", WRITER_ROLE: "GAMESTATS_POSTGRES_WRITER_URL"}[role]
     try:
         conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
@@ -220,14 +218,14 @@ def _take(conn: psycopg.Connection, role: str, refused: Sequence[str]) -> None:
 
 
 def grant_duties(conn: psycopg.Connection) -> tuple[str, ...]:
-    """Grant the roles of what serves all that they need of what is there.
+    """Grants the servers' roles everything that they need of the existing tables.
 
     Returns:
-        What could not be done for want of a privilege, one sentence each, with the remedy.
+        What failed for lack of a privilege, one sentence each, with the remedy.
     """
     with conn.transaction():
         lock_definitions(conn)
-        refused = [told for role in (SERVING_ROLE, WRITER_ROLE) if (told := _make(conn, role))]
+        refused = [refusal for role in (SERVING_ROLE, WRITER_ROLE) if (refusal := _create_role(conn, role))]
         if refused:
             return tuple(refused)
         games = conn.execute(
@@ -236,31 +234,31 @@ def grant_duties(conn: psycopg.Connection) -> tuple[str, ...]:
             [READER_ROLE, [ENTERED_SCHEMA, ACCOUNTS_SCHEMA, "public", "information_schema"]],
         ).fetchall()
         schemas = [schema for (schema,) in games]
-        told = _grant(conn, SERVING_ROLE, schemas)
-        # Those of a role that an administrator made after the tables; what it may not read is told where it is granted.
+        refusal = _grant(conn, SERVING_ROLE, schemas)
+        # For a role that an administrator created after the tables; `ensure_table` reports failures.
         _grant(conn, READER_ROLE, schemas)
         if conn.execute("SELECT pg_has_role(%s, %s, 'USAGE')", [WRITER_ROLE, SERVING_ROLE]).fetchone() != (True,):
             conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(SERVING_ROLE), sql.Identifier(WRITER_ROLE)))
         _grant_writer(conn)
-        return told
+        return refusal
 
 
 def _grant_writer(conn: psycopg.Connection) -> None:
-    known = conn.execute(
+    tables = conn.execute(
         "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY (%s)", [[ENTERED_SCHEMA, ACCOUNTS_SCHEMA]]
     ).fetchall()
-    for schema in sorted({schema for schema, _ in known}):
+    for schema in sorted({schema for schema, _ in tables}):
         conn.execute(_GRANTS[0].format(sql.Identifier(schema), sql.Identifier(WRITER_ROLE)))
-    for schema, table in known:
+    for schema, table in tables:
         rights = ""
-        if table in _APPENDED:
+        if table in _APPEND_ONLY:
             rights = "SELECT, INSERT"
         elif schema == ACCOUNTS_SCHEMA or table in _ENTERED:
             rights = "SELECT, INSERT, UPDATE, DELETE"
-        elif table in _LOOKED_UP:
+        elif table in _READ_ONLY:
             rights = "SELECT"
-        of, to = sql.Identifier(schema, table), sql.Identifier(WRITER_ROLE)
+        target, writer = sql.Identifier(schema, table), sql.Identifier(WRITER_ROLE)
         if rights:
-            conn.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), of, to))
+            conn.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), target, writer))
         else:
-            conn.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(of, to))
+            conn.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(target, writer))

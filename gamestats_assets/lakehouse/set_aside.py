@@ -1,4 +1,4 @@
-"""What is set aside of what there is: whoever answers from the rest says so."""
+"""Counts units that are set aside, so that answers made from the others can say so."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MOST_RULES = 3
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Units that an answer is not made from, because they are in quarantine as a whole.
+    """Units that are missing from an answer because they are in quarantine as a whole.
 
     Attributes:
-        game: whose units they are.
-        units: how many.
-        known: how many units there are in all, these included.
-        rules: checks and rules that set them aside, with the number of units of each, the most first; one for a unit.
+        game: the game of these units.
+        units: number of units that are set aside.
+        known: number of all units, including these.
+        rules: number of units by the rule or check that set them aside, in descending order; one rule per unit.
     """
 
     game: str
@@ -31,7 +31,7 @@ class SetAside:
     rules: Mapping[str, int]
 
     def words(self, unit: str, units: str) -> str:
-        """The same in words; nothing where none is set aside.
+        """The same in words; empty if none is set aside.
 
         >>> rules = {"orders_are_of_the_levels": 2, "patch|regex": 1}
         >>> SetAside("lol", 3, 68, rules).words("game", "games").partition(". ")[0]
@@ -50,29 +50,28 @@ class SetAside:
 
 
 def where_to_look(game: str) -> str:
-    """Where people read which units are set aside, and why."""
+    """Tells people how to find out which units are set aside, and why."""
     return f"Which, and why: gamestats query \"from {game}.quarantine where scope = 'unit'\""
 
 
 def units_set_aside(lake: Lake, game: str) -> int:
-    """How many units of a game are in quarantine as a whole, in whichever of its tables."""
+    """Number of a game's units that are in quarantine as a whole, in any of its tables."""
     entries = lake.scan(quarantine_of(game)).filter(pl.col("scope") == "unit")
     return entries.select(pl.col("unit_id").n_unique()).collect().item()
 
 
 def set_aside(lake: Lake, landed: type[Table], answered: type[Table], where: pl.Expr | None = None) -> SetAside:
-    """What is set aside of a game's units, and is missing therefore in the table that answers are made from.
+    """Units of a game that are set aside and therefore missing from the table that answers are made from.
 
     Args:
-        lake: holds the tables and the game's quarantine.
-        landed: table with rows of every unit that could be read, which replaces them by unit.
-        answered: table that answers are made from, with the same column of units.
-        where: which rows of `landed` an answer is about. Without it all are, and what could not even be read is
-            counted with them.
+        lake: the lake with the tables and the game's quarantine.
+        landed: table with rows of every readable unit, replaced by unit.
+        answered: table that answers are made from, with the same unit column.
+        where: the rows of `landed` that an answer covers; by default all, and then unreadable units count as well.
     """
     unit, game = str(landed.spec.replaced_by), landed.spec.game
     rows = lake.scan(landed) if where is None else lake.scan(landed).filter(where)
-    there = rows.select(unit_id=unit).unique()
+    known = rows.select(unit_id=unit).unique()
     aside = (
         lake.scan(quarantine_of(game))
         .filter(pl.col("scope") == "unit")
@@ -81,8 +80,8 @@ def set_aside(lake: Lake, landed: type[Table], answered: type[Table], where: pl.
         .join(lake.scan(answered).select(unit_id=unit).unique(), on="unit_id", how="anti")
     )
     if where is None:
-        there = pl.concat([there, aside.select("unit_id")]).unique()
+        known = pl.concat([known, aside.select("unit_id")]).unique()
     rules = (
-        aside.join(there, on="unit_id", how="semi").group_by("rule").len().sort("len", "rule", descending=[True, False])
+        aside.join(known, on="unit_id", how="semi").group_by("rule").len().sort("len", "rule", descending=[True, False])
     ).collect()
-    return SetAside(game, int(rules["len"].sum()), there.select(pl.len()).collect().item(), dict(rules.iter_rows()))
+    return SetAside(game, int(rules["len"].sum()), known.select(pl.len()).collect().item(), dict(rules.iter_rows()))

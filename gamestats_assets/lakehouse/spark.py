@@ -1,4 +1,4 @@
-"""SQL models on Apache Spark: the models that DuckDB runs, unchanged, on a local session or on any other.
+"""Runs the SQL models, unchanged, on Apache Spark, in a local session or any other.
 
     with spark_session(threads=2, memory="2g", folder=Path("spill")) as session:
         frame = run_on_spark(session, model, {"demo.goals": lake.source(Goals)})
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession  # pyright: ignore[reportMissingImports]
 
 _NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
-# What makes a query mean on Spark what it means in DuckDB; a cluster needs the same.
+# Settings with which queries mean the same on Spark as in DuckDB; a cluster needs them, too.
 _MEANING = {
     "spark.sql.session.timeZone": "UTC",
     # Overflows and values that do not fit are errors, not nulls.
@@ -55,18 +55,18 @@ class SparkUnavailableError(GamestatsError):
 
 
 def spark_session(threads: int, memory: str, folder: Path) -> SparkSession:
-    """A Spark session inside this machine, in which models mean what they mean in DuckDB.
+    """Starts a local Spark session in which models mean the same as in DuckDB.
 
-    It listens on the loopback address only, and ends with `stop()` or as a context manager. A process has one
-    at a time; its Java machine stays, so that the first session decides on the memory.
+    It listens only on the loopback address, and ends with `stop()` or as a context manager. A process has one session
+    at a time. Its Java machine stays, so the first session determines the memory.
 
     Args:
-        threads: tasks at a time.
+        threads: number of tasks at a time.
         memory: size of the Java heap, such as `"2g"`.
-        folder: where it spills and writes; made when it is absent.
+        folder: folder for spilled and written files; created if missing.
 
     Raises:
-        SparkUnavailableError: when PySpark or Java is missing, or the Java found does not start Spark.
+        SparkUnavailableError: if PySpark or Java is missing, or Java does not start Spark.
     """
     java = _java()
     from pyspark.errors import PySparkRuntimeError  # pyright: ignore[reportMissingImports]
@@ -81,13 +81,13 @@ def spark_session(threads: int, memory: str, folder: Path) -> SparkSession:
         "spark.driver.extraJavaOptions": f'-Djava.io.tmpdir="{folder}"',
         "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        # More than threads, so that a large sort fits; Spark joins small ones together again.
+        # More than threads, so that large sorts fit; Spark merges small partitions again.
         "spark.sql.shuffle.partitions": str(4 * threads),
         "spark.ui.enabled": "false",
         "spark.log.level": "ERROR",
     }
     builder = SparkSession.builder.appName("gamestats").master(f"local[{threads}]").config(map=settings)
-    # Else it looks the machine's own address up.
+    # Otherwise Spark looks up the machine's own address.
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     try:
         session = builder.getOrCreate()
@@ -95,13 +95,13 @@ def spark_session(threads: int, memory: str, folder: Path) -> SparkSession:
         raise SparkUnavailableError(
             f"Spark did not start with {java}: it needs Java 17 or later, and {memory} of memory. {error}"
         ) from error
-    # It prints every error that is raised.
+    # This logger prints every error that is raised.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
     return session
 
 
 def _java() -> str:
-    """The Java that PySpark will start; refused, with how to get it, where either is missing."""
+    """The Java that PySpark will start; if either is missing, the error says how to get it."""
     try:
         import pyspark  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -124,16 +124,19 @@ def run_on_spark(
     sources: Mapping[str, Source],
     parameters: Mapping[str, Any] = _NO_PARAMETERS,
 ) -> pl.DataFrame:
-    """The model's rows, with the declared columns in declared order and type.
+    """Runs a model and returns its rows, with the declared columns in declared order and type.
 
-    Spark reads the Parquet files of a source itself; other sources, and the result, go through Parquet files in
-    its folder, because what goes through the memory of its Java machine waits for ever when that runs out.
+    Spark reads the Parquet files of a source itself. Other sources and the result pass through Parquet files in its
+    folder, since a transfer through the memory of its Java machine hangs when that runs out.
 
     Args:
-        session: of `spark_session`, or any other with the same settings that reaches the files.
+        session: a session of `spark_session`, or another with the same settings and access to the files.
+        model: the model.
+        sources: as in `run_model`.
+        parameters: as in `run_model`.
 
     Raises:
-        SqlModelError: as `run_model` does, whose other arguments these are.
+        SqlModelError: as in `run_model`.
     """
     from py4j.protocol import Py4JError  # pyright: ignore[reportMissingImports]
     from pyspark.errors import PySparkException  # pyright: ignore[reportMissingImports]
@@ -151,26 +154,26 @@ def run_on_spark(
             result.select(*model.table.columns()).write.parquet(str(written))
             return pl.read_parquet(written / "*.parquet")
         except (PySparkException, Py4JError) as error:
-            said = str(error).strip() or type(error).__name__
-            raise SqlModelError(f"{model.path}: Spark refuses the query: {said.splitlines()[0]}") from error
+            message = str(error).strip() or type(error).__name__
+            raise SqlModelError(f"{model.path}: Spark refuses the query: {message.splitlines()[0]}") from error
         finally:
             for table in model.reads.values():
                 session.catalog.dropTempView(_view(table.spec.game, table.spec.name))
 
 
 def spark_sql(model: SqlModel) -> str:
-    """The model's query in Spark's dialect; parameters become `:name`, and a table the view `game__table`.
+    """Translates a model's query into Spark's dialect; parameters become `:name`, and tables views `game__table`.
 
-    What DuckDB does on its own accord is written out where Spark would do something else: it divides and averages
-    decimals as DOUBLE, Spark to a few decimal places; and between two times it counts how often an hour, a day, ...
-    begins, Spark how many whole ones there are.
+    Implicit behaviour of DuckDB is made explicit where Spark differs: DuckDB divides and averages decimals as DOUBLE,
+    Spark to a few decimal places; and for the difference of two times, DuckDB counts how often an hour, day etc.
+    begins, Spark the complete ones.
 
     Raises:
-        SqlModelError: when the text is no query, or when Spark has no word for something in it.
+        SqlModelError: if the text is not a query, or Spark has no equivalent of something in it.
     """
     try:
         tree = sqlglot.parse_one(model.text, dialect="duckdb")
-        # The innermost first: what is put into another expression is a copy.
+        # Innermost nodes first, because inserting a node into another expression copies it.
         for node in reversed(list(tree.walk())):
             match node:
                 case exp.Div() if not isinstance(node.this, exp.Div):
@@ -180,8 +183,11 @@ def spark_sql(model: SqlModel) -> str:
                 case exp.DateDiff() if (unit := node.text("unit").upper()) != "MICROSECOND":
                     for side in ("this", "expression"):
                         time = node.args[side]
-                        day, begun = exp.cast(time, exp.DType.DATE), exp.TimestampTrunc(this=time, unit=exp.var(unit))
-                        node.set(side, day if unit in ("DAY", "WEEK") else begun)
+                        day, truncated = (
+                            exp.cast(time, exp.DType.DATE),
+                            exp.TimestampTrunc(this=time, unit=exp.var(unit)),
+                        )
+                        node.set(side, day if unit in ("DAY", "WEEK") else truncated)
                 case exp.Table() if node.db:
                     # The views of a Spark session have no schema.
                     view = exp.table_(_view(node.db, node.name), alias=node.alias_or_name)
@@ -199,7 +205,7 @@ def _view(game: str, name: str) -> str:
 
 
 def _rows(session: SparkSession, table: type[Table], source: Source, folder: Path) -> DataFrame:
-    """A source with exactly the declared columns and types; older files lack newer columns."""
+    """The rows of a source with exactly the declared columns and types; older files lack newer columns."""
     from pyspark.sql.functions import decode, encode  # pyright: ignore[reportMissingImports]
 
     if not isinstance(source, ParquetSource) or not source.files:
@@ -209,10 +215,10 @@ def _rows(session: SparkSession, table: type[Table], source: Source, folder: Pat
         source = ParquetSource([str(file)])
     root = Path(source.files[0]).parents[1 if source.partitioned_by else 0]
     frame = session.read.schema(_empty(session, table).schema).option("basePath", str(root))
-    # A path whose brackets and stars are no pattern.
+    # Escapes glob characters in paths.
     frame = frame.parquet(*(re.sub(r"([\\*?\[\]{}])", r"\\\1", file) for file in source.files))
     if (parted := source.partitioned_by) and dict(frame.dtypes)[parted] == "string":
-        # Of a letter written %C3%BC in a folder's name Spark makes two.
+        # Spark decodes a letter written %C3%BC in a folder name as two.
         frame = frame.withColumn(parted, decode(encode(parted, "ISO-8859-1"), "UTF-8"))
     for column, values in source.only.items():
         frame = frame.where(frame[column].isin(list(values)))
@@ -220,5 +226,5 @@ def _rows(session: SparkSession, table: type[Table], source: Source, folder: Pat
 
 
 def _empty(session: SparkSession, table: type[Table]) -> DataFrame:
-    """No rows, of the declared columns."""
+    """An empty frame with the declared columns."""
     return session.createDataFrame(pl.DataFrame(schema=table.schema()).to_arrow())

@@ -1,4 +1,4 @@
-"""Folders of spooled frames: removed when their run ends, and by the next run where it was killed."""
+"""Folders for spooled frames, removed when their run ends, or by the next run if it was killed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _PREFIX = "gamestats-spool-"
 
 @contextmanager
 def spooled() -> Iterator[Path]:
-    """A new folder for frames, held by a lock until it is removed; those that killed runs left are removed first.
+    """Creates a locked folder for frames and removes it at the end; removes those of killed runs first.
 
-    The lock goes with its process, however that ends: a folder that can be locked is nobody's.
+    The lock ends with its process in any case, so a folder that can be locked is unused.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if (lock := _locked(left)) is not None:
@@ -25,7 +25,7 @@ def spooled() -> Iterator[Path]:
             os.close(lock)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        # Between the two calls another run may take it for one that was left.
+        # Between the two calls, another run may remove the folder as unused.
         lock = _locked(folder)
         if lock is not None and folder.exists():
             break
@@ -39,7 +39,7 @@ def spooled() -> Iterator[Path]:
 
 
 def _locked(folder: Path) -> int | None:
-    """A descriptor that holds a folder's lock; None where another process does, or it is not ours."""
+    """A descriptor with a folder's lock; None if another process has the lock or the folder is not ours."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

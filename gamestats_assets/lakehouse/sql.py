@@ -1,20 +1,20 @@
-"""SQL over the lake: the models under `sql/`, and the questions people ask, on embedded DuckDB.
+"""SQL over the lake on embedded DuckDB: the models under `sql/`, and queries of people.
 
-A model is one SELECT in `sql/<game>/<table>.sql` that makes the table of the same name. It names the tables it reads
-as `game.table`, so its text alone tells what it depends on. Running it binds parameters, shows every table it names as
-a view with the declared columns, and expects of the result exactly the columns and types that its table declares: the
-model casts each of them, so that no engine has a say in it.
+A model is one SELECT in `sql/<game>/<table>.sql` that makes the table of the same name. It names the tables that it
+reads as `game.table`, so its text alone shows its dependencies. Running it binds parameters and creates a view with the
+declared columns for every named table. The result must have exactly the columns and types that the model's table
+declares; the model casts each of them, so that they do not depend on the engine.
 
     model = SqlModel.load(folder / "demo" / "totals.sql", Totals, {"demo.goals": Goals})
     frame = run_model(model, {"demo.goals": ParquetSource(files, "day")})
 
-A model keeps to the SQL that means the same on Spark (`lakehouse.spark`). Tests tell the differences that are easily
-met, and run every model on both engines. What neither sees is left to its author, who
+A model uses only SQL that means the same on Spark (`lakehouse.spark`). Tests report common differences and run every
+model on both engines. The rest is up to the author of a model, who
 
-- divides by nullif(x, 0): a zero there is infinite in DuckDB and an error on Spark;
-- takes ln of what is above 0: of the rest Spark says null, DuckDB minus infinity or an error;
-- sums fractions as DECIMAL wherever the last digit counts: a sum of DOUBLE follows the order of its rows;
-- gives lower and upper plain letters: of the likes of ß and İ the engines make different ones.
+- divides by nullif(x, 0): division by zero is infinite in DuckDB and an error on Spark;
+- takes ln only of values above 0: otherwise Spark returns null, DuckDB minus infinity or an error;
+- sums fractions as DECIMAL wherever the last digit counts: a sum of DOUBLE depends on the order of rows;
+- applies lower and upper only to plain letters: the engines treat letters such as ß and İ differently.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.table import Table
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 _READ_PARQUET = """
     FROM read_parquet($files, union_by_name = true, hive_partitioning = true, hive_types = $types)
 """
 
 
 class SqlModelError(GamestatsError):
-    """A SQL model cannot be read, or its result is not what its table declares."""
+    """A SQL model cannot be read, or its result does not match its table's declaration."""
 
 
 class QueryError(GamestatsError):
-    """A question to the lake cannot be answered as it is written."""
+    """A query to the lake is invalid."""
 
 
-# --- What a model or a query reads -----------------------------------------------------------
+# --- Sources of models and queries -----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class ParquetSource:
 
     Attributes:
         files: paths of the files, as Delta lists them; none means no rows.
-        partitioned_by: the column that stands in the names of their folders, if one does.
-        only: column to the values wanted; rows with another value are left out.
+        partitioned_by: the column whose values are in the folder names, if any.
+        only: values to keep, by column; rows with other values are left out.
     """
 
     files: Sequence[str]
@@ -74,12 +74,12 @@ class ParquetSource:
 
 
 Source: TypeAlias = "ParquetSource | pl.LazyFrame | pl.DataFrame"
-"""What a table's rows can be read from. A LazyFrame is collected first."""
+"""A source of a table's rows. A LazyFrame is collected first."""
 
 
 # --- Models ----------------------------------------------------------------------------------
 
-# What stands in a text besides white space and comments: texts, quoted names, words, parameters, signs.
+# Tokens other than white space and comments: literals, quoted names, words, parameters, symbols.
 _TOKENS = re.compile(
     r"""--[^\n]*|/\*.*?\*/|\s+|(e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$|\$?\w+|.)""",
     re.DOTALL | re.IGNORECASE,
@@ -92,9 +92,9 @@ class SqlModel:
 
     Attributes:
         path: the file.
-        table: the table its rows become.
-        text: the file's text, DuckDB dialect.
-        reads: the tables it names, by `game.table`, in alphabetical order.
+        table: the table that it makes.
+        text: the file's text, in DuckDB's dialect.
+        reads: the tables that it names, by `game.table`, in alphabetical order.
         parameters: names bound as `$name`, in alphabetical order.
         version: a short hash of the text without comments and white space.
     """
@@ -114,18 +114,17 @@ class SqlModel:
         known: Mapping[str, type[Table]],
         parameters: Collection[str] = (),
     ) -> SqlModel:
-        """Read the model of a table, without understanding more of it than the names that stand in it.
-
-        What is wrong with a query shows when an engine runs it.
+        """Reads the model of a table. Only names are parsed; errors of the query show when an engine runs it.
 
         Args:
             path: `.../<game>/<table>.sql`.
-            known: every table a model may name, by `game.table`.
-            parameters: names the caller will bind.
+            table: the table that it makes.
+            known: every table that a model may name, by `game.table`.
+            parameters: names that the caller will bind.
 
         Raises:
-            SqlModelError: when the file cannot be read, stands under another table's name, reads the table it
-                makes, or names an unknown parameter.
+            SqlModelError: if the file cannot be read, has another table's name, reads the table that it makes, or names
+                an unknown parameter.
         """
         if (path.parent.name, path.stem) != (table.spec.game, table.spec.name):
             raise SqlModelError(
@@ -154,7 +153,7 @@ class SqlModel:
 
 
 def _dotted(words: Iterable[str]) -> set[str]:
-    """What stands as `a.b` in a row of words."""
+    """All `a.b` in a sequence of words."""
     lower = [word.lower() for word in words]
     return {f"{game}.{name}" for game, dot, name in zip(lower, lower[1:], lower[2:], strict=False) if dot == "."}
 
@@ -165,19 +164,20 @@ def _dotted(words: Iterable[str]) -> set[str]:
 def run_model(
     model: SqlModel,
     sources: Mapping[str, Source],
-    parameters: Mapping[str, Any] = _NOTHING,
+    parameters: Mapping[str, Any] = _EMPTY,
     *,
-    config: Mapping[str, Any] = _NOTHING,
+    config: Mapping[str, Any] = _EMPTY,
 ) -> pl.DataFrame:
-    """The model's rows, with the declared columns in declared order and type.
+    """Runs a model and returns its rows, with the declared columns in declared order and type.
 
     Args:
-        sources: rows of every table the model names, by `game.table`.
+        model: the model.
+        sources: rows of every table that the model names, by `game.table`.
         parameters: value of every `$name` of the model.
         config: settings of the DuckDB session, such as `{"memory_limit": "2GB", "threads": 2}`.
 
     Raises:
-        SqlModelError: as `stream_model` does.
+        SqlModelError: as in `stream_model`.
     """
     batches = stream_model(model, sources, parameters, config=config)
     return pl.concat([pl.DataFrame(schema=model.table.schema()), *batches], rechunk=True)
@@ -186,24 +186,24 @@ def run_model(
 def stream_model(
     model: SqlModel,
     sources: Mapping[str, Source],
-    parameters: Mapping[str, Any] = _NOTHING,
+    parameters: Mapping[str, Any] = _EMPTY,
     *,
-    config: Mapping[str, Any] = _NOTHING,
+    config: Mapping[str, Any] = _EMPTY,
     batch_rows: int = 100_000,
 ) -> Iterator[pl.DataFrame]:
-    """The model's rows in frames of about `batch_rows`, never held all at once.
+    """Runs a model and yields its rows in frames of about `batch_rows`, never all at once.
 
-    The other arguments are those of `run_model`. Nothing is yielded when there are no rows. The session opens with the
-    first frame asked for and closes after the last, on an error, or when the iterator is closed.
+    The other arguments are those of `run_model`. It yields nothing if there are no rows. The session opens with the
+    first request and closes after the last frame, on an error, or when the iterator is closed.
 
     Raises:
-        SqlModelError: when sources or parameters are missing or unknown, when the engine refuses the query, or when
-            the columns or their types are not those declared.
+        SqlModelError: if sources or parameters are missing or unknown, if the engine refuses the query, or if columns
+            or types are not the declared ones.
     """
     expect_given(model, sources, parameters)
-    with _blamed_on(model), _model_session(model, config) as con:
+    with _model_errors(model), _model_session(model, config) as con:
         for name, table in model.reads.items():
-            _create_view(con, table, _shown(con, table, sources[name]))
+            _create_view(con, table, _as_declared_columns(con, table, sources[name]))
         _expect_select(con, model.text)
         rows = con.sql(model.text, params=dict(parameters))
         expect_declared(model, _types(rows), _types(_declared(con, model.table)))
@@ -213,7 +213,7 @@ def stream_model(
 
 
 def expect_given(model: SqlModel, sources: Collection[str], parameters: Collection[str]) -> None:
-    """Raise `SqlModelError` unless a model is given exactly the sources and the parameters that it names."""
+    """Raises `SqlModelError` unless the sources and parameters are exactly those that a model names."""
     for kind, expected, given in (("source", model.reads, sources), ("parameter", model.parameters, parameters)):
         problems = [f"{kind} {name!r} is missing" for name in expected if name not in given]
         problems += [f"{kind} {name!r} is not used by the model" for name in given if name not in expected]
@@ -222,12 +222,12 @@ def expect_given(model: SqlModel, sources: Collection[str], parameters: Collecti
 
 
 def expect_declared(model: SqlModel, found: Sequence[tuple[str, str]], declared: Sequence[tuple[str, str]]) -> None:
-    """Raise `SqlModelError` unless a result has the columns and types, in an engine's words, of the model's table."""
+    """Raises `SqlModelError` unless a result has the columns and types (in an engine's terms) of the model's table."""
     names, wanted = ([name for name, _ in columns] for columns in (found, declared))
     problems = [
         *(f"does not give {name!r}" for name in Counter(wanted) - Counter(names)),
         *(f"gives {name!r}, which is not declared, or twice" for name in Counter(names) - Counter(wanted)),
-        *_other_types(found, declared),
+        *_type_differences(found, declared),
     ]
     if problems:
         raise SqlModelError(
@@ -237,16 +237,16 @@ def expect_declared(model: SqlModel, found: Sequence[tuple[str, str]], declared:
 
 
 @contextmanager
-def _blamed_on(model: SqlModel) -> Iterator[None]:
+def _model_errors(model: SqlModel) -> Iterator[None]:
     try:
         yield
-    except (QueryError, duckdb.Error, OSError) as error:  # pyarrow makes an OSError of what fails amid the stream
+    except (QueryError, duckdb.Error, OSError) as error:  # pyarrow raises OSError for failures within the stream
         raise SqlModelError(f"{model.path}: the engine refuses the query: {error}") from error
 
 
 # --- Queries ---------------------------------------------------------------------------------
 
-# What lists tables; only then are those shown that a query does not name.
+# Queries that list tables; only these see tables that they do not name.
 _LISTS = re.compile(r"\b(show|information_schema|duckdb_\w+)\b", re.IGNORECASE)
 # Types that polars cannot take, also as part of a list or a struct.
 _NOT_IN_FRAMES = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|\bTIME WITH")
@@ -257,62 +257,63 @@ def query(
     sources: Callable[[str], Source],
     known: Mapping[str, type[Table]],
     *,
-    config: Mapping[str, Any] = _NOTHING,
+    config: Mapping[str, Any] = _EMPTY,
 ) -> pl.DataFrame:
-    """Answer one SELECT, DESCRIBE, SUMMARIZE or SHOW over tables of the lake.
+    """Runs one SELECT, DESCRIBE, SUMMARIZE or SHOW over tables of the lake.
 
-    Only the tables whose names stand in it are opened, and no other file can be reached. Types that polars lacks
-    (INTERVAL and the like) come as text.
+    Only tables named in it are opened, and no other file can be reached. Types that polars lacks, such as INTERVAL,
+    become text.
 
     Args:
-        sources: gives the rows of a table by its `game.table`.
+        sql: the statement.
+        sources: returns the rows of a table by its `game.table`.
         known: every table of the lake, by `game.table`.
-        config: settings of the DuckDB session, as of `run_model`.
+        config: settings of the DuckDB session, as in `run_model`.
 
     Raises:
-        QueryError: when it is something else than one such statement, names an unknown table, or
-            the engine refuses it.
+        QueryError: if it is not one such statement, names an unknown table, or the engine refuses it.
     """
-    # Also in a text: query() and query_table() read such.
+    # Names in string literals count, too, because query() and query_table() read these.
     named = sorted(_dotted(re.findall(r"\w+|\.", sql)) & known.keys())
     try:
         with _session(config) as con:
             _expect_select(con, sql)
             opened = {name: sources(name) for name in named}
             for name, source in opened.items():
-                _create_view(con, known[name], _shown(con, known[name], source))
+                _create_view(con, known[name], _as_declared_columns(con, known[name], source))
             for name in known.keys() - opened.keys() if _LISTS.search(sql) else ():
                 unread = FunctionExpression("error", ConstantExpression(f"Write {name} in the query to read it."))
                 _create_view(con, known[name], _declared(con, known[name], 1).filter(unread.cast(BOOLEAN)))
-            _shut_off(con, [file for s in opened.values() if isinstance(s, ParquetSource) for file in s.files])
+            _restrict_files(con, [file for s in opened.values() if isinstance(s, ParquetSource) for file in s.files])
             return _as_frame(con.sql(sql))
     except duckdb.Error as error:
         raise QueryError(f"The query cannot be answered: {error}{_advice(str(error), known)}") from error
 
 
-def _advice(said: str, known: Iterable[str]) -> str:
-    """Where an engine knows no table of a name: which may be meant, and how tables are named."""
-    absent = re.search(r"Table with name \"?([\w.]+)", said)
+def _advice(message: str, known: Iterable[str]) -> str:
+    """Advice after an unknown table name: which table may be meant, and how tables are named."""
+    absent = re.search(r"Table with name \"?([\w.]+)", message)
     if absent is None:
         return ""
     named = {name: name if "." in absent[1] else name.partition(".")[2] for name in known}
     nearest = difflib.get_close_matches(absent[1], named.values(), n=1)
-    meant = " or ".join(sorted(name for name, of in named.items() if of in nearest))
+    suggestion = " or ".join(sorted(name for name, short_name in named.items() if short_name in nearest))
+    question = f" Did you mean {suggestion}?" if suggestion else ""
     return (
-        f"\nTables are named game.table.{f' Did you mean {meant}?' if meant else ''} `gamestats tables` lists them. "
+        f"\nTables are named game.table.{question} `gamestats tables` lists them. "
         "A query reads those whose names stand in it."
     )
 
 
-def _shut_off(con: DuckDBPyConnection, files: Sequence[str]) -> None:
-    """Leave the session the given files and nothing else of the disk, for good."""
+def _restrict_files(con: DuckDBPyConnection, files: Sequence[str]) -> None:
+    """Restricts the session to the given files, permanently."""
     con.execute("SET allowed_paths = $files", {"files": list(files)})
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
 
 
 def _as_frame(result: DuckDBPyRelation) -> pl.DataFrame:
-    # Columns of one name get a suffix each this way, where a frame would refuse them.
+    # This adds a suffix to columns with the same name, which a frame would refuse.
     result = result.set_alias("answer")
     columns: list[duckdb.Expression] = []
     for name, kind in _types(result):
@@ -325,19 +326,19 @@ def _as_frame(result: DuckDBPyRelation) -> pl.DataFrame:
 
 
 def _session(config: Mapping[str, Any]) -> DuckDBPyConnection:
-    # In memory, one for each: a DuckDB file has a single writer. No statement can make it download something.
+    # In memory, since a DuckDB file has a single writer. No statement can make the session download extensions.
     con = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", **config})
-    # Days and hours are cut at UTC, whatever the machine's own time zone.
+    # Days and hours are in UTC, whatever the machine's time zone.
     con.execute("SET TimeZone = 'UTC'")
     # A misspelt table must not find a Python variable of that name.
     con.execute("SET python_enable_replacements = false")
-    # In a process without a script of its own DuckDB would draw a bar, into whatever stdout is.
+    # In a process without its own script, DuckDB would draw a progress bar on stdout.
     con.execute("SET enable_progress_bar = false")
     return con
 
 
 _IDLE: list[DuckDBPyConnection] = []
-"""Sessions of models that have been made: to open another one takes longer than most models."""
+"""Idle sessions for models: opening another takes longer than most models."""
 
 
 @contextmanager
@@ -348,11 +349,11 @@ def _model_session(model: SqlModel, config: Mapping[str, Any]) -> Iterator[DuckD
         yield con
         for game in {table.spec.game for table in model.reads.values()}:
             con.execute(f"DROP SCHEMA IF EXISTS {ColumnExpression(game)} CASCADE")
-        is_whole = not config  # others have other settings
+        is_whole = not config  # sessions with other settings are not reused
     finally:
         if is_whole:
             _IDLE.append(con)
-        else:  # it broke off in the middle of something
+        else:  # it may have been interrupted
             con.close()
 
 
@@ -367,22 +368,22 @@ def _expect_select(con: DuckDBPyConnection, sql: str) -> None:
 
 
 def _create_view(con: DuckDBPyConnection, table: type[Table], rows: DuckDBPyRelation) -> None:
-    # The engine's own quoting; a schema's name cannot be bound.
+    # Uses the engine's own quoting, because a schema's name cannot be bound.
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {ColumnExpression(table.spec.game)}")
     con.execute("SET schema = $schema", {"schema": table.spec.game})
     rows.create_view(table.spec.name)
     con.execute("SET schema = 'main'")
 
 
-def _shown(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDBPyRelation:
+def _as_declared_columns(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDBPyRelation:
     """The rows of a source with exactly the declared columns."""
     declared, rows = _declared(con, table), _rows(con, table, source)
-    if problems := _other_types(_types(rows), _types(declared)):
+    if problems := _type_differences(_types(rows), _types(declared)):
         raise SqlModelError(
             f"{table.spec.dotted}: rows are stored as other types than declared; rebuild the table, or declare the "
             f"stored types:{_bullets(problems)}"
         )
-    # Files written before a column was declared lack it.
+    # Files from before a column was declared lack it.
     return rows.select(
         *(
             ColumnExpression(name) if name in rows.columns else ConstantExpression(None).cast(kind).alias(name)
@@ -397,7 +398,7 @@ def _rows(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDB
         return con.from_arrow(wanted.collect(engine="streaming").to_arrow())
     if not source.files:
         return _declared(con, table)
-    # Told, not guessed: a text partition such as 2026-01-01 would be taken for a date.
+    # Given explicitly, because DuckDB would guess that a text partition such as 2026-01-01 is a date.
     types = {name: kind for name, kind in _types(_declared(con, table)) if name == source.partitioned_by}
     if types:
         rows = con.sql(_READ_PARQUET, params={"files": list(source.files), "types": types})
@@ -410,7 +411,7 @@ def _rows(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDB
 
 
 def _declared(con: DuckDBPyConnection, table: type[Table], rows: int = 0) -> DuckDBPyRelation:
-    """The declared columns, of no rows or of some without values."""
+    """The declared columns with no rows, or with some rows without values."""
     return con.from_arrow(pl.DataFrame(schema=table.schema()).clear(rows).to_arrow())
 
 
@@ -418,8 +419,8 @@ def _types(rows: DuckDBPyRelation) -> list[tuple[str, str]]:
     return [(name, str(kind)) for name, kind in zip(rows.columns, rows.types, strict=True)]
 
 
-def _other_types(found: Sequence[tuple[str, str]], declared: Sequence[tuple[str, str]]) -> list[str]:
-    """The columns that are not of the type declared."""
+def _type_differences(found: Sequence[tuple[str, str]], declared: Sequence[tuple[str, str]]) -> list[str]:
+    """Describes columns that do not have the declared type."""
     wanted = dict(declared)
     return [
         f"column {name!r} is declared {wanted[name]}, found {kind}"

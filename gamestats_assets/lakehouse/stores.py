@@ -1,4 +1,4 @@
-"""Everything one process needs to reach storage, opened on first use."""
+"""Access to all storage of one process, opened on first use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Stores:
 
     @property
     def read_limits(self) -> ReadLimits:
-        """How much of one file is read, and for how long."""
+        """Limits on the size of one file and on the time to read it."""
         from gamestats_assets.lakehouse.unpacking import ReadLimits
         from gamestats_assets.lakehouse.worker import TaskLimits
 
@@ -49,23 +49,23 @@ class Stores:
 
     @cached_property
     def objects(self) -> Objects:
-        """What stands apart of published rows, and files that wait."""
+        """Binary values of published rows, and files that wait to be processed."""
         from gamestats_assets.lakehouse.objects import Objects
 
         return Objects(self.settings.under_data("objects"), self.settings.storage_options)
 
     @cached_property
     def postgres_url(self) -> SecretStr:
-        """PostgreSQL to publish to; starts the embedded server when none is configured."""
+        """PostgreSQL to publish to; starts the embedded server if none is configured."""
         from gamestats_assets.lakehouse.embedded_postgres import postgres_url
 
         return postgres_url(self.settings)
 
     @contextmanager
     def alone(self, name: str, log: Callable[[str], object]) -> Iterator[None]:
-        """Do what only one process does at a time under this name; others wait, and say so once.
+        """Excludes other processes under this name; they wait, and log that once.
 
-        Whoever is killed is waited for no longer: PostgreSQL frees a name when its connection ends.
+        If the process is killed, PostgreSQL frees the name with its connection.
         """
         from gamestats_assets.lakehouse.postgres import connect
 

@@ -1,7 +1,7 @@
-"""Sums and quotients of measured numbers that do not depend on the order of rows, nor on how many there are.
+"""Sums and quotients of measurements that depend neither on the order nor on the number of rows.
 
-Floating point adds up to another last digit in another order, and rows come in whatever order files are read. What is
-made again from the same rows must be the same, or all that follows would be made again, too.
+The last digit of a floating-point sum depends on the order of rows, which depends on the order of files. A
+recomputation from the same rows must yield the same values, or everything downstream would be made again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import polars as pl
 
 
 def exact_sum(values: pl.Expr, decimals: int = 9) -> pl.Expr:
-    """The sum of values, each taken to so many decimals.
+    """The sum of values, each rounded to a number of decimals.
 
     >>> rows = pl.DataFrame({"m": [0.1, 0.2, 0.3]})
     >>> rows.select(exact_sum(pl.col("m"))).item() == rows.reverse().select(exact_sum(pl.col("m"))).item() == 0.6
@@ -21,10 +21,10 @@ def exact_sum(values: pl.Expr, decimals: int = 9) -> pl.Expr:
 
 
 def quotient(values: pl.Expr, by: float, decimals: int) -> pl.Expr:
-    """Values divided by a number, to so many decimals: as many as the source tells, or more.
+    """Values divided by a number and rounded to at least as many decimals as the source has.
 
-    Polars divides many values by multiplying with the reciprocal, and one value in earnest: without rounding the last
-    digit of a row hangs on whether it comes alone.
+    Polars divides several values by multiplying with the reciprocal, but a single value exactly: without rounding, the
+    last digit would depend on whether a row comes alone.
 
     >>> rows = pl.DataFrame({"cm": [707, 1, 2]})
     >>> metres = quotient(pl.col("cm"), 100, 8)
@@ -35,5 +35,5 @@ def quotient(values: pl.Expr, by: float, decimals: int) -> pl.Expr:
 
 
 def exact_mean(values: pl.Expr, decimals: int = 9) -> pl.Expr:
-    """The mean of values, in the same way; null where there are none."""
+    """The mean of values, computed with `exact_sum`; null if there are none."""
     return pl.when(values.count() > 0).then(exact_sum(values, decimals) / values.count())

@@ -1,8 +1,7 @@
-"""The declaration of a table: the one place where its columns, keys and promises stand.
+"""The declaration of a table: the only place that defines its columns, keys and guarantees.
 
-A table is a dataframely schema with a few class keywords. Everything else that must
-know the table (validation, Delta, Dagster metadata, PostgreSQL, checks, freshness)
-reads it from here.
+A table is a dataframely schema with a few class keywords. Validation, Delta, Dagster metadata, PostgreSQL, checks and
+freshness all derive from it.
 
     >>> class Goals(Table, key="demo/goals", layer="gold", partitioned_by="day", replaced_by="match_id"):
     ...     '''Goals of one player in one match.'''
@@ -37,7 +36,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _KEY = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
 # Delta stores an empty partition value as null, and reads this name back as null.
 _NULL_PARTITIONS = ("", "__HIVE_DEFAULT_PARTITION__")
-# What Delta and PostgreSQL both store without narrowing or losing the type.
+# Types that both Delta and PostgreSQL store without change.
 _STORABLE = (
     pl.Boolean,
     pl.Int8,
@@ -55,52 +54,51 @@ _STORABLE = (
 
 
 JSON: Mapping[str, Any] = {"postgres_type": "jsonb"}
-"""Metadata of a String column whose values are JSON documents: what PostgreSQL can look into."""
+"""Metadata of a String column of JSON documents, which PostgreSQL can search."""
 OBJECT: Mapping[str, Any] = {"postgres_type": "text", "is_object": True}
-"""Metadata of a Binary column: PostgreSQL holds the name of an object for each value, which the publication keeps."""
+"""Metadata of a Binary column: publication stores each value as an object, and PostgreSQL its name."""
 
 
 class TableDeclarationError(GamestatsError):
-    """A table is declared in a way the lake or PostgreSQL could not keep."""
+    """A table's declaration is invalid, or the lake or PostgreSQL could not store it."""
 
 
 class PartitionKeyError(GamestatsError):
-    """A partition key cannot be read as a value of the table's partition column."""
+    """A partition key is not a value of the table's partition column."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """What the lake must know of a table besides its columns.
+    """Properties of a table besides its columns.
 
     Attributes:
         key: `game/table`, the name of the table everywhere.
         layer: `bronze`, `silver` or `gold`.
-        partitioned_by: column whose value is the partition, or None for a single partition. A Date is a day.
-            A String whose name ends in `_day` is a pair, such as `product_day`: its values are a day and a
-            name, `2026-01-01|shop`, and the table has a column `product` besides.
-        named: what its partitions of names are called, where not as their column: another game may have one so called.
-        replaced_by: column of the ids that one write replaces together (a match, a log file),
-            or None when a write replaces whole partitions. It is also the unit of quarantine.
+        partitioned_by: column whose value is the partition, or None for a single partition. A Date is a day. A String
+            whose name ends in `_day`, such as `product_day`, is a pair: its values are a day and a name,
+            `2026-01-01|shop`, and the table also has a column `product`.
+        named: name of its partitions by names, if it must differ from their column because another game uses that.
+        replaced_by: column of the ids that one write replaces together (a match, a log file), or None if a write
+            replaces whole partitions. It is also the unit of quarantine.
         published: whether the table is copied to PostgreSQL.
         months_of: a Datetime column by whose month (UTC) PostgreSQL partitions the published table, for tables that
-            grow with time. It has nothing to do with `partitioned_by`, which stays what a write replaces.
+            grow with time. It is independent of `partitioned_by`, which is what a write replaces.
         indexes: columns of each PostgreSQL index besides the primary key.
-        guarded_by: of a published table about people, the columns that say whose a row is: those who serve are shown a
-            row where one of these has an id that their transaction is about (see `lakehouse.own_rows`).
+        guarded_by: for a published table about people, the columns that identify the owner of a row: the serving role
+            sees a row if one of them has an id that belongs to its transaction (see `lakehouse.own_rows`).
         reconciled: numeric columns whose sums are compared inside the publishing transaction.
         fresh_within: age of the last materialisation after which the table counts as stale.
-        fresh_by_hour: of a table by day, the hour (UTC) by which a day must be there after it has ended.
-        made_by: name of the step that makes it, when one step makes several tables.
-        after_day_before: of a table by day and name that is made from landed files, whether its rows depend on those
-            of the day before, too.
-        tolerance: share of a unit's rows that may break a value rule before the whole
-            unit is quarantined.
-        significant_digits: to which numbers that are no integers are kept, of statistics: their last digits depend on
-            the order in which rows were added up, and what is made again must be the same.
-        first_day: first day that its rows can be of, where they have days: all tables by day of a game have the same.
-        personal: whether its rows name people: no preview of them is kept in Dagster's event log.
-        subject: what it is about, in a word: tables of one subject stand together in Dagster. By default the
-            module that declares it, or the folder of a module `tables`.
+        fresh_by_hour: for a table by day, the hour (UTC) of the next day by which a day must exist.
+        made_by: name of the step that makes it, if one step makes several tables.
+        after_day_before: for a table by day and name made from landed files, whether its rows also depend on the files
+            of the day before.
+        tolerance: share of a unit's rows that may break a value rule before the whole unit is quarantined.
+        significant_digits: number of digits to which floats are rounded, for statistics: the last digits depend on the
+            order in which rows were added, and a recomputation must yield the same values.
+        first_day: first possible day of its rows, if they have days; the same for all tables by day of a game.
+        personal: whether its rows name people, so that Dagster's event log must not have previews of them.
+        subject: its subject in a word: tables of one subject form a group in Dagster. By default the declaring module,
+            or the folder of a module `tables`.
     """
 
     key: str
@@ -152,12 +150,12 @@ class TableSpec:
 class Table(dy.Schema):
     """Base of every declared table; see the module's docstring for an example.
 
-    Class keywords are the fields of `TableSpec`. A class without `key` is a fragment
-    whose columns other tables inherit.
+    Class keywords are the fields of `TableSpec`. A class without `key` is a fragment whose columns other tables
+    inherit.
 
     Raises:
-        TableDeclarationError: at class creation, when a column has no description, a type
-            that storage would change, or when a keyword names an unknown column.
+        TableDeclarationError: at class creation, if a column has no description or a type that storage would change,
+            or if a keyword names an unknown column.
     """
 
     spec: ClassVar[TableSpec]
@@ -233,7 +231,7 @@ class Table(dy.Schema):
 
     @classmethod
     def columns(cls) -> dict[str, dy.Column]:
-        """The declared columns by name, put together once: a run asks for them some thousand times."""
+        """The declared columns by name; cached, because a run needs them some thousand times."""
         return _columns(cls)
 
     @classmethod
@@ -250,7 +248,7 @@ class Table(dy.Schema):
     @classmethod
     @functools.cache
     def objects(cls) -> tuple[str, ...]:
-        """The columns whose values stand apart as objects once the table is published."""
+        """The columns whose values become objects when the table is published."""
         return tuple(name for name, dtype in cls.schema().items() if dtype == pl.Binary)
 
     @classmethod
@@ -261,7 +259,7 @@ class Table(dy.Schema):
     @classmethod
     @functools.cache
     def pair_dimension(cls) -> str | None:
-        """What a partition is of besides its day (`product` of `product_day`); None where it is no pair."""
+        """The dimension of a pair besides its day (`product` of `product_day`); None if partitions are not pairs."""
         return _dimension(cls.spec.partitioned_by, cls.columns())
 
     @classmethod
@@ -269,9 +267,8 @@ class Table(dy.Schema):
         """The partition column's value for a Dagster partition key.
 
         Raises:
-            PartitionKeyError: when the table's partitions are days and the key is not
-                written YYYY-MM-DD, when they are pairs and it is not a day and a name, or
-                when the key is one that Delta reads back as null.
+            PartitionKeyError: if partitions are days and the key is not written YYYY-MM-DD, if they are pairs and it is
+                not a day and a name, or if Delta would read the key back as null.
         """
         column = cls.spec.partitioned_by
         if (dimension := cls.pair_dimension()) is not None:
@@ -281,7 +278,7 @@ class Table(dy.Schema):
                     f"{cls.spec.key}: partition {partition_key!r} is not a day and a {dimension}; "
                     f"write it as YYYY-MM-DD|{dimension}, such as 2026-01-01|shop."
                 )
-            # Not the key itself: Dagster's own class of these keys is a text that not every library takes for one.
+            # A plain string, because not every library accepts Dagster's own string class for these keys.
             return f"{day}|{name}"
         if column is not None and isinstance(cls.columns()[column].dtype, pl.Date):
             if not is_day(partition_key):
@@ -314,7 +311,7 @@ def is_day(text: str) -> bool:
     (True, False, False)
     """
     try:
-        # fromisoformat alone takes 20260301 too, which would be another key of the same day.
+        # fromisoformat alone also accepts 20260301, which would be another key of the same day.
         return bool(_DAY.fullmatch(text) and date.fromisoformat(text))
     except ValueError:
         return False

@@ -1,7 +1,7 @@
-"""Where texts stand in all that is stored: in files of a folder or an object store, in PostgreSQL.
+"""Finds texts in everything that is stored: in files of a folder or an object store, and in PostgreSQL.
 
-For the erasure of what is held on a person, and for the proof of it. Files are looked through as they are, and by what
-they hold: pages of a Parquet file hide their values from a search for bytes.
+It serves the erasure of personal data, and its proof. Files are searched as bytes and by their content, because pages
+of a Parquet file hide values from a search for bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ORDER BY 1, 2
 
 
 class Sought:
-    """Texts that are looked for, as whole words, whatever the case of their letters.
+    """Texts to search for, as whole words and ignoring case.
 
     >>> Sought(["hawk"]).is_in(b'"name":"Hawk"'), Sought(["hawk"]).is_in(b"hawkeye")
     (True, False)
@@ -41,39 +41,39 @@ class Sought:
         self.texts = tuple(sorted({text for text in texts if text.strip()}))
         spelled = "|".join(map(re.escape, self.texts))
         self.pattern = rf"(^|\W)({spelled})(\W|$)"
-        """For PostgreSQL (`~*`), and after (?i) for Polars."""
+        """A pattern for PostgreSQL (`~*`), and with a leading (?i) for Polars."""
         self._in_bytes = re.compile(
             rb"(?<!\w)(?:" + b"|".join(re.escape(form) for text in self.texts for form in _forms(text)) + rb")(?!\w)",
             re.IGNORECASE,
         )
 
     def is_in(self, content: bytes | str) -> bool:
-        """Whether one of them stands in a content, in any of the encodings of text."""
+        """Whether a content contains one of them, in any text encoding."""
         found = self._in_bytes.search(content.encode(errors="replace") if isinstance(content, str) else content)
         return bool(self.texts) and found is not None
 
 
 def _forms(text: str) -> set[bytes]:
     escaped = json.dumps(text)[1:-1]
-    found = {text.encode(), text.encode("utf-16-le"), escaped.encode(), json.dumps(escaped)[1:-1].encode()}
+    forms = {text.encode(), text.encode("utf-16-le"), escaped.encode(), json.dumps(escaped)[1:-1].encode()}
     with suppress(UnicodeEncodeError):
-        found.add(text.encode("cp1252"))
-    return found
+        forms.add(text.encode("cp1252"))
+    return forms
 
 
 def paths_under(root: str, options: Mapping[str, str] | None = None) -> list[str]:
-    """Paths of all files under a folder or URL, hidden ones too; and in a folder those of folders, which end in `/`."""
+    """Paths of all files under a folder or URL, including hidden ones; on a disk also of folders, with a final `/`."""
     if "://" not in root:
         base = Path(root)
-        found = (f"{path.relative_to(base).as_posix()}{'/' * path.is_dir()}" for path in base.rglob("*"))
-        return sorted(found)
+        paths = (f"{path.relative_to(base).as_posix()}{'/' * path.is_dir()}" for path in base.rglob("*"))
+        return sorted(paths)
     return sorted(entry["path"] for batch in object_store(root, options or {}).list() for entry in batch)
 
 
 def contents_under(root: str, options: Mapping[str, str] | None = None) -> Iterator[tuple[str, bytes]]:
-    """Path and content of all files, as `paths_under` has them; of folders the content is empty.
+    """Paths (see `paths_under`) and contents of all files; folders have an empty content.
 
-    A file that goes meanwhile is passed over.
+    Files that disappear meanwhile are skipped.
     """
     store = object_store(root, options or {}) if "://" in root else None
     for path in paths_under(root, options):
@@ -93,10 +93,13 @@ def files_with(
     *,
     inside: Callable[[bytes], bool] = lambda content: False,
 ) -> list[str]:
-    """Paths of files and folders under a folder or URL in whose name or content one of the texts stands.
+    """Paths of files and folders under a folder or URL whose name or content contains one of the texts.
 
     Args:
-        inside: whether a content that is neither text nor Parquet hides one of them.
+        root: folder or URL.
+        sought: the texts.
+        options: options of the object store.
+        inside: tells whether a content that is neither text nor Parquet contains one of them.
     """
     return [
         path
@@ -134,16 +137,18 @@ def _parquet_holds(sought: Sought, content: bytes) -> bool:
 
 
 def rows_with(url: SecretStr | str, sought: Sought, schemas: Collection[str] | None = None) -> dict[str, int]:
-    """Tables of PostgreSQL, and its statistics of columns, in which one of the texts stands.
+    """PostgreSQL's tables and column statistics that contain one of the texts, each with its number of rows.
 
-    With the number of rows; of tables that this user may not read it is -1.
+    The number is -1 for tables that this user may not read.
 
     Args:
-        schemas: those that are looked through; None: every one.
+        url: PostgreSQL.
+        sought: the texts.
+        schemas: schemas to search; None means all.
     """
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     if not sought.texts:
-        return found
+        return counts
     with connect(url) as conn:
         for schema, table in conn.execute(_TABLES).fetchall():
             if schemas is not None and schema not in schemas:
@@ -154,10 +159,10 @@ def rows_with(url: SecretStr | str, sought: Sought, schemas: Collection[str] | N
             except errors.InsufficientPrivilege:
                 count = -1
             if count:
-                found[f"{schema}.{table}"] = count
+                counts[f"{schema}.{table}"] = count
         query = "SELECT schemaname, tablename, attname FROM pg_stats AS t WHERE t::text ~* %s ORDER BY 1, 2, 3"
         for place in conn.execute(query, [sought.pattern]).fetchall():
             if schemas is not None and place[0] not in schemas:
                 continue
-            found[f"statistics of {'.'.join(place)}"] = 1
-    return found
+            counts[f"statistics of {'.'.join(place)}"] = 1
+    return counts

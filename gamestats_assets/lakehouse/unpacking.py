@@ -1,8 +1,8 @@
-"""Packed bytes to their content, within limits: a small file that unpacks without end is stopped, and nothing else.
+"""Decompresses files within limits that stop decompression bombs and nothing else.
 
-Two kinds of files come in. A document (a match, a timeline, a replay) is held in memory whole, so its size has a limit,
-packed or not. A log is read in pieces and can be of any size; how much more than its own size it unpacks to has one.
-Both have a limit of time.
+There are two kinds of files. A document (a match, a timeline, a replay) is held in memory as a whole, so its size is
+limited, compressed or not. A log is read in pieces and may have any size, but the ratio to which it unpacks is limited.
+Both have a time limit.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.worker import TaskLimits
 
 LARGEST_RATIO = 100
-"""How many times its own size a packed log may unpack to, beyond the limit of a document; real ones come to 30."""
+"""A compressed log larger than a document may unpack to this multiple of its size; real ones reach 30."""
 
-# With the only method there is: the first two bytes alone begin other files, too.
+# Includes the compression method, because other files also begin with the first two bytes.
 _GZIP = b"\x1f\x8b\x08"
 _SIZE, _TIME = "GAMESTATS_LARGEST_FILE_MB", "GAMESTATS_LONGEST_READ_S"
 _CHUNK = 1024 * 1024
@@ -43,12 +43,12 @@ class LimitExceededError(UnreadableContentError):
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How much of one file is read, and for how long.
+    """Limits on reading one file.
 
     Attributes:
-        megabytes: of a document, packed or not; so much a packed log may unpack to as well, whatever its own size.
-        seconds: of reading a file once.
-        decoding: what it may take to decode a file of a kind that can be made to take anything.
+        megabytes: largest document, compressed or not; every compressed log may unpack to this size as well.
+        seconds: longest time to read a file once.
+        decoding: limits on decoding files of kinds that malicious input could make arbitrarily expensive.
     """
 
     megabytes: int = 128
@@ -67,14 +67,15 @@ class ReadLimits:
 
 
 UNLIMITED = ReadLimits(sys.maxsize // _MEGABYTE, sys.maxsize)
-"""For what has been read within limits before."""
+"""For content that has already been read within limits."""
 
 
 class Watch:
-    """Counts what is read of a file, and for how long; begun when it is made.
+    """Counts bytes and time while a file is read, from its creation on.
 
     Args:
-        most: bytes that may be read.
+        limits: the limits.
+        most: most bytes to read; by default the limit of a document.
     """
 
     def __init__(self, limits: ReadLimits, most: int | None = None) -> None:
@@ -84,10 +85,10 @@ class Watch:
         self._ends = time.monotonic() + limits.seconds
 
     def count(self, size: int) -> None:
-        """Count bytes that were read.
+        """Counts bytes that were read.
 
         Raises:
-            LimitExceededError: when they are too many, or it is too late.
+            LimitExceededError: if there are too many, or reading takes too long.
         """
         self._read += size
         if self._read > self._most:
@@ -104,7 +105,7 @@ def decompressed(payload: bytes, limits: ReadLimits | None = None) -> bytes:
     """The content of a payload: plain, gzipped, or gzipped twice.
 
     Raises:
-        UnreadableContentError: when a gzip stream is cut or damaged, or the content is larger than the limits allow.
+        UnreadableContentError: if a gzip stream is truncated or damaged, or the content exceeds the limits.
     """
     watch = Watch(limits or ReadLimits())
     for _ in range(2):
@@ -116,12 +117,12 @@ def decompressed(payload: bytes, limits: ReadLimits | None = None) -> bytes:
 
 
 def is_gzip(payload: bytes) -> bool:
-    """Whether a payload begins as gzip does, or is cut in that very beginning."""
+    """Whether a payload begins like gzip, or is truncated within that beginning."""
     return len(payload) > 1 and _GZIP.startswith(payload[: len(_GZIP)])
 
 
 class _Watched(io.RawIOBase):
-    """The bytes of a stream, as they are counted."""
+    """A stream whose bytes are counted, and decompressed if needed."""
 
     def __init__(self, file: BinaryIO, watch: Watch, *, is_packed: bool) -> None:
         self._watch = watch
@@ -144,7 +145,7 @@ class _Watched(io.RawIOBase):
 
 
 def unpacked(file: BinaryIO, limits: ReadLimits | None = None) -> io.BufferedReader:
-    """As `opened`, of a file that is open and can be sought in."""
+    """As `opened`, for an open, seekable file."""
     limits = limits or ReadLimits()
     packed = is_gzip(file.read(len(_GZIP)))
     size = file.seek(0, os.SEEK_END)
@@ -155,13 +156,12 @@ def unpacked(file: BinaryIO, limits: ReadLimits | None = None) -> io.BufferedRea
 
 @contextmanager
 def opened(path: Path, limits: ReadLimits | None = None) -> Iterator[io.BufferedReader]:
-    """The content of a file of any size, plain or gzipped, to be read in pieces.
+    """Opens a file of any size, plain or gzipped, to read its content in pieces.
 
-    Reading raises `UnreadableContentError` where the packed bytes end early or are damaged, there are too many of them,
-    or it takes too long.
+    Reading raises `UnreadableContentError` if the compressed bytes end early or are damaged, or a limit is exceeded.
 
     Raises:
-        OSError: when it cannot be opened.
+        OSError: if it cannot be opened.
     """
     with open(path, "rb") as file, unpacked(file, limits) as content:
         yield content

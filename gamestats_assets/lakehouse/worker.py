@@ -1,7 +1,7 @@
-"""Processes that work for another one, and what each does before its first task.
+"""Worker processes, and their preparation before the first task.
 
-This module imports nothing but the standard library: Polars reads its environment when it is
-imported, so what `start` sets must be set before.
+This module imports only the standard library: `start` must set environment variables before Polars is imported and
+reads them.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
 Hear = Callable[[Any], None]
-"""Takes what tasks tell."""
+"""Receives messages of tasks."""
 _hear: Hear | None = None
 
 
-def tell(told: Any) -> None:
-    """Tell the process that `pool` was called in something, from within a task."""
+def tell(message: Any) -> None:
+    """Sends a message from within a task to the process that called `pool`."""
     if _hear is not None:
-        _hear(told)
+        _hear(message)
 
 
 @contextmanager
-def _heard_by(hear: Hear | None) -> Iterator[None]:
+def _messages_to(hear: Hear | None) -> Iterator[None]:
     global _hear
     before, _hear = _hear, hear
     try:
@@ -48,13 +48,13 @@ def _heard_by(hear: Hear | None) -> Iterator[None]:
         _hear = before
 
 
-def start(told: SimpleQueue[Any] | None = None) -> None:
-    """Prepare a worker: one thread for Polars, and an end when its parent has gone, however it went."""
+def start(queue: SimpleQueue[Any] | None = None) -> None:
+    """Prepares a worker: one thread for Polars, and exit when its parent ends for any reason."""
     global _hear
-    _hear = told.put if told is not None else None
-    # The processes are the parallelism already.
+    _hear = queue.put if queue is not None else None
+    # The processes already provide the parallelism.
     os.environ["POLARS_MAX_THREADS"] = "1"
-    # Ctrl-C reaches every process of a terminal; what comes of it is the parent's business.
+    # Ctrl-C reaches every process of a terminal, but only the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -63,12 +63,12 @@ def start(told: SimpleQueue[Any] | None = None) -> None:
             parent.join()
             os._exit(1)
 
-        # An idle worker would wait for ever: it holds the writing end of its own queue open too.
+        # Otherwise an idle worker would wait for ever, because it also holds the writing end of its queue open.
         threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
 
 
-class _Later(Future[Any]):
-    """A task that is done when its result is asked for."""
+class _LazyResult(Future[Any]):
+    """A task that runs when its result is requested."""
 
     def __init__(self, task: Callable[[], Any]) -> None:
         super().__init__()
@@ -82,15 +82,15 @@ class _Later(Future[Any]):
 
 class _InThisProcess(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return _Later(lambda: fn(*args, **kwargs))
+        return _LazyResult(lambda: fn(*args, **kwargs))
 
 
 @contextmanager
 def _nameless_program() -> Iterator[None]:
-    """Hide the running program from processes that are started meanwhile.
+    """Hides the running program from processes that start meanwhile.
 
-    A spawned process imports its parent's program again, for tasks that may stand in it. Ours stand in modules, and
-    the program is often all of Dagster, or a script that starts workers whenever it is imported.
+    A spawned process imports its parent's program again, for tasks defined there. Ours are defined in modules, and the
+    program is often all of Dagster, or a script that starts workers whenever it is imported.
     """
     program = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -114,21 +114,22 @@ class _Spawning(multiprocessing.context.SpawnContext):
 
 @contextmanager
 def pool(processes: int, hear: Hear | None = None) -> Iterator[Executor]:
-    """Processes that take tasks; when left, tasks not yet begun are forgotten, and those begun waited for.
+    """Processes that run tasks. On exit, pending tasks are cancelled and running ones awaited.
 
-    Without a second process each task is done in this one, when its result is asked for: ask in order, and what one
-    leaves behind can be used and removed before the next.
+    With a single process, each task runs in this one when its result is requested: if requested in order, the files of
+    one task can be used and removed before the next.
 
     Args:
-        hear: is called in this process with whatever a task tells by `tell`.
+        processes: number of processes.
+        hear: called in this process with every message that a task sends with `tell`.
     """
     if processes <= 1:
-        with _heard_by(hear):
+        with _messages_to(hear):
             yield _InThisProcess()
         return
     context = _Spawning()
-    with _listening(context, hear) if hear is not None else nullcontext() as told:
-        executor = ProcessPoolExecutor(processes, context, start, (told,))
+    with _listening(context, hear) if hear is not None else nullcontext() as queue:
+        executor = ProcessPoolExecutor(processes, context, start, (queue,))
         try:
             yield executor
         finally:
@@ -137,32 +138,32 @@ def pool(processes: int, hear: Hear | None = None) -> Iterator[Executor]:
 
 @contextmanager
 def _listening(context: _Spawning, hear: Hear) -> Iterator[SimpleQueue[Any]]:
-    told: SimpleQueue[Any] = context.SimpleQueue()
+    queue: SimpleQueue[Any] = context.SimpleQueue()
 
     def listen() -> None:
-        while (each := told.get()) is not None:
-            hear(each)
+        while (message := queue.get()) is not None:
+            hear(message)
 
     listener = threading.Thread(target=listen, name="listener", daemon=True)
     listener.start()
     try:
-        yield told
+        yield queue
     finally:
-        told.put(None)
+        queue.put(None)
         listener.join()
-        told.close()
+        queue.close()
 
 
-# --------------------------------------------------------------------------- what may end its process
+# --------------------------------------------------------------------------- tasks that may crash
 
 
 @dataclass(frozen=True, slots=True)
 class TaskLimits:
-    """What a task may use that is done on what strangers sent.
+    """Limits of a task that processes files from strangers.
 
     Attributes:
-        megabytes: of memory, beyond what its process has before it.
-        seconds: of its time, as the clock has it.
+        megabytes: memory in addition to what its process had before.
+        seconds: wall-clock time.
     """
 
     megabytes: int = 2048
@@ -170,10 +171,11 @@ class TaskLimits:
 
 
 class TaskDiedError(Exception):
-    """A task ended its process: the message says why, as far as one knows.
+    """A task crashed its process; the message says why, as far as known.
 
     Attributes:
-        was_killed: whether somebody else killed it, as the system does when memory runs out; the task may be innocent.
+        was_killed: whether the process was killed from outside, as when the system runs out of memory, in which case
+            the task may not be at fault.
     """
 
     def __init__(self, code: int | None, limits: TaskLimits) -> None:
@@ -191,37 +193,37 @@ class TaskDiedError(Exception):
 
 
 _IDLE: list[_Guarded] = []
-"""Processes with nothing to do, kept for the next tasks: what they have loaded takes half a second."""
+"""Idle processes, kept for later tasks because loading their modules takes half a second."""
 _IDLE_LOCK, _STARTING = threading.Lock(), threading.Lock()
 
 
 class _Guarded:
-    """A process that does one task after another, each within limits."""
+    """A process that runs one task after another, each within limits."""
 
     def __init__(self) -> None:
         context = _Spawning()
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_do_tasks, args=(theirs,), name="guarded", daemon=True)
-        # The program is hidden meanwhile, from whichever thread; and no other child may inherit the pipe.
+        self._pipe, child_end = context.Pipe()
+        self._process = context.Process(target=_do_tasks, args=(child_end,), name="guarded", daemon=True)
+        # Only one thread at a time may hide the program, and no other child may inherit the pipe.
         with _STARTING:
             self._process.start()
-        theirs.close()
+        child_end.close()
 
     @property
     def lives(self) -> bool:
         return self._process.is_alive()
 
     def end(self) -> None:
-        """End it, whatever it is doing."""
+        """Kills the process."""
         self._pipe.close()
         self._process.kill()
         self._process.join()
 
     def do(self, task: bytes, limits: TaskLimits) -> tuple[Any, BaseException | None]:
-        """Do a task: what it gave, and what it raised.
+        """Runs a task; returns its result and its exception.
 
         Raises:
-            TaskDiedError: when the process ended.
+            TaskDiedError: if the process ended.
         """
         try:
             self._pipe.send((task, limits))
@@ -233,15 +235,15 @@ class _Guarded:
 
 def _do_tasks(pipe: Connection) -> None:
     start()
-    # The system ends the process then, whatever it is doing.
+    # By default, the alarm kills the process, whatever it is doing.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with suppress(EOFError):
         while True:
             task, limits = pipe.recv()
-            pipe.send(_within(limits, *pickle.loads(task)))
+            pipe.send(_run_within(limits, *pickle.loads(task)))
 
 
-def _within(
+def _run_within(
     limits: TaskLimits, function: Callable[..., Any], arguments: Sequence[Any]
 ) -> tuple[Any, BaseException | None]:
     unlimited = resource.getrlimit(resource.RLIMIT_AS)
@@ -251,9 +253,9 @@ def _within(
     try:
         return function(*arguments), None
     except MemoryError:
-        # What is left of it would be missing in the next task.
+        # Leaked memory would be missing for the next task.
         os.abort()
-    except Exception as error:  # noqa: BLE001 (it is raised where the task was given out)
+    except Exception as error:  # noqa: BLE001 (raised again in the parent)
         return None, error
     finally:
         with suppress(OSError, ValueError):
@@ -262,32 +264,32 @@ def _within(
 
 
 def _address_space() -> int:
-    """Bytes of addresses that this process has."""
+    """Size of this process's address space, in bytes."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
 def load(module: str) -> None:
-    """Load a module, for tasks to come."""
+    """Imports a module for later tasks."""
     import_module(module)
 
 
 def guarded(limits: TaskLimits, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of a module in a process of its own, which may die of it.
+    """Calls a module-level function in a separate process, which it may crash.
 
     Raises:
-        TaskDiedError: when it did; what the function raises is raised here, too.
+        TaskDiedError: if the process died; exceptions of the function are raised here, too.
     """
     task = pickle.dumps((function, arguments))
     with _IDLE_LOCK:
         process = _IDLE.pop() if _IDLE else None
-    # One may have been killed while it had nothing to do.
+    # An idle process may have been killed.
     if process is None or not process.lives:
         process = _Guarded()
     try:
         value, error = process.do(task, limits)
     except BaseException:
-        # Nobody knows what it is at, if it lives.
+        # The state of the process is unknown, if it lives.
         process.end()
         raise
     with _IDLE_LOCK:
@@ -298,14 +300,14 @@ def guarded(limits: TaskLimits, function: Callable[..., Any], *arguments: Any) -
 
 
 def let_go() -> None:
-    """End the processes that are kept for further guarded tasks."""
+    """Ends the processes that are kept for later guarded tasks."""
     with _IDLE_LOCK:
         while _IDLE:
             _IDLE.pop().end()
 
 
 class _Guarding(ThreadPoolExecutor):
-    """Has each task done in a process that may die of it; no other task suffers by that."""
+    """Runs each task in a process that it may crash without affecting other tasks."""
 
     def __init__(self, processes: int, limits: TaskLimits) -> None:
         super().__init__(processes, "guarding")
@@ -317,7 +319,7 @@ class _Guarding(ThreadPoolExecutor):
 
 @contextmanager
 def guarded_pool(processes: int, limits: TaskLimits) -> Iterator[Executor]:
-    """As `pool`, whose tasks may end their process: each such task raises `TaskDiedError`."""
+    """As `pool`, for tasks that may crash their process: each such task raises `TaskDiedError`."""
     executor = _Guarding(max(1, processes), limits)
     try:
         yield executor

@@ -346,7 +346,7 @@ class RosterEntry(Thing):
     knows: ClassVar[Matches] = Matches()
 
     def describe(self, row: Row) -> str:
-        """See `Thing.what`."""
+        """See `Thing.describe`."""
         message = f"{row['player_name']} on the roster of {row['team_name']}"
         return f"{message}, {period(row['valid_from'], row['valid_until'])}"
 
