@@ -305,6 +305,14 @@ def test_what_is_bought_or_spent_of_a_things_stock_is_counted_whole() -> None:
     assert range_of(rules, "purchase_complete/price").min >= 100
 
 
+def test_a_sum_reaches_as_far_as_the_prices_that_labels_tell() -> None:
+    packs = "pack|Small (4.99 EUR), Large (1999 EUR)"
+    rules = rules_of("other", [("pack_bought", "", [packs, "price:n|EUR", "qty:n|1-3", "total:n|price * qty"])])
+    for name, most in (("price", 1999), ("total", 3 * 1999)):
+        found = range_of(rules, f"pack_bought/{name}")
+        assert (found.min, found.max) == pytest.approx((4.99, most))
+
+
 # --------------------------------------------------------------------------- places, people, constants
 
 TAXI = [

@@ -86,7 +86,8 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     told = formulas(scopes, updates)
     values, updates = told.constraints(values), told.updates
     ranges, of_segments = _ranges(measures)
-    ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
+    ranges = told.bounded(ranges, values)
+    of_segments = {name: told.bounded(of, values) for name, of in of_segments.items()}
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given and place.key not in borrowed}
     reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
     followed = [

@@ -90,8 +90,14 @@ class Findings:
                 found[place.key] = told.model_copy(update={"same_as_before": False, "recalls": recalls})
         return found
 
-    def bounded(self, ranges: Mapping[str, ValueRange]) -> dict[str, ValueRange]:
-        """Ranges with the bounds that formulas need."""
+    def bounded(
+        self, ranges: Mapping[str, ValueRange], values: Mapping[str, PropertyConstraint]
+    ) -> dict[str, ValueRange]:
+        """Ranges with the bounds that formulas need, those of numbers that go with something as their values are.
+
+        Args:
+            values: constraints by key, those that formulas need included.
+        """
         found = dict(ranges)
         for key, least in self.least.items():
             if key in found and found[key].min < least:
@@ -99,10 +105,12 @@ class Findings:
                 high = max(old.max, least * 2)
                 mean = max(old.mean if old.mean is not None else (least + high) / 2, least)
                 found[key] = ValueRange(min=least, max=high, mean=min(mean, high), integer=old.integer)
-        for key, constraint in self.values.items():
-            numbers = [float(v) for values in constraint.mapping.values() for v in values if not isinstance(v, str)]
-            whole = all(number.is_integer() for number in numbers)
-            found[key] = ValueRange(min=min(numbers), max=max(numbers), integer=whole)
+        for key in found:
+            told = values.get(key, values.get(key.rpartition("/")[2], PropertyConstraint()))
+            numbers = [float(v) for of in told.mapping.values() for v in of if isinstance(v, int | float)]
+            if numbers:
+                whole = all(number.is_integer() for number in numbers)
+                found[key] = ValueRange(min=min(numbers), max=max(numbers), integer=whole)
         return found
 
 
