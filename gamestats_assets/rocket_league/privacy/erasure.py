@@ -203,7 +203,7 @@ def _common_words(stores: Stores) -> set[str]:
         lake.scan(table).select(pl.col(name).unique()).collect().to_series()
         for table, name in ((RawPlayerStats, "car_name"), (RawReplays, "map_code"), (RawReplays, "playlist"))
     )
-    text += f" {' '.join(_keys(stores.landing))} {training_packs().write_csv()}"
+    text += f" {' '.join(_keys(stores.landing))} {training_packs().rows()}"
     return {*re.findall(r"[^\W_]+", text.lower()), *(value.lower() for each in values for value in each if value)}
 
 
