@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
+from gamestats_assets.demo_data.analysis.value_texts import reference
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, Update
@@ -190,6 +193,16 @@ def test_a_total_of_so_much_for_each() -> None:
         )
     )  # fmt: skip
     assert reckon(rules, "episode_buy/use_cookie", episode_cnt=4, cookie_price=3) == 12
+
+
+@pytest.mark.parametrize(
+    "known",
+    [*reference("equations")["words"], *reference("equations")["orders"], *reference("value_texts")["lists"]],
+    ids=lambda known: known["example"],
+)
+def test_each_pattern_of_the_reference_data_reads_its_example(known: dict[str, str]) -> None:
+    words = f" {known['example']} " if known.get("signs", "").startswith(" ") else known["example"]
+    assert re.search(known["says"], words, re.IGNORECASE)
 
 
 # --------------------------------------------------------------------------- before and after
