@@ -86,7 +86,7 @@ def instant(text: str, zone: ZoneInfo) -> datetime:
 def format_local(moment: datetime, zone: ZoneInfo) -> str:
     """A moment as the zone's clocks show it, with the offset.
 
-    >>> written_local(datetime(2026, 10, 3, 16, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
+    >>> format_local(datetime(2026, 10, 3, 16, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
     '2026-10-03 18:00+02:00'
     """
     return moment.astimezone(zone).isoformat(sep=" ", timespec="minutes")

@@ -1,4 +1,4 @@
-"""What HTTP answers say about when to ask again, and what is sent."""
+"""Retry headers of HTTP answers, and what requests send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits of APIs: kept by one process and by several, learnt from answers, never exceeded."""
+"""Rate limits of APIs, of one process and of several: learnt from answers, never exceeded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landed files decoded as steps decode them, for tests of what comes of them."""
+"""Decodes landed files as steps do, for tests of the resulting tables."""
 
 from __future__ import annotations
 

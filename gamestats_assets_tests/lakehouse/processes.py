@@ -1,4 +1,4 @@
-"""Real processes for tests of races and of sudden death."""
+"""Real processes for tests of races and crashes."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Sample tables for tests of PostgreSQL, and rows of them."""
+"""Sample tables and rows for tests of PostgreSQL."""
 
 import time
 from collections.abc import Callable

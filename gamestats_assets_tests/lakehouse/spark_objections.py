@@ -12,7 +12,7 @@ from sqlglot import exp
 
 _RANKED = "Spark gets an approximation or another interpolation; rank with row_number and average the middle rows"
 _CLOCK = "its value changes from run to run; bind a $parameter instead"
-_ANY_ROW = "which row comes first is not told; use min or max, or order and take row_number() = 1"
+_ANY_ROW = "which row comes first is undefined; use min or max, or order and take row_number() = 1"
 # By class name: sqlglot adds and renames expression classes between releases.
 _DIFFERENT: Mapping[str, str] = {
     **dict.fromkeys(("Median", "Quantile", "PercentileCont", "PercentileDisc", "ApproxQuantile"), _RANKED),
@@ -36,7 +36,7 @@ def _objection(node: exp.Expr) -> str | None:
         case exp.ArrayAgg() if not node.find_ancestor(exp.ArraySort):
             return "Spark drops the order inside it, and leaves nulls out; sort with list_sort"
         case exp.GroupConcat() if not isinstance(node.this, exp.Order):
-            return "the order of rows is not told; add ORDER BY inside it"
+            return "the order of rows is undefined; add ORDER BY inside it"
         case exp.Like() | exp.ILike() if not isinstance(node.parent, exp.Escape):
             if isinstance(node.expression, exp.Literal) and "\\" not in node.expression.name:
                 return None

@@ -1,4 +1,4 @@
-"""Files that name somebody who was forgotten, or that are not to be followed, and what their names may be."""
+"""Arriving files: forgotten players, links that must not be followed, and unusual names."""
 
 from __future__ import annotations
 

@@ -130,18 +130,18 @@ GUARDED = Decoder("demo", (Clubs,), ("city",), _decode_hostile, is_guarded=True)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [(b"memory", "needed more than 200 MB"), (b"time", "took longer than 1 s"), (b"abort", "or broke down")],
 )
 def test_a_file_that_crashes_its_process_is_set_aside_alone(
-    tmp_path: Path, spool: Path, content: bytes, told: str
+    tmp_path: Path, spool: Path, content: bytes, message: str
 ) -> None:
     landing = Landing(tmp_path / "landing", limits=ReadLimits(decoding=TaskLimits(megabytes=200, seconds=1)))
     files = [*_clubs(landing, 3), _land(landing, "hostile", content)]
     [first, second] = decode_batches(GUARDED, landing, [[files[0], files[3], files[1]], files[2:3]], workers=1, part=2)
     [rejection] = first.rejections[Clubs]
     assert rejection.unit_id == "hostile"
-    assert told in rejection.reason
+    assert message in rejection.reason
     assert files[3].path in rejection.reason
     assert (first.unreadable, second.unreadable) == (1, 0)
     assert second.rejections == {}

@@ -523,7 +523,7 @@ class GoalsWithAssists(Goals, key="demo/goals", layer="silver", partitioned_by="
 
 
 class OtherGoals(Table, key="demo/goals", layer="silver", partitioned_by="match_id"):
-    """Goals told in a way that stored ones do not fit."""
+    """Goals with columns that do not fit the stored ones."""
 
     match_id = dy.String(primary_key=True, description="Match id.")
     day = dy.Date(description="UTC day of the match.")
@@ -819,7 +819,7 @@ def test_compaction_beside_a_writer_loses_nothing(lake: Lake, tmp_path: Path) ->
         try:
             while not stop.is_set():
                 Lake(tmp_path).compact(Goals)
-        except BaseException as fault:  # noqa: BLE001 - told to the test's own thread
+        except BaseException as fault:  # noqa: BLE001 - raised in the test's own thread
             faults.append(fault)
 
     stop = threading.Event()
@@ -901,14 +901,14 @@ def test_pieces_make_a_table_and_a_quarantine_that_were_never_there(lake: Lake) 
 
 
 def test_rejections_are_read_when_the_last_piece_has_come(lake: Lake) -> None:
-    told: list[Rejection] = []
+    rejections: list[Rejection] = []
 
     def pieces() -> Iterator[pl.DataFrame]:
         for number in range(3):
-            told.append(Rejection("f", "file", "lost", f"{number}", 1))
+            rejections.append(Rejection("f", "file", "lost", f"{number}", 1))
             yield steps(number, number + 1)
 
-    commit = lake.replace(Steps, pieces(), partitions=[MARCH_1], rejections=told)
+    commit = lake.replace(Steps, pieces(), partitions=[MARCH_1], rejections=rejections)
     assert [each.reason for each in commit.rejections] == ["0", "1", "2"]
     assert rejected(lake) == [("steps@2026-03-01", "file", "lost", 1)] * 3
 

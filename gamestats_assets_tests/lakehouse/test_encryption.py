@@ -1,4 +1,4 @@
-"""Keys: where they stand, that any of them reads, and that they are replaced while everything goes on."""
+"""Encryption keys: where they are stored, and how they are replaced while everything runs."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_what_was_kept_in_plain_is_encrypted(url: SecretStr, keys: Keys) -> None
         assert [each["subject"] for each in users.identities_of(conn, keys, user_id)] == ["7656"]
         [kept] = rows(conn, "SELECT private_key FROM accounts.signing_keys")
         assert json.loads(keys.decrypt(kept["private_key"])) == {"d": "x"}
-        told = [str(row) for row in rows(conn, "SELECT i::text FROM accounts.identities i")]
-    assert not [line for line in told if "7656" in line]
+        index_entries = [str(row) for row in rows(conn, "SELECT i::text FROM accounts.identities i")]
+    assert not [line for line in index_entries if "7656" in line]
 
 
 def test_people_are_found_before_during_and_after_a_rotation(url: SecretStr, keys: Keys, tmp_path: Path) -> None:

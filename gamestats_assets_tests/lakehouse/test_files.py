@@ -1,4 +1,4 @@
-"""Files are put in place whole or not at all, folders gone through within their bounds, and names shown harmless."""
+"""Files are replaced whole or not at all, folders are walked within their bounds, and names are made harmless."""
 
 from __future__ import annotations
 

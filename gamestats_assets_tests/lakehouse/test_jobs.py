@@ -1,4 +1,4 @@
-"""Jobs that people ask for: each is done by one worker, oldest first, whatever happens to workers."""
+"""Jobs of people: one worker does each, the oldest first, whatever happens to workers."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def test_those_who_wait_are_told_how_many_are_before_them(ops_database: str) -> 
     assert found is not None
 
     def said(*before: int) -> bool:
-        told = [job["said"] for job in jobs(ops_database)][3:]
-        return told == [f"waiting: {number} other requests came before" for number in before]
+        messages = [job["said"] for job in jobs(ops_database)][3:]
+        return messages == [f"waiting: {number} other requests came before" for number in before]
 
     with queue.alive(found[1]):
         assert wait_until(lambda: said(3, 4))
@@ -172,5 +172,5 @@ def test_jobs_end_whatever_their_work_raises(
     work_on(kind, NO_WORKSHOP, found[1], log.append)
     assert [job["state"] for job in jobs(ops_database)] == states
     assert [job["error"] for job in jobs(ops_database)] == errors
-    # People are not told what only the log is for.
+    # Messages for people do not contain what is only for the log.
     assert any("secret internals" in line for line in log) == (work is _breaks)

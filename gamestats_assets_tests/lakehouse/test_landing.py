@@ -1,4 +1,4 @@
-"""The landing zone: write-once, as received, each content once, whoever races or dies."""
+"""The landing zone: each content as received, written once, despite races and crashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger in Delta's own log: what stands in a table, from what it was made, and that nothing parts the two."""
+"""The ledger in Delta's own log: a table's content and inputs, always consistent with its rows."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date

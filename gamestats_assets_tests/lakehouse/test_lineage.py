@@ -1,4 +1,4 @@
-"""Where the columns of a SQL model come from, and that it is found once."""
+"""Column lineage of SQL models, and its cache."""
 
 from collections.abc import Callable
 from pathlib import Path

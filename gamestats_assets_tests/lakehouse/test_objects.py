@@ -1,4 +1,4 @@
-"""Objects by name, in a folder and in an object store; and those of published rows, through crashes and readers."""
+"""Named objects in a folder and in an object store, and objects of published rows despite crashes and readers."""
 
 from __future__ import annotations
 

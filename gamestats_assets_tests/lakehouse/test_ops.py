@@ -1,4 +1,4 @@
-"""Schema `ops` on a real server: migrations, the rules the database keeps, versions, snapshots."""
+"""Schema `ops` on a real server: migrations, rules, versions, snapshots."""
 
 from __future__ import annotations
 

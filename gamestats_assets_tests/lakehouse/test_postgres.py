@@ -1,4 +1,4 @@
-"""The PostgreSQL server: embedded or given, restarts, secrets, who may read, what people ask."""
+"""The PostgreSQL server: embedded or configured, restarts, secrets, privileges, people's queries."""
 
 import multiprocessing
 import os
@@ -406,7 +406,7 @@ def test_a_query_answers_in_types_of_its_own(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "message"),
     [
         ("select nothing from nowhere", "nowhere"),
         ("delete from demo.results", "read-only"),
@@ -416,10 +416,10 @@ def test_a_query_answers_in_types_of_its_own(url: str) -> None:
         ("with gone as (delete from demo.results returning 1) select * from gone", "read-only"),
     ],
 )
-def test_a_query_that_is_wrong_or_would_write_is_refused(url: str, statement: str, told: str) -> None:
+def test_a_query_that_is_wrong_or_would_write_is_refused(url: str, statement: str, message: str) -> None:
     publish(url, Results, [DAY], results(DAY, 3))
 
-    with pytest.raises(QueryError, match=told):
+    with pytest.raises(QueryError, match=message):
         query(url, statement)
 
     assert published_rows(url, Results) == 3

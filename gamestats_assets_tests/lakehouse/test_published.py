@@ -353,9 +353,9 @@ def test_every_publication_raises_the_version_and_notifies_after_commit(url: str
         assert versions(url) == first
         publish(url, Results, [NEXT], results(NEXT, 3))
         second = versions(url)
-        [told] = listening.notifies(timeout=5, stop_after=1)
+        [notification] = listening.notifies(timeout=5, stop_after=1)
     assert (second["results"] > first["results"], second["everything"]) == (True, first["everything"])
-    assert told.payload == f"demo.results {second['results']}"
+    assert notification.payload == f"demo.results {second['results']}"
     with connect(url) as conn:
         rebuild_table(conn, Results)
     assert versions(url)["results"] > second["results"]
@@ -389,7 +389,7 @@ def plant(url: str, body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "difference"),
     [
         ("if new.player = 'p7' then return null; end if; return new;", r"rows 100 sent, 99 in the table"),
         (
@@ -412,11 +412,11 @@ def plant(url: str, body: str) -> None:
         ("new.day := new.day + 1; return new;", r"rows 100 sent, 0 in the table"),
     ],
 )
-def test_what_arrives_changed_is_rolled_back(url: str, body: str, told: str) -> None:
+def test_what_arrives_changed_is_rolled_back(url: str, body: str, difference: str) -> None:
     publish(url, Results, [DAY], results(DAY, 40, kills=3))
     plant(url, body)
 
-    with pytest.raises(ReconciliationError, match=rf"demo\.results \[2026-03-14\](.|\n)*2026-03-14: .*{told}"):
+    with pytest.raises(ReconciliationError, match=rf"demo\.results \[2026-03-14\](.|\n)*2026-03-14: .*{difference}"):
         publish(url, Results, [DAY], results(DAY, 100))
 
     assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 40, kills=3), Results))
@@ -645,7 +645,7 @@ def version(day: date, number: int) -> pl.DataFrame:
 
 
 class Watch:
-    """Readers on connections of their own, one of them new for every look, until they are told to stop.
+    """Readers on connections of their own, one of them new for every look, until they are stopped.
 
     Attributes:
         wrong: what a reader of whole days must never see.
@@ -752,7 +752,7 @@ def _locked(conn: psycopg.Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         (_half_a_day, f"{DAY}: 110 rows, 220 kills"),
         (_no_day, f"missing {DAY}"),
@@ -761,7 +761,7 @@ def _locked(conn: psycopg.Connection) -> None:
     ],
 )
 def test_the_readers_notice_a_missing_transaction_and_a_lock(
-    url: str, harm: Callable[[psycopg.Connection], None], told: str
+    url: str, harm: Callable[[psycopg.Connection], None], message: str
 ) -> None:
     publish(url, Results, ALL_DAYS, pl.concat([version(day, 1) for day in ALL_DAYS]))
 
@@ -769,7 +769,7 @@ def test_the_readers_notice_a_missing_transaction_and_a_lock(
         wait_until(lambda: watch.looks > 2, "the readers")
         assert watch.wrong == []
         harm(conn)
-        wait_until(lambda: told in watch.wrong, "the readers to notice")
+        wait_until(lambda: message in watch.wrong, "the readers to notice")
 
 
 def test_those_readers_notice_an_older_version(url: str) -> None:
@@ -827,14 +827,14 @@ def test_descriptions_become_comments(url: str) -> None:
     with connect(url) as conn:
         ensure_table(conn, Results)
 
-    table = query(url, "select obj_description('demo.results'::regclass, 'pg_class') as told")
+    table = query(url, "select obj_description('demo.results'::regclass, 'pg_class') as description")
     columns = query(
         url,
         """select attname, d.description from pg_attribute a
            join pg_description d on d.objoid = attrelid and d.objsubid = attnum
            where attrelid = 'demo.results'::regclass and attnum > 0""",
     )
-    assert table["told"].item() == "One player's result\nin one match; \"quoted\" and it's described."
+    assert table["description"].item() == "One player's result\nin one match; \"quoted\" and it's described."
     assert dict(columns.iter_rows()) == dict(Results.descriptions())
 
 
@@ -878,7 +878,7 @@ def test_what_loses_nothing_is_applied_and_rows_stay(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"a": dy.Int32(nullable=True, description="A."), "b": text()}, "a: declared integer, found text"),
         ({"a": text()}, "b: declared none, found text"),
@@ -893,7 +893,7 @@ def test_what_loses_nothing_is_applied_and_rows_stay(url: str) -> None:
         ),
     ],
 )
-def test_what_would_lose_something_is_refused_until_rebuilt(url: str, columns: dict[str, Any], told: str) -> None:
+def test_what_would_lose_something_is_refused_until_rebuilt(url: str, columns: dict[str, Any], message: str) -> None:
     before = declared(a=text(), b=text())
     after = declared(**columns)
     publish(url, before, None, pl.DataFrame({"id": ["1"], "a": ["x"], "b": ["y"]}))
@@ -907,7 +907,7 @@ def test_what_would_lose_something_is_refused_until_rebuilt(url: str, columns: d
         assert counts(conn, after) == {}
         assert ensure_table(conn, after) == ()
 
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert str(raised.value).endswith("run: gamestats rebuild evolving.players")
 
 
@@ -1210,8 +1210,8 @@ def test_a_table_gets_or_loses_its_months_when_it_is_rebuilt(url: str, before: s
     frame = pl.DataFrame([("1", NOVEMBER, DECEMBER)], schema=old.schema(), orient="row")
     publish(url, old, None, frame, content_hash={None: "a"})
 
-    told = rf"months of: declared {after or 'none'}, found {before or 'none'}\n.*gamestats rebuild evolving\.players"
-    with pytest.raises(IncompatibleTableError, match=told):
+    message = rf"months of: declared {after or 'none'}, found {before or 'none'}\n.*gamestats rebuild evolving\.players"
+    with pytest.raises(IncompatibleTableError, match=message):
         publish(url, new, None, frame, content_hash={None: "a"})
     assert published_hashes(url, new) == {}
     assert_frame_equal(read_published(url, old), frame)
@@ -1304,5 +1304,5 @@ def test_notifications_name_the_affected_players_unless_they_are_too_many(url: s
         publish(url, Plays, [DAY], plays(DAY, "bob", "dan"))
         forget_partition(url, Plays, NEXT)
         publish(url, Plays, [DAY], plays(DAY, *(f"player-{number:04}" for number in range(1000))))
-        told = [each.payload.split(" ")[2:] for each in listening.notifies(timeout=5, stop_after=3)]
-    assert told == [['["ann","bob","dan"]'], ['["cid"]'], []]
+        payloads = [each.payload.split(" ")[2:] for each in listening.notifies(timeout=5, stop_after=3)]
+    assert payloads == [['["ann","bob","dan"]'], ['["cid"]'], []]

@@ -1,4 +1,4 @@
-"""Publication of some units of a partition: what is replaced, what stays, who is told, and when it is refused."""
+"""Publication of some units of a partition: replacement, notification, refusal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def scores(day: date, **matches: dict[str, int]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=Scores.schema(), orient="row")
 
 
-def told(url: str) -> dict[str, dict[str, int]]:
+def stored(url: str) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for match_id, player, _, points in read_published(url, Scores).sort(Scores.primary_key()).rows():
         found.setdefault(match_id, {})[player] = points
@@ -75,9 +75,14 @@ def test_units_are_replaced_added_and_removed_and_all_else_stays(url: str) -> No
         units={DAY: {"a": "a1", "b": "b2", "d": "d1"}},
     )
     assert (done.rows_deleted, done.rows_inserted) == (1, 3)
-    assert told(url) == {"a": {"ann": 1, "bob": 2}, "b": {"cem": 5, "dan": 6}, "c": {"bob": 9}, "d": {"ann": 7}}
+    assert stored(url) == {
+        "a": {"ann": 1, "bob": 2},
+        "b": {"cem": 5, "dan": 6},
+        "c": {"bob": 9},
+        "d": {"ann": 7},
+    }
     publish(url, Scores, [DAY], scores(DAY), within=Within(["a"], "second"), content_hash={DAY: "third"})
-    assert "a" not in told(url)
+    assert "a" not in stored(url)
     # All rows of a partition are counted, not those alone that were replaced.
     assert everything_published(url, [Scores], counted=True) == {Scores: {KEY: "third", OTHER: "other"}}
 
@@ -111,7 +116,7 @@ def test_what_somebody_else_published_meanwhile_is_not_mixed_with(url: str, befo
     publish(url, Scores, [DAY], scores(DAY, b={"zoe": 1}), content_hash={DAY: before} if before else None)
     with pytest.raises(OvertakenError, match="publish it whole"):
         publish(url, Scores, [DAY], scores(DAY, a={"ann": 4}), within=Within(["a"], "first"))
-    assert told(url) == {"b": {"zoe": 1}, "c": {"bob": 9}}
+    assert stored(url) == {"b": {"zoe": 1}, "c": {"bob": 9}}
 
 
 def test_rows_of_units_that_are_not_to_be_replaced_are_refused(url: str) -> None:
@@ -119,4 +124,4 @@ def test_rows_of_units_that_are_not_to_be_replaced_are_refused(url: str) -> None
         publish(url, Scores, [DAY], scores(DAY, a={"ann": 4}, b={"ann": 4}), within=Within(["a"], "first"))
     with pytest.raises(PublicationError, match="takes one partition"):
         publish(url, Scores, [DAY, NEXT], scores(DAY, a={"ann": 4}), within=Within(["a"], "first"))
-    assert told(url)["b"] == {"ann": 3}
+    assert stored(url)["b"] == {"ann": 3}

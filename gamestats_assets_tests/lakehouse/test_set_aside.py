@@ -1,4 +1,4 @@
-"""What is set aside is counted by match, whichever tables it is missing in."""
+"""Set-aside matches are counted once, whichever tables they are missing from."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_nothing_is_set_aside_where_nothing_is_in_quarantine(lake: Lake) -> None
 def test_a_match_counts_once_whichever_tables_it_was_rejected_in(lake: Lake) -> None:
     quarantined(lake, Goals, ("m4", "unit", "goals|max"))
     quarantined(lake, Scores, ("m4", "unit", "one_team_wins"), ("m5", "unit", "one_team_wins"))
-    told = set_aside(lake, Goals, Scores)
-    assert (told.units, told.known, dict(told.rules)) == (2, 5, {"goals|max": 1, "one_team_wins": 1})
+    counts = set_aside(lake, Goals, Scores)
+    assert (counts.units, counts.known, dict(counts.rules)) == (2, 5, {"goals|max": 1, "one_team_wins": 1})
 
 
 def test_single_rows_and_matches_with_an_answer_are_not_set_aside(lake: Lake) -> None:
@@ -65,7 +65,7 @@ def test_unreadable_matches_count_unless_matches_are_chosen(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("counts", "words"),
     [
         (SetAside("demo", 0, 5, {}), ""),
         (SetAside("demo", 1, 1, {"a": 1}), "1 of 1 match is set aside: 1 by a. "),
@@ -76,6 +76,6 @@ def test_unreadable_matches_count_unless_matches_are_chosen(lake: Lake) -> None:
         ),
     ],
 )
-def test_it_is_said_in_one_sentence_and_where_to_read_more(told: SetAside, words: str) -> None:
+def test_it_is_said_in_one_sentence_and_where_to_read_more(counts: SetAside, words: str) -> None:
     where = "Which, and why: gamestats query \"from demo.quarantine where scope = 'unit'\"" if words else ""
-    assert told.words("match", "matches") == words + where
+    assert counts.words("match", "matches") == words + where

@@ -1,4 +1,4 @@
-"""Settings and stores: what is read from the environment, what works without it, what stays secret."""
+"""Settings and stores: the environment, defaults and secrets."""
 
 import json
 import re

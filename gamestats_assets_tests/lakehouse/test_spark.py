@@ -611,10 +611,10 @@ def test_the_benchmark_compares_every_model_of_a_game(session: Any, tmp_path: Pa
     for table in read:
         rows = sampled(table, seed=2)
         lake.replace(table, rows, partitions=rows["match_date"].unique().to_list())
-    told = compare(session, lake, "pubg", {"threads": 1})
-    assert {one["model"] for one in told} == {name for name in MODELS if name.startswith("pubg.")}
-    assert all(one["equal"] and one["rows"] > 0 and one["input_rows"] > 0 for one in told)
-    assert all(one["ratio"] > 0 and one["differences"] == [] for one in told)
+    comparisons = compare(session, lake, "pubg", {"threads": 1})
+    assert {one["model"] for one in comparisons} == {name for name in MODELS if name.startswith("pubg.")}
+    assert all(one["equal"] and one["rows"] > 0 and one["input_rows"] > 0 for one in comparisons)
+    assert all(one["ratio"] > 0 and one["differences"] == [] for one in comparisons)
 
     for path in (tmp_path / "pubg" / "damage_events").rglob("*.parquet"):
         path.write_bytes(b"PAR1")

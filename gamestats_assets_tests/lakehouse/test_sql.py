@@ -101,7 +101,7 @@ SINCE = {"since": date(2026, 3, 1)}
 
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., SqlModel]:
-    """Loads a text as the model of a table (Totals unless told)."""
+    """Loads a text as the model of a table (Totals by default)."""
 
     def _load(text: str, table: type[Table] = Totals, parameters: tuple[str, ...] = ("since",)) -> SqlModel:
         path = tmp_path / "sql" / table.spec.game / f"{table.spec.name}.sql"
@@ -684,8 +684,8 @@ from gamestats_assets.lakehouse.sql import query
 assert duckdb.execute({asked!r}).fetchall() == [(True,)]
 print(query({asked!r}, {{}}.__getitem__, {{}})["s"].to_list())
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["[False]"], told.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["[False]"], process.stderr
 
 
 def test_a_wrong_query_gives_the_engines_words() -> None:

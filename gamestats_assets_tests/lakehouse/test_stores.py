@@ -1,4 +1,4 @@
-"""What one process does alone, others wait for."""
+"""Work that only one process does at a time."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def test_a_name_is_waited_for_until_who_has_it_is_gone_and_another_is_free(tmp_p
     holder = subprocess.Popen([sys.executable, "-c", _HOLDER], env=environment, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "begun\n"
-    told: list[str] = []
+    messages: list[str] = []
     got = threading.Event()
 
     def wait() -> None:
-        with stores.alone("goals", told.append):
+        with stores.alone("goals", messages.append):
             got.set()
 
     waiting = threading.Thread(target=wait)
     waiting.start()
     deadline = time.monotonic() + 30
-    while not told and time.monotonic() < deadline:
+    while not messages and time.monotonic() < deadline:
         time.sleep(0.01)
-    with stores.alone("points", told.append):
+    with stores.alone("points", messages.append):
         assert not got.wait(0.3)
-    assert told == ["Another run works on goals; this one waits for it."]
+    assert messages == ["Another run works on goals; this one waits for it."]
     holder.kill()
     holder.wait()
     waiting.join(30)

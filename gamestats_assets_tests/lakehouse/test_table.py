@@ -1,4 +1,4 @@
-"""Declaring tables: what a declaration tells, and what it is refused for."""
+"""Declarations of tables: what they define and why they are refused."""
 
 import types
 from datetime import date, datetime

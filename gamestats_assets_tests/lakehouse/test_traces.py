@@ -1,4 +1,4 @@
-"""Where texts stand in all that is stored, and what PostgreSQL keeps of what was deleted."""
+"""Finding texts in everything that is stored, and removing remains of deleted rows from PostgreSQL."""
 
 from __future__ import annotations
 

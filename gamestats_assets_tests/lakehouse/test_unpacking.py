@@ -1,4 +1,4 @@
-"""Unpacking within limits: what is too much, or too slow, is refused before it is held; the rest comes whole."""
+"""Decompression within limits: too large or too slow files are refused before they fill memory."""
 
 from __future__ import annotations
 

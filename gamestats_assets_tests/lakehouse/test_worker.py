@@ -1,4 +1,4 @@
-"""Processes that work for another one, and tell it how far they are."""
+"""Worker processes and the messages that they send."""
 
 from __future__ import annotations
 

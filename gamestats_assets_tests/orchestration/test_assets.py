@@ -1,4 +1,4 @@
-"""Steps process what is new or changed, once, and tell the truth about it."""
+"""Steps process new and changed units once, and report what they did."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_a_failed_check_that_does_not_block_only_warns(pipeline: Pipeline) -> No
     assert pipeline.rows(DayGoals).height == 1
 
 
-def test_what_was_written_past_the_kernel_is_told_and_made_again(pipeline: Pipeline) -> None:
+def test_rows_of_foreign_commits_are_reported_and_made_again(pipeline: Pipeline) -> None:
     from deltalake import write_deltalake
 
     land(pipeline.stores.landing, "a", DAY, [3])

@@ -1,4 +1,4 @@
-"""What people enter reaches the lake when it changed, and becomes partitions where it names them."""
+"""Entries of people reach the lake after changes, and new names become partitions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def column(stores: Stores, table: type[Table], name: str) -> list[Any]:
     return stores.lake.scan(table).collect().get_column(name).to_list()
 
 
-def test_only_tables_that_somebody_changed_are_made_anew(stores: Stores, pubg: BareGame) -> None:
+def test_only_edited_tables_are_made_again(stores: Stores, pubg: BareGame) -> None:
     assert pubg.run(stores) == [("seasons", ""), ("divisions", "")], "the first time, empty as they are"
     assert pubg.run(stores) == []
     enter_season(stores, "s1")
@@ -64,14 +64,14 @@ def test_only_tables_that_somebody_changed_are_made_anew(stores: Stores, pubg: B
     assert pubg.run(stores) == [("seasons", "")]
     assert column(stores, Seasons, "kill_points") == [2]
     execute(stores, "UPDATE ops.seasons SET kill_points = 2")
-    assert pubg.run(stores) == [], "somebody wrote, and the rows are what they were"
+    assert pubg.run(stores) == [], "an edit that left the rows unchanged"
     execute(stores, "DELETE FROM ops.seasons")
     assert pubg.run(stores) == [("seasons", "")]
     assert column(stores, Seasons, "season") == []
     assert pubg.run(stores) == []
 
 
-def test_whose_roster_somebody_changed_is_said(stores: Stores) -> None:
+def test_the_reason_names_the_changed_roster(stores: Stores) -> None:
     pubg = BareGame.of(game())
     [entered] = [step for step in pubg.steps if RosterEntries in step.tables]
     ada = SecretStr(stores.postgres_url.get_secret_value())
@@ -91,9 +91,7 @@ def test_whose_roster_somebody_changed_is_said(stores: Stores) -> None:
     assert entered.behind(pubg.look(stores)) == {"": "roster of Alpha, roster of Beta changed"}
 
 
-def test_what_was_entered_is_read_only_after_somebody_wrote(
-    stores: Stores, pubg: BareGame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_are_read_only_after_an_edit(stores: Stores, pubg: BareGame, monkeypatch: pytest.MonkeyPatch) -> None:
     enter_season(stores, "s1")
     pubg.run(stores)
     assert pubg.behind(stores) == {}
@@ -104,7 +102,7 @@ def test_what_was_entered_is_read_only_after_somebody_wrote(
 def test_a_season_becomes_a_partition_and_stays_one(stores: Stores) -> None:
     pubg = BareGame("pubg", (Seasons, TournamentTeamStandings), ())
     pubg.entered([Seasons])
-    pubg.function(standings_of_nobody, names=names_in(Seasons, "season"))
+    pubg.function(no_standings, names=names_in(Seasons, "season"))
     with dg.DagsterInstance.ephemeral() as instance:
         for season in ("s1", "s2"):
             enter_season(stores, season)
@@ -113,6 +111,6 @@ def test_a_season_becomes_a_partition_and_stays_one(stores: Stores) -> None:
         assert list(instance.get_dynamic_partitions("season")) == ["s1", "s2"]
 
 
-def standings_of_nobody(seasons: dy.LazyFrame[Seasons]) -> dy.LazyFrame[TournamentTeamStandings]:
-    """Nobody plays."""
+def no_standings(seasons: dy.LazyFrame[Seasons]) -> dy.LazyFrame[TournamentTeamStandings]:
+    """Never called."""
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What Dagster keeps of people: no previews of their rows, and nothing at all once they are forgotten."""
+"""Dagster keeps no previews of personal rows, and nothing at all of forgotten people."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -312,7 +312,7 @@ def test_a_table_dropped_from_postgresql_is_published_again(filled: House) -> No
     assert read_published(filled.stores.postgres_url, Takings).height == 4
 
 
-def test_a_late_file_makes_its_products_day_anew_and_what_follows_from_it(refilled: House) -> None:
+def test_a_late_file_makes_its_day_and_downstream_tables_again(refilled: House) -> None:
     house = refilled
     tables = (RawSales, RawFiles, Takings, Points, Trend)
     before = {(table, key): house.files(table, key) for table in tables for (key,) in house.rows(table, "product_day")}
@@ -328,9 +328,7 @@ def test_a_late_file_makes_its_products_day_anew_and_what_follows_from_it(refill
     assert house.follow() == []
 
 
-def test_what_changes_or_lands_for_one_product_leaves_the_others_untouched(
-    refilled: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changes_of_one_product_leave_the_others_untouched(refilled: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house = refilled
     quiz = house.files(Points, f"{NEXT}|quiz")
     monkeypatch.setitem(game.RATES, "shop", 3)
@@ -346,7 +344,7 @@ def test_what_changes_or_lands_for_one_product_leaves_the_others_untouched(
     assert house.follow() == []
 
 
-def test_days_outside_given_bounds_are_left_and_so_are_days_to_come(house: House) -> None:
+def test_days_outside_given_bounds_and_future_days_are_left(house: House) -> None:
     tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
     for day in (DAY, NEXT, tomorrow):
         land(house.stores.landing, "shop", day, [1])

@@ -1,4 +1,4 @@
-"""Partitions of days: which there are."""
+"""Partitions by day."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_a_broken_day_does_not_hold_up_the_other_days_of_a_range(
     assert read_published(stores.postgres_url, DayGoals).get_column("day").cast(pl.String).to_list() == [NEXT]
 
 
-def test_what_breaks_a_check_that_nobody_evaluated_is_not_published(stores: Stores, run: Run) -> None:
+def test_unchecked_rows_that_break_a_check_are_not_published(stores: Stores, run: Run) -> None:
     land(stores.landing, "a", DAY, [3])
     assert run(DAY).success
     rows = stores.lake.scan(MatchGoals).with_columns(goals=pl.lit(1000, pl.Int64)).collect()
@@ -185,9 +185,7 @@ def test_of_a_day_with_a_new_match_the_new_one_is_sent(stores: Stores, run: Run,
     assert published(stores) == [("a", 1), ("b", 2), ("c", 1), ("d", 1)]
 
 
-def test_what_is_not_known_to_stand_in_postgresql_is_sent_whole(
-    stores: Stores, run: Run, sent: list[list[str]]
-) -> None:
+def test_a_partition_of_unknown_content_is_sent_whole(stores: Stores, run: Run, sent: list[list[str]]) -> None:
     land(stores.landing, "a", DAY, [3])
     land(stores.landing, "b", DAY, [3])
     assert run(DAY).success

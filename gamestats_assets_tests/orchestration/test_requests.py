@@ -1,4 +1,4 @@
-"""A run is requested once for a reason, and again, later and later, when it came to nothing."""
+"""A run is requested once for a reason, and again, after growing waits, if it fails."""
 
 from __future__ import annotations
 

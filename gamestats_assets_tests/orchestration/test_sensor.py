@@ -1,4 +1,4 @@
-"""The sensor requests what is behind, once, in order, and not past a check that stops it."""
+"""The sensor requests what is behind once, in order, and nothing that a check blocks."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_days_with_new_files_are_requested_once_with_everything_downstream(daemo
     assert daemon.skipped == "Nothing has changed."
 
 
-def test_what_a_worker_is_at_is_left_to_it_though_not_for_ever(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_game_is_left_to_its_worker_for_a_while(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     land(daemon.stores.landing, "a", DAY, [1])
     with at_work(daemon.stores.postgres_url, "demo"):
         assert daemon.tick() == []

@@ -1,4 +1,4 @@
-"""One odd match never stops the others: whatever is wrong with it, it is set aside, and comes back when mended."""
+"""A bad match never stops the others: it is set aside, and comes back when it is mended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dagster's storage: events are stored over connections that are kept, and that may break."""
+"""Dagster's storage: events are stored over kept connections, which may break."""
 
 from __future__ import annotations
 

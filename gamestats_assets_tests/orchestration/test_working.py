@@ -1,4 +1,4 @@
-"""The worker: light until there is work, light again when there is none, and gone at once on a signal."""
+"""The worker loads little until there is work, frees it when idle, and exits at once on a signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What workers have at hand: runs that are under way are waited for."""
+"""Workers' tools: waiting for current runs."""
 
 from __future__ import annotations
 
