@@ -187,7 +187,7 @@ def _tells_of_joining(r: Reading, event: Event) -> bool:
     """What a text calls a sign-up, and neither a page nor what comes after one."""
     text = _PAST.sub(" ", event.description.lower())
     shows = r.action in ("view", "click", "list", "show", "search", "edit", "delete") or r.phase in ("enter", "exit")
-    return not shows and bool(_SIGN_UP.search(text))
+    return not shows and (bool(_SIGN_UP.search(text)) or ("register" in r.description and told_once(event)))
 
 
 def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
@@ -307,7 +307,15 @@ def _opens_app(r: Reading) -> bool:
         return r.phase in (None, "success", "complete", "done") and not r.says("attempt") and not about
     if r.action == "connect" and "login" in r.text and r.things <= {"game", "server", "app"}:
         return True
-    if r.words in (("session",), ("visit",), ("site", "visit"), ("app", "visit"), ("launch",), ("game", "start")):
+    if r.words in (
+        ("session",),
+        ("visit",),
+        ("site", "visit"),
+        ("app", "visit"),
+        ("launch",),
+        ("open",),
+        ("game", "start"),
+    ):
         return True
     if r.says("foreground") or r.words in (("app", "active"), ("app", "show"), ("app", "resume"), ("app", "enable")):
         return _is_app(r)

@@ -279,7 +279,8 @@ def once(order: EventOrder) -> list[str]:
         said = told_once(order.events[r.name])
         arrives = kind in (Kind.INSTALL, Kind.DEVICE, Kind.GOODBYE) or (kind is Kind.REGISTER and not r.fails)
         introduces = kind is Kind.ONBOARDING and (r.place is not None or r.action in ("set", "create"))
-        proves = kind is Kind.VERIFY and (r.succeeds or r.phase in (None, "accept")) and not r.things & {"code"}
+        settled = r.succeeds or r.phase == "accept" or (r.phase is None and r.action in ("verify", None))
+        proves = kind is Kind.VERIFY and settled and not r.things & {"code"}
         tries = r.says("trial") and not r.fails and r.phase in (None, "start", "request", "submit")
         first = r.says("first") and kind is not Kind.EARN and not one_of_many(order.events[r.name])
         if said or arrives or introduces or proves or tries or first:

@@ -91,7 +91,7 @@ class Reading:
     @property
     def wrong(self) -> bool:
         """Whether it tells that something did not come about, or was given up."""
-        not_so = {"no", "not", "missed"} & set(pieces(self.name)[:3])
+        not_so = {"no", "not", "missed"} & set(pieces(self.name)[:3]) or {"none", "nobody"} & set(pieces(self.name))
         return self.fails or self.regrets or self.says("noshow") or bool(not_so)
 
     @property
