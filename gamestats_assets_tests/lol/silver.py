@@ -1,9 +1,8 @@
 """Silver tables of simulated matches, straight from their story: what `participant_features` takes, and its lists.
 
-It is a second implementation beside the pipeline's: files that are read must come to the same, and statistics of many
-matches need no files. Gold differences are interpolated between the same frames that the files have, so they are the
-same but for the last bits of a number. What is not: in files `event_index` of objectives counts every event, and here
-objectives alone.
+It is an implementation independent of the pipeline's. What the pipeline reads from files must agree with it, and tests
+of statistics get many matches without files. The two differ in the last bits of interpolated gold differences, and in
+`event_index` of objectives, which here counts objectives alone.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
-from gamestats_assets.simulators.lol.choices import DRAGONS, has_grubs
+from gamestats_assets.simulators.lol.choices import DRAGONS, is_since_14_1
 from gamestats_assets.simulators.lol.events import MEMBERS, TOWERS
 from gamestats_assets.simulators.lol.files import game_version, player_name, puuids
 from gamestats_assets.simulators.lol.plan import OBJECTIVE_KINDS
@@ -161,7 +160,7 @@ class _Tables:
         champion = story.champion.ravel().astype(np.int64)
         place = pl.Series(POSITIONS).gather(seats % 5)
         lanes = self.has_lanes[match]
-        tagged = np.array([has_grubs(patch) for patch, _ in story.plan.patches])[story.patch][match]
+        tagged = np.array([is_since_14_1(patch) for patch, _ in story.plan.patches])[story.patch][match]
         name = pl.Series([player_name(number) for number in story.player.ravel().tolist()])
         blood = np.zeros((n, 10), bool)
         first, killer, assisted = self.first_bloods()
@@ -265,8 +264,6 @@ class _Tables:
         items = np.concatenate([story.core_item, story.boots[..., None], turned[..., None]], axis=2)
         known = times >= 0
         order = np.where(known, times, np.iinfo(np.int32).max).argsort(axis=2, kind="stable")
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.broadcast_to(np.arange(order.shape[2]), order.shape), axis=2)
         by_time = np.take_along_axis(known, order, axis=2)
         match, seat, number = np.nonzero(by_time)
         column = order[match, seat, number]

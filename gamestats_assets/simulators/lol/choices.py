@@ -179,8 +179,8 @@ def _skills(story: Story, rng: np.random.Generator, rows: slice) -> None:
 # --------------------------------------------------------------------------- objectives and fights
 
 
-def has_grubs(patch: str) -> bool:
-    """Whether there are void grubs, and Riot ids in match objects: both since patch 14.1."""
+def is_since_14_1(patch: str) -> bool:
+    """Whether a patch has void grubs, and its match objects Riot ids instead of summoner names."""
     return int(patch.split(".")[0]) >= 14
 
 
@@ -209,7 +209,7 @@ def _times(
 
 def _objectives(story: Story, rng: np.random.Generator, rows: slice) -> Table:
     m = rows.stop - rows.start
-    grubs = np.array([has_grubs(patch) for patch, _ in story.plan.patches])[story.patch[rows]]
+    grubs = np.array([is_since_14_1(patch) for patch, _ in story.plan.patches])[story.patch[rows]]
     everywhere = story.end_ms[rows].astype(np.int64) - 5_000
     on_rift = np.where(story.queue[rows] == ARAM, 0, everywhere)
     parts: list[Table] = []

@@ -1,6 +1,6 @@
 """The events of timelines: one table for each kind, with the columns that its template asks for.
 
-What the story tells stands in them to the millisecond; when wards are placed and killed, and where, is drawn here.
+The times of the story are kept to the millisecond. Only what it does not say is drawn here: wards, and positions.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _named(column: str, names: tuple[str, ...]) -> pl.Expr:
 
 
 def _helpers(column: str) -> pl.Expr:
-    """Who helped, but for the killer; null of nobody."""
+    """Those who helped, without the killer; null if nobody did."""
     everybody = pl.col(column).map_batches(MEMBERS.gather, return_dtype=MEMBERS.dtype)
     helpers = everybody.list.set_difference(pl.concat_list(pl.col("killer") + 1))
     return pl.when(helpers.list.len() > 0).then(helpers)
@@ -87,7 +87,7 @@ def _levels(story: Story, rows: slice) -> pl.DataFrame:
 
 
 def _skills(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataFrame:
-    """Skills that are learnt; of some participants one of the first is told twice."""
+    """Skills as they are learnt; some participants have one of the first six twice."""
     learnt = story.skill_ms(rows)
     match, seat, level = known = np.nonzero(learnt >= 0)
     slot = _SLOTS[story.order[rows], story.first[rows]][known]
@@ -112,7 +112,7 @@ def _objectives(taken: pl.DataFrame) -> pl.DataFrame:
 
 
 def _wards(story: Story, rows: slice, count: Ints, rng: np.random.Generator) -> pl.DataFrame:
-    """Of so many wards of each participant when, and of which kind."""
+    """Draw the time and kind of each ward, given how many there are of each participant."""
     match, seat = (np.repeat(index.ravel(), count.ravel()) for index in np.indices(count.shape))
     ms = 60_000 + (rng.random(match.size) * (story.end_ms[rows][match] - 61_000)).astype(np.int64)
     ward = np.where(rng.random(match.size) < 0.2, "CONTROL_WARD", "YELLOW_TRINKET")

@@ -1,7 +1,7 @@
 """Simulated matches as the files that Riot's API and Data Dragon give: match objects and timelines of match-v5.
 
-What is told is made as tables of many matches at once; the templates under `data/templates/lol` say what documents look
-like, and where the tables' columns stand in them.
+The values are computed as tables of many matches at once. The templates under `data/templates/lol` have every key of
+the documents, and name the column that each value comes from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 from isal import igzip
 
-from gamestats_assets.simulators.lol.choices import has_grubs
+from gamestats_assets.simulators.lol.choices import is_since_14_1
 from gamestats_assets.simulators.lol.events import BLUE, RED, of_matches, timeline_events
 from gamestats_assets.simulators.lol.plan import OBJECTIVE_KINDS
 from gamestats_assets.simulators.lol.purchases import final_items, item_events
@@ -119,7 +119,7 @@ def game_version(patch: str) -> str:
 
 
 def puuids(story: Story) -> npt.NDArray[Any]:
-    """Ids of the players of participants; those that the machine plays have none of their own."""
+    """Ids of players, by match and participant; bots share one."""
     letters = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
     rng = np.random.default_rng([story.plan.seed, 20])
     drawn = letters[rng.integers(0, 64, (int(story.player.max()) + 1, 78))]
@@ -195,7 +195,7 @@ def _participants(story: Story, rows: slice, items: pl.DataFrame, ids: npt.NDArr
 
     blood, tower = first(kills, "assists"), first(towers, "members")
     name = np.array([player_name(player) for player in players.tolist()])
-    has_riot_id = np.array([has_grubs(patch) for patch, _ in story.plan.patches])[story.patch[match]]
+    has_riot_id = np.array([is_since_14_1(patch) for patch, _ in story.plan.patches])[story.patch[match]]
     columns = {
         **stats,
         **_split(stats["damage"], is_magical),
@@ -242,14 +242,14 @@ def _participants(story: Story, rows: slice, items: pl.DataFrame, ids: npt.NDArr
 
 
 def _slots(held: list[int]) -> Document:
-    """What lies in the seven slots, the trinket last; 0 is nothing."""
+    """The items in the seven slots, the trinket last; 0 is an empty slot."""
     others = [item for item in held if ITEMS[item].kind != "trinket"]
     trinket = next((item for item in held if item not in others), 0)
     return {f"item{slot}": item for slot, item in enumerate([*others, *[0] * (6 - len(others)), trinket])}
 
 
 def _spent(items: pl.DataFrame, matches: int) -> Ints:
-    """Gold that participants spent in all, less what came back."""
+    """Gold that each participant spent in all, refunds and sales deducted."""
     cells = (10 * items["match"] + items["seat"]).to_numpy()
     return np.bincount(cells, items["gold"].to_numpy(), minlength=10 * matches).astype(np.int64)
 
@@ -261,7 +261,7 @@ def _teams(story: Story, rows: slice) -> list[Document]:
     taken = pl.concat([of_matches(story.objectives, rows).select("match", "blue", "kind"), slain])
     number = np.arange(rows.stop - rows.start)
     teams = pl.DataFrame({"match": np.repeat(number, 2), "blue": np.tile([True, False], number.size)})
-    grubs = pl.Series([has_grubs(patch) for patch, _ in story.plan.patches]).gather(np.repeat(story.patch[rows], 2))
+    grubs = pl.Series([is_since_14_1(patch) for patch, _ in story.plan.patches]).gather(np.repeat(story.patch[rows], 2))
     for kind in (*OBJECTIVE_KINDS, "champion"):
         of_kind = taken.filter(kind=kind)
         counts = of_kind.group_by("match", "blue").agg(pl.len().alias(kind))
@@ -282,7 +282,7 @@ def _teams(story: Story, rows: slice) -> list[Document]:
 
 
 def _events(story: Story, rows: slice, items: pl.DataFrame, rng: np.random.Generator) -> list[list[list[Document]]]:
-    """The events of each match by frame: each stands in the first frame that is not before it."""
+    """The events of each match, by frame: the first one whose time is not before theirs."""
     shapes = template(GAME, "events")
     tables = timeline_events(story, rows, items, rng)
     events = [filled(shapes[kind], row) for kind, table in tables for row in table.to_dicts()]

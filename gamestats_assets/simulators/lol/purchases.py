@@ -33,12 +33,12 @@ def item_events(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataF
     """The item events of some matches, which are numbered from 0, in the order of participant and time.
 
     Returns:
-        match, seat, ms, type (null of what no event tells: what another item turns into), item,
-        gold (what a purchase costs, negative where it comes back) and held: by how much the participant holds more of
-        the item for good.
+        match, seat, ms, type, item, gold (the price; negative if the participant gets it back) and held (how many more
+        of the item the participant has from then on, undone purchases aside). Rows without a type are no events: they
+        say what an item has turned into.
     """
     completed, started = _completed(story, rows), _started(story, rows, rng)
-    # What is taken back is the last thing that was done: nothing else comes so long after the item before.
+    # An undo takes back the last purchase, so nothing else may happen in between: components come well before it.
     is_early = (pl.col("ms") - pl.col("since") > 30_000) & pl.Series(rng.random(completed.height) < _UNDONE_SHARE)
     early = completed.filter(is_early).with_columns(pl.col("ms") - _TOO_EARLY_MS)
     has_ward = pl.Series(rng.random(completed.height) < _WARD_SHARE)
@@ -48,7 +48,7 @@ def item_events(story: Story, rows: slice, rng: np.random.Generator) -> pl.DataF
     undone = early.with_columns(pl.col("ms") + _TAKEN_BACK_AFTER_MS, cost=-pl.col("cost"))
     turning = _turning(story, rows, started, rng).filter(pl.col("ms") < pl.col("end_ms"))
     turned = turning.with_columns(item=pl.col("item").replace_strict(TURNS_INTO, default=None)).drop_nulls("item")
-    # Of the same moment the order is this one. What is lost alone comes last, so that nothing is built upon it.
+    # Events of one moment keep this order. Items that vanish come last, so that no purchase seems to be built on them.
     return pl.concat(
         [
             started,
@@ -82,7 +82,7 @@ def _told(rows: pl.DataFrame, kind: str | None, held: int) -> pl.DataFrame:
 
 
 def _bought_with(rows: pl.DataFrame, held: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Purchases, each after the destruction of what it is built upon."""
+    """Purchases, each after the destruction of its components."""
     parts = rows.explode("recipe").drop_nulls("recipe").drop("cost", strict=False).with_columns(item="recipe")
     return _told(parts, "ITEM_DESTROYED", -held), _told(rows, "ITEM_PURCHASED", held)
 
@@ -99,7 +99,7 @@ def _completed(story: Story, rows: slice) -> pl.DataFrame:
 
 
 def _components(completed: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """What completed items are built upon, bought in between."""
+    """Components of completed items, bought since the completion before."""
     number = pl.int_range(pl.len()).over(*_SEAT, "ms")
     parts = completed.with_columns(parts=pl.col("recipe").list.len()).explode("recipe").with_columns(number=number)
     share = 0.2 + 0.6 * (pl.col("number") + pl.Series(rng.random(parts.height))) / pl.col("parts")
@@ -135,7 +135,7 @@ def _sold(completed: pl.DataFrame, started: pl.DataFrame) -> pl.DataFrame:
 
 
 def _turning(story: Story, rows: slice, started: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """What goes by itself: potions and pets for good, quest items and some core items into others."""
+    """Items that go without being sold: potions and pets vanish, quest items and some core items turn into others."""
 
     def after(item: tuple[int, ...], least: int, most: int) -> pl.DataFrame:
         of = started.filter(pl.col("item").is_in(item))

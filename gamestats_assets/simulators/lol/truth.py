@@ -1,4 +1,4 @@
-"""What has to come out of a story."""
+"""What an analysis of a story has to find."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TRUTH = {
 
 
 def truth(story: Story) -> pl.DataFrame:
-    """What has to come out: one row for each planted effect and patch, over matches that count in statistics.
+    """What an analysis has to find: one row for each planted effect and patch, over matches that count in statistics.
 
     Returns:
         `patch`, `kind`, what it is of, `unit` (win_rate, dpm or correlation), `planted` (as the plan says), `realised`
