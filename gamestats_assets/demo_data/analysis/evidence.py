@@ -272,7 +272,9 @@ class Evidence:
         for bad in self.free:
             wrong = any(o is not bad and o.wrong and abs(o.index - bad.index) <= 2 for o in self.free)
             if (bad.wrong or ("instead" in bad.flags and not wrong)) and bad.phase != "pause":
-                near = [o for o in self.free if o is not bad and o.name not in births.get(bad.name, ())]
+                decided = {o.name for o in self.free if (o.place or 0) >= 5 and o.topic == bad.topic}
+                apart = births.get(bad.name, set()) - decided
+                near = [o for o in self.free if o is not bad and o.name not in apart]
                 scored = [(score, -abs(o.index - bad.index), o) for o in near if (score := self._opposite(bad, o)) > 0]
                 if scored:
                     found[bad.name] = max(scored, key=lambda item: item[:2])[2].name

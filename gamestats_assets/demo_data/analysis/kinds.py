@@ -187,7 +187,12 @@ def _tells_of_joining(r: Reading, event: Event) -> bool:
     """What a text calls a sign-up, and neither a page nor what comes after one."""
     text = _PAST.sub(" ", event.description.lower())
     shows = r.action in ("view", "click", "list", "show", "search", "edit", "delete") or r.phase in ("enter", "exit")
-    return not shows and (bool(_SIGN_UP.search(text)) or ("register" in r.description and told_once(event)))
+    return not shows and (bool(_SIGN_UP.search(text)) or _comes_once(r, event))
+
+
+def _comes_once(r: Reading, event: Event) -> bool:
+    people = r.things <= {"account", "user", "member"}
+    return people and bool({"register", "join"} & r.description) and told_once(event)
 
 
 def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
@@ -270,7 +275,7 @@ def _leaves_for_good(r: Reading, event: Event) -> bool:
         return False
     parts = r.action in ("leave", "delete", "disable") or r.phase in ("close", "end")
     said = f"{event.alias} {event.description}".lower()
-    return parts and ("withdrawal" in r.text or bool(_FOR_GOOD.search(said)))
+    return parts and ("withdrawal" in r.text or bool(_FOR_GOOD.search(said)) or says(event, "final"))
 
 
 _FOR_GOOD = re.compile(

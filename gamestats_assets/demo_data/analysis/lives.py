@@ -135,6 +135,7 @@ class Lives:
         why, birth = f"both tell {life.identifier}", births[0]
         others = [r for r in (self.readings[name] for name in life.events) if r not in births]
         others = [r for r in others if not (r.action == "join" and birth.action == "create")]
+        others = [r for r in others if self.order.partners.get(r.name) not in life.births]
         yield from ((r, births, why, 0.55 if life.public else 0.7, "needs") for r in others)
         if life.public or self.lies_there(birth, others):
             return
