@@ -387,13 +387,13 @@ class Source:
             file, _ = landing.put(self.game, date.fromisoformat(day), match_id, kind, payload, payload)
             return FileOutcome(refused.name, None, "quarantined", match_id, day, file.path, refused.reason)
         # The reason lands first, so that a crash in between leaves no payload without one.
-        told = {
+        record = {
             "name": shown(Path(refused.name).name),
             "reason": shown(refused.reason),
             "bytes": len(payload),
             "hash": content_hash(payload),
         }
-        reason = json.dumps(told, sort_keys=True).encode()
+        reason = json.dumps(record, sort_keys=True).encode()
         landing.put_undated(self.game, "unreadable_reason", reason, reason)
         file, _ = landing.put_undated(self.game, "unreadable", payload, payload)
         return FileOutcome(refused.name, None, "quarantined", landed_path=file.path, reason=refused.reason)

@@ -246,9 +246,9 @@ def _cause_in_log(pgdata: Path) -> str:
     return f": {_first_error(text) or 'it does not say why'} (see {log})"
 
 
-def _first_error(told: str) -> str:
+def _first_error(text: str) -> str:
     """The first error in a log, from which the others follow."""
-    found = re.search(r"(?:FATAL|PANIC|(?i:error)): +(.+)", told)
+    found = re.search(r"(?:FATAL|PANIC|(?i:error)): +(.+)", text)
     return found[1] if found else ""
 
 

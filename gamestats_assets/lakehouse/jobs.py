@@ -222,14 +222,14 @@ _UPDATE_POSITIONS = """
     WITH free AS (SELECT job_id FROM ops.jobs WHERE state = 'queued' FOR UPDATE SKIP LOCKED), line AS (
         SELECT job_id, CASE before
             WHEN 0 THEN 'waiting' WHEN 1 THEN 'waiting: another request came before'
-            ELSE format('waiting: %%s other requests came before', before) END AS told
+            ELSE format('waiting: %%s other requests came before', before) END AS position
         FROM (
             SELECT job_id, row_number() OVER (ORDER BY job_number) - 1 AS before
             FROM ops.jobs WHERE state IN ('queued', 'processing')
         ) AS numbered
     )
-    UPDATE ops.jobs SET said = told FROM free JOIN line USING (job_id)
-    WHERE jobs.job_id = line.job_id AND said <> told
+    UPDATE ops.jobs SET said = position FROM free JOIN line USING (job_id)
+    WHERE jobs.job_id = line.job_id AND said <> position
 """
 _LOCK_GAME, _IS_GAME_LOCKED = (
     "SELECT pg_advisory_lock_shared(hashtextextended('gamestats at work on ' || %s, 0))",
