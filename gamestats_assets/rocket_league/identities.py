@@ -71,10 +71,10 @@ def parse_player_id(text: str) -> str:
     return player_id_of(platform, account)
 
 
-def ballchasing_player(player_id: str) -> str:
-    """An id as ballchasing's filters take it.
+def written_id(player_id: str) -> str:
+    """An id as people write it, and as ballchasing's filters take it.
 
-    >>> ballchasing_player("steam_76561190000000001")
+    >>> written_id("steam_76561190000000001")
     'steam:76561190000000001'
     """
     platform, _, account = player_id.partition("_")

@@ -84,8 +84,14 @@ def _page(request: Request, person: Person, problem: ProblemError | None = None)
     with request.state.writing() as conn:
         found = players.claims(conn)
     titles = {game.name: game.title for game in request.state.games if game.accounts is not None}
-    values = {"claims": found, "title": "Accounts of games", "titles": titles}
+    shown = [{**claim, "account": _account(request, claim["game"], claim["player_id"])} for claim in found]
+    values = {"claims": shown, "title": "Accounts of games", "titles": titles}
     return page(request, person, "admin_players.html", {**values, **told}, status=status)
+
+
+def _account(request: Request, name: str, player_id: str) -> str:
+    """An account as people write it; of a game that is served no more, as it is kept."""
+    return next((game.account(player_id) for game in request.state.games if game.name == name), player_id)
 
 
 @pages.post("/players")
@@ -101,4 +107,4 @@ def act_on_claims(request: Request, person: Admin, form: Form) -> Response:
         if error.status in (401, 403):
             raise
         return _page(request, person, error)
-    return gone_on(request, "/admin/players", [f"{player} is {state}."])
+    return gone_on(request, "/admin/players", [f"{_account(request, body.game or '', player)} is {state}."])

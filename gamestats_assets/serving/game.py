@@ -21,12 +21,14 @@ class PlayerAccounts:
         platforms: those that people sign in by, too, as `SignInProvider.platform` has them.
         player_id: the id of an account as people write it, `steam:76561190000000001`; refuses one that is none
             (`EntryError`).
+        written: an id as people write it; the opposite.
         linked: does what follows of an account being a user's, given by number; in the same transaction.
         unlinked: does what follows of its being nobody's any more.
     """
 
     platforms: Sequence[str]
     player_id: Callable[[str], str]
+    written: Callable[[str], str]
     linked: Callable[[psycopg.Connection, int, str], None]
     unlinked: Callable[[psycopg.Connection, str], None]
 
@@ -68,3 +70,7 @@ class Game:
     forms_for_anybody: Sequence[str] = ()
     matches: tuple[type[Table], LiteralString] | None = None
     accounts: PlayerAccounts | None = None
+
+    def account(self, player_id: str) -> str:
+        """The account of a player, as people write it."""
+        return player_id if self.accounts is None else self.accounts.written(player_id)

@@ -61,8 +61,8 @@ def link_player(conn: psycopg.Connection, game: Game, user_id: int, player_id: s
         return False
     if found and not (told_by == "sign_in" and found[0]["told_by"] != "sign_in"):
         raise TakenPlayerError(
-            f"{player_id} is linked to another user already. Whoever that is takes it back first, in the settings; "
-            "or an administrator does: gamestats user player NAME PLAYER --take",
+            f"{game.account(player_id)} is linked to another user already. Whoever that is takes it back first, in the "
+            "settings; or an administrator does: gamestats user player NAME PLAYER --take",
             "player",
         )
     if found:
@@ -177,7 +177,7 @@ def decide_claim(
     """
     found = [row for row in players_of(conn, user_id, game.name) if row["player_id"] == player_id]
     if not found:
-        raise UnknownNameError(f"User {user_id} neither has nor claims {player_id}.", "player")
+        raise UnknownNameError(f"User {user_id} neither has nor claims {game.account(player_id)}.", "player")
     if is_right:
         link_player(conn, game, user_id, player_id, "admin")
     else:

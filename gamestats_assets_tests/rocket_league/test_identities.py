@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from gamestats_assets.rocket_league.identities import (
     PLATFORMS,
     PlayerIdError,
-    ballchasing_player,
     parse_player_id,
     player_id_in_replay,
     player_id_of,
+    written_id,
 )
 
 ACCOUNTS = st.text("abcXYZ019_.-", min_size=1, max_size=64)
@@ -33,7 +33,7 @@ def test_however_an_id_is_written_it_is_one(platform: str, account: str, separat
     assert player_id_of(platform, account) == expected
     assert parse_player_id(f"{space}{platform.upper()}{separator}{account}{space}") == expected
     assert parse_player_id(expected) == expected
-    assert parse_player_id(ballchasing_player(expected)) == expected
+    assert parse_player_id(written_id(expected)) == expected
 
 
 @given(st.text())

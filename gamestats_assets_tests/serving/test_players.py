@@ -128,7 +128,7 @@ def test_what_nothing_proves_is_claimed_until_an_admin_decides(site: httpx.Clien
         page = boss.post("/admin/players", data={"of": f"{ann_id} {XBOX}", "game": "rocket_league", "act": "refuse"})
         assert page.status_code == 303
         assert (own(ann), consents(url, XBOX)) == ({}, (False, False))
-        assert XBOX in boss.get("/admin/players", headers={"Accept": "text/html"}).text
+        assert "<bdi>xbox:70cf8d6afd010900</bdi>" in boss.get("/admin/players", headers={"Accept": "text/html"}).text
     acts = rows(url, "SELECT act, what FROM accounts.audit_log WHERE act LIKE 'player.%' ORDER BY audit_id")
     assert [row["act"] for row in acts] == ["player.link", "player.refuse"]
 

@@ -34,7 +34,7 @@ from gamestats_assets.apis.http import (
 from gamestats_assets.apis.limits import Window
 from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
-from gamestats_assets.rocket_league.identities import ballchasing_player
+from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.source import (
     BALLCHASING,
     GAME,
@@ -259,7 +259,7 @@ class BallchasingApi(ApiClient):
             UnauthorisedError: without a token, or with one that is not accepted.
         """
         filters = {
-            "player-id": ballchasing_player(player_id),
+            "player-id": written_id(player_id),
             "count": str(IDS_A_PAGE),
             "sort-by": "replay-date",
             "sort-dir": "asc",

@@ -39,8 +39,8 @@ from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.identities import (
     PlayerIdError,
-    ballchasing_player,
     parse_player_id,
+    written_id,
 )
 from gamestats_assets.rocket_league.privacy import tombstones
 from gamestats_assets.rocket_league.privacy.masked_matches import rows_of_matches
@@ -180,7 +180,7 @@ def forget(
 def _spellings(player_id: str) -> list[str]:
     """An id as it is written in files, tables and logs."""
     account = player_id.partition("_")[2]
-    found = [player_id, ballchasing_player(player_id)]
+    found = [player_id, written_id(player_id)]
     return [*found, account] if len(account) >= _DISTINCT_ACCOUNT else found
 
 

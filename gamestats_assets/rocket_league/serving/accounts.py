@@ -7,6 +7,7 @@ import psycopg
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.jobs import enqueue
 from gamestats_assets.rocket_league.entered import PLAYER, Custody, account_id
+from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.serving import users
 from gamestats_assets.serving.game import PlayerAccounts
 from gamestats_assets.settings import Settings
@@ -34,4 +35,4 @@ def _unlinked(conn: psycopg.Connection, player_id: str) -> None:
         PLAYER.remove(conn, player_id)
 
 
-ACCOUNTS = PlayerAccounts(("steam", "epic"), account_id, _linked, _unlinked)
+ACCOUNTS = PlayerAccounts(("steam", "epic"), account_id, written_id, _linked, _unlinked)

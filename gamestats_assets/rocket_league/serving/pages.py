@@ -18,6 +18,7 @@ from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES
+from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
 from gamestats_assets.rocket_league.serving.context import OfPlaylist, playlists_of
 from gamestats_assets.rocket_league.serving.standings import Standing
@@ -145,23 +146,28 @@ async def seen(conn: Connection, scope: Scope) -> list[Row]:
     named = await rows_of(conn, _NAMES, [[*scope.may_see]]) if await are_published(conn, Users, Matches) else []
     names = {row["player_id"]: row["name"] for row in named if row["name"]}
     return [
-        {"player_id": each, "name": names.get(each, each), "is_own": each in scope.players} for each in scope.may_see
+        {"player_id": each, "name": names.get(each, written_id(each)), "is_own": each in scope.players}
+        for each in scope.may_see
     ]
 
 
 _AGREED = "SELECT bool_or(consented_at IS NOT NULL) AS has FROM ops.rl_players WHERE player_id = ANY (%s)"
-_CLAIMED = """
+_SENT = """
+SELECT match_id FROM ops.rl_uploads WHERE user_id = %s AND match_id IS NOT NULL ORDER BY created_at DESC LIMIT 1
+"""
+CLAIMED = """
 SELECT player_id FROM accounts.players WHERE user_id = %s AND game = %s AND state = 'claimed' ORDER BY created_at
 """
 
 
 async def steps(conn: Connection, scope: Scope) -> Row:
-    """How far somebody is who begins: whether an account is linked, which wait for an administrator, and whether they
-    may be analysed.
+    """How far somebody is who begins: whether an account is linked, which wait for an administrator, whether they may
+    be analysed, and the match of the last replay that was sent.
     """
     [agreed] = await rows_of(conn, _AGREED, [[*scope.players]])
-    claimed = [row["player_id"] for row in await rows_of(conn, _CLAIMED, [scope.user_id, GAME])]
-    return {"is_linked": bool(scope.players), "claimed": claimed, "has_agreed": bool(agreed["has"])}
+    claimed = [row["player_id"] for row in await rows_of(conn, CLAIMED, [scope.user_id, GAME])]
+    sent = next((row["match_id"] for row in await rows_of(conn, _SENT, [scope.user_id])), None)
+    return {"is_linked": bool(scope.players), "claimed": claimed, "has_agreed": bool(agreed["has"]), "sent": sent}
 
 
 async def played_in(

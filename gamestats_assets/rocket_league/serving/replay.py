@@ -140,7 +140,10 @@ PLAYER = Lines(
         "place": Annotated[int, Field(description="Place among the players, from 0, as in the track.")],
         "is_own": Annotated[bool, Field(description="Whether it is one of the accounts that you may see.")],
         **{name: name for name in _BOARD},
-        "rank": Annotated[str | None, Field(description="The rank in words.")],
+        "rank": Annotated[
+            str | None,
+            Field(description="The rank in words; of your accounts the one you told, where nothing else tells it."),
+        ],
     },
 )
 
@@ -238,6 +241,7 @@ async def shown_replay(conn: Connection, match_id: str | None, players: Sequence
     if not facts:
         return empty
     board = await board_of(conn, match_id, players)
+    board = await _with_told_ranks(conn, board, facts[0]["playlist"])
     own = next((row for row in board if players and row["player_id"] == players[0]), None)
     has_track = has_tracks and bool(await rows_of(conn, _HAS_TRACK, [match_id]))
     analysis = await _analysis(conn, match_id, players[0]) if own else []
@@ -274,6 +278,15 @@ async def board_of(conn: Connection, match_id: str, players: Sequence[str]) -> l
     ]
 
 
+async def _with_told_ranks(conn: Connection, board: Sequence[Mapping[str, Any]], playlist: str) -> list[dict[str, Any]]:
+    """The board with the ranks that own accounts told, where nothing else tells theirs."""
+    unknown = [row["player_id"] for row in board if row["is_own"] and row["rank_tier"] is None]
+    rows = await rows_of(conn, _TOLD_RANKS, [unknown, playlist]) if unknown else []
+    told = {row["player_id"]: row["tier"] for row in rows}
+    return [{**row, "rank_tier": told.get(row["player_id"], row["rank_tier"])} for row in board]
+
+
+_TOLD_RANKS = "SELECT player_id, tier FROM ops.rl_ranks WHERE player_id = ANY (%s) AND playlist = %s"
 _PLAYERS = sql.SQL(
     "SELECT player_id, result, {} FROM rocket_league.participants WHERE match_id = %s "
     'ORDER BY team, player_id COLLATE "C"'

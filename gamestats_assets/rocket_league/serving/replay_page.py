@@ -7,28 +7,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
 from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.rocket_league.identities import is_masked
+from gamestats_assets.rocket_league.identities import has_account, is_masked
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.serving import removal, shares
 from gamestats_assets.rocket_league.serving.acts import back
-from gamestats_assets.rocket_league.serving.pages import GAME, HOME, page
-from gamestats_assets.rocket_league.serving.replay import REPLAY_TABLES, OfReplay, one_replay, shown_replay
+from gamestats_assets.rocket_league.serving.pages import CLAIMED, GAME, HOME, page
+from gamestats_assets.rocket_league.serving.replay import (
+    REPLAY_TABLES,
+    OfReplay,
+    board_of,
+    find_replay,
+    one_replay,
+    shown_replay,
+)
 from gamestats_assets.rocket_league.tables import ReplayTracks
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import MISTAKES
-from gamestats_assets.serving import invitations
+from gamestats_assets.serving import invitations, linking
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Mark, lanes
 from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import Scope, reading, show_matches
+from gamestats_assets.serving.own import Scope, reading, scope_of, show_matches
 from gamestats_assets.serving.pages import Pages, span
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import ask
@@ -54,6 +61,7 @@ async def replay(request: Request, person: SignedIn) -> Response:
         match_id = data["match"] and data["match"]["match_id"]
         token = await _token(conn, scope, match_id) if match_id else None
         told = await told_of(conn, request, data, say, f"{HOME}/replays/{asked.id}/watch")
+        told["could_be"] = await _could_be(conn, scope, match_id) if data["upload_id"] and match_id else {}
         return {**told, "id": asked.id, "token": token, "address": f"{request.base_url}".rstrip("/") + shares.SHARED}
 
     return await page(
@@ -113,6 +121,36 @@ async def _token(conn: Connection, scope: Scope, match_id: str) -> str | None:
 _SHARED = "SELECT token FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s"
 
 
+async def _could_be(conn: Connection, scope: Scope, match_id: str) -> dict[int, Literal["open", "claimed"]]:
+    """Who of a match's players whoever sent it could be, by place; nobody where an account of his played it.
+
+    Whether somebody else is one of them is not told: that is not everybody's to know.
+    """
+    board = await board_of(conn, match_id, scope.players)
+    if any(row["is_own"] for row in board):
+        return {}
+    claimed = {row["player_id"] for row in await rows_of(conn, CLAIMED, [scope.user_id, GAME])}
+    return {
+        row["place"]: "claimed" if row["player_id"] in claimed else "open"
+        for row in board
+        if has_account(row["player_id"])
+    }
+
+
+@router.post("/replays/{id}/claim")
+async def claim(request: Request, person: SignedIn, id: str, place: Annotated[int, Form()]) -> Response:
+    """Say which player one is of a match that one sent, by the place: no page shows an id of somebody else."""
+    scope = await scope_of(request, person, GAME, None, needs_player=False)
+    async with reading(request, scope) as conn:
+        found = await find_replay(conn, id, scope)
+        could_be = await _could_be(conn, scope, found.match_id) if found.upload and found.match_id else {}
+        if found.match_id is None or place not in could_be:
+            raise ProblemError(404, "You cannot be this player of the replay.")
+        player_id = (await board_of(conn, found.match_id, ()))[place]["player_id"]
+    is_linked = await run_in_threadpool(linking.add_player, request, person, player_id, GAME)
+    return back(f"{HOME}/replays/{id}", "accounts" if is_linked else "claimed")
+
+
 @router.post("/replays/{id}/share")
 def share(request: Request, person: SignedIn, id: str) -> Response:
     """Make the link of a replay's page."""
@@ -149,6 +187,7 @@ async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], s
     features = [row for row in data["analysis"] if row not in skills]
     alone = [row for row in features if {row["usual"], row["cohort_mean"], row["percentile"]} == {None}]
     own = data["player"]
+    is_anybody_masked = any(is_masked(row["player_name"]) for row in data["players"])
     values: dict[str, Any] = {
         "replay": data,
         "match": match,
@@ -159,7 +198,10 @@ async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], s
         "alone": alone,
         "watch": watch if match and match["has_track"] else None,
         "timeline": None,
-        "masked": any(is_masked(row["player_name"]) for row in data["players"]),
+        "masked": is_anybody_masked,
+        # A file that names who was removed is removed, too, and so is one that comes later.
+        "file_gone": is_anybody_masked and data.get("upload_id") is not None,
+        "could_be": {},
         "synthetic": bool(match and match["is_simulated"]),
     }
     if match is None or not (match["duration_s"] and (data["moments"] or match["has_track"])):

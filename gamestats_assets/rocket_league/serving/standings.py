@@ -29,6 +29,7 @@ from gamestats_assets.rocket_league.tables import (
     RankCohorts,
     RankModels,
     RankPredictions,
+    TrainingPacks,
     TrainingProgress,
     TrainingRecommendations,
     Weaknesses,
@@ -166,6 +167,7 @@ _MODEL = """
 _SESSIONS = """
     SELECT * FROM ops.training_sessions WHERE player_id = %s ORDER BY completed_at, training_session_id
 """
+_PACK_NAMES = "SELECT code, name FROM rocket_league.training_packs WHERE code = ANY (%s)"
 _RECOMMENDATIONS = """
     SELECT * FROM rocket_league.training_recommendations WHERE player_id = %s ORDER BY is_simulated, rank
 """
@@ -185,7 +187,16 @@ async def of_playlist(conn: Connection, table: type[Table], asked: Mapping[str, 
 
 async def sessions(conn: Connection, player: str) -> list[Row]:
     """What a player trained, the oldest first."""
-    return [*await rows_of(conn, _SESSIONS, [player])]
+    return await with_packs(conn, await rows_of(conn, _SESSIONS, [player]))
+
+
+async def with_packs(conn: Connection, trained: Sequence[Row]) -> list[Row]:
+    """Sessions with the names of their packs, as `pack_name`; None where the catalogue has none."""
+    names: dict[str, str] = {}
+    if trained and await are_published(conn, TrainingPacks):
+        named = await rows_of(conn, _PACK_NAMES, [[row["code"] for row in trained]])
+        names = {row["code"]: row["name"] for row in named}
+    return [{**row, "pack_name": names.get(row["code"] or "")} for row in trained]
 
 
 async def recommendations(conn: Connection, player: str) -> list[Row]:

@@ -31,6 +31,7 @@ from gamestats_assets.rocket_league.serving.context import (
     accounts,
     choose,
 )
+from gamestats_assets.rocket_league.serving.standings import with_packs
 from gamestats_assets.rocket_league.tables import (
     TrainingPacks,
     TrainingProgress,
@@ -263,13 +264,7 @@ _NEWEST_SESSIONS = _SESSIONS + sql.SQL("""
 
 async def _sessions(conn: Connection, query: sql.Composed, bound: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Sessions with the names of their packs."""
-    rows = await rows_of(conn, query, bound)
-    names: dict[str, str] = {}
-    if rows and await are_published(conn, TrainingPacks):
-        codes = [[row["code"] for row in rows]]
-        named = await rows_of(conn, "SELECT code, name FROM rocket_league.training_packs WHERE code = ANY (%s)", codes)
-        names = {row["code"]: row["name"] for row in named}
-    return [{**row, "pack_name": names.get(row["code"] or "")} for row in rows]
+    return await with_packs(conn, await rows_of(conn, query, bound))
 
 
 # --------------------------------------------------------------------------- progress

@@ -9,6 +9,7 @@ from typing import Any
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.analysis.wording import day_words, players_unit
+from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.maps import map_name
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
@@ -150,7 +151,7 @@ def score_words(match: Mapping[str, Any], team: str | None) -> str:
 
 def session_words(row: Mapping[str, Any]) -> str:
     """A training session in words: when, how long, in which pack, and how many attempts succeeded."""
-    pack = f" in {row['code']}" if row["code"] else ""
+    pack = f" in {row['pack_name'] or row['code']}" if row["code"] else ""
     counted = row["attempts"] and row["successes"] is not None
     done = f", {row['successes']:,} of {row['attempts']:,} attempts succeeded" if counted else ""
     return f"{day_words(row['completed_at'])}: {row['duration_s'] / 60:.0f} minutes{pack}{done}"
@@ -199,6 +200,7 @@ WORDS: Mapping[str, Any] = {
     "tier": rank_name,
     "rank_range": rank_range,
     "platform": platform_words,
+    "account": written_id,
     "rate": rate,
     "figure": figure,
     "hours": hours,

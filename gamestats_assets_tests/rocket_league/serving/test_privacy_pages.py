@@ -110,13 +110,17 @@ def test_what_somebody_decides_on_the_page_is_kept(url: str, kim: httpx.Client) 
     assert "is no e-mail address" in sent(kim, "profile", username="kim", email="nobody", retention_days="90")
     assert "0 is no whole number" in sent(kim, "profile", username="kim", email="", retention_days="-5")
 
-    assert "Waiting" in sent(kim, "accounts", account="xbox:70cf8d6afd010900", act="add")
+    told = sent(kim, "accounts", account="xbox:70cf8d6afd010900", act="add")
+    assert "Waiting" in told
+    assert "<bdi>xbox:70cf8d6afd010900</bdi>" in told
     assert "xbox_70cf8d6afd010900" not in sent(kim, "accounts", account="xbox_70cf8d6afd010900", act="take")
     assert "Look again" in sent(kim, "export")
 
 
 def test_a_coach_opens_the_link_and_sees_who_invites(site: httpx.Client, url: str, kim: httpx.Client) -> None:
     [address] = re.findall(r"http://[^<\s]*/invitation\?token=[\w-]+", sent(kim, "coach", act="invite"))
+    assert "Nobody has taken it up yet" in kim.get(SETTINGS).text
+    assert "may see your pages" not in kim.get(SETTINGS).text
     assert kim.get(address).text.count("an invitation of your own") == 1
     path = address.removeprefix(str(site.base_url).rstrip("/"))
     assert site.get(path).headers["location"].startswith("/sign-in?next=%2Finvitation")

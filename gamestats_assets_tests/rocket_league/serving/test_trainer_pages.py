@@ -22,6 +22,8 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
     BOB,
     DOUBLES,
     DUELS,
+    EVE,
+    KID,
     LAST,
     PACK,
     began,
@@ -87,7 +89,7 @@ def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann:
     ):  # fmt: skip
         assert told in words, told
     # Saves by week, with the session that was logged.
-    assert re.search(r'<figure id="p1-saves">.*?<g class="mark"><title>1 Sep 2026: 20 minutes in', page, re.S)
+    assert re.search(r'<figure id="p1-saves">.*?<g class="mark"><title>1 Sep 2026: 20 minutes in Saves,', page, re.S)
     assert f'href="{HOME}/replays/{LAST}"' in page
 
 
@@ -113,6 +115,8 @@ def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.
     assert "Shots against that were saved 25.5% middle 30.1%" in skill
     assert "moved by +0.50 standard deviations" in skill
     assert "It is better beyond chance." in skill
+    assert "15 Sep 2026: 20 minutes in Saves, 9 of 10 attempts succeeded" in skill
+    assert "It trains saves, a weakness of yours: only 7% of players of your rank are worse." in skill
     playlist = read(ann, PAGES["playlist"])
     assert "Of the time in play 50.0% in the own third" in playlist
     assert "Version 3 (served), trained on 900 players" in playlist
@@ -132,7 +136,7 @@ def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_al
     assert "Ranked doubles Won 3:1" in words
     assert "5:30 · DFH Stadium" in words
     assert "Goal of Ann assisted by Eve" in words
-    assert "Empty tank of Ann for 4.5 s" in words
+    assert "Ann out of boost for 4.5 s" in words
     assert "Goal conceded with Ann as the last defender scored by Bob" in words
     assert "Goal conceded with Bob" not in words
     assert "&lt;i&gt;kid" in page
@@ -142,6 +146,11 @@ def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_al
     assert f'<a href="{HOME}/replays/{LAST}/watch#t=28.5" aria-label="0:31 Goal of Ann">' in marks
     assert re.search(r"Shots against that were saved Saves in the shots against the team[^.]*\. 31\.0%", words)
     assert "nothing to compare" not in words
+    assert "Others who are here and played this match see it among theirs" in words
+    watch = page_of(ann, f"{PAGES['replay']}/watch")
+    assert "<h2>Players</h2>" in watch
+    assert "Out of boost" in words_of(watch)
+    assert "Out of boost 1 " in read(ann, PAGES["clips"])
 
 
 def test_of_a_match_of_the_other_team_the_own_goals_come_first_and_what_is_not_known_is_said_once(
@@ -166,10 +175,62 @@ def test_of_a_match_of_the_other_team_the_own_goals_come_first_and_what_is_not_k
     assert "Ranked doubles Lost 2:5" in words
     # Nobody has named this map yet.
     assert "5:00 · moon_p" in words
+    assert "Ann You Orange – " in words
     assert re.search(r"\(forgotten 1\) Blue .*\(forgotten 2\) Blue .* Whoever is \(forgotten\) is held", words)
+    assert "The file that you sent" not in words
     assert re.search(r"2 figures with nothing to compare them with .*Touches per minute\. 2\.50", words)
     assert 'id="features-table"' not in page
     assert "Ranked doubles, Lost 2:5" in read(ann, f"{HOME}/replays/{match_id}/watch")
+    # What Ann tells, and what became of a file of hers.
+    told = {"params": {"player": ANNS_OTHER}, "json": {"playlist": DOUBLES, "rank": "gold-2"}}
+    ann.put("/api/v1/users/ranks", **told).raise_for_status()
+    send(ann, url, match_id)
+    words = read(ann, f"{HOME}/replays/{match_id}")
+    assert "Ann You Orange Gold II " in words
+    assert "The file that you sent is not kept, because it names that player; what it tells of the match is." in words
+
+
+def send(browser: httpx.Client, url: str, match_id: str) -> None:
+    """Send a replay, which turns out to be of a match."""
+    name = f"{match_id}.replay"
+    sent = browser.post("/api/v1/replays/upload", files={"file": (name, f"TAGame.Replay_Soccar_TA{match_id}".encode())})
+    upload = sent.raise_for_status().json()["data"]
+    with psycopg.connect(url) as conn:
+        conn.execute("UPDATE ops.rl_uploads SET match_id = %s WHERE upload_id = %s", [match_id, upload["replay_id"]])
+        done = "UPDATE ops.jobs SET state = 'done', finished_at = now() WHERE job_id = %s"
+        conn.execute(done, [upload["job_id"]])
+
+
+def test_who_sent_a_replay_of_nobody_known_says_on_its_page_which_player_it_is(
+    site: httpx.Client, url: str, ann: httpx.Client
+) -> None:
+    link(url, "bobby", "xbox_0000000000000001")
+    with closing(browser_of(site, url, "ina")) as ina, closing(browser_of(site, url, "bobby")) as bobby:
+        send(ina, url, LAST)
+        home = page_of(ina, HOME)
+        assert "A replay that you sent is here: say on its page which player you are." in words_of(home)
+        assert "Upload replays. done" in words_of(home)
+        assert f'href="{PAGES["replay"]}#board"' in home
+        page = page_of(ina, PAGES["replay"])
+        assert "None of your accounts played this match. If you did, say which player you are" in words_of(page)
+        assert re.findall(r'name="place" value="(\d)">This is me<span class="unseen">: (.+?)</span>', page) == [
+            ("1", "Ann"), ("0", "Eve"), ("2", "Bob"), ("3", "&lt;i&gt;kid"),
+        ]  # fmt: skip
+        assert not any(player in page for player in (ANN, BOB, EVE, KID))
+        done = post(ina, f"{PAGES['replay']}/claim", place="0")
+        assert "The account waits for an administrator" in read(ina, done.headers["location"])
+        [account] = ina.get("/api/v1/users/players").json()["data"]["players"]
+        assert (account["player_id"], account["state"]) == (EVE, "claimed")
+        assert "Eve Waiting Blue Champion I" in read(ina, PAGES["replay"])
+        assert page_of(ina, PAGES["replay"]).count('name="place"') == 3
+        assert "epic:eve waits for an administrator" in read(ina, HOME)
+        assert post(ina, f"{PAGES['replay']}/claim", place="4").status_code == 404
+        # Neither who played it nor who did not send it is anybody else of it.
+        for other in (ann, bobby):
+            assert post(other, f"{PAGES['replay']}/claim", place="0").status_code == 404
+    send(ann, url, LAST)
+    assert "This is me" not in read(ann, PAGES["replay"])
+    assert post(ann, f"{PAGES['replay']}/claim", place="0").status_code == 404
 
 
 def test_somebody_new_is_told_three_steps_and_how_far(site: httpx.Client, url: str) -> None:
@@ -232,7 +293,7 @@ def test_a_replay_is_shared_by_link_until_it_is_not(ann: httpx.Client, site: htt
     [address] = set(re.findall(r"(/rocket-league/shared/[\w-]+)", page_of(ann, PAGES["replay"])))
     words = read(site, address)
     assert "Goal of Ann assisted by Eve" in words
-    for kept in ("Empty tank", "conceded", "Your skills", "Save 31.0%"):
+    for kept in ("out of boost", "Out of boost", "conceded", "Your skills", "Save 31.0%"):
         assert kept not in words
     seen = "Somebody who had the link"
     page_of(ann, address)
@@ -300,12 +361,12 @@ def test_replays_are_dropped_and_a_session_is_logged_by_two_clicks(
         }"""
     )
     expect(page.locator("#sending .error")).to_contain_text("letter.txt It is no replay.", use_inner_text=True)
-    expect(page.locator("#uploads li")).to_contain_text("a.replay")
+    expect(page.locator("#uploads li").first).to_contain_text("a.replay")
     expect(page.locator("#uploads progress")).to_have_count(1)
     with psycopg.connect(url) as conn:
         conn.execute("UPDATE ops.rl_uploads SET match_id = %s WHERE file_name = 'a.replay'", [LAST])
         conn.execute("UPDATE ops.jobs SET state = 'done', finished_at = now() WHERE kind = 'replay'")
-    expect(page.locator("#uploads a")).to_have_attribute("href", f"{HOME}/replays/{LAST}")
+    expect(page.locator("#uploads a").first).to_have_attribute("href", f"{HOME}/replays/{LAST}")
     # The page was shown anew: what has been done stands in it, and nothing was lost.
     expect(page.get_by_role("heading", name="Five skills against your rank")).to_be_visible()
     page.locator(".next summary", has_text="Log a session").first.click()
@@ -331,6 +392,28 @@ def test_pages_fit_and_have_no_obstacles_in_light_and_dark(browser: Browser, sit
     box = page.locator(".drop").bounding_box()
     assert box, "where replays are sent is shown"
     assert box["height"] < 200, "it is as tall as what is in it, whatever stands beside"
+
+
+def test_which_player_one_is_is_said_by_a_button_of_the_scoreboard(
+    browser: Browser, site: httpx.Client, url: str
+) -> None:
+    with closing(browser_of(site, url, "ulla")) as ulla:
+        send(ulla, url, LAST)
+    page = signed_in(browser, site, url, "ulla", viewport={"width": 360, "height": 800})
+    page.goto(HOME)
+    keep(page, "trainer_steps_sent_360")
+    page.get_by_role("link", name="Say which player you are").click()
+    expect(page.get_by_role("button", name=re.compile("This is me.*Eve"))).to_be_visible()
+    for scheme, width in (("light", 360), ("dark", 1280)):
+        page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert obstacles(page, "moderate") == []
+        keep(page, f"trainer_which_{scheme}_{width}")
+    page.get_by_role("button", name=re.compile("This is me.*Eve")).click()
+    expect(page.locator(".notice.good")).to_contain_text("The account waits for an administrator")
+    expect(page.locator("#board-table")).to_contain_text("Waiting")
+    keep(page, "trainer_which_done")
 
 
 def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: httpx.Client, url: str) -> None:
@@ -409,4 +492,4 @@ def test_who_claims_an_account_is_told_that_it_waits_and_for_whom(site: httpx.Cl
         done = post(claire, f"{HOME}/settings/accounts", account="xbox:0123456789abcdee", act="add")
         assert "The account waits for an administrator" in read(claire, done.headers["location"])
         words = read(claire, HOME)
-        assert "xbox_0123456789abcdee waits for an administrator, who decides whether it is yours." in words
+        assert "xbox:0123456789abcdee waits for an administrator, who decides whether it is yours." in words

@@ -66,8 +66,10 @@ class Watch {
     this.playback = null;
     delete this.root.dataset.drawn;
     this.say(this.data.texts.loading!);
-    this.one<HTMLElement>("[data-clip-title]").textContent = clip.title;
-    if (clip.whole) this.one<HTMLAnchorElement>("[data-whole]").href = clip.whole;
+    if (clip.whole) {
+      this.one<HTMLElement>("[data-clip-title]").textContent = clip.title;
+      this.one<HTMLAnchorElement>("[data-whole]").href = clip.whole;
+    }
     for (const [number, each] of [...this.root.querySelectorAll("[data-clip]")].entries()) {
       if (number === index) each.setAttribute("aria-current", "true");
       else each.removeAttribute("aria-current");
