@@ -182,8 +182,8 @@ def test_of_a_match_of_the_other_team_the_own_goals_come_first_and_what_is_not_k
     assert 'id="features-table"' not in page
     assert "Ranked doubles, Lost 2:5" in read(ann, f"{HOME}/replays/{match_id}/watch")
     # What Ann tells, and what became of a file of hers.
-    told = {"params": {"player": ANNS_OTHER}, "json": {"playlist": DOUBLES, "rank": "gold-2"}}
-    ann.put("/api/v1/users/ranks", **told).raise_for_status()
+    rank = {"playlist": DOUBLES, "rank": "gold-2"}
+    ann.put("/api/v1/users/ranks", params={"player": ANNS_OTHER}, json=rank).raise_for_status()
     send(ann, url, match_id)
     words = read(ann, f"{HOME}/replays/{match_id}")
     assert "Ann You Orange Gold II " in words
