@@ -75,7 +75,7 @@ class Calm:
 def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCHES, players: int = 16) -> Path:
     """A data folder with a few small landed matches on each of the days."""
     from gamestats_assets.lakehouse.landing import Landing
-    from gamestats_assets.pubg.simulation.matches import simulate_day
+    from gamestats_assets.simulators.pubg.matches import simulate_day
     from gamestats_assets.pubg.source.files import ingest
 
     raw, data = folder / "raw", folder / "prepared"

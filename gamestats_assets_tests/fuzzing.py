@@ -41,7 +41,7 @@ from gamestats_assets.lol.reference.data_dragon import read_documents
 from gamestats_assets.lol.source import SOURCE as LOL
 from gamestats_assets.lol.timelines import bronze as lol_bronze
 from gamestats_assets.pubg import tables as pubg_tables
-from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.pubg.source.files import SOURCE as PUBG
 from gamestats_assets.pubg.telemetry import bronze as pubg_bronze
 from gamestats_assets.rocket_league import tables as rocket_league_tables

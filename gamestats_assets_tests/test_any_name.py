@@ -16,7 +16,7 @@ import pytest
 
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.pubg import tables as pubg
-from gamestats_assets.pubg.simulation.matches import simulate_day
+from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets_tests.test_cli import Gamestats
 from gamestats_assets_tests.test_up import Up, free_port
 

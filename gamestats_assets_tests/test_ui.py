@@ -27,7 +27,7 @@ from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.home import dagster_environment
-from gamestats_assets.pubg.simulation.matches import simulate_day
+from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings, shipped
 from gamestats_assets_tests.browsers import chromium, keep

@@ -16,7 +16,7 @@ from gamestats_assets.cli.terminal import counted
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.arrivals import IngestReport
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.simulation.tournament import Tournament
+    from gamestats_assets.simulators.pubg.tournament import Tournament
     from gamestats_assets.rocket_league.simulation.seasons import Player, TrainingSession
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
@@ -123,8 +123,8 @@ def those_there(stores: Stores, plan: Plan) -> set[str]:
 
 
 def _pubg(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -> Tournament:
-    from gamestats_assets.pubg.simulation.matches import simulate_day
-    from gamestats_assets.pubg.simulation.tournament import simulate_tournament
+    from gamestats_assets.simulators.pubg.matches import simulate_day
+    from gamestats_assets.simulators.pubg.tournament import simulate_tournament
     from gamestats_assets.pubg.source.files import ingest
 
     for number, day in enumerate(DAYS):

@@ -35,7 +35,7 @@ from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol.source import ingest as ingest_lol
-from gamestats_assets.pubg.simulation.matches import simulate_day
+from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.pubg.source.files import ingest as ingest_pubg
 from gamestats_assets.rocket_league.simulation.seasons import simulate_season
 from gamestats_assets.rocket_league.simulation.seasons import write_season as write_rocket_league

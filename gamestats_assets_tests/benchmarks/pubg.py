@@ -33,7 +33,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.pubg import tables
-from gamestats_assets.pubg.simulation.matches import simulate_day
+from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings
 

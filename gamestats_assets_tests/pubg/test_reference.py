@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.simulation.story import MAPS
+from gamestats_assets.simulators.pubg.world import MAPS
 
 
 def dictionary(realdata: Path, name: str) -> Any:

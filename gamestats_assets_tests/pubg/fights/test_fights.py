@@ -21,7 +21,7 @@ from gamestats_assets.pubg.fights.fights import fight_participants, finishing_su
 from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
 from gamestats_assets.pubg.matches.damage import damage_events
 from gamestats_assets.pubg.matches.kills import weapon_kills
-from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import at, bronze, complete, rows
 

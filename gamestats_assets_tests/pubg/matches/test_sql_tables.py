@@ -15,7 +15,7 @@ import pytest
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.reference import weapons
-from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets_tests.frames import Frames, run_sql
 from gamestats_assets_tests.pubg.scenario import at, bronze, derive, file_row, rows
 

@@ -16,7 +16,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.simulation.matches import MatchTruth, simulate_match
+from gamestats_assets.simulators.pubg.matches import simulate_match
+from gamestats_assets.simulators.pubg.truth import MatchTruth
 from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import at, bronze, complete, derive, file_row, rows
 

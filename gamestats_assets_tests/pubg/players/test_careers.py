@@ -35,7 +35,7 @@ from gamestats_assets.pubg.players.tables import (
     PlayerWeaponStats,
     WeaponKillEvents,
 )
-from gamestats_assets.pubg.simulation.matches import SimulatedMatch, simulate_match
+from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_match
 from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import at, bronze, derive, rows
 

@@ -25,7 +25,8 @@ from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
-from gamestats_assets.pubg.simulation.matches import MatchTruth, SimulatedMatch, simulate_match
+from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_match
+from gamestats_assets.simulators.pubg.truth import MatchTruth
 from gamestats_assets_tests.instances import copy_of
 from gamestats_assets_tests.operations import BySensors
 from gamestats_assets_tests.postgres_fixture import database

@@ -22,7 +22,7 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
-from gamestats_assets.pubg.simulation.matches import simulate_match
+from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.pubg.tournament.context import match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.tournament.standings import (
     match_validation,

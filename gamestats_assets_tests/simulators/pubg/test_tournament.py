@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gamestats_assets.pubg.simulation.matches import simulate_match
-from gamestats_assets.pubg.simulation.tournament import MAPS, SHORT_OF_TEAMS, Tournament, simulate_tournament
+from gamestats_assets.simulators.pubg.matches import simulate_match
+from gamestats_assets.simulators.pubg.tournament import MAPS, SHORT_OF_TEAMS, Tournament, simulate_tournament
 
 DAY = date(2026, 3, 14)
 TEAMS = 4

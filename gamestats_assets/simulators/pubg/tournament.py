@@ -18,8 +18,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gamestats_assets.pubg.simulation.matches import MatchTruth, write_match
-from gamestats_assets.pubg.simulation.story import make_person, stable_number
+from gamestats_assets.simulators.pubg.matches import MatchTruth, write_match
+from gamestats_assets.simulators.pubg.world import make_person, stable_number
 
 MAPS = (("Baltic_Main", "Erangel"), ("Desert_Main", "Miramar"), ("Tiger_Main", "Taego"), ("Neon_Main", "Rondo"),
         ("Baltic_Main", "Erangel"), ("Desert_Main", "Miramar"))  # fmt: skip

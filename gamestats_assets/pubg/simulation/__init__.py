@@ -1,1 +1,0 @@
-"""Simulated matches and tournaments, with the truth about them; nothing is shared with what they test."""

@@ -1,0 +1,205 @@
+"""What each strike takes: hits, shots and throws, and what people use against it, as tables.
+
+One pass in order of time keeps everybody's health, so that who is felled has lost exactly what there was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gamestats_assets.simulators.pubg.paths import Latest, Paths
+from gamestats_assets.simulators.pubg.story import ZONE, Story, Strike
+from gamestats_assets.simulators.pubg.world import Items, items
+
+TICK_S = 1.03
+"""Seconds between two ticks of the blue zone."""
+_LEFT_BY_ZONE, _LEFT_BY_SHOTS = 5.0, 4.0
+"""Hit points that ticks and shots leave to who is not felled by them."""
+_REVIVED_WITH = 10.0
+_FIRST_AID_TO = 75.0
+_ARMOUR = (1.0, 0.7, 0.6, 0.45)
+_STRENGTH = {"HeadShot": 2.35, "ArmShot": 0.6, "LegShot": 0.55}
+_BLEEDS_OLD = (0.8, 1.9)
+"""Damage of a second of bleeding in old files; new ones have none."""
+_THROWN_BEFORE_S = 2.6
+
+Columns = dict[str, npt.NDArray[Any]]
+"""A table: columns of equal length by name."""
+_HITS = {"t": float, "attacker": int, "victim": int, "attack_id": int, "damage": float,
+         "category": str, "reason": str, "causer": str, "health": float}  # fmt: skip
+_SHOTS = {"t": float, "who": int, "attack_id": int, "item": object}
+_USES = {"t": float, "who": int, "item": object, "healed": float}
+
+
+class Damage:
+    """Tables of a match's damage; numbers of people are their indexes, -1 is the zone.
+
+    Attributes:
+        hits: each damage event; `health` is the victim's before it.
+        shots: each shot and blow that hit.
+        throws: each throw.
+        uses: each use of an item for health, and how much it healed at once.
+        health: everybody's health, by time.
+    """
+
+    def __init__(self, story: Story, paths: Paths, old: bool) -> None:
+        self._story, self._paths, self._rng = story, paths, story.rng
+        self._health = [100.0] * len(story.people)
+        self._touched = [person.landing for person in story.people]
+        self._changes: list[tuple[int, float, float]] = [(i, -1000.0, 100.0) for i in range(len(story.people))]
+        self._fired = [0] * len(story.people)
+        self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._heals, self._boosts = items("heal"), items("boost")
+        for t, what, about in sorted(self._touches(old), key=lambda touch: touch[:2]):
+            if isinstance(about, Strike):
+                self._strike(about)
+            elif what == "revive":
+                self._set(about, t, _REVIVED_WITH)
+            else:
+                self._suffer(t, about, what, old)
+        for person in story.people:
+            self._recover(person.index, min(person.death, story.end))
+        self.hits, self.shots, self.throws, self.uses = (
+            _columns(self._rows[name], schema)
+            for name, schema in (("hits", _HITS), ("shots", _SHOTS), ("throws", _SHOTS), ("uses", _USES))
+        )
+        who, t, health = map(np.array, zip(*self._changes, strict=True))
+        self.health = Latest(who, t, health)
+
+    def _touches(self, old: bool) -> list[tuple[float, str, Any]]:
+        """What touches somebody's health: strikes, revives, ticks of the zone, bleeding and falls."""
+        story, paths, rng = self._story, self._paths, self._rng
+        touches: list[tuple[float, str, Any]] = [
+            (revive.t, "revive", revive.knock.strike.victim.index) for revive in story.revives
+        ]
+        chips = [strike for strike in story.strikes if strike.takes == "some"]
+        when = np.array([strike.t for strike in chips])
+        able = np.isfinite(when)
+        for role in ("attacker", "victim"):
+            who = np.array([getattr(strike, role).index for strike in chips], dtype=np.int64)
+            able &= (when > paths.landing[who] + 4) & (when < paths.stop[who]) & paths.stands(who, when)
+        ways = [strike for strike, is_able in zip(chips, able.tolist(), strict=True) if is_able]
+        ways += [strike for strike in story.strikes if strike.takes != "some"]
+        touches += [(strike.t, "strike", strike) for strike in ways]
+        first = max(story.circles.spans[0][1], float(paths.landing.min()))
+        ticks = first + np.arange(0, max(story.end - first, 0), TICK_S)
+        t = (ticks + rng.random((len(story.people), 1))).ravel()
+        who = np.repeat(np.arange(len(story.people)), ticks.size)
+        hurts = paths.is_outside(who, t) & (t < paths.stop[who] - 0.05) & (t > paths.landing[who] + 1)
+        touches += [(at, "tick", i) for at, i in zip(t[hurts].tolist(), who[hurts].tolist(), strict=True)]
+        for person in story.people:
+            for begin, end in person.downs:
+                seconds = np.arange(begin + 2, min(end, paths.stop[person.index]) - 0.1)
+                touches += [(at, "bleed", person.index) for at in seconds.tolist()]
+        fell = rng.random(len(story.people)) < 0.06
+        falls = rng.uniform(paths.landing + 15, np.maximum(paths.stop - 5, paths.landing + 16))
+        fell &= paths.stands(np.arange(fell.size), falls) & (falls < paths.stop)
+        return touches + [(float(falls[i]), "fall", i) for i in np.flatnonzero(fell).tolist()]
+
+    def _set(self, i: int, t: float, health: float) -> None:
+        self._health[i] = health
+        self._touched[i] = t
+        self._changes.append((i, t, health))
+
+    def _take(self, t: float, victim: int, damage: float, *facts: Any, attacker: int = -1, attack_id: int = -1) -> None:
+        """Note a damage event, and take its damage; bleeding takes none from who has none left."""
+        health = self._health[victim]
+        self._rows["hits"].append((t, attacker, victim, attack_id, damage, *facts, health))
+        if damage > 0 and health > 0:
+            left = health - damage
+            self._set(victim, t, left if left > 1e-6 else 0.0)
+
+    def _suffer(self, t: float, i: int, what: str, old: bool) -> None:
+        """A tick of the zone, a second of bleeding, or a fall."""
+        health, body = self._health[i], self._story.people[i].body
+        if what == "tick":
+            damage = float(self._story.circles.damage(np.array([t]))[0]) * TICK_S
+            damage = min(damage, max(health - _LEFT_BY_ZONE, 0.0))
+            self._take(t, i, round(damage, 4), "Damage_BlueZone", "NonSpecific", ZONE)
+        elif what == "bleed":
+            damage = round(self._rng.uniform(*_BLEEDS_OLD), 4) if old else 0.0
+            self._take(t, i, damage, "Damage_Groggy", "None", body, attacker=i)
+        elif health > 40:
+            damage = round(self._rng.uniform(2, 22), 4)
+            self._take(t, i, damage, "Damage_Instant_Fall", "NonSpecific", body, attacker=i)
+
+    def _next_id(self, i: int) -> int:
+        self._fired[i] += 1
+        return (i << 24) + self._fired[i]
+
+    def _strike(self, strike: Strike) -> None:
+        """All hits of a strike; what it takes is shared out among them."""
+        victim = strike.victim.index
+        if strike.takes != "none":
+            self._recover(victim, strike.t - 2)
+        if strike.attacker is None or strike.weapon is None:
+            self._take(strike.t, victim, self._health[victim], strike.category, strike.reason, strike.causer)
+            return
+        attacker, weapon = strike.attacker.index, strike.weapon
+        blows = self._blows(strike)
+        since = max(strike.since, self._touched[victim] if strike.takes != "none" else strike.since) + 0.01
+        apart = min(weapon.interval_s * 1.5, max(strike.t - since, 0.0) / len(blows)) if blows else 0.0
+        pellets = min(weapon.pellets, 5)
+        shots = math.ceil(len(blows) / pellets)
+        if not weapon.is_shot and blows:
+            strike.attack_id = self._next_id(attacker)
+            if weapon.is_thrown:
+                at = max(strike.t - apart * shots - _THROWN_BEFORE_S, strike.since + 0.005)
+                row = (min(at, strike.t - apart * shots), attacker, strike.attack_id, weapon.item)
+                self._rows["throws"].append(row)
+        for number, (damage, reason) in enumerate(blows):
+            t = strike.t - apart * (shots - 1 - number // pellets)
+            if weapon.is_shot and number % pellets == 0:
+                strike.attack_id = self._next_id(attacker)
+                self._rows["shots"].append((t - 0.004, attacker, strike.attack_id, weapon.item))
+            facts = (strike.category, reason, strike.causer)
+            self._take(t, victim, damage, *facts, attacker=attacker, attack_id=strike.attack_id)
+
+    def _blows(self, strike: Strike) -> list[tuple[float, str]]:
+        """Damage and part of the body of each hit; the last one has the strike's."""
+        weapon, rng, left = strike.weapon, self._rng, self._health[strike.victim.index]
+        assert weapon is not None
+        if strike.takes == "none":
+            return [(0.0, strike.reason)] * int(rng.integers(1, 5))
+        if strike.takes == "some":
+            left = min(left - _LEFT_BY_SHOTS, float(rng.lognormal(math.log(42), 0.65)), 95.0)
+        blows: list[tuple[float, str]] = []
+        for _ in range(40):
+            reason = self._story.pick(("TorsoShot", "ArmShot", "LegShot")) if weapon.is_shot else strike.reason
+            damage = weapon.damage * _STRENGTH.get(reason, 1.0) * float(rng.uniform(0.9, 1.05))
+            damage = round(damage * self._story.pick(_ARMOUR) if weapon.is_shot else damage, 4)
+            if damage >= left or (not weapon.is_shot and weapon.damage > 20):
+                break
+            blows.append((damage, reason))
+            left -= damage
+        if strike.takes == "all":
+            blows.append((left, strike.reason))
+        return blows
+
+    def _recover(self, i: int, until: float) -> None:
+        """Since the last harm, somebody hurt has healed, if there was time."""
+        person = self._story.people[i]
+        t, health = self._touched[i] + float(self._rng.uniform(9, 20)), self._health[i]
+        if person.is_bot or not 0 < health < 95:
+            return
+        if health < _FIRST_AID_TO and t < until:
+            health = self._use(i, t, self._heals, _FIRST_AID_TO)
+        t += 8
+        if t < until and self._rng.random() < 0.6:
+            self._use(i, t, self._boosts, min(health + 15, 100.0))
+
+    def _use(self, i: int, t: float, of: Items, health: float) -> float:
+        item = self._story.pick(of.items, of.shares)
+        self._rows["uses"].append((t, i, item, health - self._health[i]))
+        self._set(i, t, health)
+        return health
+
+
+def _columns(rows: list[tuple[Any, ...]], types: dict[str, type]) -> Columns:
+    values = zip(*rows, strict=True) if rows else ((),) * len(types)
+    return {name: np.array(list(of), dtype=types[name]) for name, of in zip(types, values, strict=True)}

@@ -1,0 +1,308 @@
+"""Simulated PUBG matches: raw files as the API gives them, with the truth planted in them.
+
+    match = simulate_match(7, datetime(2026, 3, 14, 20, tzinfo=UTC))
+    match.telemetry_json, match.match_json      # what the API would give
+    match.truth                                 # what has to come out
+
+Everything follows from the seed, and no code is shared with the pipeline: when tables and truth agree, that proves
+something.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from isal import igzip
+
+from gamestats_assets.simulators.pubg.damage import Damage
+from gamestats_assets.simulators.pubg.paths import Paths
+from gamestats_assets.simulators.pubg.story import Story
+from gamestats_assets.simulators.pubg.telemetry import MatchIdentity, Telemetry
+from gamestats_assets.simulators.pubg.truth import MatchTruth, PlayerTruth, credited, match_truth, player_truths
+from gamestats_assets.simulators.pubg.world import MAPS, stable_number
+from gamestats_assets.simulators.templates import filled, template
+
+_ENCODER = msgspec.json.Encoder()
+_TEAM_SIZES = {"solo": 1, "duo": 2, "squad": 4}
+_UPLOADED_AFTER_S = 49
+"""Seconds from the end of a match to the upload of its telemetry."""
+_LOBBY_S = 66
+
+
+@dataclass(frozen=True)
+class SimulatedMatch:
+    """One match as the API would give it, and its truth.
+
+    Attributes:
+        match_json: the document of `/matches/{id}`.
+        telemetry_json: the telemetry array, not compressed.
+    """
+
+    match_json: bytes
+    telemetry_json: bytes
+    truth: MatchTruth
+
+
+def simulate_match(
+    seed: int,
+    started_at: datetime,
+    *,
+    map_name: str | None = None,
+    game_mode: str = "squad-fpp",
+    match_type: str = "official",
+    players: int = 100,
+    bots: int | None = None,
+    telemetry_version: Literal["v2", "v1"] = "v2",
+    population: int = 400,
+    created_at: Literal["stored", "opened"] = "stored",
+    squads: Sequence[int] | None = None,
+) -> SimulatedMatch:
+    """Simulate one match.
+
+    Args:
+        seed: Decides everything else, the match id included.
+        started_at: LogMatchStart; a naive time is taken as UTC, fractions below a millisecond are dropped.
+        map_name: One of `MAPS`; drawn by the seed when None.
+        game_mode: `solo`, `duo`, `squad`, with `-fpp` and prefixes such as `esports-` as the API has them.
+        match_type: `official` is played by the public circles, every other type by the competitive ones.
+        players: Participants, bots included.
+        bots: How many of them are bots; by default 4 or 8 in official matches, else none.
+        telemetry_version: `v1` writes the form of old tournament files.
+        population: Number of people the players are drawn from, so that they meet again in other matches.
+        created_at: What `createdAt` of the match object says: the end (`stored`), or the opening of the lobby
+            before the start (`opened`), which is what the upload times in the real match objects point to.
+        squads: Which squads of the population play, by number; drawn by the seed when None.
+
+    Raises:
+        ValueError: For an unknown map, squads that are not as many as the players need, or a match too small to be
+            played.
+    """
+    rng = np.random.default_rng(stable_number("match", seed))
+    if map_name is None:
+        shares = np.array([each.share for each in MAPS.values()])
+        map_name = list(MAPS)[int(rng.choice(len(MAPS), p=shares / shares.sum()))]
+    if map_name not in MAPS:
+        raise ValueError(f"no such map to simulate: {map_name!r}; known: {', '.join(MAPS)}")
+    team_size = next((size for word, size in _TEAM_SIZES.items() if word in game_mode), 4)
+    is_official = match_type == "official"
+    if bots is None:
+        bots = int(rng.choice((4, 8))) if is_official and players >= 40 else 0  # whole squads, the humans' stay full
+    if players - bots <= team_size:
+        raise ValueError(f"{players} players with {bots} bots are not enough for two teams")
+    if squads is not None and len(squads) != math.ceil((players - bots) / team_size):
+        raise ValueError(f"{players - bots} players are not {len(squads)} squads of {team_size}")
+    started_at = started_at.replace(tzinfo=UTC) if started_at.tzinfo is None else started_at.astimezone(UTC)
+    started_at = started_at.replace(microsecond=started_at.microsecond // 1000 * 1000)
+    match_id = _uuid(rng)
+    story = Story(rng, map_name, not is_official, players, bots, team_size, max(population, players + 40), squads)
+    story.run()
+    paths, old = Paths(story), telemetry_version == "v1"
+    identity = MatchIdentity(
+        _match_name(rng, match_id, started_at, game_mode, match_type),
+        map_name,
+        started_at,
+        team_size,
+        match_type == "custom",
+        "fpp" in game_mode,
+    )
+    telemetry = Telemetry(story, paths, Damage(story, paths, old), identity, old)
+    everybody = player_truths(telemetry)
+    truth = match_truth(telemetry, match_id, seed, everybody)
+    document = _match_document(telemetry, truth, everybody, game_mode, match_type, created_at)
+    return SimulatedMatch(_ENCODER.encode(document), _ENCODER.encode(telemetry.log), truth)
+
+
+def _uuid(rng: np.random.Generator, version: int = 4) -> str:
+    return str(uuid.UUID(bytes=rng.bytes(16), version=version))
+
+
+def _match_name(rng: np.random.Generator, match_id: str, start: datetime, mode: str, match_type: str) -> str:
+    season = f"pc-2018-{36 + (start.year - 2025) * 6 + start.month // 2}"
+    of = rng.bytes(16).hex() if match_type == "custom" else season
+    return f"match.bro.{match_type}.{of}.steam.{mode}.as.{start:%Y.%m.%d.%H}.{match_id}"
+
+
+def _statistics(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> list[dict[str, Any]]:
+    """The statistics of all participants, as the API has them since 2019."""
+    kills = [kill for kill in telemetry.story.kills if kill.killer]
+    strikes = [credited(kill, telemetry.old) for kill in kills]
+    longest, by_vehicle, ended_by = [0.0] * len(everybody), [0] * len(everybody), ["alive"] * len(everybody)
+    for kill, strike, distance_cm in zip(kills, strikes, telemetry.distances_cm(strikes), strict=True):
+        killer = kill.killer.index if kill.killer else -1
+        if kill.killer is not kill.victim:
+            longest[killer] = max(longest[killer], distance_cm / 100)
+            by_vehicle[killer] += strike.category == "Damage_VehicleHit"
+    for kill in telemetry.story.kills:
+        other = "suicide" if kill.killer is kill.victim else "byplayer"
+        ended_by[kill.victim.index] = "byzone" if kill.killer is None else other
+    order = sorted(range(len(everybody)), key=lambda i: (-everybody[i].kills, everybody[i].placement, i))
+    picked = np.bincount(telemetry.weapons_picked_up, minlength=len(everybody)).tolist()
+    return [
+        {
+            "DBNOs": truth.dbnos,
+            "assists": truth.assists,
+            "boosts": truth.boosts_used,
+            "damageDealt": round(truth.damage_dealt, 5),
+            "deathType": ended_by[i],
+            "headshotKills": truth.headshot_kills,
+            "heals": truth.heals_used,
+            "killPlace": order.index(i) + 1,
+            "killStreaks": min(truth.kills, 1),
+            "kills": truth.kills,
+            "longestKill": round(longest[i], 5),
+            "name": truth.player_name,
+            "playerId": truth.account_id,
+            "revives": truth.revives,
+            "rideDistance": round(float(telemetry.paths.ridden[i]), 4),
+            "roadKills": by_vehicle[i],
+            "teamKills": truth.team_kills,
+            "timeSurvived": round(truth.time_survived_s),
+            "walkDistance": round(float(telemetry.paths.walked[i]), 4),
+            "weaponsAcquired": picked[i],
+            "winPlace": truth.placement,
+        }
+        for i, truth in enumerate(everybody)
+    ]
+
+
+def _match_document(
+    telemetry: Telemetry,
+    truth: MatchTruth,
+    everybody: Sequence[PlayerTruth],
+    mode: str,
+    match_type: str,
+    created: str,
+) -> dict[str, Any]:
+    """The JSON:API document: match, participants, rosters, and the asset that names the telemetry."""
+    story, forms = telemetry.story, template("pubg", "match")
+    rng, duration_s = story.rng, round(story.end)
+    stored = truth.started_at + timedelta(seconds=duration_s + int(rng.integers(2, 20)))
+    opened = truth.started_at - timedelta(seconds=_LOBBY_S)
+    uploaded = truth.started_at + timedelta(seconds=duration_s + _UPLOADED_AFTER_S + int(rng.integers(5)))
+    participants = [
+        filled(forms["participant"], {"id": _uuid(rng), "attributes": {"stats": stats}})
+        for stats in _statistics(telemetry, everybody)
+    ]
+    rosters: list[dict[str, Any]] = []
+    for team in story.teams:
+        place = telemetry.ranks[team.index]
+        links = [{"type": "participant", "id": participants[person.index]["id"]} for person in team.members]
+        attributes = {"stats": {"rank": place, "teamId": team.team_id}, "won": "true" if place == 1 else "false"}
+        values = {"id": _uuid(rng), "attributes": attributes, "relationships": {"participants": {"data": links}}}
+        rosters.append(filled(forms["roster"], values))
+    asset_id = _uuid(rng, version=1)
+    url = f"https://telemetry-cdn.pubg.com/bluehole-pubg/steam/{uploaded:%Y/%m/%d/%H/%M}/{asset_id}-telemetry.json"
+    about = {"createdAt": f"{uploaded:%Y-%m-%dT%H:%M:%SZ}", "URL": url}
+    asset = filled(forms["asset"], {"id": asset_id, "attributes": about})
+    included = [*participants, *rosters, asset]
+    link = f"https://api.pubg.com/shards/steam/matches/{truth.match_id}"
+    match = {
+        "id": truth.match_id,
+        "attributes": {
+            "mapName": truth.map_name,
+            "isCustomMatch": match_type == "custom",
+            "matchType": match_type,
+            "gameMode": mode,
+            "createdAt": f"{stored if created == 'stored' else opened:%Y-%m-%dT%H:%M:%SZ}",
+            "duration": duration_s,
+        },
+        "relationships": {
+            "rosters": {"data": [{"type": "roster", "id": roster["id"]} for roster in rosters]},
+            "assets": {"data": [{"type": "asset", "id": asset_id}]},
+        },
+        "links": {"self": link},
+    }
+    shuffled = [included[number] for number in rng.permutation(len(included)).tolist()]
+    return filled(forms["document"], {"data": match, "included": shuffled, "links": {"self": link}})
+
+
+# --------------------------------------------------------------------------- files
+
+
+def write_match(folder: Path, seed: int, started_at: datetime, **options: Any) -> MatchTruth:
+    """Write one match into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz`.
+
+    Args:
+        folder: The folder.
+        seed: As `simulate_match` has it.
+        started_at: As `simulate_match` has it.
+        options: Passed to `simulate_match`.
+    """
+    match = simulate_match(seed, started_at, **options)
+    _write(folder / f"{match.truth.match_id}.match.json", match.match_json)
+    # No clock in the header: the same seed gives the same bytes.
+    packed = igzip.compress(match.telemetry_json, compresslevel=1, mtime=0)
+    _write(folder / f"{match.truth.match_id}.telemetry.json.gz", packed)
+    return match.truth
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write under a temporary name, then rename: a reader never sees half a file."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def _one_of_day(folder: str, day: date, index: int, matches: int, seed: int, options: dict[str, Any]) -> MatchTruth:
+    number = stable_number("day", seed, index)
+    slot_ms = 86_400_000 / matches
+    offset = timedelta(milliseconds=int((index + Random(number).uniform(0.02, 0.98)) * slot_ms))
+    return write_match(Path(folder), number, datetime(day.year, day.month, day.day, tzinfo=UTC) + offset, **options)
+
+
+def simulate_day(
+    folder: Path,
+    day: date,
+    matches: int,
+    seed: int,
+    *,
+    processes: int = 1,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> list[MatchTruth]:
+    """Write a day of matches into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz` each.
+
+    Starts are spread over the UTC day. The files depend on the seed, the day and the options only, not on
+    `processes`.
+
+    Args:
+        folder: Made if missing.
+        day: The UTC day the matches start on.
+        matches: How many.
+        seed: Decides the matches; give every day its own, or the same matches happen again.
+        processes: Worker processes.
+        progress: Called with the number of matches written so far.
+        options: Passed to `simulate_match`.
+
+    Returns:
+        The truths, in order of start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [(str(folder), day, index, matches, seed, options) for index in range(matches)]
+    truths: dict[int, MatchTruth] = {}
+
+    def done(index: int, truth: MatchTruth) -> None:
+        truths[index] = truth
+        if progress:
+            progress(len(truths))
+
+    if processes <= 1:
+        for index, task in enumerate(tasks):
+            done(index, _one_of_day(*task))
+    else:
+        with ProcessPoolExecutor(processes) as pool:
+            futures = {pool.submit(_one_of_day, *task): index for index, task in enumerate(tasks)}
+            for future in as_completed(futures):
+                done(futures[future], future.result())
+    return [truths[index] for index in range(matches)]

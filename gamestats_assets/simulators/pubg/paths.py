@@ -1,0 +1,156 @@
+"""Where everybody is in every second of a match, who rides in a vehicle, and who stands outside the circle."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from gamestats_assets.simulators.pubg.circles import Floats
+from gamestats_assets.simulators.pubg.story import Story
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+LOGGED_AFTER_DEATH_S = 60.0
+"""The position of the dead goes on being logged for so long."""
+_PLANE_HEIGHT_M = 1500.0
+_RIDES_FROM_M_PER_S, _SHORTEST_RIDE_S = 8.5, 8
+_ON_FOOT_M_PER_S = 6.0
+_CATCH_UP_S = 12
+_LOBBY_M = (6060.0, 4930.0, 4.65)
+
+
+class Latest:
+    """The latest value that each person had at a time."""
+
+    def __init__(self, who: Ints, t: Floats, values: npt.NDArray[np.generic]) -> None:
+        """Everybody has a value from before the lobby on; of two at one time, the later row counts."""
+        key = self._key(who, t)
+        order = np.argsort(key, kind="stable")
+        self._keys, self._values = key[order], values[order]
+
+    @staticmethod
+    def _key(who: Ints, t: Floats) -> Floats:
+        return who * 10_000.0 + t
+
+    def at(self, who: Ints, t: Floats) -> npt.NDArray[np.generic]:
+        """The values of some people, each at a time."""
+        return self._values[np.searchsorted(self._keys, self._key(who, t), side="right") - 1]
+
+
+class Paths:
+    """Positions in metres, one row per person and one column per second.
+
+    Attributes:
+        death: second of each elimination, infinite for who survives.
+        stop: when each person is out, or the match over.
+        jump, landing: when each leaves the plane, and lands.
+        walked, ridden: metres on foot, and in vehicles.
+        rides: person, begin, end, and vehicle of each ride.
+        outside: whether each is outside the blue circle.
+    """
+
+    def __init__(self, story: Story) -> None:
+        people, rng = story.people, story.rng
+        self.end = story.end
+        self.death = np.array([person.death for person in people])
+        self.stop = np.minimum(self.death, story.end)
+        self.landing = np.array([person.landing for person in people])
+        self.jump = np.minimum(np.maximum(4.0, self.landing - rng.uniform(28, 36, len(people))), story.flight_s)
+        self.outs = np.sort(self.death[np.isfinite(self.death)])
+        begins = [(i, span[0], False) for i, person in enumerate(people) for span in person.downs]
+        ends = [(i, span[1], True) for i, person in enumerate(people) for span in person.downs]
+        dead = [(i, person.death, False) for i, person in enumerate(people) if person.death < math.inf]
+        changes = [*((i, -1000.0, True) for i in range(len(people))), *begins, *ends, *dead]
+        who, t, stands = map(np.array, zip(*changes, strict=True))
+        self._stands = Latest(who, t, stands)
+        self._walk(story, len(people), int(story.end + LOGGED_AFTER_DEATH_S) + 12)
+
+    def _walk(self, story: Story, people: int, length: int) -> None:
+        rng = story.rng
+        seconds = np.arange(float(length))
+        blue_x, blue_y, blue_r = story.circles.blue(seconds)
+        team = np.array([person.team for person in story.people])
+        marks = np.arange(0, length + 18, 18.0)
+        apart = np.minimum(20.0, 0.28 * np.interp(marks, seconds, blue_r))
+        noise = rng.normal(0, 1, (2, people, marks.size)) * apart
+        ground = rng.uniform(4, 34, people)
+        off_x, off_y = ([np.interp(seconds, marks, one) for one in axis] for axis in noise)
+        self.x = np.clip(story.x[team, :length] + off_x, 0, story.map.side)
+        self.y = np.clip(story.y[team, :length] + off_y, 0, story.map.side)
+        self.z = ground[:, None] + 3 * np.sin(seconds / 37 + np.arange(people)[:, None])
+        (x0, y0), (x1, y1) = story.flight
+        for i, person in enumerate(story.people):
+            x, y = self.x[i], self.y[i]
+            for begin, end in person.downs:  # who lies stays there, then catches up
+                a, b = int(begin), min(int(end) + 1, length)
+                back = min(b + _CATCH_UP_S, length)
+                for axis in (x, y):
+                    axis[a:b] = axis[a]
+                    axis[b:back] = axis[a] + np.linspace(0, 1, back - b) * (axis[b:back] - axis[a])
+            if person.death < math.inf:
+                x[int(person.death) :], y[int(person.death) :] = x[int(person.death)], y[int(person.death)]
+            down = int(person.landing) + 1
+            legs = (0.0, self.jump[i], person.landing)
+            share = self.jump[i] / story.flight_s
+            x[:down] = np.interp(seconds[:down], legs, (x0, x0 + share * (x1 - x0), x[down]))
+            y[:down] = np.interp(seconds[:down], legs, (y0, y0 + share * (y1 - y0), y[down]))
+            self.z[i, :down] = np.interp(seconds[:down], legs, (_PLANE_HEIGHT_M, _PLANE_HEIGHT_M, ground[i]))
+        np.clip(self.x, 0, story.map.side, out=self.x)
+        np.clip(self.y, 0, story.map.side, out=self.y)
+        self.outside = np.hypot(self.x - blue_x, self.y - blue_y) > blue_r
+        self._ride(story, length)
+
+    def _ride(self, story: Story, length: int) -> None:
+        """Teams on long ways drive; who lies, or dies on the way, is not with them."""
+        seconds = np.arange(float(length))
+        self.rides: list[tuple[int, float, float, str]] = []
+        self.riding = np.zeros(self.x.shape, dtype=bool)
+        for team in story.teams:
+            speed = np.hypot(np.gradient(story.x[team.index, :length]), np.gradient(story.y[team.index, :length]))
+            fast = (speed > _RIDES_FROM_M_PER_S) & (seconds > team.landing + 10) & (seconds < story.end)
+            for a, b in pairwise(np.flatnonzero(np.diff(fast)).tolist()):
+                if not fast[a + 1] or b - a < _SHORTEST_RIDE_S:
+                    continue
+                vehicle = story.pick(story.map.vehicles)
+                for person in team.members:
+                    lies = any(u - 1 < b and v > a for u, v in person.downs)
+                    if not lies and person.death > b + 1 and person.landing < a:
+                        self.rides.append((person.index, a + 1.0, float(b), vehicle))
+                        self.riding[person.index, a + 1 : b] = True
+        step = np.hypot(np.diff(self.x), np.diff(self.y))
+        step *= (seconds[1:] > self.landing[:, None] + 1) & (seconds[1:] < self.stop[:, None])
+        self.ridden = (step * self.riding[:, 1:]).sum(axis=1)
+        self.walked = (np.minimum(step, _ON_FOOT_M_PER_S) * ~self.riding[:, 1:]).sum(axis=1)
+
+    def place(self, who: Ints, t: Floats) -> tuple[Floats, Floats, Floats]:
+        """x, y and height in metres of some people, each at a time; before the start they are in the lobby."""
+        who, second = who.astype(np.int64), np.clip(t, 0, self.x.shape[1] - 2).astype(np.int64)
+        share = np.clip(t - second, 0, 1)
+        lobby = t < 0
+        found = (
+            np.where(lobby, spot + who / 10, axis[who, second] + share * (axis[who, second + 1] - axis[who, second]))
+            for axis, spot in zip((self.x, self.y, self.z), _LOBBY_M, strict=True)
+        )
+        x, y, z = found
+        return x, y, z
+
+    def is_outside(self, who: Ints, t: Floats) -> Flags:
+        """Whether some people are outside the blue circle, each at a time."""
+        return self.outside[who, np.clip(t, 0, self.x.shape[1] - 1).astype(np.int64)] & (t >= 0)
+
+    def rides_at(self, who: Ints, t: Floats) -> Flags:
+        """Whether some people sit in a vehicle, the plane included, each at a time."""
+        flies = (t >= 0) & (t < self.jump[who])
+        return flies | (self.riding[who, np.clip(t, 0, self.x.shape[1] - 1).astype(np.int64)] & (t >= 0))
+
+    def stands(self, who: Ints, t: Floats) -> Flags:
+        """Whether some people are alive and not knocked, each at a time."""
+        return self._stands.at(who, t).astype(bool)
+
+    def alive(self, t: Floats) -> Ints:
+        """How many people are alive at each time."""
+        return len(self.death) - np.searchsorted(self.outs, t, side="right")

@@ -1,0 +1,1 @@
+"""Tests of: Simulated PUBG matches and tournaments."""
