@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -38,6 +38,7 @@ _TEAM_SIZES = {"solo": 1, "duo": 2, "squad": 4}
 _UPLOADED_AFTER_S = 49
 """Seconds from the end of a match to the upload of its telemetry."""
 _LOBBY_S = 66
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -133,45 +134,37 @@ def _match_name(rng: np.random.Generator, match_id: str, start: datetime, mode: 
     return f"match.bro.{match_type}.{of}.steam.{mode}.as.{start:%Y.%m.%d.%H}.{match_id}"
 
 
-def _statistics(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> list[dict[str, Any]]:
-    """The statistics of all participants, as the API has them since 2019."""
-    kills = [kill for kill in telemetry.story.kills if kill.killer]
+def _participants(telemetry: Telemetry, everybody: Sequence[PlayerTruth]) -> list[dict[str, Any]]:
+    """All participants with their statistics, as the API has them since 2019."""
+    kills = [kill for kill in telemetry.story.kills if kill.killer not in (None, kill.victim)]
     strikes = [credited(kill, telemetry.old) for kill in kills]
     longest, by_vehicle, ended_by = [0.0] * len(everybody), [0] * len(everybody), ["alive"] * len(everybody)
     for kill, strike, distance_cm in zip(kills, strikes, telemetry.distances_cm(strikes), strict=True):
-        killer = kill.killer.index if kill.killer else -1
-        if kill.killer is not kill.victim:
-            longest[killer] = max(longest[killer], distance_cm / 100)
-            by_vehicle[killer] += strike.category == "Damage_VehicleHit"
+        assert kill.killer is not None
+        longest[kill.killer.index] = max(longest[kill.killer.index], distance_cm / 100)
+        by_vehicle[kill.killer.index] += strike.category == "Damage_VehicleHit"
     for kill in telemetry.story.kills:
         other = "suicide" if kill.killer is kill.victim else "byplayer"
         ended_by[kill.victim.index] = "byzone" if kill.killer is None else other
     order = sorted(range(len(everybody)), key=lambda i: (-everybody[i].kills, everybody[i].placement, i))
-    picked = np.bincount(telemetry.weapons_picked_up, minlength=len(everybody)).tolist()
+    weapons = np.bincount(telemetry.weapons_picked_up, minlength=len(everybody)).tolist()
     return [
-        {
-            "DBNOs": truth.dbnos,
-            "assists": truth.assists,
-            "boosts": truth.boosts_used,
-            "damageDealt": round(truth.damage_dealt, 5),
-            "deathType": ended_by[i],
-            "headshotKills": truth.headshot_kills,
-            "heals": truth.heals_used,
-            "killPlace": order.index(i) + 1,
-            "killStreaks": min(truth.kills, 1),
-            "kills": truth.kills,
-            "longestKill": round(longest[i], 5),
-            "name": truth.player_name,
-            "playerId": truth.account_id,
-            "revives": truth.revives,
-            "rideDistance": round(float(telemetry.paths.ridden[i]), 4),
-            "roadKills": by_vehicle[i],
-            "teamKills": truth.team_kills,
-            "timeSurvived": round(truth.time_survived_s),
-            "walkDistance": round(float(telemetry.paths.walked[i]), 4),
-            "weaponsAcquired": picked[i],
-            "winPlace": truth.placement,
-        }
+        filled(
+            template("pubg", "match")["participant"],
+            {
+                **vars(truth),
+                "id": _uuid(telemetry.story.rng),
+                "damage_dealt": round(truth.damage_dealt, 5),
+                "ended_by": ended_by[i],
+                "kill_place": order.index(i) + 1,
+                "longest_kill_m": round(longest[i], 5),
+                "ridden_m": round(float(telemetry.paths.ridden[i]), 4),
+                "walked_m": round(float(telemetry.paths.walked[i]), 4),
+                "road_kills": by_vehicle[i],
+                "survived_s": round(truth.time_survived_s),
+                "weapons_acquired": weapons[i],
+            },
+        )
         for i, truth in enumerate(everybody)
     ]
 
@@ -187,44 +180,48 @@ def _match_document(
     """The JSON:API document: match, participants, rosters, and the asset that names the telemetry."""
     story, forms = telemetry.story, template("pubg", "match")
     rng, duration_s = story.rng, round(story.end)
-    stored = truth.started_at + timedelta(seconds=duration_s + int(rng.integers(2, 20)))
-    opened = truth.started_at - timedelta(seconds=_LOBBY_S)
-    uploaded = truth.started_at + timedelta(seconds=duration_s + _UPLOADED_AFTER_S + int(rng.integers(5)))
-    participants = [
-        filled(forms["participant"], {"id": _uuid(rng), "attributes": {"stats": stats}})
-        for stats in _statistics(telemetry, everybody)
-    ]
-    rosters: list[dict[str, Any]] = []
-    for team in story.teams:
-        place = telemetry.ranks[team.index]
-        links = [{"type": "participant", "id": participants[person.index]["id"]} for person in team.members]
-        attributes = {"stats": {"rank": place, "teamId": team.team_id}, "won": "true" if place == 1 else "false"}
-        values = {"id": _uuid(rng), "attributes": attributes, "relationships": {"participants": {"data": links}}}
-        rosters.append(filled(forms["roster"], values))
-    asset_id = _uuid(rng, version=1)
-    url = f"https://telemetry-cdn.pubg.com/bluehole-pubg/steam/{uploaded:%Y/%m/%d/%H/%M}/{asset_id}-telemetry.json"
-    about = {"createdAt": f"{uploaded:%Y-%m-%dT%H:%M:%SZ}", "URL": url}
-    asset = filled(forms["asset"], {"id": asset_id, "attributes": about})
-    included = [*participants, *rosters, asset]
-    link = f"https://api.pubg.com/shards/steam/matches/{truth.match_id}"
-    match = {
-        "id": truth.match_id,
-        "attributes": {
-            "mapName": truth.map_name,
-            "isCustomMatch": match_type == "custom",
-            "matchType": match_type,
-            "gameMode": mode,
-            "createdAt": f"{stored if created == 'stored' else opened:%Y-%m-%dT%H:%M:%SZ}",
-            "duration": duration_s,
-        },
-        "relationships": {
-            "rosters": {"data": [{"type": "roster", "id": roster["id"]} for roster in rosters]},
-            "assets": {"data": [{"type": "asset", "id": asset_id}]},
-        },
-        "links": {"self": link},
+    after_s = {
+        "opened": -_LOBBY_S,
+        "stored": duration_s + int(rng.integers(2, 20)),
+        "uploaded": duration_s + _UPLOADED_AFTER_S + int(rng.integers(5)),
     }
-    shuffled = [included[number] for number in rng.permutation(len(included)).tolist()]
-    return filled(forms["document"], {"data": match, "included": shuffled, "links": {"self": link}})
+    at = {name: truth.started_at + timedelta(seconds=seconds) for name, seconds in after_s.items()}
+    participants = _participants(telemetry, everybody)
+    rosters = [
+        filled(
+            forms["roster"],
+            {
+                "id": _uuid(rng),
+                "rank": telemetry.ranks[team.index],
+                "won": "true" if telemetry.ranks[team.index] == 1 else "false",
+                "team_id": team.team_id,
+                "links": _links(participants[person.index] for person in team.members),
+            },
+        )
+        for team in story.teams
+    ]
+    asset_id, folder = _uuid(rng, version=1), f"{at['uploaded']:%Y/%m/%d/%H/%M}"
+    url = f"https://telemetry-cdn.pubg.com/bluehole-pubg/steam/{folder}/{asset_id}-telemetry.json"
+    asset = filled(forms["asset"], {"id": asset_id, "created_at": f"{at['uploaded']:{_TIME}}", "url": url})
+    included = [*participants, *rosters, asset]
+    values = {
+        "match_id": truth.match_id,
+        "map_name": truth.map_name,
+        "is_custom": match_type == "custom",
+        "match_type": match_type,
+        "game_mode": mode,
+        "created_at": f"{at[created]:{_TIME}}",
+        "duration_s": duration_s,
+        "roster_links": _links(rosters),
+        "asset_links": _links([asset]),
+        "link": f"https://api.pubg.com/shards/steam/matches/{truth.match_id}",
+        "included": [included[number] for number in rng.permutation(len(included)).tolist()],
+    }
+    return filled(forms["document"], values)
+
+
+def _links(documents: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
+    return [{"type": document["type"], "id": document["id"]} for document in documents]
 
 
 # --------------------------------------------------------------------------- files

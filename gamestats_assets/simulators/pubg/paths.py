@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ _LOBBY_M = (6060.0, 4930.0, 4.65)
 class Latest:
     """The latest value that each person had at a time."""
 
-    def __init__(self, who: Ints, t: Floats, values: npt.NDArray[np.generic]) -> None:
+    def __init__(self, who: Ints, t: Floats, values: npt.NDArray[Any]) -> None:
         """Everybody has a value from before the lobby on; of two at one time, the later row counts."""
         key = self._key(who, t)
         order = np.argsort(key, kind="stable")
@@ -36,7 +37,7 @@ class Latest:
     def _key(who: Ints, t: Floats) -> Floats:
         return who * 10_000.0 + t
 
-    def at(self, who: Ints, t: Floats) -> npt.NDArray[np.generic]:
+    def at(self, who: Ints, t: Floats) -> npt.NDArray[Any]:
         """The values of some people, each at a time."""
         return self._values[np.searchsorted(self._keys, self._key(who, t), side="right") - 1]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gamestats_assets.simulators.pubg.circles import Circles
+from gamestats_assets.simulators.pubg.circles import Circles, Floats
 from gamestats_assets.simulators.pubg.world import (
     BOT_BODY,
     FISTS,
@@ -36,7 +36,7 @@ ZONE = "BattleRoyaleModeController_Def_C"
 """Causer of the blue zone's damage."""
 PARTS = {"TorsoShot": 0.42, "ArmShot": 0.18, "LegShot": 0.11, "PelvisShot": 0.12, "HeadShot": 0.17}
 """Parts of the body, and the shares of hits on them."""
-_CAUSES = {"fight": 0.865, "zone": 0.1, "own grenade": 0.021, "friend": 0.014}
+_CAUSES = {"fight": 0.92, "zone": 0.045, "own grenade": 0.021, "friend": 0.014}
 _FATES = {"revive": 0.43, "finish": 0.31, "bleed": 0.26}
 _FATES_AFTER_S = {"revive": (10, 26), "finish": (2, 20), "bleed": (40, 95)}
 _FIGHT_GOES_ON_S, _SAME_FIGHT = 55, 0.8
@@ -270,12 +270,29 @@ class Story:
         if gap <= 1.3 * wanted:
             return
         toward = (1 - wanted / gap) / 2 * (spots[::-1] - spots)
+        for team, way in zip((a, b), toward, strict=True):
+            self._bend(team, t, way)
+
+    def _bend(self, team: Team, t: float, way: Floats) -> None:
+        """Move a team's place at `t`, and less and less what lies before and after it."""
         seconds = np.arange(self.x.shape[1])
-        for team, (dx, dy) in zip((a, b), toward, strict=True):
-            bend = np.clip(1 - np.abs(seconds - int(t)) / max(8.0, math.hypot(dx, dy) / 8), 0, 1)
-            bend[: int(team.landing) + 1] = 0
-            self.x[team.index] += bend * dx
-            self.y[team.index] += bend * dy
+        share = np.clip(1 - np.abs(seconds - int(t)) / max(8.0, math.hypot(*way) / 8), 0, 1)
+        share[: int(team.landing) + 1] = 0
+        self.x[team.index] += share * way[0]
+        self.y[team.index] += share * way[1]
+
+    def _leave_circle(self, team: Team, t: float) -> bool:
+        """Lead a team out of the blue circle where it already hurts; whether there is land outside."""
+        if self.circles.damage(np.array([t]))[0] == 0:
+            return False
+        x, y, radius = (float(values[0]) for values in self.circles.blue(np.array([t])))
+        at, center = np.array(self.place(team, t)), np.array([x, y])
+        for toward in (at, np.full(2, self.map.side / 2)):
+            out = (toward - center) / max(math.dist(toward, center), 1.0) * max(radius + 60, math.dist(at, center))
+            if np.all((center + out > 0) & (center + out < self.map.side)):
+                self._bend(team, t, center + out - at)
+                return True
+        return False
 
     # ----------------------------------------------------------------- fighting
 
@@ -303,17 +320,13 @@ class Story:
         victim = self.pick(ready) if ready else None
         if victim is not None and cause == "own grenade":
             self._fell(t, victim, victim, FRAG, [])
-        elif victim is not None and cause == "zone" and self._is_outside(victim, t):
+        elif victim is not None and cause == "zone" and self._leave_circle(self.teams[victim.team], t):
             self._fell(t, None, victim, None, [])
         elif victim is not None and cause == "friend" and len(self.teams[victim.team].standing()) > 2:
             friend = self.pick([one for one in self.teams[victim.team].standing() if one is not victim])
             self._fell(t, friend, victim, friend.guns[0], [])
         else:
             self._fight(t)
-
-    def _is_outside(self, person: Person, t: float) -> bool:
-        x, y, radius = (values[0] for values in self.circles.blue(np.array([t])))
-        return math.dist(self.place(self.teams[person.team], t), (x, y)) > radius + 10
 
     def _fight(self, t: float) -> None:
         """One of two teams that are near each other fells somebody of the other; both shoot."""

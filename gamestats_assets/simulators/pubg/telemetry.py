@@ -146,28 +146,24 @@ class Telemetry:
             self.paths.rides_at(who, t).tolist(),
             strict=True,
         )
-        if self.old:
-            keys = _PARTS["character_v1"].keys()
-            bases = [{key: base[key] for key in keys} for base in self._bases]
-            return [
-                {**bases[i], "health": health, "location": place, "ranking": rank, "isInBlueZone": blue}
-                if i >= 0 else None
-                for i, health, place, rank, _, blue, _ in values
-            ]  # fmt: skip
-        return [
+        characters = [
             {**self._bases[i], "health": health, "location": place, "ranking": rank, "individualRanking": own,
-             "isInBlueZone": blue, "isInVehicle": rides}
+             "isInBlueZone": is_outside, "isInVehicle": rides}
             if i >= 0 else None
-            for i, health, place, rank, own, blue, rides in values
+            for i, health, place, rank, own, is_outside, rides in values
         ]  # fmt: skip
+        if self.old:
+            return [one and {key: one[key] for key in _PARTS["character_v1"]} for one in characters]
+        return characters
 
     def _wrapped(self, characters: list[Event]) -> list[Event]:
         return characters if self.old else fill(_PARTS["wrapped_character"], character=characters)
 
-    def _vehicles(self, ids: Sequence[str], who: Ints, t: Floats) -> list[Event]:
-        form = _PARTS["vehicle"]
-        seats = (who % 4).tolist()
-        return fill(form, vehicleId=ids, seatIndex=seats, location=_points(*self.paths.place(who, t)))
+    def _vehicles(self, ids: Sequence[str | None], who: Ints, t: Floats) -> list[Event]:
+        """The vehicles of some people, each at a time; the plane where there is no other."""
+        places, seats = _points(*self.paths.place(who, t)), (who % 4).tolist()
+        vehicles = fill(_PARTS["vehicle"], vehicleId=ids, seatIndex=seats, location=places)
+        return [vehicle if vehicle["vehicleId"] else {**vehicle, **_PLANE} for vehicle in vehicles]
 
     def distances_cm(self, strikes: Sequence[Strike]) -> list[float]:
         """From the attacker to the victim of each strike; -1 where the zone struck."""
@@ -178,18 +174,17 @@ class Telemetry:
         return [-1 if strike.attacker is None else distance for strike, distance in zip(strikes, far, strict=True)]
 
     def _infos(self, strikes: Sequence[Strike | None]) -> list[Event]:
-        form = _PARTS["damage_info"]
         known = [strike for strike in strikes if strike is not None]
         filled = iter(
             fill(
-                form,
+                _PARTS["damage_info"],
                 damageReason=[strike.reason for strike in known],
                 damageTypeCategory=[strike.category for strike in known],
                 damageCauserName=[strike.causer for strike in known],
                 distance=self.distances_cm(known),
             )
         )
-        return [form if strike is None else next(filled) for strike in strikes]
+        return [_PARTS["damage_info"] if strike is None else next(filled) for strike in strikes]
 
     # ----------------------------------------------------------------- what happens
 
@@ -215,7 +210,7 @@ class Telemetry:
         """Out of the plane and down to the ground, who lived to see it."""
         start, jump = np.full(everybody.size, 0.01), self.paths.jump
         for kind, t in (("LogVehicleRide", start), ("LogVehicleLeave", jump)):
-            vehicles = [{**vehicle, **_PLANE} for vehicle in self._vehicles([""] * t.size, everybody, t)]
+            vehicles = self._vehicles([None] * t.size, everybody, t)
             self.emit(kind, t, character=self.characters(everybody, t), vehicle=vehicles)
         who = np.flatnonzero(self.paths.landing <= self.paths.stop)
         t = self.paths.landing[who]
@@ -385,13 +380,14 @@ class Telemetry:
         kept = (t < last) & (np.abs(t - self.paths.death[who]) > 0.05)
         who, t = who[kept], t[kept]
         characters = self.characters(who, t)
+        seats = {(i, second): vehicle for i, a, b, vehicle in self.paths.rides for second in range(int(a), int(b) + 1)}
         sits = np.flatnonzero(self.paths.rides_at(who, t))
+        ids = [
+            seats.get((i, second)) for i, second in zip(who[sits].tolist(), t[sits].astype(int).tolist(), strict=True)
+        ]
         vehicles: list[Event | None] = [None] * who.size
-        rides = self.paths.rides
-        begins = {(ride[0], second): ride[3] for ride in rides for second in range(int(ride[1]), int(ride[2]) + 1)}
-        ids = [begins.get((int(i), int(second)), "") for i, second in zip(who[sits], t[sits], strict=True)]
         for number, vehicle in zip(sits.tolist(), self._vehicles(ids, who[sits], t[sits]), strict=True):
-            vehicles[number] = vehicle if vehicle["vehicleId"] else {**vehicle, **_PLANE}
+            vehicles[number] = vehicle
         self.emit(
             "LogPlayerPosition",
             t,
@@ -407,8 +403,9 @@ class Telemetry:
     def _state(self) -> None:
         """Both circles every ten seconds, and once more at the end, so that all positions lie between two states."""
         story = self.story
-        t = np.append(np.arange(_EVERY_S, story.end - 0.05, _EVERY_S), story.end)
-        t = np.round(t + np.append(self._rng.uniform(0, 0.034, t.size - 1), 0.0), 3)
+        regular = np.arange(_EVERY_S, story.end - 0.05, _EVERY_S)
+        regular += self._rng.uniform(0, 0.034, regular.size)
+        t: Floats = np.append(regular, story.end).round(3)
         x, y, radius = story.circles.blue(t)
         white = story.circles.white(t)
         outs = np.sort([team.out for team in story.teams])
