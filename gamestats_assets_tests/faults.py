@@ -75,8 +75,8 @@ class Calm:
 def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCHES, players: int = 16) -> Path:
     """A data folder with a few small landed matches on each of the days."""
     from gamestats_assets.lakehouse.landing import Landing
-    from gamestats_assets.simulators.pubg.matches import simulate_day
     from gamestats_assets.pubg.source.files import ingest
+    from gamestats_assets.simulators.pubg.matches import simulate_day
 
     raw, data = folder / "raw", folder / "prepared"
     raw.mkdir(parents=True)

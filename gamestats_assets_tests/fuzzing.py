@@ -41,7 +41,6 @@ from gamestats_assets.lol.reference.data_dragon import read_documents
 from gamestats_assets.lol.source import SOURCE as LOL
 from gamestats_assets.lol.timelines import bronze as lol_bronze
 from gamestats_assets.pubg import tables as pubg_tables
-from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.pubg.source.files import SOURCE as PUBG
 from gamestats_assets.pubg.telemetry import bronze as pubg_bronze
 from gamestats_assets.rocket_league import tables as rocket_league_tables
@@ -50,6 +49,7 @@ from gamestats_assets.rocket_league.simulation.seasons import simulate_season, w
 from gamestats_assets.rocket_league.source import SOURCE as ROCKET_LEAGUE
 from gamestats_assets.simulators.lol.files import documents as lol_documents
 from gamestats_assets.simulators.lol.seasons import season, simulate
+from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets_tests.damage import Mutable, mutated_bytes, mutated_lines
 from gamestats_assets_tests.demo_data import log_scenario, sheets
 from gamestats_assets_tests.l2m import log_day

@@ -37,10 +37,10 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.instance import dagster_instance
 from gamestats_assets.orchestration.requests import partitions_of_run
 from gamestats_assets.pubg import tables as pubg
-from gamestats_assets.simulators.pubg.matches import simulate_day
-from gamestats_assets.simulators.pubg.truth import MatchTruth
-from gamestats_assets.simulators.pubg.tournament import Tournament, simulate_tournament
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.pubg.matches import simulate_day
+from gamestats_assets.simulators.pubg.tournament import Tournament, simulate_tournament
+from gamestats_assets.simulators.pubg.truth import MatchTruth
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 
 pytestmark = pytest.mark.timeout(240)

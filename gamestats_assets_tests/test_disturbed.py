@@ -19,8 +19,8 @@ from psycopg import sql
 
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.rocket_league.tables import TrainingPacks
+from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets_tests.test_cli import Gamestats, data_folder
 
 pytestmark = pytest.mark.timeout(240)

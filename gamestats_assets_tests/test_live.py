@@ -17,8 +17,8 @@ from playwright.sync_api import Page
 from gamestats_assets.cli.demo_games import SEASON, Plan, enter
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.simulators.pubg.tournament import simulate_tournament
 from gamestats_assets.pubg.source.files import ingest
+from gamestats_assets.simulators.pubg.tournament import simulate_tournament
 from gamestats_assets_tests.browsers import chromium
 from gamestats_assets_tests.test_up import Up, folder, run, settings_of, start
 

@@ -27,9 +27,9 @@ from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.home import dagster_environment
-from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings, shipped
+from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets_tests.browsers import chromium, keep
 from gamestats_assets_tests.l2m.lake import simulated
 from gamestats_assets_tests.serving.test_dagster import asked_by

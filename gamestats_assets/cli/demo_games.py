@@ -16,8 +16,8 @@ from gamestats_assets.cli.terminal import counted
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.arrivals import IngestReport
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.simulators.pubg.tournament import Tournament
     from gamestats_assets.rocket_league.simulation.seasons import Player, TrainingSession
+    from gamestats_assets.simulators.pubg.tournament import Tournament
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
 """Days of the matches of PUBG, public ones and those of a tournament."""
@@ -123,9 +123,9 @@ def those_there(stores: Stores, plan: Plan) -> set[str]:
 
 
 def _pubg(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -> Tournament:
+    from gamestats_assets.pubg.source.files import ingest
     from gamestats_assets.simulators.pubg.matches import simulate_day
     from gamestats_assets.simulators.pubg.tournament import simulate_tournament
-    from gamestats_assets.pubg.source.files import ingest
 
     for number, day in enumerate(DAYS):
         simulate_day(folder, day, plan.matches, SEED + number, players=plan.players, population=POPULATION)

@@ -33,9 +33,9 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.pubg import tables
-from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.pubg.matches import simulate_day
 
 DAY = date(2026, 3, 14)
 BY_DAY = tuple(table for table in tables.ALL if has_days(partitions_of(table)))

@@ -11,8 +11,8 @@ import pytest
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.matches import checks
-from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.pubg.telemetry import checks as telemetry_checks
+from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.scenario import bronze, derive

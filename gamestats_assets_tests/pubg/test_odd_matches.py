@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
-from gamestats_assets.simulators.pubg.matches import write_match
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.pubg.matches import write_match
 from gamestats_assets_tests.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
 from gamestats_assets_tests.postgres_fixture import database
 

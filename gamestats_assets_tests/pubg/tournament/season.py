@@ -22,7 +22,6 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
-from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.pubg.tournament.context import match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.tournament.standings import (
     match_validation,
@@ -51,6 +50,7 @@ from gamestats_assets.pubg.tournament.tables import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
+from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import rows
 
