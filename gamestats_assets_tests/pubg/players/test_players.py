@@ -115,7 +115,8 @@ class House(BySensors):
 def simulated(number: int) -> SimulatedMatch:
     """One of the matches of the day; many play in several of them."""
     start = datetime(DAY.year, DAY.month, DAY.day, 10 + number, tzinfo=UTC)
-    return simulate_match(number, start, match_type="custom", players=24, population=64)
+    seed = 16 + number  # people of one match are, and are not, in each other one
+    return simulate_match(seed, start, match_type="custom", players=24, population=64)
 
 
 @pytest.fixture(scope="module")

@@ -672,19 +672,25 @@ def _of(game: Game) -> dict[str, Any]:
 
 EVENINGS = [date(2026, 10, 23), date(2026, 10, 24), date(2026, 10, 25)]
 _SECOND = timedelta(seconds=1)
-# The categories of what the people of the one match with telemetry fight with.
+# The categories of what people fight with in the one match with telemetry; all else, such as vehicles, is Other.
 _WIELDED = {
     "AR": "ACE32 AK47 AUG BerylM762 G36C HK416 M16A4 SCAR-L",
     "DMR": "FNFal Mini14 Mk12 SKS",
     "SR": "AWM Kar98k M24 MosinNagant",
-    "SMG": "BizonPP19 Thompson UMP UZI",
-    "Shotgun": "Berreta686",
-    "LMG": "DP28",
-    "Pistol": "M1911",
+    "SMG": "BizonPP19 MP5K P90 Thompson UMP UZI Vector",
+    "Shotgun": "Berreta686 Saiga12 Sawnoff Winchester",
+    "LMG": "DP28 M249",
+    "Pistol": "DesertEagle M1911",
+    "Melee": "Cowbar Pan",
 }
 _CATEGORY = {f"Weap{name}_C": category for category, names in _WIELDED.items() for name in names.split()} | {
     "WeapDragunov_C": "DMR",
+    "PlayerFemale_A_C": "Melee",
+    "PlayerMale_A_C": "Melee",
     "ProjGrenade_C": "Throwable",
+    "ProjStickyGrenade_C": "Throwable",
+    "ProjC4_C": "Throwable",
+    "Bluezonebomb_EffectActor_C": "Throwable",
     "BP_FireEffectController_C": "Throwable",
     "BP_MolotovFireDebuff_C": "Throwable",
 }
@@ -773,8 +779,9 @@ class LandedSeason(SimulatedSeason):
                 contents = [each.replace(json.dumps(before).encode(), json.dumps(after).encode()) for each in contents]
             weapons: dict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
             for causer, (damage, kills, _) in truth.weapons.items():
-                before_it = weapons[_CATEGORY[causer]]
-                weapons[_CATEGORY[causer]] = (before_it[0] + damage, before_it[1] + kills)
+                category = _CATEGORY.get(causer, "Other")
+                before_it = weapons[category]
+                weapons[category] = (before_it[0] + damage, before_it[1] + kills)
             damage = round(truth.damage_dealt, 5)
             people.append(
                 Person(
