@@ -13,16 +13,28 @@ from gamestats_assets_tests.demo_data import frozen
 
 FOLDER = Path(frozen.__file__).parent
 HELD = {
+    "chess_puzzles": 42,
     "ev_charging": 48,
     "fantasy_league": 49,
     "flea_market": 48,
     "gig_work": 50,
+    "gogaku_school": 39,
     "grocery_box": 49,
+    "idle_rpg": 46,
+    "invoicing_payroll": 42,
     "karaoke": 50,
+    "live_commerce": 45,
+    "museum_tickets": 42,
+    "pet_insurance": 45,
     "restaurant_booking": 49,
+    "roller_sharing": 37,
     "tower_defence": 47,
 }
-"""Of what a person says of each product, how much has held so far: 390 of 398 in all."""
+"""Of what a person says of each product, how much has held so far.
+
+Of the first eight, whose failures the engine learnt from, 390 of 398 hold; of the eight that were written later, and
+that nobody who worked on the engine had seen, 338 of 416.
+"""
 
 
 def test_every_frozen_product_is_measured() -> None:
