@@ -215,6 +215,11 @@ def test_a_language_model_makes_the_rules_once_and_again_when_asked_to(
         given = rules.model_dump(mode="json")
         # Hardly anybody new is so far within two days: what is measured will deviate from the step's probability.
         given["event_constraints"]["lifecycle"]["checkout_started"] = "active"
+        # Of a step that several sequences begin with, a log does not tell which one went on.
+        sequences = given["event_constraints"]["sequences"]
+        heads = [each for each in sequences if each["steps"][0]["events"] == ["pricing_page_viewed"]]
+        deal, *others = sorted(heads, key=lambda each: each["steps"][1]["events"] != ["checkout_started"])
+        given["event_constraints"]["sequences"] = [each for each in sequences if each not in others]
         new_user = given["segment_analysis"]["new_user"]
         new_user["event_sequence"] = ["pricing_page_viewed"]
         new_user["event_probabilities"]["pricing_page_viewed"] = 1
@@ -233,7 +238,8 @@ def test_a_language_model_makes_the_rules_once_and_again_when_asked_to(
         refined = gamestats(*run, "--name", "Other", "--refine", "--out", "four")
         assert refined.exit_code == 0, refined.output
         assert len(server.requests) == 4
-        told = "sequence subscription, step 2 should follow step 1 in 50.0% of cases and does in "
+        step = deal["steps"][1]
+        told = f"sequence {deal['name']}, step 2 should follow step 1 in {step['probability']:.1%} of cases and "
         assert [told in request.told for request in server.requests] == [False, False, False, True]
         assert "a-key" not in first.output + refined.output
     assert Path("one/rules.json").read_text() == Path("two/rules.json").read_text()
