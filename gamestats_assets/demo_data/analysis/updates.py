@@ -190,7 +190,7 @@ class _Guess:
         (found, score), *others = ranked
         other, second = max(others, key=lambda item: item[1], default=(None, 0.0))
         spoken = {word for text in (prop.name, prop.alias, prop.description) for word in concepts(text)}
-        shared = sorted(spoken & self.speech.vocabulary[found.name].keys(), key=lambda w: -self.speech.rarity[w])
+        shared = sorted(spoken & self.speech.vocabulary[found.name].keys(), key=lambda w: (-self.speech.rarity[w], w))
         self.doubts.append(
             Doubt(
                 f"{found.name} changes {prop.name}",
