@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -26,6 +28,17 @@ def shipped(*parts: str) -> Path:
     checkout = _PACKAGE.parent
     root = checkout if (checkout / "workspace.yaml").exists() else _PACKAGE / "_shipped"
     return root.joinpath(*parts)
+
+
+def shipped_rows(*parts: str) -> list[dict[str, str]]:
+    """The lines of a CSV file that is shipped, each with its cells by column."""
+    with shipped(*parts).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def shipped_facts(*parts: str) -> dict[str, Any]:
+    """What a TOML file that is shipped says."""
+    return tomllib.loads(shipped(*parts).read_text("utf-8"))
 
 
 def _default_data() -> str:

@@ -18,7 +18,6 @@ picture of a market, not as its statistics:
 
 from __future__ import annotations
 
-import csv
 import functools
 import ipaddress
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.settings import shipped
 
@@ -141,7 +141,7 @@ def cities() -> tuple[City, ...]:
     """Large cities, by country, the largest first."""
     return tuple(
         City(row["country"], row["city"], row["local_name"], float(row["latitude"]), float(row["longitude"]))
-        for row in _rows("cities.csv")
+        for row in rows("cities")
     )
 
 
@@ -162,9 +162,9 @@ def degrees_in(city: City, *, latitude: bool) -> list[float]:
 @functools.cache
 def countries() -> Mapping[str, Country]:
     """Every country of which anything is known, by its code."""
-    zones, carriers = _shares("time_zones.csv", "time_zone"), _shares("carriers.csv", "carrier")
+    zones, carriers = _shares("time_zones", "time_zone"), _shares("carriers", "carrier")
     blocks: dict[str, list[ipaddress.IPv4Network]] = {}
-    for row in _rows("ip_blocks.csv"):
+    for row in rows("ip_blocks"):
         blocks.setdefault(row["country_code"], []).append(ipaddress.IPv4Network(row["block"]))
     return MappingProxyType(
         {
@@ -180,7 +180,7 @@ def countries() -> Mapping[str, Country]:
                 carriers=carriers[code],
                 ip_blocks=tuple(blocks[code]),
             )
-            for row in _rows("countries.csv")
+            for row in rows("countries")
         }
     )
 
@@ -214,14 +214,14 @@ def devices(platform: Platform) -> tuple[Device, ...]:
 
     Their popularity sums to about 1 in every region.
     """
-    return tuple(_device(row) for row in _rows("devices.csv") if row["platform"] == platform)
+    return tuple(_device(row) for row in rows("devices") if row["platform"] == platform)
 
 
 @functools.cache
 def browsers(os: str) -> tuple[Browser, ...]:
     """Browsers of an operating system; none of one that has no browser worth counting."""
     return tuple(
-        Browser(row["browser"], row["version"], float(row["share"])) for row in _rows("browsers.csv") if row["os"] == os
+        Browser(row["browser"], row["version"], float(row["share"])) for row in rows("browsers") if row["os"] == os
     )
 
 
@@ -254,21 +254,16 @@ def _folder() -> str:
     return str(shipped("data", "reference", "demo_data"))
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    with shipped("data", "reference", "demo_data", name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def _shares(name: str, column: str) -> dict[str, Shares]:
     found: dict[str, list[tuple[str, float]]] = {}
-    for row in _rows(name):
+    for row in rows(name):
         found.setdefault(row["country_code"], []).append((row[column], float(row["share"])))
     return {code: tuple(shares) for code, shares in found.items()}
 
 
 @functools.cache
 def _os_versions(os: str) -> Shares:
-    return tuple((row["version"], float(row["share"])) for row in _rows("os_versions.csv") if row["os"] == os)
+    return tuple((row["version"], float(row["share"])) for row in rows("os_versions") if row["os"] == os)
 
 
 def _device(row: Mapping[str, str]) -> Device:

@@ -16,7 +16,6 @@ comes from Faker's own lists may differ in another version of Faker; everything 
 
 from __future__ import annotations
 
-import csv
 import difflib
 import functools
 import hashlib
@@ -24,7 +23,6 @@ import importlib.util
 import random
 import re
 import string
-import tomllib
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
@@ -34,9 +32,9 @@ import msgspec
 import numpy as np
 
 from gamestats_assets.demo_data.locales import Country, Shares, country_of_locale, devices, ip_addresses
+from gamestats_assets.demo_data.reference import facts, rows
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.settings import shipped
 
 Value = str | int | float | bool
 
@@ -116,9 +114,8 @@ def _faker(locale: str) -> Any:
 @functools.cache
 def _words() -> dict[tuple[str, str], tuple[str, ...]]:
     found: dict[tuple[str, str], list[str]] = {}
-    with shipped("data", "reference", "demo_data", "words.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            found.setdefault((row["list"], row["language"]), []).append(row["word"])
+    for row in rows("words"):
+        found.setdefault((row["list"], row["language"]), []).append(row["word"])
     return {key: tuple(words) for key, words in found.items()}
 
 
@@ -307,9 +304,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     patterns: dict[str, _Pattern]
 
 
-_FILE = msgspec.convert(
-    tomllib.loads(shipped("data", "reference", "demo_data", "names.toml").read_text(encoding="utf-8")), _File
-)
+_FILE = msgspec.convert(facts("names"), _File)
 _PATTERNS = _FILE.patterns
 
 INVENTED = frozenset(name for name, pattern in _PATTERNS.items() if pattern.invented)

@@ -5,18 +5,16 @@ The names stand in `data/reference/rocket_league/maps.csv`, one line per code, s
 
 from __future__ import annotations
 
-import csv
 import functools
 from collections.abc import Mapping
 
-from gamestats_assets.settings import shipped
+from gamestats_assets.settings import shipped_rows
 
 
 @functools.cache
 def map_names() -> Mapping[str, str]:
     """Names of maps by their codes in lower case, as ballchasing writes them."""
-    with shipped("data", "reference", "rocket_league", "maps.csv").open(encoding="utf-8", newline="") as lines:
-        return {row["map_code"]: row["map_name"] for row in csv.DictReader(lines)}
+    return {row["map_code"]: row["map_name"] for row in shipped_rows("data", "reference", "rocket_league", "maps.csv")}
 
 
 def map_name(code: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from gamestats_assets.settings import shipped
+from gamestats_assets.settings import shipped, shipped_rows
 
 
 @cache
@@ -19,8 +18,7 @@ def template(game: str, name: str) -> dict[str, Any]:
 
 def rows(game: str, name: str) -> list[dict[str, str]]:
     """The lines of `<name>.csv` of a game."""
-    with shipped("data", "templates", game, f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return shipped_rows("data", "templates", game, f"{name}.csv")
 
 
 def filled(document: Any, values: Mapping[str, Any]) -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
-from gamestats_assets.demo_data.analysis.value_texts import reference
 from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
@@ -197,7 +197,7 @@ def test_a_total_of_so_much_for_each() -> None:
 
 @pytest.mark.parametrize(
     "known",
-    [*reference("equations")["words"], *reference("equations")["orders"], *reference("value_texts")["lists"]],
+    [*facts("equations")["words"], *facts("equations")["orders"], *facts("value_texts")["lists"]],
     ids=lambda known: known["example"],
 )
 def test_each_pattern_of_the_reference_data_reads_its_example(known: dict[str, str]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,8 @@ from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
 from gamestats_assets.demo_data.analysis.recalls import pieces_of
-from gamestats_assets.demo_data.analysis.value_texts import Language, language_of, reference
+from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Scalar
@@ -27,14 +27,9 @@ _ENTRIES = 40
 _LOCALES: dict[Language, str] = {"en": "en_US", "ko": "ko_KR", "ja": "ja_JP"}
 
 
-def choices_data() -> dict[str, Any]:
-    """What `choices.toml` says."""
-    return reference("choices")
-
-
 @functools.cache
 def _words(what: str) -> frozenset[str]:
-    return frozenset(choices_data()["catalogues"][what].split())
+    return frozenset(facts("choices")["catalogues"][what].split())
 
 
 def locale_of(taxonomy: Taxonomy) -> str:

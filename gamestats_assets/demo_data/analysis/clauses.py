@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping
 
 from gamestats_assets.demo_data.analysis.lexicon import named_words, pieces, word_set
 from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.taxonomies.model import Event, flattened
-from gamestats_assets.settings import shipped
 
 
 @functools.cache
 def clauses() -> Mapping[str, list[re.Pattern[str]]]:
     """Patterns of clauses by role."""
     found: dict[str, list[re.Pattern[str]]] = {}
-    with shipped("data", "reference", "demo_data", "analyst_clauses.toml").open("rb") as file:
-        for clause in tomllib.load(file)["clause"]:
-            found.setdefault(clause["role"], []).append(re.compile(clause["pattern"], re.IGNORECASE))
+    for clause in facts("analyst_clauses")["clause"]:
+        found.setdefault(clause["role"], []).append(re.compile(clause["pattern"], re.IGNORECASE))
     return found
 
 

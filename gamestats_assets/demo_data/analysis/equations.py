@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.lexicon import word_set
@@ -27,27 +26,22 @@ from gamestats_assets.demo_data.analysis.measures import (
     texts_of,
     units_in,
 )
-from gamestats_assets.demo_data.analysis.value_texts import reference
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 
 
-def knowledge() -> dict[str, Any]:
-    """What `equations.toml` says."""
-    return reference("equations")
-
-
 @functools.cache
 def words_of(role: str) -> frozenset[str]:
     """The words that give a number a role."""
-    return frozenset(knowledge()["roles"][role]["words"].split())
+    return frozenset(facts("equations")["roles"][role]["words"].split())
 
 
 @functools.cache
 def _pattern_of(role: str, where: str) -> re.Pattern[str]:
-    return re.compile(knowledge()["roles"][role].get(where, r"(?!)"))
+    return re.compile(facts("equations")["roles"][role].get(where, r"(?!)"))
 
 
 def label_says(role: str, label: str) -> bool:
@@ -183,7 +177,7 @@ def usual_equations(scope: Scope) -> None:
 
 def _term(scope: Scope, term: str) -> str | None:
     """Name of the number that a term of the reference data stands for."""
-    known = knowledge()["terms"][term]
+    known = facts("equations")["terms"][term]
     without = set(known.get("without", "").split())
     places = list(scope.own) + ([n for n in scope.visible() if n not in scope.own] if known.get("anywhere") else [])
     if measure := known.get("measure"):
@@ -200,7 +194,7 @@ def _term(scope: Scope, term: str) -> str | None:
 
 
 def _by_terms(scope: Scope) -> None:
-    for known in knowledge()["equations"]:
+    for known in facts("equations")["equations"]:
         name = _term(scope, known["of"])
         if name is None or name not in scope.own or not scope.is_open(name):
             continue
@@ -322,7 +316,7 @@ def _thing(name: str, *roles: str) -> frozenset[str]:
 
 
 def _by_roles(scope: Scope) -> None:
-    for known in knowledge()["relations"]:
+    for known in facts("equations")["relations"]:
         of, by = known["of"], known["by"]
         if re.search(known.get("unless", r"(?!)"), scope.said):
             continue

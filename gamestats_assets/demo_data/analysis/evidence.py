@@ -23,10 +23,11 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     pieces,
     word_set,
 )
-from gamestats_assets.demo_data.analysis.lives import SHELVED, Lives, earlier, rows_of, share, undoes
+from gamestats_assets.demo_data.analysis.lives import SHELVED, Lives, earlier, share, undoes
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
@@ -50,8 +51,7 @@ _PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|
 @functools.cache
 def _usual() -> Sequence[tuple[frozenset[str], frozenset[str], str]]:
     """Words of later events, and of those that usually come before them."""
-    rows = rows_of("analyst_usual.csv")
-    return [(word_set(row["later"]), word_set(row["earlier"]), row["kind"]) for row in rows]
+    return [(word_set(row["later"]), word_set(row["earlier"]), row["kind"]) for row in rows("analyst_usual")]
 
 
 def takes_days(event: Event, known: Iterable[str] = ()) -> bool:

@@ -7,7 +7,6 @@ against other usual ones, or seldom and found in so many sessions, or it follows
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import takewhile
@@ -19,13 +18,13 @@ from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.analysis.reading import Reading, spelt_out
 from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
-from gamestats_assets.settings import shipped
 
 Kind = EventKind
 
-_FACTS = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_habits.toml").read_text(encoding="utf-8"))
+_FACTS = facts("analyst_habits")
 _TEXT = {name: re.compile(said, re.IGNORECASE) for name, said in _FACTS["text"].items()}
 AT_HOME: Mapping[str, frozenset[str]] = {industry: word_set(words) for industry, words in _FACTS["at_home"].items()}
 """Words of events by which an industry is known."""

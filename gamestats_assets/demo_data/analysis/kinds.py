@@ -7,7 +7,6 @@ the other events of the same product tell.
 
 from __future__ import annotations
 
-import csv
 import functools
 import re
 from collections.abc import Mapping, Sequence
@@ -16,9 +15,9 @@ from enum import StrEnum
 from gamestats_assets.demo_data.analysis.clauses import PEOPLE, is_of_system, says, told_once
 from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, named_words, word_set
 from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf
-from gamestats_assets.settings import shipped
 
 
 class EventKind(StrEnum):
@@ -399,11 +398,10 @@ def after_sale(r: Reading) -> bool:
 @functools.cache
 def _table() -> list[dict[str, frozenset[str] | str]]:
     """Rows of `analyst_kinds.csv`: the first that fits an event gives its kind."""
-    with shipped("data", "reference", "demo_data", "analyst_kinds.csv").open(encoding="utf-8", newline="") as file:
-        return [
-            {name: cell if name == "kind" else word_set(cell) for name, cell in row.items()}
-            for row in csv.DictReader(file)
-        ]
+    return [
+        {name: cell if name == "kind" else word_set(cell) for name, cell in row.items()}
+        for row in rows("analyst_kinds")
+    ]
 
 
 def _by_table(r: Reading) -> EventKind:

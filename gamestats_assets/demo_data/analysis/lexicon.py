@@ -7,13 +7,11 @@ and 7), an action (what is done), a thing, or a filler that says nothing by itse
 
 from __future__ import annotations
 
-import csv
 import functools
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 
-from gamestats_assets.settings import shipped
+from gamestats_assets.demo_data.reference import facts, rows
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -21,20 +19,9 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _table(name: str) -> list[dict[str, str]]:
-    with shipped("data", "reference", "demo_data", name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@functools.cache
-def _sets() -> Mapping[str, str]:
-    with shipped("data", "reference", "demo_data", "analyst_sets.toml").open("rb") as file:
-        return tomllib.load(file)
-
-
 def named_words(name: str) -> frozenset[str]:
     """A set of words of `analyst_sets.toml`."""
-    return word_set(_sets()[name])
+    return word_set(facts("analyst_sets")[name])
 
 
 _PREFIXES = word_set("ta te td evt ev srv bat")
@@ -68,15 +55,12 @@ class Lexicon:
     """Words of several languages, each with the concept it means.
 
     Args:
-        table: by concept, its words; or a text with a line for each concept: its name, a colon, its words.
+        table: concepts, each with its words.
     """
 
-    def __init__(self, table: str | Iterable[tuple[str, str]]) -> None:
+    def __init__(self, table: Iterable[tuple[str, str]]) -> None:
         self._latin: dict[str, str] = {}
         self._other: dict[str, str] = {}
-        if isinstance(table, str):
-            lines = (line.partition(":") for line in table.strip().splitlines())
-            table = [(concept, words) for concept, _, words in lines]
         for concept, words in table:
             for word in words.split():
                 (self._latin if word.isascii() else self._other).setdefault(word, concept)
@@ -141,9 +125,9 @@ def _stems(word: str) -> tuple[str, ...]:
     )
 
 
-_ROWS = _table("analyst_words.csv")
+_ROWS = rows("analyst_words")
 _PHRASES: Mapping[tuple[str, ...], list[str]] = {
-    tuple(row["words"].split()): row["concepts"].split() for row in _table("analyst_phrases.csv")
+    tuple(row["words"].split()): row["concepts"].split() for row in rows("analyst_phrases")
 }
 _LEXICON = Lexicon([(row["concept"], row["words"]) for row in _ROWS])
 

@@ -6,7 +6,6 @@ above it that every such life passes. Ids of what lies there for everybody, such
 
 from __future__ import annotations
 
-import csv
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,7 +13,7 @@ from gamestats_assets.demo_data.analysis.graph import EventOrder, Life
 from gamestats_assets.demo_data.analysis.kinds import EventKind, deals
 from gamestats_assets.demo_data.analysis.lexicon import PLAYABLE, SIGHTS, concepts, named_words, pieces, word_set
 from gamestats_assets.demo_data.analysis.reading import Reading
-from gamestats_assets.settings import shipped
+from gamestats_assets.demo_data.reference import rows
 
 Kind = EventKind
 Told = tuple[Reading, Sequence[Reading], str, float, str]
@@ -40,18 +39,10 @@ SHELVED = (
 """What lies there for everybody; an id of it names no life."""
 
 
-def rows_of(name: str) -> list[dict[str, str]]:
-    """Rows of a table of reference."""
-    with shipped("data", "reference", "demo_data", name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @functools.cache
 def earlier() -> Mapping[str, tuple[tuple[str, ...], bool]]:
     """By concept of what is done, what was done to the same thing before; whether the one takes the other back."""
-    return {
-        row["concept"]: (tuple(row["earlier"].split()), bool(row["undoes"])) for row in rows_of("analyst_earlier.csv")
-    }
+    return {row["concept"]: (tuple(row["earlier"].split()), bool(row["undoes"])) for row in rows("analyst_earlier")}
 
 
 def undoes(r: Reading) -> bool:

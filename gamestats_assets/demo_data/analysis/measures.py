@@ -11,12 +11,13 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import Lexicon, own_name, word_set
-from gamestats_assets.demo_data.analysis.value_texts import HALF_WIDTH, limits_in, reference, rule_of
+from gamestats_assets.demo_data.analysis.value_texts import HALF_WIDTH, limits_in, rule_of
 from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import (
@@ -55,15 +56,10 @@ OWNED = word_set("server guild clan team workspace org organization organisation
 # --------------------------------------------------------------------------- words
 
 
-def _knowledge() -> dict[str, Any]:
-    return reference("measures")
-
-
 @functools.cache
 def _lexicon(table: str) -> Lexicon:
-    words = _knowledge()[table]
-    lines = (f"{name}: {told if isinstance(told, str) else told['words']}" for name, told in words.items())
-    return Lexicon("\n".join(lines))
+    words = facts("measures")[table]
+    return Lexicon((name, told if isinstance(told, str) else told["words"]) for name, told in words.items())
 
 
 @functools.lru_cache(maxsize=4096)
@@ -102,7 +98,7 @@ def industry_of(product: ProductInfo) -> str:
     """The industry as one of a few words; `other` where it is none of them."""
     text = product.industry.lower().replace("-", "").replace("_", " ")
     words = [*_lexicon("industries").words(text), *_lexicon("industries").words(text.replace(" ", ""))]
-    return next((word for word in words if word in _knowledge()["industries"]), "other")
+    return next((word for word in words if word in facts("measures")["industries"]), "other")
 
 
 # --------------------------------------------------------------------------- units
@@ -110,7 +106,7 @@ def industry_of(product: ProductInfo) -> str:
 
 @functools.cache
 def _units() -> dict[str, re.Pattern[str]]:
-    return {unit: re.compile(told["says"], re.IGNORECASE) for unit, told in _knowledge()["units"].items()}
+    return {unit: re.compile(told["says"], re.IGNORECASE) for unit, told in facts("measures")["units"].items()}
 
 
 MONEY = frozenset({"KRW", "JPY", "VND", "IDR", "INR", "money"})
@@ -306,21 +302,21 @@ def _named(place: Place, words: list[str], industry: str) -> Measure:
     elif name in ("height", "weight") and industry != "health" and (unit in ("cm", "kg") or said & {"gross", "net"}):
         name = "centimetres" if name == "height" else "mass"
     elif name in _UNSURE and unit is not None:
-        of_unit = _knowledge()["units"][unit].get("measure")
+        of_unit = facts("measures")["units"][unit].get("measure")
         certain = unit in MONEY or unit in ("share", "count") or name in (None, "other")
         name = of_unit if of_unit and (certain or (unit == "percent" and name == "ratio")) else name
     return _money(name, industry, unit) if name in ("price", "part", "wealth") else _usual(name or "other")
 
 
 def _usual(name: str) -> Measure:
-    known = _knowledge()["measures"][name]
+    known = facts("measures")["measures"][name]
     low, high, typical = (float(known[end]) for end in ("low", "high", "typical"))
     return Measure(name, low, high, typical, known.get("growth", "none"), known.get("whole", True))
 
 
 def _of_things(words: Sequence[str], head: str, is_game: bool) -> str | None:
     """`paid_stone`, `bonus_cookie`, `total_tickets`: how many there are of something, and no money."""
-    known = head in _knowledge()["words"] or head.isdigit() or len(head) < 3 or head.endswith("ed")
+    known = head in facts("measures")["words"] or head.isdigit() or len(head) < 3 or head.endswith("ed")
     if known or len(words) < 2 or words[0] not in ("pay", "free", "bonus", "total") or head != words[-1]:
         return None
     if head in ("due", "net", "gross", "payable", "charge") or {*words} & {"price", "amount", "cost"}:
@@ -346,7 +342,7 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industr
         "things": counts_things(place.prop.name),
         "session_end": place.kind is EventKind.SESSION_END,
     }
-    for rule in _knowledge()["rules"][table]:
+    for rule in facts("measures")["rules"][table]:
         fits = (
             all(said & {*rule[key].split()} for key in ("any", "also") if key in rule)
             and said >= {*rule.get("all", "").split()}
@@ -364,9 +360,9 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industr
 
 
 def _money(name: str, industry: str, unit: str | None) -> Measure:
-    known = _knowledge()["industries"][industry]
+    known = facts("measures")["industries"][industry]
     low, high, typical = known["low"], known["high"], known["typical"]
-    if times := _knowledge()["units"].get(unit, {}).get("dollar"):
+    if times := facts("measures")["units"].get(unit, {}).get("dollar"):
         plain = _money(name, industry, None)
         low, high, typical = (float(round(end * times, -2)) for end in (plain.low, plain.high, plain.typical))
         return replace(plain, low=low, high=high, typical=typical, integer=True)
@@ -445,7 +441,7 @@ def _completed(place: Place, told: Measure, ages: Measure | None, amounts: Mappi
     if told.name == "age" and ages is not None:
         return replace(ages, given=False, growth=told.growth, integer=told.integer and ages.integer)
     rest = [word for word in measure_words(place.prop) if word not in _MOMENTS]
-    if told.name == "other" and len(rest) == 1 and rest[0] in amounts and rest[0] not in _knowledge()["words"]:
+    if told.name == "other" and len(rest) == 1 and rest[0] in amounts and rest[0] not in facts("measures")["words"]:
         growth: Growth = "mild" if place.of_event else "wealth"
         return replace(told, name="holding", low=0, high=amounts[rest[0]] * 20, typical=amounts[rest[0]], growth=growth)
     return told
@@ -465,7 +461,7 @@ def by_segment(found: Measure) -> dict[str, ValueRange]:
 
 
 def _of_segment(found: Measure, segment: str) -> ValueRange:
-    width, known = found.high - found.low, _knowledge()["segments"]
+    width, known = found.high - found.low, facts("measures")["segments"]
     if found.growth == "none" or width <= 0:
         return overall(found)
     if found.growth in ("mild", "rank"):

@@ -10,7 +10,7 @@ from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, pieces, texts_of, units_in
 from gamestats_assets.demo_data.analysis.states import BEFORE
-from gamestats_assets.demo_data.analysis.value_texts import reference
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
@@ -216,7 +216,7 @@ def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
 
 def _code(country: str) -> str:
     """ISO code of a country as people write it."""
-    text, called = country.strip().lower(), reference("choices")["countries"]
+    text, called = country.strip().lower(), facts("choices")["countries"]
     for code, known in locales.countries().items():
         if text in (code.lower(), known.name.lower(), *called.get(code, "").split()):
             return code

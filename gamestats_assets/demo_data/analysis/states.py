@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,14 +18,14 @@ from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import LOOKS, PHASES, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, FromEvent, OneOf, SharedCounter
-from gamestats_assets.settings import shipped
 
 Kind = EventKind
 
-FACTS = tomllib.loads(shipped("data", "reference", "demo_data", "analyst_updates.toml").read_text(encoding="utf-8"))
+FACTS = facts("analyst_updates")
 SAID: Mapping[str, frozenset[str]] = {name: word_set(words) for name, words in FACTS["words"].items()}
 BEFORE = SAID["before"]
 """Words of what something was before an event."""

@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.equations import Scope
 from gamestats_assets.demo_data.analysis.graph import EventOrder
@@ -31,8 +31,8 @@ from gamestats_assets.demo_data.analysis.measures import (
 )
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.reckoning import Reckoned
-from gamestats_assets.demo_data.analysis.value_texts import reference
 from gamestats_assets.demo_data.analysis.written import written_formula
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import EventConstraints, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
@@ -49,14 +49,10 @@ _BEFORE = re.compile(r"\bbefore\b|전에|以前|前に")
 _NEGATIVE = re.compile(r"\bnegative\b|음수|マイナス|負の")
 
 
-def _knowledge() -> dict[str, Any]:
-    return reference("times")
-
-
 def _says(place: Place, *kinds: str) -> bool:
     """Whether name and alias tell that a time is of one of some kinds."""
     said = f"{' '.join(ordered_pieces(place.name))} {place.prop.alias}".lower()
-    return any(re.search(_knowledge()["kinds"][kind], said) for kind in kinds)
+    return any(re.search(facts("times")["kinds"][kind], said) for kind in kinds)
 
 
 class TimesFound(NamedTuple):
@@ -198,7 +194,7 @@ class _Times:
         name = " ".join(ordered_pieces(self.reading.name)) if self.reading else ""
         text = name if self._is_over() else f"{name} {self.said} {' '.join(ordered_pieces(start.name))}"
         text = f"{text} {'' if self._is_over() else start.prop.alias}".lower()
-        planned = bool(re.search(_knowledge()["kinds"]["booked" if self._is_over() else "plans"], text))
+        planned = bool(re.search(facts("times")["kinds"]["booked" if self._is_over() else "plans"], text))
         if self._is_over() and not planned and not _says(end, "lasts"):
             self.ranges[end] = _range(-5, 0)
             self.formulas[start] = f"{last} - {self._length(start, end, planned=False)}"
@@ -244,7 +240,7 @@ class _Times:
     ) -> tuple[Place, float] | None:
         """The number that tells a length, and the seconds of its unit."""
         lengths = [(p, seconds) for p in numbers if (seconds := seconds_in(p)) and USABLE_NAME.fullmatch(p.prop.name)]
-        known = _knowledge()["durations"]
+        known = facts("times")["durations"]
         rest = [(p, s) for p, s in lengths if not pieces(p.name) & {*known["other"].split(), "to"}]
         named = [(p, s) for p, s in rest if pieces(p.name) & {*known["of_length"].split()}]
         fits = [(p, s) for p, s in lengths if about & pieces(p.name)]
@@ -284,7 +280,7 @@ class _Times:
         if said is not None and _says(place, "ends"):
             return _range(said.seconds, said.seconds)
         text = f"{' '.join(ordered_pieces(place.name))} {place.prop.alias}".lower()
-        after = next(known["after"] for known in _knowledge()["due"] if re.search(known["says"], text))
+        after = next(known["after"] for known in facts("times")["due"] if re.search(known["says"], text))
         low, high = (told.seconds if (told := _told_length(length)) else 0 for length in after)
         return _range(low, high)
 
@@ -336,7 +332,7 @@ class _Times:
 
 
 def _books(reading: Reading) -> bool:
-    named = re.search(_knowledge()["kinds"]["booked"], " ".join(ordered_pieces(reading.name)))
+    named = re.search(facts("times")["kinds"]["booked"], " ".join(ordered_pieces(reading.name)))
     return reading.action == "book" or bool(named)
 
 
@@ -426,7 +422,7 @@ def durations(
 def _clock_unit(place: Place) -> float | None:
     """Seconds of the unit in which a number tells how long something took; None where it tells something else."""
     words, text = set(measure_words(place.prop)), f"{place.name} {place.prop.alias}".lower()
-    other = words & _NOT_TAKEN or re.search(_knowledge()["durations"]["not_taken"], text)
+    other = words & _NOT_TAKEN or re.search(facts("times")["durations"]["not_taken"], text)
     if place.prop.type is not PropertyType.NUMBER or not words & {"duration", *_CLOCK_S} or other:
         return None
     return next((unit_s for unit, unit_s in _CLOCK_S.items() if unit in words), 1.0)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Between,
@@ -20,18 +20,10 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     ValueRuleError,
     parse_value_rule,
 )
-from gamestats_assets.settings import shipped
 
 Language = Literal["en", "ko", "ja"]
 
 HALF_WIDTH = str.maketrans("，：＝（）～〜–／｜＜％０１２３４５６７８９", ",:=()~~-/|<%0123456789")
-
-
-@functools.cache
-def reference(name: str) -> dict[str, Any]:
-    """What one of the files of reference data for the analyst says."""
-    with shipped("data", "reference", "demo_data", f"{name}.toml").open("rb") as file:
-        return tomllib.load(file)
 
 
 def language_of(texts: Sequence[str]) -> Language:
@@ -63,7 +55,7 @@ def values_in(prop: Property, text: str) -> OneOf | None:
     codes = _CODES.findall(plain)
     if len(set(codes)) > 1 and prop.type is PropertyType.NUMBER:
         return OneOf(values=tuple(dict.fromkeys(map(int, codes))))
-    for known in reference("value_texts")["lists"]:
+    for known in facts("value_texts")["lists"]:
         found = re.search(known["says"], plain, re.IGNORECASE)
         if found and (rule := _listed(found["list"], prop.type, known["least"], spoken=known.get("spoken", False))):
             return rule
@@ -93,7 +85,7 @@ def _listed(text: str, type: PropertyType, least: int, *, spoken: bool) -> OneOf
 @functools.cache
 def _limits(which: str) -> tuple[re.Pattern[str], ...]:
     number = r"(-?\d{1,9}(?:[.,]\d+)?)"
-    known = reference("value_texts")["limits"][which]
+    known = facts("value_texts")["limits"][which]
     return tuple(re.compile(text.replace("N", number), re.IGNORECASE) for text in known)
 
 
@@ -103,7 +95,7 @@ def limits_in(text: str) -> tuple[float | None, float | None]:
     for found in (match for pattern in _limits("both") for match in pattern.findall(plain)):
         low, high = (float(bound.replace(",", "")) for bound in found)
         if low < high:
-            return (min(low, 0.0) if re.search(reference("value_texts")["limits"]["none"], plain) else low), high
+            return (min(low, 0.0) if re.search(facts("value_texts")["limits"]["none"], plain) else low), high
     ends = (next((m for pattern in _limits(end) if (m := pattern.search(plain))), None) for end in ("least", "most"))
     least, most = (float(found[1].replace(",", "")) if found else None for found in ends)
     return least, most
@@ -121,7 +113,7 @@ def rule_of(prop: Property) -> ValueRule | None:
             rule = None
         return rule or _in_words(prop)
     if isinstance(prop.rule, OneOf):  # the words around a list are no part of its values
-        leads = re.search(reference("value_texts")["lists"][0]["says"], prop.description, re.IGNORECASE)
+        leads = re.search(facts("value_texts")["lists"][0]["says"], prop.description, re.IGNORECASE)
         framed = leads or _AROUND.search(prop.description)
         return (values_in(prop, prop.description) if framed else None) or prop.rule
     if prop.rule is None and prop.type is PropertyType.STRING and _BARE_VALUES.fullmatch(prop.description):

@@ -12,7 +12,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data import locales, names
-from gamestats_assets.demo_data.analysis.catalogues import Catalogues, choices_data, falling, invented
+from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, invented
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, own_name
@@ -28,6 +28,7 @@ from gamestats_assets.demo_data.analysis.measures import (
 )
 from gamestats_assets.demo_data.analysis.pairs import amount_in, by_country, changes, one_change, pair_of, told_beside
 from gamestats_assets.demo_data.analysis.recalls import Recalls, pieces_of
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
     EventConstraints,
@@ -68,7 +69,7 @@ _COUNTRY = frozenset({"country", "country_code", "nation"})
 @functools.cache
 def _names(what: str) -> frozenset[str]:
     """Words of names that tell what a text is."""
-    return frozenset(choices_data()["words"][what].split())
+    return frozenset(facts("choices")["words"][what].split())
 
 
 def property_constraints(
@@ -275,7 +276,7 @@ class _Maker:
         """The operating system, as the record itself tells it."""
         if last not in _names("system_names") or place.prop.type is not PropertyType.STRING:
             return None
-        ours = [str(value) for value in _weighted(choices_data()["systems"][self.product.platform])[0]]
+        ours = [str(value) for value in _weighted(facts("choices")["systems"][self.product.platform])[0]]
         theirs = {str(value).lower(): value for value in values}
         if not values or {*ours} <= {*map(str, values)}:
             return PropertyConstraint(copy_of="#os") if self.product.platform in ("mobile", "web") else None
@@ -343,7 +344,7 @@ class _Maker:
         if _tells_first(place.prop):
             return PropertyConstraint(first_only=place.event != "user", per_user=place.event == "user")
         words = {*concepts(place.prop.name), *concepts(place.prop.alias)}
-        share = next((share for of, share in choices_data()["flags"].items() if words & {*of.split()}), 0.3)
+        share = next((share for of, share in facts("choices")["flags"].items() if words & {*of.split()}), 0.3)
         of_moment = place.event == "" and {*pieces_of(place.name)} & _names("of_the_moment")
         kept = not place.of_event and not of_moment
         return PropertyConstraint(values=[True, False], weights=[share, round(1 - share, 2)], per_user=kept)
@@ -464,19 +465,19 @@ class _Maker:
             return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3]) if last != "status" else None
         if pieces[-1] != "reason":
             return None
-        choices = choices_data()["reasons_of_kind"].get(place.kind.name)
+        choices = facts("choices")["reasons_of_kind"].get(place.kind.name)
         other = place.kind is Kind.SUBSCRIBE and not reading.fails
         if other or (place.kind is Kind.BAD and not self.order.is_game) or reading.says("book"):
             choices = None
         if choices and self.catalogues.locale == "en_US":
             values, weights = _weighted(choices)
             return PropertyConstraint(values=values, weights=weights)
-        said, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, choices_data()["reasons"]
+        said, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, facts("choices")["reasons"]
         why = next((of for of in known.values() if said & {*of["words"].split()}), known["other"])
         return PropertyConstraint(values=why[self.catalogues.locale].split("|"))
 
     def _usual_choices(self, place: Place, last: str) -> str | None:
-        data, platform = choices_data(), self.product.platform
+        data, platform = facts("choices"), self.product.platform
         if last in ("platform", "os", "os_name", "device_os"):
             return data["systems"][platform]
         if last in ("channel", "install_channel", "store", "app_store"):

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from gamestats_assets.demo_data.analysis.equations import (
     Scope,
     is_percent,
-    knowledge,
     ordered,
     plays,
     words_of,
 )
 from gamestats_assets.demo_data.analysis.lexicon import own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, measure_words, ordered_pieces, pieces, seconds_in
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 
@@ -47,7 +47,7 @@ def written(scope: Scope) -> dict[str, str]:
         _subtracted(scope, name)
     for name, place in scope.own.items():
         text = place.prop.description or place.prop.alias
-        for known in knowledge()["orders"] if scope.is_open(name) else ():
+        for known in facts("equations")["orders"] if scope.is_open(name) else ():
             match = re.search(known["says"], text, re.IGNORECASE)
             other = _named(match[1], _others(scope, name)) if match else None
             if other is not None and not scope.circular(name, frozenset({other})):
@@ -123,7 +123,7 @@ def _candidates(text: str) -> Iterator[str]:
 @functools.lru_cache(maxsize=1024)
 def _with_signs(text: str) -> str:
     """Operations in words as signs."""
-    for known in knowledge()["words"]:
+    for known in facts("equations")["words"]:
         match = re.search(known["says"], text, re.IGNORECASE)
         if match is None:
             continue

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gamestats_assets.apis.thinkingdata import NAME
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, UpdateMode
 from gamestats_assets.demo_data.taxonomies.sheets import Findings, Mistake, Sheet, column_letter
 from gamestats_assets.demo_data.taxonomies.value_rules import ValueRule, ValueRuleError, parse_value_rule
-from gamestats_assets.settings import shipped
 
 _HEADER_WITHIN = 20
 """Rows among which a header is looked for; titles and remarks may stand above it."""
 
 # --------------------------------------------------------------------------- headers
 
-_WORDS: dict[str, dict[str, str]] = tomllib.loads(
-    shipped("data", "reference", "demo_data", "sheet_words.toml").read_text(encoding="utf-8")
-)
+_WORDS: dict[str, dict[str, str]] = facts("sheet_words")
 _CALLED = {"event": "event_name", "name": "property name", "type": "type"}
 
 

@@ -7,7 +7,6 @@ somebody agreed to can be read for ever. A purpose that is not allowed counts fr
 from __future__ import annotations
 
 import functools
-import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.rocket_league.tables import RlPlayers, Withheld
-from gamestats_assets.settings import shipped
+from gamestats_assets.settings import shipped_facts
 
 PURPOSES: Mapping[str, str] = {
     "analysis": "consented_at",
@@ -45,7 +44,7 @@ class ConsentText:
 @functools.cache
 def consent_texts() -> Mapping[int, Mapping[str, ConsentText]]:
     """By version, the oldest first, the text of each purpose."""
-    read = tomllib.loads(shipped("data", "reference", "rocket_league", "consents.toml").read_text("utf-8"))
+    read = shipped_facts("data", "reference", "rocket_league", "consents.toml")
     return {
         each["version"]: {name: ConsentText(**each[name]) for name in (*PURPOSES, BALLCHASING)}
         for each in sorted(read["texts"], key=lambda each: each["version"])
