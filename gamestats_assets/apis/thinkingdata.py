@@ -42,9 +42,6 @@ ZONE_OFFSETS_H = (-12.0, 14.0)
 NAME = re.compile(r"[#a-zA-Z][a-zA-Z0-9_]{0,49}")
 """Matches the whole name of an event or property, or each part of a nested property's. Case is ignored."""
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Errors of decoding a line that is not a record."""
-
 
 class Record(msgspec.Struct, gc=False):
     """A record as its line contains it; `type` is always present."""

@@ -1,8 +1,13 @@
-"""JSON texts that PostgreSQL can store."""
+"""JSON texts: what is none, and what PostgreSQL can store."""
 
 from __future__ import annotations
 
 import re
+
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Errors of decoding what is no JSON text, not of the expected shape, or nested too deeply."""
 
 # After an unescaped backslash, it is another text.
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")

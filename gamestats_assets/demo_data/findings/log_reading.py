@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.apis.thinkingdata import TRACK_TYPES, UNREADABLE
+from gamestats_assets.apis.thinkingdata import TRACK_TYPES
 from gamestats_assets.demo_data.configuration import Configuration, ExperimentTruth
 from gamestats_assets.demo_data.findings.accounts import Accounts, label
 from gamestats_assets.demo_data.findings.measured import Moments
@@ -28,6 +28,7 @@ from gamestats_assets.demo_data.findings.totals import Totals
 from gamestats_assets.demo_data.logs.partitions import Partitions
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 
 Array = npt.NDArray[Any]
 

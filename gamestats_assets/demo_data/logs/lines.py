@@ -25,13 +25,13 @@ from gamestats_assets.apis.thinkingdata import (
     OBJECT_KEYS,
     TEXT_BYTES,
     TRACK_TYPES,
-    UNREADABLE,
     USER_TYPES,
     Moment,
     Record,
     zone_hours,
 )
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 
 Properties = dict[str, Any]
 

@@ -33,6 +33,7 @@ from gamestats_assets.apis.http import (
 from gamestats_assets.demo_data.logs.log_files import DAMAGE, UnreadableLogError, open_log
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 
 PATH = "/sync_server"
 """Where a receiver takes what servers send."""
@@ -351,7 +352,7 @@ class _Upload:
                 first, records, weight = number + 1, [], 2
             try:
                 decode(record)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 self._pass_over(path, number + 1)
                 if not raw.endswith(b"\n"):
                     # Somebody may still be writing it: the next upload reads it again.

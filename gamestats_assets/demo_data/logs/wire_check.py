@@ -35,7 +35,6 @@ from gamestats_assets.apis.thinkingdata import (
     ROOT_KEYS,
     TEXT_BYTES,
     TRACK_TYPES,
-    UNREADABLE,
     USER_TYPES,
 )
 from gamestats_assets.demo_data.logs.log_files import DAMAGE, open_log
@@ -51,6 +50,7 @@ from gamestats_assets.demo_data.logs.wire_names import (
 )
 from gamestats_assets.demo_data.logs.wire_report import Example, Finding, Problem, WireReport
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 
 if TYPE_CHECKING:
     import numpy as np

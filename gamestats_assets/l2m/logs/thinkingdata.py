@@ -24,9 +24,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from gamestats_assets.apis.thinkingdata import UNREADABLE, Moment, zone_hours
+from gamestats_assets.apis.thinkingdata import Moment, zone_hours
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.integers import LAST_MILLIS
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 from gamestats_assets.lakehouse.unpacking import ReadLimits, UnreadableContentError, decompressed, opened
 
 _VISIT = ("server_id", "level", "ip", "device", "country", "time")

@@ -16,6 +16,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.integers import Int16, Int32, Int64, Millis
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants, RawTeams
@@ -245,7 +246,6 @@ _KnownParticipant = msgspec.defstruct(
 )
 """A participant without any other key."""
 
-_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MATCH = msgspec.json.Decoder(_Match)
 _TEAM = msgspec.json.Decoder(_Team)
 _KNOWN_PARTICIPANT = msgspec.json.Decoder(_KnownParticipant)
@@ -283,7 +283,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
             read, others = _read_participant(raw)
             participants.append(_participant(read))
             unknown |= others
-        except _READABLE as error:
+        except UNREADABLE as error:
             reason = f"Participant {number}: {error}."
             rejections[RawParticipants].append(_rejection(match_id, "participant_shape", reason, raw))
     winners = [team["team_id"] for team in teams if team["won"]]
@@ -334,7 +334,7 @@ def started_at(content: bytes) -> tuple[str, datetime]:
 def _document(content: bytes) -> _Match:
     try:
         return _MATCH.decode(content)
-    except _READABLE as error:
+    except UNREADABLE as error:
         raise UnreadableMatchError(f"Expected a match object of match-v5, with metadata and info: {error}.") from None
 
 
@@ -353,7 +353,7 @@ def _at(millis: int | None) -> datetime | None:
 def _team(raw: msgspec.Raw, match_id: str, rejected: list[Rejection]) -> dict[str, Any] | None:
     try:
         team = _TEAM.decode(raw)
-    except _READABLE as error:
+    except UNREADABLE as error:
         rejected.append(_rejection(match_id, "team_shape", f"A team: {error}.", raw))
         return None
     told = {ours: team.objectives.get(theirs, _Objective()) for theirs, ours in _OBJECTIVES.items()}
@@ -370,7 +370,7 @@ def _read_participant(raw: msgspec.Raw) -> tuple[Any, Set[str]]:
     """A participant, and its keys that are not known; to look for them takes as long as to read it."""
     try:
         return _KNOWN_PARTICIPANT.decode(raw), frozenset()
-    except _READABLE:
+    except UNREADABLE:
         return _PARTICIPANT.decode(raw), _ANY_KEYS.decode(raw).keys() - _KNOWN
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.integers import Int16, Int32, Int64, Millis
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.timelines.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames
@@ -220,7 +221,6 @@ def _struct_of(kind: str) -> type[msgspec.Struct]:
 
 
 _STRUCTS = {kind: _struct_of(kind) for kind in sorted(KNOWN_TYPES)}
-_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _WHOLE = (
     msgspec.json.Decoder(_Timeline[functools.reduce(operator.or_, _STRUCTS.values()), _Participant]),
     msgspec.json.Decoder(_Timeline[_Event, _Participant]),
@@ -348,7 +348,7 @@ def _read(content: bytes, match_id: str) -> Found:
     for decoder in _WHOLE:
         try:
             return _found(decoder.decode(content))
-        except _READABLE:
+        except UNREADABLE:
             continue
     return _read_piece_by_piece(content, match_id)
 
@@ -377,7 +377,7 @@ def _found(read: _Timeline[Any, _Participant]) -> Found:
 def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
     try:
         read = _PIECEWISE.decode(content)
-    except _READABLE as error:
+    except UNREADABLE as error:
         raise UnreadableTimelineError(
             f"Expected a timeline of match-v5, with metadata and info.frames: {error}."
         ) from None
@@ -401,7 +401,7 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
         for raw in frame.events or ():
             try:
                 event = _ONE_EVENT.decode(raw)
-            except _READABLE as error:
+            except UNREADABLE as error:
                 kind = _kind_of(raw)
                 where = f"Event {index} of frame {number}"
                 found.bad.append((kind, _rejection(match_id, "event_shape", f"{where}: {error}.", raw)))
@@ -416,7 +416,7 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
             try:
                 states.append(_ONE_PARTICIPANT.decode(raw))
                 state_frames.append(number)
-            except _READABLE as error:
+            except UNREADABLE as error:
                 reason = f"Participant {key} of frame {number}: {error}."
                 found.bad_states.append(_rejection(match_id, "participant_frame_shape", reason, raw))
     return replace(found, states=_numbers(states))
@@ -436,7 +436,7 @@ def _numbers(states: Sequence[_Participant]) -> pl.Series:
 def _kind_of(raw: msgspec.Raw) -> str:
     try:
         return _ONE_TYPE.decode(raw).type or NO_TYPE
-    except _READABLE:
+    except UNREADABLE:
         return NO_TYPE
 
 

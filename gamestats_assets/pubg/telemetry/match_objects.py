@@ -19,6 +19,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.integers import LAST_YEAR
+from gamestats_assets.lakehouse.json_text import UNREADABLE
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.telemetry.tables import RawMatches, RawParticipants
@@ -247,7 +248,7 @@ def _parsed(content: bytes) -> tuple[Mapping[str, Any], list[Any]]:
     try:
         document = _object(msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf")))
         return _object(document.get("data")), _list(document.get("included"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UnreadableMatchError(f"Expected a match object, found no JSON: {error}. Fetch the file again.") from None
     except _UnexpectedValueError as error:
         raise UnreadableMatchError(f"Expected a match object with data and included: {error}.") from None
