@@ -50,7 +50,7 @@ from gamestats_assets.rocket_league.analysis.skills import (
     TEAM_SKILLS,
     match_skills,
 )
-from gamestats_assets.rocket_league.analysis.wording import players_unit
+from gamestats_assets.rocket_league.analysis.wording import km_h
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import (
     HIGHEST_TIER,
@@ -371,7 +371,7 @@ def _rate(value: float) -> str:
 
 
 def _km_h(speed_uu_s: float) -> str:
-    return f"{players_unit('avg_shot_speed_uu_s')[0] * speed_uu_s:,.0f}"
+    return f"{km_h(speed_uu_s):,.0f}"
 
 
 _SENTENCES = 2

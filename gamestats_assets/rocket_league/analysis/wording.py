@@ -30,3 +30,12 @@ def players_unit(feature: str) -> tuple[float, str]:
     ((0.036, 'km/h'), (0.01, 'm'), (1, ''))
     """
     return (0.036, "km/h") if feature.endswith("_uu_s") else (0.01, "m") if feature.endswith("_uu") else (1, "")
+
+
+def km_h(speed_uu_s: float) -> float:
+    """A speed in kilometres per hour.
+
+    >>> round(km_h(2300), 1)
+    82.8
+    """
+    return players_unit("speed_uu_s")[0] * speed_uu_s

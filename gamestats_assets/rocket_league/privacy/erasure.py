@@ -37,6 +37,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
+from gamestats_assets.rocket_league.analysis.wording import counted
 from gamestats_assets.rocket_league.identities import (
     PlayerIdError,
     parse_player_id,
@@ -143,13 +144,12 @@ def forget(
     forget_runs(texts, partitions)
     with entering(stores.postgres_url, "forget") as conn:
         delete(conn, "rl_players", {"player_id": player_id})
-    number = len({file.unit_id for file in files})
-    tell(f"Masking the player in {number} {'match' if number == 1 else 'matches'}")
+    tell(f"Masking the player in {counted(len({file.unit_id for file in files}), 'match', 'matches')}")
     matches = mask_matches(stores, {(file.day, file.unit_id): {player_id} for file in files}, names)
     for file in stray:
         stores.landing.remove(file)
     _forget_retention(stores.lake, player_id)
-    tell(f"Making the tables of {len(days)} {'day' if len(days) == 1 else 'days'} again, without the player")
+    tell(f"Making the tables of {counted(len(days), 'day')} again, without the player")
     remake(days)
     tell("Removing what the tables were before, with their history")
     _forget_partitions(stores, player_id)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
-from gamestats_assets.rocket_league.analysis.wording import day_words, players_unit
+from gamestats_assets.rocket_league.analysis.wording import day_words, km_h, players_unit
 from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.maps import map_name
 from gamestats_assets.rocket_league.playlists import playlist_name
@@ -204,6 +204,7 @@ WORDS: Mapping[str, Any] = {
     "rate": rate,
     "figure": figure,
     "hours": hours,
+    "km_h": km_h,
     "day_words": day_words,
     "feature": feature_words,
     "playlist": playlist_name,
