@@ -11,7 +11,6 @@ The publishing user owns everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import psycopg
 from psycopg import errors, sql
@@ -37,7 +36,6 @@ WRITER_ROLE = "gamestats_writer"
 ENTERED_SCHEMA = "ops"
 ACCOUNTS_SCHEMA = "accounts"
 
-Duty = Literal["gamestats_serving", "gamestats_writer"]
 _ENTERED = (
     *("seasons", "divisions", "groups", "teams", "roster_entries", "rounds", "scheduled_matches"),
     *("match_overrides", "tracked_players", "backfills"),

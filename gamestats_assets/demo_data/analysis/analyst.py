@@ -37,6 +37,7 @@ from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
 from gamestats_assets.demo_data.analysis.written import unread_formulas, written
 from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules.circles import circles
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     PropertyConstraint,
@@ -45,7 +46,6 @@ from gamestats_assets.demo_data.rules.model import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.rules.soundness import circles
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
 
 

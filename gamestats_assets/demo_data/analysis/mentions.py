@@ -27,7 +27,7 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     pieces,
     word_set,
 )
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.reading import BACKGROUND, Reading
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
 
 
@@ -49,11 +49,6 @@ class Mention:
     phrase: str
     by_name: bool = False
     confidence: float = 0.75
-
-    @property
-    def ongoing(self) -> bool:
-        """Whether the event has begun and is not over."""
-        return self.role == "ongoing"
 
     @property
     def here(self) -> bool:
@@ -515,10 +510,13 @@ class Finder:
         return max(found, key=lambda item: item[:2])[2] if found else None
 
 
+_LAST_OF_IDS = word_set("id uuid guid uid no nr ref number serial 아이디 번호 番号")
+
+
 def is_id_name(name: str) -> bool:
     """Whether a name is that of an id: `orderNo`, `ride_id`, `trackingNo`."""
     words = pieces(name)
-    return len(words) > 1 and words[-1] in word_set("id uuid guid uid no nr ref number serial 아이디 번호 番号")
+    return len(words) > 1 and words[-1] in _LAST_OF_IDS
 
 
 def _calls(text: str, name: str) -> bool:
@@ -528,13 +526,7 @@ def _calls(text: str, name: str) -> bool:
     ) or bool(re.search(rf"(?<![a-z_]){re.escape(name)}(?:の|で|後|が|を|[가이은는을를의])", text))
 
 
-_BACKGROUND = re.compile(
-    r"\([^()]*\)|\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
-    re.IGNORECASE,
-)
-
-
 def foreground(event: Event) -> str:
     """What a description says of the event itself, in small letters, without what has happened before."""
     text = unicodedata.normalize("NFKC", f"{event.alias} ; {event.description}").lower()
-    return _JAPANESE.sub(lambda m: m[2], _BACKGROUND.sub(" ", text))
+    return _JAPANESE.sub(lambda m: m[2], BACKGROUND.sub(" ", text))

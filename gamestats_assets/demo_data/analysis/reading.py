@@ -184,10 +184,11 @@ def _moves_money(event: Event) -> bool:
     return any(word in name and "reason" not in name for name in names for word in money)
 
 
-_BACKGROUND = re.compile(
+BACKGROUND = re.compile(
     r"\([^()]*\)|\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
     re.IGNORECASE,
 )
+"""What a description tells besides the event itself: what was before it, and what stands in brackets."""
 
 
 _ATTRIBUTES = re.compile(r"\b(an?|the|this|that)\s+\w{3,}ed\s+(?=[a-z])", re.IGNORECASE)
@@ -196,7 +197,7 @@ _ATTRIBUTES = re.compile(r"\b(an?|the|this|that)\s+\w{3,}ed\s+(?=[a-z])", re.IGN
 
 def _foreground(event: Event) -> tuple[str, ...]:
     """What a description says of the event itself, without what has happened before."""
-    return concepts(_ATTRIBUTES.sub(r"\1 ", _BACKGROUND.sub(" ", event.description)))
+    return concepts(_ATTRIBUTES.sub(r"\1 ", BACKGROUND.sub(" ", event.description)))
 
 
 def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.rules.circles import circle_problems, cycles, path
-from gamestats_assets.demo_data.rules.circles import circles as circles
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.rules.model import (
     LifecycleStage,
