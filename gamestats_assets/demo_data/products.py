@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gamestats_assets.demo_data.analysis.analyst import payment_of
-from gamestats_assets.demo_data.analysis.lexicon import pieces as ordered_pieces
-from gamestats_assets.demo_data.analysis.states import pieces
+from gamestats_assets.demo_data.analysis.lexicon import pieces
+from gamestats_assets.demo_data.analysis.states import singulars
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 
@@ -38,7 +38,7 @@ def meaning_of(taxonomy: Taxonomy, rules: Rules) -> dict[str, Any]:
     if payment is not None:
         event, amount = payment
         names = [name for name, _ in flattened((*taxonomy.event(event).properties, *taxonomy.common_properties))]
-        spelt = {"_".join(ordered_pieces(name)): name for name in reversed(names)}
+        spelt = {"_".join(pieces(name)): name for name in reversed(names)}
         currency = next((spelt[name] for name in _CURRENCIES if name in spelt), None)
         found |= {"payment_event": event, "amount_property": amount, "currency_property": currency}
     return found
@@ -53,7 +53,7 @@ def _payment(taxonomy: Taxonomy, rules: Rules) -> tuple[str, str] | None:
             if update.type != "increment" or not isinstance(update.value, str):
                 continue
             amount = update.value.strip().removeprefix("{{").removesuffix("}}").strip()
-            if amount in numbers and any(words <= pieces(state) for words in _TOTALS):
+            if amount in numbers and any(words <= singulars(state) for words in _TOTALS):
                 place = _AMOUNTS.index(amount) if amount in _AMOUNTS else len(_AMOUNTS)
                 candidates.append((place, number, event.name, amount))
     return min(candidates)[2:] if candidates else None

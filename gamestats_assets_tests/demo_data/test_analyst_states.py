@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, analysed
-from gamestats_assets.demo_data.analysis.states import currency, nouns, pieces
+from gamestats_assets.demo_data.analysis.states import currency, nouns, singulars
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
@@ -408,7 +408,10 @@ def test_arrivals_tell_what_stays() -> None:
 
 def test_names_of_every_style_have_the_same_words() -> None:
     assert (
-        pieces("totalSpentUsd") == pieces("Total_Spent_USD") == pieces("total_spent_usd") == {"total", "spent", "usd"}
+        singulars("totalSpentUsd")
+        == singulars("Total_Spent_USD")
+        == singulars("total_spent_usd")
+        == {"total", "spent", "usd"}
     )
     assert nouns("lifetime_tips") == nouns("tipAmount") == {"tip"}
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.equations import Scope, label_says, plays, singular, words_of
 from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, label_of, ordered_pieces, pieces, rule_of
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, label_of, ordered_pieces, piece_set, rule_of
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf, Scalar
@@ -81,7 +81,7 @@ def _pairs(scope: Scope) -> list[tuple[frozenset[str], str | None, str | None]]:
     by_stem: dict[frozenset[str], dict[str, str]] = {}
     before, after = words_of("before"), words_of("after")
     for name in scope.own:
-        said = pieces(name)
+        said = piece_set(name)
         side = "before" if said & before else "after" if said & after else "plain"
         by_stem.setdefault(said - before - after, {}).setdefault(side, name)
     return [
@@ -99,7 +99,7 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
     known: dict[str, list[Term]] = {"signed": [], "plain": [], "part": [], "only": []}
     ways = words_of("amount") | words_of("moved")
     for name, place in scope.own.items():
-        said = pieces(name)
+        said = piece_set(name)
         if name in pair or said & (words_of("before") | words_of("after") | (words_of("no_change") - stem)):
             continue
         sign = _own_sign(place)
@@ -114,7 +114,7 @@ def _terms(scope: Scope, stem: frozenset[str], pair: set[str]) -> list[Term]:
             known["part"].append((around, name))
         elif sign is None and generic:
             known["plain" if said <= words_of("amount") | stem else "only"].append((around or "+", name))
-    signed, totals = known["signed"], [term for term in known["signed"] if "total" in pieces(term[1])]
+    signed, totals = known["signed"], [term for term in known["signed"] if "total" in piece_set(term[1])]
     if signed and around:
         signed = [term for term in signed if term[0] == around] or signed  # what the event is about decides
     if signed and all(sign == around for sign, _ in signed):
@@ -198,7 +198,12 @@ def _signed(scope: Scope, terms: Sequence[Term]) -> float | None:
             }
             scope.values[name] = PropertyConstraint(depends_on=other.prop.name, mapping=mapping)
             return float(max(amounts))
-        if other.prop.type is PropertyType.BOOLEAN and pieces(other.prop.name) & {"win", "won", "success", "victory"}:
+        if other.prop.type is PropertyType.BOOLEAN and piece_set(other.prop.name) & {
+            "win",
+            "won",
+            "success",
+            "victory",
+        }:
             high = max(round(measure.high if measure.given else measure.high / 10), 1)
             scope.give(name, f"if({other.prop.name}, 1, -1) * random(1-{high})", f"{other.prop.name} gives the sign")
             return float(high)
@@ -210,7 +215,7 @@ def _gains_and_losses(place: Place) -> dict[str, str]:
     rule = rule_of(place.prop)
     if place.prop.type is not PropertyType.STRING or not isinstance(rule, OneOf):
         return {}
-    signs = {value: _sign(value, pieces(re.sub(r"\W+", "_", value))) for value in map(str, rule.values)}
+    signs = {value: _sign(value, piece_set(re.sub(r"\W+", "_", value))) for value in map(str, rule.values)}
     return {value: sign or "+" for value, sign in signs.items()} if {"+", "-"} <= set(signs.values()) else {}
 
 

@@ -21,7 +21,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     counts_things,
     label_of,
     ordered_pieces,
-    pieces,
+    piece_set,
     rule_of,
     texts_of,
     units_in,
@@ -51,7 +51,7 @@ def label_says(role: str, label: str) -> bool:
 
 def plays(place: Place, role: str) -> bool:
     """Whether a number's name, label or text gives it a role."""
-    named = pieces(place.prop.name) & words_of(role) or label_says(role, label_of(place.prop))
+    named = piece_set(place.prop.name) & words_of(role) or label_says(role, label_of(place.prop))
     return bool(named or _pattern_of(role, "text").search(texts_of(place.prop)))
 
 
@@ -186,7 +186,7 @@ def _term(scope: Scope, term: str) -> str | None:
         return found[0] if len(found) == 1 else None
     for wanted in (set(need.split()) for need in known["names"]):
         for name in places:
-            said = pieces(name)
+            said = piece_set(name)
             fits = said >= wanted and not said & without and (said == wanted or not known.get("exact"))
             if fits and not (known.get("money") and counts_things(name)):
                 return name
@@ -252,21 +252,23 @@ def _for_each(scope: Scope) -> None:
     counts = set(scope.playing("counted"))
     money = {"price", "cost", "amount", "fee", "total", "value"}
     for each in scope.playing("each"):
-        said, order = pieces(each), ordered_pieces(each)
+        said, order = piece_set(each), ordered_pieces(each)
         things = {word.rstrip("s") for word in order[order.index("per") + 1 :]} if "per" in said else set[str]()
         counted = [n for n in scope.own if n in counts and n != each]
-        counted = [n for n in counted if things & singular(pieces(n))] or counted
+        counted = [n for n in counted if things & singular(piece_set(n))] or counted
         totals = [n for n in scope.playing("total") if n != each and n not in counts]
-        totals = [n for n in totals if (said & pieces(n)) - words_of("counted") or (said & money and pieces(n) & money)]
+        totals = [
+            n for n in totals if (said & piece_set(n)) - words_of("counted") or (said & money and piece_set(n) & money)
+        ]
         if len(counted) == len(totals) == 1:
             scope.give(totals[0], f"{each} * {counted[0]}", "so much for each", 0.85, said=True)
     # What is spent on what the event does several times at once: `use_stone` of a draw, `draw_count`.
     done = set(ordered_pieces(scope.event))
-    several = [n for n in counts if pieces(n) - words_of("counted") and pieces(n) - words_of("counted") <= done]
+    several = [n for n in counts if piece_set(n) - words_of("counted") and piece_set(n) - words_of("counted") <= done]
     several = [n for n in several if isinstance(rule_of(scope.own[n].prop), OneOf)]
     spent = [n for n in scope.playing("spent") if n not in counts and not plays(scope.own[n], "before")]
     spent = [n for n in spent if not plays(scope.own[n], "after") and not plays(scope.own[n], "each")]
-    if len(several) == 1 and spent and not any(pieces(n) & words_of("each") for n in scope.own):
+    if len(several) == 1 and spent and not any(piece_set(n) & words_of("each") for n in scope.own):
         measure, most = scope.measure(spent[0]), scope.measure(several[0]).high
         if most > 0 and not measure.given:
             each_costs = max(round(measure.high / most), 1)
@@ -276,10 +278,12 @@ def _for_each(scope: Scope) -> None:
 def passed(scope: Scope) -> tuple[Place, str] | None:
     """Whether a score is high enough, where a flag beside it tells that: by what the sheet asks for, or six tenths."""
     flags = [p for p in scope.others if p.prop.type is PropertyType.BOOLEAN]
-    flags = [p for p in flags if pieces(p.prop.name) & {"pass", "passed"} and len(ordered_pieces(p.prop.name)) < 3]
-    asked = [n for n in scope.own if pieces(n) & {"pass", "passing", "required", "cutoff", "threshold"}]
-    scores = [n for n in scope.own if n not in asked and pieces(n) & {"score", "mark", "marks", "points", "accuracy"}]
-    scores = [n for n in scores if not pieces(n) & (words_of("before") | words_of("mean") | words_of("most"))]
+    flags = [p for p in flags if piece_set(p.prop.name) & {"pass", "passed"} and len(ordered_pieces(p.prop.name)) < 3]
+    asked = [n for n in scope.own if piece_set(n) & {"pass", "passing", "required", "cutoff", "threshold"}]
+    scores = [
+        n for n in scope.own if n not in asked and piece_set(n) & {"score", "mark", "marks", "points", "accuracy"}
+    ]
+    scores = [n for n in scores if not piece_set(n) & (words_of("before") | words_of("mean") | words_of("most"))]
     if not flags or len(scores) != 1:
         return None
     told = scope.measure(scores[0])
@@ -312,7 +316,7 @@ def ordered(scope: Scope, name: str, how: str, other: str) -> str:
 def _thing(name: str, *roles: str) -> frozenset[str]:
     """What a number is of: its words without those of roles, and without `count` or `amount`."""
     without = frozenset[str]().union(*(words_of(role) for role in roles), words_of("counted"), {"amount"})
-    return singular(pieces(name) - without)
+    return singular(piece_set(name) - without)
 
 
 def _by_roles(scope: Scope) -> None:
@@ -336,11 +340,11 @@ def _by_roles(scope: Scope) -> None:
 def _parts_of_wholes(scope: Scope) -> None:
     """A part is no more than the whole; what is done to its end has all of its progress."""
     for whole in [n for n in scope.playing("whole") if not _part_words(n)]:
-        parts = [n for n in scope.own if n != whole and _part_words(n) and not pieces(n) & words_of("whole")]
+        parts = [n for n in scope.own if n != whole and _part_words(n) and not piece_set(n) & words_of("whole")]
         rest = [n for n in scope.playing("rest") if n != whole and _thing(n, "rest") == _thing(whole, "whole")]
         parts = [n for n in parts if singular(_thing(n, "whole") - _part_words(n)) == _thing(whole, "whole")]
         parts = [n for n in parts if scope.measure(n).name not in ("percent", "ratio")]
-        good = [n for n in parts if not pieces(n) & words_of("bad_part")]
+        good = [n for n in parts if not piece_set(n) & words_of("bad_part")]
         why = f"a part of {whole}"
         for name in good[:1]:
             all_done = scope.ends_well and _is_progress(name, scope.event)
@@ -357,7 +361,7 @@ def _parts_of_wholes(scope: Scope) -> None:
 
 def _part_words(name: str) -> frozenset[str]:
     """What tells which part it is: `printed` of `printed_pages`."""
-    said = pieces(name) - words_of("whole")
+    said = piece_set(name) - words_of("whole")
     return frozenset(w for w in said if w in words_of("part") or (w.endswith("ed") and len(w) > 4))
 
 
@@ -365,7 +369,7 @@ def _is_progress(name: str, event: str) -> bool:
     """Whether a part is all there once the event is: what was read, or what the event itself does."""
     done = {word.removesuffix("ed") for word in _part_words(name)}
     known = {"read", "watch", "view", "play", "complet", "done", "finish"}
-    return bool(done & known) or any(word.startswith(tuple(done)) for word in pieces(event))
+    return bool(done & known) or any(word.startswith(tuple(done)) for word in piece_set(event))
 
 
 def _is_share(scope: Scope, name: str) -> bool:
@@ -375,7 +379,7 @@ def _is_share(scope: Scope, name: str) -> bool:
 def _progress_of(scope: Scope, part: str, whole: str) -> None:
     """How far one is, as a share of the whole."""
     for name, place in scope.own.items():
-        same = pieces(name) & pieces(part) & words_of("part")
+        same = piece_set(name) & piece_set(part) & words_of("part")
         if name not in (part, whole) and _is_share(scope, name) and (same or plays(place, "progress")):
             ratio = f"{part} / max({whole}, 1)"
             percent = is_percent(place, scope.measures)
@@ -388,7 +392,7 @@ _MONEY = word_set("amount fee price cost paid value total revenue premium income
 
 def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
     """Whether a number is a percentage, 15 being 15 %."""
-    said, found, texts = pieces(place.prop.name), measures[place], texts_of(place.prop)
+    said, found, texts = piece_set(place.prop.name), measures[place], texts_of(place.prop)
     if said & {"pct", "percent", "percentage"} or found.name in ("percent", "discount_percent"):
         return found.high > 1
     if said & _MONEY:

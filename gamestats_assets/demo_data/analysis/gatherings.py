@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import Place, ordered_pieces, pieces, places, rule_of
+from gamestats_assets.demo_data.analysis.measures import Place, ordered_pieces, piece_set, places, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, PropertyConstraint, TotalRule
@@ -177,7 +177,7 @@ class _Cart:
         found: dict[str, dict[str, str]] = {}
         numbers = self._numbers(event)
         sums = [name for name, prop in numbers.items() if _is_sum(name) and _is_free(prop)]
-        before_all = [name for name in sums if pieces(name) & {"subtotal", "sub", "items", "goods", "cart"}]
+        before_all = [name for name in sums if piece_set(name) & {"subtotal", "sub", "items", "goods", "cart"}]
         for name in before_all or sums[:1]:
             found[name] = {adder: self._worth(adder) for adder in self.adders if self._price(adder)}
         for name, prop in numbers.items():
@@ -218,16 +218,16 @@ def _one(numbers: Mapping[str, Property], fits: Callable[[str], bool]) -> str | 
 
 
 def _is_price(name: str) -> bool:
-    said = pieces(name)
+    said = piece_set(name)
     return bool(said & {"price", "cost"}) and not said & ((_PARTS | _WHOLES) - {"unit", "each", "per"})
 
 
 def _is_quantity(name: str) -> bool:
-    return bool(pieces(name) & _QUANTITY) and not pieces(name) & (_PARTS | {"total"})
+    return bool(piece_set(name) & _QUANTITY) and not piece_set(name) & (_PARTS | {"total"})
 
 
 def _is_sum(name: str) -> bool:
-    said = pieces(name)
+    said = piece_set(name)
     if said & _PARTS or not said & _SUMS:
         return False
     return bool(said & _WHOLES) or len(said) == 1

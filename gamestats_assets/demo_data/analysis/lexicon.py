@@ -51,6 +51,15 @@ def own_name(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.rpartition(".")[2].lstrip("#")).lower()
 
 
+def name_parts(name: str) -> list[str]:
+    """The parts of a property's own name, digits with the letters before them.
+
+    >>> name_parts("bag.maxAge"), name_parts("address2_line")
+    (['max', 'age'], ['address2', 'line'])
+    """
+    return [part for part in own_name(name).split("_") if part]
+
+
 class Lexicon:
     """Words of several languages, each with the concept it means.
 

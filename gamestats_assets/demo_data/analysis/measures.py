@@ -69,8 +69,8 @@ def ordered_pieces(name: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4096)
-def pieces(name: str) -> frozenset[str]:
-    """Words of a name."""
+def piece_set(name: str) -> frozenset[str]:
+    """Words of a name, whatever its style and their order."""
     return frozenset(ordered_pieces(name))
 
 
@@ -143,9 +143,9 @@ def seconds_in(place: Place) -> float | None:
     found = ordered_pieces(place.name)
     spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # no `min_order`
     units = {word: factor for unit, factor in TIME_UNITS for word in spelt if re.fullmatch(unit, word)}
-    if units and not pieces(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
+    if units and not piece_set(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
         return units[[word for word in found if word in units][-1]]
-    if not pieces(place.name) & {"duration", "time", "period", "length", "hours", "elapsed"}:
+    if not piece_set(place.name) & {"duration", "time", "period", "length", "hours", "elapsed"}:
         return None
     said = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
     words = [word for word in (said.groups() if said else ()) if word]

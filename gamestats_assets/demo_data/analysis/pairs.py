@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, pieces, texts_of, units_in
+from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, piece_set, texts_of, units_in
 from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -57,15 +57,15 @@ def pair_of(
     if len(numbers) != len(values) or len(numbers) < 2:
         return None
     fits = [(other, of) for other, of in beside if len(of) == len(numbers) == len(set(of))]
-    fits = [(other, of) for other, of in fits if not pieces(other.name) & BEFORE]
+    fits = [(other, of) for other, of in fits if not piece_set(other.name) & BEFORE]
     texts = [(other, of) for other, of in fits if all(isinstance(value, str) for value in of)]
     said = f"{prop.alias} {prop.description} {prop.constraint}"
     by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", said)]
     named = by_name or [one for one in fits if _names(said, one[0])] or texts
     alike = [one for one in texts if _is_one_thing(prop, one[0], numbers, one[1])]
     sorts = [one for one in texts if _SORTS & {*ordered_pieces(one[0].name)[-1:]}]
-    if not alike and len(sorts) == 1 and len(numbers) > (1 if pieces(prop.name) & _AMOUNTS else 2):
-        alike = [] if pieces(prop.name) & _CHOSEN - {"count", "cnt"} else sorts
+    if not alike and len(sorts) == 1 and len(numbers) > (1 if piece_set(prop.name) & _AMOUNTS else 2):
+        alike = [] if piece_set(prop.name) & _CHOSEN - {"count", "cnt"} else sorts
     chosen = named if len(named) == 1 and (by_name or _SAME_ORDER.search(said)) else alike
     if not chosen:
         return None
@@ -77,18 +77,18 @@ def pair_of(
 def _names(said: str, other: Property) -> bool:
     """Whether a text names a property, or what it is of: `in the order of the tiers` names `cash_tier`."""
     words = {word.rstrip("s").lower() for word in re.findall(r"[A-Za-z]{3,}", said)}
-    own = {word.rstrip("s") for word in pieces(other.name)}
+    own = {word.rstrip("s") for word in piece_set(other.name)}
     return other.name in said or bool(other.alias and other.alias in said) or bool(words & own - {"name", "the"})
 
 
 def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], values: Sequence[Scalar]) -> bool:
-    named = (pieces(other.name) - _NAMING) or set(ordered_pieces(other.name)[:-1])
+    named = (piece_set(other.name) - _NAMING) or set(ordered_pieces(other.name)[:-1])
     counted = [_number_in(str(value)) for value in values]
     rises = _rises(numbers)
     grows = None not in counted and _rises([float(n) for n in counted if n is not None]) and rises
     monotone = rises or _rises([-number for number in numbers])
-    sold = bool(pieces(other.name) & _SOLD) and monotone and not pieces(prop.name) & _CHOSEN and len(values) > 2
-    return bool((pieces(prop.name) - _AMOUNTS) & named) or grows or sold
+    sold = bool(piece_set(other.name) & _SOLD) and monotone and not piece_set(prop.name) & _CHOSEN and len(values) > 2
+    return bool((piece_set(prop.name) - _AMOUNTS) & named) or grows or sold
 
 
 def told_beside(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
@@ -112,7 +112,7 @@ def told_beside(prop: Property, text: Property, texts: Sequence[str]) -> Propert
 def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
     """The number that each text names for a property: of what is counted there (`100 gems`), or its price."""
     numbers = [_number_in(said) for said in texts]
-    if len(texts) < 2 or None in numbers or pieces(prop.name) & (BEFORE | _AFTER):
+    if len(texts) < 2 or None in numbers or piece_set(prop.name) & (BEFORE | _AFTER):
         return None
     mapping: dict[str, list[Scalar]] = {said: [n] for said, n in zip(texts, numbers, strict=True) if n is not None}
     found = PropertyConstraint(depends_on=text.name, mapping=mapping)
@@ -121,14 +121,14 @@ def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyC
     if (
         all(money)
         and len(set(money)) == 1
-        and (own & money[0] or pieces(prop.name) & {"price", "cost", "fee"} or _names(texts_of(prop), text))
+        and (own & money[0] or piece_set(prop.name) & {"price", "cost", "fee"} or _names(texts_of(prop), text))
     ):
         return found
-    if pieces(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
+    if piece_set(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
         return None
     words = (re.findall(r"[a-z]{3,}|[^\W\d_a-z]{2,}", said.lower()) for said in texts)
     common = set[str].intersection(*({word.rstrip("s") for word in of} for of in words))
-    own_words = {word.rstrip("s") for word in pieces(prop.name)}
+    own_words = {word.rstrip("s") for word in piece_set(prop.name)}
     return found if common & own_words or any(word in prop.alias.lower() for word in common) else None
 
 
@@ -146,7 +146,7 @@ def _rises(numbers: Sequence[float]) -> bool:
 
 def one_change(before: Property, after: Property) -> bool:
     """Whether two properties tell what the same thing was, and what it has become."""
-    was, now = pieces(before.name), pieces(after.name)
+    was, now = piece_set(before.name), piece_set(after.name)
     return bool(was & BEFORE and not now & BEFORE and was - BEFORE and was - BEFORE == now - _AFTER)
 
 

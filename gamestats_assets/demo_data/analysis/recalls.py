@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import concepts, named_words, own_name, pieces, word_set
+from gamestats_assets.demo_data.analysis.lexicon import concepts, name_parts, named_words, pieces, word_set
 from gamestats_assets.demo_data.analysis.lives import undoes
 from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
 from gamestats_assets.demo_data.analysis.mentions import is_id_name
@@ -40,11 +40,6 @@ _SAME = re.compile(r"동일|同じ|\bsame\b|\bas in\b|\bback\b|\bwhole\b|全額|
 _PEOPLE = named_words("recalls_people")
 _ONCE_EACH = named_words("once_each")
 _ENDING = named_words("ending")
-
-
-def pieces_of(name: str) -> list[str]:
-    """Words of a name in small letters, whatever its style."""
-    return [piece for piece in own_name(name).split("_") if piece]
 
 
 class Recalls:
@@ -170,7 +165,7 @@ class Recalls:
 
     def _changes(self, event: str, prop: Property) -> bool:
         """Whether each event says something of its own."""
-        words = set(pieces_of(prop.name))
+        words = set(name_parts(prop.name))
         own = words & (_TEXTS_OF_EACH if prop.type is PropertyType.STRING else _OWN_TO_EACH_EVENT)
         if prop.type is PropertyType.TIME and (own <= {"time", "first"} or "at" in words):
             return False
@@ -192,7 +187,6 @@ class Recalls:
     def _by_other_names(self, event: str) -> Iterator[tuple[str, str]]:
         """Numbers of a thing that go by another name: what is charged is the fare, what is refunded was paid."""
         ancestors = [(far, name) for far, level in enumerate(self._before(event)) for name in level]
-        of_event = self.order.events[event]
         for prop in self.own[event].values():
             key = f"{event}/{prop.name}"
             if prop.type is not PropertyType.NUMBER or self._is_fixed(event, prop.name) or rule_of(prop) is not None:
@@ -208,7 +202,7 @@ class Recalls:
                         score = self._named(prop, other) or self._one_amount(event, prop, other)
                         found += [(score, -far, f"{before}/{other.name}")] if score else []
             text = prop.description.lower()
-            if not found and "of_event" and prop.description:
+            if not found and prop.description:
                 for before, own in self.own.items():
                     for other in own.values():
                         if (
@@ -219,7 +213,6 @@ class Recalls:
                             found.append((5, 0, f"{before}/{other.name}"))
             if found and not (_PARTLY.search(f"{prop.name} {prop.alias} {prop.description}") and max(found)[0] < 4):
                 yield key, max(found)[2]
-        _ = of_event
 
     @staticmethod
     def _named(prop: Property, other: Property) -> float:
@@ -233,7 +226,7 @@ class Recalls:
 
     def _one_amount(self, event: str, prop: Property, other: Property) -> float:
         """How surely two amounts are the same; 0 where they are not."""
-        said, told = set(pieces_of(prop.name)) - _UNITS, set(pieces_of(other.name)) - _UNITS
+        said, told = set(name_parts(prop.name)) - _UNITS, set(name_parts(other.name)) - _UNITS
         happening = set(pieces(event)) | {w.removesuffix("d").removesuffix("e") for w in pieces(event)} | _PAID
         if not said & (happening | _PRICES) or not said & _PAID | (said & set(pieces(event))):
             return 0

@@ -49,10 +49,10 @@ def says(means: str, text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=8192)
-def pieces(name: str) -> frozenset[str]:
+def singulars(name: str) -> frozenset[str]:
     """Words of a name in small letters, in the singular; those of another script are left out.
 
-    >>> sorted(pieces("bag.lifetimeTips"))
+    >>> sorted(singulars("bag.lifetimeTips"))
     ['lifetime', 'tip']
     """
     return frozenset(map(_singular, _latin(name.rpartition(".")[2])))
@@ -90,7 +90,7 @@ def words_of(text: str) -> frozenset[str]:
 
 def nouns(name: str) -> frozenset[str]:
     """What a name is of, without how it is counted or shown."""
-    return pieces(name) - SAID["state"] - SAID["tally"]
+    return singulars(name) - SAID["state"] - SAID["tally"]
 
 
 def own_words(name: str) -> frozenset[str]:
@@ -128,7 +128,7 @@ def same_currency(one: Property, other: Property) -> bool:
 
 def accumulates(prop: Property) -> bool:
     """Whether a number only ever grows."""
-    return bool(pieces(prop.name) & SAID["total"] or says("so_far", texts_of(prop)))
+    return bool(singulars(prop.name) & SAID["total"] or says("so_far", texts_of(prop)))
 
 
 def counts(prop: Property) -> bool:
@@ -136,16 +136,16 @@ def counts(prop: Property) -> bool:
     said = says("counted", prop.alias) or says("counted", prop.description)
     done = re.sub(r"_?(?:p|P)aid$", "", prop.name)  # invoices that are paid
     things = counts_things(prop.name) or (done != prop.name and counts_things(done))
-    return bool(pieces(prop.name) & SAID["count"] or said or (things and not sums(prop)))
+    return bool(singulars(prop.name) & SAID["count"] or said or (things and not sums(prop)))
 
 
 def sums(prop: Property) -> bool:
-    named = pieces(prop.name) & word_set("amount amt sum value spent spend revenue")
-    return bool(named or says("summed", texts_of(prop)) or currency(prop)) and not pieces(prop.name) & SAID["count"]
+    named = singulars(prop.name) & word_set("amount amt sum value spent spend revenue")
+    return bool(named or says("summed", texts_of(prop)) or currency(prop)) and not singulars(prop.name) & SAID["count"]
 
 
 def is_held(prop: Property) -> bool:
-    return bool(says("held", texts_of(prop)) or pieces(prop.name) & SAID["held"])
+    return bool(says("held", texts_of(prop)) or singulars(prop.name) & SAID["held"])
 
 
 def is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
@@ -154,21 +154,21 @@ def is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
     running = isinstance(rule_of(prop), Counter | SharedCounter) or says("so_far", texts_of(prop))
     return (
         prop.type is PropertyType.NUMBER
-        and not (pieces(prop.name) & odd or running)
+        and not (singulars(prop.name) & odd or running)
         and not says("each", texts_of(prop))
     )
 
 
 def tells_after(prop: Property) -> bool:
-    if pieces(prop.name) & SAID["before"]:
+    if singulars(prop.name) & SAID["before"]:
         return False
-    return bool(pieces(prop.name) & SAID["after"] or says("after", texts_of(prop)))
+    return bool(singulars(prop.name) & SAID["after"] or says("after", texts_of(prop)))
 
 
 def way_of(*texts: str) -> int:
     """1 where the first text that says either tells of gains, -1 where it tells of losses."""
     for text in texts:
-        said = frozenset(concepts(text)) | pieces(text)
+        said = frozenset(concepts(text)) | singulars(text)
         down = bool(said & SAID["spent"]) or says("goes", text)
         up = bool(said & SAID["earned"]) or says("comes", text)
         if up != down:
@@ -198,11 +198,11 @@ def _forms(word: str) -> set[str]:
 
 def core(reading: Reading) -> frozenset[str]:
     odd = SAID["undo"] | SAID["restore"]
-    return frozenset(_stem(word) for word in pieces(reading.name) if not _forms(word) & odd)
+    return frozenset(_stem(word) for word in singulars(reading.name) if not _forms(word) & odd)
 
 
 def _has(reading: Reading, words: Set[str]) -> bool:
-    return reading.action in words or any(_forms(word) & words for word in pieces(reading.name))
+    return reading.action in words or any(_forms(word) & words for word in singulars(reading.name))
 
 
 def takes_away(reading: Reading) -> bool:
@@ -212,20 +212,20 @@ def takes_away(reading: Reading) -> bool:
 
 def is_over(reading: Reading) -> bool:
     """Whether an event says that something of a user is over: cancelled, expired, left."""
-    return reading.phase in ENDINGS or bool(pieces(reading.name) & ENDINGS) or takes_away(reading)
+    return reading.phase in ENDINGS or bool(singulars(reading.name) & ENDINGS) or takes_away(reading)
 
 
 def about_same(later: Reading, earlier: Reading) -> bool:
     one, other = core(earlier), core(later)
     within = earlier.things <= later.things or later.things <= earlier.things
-    return bool(one & other) and (within or other <= frozenset(map(_stem, pieces(earlier.name))))
+    return bool(one & other) and (within or other <= frozenset(map(_stem, singulars(earlier.name))))
 
 
 def undoes(later: Reading, earlier: Reading) -> bool:
     """Whether an event takes back what another one has done: `title_unsubscribe` after `title_subscribe`."""
     if later.name == earlier.name:
         return False
-    one, other = pieces(earlier.name), pieces(later.name)
+    one, other = singulars(earlier.name), singulars(later.name)
     gone, come = one - other, other - one
     negated = {f"{prefix}{word}" for prefix in ("un", "de", "dis") for word in gone}
     if len(come) == 1 and come <= negated:
@@ -372,7 +372,7 @@ class Speech:
         ):
             return True
         odd = {w for w in (r.phase, r.action) if w and (w in PHASES or w in LOOKS | {"click"})}
-        odd |= {w for w in pieces(r.name) if _forms(w) & (SAID["undo"] | SAID["restore"])}
+        odd |= {w for w in singulars(r.name) if _forms(w) & (SAID["undo"] | SAID["restore"])}
         return bool({form for w in odd for form in _forms(w)} & said.keys())
 
     def doneness(self, r: Reading) -> int:
@@ -462,7 +462,7 @@ def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
 
 def bare(name: str) -> frozenset[str]:
     """Words of a name without those that only say that it is current."""
-    return pieces(name) - SAID["shown"]
+    return singulars(name) - SAID["shown"]
 
 
 def is_level_up(r: Reading) -> bool:
@@ -476,7 +476,7 @@ def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
     if measured is None or measured.name != "level" or "." in place.name:
         return False
     free = place.prop.rule is None or isinstance(place.prop.rule, Between)
-    return free and not pieces(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
+    return free and not singulars(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
 
 
 def shown_counts(
@@ -494,7 +494,7 @@ def shown_counts(
             continue
         r, prop = order.readings[place.event], counted.get(place.name)
         if _is_new_level(place, measures):
-            plain = pieces(place.name) <= {"level", "user", "player", "current"}
+            plain = singulars(place.name) <= {"level", "user", "player", "current"}
             risen = is_level_up(r) and not any(p.event == place.event for p in steps_of.get("level", {}))
             if plain or risen:
                 steps_of.setdefault("level", {})[place] = int(risen)
@@ -517,7 +517,7 @@ def shown_counts(
 
 def _one_more(r: Reading, thing: Set[str]) -> int:
     """1 where an event adds a thing, -1 where it takes one away, 0 where it only shows how many there are."""
-    if not pieces(r.name) & thing:
+    if not singulars(r.name) & thing:
         return 0
     if takes_away(r):
         return -1

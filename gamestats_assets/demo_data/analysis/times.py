@@ -24,7 +24,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     by_parent,
     measure_words,
     ordered_pieces,
-    pieces,
+    piece_set,
     rule_of,
     seconds_in,
     texts_of,
@@ -112,7 +112,7 @@ def _range(low: float, high: float) -> ValueRange:
 
 def _about(place: Place, *without: frozenset[str]) -> frozenset[str]:
     """Words of a name that tell what happened then."""
-    return pieces(place.name) - _TIME_WORDS - frozenset[str]().union(*without)
+    return piece_set(place.name) - _TIME_WORDS - frozenset[str]().union(*without)
 
 
 @dataclass
@@ -221,9 +221,9 @@ class _Times:
             return length
         if told := _told_length(self.said):
             return f"{told.seconds:.0f}"
-        if pieces(start.name) & {"valid"} or _says(end, "expiring"):
+        if piece_set(start.name) & {"valid"} or _says(end, "expiring"):
             return f"{30 * DAY}"
-        days = not planned and "date" in pieces(start.name)
+        days = not planned and "date" in piece_set(start.name)
         low, high = (DAY, 14 * DAY) if days else (HOUR, 4 * HOUR) if planned else (5 * MINUTE, 2 * HOUR)
         return f"random({low}-{high})"
 
@@ -241,9 +241,9 @@ class _Times:
         """The number that tells a length, and the seconds of its unit."""
         lengths = [(p, seconds) for p in numbers if (seconds := seconds_in(p)) and USABLE_NAME.fullmatch(p.prop.name)]
         known = facts("times")["durations"]
-        rest = [(p, s) for p, s in lengths if not pieces(p.name) & {*known["other"].split(), "to"}]
-        named = [(p, s) for p, s in rest if pieces(p.name) & {*known["of_length"].split()}]
-        fits = [(p, s) for p, s in lengths if about & pieces(p.name)]
+        rest = [(p, s) for p, s in lengths if not piece_set(p.name) & {*known["other"].split(), "to"}]
+        named = [(p, s) for p, s in rest if piece_set(p.name) & {*known["of_length"].split()}]
+        fits = [(p, s) for p, s in lengths if about & piece_set(p.name)]
         return next(iter(fits or ([] if about else named or rest)), None)
 
     # ----------------------------------------------------------------- on their own
@@ -273,7 +273,7 @@ class _Times:
             return False
         leads = self.reading.action in LOOKS or self.reading.phase == "choose"
         leads = leads and any(_books(r) and place.name in r.properties for r in self.order.readings.values())
-        return (_books(self.reading) or leads) and bool(_about(place, _OF_ANYTHING) or "date" in pieces(place.name))
+        return (_books(self.reading) or leads) and bool(_about(place, _OF_ANYTHING) or "date" in piece_set(place.name))
 
     def _due(self, place: Place) -> ValueRange:
         said = _told_length(self.said)
@@ -286,7 +286,7 @@ class _Times:
 
     def _duration_of_due(self, place: Place) -> str:
         """What stands beside and tells when something is due: `eta_min` of `eta`, `valid_days` of `valid_until`."""
-        about = _about(place, _ENDS_OF_A_STAY) | ({"eta", "valid"} & pieces(place.name))
+        about = _about(place, _ENDS_OF_A_STAY) | ({"eta", "valid"} & piece_set(place.name))
         if about and (length := self._duration(about)):
             return length
         planned = next((start for start in self.ranges if _says(start, "start") and self.ranges[start].min > 0), None)
@@ -342,7 +342,7 @@ def _likeness(place: Place, reading: Reading | None) -> int:
         return 0
     about = _about(place, _OF_ANYTHING)
     meant = {word for word in concepts(place.prop.name) if word not in _TIME_WORDS | _OF_ANYTHING}
-    if about and about <= pieces(reading.name) and not meant <= reading.topic:
+    if about and about <= piece_set(reading.name) and not meant <= reading.topic:
         return 2
     return 1 if meant and meant <= {*reading.words, *reading.text, *reading.description} else 0
 

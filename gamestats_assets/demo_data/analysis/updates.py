@@ -15,8 +15,7 @@ from typing import Literal
 from gamestats_assets.demo_data.analysis.doubts import Doubt
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import ACTIONS, GROUPS, PHASES, concepts, word_set
-from gamestats_assets.demo_data.analysis.lexicon import pieces as event_pieces
+from gamestats_assets.demo_data.analysis.lexicon import ACTIONS, GROUPS, PHASES, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, industry_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.states import (
@@ -41,9 +40,9 @@ from gamestats_assets.demo_data.analysis.states import (
     listed,
     nouns,
     own_words,
-    pieces,
     same_currency,
     says,
+    singulars,
     states_shown,
     sums,
     takes_back,
@@ -152,7 +151,7 @@ class _Guess:
         if prop.name in self.users:
             changes = prop.name not in self.common or prop.update is not UpdateMode.SET_ONCE
         else:  # a common property is a state of its own only where the sheet says that it is current
-            changes = bool(pieces(prop.name) & SAID["state"]) or is_held(prop)
+            changes = bool(singulars(prop.name) & SAID["state"]) or is_held(prop)
         ways = {
             PropertyType.TIME: self._times,
             PropertyType.NUMBER: self._numbers,
@@ -166,7 +165,7 @@ class _Guess:
     def _context(self, prop: Property) -> frozenset[str]:
         """What a property is of, without what kind of thing it is."""
         odd = SAID["tally"] | SAID["state"] | SAID["time"]
-        said = [word for word in event_pieces(prop.name) if word not in odd]
+        said = [word for word in pieces(prop.name) if word not in odd]
         return words_of(" ".join(word for word in said if word not in SAID["flag"]) or " ".join(said))
 
     def _event(self, prop: Property, without: Sequence[Reading] = ()) -> Reading | None:
@@ -177,7 +176,7 @@ class _Guess:
         if special := self._special(prop):
             return special
         said = dict.fromkeys(words_of(prop.description), 0.5) | dict.fromkeys(words_of(prop.alias), 0.8)
-        deeds = [piece for piece in event_pieces(prop.name) if {*concepts(piece)} <= ACTIONS | PHASES.keys()]
+        deeds = [piece for piece in pieces(prop.name) if {*concepts(piece)} <= ACTIONS | PHASES.keys()]
         weak = {word for piece in deeds for word in words_of(piece)}
         said |= {word: 0.6 if word in weak else 1.0 for word in self._context(prop)}
         odd = SAID["tally"] | SAID["time"]
@@ -245,14 +244,14 @@ class _Guess:
         found = [
             place.name
             for place in self.numbers.get(r.name, ())
-            if self._is_money(place) and is_amount(place.prop) and not pieces(place.name) & SAID["no_price"]
+            if self._is_money(place) and is_amount(place.prop) and not singulars(place.name) & SAID["no_price"]
             if like is None or same_currency(like, place.prop)
         ]
         return min(found, key=_paid_rank, default=None)
 
     def _is_money(self, place: Place) -> bool:
-        amounts = self.measures[place].name in _MONEY_MEASURES or pieces(place.name) & {"amount", "amt"}
-        return bool(amounts or currency(place.prop)) and not pieces(place.name) & self._held_nouns
+        amounts = self.measures[place].name in _MONEY_MEASURES or singulars(place.name) & {"amount", "amt"}
+        return bool(amounts or currency(place.prop)) and not singulars(place.name) & self._held_nouns
 
     @functools.cached_property
     def _held_nouns(self) -> frozenset[str]:
@@ -300,10 +299,10 @@ class _Guess:
     def _times(self, prop: Property) -> Found:
         start = self._arrival(login=False)
         launched = start is not None and set(start.words) <= set(words_of(texts_of(prop)))
-        found = start if launched and "first" not in pieces(prop.name) else self._event(prop)
+        found = start if launched and "first" not in singulars(prop.name) else self._event(prop)
         if found is not None:
             lasts = {r.name for r in self.order.of(Kind.REGISTER, Kind.INSTALL)}
-            once = prop.update is UpdateMode.SET_ONCE or "first" in pieces(prop.name) or found.name in lasts
+            once = prop.update is UpdateMode.SET_ONCE or "first" in singulars(prop.name) or found.name in lasts
             yield found.name, Update(type="set_once" if once else "set", value="{{#time}}")
 
     def _flags(self, prop: Property) -> Found:
@@ -312,7 +311,7 @@ class _Guess:
             return
         moved = self.speech.moved(prop, self._context(prop))
         if not any(m.way >= 0 for m in moved):
-            payers = pieces(prop.name) & {"paying", "payer", "paid"}
+            payers = singulars(prop.name) & {"paying", "payer", "paid"}
             found = next(iter(self.payments()), None) if payers else self._event(prop, [m.event for m in moved])
             common = prop.name in self.common and prop.name not in self.users
             if found is None or (common and not self._context(prop) & self.speech.vocabulary[found.name].keys()):
@@ -344,7 +343,7 @@ class _Guess:
     # ----------------------------------------------------------------- numbers
 
     def _numbers(self, prop: Property) -> Found:
-        said = pieces(prop.name)
+        said = singulars(prop.name)
         if said & {"level", "lv"} and not said & {"vip", "tower", "skill", "id"}:
             yield from self._level()
         elif prop.update is UpdateMode.SET_ONCE:
@@ -409,7 +408,7 @@ class _Guess:
 
     def _total(self, prop: Property) -> Found:
         """What the events name that means the same, or how often they happen."""
-        money = sums(prop) or bool(pieces(prop.name) & SAID["money"])
+        money = sums(prop) or bool(singulars(prop.name) & SAID["money"])
         if counts(prop):
             if (found := self._whole(self._event(prop), prop)) is not None:
                 yield from self._step(prop, [Moved(found, 1)])
@@ -423,7 +422,7 @@ class _Guess:
         elif bare:
             yield from _added(self._all_paid(prop))
         elif (
-            not (money or pieces(prop.name) & SAID["measured"])
+            not (money or singulars(prop.name) & SAID["measured"])
             and (found := self._whole(self._event(prop), prop)) is not None
         ):
             yield from self._step(prop, [Moved(found, 1)])
@@ -449,12 +448,12 @@ class _Guess:
         if units := wanted & SAID["measured"]:
             others = own_words(prop.name) - set(units)
             return 2 if units & said and (not others or others & (own_words(place.name) | words_of(r.name))) else 0
-        way = -1 if (wanted | pieces(texts_of(prop))) & SAID["spent"] else 1
-        described = wanted | pieces(r.name) | (words_of(prop.description) if sums(prop) else frozenset())
+        way = -1 if (wanted | singulars(texts_of(prop))) & SAID["spent"] else 1
+        described = wanted | singulars(r.name) | (words_of(prop.description) if sums(prop) else frozenset())
         along = is_held(prop) or way_of(place.name, place.prop.alias) in (0, way)
         if bare and along and (own_words(place.name) == bare or wanted < said <= described):
             return 2
-        money = bool(sums(prop) or pieces(prop.name) & SAID["money"])
+        money = bool(sums(prop) or singulars(prop.name) & SAID["money"])
         spoken = words_of(f"{place.name} {place.prop.alias}") & words_of(texts_of(prop)) and not said & self._held_nouns
         return int(bool((money or prop.name in self.purses) and self._is_money(place)) or bool(money and spoken))
 
@@ -493,7 +492,7 @@ class _Guess:
         risen = next((r for r in self.of_users if is_level_up(r)), None)
         if risen is not None:
             told = [p.name for p in self.numbers.get(risen.name, ()) if self.measures[p].name == "level"]
-            told = [name for name in told if not pieces(name) & (BEFORE | {"max", "id"})]
+            told = [name for name in told if not singulars(name) & (BEFORE | {"max", "id"})]
             up = Update(type="set", value=_ref(told[0])) if told else Update(type="increment", value=1)
             yield risen.name, up
         elif self.order.is_game:  # who plays rises
@@ -512,11 +511,11 @@ class _Guess:
 
     def _change(self, r: Reading, prop: Property, thing: frozenset[str]) -> Update | None:
         """How an event changes what a user has of a thing; nothing where the sheet leaves it open."""
-        numbers = [p for p in self.numbers.get(r.name, ()) if not pieces(p.name) & {"max", "limit", "id"}]
+        numbers = [p for p in self.numbers.get(r.name, ()) if not singulars(p.name) & {"max", "limit", "id"}]
 
         def is_of(p: Place) -> bool:
             said = nouns(p.name) - SAID["after"] - {"owned"}
-            return said == thing or (not said and thing <= pieces(r.name))
+            return said == thing or (not said and thing <= singulars(r.name))
 
         event = self.events[r.name]
         flow = way_of(r.name) or way_of(event.alias, event.description)
@@ -528,18 +527,18 @@ class _Guess:
         made = made and any(o is not r and o.succeeds and o.topic == r.topic for o in self.of_users)
         if r.fails or made or not is_settled(r, self.of_users):
             return None  # an order that is made is not paid yet
-        odd = thing | SAID["spent"] | SAID["earned"] | SAID["manner"] | pieces(r.name) | set(FACTS["currency"])
-        own = [p for p in numbers if thing and thing <= pieces(p.name) and not nouns(p.name) - odd]
+        odd = thing | SAID["spent"] | SAID["earned"] | SAID["manner"] | singulars(r.name) | set(FACTS["currency"])
+        own = [p for p in numbers if thing and thing <= singulars(p.name) and not nouns(p.name) - odd]
         amounts = [p for p in own if is_amount(p.prop, thing)]
-        if not amounts and thing <= pieces(r.name):
-            amounts = [p for p in numbers if pieces(p.name) & SAID["manner"] and is_amount(p.prop)][:1]
+        if not amounts and thing <= singulars(r.name):
+            amounts = [p for p in numbers if singulars(p.name) & SAID["manner"] and is_amount(p.prop)][:1]
             if bought and not thing and industry_of(self.order.product) != "finance":
                 return None  # what is paid for by other means than the balance
             bought = -bought if not thing else 0
         said = {p: way_of(p.name, p.prop.alias) if thing else bought for p in amounts}
         ways = {p: way or flow or bought for p, way in said.items()}
         amounts = [p for p in amounts if said[p]] or [p for p in amounts if ways[p]]
-        whole = [p for p in amounts if pieces(p.name) & {"total", "sum"} or re.search(r"合計|총|합계", p.prop.alias)]
+        whole = [p for p in amounts if singulars(p.name) & {"total", "sum"} or re.search(r"合計|총|합계", p.prop.alias)]
         amounts = whole[:1] if len(amounts) > 1 and whole else amounts
         if not amounts or len({ways[p] for p in amounts}) > 1:
             return None
@@ -554,7 +553,7 @@ class _Guess:
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
 
     def _mode(self, prop: Property, r: Reading) -> Literal["set", "set_once"]:
-        once = prop.update is UpdateMode.SET_ONCE or pieces(prop.name) & SAID["first"]
+        once = prop.update is UpdateMode.SET_ONCE or singulars(prop.name) & SAID["first"]
         return "set_once" if once and r.action not in ("edit", "upgrade", "downgrade") else "set"
 
     def _tellers(self, prop: Property) -> list[tuple[Reading, str]]:
@@ -564,7 +563,7 @@ class _Guess:
         if prop.update is UpdateMode.SET_ONCE:
             first = [(r, n) for r, n in named if self.order.kinds[r.name] in _ARRIVALS or r.says("register")]
             return first or settling or named or self._registered(prop)
-        if pieces(prop.name) & {"last", "latest", "recent"}:
+        if singulars(prop.name) & {"last", "latest", "recent"}:
             ways = {way for way in SAID["sight"] if says(way, texts_of(prop))}
             return [(r, name) for r, name in named if r.action in ways] or settling
         return settling or (named if len(named) == 1 and prop.name in self.users else [])
@@ -586,9 +585,9 @@ class _Guess:
                 best.append((3, -row, p.name))
             elif stem and said == stem:
                 best.append((2, -row, p.name))
-            elif stem and pieces(p.name) & new and (said - new == stem or (changed and said - new <= stem)):
+            elif stem and singulars(p.name) & new and (said - new == stem or (changed and said - new <= stem)):
                 best.append((1, -row, p.name))
-            elif values and allowed and not pieces(p.name) & BEFORE and not theirs - own - ranks:
+            elif values and allowed and not singulars(p.name) & BEFORE and not theirs - own - ranks:
                 fits = theirs & (own | ranks if own & ranks else own)
                 best += [(0, -row, p.name)] if fits else []
         return max(best)[2] if best else None
@@ -615,7 +614,7 @@ class _Guess:
     # ----------------------------------------------------------------- texts
 
     def _texts(self, prop: Property) -> Found:
-        said = pieces(prop.name)
+        said = singulars(prop.name)
         if said & {"device", "os", "platform", "network", "carrier", "account"}:
             return
         told = self._tellers(prop) or self._named_by(prop)
@@ -650,7 +649,7 @@ class _Guess:
 
     def _status(self, prop: Property) -> Found:
         """A status by the value that an event's words spell, or that usually follows from them."""
-        thing = frozenset({*concepts(prop.name), *pieces(prop.name)}) - {"status", "state"} - SAID["state"]
+        thing = frozenset({*concepts(prop.name), *singulars(prop.name)}) - {"status", "state"} - SAID["state"]
         for r in self.of_users:
             told = "trial" if r.says("trial") and not r.fails else r.phase or r.action
             usual = FACTS["status"].get(told, "").split()
@@ -659,7 +658,7 @@ class _Guess:
             value = next(iter([*own, *(spelt[word] for word in usual if word in spelt)]), None)
             if (
                 value is not None
-                and thing & {*r.words, *pieces(r.name)}
+                and thing & {*r.words, *singulars(r.name)}
                 and self.order.kinds[r.name] is not Kind.BROWSE
             ):
                 yield r.name, Update(type="set", value=value)
@@ -668,7 +667,7 @@ class _Guess:
 def _paid_rank(name: str) -> int:
     """Which of several amounts of a payment is what was paid: the final one before the price of one piece."""
     ranks = ("final paid pay payment charged settled", "total gross order grand", "amount price value revenue fare")
-    return next((rank for rank, words in enumerate(ranks) if pieces(name) & set(words.split())), len(ranks))
+    return next((rank for rank, words in enumerate(ranks) if singulars(name) & set(words.split())), len(ranks))
 
 
 def _one_id(one: Reading, other: Reading) -> bool:

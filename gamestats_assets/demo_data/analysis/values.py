@@ -15,7 +15,7 @@ from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, invented
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, own_name
+from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, name_parts, own_name
 from gamestats_assets.demo_data.analysis.measures import (
     OWNED,
     UNIQUE,
@@ -27,7 +27,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     rule_of,
 )
 from gamestats_assets.demo_data.analysis.pairs import amount_in, by_country, changes, one_change, pair_of, told_beside
-from gamestats_assets.demo_data.analysis.recalls import Recalls, pieces_of
+from gamestats_assets.demo_data.analysis.recalls import Recalls
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
@@ -156,7 +156,7 @@ class _Maker:
 
     def constraint(self, place: Place) -> PropertyConstraint:
         """What the values keep to here."""
-        if (entry := self.catalogues.constraint(place, per_user=bool({*pieces_of(place.name)} & OWNED))) is not None:
+        if (entry := self.catalogues.constraint(place, per_user=bool({*name_parts(place.name)} & OWNED))) is not None:
             return entry
         rule, own = self.definition(place)
         if (paired := self._paired(place, rule)) is not None:
@@ -171,8 +171,8 @@ class _Maker:
             return told
         said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
         numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
-        own = [piece.rstrip("s") for piece in pieces_of(place.name)]
-        named = [p.name for p in numbers if p.name in said or pieces_of(p.name) == [*own, "count"]]
+        own = [piece.rstrip("s") for piece in name_parts(place.name)]
+        named = [p.name for p in numbers if p.name in said or name_parts(p.name) == [*own, "count"]]
         return told.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else told
 
     def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
@@ -345,7 +345,7 @@ class _Maker:
             return PropertyConstraint(first_only=place.event != "user", per_user=place.event == "user")
         words = {*concepts(place.prop.name), *concepts(place.prop.alias)}
         share = next((share for of, share in facts("choices")["flags"].items() if words & {*of.split()}), 0.3)
-        of_moment = place.event == "" and {*pieces_of(place.name)} & _names("of_the_moment")
+        of_moment = place.event == "" and {*name_parts(place.name)} & _names("of_the_moment")
         kept = not place.of_event and not of_moment
         return PropertyConstraint(values=[True, False], weights=[share, round(1 - share, 2)], per_user=kept)
 
@@ -354,7 +354,7 @@ class _Maker:
             return PropertyConstraint(counter=rest)
         if degrees := self._degrees(place):
             return degrees
-        said = {piece for part in place.name.split(".") for piece in pieces_of(part)}
+        said = {piece for part in place.name.split(".") for piece in name_parts(part)}
         own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
         of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
         born = of_user and "birth" in measure_words(place.prop)
@@ -382,14 +382,14 @@ class _Maker:
 
     def _rest(self, place: Place) -> CounterRule | None:
         """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
-        left = {*pieces_of(place.name)} & {"after", "remain", "remaining", "left", "balance"}
+        left = {*name_parts(place.name)} & {"after", "remain", "remaining", "left", "balance"}
         if not place.parent or not place.of_event or not left or self.rules[place] is not None:
             return None
         beside = [p for p in self.everywhere if (p.event, p.parent) == (place.event, place.parent)]
         numbers = [p.name for p in beside if p.prop.type is PropertyType.NUMBER]
-        moved = [name for name in numbers if {*pieces_of(name)} & {"change", "delta", "amount"}]
-        thing = next((p.name for p in beside if pieces_of(p.name)[-1:] == ["id"]), None)
-        if not moved or place.name in moved or any(pieces_of(p.name)[:1] == ["before"] for p in beside):
+        moved = [name for name in numbers if {*name_parts(name)} & {"change", "delta", "amount"}]
+        thing = next((p.name for p in beside if name_parts(p.name)[-1:] == ["id"]), None)
+        if not moved or place.name in moved or any(name_parts(p.name)[:1] == ["before"] for p in beside):
             return None
         start = 10 * round(measure(place, self.product).typical / 100)
         return self._balance(place, Balance(start=start, source=moved[0], group_by=thing))
@@ -399,7 +399,7 @@ class _Maker:
         for found in (self._by_country(place, last, []), self._identifier(place, last), self._outcome(place, last)):
             if found:
                 return found
-        person, pieces = _of_person(place, last), pieces_of(last)
+        person, pieces = _of_person(place, last), name_parts(last)
         if "carrier" in last and place.kind is Kind.AFTER_SALE:  # who carries parcels
             return PropertyConstraint(values=["DHL", "UPS", "FedEx", "CJ Logistics"])
         if choices := self._usual_choices(place, last):
@@ -430,7 +430,7 @@ class _Maker:
         return place.of_event and len(carriers) > 2 and any(r.succeeds or r.place is None for r in adds)
 
     def _identifier(self, place: Place, last: str) -> PropertyConstraint | None:
-        pieces = pieces_of(last)
+        pieces = name_parts(last)
         if last in _names("device_ids") and not self._is_added(place):
             return PropertyConstraint(copy_of="#distinct_id")
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
@@ -454,7 +454,7 @@ class _Maker:
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
         """Results and reasons."""
-        pieces, reading = pieces_of(last), self.order.readings.get(place.event)
+        pieces, reading = name_parts(last), self.order.readings.get(place.event)
         if reading is None or not pieces:
             return None
         if pieces[-1] in ("result", "outcome") or last in ("status", "return"):
@@ -493,7 +493,7 @@ class _Maker:
 
     def _by_country(self, place: Place, last: str, given: list[Scalar]) -> PropertyConstraint | None:
         """Carrier, currency, language and city go with the country."""
-        ends = (last, *pieces_of(last)[-1:])
+        ends = (last, *name_parts(last)[-1:])
         what = next((w for w in ("carrier", "currency", "language", "city") if w in ends), None)
         what = "carrier" if last in _names("carrier") else "currency" if last in _names("currency") else what
         if what is None or "." in place.name or (what == "carrier" and place.kind is Kind.AFTER_SALE):
@@ -505,7 +505,7 @@ class _Maker:
                 values, weights = _weighted("USD:34 KRW:30 JPY:22 EUR:14")
                 return PropertyConstraint(values=values, weights=weights, per_user=True)
             return None
-        soft = what == "currency" and self.order.is_game and {*pieces_of(last)} & {"soft", "item"}
+        soft = what == "currency" and self.order.is_game and {*name_parts(last)} & {"soft", "item"}
         return None if soft else self._mapped(what, place, given)
 
     def _country_beside(self, place: Place) -> Place | None:
@@ -525,7 +525,7 @@ class _Maker:
 
 def _of_person(place: Place, last: str) -> bool:
     """Whether a text is the same for a user all life long."""
-    if last.endswith(("source", "channel", "campaign")) and {*pieces_of(last)} & {
+    if last.endswith(("source", "channel", "campaign")) and {*name_parts(last)} & {
         *("install", "acquisition", "attribution"),
     }:
         return True
@@ -536,7 +536,7 @@ def _of_person(place: Place, last: str) -> bool:
 
 def _tells_first(prop: Property) -> bool:
     """Whether a flag tells that something happens for the first time; `first` in a name, 최초 or 첫 in an alias."""
-    return "first" in pieces_of(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
+    return "first" in name_parts(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
 
 
 def _weighted(choices: str) -> tuple[list[Scalar], list[float]]:

@@ -20,7 +20,7 @@ from gamestats_assets.demo_data.analysis.equations import (
     words_of,
 )
 from gamestats_assets.demo_data.analysis.lexicon import own_name, word_set
-from gamestats_assets.demo_data.analysis.measures import Place, measure_words, ordered_pieces, pieces, seconds_in
+from gamestats_assets.demo_data.analysis.measures import Place, measure_words, ordered_pieces, piece_set, seconds_in
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
@@ -62,8 +62,8 @@ def _subtracted(scope: Scope, name: str) -> None:
     if match is None or match[1] not in scope.own or match[2] not in scope.own or scope.measure(match[2]).given:
         return
     whole, part, why = match[1], match[2], "text: what is subtracted"
-    was, measure = pieces(part) & words_of("before"), scope.measure(whole)
-    if was and pieces(part) - was <= pieces(whole) and measure.given:
+    was, measure = piece_set(part) & words_of("before"), scope.measure(whole)
+    if was and piece_set(part) - was <= piece_set(whole) and measure.given:
         scope.give(part, f"random({measure.low:g}, {measure.high:g})", why)  # what it was lies where it lies now
     elif scope.is_open(part) or measure.given:
         small = plays(scope.own[part], "small") or scope.measure(part).name == "part"
