@@ -38,7 +38,10 @@ def serving(environment: Mapping[str, str], *options: str) -> Iterator[tuple[sub
         assert process.poll() is None
         yield process, f"http://127.0.0.1:{port}"
     finally:
-        process.kill()
+        # The processes it started hold its standard error as well.
+        started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        for one in (process, *started):
+            one.kill()
         process.communicate()
 
 
@@ -69,15 +72,17 @@ def test_several_processes_are_small_tell_of_themselves_as_one_and_answer_what_i
         "TMPDIR": str(temporary),
     }
     with serving(environment, "--workers", "2") as (process, address):
+        metrics_address = f"http://127.0.0.1:{metrics_port}/metrics"
+        # The first process is ready before the second is.
+        assert wait_until(lambda: 'db_pool_size{pool="answers"} 16.0' in httpx.get(metrics_address).text, 60)
         for _ in range(20):
             # Each by a connection of its own, which either process takes.
             assert httpx.get(f"{address}{SEASONS}").status_code == 200
-        told = httpx.get(f"http://127.0.0.1:{metrics_port}/metrics").text
+        told = httpx.get(metrics_address).text
         assert f'http_request_seconds_count{{method="GET",route="{SEASONS}",status="200"}} 20.0' in told
         kept = [re.findall(rf'^cache_{kind}_total{{key="{SEASONS}"}} (.+)$', told, re.M) for kind in ("hits", "misses")]
         assert sum(float(value) for found in kept for value in found) == 20
         assert 'db_pool_in_use{pool="answers"} 0.0' in told
-        assert 'db_pool_size{pool="answers"} 16.0' in told
         active = dict(re.findall(r'^active_users{window="(.+)"} (.+)$', told, re.M))
         assert active == {"1d": "1.0", "7d": "2.0", "30d": "3.0"}
         processes = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
