@@ -12,9 +12,9 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.instance import stores_resource
-from gamestats_assets.orchestration.maintenance import lake_maintenance
-from gamestats_assets.orchestration.sensor import WAITS_S, behind_sensor
+from gamestats_assets.orchestration.runs.instance import stores_resource
+from gamestats_assets.orchestration.runs.maintenance import lake_maintenance
+from gamestats_assets.orchestration.runs.sensor import WAITS_S, behind_sensor
 from gamestats_assets.tables import GAMES, tables_of
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gamestats_assets_tests import compiled, cores
-from gamestats_assets_tests.instances import keep_connections, keep_no_revisions
-from gamestats_assets_tests.kept import keep_certificates, keep_commands
-from gamestats_assets_tests.postgres_fixture import (
+from gamestats_assets_tests.support import compiled, cores
+from gamestats_assets_tests.support.instances import keep_connections, keep_no_revisions
+from gamestats_assets_tests.support.kept import keep_certificates, keep_commands
+from gamestats_assets_tests.support.postgres_fixture import (
     fresh_database,
     ops_database,
     ops_template,
     postgres_settings,
     postgres_url,
 )
-from gamestats_assets_tests.s3_fixture import s3
+from gamestats_assets_tests.support.s3_fixture import s3
 
 __all__ = [
     "compiled",
@@ -30,6 +30,9 @@ __all__ = [
     "realdata",
     "s3",
 ]
+
+# Folders of tests that run the whole program.
+_WHOLE_PROGRAM = {"cli", "program"}
 
 keep_connections()
 keep_no_revisions()
@@ -55,12 +58,12 @@ def realdata() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, for none may be begun last and each is one worker's.
 
-    These are the tests of the whole program beside this file, then those that need PostgreSQL. The rest goes backwards:
+    These are the tests of commands and of the whole program, then those that need PostgreSQL. The rest goes backwards:
     tests of generated products, of which there are most and the shortest, end it.
     """
     of_postgres = {item.path for item in items if "postgres_settings" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path, reverse=True)
-    items.sort(key=lambda item: (item.path.parent != Path(__file__).parent, item.path not in of_postgres))
+    items.sort(key=lambda item: (item.path.parent.name not in _WHOLE_PROGRAM, item.path not in of_postgres))
 
 
 def pytest_configure() -> None:

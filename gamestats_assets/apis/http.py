@@ -13,7 +13,7 @@ import msgspec
 import tenacity
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.landing import decompressed
+from gamestats_assets.lakehouse.landing.zone import decompressed
 
 if TYPE_CHECKING:
     import httpx

@@ -19,7 +19,7 @@ import psycopg
 from pydantic import SecretStr
 
 from gamestats_assets.apis.http import RateLimitedError
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.postgres.server import connect
 
 # If two callers wait for the same slot, one comes too late; it waits at least this long.
 _SHORTEST_WAIT_S = 0.05

@@ -16,9 +16,9 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from gamestats_assets.apis.http import ApiError, NotFoundError, RateLimitedError, UnauthorisedError
-from gamestats_assets.lakehouse.arrivals import MatchFetch
-from gamestats_assets.lakehouse.ops import SCHEMA, Row
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries.ops import SCHEMA, Row
+from gamestats_assets.lakehouse.landing.arrivals import MatchFetch
+from gamestats_assets.lakehouse.postgres.server import connect
 
 POLL_INTERVAL = timedelta(minutes=10)
 """Time between two polls for the same player."""

@@ -10,20 +10,20 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.demo import demo
-from gamestats_assets.cli.doctor import doctor
-from gamestats_assets.cli.entered import l2m_app, players_app, product_app, rocket_league_app, tournament_app
-from gamestats_assets.cli.generate import generate, logs_app, report, taxonomy_app
-from gamestats_assets.cli.ingest import fetch_app, ingest_app
-from gamestats_assets.cli.keys import keys_app
-from gamestats_assets.cli.lol import lol_app
-from gamestats_assets.cli.materialize import materialize, rebuild
-from gamestats_assets.cli.serve import serve
-from gamestats_assets.cli.show import query, tables
+from gamestats_assets.cli.demo.command import demo
+from gamestats_assets.cli.entry.entered import l2m_app, players_app, product_app, rocket_league_app, tournament_app
+from gamestats_assets.cli.entry.keys import keys_app
+from gamestats_assets.cli.entry.user import user_app
+from gamestats_assets.cli.games.generate import generate, logs_app, report, taxonomy_app
+from gamestats_assets.cli.games.lol import lol_app
+from gamestats_assets.cli.lake.ingest import fetch_app, ingest_app
+from gamestats_assets.cli.lake.materialize import materialize, rebuild
+from gamestats_assets.cli.lake.show import query, tables
+from gamestats_assets.cli.services.doctor import doctor
+from gamestats_assets.cli.services.serve import serve
+from gamestats_assets.cli.services.up import down, env, up
+from gamestats_assets.cli.services.work import work
 from gamestats_assets.cli.terminal import CarefulGroup, version
-from gamestats_assets.cli.up import down, env, up
-from gamestats_assets.cli.user import user_app
-from gamestats_assets.cli.work import work
 
 _LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
 _ENTER = "Enter what no file tells"

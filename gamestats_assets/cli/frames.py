@@ -16,7 +16,7 @@ from rich.text import Text
 
 from gamestats_assets.cli.terminal import WIDEST, CarefulConsole, err, out, say, show
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import shown, shown_text, without_formulas
+from gamestats_assets.lakehouse.files.local import shown, shown_text, without_formulas
 
 if TYPE_CHECKING:
     import polars as pl

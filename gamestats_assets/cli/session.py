@@ -15,12 +15,19 @@ from gamestats_assets.cli.steps import Outcome, dotted, everything_again, progre
 from gamestats_assets.cli.terminal import counted, days_named, few, status
 from gamestats_assets.definitions import build_defs, game_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import Behind, PartitionFilter, Stage, behind_of, every_partition, follow
+from gamestats_assets.orchestration.freshness.behind import (
+    Behind,
+    PartitionFilter,
+    Stage,
+    behind_of,
+    every_partition,
+    follow,
+)
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.instance import dagster_instance
-from gamestats_assets.orchestration.look import Look
 from gamestats_assets.orchestration.partitions import days_of, is_paired
-from gamestats_assets.orchestration.requests import run_groups
+from gamestats_assets.orchestration.runs.instance import dagster_instance
+from gamestats_assets.orchestration.runs.requests import run_groups
 from gamestats_assets.tables import GAMES
 
 

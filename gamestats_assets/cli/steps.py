@@ -14,8 +14,8 @@ import dagster as dg
 from gamestats_assets.cli.progress import Tell, Told
 from gamestats_assets.cli.terminal import DISK_IS_FULL, FULL_DISK, counted, days_named, err, few, say
 from gamestats_assets.lakehouse.table import is_day
-from gamestats_assets.orchestration.instance import run_here
-from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG
+from gamestats_assets.orchestration.runs.instance import run_here
+from gamestats_assets.orchestration.runs.requests import REQUESTED_BY_TAG
 
 
 def dotted(key: dg.AssetKey) -> str:
@@ -137,7 +137,7 @@ def progress_loggers() -> dg.Definitions:
 
 def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
     """Run configuration that makes the steps of tables process every id again."""
-    from gamestats_assets.cli.known import declared_tables
+    from gamestats_assets.cli.lake.known import declared_tables
     from gamestats_assets.orchestration.metadata import asset_key
 
     made = {asset_key(table) for table in declared_tables()} & set(keys)

@@ -20,7 +20,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import shown_text
+from gamestats_assets.lakehouse.files.local import shown_text
 
 FULL_DISK = os.strerror(errno.ENOSPC)
 """What is in every error of every library that met a full disk."""

@@ -15,18 +15,18 @@ from gamestats_assets.demo_data.generated import demo_rules, demo_taxonomy, demo
 from gamestats_assets.demo_data.payments import payments
 from gamestats_assets.demo_data.profiles import user_profiles
 from gamestats_assets.demo_data.sessions import sessions
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
+from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
-from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.execution import Decoded, Output
+from gamestats_assets.orchestration.freshness.inputs import Fingerprints
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.inputs import Fingerprints
-from gamestats_assets.orchestration.look import Look
-from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import is_partition_day, partitions_of
-from gamestats_assets.orchestration.requests import keys_of_run
+from gamestats_assets.orchestration.runs.requests import keys_of_run
 from gamestats_assets.settings import shipped
 
 GAME = "demo_data"
@@ -55,7 +55,7 @@ SQL_TABLES: tuple[type[Table], ...] = (
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
     from gamestats_assets.demo_data.logs.records import DECODER
-    from gamestats_assets.lakehouse.decoding import decode_batches
+    from gamestats_assets.lakehouse.landing.decoding import decode_batches
 
     return decode_batches(DECODER, landing, batches, workers=workers)
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from gamestats_assets.demo_data.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import Watched
 
 
 @functools.cache

@@ -15,8 +15,8 @@ from gamestats_assets.demo_data.configuration import PRODUCT_NAME, Configuration
 from gamestats_assets.demo_data.products import meaning_of
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
-from gamestats_assets.lakehouse.entries import Entry, Thing
-from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, visible_text
+from gamestats_assets.lakehouse.entries.declared import Entry, Thing
+from gamestats_assets.lakehouse.entries.fields import YES_NO, EntryError, Field, Kind, visible_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from gamestats_assets.demo_data.tables import Events
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published_tables import DERIVED_VIEW, ensure_table
+from gamestats_assets.lakehouse.postgres.server import connect
+from gamestats_assets.lakehouse.published.tables import DERIVED_VIEW, ensure_table
 
 _LONGEST_NAME = 63
 # PostgreSQL refuses a whole query for one text that it cannot convert: what these let through it always can. They have

@@ -18,7 +18,7 @@ from gamestats_assets.demo_data.logs.landing import land_logs
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.tables import DemoRules, DemoTaxonomy, DemoUsers, Products
 from gamestats_assets.demo_data.taxonomies.model import Property, Taxonomy, flattened
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.zone import Landing
 
 _USERS_AT_ONCE = 20_000
 _FACETS = ("country", "time_zone", "language", "os", "os_version", "manufacturer", "device_model", "carrier")

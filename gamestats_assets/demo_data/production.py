@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.rules.cache import RulesCache
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.files.local import write_whole
 
 if TYPE_CHECKING:
     from gamestats_assets.demo_data.findings.deviations import Deviations

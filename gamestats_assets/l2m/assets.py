@@ -9,15 +9,15 @@ import dagster as dg
 from gamestats_assets.l2m import checks, tables
 from gamestats_assets.l2m.reference import csv_files
 from gamestats_assets.l2m.source import GAME, delivered_logs, refused
-from gamestats_assets.lakehouse.ledger import combined_hash
+from gamestats_assets.lakehouse.delta.ledger import combined_hash
+from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
-from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.freshness.inputs import ALL_BEFORE
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.inputs import ALL_BEFORE
 from gamestats_assets.orchestration.partitions import partitions_of
-from gamestats_assets.orchestration.requests import keys_of_run
+from gamestats_assets.orchestration.runs.requests import keys_of_run
 from gamestats_assets.settings import shipped
 
 DELIVERIES = dg.AssetKey([GAME, "deliveries"])

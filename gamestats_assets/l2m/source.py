@@ -20,8 +20,8 @@ from gamestats_assets.l2m.logs.columns import NAMES
 from gamestats_assets.l2m.logs.deliveries import DELIVERY, FILE, THINKINGDATA, DeliveredFile, Delivery, Format, in_force
 from gamestats_assets.l2m.logs.tables import ETL
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import files_within, shown
-from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, file_hash
+from gamestats_assets.lakehouse.files.local import files_within, shown
+from gamestats_assets.lakehouse.landing.zone import Landing, UnreadableContentError, file_hash
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import is_day
 

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from gamestats_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from gamestats_assets.lakehouse.delta import Lake
-    from gamestats_assets.lakehouse.landing import Landing
-    from gamestats_assets.lakehouse.objects import Objects
-    from gamestats_assets.lakehouse.unpacking import ReadLimits
+    from gamestats_assets.lakehouse.delta.lake import Lake
+    from gamestats_assets.lakehouse.files.objects import Objects
+    from gamestats_assets.lakehouse.files.unpacking import ReadLimits
+    from gamestats_assets.lakehouse.landing.zone import Landing
 
 
 class Stores:
@@ -27,7 +27,7 @@ class Stores:
     @property
     def read_limits(self) -> ReadLimits:
         """Limits on the size of one file and on the time to read it."""
-        from gamestats_assets.lakehouse.unpacking import ReadLimits
+        from gamestats_assets.lakehouse.files.unpacking import ReadLimits
         from gamestats_assets.lakehouse.worker import TaskLimits
 
         decoding = TaskLimits(self.settings.decoding_mb, self.settings.longest_decoding_s)
@@ -36,28 +36,28 @@ class Stores:
     @cached_property
     def landing(self) -> Landing:
         """Raw files as received."""
-        from gamestats_assets.lakehouse.landing import Landing
+        from gamestats_assets.lakehouse.landing.zone import Landing
 
         return Landing(self.settings.under_data("landing"), self.settings.storage_options, self.read_limits)
 
     @cached_property
     def lake(self) -> Lake:
         """Delta tables."""
-        from gamestats_assets.lakehouse.delta import Lake
+        from gamestats_assets.lakehouse.delta.lake import Lake
 
         return Lake(self.settings.under_data("lake"), self.settings.storage_options)
 
     @cached_property
     def objects(self) -> Objects:
         """Binary values of published rows, and files that wait to be processed."""
-        from gamestats_assets.lakehouse.objects import Objects
+        from gamestats_assets.lakehouse.files.objects import Objects
 
         return Objects(self.settings.under_data("objects"), self.settings.storage_options)
 
     @cached_property
     def postgres_url(self) -> SecretStr:
         """PostgreSQL to publish to; starts the embedded server if none is configured."""
-        from gamestats_assets.lakehouse.embedded_postgres import postgres_url
+        from gamestats_assets.lakehouse.postgres.embedded import postgres_url
 
         return postgres_url(self.settings)
 
@@ -67,7 +67,7 @@ class Stores:
 
         If the process is killed, PostgreSQL frees the name with its connection.
         """
-        from gamestats_assets.lakehouse.postgres import connect
+        from gamestats_assets.lakehouse.postgres.server import connect
 
         with connect(self.postgres_url) as conn:
             free = conn.execute("SELECT pg_try_advisory_lock(hashtextextended('alone ' || %s, 0))", [name]).fetchone()

@@ -85,7 +85,7 @@ class TableSpec:
             grow with time. It is independent of `partitioned_by`, which is what a write replaces.
         indexes: columns of each PostgreSQL index besides the primary key.
         guarded_by: for a published table about people, the columns that identify the owner of a row: the serving role
-            sees a row if one of them has an id that belongs to its transaction (see `lakehouse.own_rows`).
+            sees a row if one of them has an id that belongs to its transaction (see `lakehouse.postgres.own_rows`).
         reconciled: numeric columns whose sums are compared inside the publishing transaction.
         fresh_within: age of the last materialisation after which the table counts as stale.
         fresh_by_hour: for a table by day, the hour (UTC) of the next day by which a day must exist.

@@ -18,9 +18,9 @@ import polars as pl
 from psycopg import errors, sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.landing import UnreadableContentError, decompressed
-from gamestats_assets.lakehouse.objects import object_store
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.files.objects import object_store
+from gamestats_assets.lakehouse.landing.zone import UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.postgres.server import connect
 
 _TABLES = """
 SELECT n.nspname, c.relname

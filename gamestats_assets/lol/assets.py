@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Generator, Mapping, Sequence
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash, fingerprint
+from gamestats_assets.lakehouse.delta.ledger import WHOLE, combined_hash, fingerprint
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
+from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
-from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables
 from gamestats_assets.lol.matches import checks as matches_checks
@@ -32,10 +32,10 @@ from gamestats_assets.lol.statistics.item_paths import item_path_sequences
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets.lol.statistics.variables import outcome_models, variable_correlations, vision_survival
 from gamestats_assets.lol.timelines import checks as timelines_checks
+from gamestats_assets.orchestration.execution import Decoded, Output
+from gamestats_assets.orchestration.freshness.inputs import Fingerprints
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.inputs import Fingerprints
-from gamestats_assets.orchestration.look import Look
-from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.settings import shipped
 
 CHECKS: tuple[Check, ...] = (
@@ -89,7 +89,7 @@ def _read_documents(look: Look, keys: Sequence[str]) -> Output:
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
-    from gamestats_assets.lakehouse.decoding import decode_batches
+    from gamestats_assets.lakehouse.landing.decoding import decode_batches
     from gamestats_assets.lol.timelines.bronze import DECODER
 
     return decode_batches(DECODER, landing, batches, workers=workers)

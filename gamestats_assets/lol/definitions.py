@@ -9,7 +9,7 @@ import dagster as dg
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import Watched
 
 # Matches come all the time, and each would have the statistics of its patch made again.
 _PATCHES_EVERY_S = 3600

@@ -6,12 +6,12 @@ import dagster as dg
 
 from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.apis.register import PollResult
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.entries.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol.reference.data_dragon import fetch_patches, patches_of
 from gamestats_assets.lol.riot import discovery
 from gamestats_assets.lol.riot.api import PATIENCE_S, Account, RiotApi
-from gamestats_assets.orchestration.finding import TIMEOUT_S, finding_sensor
+from gamestats_assets.orchestration.runs.polling import TIMEOUT_S, finding_sensor
 from gamestats_assets.settings import Settings
 
 PLAYERS_SENSOR, ARCHIVE_JOB = "seeded_player_matches", "archive_lol_matches"

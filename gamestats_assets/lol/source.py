@@ -15,9 +15,9 @@ from typing import Literal
 
 import msgspec
 
-from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
-from gamestats_assets.lakehouse.integers import LAST_MILLIS
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.files.integers import LAST_MILLIS
+from gamestats_assets.lakehouse.landing.arrivals import Recognised, Source, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing.zone import Landing
 
 GAME = "lol"
 """The game's folder in the landing zone."""

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.ledger import WHOLE, Note
+from gamestats_assets.lakehouse.delta.ledger import WHOLE, Note
 from gamestats_assets.lakehouse.quality import Check, QuarantineRow, Rejection, screen
 from gamestats_assets.lakehouse.table import Table, partition_key_of
-from gamestats_assets.orchestration.freshness import Step
-from gamestats_assets.orchestration.holds import checked_together, drop_set_aside, set_aside_units
-from gamestats_assets.orchestration.inputs import Reads
-from gamestats_assets.orchestration.look import Look
+from gamestats_assets.orchestration.freshness.blocking import checked_together, drop_set_aside, set_aside_units
+from gamestats_assets.orchestration.freshness.inputs import Reads
+from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.step import Step
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
 
 if TYPE_CHECKING:
-    from gamestats_assets.orchestration.making import Done
+    from gamestats_assets.orchestration.execution import Done
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"

@@ -22,20 +22,16 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ledger import WHOLE, LedgerRow, fingerprint, step_version
-from gamestats_assets.lakehouse.lineage import column_lineage
-from gamestats_assets.lakehouse.ops import migrate, snapshot
+from gamestats_assets.lakehouse.delta.ledger import WHOLE, LedgerRow, fingerprint, step_version
+from gamestats_assets.lakehouse.entries.ops import migrate, snapshot
+from gamestats_assets.lakehouse.landing.zone import Landing
+from gamestats_assets.lakehouse.models.lineage import column_lineage
+from gamestats_assets.lakehouse.models.sql import SqlModel, stream_model
 from gamestats_assets.lakehouse.quality import Check, Rejection, quarantine_of, table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel, stream_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import PartitionValue, Table
 from gamestats_assets.orchestration.checks import QUARANTINE, check_specs, results
-from gamestats_assets.orchestration.freshness import BATCH_SIZE, Step
-from gamestats_assets.orchestration.holds import drop_set_aside, set_aside_units
-from gamestats_assets.orchestration.inputs import Fingerprints, Reads, landed, rows_by
-from gamestats_assets.orchestration.look import Graph, Look
-from gamestats_assets.orchestration.making import (
+from gamestats_assets.orchestration.execution import (
     Batch,
     Decode,
     Decoded,
@@ -48,6 +44,10 @@ from gamestats_assets.orchestration.making import (
     from_files,
     from_rows,
 )
+from gamestats_assets.orchestration.freshness.blocking import drop_set_aside, set_aside_units
+from gamestats_assets.orchestration.freshness.inputs import Fingerprints, Reads, landed, rows_by
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Look
+from gamestats_assets.orchestration.freshness.step import BATCH_SIZE, Step
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -59,7 +59,7 @@ from gamestats_assets.orchestration.metadata import (
 )
 from gamestats_assets.orchestration.partitions import has_days, is_paired, partitions_of, values_of
 from gamestats_assets.orchestration.publications import contents_published, publication, unpublished
-from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, keys_of_run
+from gamestats_assets.orchestration.runs.requests import REQUESTED_BY_TAG, keys_of_run
 
 # Quarantined units shown on the asset's page; the table has all of them.
 _UNITS_SHOWN = 100

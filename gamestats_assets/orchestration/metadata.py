@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.partitions import values_of
 
 if TYPE_CHECKING:
-    from gamestats_assets.orchestration.look import Look
-    from gamestats_assets.orchestration.making import Done
+    from gamestats_assets.orchestration.execution import Done
+    from gamestats_assets.orchestration.freshness.snapshot import Look
 
 _COLUMNS_SHOWN = 12
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import first_rows
+from gamestats_assets.lakehouse.delta.lake import first_rows
+from gamestats_assets.lakehouse.delta.ledger import WHOLE
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import check_unchecked
-from gamestats_assets.orchestration.holds import blocked_reason
-from gamestats_assets.orchestration.look import Graph, Look, once
+from gamestats_assets.orchestration.freshness.blocking import blocked_reason
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Look, once
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -29,10 +29,10 @@ from gamestats_assets.orchestration.metadata import (
     publication_key,
 )
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
-from gamestats_assets.orchestration.requests import keys_of_run
+from gamestats_assets.orchestration.runs.requests import keys_of_run
 
 if TYPE_CHECKING:
-    from gamestats_assets.lakehouse.published import Within
+    from gamestats_assets.lakehouse.published.publication import Within
 
 SAME_ROWS = "rows_equal_the_lake"
 # A store or a server may be away for a moment, or the lake may change meanwhile.
@@ -60,7 +60,7 @@ class _Published:
 @once
 def contents_published(look: Look, tables: tuple[type[Table], ...]) -> dict[type[Table], dict[str, str]]:
     """Fingerprint of the published rows, by table of a game that exists in PostgreSQL and by partition."""
-    from gamestats_assets.lakehouse.published import everything_published
+    from gamestats_assets.lakehouse.published.publication import everything_published
 
     scopes = [look.keys_in_scope(table) if partitions_of(table) else [WHOLE] for table in tables]
     keys = None if None in scopes else {key for scope in scopes for key in scope or ()}
@@ -69,7 +69,7 @@ def contents_published(look: Look, tables: tuple[type[Table], ...]) -> dict[type
 
 def _contents(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[type[Table], dict[str, str]]:
     """As `contents_published`, for some partitions of one table, with their rows counted."""
-    from gamestats_assets.lakehouse.published import everything_published
+    from gamestats_assets.lakehouse.published.publication import everything_published
 
     return everything_published(stores.postgres_url, (table,), counted=True, keys=keys)
 
@@ -179,7 +179,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     Raises:
         ChangedMeanwhileError: if one of them changes meanwhile.
     """
-    from gamestats_assets.lakehouse.published import OvertakenError, publish, sweep, units_published
+    from gamestats_assets.lakehouse.published.publication import OvertakenError, publish, sweep, units_published
 
     lake, url, content = look.lake, look.stores.postgres_url, look.content(table)
     known = _contents(look.stores, table, keys).get(table)
@@ -253,7 +253,7 @@ def _changed(
     units: Mapping[str, Mapping[str, str]], published: Mapping[str, tuple[str, Mapping[str, str]]]
 ) -> "dict[str, Within]":
     """The changed units of partitions in which only some units differ from the published ones."""
-    from gamestats_assets.lakehouse.published import Within
+    from gamestats_assets.lakehouse.published.publication import Within
 
     found: dict[str, Within] = {}
     for key, (content, before) in published.items():

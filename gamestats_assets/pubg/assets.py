@@ -7,15 +7,15 @@ from collections.abc import Generator, Sequence
 
 import polars as pl
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ops import snapshot
+from gamestats_assets.lakehouse.entries.ops import snapshot
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
+from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
-from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.execution import Decoded
+from gamestats_assets.orchestration.freshness.inputs import Fingerprints, names_in
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.inputs import Fingerprints, names_in
-from gamestats_assets.orchestration.look import Look
-from gamestats_assets.orchestration.making import Decoded
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.fights import checks as fight_checks
 from gamestats_assets.pubg.fights.fights import fight_participants, finishing_summaries, knock_events, team_fights
@@ -95,7 +95,7 @@ SQL_TABLES: tuple[type[Table], ...] = (
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
-    from gamestats_assets.lakehouse.decoding import decode_batches
+    from gamestats_assets.lakehouse.landing.decoding import decode_batches
     from gamestats_assets.pubg.telemetry.bronze import DECODER
 
     return decode_batches(DECODER, landing, batches, workers=workers)

@@ -7,7 +7,7 @@ import functools
 import dagster as dg
 
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import Watched
 from gamestats_assets.pubg import sensors
 from gamestats_assets.pubg.assets import game
 

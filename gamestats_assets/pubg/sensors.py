@@ -13,11 +13,11 @@ from psycopg import OperationalError
 from pydantic import SecretStr
 
 from gamestats_assets.apis.limits import SharedLimits
-from gamestats_assets.lakehouse.ops import migrate, snapshot
-from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
+from gamestats_assets.lakehouse.entries.ops import migrate, snapshot
+from gamestats_assets.lakehouse.postgres.server import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.look import Look
-from gamestats_assets.orchestration.sensor import ASKED_TAG, PartitionGroup
+from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.runs.sensor import ASKED_TAG, PartitionGroup
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.players import players

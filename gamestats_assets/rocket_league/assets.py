@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash, fingerprint
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.delta.ledger import WHOLE, combined_hash, fingerprint
+from gamestats_assets.lakehouse.entries.ops import migrate
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.execution import Decoded, Output
+from gamestats_assets.orchestration.freshness.inputs import Fingerprints
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.inputs import Fingerprints
-from gamestats_assets.orchestration.look import Look
-from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.rocket_league import checks, tables
 from gamestats_assets.rocket_league.analysis import training_packs
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
@@ -82,7 +82,7 @@ BY_PLAYER = (
 def _decode_raw(
     landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
 ) -> Generator[Decoded, None, None]:
-    from gamestats_assets.lakehouse.decoding import decode_batches
+    from gamestats_assets.lakehouse.landing.decoding import decode_batches
     from gamestats_assets.rocket_league.replays.bronze import RAW_DECODER
 
     return decode_batches(RAW_DECODER, landing, batches, workers=workers)
@@ -91,7 +91,7 @@ def _decode_raw(
 def _decode_events(
     landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
 ) -> Generator[Decoded, None, None]:
-    from gamestats_assets.lakehouse.decoding import decode_batches
+    from gamestats_assets.lakehouse.landing.decoding import decode_batches
     from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER
 
     return decode_batches(EVENTS_DECODER, landing, batches, workers=workers)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gamestats_assets.lakehouse.jobs import Kind, Task, Workshop
-from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.lakehouse.entries.jobs import Kind, Task, Workshop
+from gamestats_assets.lakehouse.postgres.server import connect, explained
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.stores import Stores

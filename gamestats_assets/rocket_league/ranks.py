@@ -11,7 +11,7 @@ import re
 
 import polars as pl
 
-from gamestats_assets.lakehouse.entries import UnknownNameError
+from gamestats_assets.lakehouse.entries.declared import UnknownNameError
 
 _LEAGUES = ("bronze", "silver", "gold", "platinum", "diamond", "champion", "grand-champion")
 _ROMAN = ("I", "II", "III")

@@ -6,9 +6,9 @@ import dagster as dg
 
 from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.apis.register import PollResult
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.entries.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.finding import TIMEOUT_S, finding_sensor
+from gamestats_assets.orchestration.runs.polling import TIMEOUT_S, finding_sensor
 from gamestats_assets.rocket_league.ballchasing import discovery
 from gamestats_assets.rocket_league.ballchasing.api import PATIENCE_S, BallchasingApi
 from gamestats_assets.settings import Settings

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.serving import users
 from gamestats_assets.serving.audit import audit, audited
 from gamestats_assets.serving.edit_pages import Form, Submitted, gone_on, outcome, page

@@ -27,8 +27,8 @@ from pydantic import SecretStr
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gamestats_assets.lakehouse.own_rows import setting
-from gamestats_assets.lakehouse.postgres import parameters
+from gamestats_assets.lakehouse.postgres.own_rows import setting
+from gamestats_assets.lakehouse.postgres.server import parameters
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.metrics import CACHE_HITS, CACHE_MISSES, CountedPool, TimedCursor, route_of
 from gamestats_assets.serving.versions import Versions

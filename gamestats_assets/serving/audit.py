@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
 
 if TYPE_CHECKING:
     from gamestats_assets.serving.who import Person

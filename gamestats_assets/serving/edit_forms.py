@@ -8,10 +8,10 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gamestats_assets.lakehouse.entries import Thing
-from gamestats_assets.lakehouse.entry_fields import EntryError, Field, Verb
-from gamestats_assets.lakehouse.local_times import LocalTimeError
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries.declared import Thing
+from gamestats_assets.lakehouse.entries.fields import EntryError, Field, Verb
+from gamestats_assets.lakehouse.entries.local_times import LocalTimeError
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.serving.editing import Editable
 from gamestats_assets.serving.problems import ProblemError
 

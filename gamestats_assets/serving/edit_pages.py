@@ -15,11 +15,11 @@ from psycopg import sql
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
-from gamestats_assets.lakehouse.entries import plural
-from gamestats_assets.lakehouse.entry_fields import Field
-from gamestats_assets.lakehouse.entry_files import Sent
-from gamestats_assets.lakehouse.ops import Row, rows
-from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.lakehouse.entries.csv_files import Sent
+from gamestats_assets.lakehouse.entries.declared import plural
+from gamestats_assets.lakehouse.entries.fields import Field
+from gamestats_assets.lakehouse.entries.ops import Row, rows
+from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.serving import edit_forms
 from gamestats_assets.serving.account import set_cookie
 from gamestats_assets.serving.edit_routes import MOST_BYTES, editing

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as Described
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.entries import plural
-from gamestats_assets.lakehouse.entry_fields import Field
-from gamestats_assets.lakehouse.entry_files import Sent
+from gamestats_assets.lakehouse.entries.csv_files import Sent
+from gamestats_assets.lakehouse.entries.declared import plural
+from gamestats_assets.lakehouse.entries.fields import Field
 from gamestats_assets.serving.editing import Edit, Editable, Editor, Foreseen, tried
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.who import Person, needs

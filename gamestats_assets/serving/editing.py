@@ -22,12 +22,12 @@ from psycopg import sql
 from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entered, Thing, capitalised
-from gamestats_assets.lakehouse.entry_fields import EntryError, Field
-from gamestats_assets.lakehouse.entry_files import CsvFile, Import, ImportRefusedError
-from gamestats_assets.lakehouse.local_times import LocalTimeError
-from gamestats_assets.lakehouse.ops import RefusedEntryError, Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.csv_files import CsvFile, Import, ImportRefusedError
+from gamestats_assets.lakehouse.entries.declared import Entered, Thing, capitalised
+from gamestats_assets.lakehouse.entries.fields import EntryError, Field
+from gamestats_assets.lakehouse.entries.local_times import LocalTimeError
+from gamestats_assets.lakehouse.entries.ops import RefusedEntryError, Row
 from gamestats_assets.serving.audit import audit
 from gamestats_assets.serving.problems import CONFLICTS, ProblemError
 from gamestats_assets.serving.who import Person, Role

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from gamestats_assets.lakehouse.files import harmless
+from gamestats_assets.lakehouse.files.local import harmless
 from gamestats_assets.serving.answers import JSON, Form
 from gamestats_assets.serving.problems import ProblemError
 

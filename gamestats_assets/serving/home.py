@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from psycopg import sql
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.published_notes import versions_of
+from gamestats_assets.lakehouse.published.notes import versions_of
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.pages import Column, Pages

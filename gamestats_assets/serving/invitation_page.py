@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.serving import invitations, linking
 from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.game import Game

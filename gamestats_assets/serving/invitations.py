@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.serving.sessions import hashed, new_token
 
 INVITATION_DAYS = 14

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.ops import Row, rows
+from gamestats_assets.lakehouse.entries.ops import Row, rows
 from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.problems import ProblemError, only_known

@@ -27,7 +27,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 from starlette.types import Scope
 
-from gamestats_assets.lakehouse.postgres import PostgresError, connect
+from gamestats_assets.lakehouse.postgres.server import PostgresError, connect
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Variable of the folder whose files are added up."""

@@ -1,7 +1,7 @@
 """What is a person's own: questions that are answered of the rows of whoever is signed in, and to nobody else.
 
 Beside `routes`: what answers is a plain function of a connection, of what is asked and of a scope that says whose rows
-it may show. PostgreSQL itself shows it no other rows of the guarded tables (`lakehouse.own_rows`). What somebody does,
+it may show. PostgreSQL itself shows it no other rows of the guarded tables (`postgres.own_rows`). What somebody does,
 rather than asks, goes by `request.state.writing()`, in which PostgreSQL takes the person's own rows alone.
 
 Whoever was let in by another person, as a coach is, may ask about that person's players, too, and change nothing there.
@@ -21,8 +21,8 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.own_rows import own_settings, setting
-from gamestats_assets.lakehouse.published_notes import notes_of, versions_of
+from gamestats_assets.lakehouse.postgres.own_rows import own_settings, setting
+from gamestats_assets.lakehouse.published.notes import notes_of, versions_of
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Answers, Connection, Form, Whose
 from gamestats_assets.serving.describing import SIGNED_IN

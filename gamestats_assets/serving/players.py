@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.lakehouse.own_rows import own_settings, setting
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.postgres.own_rows import own_settings, setting
 from gamestats_assets.serving.audit import audit
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, StillNeededError, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.local_times import LocalTimeError
-from gamestats_assets.lakehouse.ops import RefusedEntryError
-from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
+from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, StillNeededError, UnknownNameError
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.local_times import LocalTimeError
+from gamestats_assets.lakehouse.entries.ops import RefusedEntryError
+from gamestats_assets.lakehouse.postgres.server import PostgresUnavailableError
 from gamestats_assets.serving.pages import page_for
 
 MEDIA_TYPE = "application/problem+json"

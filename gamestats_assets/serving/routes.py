@@ -20,7 +20,7 @@ from psycopg import sql
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.published_notes import versions_of
+from gamestats_assets.lakehouse.published.notes import versions_of
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Answers, Connection, Form
 from gamestats_assets.serving.formats import JSON_AMONG_OTHERS, Event, calendar_of, csv_of, wanted

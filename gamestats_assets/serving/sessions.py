@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
 
 SESSION_DAYS = 30
 LINK_MINUTES = 15

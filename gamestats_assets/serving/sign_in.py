@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
-from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.serving import players, sessions, users
 from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.game import Game

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, StillNeededError, UnknownNameError, nearest
-from gamestats_assets.lakehouse.entry_fields import EntryError, require_one_of
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, StillNeededError, UnknownNameError, nearest
+from gamestats_assets.lakehouse.entries.fields import EntryError, require_one_of
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
 from gamestats_assets.serving.audit import audit
 
 if TYPE_CHECKING:

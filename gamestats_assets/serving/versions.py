@@ -22,8 +22,8 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.postgres import parameters
-from gamestats_assets.lakehouse.published_notes import CHANNEL, FORGET, versions_of
+from gamestats_assets.lakehouse.postgres.server import parameters
+from gamestats_assets.lakehouse.published.notes import CHANNEL, FORGET, versions_of
 from gamestats_assets.lakehouse.table import Table
 
 _LONGEST_WAIT_S = 2.0
@@ -84,7 +84,7 @@ class Versions:
         return max(self._doubted.get(name, 0), *(of_players.get(player, 0) for player in players), 0)
 
     def heard(self, payload: str) -> None:
-        """Take note of what PostgreSQL told of a publication; see `lakehouse.published_notes.CHANNEL`."""
+        """Take note of what PostgreSQL told of a publication; see `lakehouse.published.notes.CHANNEL`."""
         if payload == FORGET:
             for forget in self.on_forget:
                 forget()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
 
 VIEW_DAYS = 90
 """For how long it is kept."""

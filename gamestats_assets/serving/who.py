@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gamestats_assets.lakehouse.own_rows import own_settings, setting
+from gamestats_assets.lakehouse.postgres.own_rows import own_settings, setting
 from gamestats_assets.serving.answers import Connection, connecting, still_there
 from gamestats_assets.serving.metrics import POOL_IN_USE, POOL_SIZE, CountedPool, TimedActsCursor, TimedCursor
 from gamestats_assets.serving.problems import ProblemError

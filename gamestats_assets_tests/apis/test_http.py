@@ -21,7 +21,7 @@ from gamestats_assets.apis.http import (
     read_body,
     retry_after_s,
 )
-from gamestats_assets_tests.local_server import LocalServer
+from gamestats_assets_tests.support.local_server import LocalServer
 
 NOW = 1767225600.0
 """2026-01-01 00:00:00 UTC."""

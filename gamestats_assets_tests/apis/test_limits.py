@@ -24,8 +24,8 @@ from gamestats_assets.apis.limits import (
     parse_windows,
     windows_in_force,
 )
-from gamestats_assets.lakehouse import ops
-from gamestats_assets_tests.clocks import FakeTime
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets_tests.support.clocks import FakeTime
 
 FAR = 600.0
 

@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from gamestats_assets.cli.demo import empty_tables, findings
-from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
+from gamestats_assets.cli.demo.command import empty_tables, findings
+from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings
 

@@ -32,7 +32,7 @@ from typing import Any
 
 from gamestats_assets.l2m.simulate import Plan, simulate
 from gamestats_assets.l2m.source import deliver
-from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
+from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol.source import ingest as ingest_lol
 from gamestats_assets.pubg.source.files import ingest as ingest_pubg

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from gamestats_assets_tests.fuzzing import READERS, Reader
+from gamestats_assets_tests.support.fuzzing import READERS, Reader
 
 _BATCH = 200
 

@@ -79,7 +79,7 @@ def _process(folder: Path, publish: bool) -> dict[str, Any]:
 
     from gamestats_assets.definitions import build_defs
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.orchestration.instance import dagster_instance, run_here
+    from gamestats_assets.orchestration.runs.instance import dagster_instance, run_here
 
     stores = Stores()
     definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
@@ -112,7 +112,7 @@ def _process(folder: Path, publish: bool) -> dict[str, Any]:
 def _replaced_and_copied(stores: Stores) -> dict[str, Any]:
     """What replacing the day of each published table takes, beside a bare COPY of the same rows."""
     from gamestats_assets.l2m.assets import PUBLISHED
-    from gamestats_assets.lakehouse.published import publish
+    from gamestats_assets.lakehouse.published.publication import publish
 
     url, seconds = stores.postgres_url.get_secret_value(), dict[str, tuple[int, float, float]]()
     for table in PUBLISHED:

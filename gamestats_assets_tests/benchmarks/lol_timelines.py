@@ -23,7 +23,7 @@ import dagster as dg
 from isal import igzip
 
 from gamestats_assets.definitions import build_defs
-from gamestats_assets.lakehouse.landing import Landing, decompressed
+from gamestats_assets.lakehouse.landing.zone import Landing, decompressed
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import tables
 from gamestats_assets.lol.source import GAME, ingest

@@ -24,11 +24,11 @@ import dagster as dg
 import psycopg
 
 from gamestats_assets.definitions import build_defs
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.entries.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days
+from gamestats_assets.orchestration.runs.instance import run_here
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 from gamestats_assets.pubg.source.files import ingest

@@ -31,10 +31,10 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
-from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published import publish
-from gamestats_assets.lakehouse.published_tables import rebuild_table
+from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
+from gamestats_assets.lakehouse.postgres.server import connect
+from gamestats_assets.lakehouse.published.publication import publish
+from gamestats_assets.lakehouse.published.tables import rebuild_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import Settings
 

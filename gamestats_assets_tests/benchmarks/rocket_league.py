@@ -44,15 +44,15 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.definitions import build_defs
-from gamestats_assets.lakehouse.decoding import Unit
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.entries.ops import migrate
+from gamestats_assets.lakehouse.landing.decoding import Unit
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
+from gamestats_assets.orchestration.runs.instance import run_here
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.analysis.rank_models import next_models

@@ -47,8 +47,8 @@ import psutil
 import uvloop
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.entries.ops import migrate
+from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.benchmarks.serving_load import (
     Given,

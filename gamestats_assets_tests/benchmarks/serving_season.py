@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.tables import PAGE_CATEGORIES

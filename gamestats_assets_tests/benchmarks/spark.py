@@ -22,12 +22,12 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.spark import run_on_spark, spark_session
-from gamestats_assets.lakehouse.sql import SqlModel, SqlModelError, run_model
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.models.spark import run_on_spark, spark_session
+from gamestats_assets.lakehouse.models.sql import SqlModel, SqlModelError, run_model
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.settings import shipped
-from gamestats_assets_tests.frames import KNOWN, differences
+from gamestats_assets_tests.support.frames import KNOWN, differences
 
 _EXAMPLES = 5
 

@@ -35,7 +35,7 @@ import httpx
 import psutil
 import uvloop
 
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets_tests.benchmarks.serving import Served, serving
 from gamestats_assets_tests.benchmarks.serving_load import at_a_rate, one_at_a_time, request
 from gamestats_assets_tests.benchmarks.trainer_people import PLAYLISTS, People, cookie

@@ -16,9 +16,9 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from gamestats_assets.lakehouse.postgres import connect, has_table
-from gamestats_assets.lakehouse.published import publish
-from gamestats_assets.lakehouse.published_tables import ensure_table
+from gamestats_assets.lakehouse.postgres.server import connect, has_table
+from gamestats_assets.lakehouse.published.publication import publish
+from gamestats_assets.lakehouse.published.tables import ensure_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 
-from gamestats_assets_tests.local_server import LocalServer
+from gamestats_assets_tests.support.local_server import LocalServer
 
 MODEL = "model-of-the-test"
 ALWAYS_THINKS = "model-that-always-thinks"

@@ -20,11 +20,11 @@ from gamestats_assets.demo_data.logs.records import DECODER
 from gamestats_assets.demo_data.payments import payments
 from gamestats_assets.demo_data.profiles import user_profiles
 from gamestats_assets.demo_data.sessions import sessions
-from gamestats_assets.lakehouse.decoding import DecodedBatch, decode_batches
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.decoding import DecodedBatch, decode_batches
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.frames import Frames, run_sql
+from gamestats_assets_tests.support.frames import Frames, run_sql
 
 LOGGED: tuple[type[Table], ...] = tuple(table for table in t.ALL if table.spec.made_by == "logs")
 MODELS: tuple[type[Table], ...] = (

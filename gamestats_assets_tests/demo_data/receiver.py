@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from gamestats_assets_tests.local_server import LocalServer
+from gamestats_assets_tests.support.local_server import LocalServer
 
 
 @dataclass(frozen=True)

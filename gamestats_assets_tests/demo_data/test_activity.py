@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.sessions import sessions
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.demo_data.log_scenario import DAY, at, complete, product, rows, run
-from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.support.frames import Frames
 
 
 def events(*given: tuple[str, int, str, str | None, str | None] | dict[str, Any]) -> pl.DataFrame:

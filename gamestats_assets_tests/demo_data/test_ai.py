@@ -30,8 +30,8 @@ from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.rules.prompt import INSTRUCTIONS, prompt
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between
-from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.demo_data.ai_server import ALWAYS_THINKS, MODEL, AiServer, Answer
+from gamestats_assets_tests.support.clocks import FakeTime
 
 KEY = "sk-secret.Ab_9-XyZ0123456789"
 SEGMENTS = ("new_user", "active_user", "power_user", "churning_user", "churned_user", "returning_user")

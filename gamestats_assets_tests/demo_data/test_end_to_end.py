@@ -26,19 +26,19 @@ from gamestats_assets.demo_data.configuration import Configuration, Dirt
 from gamestats_assets.demo_data.definitions import watched
 from gamestats_assets.demo_data.entered import PRODUCT, Origin
 from gamestats_assets.demo_data.logs.landing import land_logs
-from gamestats_assets.lakehouse.landing import decompressed
-from gamestats_assets.lakehouse.ops import entering
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries.ops import entering
+from gamestats_assets.lakehouse.landing.zone import decompressed
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.look import Look
+from gamestats_assets.orchestration.freshness.behind import behind_of
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.requests import PARTITIONS_TAG
-from gamestats_assets.orchestration.sensor import KIND_TAG, behind_sensor
+from gamestats_assets.orchestration.runs.requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.runs.sensor import KIND_TAG, behind_sensor
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
-from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.support.postgres_fixture import database
+from gamestats_assets_tests.support.published import read_published
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -149,7 +149,7 @@ def test_checks_tell_how_many_records_are_late_or_twice_even_when_they_are_few(p
 
 
 def test_a_check_warns_of_unknown_events_and_of_drift(processed: Session) -> None:
-    from gamestats_assets.cli.overview import check_state
+    from gamestats_assets.cli.lake.overview import check_state
 
     states = [check_state(processed.stores, table) for table in (t.RecordCounts, t.PropertyTypes)]
     warned = {name for state in states for name in state.warned}
@@ -227,8 +227,8 @@ def test_what_a_product_is_generated_from_is_in_tables(processed: Session) -> No
 
 
 def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Session) -> None:
-    from gamestats_assets.lakehouse.postgres import query
-    from gamestats_assets.lakehouse.published_tables import rebuild_table
+    from gamestats_assets.lakehouse.postgres.server import query
+    from gamestats_assets.lakehouse.published.tables import rebuild_table
 
     url = processed.stores.postgres_url
     told = query(url, "select day, price, count, total, shop from demo_data.events_shop where event_name = 'buy'")

@@ -11,7 +11,7 @@ from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game, logs_outside
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.look import Look
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.log_scenario import product
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY

@@ -24,8 +24,8 @@ from gamestats_assets.demo_data.logs.landing import (
     ProductNameError,
     land_logs,
 )
-from gamestats_assets.lakehouse.landing import Landing, content_hash, decompressed
-from gamestats_assets.lakehouse.unpacking import ReadLimits
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits
+from gamestats_assets.lakehouse.landing.zone import Landing, content_hash, decompressed
 from gamestats_assets_tests.demo_data.log_scenario import DAY, PRODUCT, landed, lines, log, record
 
 Pieces = dict[tuple[str, str], list[bytes]]

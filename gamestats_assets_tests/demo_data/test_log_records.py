@@ -23,8 +23,8 @@ from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.logs import records as log_records
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
 from gamestats_assets.demo_data.logs.records import DECODER
-from gamestats_assets.lakehouse.decoding import decode_batches
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.decoding import decode_batches
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets_tests.demo_data.log_scenario import (
     DAY,
     LOGGED,
@@ -38,7 +38,7 @@ from gamestats_assets_tests.demo_data.log_scenario import (
     of_records,
     record,
 )
-from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.support.frames import Frames
 
 
 def counts(frames: Frames, day: str = "2026-01-10") -> dict[tuple[str, str], dict[str, int]]:

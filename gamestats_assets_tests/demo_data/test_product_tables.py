@@ -18,7 +18,7 @@ from gamestats_assets.demo_data import tables as t
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.demo_data.log_scenario import DAY, MODELS, at, complete, rows
-from gamestats_assets_tests.frames import run_sql
+from gamestats_assets_tests.support.frames import run_sql
 
 Visit = tuple[str, int]
 

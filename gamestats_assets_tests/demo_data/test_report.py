@@ -20,7 +20,6 @@ from gamestats_assets.demo_data.findings.measure import measure
 from gamestats_assets.demo_data.findings.measured import Measured
 from gamestats_assets.demo_data.findings.report import figures, write_report
 from gamestats_assets.demo_data.findings.truths import verify
-from gamestats_assets_tests.browsers import Shown, chromium, keep
 from gamestats_assets_tests.demo_data.planted_logs import (
     CURVE,
     DAYS,
@@ -32,6 +31,7 @@ from gamestats_assets_tests.demo_data.planted_logs import (
     planted_stall,
     write_soiled,
 )
+from gamestats_assets_tests.support.browsers import Shown, chromium, keep
 
 CONFIGURATION = Configuration(
     product=ProductInfo(name="Stall </script><b>& more</b>", industry="ecommerce"),

@@ -29,7 +29,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     TrueFirst,
     ValueRule,
 )
-from gamestats_assets.lakehouse.unpacking import ReadLimits
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits
 from gamestats_assets_tests.demo_data.written_rules import decimals, each, one_of, some_of, told, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME

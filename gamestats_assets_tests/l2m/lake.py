@@ -14,13 +14,13 @@ from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.assets import game
 from gamestats_assets.l2m.simulate import Plan, Truth, simulate
 from gamestats_assets.l2m.source import deliver
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ledger import WHOLE
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.delta.ledger import WHOLE
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.look import Graph, Look
-from gamestats_assets.orchestration.making import Making
+from gamestats_assets.orchestration.execution import Making
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Look
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.settings import Settings
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from gamestats_assets.l2m.logs.decoding import decode_days
 from gamestats_assets.l2m.source import Outcome, deliver
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, RATES, ExchangeRates, LogCounts
-from gamestats_assets.lakehouse.delta import Commit, Lake
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.delta.lake import Commit, Lake
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 

@@ -22,10 +22,10 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
-from gamestats_assets.orchestration.sensor import SENSOR
+from gamestats_assets.orchestration.runs.sensor import SENSOR
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.support.published import read_published
 
 PLAN = Plan(accounts=140, days=3, servers=2, guilds=3, actions=3.0)
 DAYS = [(PLAN.start + timedelta(days=number)).isoformat() for number in range(PLAN.days)]

@@ -19,9 +19,9 @@ from gamestats_assets.l2m.logs.columns import NAMES
 from gamestats_assets.l2m.logs.deliveries import DELIVERY, FILE, DeliveredFile, Delivery, in_force
 from gamestats_assets.l2m.source import LogPathError, Outcome, deliver, delivered_logs
 from gamestats_assets.l2m.tables import LOGS, EtlIncreaseItem, EtlLogin, LogCounts
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.landing import ChangedMeanwhileError, Landing, content_hash
-from gamestats_assets.lakehouse.unpacking import ReadLimits
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits
+from gamestats_assets.lakehouse.landing.zone import ChangedMeanwhileError, Landing, content_hash
 from gamestats_assets_tests.l2m.log_day import (
     DAY,
     Read,
@@ -38,7 +38,7 @@ from gamestats_assets_tests.l2m.log_day import (
 from gamestats_assets_tests.lakehouse.processes import killed
 
 if TYPE_CHECKING:
-    from gamestats_assets_tests.s3_fixture import S3
+    from gamestats_assets_tests.support.s3_fixture import S3
 
 ON = DAY.isoformat()
 

@@ -6,7 +6,7 @@ from datetime import date
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.table import Table
 

@@ -11,7 +11,7 @@ from typing import Any
 # Threads of polars and deltalake do not survive a fork; a fork server has not started them.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    ["gamestats_assets_tests.lakehouse.declared", "gamestats_assets.lakehouse.landing", "hypothesis", "pytest"]
+    ["gamestats_assets_tests.lakehouse.declared", "gamestats_assets.lakehouse.landing.zone", "hypothesis", "pytest"]
 )
 
 _start: Barrier

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.unpacking import ReadLimits
 from gamestats_assets.settings import Settings, shipped
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, Goals, goals
-from gamestats_assets_tests.s3_fixture import S3
+from gamestats_assets_tests.support.s3_fixture import S3
 
 SECRET = "hunter2"
 OPTIONS = {"aws_secret_access_key": SECRET}

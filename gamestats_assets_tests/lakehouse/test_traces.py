@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.postgres import forget_dead_rows
-from gamestats_assets.lakehouse.published import forget_partition, publish
+from gamestats_assets.lakehouse.landing.zone import Landing
+from gamestats_assets.lakehouse.postgres.server import forget_dead_rows
+from gamestats_assets.lakehouse.published.publication import forget_partition, publish
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, Goals, goals
-from gamestats_assets_tests.published import published_hashes
+from gamestats_assets_tests.support.published import published_hashes
 
 if TYPE_CHECKING:
-    from gamestats_assets_tests.s3_fixture import S3
+    from gamestats_assets_tests.support.s3_fixture import S3
 
 
 @pytest.mark.parametrize(

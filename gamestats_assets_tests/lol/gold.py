@@ -17,9 +17,9 @@ from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTake
 from gamestats_assets.simulators.lol.plan import Effect, Plan
 from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets.simulators.lol.story import Story
-from gamestats_assets_tests.frames import differences
 from gamestats_assets_tests.lol.scenario import kept
 from gamestats_assets_tests.lol.silver import silver as told_as_tables
+from gamestats_assets_tests.support.frames import differences
 
 Frames = Mapping[Any, pl.DataFrame]
 """Frames by table."""

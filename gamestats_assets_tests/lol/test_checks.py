@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from scipy.stats import false_discovery_control
 
-from gamestats_assets.lakehouse.decoding import decode_batches
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.decoding import decode_batches
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import CHECKS, game
 from gamestats_assets.lol.matches.coordination import team_coordination
@@ -36,10 +36,10 @@ from gamestats_assets.lol.timelines.bronze import DECODER
 from gamestats_assets.simulators.lol.files import write
 from gamestats_assets.simulators.lol.plan import Plan
 from gamestats_assets.simulators.lol.seasons import simulate
-from gamestats_assets_tests.checks import ChecksOfAGame
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.lol import gold, listed, real_pairs
 from gamestats_assets_tests.lol.gold import make, table_of
+from gamestats_assets_tests.support.checks import ChecksOfAGame
+from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
 BY_NAME = {check.name: check for check in CHECKS}
 OF_MATCHES: tuple[Callable[..., Any], ...] = (

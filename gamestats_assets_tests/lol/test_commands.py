@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gamestats_assets.cli import ingest
-from gamestats_assets.cli.lol import lol_app
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.cli.games.lol import lol_app
+from gamestats_assets.cli.lake import ingest
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings

@@ -21,7 +21,7 @@ from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.lol.files import write
 from gamestats_assets.simulators.lol.plan import Plan
 from gamestats_assets.simulators.lol.seasons import simulate
-from gamestats_assets_tests.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
+from gamestats_assets_tests.support.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
 
 Document = dict[str, Any]
 

@@ -15,15 +15,15 @@ import pytest
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.source import ingest
-from gamestats_assets.orchestration.requests import PARTITION_TAG, partitions_of_run
-from gamestats_assets.orchestration.sensor import SENSOR
+from gamestats_assets.orchestration.runs.requests import PARTITION_TAG, partitions_of_run
+from gamestats_assets.orchestration.runs.sensor import SENSOR
 from gamestats_assets.simulators.lol.files import write
 from gamestats_assets.simulators.lol.plan import Plan
 from gamestats_assets.simulators.lol.seasons import simulate
 from gamestats_assets_tests.lol.riot.api_server import KEY, RiotServer
 from gamestats_assets_tests.lol.riot.test_discovery import plays, seed
-from gamestats_assets_tests.operations import BySensors, names
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.support.operations import BySensors, names
+from gamestats_assets_tests.support.published import read_published
 
 PLAN = Plan(
     matches=24,

@@ -9,11 +9,11 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Step
+from gamestats_assets.orchestration.execution import Done, Making
+from gamestats_assets.orchestration.freshness.blocking import held_reason
+from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.step import Step
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.holds import held_reason
-from gamestats_assets.orchestration.look import Look
-from gamestats_assets.orchestration.making import Done, Making
 
 
 class BareGame(Game):

@@ -11,7 +11,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, decompressed
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, decompressed
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.game import Game

@@ -12,12 +12,12 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, decompressed
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, decompressed
+from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
-from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.freshness.inputs import Fingerprints
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.inputs import Fingerprints
 
 GAME = "stalls"
 SINCE: dict[str, Any] = {"first_day": date(2024, 1, 1)}

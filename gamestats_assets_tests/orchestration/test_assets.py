@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.checks import rules_broken
+from gamestats_assets.orchestration.execution import Done, Making
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.look import Look
-from gamestats_assets.orchestration.making import Done, Making
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game

@@ -13,8 +13,8 @@ import pytest
 from deltalake import write_deltalake
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse import published as kernel
-from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.models.sql import SqlModel
+from gamestats_assets.lakehouse.published import publication as kernel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.game import Game
@@ -22,7 +22,7 @@ from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.goals import DayGoals, MatchGoals, RawFiles, RawGoals, land
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.support.published import read_published
 
 DAY, NEXT = "2026-01-01", "2026-01-02"
 Run = Callable[..., dg.ExecuteInProcessResult]

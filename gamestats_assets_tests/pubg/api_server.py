@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
-from gamestats_assets_tests.local_server import LocalServer
+from gamestats_assets_tests.support.local_server import LocalServer
 
 
 @dataclass(frozen=True)

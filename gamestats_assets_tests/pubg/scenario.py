@@ -11,8 +11,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.decoding import decode_batches
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.decoding import decode_batches
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
@@ -23,7 +23,7 @@ from gamestats_assets.pubg.matches.matches import match_facts, matches
 from gamestats_assets.pubg.matches.summaries import match_summaries
 from gamestats_assets.pubg.telemetry.bronze import DECODER
 from gamestats_assets.pubg.tournament.tables import MatchTournamentContext
-from gamestats_assets_tests.frames import Frames, run_sql
+from gamestats_assets_tests.support.frames import Frames, run_sql
 
 FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
     (t.CirclePositions, circle_positions),

@@ -13,9 +13,9 @@ from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.matches import checks
 from gamestats_assets.pubg.telemetry import checks as telemetry_checks
 from gamestats_assets.simulators.pubg.matches import simulate_match
-from gamestats_assets_tests.checks import ChecksOfAGame
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.scenario import bronze, derive
+from gamestats_assets_tests.support.checks import ChecksOfAGame
+from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
 CHECKS = (*telemetry_checks.ALL, *checks.ALL)
 BY_NAME = {check.name: check for check in CHECKS}

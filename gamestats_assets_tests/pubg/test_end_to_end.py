@@ -20,14 +20,14 @@ from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.look import Look
+from gamestats_assets.orchestration.freshness.behind import behind_of
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.support.published import read_published
 
 Event = dict[str, Any]
 TELEMETRY_MATCH, TELEMETRY_DAY = "c2fb5093-866c-4d6d-96bf-7abf755094af", "2025-07-12"

@@ -18,8 +18,8 @@ from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.pubg.matches import write_match
-from gamestats_assets_tests.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
-from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.support.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
+from gamestats_assets_tests.support.postgres_fixture import database
 
 Document = dict[str, Any]
 Events = list[Document]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT
 

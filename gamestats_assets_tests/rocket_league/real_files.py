@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.decoding import decode_batches
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.decoding import decode_batches
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.assets import BY_MATCH
 from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from gamestats_assets.cli.work import workshop_of
-from gamestats_assets.lakehouse.jobs import Workshop
+from gamestats_assets.cli.services.work import workshop_of
+from gamestats_assets.lakehouse.entries.jobs import Workshop
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.working import Worker
+from gamestats_assets.orchestration.jobs.worker import Worker
 from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.serving.served import KEY, served

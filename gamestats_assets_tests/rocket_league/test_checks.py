@@ -13,8 +13,6 @@ import pytest
 from gamestats_assets.rocket_league import checks
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import CHECKS, game
-from gamestats_assets_tests.checks import ChecksOfAGame
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.files import header_of
 from gamestats_assets_tests.rocket_league.matches.test_features import STATS
@@ -33,6 +31,8 @@ from gamestats_assets_tests.rocket_league.scenario import (
     rows,
     touch,
 )
+from gamestats_assets_tests.support.checks import ChecksOfAGame
+from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
 BY_NAME = {check.name: check for check in checks.ALL}
 EVERYBODY = (ANN, BEA, XAN, YVE)

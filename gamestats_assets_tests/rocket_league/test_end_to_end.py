@@ -19,11 +19,11 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_PLAYER
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.simulation.seasons import Planted, Player, Season, simulate_season, write_season
-from gamestats_assets_tests.operations import ByCommands
-from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.cli.test_cli import Gamestats
 from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.test_cli import Gamestats
+from gamestats_assets_tests.support.operations import ByCommands
+from gamestats_assets_tests.support.postgres_fixture import database
+from gamestats_assets_tests.support.published import read_published
 
 PLAYLIST = "ranked-doubles"
 OF_PLAYERS = tuple(real_files.made_by(function) for function in BY_PLAYER)

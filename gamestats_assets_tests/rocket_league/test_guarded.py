@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.lakehouse.own_rows import own_settings, setting
-from gamestats_assets.lakehouse.roles import READER_ROLE, SERVING_ROLE, WRITER_ROLE, grant_duties
+from gamestats_assets.lakehouse.files.objects import Objects
+from gamestats_assets.lakehouse.postgres.own_rows import own_settings, setting
+from gamestats_assets.lakehouse.postgres.roles import READER_ROLE, SERVING_ROLE, WRITER_ROLE, grant_duties
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league.whose_rows import OF_PEOPLE, publish_people
+from gamestats_assets_tests.support.postgres_fixture import database
 
 ANN, BOB = "steam_1", "steam_2"
 FIRST, SECOND = "A" * 32, "B" * 32

@@ -10,7 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.jobs import forget_old_jobs
 from gamestats_assets.settings import Settings

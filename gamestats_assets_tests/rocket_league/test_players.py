@@ -16,12 +16,12 @@ from cryptography.fernet import Fernet
 from psycopg import sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
-from gamestats_assets.lakehouse.entries import Entered, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.ops import RefusedEntryError, entering, snapshot
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.declared import Entered, UnknownNameError
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.ops import RefusedEntryError, entering, snapshot
+from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
 from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, RlPlayers, RlRanks, TrainingSessions
 from gamestats_assets.settings import shipped

@@ -13,19 +13,19 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from gamestats_assets.lakehouse.decoding import DecodedUnits, Unit
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ops import entering, migrate
-from gamestats_assets.orchestration import requests as requests_of_runs
-from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
+from gamestats_assets.lakehouse.entries.ops import entering, migrate
+from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Unit
+from gamestats_assets.lakehouse.landing.zone import Landing
+from gamestats_assets.orchestration.runs import requests as requests_of_runs
+from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.rocket_league import entered, sensors
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.replays import bronze
 from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
-from gamestats_assets_tests.operations import BySensors, names
-from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
+from gamestats_assets_tests.support.operations import BySensors, names
+from gamestats_assets_tests.support.published import read_published
 
 WHOLE, DAY, PLAYER = "", "day", "rl_player"
 FIRST, SECOND = "2026-01-05", "2026-01-06"

@@ -13,7 +13,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.frames import differences
+from gamestats_assets_tests.support.frames import differences
 
 Frames = Mapping[Any, pl.DataFrame]
 """Frames by table."""

@@ -9,8 +9,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.files.objects import Objects
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.tables import ALL
 

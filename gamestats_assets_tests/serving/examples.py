@@ -15,14 +15,13 @@ from typing import Any
 
 import httpx
 
-from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
-from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.lakehouse.files.objects import Objects
+from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving import describing
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league.serving.trainer import trained_by
 from gamestats_assets_tests.rocket_league.serving.trainer_examples import ACTS
 from gamestats_assets_tests.serving.admin_examples import acts_done
@@ -30,6 +29,7 @@ from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.serving.simulated import own_server
+from gamestats_assets_tests.support.postgres_fixture import database
 
 EXAMPLES = PUBG.folder / "examples.json"
 TRAINED = ROCKET_LEAGUE.folder / "acts.json"

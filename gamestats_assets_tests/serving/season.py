@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables import (
     Circles,

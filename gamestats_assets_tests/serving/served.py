@@ -13,9 +13,9 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
-from gamestats_assets.cli.serve import application
-from gamestats_assets.lakehouse.ops import migrate
-from gamestats_assets.lakehouse.roles import serving_urls
+from gamestats_assets.cli.services.serve import application
+from gamestats_assets.lakehouse.entries.ops import migrate
+from gamestats_assets.lakehouse.postgres.roles import serving_urls
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.serving.game import Game
 from gamestats_assets.settings import Settings

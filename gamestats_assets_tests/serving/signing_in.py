@@ -9,7 +9,7 @@ from contextlib import closing
 import httpx
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.ops import Row, entering
+from gamestats_assets.lakehouse.entries.ops import Row, entering
 from gamestats_assets.serving import sessions, users
 
 AUTH, SIGN_IN = "/api/v1/auth", "/sign-in"

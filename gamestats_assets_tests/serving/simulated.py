@@ -16,18 +16,18 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.matches import matches
 from gamestats_assets.pubg.tables import SNAPSHOTS, Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
 from gamestats_assets.pubg.tournament.tables import RoundStatusChanges
 from gamestats_assets.serving import sessions, users
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, derived, run
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.support.postgres_fixture import database
 
 MATCHES = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)
 

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from gamestats_assets.pubg.tournament.tables import TournamentTeamStandings
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, Truth
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.simulated import Admin, as_entered, enter_and_publish, publish_all, sign_in
+from gamestats_assets_tests.support.postgres_fixture import database
 
 
 @dataclass(frozen=True)

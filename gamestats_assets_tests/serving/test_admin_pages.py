@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.simulated import Admin, enter_and_publish, sign_in
+from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
+from gamestats_assets_tests.support.postgres_fixture import database
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published_notes import forget_answers
+from gamestats_assets.lakehouse.postgres.server import connect
+from gamestats_assets.lakehouse.published.notes import forget_answers
 from gamestats_assets_tests.serving.season import publish_season, publish_standings
 from gamestats_assets_tests.serving.served import served
 

@@ -19,9 +19,9 @@ from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.serving.who import ROLES, anybody, asks_itself, person_in_role, signed_in
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.support.postgres_fixture import database
 
 FOR_EVERYBODY = (
     *("/tournaments", "/api/v1/tournaments/", "/sign-in", "/static/", "/healthz", "/readyz", "/api/v1/docs"),

@@ -13,7 +13,6 @@ from jsonschema import Draft202012Validator
 
 from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
 from gamestats_assets.serving.describing import done_with
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import EXAMPLES, acts_of, answers
@@ -22,6 +21,7 @@ from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import admins, browser_of
 from gamestats_assets_tests.serving.simulated import enter_and_publish
+from gamestats_assets_tests.support.postgres_fixture import database
 
 ROOT = "/api/v1/tournaments"
 

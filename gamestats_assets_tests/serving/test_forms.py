@@ -14,9 +14,9 @@ import pytest
 
 from gamestats_assets.serving.formats import Event, calendar_of, csv_of, wanted
 from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.season import CUP_TEAMS, publish_season
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.support.postgres_fixture import database
 
 ROOT = "/api/v1/tournaments"
 CUP = f"{ROOT}/leaderboard/teams?season=fall&division=Cup"

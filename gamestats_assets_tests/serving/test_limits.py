@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.roles import serving_urls
+from gamestats_assets.lakehouse.postgres.roles import serving_urls
 from gamestats_assets.serving.limits import InProcess
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for, user_named
+from gamestats_assets_tests.support.postgres_fixture import database
 
 ME = f"{AUTH}/me"
 MANY = {"requests_a_minute": 1000}

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from gamestats_assets.cli.logs import set_aside
+from gamestats_assets.cli.services.logs import set_aside
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.logs import DailyFiles, JsonLines

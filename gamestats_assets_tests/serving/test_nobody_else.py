@@ -20,14 +20,14 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league.whose_rows import publish_people
 from gamestats_assets_tests.serving.served import KEY, served
 from gamestats_assets_tests.serving.signing_in import AUTH, browser_of, user_named
+from gamestats_assets_tests.support.postgres_fixture import database
 
 SECRET = "secret-of-ann-5f2c"
 ANN, BOB, MATCH = "steam_76561190000000001", "steam_76561190000000002", "A" * 32

@@ -15,14 +15,14 @@ import psycopg
 import pytest
 from pydantic import BaseModel
 
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.own import OfPlayer, OwnRoute, Scope, own_router_of, show_matches
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import AUTH, browser_of, user_named
+from gamestats_assets_tests.support.postgres_fixture import database
 
 ANN, ANNS_OTHER, BOB, NOBODY = "steam_1", "epic_1", "steam_2", "steam_9"
 SCORES = "/api/v1/chess/scores"

@@ -16,15 +16,15 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 from prometheus_client import REGISTRY
 from psycopg.rows import dict_row
 
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.pubg.tables import Matches
 from gamestats_assets.pubg.tournament.tables import ScheduledMatches
-from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.lakehouse.results import wait_until
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving import season
 from gamestats_assets_tests.serving.season import DAYS, account, frame, publish_season, publish_standings
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
+from gamestats_assets_tests.support.postgres_fixture import database
 
 BOARD = "/tournaments?season=fall&division=Division+1&round=overall"
 PAGES = {

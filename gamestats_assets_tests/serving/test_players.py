@@ -12,10 +12,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from gamestats_assets.settings import SignInProvider
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.sign_in_providers import SteamLike
 from gamestats_assets_tests.serving.signing_in import SIGN_IN, browser_of, user_named
+from gamestats_assets_tests.support.postgres_fixture import database
 
 STEAM = "steam_76561197960287930"
 """Whom the provider vouches for."""

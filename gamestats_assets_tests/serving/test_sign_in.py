@@ -15,7 +15,6 @@ from joserfc import jwt
 from pydantic import SecretStr, ValidationError
 
 from gamestats_assets.settings import Settings, SignInProvider
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.sign_in_providers import (
     Claims,
@@ -27,6 +26,7 @@ from gamestats_assets_tests.serving.sign_in_providers import (
     with_secret,
 )
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for
+from gamestats_assets_tests.support.postgres_fixture import database
 
 # The name that most issuers still have for it.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")

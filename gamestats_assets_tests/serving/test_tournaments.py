@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.season import CUP_TEAMS, TEAMS, account, publish_season
 from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.support.postgres_fixture import database
 
 ROOT = "/api/v1/tournaments"
 OF = {"season": "fall", "division": "division 1"}

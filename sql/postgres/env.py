@@ -1,4 +1,4 @@
-"""Alembic's environment: runs revisions in the transaction that gamestats_assets.lakehouse.ops has begun."""
+"""Alembic's environment: runs revisions in the transaction that gamestats_assets.lakehouse.entries.ops has begun."""
 
 from alembic import context
 

@@ -18,7 +18,7 @@ from gamestats_assets.demo_data.configuration import RetentionTruth
 from gamestats_assets.demo_data.findings.deviations import Deviations
 from gamestats_assets.demo_data.findings.measured import Funnel, Measured
 from gamestats_assets.demo_data.findings.truths import Verdict
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.files.local import write_whole
 
 TEMPLATE = "report.html.j2"
 _MOST_EVENTS = 15

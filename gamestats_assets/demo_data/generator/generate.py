@@ -41,7 +41,7 @@ from gamestats_assets.demo_data.rules.soundness import require_sound
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.files.local import write_whole
 
 GENERATOR_VERSION = 2
 """Raised when the same inputs give other bytes."""

@@ -22,9 +22,9 @@ from isal import igzip
 from gamestats_assets.demo_data.configuration import PRODUCT_NAME
 from gamestats_assets.demo_data.logs.lines import is_near, time_of
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import files_within, shown
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
-from gamestats_assets.lakehouse.unpacking import ReadLimits, UnreadableContentError, opened
+from gamestats_assets.lakehouse.files.local import files_within, shown
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits, UnreadableContentError, opened
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, content_hash
 
 PIECE_BYTES = 64 * 1024 * 1024
 """Bytes of a piece's content at most; it is held in memory whole when it is landed and when it is read."""

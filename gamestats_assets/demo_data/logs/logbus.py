@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.files.local import write_whole
 
 PATTERN = "*.jsonl"
 """Which files of a folder are uploaded."""

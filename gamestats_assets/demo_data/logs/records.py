@@ -28,8 +28,8 @@ from gamestats_assets.demo_data.tables import (
     RecordCounts,
     UserOperations,
 )
-from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, Unit
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError
+from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Decoder, Unit
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 

@@ -19,7 +19,7 @@ from gamestats_assets.demo_data.rules.prompt import INSTRUCTIONS, PROMPT_VERSION
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.lakehouse.errors import violations
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.files.local import write_whole
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)

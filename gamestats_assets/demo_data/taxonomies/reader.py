@@ -42,7 +42,7 @@ from gamestats_assets.demo_data.taxonomies.rows import (
 )
 from gamestats_assets.demo_data.taxonomies.sheets import Findings, Mistake, read_sheets
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.unpacking import ReadLimits
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits
 
 
 class TaxonomyError(GamestatsError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from pathlib import Path
 
-from gamestats_assets.lakehouse.unpacking import LimitExceededError, ReadLimits, Watch
+from gamestats_assets.lakehouse.files.unpacking import LimitExceededError, ReadLimits, Watch
 
 _CHUNK = 1024 * 1024
 _CELL_BYTES = 64

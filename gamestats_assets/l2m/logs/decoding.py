@@ -23,7 +23,7 @@ from gamestats_assets.l2m.logs.raw_files import FAULTS, READ_ERRORS, open_file
 from gamestats_assets.l2m.logs.tables import ETL, LANDED_TABLES, RATES, EtlRecharge, ExchangeRates, LogCounts
 from gamestats_assets.l2m.logs.values import typed
 from gamestats_assets.l2m.reference.csv_files import currencies
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection, screen
 from gamestats_assets.lakehouse.table import Table
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gamestats_assets.l2m.logs.columns import COLUMNS
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection
 
 Format = Literal["parquet", "csv", "jsonl"]

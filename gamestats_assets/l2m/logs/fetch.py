@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from gamestats_assets.l2m.logs.columns import COLUMNS, read_mapping
 from gamestats_assets.l2m.source import Outcome, Report, deliver
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import files_within
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.files.local import files_within
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.settings import Settings
 
 

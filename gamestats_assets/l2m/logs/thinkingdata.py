@@ -26,9 +26,9 @@ import pyarrow as pa
 
 from gamestats_assets.apis.thinkingdata import Moment, zone_hours
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.integers import LAST_MILLIS
-from gamestats_assets.lakehouse.json_text import UNREADABLE
-from gamestats_assets.lakehouse.unpacking import ReadLimits, UnreadableContentError, decompressed, opened
+from gamestats_assets.lakehouse.files.integers import LAST_MILLIS
+from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits, UnreadableContentError, decompressed, opened
 
 _VISIT = ("server_id", "level", "ip", "device", "country", "time")
 _ITEM = ("server_id", "item_id", "count", "reason_id", "level", "time")

@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from gamestats_assets.l2m.reference.tables import IpWhitelist
-from gamestats_assets.lakehouse.entries import Entry, Thing
-from gamestats_assets.lakehouse.entry_fields import PROSE, EntryError, Field, Kind
+from gamestats_assets.lakehouse.entries.declared import Entry, Thing
+from gamestats_assets.lakehouse.entries.fields import PROSE, EntryError, Field, Kind
 
 _LEAST_WHOLE_PARTS = 2
 """Of four numbers (IPv4) or eight (IPv6): one alone would whitelist providers, or a continent."""

@@ -16,9 +16,9 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.files.local import write_whole
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.matches.tables import POSITIONS, ParticipantFeatures
 from gamestats_assets.lol.patterns.patterns import LEVEL, POINTS, SUPPORT, WANTED_POWER, is_tried

@@ -34,9 +34,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.delta.set_aside import set_aside
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.set_aside import set_aside
 from gamestats_assets.lol.matches.tables import ParticipantFeatures
 from gamestats_assets.lol.questions.conditions import (
     ConditionError,

@@ -8,7 +8,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.ledger import ledger_of
+from gamestats_assets.lakehouse.delta.ledger import ledger_of
 from gamestats_assets.lol.matches.tables import Matches, Objectives, ParticipantFeatures
 from gamestats_assets.lol.reference.names import champion_names, item_names
 from gamestats_assets.lol.reference.tables import Champions, Items, Patches

@@ -31,9 +31,9 @@ from gamestats_assets.apis.http import (
     retry_after_s,
 )
 from gamestats_assets.apis.limits import Window, parse_windows
-from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.arrivals import FetchReport, FileOutcome, MatchFetch
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lol.source import GAME, TIMELINE_GONE, ingest_payload, is_whole, mark_timeline_gone, recognise
 
 BASE_URL = "https://{region}.api.riotgames.com"

@@ -16,11 +16,11 @@ from pydantic import SecretStr
 
 from gamestats_assets.apis.http import NotFoundError
 from gamestats_assets.apis.register import POLL_INTERVAL, PollResult, Register, due_before, poll_players
-from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch
-from gamestats_assets.lakehouse.entries import Entered, ExistsAlreadyError, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.ops import Row, delete, insert, rows, select, update
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries.declared import Entered, ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.ops import Row, delete, insert, rows, select, update
+from gamestats_assets.lakehouse.landing.arrivals import FetchReport, MatchFetch
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lol.riot.api import (
     Account,
     RefusedRequestError,

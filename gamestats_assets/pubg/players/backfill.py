@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.postgres.server import connect, explained
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries
 from gamestats_assets.pubg.players import entered

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.pubg.matches.tables import MatchSummaries
 from gamestats_assets.pubg.players.entered.people import Matches, Seen
 from gamestats_assets.pubg.players.players import TAKEN

@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.ledger import fingerprint, ledger_of, row_fingerprints
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.delta.ledger import fingerprint, ledger_of, row_fingerprints
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.tables import CirclePositions, DamageEvents, MatchFacts, MatchSummaries, WeaponKills
 from gamestats_assets.pubg.players.careers import career_type

@@ -11,10 +11,10 @@ import psycopg
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.pubg.players.entered.backfills import Found, cancel_backfills, request_backfill
 from gamestats_assets.pubg.serving.published_matches import history_of
 from gamestats_assets.pubg.tournament.serving.context import Page

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.entries import UTC_ZONE
-from gamestats_assets.lakehouse.entry_fields import DAY, Field, whole_number
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries.declared import UTC_ZONE
+from gamestats_assets.lakehouse.entries.fields import DAY, Field, whole_number
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.players.entered.tracked import BACKFILL_DAYS
 from gamestats_assets.pubg.serving import admin_lists, editables

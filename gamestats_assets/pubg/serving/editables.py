@@ -11,9 +11,9 @@ from typing import Any
 
 import psycopg
 
-from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.lakehouse.entries import local_times, ops
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.players.entered.files import PLAYER_FILE
 from gamestats_assets.pubg.serving.published_matches import PublishedMatches

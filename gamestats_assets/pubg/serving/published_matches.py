@@ -9,9 +9,9 @@ from typing import LiteralString
 import psycopg
 from psycopg.rows import tuple_row
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.pubg.players.entered.people import Matches, Seen
 
 _NAMED = """

@@ -33,8 +33,8 @@ from gamestats_assets.apis.http import (
 )
 from gamestats_assets.apis.http import UnavailableError as UnavailableError
 from gamestats_assets.apis.limits import Limits, Window, windows_in_force
-from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.landing.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.pubg.source.files import GAME, Kind, ingest_payload, is_whole, mark_expired, recognise
 
 BASE_URL = "https://api.pubg.com"

@@ -21,8 +21,8 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.ops import rows
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries.ops import rows
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.pubg.source.api import PLAYERS_A_CALL, MatchFetch, Player, PubgApi, can_be_asked_for
 
 Finder = Literal["tracked_players", "tournament"]

@@ -16,9 +16,9 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
-from gamestats_assets.lakehouse.integers import LAST_YEAR
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.files.integers import LAST_YEAR
+from gamestats_assets.lakehouse.landing.arrivals import Recognised, Source, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing.zone import Landing
 
 GAME = "pubg"
 """The game's folder in the landing zone."""

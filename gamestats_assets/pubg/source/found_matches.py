@@ -7,8 +7,8 @@ from collections.abc import Collection
 import polars as pl
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entry_fields import require_one_of
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.fields import require_one_of
 
 DISCOVERY_STATES = ("registered", "archived", "expired", "passed_over", "failed")
 NOT_FETCHED = ("failed", "expired")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.ledger import combined_hash, ledger_of
+from gamestats_assets.lakehouse.delta.ledger import combined_hash, ledger_of
 from gamestats_assets.rocket_league.tables import (
     Participants,
     PlayerMatchFeatures,

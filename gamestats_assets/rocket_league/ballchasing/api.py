@@ -32,8 +32,8 @@ from gamestats_assets.apis.http import (
     retry_after_s,
 )
 from gamestats_assets.apis.limits import Window
-from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.landing.arrivals import FileOutcome, MatchFetch, SourcePathError
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.source import (
     BALLCHASING,

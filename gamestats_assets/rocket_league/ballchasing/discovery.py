@@ -15,10 +15,15 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from gamestats_assets.apis.register import POLL_INTERVAL, PollResult, Register, due_before, poll_players
-from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch, SourcePathError, UnrecognisedContentError
-from gamestats_assets.lakehouse.landing import Landing, decompressed
-from gamestats_assets.lakehouse.ops import Row, rows
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries.ops import Row, rows
+from gamestats_assets.lakehouse.landing.arrivals import (
+    FetchReport,
+    MatchFetch,
+    SourcePathError,
+    UnrecognisedContentError,
+)
+from gamestats_assets.lakehouse.landing.zone import Landing, decompressed
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi, Uploaded, Visibility
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY, forgotten, recognise
 

@@ -22,17 +22,17 @@ from pathlib import Path
 import polars as pl
 
 from gamestats_assets.lakehouse import worker
-from gamestats_assets.lakehouse.decoding import Unit
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.embedded_postgres import server_log
-from gamestats_assets.lakehouse.entries import UnknownNameError
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
-from gamestats_assets.lakehouse.ledger import Note
-from gamestats_assets.lakehouse.ops import SCHEMA, delete, entering, select
-from gamestats_assets.lakehouse.postgres import DAGSTER_SCHEMA, connect, forget_dead_rows
-from gamestats_assets.lakehouse.published import forget_partition
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.delta.ledger import Note
+from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+from gamestats_assets.lakehouse.entries.ops import SCHEMA, delete, entering, select
+from gamestats_assets.lakehouse.landing.decoding import Unit
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.postgres.embedded import server_log
+from gamestats_assets.lakehouse.postgres.roles import ACCOUNTS_SCHEMA
+from gamestats_assets.lakehouse.postgres.server import DAGSTER_SCHEMA, connect, forget_dead_rows
+from gamestats_assets.lakehouse.published.publication import forget_partition
 from gamestats_assets.lakehouse.quality import quarantine_of
-from gamestats_assets.lakehouse.roles import ACCOUNTS_SCHEMA
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from psycopg.types.json import Jsonb
 
-from gamestats_assets.lakehouse.encryption import Keys
-from gamestats_assets.lakehouse.entries import UnknownNameError
-from gamestats_assets.lakehouse.jobs import Task, Workshop
-from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.lakehouse.published_notes import forget_answers
+from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.postgres.encryption import Keys
+from gamestats_assets.lakehouse.postgres.server import connect
+from gamestats_assets.lakehouse.published.notes import forget_answers
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.privacy import tombstones
 from gamestats_assets.rocket_league.privacy.erasure import STEPS, forget, names_of

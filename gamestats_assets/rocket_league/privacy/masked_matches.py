@@ -8,10 +8,10 @@ from datetime import date
 
 import polars as pl
 
-from gamestats_assets.lakehouse.arrivals import Recognised
-from gamestats_assets.lakehouse.decoding import Unit, decode_batches
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.spooling import spooled
+from gamestats_assets.lakehouse.landing.arrivals import Recognised
+from gamestats_assets.lakehouse.landing.decoding import Unit, decode_batches
+from gamestats_assets.lakehouse.landing.spooling import spooled
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.rocket_league.privacy.masking import (
     TABLES,
     Rows,

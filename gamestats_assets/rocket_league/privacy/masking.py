@@ -15,7 +15,7 @@ from datetime import date
 
 import polars as pl
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME, GUEST
 from gamestats_assets.rocket_league.source import GAME, MASKED

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import date
 
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.zone import Landing
 
 TOMBSTONE = "tombstone"
 """Kind of the files."""

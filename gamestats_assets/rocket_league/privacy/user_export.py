@@ -15,13 +15,13 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
-from gamestats_assets.lakehouse.encryption import Keys
-from gamestats_assets.lakehouse.entries import UnknownNameError
-from gamestats_assets.lakehouse.files import without_formulas
-from gamestats_assets.lakehouse.jobs import Task, Workshop
-from gamestats_assets.lakehouse.objects import MissingObjectError
-from gamestats_assets.lakehouse.ops import Row, rows
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.entries.ops import Row, rows
+from gamestats_assets.lakehouse.files.local import without_formulas
+from gamestats_assets.lakehouse.files.objects import MissingObjectError
+from gamestats_assets.lakehouse.postgres.encryption import Keys
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.privacy.consents import consent_texts
 from gamestats_assets.rocket_league.privacy.export import json_text, write_player

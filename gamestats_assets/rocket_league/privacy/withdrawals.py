@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.lakehouse.jobs import Task, Workshop
-from gamestats_assets.lakehouse.ops import rows
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.entries.ops import rows
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.source import GAME
 

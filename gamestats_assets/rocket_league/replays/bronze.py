@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, Unit
-from gamestats_assets.lakehouse.json_text import without_nul
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError
+from gamestats_assets.lakehouse.files.json_text import without_nul
+from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Decoder, Unit
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ballchasing import statistics as ballchasing_files

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.entered import PLAYER, Custody, account_id
 from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.serving import users

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES

@@ -15,11 +15,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from gamestats_assets.lakehouse.entries import Entered
-from gamestats_assets.lakehouse.jobs import enqueue
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
-from gamestats_assets.lakehouse.ops import Row, rows
+from gamestats_assets.lakehouse.entries.declared import Entered
+from gamestats_assets.lakehouse.entries.jobs import enqueue
+from gamestats_assets.lakehouse.entries.ops import Row, rows
+from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.privacy.consents import PURPOSES, consent_texts, newest_text
 from gamestats_assets.rocket_league.privacy.leaving import leave

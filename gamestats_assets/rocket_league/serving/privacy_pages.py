@@ -15,8 +15,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from gamestats_assets.lakehouse.encryption import EncryptionKeyError
-from gamestats_assets.lakehouse.ops import rows
+from gamestats_assets.lakehouse.entries.ops import rows
+from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError
 from gamestats_assets.rocket_league.entered import RANK
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.privacy.consents import BALLCHASING, PURPOSES, newest_text

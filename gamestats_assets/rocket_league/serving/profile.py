@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.encryption import EncryptionKeyError, Keys
-from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
+from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.rocket_league.entered import PLAYER, RANK
 from gamestats_assets.rocket_league.ranks import UnknownRankError, parse_rank, tier_id
 from gamestats_assets.rocket_league.serving.context import (

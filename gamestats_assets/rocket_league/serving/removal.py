@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.serving.shares import GAME, ReplayId, own_match
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.jobs import JobAnswer, job_of

@@ -17,7 +17,7 @@ from psycopg import sql
 from pydantic import AfterValidator, BaseModel, Field, create_model
 from starlette.responses import Response, StreamingResponse
 
-from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
+from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
 from gamestats_assets.rocket_league.identities import told_apart
 from gamestats_assets.rocket_league.serving.context import STATS, cohort_of, tier_words, told_of
 from gamestats_assets.rocket_league.serving.uploads import GAME, upload_status

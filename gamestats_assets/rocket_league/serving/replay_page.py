@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse.objects import MissingObjectError, Objects
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
 from gamestats_assets.rocket_league.identities import has_account, is_masked
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.serving import removal, shares

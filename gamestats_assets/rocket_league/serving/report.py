@@ -15,9 +15,9 @@ from typing import Any, cast
 import psycopg
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import write_whole
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.files.local import write_whole
 from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.ranks import rank_name
 from gamestats_assets.rocket_league.serving import standings

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Participants
 from gamestats_assets.serving import invitations

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 from psycopg import sql
 
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.analysis.wording import day_words

@@ -14,7 +14,7 @@ from psycopg import sql
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 from starlette.responses import Response
 
-from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.rocket_league.analysis.training import FEWEST_SESSIONS
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES, PackSearchError, find_packs
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs as training_packs_known

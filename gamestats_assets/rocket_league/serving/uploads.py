@@ -24,8 +24,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
-from gamestats_assets.lakehouse.jobs import enqueue, warm_up
-from gamestats_assets.lakehouse.objects import Objects
+from gamestats_assets.lakehouse.entries.jobs import enqueue, warm_up
+from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.rocket_league.privacy.people_objects import upload_object
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving.account import NO_STORE

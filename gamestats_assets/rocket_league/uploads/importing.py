@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from gamestats_assets.apis.limits import SharedLimits
-from gamestats_assets.lakehouse.arrivals import MatchFetch
-from gamestats_assets.lakehouse.jobs import Task, Workshop
-from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.landing.arrivals import MatchFetch
+from gamestats_assets.lakehouse.postgres.server import connect, explained
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.ballchasing import discovery
 from gamestats_assets.rocket_league.ballchasing.api import PATIENCE_S, BallchasingApi

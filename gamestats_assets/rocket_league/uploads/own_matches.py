@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.lakehouse.jobs import Task, Workshop
-from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.postgres.server import connect, explained
 from gamestats_assets.rocket_league.privacy.erasure import mask_matches
 from gamestats_assets.rocket_league.privacy.people_objects import upload_object
 from gamestats_assets.rocket_league.source import GAME

@@ -16,13 +16,13 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
-from gamestats_assets.lakehouse.arrivals import Recognised, UnrecognisedContentError
-from gamestats_assets.lakehouse.jobs import Task, Workshop, enqueue
-from gamestats_assets.lakehouse.objects import MissingObjectError
-from gamestats_assets.lakehouse.postgres import connect, explained
+from gamestats_assets.lakehouse.entries.jobs import Task, Workshop, enqueue
+from gamestats_assets.lakehouse.files.objects import MissingObjectError
+from gamestats_assets.lakehouse.files.unpacking import UnreadableContentError
+from gamestats_assets.lakehouse.landing.arrivals import Recognised, UnrecognisedContentError
+from gamestats_assets.lakehouse.postgres.server import connect, explained
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.unpacking import UnreadableContentError
 from gamestats_assets.lakehouse.worker import TaskDiedError, guarded_pool
 from gamestats_assets.rocket_league.privacy.people_objects import UPLOADS, upload_object
 from gamestats_assets.rocket_league.privacy.tombstones import any_buried

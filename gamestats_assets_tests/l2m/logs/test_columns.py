@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from gamestats_assets.l2m.logs.columns import COLUMNS, ColumnMappingError, read_mapping
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets_tests.l2m.log_day import (
     NOON,
     Read,

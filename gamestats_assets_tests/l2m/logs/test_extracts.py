@@ -18,9 +18,9 @@ from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, ExchangeRates, LogCo
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import evaluate
-from gamestats_assets.orchestration.instance import run_here
-from gamestats_assets.orchestration.look import Look
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.runs.instance import run_here
 from gamestats_assets.settings import Settings
 
 PLAN = Plan(accounts=400, days=1, farms=1, actions=20)

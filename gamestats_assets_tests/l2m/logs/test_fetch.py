@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from gamestats_assets.l2m.logs.columns import ColumnMappingError
 from gamestats_assets.l2m.logs.fetch import SourceSettingsError, fetch_day
 from gamestats_assets.l2m.source import Report
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.log_day import DAY, csv_bytes, put, read_day, rows
 from gamestats_assets_tests.l2m.logs.test_iceberg import Studio

@@ -22,7 +22,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import expect
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
@@ -36,9 +36,9 @@ from gamestats_assets.lol.statistics.objective_stats import first_objective_stat
 from gamestats_assets.lol.statistics.variables import variable_correlations, vision_survival
 from gamestats_assets.simulators.lol.plan import Effect, Plan
 from gamestats_assets.simulators.lol.seasons import simulate
-from gamestats_assets_tests.browsers import Shown, chromium, keep
-from gamestats_assets_tests.frames import changed, run_sql
 from gamestats_assets_tests.lol.silver import Frames, silver
+from gamestats_assets_tests.support.browsers import Shown, chromium, keep
+from gamestats_assets_tests.support.frames import changed, run_sql
 
 _STATISTICS = (
     item_build_stats,

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from scipy import stats
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of
 from gamestats_assets.lol.questions import questions
 from gamestats_assets.lol.questions.conditions import ConditionError, read_condition

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lol.reference.data_dragon import (
     Documents,

@@ -20,8 +20,8 @@ from gamestats_assets.apis.http import (
     UnreadableAnswerError,
 )
 from gamestats_assets.apis.limits import InProcessLimits, SharedLimits
-from gamestats_assets.lakehouse.arrivals import MatchFetch
-from gamestats_assets.lakehouse.landing import Landing, decompressed
+from gamestats_assets.lakehouse.landing.arrivals import MatchFetch
+from gamestats_assets.lakehouse.landing.zone import Landing, decompressed
 from gamestats_assets.lol.riot.api import (
     REGIONS,
     Account,
@@ -33,10 +33,10 @@ from gamestats_assets.lol.riot.api import (
     split_riot_id,
 )
 from gamestats_assets.lol.source import ingest, refused
-from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.lol.files import BEGAN, match_object, timeline
 from gamestats_assets_tests.lol.riot.api_server import KEY, Listed, RiotServer
 from gamestats_assets_tests.pubg.api_server import Answer
+from gamestats_assets_tests.support.clocks import FakeTime
 
 PUUID = "x_Y-" + "z" * 74
 MATCH = "/americas/lol/match/v5/matches/NA1_47101"

@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from gamestats_assets.apis import register
 from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.ops import entering
+from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol.riot import discovery
@@ -421,7 +421,7 @@ def test_a_run_that_failed_is_tried_again(
     (request,) = tick(stores, instance).run_requests
     there_is_a_run(instance, request, dg.DagsterRunStatus.FAILURE)
     assert tick(stores, instance).run_requests == [], "not at once"
-    from gamestats_assets.orchestration import requests
+    from gamestats_assets.orchestration.runs import requests
 
     monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
     (again,) = tick(stores, instance).run_requests

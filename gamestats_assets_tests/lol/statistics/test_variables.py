@@ -16,7 +16,6 @@ from scipy import stats
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats
 from gamestats_assets.lol.statistics.variables import VARIABLES, outcome_models, variable_correlations, vision_survival
-from gamestats_assets_tests.frames import differences
 from gamestats_assets_tests.lol.gold import (
     Frames,
     assert_nothing_of_nothing,
@@ -26,6 +25,7 @@ from gamestats_assets_tests.lol.gold import (
     position_of,
     table_of,
 )
+from gamestats_assets_tests.support.frames import differences
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]

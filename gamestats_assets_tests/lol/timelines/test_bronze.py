@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.source import GAME, SOURCE
 from gamestats_assets.lol.timelines.bronze import DECODER, TABLES
-from gamestats_assets_tests.lakehouse.decoded import Collected, decoded, landed_last
+from gamestats_assets_tests.lakehouse.landing.decoded import Collected, decoded, landed_last
 from gamestats_assets_tests.lol import real_pairs
 from gamestats_assets_tests.lol.files import match_object
 

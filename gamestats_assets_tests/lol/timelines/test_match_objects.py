@@ -25,8 +25,8 @@ from gamestats_assets.lol.timelines.match_objects import (
     rows_of,
     started_at,
 )
-from gamestats_assets_tests.damage import damaged, places
 from gamestats_assets_tests.lol.files import BEGAN, BEGAN_MS
+from gamestats_assets_tests.support.damage import damaged, places
 
 DAY = date(2023, 7, 14)
 HASH = "0" * 32

@@ -21,7 +21,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames
 from gamestats_assets.lol.timelines import timeline
 from gamestats_assets.lol.timelines.timeline import DecodedTimeline, UnreadableTimelineError, decode, rows_of
-from gamestats_assets_tests.damage import damaged, places
+from gamestats_assets_tests.support.damage import damaged, places
 
 DAY = date(2023, 7, 14)
 MATCH = "NA1_47101"

@@ -14,10 +14,10 @@ from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.fights import checks as fight_checks
 from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
 from gamestats_assets.simulators.pubg.matches import simulate_match
-from gamestats_assets_tests.checks import ChecksOfAGame
-from gamestats_assets_tests.frames import Frames, Planted, changed, doubled, without
 from gamestats_assets_tests.pubg.fights.test_fights import with_fights
 from gamestats_assets_tests.pubg.scenario import bronze
+from gamestats_assets_tests.support.checks import ChecksOfAGame
+from gamestats_assets_tests.support.frames import Frames, Planted, changed, doubled, without
 
 BY_NAME = {check.name: check for check in fight_checks.ALL}
 

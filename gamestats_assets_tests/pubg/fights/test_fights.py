@@ -22,8 +22,8 @@ from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSumm
 from gamestats_assets.pubg.matches.damage import damage_events
 from gamestats_assets.pubg.matches.kills import weapon_kills
 from gamestats_assets.simulators.pubg.matches import simulate_match
-from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import at, bronze, complete, rows
+from gamestats_assets_tests.support.frames import Frames
 
 Event = tuple[str, dict[str, Any]]
 

@@ -16,8 +16,8 @@ from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.reference import weapons
 from gamestats_assets.simulators.pubg.matches import simulate_match
-from gamestats_assets_tests.frames import Frames, run_sql
 from gamestats_assets_tests.pubg.scenario import at, bronze, derive, file_row, rows
+from gamestats_assets_tests.support.frames import Frames, run_sql
 
 REAL = "c2fb5093-866c-4d6d-96bf-7abf755094af"
 Event = dict[str, Any]

@@ -18,8 +18,8 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.simulators.pubg.truth import MatchTruth
-from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import at, bronze, complete, derive, file_row, rows
+from gamestats_assets_tests.support.frames import Frames
 
 REAL = "c2fb5093-866c-4d6d-96bf-7abf755094af"
 THROWN = {"BP_FireEffectController_C", "BP_MolotovFireDebuff_C"}

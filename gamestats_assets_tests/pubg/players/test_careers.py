@@ -36,8 +36,8 @@ from gamestats_assets.pubg.players.tables import (
     WeaponKillEvents,
 )
 from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_match
-from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import at, bronze, derive, rows
+from gamestats_assets_tests.support.frames import Frames
 
 CAREERS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
     (PlayerDamageStats, player_damage_stats),

@@ -22,9 +22,9 @@ from gamestats_assets.pubg.players.tables import (
     PlayerWeaponStats,
     WeaponKillEvents,
 )
-from gamestats_assets_tests.checks import ChecksOfAGame
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.players.test_careers import CAREERS, made, simulated_players
+from gamestats_assets_tests.support.checks import ChecksOfAGame
+from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
 BY_NAME = {check.name: check for check in player_checks.ALL}
 

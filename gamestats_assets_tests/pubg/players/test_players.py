@@ -15,22 +15,22 @@ import polars as pl
 import psycopg
 import pytest
 
-from gamestats_assets.lakehouse.ops import migrate
-from gamestats_assets.orchestration import requests
-from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.look import Look
+from gamestats_assets.lakehouse.entries.ops import migrate
+from gamestats_assets.orchestration.freshness.behind import behind_of
+from gamestats_assets.orchestration.freshness.snapshot import Look
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.requests import PARTITIONS_TAG
-from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
+from gamestats_assets.orchestration.runs import requests
+from gamestats_assets.orchestration.runs.requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_match
 from gamestats_assets.simulators.pubg.truth import MatchTruth
-from gamestats_assets_tests.instances import copy_of
-from gamestats_assets_tests.operations import BySensors
-from gamestats_assets_tests.postgres_fixture import database
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.support.instances import copy_of
+from gamestats_assets_tests.support.operations import BySensors
+from gamestats_assets_tests.support.postgres_fixture import database
+from gamestats_assets_tests.support.published import read_published
 
 DAY = date(2026, 3, 14)
 ARCHIVED = (1, 2)

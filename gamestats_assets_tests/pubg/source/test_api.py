@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.apis.limits import InProcessLimits, Window
-from gamestats_assets.lakehouse.landing import Landing, decompressed
+from gamestats_assets.lakehouse.landing.zone import Landing, decompressed
 from gamestats_assets.pubg.source.api import (
     LIMITER,
     MatchFetch,
@@ -24,8 +24,8 @@ from gamestats_assets.pubg.source.api import (
     learn_limit,
 )
 from gamestats_assets.pubg.source.files import ingest, ingest_payload, refused
-from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
+from gamestats_assets_tests.support.clocks import FakeTime
 
 KEY = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LWtleQ.s3cr3t-Signature_0"
 PLAYERS = "/shards/steam/players"

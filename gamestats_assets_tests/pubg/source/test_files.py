@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse.arrivals import SourcePathError, UnrecognisedContentError
-from gamestats_assets.lakehouse.landing import Landing, content_hash, decompressed
-from gamestats_assets.lakehouse.unpacking import ReadLimits
+from gamestats_assets.lakehouse.files.unpacking import ReadLimits
+from gamestats_assets.lakehouse.landing.arrivals import SourcePathError, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing.zone import Landing, content_hash, decompressed
 from gamestats_assets.pubg.source.files import ingest, ingest_payload, mark_expired, recognise, refused
 
 MATCH = "11111111-2222-3333-4444-555555555555"

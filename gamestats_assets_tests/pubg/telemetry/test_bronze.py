@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.telemetry.bronze import DECODER, TABLES
-from gamestats_assets_tests.lakehouse.decoded import decoded, landed_last
+from gamestats_assets_tests.lakehouse.landing.decoded import decoded, landed_last
 
 DAY = date(2026, 3, 1)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.telemetry.match_objects import DecodedMatch, UnreadableMatchError, decode_match
-from gamestats_assets_tests.damage import damaged, places
+from gamestats_assets_tests.support.damage import damaged, places
 
 DAY = date(2026, 4, 7)
 HASH = "0" * 32

@@ -20,7 +20,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.telemetry import telemetry
 from gamestats_assets.pubg.telemetry.telemetry import DecodedTelemetry, UnreadableTelemetryError, decode
-from gamestats_assets_tests.damage import damaged, places
+from gamestats_assets_tests.support.damage import damaged, places
 
 DAY = date(2025, 7, 12)
 MATCH = "match-1"

@@ -51,8 +51,8 @@ from gamestats_assets.pubg.tournament.tables import (
     TournamentTeamStandingsHistory,
 )
 from gamestats_assets.simulators.pubg.matches import simulate_match
-from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import rows
+from gamestats_assets_tests.support.frames import Frames
 
 ZONE = ZoneInfo("Europe/Berlin")
 """Summer time ends at 03:00 on 2026-10-25, in the night of a round."""

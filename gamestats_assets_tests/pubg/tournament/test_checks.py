@@ -23,9 +23,9 @@ from gamestats_assets.pubg.tournament.tables import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets_tests.checks import ChecksOfAGame
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, account, derived
+from gamestats_assets_tests.support.checks import ChecksOfAGame
+from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
 BY_NAME = {check.name: check for check in tournament_checks.ALL}
 

@@ -35,9 +35,9 @@ from gamestats_assets.pubg.tournament.tables import (
     Teams,
     TournamentLineups,
 )
-from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.pubg.tournament.season import SEASON, SimulatedSeason, account, round_named, run, slot_of
+from gamestats_assets_tests.support.frames import Frames
 
 # --------------------------------------------------------------------------- a whole season
 

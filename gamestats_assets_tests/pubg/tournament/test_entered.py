@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.entries import ExistsAlreadyError, StillNeededError, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.entry_files import Column, Import, ImportRefusedError, Mistake
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ledger import NO_ROWS, Note
-from gamestats_assets.lakehouse.local_times import LocalTimeError, format_local, instant, time_zone
-from gamestats_assets.lakehouse.ops import RefusedEntryError
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.delta.ledger import NO_ROWS, Note
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.csv_files import Column, Import, ImportRefusedError, Mistake
+from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, StillNeededError, UnknownNameError
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.local_times import LocalTimeError, format_local, instant, time_zone
+from gamestats_assets.lakehouse.entries.ops import RefusedEntryError
+from gamestats_assets.lakehouse.landing.zone import Landing
+from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.players.entered.files import PLAYER_FILE

@@ -22,9 +22,9 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from gamestats_assets.lakehouse.ops import entering
+from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
+from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import CHECKS
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
@@ -32,9 +32,6 @@ from gamestats_assets.pubg.source.files import ingest, mark_expired
 from gamestats_assets.pubg.tournament.entered import DIVISION, OVERRIDE, ROSTER_ENTRY, ROUND
 from gamestats_assets.pubg.tournament.entered import SEASON as OF_TOURNAMENT
 from gamestats_assets.pubg.tournament.entered.files import ROSTER_FILE, SCHEDULE_FILE
-from gamestats_assets_tests.instances import copy_of
-from gamestats_assets_tests.operations import BySensors, names
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.tournament.season import (
     EVENINGS,
     MAPS,
@@ -52,6 +49,9 @@ from gamestats_assets_tests.pubg.tournament.season import (
     round_of,
     slot_of,
 )
+from gamestats_assets_tests.support.instances import copy_of
+from gamestats_assets_tests.support.operations import BySensors, names
+from gamestats_assets_tests.support.postgres_fixture import database
 
 PUBLISHED: tuple[type[Table], ...] = (
     t.Matches,

@@ -39,7 +39,6 @@ from gamestats_assets.pubg.tournament.tables import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.pubg.tournament.season import (
     FUNCTIONS,
@@ -51,6 +50,7 @@ from gamestats_assets_tests.pubg.tournament.season import (
     round_named,
     run,
 )
+from gamestats_assets_tests.support.frames import Frames
 
 SCOPES = [
     (division, scope) for division in (1, 2) for scope in ("overall", *(str(10 * division + n) for n in (1, 2, 3)))

@@ -25,8 +25,8 @@ from gamestats_assets.apis.http import (
     UnreadableAnswerError,
 )
 from gamestats_assets.apis.limits import InProcessLimits, SharedLimits, windows_in_force
-from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.arrivals import MatchFetch, SourcePathError
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.ballchasing.api import (
     LIMITS,
     Account,
@@ -38,9 +38,9 @@ from gamestats_assets.rocket_league.ballchasing.api import (
     Verb,
 )
 from gamestats_assets.rocket_league.source import refused
-from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.pubg.api_server import Answer
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
+from gamestats_assets_tests.support.clocks import FakeTime
 
 PLAYER = f"steam_{ANN}"
 DAY = "2026-03-10"

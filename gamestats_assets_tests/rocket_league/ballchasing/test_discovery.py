@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits, Window
 from gamestats_assets.apis.register import Register
-from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError, UnrecognisedContentError
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ops import entering, versions
+from gamestats_assets.lakehouse.entries.ops import entering, versions
+from gamestats_assets.lakehouse.landing.arrivals import MatchFetch, SourcePathError, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.ballchasing import discovery
 from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi, Listed
 from gamestats_assets.rocket_league.entered import PLAYER, Custody

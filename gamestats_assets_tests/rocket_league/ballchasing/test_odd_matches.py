@@ -17,8 +17,8 @@ from gamestats_assets.rocket_league.assets import game
 from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
-from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.support.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
+from gamestats_assets_tests.support.postgres_fixture import database
 
 Document = dict[str, Any]
 

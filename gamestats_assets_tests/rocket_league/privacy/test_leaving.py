@@ -21,7 +21,7 @@ import pytest
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.jobs import Queue, enqueue
+from gamestats_assets.lakehouse.entries.jobs import Queue, enqueue
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.jobs import KINDS
@@ -30,12 +30,12 @@ from gamestats_assets.rocket_league.privacy.erasure import traces
 from gamestats_assets.rocket_league.privacy.leaving_jobs import Steps
 from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.published import read_published
+from gamestats_assets_tests.cli.test_tournament import Admin
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.sending import send
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
-from gamestats_assets_tests.test_cli_tournament import Admin
+from gamestats_assets_tests.support.published import read_published
 
 pytestmark = pytest.mark.timeout(280)
 ANNS, BOBS = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e2f4179ea1695"

@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.decoding import Unit
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.decoding import Unit
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy import masked_matches
 from gamestats_assets.rocket_league.privacy.masked_matches import rows_of_matches

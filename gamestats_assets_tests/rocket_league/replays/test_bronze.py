@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse.decoding import Decoder
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
+from gamestats_assets.lakehouse.landing.decoding import Decoder
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.rocket_league.replays.bronze import EVENT_TABLES, EVENTS_DECODER, RAW_DECODER, RAW_TABLES
 from gamestats_assets.rocket_league.source import BALLCHASING, GAME, REPLAY, ingest_payload
@@ -32,7 +32,7 @@ from gamestats_assets.rocket_league.tables import (
     ReplayFrames,
 )
 from gamestats_assets.rocket_league.tables.bronze import BALL, KINDS_OF_EVENT
-from gamestats_assets_tests.lakehouse.decoded import Collected, decoded, landed_last
+from gamestats_assets_tests.lakehouse.landing.decoded import Collected, decoded, landed_last
 from gamestats_assets_tests.rocket_league import parity
 from gamestats_assets_tests.rocket_league.ballchasing_server import details
 from gamestats_assets_tests.rocket_league.files import header_of, landed

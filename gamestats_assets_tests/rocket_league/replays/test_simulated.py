@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 from isal import igzip
 
-from gamestats_assets.lakehouse.arrivals import UnrecognisedContentError
-from gamestats_assets.lakehouse.decoding import DecodedUnits, Unit
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.arrivals import UnrecognisedContentError
+from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Unit
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing
 from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.replays.network import UnreadableReplayError

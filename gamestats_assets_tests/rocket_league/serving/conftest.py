@@ -10,8 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -24,6 +23,7 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
 )
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.support.postgres_fixture import database
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from gamestats_assets.lakehouse.jobs import enqueue
+from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.privacy.consents import consent_texts, newest_text
-from gamestats_assets_tests.browsers import Shown, chromium, obstacles
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of, link_for, user_named
+from gamestats_assets_tests.support.browsers import Shown, chromium, obstacles
+from gamestats_assets_tests.support.postgres_fixture import database
 
 SETTINGS, KIM = "/rocket-league/settings", "steam_76561190000000001"
 

@@ -19,8 +19,6 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.identities import PLATFORMS
 from gamestats_assets.rocket_league.serving.report import NoReportError, write_report
 from gamestats_assets.rocket_league.serving.words import platform_words
-from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league.shown import (
     AIR,
     EVIL_NAME,
@@ -34,6 +32,8 @@ from gamestats_assets_tests.rocket_league.shown import (
     publish_and_enter,
 )
 from gamestats_assets_tests.rocket_league.tracked import PLAYER, Row, rows
+from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
+from gamestats_assets_tests.support.postgres_fixture import database
 
 SET_ASIDE = "1 of 2 matches is set aside: 1 by goals_are_in_the_score."
 

@@ -16,14 +16,13 @@ import polars as pl
 import psycopg
 import pytest
 
-from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.files.objects import Objects
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.training import trained_by_skill
 from gamestats_assets.rocket_league.serving.training import improvement_scores
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -51,6 +50,7 @@ from gamestats_assets_tests.serving.examples import TRAINED
 from gamestats_assets_tests.serving.fuzzing import fuzz
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.support.postgres_fixture import database
 
 ROOT = "/api/v1"
 Z = NormalDist().inv_cdf(0.95)

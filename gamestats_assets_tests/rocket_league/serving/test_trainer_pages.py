@@ -13,9 +13,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets_tests.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -32,6 +31,7 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
 from gamestats_assets_tests.rocket_league.tracked import rows
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
 
 HOME = "/rocket-league"
 PAGES = {

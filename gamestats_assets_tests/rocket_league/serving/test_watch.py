@@ -18,17 +18,17 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.files.objects import Objects
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.replays.moments import player_mistakes
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.browsers import Shown, beside, chromium, keep, obstacles
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.tracked import make, rows
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.support.browsers import Shown, beside, chromium, keep, obstacles
+from gamestats_assets_tests.support.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)
 STANDARD, DOUBLES = real_files.PAIRS[1], real_files.PAIRS[0]

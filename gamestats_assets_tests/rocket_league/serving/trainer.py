@@ -18,9 +18,9 @@ import polars as pl
 import psycopg
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.objects import Objects
-from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.files.objects import Objects
+from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs

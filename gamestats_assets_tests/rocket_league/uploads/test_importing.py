@@ -14,10 +14,10 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.rocket_league.privacy.tombstones import bury
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
 from gamestats_assets_tests.rocket_league.sending import Running, at_work, replay, send
+from gamestats_assets_tests.support.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)
 IMPORT = "/api/v1/replays/ballchasing"
@@ -118,7 +118,7 @@ def test_a_linked_player_gets_tables_of_the_matches_that_are_there(running: Runn
     assert running.job(taken)["result"]["own_players"] == []
     running.links("Fay", player)
     with psycopg.connect(running.url) as conn:
-        from gamestats_assets.lakehouse.jobs import enqueue
+        from gamestats_assets.lakehouse.entries.jobs import enqueue
 
         enqueue(conn, "backfill", "rocket_league", None, {"player_id": player})
     running.work()
@@ -131,7 +131,7 @@ def test_a_person_is_masked_in_a_match_that_is_to_be_forgotten(running: Running)
     player, match_id = DOUBLES_PLAYER, "00F170CC11F11CB207E53287EC8E432E"
     [dan] = running.rows("SELECT user_id FROM accounts.players WHERE player_id = %s", [player])
     with psycopg.connect(running.url) as conn:
-        from gamestats_assets.lakehouse.jobs import enqueue
+        from gamestats_assets.lakehouse.entries.jobs import enqueue
 
         payload = {"match_id": match_id, "player_ids": [player]}
         enqueue(conn, "forget_match", "rocket_league", dan["user_id"], payload)

@@ -20,11 +20,11 @@ from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.tables import PlayerProfiles, TrackedPlayers
 from gamestats_assets.rocket_league.uploads import uploading
 from gamestats_assets.rocket_league.uploads.uploading import read_upload
-from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.sending import REPLAY, Running, at_work, replay, send, variant, zipped
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
+from gamestats_assets_tests.support.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)
 DUEL_MATCH = "D6DB830411F143174D7A42BDF8FC2425"

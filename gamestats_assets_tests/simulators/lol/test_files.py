@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.lakehouse.decoding import decode_batches
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing.decoding import decode_batches
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lol.source import GAME, SOURCE
 from gamestats_assets.lol.tables import RawMatches, TimelineEventCounts
 from gamestats_assets.lol.timelines.bronze import DECODER

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import command
-from gamestats_assets.lakehouse.entry_fields import EntryError
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.declared import command
+from gamestats_assets.lakehouse.entries.fields import EntryError
+from gamestats_assets.lakehouse.entries.ops import Row
 
 
 @dataclass(frozen=True, slots=True)

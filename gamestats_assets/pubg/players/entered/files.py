@@ -1,11 +1,11 @@
-"""CSV files of tracked players, and what files of players share; see `lakehouse.entry_files`."""
+"""CSV files of tracked players, and what files of players share; see `lakehouse.entries.csv_files`."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from gamestats_assets.lakehouse.entry_files import Column, Takes
+from gamestats_assets.lakehouse.entries.csv_files import Column, Takes
 from gamestats_assets.pubg.players.entered.people import ACCOUNT, PLAYER, Matches, Seen
 from gamestats_assets.pubg.players.entered.tracked import TRACKED_PLAYER
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from gamestats_assets.lakehouse.entries import Entry
-from gamestats_assets.lakehouse.entry_fields import TEXT, EntryError, Field, Kind, visible_text
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries.declared import Entry
+from gamestats_assets.lakehouse.entries.fields import TEXT, EntryError, Field, Kind, visible_text
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.pubg.matches.rows import MATCH_ID
 
 _ACCOUNT = re.compile(r"account\.[0-9a-f]{32}")

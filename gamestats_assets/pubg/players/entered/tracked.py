@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entry, StillNeededError, Thing, UnknownNameError, command
-from gamestats_assets.lakehouse.entry_fields import YES_NO, EntryError, Field, Kind, whole_number
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.declared import Entry, StillNeededError, Thing, UnknownNameError, command
+from gamestats_assets.lakehouse.entries.fields import YES_NO, EntryError, Field, Kind, whole_number
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.pubg.players.entered.people import (
     ACCOUNT,
     NEW_NAME,

@@ -1,11 +1,11 @@
-"""CSV files of rosters with their teams, and of schedules; see `lakehouse.entry_files`."""
+"""CSV files of rosters with their teams, and of schedules; see `lakehouse.entries.csv_files`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from gamestats_assets.lakehouse.entry_fields import DAY, Field
-from gamestats_assets.lakehouse.entry_files import Column, Takes
+from gamestats_assets.lakehouse.entries.csv_files import Column, Takes
+from gamestats_assets.lakehouse.entries.fields import DAY, Field
 from gamestats_assets.pubg.players.entered.files import ACCOUNT_COLUMN, PLAYER_COLUMN, look_up
 from gamestats_assets.pubg.tournament.entered.schedule import OF_MATCH, OF_ROUND, SLOT
 from gamestats_assets.pubg.tournament.entered.teams import OF_DIVISION, OF_GROUP, OF_SEASON, OF_TEAM, ROSTER_ENTRY, TEAM

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import polars as pl
 import psycopg
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import Entry, Thing
-from gamestats_assets.lakehouse.entry_fields import PROSE, TEXT, YES_NO, EntryError, Field, choice
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.declared import Entry, Thing
+from gamestats_assets.lakehouse.entries.fields import PROSE, TEXT, YES_NO, EntryError, Field, choice
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.pubg.players.entered.people import MATCH, Matches
 from gamestats_assets.pubg.tournament.entered.schedule import GROUP_OF_ROUND, OF_MATCH, OF_ROUND, ROUND, SLOT
 from gamestats_assets.pubg.tournament.tables import VALIDATION_STATUSES

@@ -12,11 +12,18 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import psycopg
 
-from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import UTC_ZONE, Entry, ExistsAlreadyError, Thing, UnknownNameError, capitalised
-from gamestats_assets.lakehouse.entry_fields import DAY, PROSE, YES_NO, EntryError, Field, Kind, choice, whole_number
-from gamestats_assets.lakehouse.local_times import LocalTimeError
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import local_times, ops
+from gamestats_assets.lakehouse.entries.declared import (
+    UTC_ZONE,
+    Entry,
+    ExistsAlreadyError,
+    Thing,
+    UnknownNameError,
+    capitalised,
+)
+from gamestats_assets.lakehouse.entries.fields import DAY, PROSE, YES_NO, EntryError, Field, Kind, choice, whole_number
+from gamestats_assets.lakehouse.entries.local_times import LocalTimeError
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.players.entered.people import MATCH, Matches
 from gamestats_assets.pubg.tournament.context import DAY_BEGINS, day_of

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import psycopg
 
-from gamestats_assets.lakehouse import local_times, ops
-from gamestats_assets.lakehouse.entries import Entry, Thing, UnknownNameError
-from gamestats_assets.lakehouse.entry_fields import DAY, TEXT, EntryError, Field, Kind, choice, several, whole_number
-from gamestats_assets.lakehouse.local_times import LocalTimeError
-from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.entries import local_times, ops
+from gamestats_assets.lakehouse.entries.declared import Entry, Thing, UnknownNameError
+from gamestats_assets.lakehouse.entries.fields import DAY, TEXT, EntryError, Field, Kind, choice, several, whole_number
+from gamestats_assets.lakehouse.entries.local_times import LocalTimeError
+from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.pubg.players.entered.people import (
     ACCOUNT,
     NEW_NAME,

@@ -16,9 +16,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.tables import Matches, MatchFacts, MatchSummaries
 from gamestats_assets.pubg.tournament.context import CANDIDATE_TYPES, match_tournament_context, tournament_lineups

@@ -1,0 +1,1 @@
+"""`gamestats demo`."""

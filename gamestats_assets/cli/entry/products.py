@@ -1,0 +1,98 @@
+"""`gamestats product`: whose event logs are read, and which are generated here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gamestats_assets.cli.entry.entering import entered_by
+from gamestats_assets.cli.games.generate import (
+    Days,
+    LanguageModel,
+    RulesFile,
+    RunFile,
+    Seed,
+    Start,
+    Users,
+    configuration_of,
+    rule_maker,
+    taxonomy_path,
+)
+from gamestats_assets.cli.terminal import CarefulGroup
+from gamestats_assets.demo_data.entered import PRODUCT, Origin
+
+_SAID = {
+    "add": (
+        "With a taxonomy its logs are generated, unless they are only to be read.\n\nWhich event is a payment, and the "
+        "funnels, are read off the rules unless told.",
+        "demo-shop ecommerce --users 1000 --days 7 --start 2026-01-01",
+        "my-game plan.xlsx --only-read",
+    ),
+    "change": (
+        "What its events mean; `none` takes a setting away.",
+        "my-game --payment-event payment --amount pay_amount --currency KRW",
+    ),
+    "remove": ("It is made inactive; what is there of it stays.", "demo-shop"),
+    "list": ("The inactive ones too.", ""),
+}
+
+app = typer.Typer(cls=CarefulGroup)
+
+
+def _origin(
+    product: str,
+    taxonomy: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TAXONOMY]",
+            help="What it sends: a file, a folder, or the name of a shipped one. With it the product is generated.",
+            show_default=False,
+        ),
+    ] = None,
+    users: Users = None,
+    days: Days = None,
+    start: Start = None,
+    seed: Seed = None,
+    config: RunFile = None,
+    rules: RulesFile = None,
+    ai: LanguageModel = None,
+    only_read: Annotated[
+        bool, typer.Option("--only-read", help="Generate nothing: the taxonomy says what its own logs hold.")
+    ] = False,
+) -> Origin:
+    """What is known of a new product's logs: its taxonomy, its rules, and the run."""
+    from gamestats_assets.demo_data.production import read_rules
+    from gamestats_assets.demo_data.rules.soundness import require_sound
+    from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
+    from gamestats_assets.settings import Settings
+
+    if taxonomy is None:
+        return Origin()
+    folder = taxonomy_path(taxonomy)
+    told = read_taxonomy(folder)
+    run = {"users": users, "days": days, "start": start.date() if start else None, "seed": seed}
+    configuration = configuration_of(config, run, {"name": product}, told, folder)
+    if not only_read:
+        _refuse_early(configuration.start.isoformat())
+    if rules is not None:
+        chosen, origin = read_rules(rules), "a person"
+    else:
+        made = rule_maker(Settings(), ai).make(told, configuration)
+        chosen, origin = made.rules, made.origin if made.origin == "analyst" else f"{ai}: {made.detail}"
+    require_sound(chosen, told)
+    return Origin(told, chosen, origin, None if only_read else configuration)
+
+
+def _refuse_early(first: str) -> None:
+    from gamestats_assets.demo_data.tables import DemoLogs
+
+    earliest = f"{DemoLogs.spec.first_day}"
+    if first < earliest:
+        raise typer.BadParameter(
+            f"--start {first} is before {earliest}, the first day that products have partitions of."
+        )
+
+
+entered_by(app, PRODUCT, _SAID, _origin, add="add")
+entered_by(app, PRODUCT, _SAID, change="change", remove="remove", list="list")

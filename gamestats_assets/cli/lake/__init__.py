@@ -1,0 +1,1 @@
+"""Commands on the lake: ingest, make, show."""

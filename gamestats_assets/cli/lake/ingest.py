@@ -1,0 +1,631 @@
+"""`gamestats ingest` and `gamestats fetch`: how raw files reach the landing zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from gamestats_assets.cli.terminal import CarefulGroup, counted, days_named, err, few, out, say, status
+from gamestats_assets.lakehouse.files.local import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gamestats_assets.apis.limits import Limits
+    from gamestats_assets.demo_data.logs.landing import LogIngestReport
+    from gamestats_assets.l2m.source import Report
+    from gamestats_assets.lakehouse.landing.arrivals import FetchReport, IngestReport, Source
+    from gamestats_assets.lakehouse.landing.zone import Landing
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.settings import Settings
+
+_QUIET_BEYOND = 20
+"""More files than these are summed up instead of listed."""
+
+ingest_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="Take raw files into the landing zone: recognised by content, kept as received, each once.",
+)
+fetch_app = typer.Typer(
+    cls=CarefulGroup, no_args_is_help=True, help="Fetch raw files from a game's API into the landing zone."
+)
+
+
+@ingest_app.callback()
+@fetch_app.callback()
+def tells_of_it(context: typer.Context) -> None:
+    """Whoever makes tables of what landed hears of it at once, once a command is over, however it ended."""
+    context.call_on_close(_tell_landed)
+
+
+def _tell_landed() -> None:
+    from gamestats_assets.lakehouse.entries.ops import tell
+    from gamestats_assets.lakehouse.postgres.embedded import is_running
+    from gamestats_assets.lakehouse.postgres.server import PostgresError
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    # Without PostgreSQL nobody listens; and what is not heard of is found all the same, if later.
+    if stores.settings.postgres_url is not None or is_running(stores.settings):
+        with suppress(PostgresError):
+            tell(stores.postgres_url, "landed")
+
+
+@ingest_app.command("pubg")
+def ingest_pubg(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take PUBG files: match objects, telemetry, player lists; plain, gzipped or gzipped twice.
+
+    What a file is, is read from its bytes; its name does not matter. What nobody can read
+    is kept as well, counted and reported with its reason. Taking a file again changes
+    nothing.
+
+    Examples:
+
+        gamestats ingest pubg ~/pubg-files
+        gamestats ingest pubg match.json telemetry.json.gz
+    """
+    from gamestats_assets.pubg.source.files import SOURCE
+
+    _ingest(SOURCE, paths, every=every)
+
+
+@ingest_app.command("lol")
+def ingest_lol(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take League of Legends files: match objects and timelines of match-v5, items and champions of Data Dragon.
+
+    What a file is, is read from its bytes, plain, gzipped or gzipped twice. Only the language of a Data Dragon document
+    is not in there: it is taken from the file's name or a folder's, as in 13.14.1_ko_KR_item.json or
+    13.14.1/data/ko_KR/item.json. What nobody can read is kept as well, counted and reported with its reason. Taking a
+    file again changes nothing.
+
+    Examples:
+
+        gamestats ingest lol ~/matches ~/timelines
+        gamestats ingest lol dragontail/13.14.1/data/en_US/item.json
+    """
+    from gamestats_assets.lol.source import SOURCE
+
+    report = _ingest(SOURCE, paths, every=every)
+    if any(outcome.status == "taken" and outcome.match_id is None for outcome in report.outcomes):
+        say("Lists of items or champions came. Next: gamestats materialize")
+
+
+@ingest_app.command("rocket-league")
+def ingest_rocket_league(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take Rocket League files: replays (.replay) as the game saves them, and ballchasing's JSON of a replay.
+
+    What a file is, is read from its bytes; its name does not matter. Both of the same match belong together: ranks come
+    from ballchasing's, touches and the like from the replay. What nobody can read, such as a damaged replay or one of a
+    season that is not known yet, is kept as well, counted and reported with its reason. Taking a file again changes
+    nothing.
+
+    Examples:
+
+        gamestats ingest rocket-league ~/replays
+        gamestats ingest rocket-league match.replay match.ballchasing.json
+    """
+    from gamestats_assets.rocket_league.source import SOURCE
+
+    _ingest(SOURCE, paths, every=every)
+
+
+def _ingest(source: Source, paths: list[Path], *, every: bool) -> IngestReport:
+    """Take files of a game and say what became of them; exit code 1 when nobody could read any."""
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    with counting("Taking files") as progress:
+        report = source.ingest(paths, stores.landing, progress=progress)
+    if report.quarantined:
+        from gamestats_assets.orchestration.freshness.landed import file_refused
+
+        file_refused(stores, source.game, source.refused(stores.landing))
+    for outcome in report.outcomes:
+        if every or report.files <= _QUIET_BEYOND or outcome.status == "quarantined":
+            say(outcome.line(), "yellow" if outcome.status == "quarantined" else "")
+    _print_totals(report, source.game)
+    if report.files and report.quarantined == report.files:
+        raise typer.Exit(1)
+    return report
+
+
+def _print_totals(report: IngestReport, game: str) -> None:
+    if not report.files:
+        say("There are no files in there.", "yellow")
+        return
+    kinds = sorted({kind for kind, _ in report.totals})
+    width = max(len(kind) + 1 for kind in [*kinds, "unreadable"])
+    for kind in kinds:
+        by_status = [f"{n:,} {of}" for (found, of), n in report.totals.items() if found == kind]
+        say(f"{kind:<{width}}{', '.join(by_status)}")
+    refused = sum(n for (_, of), n in report.totals.items() if of == "refused")
+    say(
+        f"{counted(report.files, 'file')}: {report.taken:,} taken, {report.known:,} known, "
+        f"{report.quarantined:,} quarantined{f', {refused:,} refused' if refused else ''}.",
+        "bold",
+    )
+    if report.quarantined:
+        say(f'What is quarantined, and why: gamestats query "from {game}.quarantine"')
+    if report.days:
+        matches = counted(len(report.matches), "match", "matches")
+        say(f"{matches} on {days_named(report.days)} gained files. Next: gamestats materialize")
+    elif report.taken:
+        say("No match gained a file.")
+
+
+@ingest_app.command("logs")
+def ingest_logs(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
+    ],
+    product: Annotated[
+        str,
+        typer.Option(help="Short name of the product that sent them; added when there is none.", show_default=False),
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take ThinkingData logs of a product: JSON lines, plain or gzipped, of any days.
+
+    Of a folder those files are taken that are called like logs (.jsonl, .json, .log, .gz, log.2026-01-01,
+    log.2026-01-01_0) or begin with a JSON object. Lines are kept as they are and land under the day of
+    their own time. Taking a file again changes nothing.
+
+    Examples:
+
+        gamestats ingest logs demo-game --product game
+        gamestats ingest logs /var/log/app/log.2026-01-01 --product shop
+    """
+    from gamestats_assets.cli.entry.entering import person
+    from gamestats_assets.demo_data.entered import PRODUCT
+    from gamestats_assets.demo_data.logs.landing import land_logs
+    from gamestats_assets.lakehouse.entries.ops import entering
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    with entering(stores.postgres_url, person()) as conn:
+        if not PRODUCT.rows(conn, product=product):
+            say(PRODUCT.add(conn, product).line(), "green")
+    with counting("Taking files") as progress:
+        report = land_logs(paths, product, stores.landing, progress=progress)
+    for outcome in report.outcomes:
+        if every or report.files <= _QUIET_BEYOND or outcome.status == "refused":
+            say(outcome.line(), "yellow" if outcome.status == "refused" else "")
+    if report.passed_over:
+        passed = [shown(str(path)) for path in report.passed_over]
+        say(
+            f"{counted(len(passed), 'file')} passed over, for they are links out of the folder, "
+            "or neither name nor content is a log's: "
+            f"{', '.join(passed) if every else few(passed)}. Name a file by itself to have it taken all the same.",
+            "yellow",
+        )
+    if not report.files:
+        say("There are no log files in there.", "yellow")
+        return
+    taken, known, refused = (report.count(status) for status in ("taken", "known", "refused"))
+    say(
+        f"{counted(report.files, 'file')}, {counted(report.lines, 'line')}: {taken:,} taken, {known:,} known, "
+        f"{refused:,} refused.",
+        "bold",
+    )
+    _print_days(report, product)
+    if refused == report.files:
+        raise typer.Exit(1)
+
+
+def _print_days(report: LogIngestReport, product: str) -> None:
+    """Which days gained lines, and how many lines are of days that have no partitions."""
+    from gamestats_assets.orchestration.partitions import is_partition_day
+    from gamestats_assets.tables import first_day
+
+    first = first_day("demo_data")
+    assert first is not None
+    if days := [day for day in report.days if is_partition_day(day, first)]:
+        say(f"{days_named(days)} of {product} gained lines. Next: gamestats materialize")
+    outside = {day: n for day, n in report.lines_by_day.items() if not is_partition_day(f"{day}", first)}
+    before = {day: n for day, n in outside.items() if day < first}
+    ahead = {day: n for day, n in outside.items() if day >= first}
+    for lines, what in (
+        (before, f"are of days before {first}, with which the tables begin: they are kept, and stand in no table"),
+        (ahead, "are of days still to come: they are kept, and processed when their day is there"),
+    ):
+        if lines:
+            of = days_named([str(day) for day in lines])
+            say(f"{sum(lines.values()):,} of the lines {what} ({of}).", "yellow")
+
+
+@ingest_app.command("l2m")
+def ingest_l2m(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
+    ],
+    day: Annotated[
+        datetime | None,
+        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="UTC day of all the files.", show_default=False),
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Log of all the files, such as login or item_gain.", show_default=False),
+    ] = None,
+    columns: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help='JSON that tells your column names: {"*": {"user_id": "uid"}}.', show_default=False
+        ),
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="The files come to those delivered before, and do not replace them.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Print a line for every log of every day, however many.")
+    ] = False,
+) -> None:
+    """Take raw logs of the MMO: Parquet, CSV or JSON lines, plain or gzipped; exchange rates; ThinkingData records.
+
+    A file's name, or that of a folder, tells which log it is (login, logout, recharge, increase_item or item_gain,
+    decrease_item or item_spend, increase_money or money_gain, decrease_money or money_spend, exchange_rates) and which
+    day (2026-03-01 or 20260301). The files of a log of a day are one delivery: the same again changes nothing, and
+    others replace what was delivered before, unless they are added.
+
+    Examples:
+
+        gamestats ingest l2m logs
+        gamestats ingest l2m export.csv --day 2026-03-01 --log item_gain --columns columns.json
+        gamestats ingest l2m late/2026-03-01/login-2.csv --add
+    """
+    from gamestats_assets.l2m.logs.columns import read_mapping
+    from gamestats_assets.l2m.source import GAME, deliver, kept_logs, refused
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.orchestration.freshness.landed import file_refused
+
+    stores = Stores()
+    mapping = read_mapping(columns.read_bytes(), str(columns)) if columns is not None else None
+    with counting("Taking files") as progress:
+        report = deliver(
+            paths,
+            stores.landing,
+            day=day.date() if day is not None else None,
+            log=log,
+            columns=mapping,
+            add=add,
+            progress=progress,
+        )
+    if report.count("refused"):
+        file_refused(stores, GAME, refused(stores.landing))
+    _print_deliveries(report, every=every)
+    for kept_on, logs in kept_logs(stores.landing, report).items():
+        say(f"{kept_on} keeps what was delivered before of {', '.join(logs)}.")
+    if report.count("refused"):
+        raise typer.Exit(1)
+
+
+def _print_deliveries(report: Report, *, every: bool) -> None:
+    from gamestats_assets.orchestration.partitions import is_partition_day
+    from gamestats_assets.tables import first_day
+
+    for outcome in report.outcomes:
+        if every or len(report.outcomes) <= _QUIET_BEYOND or outcome.status == "refused":
+            say(outcome.line(), "yellow" if outcome.status == "refused" else "")
+    if report.passed_over:
+        passed = [shown(str(path)) for path in report.passed_over]
+        told = ", ".join(passed) if every else few(passed)
+        say(
+            f"{counted(len(passed), 'file')} passed over, for they are links out of the folder, "
+            f"or their names are no logs': {told}.",
+            "yellow",
+        )
+    files = sum(outcome.files for outcome in report.outcomes)
+    delivered, known, refused = (report.count(status) for status in ("delivered", "known", "refused"))
+    logs = counted(len(report.outcomes), "daily log")
+    say(f"{counted(files, 'file')}, {logs}: {delivered:,} delivered, {known:,} known, {refused:,} refused.", "bold")
+    first = first_day("l2m")
+    if days := [day for day in report.days if is_partition_day(day, first)]:
+        say(f"{days_named(days)} gained logs. Next: gamestats materialize")
+    outside = [day for day in report.days if not is_partition_day(day, first)]
+    if before := [day for day in outside if day < f"{first}"]:
+        told = f"before {first}, with which the tables begin: what landed is kept, and stands in no table"
+        say(f"{days_named(before)}: {told}.", "yellow")
+    if ahead := [day for day in outside if day >= f"{first}"]:
+        told = "still to come: what landed is kept, and processed when its day is there"
+        say(f"{days_named(ahead)}: {told}.", "yellow")
+
+
+@fetch_app.command("pubg")
+def fetch_pubg(
+    player: Annotated[
+        list[str],
+        typer.Option(
+            "--player",
+            metavar="NAME",
+            help="In-game name, with its capitals; can be given several times.",
+            show_default=False,
+        ),
+    ],
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="More names, after --player.", show_default=False)
+    ] = None,
+    shard: Annotated[str, typer.Option(help="Platform of the players.")] = "steam",
+    base_url: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Fetch the matches of the last 14 days of players: match objects and telemetry.
+
+    What has landed already is not fetched again, and the API's limit is kept. Needs
+    PUBG_API_KEY; ingesting files works without it.
+
+    Examples:
+
+        gamestats fetch pubg --player Shroud
+        gamestats fetch pubg --player Shroud --player chocoTaco --shard steam
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.source.api import BASE_URL, PubgApi
+
+    names = [*player, *(more or [])]
+    if unusable := [name for name in names if not name.strip() or "," in name]:
+        raise typer.BadParameter(f"{unusable[0]!r} cannot be a name: it is empty or has a comma.")
+    stores = Stores()
+    with (
+        PubgApi(stores.settings.pubg_api_key, stores.landing, base_url=base_url or BASE_URL, shard=shard) as api,
+        status(f"Fetching the matches of {', '.join(names)}"),
+    ):
+        report = api.fetch_player_matches(names)
+    _print_fetch(report, unknown="capitals matter")
+    if report.count("failed") or report.failures or not report.players:
+        raise typer.Exit(1)
+
+
+def _print_fetch(report: FetchReport[Any], *, unknown: str) -> None:
+    """What became of the matches of players that were asked for.
+
+    Args:
+        unknown: what to mind of a player the API does not know.
+    """
+    troubles = [match.line() for match in report.matches if match.status == "failed"]
+    troubles += [f"failed      {failure}" for failure in report.failures]
+    troubles += [f"unknown     player {name}; {unknown}" for name in report.unknown_players]
+    for line in troubles:
+        say(line, "yellow", console=err())
+    found = [f"{report.count(status):,} {status}" for status in ("fetched", "known", "expired", "failed")]
+    matches = counted(len(report.matches), "match", "matches")
+    say(f"{counted(len(report.players), 'player')}, {matches}: {', '.join(found)}.", "bold")
+    if report.days:
+        say(f"{days_named(report.days)} gained files. Next: gamestats materialize")
+
+
+@fetch_app.command("lol")
+def fetch_lol(
+    player: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--player",
+            metavar="NAME#TAG",
+            help="Riot id; can be given several times. Without any, the seeded players.",
+            show_default=False,
+        ),
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(help="Where they play, such as euw1, kr or na1; RIOT_PLATFORM by default.", show_default=False),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Matches of each player, the newest ones.")] = 20,
+    queue: Annotated[
+        int | None, typer.Option(metavar="ID", help="One queue, such as 420 for ranked solo.", show_default=False)
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DAY", formats=["%Y-%m-%d"], help="Matches since that UTC day, at most COUNT.", show_default=False
+        ),
+    ] = None,
+    data_dragon: Annotated[
+        bool, typer.Option("--data-dragon/--no-data-dragon", help="Lists of items and champions of their patches, too.")
+    ] = True,
+) -> None:
+    """Fetch the newest matches of players: match objects, timelines, and what Data Dragon lists for their patches.
+
+    What has landed already is not fetched again, and the API's limits are kept. Without --player, the matches are
+    fetched that are new of the seeded players (gamestats lol seed add). Needs RIOT_API_KEY; ingesting files, and
+    gamestats fetch data-dragon, work without it.
+
+    Examples:
+
+        gamestats fetch lol --player "Hide on bush#KR1" --platform kr
+        gamestats fetch lol --player "Hide on bush#KR1" --platform kr --count 200 --queue 420
+        gamestats fetch lol
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.lol.reference.data_dragon import patches_of
+    from gamestats_assets.lol.riot.api import RiotApi
+
+    stores = Stores()
+    settings = stores.settings
+    platform = platform or settings.riot_platform
+    if player and platform is None:
+        raise typer.BadParameter("Say where they play: --platform kr, or set RIOT_PLATFORM.")
+    if not player and (queue is not None or since is not None):
+        raise typer.BadParameter("--queue and --since go with --player; of seeded players every new match is fetched.")
+    whom = ", ".join(player) if player else "seeded players"
+    with (
+        RiotApi(
+            settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=_shared_limits(stores)
+        ) as api,
+        status(f"Fetching the matches of {whom}"),
+    ):
+        if player and platform is not None:
+            from_day = since.replace(tzinfo=UTC) if since else None
+            report = api.fetch_player_matches(player, platform, since=from_day, count=count, queue=queue)
+        else:
+            from gamestats_assets.lakehouse.entries.ops import migrate
+            from gamestats_assets.lol.riot.discovery import find_and_fetch
+
+            migrate(stores.postgres_url)
+            report = find_and_fetch(stores.postgres_url, api, now=datetime.now(UTC))
+            if not (report.players or report.unknown_players or report.failures):
+                say('Nobody is a seeded player. Enter some: gamestats lol seed add "NAME#TAG" --platform kr', "yellow")
+    _print_fetch(report, unknown="see the tag after the #")
+    is_whole = True
+    if data_dragon and report.matches:
+        patches = patches_of(stores.landing, [match.match_id for match in report.matches])
+        is_whole = _fetch_documents(stores.landing, settings, patches)
+    if report.count("failed") or report.failures or report.unknown_players or not is_whole:
+        raise typer.Exit(1)
+
+
+@fetch_app.command("rocket-league")
+def fetch_rocket_league(
+    files: Annotated[
+        bool | None,
+        typer.Option("--files/--no-files", help="The replays themselves, too; GAMESTATS_BALLCHASING_FILES by default."),
+    ] = None,
+) -> None:
+    """Fetch the replays of tracked players that ballchasing has and that did not land yet.
+
+    A player's first look takes up the history, as far back as was asked for. The limits of the account are kept, which
+    are 1,000 replays an hour without a subscription. Needs BALLCHASING_API_KEY; ingesting files works without it.
+
+    Examples:
+
+        gamestats rocket-league track steam:76561190000000001 --consent --days 90
+        gamestats fetch rocket-league
+    """
+    from gamestats_assets.apis.limits import SharedLimits
+    from gamestats_assets.lakehouse.entries.ops import migrate
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.ballchasing.api import PATIENCE_S, BallchasingApi
+    from gamestats_assets.rocket_league.ballchasing.discovery import find_and_fetch
+
+    stores = Stores()
+    settings, url = stores.settings, stores.postgres_url
+    migrate(url)
+    with (
+        BallchasingApi(
+            settings.ballchasing_api_key,
+            stores.landing,
+            base_url=settings.ballchasing_api_url,
+            limits=SharedLimits(url, caller="fetch", patience=PATIENCE_S),
+        ) as api,
+        status("Fetching the replays of tracked players"),
+    ):
+        wanted = settings.ballchasing_files if files is None else files
+        report = find_and_fetch(url, api, now=datetime.now(UTC), files=wanted)
+    if not (report.players or report.unknown_players or report.failures):
+        say("Nobody is tracked. Track players with: gamestats rocket-league track steam:76561198...", "yellow")
+    _print_fetch(report, unknown="see the platform before the :")
+    if report.count("failed") or report.failures:
+        raise typer.Exit(1)
+
+
+def _shared_limits(stores: Stores) -> Limits | None:
+    """Limits that every process keeps, where PostgreSQL is at hand; a single fetch does not start it for that."""
+    from gamestats_assets.lakehouse.postgres.embedded import is_running
+
+    if stores.settings.postgres_url is None and not is_running(stores.settings):
+        return None
+    from gamestats_assets.apis.limits import SharedLimits
+    from gamestats_assets.lakehouse.entries.ops import migrate
+    from gamestats_assets.lol.riot.api import PATIENCE_S
+
+    migrate(stores.postgres_url)
+    return SharedLimits(stores.postgres_url, caller="fetch", patience=PATIENCE_S)
+
+
+@fetch_app.command("data-dragon")
+def fetch_data_dragon(
+    patch: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATCH]...", help="Patches such as 13.14; without any, those of the matches in the lake."
+        ),
+    ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--language",
+            metavar="LANGUAGE",
+            help="Such as de_DE; can be given several times. en_US and ko_KR by default.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Fetch the items and champions that Data Dragon lists for patches of League of Legends. Needs no key.
+
+    What has landed already is not fetched again. Of a patch that Data Dragon does not list, the nearest one before it.
+
+    Examples:
+
+        gamestats fetch data-dragon
+        gamestats fetch data-dragon 13.14 13.15 --language en_US
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.lol.reference.data_dragon import LANGUAGES, is_language, is_patch, patch_of
+    from gamestats_assets.lol.tables import RawMatches
+
+    if wrong := next((text for text in patch or () if not is_patch(text)), None):
+        raise typer.BadParameter(f"{wrong!r} is no patch. Write its two numbers, such as 13.14.")
+    if wrong := next((text for text in language or () if not is_language(text)), None):
+        raise typer.BadParameter(f"{wrong!r} is no language. Write it with these capitals: en_US.")
+    stores = Stores()
+    if not patch:
+        versions = stores.lake.scan(RawMatches).select("game_version").unique().collect().get_column("game_version")
+        patch = sorted({found for version in versions if is_patch(found := patch_of(version))})
+        if not patch:
+            say("There are no matches in the lake whose patches could be fetched. Name some, such as 13.14.", "yellow")
+            return
+    if not _fetch_documents(stores.landing, stores.settings, patch, language or LANGUAGES):
+        raise typer.Exit(1)
+
+
+def _fetch_documents(
+    landing: Landing, settings: Settings, patches: Sequence[str], languages: Sequence[str] | None = None
+) -> bool:
+    """Fetch what Data Dragon lists for patches, and say what became of it; whether all of it is there."""
+    from gamestats_assets.lol.reference.data_dragon import LANGUAGES, fetch_patches
+
+    with status("Fetching Data Dragon"):
+        fetched = fetch_patches(landing, patches, languages or LANGUAGES, base_url=settings.data_dragon_url)
+    for failure in fetched.failures:
+        say(f"failed      {failure}", "yellow", console=err())
+    for patch, choice in fetched.stands_for.items():
+        if choice.version_is != "exact":
+            say(f"Data Dragon does not list patch {patch}: {choice.version} ({choice.version_is}) stands for it.")
+    figures = f"{fetched.fetched:,} fetched, {fetched.known:,} known, {len(fetched.failures):,} failed"
+    say(f"Data Dragon, {counted(len(patches), 'patch', 'patches')}: {figures}.", "bold")
+    if fetched.fetched:
+        say("Lists of items and champions came. Next: gamestats materialize")
+    return not fetched.failures
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, driven by a callback (done, in all); nothing elsewhere."""
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=out(),
+        transient=True,
+        disable=not out().is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

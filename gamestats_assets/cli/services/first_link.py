@@ -1,0 +1,52 @@
+"""Prints an address that signs the person at this machine in as an admin; a process of its own for `gamestats up`."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import psycopg
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+
+def admin_here(conn: psycopg.Connection, login: str) -> int:
+    """The admin who is the person at this machine: named as the login is, and made on first use.
+
+    Somebody who is called so and is no admin is somebody else; the next free name with a number is taken then.
+    """
+    from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+    from gamestats_assets.serving.users import add_user, find_user, give_role
+
+    for number in itertools.count(1):
+        name = login if number == 1 else f"{login}-{number}"
+        try:
+            row = find_user(conn, name)
+        except UnknownNameError:
+            row = add_user(conn, login, name)
+            give_role(conn, login, row, "admin")
+            return row["user_id"]
+        if "admin" in row["roles"]:
+            return row["user_id"]
+    raise AssertionError
+
+
+def first_link(where: str) -> str:
+    """The address, by which a browser is signed in once."""
+    from gamestats_assets.cli.entry.entering import person
+    from gamestats_assets.lakehouse.entries.ops import entering, migrate
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.serving.sessions import make_link
+    from gamestats_assets.serving.site import link_address
+
+    url = Stores().postgres_url
+    migrate(url)
+    with entering(url, person()) as conn:
+        return link_address(where, make_link(conn, admin_here(conn, person())))
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(first_link(sys.argv[1]))
+    except GamestatsError as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""The lake: Delta tables, read lazily and replaced in one commit."""

@@ -1,0 +1,1 @@
+"""The schema `ops`: what people enter, and what processes share."""

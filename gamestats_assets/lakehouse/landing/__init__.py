@@ -1,0 +1,1 @@
+"""The landing zone: how raw files arrive, are kept, and are decoded."""

@@ -1,0 +1,1 @@
+"""SQL models and queries, on DuckDB and on Spark."""

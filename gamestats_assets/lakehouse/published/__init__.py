@@ -1,0 +1,1 @@
+"""Published tables: copies of lake tables in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The worker that does jobs of people, with the tools of Dagster."""

@@ -1,0 +1,357 @@
+"""The commands around the MMO: logs are simulated and delivered, and addresses whitelisted."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.cli.lake.overview import overview
+from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
+from gamestats_assets.l2m.tables import Active, EtlLogin, EtlRecharge, IpWhitelist, UserProfile
+from gamestats_assets.lakehouse.entries.ops import snapshot
+from gamestats_assets.lakehouse.landing.zone import Landing
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.test_tournament import Admin
+from gamestats_assets_tests.l2m.lake import SmallLake
+from gamestats_assets_tests.l2m.log_day import DAY, csv_bytes, put, read_day, rows
+
+SMALL = ("--accounts", "150", "--days", "2")
+
+
+@pytest.fixture
+def gamestats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gamestats:
+    """The command line over a folder where nothing ever happened, called in an empty one."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return Gamestats(tmp_path / "data")
+
+
+@pytest.fixture
+def admin(tmp_path: Path, ops_database: str) -> Admin:
+    return Admin(tmp_path / "data", ops_database)
+
+
+def landed(gamestats: Gamestats) -> Landing:
+    return Landing(gamestats.folder / "landing")
+
+
+# --------------------------------------------------------------------------- simulate
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv", "jsonl"])
+def test_a_simulated_week_is_delivered_by_the_command_that_is_named(gamestats: Gamestats, format: str) -> None:
+    done = gamestats("l2m", "simulate", "a week", *SMALL, "--start", "2026-02-27", "--format", format)
+    assert done.exit_code == 0, done.output
+    folder = Path("a week")
+    assert sorted(path.name for path in folder.iterdir()) == ["2026-02-27", "2026-02-28"]
+    files = {path.name for path in (folder / "2026-02-28").iterdir()}
+    assert files == {"exchange_rates.csv", *(f"{log}-000.{format}" for log in TABLES)}
+    truth = simulate(Plan(accounts=150, days=2, start=datetime(2026, 2, 27, tzinfo=UTC).date()), Path("again"))
+    total = sum(sum(day.rows.values()) for day in truth.days)
+    assert f"{total:,} rows of 150 accounts, 2026-02-27 to 2026-02-28: a week" in done.stdout
+    assert "20 accounts that stay at the first level" in done.stdout
+    assert "Next: gamestats ingest l2m 'a week'" in done.stdout
+    taken = gamestats("ingest", "l2m", "a week")
+    assert taken.exit_code == 0, taken.output
+    assert "16 files, 16 daily logs: 16 delivered, 0 known, 0 refused." in taken.stdout
+    assert "2026-02-27 to 2026-02-28 gained logs. Next: gamestats materialize" in taken.stdout
+    found = read_day(landed(gamestats), truth.days[1].ds)
+    assert {log: found.of(log).height for log in TABLES} == truth.days[1].rows
+    assert found.of("exchange_rates").height == 7
+    assert not any(found.rejections.values())
+
+
+def test_farmers_that_were_planted_are_found_by_their_signals(gamestats: Gamestats, tmp_path: Path) -> None:
+    planted = tmp_path / "planted.csv"
+    done = gamestats("l2m", "simulate", "logs", *SMALL, "--farmers", str(planted))
+    assert str(planted) in done.stdout.replace("\n", "")
+    lake = SmallLake(gamestats.folder)
+    days = sorted(path.name for path in Path("logs").iterdir())
+    lake.take(Path("logs"), days)
+    lake.make(days)
+    told = json.loads(gamestats("l2m", "farmers", "--known", str(planted), "--format", "json").stdout)
+    by_signal = {row["signal"]: row for row in told}
+    assert [*by_signal] == ["shared_ip", "level_one", "self_similar", "any"]
+    counts = dict(pl.read_csv(planted).group_by("signal").len().iter_rows())
+    assert {signal: by_signal[signal]["known"] for signal in counts} == counts
+    # Nobody has whitelisted the cafe yet.
+    assert (by_signal["shared_ip"]["recall"], by_signal["level_one"]["recall"]) == (1, 1)
+    assert by_signal["shared_ip"]["precision"] < 1
+    # A list without signals: who of them is found by which.
+    (tmp_path / "banned.csv").write_text("user_id\n" + pl.read_csv(planted)["user_id"][0] + "\nwho\n")
+    told = json.loads(gamestats("l2m", "farmers", "--known", str(tmp_path / "banned.csv"), "--format", "json").stdout)
+    assert {(row["known"], row["found"]) for row in told if row["signal"] in ("shared_ip", "any")} == {(2, 1)}
+    (tmp_path / "other.csv").write_text("account\n7\n")
+    refused = gamestats("l2m", "farmers", "--known", str(tmp_path / "other.csv"))
+    assert refused.exit_code == 2
+    assert "has no column user_id; its columns: account" in " ".join(refused.output.replace("│", "").split())
+
+
+def test_simulated_logs_never_mix_with_what_is_there(gamestats: Gamestats) -> None:
+    Path("logs").mkdir()
+    assert gamestats("l2m", "simulate", "logs", *SMALL).exit_code == 0
+    refused = gamestats("l2m", "simulate", "logs", *SMALL)
+    assert refused.exit_code == 2
+    assert "logs is there and not empty; give a new folder" in " ".join(refused.output.replace("│", " ").split())
+
+
+def test_too_few_accounts_are_refused_with_the_number_that_would_do(gamestats: Gamestats) -> None:
+    refused = gamestats("l2m", "simulate", "logs", "--accounts", "20")
+    assert refused.exit_code == 2
+    assert "at least 129 accounts" in " ".join(refused.output.replace("│", " ").split())
+    assert not Path("logs").exists()
+
+
+def test_a_range_of_days_is_made_in_an_empty_lake_with_what_it_needs_that_has_no_days(
+    admin: Admin, tmp_path: Path
+) -> None:
+    admin.does("l2m", "simulate", str(tmp_path / "logs"), *SMALL, "--start", "2026-02-27")
+    admin.does("ingest", "l2m", str(tmp_path / "logs"))
+    told = admin.does("materialize", "--select", "l2m", "--from", "2026-02-27", "--to", "2026-02-28", "-v")
+    assert "failed" not in told
+    assert all(f"ok      {name} " in told for name in ("l2m.vip_tiers", "l2m.user_profile", "postgres.l2m.active"))
+    seen = "select count(*) as accounts, count(distinct vip) as tiers from l2m.active where ds = date '2026-02-28'"
+    (row,) = json.loads(admin.does("query", seen, "--format", "json"))
+    assert row["accounts"] > 50
+    assert row["tiers"] > 1
+    assert "up to date" in admin.does("materialize", "--select", "l2m")
+
+
+# --------------------------------------------------------------------------- ingest
+
+
+def test_a_table_is_fresh_when_the_day_before_is_there_not_when_an_old_one_was_made_again(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path)
+    put(tmp_path / "logs", "login.csv", csv_bytes(rows("login", 3)))
+    lake.take(tmp_path / "logs", [str(DAY)])
+    lake.make([str(DAY)])
+    stores = Stores(Settings(data=str(tmp_path)))
+
+    def found(days_later: int, hour: int, minute: int) -> list[str]:
+        at = datetime.combine(DAY + timedelta(days=days_later), time(hour, minute), UTC)
+        # Nothing was paid: a table without rows is there all the same.
+        return [table.freshness for table in overview(stores, [EtlLogin, EtlRecharge, Active, UserProfile], at).tables]
+
+    assert found(1, 1, 59) == ["fresh", "fresh", "fresh", "fresh"]
+    assert found(1, 12, 0) == ["fresh", "fresh", "fresh", "fresh"]
+    assert found(2, 1, 59) == ["fresh", "fresh", "fresh", "fresh"]
+    lake.extract(str(DAY))
+    lake.make([str(DAY)], everything=True)
+    assert found(2, 2, 1) == ["stale", "stale", "fresh", "fresh"]
+    assert found(2, 4, 1) == ["stale", "stale", "stale", "stale"]
+
+
+def test_deliveries_are_told_one_by_one_and_counted(gamestats: Gamestats, tmp_path: Path) -> None:
+    for log in ("login", "logout"):
+        put(tmp_path / "drop", f"{log}.csv", csv_bytes(rows("login", 3)))
+    put(tmp_path / "drop", "notes.txt", b"x")
+    first = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert first.exit_code == 0, first.output
+    assert "delivered login of 2026-03-01: delivery 1, 1 file" in first.stdout
+    assert "1 file passed over, for they are links out of the folder, or their names are no logs" in " ".join(
+        first.stdout.split()
+    )
+    assert "notes.txt" in first.stdout
+    put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login", 4)))
+    again = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert "known     login of 2026-03-01: delivery 1, 1 file" in again.stdout
+    assert "delivered logout of 2026-03-01: delivery 2, 1 file" in again.stdout
+    assert "2 files, 2 daily logs: 1 delivered, 1 known, 0 refused." in again.stdout
+    found = read_day(landed(gamestats))
+    assert (found.of("login").height, found.of("logout").height) == (3, 4)
+    third = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert "0 delivered, 2 known" in third.stdout
+    assert "materialize" not in third.stdout
+
+
+def test_many_deliveries_are_summed_up_unless_all_are_asked_for(gamestats: Gamestats, tmp_path: Path) -> None:
+    for number in range(1, 26):
+        path = tmp_path / "drop" / f"2026-03-{number:02}" / "login.csv"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(csv_bytes(rows("login")))
+    told = gamestats("ingest", "l2m", str(tmp_path / "drop")).stdout
+    assert "25 files, 25 daily logs: 25 delivered" in told
+    assert "2026-03-01 to 2026-03-25 gained logs" in told
+    assert "delivery 1" not in told
+    assert gamestats("ingest", "l2m", str(tmp_path / "drop"), "--all").stdout.count("delivery 1") == 25
+
+
+def test_log_day_and_column_names_may_be_said_outright(gamestats: Gamestats, tmp_path: Path) -> None:
+    export, columns = tmp_path / "export.csv", tmp_path / "columns.json"
+    export.write_bytes(csv_bytes(rows("increase_item", 2)).replace(b"user_id", b"uid").replace(b"count", b"number"))
+    columns.write_text(json.dumps({"*": {"user_id": "uid"}, "item_gain": {"count": "number"}}))
+    said = ("--day", "2026-03-01", "--log", "item_gain", "--columns", str(columns))
+    done = gamestats("ingest", "l2m", str(export), *said)
+    assert "delivered increase_item of 2026-03-01" in done.stdout, done.output
+    assert read_day(landed(gamestats)).column("increase_item", "user_id") == ["u0", "u1"]
+    more = tmp_path / "more.csv"
+    more.write_bytes(
+        csv_bytes(rows("increase_item", user_id="u7")).replace(b"user_id", b"uid").replace(b"count", b"number")
+    )
+    added = gamestats("ingest", "l2m", str(more), "--day", "2026-03-01", "--log", "increase_item", "--add")
+    assert added.exit_code == 0, added.output
+    assert read_day(landed(gamestats)).column("increase_item", "user_id") == ["u0", "u1", "u7"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"logins": {"user_id": "uid"}}', "there is no log 'logins'. Logs: login,"),
+        (b'{"login": {"uid": "user_id"}}', "Our name stands before the colon, yours after it."),
+        (b"{cut", "columns.json: expected JSON"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_a_mapping_that_cannot_be_meant_is_refused_before_anything_lands(
+    gamestats: Gamestats, tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    file = put(tmp_path / "drop", "login.csv", csv_bytes(rows("login")))
+    columns = tmp_path / "columns.json"
+    if content is not None:
+        columns.write_bytes(content)
+    refused = gamestats("ingest", "l2m", str(file), "--columns", str(columns))
+    assert refused.exit_code == 1
+    assert told in " ".join(refused.stderr.split())
+    assert landed(gamestats).days("l2m") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "code"),
+    [
+        (("nowhere",), "nowhere does not exist.", 1),
+        ((".",), "holds no file that ends in .parquet", 1),
+        (("x.csv",), "Give --day", 1),
+        (("x.csv", "--day", "2026-03-01"), "give --log. Logs: login, logout, recharge", 1),
+        (("x.csv", "--day", "1.3.2026"), "does not match the format", 2),
+        (("x.csv", "--day", "2026-03-01", "--log", "logins"), "There is no log 'logins'", 1),
+    ],
+)
+def test_what_cannot_be_delivered_is_explained(
+    gamestats: Gamestats, arguments: tuple[str, ...], told: str, code: int
+) -> None:
+    Path("x.csv" if arguments[0] == "x.csv" else "notes.txt").write_bytes(b"user_id\n")
+    if told == "Give --day":
+        Path("x.csv").rename("login.csv")
+        arguments = ("login.csv",)
+    refused = gamestats("ingest", "l2m", *arguments)
+    assert refused.exit_code == code
+    assert told in " ".join(refused.output.replace("│", " ").split())
+
+
+def test_it_fails_when_something_was_refused(gamestats: Gamestats, tmp_path: Path) -> None:
+    bad = put(tmp_path / "drop", "login.parquet", b"no Parquet")
+    refused = gamestats("ingest", "l2m", str(bad))
+    assert refused.exit_code == 1
+    assert f"refused   {bad}: expected a Parquet file" in refused.stdout
+    assert "1 file, 1 daily log: 0 delivered, 0 known, 1 refused." in refused.stdout
+    put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login")))
+    told = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert (told.exit_code, "1 delivered, 0 known, 1 refused." in told.stdout) == (1, True)
+    bad.unlink()
+    put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login", 2)))
+    again = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert again.exit_code == 0
+    assert f"{DAY} keeps what was delivered before of login." in again.stdout
+
+
+def test_days_that_are_no_partitions_are_told(gamestats: Gamestats, tmp_path: Path) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    for day in ("2014-05-01", "2026-03-01", tomorrow):
+        path = tmp_path / "drop" / day / "login.csv"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(csv_bytes(rows("login")))
+    told = gamestats("ingest", "l2m", str(tmp_path / "drop")).stdout
+    assert "\n2026-03-01 gained logs. Next: gamestats materialize\n" in told
+    assert "2014-05-01: before 2019-11-27, with which the tables begin" in told
+    assert f"{tomorrow}: still to come: what landed is kept, and processed when its day is there." in told
+
+
+# --------------------------------------------------------------------------- whitelist
+
+
+def test_addresses_are_whitelisted_listed_changed_and_taken_off(admin: Admin) -> None:
+    told = admin.does("l2m", "whitelist", "add", "103.7.0.", "--note", "a cafe")
+    assert told == "created   whitelisted addresses 103.7.0.\n"
+    admin.does("l2m", "whitelist", "add", "2001:DB8:1:")
+    listed = admin.lists("l2m", "whitelist", "list")
+    assert [(row["ip_prefix"], row["note"]) for row in listed] == [("103.7.0.", "a cafe"), ("2001:db8:1:", None)]
+    assert all(row["created_by"] and row["created_at"] for row in listed)
+    assert "unchanged" in admin.does("l2m", "whitelist", "add", "103.7.0.")
+    assert "note a cafe -> another" in admin.does("l2m", "whitelist", "add", "103.7.0.", "--note", "another")
+    rows_of_table = pl.DataFrame(
+        [("103.7.0.", "another"), ("2001:db8:1:", None)], schema=IpWhitelist.schema(), orient="row"
+    )
+    assert snapshot(SecretStr(admin.url), IpWhitelist).equals(rows_of_table)
+    assert "removed   whitelisted addresses 2001:db8:1:" in admin.does("l2m", "whitelist", "remove", "2001:db8:1:")
+    told = admin.fails("l2m", "whitelist", "remove", "103.7.0")
+    assert "There is no whitelist entry '103.7.0'; did you mean 103.7.0.?" in told
+    admin.does("l2m", "whitelist", "remove", "103.7.0.")
+    assert admin.lists("l2m", "whitelist", "list") == []
+    assert "There is no whitelist entry '103.7.0.'; there is none yet." in admin.fails(
+        "l2m", "whitelist", "remove", "103.7.0."
+    )
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "cafe", "256.1.", "103.07.", "103.7.0.5.", "103..7", "1.2.3.4 5", "103.7.0.5:80", "12345:1:", "2001:db8::1::",
+     "%", "103.7.%", "fe80::1%eth0", "..", "-1.2.3."],
+)  # fmt: skip
+def test_what_no_address_begins_with_is_refused(admin: Admin, prefix: str) -> None:
+    told = admin.fails("l2m", "whitelist", "add", "--", prefix)
+    assert "expected the beginning of an IPv4 or IPv6 address, such as 103.7.0. or 2001:db8:1:" in told
+    assert admin.lists("l2m", "whitelist", "list") == []
+
+
+@pytest.mark.parametrize("prefix", ["1", "103", "103.", "103.7", "2001:", "2001:db8", "::", "::1", "::ffff:103.", ":"])
+def test_what_would_whitelist_half_the_world_is_refused(admin: Admin, prefix: str) -> None:
+    told = admin.fails("l2m", "whitelist", "add", prefix)
+    assert "is the beginning of too many addresses: expected two whole numbers" in told
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        ("103.7.0.0/24", "The network 103.7.0.0/24 is written '103.7.0.'."),
+        ("103.7.0.9/16", "The network 103.7.0.9/16 is written '103.7.'."),
+        ("103.7.0.9/32", "The network 103.7.0.9/32 is written '103.7.0.9'."),
+        ("103.7.0.0/20", "with several entries if need be."),
+        ("103.7.0.*", "Write '103.7.0.' for all of them."),
+    ],
+)
+def test_a_network_is_refused_with_what_to_write_instead(admin: Admin, network: str, told: str) -> None:
+    assert told in admin.fails("l2m", "whitelist", "add", network)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "told"),
+    [
+        ("103.7.0", "103.7.0 does not end with a point, so what goes on with a digit is whitelisted as well: "
+                    "103.7.01... For the addresses of 103.7.0. alone, write it with its last point."),
+        ("103.7.1", "103.7.11..."),
+        ("103.7.0.5", "103.7.0.51..."),
+        ("2001:db8:1", "2001:db8:11... For the addresses of 2001:db8:1: alone, write it with its last colon."),
+        ("103.7.0.", ""),
+        ("103.7.30", ""),
+        ("103.7.0.255", ""),
+        ("2001:db8:85a3", ""),
+        ("::ffff:103.7.", ""),
+    ],
+)  # fmt: skip
+def test_an_entry_that_whitelists_more_than_was_meant_says_so(admin: Admin, prefix: str, told: str) -> None:
+    result = admin("l2m", "whitelist", "add", prefix)
+    assert result.exit_code == 0, result.output
+    assert told in result.stderr if told else not result.stderr
+
+
+def test_entries_that_contain_each_other_are_told(admin: Admin) -> None:
+    admin.does("l2m", "whitelist", "add", "103.7.4.")
+    assert "103.7.4. is among them." in admin("l2m", "whitelist", "add", "103.7.").stderr
+    assert "They are whitelisted by 103.7. already." in admin("l2m", "whitelist", "add", "103.7.5.").stderr

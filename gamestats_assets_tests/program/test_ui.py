@@ -1,0 +1,188 @@
+"""What a person sees in the Dagster UI, in a real browser.
+
+With GAMESTATS_PICTURES set to a folder, the pages are also kept there as pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from gamestats_assets.cli.services.addresses import answers
+from gamestats_assets.l2m.simulate import Plan
+from gamestats_assets.l2m.source import deliver
+from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.runs.home import dagster_environment
+from gamestats_assets.pubg.source.files import ingest
+from gamestats_assets.settings import Settings, shipped
+from gamestats_assets.simulators.pubg.matches import simulate_day
+from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.l2m.lake import simulated
+from gamestats_assets_tests.serving.test_dagster import asked_by
+from gamestats_assets_tests.support.browsers import chromium, keep
+
+DAY = "2026-03-14"
+_PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[Path]:
+    """A day of two small PUBG matches, one without readable telemetry, and of an MMO whose rates have not come."""
+    folder = Path(tempfile.mkdtemp(prefix="gamestats-ui-"))
+    stores = Stores(Settings(data=str(folder)))
+    try:
+        simulate_day(folder / "raw", date.fromisoformat(DAY), 2, seed=3, players=16)
+        broken = next((folder / "raw").glob("**/*telemetry*"))
+        broken.write_bytes(broken.read_bytes()[:1000])
+        ingest([folder / "raw"], stores.landing)
+        gamestats = Gamestats(folder)
+        chosen = ("--select", "+postgres.pubg.match_summaries", "--select", "+postgres.pubg.matches")
+        first = gamestats("materialize", *chosen)
+        assert first.exit_code == 0, first.output
+        simulated(Plan(accounts=140, days=1, servers=2, guilds=3, actions=3.0), folder / "logs")
+        (ds,) = (path.name for path in (folder / "logs").iterdir())
+        (folder / "logs" / ds / "exchange_rates.csv").unlink()
+        deliver([folder / "logs" / ds], stores.landing, day=date.fromisoformat(ds))
+        second = gamestats("materialize", "--select", "l2m.etl_recharge", "--select", "l2m.recharge")
+        assert second.exit_code == 1
+        assert "every_payment_has_a_rate" in second.output
+        yield folder
+    finally:
+        stop_embedded(stores.settings)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def client(data: Path) -> Iterator[httpx.Client]:
+    """An admin's client of what serves, before a webserver; without the daemon, whose sensors would go on with what is
+    behind.
+    """
+    stores = Stores(Settings(data=str(data)))
+    place = data / "webserver"
+    serve = "from gamestats_assets.orchestration.runs.long_running import listen_on_sockets; listen_on_sockets(); "
+    webserver = [sys.executable, "-c", f"{serve}from dagster_webserver.cli import main; main()"]
+    where = ["-h", str(place), "-p", "80", "-l", "/dagster", "-w", str(shipped("workspace.yaml"))]
+    server = subprocess.Popen(
+        [*webserver, *where],
+        env={**os.environ, **dagster_environment(stores), "GAMESTATS_WORKERS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + _PATIENCE_MS / 1000
+        while not answers(place, "/dagster/server_info"):
+            assert server.poll() is None, "it ended"
+            assert time.monotonic() < deadline, "it does not answer"
+            time.sleep(0.2)
+        with asked_by(stores.postgres_url.get_secret_value(), place) as client:
+            yield client
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+@pytest.fixture(scope="module")
+def page(client: httpx.Client) -> Iterator[Page]:
+    address = str(client.base_url.join("/dagster/"))
+    cookies = [{"name": name, "value": value, "url": address} for name, value in client.cookies.items()]
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1500, "height": 950}, base_url=address)
+        context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
+        page = context.new_page()
+        page.set_default_timeout(_PATIENCE_MS)
+        yield page
+
+
+def test_a_check_that_stops_a_day_is_shown_with_what_breaks_it_and_how_to_mend_it(page: Page) -> None:
+    page.goto("assets/l2m/etl_recharge?view=checks")
+    page.get_by_text("every_payment_has_a_rate").first.click()
+    for text in ("Failed", "gamestats ingest l2m rates.csv"):
+        expect(page.get_by_text(text).first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "failed_check")
+
+
+def test_the_quarantine_names_the_file_that_nobody_could_read(page: Page) -> None:
+    page.goto("assets/pubg/quarantine?view=checks")
+    page.get_by_text("nothing_quarantined").first.click()
+    expect(page.get_by_text("telemetry").first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "quarantine")
+
+
+def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> None:
+    page.goto("assets/pubg/match_summaries")
+    expect(page.get_by_text("One person's result in one match").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("killsteals").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("primary key").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Freshness policy").first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "table")
+
+
+def test_runs_are_those_of_the_command_line(page: Page) -> None:
+    # What happens in a run comes by a WebSocket.
+    came: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: came.append(str(frame))))
+    page.goto("runs")
+    expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "runs")
+    page.locator("a[href*='/dagster/runs/']").first.click()
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible(timeout=_PATIENCE_MS)
+    assert any("pipelineRunLogs" in frame for frame in came)
+
+
+def test_the_graph_goes_from_telemetry_to_postgres(page: Page) -> None:
+    page.goto("assets/postgres/pubg/match_summaries?view=lineage&lineageScope=upstream&lineageDepth=4")
+    for name in ("telemetry_kills", "weapon_kills", "match_summaries"):
+        expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "graph")
+
+
+def test_sensors_and_schedules_run_by_themselves(page: Page) -> None:
+    page.goto("automation")
+    for name in ("tracked_player_matches", "behind", "lake_maintenance_daily"):
+        expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
+    switches = page.get_by_role("checkbox", checked=True)
+    expect(switches.first).to_be_attached(timeout=_PATIENCE_MS)
+
+
+def test_every_asset_is_described() -> None:
+    from gamestats_assets.definitions import build_defs
+
+    for spec in build_defs().resolve_all_asset_specs():
+        assert spec.description, spec.key
+        assert isinstance(spec.key, dg.AssetKey)
+
+
+def test_a_group_is_small_enough_to_be_read_and_holds_a_publication_beside_its_table() -> None:
+    from gamestats_assets.definitions import build_defs
+
+    group_of = {spec.key: spec.group_name for spec in build_defs().resolve_all_asset_specs()}
+    assert max(Counter(group_of.values()).values()) <= 25
+    for key, group in group_of.items():
+        if key.path[0] == "postgres" and dg.AssetKey(key.path[1:]) in group_of:
+            assert group == group_of[dg.AssetKey(key.path[1:])], key
+
+
+@pytest.mark.parametrize(
+    ("asset", "first"),
+    [("pubg/matches", "2017-03-23"), ("lol/matches", "2009-10-27"), ("rocket_league/match_facts", "2015-07-07")],
+)
+def test_days_of_a_game_begin_with_its_release(asset: str, first: str) -> None:
+    from gamestats_assets.definitions import build_defs
+
+    partitions = build_defs().resolve_asset_graph().get(dg.AssetKey(asset.split("/"))).partitions_def
+    assert isinstance(partitions, dg.TimeWindowPartitionsDefinition)
+    assert partitions.get_first_partition_key() == first
