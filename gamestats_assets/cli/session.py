@@ -23,7 +23,7 @@ from gamestats_assets.orchestration.freshness.behind import (
     every_partition,
     follow,
 )
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.partitions import days_of, is_paired
 from gamestats_assets.orchestration.runs.instance import dagster_instance
@@ -65,7 +65,7 @@ class Session:
         """Make names that are new (products, players, patches) partitions."""
         for name in sorted({key.path[-2] for key in selection.resolve(self.definitions.resolve_asset_graph())}):
             game = game_of(name)
-            behind_of(game, Look(self.stores, game.graph)).add_names(self.instance)
+            behind_of(game, Snapshot(self.stores, game.graph)).add_names(self.instance)
 
     def follow(
         self,

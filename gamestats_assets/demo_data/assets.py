@@ -22,7 +22,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.execution import Decoded, Output
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import is_partition_day, partitions_of
@@ -60,7 +60,7 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
     return decode_batches(DECODER, landing, batches, workers=workers)
 
 
-def _demo_logs(look: Look, keys: Sequence[str]) -> Output:
+def _demo_logs(snapshot: Snapshot, keys: Sequence[str]) -> Output:
     """Generate the run of each product once, and land the days asked for."""
     from gamestats_assets.demo_data.generated import generated_products, land_generated
 
@@ -68,10 +68,10 @@ def _demo_logs(look: Look, keys: Sequence[str]) -> Output:
     for key in keys:
         day, _, product = key.partition("|")
         wanted.setdefault(product, []).append(day)
-    known = {of.product: of for of in generated_products(look.lake.scan(tables.Products).collect())}
+    known = {of.product: of for of in generated_products(snapshot.lake.scan(tables.Products).collect())}
     rows = []
     for product, days in wanted.items():
-        land_generated(known[product], days, look.stores.landing, processes=look.stores.settings.workers)
+        land_generated(known[product], days, snapshot.stores.landing, processes=snapshot.stores.settings.workers)
         run = known[product].run_identity()
         rows += [(f"{day}|{product}", product, date.fromisoformat(day), run) for day in days]
     return Output({tables.DemoLogs: pl.LazyFrame(rows, schema=tables.DemoLogs.schema(), orient="row")})
@@ -110,18 +110,18 @@ def _event_views() -> dg.AssetsDefinition:
     return event_views
 
 
-def _views_behind(look: Look) -> Mapping[str, str]:
+def _views_behind(snapshot: Snapshot) -> Mapping[str, str]:
     """Products whose view is not that of their taxonomy."""
     from gamestats_assets.demo_data.event_views import contents_of_views
 
-    made = contents_of_views(look.stores.postgres_url)
-    wanted = look.content(tables.DemoTaxonomy)
+    made = contents_of_views(snapshot.stores.postgres_url)
+    wanted = snapshot.content(tables.DemoTaxonomy)
     return {product: "its taxonomy changed" for product, content in wanted.items() if made.get(product) != content}
 
 
-def _generated_runs(look: Look) -> Mapping[str, str]:
+def _generated_runs(snapshot: Snapshot) -> Mapping[str, str]:
     """Every day of every generated product by key, with its run; days that are no partitions are left out."""
-    return {key: run for key, run in _generated_days(look.stores).items() if _is_partition(key)}
+    return {key: run for key, run in _generated_days(snapshot.stores).items() if _is_partition(key)}
 
 
 def logs_outside(stores: Stores) -> list[str]:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from gamestats_assets.demo_data.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.runs.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import WatchedGame
 
 
 @functools.cache
@@ -18,6 +18,6 @@ def definitions() -> dg.Definitions:
     return dg.Definitions(assets=[*game().assets(), quarantined], asset_checks=[check])
 
 
-def watched() -> Watched:
+def watched() -> WatchedGame:
     """How what is behind is asked for."""
-    return Watched(game())
+    return WatchedGame(game())

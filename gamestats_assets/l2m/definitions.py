@@ -9,7 +9,7 @@ import dagster as dg
 from gamestats_assets.l2m import sensors
 from gamestats_assets.l2m.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.runs.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import WatchedGame
 
 
 @functools.cache
@@ -23,6 +23,6 @@ def definitions() -> dg.Definitions:
     )
 
 
-def watched() -> Watched:
+def watched() -> WatchedGame:
     """How what is behind is asked for."""
-    return Watched(game())
+    return WatchedGame(game())

@@ -34,7 +34,7 @@ from gamestats_assets.lol.statistics.variables import outcome_models, variable_c
 from gamestats_assets.lol.timelines import checks as timelines_checks
 from gamestats_assets.orchestration.execution import Decoded, Output
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.settings import shipped
 
@@ -77,13 +77,13 @@ BY_PATCH = (
 SQL_TABLES: tuple[type[Table], ...] = (tables.PatternHistory,)
 
 
-def _documents(look: Look) -> Mapping[str, str]:
-    files = data_dragon.landed_documents(look.stores.landing)
+def _documents(snapshot: Snapshot) -> Mapping[str, str]:
+    files = data_dragon.landed_documents(snapshot.stores.landing)
     return {WHOLE: fingerprint(*sorted(f"{file.kind} {file.content_hash}" for file in files))} if files else {}
 
 
-def _read_documents(look: Look, keys: Sequence[str]) -> Output:
-    found = data_dragon.read_documents(look.stores.landing)
+def _read_documents(snapshot: Snapshot, keys: Sequence[str]) -> Output:
+    found = data_dragon.read_documents(snapshot.stores.landing)
     frames = {tables.DataDragonItems: found.items.lazy(), tables.DataDragonChampions: found.champions.lazy()}
     return Output(frames, found.rejections)
 

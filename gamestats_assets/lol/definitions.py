@@ -9,7 +9,7 @@ import dagster as dg
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.runs.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import WatchedGame
 
 # Matches come all the time, and each would have the statistics of its patch made again.
 _PATCHES_EVERY_S = 3600
@@ -27,6 +27,6 @@ def definitions() -> dg.Definitions:
     )
 
 
-def watched() -> Watched:
+def watched() -> WatchedGame:
     """How what is behind is asked for."""
-    return Watched(game(), rests_s={"patch": _PATCHES_EVERY_S})
+    return WatchedGame(game(), rests_s={"patch": _PATCHES_EVERY_S})

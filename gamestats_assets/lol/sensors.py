@@ -11,7 +11,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol.reference.data_dragon import fetch_patches, patches_of
 from gamestats_assets.lol.riot import discovery
 from gamestats_assets.lol.riot.api import PATIENCE_S, Account, RiotApi
-from gamestats_assets.orchestration.runs.polling import TIMEOUT_S, finding_sensor
+from gamestats_assets.orchestration.runs.polling import TIMEOUT_S, polling_sensor
 from gamestats_assets.settings import Settings
 
 PLAYERS_SENSOR, ARCHIVE_JOB = "seeded_player_matches", "archive_lol_matches"
@@ -60,7 +60,7 @@ def archive_lol_matches() -> None:
 
 def seeded_player_matches() -> dg.SensorDefinition:
     """Looks for matches of all seeded players, every ten minutes, and requests runs that fetch new ones."""
-    return finding_sensor(
+    return polling_sensor(
         PLAYERS_SENSOR,
         ARCHIVE_JOB,
         found_noun="matches",

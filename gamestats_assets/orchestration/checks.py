@@ -21,13 +21,13 @@ from gamestats_assets.lakehouse.quality import Check, QuarantineRow, Rejection, 
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.freshness.blocking import checked_together, drop_set_aside, set_aside_units
 from gamestats_assets.orchestration.freshness.inputs import Reads
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.freshness.step import Step
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
 
 if TYPE_CHECKING:
-    from gamestats_assets.orchestration.execution import Done
+    from gamestats_assets.orchestration.execution import StepResult
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
@@ -48,7 +48,11 @@ def summary(check: Check) -> str:
 
 
 def frames_of(
-    check: Check, look: Look, keys: Sequence[str], fresh: Mapping[type[Table], pl.LazyFrame], ids: Sequence[str] | None
+    check: Check,
+    snapshot: Snapshot,
+    keys: Sequence[str],
+    fresh: Mapping[type[Table], pl.LazyFrame],
+    ids: Sequence[str] | None,
 ) -> dict[str, pl.LazyFrame]:
     """The frames that a check examines for some partitions of its table: fresh rows, and the rest from the lake.
 
@@ -58,20 +62,20 @@ def frames_of(
         ids: limits inputs that have the same units to these; None means all.
     """
     frames: dict[str, pl.LazyFrame] = {}
-    step = look.graph.steps.get(check.table)
-    aside = set_aside_units(look, step, keys) if step is not None else {}
+    step = snapshot.graph.steps.get(check.table)
+    aside = set_aside_units(snapshot, step, keys) if step is not None else {}
     for name, table in check.inputs.items():
         if table in fresh:
             frames[name] = fresh[table]
             continue
         reads = Reads(table, check.table, 1 + check.days_around, check.days_around)
-        rows = look.lake.scan(table, reads.values(keys, look), ids if reads.shares_units else None)
+        rows = snapshot.lake.scan(table, reads.values(keys, snapshot), ids if reads.shares_units else None)
         frames[name] = drop_set_aside(rows, table, aside)
     return frames
 
 
 def blamed(
-    look: Look,
+    snapshot: Snapshot,
     table: type[Table],
     keys: Sequence[str],
     fresh: Mapping[type[Table], pl.LazyFrame],
@@ -86,8 +90,8 @@ def blamed(
     Returns:
         The blamed units by partition, each with the first check that blames it; and entries for the quarantine.
     """
-    checks = [check for check in look.graph.checks.get(table, ()) if check.blames]
-    plans = [check.rows(**frames_of(check, look, keys, fresh, ids)) for check in checks]
+    checks = [check for check in snapshot.graph.checks.get(table, ()) if check.blames]
+    plans = [check.rows(**frames_of(check, snapshot, keys, fresh, ids)) for check in checks]
     aside: dict[str, dict[str, str]] = {}
     rejections: list[Rejection] = []
     for check, broken in zip(checks, pl.collect_all(plans), strict=True):
@@ -123,9 +127,9 @@ def drop_blamed(table: type[Table], rows: pl.LazyFrame, aside: Mapping[str, Coll
     return rows
 
 
-def evaluate(checks: Sequence[Check], look: Look, keys: Sequence[str]) -> list[pl.DataFrame]:
+def evaluate(checks: Sequence[Check], snapshot: Snapshot, keys: Sequence[str]) -> list[pl.DataFrame]:
     """The committed rows that break each check of a table in some partitions."""
-    plans = [check.rows(**frames_of(check, look, keys, {}, None)) for check in checks]
+    plans = [check.rows(**frames_of(check, snapshot, keys, {}, None)) for check in checks]
     return [_in_partitions(check, rows, keys) for check, rows in zip(checks, pl.collect_all(plans), strict=True)]
 
 
@@ -157,35 +161,35 @@ class Verdict:
         return Note(failed={key: self.failed.get(key, {}) for key in keys}, warned=warned)
 
 
-def judge(look: Look, table: type[Table], keys: Sequence[str], *, screened: bool = False) -> Verdict:
+def judge(snapshot: Snapshot, table: type[Table], keys: Sequence[str], *, screened: bool = False) -> Verdict:
     """Evaluates every check of a table on committed partitions; `WHOLE` is the key of an unpartitioned table.
 
     Args:
         screened: checks that blame units saw every row before it was committed, and need not run again.
     """
     # Checks that stop a whole partition are named before those that blame too many units.
-    checks = sorted(look.graph.checks.get(table, ()) if keys else (), key=lambda check: check.unit is not None)
+    checks = sorted(snapshot.graph.checks.get(table, ()) if keys else (), key=lambda check: check.unit is not None)
     asked = [check for check in checks if not (screened and check.blames)]
-    breaking = dict(zip((check.name for check in asked), evaluate(asked, look, keys), strict=True))
+    breaking = dict(zip((check.name for check in asked), evaluate(asked, snapshot, keys), strict=True))
     verdict = Verdict()
     for check in checks:
         broken = breaking.get(check.name, pl.DataFrame(schema={str(check.unit): pl.String}))
         if not broken.is_empty():
             # Set-aside units are reported separately.
-            aside = {key: look.lake.ledger(table)[key].set_aside for key in keys}
+            aside = {key: snapshot.lake.ledger(table)[key].set_aside for key in keys}
             broken = drop_blamed(table, broken.lazy(), aside).collect()
         verdict.broken[check.name] = broken
         for key in keys:
-            if (message := _message(look, check, key, _in_partitions(check, broken, [key]))) is not None:
+            if (message := _message(snapshot, check, key, _in_partitions(check, broken, [key]))) is not None:
                 found = verdict.failed if check.blocking else verdict.warned
                 found.setdefault(key, {})[check.name] = message
     return verdict
 
 
-def _message(look: Look, check: Check, key: str, broken: pl.DataFrame) -> str | None:
+def _message(snapshot: Snapshot, check: Check, key: str, broken: pl.DataFrame) -> str | None:
     """Why a check stops a partition or warns of it; None if it does neither. Too many blamed units stop it, too."""
     if check.blames:
-        found = look.lake.ledger(check.table)[key]
+        found = snapshot.lake.ledger(check.table)[key]
         total, aside = len(found.units or {}), {unit for unit, name in found.set_aside.items() if name == check.name}
         # Rows that a foreign commit wrote were never screened.
         standing = {*map(str, broken[check.unit].drop_nulls())} if check.unit in broken.columns else set[str]()
@@ -204,18 +208,18 @@ def _message(look: Look, check: Check, key: str, broken: pl.DataFrame) -> str | 
     return f"{rows} it. {summary(check)} {_first(broken)}"
 
 
-def check_unchecked(look: Look, table: type[Table], keys: Collection[str] | None) -> None:
+def check_unchecked(snapshot: Snapshot, table: type[Table], keys: Collection[str] | None) -> None:
     """Evaluates the checks of partitions that were never checked since they were written; None means all of them."""
-    for each in checked_together(look, table):
-        if not any(check.blocking for check in look.graph.checks.get(each, ())):
+    for each in checked_together(snapshot, table):
+        if not any(check.blocking for check in snapshot.graph.checks.get(each, ())):
             continue
         unchecked = sorted(
             key
-            for key, found in look.ledger(each).partitions.items()
+            for key, found in snapshot.ledger(each).partitions.items()
             if found.failed is None and (found.units is None or found.units) and (keys is None or key in keys)
         )
         if unchecked:
-            look.lake.note(each, judge(look, each, unchecked).note(unchecked))
+            snapshot.lake.note(each, judge(snapshot, each, unchecked).note(unchecked))
 
 
 # --------------------------------------------------------------------------- for Dagster
@@ -271,15 +275,15 @@ def _what_it_stops(check: Check) -> str:
     return f"It blocks its {check.unit}: one that fails is set aside with its rows, and everything else goes on."
 
 
-def rules_broken(look: Look, table: type[Table], keys: Sequence[str]) -> pl.DataFrame:
+def rules_broken(snapshot: Snapshot, table: type[Table], keys: Sequence[str]) -> pl.DataFrame:
     """Units in the lake that break the table's declared rules. Only a foreign commit can have written them."""
-    broken = screen(table, look.lake.scan(table, values_of(table, keys)).collect()).rejections
+    broken = screen(table, snapshot.lake.scan(table, values_of(table, keys)).collect()).rejections
     rows = [(None, rejection.unit_id, rejection.reason) for rejection in broken]
     return pl.DataFrame(rows, schema=dict.fromkeys(("partition", "unit_id", "reason"), pl.String), orient="row")
 
 
 def results(
-    look: Look, step: Step, table: type[Table], done: Done, *, several: bool
+    snapshot: Snapshot, step: Step, table: type[Table], done: StepResult, *, several: bool
 ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
     """Results of a table's checks after its step, as Dagster's events.
 
@@ -302,7 +306,7 @@ def results(
             metadata: dict[str, Any] = {"violations": shown.height}
             if figures:
                 values = values_of(table, done.checked_keys if alone_key is None else [alone_key])
-                sums = look.lake.scan(table, values).select(pl.col(figures).sum()).collect()
+                sums = snapshot.lake.scan(table, values).select(pl.col(figures).sum()).collect()
                 metadata = sums.row(0, named=True) | metadata
             if not shown.is_empty():
                 metadata["examples"] = frame_metadata(shown.drop("partition"))
@@ -318,17 +322,17 @@ def results(
             )
         yield dg.Output(None, output_name=dg.AssetCheckSpec(name, asset=asset_key(table)).get_python_identifier())
 
-    broken = no_rows if done.made else rules_broken(look, table, done.checked_keys)
+    broken = no_rows if done.made else rules_broken(snapshot, table, done.checked_keys)
     yield from report(RULES, broken, done.checked_keys, blocking=True)
     if not step.by_unit:
         held_rows = [(key or None, why) for key, why in done.held.items()]
         broken = pl.DataFrame(held_rows, schema={"partition": pl.String, "reason": pl.String}, orient="row")
         yield from report(UP_TO_DATE, broken, done.held, blocking=False)
-    for check in look.graph.checks.get(table, ()):
+    for check in snapshot.graph.checks.get(table, ()):
         broken = verdict.broken.get(check.name, no_rows)
         if broken.is_empty() and check.unit is not None:
             # Shows the units that the check has set aside.
-            aside = [(key, look.lake.ledger(table)[key].set_aside) for key in done.checked_keys]
+            aside = [(key, snapshot.lake.ledger(table)[key].set_aside) for key in done.checked_keys]
             rows = [(key or None, unit) for key, units in aside for unit, name in units.items() if name == check.name]
             broken = pl.DataFrame(rows, schema={"partition": pl.String, check.unit: pl.String}, orient="row")
         else:

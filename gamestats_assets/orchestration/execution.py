@@ -25,7 +25,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import Verdict, blamed, check_unchecked, drop_blamed, judge
 from gamestats_assets.orchestration.freshness.blocking import cutoff_day, days_before, held_reason
 from gamestats_assets.orchestration.freshness.landed import file_refused, landed_units
-from gamestats_assets.orchestration.freshness.snapshot import CONSTANT, PASSED_ON, Graph, Look
+from gamestats_assets.orchestration.freshness.snapshot import CONSTANT, PASSED_ON, Graph, Snapshot
 from gamestats_assets.orchestration.freshness.step import Step
 from gamestats_assets.orchestration.partitions import dimensions, is_paired, partitions_of, values_of
 
@@ -66,7 +66,7 @@ class Output:
     unreadable: int = 0
 
 
-Produce = Callable[["Making", Sequence[Batch]], Generator[Decoded, None, None]]
+Produce = Callable[["StepRun", Sequence[Batch]], Generator[Decoded, None, None]]
 """Makes the rows of batches one after another."""
 Decode = Callable[[Landing, Sequence[Sequence[LandedFile]], int], Generator[Decoded, None, None]]
 """Decodes batches of landed files with a number of worker processes and yields one result after another."""
@@ -88,7 +88,7 @@ class Scope:
 
 
 @dataclass(slots=True)
-class Done:
+class StepResult:
     """What a step did.
 
     Attributes:
@@ -123,7 +123,7 @@ class Done:
         return self.made or stands[:_AUDITED]
 
 
-class Making:
+class StepRun:
     """One run of a step over some partitions."""
 
     def __init__(
@@ -140,20 +140,20 @@ class Making:
         self.everything = everything
         names = dimensions(partitions_of(step.table))
         self._only = {names[0]: keys} if len(names) == 1 else None
-        self.look = self._look()
-        self.done = Done(keys, commits={table: [] for table in step.tables})
+        self.snapshot = self._take_snapshot()
+        self.done = StepResult(keys, commits={table: [] for table in step.tables})
         # Content of unpartitioned tables before the run, and what they were made from.
         self._before_run: dict[type[Table], tuple[str | None, Mapping[str, str]]] = {}
         # Tables with rows that were committed before any check saw them.
         self.unscreened: set[type[Table]] = set()
 
-    def _look(self) -> Look:
-        return Look(self.stores, self.graph, only=self._only)
+    def _take_snapshot(self) -> Snapshot:
+        return Snapshot(self.stores, self.graph, only=self._only)
 
-    def run(self, batch_size: int | None = None) -> Done:
+    def run(self, batch_size: int | None = None) -> StepResult:
         """Brings the tables up to date, in batches of the given size or of the step's own."""
         due = self._due()
-        expected = self.step.expected(self.look)
+        expected = self.step.expected(self.snapshot)
         keys = [key for key in due if key in expected]
         for key in due:
             if key not in expected:
@@ -183,22 +183,24 @@ class Making:
         step, done = self.step, self.done
         # Partitions that were written but never checked are checked first.
         for reads in step.reads:
-            read = {each for key in done.keys for each in reads.keys_read(key, self.look) or ()}
-            check_unchecked(self.look, reads.source, read or None)
-        self.look = look = self._look()
-        held_units = {table: look.ledger(table).partitions for table in step.tables}
+            read = {each for key in done.keys for each in reads.keys_read(key, self.snapshot) or ()}
+            check_unchecked(self.snapshot, reads.source, read or None)
+        self.snapshot = snapshot = self._take_snapshot()
+        held_units = {table: snapshot.ledger(table).partitions for table in step.tables}
         if WHOLE in done.keys:
-            self._before_run = {table: (look.content(table).get(WHOLE), look.made_from(table)) for table in step.tables}
+            self._before_run = {
+                table: (snapshot.content(table).get(WHOLE), snapshot.made_from(table)) for table in step.tables
+            }
         self.unscreened = {
             table
             for table, partitions in held_units.items()
             if any(partitions[key].units is None for key in done.keys if key in partitions)
         }
-        behind, expected = step.behind(look), step.expected(look)
+        behind, expected = step.behind(snapshot), step.expected(snapshot)
         due = [key for key in done.keys if key in behind or (self.everything and key in expected)]
-        done.held = {key: why for key in due if (why := held_reason(look, step, key)) is not None}
+        done.held = {key: why for key in due if (why := held_reason(snapshot, step, key)) is not None}
         if WHOLE in done.held:
-            done.cutoff_day = cutoff_day(look, step)
+            done.cutoff_day = cutoff_day(snapshot, step)
         if done.held:
             self.log(f"{len(done.held)} partitions stay as they are. {next(iter(done.held.values()))}")
         return [key for key in due if key not in done.held or done.cutoff_day is not None]
@@ -208,8 +210,8 @@ class Making:
         tables, total = self.step.tables, 0
         pending: list[tuple[str, str, str]] = []
         for key in sorted(keys):
-            expected, aside = self.step.unit_inputs(self.look, key)
-            known = [self.look.ledger(table)[key].units or {} for table in tables]
+            expected, aside = self.step.unit_inputs(self.snapshot, key)
+            known = [self.snapshot.ledger(table)[key].units or {} for table in tables]
             total += len(expected)
             pending += [
                 (key, unit, made_from)
@@ -238,7 +240,7 @@ class Making:
 
     def _whole_partitions(self, keys: Sequence[str]) -> list[Batch]:
         """Returns batches of whole partitions: one partition each if it is big or has no units that could stay."""
-        table, expected = self.step.table, self.step.expected(self.look)
+        table, expected = self.step.table, self.step.expected(self.snapshot)
         by_partition = {key: {WHOLE: expected[key]} for key in keys}
         if not self.step.together and (table.spec.replaced_by is None or is_paired(partitions_of(table))):
             return [{key: units} for key, units in by_partition.items()]
@@ -291,12 +293,12 @@ class Making:
         aside: dict[str, dict[str, str]] = {}
         entries: dict[type[Table], list[Rejection]] = {}
         for table in self.step.tables:
-            units_blamed, entries[table] = blamed(self.look, table, sorted(batch), fresh, ids)
+            units_blamed, entries[table] = blamed(self.snapshot, table, sorted(batch), fresh, ids)
             for key, units in units_blamed.items():
                 aside[key] = units | aside.get(key, {})
         for reads in self.step.reads:
             for key in batch if reads.is_aligned and ids is None else ():
-                aside[key] = aside.get(key, {}) | self.look.ledger(reads.source)[key].set_aside
+                aside[key] = aside.get(key, {}) | self.snapshot.ledger(reads.source)[key].set_aside
         return aside, entries
 
     def _commit(
@@ -321,15 +323,15 @@ class Making:
         )
         self.done.commits[table].append(commit)
 
-    def _finish(self, due: Sequence[str], unread: Iterable[str]) -> Done:
+    def _finish(self, due: Sequence[str], unread: Iterable[str]) -> StepResult:
         """Evaluates the checks of what was made and records its inputs, except those of unreadable partitions."""
         step, done = self.step, self.done
         done.made = [key for key in due if key not in done.held]
-        after = self._look()
-        expected = step.expected(self.look)
+        after = self._take_snapshot()
+        expected = step.expected(self.snapshot)
         made_from = {key: expected.get(key, "") for key in due if key not in unread}
         if WHOLE in made_from:
-            made_from |= step.made_from_by_day(self.look)
+            made_from |= step.made_from_by_day(self.snapshot)
         if (day := done.cutoff_day) is not None:
             # Days that must not be read did not go into it.
             made_from = {key: made for key, made in made_from.items() if WHOLE < key < day} | {WHOLE: days_before(day)}
@@ -342,7 +344,7 @@ class Making:
                 self.stores.lake.note(table, replace(verdict.note(due), made_from=made_from))
         return done
 
-    def _passed_on(self, after: Look, table: type[Table], made_from: Mapping[str, str]) -> dict[str, str]:
+    def _passed_on(self, after: Snapshot, table: type[Table], made_from: Mapping[str, str]) -> dict[str, str]:
         """The `PASSED_ON` entry: undated inputs affect tables by day only if they changed this table's rows."""
         if CONSTANT not in made_from:
             return {}
@@ -385,15 +387,15 @@ def filter_partitions(table: type[Table], rows: Rows, keys: Iterable[str]) -> Ro
     return rows.filter(pl.col(column).is_in(values_of(table, keys) or ()))
 
 
-def from_rows(make: Callable[[Look, Step, Scope], Rows]) -> Produce:
+def from_rows(make: Callable[[Snapshot, Step, Scope], Rows]) -> Produce:
     """Produces the rows of one table with a function or a SELECT."""
 
-    def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
-        step = making.step
+    def produce(step_run: StepRun, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
+        step = step_run.step
 
         def output(batch: Batch) -> Output:
             ids = sorted({unit for units in batch.values() for unit in units}) if step.by_unit else None
-            made = make(making.look, step, Scope(sorted(batch), ids, making.done.cutoff_day))
+            made = make(step_run.snapshot, step, Scope(sorted(batch), ids, step_run.done.cutoff_day))
             rows = filter_partitions(step.table, made, batch)
             return Output({step.table: rows.collect().lazy() if isinstance(rows, pl.LazyFrame) else rows})
 
@@ -420,10 +422,10 @@ def _computed_ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -
 def from_files(decode: Decode, refused: Callable[[Landing], Sequence[Rejection]] | None) -> Produce:
     """Produces the rows of several tables in one reading of landed files; `refused` files go to the quarantine."""
 
-    def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
-        landing, game = making.stores.landing, making.step.table.spec.game
+    def produce(step_run: StepRun, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
+        landing, game = step_run.stores.landing, step_run.step.table.spec.game
         if refused is not None:
-            file_refused(making.stores, game, refused(landing))
+            file_refused(step_run.stores, game, refused(landing))
         files = {key: landed_units(landing, game, key) for batch in batches for key in batch}
         files_by_batch = [
             [
@@ -434,6 +436,6 @@ def from_files(decode: Decode, refused: Callable[[Landing], Sequence[Rejection]]
             ]
             for batch in batches
         ]
-        return decode(landing, files_by_batch, making.stores.settings.workers)
+        return decode(landing, files_by_batch, step_run.stores.settings.workers)
 
     return produce

@@ -23,7 +23,7 @@ import dagster as dg
 import polars as pl
 
 from gamestats_assets.lakehouse.delta.ledger import WHOLE, LedgerRow, fingerprint, step_version
-from gamestats_assets.lakehouse.entries.ops import migrate, snapshot
+from gamestats_assets.lakehouse.entries.ops import entered_rows, migrate
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.models.lineage import column_lineage
 from gamestats_assets.lakehouse.models.sql import SqlModel, stream_model
@@ -35,27 +35,27 @@ from gamestats_assets.orchestration.execution import (
     Batch,
     Decode,
     Decoded,
-    Done,
-    Making,
     Output,
     Rows,
     Scope,
+    StepResult,
+    StepRun,
     filter_partitions,
     from_files,
     from_rows,
 )
 from gamestats_assets.orchestration.freshness.blocking import drop_set_aside, set_aside_units
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints, Reads, landed, rows_by
-from gamestats_assets.orchestration.freshness.snapshot import Graph, Look
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot
 from gamestats_assets.orchestration.freshness.step import BATCH_SIZE, Step
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
-    done_metadata,
     frame_metadata,
     freshness_policy,
     materializations,
     publication_key,
+    step_metadata,
 )
 from gamestats_assets.orchestration.partitions import has_days, is_paired, partitions_of, values_of
 from gamestats_assets.orchestration.publications import contents_published, publication, unpublished
@@ -98,8 +98,8 @@ class OtherAsset:
 
     key: dg.AssetKey
     partitions_like: type[Table]
-    behind: Callable[[Look], Mapping[str, str]]
-    expected: Callable[[Look], Mapping[str, str]]
+    behind: Callable[[Snapshot], Mapping[str, str]]
+    expected: Callable[[Snapshot], Mapping[str, str]]
 
 
 class Game:
@@ -163,7 +163,7 @@ class Game:
         self,
         tables: Sequence[type[Table]],
         inputs: Sequence[Fingerprints],
-        read: Callable[[Look, Sequence[str]], Output],
+        read: Callable[[Snapshot, Sequence[str]], Output],
         *,
         also_reads: Sequence[type[Table]] = (),
         code_version: str = "1",
@@ -180,9 +180,9 @@ class Game:
             kinds: kinds of the assets, for Dagster's UI.
         """
 
-        def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
+        def produce(step_run: StepRun, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
             for batch in batches:
-                output = read(making.look, sorted(batch))
+                output = read(step_run.snapshot, sorted(batch))
                 frames = {table: filter_partitions(table, rows, batch) for table, rows in output.frames.items()}
                 yield replace(output, frames=frames)
 
@@ -192,7 +192,7 @@ class Game:
     def entered(
         self,
         tables: Sequence[type[Table]],
-        named: Mapping[type[Table], Callable[[Look, pl.DataFrame], Sequence[str]]] | None = None,
+        named: Mapping[type[Table], Callable[[Snapshot, pl.DataFrame], Sequence[str]]] | None = None,
     ) -> None:
         """Adds one step that takes snapshots of tables of `ops` after people edit them.
 
@@ -201,15 +201,15 @@ class Game:
             named: by table, returns readable names of changed rows; without it, a message only counts them.
         """
 
-        def read(look: Look, keys: Sequence[str]) -> Output:
-            url = look.stores.postgres_url
+        def read(snapshot: Snapshot, keys: Sequence[str]) -> Output:
+            url = snapshot.stores.postgres_url
             migrate(url)
-            return Output({table: snapshot(url, table).lazy() for table in tables})
+            return Output({table: entered_rows(url, table).lazy() for table in tables})
 
         inputs = [
             Fingerprints(
                 table.spec.name.replace("_", " "),
-                lambda look, of=table: look.entered(of),
+                lambda snapshot, of=table: snapshot.entered(of),
                 partial(_entries_changed, table=table, named=(named or {}).get(table)),
             )
             for table in tables
@@ -268,7 +268,7 @@ class Game:
         is_whole = whole_partitions or made_from is not None or days_around > 0
         version = step_version([table], fingerprint(" ".join([code_version, *_span_texts(spans), str(days_around)])))
         by_unit = not is_whole and _can_go_by_unit(table, read)
-        produce = from_rows(lambda look, step, scope: function(**_input_frames(look, step, scope, given)))
+        produce = from_rows(lambda snapshot, step, scope: function(**_input_frames(snapshot, step, scope, given)))
         step = Step((table,), version, tuple(inputs), produce, also, by_unit, names, batch_size=batch_size)
         self._add(step, {"polars"})
 
@@ -286,15 +286,15 @@ class Game:
         inputs = tuple(Reads(each, table, spans.get(each, 1)) for each in read)
         version = step_version([table], fingerprint(model.version, *_span_texts(spans)))
 
-        def rows(look: Look, step: Step, scope: Scope) -> Rows:
-            aside = set_aside_units(look, step, scope.keys)
+        def rows(snapshot: Snapshot, step: Step, scope: Scope) -> Rows:
+            aside = set_aside_units(snapshot, step, scope.keys)
             sources: dict[str, Any] = {}
             for reads in step.reads:
-                source, selected = reads.source, _selection(look, reads, scope)
+                source, selected = reads.source, _selection(snapshot, reads, scope)
                 if any(units and column in source.column_names() for column, units in aside.items()):
-                    sources[source.spec.dotted] = drop_set_aside(look.lake.scan(source, *selected), source, aside)
+                    sources[source.spec.dotted] = drop_set_aside(snapshot.lake.scan(source, *selected), source, aside)
                 else:
-                    sources[source.spec.dotted] = look.lake.source(source, *selected)
+                    sources[source.spec.dotted] = snapshot.lake.source(source, *selected)
             parameters = {"ds": date.fromisoformat(scope.keys[0])} if model.parameters else {}
             made = stream_model(model, sources, parameters)
             if table.spec.replaced_by is None:
@@ -312,8 +312,8 @@ class Game:
         partitions_like: type[Table],
         *,
         deps: Sequence[dg.AssetKey] = (),
-        behind: Callable[[Look], Mapping[str, str]] = lambda look: {},
-        expected: Callable[[Look], Mapping[str, str]] = lambda look: {},
+        behind: Callable[[Snapshot], Mapping[str, str]] = lambda snapshot: {},
+        expected: Callable[[Snapshot], Mapping[str, str]] = lambda snapshot: {},
     ) -> None:
         """Adds an asset that is not a table; see `OtherAsset`."""
         self.nodes.append(Node((key,), partitions_of(partitions_like), frozenset(deps), build))
@@ -328,10 +328,10 @@ class Game:
                 publication_key(table),
                 table,
                 deps=[asset_key(table)],
-                behind=lambda look, table=table: unpublished(
-                    look, table, contents_published(look, tables), look.keys_in_scope(table)
+                behind=lambda snapshot, table=table: unpublished(
+                    snapshot, table, contents_published(snapshot, tables), snapshot.keys_in_scope(table)
                 ),
-                expected=lambda look, table=table: look.content(table),
+                expected=lambda snapshot, table=table: snapshot.content(table),
             )
 
     # ------------------------------------------------------------ as assets
@@ -382,33 +382,33 @@ class Game:
             stores: Stores = context.resources.stores
             # A run of days may include unpartitioned tables.
             keys = keys_of_run(context) if partitions is not None else [WHOLE]
-            making = Making(step, stores, self.graph, keys, everything=config.everything, log=context.log.info)
+            step_run = StepRun(step, stores, self.graph, keys, everything=config.everything, log=context.log.info)
             rejected = quarantine_of(self.name)
             quarantined = stores.lake.version(rejected)
             # Two writers of one Delta partition would only keep retrying.
             with stores.alone(name, context.log.info):
-                done = making.run(config.batch_size or step.batch_size)
+                done = step_run.run(config.batch_size or step.batch_size)
             if stores.lake.version(rejected) != quarantined:
                 report_quarantine(context.instance, stores, rejected)
             if done.made_nothing and REQUESTED_BY_TAG not in context.run.tags:
                 # A person asked for this very table.
                 raise dg.Failure(f"Nothing was made. {next(iter(done.held.values()))}", allow_retries=False)
             yield from self._events(context, step, done)
-            making.refuse_total_loss()
+            step_run.refuse_total_loss()
 
         return run
 
-    def _events(self, context: dg.AssetExecutionContext, step: Step, done: Done) -> Iterator[Any]:
+    def _events(self, context: dg.AssetExecutionContext, step: Step, done: StepResult) -> Iterator[Any]:
         """A step's events for Dagster: materialisations and check results, or only the latter if it made nothing."""
-        look = Look(context.resources.stores, self.graph)
+        snapshot = Snapshot(context.resources.stores, self.graph)
         several = len(done.keys) > 1 or (context.has_partition_key_range and not context.has_partition_key)
         for table in step.tables:
             keys = [*done.keys] if table.spec.partitioned_by else []
             if not done.made_nothing:
                 yield from materializations(
-                    context, look.lake, table, done_metadata(look, table, done), keys, done.made
+                    context, snapshot.lake, table, step_metadata(snapshot, table, done), keys, done.made
                 )
-            yield from results(look, step, table, done, several=several)
+            yield from results(snapshot, step, table, done, several=several)
 
     def assets(self) -> list[dg.AssetsDefinition]:
         """Every asset of the game that a step makes."""
@@ -483,13 +483,13 @@ def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str
 
 
 def _entries_changed(
-    look: Look, table: type[Table], named: Callable[[Look, pl.DataFrame], Sequence[str]] | None
+    snapshot: Snapshot, table: type[Table], named: Callable[[Snapshot, pl.DataFrame], Sequence[str]] | None
 ) -> str:
     """Says which rows of `ops` differ from the snapshot."""
-    now, before = snapshot(look.stores.postgres_url, table), look.lake.scan(table).collect()
+    now, before = entered_rows(snapshot.stores.postgres_url, table), snapshot.lake.scan(table).collect()
     pairs = ((now, before), (before, now))
     changed = pl.concat([one.filter(~one.hash_rows().is_in(other.hash_rows().implode())) for one, other in pairs])
-    if named is not None and (names := named(look, changed)):
+    if named is not None and (names := named(snapshot, changed)):
         return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} changed"
     number = changed.select(table.primary_key()).n_unique()
     return f"{number} {'row' if number == 1 else 'rows'} of {table.spec.name.replace('_', ' ')} changed"
@@ -511,14 +511,16 @@ def _can_go_by_unit(table: type[Table], sources: Collection[type[Table]]) -> boo
 # --------------------------------------------------------------------------- reading
 
 
-def _selection(look: Look, reads: Reads, scope: Scope) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
+def _selection(
+    snapshot: Snapshot, reads: Reads, scope: Scope
+) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
     """Partitions and units of a source to read; None means all."""
     source, units = reads.source, scope.ids if reads.shares_units else None
     if scope.cutoff_day is not None and has_days(partitions_of(source)):
-        return values_of(source, [key for key in sorted(look.content(source)) if key < scope.cutoff_day]), units
-    values = reads.values(scope.keys, look)
+        return values_of(source, [key for key in sorted(snapshot.content(source)) if key < scope.cutoff_day]), units
+    values = reads.values(scope.keys, snapshot)
     if values is None and units is not None and source.spec.partitioned_by:
-        units_by_key = {key: found.units for key, found in look.ledger(source).partitions.items()}
+        units_by_key = {key: found.units for key, found in snapshot.ledger(source).partitions.items()}
         values = values_of(
             source,
             [
@@ -530,9 +532,11 @@ def _selection(look: Look, reads: Reads, scope: Scope) -> tuple[list[PartitionVa
     return values, units
 
 
-def _input_frames(look: Look, step: Step, scope: Scope, given: Mapping[str, type[Table]]) -> dict[str, pl.LazyFrame]:
+def _input_frames(
+    snapshot: Snapshot, step: Step, scope: Scope, given: Mapping[str, type[Table]]
+) -> dict[str, pl.LazyFrame]:
     """The arguments of a function: the rows of its inputs that the scope needs."""
-    table, lake, aside = step.table, look.lake, set_aside_units(look, step, scope.keys)
+    table, lake, aside = step.table, snapshot.lake, set_aside_units(snapshot, step, scope.keys)
     reads = {each.source: each for each in step.reads}
     frames: dict[str, pl.LazyFrame] = {}
     for name, source in given.items():
@@ -540,7 +544,7 @@ def _input_frames(look: Look, step: Step, scope: Scope, given: Mapping[str, type
             is_alike = partitions_of(source.of) == partitions_of(table)
             frames[name] = lake.scan(source, scope.keys if is_alike else None)
         elif source in reads:
-            rows = lake.scan(source, *_selection(look, reads[source], scope))
+            rows = lake.scan(source, *_selection(snapshot, reads[source], scope))
             frames[name] = drop_set_aside(rows, source, aside)
         else:
             frames[name] = _filter_names(table, source, lake.scan(source), scope.keys)

@@ -15,8 +15,8 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.partitions import values_of
 
 if TYPE_CHECKING:
-    from gamestats_assets.orchestration.execution import Done
-    from gamestats_assets.orchestration.freshness.snapshot import Look
+    from gamestats_assets.orchestration.execution import StepResult
+    from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 
 _COLUMNS_SHOWN = 12
 
@@ -53,9 +53,9 @@ def column_schema(table: type[Table]) -> dg.TableSchema:
     )
 
 
-def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
+def step_metadata(snapshot: Snapshot, table: type[Table], done: StepResult) -> dict[str, Any]:
     """Metadata of one materialisation: rows, units, version, quarantine, and a preview unless rows name people."""
-    commits, lake = done.commits[table], look.lake
+    commits, lake = done.commits[table], snapshot.lake
     rules: dict[str, int] = {}
     for commit in commits:
         for rejection in commit.rejections:
@@ -64,9 +64,9 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
     # The first entries show on a run's page without being opened.
     metadata: dict[str, Any] = {}
     if table.spec.replaced_by is not None:
-        held = {key: look.ledger(table)[key] for key in done.keys}
+        held = {key: snapshot.ledger(table)[key] for key in done.keys}
         units = {key: len(found.units or ()) for key, found in held.items()}
-        made = done.units if look.graph.steps[table].by_unit else sum(units[key] for key in done.made)
+        made = done.units if snapshot.graph.steps[table].by_unit else sum(units[key] for key in done.made)
         metadata["units_made"] = made
         metadata["units_set_aside"] = sum(len(found.set_aside) for found in held.values())
         metadata["units_passed_over"] = max(sum(units.values()) - made, 0)

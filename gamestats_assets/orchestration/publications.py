@@ -19,7 +19,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import check_unchecked
 from gamestats_assets.orchestration.freshness.blocking import blocked_reason
-from gamestats_assets.orchestration.freshness.snapshot import Graph, Look, once
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot, cached_in_snapshot
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -57,14 +57,14 @@ class _Published:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-@once
-def contents_published(look: Look, tables: tuple[type[Table], ...]) -> dict[type[Table], dict[str, str]]:
+@cached_in_snapshot
+def contents_published(snapshot: Snapshot, tables: tuple[type[Table], ...]) -> dict[type[Table], dict[str, str]]:
     """Fingerprint of the published rows, by table of a game that exists in PostgreSQL and by partition."""
     from gamestats_assets.lakehouse.published.publication import everything_published
 
-    scopes = [look.keys_in_scope(table) if partitions_of(table) else [WHOLE] for table in tables]
+    scopes = [snapshot.keys_in_scope(table) if partitions_of(table) else [WHOLE] for table in tables]
     keys = None if None in scopes else {key for scope in scopes for key in scope or ()}
-    return everything_published(look.stores.postgres_url, tables, counted=look.counted, keys=keys)
+    return everything_published(snapshot.stores.postgres_url, tables, counted=snapshot.counted, keys=keys)
 
 
 def _contents(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[type[Table], dict[str, str]]:
@@ -75,7 +75,7 @@ def _contents(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[t
 
 
 def unpublished(
-    look: Look,
+    snapshot: Snapshot,
     table: type[Table],
     published: Mapping[type[Table], Mapping[str, str]],
     keys: Collection[str] | None = None,
@@ -84,17 +84,17 @@ def unpublished(
 
     Partitions that break a check are left out: they stay as last published.
     """
-    held, known = look.content(table), published.get(table, {})
+    held, known = snapshot.content(table), published.get(table, {})
     if keys is not None:
         held = {key: content for key, content in held.items() if key in keys}
     if table not in published and not held:
         # A table that was made and is empty should exist, empty, in PostgreSQL.
-        made = sorted(key for key, made_from in look.made_from(table).items() if made_from)[:1]
+        made = sorted(key for key, made_from in snapshot.made_from(table).items() if made_from)[:1]
         return dict.fromkeys(made, "not published yet")
     return {
         key: "not published yet" if key not in known else "its rows changed"
         for key in sorted({*held, *known})
-        if held.get(key) != known.get(key) and blocked_reason(look, table, key) is None
+        if held.get(key) != known.get(key) and blocked_reason(snapshot, table, key) is None
     }
 
 
@@ -136,16 +136,16 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
                 f"Materialise it first: gamestats materialize --select {spec.dotted}",
                 allow_retries=False,
             )
-        check_unchecked(Look(stores, graph), table, {*keys})
-        look = Look(stores, graph)
-        done = _publish(look, table, keys)
+        check_unchecked(Snapshot(stores, graph), table, {*keys})
+        snapshot = Snapshot(stores, graph)
+        done = _publish(snapshot, table, keys)
         if done.refused:
             # One bad day does not hold up the others: they are published and reported.
             for key in (key for key in keys if key not in done.refused):
                 event = dg.AssetMaterialization(asset, partition=key or None)
                 context.instance.report_runless_asset_event(event)
             raise dg.Failure(next(iter(done.refused.values())), allow_retries=False)
-        found = unpublished(look, table, _contents(stores, table, keys), keys)
+        found = unpublished(snapshot, table, _contents(stores, table, keys), keys)
         different = {key or "all": why for key, why in found.items()}
         metadata = {
             "rows_written": done.rows_written,
@@ -173,7 +173,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
     return publish_table
 
 
-def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
+def _publish(snapshot: Snapshot, table: type[Table], keys: Sequence[str]) -> _Published:
     """Publishes the partitions that differ from the lake and break no check.
 
     Raises:
@@ -181,14 +181,14 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     """
     from gamestats_assets.lakehouse.published.publication import OvertakenError, publish, sweep, units_published
 
-    lake, url, content = look.lake, look.stores.postgres_url, look.content(table)
-    known = _contents(look.stores, table, keys).get(table)
+    lake, url, content = snapshot.lake, snapshot.stores.postgres_url, snapshot.content(table)
+    known = _contents(snapshot.stores, table, keys).get(table)
     done = _Published(pl.DataFrame(schema=table.schema()))
     due: list[str] = []
     for key in keys:
         if known is not None and known.get(key) == content.get(key):
             continue
-        if (why := blocked_reason(look, table, key)) is None:
+        if (why := blocked_reason(snapshot, table, key)) is None:
             due.append(key)
         else:
             done.refused[key] = (
@@ -197,7 +197,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
             )
     state, units = lake.state(table), dict[str, dict[str, str]]()
     if table.spec.replaced_by is not None and values_of(table, due):
-        units = {key: rows for key in due if (rows := look.ledger(table)[key].rows_of)}
+        units = {key: rows for key in due if (rows := snapshot.ledger(table)[key].rows_of)}
     # The state of a partition that lost rows to a manual change is unknown.
     counted = [key for key in units if key in (known or {})]
     changed = _changed(units, units_published(url, table, counted)) if 0 < len(counted) <= _APART else {}
@@ -230,7 +230,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
                 table,
                 values,
                 rows,
-                objects=look.stores.objects,
+                objects=snapshot.stores.objects,
                 content_hash={value: content[key] for value, key in key_of.items()},
                 units={value: units[key] for value, key in key_of.items() if key in units},
                 within=within,
@@ -245,7 +245,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
         done.preview = first_rows(rows) if not rows.is_empty() else done.preview
     if passed_over := [key for key in keys if key not in due]:
         # The process that published them may have been killed before it removed the objects of old rows.
-        sweep(url, table, values_of(table, passed_over), look.stores.objects)
+        sweep(url, table, values_of(table, passed_over), snapshot.stores.objects)
     return done
 
 

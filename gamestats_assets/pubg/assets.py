@@ -7,14 +7,14 @@ from collections.abc import Generator, Sequence
 
 import polars as pl
 
-from gamestats_assets.lakehouse.entries.ops import snapshot
+from gamestats_assets.lakehouse.entries.ops import entered_rows
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.execution import Decoded
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints, names_in
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.fights import checks as fight_checks
@@ -101,9 +101,9 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
     return decode_batches(DECODER, landing, batches, workers=workers)
 
 
-def _rosters(look: Look, changed: pl.DataFrame) -> list[str]:
+def _rosters(snapshot: Snapshot, changed: pl.DataFrame) -> list[str]:
     """Whose rosters these entries are of."""
-    teams = snapshot(look.stores.postgres_url, tables.Teams)
+    teams = entered_rows(snapshot.stores.postgres_url, tables.Teams)
     named = teams.filter(pl.col("team_id").is_in(changed["team_id"].implode()))
     return [f"roster of {team}" for team in sorted(named["team_name"])]
 
@@ -120,7 +120,7 @@ def game() -> Game:
         pubg.function(function, whole_partitions=True, days_around=1)
     for function in BY_SEASON:
         pubg.function(function, names=names_in(tables.Seasons, "season"))
-    wanted = Fingerprints("matches of tracked players", lambda look: wanted_matches(look.lake))
+    wanted = Fingerprints("matches of tracked players", lambda snapshot: wanted_matches(snapshot.lake))
     pubg.function(player_matches, made_from=wanted)
     for function in BY_PLAYER:
         pubg.function(function)

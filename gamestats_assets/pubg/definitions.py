@@ -7,7 +7,7 @@ import functools
 import dagster as dg
 
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.runs.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import WatchedGame
 from gamestats_assets.pubg import sensors
 from gamestats_assets.pubg.assets import game
 
@@ -24,6 +24,6 @@ def definitions() -> dg.Definitions:
     )
 
 
-def watched() -> Watched:
+def watched() -> WatchedGame:
     """How what is behind is asked for."""
-    return Watched(game(), divide=sensors.by_priority, before=sensors.look_at_players)
+    return WatchedGame(game(), divide=sensors.by_priority, before=sensors.look_at_players)

@@ -13,10 +13,10 @@ from psycopg import OperationalError
 from pydantic import SecretStr
 
 from gamestats_assets.apis.limits import SharedLimits
-from gamestats_assets.lakehouse.entries.ops import migrate, snapshot
+from gamestats_assets.lakehouse.entries.ops import entered_rows, migrate
 from gamestats_assets.lakehouse.postgres.server import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.runs.sensor import ASKED_TAG, PartitionGroup
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.assets import game
@@ -47,30 +47,30 @@ _CLAIM_TAG = "gamestats/claim"
 _RAW = tables.RawMatches
 
 
-def by_priority(look: Look, kind: str, keys: Sequence[str]) -> Iterator[PartitionGroup]:
+def by_priority(snapshot: Snapshot, kind: str, keys: Sequence[str]) -> Iterator[PartitionGroup]:
     """Days with matches that play now come first; a tracked player's history waits for everything else.
 
     Who played is refreshed together with those who stand beside; whose history is taken up, in a run of the own.
     """
-    url = look.stores.postgres_url
+    url = snapshot.stores.postgres_url
     if kind == "day":
         step = game().graph.steps[_RAW]
         migrate(url)
         of_priority: dict[str, list[str]] = {}
         for key in keys:
-            held = look.ledger(_RAW)[key].units or {}
-            landed = step.unit_inputs(look, key)[0] if key in step.behind(look) else {}
+            held = snapshot.ledger(_RAW)[key].units or {}
+            landed = step.unit_inputs(snapshot, key)[0] if key in step.behind(snapshot) else {}
             new = {unit for unit, made_from in landed.items() if held.get(unit, ("",))[0] != made_from}
             of_priority.setdefault(discovery.priority_of(url, new) if new else "", []).append(key)
         for priority, some in of_priority.items():
             yield some, _tags(priority) if priority else {}
     elif kind == TRACKED_PLAYER:
-        lacking = players.history_wanted(look.lake, keys)
+        lacking = players.history_wanted(snapshot.lake, keys)
         played = [key for key in keys if not lacking.get(key, (0, False))[1]]
         matches = sum(lacking[key][0] for key in played if key in lacking)
         if played:
             yield played, {**_tags("normal"), MATCHES_TAG: str(matches)}
-        asked = players.backfills_asked(look.lake)
+        asked = players.backfills_asked(snapshot.lake)
         for key in (key for key in keys if key not in played):
             yield [key], {**_tags("low"), MATCHES_TAG: str(lacking[key][0]), ASKED_TAG: asked.get(key, "")}
     else:
@@ -97,7 +97,7 @@ def end_cancelled(stores: Stores, instance: dg.DagsterInstance) -> int:
     runs = instance.get_runs(dg.RunsFilter(tags=tags, statuses=going))
     if not runs:
         return 0
-    backfills = snapshot(stores.postgres_url, Backfills)
+    backfills = entered_rows(stores.postgres_url, Backfills)
     wanted = {str(number) for number in backfills.filter(pl.col("cancelled_at").is_null())["backfill_id"]}
     ended = 0
     for run in runs:

@@ -13,7 +13,7 @@ from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.execution import Decoded, Output
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.rocket_league import checks, tables
 from gamestats_assets.rocket_league.analysis import training_packs
@@ -102,13 +102,13 @@ def landed(step: str) -> list[type[Table]]:
     return [table for table in tables.ALL if table.spec.made_by == step]
 
 
-def _kept_from(look: Look) -> Mapping[str, str]:
-    migrate(look.stores.postgres_url)
-    days = kept_from(look.stores, datetime.now(UTC).date())
+def _kept_from(snapshot: Snapshot) -> Mapping[str, str]:
+    migrate(snapshot.stores.postgres_url)
+    days = kept_from(snapshot.stores, datetime.now(UTC).date())
     return {WHOLE: fingerprint(*(f"{player} {day}" for player, day in sorted(days.items())))}
 
 
-def _retention(look: Look, keys: Sequence[str]) -> Output:
+def _retention(snapshot: Snapshot, keys: Sequence[str]) -> Output:
     """Take matches that are kept no longer out of players' tables, and the players out of these matches.
 
     Archives that people had made, what became of all that they asked for, addresses of those who objected and who saw
@@ -118,10 +118,10 @@ def _retention(look: Look, keys: Sequence[str]) -> Output:
     from gamestats_assets.rocket_league.privacy.erasure import enforce_retention
     from gamestats_assets.rocket_league.privacy.user_export import forget_old_exports, forget_old_notes
 
-    forget_old_exports(look.stores)
-    forget_old_jobs(look.stores)
-    forget_old_notes(look.stores)
-    kept = enforce_retention(look.stores, datetime.now(UTC).date())
+    forget_old_exports(snapshot.stores)
+    forget_old_jobs(snapshot.stores)
+    forget_old_notes(snapshot.stores)
+    kept = enforce_retention(snapshot.stores, datetime.now(UTC).date())
     rows = [(player_id, first) for player_id, first, _ in kept]
     return Output({tables.Retention: pl.LazyFrame(rows, schema=tables.Retention.schema(), orient="row")})
 

@@ -7,7 +7,7 @@ import functools
 import dagster as dg
 
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.runs.sensor import Watched
+from gamestats_assets.orchestration.runs.sensor import WatchedGame
 from gamestats_assets.rocket_league import sensors
 from gamestats_assets.rocket_league.assets import game
 
@@ -26,6 +26,6 @@ def definitions() -> dg.Definitions:
     )
 
 
-def watched() -> Watched:
+def watched() -> WatchedGame:
     """How what is behind is asked for."""
-    return Watched(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})
+    return WatchedGame(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gamestats_assets.lakehouse.entries.jobs import Kind, Task, Workshop
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Kind, Task
 from gamestats_assets.lakehouse.postgres.server import connect, explained
 
 if TYPE_CHECKING:
@@ -17,52 +17,52 @@ if TYPE_CHECKING:
 _GAME = "rocket_league"
 
 
-def _replay(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _replay(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.uploads.uploading import analyse_uploads
 
-    analyse_uploads(workshop, tasks)
+    analyse_uploads(context, tasks)
 
 
-def _ballchasing(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _ballchasing(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.uploads.importing import import_replays
 
-    import_replays(workshop, tasks)
+    import_replays(context, tasks)
 
 
-def _share(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _share(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.uploads.importing import share_replay
 
-    share_replay(workshop, tasks)
+    share_replay(context, tasks)
 
 
-def _backfill(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _backfill(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.uploads.own_matches import take_up_matches
 
-    take_up_matches(workshop, tasks)
+    take_up_matches(context, tasks)
 
 
-def _forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _forget_match(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.uploads.own_matches import forget_match
 
-    forget_match(workshop, tasks)
+    forget_match(context, tasks)
 
 
-def _export(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _export(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.privacy.user_export import export_users
 
-    export_users(workshop, tasks)
+    export_users(context, tasks)
 
 
-def _leaving(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _leaving(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.privacy.leaving_jobs import forget_people
 
-    forget_people(workshop, tasks)
+    forget_people(context, tasks)
 
 
-def _withdrawal(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _withdrawal(context: JobContext, tasks: Sequence[Task]) -> None:
     from gamestats_assets.rocket_league.privacy.withdrawals import make_without
 
-    make_without(workshop, tasks)
+    make_without(context, tasks)
 
 
 KINDS: tuple[Kind, ...] = (

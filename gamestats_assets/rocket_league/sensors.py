@@ -8,7 +8,7 @@ from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.apis.register import PollResult
 from gamestats_assets.lakehouse.entries.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.runs.polling import TIMEOUT_S, finding_sensor
+from gamestats_assets.orchestration.runs.polling import TIMEOUT_S, polling_sensor
 from gamestats_assets.rocket_league.ballchasing import discovery
 from gamestats_assets.rocket_league.ballchasing.api import PATIENCE_S, BallchasingApi
 from gamestats_assets.settings import Settings
@@ -56,7 +56,7 @@ def archive_rocket_league_replays() -> None:
 
 def tracked_player_replays() -> dg.SensorDefinition:
     """Looks for replays of all tracked players, every ten minutes, and requests runs that fetch new ones."""
-    return finding_sensor(
+    return polling_sensor(
         PLAYERS_SENSOR,
         ARCHIVE_JOB,
         found_noun="replays",

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from gamestats_assets.cli.lake.overview import overview
 from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
 from gamestats_assets.l2m.tables import Active, EtlLogin, EtlRecharge, IpWhitelist, UserProfile
-from gamestats_assets.lakehouse.entries.ops import snapshot
+from gamestats_assets.lakehouse.entries.ops import entered_rows
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings
@@ -288,7 +288,7 @@ def test_addresses_are_whitelisted_listed_changed_and_taken_off(admin: Admin) ->
     rows_of_table = pl.DataFrame(
         [("103.7.0.", "another"), ("2001:db8:1:", None)], schema=IpWhitelist.schema(), orient="row"
     )
-    assert snapshot(SecretStr(admin.url), IpWhitelist).equals(rows_of_table)
+    assert entered_rows(SecretStr(admin.url), IpWhitelist).equals(rows_of_table)
     assert "removed   whitelisted addresses 2001:db8:1:" in admin.does("l2m", "whitelist", "remove", "2001:db8:1:")
     told = admin.fails("l2m", "whitelist", "remove", "103.7.0")
     assert "There is no whitelist entry '103.7.0'; did you mean 103.7.0.?" in told

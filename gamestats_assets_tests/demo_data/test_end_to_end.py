@@ -31,7 +31,7 @@ from gamestats_assets.lakehouse.landing.zone import decompressed
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness.behind import behind_of
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.runs.requests import PARTITIONS_TAG
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, behind_sensor
@@ -249,7 +249,7 @@ def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Sessio
 
 def test_doing_it_again_does_nothing(processed: Session) -> None:
     assert processed.follow(EVERYTHING) == []
-    assert behind_of(game(), Look(processed.stores, game().graph, counted=True)).is_empty
+    assert behind_of(game(), Snapshot(processed.stores, game().graph, counted=True)).is_empty
 
 
 def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds_up_nothing(
@@ -294,7 +294,7 @@ def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session
     with entering(stores.postgres_url, "ann") as conn:
         PRODUCT.change(conn, "foreign", funnels=[["pay", "open"]])
     processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
-    behind = behind_of(game(), Look(stores, game().graph))
+    behind = behind_of(game(), Snapshot(stores, game().graph))
     assert {key.rpartition("|")[2] for keys in behind.reasons.values() for key in keys} == {"foreign"}
     outcomes = processed.follow(EVERYTHING)
     again = {key for table in t.ALL for key, at in made(asset_key(table)).items() if before[table].get(key) != at}

@@ -11,7 +11,7 @@ from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game, logs_outside
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.log_scenario import product
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
@@ -33,7 +33,7 @@ def with_run(folder: Path, start: date, days: int) -> Stores:
 def days_to_generate(stores: Stores) -> list[str]:
     """Days of products that are there to be generated, and were not."""
     graph = game().graph
-    return sorted(graph.steps[t.DemoLogs].behind(Look(stores, graph)))
+    return sorted(graph.steps[t.DemoLogs].behind(Snapshot(stores, graph)))
 
 
 def test_days_still_to_come_are_left_out_until_they_are_there(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from gamestats_assets.lakehouse.delta.ledger import WHOLE
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.execution import Making
-from gamestats_assets.orchestration.freshness.snapshot import Graph, Look
+from gamestats_assets.orchestration.execution import StepRun
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.settings import Settings
 
@@ -77,17 +77,17 @@ class SmallLake:
         for step in _STEPS:
             if not chosen.isdisjoint(step.tables):
                 own = [WHOLE] if partitions_of(step.table) is None else keys
-                Making(step, self.stores, _GRAPH, own, everything=everything).run()
+                StepRun(step, self.stores, _GRAPH, own, everything=everything).run()
 
     def behind(self) -> dict[type[Table], list[str]]:
         """By table, the partitions that are behind."""
-        look = Look(self.stores, _GRAPH)
-        return {table: [*keys] for table, step in _GRAPH.steps.items() if (keys := step.behind(look))}
+        snapshot = Snapshot(self.stores, _GRAPH)
+        return {table: [*keys] for table, step in _GRAPH.steps.items() if (keys := step.behind(snapshot))}
 
     def bring_up_to_date(self) -> None:
         """Make what is behind, after which nothing is."""
-        look = Look(self.stores, _GRAPH)
-        days = {key for step in _STEPS for key in step.expected(look)} - {WHOLE}
+        snapshot = Snapshot(self.stores, _GRAPH)
+        days = {key for step in _STEPS for key in step.expected(snapshot)} - {WHOLE}
         self._run(sorted(days | {key for keys in self.behind().values() for key in keys} - {WHOLE}), tables.ALL)
         assert self.behind() == {}
 

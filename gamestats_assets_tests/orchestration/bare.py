@@ -9,9 +9,9 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.execution import Done, Making
+from gamestats_assets.orchestration.execution import StepResult, StepRun
 from gamestats_assets.orchestration.freshness.blocking import held_reason
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.freshness.step import Step
 from gamestats_assets.orchestration.game import Game
 
@@ -34,27 +34,27 @@ class BareGame(Game):
         for step in self.steps:
             if only is not None and not {*step.tables} & {*only}:
                 continue
-            behind = [key for key in step.behind(self.look(stores)) if keys is None or key in ("", *keys)]
+            behind = [key for key in step.behind(self.snapshot(stores)) if keys is None or key in ("", *keys)]
             if behind:
                 done = self.make(stores, step, behind)
                 made += [(step.table.spec.name, key) for key in done.made]
         return made
 
-    def make(self, stores: Stores, step: Step, keys: Sequence[str]) -> Done:
+    def make(self, stores: Stores, step: Step, keys: Sequence[str]) -> StepResult:
         """Runs one step for some partitions, behind or not."""
-        return Making(step, stores, self.graph, keys).run()
+        return StepRun(step, stores, self.graph, keys).run()
 
-    def look(self, stores: Stores, only: Mapping[str, Collection[str]] | None = None) -> Look:
-        """The current state; see `Look`."""
-        return Look(stores, self.graph, only=only)
+    def snapshot(self, stores: Stores, only: Mapping[str, Collection[str]] | None = None) -> Snapshot:
+        """The current state; see `Snapshot`."""
+        return Snapshot(stores, self.graph, only=only)
 
     def stopped(self, stores: Stores) -> dict[tuple[str, str], list[str]]:
         """The blocking checks that fail, by table and partition."""
-        look = self.look(stores)
+        snapshot = self.snapshot(stores)
         return {
             (table.spec.name, key): sorted(found.failed)
             for table in self.tables
-            for key, found in look.ledger(table).partitions.items()
+            for key, found in snapshot.ledger(table).partitions.items()
             if found.failed
         }
 
@@ -66,11 +66,11 @@ class BareGame(Game):
 
     def behind(self, stores: Stores) -> dict[tuple[str, str], str]:
         """Why each partition is behind, by table and partition, without those that are held."""
-        look = self.look(stores)
+        snapshot = self.snapshot(stores)
         return {
             (table.spec.name, key): why
             for step in self.steps
-            for key, why in step.behind(look).items()
-            if held_reason(look, step, key) is None
+            for key, why in step.behind(snapshot).items()
+            if held_reason(snapshot, step, key) is None
             for table in step.tables
         }

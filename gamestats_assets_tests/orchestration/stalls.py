@@ -200,7 +200,7 @@ def game(model: SqlModel, fetched: dg.AssetKey) -> Game:
     """The game; `fetched` stands for a step that fetches files."""
     stalls = Game(GAME, TABLES, CHECKS)
     stalls.landed([RawSales, RawFiles], decode, deps=[fetched])
-    entered = Fingerprints("rates", lambda look: {name: str(rate) for name, rate in RATES.items()})
+    entered = Fingerprints("rates", lambda snapshot: {name: str(rate) for name, rate in RATES.items()})
     stalls.function(rates, made_from=entered)
     for function in (takings, points, totals):
         stalls.function(function)

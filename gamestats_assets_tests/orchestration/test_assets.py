@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.checks import rules_broken
-from gamestats_assets.orchestration.execution import Done, Making
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.execution import StepResult, StepRun
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
@@ -238,8 +238,8 @@ def test_rows_of_foreign_commits_are_reported_and_made_again(pipeline: Pipeline)
     pipeline.run(DAY)
     rows = pipeline.rows(RawGoals)
     write_deltalake(pipeline.stores.lake.uri(RawGoals), rows, mode="append")
-    look = Look(pipeline.stores, pipeline.game.graph)
-    assert not rules_broken(look, RawGoals, [DAY]).is_empty()
+    snapshot = Snapshot(pipeline.stores, pipeline.game.graph)
+    assert not rules_broken(snapshot, RawGoals, [DAY]).is_empty()
     result = pipeline.run(DAY)
     assert result.success
     assert pipeline.rows(RawGoals).equals(rows)
@@ -271,10 +271,10 @@ def test_a_match_that_arrives_while_a_step_runs_is_not_lost(
     land(pipeline.stores.landing, "a", DAY, [3])
     assert pipeline.run(DAY).success
     arrived: list[bool] = []
-    finish = Making._finish
+    finish = StepRun._finish
 
-    def commit_another_match_first(making: Making, *given: Any) -> Done:
-        if making.step.table is MatchGoals and not arrived:
+    def commit_another_match_first(step_run: StepRun, *given: Any) -> StepResult:
+        if step_run.step.table is MatchGoals and not arrived:
             arrived.append(True)
             land(pipeline.stores.landing, "late", DAY, [5, 6])
             assert dg.materialize(
@@ -283,9 +283,9 @@ def test_a_match_that_arrives_while_a_step_runs_is_not_lost(
                 partition_key=DAY,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             ).success
-        return finish(making, *given)
+        return finish(step_run, *given)
 
-    monkeypatch.setattr(Making, "_finish", commit_another_match_first)
+    monkeypatch.setattr(StepRun, "_finish", commit_another_match_first)
     land(pipeline.stores.landing, "b", DAY, [4])
     assert pipeline.run(DAY).success
     assert arrived

@@ -182,7 +182,7 @@ def test_a_look_at_one_name_agrees_with_a_look_at_all(stores: Stores) -> None:
     play(stores, "b", "fall", 5)
     demo = make_game()
     demo.run(stores, [Seasons])
-    all_names, only_fall = (behind_of(demo, demo.look(stores, only=only)) for only in (None, {"season": ["fall"]}))
+    all_names, only_fall = (behind_of(demo, demo.snapshot(stores, only=only)) for only in (None, {"season": ["fall"]}))
     scorers, others = asset_key(Scorers), [asset_key(table) for table in (Seasons, Records, Leaders)]
     assert all_names.reasons[scorers] == dict.fromkeys(("fall", "spring"), "demo.seasons changed")
     for attribute in ("reasons", "expected", "held"):
@@ -229,5 +229,5 @@ def test_names_become_partitions_once(fresh_database: str, stores: Stores) -> No
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(2):
             demo = make_game()
-            behind_of(demo, demo.look(stores)).add_names(instance)
+            behind_of(demo, demo.snapshot(stores)).add_names(instance)
             assert sorted(instance.get_dynamic_partitions("season")) == ["fall", "spring"]

@@ -21,7 +21,7 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness.behind import behind_of
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
@@ -62,7 +62,7 @@ def processed(realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres
         session = Session(dg.Definitions.merge(definitions, progress_loggers()), instance, stores)
         outcomes = session.follow(dg.AssetSelection.all())
         assert [outcome for outcome in outcomes if not outcome.success] == []
-        assert behind_of(game(), Look(stores, game().graph, counted=True)).is_empty
+        assert behind_of(game(), Snapshot(stores, game().graph, counted=True)).is_empty
     return stores
 
 

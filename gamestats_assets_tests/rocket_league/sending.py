@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from gamestats_assets.cli.services.work import workshop_of
-from gamestats_assets.lakehouse.entries.jobs import Workshop
+from gamestats_assets.cli.services.work import job_context
+from gamestats_assets.lakehouse.entries.jobs import JobContext
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.jobs.worker import Worker
 from gamestats_assets.rocket_league.jobs import KINDS
@@ -35,14 +35,14 @@ class Running:
     site: httpx.Client
     url: str
     stores: Stores
-    workshop: Workshop
+    context: JobContext
     log: list[str]
 
     def browser(self, name: str) -> httpx.Client:
         return browser_of(self.site, self.url, name)
 
     def work(self) -> None:
-        worker = Worker(self.stores.postgres_url, KINDS, lambda: self.workshop, idle_s=60, log=self.log.append)
+        worker = Worker(self.stores.postgres_url, KINDS, lambda: self.context, idle_s=60, log=self.log.append)
         worker.run_until_empty()
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ def at_work(folder: Path, url: str, **settings: Any) -> Iterator[Running]:
         site = stack.enter_context(served(url, data=data, files_an_hour=1000, **settings))
         patched.setenv("GAMESTATS_DATA", data)
         patched.setenv("GAMESTATS_POSTGRES_URL", url)
-        yield Running(site, url, stores, workshop_of(stores, stack), log)
+        yield Running(site, url, stores, job_context(stores, stack), log)
 
 
 def send(browser: httpx.Client, *files: tuple[str, bytes]) -> httpx.Response:

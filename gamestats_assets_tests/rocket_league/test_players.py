@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.declared import Entered, UnknownNameError
 from gamestats_assets.lakehouse.entries.fields import EntryError
-from gamestats_assets.lakehouse.entries.ops import RefusedEntryError, entering, snapshot
+from gamestats_assets.lakehouse.entries.ops import RefusedEntryError, entered_rows, entering
 from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
@@ -309,7 +309,7 @@ def test_an_address_and_its_key_show_in_no_table_log_error_or_line(
             query = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier("ops", table))
             told.extend(line for (line,) in conn.execute(query).fetchall())
         frame = PLAYER.list(conn)
-    told.extend([caplog.text, str(frame.rows()), str(snapshot(url, RlPlayers).rows())])
+    told.extend([caplog.text, str(frame.rows()), str(entered_rows(url, RlPlayers).rows())])
     assert any("Traceback" in text for text in told)
     assert any("Ann" in text for text in told)
     for secret in (ADDRESS, "ann.private", KEY.get_secret_value()[:20]):
@@ -453,7 +453,7 @@ def test_what_is_entered_passes_the_rules_of_its_snapshot(url: SecretStr) -> Non
         TRAINING_SESSION.add(conn, ANN, completed_at=NOW, duration_s=60, skill="saves", attempts=0, successes=0)
     assert set(SNAPSHOTS) == {RlPlayers, RlRanks, TrainingSessions}
     for table in SNAPSHOTS:
-        assert table.validate(snapshot(url, table)).height == 1
+        assert table.validate(entered_rows(url, table)).height == 1
     assert {name: ops.versions(url)[name] for name in ("rl_players", "rl_ranks", "training_sessions")} == {
         "rl_players": 1, "rl_ranks": 1, "training_sessions": 1,
     }  # fmt: skip

@@ -73,7 +73,7 @@ def publish_all(url: str, frames: Mapping[type[Table], pl.DataFrame]) -> dict[ty
 
 def as_entered(url: str, frames: Mapping[type[Table], pl.DataFrame]) -> dict[type[Table], pl.DataFrame]:
     """The matches of some frames, with what is entered now."""
-    entered = {table: ops.snapshot(SecretStr(url), table) for table in SNAPSHOTS if table in frames}
+    entered = {table: ops.entered_rows(SecretStr(url), table) for table in SNAPSHOTS if table in frames}
     return {**{table: frames[table] for table in MATCHES}, **entered}
 
 

@@ -94,12 +94,12 @@ def overview(stores: Stores, tables: Sequence[type[Table]], now: datetime | None
     """Look at all the given tables, as of now unless told."""
     from gamestats_assets.definitions import game_of
     from gamestats_assets.orchestration.freshness.behind import behind_of
-    from gamestats_assets.orchestration.freshness.snapshot import Look
+    from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 
     url = running_postgres(stores)
     games = {name: game_of(name) for name in dict.fromkeys(table.spec.game for table in tables)}
     # What people entered stands in PostgreSQL.
-    behind = {name: behind_of(game, Look(stores, game.graph)) if url else None for name, game in games.items()}
+    behind = {name: behind_of(game, Snapshot(stores, game.graph)) if url else None for name, game in games.items()}
     published = _published(url, tables)
     now = now or datetime.now(UTC)
     found = [

@@ -14,7 +14,7 @@ import typer
 from gamestats_assets.cli.terminal import quiet_warnings
 
 if TYPE_CHECKING:
-    from gamestats_assets.lakehouse.entries.jobs import Workshop
+    from gamestats_assets.lakehouse.entries.jobs import JobContext
     from gamestats_assets.lakehouse.stores import Stores
 
 _COMMAND = [sys.executable, "-m", "gamestats_assets.cli", "work"]
@@ -79,30 +79,30 @@ def _take_leave_of_children() -> None:
             pass
 
 
-def _opened(stores: Stores, stack: ExitStack) -> Workshop:
-    """The workshop; what reads replays is loaded meanwhile, by the process that reads them."""
+def _opened(stores: Stores, stack: ExitStack) -> JobContext:
+    """The context of jobs; what reads replays is loaded meanwhile, by the process that reads them."""
     from threading import Thread
 
     from gamestats_assets.lakehouse.worker import guarded, load
 
     reader = (stores.read_limits.decoding, load, "gamestats_assets.rocket_league.uploads.uploading")
     Thread(target=guarded, args=reader, daemon=True).start()
-    return workshop_of(stores, stack)
+    return job_context(stores, stack)
 
 
-def workshop_of(stores: Stores, stack: ExitStack) -> Workshop:
+def job_context(stores: Stores, stack: ExitStack) -> JobContext:
     """Everything that the work needs, which stays open as long as the stack does."""
     from dagster import ResourceDefinition
 
     from gamestats_assets.definitions import build_defs, game_of
     from gamestats_assets.lakehouse.entries.ops import migrate
-    from gamestats_assets.orchestration.jobs.workshop import DagsterWorkshop
+    from gamestats_assets.orchestration.jobs.context import DagsterJobContext
     from gamestats_assets.orchestration.runs.instance import dagster_instance
 
     migrate(stores.postgres_url)
     definitions = build_defs({"stores": ResourceDefinition.hardcoded_resource(stores)}, _GAMES)
     instance = stack.enter_context(dagster_instance(stores))
-    return DagsterWorkshop(stores, instance, definitions, game_of)
+    return DagsterJobContext(stores, instance, definitions, game_of)
 
 
 def _log(line: str) -> None:

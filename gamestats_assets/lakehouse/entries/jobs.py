@@ -8,7 +8,7 @@ jobs of a dead one are taken up again, at most three times in all. The work of a
     queue = Queue(url, KINDS)
     for kind, tasks in iter(queue.take, None):
         with queue.alive(tasks):
-            kind.work(workshop, tasks)
+            kind.work(context, tasks)
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Task:
             conn.execute(statement, {**values, "job_id": self.job.job_id, "attempts": self.job.attempts})
 
 
-class Workshop(Protocol):
+class JobContext(Protocol):
     """The tools for working on jobs."""
 
     @property
@@ -192,7 +192,7 @@ class Kind:
 
     name: str
     game: str
-    work: Callable[[Workshop, Sequence[Task]], None]
+    work: Callable[[JobContext, Sequence[Task]], None]
     at_once: int = 1
     is_slow: bool = False
 
@@ -315,14 +315,14 @@ class Queue:
             heartbeat.join()
 
 
-def work_on(kind: Kind, workshop: Workshop, tasks: Sequence[Task], log: Callable[[str], object]) -> None:
+def work_on(kind: Kind, context: JobContext, tasks: Sequence[Task], log: Callable[[str], object]) -> None:
     """Works on jobs and ends every one of them, whatever is raised.
 
     Raises:
         PostgresUnavailableError: if PostgreSQL is unavailable; the jobs are taken up again later.
     """
     try:
-        kind.work(workshop, tasks)
+        kind.work(context, tasks)
     except PostgresUnavailableError:
         raise
     except GamestatsError as error:

@@ -7,7 +7,7 @@ transaction remain.
     migrate(url)
     with entering(url, "alice") as conn:
         insert(conn, "divisions", {"season_id": 1, "division": "Division 1"})
-    frame = snapshot(url, Divisions)
+    frame = entered_rows(url, Divisions)
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _refuse_newer(revision: str | None) -> None:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
+def entered_rows(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
     """The rows of `ops.<name of the table>`, with the declared columns and types, ordered by primary key.
 
     Empty if `ops` has no such table, as before the first migration.

@@ -13,7 +13,7 @@ from gamestats_assets.lakehouse.delta.ledger import WHOLE, combined_hash
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness.blocking import cutoff_day, held_reason, is_unmade
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game, Node
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import day_of, dimensions, has_days, partitions_of
@@ -85,7 +85,7 @@ class Behind:
     """Everything in a game that is behind. All mappings are by asset and partition; "" stands for no partitions.
 
     Attributes:
-        look: the state of the game that was examined.
+        snapshot: the state of the game that was examined.
         reasons: why each is behind.
         held: why each must stay as it is; these are not requested.
         expected: what each is to be made from, and the version of the rows to replace. Data that is withdrawn and
@@ -93,7 +93,7 @@ class Behind:
     """
 
     game: Game
-    look: Look
+    snapshot: Snapshot
     reasons: Mapping[dg.AssetKey, Mapping[str, str]]
     held: Mapping[dg.AssetKey, Mapping[str, str]]
     expected: Mapping[dg.AssetKey, Mapping[str, str]]
@@ -120,7 +120,7 @@ class Behind:
         """Partitions that no one may read, by the sentence that says which check they break."""
         partitions: dict[str, list[str]] = {}
         for table in (table for table in self.game.tables if asset_key(table) in self.reasons):
-            for key, partition in self.look.ledger(table).partitions.items():
+            for key, partition in self.snapshot.ledger(table).partitions.items():
                 for name, message in (partition.failed or {}).items() if chosen(partitions_of(table), key) else ():
                     sentence = f"{table.spec.dotted} breaks the check {name}: {message}"
                     partitions.setdefault(sentence, []).append(key)
@@ -211,36 +211,40 @@ class Behind:
             asset_key(table)
             for step in self.game.steps
             for table in step.tables
-            if any(is_unmade(self.look, each.source) and asset_key(each.source) not in chosen for each in step.reads)
+            if any(
+                is_unmade(self.snapshot, each.source) and asset_key(each.source) not in chosen for each in step.reads
+            )
         }
 
 
-def behind_of(game: Game, look: Look) -> Behind:
+def behind_of(game: Game, snapshot: Snapshot) -> Behind:
     """Finds everything in a game that is behind, and why."""
     reasons: dict[dg.AssetKey, dict[str, str]] = {}
     held: dict[dg.AssetKey, dict[str, str]] = {}
     expected: dict[dg.AssetKey, dict[str, str]] = {}
     for step in game.steps:
-        behind = step.behind(look)
-        held_here = {key: reason for key in behind if (reason := held_reason(look, step, key)) is not None}
+        behind = step.behind(snapshot)
+        held_here = {key: reason for key in behind if (reason := held_reason(snapshot, step, key)) is not None}
         # An unpartitioned table can still be made from the days before the first one that must not be read.
-        if WHOLE in held_here and cutoff_day(look, step) is not None:
+        if WHOLE in held_here and cutoff_day(snapshot, step) is not None:
             del held_here[WHOLE]
         for table in step.tables:
             key = asset_key(table)
             reasons[key] = {part: reason for part, reason in behind.items() if part not in held_here}
             held[key] = held_here
-            expected[key] = _work_by_partition(look, table, step.expected(look), behind)
+            expected[key] = _work_by_partition(snapshot, table, step.expected(snapshot), behind)
     for other in game.others:
-        reasons[other.key] = dict(other.behind(look))
-        expected[other.key] = _work_by_partition(look, other.partitions_like, other.expected(look), reasons[other.key])
-    return Behind(game, look, reasons, held, expected)
+        reasons[other.key] = dict(other.behind(snapshot))
+        expected[other.key] = _work_by_partition(
+            snapshot, other.partitions_like, other.expected(snapshot), reasons[other.key]
+        )
+    return Behind(game, snapshot, reasons, held, expected)
 
 
 def _work_by_partition(
-    look: Look, table: type[Table], expected: Mapping[str, str], behind: Collection[str]
+    snapshot: Snapshot, table: type[Table], expected: Mapping[str, str], behind: Collection[str]
 ) -> dict[str, str]:
-    ledger, scope = look.ledger(table), look.keys_in_scope(table)
+    ledger, scope = snapshot.ledger(table), snapshot.keys_in_scope(table)
     keys = [*expected] if scope is None else [key for key in scope if key in expected]
     return {key: f"{expected.get(key, '')} {ledger[key].written_by}" for key in dict.fromkeys([*keys, *behind])}
 
@@ -258,7 +262,7 @@ def follow(
     *,
     chosen: PartitionFilter = every_partition,
     everything: bool = False,
-    look: Callable[[], Look] | None = None,
+    snapshot: Callable[[], Snapshot] | None = None,
 ) -> tuple[Behind, bool]:
     """Brings assets up to date: makes what is behind stage by stage, then what that puts behind in turn.
 
@@ -267,7 +271,7 @@ def follow(
         make: makes a stage, one run after another.
         chosen: says which partitions to make.
         everything: also make what exists and is up to date.
-        look: examines the game; by default all of it, with published rows counted.
+        snapshot: examines the game; by default all of it, with published rows counted.
 
     Returns:
         What is still behind, and whether all runs succeeded. What a run left unchanged is not tried again.
@@ -276,7 +280,7 @@ def follow(
     failed: set[tuple[dg.AssetKey, str]] = set()
     made: set[tuple[dg.AssetKey, str]] = set()
     while True:
-        found = behind_of(game, look() if look else Look(stores, game.graph, counted=True))
+        found = behind_of(game, snapshot() if snapshot else Snapshot(stores, game.graph, counted=True))
         found = found.with_everything(made) if everything else found
         found.add_names(instance)
         found = found.restricted_to(assets, chosen, failed)

@@ -16,7 +16,7 @@ from gamestats_assets.lakehouse.delta.ledger import WHOLE, fingerprint, mapping_
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import PartitionValue, Table
 from gamestats_assets.orchestration.freshness.blocking import known_keys
-from gamestats_assets.orchestration.freshness.snapshot import CONSTANT, PASSED_ON, Look, once
+from gamestats_assets.orchestration.freshness.snapshot import CONSTANT, PASSED_ON, Snapshot, cached_in_snapshot
 from gamestats_assets.orchestration.partitions import (
     DAY,
     dimensions,
@@ -98,20 +98,20 @@ class Reads:
         same = dg.DimensionPartitionMapping(name, dg.IdentityPartitionMapping())
         return dg.MultiPartitionMapping({DAY: dg.DimensionPartitionMapping(DAY, around), name: same})
 
-    def keys(self, look: Look) -> Iterable[str] | None:
+    def keys(self, snapshot: Snapshot) -> Iterable[str] | None:
         """Partitions of the reader that the source implies; None if the source implies none.
 
         An unpartitioned reader should exist as soon as its source does.
         """
         own, theirs = partitions_of(self.reader), partitions_of(self.source)
-        held = look.content(self.source)
+        held = snapshot.content(self.source)
         if own is None:
             return [WHOLE] if held else []
         if not {*dimensions(own)} <= {*dimensions(theirs)}:
             return None
         return held.keys() if own == theirs else {"|".join(part_of(theirs, key, dimensions(own))) for key in held}
 
-    def keys_read(self, key: str, look: Look) -> Collection[str] | None:
+    def keys_read(self, key: str, snapshot: Snapshot) -> Collection[str] | None:
         """Partitions of the source that a partition reads; None means all of them."""
         own, theirs = partitions_of(self.reader), partitions_of(self.source)
         if theirs is None:
@@ -120,36 +120,36 @@ class Reads:
         if not shared:
             return None
         if self._reads_other_days:
-            return self._keys_around(key, look)
+            return self._keys_around(key, snapshot)
         if len(shared) == len(dimensions(theirs)):
             return ["|".join(part_of(own, key, shared))]
-        return self._keys_by_shared_part(look, tuple(shared)).get(part_of(own, key, shared), [])
+        return self._keys_by_shared_part(snapshot, tuple(shared)).get(part_of(own, key, shared), [])
 
-    def _keys_around(self, key: str, look: Look) -> Collection[str]:
+    def _keys_around(self, key: str, snapshot: Snapshot) -> Collection[str]:
         day, bar, name = key.partition("|")
         last = date.fromisoformat(day) + timedelta(days=self.ahead)
         if self.days is None:
-            known = known_keys(look, self.source)
+            known = known_keys(snapshot, self.source)
             return [each for each in known if each.endswith(bar + name) and each[:10] <= str(last)]
         days = (last - timedelta(days=back) for back in reversed(range(self.days + self.ahead)))
         return [f"{each.isoformat()}{bar}{name}" for each in days]
 
-    @once
-    def _keys_by_shared_part(self, look: Look, shared: tuple[str, ...]) -> dict[tuple[str, ...], list[str]]:
+    @cached_in_snapshot
+    def _keys_by_shared_part(self, snapshot: Snapshot, shared: tuple[str, ...]) -> dict[tuple[str, ...], list[str]]:
         """Keys of the source, grouped by the dimensions that they share with the reader."""
         groups: dict[tuple[str, ...], list[str]] = {}
-        for key in known_keys(look, self.source):
+        for key in known_keys(snapshot, self.source):
             groups.setdefault(part_of(partitions_of(self.source), key, shared), []).append(key)
         return groups
 
-    def digests(self, look: Look) -> Callable[[str], str]:
+    def digests(self, snapshot: Snapshot) -> Callable[[str], str]:
         """Returns a function from a partition to the fingerprint of the rows that it reads.
 
         A day that reads an unpartitioned table depends on what that table contains up to the day.
         """
-        held = look.content(self.source)
+        held = snapshot.content(self.source)
         if partitions_of(self.source) is None:
-            by_day = look.made_from(self.source)
+            by_day = snapshot.made_from(self.source)
             if has_days(partitions_of(self.reader)) and CONSTANT in by_day:
                 constant = by_day.get(PASSED_ON, by_day[CONSTANT])
                 days = {day: made for day, made in by_day.items() if day not in (WHOLE, PASSED_ON)}
@@ -167,15 +167,17 @@ class Reads:
             return _cumulative_digests(held)
 
         def digest(key: str) -> str:
-            return mapping_fingerprint({each: held[each] for each in self.keys_read(key, look) or () if each in held})
+            return mapping_fingerprint(
+                {each: held[each] for each in self.keys_read(key, snapshot) or () if each in held}
+            )
 
         return digest
 
-    def values(self, keys: Iterable[str], look: Look) -> list[PartitionValue] | None:
+    def values(self, keys: Iterable[str], snapshot: Snapshot) -> list[PartitionValue] | None:
         """Values of the source's partition column that partitions read; None means all."""
         read: set[str] = set()
         for key in keys:
-            keys_read = self.keys_read(key, look)
+            keys_read = self.keys_read(key, snapshot)
             if keys_read is None:
                 return None
             read.update(keys_read)
@@ -203,17 +205,17 @@ class Fingerprints:
     """
 
     name: str
-    find: Callable[[Look], Mapping[str, str]]
-    describe_change: Callable[[Look], str] | None = None
+    find: Callable[[Snapshot], Mapping[str, str]]
+    describe_change: Callable[[Snapshot], str] | None = None
 
-    @once
-    def keys(self, look: Look) -> Mapping[str, str]:
+    @cached_in_snapshot
+    def keys(self, snapshot: Snapshot) -> Mapping[str, str]:
         """The fingerprints by partition."""
-        return self.find(look)
+        return self.find(snapshot)
 
-    def digests(self, look: Look) -> Callable[[str], str]:
+    def digests(self, snapshot: Snapshot) -> Callable[[str], str]:
         """Returns a function from a partition to its fingerprint."""
-        by_key = self.keys(look)
+        by_key = self.keys(snapshot)
         return lambda key: by_key.get(key, "")
 
 
@@ -221,15 +223,15 @@ def landed(table: type[Table]) -> Fingerprints:
     """The files that landed for a table's partitions: days, or days of areas."""
     return Fingerprints(
         "landed files",
-        lambda look: {key: mapping_fingerprint(units) for key, units in look.landed(table).items()},
+        lambda snapshot: {key: mapping_fingerprint(units) for key, units in snapshot.landed(table).items()},
     )
 
 
 def names_in(table: type[Table], column: str) -> Fingerprints:
     """The values of a column, as the partitions that a table by names should have."""
 
-    def find(look: Look) -> Mapping[str, str]:
-        names = look.lake.scan(table).select(column).drop_nulls().unique().collect().to_series()
+    def find(snapshot: Snapshot) -> Mapping[str, str]:
+        names = snapshot.lake.scan(table).select(column).drop_nulls().unique().collect().to_series()
         return dict.fromkeys(sorted(names), "")
 
     return Fingerprints(table.spec.dotted, find)
@@ -238,10 +240,10 @@ def names_in(table: type[Table], column: str) -> Fingerprints:
 def rows_by(table: type[Table], column: str) -> Fingerprints:
     """An unpartitioned table whose rows belong to names: the fingerprint of each name's rows."""
 
-    def find(look: Look) -> Mapping[str, str]:
-        content, cache = look.content(table).get(WHOLE, ""), _ROWS_BY.setdefault(look.stores, {})
+    def find(snapshot: Snapshot) -> Mapping[str, str]:
+        content, cache = snapshot.content(table).get(WHOLE, ""), _ROWS_BY.setdefault(snapshot.stores, {})
         if (table, column) not in cache or cache[table, column][0] != content:
-            rows = look.lake.scan(table).collect()
+            rows = snapshot.lake.scan(table).collect()
             hashes = rows.select(pl.col(column), digest=rows.hash_rows(seed=7))
             by_name = hashes.drop_nulls(column).group_by(column).agg(pl.col("digest").sort())
             digests = {str(name): fingerprint(*map(str, hashes)) for name, hashes in by_name.iter_rows()}

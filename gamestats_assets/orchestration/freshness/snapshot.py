@@ -1,6 +1,6 @@
 """One pass over the state of a game: ledgers, landed files and entered rows, each read at most once.
 
-A look is cheap. It reads the heads of Delta logs, then only new commits; it lists a landed day only when the day's
+A snapshot is cheap. It reads the heads of Delta logs, then only new commits; it lists a landed day only when the day's
 folder has changed; and it asks PostgreSQL for one version number per table that people edit.
 """
 
@@ -22,7 +22,7 @@ from gamestats_assets.lakehouse.delta.ledger import (
     mapping_fingerprint,
     row_fingerprints,
 )
-from gamestats_assets.lakehouse.entries.ops import migrate, snapshot, versions
+from gamestats_assets.lakehouse.entries.ops import entered_rows, migrate, versions
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
@@ -55,21 +55,21 @@ class Graph:
     checks: dict[type[Table], list[Check]] = field(default_factory=dict)
 
 
-def once(find: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Caches the results of a function in the `Look` that it is called with."""
+def cached_in_snapshot(find: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Caches the results of a function in the `Snapshot` that it is called with."""
 
     @functools.wraps(find)
     def cached(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        look = next(arg for arg in args if isinstance(arg, Look))
-        key = (find, *(arg for arg in args if arg is not look))
-        if key not in look.cache:
-            look.cache[key] = find(*args, **kwargs)
-        return look.cache[key]
+        snapshot = next(arg for arg in args if isinstance(arg, Snapshot))
+        key = (find, *(arg for arg in args if arg is not snapshot))
+        if key not in snapshot.cache:
+            snapshot.cache[key] = find(*args, **kwargs)
+        return snapshot.cache[key]
 
     return cached
 
 
-class Look:
+class Snapshot:
     """What the tables, the landing zone and people's entries hold now. Everything is read at most once.
 
     Args:
@@ -90,7 +90,7 @@ class Look:
         self.lake = stores.lake
         self.cache: dict[object, Any] = {}
 
-    @once
+    @cached_in_snapshot
     def ledger(self, table: type[Table]) -> Ledger:
         """A table's ledger."""
         return self.lake.ledger(table)
@@ -100,7 +100,7 @@ class Look:
         own = dimensions(partitions_of(table))
         return self.only.get(own[0]) if len(own) == 1 else None
 
-    @once
+    @cached_in_snapshot
     def content(self, table: type[Table]) -> dict[str, str]:
         """Fingerprint of a table's rows, by partition."""
         return self.ledger(table).content()
@@ -109,7 +109,7 @@ class Look:
         """Fingerprint of what each partition was made from."""
         return {key: partition.made_from for key, partition in self.ledger(table).partitions.items()}
 
-    @once
+    @cached_in_snapshot
     def units(self, table: type[Table], key: str) -> Units:
         """Units of a partition, computed from its rows if a foreign commit wrote them."""
         units = self.ledger(table)[key].units
@@ -118,7 +118,7 @@ class Look:
         rows = self.lake.scan(table, values_of(table, [key])).collect()
         return {unit: ("", content) for unit, content in row_fingerprints(table, rows).get(key, {}).items()}
 
-    @once
+    @cached_in_snapshot
     def units_everywhere(self, table: type[Table]) -> Mapping[str, str]:
         """Fingerprint of each unit's rows in all partitions together, or the mark of a unit that is set aside."""
         by_unit: dict[str, list[str]] = {}
@@ -130,11 +130,11 @@ class Look:
             for unit, rows in by_unit.items()
         }
 
-    @once
+    @cached_in_snapshot
     def _landed(self, game: str) -> dict[str, dict[str, str]]:
         return landed_hashes(self.stores.landing, game)
 
-    @once
+    @cached_in_snapshot
     def landed(self, table: type[Table]) -> dict[str, dict[str, str]]:
         """By partition (a day, or a day of an area) and id: one hash of all landed files of the id.
 
@@ -154,7 +154,7 @@ class Look:
             }
         return landed
 
-    @once
+    @cached_in_snapshot
     def _entered_versions(self) -> Mapping[str, int]:
         url = self.stores.postgres_url
         by_table = versions(url)
@@ -162,13 +162,13 @@ class Look:
             migrate(url)
         return by_table
 
-    @once
+    @cached_in_snapshot
     def entered(self, table: type[Table]) -> dict[str, str]:
         """By partition, a fingerprint of the rows of `ops` that a snapshot copies; read only after an edit."""
         version = self._entered_versions().get(table.spec.name, 0)
         cache = _ENTERED.setdefault(self.stores, {})
         if cache.get(table, (-1, {}))[0] != version:
-            by_key = row_fingerprints(table, snapshot(self.stores.postgres_url, table))
+            by_key = row_fingerprints(table, entered_rows(self.stores.postgres_url, table))
             by_key = by_key if table.spec.partitioned_by else {WHOLE: by_key.get(WHOLE, {})}
             cache[table] = version, {key: mapping_fingerprint(units) for key, units in by_key.items()}
         return cache[table][1]

@@ -33,7 +33,7 @@ import dagster as dg
 from gamestats_assets.lakehouse.delta.ledger import WHOLE, fingerprint, is_set_aside, mapping_fingerprint
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints, Reads
-from gamestats_assets.orchestration.freshness.snapshot import CONSTANT, PASSED_ON, Look, once
+from gamestats_assets.orchestration.freshness.snapshot import CONSTANT, PASSED_ON, Snapshot, cached_in_snapshot
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 
 if TYPE_CHECKING:
@@ -88,71 +88,75 @@ class Step:
         """Every table that it reads."""
         return [*dict.fromkeys([*(each.source for each in self.reads), *self.also_reads])]
 
-    @once
-    def expected(self, look: Look) -> dict[str, str]:
+    @cached_in_snapshot
+    def expected(self, snapshot: Snapshot) -> dict[str, str]:
         """What each partition that should exist is to be made from: a fingerprint for the code and for each input."""
-        implied = [self.names.keys(look)] if self.names else [each.keys(look) for each in self.inputs]
+        implied = [self.names.keys(snapshot)] if self.names else [each.keys(snapshot) for each in self.inputs]
         keys = {key for keys in implied if keys is not None for key in keys} if self.inputs else {WHOLE}
-        keys = keys if (scope := self._keys_in_scope(look)) is None else keys & {*scope}
-        digests = [self._digests(each, look) for each in self.inputs]
+        keys = keys if (scope := self._keys_in_scope(snapshot)) is None else keys & {*scope}
+        digests = [self._digests(each, snapshot) for each in self.inputs]
         code = fingerprint(self.version)
         return {key: ".".join([code, *(digest(key) for digest in digests)]) for key in sorted(keys)}
 
-    def _keys_in_scope(self, look: Look) -> Collection[str] | None:
+    def _keys_in_scope(self, snapshot: Snapshot) -> Collection[str] | None:
         """The partitions of interest; None means all. Days are never limited, since other days read them."""
-        return None if has_days(partitions_of(self.table)) else look.keys_in_scope(self.table)
+        return None if has_days(partitions_of(self.table)) else snapshot.keys_in_scope(self.table)
 
-    def _digests(self, read: Reads | Fingerprints, look: Look) -> Callable[[str], str]:
+    def _digests(self, read: Reads | Fingerprints, snapshot: Snapshot) -> Callable[[str], str]:
         """The input's digests. If its units are spread over other partitions, only the units of a partition count."""
         if not (self.by_unit and isinstance(read, Reads) and read.shares_units and not read.is_aligned):
-            return read.digests(look)
+            return read.digests(snapshot)
         aligned = [each.source for each in self.reads if each.is_aligned]
 
         def digest(key: str) -> str:
-            everywhere = look.units_everywhere(read.source)
-            units = {unit for source in aligned for unit in look.units(source, key)}
+            everywhere = snapshot.units_everywhere(read.source)
+            units = {unit for source in aligned for unit in snapshot.units(source, key)}
             return mapping_fingerprint({unit: everywhere[unit] for unit in units if unit in everywhere})
 
         return digest
 
-    @once
-    def behind(self, look: Look) -> dict[str, str]:
+    @cached_in_snapshot
+    def behind(self, snapshot: Snapshot) -> dict[str, str]:
         """The partitions that are behind, each with the reason."""
-        expected, reasons, scope = self.expected(look), dict[str, str](), self._keys_in_scope(look)
+        expected, reasons, scope = self.expected(snapshot), dict[str, str](), self._keys_in_scope(snapshot)
         for table in self.tables:
-            held = look.ledger(table).partitions
+            held = snapshot.ledger(table).partitions
             keys = held.keys() if partitions_of(table) is not None else held.keys() & {WHOLE}
             keys = keys if scope is None else keys & {*scope}
             for key in (expected.keys() | keys) - reasons.keys():
                 made_from = held[key].made_from if key in held else ""
                 if made_from != expected.get(key, "") or (key not in expected and held[key].units):
-                    reasons[key] = self._reason(look, key, made_from, expected.get(key))
+                    reasons[key] = self._reason(snapshot, key, made_from, expected.get(key))
         return dict(sorted(reasons.items()))
 
-    def _reason(self, look: Look, key: str, made_from: str, expected: str | None) -> str:
+    def _reason(self, snapshot: Snapshot, key: str, made_from: str, expected: str | None) -> str:
         if expected is None:
             return "what it was made from is gone"
         before, now = made_from.split("."), expected.split(".")
         if made_from and before[0] != now[0]:
             return "code version"
         if self.landed and (not made_from or before[1] != now[1]):
-            return self._landed_reason(look, key)
+            return self._landed_reason(snapshot, key)
         if len(before) != len(now):
-            return "new" if all(look.ledger(table)[key].units == {} for table in self.tables) else "begun, not finished"
+            return (
+                "new"
+                if all(snapshot.ledger(table)[key].units == {} for table in self.tables)
+                else "begun, not finished"
+            )
         pairs = zip(self.inputs, before[1:], now[1:], strict=True)
         changed = [each for each, was, new in pairs if was != new]
         return ", ".join(
-            each.describe_change(look)
+            each.describe_change(snapshot)
             if isinstance(each, Fingerprints) and each.describe_change
             else f"{each.name} changed"
             for each in changed
         )
 
-    def _landed_reason(self, look: Look, key: str) -> str:
+    def _landed_reason(self, snapshot: Snapshot, key: str) -> str:
         if not self.by_unit:
             return "files landed"
-        expected, _ = self.unit_inputs(look, key)
-        held = look.ledger(self.table)[key].units or {}
+        expected, _ = self.unit_inputs(snapshot, key)
+        held = snapshot.ledger(self.table)[key].units or {}
         new = sum(held.get(unit, ("",))[0] != made_from for unit, made_from in expected.items())
         unit = str(self.table.spec.replaced_by).removesuffix("_id")
         plural = f"{unit}es" if unit.endswith("ch") else f"{unit}s"
@@ -160,7 +164,7 @@ class Step:
             return f"{new} {unit if new == 1 else plural} landed"
         return "files are gone" if held.keys() - expected.keys() else "begun, not finished"
 
-    def unit_inputs(self, look: Look, key: str) -> tuple[dict[str, str], dict[str, str]]:
+    def unit_inputs(self, snapshot: Snapshot, key: str) -> tuple[dict[str, str], dict[str, str]]:
         """For a step by unit, the units of a partition.
 
         Returns:
@@ -168,16 +172,16 @@ class Step:
         """
         code = fingerprint(self.version)
         if self.landed:
-            files = look.landed(self.table).get(key, {})
+            files = snapshot.landed(self.table).get(key, {})
             return {unit: fingerprint(code, digest) for unit, digest in files.items()}, {}
         aligned = [each for each in self.reads if each.is_aligned]
         elsewhere = [
-            look.units_everywhere(each.source) for each in self.reads if each.shares_units and not each.is_aligned
+            snapshot.units_everywhere(each.source) for each in self.reads if each.shares_units and not each.is_aligned
         ]
         common = [
-            each.digests(look)(key) for each in self.inputs if not (isinstance(each, Reads) and each.shares_units)
+            each.digests(snapshot)(key) for each in self.inputs if not (isinstance(each, Reads) and each.shares_units)
         ]
-        held = [look.units(each.source, key) for each in aligned]
+        held = [snapshot.units(each.source, key) for each in aligned]
         expected: dict[str, str] = {}
         aside: dict[str, str] = {}
         for unit in sorted({unit for units in held for unit in units}):
@@ -188,7 +192,7 @@ class Step:
                 aside[unit] = blaming[0]
         return expected, aside
 
-    def made_from_by_day(self, look: Look) -> dict[str, str]:
+    def made_from_by_day(self, snapshot: Snapshot) -> dict[str, str]:
         """For an unpartitioned table, what it is made from of each day; `CONSTANT` holds the rest.
 
         A day that reads this table depends only on the days up to itself, so what it takes from the table must not
@@ -200,9 +204,9 @@ class Step:
             return {}
         by_day: dict[str, list[str]] = {CONSTANT: [self.version]}
         for each in self.reads:
-            held: Mapping[str, str] = look.content(each.source)
+            held: Mapping[str, str] = snapshot.content(each.source)
             if partitions_of(each.source) is None:
-                made_from = look.made_from(each.source)
+                made_from = snapshot.made_from(each.source)
                 of_source = {day: made for day, made in made_from.items() if day not in (WHOLE, PASSED_ON)}
                 held = of_source or {CONSTANT: held.get(WHOLE, "")}
             for key, digest in held.items():

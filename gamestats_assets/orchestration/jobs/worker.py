@@ -1,7 +1,7 @@
 """The worker: takes jobs from the queue, the oldest first, and does them.
 
-Until a job arrives or is announced, it has loaded only a connection to PostgreSQL; then it opens the workshop, with all
-of Dagster in it. It may be killed at any moment: another worker takes up its jobs again.
+Until a job arrives or is announced, it has loaded only a connection to PostgreSQL; then it opens the job context, with
+all of Dagster in it. It may be killed at any moment: another worker takes up its jobs again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import psutil
 from psycopg import sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.entries.jobs import CHANNEL, SOON, Kind, Queue, Task, Workshop, at_work, work_on
+from gamestats_assets.lakehouse.entries.jobs import CHANNEL, SOON, JobContext, Kind, Queue, Task, at_work, work_on
 from gamestats_assets.lakehouse.postgres.server import PostgresError, PostgresUnavailableError, connect, explained
 
 _POLL_S = 30.0
@@ -36,8 +36,8 @@ class Worker:
     Args:
         url: PostgreSQL, with the schema `ops` migrated.
         kinds: kinds of jobs to work on.
-        open_workshop: opens what the work needs; called once, when a job arrives or is announced.
-        idle_s: seconds without a job after which an open workshop is closed.
+        open_context: opens what the work needs; called once, when a job arrives or is announced.
+        idle_s: seconds without a job after which an open context is closed.
         log: receives messages on what happens.
         helper: starts a process that does slow jobs until none is left. This worker then leaves slow jobs to it.
         dead_after_s: as in `Queue`.
@@ -47,25 +47,25 @@ class Worker:
         self,
         url: SecretStr,
         kinds: Sequence[Kind],
-        open_workshop: Callable[[], Workshop],
+        open_context: Callable[[], JobContext],
         *,
         idle_s: float,
         log: Callable[[str], object],
         helper: Callable[[], Popen[bytes]] | None = None,
         dead_after_s: float = 30.0,
     ) -> None:
-        self._url, self._open, self._idle_s, self._log = url, open_workshop, idle_s, log
+        self._url, self._open, self._idle_s, self._log = url, open_context, idle_s, log
         own = [kind for kind in kinds if helper is None or not kind.is_slow]
         self._wakes_for = {SOON, *(kind.name for kind in own)}
         self._queue = Queue(url, own, dead_after_s)
         self._slow = Queue(url, [kind for kind in kinds if kind not in own], dead_after_s)
         self._start_helper = helper
         self._helper: Popen[bytes] | None = None
-        self._workshop: Workshop | None = None
+        self._context: JobContext | None = None
         self._tasks: Sequence[Task] = ()
 
     def run(self) -> None:
-        """Works until an open workshop has been idle for a while, or the process uses too much memory."""
+        """Works until an open context has been idle for a while, or the process uses too much memory."""
         while True:
             try:
                 if self._listen():
@@ -91,7 +91,7 @@ class Worker:
                     if psutil.Process().memory_info().rss > _MAX_MEMORY_BYTES:
                         return True
                     continue
-                if self._workshop is not None and time.monotonic() - worked_at > self._idle_s:
+                if self._context is not None and time.monotonic() - worked_at > self._idle_s:
                     return True
                 # Sleeps in the kernel; psycopg would wake up ten times a second to check for interrupts.
                 select.select([conn], [], [], min(_POLL_S, self._idle_s))
@@ -116,10 +116,10 @@ class Worker:
         self._tasks = ()
         return True
 
-    def _opened(self) -> Workshop:
-        if self._workshop is None:
-            self._workshop = self._open()
-        return self._workshop
+    def _opened(self) -> JobContext:
+        if self._context is None:
+            self._context = self._open()
+        return self._context
 
     def exit_on_signal(self) -> None:
         """On a signal to end, puts its jobs back and exits at once, since jobs can be repeated."""

@@ -26,7 +26,7 @@ _PATIENCE_S, _ASKING_S = 20.0, 40.0
 _MOST_OF_A_RUN = 200
 
 
-def finding_sensor(
+def polling_sensor(
     name: str,
     job_name: str,
     *,

@@ -1,12 +1,12 @@
 """The sensor that requests whatever is behind in each game, upstream tables first.
 
-A look that finds nothing new is cheap: the cursor is a hash of the heads of the Delta logs, the numbers of
+A tick that finds nothing new is cheap: the cursor is a hash of the heads of the Delta logs, the numbers of
 `ops.changes` and the times of the landing zone's folders. While it stays the same and nothing waits, the sensor reads
-nothing else. A tick that finds nothing then waits for a while, and looks again at once if PostgreSQL reports an entry
-or a landed file, or if a run that it requested ends.
+nothing else. A tick that finds nothing then waits for a while, and examines games at once if PostgreSQL reports an
+entry or a landed file, or if a run that it requested ends.
 
 The sensor requests one kind of partitions after another: days come before tables made from all days, together with
-everything downstream of the same kind. The look after these runs finds what they have put behind. Snapshots of what
+everything downstream of the same kind. The tick after these runs finds what they have put behind. Snapshots of what
 people entered are taken in the tick itself.
 
 A group of partitions is requested again, after growing waits, if its run failed (see `requests`), and never while a run
@@ -31,7 +31,7 @@ from gamestats_assets.lakehouse.entries.jobs import is_at_work
 from gamestats_assets.lakehouse.entries.ops import Changes, migrate, versions
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness.behind import Behind, Stage, behind_of, partition_kind
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days
@@ -59,7 +59,7 @@ WAITS_S = 15.0
 _RUNS_LOOKED_AT_EVERY_S = 0.5
 # Pause between the daemon's rounds over its sensors.
 _DAGSTERS_PAUSE_S = 5
-# Time until the next look if something is behind and must wait.
+# Time until a game is examined again if something is behind and must wait.
 _LOOK_AGAIN_S = 60
 # Longest time for which the sensor leaves a game to busy workers, since they do not make everything.
 _LEFT_TO_WORKERS_S = 300
@@ -70,12 +70,12 @@ _REQUESTS_PER_TICK = 25
 
 PartitionGroup = tuple[Sequence[str], Mapping[str, str]]
 """Partitions that are requested together, and the tags of their runs."""
-Divide = Callable[[Look, str, Sequence[str]], Iterable[PartitionGroup]]
+Divide = Callable[[Snapshot, str, Sequence[str]], Iterable[PartitionGroup]]
 """Divides partitions that are behind into groups, for example by priority."""
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedGame:
     """A game that the sensor watches, and how it requests what is behind.
 
     Attributes:
@@ -83,17 +83,17 @@ class Watched:
         divide: divides the partitions of a kind into groups with tags, such as their priority.
         rests_s: by kind of partitions, least seconds between two requests. Inputs of patches, for example, grow all the
             time.
-        before: called before each look at something new.
+        before: called before a changed game is examined.
     """
 
     game: Game
-    divide: Divide = lambda look, kind, keys: [(keys, {})]
+    divide: Divide = lambda snapshot, kind, keys: [(keys, {})]
     rests_s: Mapping[str, float] = field(default_factory=dict)
     before: Callable[[Stores, dg.DagsterInstance], None] = lambda stores, instance: None
 
 
-def behind_sensor(games: Sequence[Watched], waits_s: float = 0) -> dg.SensorDefinition:
-    """The sensor of these games: one for all, since a tick costs Dagster more than a look that finds nothing new.
+def behind_sensor(games: Sequence[WatchedGame], waits_s: float = 0) -> dg.SensorDefinition:
+    """The sensor of these games: one for all, since a tick costs Dagster more than a snapshot that finds nothing new.
 
     Args:
         games: the games to watch.
@@ -112,9 +112,9 @@ def behind_sensor(games: Sequence[Watched], waits_s: float = 0) -> dg.SensorDefi
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
         states: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
         with Changes(stores.postgres_url) as changes:
-            requests, messages = _look_at_all(context, stores, games, states)
+            requests, messages = _examine_all(context, stores, games, states)
             if not requests and waits_s and _something_changes(context.instance, games, changes, waits_s):
-                requests, messages = _look_at_all(context, stores, games, states)
+                requests, messages = _examine_all(context, stores, games, states)
         return dg.SensorResult(
             run_requests=requests,
             cursor=json.dumps(states, sort_keys=True),
@@ -125,7 +125,7 @@ def behind_sensor(games: Sequence[Watched], waits_s: float = 0) -> dg.SensorDefi
 
 
 def _something_changes(
-    instance: dg.DagsterInstance, games: Sequence[Watched], changes: Changes, seconds: float
+    instance: dg.DagsterInstance, games: Sequence[WatchedGame], changes: Changes, seconds: float
 ) -> bool:
     """Waits for a change or for the end of a requested run, and returns whether one came in time."""
     names = [requested_by(each.game) for each in games]
@@ -142,8 +142,8 @@ def _something_changes(
     return False
 
 
-def _look_at_all(
-    context: dg.SensorEvaluationContext, stores: Stores, games: Sequence[Watched], states: dict[str, Any]
+def _examine_all(
+    context: dg.SensorEvaluationContext, stores: Stores, games: Sequence[WatchedGame], states: dict[str, Any]
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """Returns the runs to request, and messages on games where something changed. Updates `states`.
 
@@ -165,7 +165,7 @@ def _look_at_all(
                 states[name] = {"left_since": time.time(), **state}
                 messages.append(f"{name}: a worker is at it.")
                 continue
-            states[name], new_requests, why = _look_at_game(context, stores, each, heads, state)
+            states[name], new_requests, why = _examine_game(context, stores, each, heads, state)
         except Exception as error:  # noqa: BLE001 (one game must not hold up the others)
             context.log.warning(f"{name} cannot be looked at: {error}")
             failed.append(error)
@@ -192,20 +192,22 @@ def requested_by(game: Game) -> str:
     return f"{game.name}_{SENSOR}"
 
 
-def _look_at_game(
-    context: dg.SensorEvaluationContext, stores: Stores, watched: Watched, heads: str, state: Mapping[str, Any]
+def _examine_game(
+    context: dg.SensorEvaluationContext, stores: Stores, watched_game: WatchedGame, heads: str, state: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[dg.RunRequest], str]:
     """Returns a game's state for the cursor, the runs to request, and an explanation if there are none."""
     instance = context.instance
-    watched.before(stores, instance)
-    look = Look(stores, watched.game.graph)
-    behind = behind_of(watched.game, look)
+    watched_game.before(stores, instance)
+    snapshot = Snapshot(stores, watched_game.game.graph)
+    behind = behind_of(watched_game.game, snapshot)
     behind.add_names(instance)
     now = time.time()
-    resting = {kind: at for kind, at in state.get("asked_at", {}).items() if now - at < watched.rests_s.get(kind, 0)}
-    requests = _requests(instance, watched, look, behind, resting)
-    if _made_here(context, watched.game, requests):
-        return _look_at_game(context, stores, watched, heads, state)
+    resting = {
+        kind: at for kind, at in state.get("asked_at", {}).items() if now - at < watched_game.rests_s.get(kind, 0)
+    }
+    requests = _requests(instance, watched_game, snapshot, behind, resting)
+    if _made_here(context, watched_game.game, requests):
+        return _examine_game(context, stores, watched_game, heads, state)
     asked_at = {request.tags[KIND_TAG]: now for request in requests}
     seen = {"heads": heads, "looked_at": now, "asked_at": {**resting, **asked_at}}
     if not behind.is_empty:
@@ -249,10 +251,14 @@ def _heads(game: Game, stores: Stores) -> str:
 
 
 def _requests(
-    instance: dg.DagsterInstance, watched: Watched, look: Look, behind: Behind, resting: Collection[str]
+    instance: dg.DagsterInstance,
+    watched_game: WatchedGame,
+    snapshot: Snapshot,
+    behind: Behind,
+    resting: Collection[str],
 ) -> list[dg.RunRequest]:
     """Runs for the first kind of partitions for which something can be requested."""
-    name = requested_by(watched.game)
+    name = requested_by(watched_game.game)
     running = instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED))
     requests: list[dg.RunRequest] = []
     for stage in behind.stages():
@@ -262,9 +268,9 @@ def _requests(
         runs_of_kind = [run for run in running if run.tags.get(KIND_TAG) == kind]
         busy = {key for run in runs_of_kind for key in partitions_of_run(run) or [WHOLE]}
         keys = [key for key in stage.keys if key not in busy]
-        for group, tags in watched.divide(look, kind, keys) if keys else ():
+        for group, tags in watched_game.divide(snapshot, kind, keys) if keys else ():
             tagged = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name, KIND_TAG: kind, **tags}
-            for part, reason in _runs_of_stage(instance, watched.game, stage, group, tags.get(ASKED_TAG, "")):
+            for part, reason in _runs_of_stage(instance, watched_game.game, stage, group, tags.get(ASKED_TAG, "")):
                 attempt = due_attempt(instance, reason)
                 if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
                     requests.append(

@@ -68,7 +68,7 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
     """
     url = stores.postgres_url
     ops.migrate(url)
-    tracked, backfills = ops.snapshot(url, TrackedPlayers), ops.snapshot(url, Backfills)
+    tracked, backfills = ops.entered_rows(url, TrackedPlayers), ops.entered_rows(url, Backfills)
     if player is not None:
         with connect(url) as conn:
             number = entered.TRACKED_PLAYER.find(conn, player)["tracked_player_id"]

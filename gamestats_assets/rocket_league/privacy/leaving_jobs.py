@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse.entries.declared import UnknownNameError
-from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
 from gamestats_assets.lakehouse.postgres.encryption import Keys
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.published.notes import forget_answers
@@ -27,10 +27,10 @@ class UnfinishedError(Exception):
     """Tables could not be made again without the person; the job is tried again."""
 
 
-def forget_people(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def forget_people(context: JobContext, tasks: Sequence[Task]) -> None:
     """Forget who has left, or who objected and was heard."""
     for task in tasks:
-        _forget_one(workshop, task)
+        _forget_one(context, task)
 
 
 class Steps:
@@ -65,16 +65,16 @@ class Steps:
         self._task.say(said, {"step": self._number, "steps": self._of, "matches": self.matches})
 
 
-def _forget_one(workshop: Workshop, task: Task) -> None:
-    began, stores, keys = time.monotonic(), workshop.stores, Keys.of(workshop.stores.settings)
+def _forget_one(context: JobContext, task: Task) -> None:
+    began, stores, keys = time.monotonic(), context.stores, Keys.of(context.stores.settings)
     leaving = _with_names(stores, task, Leaving.opened(task.job.payload, keys), keys)
     for name in leaving.objects:
         stores.objects.delete(name)
     steps, left = Steps(task, len(leaving.players), task.job.result.get("matches") or 0), Counter[str]()
 
     def remake(days: Sequence[str]) -> None:
-        workshop.let_runs_end(GAME, steps.waits)
-        _remake(workshop, days)
+        context.let_runs_end(GAME, steps.waits)
+        _remake(context, days)
 
     for number, player_id in enumerate(leaving.players):
         steps.begin(number)
@@ -84,7 +84,7 @@ def _forget_one(workshop: Workshop, task: Task) -> None:
                 player_id,
                 today=datetime.now(UTC).date(),
                 remake=remake,
-                forget_runs=workshop.forget_runs,
+                forget_runs=context.forget_runs,
                 called=leaving.called,
                 tell=steps.tell,
             )
@@ -119,8 +119,8 @@ def _with_names(stores: Stores, task: Task, leaving: Leaving, keys: Keys) -> Lea
     return known
 
 
-def _remake(workshop: Workshop, days: Sequence[str]) -> None:
-    if failures := workshop.follow(GAME, days=days, names=tracked(workshop.stores)):
+def _remake(context: JobContext, days: Sequence[str]) -> None:
+    if failures := context.follow(GAME, days=days, names=tracked(context.stores)):
         raise UnfinishedError("\n".join(failures))
 
 

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from gamestats_assets.lakehouse.entries.declared import UnknownNameError
-from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
 from gamestats_assets.lakehouse.entries.ops import Row, rows
 from gamestats_assets.lakehouse.files.local import without_formulas
 from gamestats_assets.lakehouse.files.objects import MissingObjectError
@@ -72,9 +72,9 @@ _ACCOUNT: Mapping[str, LiteralString] = {
 """Tables of the archive's folder `account`, less by what one signs in."""
 
 
-def export_users(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def export_users(context: JobContext, tasks: Sequence[Task]) -> None:
     """Make the archives that people asked for."""
-    stores = workshop.stores
+    stores = context.stores
     for task in tasks:
         user_id = task.job.user_id
         if user_id is None:

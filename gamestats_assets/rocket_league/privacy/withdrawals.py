@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
 from gamestats_assets.lakehouse.entries.ops import rows
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.stores import Stores
@@ -13,16 +13,16 @@ from gamestats_assets.rocket_league.source import GAME
 _FAILED = "Tables could not be made again. It is tried again by itself; an administrator finds why in the worker's log."
 
 
-def make_without(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def make_without(context: JobContext, tasks: Sequence[Task]) -> None:
     """Make the tables again without those who allow them no more."""
 
     def tell(text: str) -> None:
         for task in tasks:
             task.say(text)
 
-    workshop.let_runs_end(GAME, lambda runs: tell("waiting until what is being made already is done"))
+    context.let_runs_end(GAME, lambda runs: tell("waiting until what is being made already is done"))
     tell("making the tables again without you")
-    if failures := workshop.follow(GAME, names=tracked(workshop.stores)):
+    if failures := context.follow(GAME, names=tracked(context.stores)):
         for task in tasks:
             task.fail(_FAILED)
         raise RuntimeError("; ".join(failures))

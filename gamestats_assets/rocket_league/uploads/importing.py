@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from gamestats_assets.apis.limits import SharedLimits
-from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
 from gamestats_assets.lakehouse.landing.arrivals import MatchFetch
 from gamestats_assets.lakehouse.postgres.server import connect, explained
 from gamestats_assets.lakehouse.stores import Stores
@@ -38,14 +38,14 @@ def _ballchasing(stores: Stores, task: Task, what: str) -> Iterator[BallchasingA
         yield api
 
 
-def import_replays(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def import_replays(context: JobContext, tasks: Sequence[Task]) -> None:
     """Fetch a replay, or all of a person's own, and analyse them."""
     for task in tasks:
-        _import(workshop, task)
+        _import(context, task)
 
 
-def _import(workshop: Workshop, task: Task) -> None:
-    stores, payload = workshop.stores, task.job.payload
+def _import(context: JobContext, task: Task) -> None:
+    stores, payload = context.stores, task.job.payload
     with explained("accounts.players"), connect(stores.postgres_url) as conn:
         linked = linked_players(conn, task.job.user_id)
     own = [player_id for player_id in linked if not any_buried(stores.landing, GAME, [player_id])]
@@ -73,7 +73,7 @@ def _import(workshop: Workshop, task: Task) -> None:
     }
     if days := sorted({file.day for file in landed if file.day is not None}):
         task.say("analysing")
-        if workshop.follow(GAME, days=days, names=own, only=needed(stores)):
+        if context.follow(GAME, days=days, names=own, only=needed(stores)):
             task.fail(ANALYSIS_FAILED, result)
             return
     why_not = _why_nothing(fetched)
@@ -93,9 +93,9 @@ def _why_nothing(fetched: Sequence[MatchFetch]) -> str | None:
     return fetched[0].reason
 
 
-def share_replay(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def share_replay(context: JobContext, tasks: Sequence[Task]) -> None:
     """Upload replays to ballchasing of players who want that still, as visible as they chose."""
-    stores = workshop.stores
+    stores = context.stores
     for task in tasks:
         match_id, player_id = task.job.payload["match_id"], task.job.payload["player_id"]
         with explained("ops.rl_players"), connect(stores.postgres_url) as conn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.lakehouse.entries.jobs import Task, Workshop
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
 from gamestats_assets.lakehouse.postgres.server import connect, explained
 from gamestats_assets.rocket_league.privacy.erasure import mask_matches
 from gamestats_assets.rocket_league.privacy.people_objects import upload_object
@@ -12,16 +12,16 @@ from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.uploads.uploading import ANALYSIS_FAILED, needed
 
 
-def take_up_matches(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def take_up_matches(context: JobContext, tasks: Sequence[Task]) -> None:
     """Make the tables of players of the matches that are there already."""
     players = sorted({task.job.payload["player_id"] for task in tasks})
     for task in tasks:
         task.say("looking through the matches that are there")
-    if workshop.follow(GAME, names=players, only=needed(workshop.stores)):
+    if context.follow(GAME, names=players, only=needed(context.stores)):
         for task in tasks:
             task.fail(ANALYSIS_FAILED)
         return
-    with explained("ops.jobs"), connect(workshop.stores.postgres_url) as conn:
+    with explained("ops.jobs"), connect(context.stores.postgres_url) as conn:
         conn.execute(_PLAYED_AFTER_ALL, [GAME, players])
 
 
@@ -39,12 +39,12 @@ _PLAYED_AFTER_ALL = """
 """
 
 
-def forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def forget_match(context: JobContext, tasks: Sequence[Task]) -> None:
     """Take a person's players out of matches, and the person's uploads of them away.
 
     A match belongs to all who played it: it stays, and of the person there is a masked player in it.
     """
-    stores = workshop.stores
+    stores = context.stores
     for task in tasks:
         match_id, players = task.job.payload["match_id"], [*task.job.payload["player_ids"]]
         task.say("masking you in the match")
@@ -64,7 +64,7 @@ def forget_match(workshop: Workshop, tasks: Sequence[Task]) -> None:
             stores.objects.delete(upload_object(upload_id))
         task.say("making the tables again without you")
         days = [day] if day is not None else []
-        if workshop.follow(GAME, days=days, names=players, only=needed(stores)):
+        if context.follow(GAME, days=days, names=players, only=needed(stores)):
             task.fail(ANALYSIS_FAILED)
         else:
             task.done({"match_id": match_id})

@@ -16,7 +16,7 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
-from gamestats_assets.lakehouse.entries.jobs import Task, Workshop, enqueue
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Task, enqueue
 from gamestats_assets.lakehouse.files.objects import MissingObjectError
 from gamestats_assets.lakehouse.files.unpacking import UnreadableContentError
 from gamestats_assets.lakehouse.landing.arrivals import Recognised, UnrecognisedContentError
@@ -97,9 +97,9 @@ def needed(stores: Stores) -> list[str]:
     return [table.spec.name for table in ALL if table not in later]
 
 
-def analyse_uploads(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def analyse_uploads(context: JobContext, tasks: Sequence[Task]) -> None:
     """Recognise, land and analyse replays that were sent, and tell of each what became of it."""
-    stores = workshop.stores
+    stores = context.stores
     uploads = [upload for task in tasks if (upload := _waiting(stores, task)) is not None]
     _recognise(stores, uploads)
     landed = [upload for upload in uploads if not upload.task.is_ended and _land(stores, upload)]
@@ -109,7 +109,7 @@ def analyse_uploads(workshop: Workshop, tasks: Sequence[Task]) -> None:
     for upload in landed:
         upload.task.say("analysing", told_of(upload))
     days, players = {upload.day for upload in landed if upload.day}, {name for upload in landed for name in upload.own}
-    failures = workshop.follow(GAME, days=days, names=players, only=needed(stores))
+    failures = context.follow(GAME, days=days, names=players, only=needed(stores))
     _finish(stores, landed, failures)
 
 

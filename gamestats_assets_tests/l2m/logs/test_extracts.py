@@ -18,7 +18,7 @@ from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, ExchangeRates, LogCo
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import evaluate
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.runs.instance import run_here
 from gamestats_assets.settings import Settings
@@ -128,6 +128,6 @@ def test_running_the_day_again_changes_nothing(ran: Run) -> None:
 
 def test_a_row_that_is_lost_is_found(ran: Run) -> None:
     ran.stores.lake.replace(ETL["login"], ran.of_day(ETL["login"]).slice(1), partitions=[ON])
-    [broken] = evaluate([every_row_is_counted], Look(ran.stores, game().graph), [ON])
+    [broken] = evaluate([every_row_is_counted], Snapshot(ran.stores, game().graph), [ON])
     found = broken.row(0, named=True)
     assert (found["log"], found["rows_read"] - found["rows"]) == ("login", 1)

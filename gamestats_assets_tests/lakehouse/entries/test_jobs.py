@@ -11,12 +11,12 @@ import pytest
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.entries.jobs import Kind, Queue, Task, Workshop, enqueue, work_on
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Kind, Queue, Task, enqueue, work_on
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets_tests.lakehouse.processes import at_once, killed
 
 
-def _nothing(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _nothing(context: JobContext, tasks: Sequence[Task]) -> None:
     """What leaves its tasks done."""
 
 
@@ -144,12 +144,12 @@ def test_a_job_that_is_put_back_was_never_begun(ops_database: str) -> None:
     assert (job["state"], job["attempts"]) == ("queued", 0)
 
 
-def _refuses(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _refuses(context: JobContext, tasks: Sequence[Task]) -> None:
     tasks[0].done()
     raise GamestatsError("The replay is cut.")
 
 
-def _breaks(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _breaks(context: JobContext, tasks: Sequence[Task]) -> None:
     raise RuntimeError("secret internals")
 
 

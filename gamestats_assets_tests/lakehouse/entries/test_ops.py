@@ -18,7 +18,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries import ops
-from gamestats_assets.lakehouse.entries.ops import MigrationError, RefusedEntryError, migrate, snapshot
+from gamestats_assets.lakehouse.entries.ops import MigrationError, RefusedEntryError, entered_rows, migrate
 from gamestats_assets.lakehouse.postgres.server import PostgresError, connect
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.published.tables import postgres_types
@@ -244,7 +244,7 @@ def test_every_declared_column_is_in_ops_with_its_type(conn: psycopg.Connection,
 
 def test_what_is_entered_passes_the_rules_of_its_snapshot(url: SecretStr, everything: None) -> None:
     for table in SNAPSHOTS:
-        frame = snapshot(url, table)
+        frame = entered_rows(url, table)
         assert frame.height == 1
         table.validate(frame)
 
@@ -254,8 +254,8 @@ def test_a_snapshot_has_moments_in_utc_and_lists(url: SecretStr, everything: Non
         admin.execute(
             sql.SQL("ALTER DATABASE {} SET timezone = 'Asia/Tokyo'").format(sql.Identifier(admin.info.dbname))
         )
-    assert snapshot(url, ScheduledMatches)["scheduled_at"].to_list() == [datetime(2026, 10, 3, 16, tzinfo=UTC)]
-    assert snapshot(url, Seasons).select("placement_points", "tie_breakers").row(0) == (
+    assert entered_rows(url, ScheduledMatches)["scheduled_at"].to_list() == [datetime(2026, 10, 3, 16, tzinfo=UTC)]
+    assert entered_rows(url, Seasons).select("placement_points", "tie_breakers").row(0) == (
         [10, 6, 5, 4, 3, 2, 1, 1],
         ["wins", "kills", "latest_placement"],
     )
@@ -263,14 +263,14 @@ def test_a_snapshot_has_moments_in_utc_and_lists(url: SecretStr, everything: Non
 
 def test_before_the_first_migration_nothing_is_entered(fresh_database: str) -> None:
     url = SecretStr(fresh_database)
-    assert snapshot(url, Seasons).equals(pl.DataFrame(schema=Seasons.schema()))
+    assert entered_rows(url, Seasons).equals(pl.DataFrame(schema=Seasons.schema()))
     assert ops.versions(url) == {}
 
 
 def test_a_snapshot_that_lacks_a_column_says_which(conn: psycopg.Connection, url: SecretStr) -> None:
     conn.execute("ALTER TABLE ops.seasons DROP COLUMN shard")
     with pytest.raises(PostgresError, match=r'snapshot of ops\.seasons.*"shard"'):
-        snapshot(url, Seasons)
+        entered_rows(url, Seasons)
 
 
 class Results(Table, key="demo/results", layer="gold", partitioned_by="day", published=True):
@@ -516,7 +516,7 @@ def test_every_status_of_a_round_is_remembered_the_first_too(entry: Entry, divis
     round_id = entry.round(division)
     for values in ({"status": "active"}, {"status": "active"}, {"round_name": "Final"}, {"status": "completed"}):
         ops.update(entry.conn, "rounds", {"round_id": round_id}, values)
-    changes = snapshot(url, RoundStatusChanges)
+    changes = entered_rows(url, RoundStatusChanges)
     assert changes["status"].to_list() == ["scheduled", "active", "completed"]
     assert changes["round_id"].unique().to_list() == [round_id]
     assert changes["changed_at"].is_sorted()
@@ -606,7 +606,7 @@ def test_two_players_can_change_places_in_one_transaction(
         conn.execute("SET CONSTRAINTS ALL DEFERRED")
         ops.update(conn, "roster_entries", {"roster_entry_id": kim}, {"player_name": "Lee"})
         ops.update(conn, "roster_entries", {"roster_entry_id": lee}, {"player_name": "Kim"})
-    assert snapshot(url, RosterEntries)["player_name"].to_list() == ["Lee", "Kim"]
+    assert entered_rows(url, RosterEntries)["player_name"].to_list() == ["Lee", "Kim"]
 
 
 def _put_on_roster(url: SecretStr, team: int) -> str:
@@ -631,7 +631,7 @@ def test_of_two_who_enter_a_player_at_once_the_second_waits_and_is_refused(
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         assert "Kim is on the roster of Alpha already" in second.result(30)
-    assert snapshot(url, RosterEntries).height == 1
+    assert entered_rows(url, RosterEntries).height == 1
 
 
 def _waiting(conn: psycopg.Connection) -> bool:

@@ -17,7 +17,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness.behind import behind_of
 from gamestats_assets.orchestration.freshness.inputs import names_in
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.tables import Divisions, Seasons, TournamentTeamStandings
 from gamestats_assets.pubg.tournament.entered import DIVISION, ROSTER_ENTRY, SEASON, TEAM
@@ -82,13 +82,13 @@ def test_the_reason_names_the_changed_roster(stores: Stores) -> None:
             TEAM.add(conn, "fall", "D", team)
             ROSTER_ENTRY.add(conn, "fall", team, player, valid_from=date(2026, 10, 1))
     pubg.make(stores, entered, [""])
-    assert entered.behind(pubg.look(stores)) == {}
+    assert entered.behind(pubg.snapshot(stores)) == {}
     with entering(ada, "ada") as conn:
         ROSTER_ENTRY.change(conn, "fall", "Beta", "Lee", valid_until=date(2026, 10, 9))
-    assert entered.behind(pubg.look(stores)) == {"": "roster of Beta changed"}
+    assert entered.behind(pubg.snapshot(stores)) == {"": "roster of Beta changed"}
     with entering(ada, "ada") as conn:
         ROSTER_ENTRY.remove(conn, "fall", "Alpha", "Kim")
-    assert entered.behind(pubg.look(stores)) == {"": "roster of Alpha, roster of Beta changed"}
+    assert entered.behind(pubg.snapshot(stores)) == {"": "roster of Alpha, roster of Beta changed"}
 
 
 def test_entries_are_read_only_after_an_edit(stores: Stores, pubg: BareGame, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_entries_are_read_only_after_an_edit(stores: Stores, pubg: BareGame, mon
     pubg.run(stores)
     assert pubg.behind(stores) == {}
     monkeypatch.setattr(
-        "gamestats_assets.orchestration.freshness.snapshot.snapshot", lambda *_: pytest.fail("it was read")
+        "gamestats_assets.orchestration.freshness.snapshot.entered_rows", lambda *_: pytest.fail("it was read")
     )
     assert pubg.behind(stores) == {}
 
@@ -109,7 +109,7 @@ def test_a_season_becomes_a_partition_and_stays_one(stores: Stores) -> None:
         for season in ("s1", "s2"):
             enter_season(stores, season)
             pubg.run(stores, [Seasons])
-            behind_of(pubg, Look(stores, pubg.graph)).add_names(instance)
+            behind_of(pubg, Snapshot(stores, pubg.graph)).add_names(instance)
         assert list(instance.get_dynamic_partitions("season")) == ["s1", "s2"]
 
 

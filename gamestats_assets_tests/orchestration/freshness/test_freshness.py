@@ -25,7 +25,7 @@ from gamestats_assets.lakehouse.quality import breaking_rows, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration import game as game_module
-from gamestats_assets.orchestration.freshness import snapshot as look_module
+from gamestats_assets.orchestration.freshness import snapshot as snapshot_module
 from gamestats_assets.orchestration.freshness.inputs import ALL_BEFORE, names_in
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
@@ -308,15 +308,15 @@ class House:
         assert self.versions() == before
         for step in self.game.steps:
             # Partitions that are requested but not behind are skipped.
-            if keys := [*step.expected(self.game.look(self.stores))]:
+            if keys := [*step.expected(self.game.snapshot(self.stores))]:
                 self.game.make(self.stores, step, keys)
         assert self.versions() == before
 
     @property
     def is_held(self) -> bool:
-        look = self.game.look(self.stores)
-        return any(step.behind(look) for step in self.game.steps) or any(
-            found.failed for table in TABLES for found in look.ledger(table).partitions.values()
+        snapshot = self.game.snapshot(self.stores)
+        return any(step.behind(snapshot) for step in self.game.steps) or any(
+            found.failed for table in TABLES for found in snapshot.ledger(table).partitions.values()
         )
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -346,10 +346,10 @@ def entries(house: House) -> Iterator[None]:
         return pl.DataFrame([("goal", house.points)], schema=table.schema(), orient="row")
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (look_module, game_module):
-            patch.setattr(module, "snapshot", entered)
+        for module in (snapshot_module, game_module):
+            patch.setattr(module, "entered_rows", entered)
             patch.setattr(module, "migrate", lambda url: None)
-        patch.setattr(look_module, "versions", lambda url: {"bonuses": house.changes + 1})
+        patch.setattr(snapshot_module, "versions", lambda url: {"bonuses": house.changes + 1})
         yield
 
 

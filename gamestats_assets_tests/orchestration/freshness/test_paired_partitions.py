@@ -31,7 +31,7 @@ from gamestats_assets.orchestration.checks import evaluate
 from gamestats_assets.orchestration.freshness.behind import behind_of, between, on_days
 from gamestats_assets.orchestration.freshness.inputs import Reads
 from gamestats_assets.orchestration.freshness.landed import landed_keys, landed_units
-from gamestats_assets.orchestration.freshness.snapshot import Graph, Look
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.orchestration.runs.instance import may_have
@@ -96,7 +96,7 @@ class House:
 
     def behind(self) -> set[str]:
         """What is behind and may be made, as table@partition."""
-        found = behind_of(self.game, Look(self.stores, self.game.graph))
+        found = behind_of(self.game, Snapshot(self.stores, self.game.graph))
         return {
             f"{'_'.join(key.path[:-2])}{key.path[-1]}@{part}" for key, parts in found.reasons.items() for part in parts
         }
@@ -200,7 +200,7 @@ def values_read(
 ) -> list[Any] | None:
     """Values of the source's partition column that partitions of a table read."""
     stores = Stores(Settings(data=str(Path(lake.root).parent)))
-    return Reads(source, table, 1 + days_around, days_around).values(keys, Look(stores, Graph()))
+    return Reads(source, table, 1 + days_around, days_around).values(keys, Snapshot(stores, Graph()))
 
 
 KEYS = (f"{DAY}|quiz", f"{DAY}|shop", f"{THIRD}|shop")
@@ -434,7 +434,7 @@ def test_a_check_across_partitions_reads_what_the_table_reads(lake: Lake) -> Non
     stores = Stores(Settings(data=str(Path(lake.root).parent)))
 
     def broken(keys: list[str]) -> pl.DataFrame:
-        [found] = evaluate([game.totals_are_of_all_days], Look(stores, Graph()), keys)
+        [found] = evaluate([game.totals_are_of_all_days], Snapshot(stores, Graph()), keys)
         return found
 
     assert broken(["quiz", "shop"]).is_empty()
@@ -497,7 +497,7 @@ def test_a_new_file_puts_the_day_after_behind(tmp_path: Path) -> None:
     landing = stores.landing
 
     def inputs(table: type[Table]) -> Mapping[str, Mapping[str, str]]:
-        return Look(stores, Graph()).landed(table)
+        return Snapshot(stores, Graph()).landed(table)
 
     for product, day in (("shop", NEXT), ("quiz", NEXT), ("shop", THIRD)):
         land(landing, product, day, [1])
@@ -512,7 +512,7 @@ def test_a_new_file_puts_the_day_after_behind(tmp_path: Path) -> None:
 
 
 def test_a_stage_waits_for_what_it_is_made_from_whatever_its_partitions(house: House) -> None:
-    found = behind_of(house.game, Look(house.stores, house.game.graph)).with_everything()
+    found = behind_of(house.game, Snapshot(house.stores, house.game.graph)).with_everything()
     every = {key: {"": "asked for"} for key in found.reasons}
     stages = [sorted(".".join(key.path) for key in stage.assets) for stage in replace(found, reasons=every).stages()]
     assert stages == [

@@ -222,8 +222,8 @@ def test_an_undated_change_without_new_rows_puts_no_day_behind(stores: Stores) -
     demo.function(game.day_goals)
     demo.external(
         [Limits],
-        [Fingerprints("limits", lambda look: dict(most))],
-        lambda look, keys: Output({Limits: pl.LazyFrame({"most": [int(most[""])]}, schema=Limits.schema())}),
+        [Fingerprints("limits", lambda snapshot: dict(most))],
+        lambda snapshot, keys: Output({Limits: pl.LazyFrame({"most": [int(most[""])]}, schema=Limits.schema())}),
     )
     demo.function(capped)
     demo.function(lost)

@@ -15,29 +15,29 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.entries.jobs import Kind, Task, Workshop, enqueue, warm_up
+from gamestats_assets.lakehouse.entries.jobs import JobContext, Kind, Task, enqueue, warm_up
 from gamestats_assets.orchestration.jobs.worker import Worker
 
 KIND_NAME, GAME = "replay", "rocket_league"
 DONE: list[int] = []
 
 
-def _note(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _note(context: JobContext, tasks: Sequence[Task]) -> None:
     DONE.extend(task.job.job_number for task in tasks)
 
 
-def _hang(workshop: Workshop, tasks: Sequence[Task]) -> None:
+def _hang(context: JobContext, tasks: Sequence[Task]) -> None:
     tasks[0].say("hanging")
     time.sleep(60)
 
 
 def worker_of(url: str, work: Any, opened: list[bool], idle_s: float = 60) -> Worker:
-    def open_workshop() -> Any:
+    def open_context() -> Any:
         opened.append(True)
         return object()
 
     kind = Kind(KIND_NAME, GAME, work)
-    return Worker(SecretStr(url), [kind], open_workshop, idle_s=idle_s, log=lambda line: None)
+    return Worker(SecretStr(url), [kind], open_context, idle_s=idle_s, log=lambda line: None)
 
 
 def put(url: str) -> None:
@@ -45,7 +45,7 @@ def put(url: str) -> None:
         enqueue(conn, KIND_NAME, GAME, None, {})
 
 
-def test_the_workshop_opens_for_an_announced_job_and_closes_when_idle(ops_database: str) -> None:
+def test_a_context_opens_for_an_announced_job_and_closes_when_idle(ops_database: str) -> None:
     opened: list[bool] = []
     DONE.clear()
     worker = worker_of(ops_database, _note, opened, idle_s=1)

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
-from gamestats_assets.orchestration.execution import Done
-from gamestats_assets.orchestration.freshness.snapshot import Graph, Look
-from gamestats_assets.orchestration.metadata import done_metadata
+from gamestats_assets.orchestration.execution import StepResult
+from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot
+from gamestats_assets.orchestration.metadata import step_metadata
 from gamestats_assets.orchestration.runs.forgetting import forget_in_dagster
 from gamestats_assets.orchestration.runs.instance import dagster_instance
 from gamestats_assets.settings import Settings
@@ -93,6 +93,6 @@ def test_no_preview_is_kept_of_rows_that_name_people(stores: Stores) -> None:
     for table in (Visitors, Guests):
         written = stores.lake.replace(table, pl.DataFrame({"visitor": ["ann"]}))
         for commits in ([written], []):
-            metadata = done_metadata(Look(stores, Graph()), table, Done([""], commits={table: commits}))
+            metadata = step_metadata(Snapshot(stores, Graph()), table, StepResult([""], commits={table: commits}))
             assert ("ann" in str(metadata)) == ("preview" in metadata) == (table is Visitors)
             assert metadata["dagster/row_count"] == 1

@@ -23,7 +23,7 @@ from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.runs import requests, sensor
 from gamestats_assets.orchestration.runs.requests import partitions_of_run
-from gamestats_assets.orchestration.runs.sensor import KIND_TAG, Watched, behind_sensor
+from gamestats_assets.orchestration.runs.sensor import KIND_TAG, WatchedGame, behind_sensor
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.goals import DayGoals, MatchGoals, RawFiles, RawGoals, land
@@ -36,9 +36,9 @@ Status = dg.DagsterRunStatus
 class Daemon:
     """Does what Dagster's daemon does: looks, and runs what is requested, or says what became of it."""
 
-    def __init__(self, stores: Stores, instance: dg.DagsterInstance, *others: Watched, waits_s: float = 0) -> None:
+    def __init__(self, stores: Stores, instance: dg.DagsterInstance, *others: WatchedGame, waits_s: float = 0) -> None:
         self.stores, self.instance = stores, instance
-        self.sensor = behind_sensor([*others, Watched(game.game())], waits_s)
+        self.sensor = behind_sensor([*others, WatchedGame(game.game())], waits_s)
         self.definitions = dg.Definitions(
             assets=game.game().assets(),
             sensors=[self.sensor],
@@ -274,7 +274,7 @@ def beside_another(daemon: Daemon) -> Daemon:
     def fail(*_: object) -> None:
         raise OSError("no such disk")
 
-    return Daemon(daemon.stores, daemon.instance, Watched(Game("broken", [], []), before=fail))
+    return Daemon(daemon.stores, daemon.instance, WatchedGame(Game("broken", [], []), before=fail))
 
 
 def test_what_is_wrong_with_one_game_is_told_and_holds_up_no_other(
@@ -294,7 +294,7 @@ def test_a_game_for_which_there_was_no_time_comes_first_the_next_time(
 ) -> None:
     looked: list[str] = []
     names = ("first", "second", "third")
-    games = [Watched(Game(name, [], []), before=lambda *_, name=name: looked.append(name)) for name in names]
+    games = [WatchedGame(Game(name, [], []), before=lambda *_, name=name: looked.append(name)) for name in names]
     several = Daemon(daemon.stores, daemon.instance, *games)
     monkeypatch.setattr(sensor, "_PATIENCE_S", 0)
     several.tick()

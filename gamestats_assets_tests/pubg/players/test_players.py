@@ -17,7 +17,7 @@ import pytest
 
 from gamestats_assets.lakehouse.entries.ops import migrate
 from gamestats_assets.orchestration.freshness.behind import behind_of
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.runs import requests
 from gamestats_assets.orchestration.runs.requests import PARTITIONS_TAG
@@ -211,7 +211,7 @@ def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house:
     requests = house.asks()
     assert {request.tags["gamestats/priority"] for request in requests} == {"normal"}
     assert {player for request in requests for player in house.players_of(request)} == {playing, unarchived}
-    found = behind_of(game(), Look(house.stores, game().graph))
+    found = behind_of(game(), Snapshot(house.stores, game().graph))
     assert {*found.reasons[asset_key(t.PlayerMatches)]} == {playing, unarchived}
     assert {*found.reasons[asset_key(t.PlayerCirclePositions)]} <= {playing, unarchived}
     assert sorted(house.follow()) == sorted([playing, unarchived])

@@ -9,7 +9,7 @@ import dagster as dg
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness.behind import Stage, follow
-from gamestats_assets.orchestration.freshness.snapshot import Look
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import DAY, day_of, dimensions, has_days
@@ -23,8 +23,8 @@ REQUESTED_BY = "worker"
 _PATIENCE_S, _POLL_S = 120.0, 0.5
 
 
-class DagsterWorkshop:
-    """A `lakehouse.entries.jobs.Workshop` over an instance of Dagster.
+class DagsterJobContext:
+    """A `lakehouse.entries.jobs.JobContext` over an instance of Dagster.
 
     Args:
         stores: the stores that the definitions use.
@@ -46,7 +46,7 @@ class DagsterWorkshop:
     def follow(
         self, game: str, *, days: Collection[str] = (), names: Collection[str] = (), only: Collection[str] | None = None
     ) -> list[str]:
-        """Brings tables of a game up to date, PostgreSQL included; see `Workshop`."""
+        """Brings tables of a game up to date, PostgreSQL included; see `JobContext`."""
         definition, failures = self._game_of(game), list[str]()
         tables = {table for table in definition.tables if only is None or table.spec.name in only}
         wanted = {key for table in tables for key in (asset_key(table), publication_key(table))}
@@ -75,14 +75,14 @@ class DagsterWorkshop:
         def is_chosen(partitions: dg.PartitionsDefinition | None, key: str) -> bool:
             return partitions is None or (day_of(key) in days if has_days(partitions) else key in names)
 
-        def look() -> Look:
-            return Look(self.stores, definition.graph, only=only)
+        def snapshot() -> Snapshot:
+            return Snapshot(self.stores, definition.graph, only=only)
 
-        _, success = follow(definition, self.stores, self.instance, keys, make, chosen=is_chosen, look=look)
+        _, success = follow(definition, self.stores, self.instance, keys, make, chosen=is_chosen, snapshot=snapshot)
         return failures or ([] if success else ["A check stopped what was made."])
 
     def let_runs_end(self, game: str, tell: Callable[[int], object]) -> None:
-        """Waits until the current runs of a game have ended; see `Workshop`."""
+        """Waits until the current runs of a game have ended; see `JobContext`."""
         deadline, last_told = time.monotonic() + _PATIENCE_S, 0
         running = {
             run.run_id
@@ -97,5 +97,5 @@ class DagsterWorkshop:
             running = {run.run_id for run in still_running}
 
     def forget_runs(self, texts: Sequence[str], partitions: Mapping[str, str]) -> None:
-        """Removes what names a person from Dagster's own storage; see `Workshop`."""
+        """Removes what names a person from Dagster's own storage; see `JobContext`."""
         forget_in_dagster(self.instance, self.stores, texts, partitions)

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus as Status
 
-from gamestats_assets.orchestration.jobs import workshop
-from gamestats_assets.orchestration.jobs.workshop import DagsterWorkshop
+from gamestats_assets.orchestration.jobs import context
+from gamestats_assets.orchestration.jobs.context import DagsterJobContext
 
 NOTHING: Any = None
 
@@ -34,18 +34,18 @@ def test_only_current_runs_of_the_game_are_waited_for(
         def one_ends(seconds: float) -> None:
             instance.delete_run(going.pop())
 
-        monkeypatch.setattr(workshop.time, "sleep", one_ends)
-        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", notified.append)
+        monkeypatch.setattr(context.time, "sleep", one_ends)
+        DagsterJobContext(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", notified.append)
         assert notified == [2, 1]
 
 
 def test_waiting_for_a_run_ends_after_a_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workshop, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(workshop, "_POLL_S", 0.02)
+    monkeypatch.setattr(context, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(context, "_POLL_S", 0.02)
     notified: list[int] = []
     with dg.DagsterInstance.ephemeral() as instance:
         run(instance, "rocket_league", Status.STARTED)
-        DagsterWorkshop(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", notified.append)
+        DagsterJobContext(NOTHING, instance, NOTHING, NOTHING).let_runs_end("rocket_league", notified.append)
     assert notified == [1]
