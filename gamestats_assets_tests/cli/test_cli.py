@@ -25,14 +25,12 @@ from typer.testing import CliRunner, Result
 from gamestats_assets.cli import app
 from gamestats_assets.cli.demo.command import empty_tables, summary
 from gamestats_assets.cli.demo.games import DAYS, POPULATION, SEED
-from gamestats_assets.cli.lake.known import declared_tables, queryable_tables
+from gamestats_assets.cli.lake.known import declared_tables
 from gamestats_assets.cli.lake.materialize import PartitionChoiceError, chosen_range, resolve_selection
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.delta.ledger import Note
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
-from gamestats_assets.lakehouse.postgres.server import connect
-from gamestats_assets.lakehouse.published.tables import rebuild_table
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.runs.instance import dagster_instance
 from gamestats_assets.orchestration.runs.requests import partitions_of_run
@@ -298,17 +296,6 @@ def test_a_new_day_is_found_processed_and_published(gamestats: Gamestats, tmp_pa
     assert "up to date" in gamestats("materialize").stdout
 
 
-def test_a_published_table_that_somebody_dropped_is_published_again(gamestats: Gamestats) -> None:
-    sql = "select count(*) as n from pubg.landings"
-    before = gamestats.answer(sql, "--on", "postgres")
-    with connect(gamestats.stores.postgres_url) as connection:
-        rebuild_table(connection, pubg.Landings)
-    assert gamestats.answer(sql, "--on", "postgres") == [{"n": 0}]
-    result = gamestats("materialize", "--select", "postgres.pubg.landings")
-    assert result.exit_code == 0, result.output
-    assert gamestats.answer(sql, "--on", "postgres") == before
-
-
 def test_a_game_by_its_name_is_all_of_its_tables_through_to_postgres() -> None:
     definitions = build_defs()
     graph = definitions.resolve_asset_graph()
@@ -457,11 +444,6 @@ def test_parquet_goes_through_a_pipe_but_not_to_a_terminal(gamestats: Gamestats)
     assert b"--output" in refused.stderr
 
 
-def test_lists_become_json_texts_in_csv(gamestats: Gamestats) -> None:
-    told = gamestats("query", "select ['a,b', null] as names, {'x': 1} as point", "--format", "csv").stdout
-    assert pl.read_csv(told.encode()).row(0) == ('["a,b", null]', '{"x": 1}')
-
-
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
@@ -483,13 +465,6 @@ def test_quarantine_and_ledgers_can_be_queried(gamestats: Gamestats, truths: lis
     ids = {row["unit_id"] for row in gamestats.answer("select unit_id from pubg_ledger.raw_matches")}
     assert {truth.match_id for truth in truths} <= ids
     gamestats.answer("select table_name, rule from pubg.quarantine")
-
-
-def test_a_query_may_name_declared_tables_quarantine_and_ledgers() -> None:
-    known = queryable_tables()
-    assert {table.spec.dotted for table in TABLES} | {"pubg.quarantine", "pubg_ledger.raw_matches"} <= {*known}
-    assert len(known) == len({*known}) == len([known[name] for name in known])
-    assert not {"pubg.nothing", "pubgmatches", "matches", ""} & known.keys()
 
 
 # --------------------------------------------------------------------------- tables, doctor, env
@@ -654,15 +629,6 @@ def test_help_is_quick_because_nothing_heavy_is_imported(empty: Gamestats) -> No
     shown = empty("--help").stdout
     for command in ("demo", "up", "materialize", "rebuild", "query", "tables", "doctor", "ingest", "fetch", "env"):
         assert command in shown
-
-
-@pytest.mark.parametrize("command", ["demo", "up", "materialize", "rebuild", "query"])
-def test_the_help_of_a_command_shows_an_example(empty: Gamestats, command: str) -> None:
-    assert f"gamestats {command}" in empty(command, "--help").stdout
-
-
-def test_the_version_is_told(empty: Gamestats) -> None:
-    assert empty("--version").stdout.startswith("gamestats ")
 
 
 @pytest.mark.parametrize(

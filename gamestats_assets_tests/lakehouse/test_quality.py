@@ -102,10 +102,6 @@ def test_the_tolerance_itself_is_tolerated(broken: int, of: int, tolerance: floa
     assert screen(Shots, frame).rows.height == passed
 
 
-def test_one_percent_is_tolerated_unless_told() -> None:
-    assert Clubs.spec.tolerance == 0.01
-
-
 @pytest.mark.parametrize(
     ("damage", "rule"),
     [
@@ -145,15 +141,6 @@ def test_rows_without_an_id_are_a_unit_of_their_own() -> None:
     assert [(r.unit_id, r.rejected_rows) for r in screened.rejections] == [("(none)", 1)]
 
 
-def test_a_long_row_is_cut_and_still_tells_its_key() -> None:
-    frame = clubs(red="Oslo", blue="").with_columns(
-        city=pl.when(pl.col("city") == "").then(pl.lit("")).otherwise(pl.lit("x" * 9000))
-    )
-    (rejection,) = screen(Clubs, frame).rejections
-    assert len(rejection.content or "") <= 4000
-    assert '"club": "blue"' in (rejection.content or "")
-
-
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
@@ -165,11 +152,6 @@ def test_a_long_row_is_cut_and_still_tells_its_key() -> None:
 def test_a_frame_of_other_columns_is_a_fault_of_the_program(frame: pl.DataFrame, said: str) -> None:
     with pytest.raises(SchemaMismatchError, match=said):
         screen(Goals, frame)
-
-
-def test_the_order_of_columns_does_not_matter() -> None:
-    frame = goals(MARCH_1, "m1")
-    assert_frame_equal(screen(Goals, frame.select(reversed(frame.columns))).rows, frame)
 
 
 # --- Nothing is lost without a count ---------------------------------------------------------
@@ -253,24 +235,6 @@ def in_pieces(
     return accepted, pl.concat([pl.DataFrame(schema=table.schema()), *good]), rejections
 
 
-def test_broken_rows_of_pieces_are_rejected_alone_up_to_the_tolerance() -> None:
-    pieces = [shots(range(start, start + 100), 7, 250) for start in (0, 100, 200)]
-    accepted, good, rejections = in_pieces(Shots, *pieces)
-    assert accepted
-    assert_frame_equal(good, pl.concat(pieces).filter(pl.col("speed") >= 0))
-    assert [(each.scope, each.rule, each.rejected_rows) for each in rejections] == [("row", "speed|min", 1)] * 2
-    assert [json.loads(each.content or "")["number"] for each in rejections] == [7, 250]
-
-
-def test_above_the_tolerance_all_pieces_are_rejected_with_examples() -> None:
-    slow = range(90, 110)
-    accepted, _, [rejection] = in_pieces(Shots, *(shots(range(s, s + 100), *slow) for s in (0, 100, 200)))
-    assert not accepted
-    assert (rejection.unit_id, rejection.scope, rejection.rejected_rows) == ("(all)", "unit", 300)
-    assert "20 of 300 rows broke a rule, more than 1.0%" in rejection.reason
-    assert [row["number"] for row in json.loads(rejection.content or "")] == [90, 91, 92, 93, 94]
-
-
 @pytest.mark.parametrize(("unread", "of", "passes"), [(1, 99, True), (2, 99, False), (1, 98, False)])
 def test_rows_that_could_not_be_read_count_for_the_tolerance(unread: int, of: int, passes: bool) -> None:
     before = [Rejection("f", "row", "unreadable", "?", unread), Rejection("g", "file", "lost", "?", 1000)]
@@ -278,17 +242,6 @@ def test_rows_that_could_not_be_read_count_for_the_tolerance(unread: int, of: in
     assert accepted == passes
     assert good.height == of
     assert sum(each.rejected_rows for each in rejections) == (0 if passes else of)
-
-
-def test_where_no_row_could_be_read_there_is_none_to_reject() -> None:
-    accepted, good, [rejection] = in_pieces(Shots, before=[Rejection("f", "row", "unreadable", "?", 5)])
-    assert (accepted, good.height, rejection.rejected_rows) == (False, 0, 0)
-
-
-def test_nothing_is_accepted() -> None:
-    for pieces in ([], [shots([])], [shots([]), shots([])]):
-        accepted, good, rejections = in_pieces(Shots, *pieces)
-        assert (accepted, good.height, rejections) == (True, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -319,20 +272,6 @@ def test_a_key_that_is_doubled_across_pieces_rejects_them_all(pieces: list[list[
     accepted, _, rejections = in_pieces(Shots, *map(shots, pieces))
     assert accepted == (not doubled)
     assert [each.rule for each in rejections] == (["primary_key"] if doubled else [])
-
-
-def test_the_same_number_of_another_day_is_another_key() -> None:
-    assert in_pieces(Shots, shots([1, 2]), shots([1, 2], day=MARCH_2))[0]
-    assert in_pieces(Shots, shots([2, 1]), shots([1, 2], day=MARCH_2))[0]
-    mixed = pl.concat([shots([1]), shots([1], day=MARCH_2)])
-    assert in_pieces(Shots, mixed, shots([2], day=MARCH_2))[0]
-    assert not in_pieces(Shots, mixed, shots([1, 2], day=MARCH_2))[0]
-
-
-def test_keys_of_texts_are_found_doubled_too() -> None:
-    assert in_pieces(Goals, goals(MARCH_1, "m1"), goals(MARCH_1, "m2"))[0]
-    accepted, _, [rejection] = in_pieces(Goals, goals(MARCH_1, "m1", "m2"), goals(MARCH_1, "m3", "m1"))
-    assert (accepted, rejection.rejected_rows) == (False, 8)
 
 
 @settings(max_examples=60)
@@ -442,11 +381,6 @@ def test_rows_without_an_id_do_not_keep_the_others_from_loading(lake: Lake) -> N
         commit = lake.replace(Goals, frame, partitions=[MARCH_1], ids=["m1"])
         assert (commit.rows, commit.rejected_rows) == (2, 1)
         assert entries(lake) == [("goals@2026-03-01", "(none)", 0, "unit", 1)]
-
-
-def test_a_clean_lake_has_no_quarantine(lake: Lake) -> None:
-    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
-    assert lake.state(QUARANTINE) is None
 
 
 # --- Checks across tables --------------------------------------------------------------------

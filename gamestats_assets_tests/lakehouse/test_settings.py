@@ -73,15 +73,6 @@ def test_variables_of_other_programs_are_not_ours(monkeypatch: pytest.MonkeyPatc
     assert settings.postgres_url is None
 
 
-def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATA", "STATE", "POSTGRES_URL", "STORAGE_OPTIONS", "WORKERS"):
-        monkeypatch.setenv(f"GAMESTATS_{name}", "")
-    settings = Settings()
-    assert settings.data == str(shipped("data"))
-    assert settings.state is None
-    assert settings.postgres_url is None
-
-
 def test_state_stands_beside_local_data_and_at_home_for_remote_data(tmp_path: Path) -> None:
     assert Settings(data=str(tmp_path)).state_folder == tmp_path
     assert Settings(data="s3://bucket").state_folder == tmp_path / "home" / ".gamestats"

@@ -1,7 +1,7 @@
 """Declarations of tables: what they define and why they are refused."""
 
 import types
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import dataframely as dy
@@ -46,17 +46,6 @@ def test_a_declaration_tells_its_parts() -> None:
         ("goals", pl.Int16()),
         ("minute", pl.Float64()),
     ]
-
-
-def test_a_step_is_named_after_its_table_unless_it_makes_several() -> None:
-    assert Goals.spec.step == "goals"
-    assert declare(columns={"id": an_id()}, made_by="telemetry").spec.step == "telemetry"
-
-
-def test_a_published_table_may_have_months() -> None:
-    columns = {"id": an_id(), "at": a_time(primary_key=True)}
-    assert declare(columns=columns, published=True, months_of="at").spec.months_of == "at"
-    assert Goals.spec.months_of is None
 
 
 def test_a_class_without_a_key_lends_its_columns() -> None:
@@ -249,8 +238,3 @@ def test_a_date_whose_name_ends_like_a_pair_is_a_day() -> None:
     table = declare(columns=columns, partitioned_by="match_day")
     assert table.pair_dimension() is None
     assert table.partition_value("2026-03-14") == date(2026, 3, 14)
-
-
-def test_a_time_of_day_is_no_partition() -> None:
-    with pytest.raises(PartitionKeyError):
-        Goals.partition_value(partition_key_of(datetime(2026, 3, 14, 12)))

@@ -49,11 +49,6 @@ def test_a_part_of_a_word_is_another_word(content: bytes) -> None:
     assert not Sought(["hawk"]).is_in(content)
 
 
-def test_nothing_is_found_where_nothing_is_looked_for() -> None:
-    assert not Sought([]).is_in(b"anything")
-    assert not Sought([" ", ""]).is_in(b"any thing")
-
-
 @given(st.text(min_size=1).filter(str.strip), st.binary(max_size=20), st.binary(max_size=20))
 def test_whatever_it_is_it_is_found_among_anything(text: str, before: bytes, after: bytes) -> None:
     text = text.encode("utf-8", "replace").decode()
@@ -105,12 +100,6 @@ def test_files_are_looked_through_by_name_bytes_and_what_they_hold(place: tuple[
     sought = Sought(["hawk"])
     assert files_with(root, sought, options) == sorted(found)
     assert files_with(root, sought, options, inside=lambda content: b"alone" in content) == [*sorted(found), "b/secret"]
-
-
-def test_a_folder_is_found_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "player=hawk").mkdir()
-    assert files_with(str(tmp_path), Sought(["hawk"])) == ["player=hawk/"]
-    assert files_with(str(tmp_path / "missing"), Sought(["hawk"])) == []
 
 
 def test_every_column_of_every_schema_is_looked_through(fresh_database: str) -> None:

@@ -28,12 +28,6 @@ def test_what_a_task_tells_is_heard_before_the_pool_is_left(processes: int) -> N
     assert sorted(heard) == [0, 0, 1, 1, 2, 2, 3, 4]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_task_may_tell_what_nobody_hears(processes: int) -> None:
-    with worker.pool(processes) as pool:
-        assert pool.submit(_count_to, 3).result() == 3
-
-
 def test_starting_guarded_processes_at_once_leaves_the_program_unchanged() -> None:
     program = sys.modules["__main__"]
     with worker.guarded_pool(4, worker.TaskLimits()) as pool:

@@ -90,15 +90,6 @@ def test_new_files_of_a_day_process_only_the_new_matches(pipeline: Pipeline) -> 
     assert pipeline.rows(DayGoals).get_column("goals").to_list() == [2]
 
 
-def test_a_corrected_file_processes_its_match_again(pipeline: Pipeline) -> None:
-    land(pipeline.stores.landing, "a", DAY, [3])
-    land(pipeline.stores.landing, "b", DAY, [3])
-    pipeline.run(DAY)
-    land(pipeline.stores.landing, "a", DAY, [3, 4])
-    pipeline.run(DAY)
-    assert game.calls[1] == ["a"]
-
-
 def test_running_again_commits_nothing(pipeline: Pipeline) -> None:
     land(pipeline.stores.landing, "a", DAY, [3])
     pipeline.run(DAY)
@@ -220,15 +211,6 @@ def test_a_check_that_blames_no_match_or_too_many_stops_only_its_day(pipeline: P
         pipeline.stores.landing.remove(file)
     assert pipeline.run(DAY).success
     assert pipeline.rows(DayGoals).get_column("goals").to_list() == [6 * 99, 1]
-
-
-def test_a_failed_check_that_does_not_block_only_warns(pipeline: Pipeline) -> None:
-    land(pipeline.stores.landing, "a", DAY, [121])
-    result = pipeline.run(DAY)
-    assert result.success
-    warned = next(e for e in result.get_asset_check_evaluations() if e.check_name == "goals_are_regular")
-    assert (warned.passed, warned.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert pipeline.rows(DayGoals).height == 1
 
 
 def test_rows_of_foreign_commits_are_reported_and_made_again(pipeline: Pipeline) -> None:

@@ -87,16 +87,6 @@ def test_a_day_goes_from_landing_to_postgresql(stores: Stores, run: Run) -> None
     assert published(stores) == [("a", 2), ("b", 0)]
 
 
-def test_only_the_partitions_of_the_run_are_replaced(stores: Stores, run: Run) -> None:
-    land(stores.landing, "a", DAY, [3])
-    land(stores.landing, "b", NEXT, [4])
-    assert run(DAY, NEXT).success
-    land(stores.landing, "c", DAY, [5])
-    land(stores.landing, "d", NEXT, [6])
-    assert run(DAY).success
-    assert [match_id for match_id, _ in published(stores)] == ["a", "b", "c"]
-
-
 def test_a_failed_blocking_check_stops_publication_in_a_separate_run(stores: Stores, run: Run) -> None:
     land(stores.landing, "a", DAY, [3])
     assert run(DAY).success

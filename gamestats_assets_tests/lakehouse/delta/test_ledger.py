@@ -9,13 +9,11 @@ import pytest
 from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.delta.lake import Commit, Lake, Made
 from gamestats_assets.lakehouse.delta.ledger import (
     NO_ROWS,
     WHOLE,
-    Ledger,
     Note,
     RowsHash,
     combined_hash,
@@ -24,8 +22,7 @@ from gamestats_assets.lakehouse.delta.ledger import (
     row_fingerprints,
     step_version,
 )
-from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, QUARANTINE, Clubs, Fans, Goals, clubs, goals
-from gamestats_assets_tests.lakehouse.processes import at_once, killed
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, Clubs, Fans, Goals, clubs, goals
 from gamestats_assets_tests.support.s3_fixture import S3
 
 DAY, NEXT_DAY = "2026-03-01", "2026-03-02"
@@ -68,12 +65,6 @@ def test_every_unit_is_told_with_what_it_was_made_from_and_its_rows(anywhere: La
     rows = {key: found.rows_of for key, found in anywhere.ledger(Goals).partitions.items()}
     assert rows == row_fingerprints(Goals, anywhere.scan(Goals).collect())
     assert Lake(anywhere.root, anywhere.storage_options).ledger(Goals) == anywhere.ledger(Goals)
-
-
-def test_a_table_never_written_has_an_empty_ledger(lake: Lake) -> None:
-    assert lake.ledger(Goals) == Ledger()
-    assert lake.ledger(Goals)[DAY].units == {}
-    assert lake.ledger(Goals)[DAY].content == ""
 
 
 def test_other_inputs_with_the_same_rows_write_nothing(lake: Lake) -> None:
@@ -259,45 +250,3 @@ def test_a_new_column_and_new_code_are_another_version_of_a_step() -> None:
 
 
 # --- Sudden death and races ------------------------------------------------------------------
-
-
-def play_days(root: str, scored: int) -> None:
-    """Six matches of two days, two at a time."""
-    lake = Lake(root)
-    for day in (MARCH_1, MARCH_2):
-        for number in range(0, 6, 2):
-            units = {f"{day}m{each}": f"goals {scored}" for each in (number, number + 1)}
-            play(lake, day, units, scored=scored)
-        lake.note(Goals, Note(made_from={str(day): f"goals {scored}"}, failed={str(day): {}}))
-
-
-def test_a_killed_writer_leaves_rows_and_ledger_of_one_commit(tmp_path: Path) -> None:
-    play_days(str(tmp_path / "undisturbed"), 2)
-    disturbed = str(tmp_path / "disturbed")
-    died = 0
-    for number in range(8):
-        died += killed(play_days, disturbed, 1 + number % 2, after=0.05 + 0.06 * number)
-        lake = Lake(disturbed)
-        rows = row_fingerprints(Goals, lake.scan(Goals).collect())
-        assert {key: found.rows_of for key, found in lake.ledger(Goals).partitions.items() if found.units} == rows
-    assert died
-    play_days(disturbed, 2)
-    lake, undisturbed = Lake(disturbed), Lake(tmp_path / "undisturbed")
-    order = Goals.primary_key()
-    assert_frame_equal(lake.scan(Goals).collect().sort(order), undisturbed.scan(Goals).collect().sort(order))
-    for key, found in undisturbed.ledger(Goals).partitions.items():
-        same = lake.ledger(Goals)[key]
-        assert (same.units, same.made_from, same.failed) == (found.units, found.made_from, found.failed)
-    assert lake.scan(QUARANTINE).collect().is_empty()
-
-
-def play_own(root: str, day: date, units: Mapping[str, str]) -> None:
-    lake = Lake(root)
-    for unit, made in units.items():
-        play(lake, day, {unit: made})
-
-
-def test_runs_that_enter_their_units_at_once_lose_none(tmp_path: Path, lake: Lake) -> None:
-    shares = [(MARCH_1, {"m1": "a", "m2": "b"}), (MARCH_1, {"m3": "c", "m4": "d"}), (MARCH_2, {"m5": "e"})]
-    at_once(play_own, [(str(tmp_path), *share) for share in shares])
-    assert made_from(lake) == {DAY: {"m1": "a", "m2": "b", "m3": "c", "m4": "d"}, NEXT_DAY: {"m5": "e"}}

@@ -124,13 +124,6 @@ def rows_of(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
 # --- migrations ----------------------------------------------------------------------------------
 
 
-def test_migrating_again_changes_nothing(conn: psycopg.Connection, url: SecretStr, everything: None) -> None:
-    before = rows_of(conn)
-    migrate(url)
-    assert rows_of(conn) == before
-    assert ops.current_revision(url) == ops.known_revisions()[-1]
-
-
 def test_processes_that_migrate_at_once_all_find_it_done(fresh_database: str) -> None:
     url = SecretStr(fresh_database)
     at_once(migrate, [(url,)] * 3)
@@ -573,11 +566,6 @@ def test_a_player_is_known_by_account_and_by_name_where_it_is_unknown(
             entry.roster(teams[1], other[0], DAY, account_id=other[1])
     else:
         entry.roster(teams[1], other[0], DAY, account_id=other[1])
-
-
-def test_another_season_has_rosters_of_its_own(entry: Entry, teams: tuple[int, int]) -> None:
-    entry.roster(teams[0], "Kim", DAY)
-    entry.roster(entry.team(entry.division(entry.season(season="spring"))), "Kim", DAY)
 
 
 def test_one_statement_cannot_put_a_player_on_two_rosters(conn: psycopg.Connection, teams: tuple[int, int]) -> None:

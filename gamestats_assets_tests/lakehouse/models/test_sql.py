@@ -423,16 +423,6 @@ def test_an_unpartitioned_table_ignores_partition_like_folders(load: Callable[..
     assert_frame_equal(run_model(load(totals()), {"demo.goals": source}), expected, check_row_order=False)
 
 
-def test_models_share_a_session_and_leave_nothing_in_it(
-    load: Callable[..., SqlModel], opened: list[duckdb.DuckDBPyConnection]
-) -> None:
-    first = run_model(load(totals()), {"demo.goals": GOALS})
-    assert run_model(load(totals()), {"demo.goals": GOALS.clear()}).is_empty()
-    assert run_model(load(totals()), {"demo.goals": GOALS}).sort("*").equals(first.sort("*"))
-    (shared,) = opened
-    assert shared.execute("select count(*) from duckdb_views() where not internal").fetchone() == (0,)
-
-
 def test_a_stream_holds_a_batch_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
@@ -673,19 +663,6 @@ def test_a_query_sees_no_python_variable() -> None:
     with pytest.raises(QueryError, match="passwords"):
         query("from passwords", _never, KNOWN)
     assert query("select current_setting('python_enable_replacements') as s", _never, KNOWN)["s"].to_list() == [False]
-
-
-def test_no_bar_of_progress_is_drawn_into_what_a_program_says() -> None:
-    # DuckDB draws one where the process runs no script, as workers do not.
-    asked = "select current_setting('enable_progress_bar') as s"
-    code = f"""
-import duckdb
-from gamestats_assets.lakehouse.models.sql import query
-assert duckdb.execute({asked!r}).fetchall() == [(True,)]
-print(query({asked!r}, {{}}.__getitem__, {{}})["s"].to_list())
-"""
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert process.stdout.split() == ["[False]"], process.stderr
 
 
 def test_a_wrong_query_gives_the_engines_words() -> None:

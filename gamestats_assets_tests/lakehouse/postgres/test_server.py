@@ -138,15 +138,6 @@ def test_processes_that_ask_at_once_get_one_server_which_outlives_them(own_serve
     assert query(urls.pop(), "select 1 as one")["one"].item() == 1
 
 
-def test_the_embedded_server_is_tuned_when_made(own_server: Settings) -> None:
-    found = dict(query(start_embedded(own_server), "select name, setting from pg_settings").iter_rows())
-
-    assert int(found["shared_buffers"]) * int(found["block_size"]) >= 128 * 2**20
-    assert (found["listen_addresses"], found["unix_socket_permissions"], found["fsync"]) == ("", "0700", "on")
-    locale = "select datlocprovider::text, datlocale from pg_database where datname = current_database()"
-    assert query(start_embedded(own_server), locale).rows() == [("b", "C.UTF-8")]
-
-
 @pytest.mark.parametrize("is_running_still", [True, False], ids=["runs", "was killed"])
 def test_a_data_folder_copied_from_a_running_server_is_refused(
     is_running_still: bool,
@@ -196,12 +187,6 @@ def test_the_server_runs_in_a_data_folder_for_its_owner_alone() -> None:
             assert stat.S_IMODE(os.stat(f"{settings.data}/postgres").st_mode) == 0o700
         finally:
             stop_embedded(settings)
-
-
-def test_stopping_what_does_not_run_is_no_error(tmp_path: Path) -> None:
-    settings = Settings(data=str(tmp_path / "none"), postgres_url=None)
-
-    assert (is_running(settings), stop_embedded(settings)) == (False, False)
 
 
 def test_a_url_given_is_used_and_starts_nothing(tmp_path: Path) -> None:

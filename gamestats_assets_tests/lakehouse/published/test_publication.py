@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 from psycopg import sql
 
 from gamestats_assets.lakehouse.postgres.own_rows import setting
-from gamestats_assets.lakehouse.postgres.roles import READER_ROLE, SERVING_ROLE
+from gamestats_assets.lakehouse.postgres.roles import SERVING_ROLE
 from gamestats_assets.lakehouse.postgres.server import PostgresError, connect, query
 from gamestats_assets.lakehouse.published.notes import CHANNEL
 from gamestats_assets.lakehouse.published.publication import (
@@ -53,7 +53,6 @@ from gamestats_assets_tests.lakehouse.results import (
     declared,
     results,
     text,
-    wait_until,
 )
 from gamestats_assets_tests.support.published import published_hashes, published_rows, read_published
 
@@ -146,18 +145,6 @@ def test_an_empty_frame_empties_the_partitions_named(url: str) -> None:
         assert counts(conn, Results) == {NEXT: 20}
 
 
-def test_an_unpartitioned_table_is_replaced_whole(url: str) -> None:
-    first = Everything.sample(50, generator=dy.random.Generator(1))
-    second = Everything.sample(20, generator=dy.random.Generator(2))
-
-    publish(url, Everything, None, first)
-    publication = publish(url, Everything, None, second)
-
-    assert (publication.rows_deleted, publication.rows_inserted) == (50, 20)
-    with connect(url) as conn:
-        assert counts(conn, Everything) == {None: 20}
-
-
 def test_rows_of_another_partition_are_refused_before_anything_is_sent(url: str) -> None:
     unreachable = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -247,13 +234,6 @@ def test_a_publication_without_a_hash_leaves_none(url: str) -> None:
     assert published_hashes(url, Results) == {"2026-03-14": "c"}
 
 
-def test_without_hashes_nothing_is_noted_at_all(url: str) -> None:
-    publish(url, Results, [DAY], results(DAY, 10), content_hash={})
-
-    assert query(url, "select * from demo.published_partitions").is_empty()
-    assert published_hashes(url, Results) == {}
-
-
 def test_a_publication_that_fails_leaves_the_hash_with_the_rows_it_names(url: str) -> None:
     seen: list[dict[str, str]] = []
 
@@ -297,12 +277,6 @@ def test_rows_that_lack_a_column_declared_later_have_no_hash(url: str) -> None:
     with connect(url) as conn:
         ensure_table(conn, wider)
     assert published_hashes(url, wider) == {}
-
-
-def test_a_table_that_must_be_rebuilt_is_of_unknown_content(url: str) -> None:
-    publish(url, declared(a=text()), None, pl.DataFrame({"id": ["1"], "a": ["x"]}), content_hash={None: "h"})
-
-    assert published_hashes(url, declared(a=dy.Int64(nullable=True, description="A."))) == {}
 
 
 def test_a_changed_definition_makes_a_partition_due_for_publication(url: str) -> None:
@@ -444,18 +418,8 @@ def _publish_slowly(url: str, at: str, reached: Any) -> None:
 
     if at == "in the COPY":
         psycopg.Copy.write = write_some  # pyright: ignore[reportAttributeAccessIssue]
-    frame = results(DAY, 5_000, kills=NEW)
-    if at != "at any moment":
-        publish(url, Results, [DAY], frame, before_commit=stand_still if at == "before the commit" else None)
-        return
-    reached.set()
-    for turn in range(10_000):
-        publish(
-            url,
-            Results,
-            [DAY],
-            results(DAY, 5_000, kills=NEW) if turn % 2 else results(DAY, 3_000, kills=OLD),
-        )
+    before_commit = stand_still if at == "before the commit" else None
+    publish(url, Results, [DAY], results(DAY, 5_000, kills=NEW), before_commit=before_commit)
 
 
 @contextmanager
@@ -473,18 +437,6 @@ def publisher_to_kill(url: str, at: str) -> Iterator[Any]:
         process.join()
 
 
-def sessions(url: str, column: str, value: str) -> int:
-    """Other sessions of the database whose column of pg_stat_activity has the value."""
-    statement = sql.SQL(
-        "select count(*) from pg_stat_activity "
-        "where datname = current_database() and pid <> pg_backend_pid() and {} = %s"
-    ).format(sql.Identifier(column))
-    with psycopg.connect(url) as conn:
-        row = conn.execute(statement, [value]).fetchone()
-        assert row is not None
-        return row[0]
-
-
 @pytest.mark.parametrize("at", ["in the COPY", "before the commit"])
 def test_a_publisher_killed_before_its_commit_leaves_the_old_rows(url: str, at: str) -> None:
     publish(url, Results, [DAY], results(DAY, 3_000, kills=OLD))
@@ -495,19 +447,6 @@ def test_a_publisher_killed_before_its_commit_leaves_the_old_rows(url: str, at: 
     assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 3_000, kills=OLD), Results))
     assert publish(url, Results, [DAY], results(DAY, 5_000, kills=NEW)).rows_deleted == 3_000
     assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results))
-
-
-@pytest.mark.parametrize("after", [0.05, 0.13, 0.31])
-def test_a_publisher_killed_at_any_moment_leaves_old_or_new(url: str, after: float) -> None:
-    publish(url, Results, [DAY], results(DAY, 3_000, kills=OLD))
-
-    with publisher_to_kill(url, "at any moment") as reached:
-        assert reached.wait(30)
-        time.sleep(after)
-    wait_until(lambda: sessions(url, "application_name", "gamestats") == 0, "the end of the killed session")
-
-    found = query(url, "select kills, count(*) as rows from demo.results group by 1").rows()
-    assert found in ([(OLD, 3_000)], [(NEW, 5_000)])
 
 
 def test_a_session_ended_by_an_administrator_is_tried_again(url: str) -> None:
@@ -617,21 +556,6 @@ def test_publishers_of_different_partitions_do_not_wait(url: str) -> None:
         assert counts(conn, Results) == dict.fromkeys(days, 50)
 
 
-def test_ranges_that_overlap_end_as_one_after_the_other(url: str) -> None:
-    days = [date(2026, 3, day) for day in range(1, 13)]
-
-    def publish_range(kills: int) -> None:
-        # In the order given one range runs against the other.
-        own = days[:8] if kills % 2 else days[4:][::-1]
-        publish(url, Results, own, pl.concat([results(day, 20, kills=kills) for day in own]))
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(publish_range, range(1, 9)))
-
-    found = query(url, "select day, count(*) c, count(distinct kills) k from demo.results group by 1 order by 1")
-    assert found.rows() == [(day, 20, 1) for day in days]
-
-
 ALL_DAYS = (DAY, NEXT, date(2026, 3, 16))
 
 
@@ -727,58 +651,6 @@ def test_readers_never_see_less_or_more_than_a_whole_day_and_never_wait(url: str
     assert watch.looks > 50
     assert len(watch.versions) > 20
     assert all(other.result() > 10 for other in others)
-
-
-def _half_a_day(conn: psycopg.Connection) -> None:
-    conn.execute("delete from demo.results where day = %s and match_id like '%%-0'", [DAY])
-
-
-def _no_day(conn: psycopg.Connection) -> None:
-    conn.execute("delete from demo.results where day = %s", [DAY])
-
-
-def _day_twice(conn: psycopg.Connection) -> None:
-    conn.execute(
-        "insert into demo.results (match_id, player, day, kills) "
-        "select match_id || '-again', player, day, kills from demo.results where day = %s",
-        [DAY],
-    )
-
-
-def _locked(conn: psycopg.Connection) -> None:
-    with conn.transaction():
-        conn.execute("lock table demo.results in access exclusive mode")
-        time.sleep(1)
-
-
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (_half_a_day, f"{DAY}: 110 rows, 220 kills"),
-        (_no_day, f"missing {DAY}"),
-        (_day_twice, f"{DAY}: 420 rows, 840 kills"),
-        (_locked, "waited: canceling statement due to lock timeout"),
-    ],
-)
-def test_the_readers_notice_a_missing_transaction_and_a_lock(
-    url: str, harm: Callable[[psycopg.Connection], None], message: str
-) -> None:
-    publish(url, Results, ALL_DAYS, pl.concat([version(day, 1) for day in ALL_DAYS]))
-
-    with Watch(url) as watch, psycopg.connect(url, autocommit=True) as conn:
-        wait_until(lambda: watch.looks > 2, "the readers")
-        assert watch.wrong == []
-        harm(conn)
-        wait_until(lambda: message in watch.wrong, "the readers to notice")
-
-
-def test_those_readers_notice_an_older_version(url: str) -> None:
-    publish(url, Results, ALL_DAYS, pl.concat([version(day, 5) for day in ALL_DAYS]))
-
-    with Watch(url) as watch:
-        wait_until(lambda: watch.looks > 2, "the readers")
-        publish(url, Results, [DAY], version(DAY, 4))
-        wait_until(lambda: f"{DAY}: version 4 after 5" in watch.wrong, "the readers to notice")
 
 
 # --- definitions ---------------------------------------------------------------------------------
@@ -1037,24 +909,6 @@ def test_a_year_past_those_is_refused_before_anything_is_sent(microseconds: int,
         publish(unreachable, Touches, ["ada"], odd, patience=0)
 
 
-def test_publishing_months_twice_changes_nothing(url: str) -> None:
-    tables = "select oid, relname::text, xmin::text from pg_class where relname like 'touches%' order by 1"
-    frame = touches("ada", NOVEMBER, DECEMBER)
-
-    first = publish(url, Touches, ["ada"], frame, content_hash={"ada": "a"})
-    before = query(url, tables).rows()
-    second = publish(url, Touches, ["ada"], frame, content_hash={"ada": "a"})
-
-    assert [change for change in first.changes if "month" in change] == [
-        "month touches_2026_11 made",
-        "month touches_2026_12 made",
-    ]
-    assert (second.rows_deleted, second.rows_inserted, second.changes) == (2, 2, ())
-    assert query(url, tables).rows() == before
-    assert published_hashes(url, Touches) == {"ada": "a"}
-    assert_frame_equal(by_id(read_published(url, Touches), Touches), frame)
-
-
 def test_a_partition_is_replaced_across_months_and_no_other(url: str) -> None:
     january = datetime(2027, 1, 7, tzinfo=UTC)
     bob = touches("bob", NOVEMBER, DECEMBER)
@@ -1101,20 +955,6 @@ def test_publishers_who_need_the_same_new_months_at_once_all_succeed(url: str) -
     assert months_of(url) == {f"demo.touches_2026_{month:02}": 6 for month in range(1, 7)}
 
 
-def test_publishers_who_make_different_months_do_not_wait(url: str) -> None:
-    together = threading.Barrier(3)
-    months = [datetime(2026, month, 3, tzinfo=UTC) for month in (1, 2, 3)]
-
-    def meet(_: psycopg.Cursor) -> None:
-        together.wait(20)
-
-    def publish_own(at: datetime) -> Publication:
-        return publish(url, Touches, [f"p{at.month}"], touches(f"p{at.month}", at), before_commit=meet)
-
-    with ThreadPoolExecutor(3) as pool:
-        assert [publication.rows_inserted for publication in pool.map(publish_own, months)] == [1, 1, 1]
-
-
 def test_a_new_month_blocks_no_reader_and_readers_see_old_or_new(url: str) -> None:
     publish(url, Touches, ["ada"], touches("ada", NOVEMBER, speed=OLD))
     hasty = with_options(url, "-c lock_timeout=250")
@@ -1134,20 +974,6 @@ def test_a_new_month_blocks_no_reader_and_readers_see_old_or_new(url: str) -> No
         seen.append(reader.execute(figures).fetchall())
 
     assert seen == [[(OLD, 1)], [(OLD, 1)], [(NEW, 2)]]
-
-
-def test_a_publication_that_fails_leaves_old_rows_and_can_be_done_again(url: str) -> None:
-    def fail(_: psycopg.Cursor) -> None:
-        raise RuntimeError("the caller's check failed")
-
-    old, new = touches("ada", NOVEMBER), touches("ada", DECEMBER)
-    publish(url, Touches, ["ada"], old)
-    with pytest.raises(RuntimeError):
-        publish(url, Touches, ["ada"], new, before_commit=fail)
-    assert_frame_equal(read_published(url, Touches), old)
-
-    publish(url, Touches, ["ada"], new)
-    assert_frame_equal(read_published(url, Touches), new)
 
 
 def test_what_postgres_refuses_of_a_row_is_told(url: str) -> None:
@@ -1231,25 +1057,6 @@ def test_a_table_whose_months_would_have_too_long_a_name_is_refused(url: str) ->
         assert ensure_table(conn, declared("n" * 55, at=timed(), months_of="at"))
         with pytest.raises(UnpublishableTableError, match="_9999_12' is longer than 63 bytes"):
             ensure_table(conn, declared("n" * 56, at=timed(), months_of="at"))
-
-
-def test_a_reader_reads_a_table_with_months_made_later_and_writes_none(url: str) -> None:
-    publish(url, Touches, ["ada"], touches("ada", NOVEMBER))
-    publish(url, Touches, ["bob"], touches("bob", DECEMBER))
-
-    with connect(url) as conn:
-        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
-        read = conn.execute("select player, at from demo.touches order by 1").fetchall()
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            conn.execute("delete from demo.touches")
-    assert read == [("ada", NOVEMBER), ("bob", DECEMBER)]
-
-
-def test_before_the_first_publication_there_is_nothing_to_count(url: str) -> None:
-    with connect(url) as conn:
-        assert counts(conn, Results) == {}
-    assert published_rows(url, Results, DAY) == 0
-    assert published_rows(url, Results) == 0
 
 
 # --- whose rows are shown ------------------------------------------------------------------------

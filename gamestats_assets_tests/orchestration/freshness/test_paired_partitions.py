@@ -298,14 +298,6 @@ def test_days_of_all_products_are_one_run_and_each_is_decoded_by_itself(filled: 
     assert {keys for keys in of_runs if "|" in keys} == {f"{DAY}|shop,{NEXT}|quiz,{NEXT}|shop,{THIRD}|shop"}
 
 
-def test_running_again_does_nothing(filled: House) -> None:
-    before = filled.versions()
-    assert filled.follow() == []
-    keys = (f"{DAY}|shop", f"{NEXT}|shop", f"{THIRD}|shop")
-    assert filled.run((RawSales, RawFiles, Takings, Trend, Points), *keys, publish=True)
-    assert filled.versions() == before
-
-
 def test_a_table_dropped_from_postgresql_is_published_again(filled: House) -> None:
     with connect(filled.stores.postgres_url) as connection:
         connection.execute("drop table stalls.takings")
@@ -378,20 +370,6 @@ def test_chosen_days_run_every_product_and_a_chosen_partition_runs_alone(house: 
 
 
 # --------------------------------------------------------------------------- quarantine and checks
-
-
-def test_what_is_rejected_in_a_range_is_of_its_own_day_only(house: House) -> None:
-    land(house.stores.landing, "shop", DAY, [1])
-    land(house.stores.landing, "shop", NEXT, [2, -2])
-    land(house.stores.landing, "shop", THIRD, b"{", "broken")
-    land(house.stores.landing, "shop", THIRD, [3])
-    assert house.run((RawSales, RawFiles), f"{DAY}|shop", f"{NEXT}|shop", f"{THIRD}|shop")
-    assert house.rows(RawSales, "product_day", "cents") == [(f"{DAY}|shop", 1), (f"{THIRD}|shop", 3)]
-    entries = house.stores.lake.scan(quarantine_of("stalls")).sort("partition_key")
-    assert entries.select("table_name", "partition_key", "unit_id", "scope").collect().rows() == [
-        ("raw_sales", f"{NEXT}|shop", "shop", "unit"),
-        ("raw_files", f"{THIRD}|shop", "broken", "file"),
-    ]
 
 
 def test_mended_units_leave_the_quarantine_whatever_their_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,13 +211,6 @@ def test_an_idle_tick_waits_for_landing_files_and_ending_runs(daemon: Daemon) ->
     assert time.monotonic() - began < 30
 
 
-def test_a_tick_that_is_woken_for_nothing_ends(daemon: Daemon) -> None:
-    waiting = Daemon(daemon.stores, daemon.instance, waits_s=60)
-    timer = after(0.5, lambda: tell(daemon.stores.postgres_url, "stopping"))
-    assert waiting.tick() == []
-    timer.join()
-
-
 def test_a_tick_waits_no_longer_than_it_may(daemon: Daemon) -> None:
     began = time.monotonic()
     assert Daemon(daemon.stores, daemon.instance, waits_s=1).tick() == []
