@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +17,9 @@ from gamestats_assets.cli.terminal import CarefulGroup, counted, days_named, err
 from gamestats_assets.lakehouse.files.local import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gamestats_assets.apis.limits import Limits
-    from gamestats_assets.demo_data.logs.landing import LogIngestReport
     from gamestats_assets.l2m.source import Report
     from gamestats_assets.lakehouse.landing.arrivals import FetchReport, IngestReport, Source
     from gamestats_assets.lakehouse.landing.zone import Landing
@@ -58,80 +59,73 @@ def _tell_landed() -> None:
             tell(stores.postgres_url, "landed")
 
 
-@ingest_app.command("pubg")
-def ingest_pubg(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
-    ],
-    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
-) -> None:
-    """Take PUBG files: match objects, telemetry, player lists; plain, gzipped or gzipped twice.
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)]
+LogPaths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
+]
+Every = Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")]
 
-    What a file is, is read from its bytes; its name does not matter. What nobody can read
-    is kept as well, counted and reported with its reason. Taking a file again changes
-    nothing.
+# Each game's source by the module that has it, with what its command says.
+_SOURCES = {
+    "pubg": (
+        "gamestats_assets.pubg.source.files",
+        """Take PUBG files: match objects, telemetry, player lists; plain, gzipped or gzipped twice.
 
-    Examples:
+        What a file is, is read from its bytes; its name does not matter. What nobody can read
+        is kept as well, counted and reported with its reason. Taking a file again changes
+        nothing.
 
-        gamestats ingest pubg ~/pubg-files
-        gamestats ingest pubg match.json telemetry.json.gz
-    """
-    from gamestats_assets.pubg.source.files import SOURCE
+        Examples:
 
-    _ingest(SOURCE, paths, every=every)
+            gamestats ingest pubg ~/pubg-files
+            gamestats ingest pubg match.json telemetry.json.gz
+        """,
+    ),
+    "lol": (
+        "gamestats_assets.lol.source",
+        """Take League of Legends files: match objects and timelines of match-v5, items and champions of Data Dragon.
 
+        What a file is, is read from its bytes, plain, gzipped or gzipped twice. Only the language of a Data Dragon
+        document is not in there: it is taken from the file's name or a folder's, as in 13.14.1_ko_KR_item.json or
+        13.14.1/data/ko_KR/item.json. What nobody can read is kept as well, counted and reported with its reason. Taking
+        a file again changes nothing.
 
-@ingest_app.command("lol")
-def ingest_lol(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
-    ],
-    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
-) -> None:
-    """Take League of Legends files: match objects and timelines of match-v5, items and champions of Data Dragon.
+        Examples:
 
-    What a file is, is read from its bytes, plain, gzipped or gzipped twice. Only the language of a Data Dragon document
-    is not in there: it is taken from the file's name or a folder's, as in 13.14.1_ko_KR_item.json or
-    13.14.1/data/ko_KR/item.json. What nobody can read is kept as well, counted and reported with its reason. Taking a
-    file again changes nothing.
+            gamestats ingest lol ~/matches ~/timelines
+            gamestats ingest lol dragontail/13.14.1/data/en_US/item.json
+        """,
+    ),
+    "rocket-league": (
+        "gamestats_assets.rocket_league.source",
+        """Take Rocket League files: replays (.replay) as the game saves them, and ballchasing's JSON of a replay.
 
-    Examples:
+        What a file is, is read from its bytes; its name does not matter. Both of the same match belong together: ranks
+        come from ballchasing's, touches and the like from the replay. What nobody can read, such as a damaged replay or
+        one of a season that is not known yet, is kept as well, counted and reported with its reason. Taking a file
+        again changes nothing.
 
-        gamestats ingest lol ~/matches ~/timelines
-        gamestats ingest lol dragontail/13.14.1/data/en_US/item.json
-    """
-    from gamestats_assets.lol.source import SOURCE
+        Examples:
 
-    report = _ingest(SOURCE, paths, every=every)
-    if any(outcome.status == "taken" and outcome.match_id is None for outcome in report.outcomes):
-        say("Lists of items or champions came. Next: gamestats materialize")
-
-
-@ingest_app.command("rocket-league")
-def ingest_rocket_league(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
-    ],
-    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
-) -> None:
-    """Take Rocket League files: replays (.replay) as the game saves them, and ballchasing's JSON of a replay.
-
-    What a file is, is read from its bytes; its name does not matter. Both of the same match belong together: ranks come
-    from ballchasing's, touches and the like from the replay. What nobody can read, such as a damaged replay or one of a
-    season that is not known yet, is kept as well, counted and reported with its reason. Taking a file again changes
-    nothing.
-
-    Examples:
-
-        gamestats ingest rocket-league ~/replays
-        gamestats ingest rocket-league match.replay match.ballchasing.json
-    """
-    from gamestats_assets.rocket_league.source import SOURCE
-
-    _ingest(SOURCE, paths, every=every)
+            gamestats ingest rocket-league ~/replays
+            gamestats ingest rocket-league match.replay match.ballchasing.json
+        """,
+    ),
+}
 
 
-def _ingest(source: Source, paths: list[Path], *, every: bool) -> IngestReport:
+def _add_ingest_command(name: str, module: str, text: str) -> None:
+    def command(paths: Paths, every: Every = False) -> None:
+        _ingest(import_module(module).SOURCE, paths, every=every)
+
+    ingest_app.command(name, help=inspect.cleandoc(text))(command)
+
+
+for _name, (_module, _text) in _SOURCES.items():
+    _add_ingest_command(_name, _module, _text)
+
+
+def _ingest(source: Source, paths: list[Path], *, every: bool) -> None:
     """Take files of a game and say what became of them; exit code 1 when nobody could read any."""
     from gamestats_assets.lakehouse.stores import Stores
 
@@ -142,13 +136,57 @@ def _ingest(source: Source, paths: list[Path], *, every: bool) -> IngestReport:
         from gamestats_assets.orchestration.freshness.landed import file_refused
 
         file_refused(stores, source.game, source.refused(stores.landing))
-    for outcome in report.outcomes:
-        if every or report.files <= _QUIET_BEYOND or outcome.status == "quarantined":
-            say(outcome.line(), "yellow" if outcome.status == "quarantined" else "")
+    _print_outcomes(report.outcomes, "quarantined", every=every)
     _print_totals(report, source.game)
+    if source.game == "lol" and any(each.status == "taken" and each.match_id is None for each in report.outcomes):
+        say("Lists of items or champions came. Next: gamestats materialize")
     if report.files and report.quarantined == report.files:
         raise typer.Exit(1)
-    return report
+
+
+def _print_outcomes(outcomes: Sequence[Any], bad: str, *, every: bool) -> None:
+    """A line for each outcome if they are few or all are asked for; always for what is quarantined or refused."""
+    for outcome in outcomes:
+        if every or len(outcomes) <= _QUIET_BEYOND or outcome.status == bad:
+            say(outcome.line(), "yellow" if outcome.status == bad else "")
+
+
+def _print_passed_over(paths: Sequence[Path], why: str, *, every: bool) -> None:
+    if paths:
+        names = [shown(str(path)) for path in paths]
+        named = ", ".join(names) if every else few(names)
+        passed_over = f"{counted(len(names), 'file')} passed over, for they are links out of the folder, "
+        say(passed_over + why.format(named), "yellow")
+
+
+def _print_days(
+    game: str, days: Collection[str], gained: str, subject: Callable[[list[str]], str] = days_named
+) -> None:
+    """Say which days gained something, and what of it belongs to days that have no partitions.
+
+    Args:
+        gained: what is said of the days that have partitions; `{}` stands for them.
+        subject: names what belongs to other days.
+    """
+    from gamestats_assets.orchestration.partitions import is_partition_day
+    from gamestats_assets.tables import first_day
+
+    first = first_day(game)
+    if inside := [day for day in days if is_partition_day(day, first)]:
+        say(f"{gained.format(days_named(inside))} Next: gamestats materialize")
+    outside = [day for day in days if not is_partition_day(day, first)]
+    for some, why in (
+        (
+            [day for day in outside if day < f"{first}"],
+            f"before {first}, with which the tables begin: what landed is kept, and stands in no table",
+        ),
+        (
+            [day for day in outside if day >= f"{first}"],
+            "still to come: what landed is kept, and processed when its day is there",
+        ),
+    ):
+        if some:
+            say(f"{subject(some)}: {why}.", "yellow")
 
 
 def _print_totals(report: IngestReport, game: str) -> None:
@@ -177,14 +215,12 @@ def _print_totals(report: IngestReport, game: str) -> None:
 
 @ingest_app.command("logs")
 def ingest_logs(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
-    ],
+    paths: LogPaths,
     product: Annotated[
         str,
         typer.Option(help="Short name of the product that sent them; added when there is none.", show_default=False),
     ],
-    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+    every: Every = False,
 ) -> None:
     """Take ThinkingData logs of a product: JSON lines, plain or gzipped, of any days.
 
@@ -209,17 +245,9 @@ def ingest_logs(
             say(PRODUCT.add(conn, product).line(), "green")
     with counting("Taking files") as progress:
         report = land_logs(paths, product, stores.landing, progress=progress)
-    for outcome in report.outcomes:
-        if every or report.files <= _QUIET_BEYOND or outcome.status == "refused":
-            say(outcome.line(), "yellow" if outcome.status == "refused" else "")
-    if report.passed_over:
-        passed = [shown(str(path)) for path in report.passed_over]
-        say(
-            f"{counted(len(passed), 'file')} passed over, for they are links out of the folder, "
-            "or neither name nor content is a log's: "
-            f"{', '.join(passed) if every else few(passed)}. Name a file by itself to have it taken all the same.",
-            "yellow",
-        )
+    _print_outcomes(report.outcomes, "refused", every=every)
+    why = "or neither name nor content is a log's: {}. Name a file by itself to have it taken all the same."
+    _print_passed_over(report.passed_over, why, every=every)
     if not report.files:
         say("There are no log files in there.", "yellow")
         return
@@ -229,37 +257,20 @@ def ingest_logs(
         f"{refused:,} refused.",
         "bold",
     )
-    _print_days(report, product)
+    lines = {str(day): number for day, number in report.lines_by_day.items()}
+    _print_days(
+        "demo_data",
+        report.days,
+        f"{{}} of {product} gained lines.",
+        lambda days: f"{sum(lines.get(day, 0) for day in days):,} of the lines ({days_named(days)})",
+    )
     if refused == report.files:
         raise typer.Exit(1)
 
 
-def _print_days(report: LogIngestReport, product: str) -> None:
-    """Which days gained lines, and how many lines are of days that have no partitions."""
-    from gamestats_assets.orchestration.partitions import is_partition_day
-    from gamestats_assets.tables import first_day
-
-    first = first_day("demo_data")
-    assert first is not None
-    if days := [day for day in report.days if is_partition_day(day, first)]:
-        say(f"{days_named(days)} of {product} gained lines. Next: gamestats materialize")
-    outside = {day: n for day, n in report.lines_by_day.items() if not is_partition_day(f"{day}", first)}
-    before = {day: n for day, n in outside.items() if day < first}
-    ahead = {day: n for day, n in outside.items() if day >= first}
-    for lines, what in (
-        (before, f"are of days before {first}, with which the tables begin: they are kept, and stand in no table"),
-        (ahead, "are of days still to come: they are kept, and processed when their day is there"),
-    ):
-        if lines:
-            of = days_named([str(day) for day in lines])
-            say(f"{sum(lines.values()):,} of the lines {what} ({of}).", "yellow")
-
-
 @ingest_app.command("l2m")
 def ingest_l2m(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
-    ],
+    paths: LogPaths,
     day: Annotated[
         datetime | None,
         typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="UTC day of all the files.", show_default=False),
@@ -321,34 +332,13 @@ def ingest_l2m(
 
 
 def _print_deliveries(report: Report, *, every: bool) -> None:
-    from gamestats_assets.orchestration.partitions import is_partition_day
-    from gamestats_assets.tables import first_day
-
-    for outcome in report.outcomes:
-        if every or len(report.outcomes) <= _QUIET_BEYOND or outcome.status == "refused":
-            say(outcome.line(), "yellow" if outcome.status == "refused" else "")
-    if report.passed_over:
-        passed = [shown(str(path)) for path in report.passed_over]
-        told = ", ".join(passed) if every else few(passed)
-        say(
-            f"{counted(len(passed), 'file')} passed over, for they are links out of the folder, "
-            f"or their names are no logs': {told}.",
-            "yellow",
-        )
+    _print_outcomes(report.outcomes, "refused", every=every)
+    _print_passed_over(report.passed_over, "or their names are no logs': {}.", every=every)
     files = sum(outcome.files for outcome in report.outcomes)
     delivered, known, refused = (report.count(status) for status in ("delivered", "known", "refused"))
     logs = counted(len(report.outcomes), "daily log")
     say(f"{counted(files, 'file')}, {logs}: {delivered:,} delivered, {known:,} known, {refused:,} refused.", "bold")
-    first = first_day("l2m")
-    if days := [day for day in report.days if is_partition_day(day, first)]:
-        say(f"{days_named(days)} gained logs. Next: gamestats materialize")
-    outside = [day for day in report.days if not is_partition_day(day, first)]
-    if before := [day for day in outside if day < f"{first}"]:
-        told = f"before {first}, with which the tables begin: what landed is kept, and stands in no table"
-        say(f"{days_named(before)}: {told}.", "yellow")
-    if ahead := [day for day in outside if day >= f"{first}"]:
-        told = "still to come: what landed is kept, and processed when its day is there"
-        say(f"{days_named(ahead)}: {told}.", "yellow")
+    _print_days("l2m", report.days, "{} gained logs.")
 
 
 @fetch_app.command("pubg")

@@ -488,9 +488,7 @@ def test_a_new_nullable_column_is_null_until_the_next_write(lake: Lake) -> None:
     before = lake.scan(GoalsWithAssists).collect()
     assert before.schema == GoalsWithAssists.schema()
     assert before.get_column("assists").to_list() == [None, None]
-    lake.replace(
-        GoalsWithAssists, goals(MARCH_2, "m2").with_columns(assists=pl.lit(3, pl.Int16)), partitions=[MARCH_2]
-    )
+    lake.replace(GoalsWithAssists, goals(MARCH_2, "m2").with_columns(assists=pl.lit(3, pl.Int16)), partitions=[MARCH_2])
     after = stored(lake, GoalsWithAssists)
     assert after.get_column("assists").to_list() == [None, None, 3, 3]
     assert_frame_equal(after.drop("assists"), pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")]))
@@ -807,9 +805,9 @@ def test_pieces_leave_what_one_frame_of_them_leaves(lake: Lake, tmp_path: Path, 
     pieces = [steps(0, 100, *bad), steps(100, 100), steps(100, 101), steps(101, 300, *bad)]
     unread = [Rejection("file.csv", "row", "torn_line", "Line 7.", 1)]
     one = Lake(tmp_path / "one")
-    for lake in (lake, one):
-        lake.replace(Steps, steps(0, 50, 3), partitions=[MARCH_1])
-        lake.replace(Steps, steps(0, 2, day=MARCH_2), partitions=[MARCH_2])
+    for each in (lake, one):
+        each.replace(Steps, steps(0, 50, 3), partitions=[MARCH_1])
+        each.replace(Steps, steps(0, 2, day=MARCH_2), partitions=[MARCH_2])
     expected = one.replace(Steps, pl.concat(pieces), partitions=[MARCH_1], rejections=unread)
     found = lake.replace(Steps, iter(pieces), partitions=[MARCH_1], rejections=unread)
     assert_frame_equal(stored(lake, Steps), stored(one, Steps))
