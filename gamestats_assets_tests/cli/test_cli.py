@@ -565,8 +565,7 @@ def test_ingesting_logs_tells_what_is_passed_over_and_what_no_table_will_hold(em
     assert "notes.txt" in told
     assert "2024-01-01 of lines gained lines" in told
     assert "1 of the lines (2023-12-30): before 2024-01-01" in told
-    assert "(2023-12-30)" in told
-    assert "1 of the lines are of days still to come" in told
+    assert "1 of the lines (2099-01-01): still to come" in told
     shown = empty("materialize", "--select", "demo_data.record_counts")
     assert shown.exit_code == 0, shown.output
     told = " ".join(shown.output.split())
