@@ -13,14 +13,12 @@ from dataclasses import replace
 from gamestats_assets.demo_data.analysis.doubts import Doubt, doubts_of
 from gamestats_assets.demo_data.analysis.equations import number_scopes
 from gamestats_assets.demo_data.analysis.evidence import order_of
-from gamestats_assets.demo_data.analysis.gatherings import gathered
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.habits import AT_HOME, Habits, activity
 from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
     by_segment,
-    completed,
     industry_of,
     measure,
     number_places,
@@ -32,7 +30,7 @@ from gamestats_assets.demo_data.analysis.projections import event_constraints
 from gamestats_assets.demo_data.analysis.reading import read_events
 from gamestats_assets.demo_data.analysis.reckoning import formulas, reckoned_ranges, relationships
 from gamestats_assets.demo_data.analysis.states import shown_counts, states_shown
-from gamestats_assets.demo_data.analysis.times import durations, property_times
+from gamestats_assets.demo_data.analysis.times import property_times
 from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
 from gamestats_assets.demo_data.analysis.written import unread_formulas, written
@@ -46,7 +44,7 @@ from gamestats_assets.demo_data.rules.model import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 
 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
@@ -70,12 +68,9 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     """
     order, everywhere, measures = _read(taxonomy, product)
     constraints = event_constraints(order)
-    cart = gathered(order, constraints)
-    values, identifiers = property_constraints(order, constraints, cart.prices)
-    values = cart.constraints(values)
+    values, identifiers = property_constraints(order, constraints)
     values |= states_shown(taxonomy)
     values |= shown_counts(order, everywhere, measures)
-    values |= durations(everywhere, constraints, values)
     updates, of_updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))
@@ -90,11 +85,7 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     of_segments = {name: told.bounded(of, values) for name, of in of_segments.items()}
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given and place.key not in borrowed}
     reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
-    followed = [
-        formula
-        for formula in told.formulas
-        if formula.place.key in reckoned or formula.place.prop.type is PropertyType.BOOLEAN
-    ]
+    followed = [formula for formula in told.formulas if formula.place.key in reckoned]
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
     # Where what a formula uses does not stand beside, its results lie where they do elsewhere.
@@ -213,7 +204,7 @@ def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> Seg
         property_ranges=ranges,
         event_sequence=habits.event_sequence(segment),
         event_probabilities=habits.event_probabilities(segment),
-        activity=activity(segment, habits.product, at_work=habits.at_work),
+        activity=activity(segment, habits.product),
     )
 
 
@@ -229,7 +220,7 @@ def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, 
         if not told.given and place.name in limited and rule_of(place.prop) is None:
             before = [other for other in limited[place.name] if row[other] < row[place]]
             found[place] = found[before[-1] if before else limited[place.name][0]]
-    return completed(found)
+    return found
 
 
 def _from_nothing(
@@ -251,9 +242,7 @@ def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyCon
     decided: list[str] = []
     for place in everywhere:
         constraint = values.get(place.key, values.get(place.name))
-        if constraint and (
-            constraint.totals or constraint.counter or constraint.copy_of or constraint.values or constraint.mapping
-        ):
+        if constraint and (constraint.counter or constraint.copy_of or constraint.values or constraint.mapping):
             decided.append(place.key)
     return decided
 

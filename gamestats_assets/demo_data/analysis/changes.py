@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.equations import Scope, label_says, plays, singular, words_of
 from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, label_of, ordered_pieces, piece_set, rule_of
-from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update
-from gamestats_assets.demo_data.taxonomies.model import PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import OneOf, Scalar
+from gamestats_assets.demo_data.analysis.measures import Place, label_of, ordered_pieces, piece_set
+from gamestats_assets.demo_data.rules.model import Update
 
 Term = tuple[str, str]
 """Sign and name of what made a difference."""
@@ -45,11 +43,8 @@ def before_and_after(scope: Scope, updates: Mapping[str, Update]) -> dict[str, U
         if not terms:
             _without_amount(scope, stem, before, after)
             continue
-        most = _signed(scope, terms)
-        if most is None and all(sign == "-" for sign, _ in terms):
-            most = max((scope.measure(name).high for _, name in terms if name in scope.own), default=0.0)
-        if most is not None:
-            scope.least[before] = most
+        if all(sign == "-" for sign, _ in terms):
+            scope.least[before] = max((scope.measure(name).high for _, name in terms if name in scope.own), default=0.0)
         scope.give(after, before + _signs(terms), why, 0.85)
     return moved
 
@@ -177,50 +172,3 @@ def _without_amount(scope: Scope, stem: frozenset[str], before: str, after: str)
         scope.give(after, f"{before} - floor({before} * random(0.05, 0.4))", why, 0.5)
     else:
         scope.give(after, f"{before} + random(0-30)", why, 0.4)
-
-
-# --------------------------------------------------------------------------- changes of either sign
-
-
-def _signed(scope: Scope, terms: Sequence[Term]) -> float | None:
-    """The most that can be lost where what is beside tells gains from losses; the change then has its sign."""
-    name = terms[0][1]
-    if len(terms) != 1 or _own_sign(scope.own[name]) != "±" or not scope.is_open(name):
-        return None
-    measure = scope.measure(name)
-    if measure.given and measure.low >= 0:
-        return None  # the sheet has it without a sign
-    for other in scope.others:
-        if signs := _gains_and_losses(other):
-            amounts = _amounts(measure)
-            mapping: dict[str, list[Scalar]] = {
-                value: [-a if sign == "-" else a for a in amounts] for value, sign in signs.items()
-            }
-            scope.values[name] = PropertyConstraint(depends_on=other.prop.name, mapping=mapping)
-            return float(max(amounts))
-        if other.prop.type is PropertyType.BOOLEAN and piece_set(other.prop.name) & {
-            "win",
-            "won",
-            "success",
-            "victory",
-        }:
-            high = max(round(measure.high if measure.given else measure.high / 10), 1)
-            scope.give(name, f"if({other.prop.name}, 1, -1) * random(1-{high})", f"{other.prop.name} gives the sign")
-            return float(high)
-    return None
-
-
-def _gains_and_losses(place: Place) -> dict[str, str]:
-    """The sign of each value of a text that tells gains from losses; nothing where it tells neither."""
-    rule = rule_of(place.prop)
-    if place.prop.type is not PropertyType.STRING or not isinstance(rule, OneOf):
-        return {}
-    signs = {value: _sign(value, piece_set(re.sub(r"\W+", "_", value))) for value in map(str, rule.values)}
-    return {value: sign or "+" for value, sign in signs.items()} if {"+", "-"} <= set(signs.values()) else {}
-
-
-def _amounts(measure: Measure) -> list[int | float]:
-    """Usual amounts up to the typical one and some above it."""
-    top = min(measure.high, measure.typical * 2) or 100
-    found = [a * 10**power for power in range(9) for a in (1, 2, 3, 5, 8)]
-    return [a for a in found if max(measure.low, top / 50, 1) <= a <= top] or [round(top, 2)]

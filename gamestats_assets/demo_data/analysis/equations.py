@@ -28,7 +28,6 @@ from gamestats_assets.demo_data.analysis.measures import (
 )
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
-from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 
@@ -72,7 +71,6 @@ class Scope:
         found: formula, what it was read from and how sure that is, by name.
         states: by name of what is after, the state of users that it shows.
         least: by name, a lower bound that a formula needs of what it uses.
-        values: by name, a constraint that a formula needs.
     """
 
     def __init__(
@@ -89,7 +87,6 @@ class Scope:
         self.found: dict[str, tuple[str, str, float]] = {}
         self.states: dict[str, str] = {}
         self.least: dict[str, float] = {}
-        self.values: dict[str, PropertyConstraint] = {}
 
     def measure(self, name: str) -> Measure:
         """What a number of its own measures."""
@@ -273,22 +270,6 @@ def _for_each(scope: Scope) -> None:
         if most > 0 and not measure.given:
             each_costs = max(round(measure.high / most), 1)
             scope.give(spent[0], f"{several[0]} * {each_costs}", "spent on each", 0.6)
-
-
-def passed(scope: Scope) -> tuple[Place, str] | None:
-    """Whether a score is high enough, where a flag beside it tells that: by what the sheet asks for, or six tenths."""
-    flags = [p for p in scope.others if p.prop.type is PropertyType.BOOLEAN]
-    flags = [p for p in flags if piece_set(p.prop.name) & {"pass", "passed"} and len(ordered_pieces(p.prop.name)) < 3]
-    asked = [n for n in scope.own if piece_set(n) & {"pass", "passing", "required", "cutoff", "threshold"}]
-    scores = [
-        n for n in scope.own if n not in asked and piece_set(n) & {"score", "mark", "marks", "points", "accuracy"}
-    ]
-    scores = [n for n in scores if not piece_set(n) & (words_of("before") | words_of("mean") | words_of("most"))]
-    if not flags or len(scores) != 1:
-        return None
-    told = scope.measure(scores[0])
-    enough = asked[0] if asked else f"{told.low + 0.6 * (told.high - told.low):g}"
-    return flags[0], f"{scores[0]} >= {enough}"
 
 
 # --------------------------------------------------------------------------- which of two is larger

@@ -24,12 +24,11 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     word_set,
 )
 from gamestats_assets.demo_data.analysis.lives import SHELVED, Lives, earlier, share, undoes
-from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
+from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import rows
-from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
-from gamestats_assets.demo_data.taxonomies.value_rules import Between
+from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType, Taxonomy
 
 Kind = EventKind
 
@@ -40,10 +39,6 @@ _PLANS = word_set("plan paywall premium")
 _SLOW = named_words("slow")
 _LONG = re.compile(
     r"\b(?:hours?|days?|weeks?|months?|stunden|tage|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE
-)
-_NUMBERED = re.compile(
-    r"\bstep (\d+)\s?(?:of|/)\s?(\d+)|(?:^|\s)(\d+)\s?/\s?(\d+)\s?(?:단계|ステップ)|(\d+)단계\s?/\s?총?\s?(\d+)단계",
-    re.IGNORECASE,
 )
 _PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
 
@@ -57,15 +52,8 @@ def _usual() -> Sequence[tuple[frozenset[str], frozenset[str], str]]:
 def takes_days(event: Event, known: Iterable[str] = ()) -> bool:
     """Whether an event tells of hours, days or months that something took; `known` was known from the beginning."""
     own = [prop for prop in event.properties if prop.name not in set(known) and prop.type is PropertyType.NUMBER]
-    measured = any(_LONG.search(" ".join((*pieces(p.name), p.alias))) or _lasts_hours(p) for p in own)
+    measured = any(_LONG.search(" ".join((*pieces(p.name), p.alias))) for p in own)
     return measured or bool(_PERIODIC.search(event.description.lower()))
-
-
-def _lasts_hours(prop: Property) -> bool:
-    """Whether the limits of minutes are those of hours: a car is parked for 10 to 720 of them."""
-    rule = rule_of(prop)
-    minutes = bool({"minutes", "minute", "mins", "min", "분", "分"} & set(pieces(prop.name)))
-    return minutes and isinstance(rule, Between) and rule.min + rule.max >= 8 * 60
 
 
 def _filed(o: Reading, r: Reading) -> bool:
@@ -99,18 +87,15 @@ class Evidence:
     def edges(self) -> Iterator[Edge]:
         """All edges, in no order."""
         yield from self._named()
-        yield from self._numbered()
         yield from self._phases()
         for life in self.order.lives:
             yield from (self._edge(*told) for told in self.lives_of.stages(life))
-        yield from self._within()
         yield from self._by_spelling()
         yield from self._by_deed()
         yield from self._usually()
         yield from self._to_deals()
         yield from self._from_looks()
         yield from self._exposures()
-        yield from self._after_deals()
         yield from self._arrival()
 
     def _edge(self, after: Reading, before: Sequence[Reading], why: str, sure: float, kind: str = "") -> Edge:
@@ -151,17 +136,6 @@ class Evidence:
                     yield self._edge(r, [o], why, m.confidence, "next")
                 if m.role != "here" or not soon:
                     yield self._edge(r, [o], why, m.confidence, "needs")
-
-    def _numbered(self) -> Iterator[Edge]:
-        """`Step 2 of 4` comes after `Step 1 of 4`."""
-        steps: dict[tuple[str, int, int], Reading] = {}
-        for r in self.free:
-            if match := _NUMBERED.search(self.order.events[r.name].description):
-                number, of = map(int, filter(None, match.groups()))
-                steps.setdefault((r.tag, of, number), r)
-        for (tag, of, number), r in steps.items():
-            if (before := steps.get((tag, of, number - 1))) is not None:
-                yield self._edge(r, [before], "its description numbers it", 0.97, "next")
 
     def _at_once(self, r: Reading, o: Reading, *, by_name: bool) -> bool:
         """Whether an event that a text names as done is the step just before."""
@@ -235,18 +209,6 @@ class Evidence:
             sure = 0.58  # the rows between tell more
         kind = "needs" if r.regrets and alone else ""
         yield self._edge(r, every, f"{r.phase} of what {every[0].name} begins", sure, kind)
-
-    def _within(self) -> Iterator[Edge]:
-        """What is told to repeat in the rows between a beginning and its end happens in between."""
-        for r in self.free:
-            if not ("repeated" in r.flags or r.phase == "progress") or r.wrong or r.kind == Kind.ONBOARDING:
-                continue
-            if any(r.name in life.events for life in self.order.lives):
-                continue
-            begun = [o for o in self.free if _above(o, r, 4) and (o.place or 9) < 3 and o.tag == r.tag and not o.wrong]
-            ends = [x for x in self.free if _above(r, x, 6) and (x.place or 0) >= 5 and x.tag == r.tag]
-            begun = [o for o in begun if any(x.topic & o.topic for x in ends)]
-            yield from (self._edge(r, [o], f"it repeats after {o.name}", 0.57, "next") for o in begun[-1:])
 
     def _one_process(self, o: Reading, r: Reading) -> bool:
         if Kind.ONBOARDING in (o.kind, r.kind):
@@ -444,39 +406,6 @@ class Evidence:
                 best = max(below, key=lambda o: (ranks[o.name], o.topic == r.topic, -abs(o.index - r.index)))
                 yield self._edge(r, [best], f"{best.name} is followed by it", 0.7, "next")
 
-    def _after_deals(self) -> Iterator[Edge]:
-        """What is shipped, refunded or reviewed was bought; what is renewed or for subscribers was subscribed to."""
-        bought = [r for r in self.free if r.kind == Kind.PAY and not r.wrong]
-        begun = (None, "start", "complete", "success")
-        subscribed = [r for r in self.free if r.kind == Kind.SUBSCRIBE and r.action == "subscribe" and r.phase in begun]
-        for r in self.free:
-            enjoyed = [o for o in self.free if o.index < r.index and not o.wrong and o.topic & r.topic & PLAYABLE]
-            enjoyed = [o for o in enjoyed if o.looks or o.action == "play" or o.phase in ("start", "complete")]
-            dealt, why, sure = list[Reading](), "", 0.52
-            if r.opinion and enjoyed:
-                dealt, why, sure = enjoyed, "an opinion of what it tells", 0.56
-            elif r.kind == Kind.AFTER_SALE:
-                dealt, why = [o for o in bought if o.index < r.index or share(o, r)], "the deal that it follows"
-            elif r.kind == Kind.SUBSCRIBE and (r.action in ("renew", "upgrade", "downgrade") or r.regrets):
-                dealt, why, sure = subscribed or bought, "what it goes on with", 0.56
-            if "subscribe" in r.description and re.search("subscribers? only", self.order.events[r.name].description):
-                dealt, why, sure = subscribed or bought, "it is for subscribers", 0.56
-
-            def rank(o: Reading, r: Reading = r) -> tuple[float, ...]:
-                row = -o.index if r.kind == Kind.SUBSCRIBE or "subscribe" in r.description else o.index
-                done = o.place is None or o.place >= 5
-                return (
-                    share(o, r),
-                    bool(o.about & (r.things | r.topic)),
-                    o.tag == r.tag and not r.opinion,
-                    done,
-                    o.index < r.index,
-                    row,
-                )
-
-            if dealt:
-                yield self._edge(r, [max(dealt, key=rank)], why, sure, "needs")
-
     # ----------------------------------------------------------------- how users come
 
     def _arrival(self) -> Iterator[Edge]:
@@ -484,9 +413,7 @@ class Evidence:
         order, registers = self.order, self.order.of(Kind.REGISTER)
         account = anchor([r for r in registers if not r.says("character")])
         character = anchor([r for r in registers if r.says("character")])
-        way = self._way_to(account, registers) if account else []
         if account is not None:
-            yield from (self._edge(account, [r], "filed as a step to it", 0.56, "needs") for r in way if not r.wrong)
             earlier = [o for o in registers if (o.place or 5) < (account.place or 5)]
             yield from (self._edge(account, [o], "a step of the sign-up", 0.7, "needs") for o in earlier)
             if (install := anchor(order.of(Kind.INSTALL))) is not None:
@@ -502,16 +429,8 @@ class Evidence:
                         yield self._edge(r, [first], "a step of the sign-up", 0.7, "needs")
                 elif r.kind == Kind.ONBOARDING and r.index > first.index:
                     yield self._edge(r, [first], "the introduction follows the sign-up", 0.55, "needs")
-                elif self._needs_account(r, registers) and r not in way and (first is account or r.index > first.index):
+                elif self._needs_account(r, registers) and (first is account or r.index > first.index):
                     yield self._edge(r, [first], why, 0.5, "needs")
-
-    def _way_to(self, account: Reading, registers: Sequence[Reading]) -> list[Reading]:
-        """What the sheet files with a sign-up and above it: a code that is sent, a check, the request of a trial."""
-        proving = word_set("code phone mail verify trial terms consent sms")
-        first = min((r.index for r in registers), default=account.index)
-        kinds = (Kind.SYSTEM, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER)
-        above = [r for r in self.readings.values() if r.index < account.index and r.kind not in kinds]
-        return [r for r in above if proving & set(r.words) and (_filed(r, account) or r.index > first)]
 
     def _needs_account(self, r: Reading, registers: Sequence[Reading]) -> bool:
         if r.kind == Kind.GOODBYE or r.says("login", "logout"):

@@ -20,7 +20,6 @@ from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step
-from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
 
 Kind = EventKind
 
@@ -51,24 +50,19 @@ _ASIDE_AT_MOST = 1.5
 """Free choices of what is not the core, against those of the core."""
 
 
-def activity(segment: str, product: ProductInfo, *, at_work: bool = False) -> Activity:
-    """When users of a segment are there, by industry and platform.
-
-    Args:
-        at_work: whether they are there for their company, in its hours.
-    """
+def activity(segment: str, product: ProductInfo) -> Activity:
+    """When users of a segment are there, by industry and platform."""
     daily, sessions, minutes, events, decay, churn, comeback, *_ = _FACTS["segment"][segment]
     industry = industry_of(product)
     of_industry, of_platform = _FACTS["industry"][industry], _FACTS["platform"][product.platform]
-    rhythm = "saas" if at_work else industry
-    hours = _FACTS["hours"].get(rhythm, _FACTS["hours"]["other"])
+    hours = _FACTS["hours"].get(industry, _FACTS["hours"]["other"])
     if segment == "power_user":  # the keenest are there at all hours
         hours = [round(0.75 * hour + 0.25 * sum(hours) / 24, 3) for hour in hours]
     elif segment in ("churning_user", "churned_user"):
         hours = [round(hour**1.15, 3) for hour in hours]
     return Activity(
         daily_probability=round(min(daily * of_industry[0] * of_platform[0], 0.97), 4),
-        weekday_weights=_FACTS["week"].get(rhythm, [1.0] * 7),
+        weekday_weights=_FACTS["week"].get(industry, [1.0] * 7),
         hour_weights=hours,
         sessions_per_day=round(max(1 + (sessions - 1) * of_industry[1] * of_platform[1], 1), 3),
         session_minutes=round(minutes * of_industry[2] * of_platform[2], 2),
@@ -77,19 +71,6 @@ def activity(segment: str, product: ProductInfo, *, at_work: bool = False) -> Ac
         churn_per_day=churn,
         return_per_day=comeback,
     )
-
-
-def used_at_work(taxonomy: Taxonomy, product: ProductInfo) -> bool:
-    """Whether the industry says so, or the sheet speaks of companies, colleagues, seats, invoices and the like."""
-    told = [text for e in taxonomy.events for text in (spelt_out(e), e.description)]
-    props = [p for e in taxonomy.events for _, p in flattened(e.properties)]
-    told += [
-        f"{re.sub('_', ' ', p.name)} {p.alias}"
-        for p in (*props, *taxonomy.common_properties, *taxonomy.user_properties)
-    ]
-    text = " ; ".join(told)
-    signs = sum(bool(re.search(said, text, re.IGNORECASE)) for said in _FACTS["at_work"].values())
-    return bool(_TEXT["companies"].search(product.industry)) or signs >= 3
 
 
 @dataclass(frozen=True)
@@ -131,7 +112,6 @@ class Habits:
         self.order, self.constraints, self.product = order, constraints, order.product
         self.industry = industry_of(order.product)
         self.factor: Mapping[str, float] = _FACTS["factor"].get(self.industry, {})
-        self.at_work = not order.is_game and used_at_work(order.taxonomy, order.product)
         self.fixed = {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
         self.trouble = {r.name for r in order.readings.values() if self._is_trouble(r)}
         self.follows = self._followed()

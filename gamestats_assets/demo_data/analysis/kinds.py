@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.analysis.clauses import PEOPLE, is_of_system, says, told_once
+from gamestats_assets.demo_data.analysis.clauses import is_of_system, says, told_once
 from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, named_words, word_set
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.reference import rows
@@ -102,8 +102,9 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close"):
                 opens = any(o.topic == {"game"} and found[o.name] is EventKind.SESSION_START for o in readings)
                 found[r.name] = EventKind.SESSION_END if opens else found[r.name]
-    if EventKind.REGISTER not in found.values() and (arrival := _first_sign_up(taxonomy, readings, found)):
-        found[arrival] = EventKind.REGISTER
+    if EventKind.REGISTER not in found.values():
+        joining = [r for r, event in zip(readings, taxonomy.events, strict=True) if _joins(r, event, found[r.name])]
+        found |= {r.name: EventKind.REGISTER for r in joining[:1]}
     _lead_in(readings, found)
     return found
 
@@ -129,69 +130,15 @@ def _is_begun(r: Reading, readings: Sequence[Reading]) -> bool:
     return any(o.action == r.action and o.topic == r.topic and o.place is not None and o.place < 4 for o in readings)
 
 
-def _first_sign_up(taxonomy: Taxonomy, readings: Sequence[Reading], kinds: Mapping[str, EventKind]) -> str | None:
-    """Of a product without a plain registration the event that brings users their account."""
-    fixed = {EventKind.SYSTEM, EventKind.INSTALL, EventKind.DEVICE, EventKind.SESSION_START, EventKind.SESSION_END}
-    free = [
-        (r, event)
-        for r, event in zip(readings, taxonomy.events, strict=True)
-        if kinds[r.name] not in fixed and not r.fails
-    ]
-    for test in (_makes_a_person, _makes_an_account, _tells_of_joining):
-        for r, event in free:
-            if test(r, event):
-                return r.name
-    return None
+_IN_AND_OUT = (EventKind.SYSTEM, EventKind.INSTALL, EventKind.DEVICE, EventKind.SESSION_START, EventKind.SESSION_END)
 
 
-def _makes_a_person(r: Reading, event: Event) -> bool:
-    """`rider_registered`: of the thing there is no id of its own, as there is of a device or a card."""
-    if not r.says("register") or len(r.things) != 1 or not re.search("regist|sign|登録|등록|가입", _named(r, event)):
+def _joins(r: Reading, event: Event, kind: EventKind) -> bool:
+    """Whether an event brings users their account, by its text or as a thing done with an account."""
+    if kind in _IN_AND_OUT or r.fails or r.looks or r.phase in ("enter", "exit"):
         return False
-    person = _PERSON_WORD.search(event.name.lower())
-    return bool(person) or r.things <= PEOPLE - {"device", "workspace", "install"}
-
-
-_PERSON_WORD = re.compile(
-    r"(?:^|[^a-z])(?!order|offer|number|folder|letter|server|voucher|sensor|scooter|printer|computer|router|speaker|counter)"
-    r"[a-z]{3,}(?:er|or|ee|ist|ent|ant)s?_?(?:regist|sign)"
-)
-
-
-def _named(r: Reading, event: Event) -> str:
-    return f"{r.name} {event.alias}".lower()
-
-
-def _makes_an_account(r: Reading, event: Event) -> bool:
-    """`account_activated`."""
-    usable = r.action == "enable" or r.phase in ("open", "complete", "confirm", "accept", "done")
-    people = {"account", "user", "member", *(PEOPLE if told_once(event) else ())}
-    return usable and bool(r.things) and r.things <= people
-
-
-_SIGN_UP = re.compile(
-    r"\bsign(?:s|ed)? up\b(?! for an? )|\b(?:account|profile) (?:(?:is|was|has been) )?(?:created|opened)\b"
-    r"|\b(?:creates|opened|created|opens) (?:an|the|his|her|their) account\b"
-    r"|(?:user|member|customer)s? registers\b"
-    r"|회원\s?가입|계정\s?생성|会員登録|新規登録|アカウント(?:を)?作成"
-)
-
-
-_PAST = re.compile(
-    r"\b(?:after|before|who|once|without)\b.*|\S*(?:가입|등록|생성)\s*(?:후|전|직후|한).*|(?:登録|作成)(?:後|前|した|直後).*"
-)
-
-
-def _tells_of_joining(r: Reading, event: Event) -> bool:
-    """What a text calls a sign-up, and neither a page nor what comes after one."""
-    text = _PAST.sub(" ", event.description.lower())
-    shows = r.action in ("view", "click", "list", "show", "search", "edit", "delete") or r.phase in ("enter", "exit")
-    return not shows and (bool(_SIGN_UP.search(text)) or _comes_once(r, event))
-
-
-def _comes_once(r: Reading, event: Event) -> bool:
-    people = r.things <= {"account", "user", "member"}
-    return people and bool({"register", "join"} & r.description) and told_once(event)
+    opens = r.action == "enable" or r.phase in ("open", "complete", "confirm", "accept", "done")
+    return says(event, "sign_up") or (opens and bool(r.things) and r.things <= {"account", "user", "member"})
 
 
 def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
@@ -256,7 +203,9 @@ def _system(r: Reading, event: Event) -> EventKind | None:
 def _arrival(r: Reading, event: Event) -> EventKind | None:
     if r.says("crash") or {"app", "fail"} == set(r.words) or r.words in (("fail",), ("app", "exception")):
         return EventKind.CRASH
-    if r.says("uninstall", "withdrawal") or _leaves_for_good(r, event):
+    leaves = r.action in ("leave", "delete", "disable") or r.phase in ("close", "end")
+    own = r.things <= {"account", "user", "member", "service"}
+    if r.says("uninstall", "withdrawal") or (leaves and own and ("withdrawal" in r.text or says(event, "final"))):
         return EventKind.GOODBYE
     if r.says("install") and r.topic <= {"app", "game", "client", "install", "first"}:
         return EventKind.INSTALL
@@ -265,23 +214,6 @@ def _arrival(r: Reading, event: Event) -> EventKind | None:
     if _registers(r) or (r.action == "register" and told_once(event) and not r.says("view", "click")):
         return EventKind.REGISTER
     return None
-
-
-def _leaves_for_good(r: Reading, event: Event) -> bool:
-    """`leave`, whose alias is 회원탈퇴; who leaves a guild or a room stays."""
-    people = r.things <= {"account", "user", "member", "service"}
-    if not people or r.says("view", "click"):
-        return False
-    parts = r.action in ("leave", "delete", "disable") or r.phase in ("close", "end")
-    said = f"{event.alias} {event.description}".lower()
-    return parts and ("withdrawal" in r.text or bool(_FOR_GOOD.search(said)) or says(event, "final"))
-
-
-_FOR_GOOD = re.compile(
-    r"\b(?:account|membership|user|profile) (?:\w+ ){0,2}(?:for good|permanently|deleted|erased)"
-    r"|\b(?:deletes?|deleted|closes|erases?) (?:the|an|his or her|their|his|her|own) account"
-    r"|회원\s?탈퇴|退会|アカウント削除"
-)
 
 
 def _registers(r: Reading) -> bool:

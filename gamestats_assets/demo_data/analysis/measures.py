@@ -295,7 +295,7 @@ def _named(place: Place, words: list[str], industry: str) -> Measure:
     counts = isinstance(rule, FromEvent) and rule.aggregate in ("cnt", "daycnt")
     if place.event == "user" and (counts or ("total" in said and rule is None and counts_things(place.prop.name))):
         return _usual("total_count")
-    name = _of_things(words, head, industry == "game") or _by_rules("named", place, words, head, industry)
+    name = _by_rules("named", place, words, head, industry)
     unit = _unit_of(place.prop)
     if head == "charge":
         name = "price"
@@ -312,16 +312,6 @@ def _usual(name: str) -> Measure:
     known = facts("measures")["measures"][name]
     low, high, typical = (float(known[end]) for end in ("low", "high", "typical"))
     return Measure(name, low, high, typical, known.get("growth", "none"), known.get("whole", True))
-
-
-def _of_things(words: Sequence[str], head: str, is_game: bool) -> str | None:
-    """`paid_stone`, `bonus_cookie`, `total_tickets`: how many there are of something, and no money."""
-    known = head in facts("measures")["words"] or head.isdigit() or len(head) < 3 or head.endswith("ed")
-    if known or len(words) < 2 or words[0] not in ("pay", "free", "bonus", "total") or head != words[-1]:
-        return None
-    if head in ("due", "net", "gross", "payable", "charge") or {*words} & {"price", "amount", "cost"}:
-        return None
-    return "game_amount" if is_game else "quantity"
 
 
 def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industry: str) -> str | None:
@@ -420,31 +410,6 @@ def _limited(found: Measure, rule: ValueRule | None) -> Measure:
     fits = low <= found.typical <= low + width * 0.6 and found.high >= high / 10 and found.name != "other"
     typical = found.typical if fits else low + width * min(max(at, 0.35), 0.6)
     return replace(found, low=low, high=high, integer=integer, typical=min(max(typical, low), high), given=True)
-
-
-_MOMENTS = word_set("before after tmp current now")
-
-
-def completed(found: Mapping[Place, Measure]) -> dict[Place, Measure]:
-    """The measures, some of them with what the sheet says of others: limits of ages, which are one for the whole
-    sheet, and what a stock is made of."""
-    ages = next((told for told in found.values() if told.given and told.name == "age"), None)
-    amounts: dict[str, float] = {}
-    for place, told in found.items():
-        words = measure_words(place.prop)
-        if place.of_event and len(words) > 1 and not _MOMENTS & {*words} and (told.given or told.name != "other"):
-            amounts[words[-1]] = max(amounts.get(words[-1], 0), told.high)
-    return {place: told if told.given else _completed(place, told, ages, amounts) for place, told in found.items()}
-
-
-def _completed(place: Place, told: Measure, ages: Measure | None, amounts: Mapping[str, float]) -> Measure:
-    if told.name == "age" and ages is not None:
-        return replace(ages, given=False, growth=told.growth, integer=told.integer and ages.integer)
-    rest = [word for word in measure_words(place.prop) if word not in _MOMENTS]
-    if told.name == "other" and len(rest) == 1 and rest[0] in amounts and rest[0] not in facts("measures")["words"]:
-        growth: Growth = "mild" if place.of_event else "wealth"
-        return replace(told, name="holding", low=0, high=amounts[rest[0]] * 20, typical=amounts[rest[0]], growth=growth)
-    return told
 
 
 # --------------------------------------------------------------------------- by segment

@@ -175,7 +175,7 @@ def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Seque
     """What carriers, currencies, languages or cities there are in each country; None where the sheet's are unknown.
 
     Args:
-        what: `carrier`, `currency`, `language` or `city`.
+        what: `carrier`, `currency`, `language`, `city`, `latitude` or `longitude`.
         given: those that the sheet lists.
         on: name of the property that tells the country; None is that of the record.
         listed: its values, as people write countries.
@@ -199,6 +199,9 @@ def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Seque
 
 def _of_country(what: str, code: str) -> list[Scalar]:
     country = locales.countries()[code]
+    if what in ("latitude", "longitude"):  # of the largest city
+        largest = next((city for city in locales.cities() if city.country == code), None)
+        return list(locales.degrees_in(largest, latitude=what == "latitude")) if largest else []
     found = {
         "carrier": [name for name, _ in country.carriers],
         "city": [city.name for city in locales.cities() if city.country == code][:4],

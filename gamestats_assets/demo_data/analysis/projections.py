@@ -285,17 +285,7 @@ def once(order: EventOrder) -> list[str]:
         first = r.says("first") and kind is not Kind.EARN and not one_of_many(order.events[r.name])
         if said or arrives or introduces or proves or tries or first:
             found.append(r.name)
-    return [name for name in order.readings if name in {*found, *_leading_to(found, order)}]
-
-
-def _leading_to(found: Sequence[str], order: EventOrder) -> set[str]:
-    """What leads only to what happens once is not begun again either."""
-    leading: set[str] = set()
-    for sequence in order.sequences:
-        reached = [place for place, step in enumerate(sequence.steps) if set(step.events) & set(found)]
-        if sequence.kind != "onboarding" and reached:
-            leading.update(event for step in sequence.steps[: reached[-1]] for event in step.events)
-    return leading
+    return found
 
 
 def daily(order: EventOrder) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import concepts, name_parts, named_words, pieces, word_set
+from gamestats_assets.demo_data.analysis.lexicon import concepts, name_parts, named_words, pieces
 from gamestats_assets.demo_data.analysis.lives import undoes
 from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
 from gamestats_assets.demo_data.analysis.mentions import is_id_name
@@ -27,15 +27,6 @@ _OF_NOTHING = ("it needs", "filed above", "installed", "the introduction", "a st
 """Beginnings of the evidence of edges that say nothing of one thing."""
 _OWN_TO_EACH_EVENT = named_words("own_to_each_event")
 _TEXTS_OF_EACH = named_words("texts_of_each")
-_PAID = named_words("paid")
-_PRICES = named_words("prices")
-_PART_OF_PRICE = named_words("part_of_price")
-_UNITS = word_set("krw jpy usd eur gbp won yen")
-_PARTLY = re.compile(
-    r"\b(?:partial|part|share|portion|at most|up to|fee|tip|percent|balance)\b|%"
-    r"|일부|부분|이하|수수료|一部|以下|手数料",
-    re.IGNORECASE,
-)
 _SAME = re.compile(r"동일|同じ|\bsame\b|\bas in\b|\bback\b|\bwhole\b|全額|전액|그대로|\bof\b|의 ")
 _PEOPLE = named_words("recalls_people")
 _ONCE_EACH = named_words("once_each")
@@ -161,7 +152,7 @@ class Recalls:
     def _is_fixed(self, event: str, name: str) -> bool:
         """Whether something else decides the values."""
         c = self.constraints.get(f"{event}/{name}", self.constraints.get(name))
-        return c is not None and bool(c.copy_of or c.counter or c.first_only or c.totals or c.faker == "phone")
+        return c is not None and bool(c.copy_of or c.counter or c.first_only or c.faker == "phone")
 
     def _changes(self, event: str, prop: Property) -> bool:
         """Whether each event says something of its own."""
@@ -185,70 +176,30 @@ class Recalls:
     # ----------------------------------------------------------------- the same number by another name
 
     def _by_other_names(self, event: str) -> Iterator[tuple[str, str]]:
-        """Numbers of a thing that go by another name: what is charged is the fare, what is refunded was paid."""
-        ancestors = [(far, name) for far, level in enumerate(self._before(event)) for name in level]
+        """Numbers that a text says are those of an earlier event: what is refunded was paid."""
+        ancestors = [name for level in self._before(event) for name in level]
         for prop in self.own[event].values():
-            key = f"{event}/{prop.name}"
             if prop.type is not PropertyType.NUMBER or self._is_fixed(event, prop.name) or rule_of(prop) is not None:
                 continue
-            found: list[tuple[float, int, str]] = []
-            for far, before in ancestors:
-                for other in self.own[before].values():
-                    if (
-                        other.type is PropertyType.NUMBER
-                        and other.name not in self.own[event]
-                        and other.name not in self.states
-                    ):
-                        score = self._named(prop, other) or self._one_amount(event, prop, other)
-                        found += [(score, -far, f"{before}/{other.name}")] if score else []
+            others = [(b, o) for b in ancestors for o in self.own[b].values() if o.type is PropertyType.NUMBER]
+            others = [(b, o) for b, o in others if o.name not in self.own[event] and o.name not in self.states]
+            named = [f"{b}/{o.name}" for b, o in others if _names(prop, o)]
             text = prop.description.lower()
-            if not found and prop.description:
-                for before, own in self.own.items():
-                    for other in own.values():
-                        if (
-                            before != event
-                            and before.lower() in text
-                            and re.search(rf"\b{re.escape(other.name.lower())}\b", text)
-                        ):
-                            found.append((5, 0, f"{before}/{other.name}"))
-            if found and not (_PARTLY.search(f"{prop.name} {prop.alias} {prop.description}") and max(found)[0] < 4):
-                yield key, max(found)[2]
+            written = [b for b in self.own if b != event and b.lower() in text and not named]
+            named += [f"{b}/{name}" for b in written for name in self.own[b] if _has_word(text, name)]
+            if named:
+                yield f"{event}/{prop.name}", named[0]
 
-    @staticmethod
-    def _named(prop: Property, other: Property) -> float:
-        """Whether a description names another property, and no more than that."""
-        text = f"{prop.description} {prop.alias}".lower()
-        if re.search(r"[-+*/×]\s*\w|%|\bfor each\b|\bper\b|\bafter\b|\bbefore\b", text):
-            return 0
-        if re.search(rf"(?<![a-z0-9_]){re.escape(other.name.lower())}(?![a-z0-9_])", text):
-            return 5
-        return 4 if len(other.alias) > 2 and other.alias.lower() in text and _SAME.search(text) else 0
 
-    def _one_amount(self, event: str, prop: Property, other: Property) -> float:
-        """How surely two amounts are the same; 0 where they are not."""
-        said, told = set(name_parts(prop.name)) - _UNITS, set(name_parts(other.name)) - _UNITS
-        happening = set(pieces(event)) | {w.removesuffix("d").removesuffix("e") for w in pieces(event)} | _PAID
-        if not said & (happening | _PRICES) or not said & _PAID | (said & set(pieces(event))):
-            return 0
-        if (
-            not told & (_PRICES | {"gross", "qty"})
-            or told & _PART_OF_PRICE
-            or rule_of(prop) not in (None, rule_of(other))
-        ):
-            return 0
-        rest = said - happening - {"amount"}
-        if rest and rest == told - {"total"}:
-            return 3
-        if rest:
-            return 0
-        of_event = self.order.events[event]
-        text = set(re.findall(r"[a-z]+", f"{of_event.alias} {of_event.description} {prop.description}".lower()))
-        money = self.order.kinds[event] in (Kind.PAY, Kind.AFTER_SALE, Kind.CHECKOUT) or self.order.readings[
-            event
-        ].says("refund", "pay")
-        total = told & {"total", "final", "pay", "paid", "due"}
-        if money and total:
-            return 2
-        if money and told & {"amount", "price", "fare", "gross"}:
-            return 1.5
-        return 1 if (told - {"total", "amount"}) & text else 0
+def _has_word(text: str, name: str) -> bool:
+    return bool(re.search(rf"(?<![a-z0-9_]){re.escape(name.lower())}(?![a-z0-9_])", text))
+
+
+def _names(prop: Property, other: Property) -> bool:
+    """Whether a text names another property, and no more than that."""
+    text = f"{prop.description} {prop.alias}".lower()
+    if re.search(r"[-+*/×]\s*\w|%|\bfor each\b|\bper\b|\bafter\b|\bbefore\b", text):
+        return False
+    return _has_word(text, other.name) or (
+        len(other.alias) > 2 and other.alias.lower() in text and bool(_SAME.search(text))
+    )

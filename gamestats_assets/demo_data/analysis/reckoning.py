@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gamestats_assets.demo_data.analysis.changes import before_and_after
-from gamestats_assets.demo_data.analysis.equations import Scope, passed, usual_equations
+from gamestats_assets.demo_data.analysis.equations import Scope, usual_equations
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.measures import Place, rule_of
 from gamestats_assets.demo_data.rules.formulas import parse_formula
@@ -20,7 +20,6 @@ from gamestats_assets.demo_data.rules.model import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Rows
 
 _GROWS = 10_000
@@ -59,23 +58,21 @@ class Reckoned:
 
 @dataclass(frozen=True)
 class Findings:
-    """What numbers follow from, and what that asks of others.
+    """What numbers follow from, and what that asks of other numbers.
 
     Attributes:
         updates: by event and property, with those by which events move what they show before and after.
         formulas: of every event, object and user.
-        values: constraints by key.
         least: lower bounds by key, so that nothing falls below zero.
     """
 
     updates: dict[str, dict[str, Update]]
     formulas: list[Reckoned] = field(default_factory=list)
-    values: dict[str, PropertyConstraint] = field(default_factory=dict)
     least: dict[str, float] = field(default_factory=dict)
 
     def constraints(self, values: Mapping[str, PropertyConstraint]) -> dict[str, PropertyConstraint]:
-        """Constraints with those that formulas need; what follows from others repeats no earlier step's value."""
-        found = {**values, **self.values}
+        """Constraints of which what follows from others repeats no earlier step's value."""
+        found = dict(values)
         followed = {reckoned.place.key for reckoned in self.formulas}
         for place, formula in ((reckoned.place, reckoned.formula) for reckoned in self.formulas):
             told, plain = found.get(place.key), found.get(place.name)
@@ -96,7 +93,7 @@ class Findings:
         """Ranges with the bounds that formulas need, those of numbers that go with something as their values are.
 
         Args:
-            values: constraints by key, those that formulas need included.
+            values: constraints by key.
         """
         found = dict(ranges)
         for key, least in self.least.items():
@@ -127,13 +124,10 @@ def formulas(scopes: Mapping[tuple[str, str], Scope], updates: Mapping[str, Mapp
         own |= before_and_after(scope, own)
         usual_equations(scope)
         found.formulas.extend(_reckoned(scope))
-        if score := passed(scope):
-            found.formulas.append(Reckoned(score[0], score[1], why="a score and whether it is enough", confidence=0.8))
         for name, least in scope.least.items():
             measure = scope.measure(name)
             if not measure.given or least <= measure.high / 2:
                 found.least[scope.own[name].key] = least
-        found.values.update({scope.own[name].key: value for name, value in scope.values.items()})
     return found
 
 
@@ -213,7 +207,7 @@ def reckoned_ranges(
     """
     of_all: dict[str, ValueRange] = {}
     of_each: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
-    for reckoned in _in_order([told for told in found if told.place.prop.type is not PropertyType.BOOLEAN]):
+    for reckoned in _in_order(found):
         key = reckoned.place.key
         low, high = _extent(reckoned, {**overall, **of_all})
         high = high * _GROWS if reckoned.of_state else high

@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.equations import Scope
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, concepts, word_set
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, word_set
 from gamestats_assets.demo_data.analysis.measures import (
     TIME_UNITS,
     USABLE_NAME,
     Place,
     by_parent,
-    measure_words,
     ordered_pieces,
     piece_set,
     rule_of,
@@ -34,9 +33,9 @@ from gamestats_assets.demo_data.analysis.reckoning import Reckoned
 from gamestats_assets.demo_data.analysis.written import written_formula
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
-from gamestats_assets.demo_data.rules.model import EventConstraints, PropertyConstraint, ValueRange
+from gamestats_assets.demo_data.rules.model import ValueRange
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, FromEvent
+from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365 * 86_400
 _TIME_WORDS = word_set("time at date datetime day timestamp ts on dt when")
@@ -45,7 +44,6 @@ _ENDS_OF_A_STAY = word_set(
     "finishes until till to close closes checkout return expire expires expiry out"
 )
 _OF_ANYTHING = word_set("event log logged occurred server client local utc recorded reported happened fired triggered")
-_BEFORE = re.compile(r"\bbefore\b|전에|以前|前に")
 _NEGATIVE = re.compile(r"\bnegative\b|음수|マイナス|負の")
 
 
@@ -170,9 +168,6 @@ class _Times:
         if of_users:
             self.ranges |= {place: _range(0, 0) for place in self._open() if _says(place, "once")}
             return
-        for place in self._open():
-            if _says(place, "due", "end") and (length := self._duration_of_due(place)):
-                self.formulas[place] = length
         self._history()
 
     def _open(self) -> list[Place]:
@@ -260,7 +255,7 @@ class _Times:
         if _says(place, "last"):
             return _range(-30 * DAY, -HOUR)
         ends = _says(place, "end") and not self._is_over() and not _says(place, "start")
-        if (_says(place, "due") or ends) and not self._duration_of_due(place):
+        if _says(place, "due") or ends:
             return self._due(place)
         if _says(place, "first"):
             return _range(-YEAR, -DAY)
@@ -284,67 +279,30 @@ class _Times:
         low, high = (told.seconds if (told := _told_length(length)) else 0 for length in after)
         return _range(low, high)
 
-    def _duration_of_due(self, place: Place) -> str:
-        """What stands beside and tells when something is due: `eta_min` of `eta`, `valid_days` of `valid_until`."""
-        about = _about(place, _ENDS_OF_A_STAY) | ({"eta", "valid"} & piece_set(place.name))
-        if about and (length := self._duration(about)):
-            return length
-        planned = next((start for start in self.ranges if _says(start, "start") and self.ranges[start].min > 0), None)
-        if planned is not None and _says(place, "ends"):
-            return f"floor({planned.prop.name} * random(0.3, 0.9))"  # free of charge until some time before it starts
-        paired = any(_says(end, "end") for end in self.formulas if end.prop.type is PropertyType.TIME)
-        lasts = _says(place, "ends", "renewed")
-        return self._duration() if lasts and not paired and _told_length(self.said) is None else ""
-
     # ----------------------------------------------------------------- what happened before
 
     def _history(self) -> None:
-        """What happened before the event, in the order in which it did, and the event's own time."""
-        rest = self._open()
-        now = [place for place in rest if self._is_own(place)]
-        before = [place for place in rest if place not in now]
-        self.ranges |= {place: _range(-3, 0) for place in now}
-        at_hand = [p for p in self.times if p in self.ranges and -5 <= self.ranges[p].min <= self.ranges[p].max <= 0]
-        later = next(iter([*now, *at_hand]), None)
-        quick = any((seconds_in(place) or DAY) <= MINUTE for place in self.numbers)
-        gap = f"random({MINUTE}-{30 * MINUTE})" if quick else f"random({10 * MINUTE}-{2 * DAY})"
-        for place in reversed(before):  # written in the order in which it happened
+        """What happened before the event, in the order in which it is told, and the event's own time."""
+        later: Place | None = None
+        for place in reversed(self._open()):
             usable = USABLE_NAME.fullmatch(place.prop.name)
-            if later is None or not usable or not USABLE_NAME.fullmatch(later.prop.name):
+            if self._is_own(place):
+                self.ranges[place] = _range(-3, 0)
+            elif later is None or not usable:
                 self.ranges[place] = _range(-30 * DAY if _says(place, "once") else -2 * DAY, -10 * MINUTE)
             else:
-                length = self._duration() if place == before[-1] else ""
-                self.formulas[place] = f"{later.prop.name} - {length or gap}"
+                self.formulas[place] = f"{later.prop.name} - random({10 * MINUTE}-{2 * DAY})"
             later = place if usable else later
 
     def _is_own(self, place: Place) -> bool:
-        """Whether a time is the event's own: its name speaks of the event, or of nothing that the sheet knows."""
-        if not _about(place, _OF_ANYTHING) or self.reading is None:
-            return not _says(place, "once")
-        if _BEFORE.search(texts_of(place.prop)):
-            return False
-        likeness = {name: _likeness(place, reading) for name, reading in self.order.readings.items()}
-        best, own = max(likeness.values()), likeness[self.reading.name]
-        # Of several that may be, the one that is told last.
-        rest = [p for p in self._open() if _about(p, _OF_ANYTHING)]
-        last = max(range(len(rest)), key=lambda n: (_likeness(rest[n], self.reading), n))
-        return own >= best and place == rest[last] and (bool(best) or not _says(place, "once"))
+        """Whether a time is the event's own: its name speaks of the event, or of nothing."""
+        about = _about(place, _OF_ANYTHING)
+        return not _says(place, "once") and (self.reading is None or about <= piece_set(self.reading.name))
 
 
 def _books(reading: Reading) -> bool:
     named = re.search(facts("times")["kinds"]["booked"], " ".join(ordered_pieces(reading.name)))
     return reading.action == "book" or bool(named)
-
-
-def _likeness(place: Place, reading: Reading | None) -> int:
-    """How surely a time speaks of an event: of what is done there, of what it is done to, or not at all."""
-    if reading is None:
-        return 0
-    about = _about(place, _OF_ANYTHING)
-    meant = {word for word in concepts(place.prop.name) if word not in _TIME_WORDS | _OF_ANYTHING}
-    if about and about <= piece_set(reading.name) and not meant <= reading.topic:
-        return 2
-    return 1 if meant and meant <= {*reading.words, *reading.text, *reading.description} else 0
 
 
 # --------------------------------------------------------------------------- lengths in texts
@@ -388,41 +346,3 @@ def _told_length(text: str) -> _Told | None:
         within = bool(_WITHIN.search(f"{before[-12:]}{rest}"))
         return _Told(float(match["number"]) * factor, later and not ago, ago, within)
     return None
-
-
-# --------------------------------------------------------------------------- by the clock
-
-_CLOCK_S = {"ms": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
-_NOT_TAKEN = frozenset({"total", "average", "count", "rate", "percent", "days", "limit", "price", "amount", "fee"})
-
-
-def durations(
-    everywhere: Iterable[Place], constraints: EventConstraints, values: Mapping[str, PropertyConstraint]
-) -> dict[str, PropertyConstraint]:
-    """Constraints of numbers that tell how long the session was, or the flow whose later step their event is."""
-    later = {event for flow in constraints.sequences for step in flow.steps[1:] for event in step.events}
-    heads = {event for flow in constraints.sequences for event in flow.steps[0].events}
-    found: dict[str, PropertyConstraint] = {}
-    everywhere = list(everywhere)
-    most = {place.key.lower() for place in everywhere if place.key.lower().endswith("max")}
-    for place in everywhere:
-        is_least = re.sub("min$", "max", place.key.lower()) in most  # and no minutes
-        unit_s = None if is_least else _clock_unit(place)
-        if unit_s is None or place.key in values or not place.of_event or "." in place.name:
-            continue
-        rule = rule_of(place.prop)
-        long = isinstance(rule, Between) and rule.min * unit_s > MINUTE  # no short ones, which the clock has too
-        if place.event in constraints.session_end and not long:
-            found[place.key] = PropertyConstraint(elapsed="session", unit_s=unit_s)
-        elif place.event in later - heads:
-            found[place.key] = PropertyConstraint(elapsed="flow", unit_s=unit_s)
-    return found
-
-
-def _clock_unit(place: Place) -> float | None:
-    """Seconds of the unit in which a number tells how long something took; None where it tells something else."""
-    words, text = set(measure_words(place.prop)), f"{place.name} {place.prop.alias}".lower()
-    other = words & _NOT_TAKEN or re.search(facts("times")["durations"]["not_taken"], text)
-    if place.prop.type is not PropertyType.NUMBER or not words & {"duration", *_CLOCK_S} or other:
-        return None
-    return next((unit_s for unit, unit_s in _CLOCK_S.items() if unit in words), 1.0)

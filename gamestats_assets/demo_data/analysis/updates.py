@@ -618,8 +618,6 @@ class _Guess:
         if said & {"device", "os", "platform", "network", "carrier", "account"}:
             return
         told = self._tellers(prop) or self._named_by(prop)
-        if not told and said & {"status", "state"}:
-            yield from self._status(prop)
         for r, name in told:
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
         if told and prop.update is not UpdateMode.SET_ONCE:
@@ -646,22 +644,6 @@ class _Guess:
         for r, up in self._both_ways([Moved(r, 1) for r, _ in told], prop, back=True):
             if not up and (listed(prop) or r.things & GROUPS):
                 yield r.name, Update(type="set", value=before)
-
-    def _status(self, prop: Property) -> Found:
-        """A status by the value that an event's words spell, or that usually follows from them."""
-        thing = frozenset({*concepts(prop.name), *singulars(prop.name)}) - {"status", "state"} - SAID["state"]
-        for r in self.of_users:
-            told = "trial" if r.says("trial") and not r.fails else r.phase or r.action
-            usual = FACTS["status"].get(told, "").split()
-            spelt = {value.lower().replace(" ", "_").replace("-", "_"): value for value in listed(prop)}
-            own = [value for value in spelt.values() if told in concepts(value)]
-            value = next(iter([*own, *(spelt[word] for word in usual if word in spelt)]), None)
-            if (
-                value is not None
-                and thing & {*r.words, *singulars(r.name)}
-                and self.order.kinds[r.name] is not Kind.BROWSE
-            ):
-                yield r.name, Update(type="set", value=value)
 
 
 def _paid_rank(name: str) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from gamestats_assets.demo_data import locales, names
+from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, invented
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
@@ -21,7 +21,6 @@ from gamestats_assets.demo_data.analysis.measures import (
     UNIQUE,
     Place,
     industry_of,
-    measure,
     measure_words,
     places,
     rule_of,
@@ -73,16 +72,15 @@ def _names(what: str) -> frozenset[str]:
 
 
 def property_constraints(
-    order: EventOrder, events: EventConstraints, prices: Mapping[str, tuple[float, float]]
+    order: EventOrder, events: EventConstraints
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
     """Constraints by property, and the ranges of the numbers in identifiers.
 
     Args:
         events: tells when events may happen.
-        prices: by property, between what prices lie.
     """
-    maker = _Maker(order, prices)
-    told = {place: maker.as_many(place, maker.constraint(place)) for place in maker.everywhere}
+    maker = _Maker(order)
+    told = {place: maker.constraint(place) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
         by_name.setdefault(place.name, []).append(place)
@@ -122,7 +120,7 @@ def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) 
 class _Maker:
     """Makes the constraint of each property where it stands."""
 
-    def __init__(self, order: EventOrder, prices: Mapping[str, tuple[float, float]]) -> None:
+    def __init__(self, order: EventOrder) -> None:
         self.order, self.taxonomy, self.product = order, order.taxonomy, order.product
         self.everywhere = list(dict.fromkeys(places(order.taxonomy, order.kinds)))
         self.number_ranges: dict[str, ValueRange] = {}
@@ -137,7 +135,7 @@ class _Maker:
         kept = (PropertyType.STRING, PropertyType.NUMBER, PropertyType.BOOLEAN)
         users = [place for place in self.everywhere if place.event == "user" and place.prop.type in kept]
         self._once = {place.name: place for place in users if place.prop.update is UpdateMode.SET_ONCE}
-        self.catalogues = Catalogues(order, self.everywhere, prices)
+        self.catalogues = Catalogues(order, self.everywhere)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -164,16 +162,6 @@ class _Maker:
             return paired
         given = self._of_rule(place, rule, own=own) if rule is not None else None
         return self._kept(place, self._by_name(place) if given is None else given)
-
-    def as_many(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
-        """Of a list whose description names a number of the event, that it has as many texts."""
-        if place.prop.type is not PropertyType.LIST or not place.of_event or "." in place.name:
-            return told
-        said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
-        numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
-        own = [piece.rstrip("s") for piece in name_parts(place.name)]
-        named = [p.name for p in numbers if p.name in said or name_parts(p.name) == [*own, "count"]]
-        return told.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else told
 
     def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
         """What users have once for all: an event that tells it tells what is known of the user."""
@@ -268,22 +256,9 @@ class _Maker:
         if place.prop.type is PropertyType.LIST:
             return PropertyConstraint(values=values, rows=min(3, len(values)))
         last = own_name(place.name)
-        if found := self._by_country(place, last, values) or self._system(place, last, values):
+        if found := self._by_country(place, last, values):
             return found
         return PropertyConstraint(values=self._outcome_values(place, values), per_user=_of_person(place, last))
-
-    def _system(self, place: Place, last: str, values: list[Scalar]) -> PropertyConstraint | None:
-        """The operating system, as the record itself tells it."""
-        if last not in _names("system_names") or place.prop.type is not PropertyType.STRING:
-            return None
-        ours = [str(value) for value in _weighted(facts("choices")["systems"][self.product.platform])[0]]
-        theirs = {str(value).lower(): value for value in values}
-        if not values or {*ours} <= {*map(str, values)}:
-            return PropertyConstraint(copy_of="#os") if self.product.platform in ("mobile", "web") else None
-        if not {name.lower() for name in ours} <= theirs.keys():
-            return None
-        mapping = {name: [theirs[name.lower()]] for name in ours}
-        return PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
 
     def _outcome_values(self, place: Place, values: list[Scalar]) -> list[Scalar]:
         """Of results, those that an event with an outcome can have."""
@@ -350,49 +325,14 @@ class _Maker:
         return PropertyConstraint(values=[True, False], weights=[share, round(1 - share, 2)], per_user=kept)
 
     def _number(self, place: Place) -> PropertyConstraint:
-        if rest := self._rest(place):
-            return PropertyConstraint(counter=rest)
-        if degrees := self._degrees(place):
-            return degrees
+        degrees = {"latitude", "longitude"} & set(measure_words(place.prop))
+        if len(degrees) == 1 and self.rules[place] is None and place.of_event:
+            return by_country(degrees.pop(), (), None, ()).model_copy(update={"per_user": False})
         said = {piece for part in place.name.split(".") for piece in name_parts(part)}
         own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
         of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
         born = of_user and "birth" in measure_words(place.prop)
         return PropertyConstraint(per_user=True) if own_id or born else _NOTHING
-
-    def _degrees(self, place: Place) -> PropertyConstraint | None:
-        """Latitude and longitude in the user's city, or in the largest one of the country."""
-        which = {"latitude", "longitude"} & set(measure_words(place.prop))
-        if "." in place.name or len(which) != 1 or self.rules[place] is not None or not place.of_event:
-            return None
-
-        def degrees(city: locales.City) -> list[Scalar]:
-            return list(locales.degrees_in(city, latitude=which == {"latitude"}))
-
-        for city in dict.fromkeys(p.name for p in self.everywhere if own_name(p.name) in ("city", "home_city")):
-            on = [p for p in self.everywhere if p.name == city and p.event in ("", place.event)]
-            told = self.constraint(on[0]) if on else _NOTHING
-            values = [str(v) for v in (*told.values, *(v for of in told.mapping.values() for v in of))]
-            mapping = {v: degrees(found) for v in values if (found := locales.city_named(v))}
-            if mapping and mapping.keys() >= {*values}:
-                return PropertyConstraint(depends_on=city, mapping=mapping)
-        largest = {city.country: city for city in reversed(locales.cities())}
-        mapping = {code: degrees(largest[code]) for code in locales.countries() if code in largest}
-        return PropertyConstraint(depends_on="#country_code", mapping=mapping)
-
-    def _rest(self, place: Place) -> CounterRule | None:
-        """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
-        left = {*name_parts(place.name)} & {"after", "remain", "remaining", "left", "balance"}
-        if not place.parent or not place.of_event or not left or self.rules[place] is not None:
-            return None
-        beside = [p for p in self.everywhere if (p.event, p.parent) == (place.event, place.parent)]
-        numbers = [p.name for p in beside if p.prop.type is PropertyType.NUMBER]
-        moved = [name for name in numbers if {*name_parts(name)} & {"change", "delta", "amount"}]
-        thing = next((p.name for p in beside if name_parts(p.name)[-1:] == ["id"]), None)
-        if not moved or place.name in moved or any(name_parts(p.name)[:1] == ["before"] for p in beside):
-            return None
-        start = 10 * round(measure(place, self.product).typical / 100)
-        return self._balance(place, Balance(start=start, source=moved[0], group_by=thing))
 
     def _text(self, place: Place) -> PropertyConstraint:
         last = own_name(place.name)

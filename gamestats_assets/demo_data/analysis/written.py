@@ -19,7 +19,7 @@ from gamestats_assets.demo_data.analysis.equations import (
     plays,
     words_of,
 )
-from gamestats_assets.demo_data.analysis.lexicon import own_name, word_set
+from gamestats_assets.demo_data.analysis.lexicon import word_set
 from gamestats_assets.demo_data.analysis.measures import Place, measure_words, ordered_pieces, piece_set, seconds_in
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
@@ -204,8 +204,6 @@ def _finished(
         formula = re.sub(r"^\(([^()]*)\) / 1$", r"\1", formula)
         if found != 1 or len(re.findall(times, formula)) != 2:
             return None
-    if scale := _scale(target.prop, [visible[name].prop for name in names], formula):
-        formula = f"{formula} / {scale}"
     try:
         if not parse_formula(formula).names:
             return None
@@ -283,23 +281,3 @@ def _apart_in_script(phrase: str, label: str) -> int | None:
 def _stemmed(text: str) -> tuple[str, ...]:
     words = [word for part in re.split(r"[^A-Za-z0-9]+", text) for word in ordered_pieces(part)]
     return tuple(re.sub(r"(?<=[a-z]{3})s$", "", word) for word in words)
-
-
-# --------------------------------------------------------------------------- units of volumes
-
-_METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0}
-_VOLUMES = {"m3": 1.0, "cbm": 1.0, "l": 0.001, "liter": 0.001, "litre": 0.001, "liters": 0.001, "cm3": 1e-6}
-
-
-def _scale(target: Property, used: list[Property], formula: str) -> str:
-    """What a volume of lengths in another unit is to be divided by; empty where the sheet says it itself."""
-    if len(used) != 3 or formula.count("*") != 2 or re.search(r"\d{3}|e\d", formula):
-        return ""
-    said = re.sub(r"m_?\^?3\b|m³", "m3", f"{own_name(target.name).replace('_', ' ')} {target.alias.lower()}").split()
-    volume = next((_VOLUMES[word] for word in said if word in _VOLUMES), None)
-    units = [[_METRES[word] for word in ordered_pieces(prop.name) if word in _METRES] for prop in used]
-    lengths = [found[-1] if found else None for found in units]
-    if volume is None or lengths[0] is None or len(set(lengths)) > 1:
-        return ""
-    factor = round(volume / lengths[0] ** 3, 9)
-    return f"{factor:.0f}" if factor > 1 else ""
