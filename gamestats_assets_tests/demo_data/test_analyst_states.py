@@ -10,7 +10,7 @@ import pytest
 from gamestats_assets.demo_data.analysis.analyst import analyse, analysed
 from gamestats_assets.demo_data.analysis.states import currency, nouns, singulars
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rules.model import CounterRule, Rules, Update
+from gamestats_assets.demo_data.rules.model import Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
@@ -163,130 +163,7 @@ def test_what_is_known_of_users_changes_as_a_person_reads_it(name: str) -> None:
 # --------------------------------------------------------------------------- totals
 
 
-def test_a_total_adds_what_its_description_names_and_never_days() -> None:
-    rules = rules_of(
-        event("Quote_Accepted", "Quote_Id", "Base_Rate:n||EUR", "Total_Charge:n||Base rate + fuel surcharge"),
-        event("Invoice_Paid", "Invoice_No", "Gross_Amount:n||EUR", "Days_To_Pay:n"),
-        users=(prop("Total_Freight_Spend:n||Sum of total charges of accepted quotes", ADD),),
-    )
-    assert changes(rules, "Total_Freight_Spend") == {"Quote_Accepted": ("increment", "{{Total_Charge}}")}
-
-
-def test_what_is_paid_counts_and_not_what_is_bought_for_it() -> None:
-    rules = rules_of(
-        event("PurchaseRequest", "order_id", "price:n|価格（円）", alias="購入開始"),
-        event(
-            "PurchaseComplete",
-            *(
-                "order_id",
-                "price:n|価格（円）",
-                "paid_stone:n|有償石",
-                "free_stone:n|無償石",
-                "total_stone:n|付与石合計",
-            ),
-            alias="購入完了",
-        ),
-        event("GachaDraw", "draw_count:n|回数||1, 10", "use_stone:n|消費石", alias="ガチャ実行"),
-        users=(
-            prop("total_pay:n|累計課金額", ADD),
-            prop("stone:n|所持石", SET),
-            prop("total_gacha_count:n|累計ガチャ回数", ADD),
-        ),
-        industry="game",
-    )
-    assert changes(rules, "total_pay") == {"PurchaseComplete": ("increment", "{{price}}")}
-    assert changes(rules, "stone") == {
-        "PurchaseComplete": ("increment", "{{total_stone}}"),
-        "GachaDraw": ("decrement", "{{use_stone}}"),
-    }
-    assert changes(rules, "total_gacha_count") == {"GachaDraw": ("increment", "{{draw_count}}")}
-
-
-def test_free_tickets_spend_nothing() -> None:
-    rules = rules_of(
-        event(
-            "episode_rent", "title_id", "use_cookie:n|사용 쿠키", "cookie_after:n|사용 후 보유 쿠키", alias="회차 대여"
-        ),
-        event("episode_buy", "title_id", "cookie_price:n|회차당 쿠키", "use_cookie:n|총 사용 쿠키", alias="회차 소장"),
-        event("free_ticket_use", "title_id", alias="무료 이용권 사용"),
-        event("attendance", "reward_cookie:n|지급 쿠키", alias="출석체크"),
-        users=(prop("total_use_cookie:n|누적 사용 쿠키", ADD), prop("cookie:n|보유 쿠키", SET)),
-    )
-    used = ("increment", "{{use_cookie}}")
-    assert changes(rules, "total_use_cookie") == {"episode_rent": used, "episode_buy": used}
-    assert changes(rules, "cookie") == {
-        "episode_rent": ("decrement", "{{use_cookie}}"),
-        "episode_buy": ("decrement", "{{use_cookie}}"),
-        "attendance": ("increment", "{{reward_cookie}}"),
-    }
-
-
-def test_plans_and_packs_are_both_paid_for() -> None:
-    rules = rules_of(
-        event("purchaseStarted", "orderId", "planTier", "amountPaid:n"),
-        event("purchaseCompleted", "orderId", "planTier", "priceUsd:n||List price in dollars", "amountPaid:n"),
-        event("subscriptionRenewed", "planTier", "amountPaid:n"),
-        event("consumablePurchased", "unitPrice:n||Price of one, dollars", "totalPrice:n"),
-        users=(prop("totalSpentUsd:n||Dollars spent so far on plans and packs", ADD),),
-    )
-    assert changes(rules, "totalSpentUsd") == {
-        "purchaseCompleted": ("increment", "{{amountPaid}}"),
-        "subscriptionRenewed": ("increment", "{{amountPaid}}"),
-        "consumablePurchased": ("increment", "{{totalPrice}}"),
-    }
-
-
-def test_two_events_of_one_bill_are_added_once() -> None:
-    rules = rules_of(
-        event("bill_issued", "bill_id", "bill_amount:n||EUR"),
-        event("bill_paid", "bill_id", "bill_amount:n||EUR", "days_late:n"),
-        users=(prop("lifetime_bill_amount:n||Bills paid so far in EUR", ADD),),
-    )
-    assert changes(rules, "lifetime_bill_amount") == {"bill_paid": ("increment", "{{bill_amount}}")}
-
-
 # --------------------------------------------------------------------------- counts and times
-
-
-def test_rides_are_counted_when_completed_and_policies_when_they_have_a_number() -> None:
-    rules = rules_of(
-        event("ride_requested", "ride_id"),
-        event("ride_started", "ride_id"),
-        event("ride_completed", "ride_id"),
-        event("policy_quoted", "quote_no"),
-        event("policy_issued", "policy_no"),
-        event("policy_terminated", "policy_no"),
-        users=(
-            prop("lifetime_rides:n", ADD),
-            prop("first_ride_at:t", ONCE),
-            prop("last_ride_at:t", SET),
-            prop("policy_count:n||Policies in force", SET),
-        ),
-    )
-    assert changes(rules, "lifetime_rides") == {"ride_completed": ("increment", 1)}
-    assert changes(rules, "first_ride_at") == {"ride_completed": ("set_once", TIME)}
-    assert changes(rules, "last_ride_at") == {"ride_completed": ("set", TIME)}
-    assert changes(rules, "policy_count") == {"policy_issued": ("increment", 1), "policy_terminated": ("decrement", 1)}
-
-
-def test_what_is_marked_and_unmarked_goes_up_and_down_as_told() -> None:
-    rules = rules_of(
-        event("title_subscribe", "title_id", "subscribe_cnt:n|관심작품 수", alias="관심작품 등록"),
-        event("title_unsubscribe", "title_id", alias="관심작품 해제"),
-        users=(prop("subscribe_cnt:n|관심작품 수", SET),),
-    )
-    assert changes(rules, "subscribe_cnt") == {
-        "title_subscribe": ("set", "{{subscribe_cnt}}"),
-        "title_unsubscribe": ("decrement", 1),
-    }
-    told = rules.property_constraints["title_subscribe/subscribe_cnt"].counter
-    assert told == CounterRule(start=0, step=1, shared="subscribe_cnt")
-
-
-@pytest.mark.parametrize("name", ["Last_Seen_At", "lastActiveAt", "last_visit_time"])
-def test_a_user_is_seen_when_a_session_begins(name: str) -> None:
-    rules = rules_of(event("Session_Started"), event("card_viewed", "card_id"), users=(prop(f"{name}:t", SET),))
-    assert changes(rules, name) == {"Session_Started": ("set", TIME)}
 
 
 # --------------------------------------------------------------------------- what users have
@@ -310,24 +187,6 @@ def test_an_event_leaves_the_balance_that_it_found_and_what_it_changed() -> None
     assert formula(rules, "wallet_topped_up/balance_after") == "wallet_balance + topup_amount"
 
 
-def test_a_common_property_that_is_held_is_a_state() -> None:
-    rules = rules_of(
-        event("QuestStart", "use_stamina:n|消費スタミナ", "stamina_after:n|消費後スタミナ", alias="クエスト開始"),
-        event("QuestClear", "get_gold:n|獲得ゴールド", alias="クエストクリア"),
-        event("CharaLevelUp", "use_gold:n|消費ゴールド", alias="キャラ強化"),
-        users=(),
-        common=("gold:n|所持ゴールド", "stamina:n|現在スタミナ", "total_power:n|総合力"),
-        industry="game",
-    )
-    assert changes(rules, "stamina") == {"QuestStart": ("decrement", "{{use_stamina}}")}
-    assert formula(rules, "QuestStart/stamina_after") == "max(stamina - use_stamina, 0)"
-    assert changes(rules, "gold") == {
-        "QuestClear": ("increment", "{{get_gold}}"),
-        "CharaLevelUp": ("decrement", "{{use_gold}}"),
-    }
-    assert changes(rules, "total_power") == {}
-
-
 # --------------------------------------------------------------------------- tiers, flags, statuses
 
 
@@ -346,19 +205,6 @@ def test_a_tier_is_what_was_bought_and_in_the_end_the_entry_of_who_bought_nothin
     }
 
 
-def test_a_plan_is_the_one_after_the_change_and_nobody_elses_role_is_ones_own() -> None:
-    roles = "Admin, Dispatcher, Viewer"
-    rules = rules_of(
-        event("Account_Activated", f"Role_Name|||{roles}"),
-        event("Teammate_Joined", f"Invited_Role|||{roles}"),
-        event("Plan_Upgraded", "Plan_Before|||Starter, Growth, Enterprise", "Plan_After|||Growth, Enterprise"),
-        users=(prop("Plan_Name|||Starter, Growth, Enterprise", SET), prop(f"User_Role|||{roles}", SET)),
-        common=("Plan_Name|||Starter, Growth, Enterprise", f"User_Role|||{roles}"),
-    )
-    assert changes(rules, "Plan_Name") == {"Plan_Upgraded": ("set", "{{Plan_After}}")}
-    assert changes(rules, "User_Role") == {"Account_Activated": ("set", "{{Role_Name}}")}
-
-
 @pytest.mark.parametrize(
     ("begins", "ends", "flag"),
     [
@@ -373,34 +219,7 @@ def test_a_flag_is_true_from_its_beginning_to_its_end(begins: str, ends: str, fl
     assert changes(rules, flag) == {begins: ("set", True), ends: ("set", False)}
 
 
-def test_a_status_is_spelled_as_the_sheet_does() -> None:
-    rules = rules_of(
-        event("Kyc_Submitted"),
-        event("Kyc_Approved"),
-        event("Kyc_Rejected"),
-        users=(prop("Kyc_Status|||Unverified, Pending, Verified, Rejected", SET),),
-    )
-    assert changes(rules, "Kyc_Status") == {
-        "Kyc_Submitted": ("set", "Pending"),
-        "Kyc_Approved": ("set", "Verified"),
-        "Kyc_Rejected": ("set", "Rejected"),
-    }
-
-
 # --------------------------------------------------------------------------- arrivals and what was seen last
-
-
-def test_arrivals_tell_what_stays() -> None:
-    rules = rules_of(
-        event("first_open", "acquisition_channel|||organic, ads", description="Once, on the first launch"),
-        event("account_created", "gender|||female, male"),
-        users=(prop("acquisition_channel", ONCE), prop("gender", ONCE), prop("home_city", ONCE), prop("country", ONCE)),
-        common=("city|||London, Seoul", "country"),
-    )
-    assert changes(rules, "acquisition_channel") == {"first_open": ("set_once", "{{acquisition_channel}}")}
-    assert changes(rules, "gender") == {"account_created": ("set_once", "{{gender}}")}
-    assert changes(rules, "home_city") == {"account_created": ("set_once", "{{city}}")}
-    assert changes(rules, "country") == {}, "every event tells it anyway"
 
 
 # --------------------------------------------------------------------------- words
@@ -499,13 +318,6 @@ def test_what_is_unsure_is_listed_with_the_next_best_reading() -> None:
     (doubt,) = analysed(sheet, ProductInfo())[1]
     assert (doubt.reading, doubt.instead) == ("shift_posted changes posted_count", "offer_posted does")
     assert 0.4 < doubt.confidence < 0.6
-
-
-def test_updates_have_the_form_of_rules() -> None:
-    rules = rules_of(event("login"), users=(prop("total_login_days:n", ADD),))
-    assert rules.update_patterns == {
-        "login": {"total_login_days": Update(type="increment", value=1, once_per_day=True)},
-    }
 
 
 # --------------------------------------------------------------------------- levels

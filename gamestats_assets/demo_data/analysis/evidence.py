@@ -413,7 +413,9 @@ class Evidence:
         order, registers = self.order, self.order.of(Kind.REGISTER)
         account = anchor([r for r in registers if not r.says("character")])
         character = anchor([r for r in registers if r.says("character")])
+        way = self._way_to(account, registers) if account else []
         if account is not None:
+            yield from (self._edge(account, [r], "filed as a step to it", 0.56, "needs") for r in way if not r.wrong)
             earlier = [o for o in registers if (o.place or 5) < (account.place or 5)]
             yield from (self._edge(account, [o], "a step of the sign-up", 0.7, "needs") for o in earlier)
             if (install := anchor(order.of(Kind.INSTALL))) is not None:
@@ -429,8 +431,16 @@ class Evidence:
                         yield self._edge(r, [first], "a step of the sign-up", 0.7, "needs")
                 elif r.kind == Kind.ONBOARDING and r.index > first.index:
                     yield self._edge(r, [first], "the introduction follows the sign-up", 0.55, "needs")
-                elif self._needs_account(r, registers) and (first is account or r.index > first.index):
+                elif self._needs_account(r, registers) and r not in way and (first is account or r.index > first.index):
                     yield self._edge(r, [first], why, 0.5, "needs")
+
+    def _way_to(self, account: Reading, registers: Sequence[Reading]) -> list[Reading]:
+        """What the sheet files with a sign-up and above it: a code that is sent, a check, the request of a trial."""
+        proving = word_set("code phone mail verify trial terms consent sms")
+        first = min((r.index for r in registers), default=account.index)
+        kinds = (Kind.SYSTEM, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER)
+        above = [r for r in self.readings.values() if r.index < account.index and r.kind not in kinds]
+        return [r for r in above if proving & set(r.words) and (_filed(r, account) or r.index > first)]
 
     def _needs_account(self, r: Reading, registers: Sequence[Reading]) -> bool:
         if r.kind == Kind.GOODBYE or r.says("login", "logout"):

@@ -37,13 +37,10 @@ _FIXED = {
 _MONEY = frozenset({Kind.PAY, Kind.CHECKOUT, Kind.CART, Kind.PAY_FAIL, Kind.SUBSCRIBE})
 _BY_THE_WAY = _MONEY | {Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.AFTER_SALE, Kind.SUPPORT, Kind.SETTING}
 """Kinds of events that make no core of a product, unless it sells things."""
-_AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
 _OF_FEW = frozenset({Kind.VERIFY, Kind.SUBSCRIBE, Kind.SHARE, Kind.MONEY, Kind.ADVANCED, Kind.SOCIAL, *_BY_THE_WAY})
 _BY_THEMSELVES = frozenset({Kind.ONBOARDING, Kind.REGISTER, Kind.GOODBYE, Kind.SUBSCRIBE})
 _SETTLING = word_set("attend board checkin checkout pickup deliver arrive join repay return refund receive")
 _ASIDE = word_set("survey download upload verify loan filter export share search import")
-_SOON = 0.4
-"""In how many sessions of new users there is what the core waits for: a means of payment, a first project."""
 _COMPLAINTS = 0.008
 """In how many sessions at most there is a complaint about what is done many times in each."""
 _ASIDE_AT_MOST = 1.5
@@ -200,12 +197,8 @@ class Habits:
                 continue
             if {*before} & self.trouble and r.name in self.trouble:
                 share = 0.3 if r.fails else _FACTS["share"]["settled"]
-            if not any(self._leads(name, r.name, found) for name in before):
-                found[r.name] = (before, share)
+            found[r.name] = (before, share)
         return found
-
-    def _leads(self, name: str, wanted: str, found: Mapping[str, tuple[tuple[str, ...], float]]) -> bool:
-        return name == wanted or any(self._leads(before, wanted, found) for before in found.get(name, ((), 0))[0])
 
     # ----------------------------------------------------------------- what is seldom
 
@@ -221,39 +214,17 @@ class Habits:
             return None
         if r.name in self.trouble and kind.value not in seldom and not self._is_long(choice):
             return 0.006
-        first = min((o.index for o in self.order.of(Kind.CORE, Kind.BROWSE)), default=0)
-        if (
-            self._all_in(choice, constraints.once)
-            and kind not in _OF_FEW
-            and not r.says("first", "trial")
-            and r.index < first
-        ):
-            return None
         if self._sells(choice):
             return None
         said = [rate for words, rate in _FACTS["seldom_texts"].items() if re.search(words, text, re.IGNORECASE)]
         if said:
             return min(said)
-        if choice.steps and self._mostly(choice, {Kind.BROWSE, *_BY_THE_WAY}) and self.industry != "finance":
-            paid = [e for e in choice.reached() if self.order.kinds[e] in (Kind.PAY, Kind.SUBSCRIBE) and e != r.name]
-            if paid:  # a way to a payment, as often as leads to few payments
-                of_kind = self.order.kinds[paid[-1]].value
-                return min(seldom[of_kind] * self.factor.get(of_kind, 1) / max(choice.reached()[paid[-1]], 0.01), 0.3)
-        if self._is_long(choice) or (
-            self._waiting(choice) >= 4 and not self._mostly(choice, _BY_THE_WAY | {Kind.CREATE})
-        ):
+        if self._is_long(choice):
             return None
         return self._rate_by_words(r, kind)
 
     def _rate_by_words(self, r: Reading, kind: EventKind) -> float | None:
-        if kind is Kind.PAY and self.industry == "finance" and r.says("pay"):
-            return None  # to pay is what people have it for
-        played = word_set("challenge goal board edit archive plan enroll download premium enable address")
-        words = set(r.words) - (played if self.order.is_game and kind.value not in _FACTS["seldom"] else set())
-        deeds = {f"{deed} {thing}" for deed in (r.action, r.phase) for thing in r.topic}
-        rates = [_FACTS["seldom_words"][word] for word in deeds if word in _FACTS["seldom_words"]] or [
-            rate for word, rate in _FACTS["seldom_words"].items() if word in words and r.action != "search"
-        ]
+        rates = [rate for word, rate in _FACTS["seldom_words"].items() if word in r.words and r.action != "search"]
         if kind.value in _FACTS["seldom"] and not (kind is Kind.SHARE and self.industry == "social"):
             rates.append(_FACTS["seldom"][kind.value])
         return min(rates) * self.factor.get(kind.value, 1) if rates else None
@@ -274,34 +245,18 @@ class Habits:
     def _centrality(self, choice: _Choice, segment: str) -> float:
         """How much a choice is what the product is for, to users of a segment."""
         kinds = {self.order.kinds[event] for event in choice.events}
-        heart = _HEART.get(self.industry, frozenset())
-        usual = {event for event, often in choice.reached().items() if often > 0.2}
-        done = [self.order.readings[e] for e in usual if self.order.is_game or self.order.kinds[e] is not Kind.BROWSE]
-        near = any((r.things | r.topic) & heart for r in (done if choice.steps else choice.heads))
-        needed = min(self._waiting(choice), 8) / 6
-        kind = self.order.kinds[choice.heads[0].name]
         if Kind.ADVANCED in kinds:
             return 5.0 if segment == "power_user" and self.order.is_game else 0.5
         if self._sells(choice):
             return 6.0
         if self._mostly(choice, _BY_THE_WAY) or any(r.says(*_ASIDE) for r in choice.heads):
             return 0.4
-        if not choice.steps:
-            made = kind is Kind.CREATE and any(o.topic == choice.heads[0].topic for o in self.order.of(Kind.BROWSE))
-            if made or kind not in _AT_WORK:  # more look at things than make them
-                return 0.5
-            if self.order.is_game:
-                return 2.0 if near and choice.heads[0].phase else 0.5
-            return (
-                (2.0 if kind is Kind.SOCIAL and self.industry != "social" else 4.0)
-                if near
-                else 0.8 + needed * (kind is not Kind.CREATE)
-            )
-        if near:
-            return 5.0
-        if self.order.is_game:
-            return 3.0 if Kind.CORE in kinds else 0.8
-        return (2.0 if Kind.CORE in kinds else 0.8) + 0.5 * min(len(choice.steps) - 2, 4) + needed
+        heart = _HEART.get(self.industry, frozenset())
+        usual = {event for event, often in choice.reached().items() if often > 0.2}
+        if any((r.things | r.topic) & heart for r in map(self.order.readings.__getitem__, usual)):
+            return 5.0 if choice.steps else 2.0
+        core = 2.0 if Kind.CORE in kinds else 0.8
+        return core + 0.5 * min(max(len(choice.steps) - 2, 0), 4) + min(self._waiting(choice), 8) / 6
 
     def _births(self, names: Iterable[str]) -> set[str]:
         """Events, and those that they follow, directly or not."""
@@ -325,9 +280,6 @@ class Habits:
             or choice.name in self.seldom
         ):
             return False
-        asked = {before for r in choice.heads for before in self._before(r.name)}
-        if any(asked & set(c.events) and c.name in self.seldom for c in self.choices):
-            return False
         return all(self._is_usual(r.name) for r in choice.heads)
 
     def _is_usual(self, event: str) -> bool:
@@ -340,20 +292,16 @@ class Habits:
         ranked = sorted((c for c in self.choices if self._repeats(c)), key=lambda c: -scores[c.name])
         best = max((scores[c.name] for c in ranked), default=0)
         least = 1 if self.order.is_game else max(1, 0.6 * best)
-        central = (
-            [c for c in ranked if scores[c.name] > least] or [c for c in ranked if scores[c.name] > 0.6] or ranked[:1]
-        )
+        central = [c for c in ranked if scores[c.name] > least] or ranked[:1]
         chosen = {c.name for c in central[: _FACTS["segment"][segment][8]]}
         more = chosen
-        while more:
+        while more:  # with what they follow, and what follows them
             asked = {b for c in self.choices if c.name in chosen for r in c.heads for b in self._before(r.name)}
             events = {event for c in self.choices if c.name in chosen for event in c.events}
-            more = {
-                c.name
-                for c in self.choices
-                if asked & set(c.events) or any(set(self._before(r.name)) & events for r in c.heads)
-                if self._repeats(c)
-            } - chosen
+            near = [
+                c for c in self.choices if asked & {*c.events} or any({*self._before(r.name)} & events for r in c.heads)
+            ]
+            more = {c.name for c in near if self._repeats(c)} - chosen
             chosen |= more
         return {c.name: scores[c.name] for c in self.choices if c.name in chosen}
 
@@ -428,11 +376,6 @@ class Habits:
             for c in self.choices
             if c.name in self.seldom and c.name not in slots and c.name not in apart
         }
-        core_events = {event for c in self.choices if c.name in slots for event in c.events}
-        wanted = {b for e in core_events for b in self.constraints.prerequisites.get(e, ())} - core_events
-        if segment == "new_user":  # what the core waits for is done at once
-            soon = [c for c in self.choices if {r.name for r in c.heads} & wanted - set(self.constraints.once)]
-            rates |= {c.name: max(rates[c.name], _SOON) for c in soon if c.name in rates}
         usual = {
             c.name: slots.get(c.name) or self._weight(segment, c)
             for c in self.choices

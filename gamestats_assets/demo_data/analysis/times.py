@@ -222,24 +222,21 @@ class _Times:
         low, high = (DAY, 14 * DAY) if days else (HOUR, 4 * HOUR) if planned else (5 * MINUTE, 2 * HOUR)
         return f"random({low}-{high})"
 
-    def _duration(self, about: frozenset[str] = frozenset()) -> str:
+    def _duration(self) -> str:
         """The duration that stands beside, in seconds; empty where there is none."""
-        length = self._length_beside([place for place in self.numbers if place not in self.formulas], about)
+        length = self._length_beside([place for place in self.numbers if place not in self.formulas])
         if length is None:
             return ""
         place, seconds = length
         return place.prop.name if seconds == 1 else f"{place.prop.name} * {seconds:.10g}"
 
-    def _length_beside(
-        self, numbers: Sequence[Place], about: frozenset[str] = frozenset()
-    ) -> tuple[Place, float] | None:
+    def _length_beside(self, numbers: Sequence[Place]) -> tuple[Place, float] | None:
         """The number that tells a length, and the seconds of its unit."""
         lengths = [(p, seconds) for p in numbers if (seconds := seconds_in(p)) and USABLE_NAME.fullmatch(p.prop.name)]
         known = facts("times")["durations"]
         rest = [(p, s) for p, s in lengths if not piece_set(p.name) & {*known["other"].split(), "to"}]
         named = [(p, s) for p, s in rest if piece_set(p.name) & {*known["of_length"].split()}]
-        fits = [(p, s) for p, s in lengths if about & piece_set(p.name)]
-        return next(iter(fits or ([] if about else named or rest)), None)
+        return next(iter(named or rest), None)
 
     # ----------------------------------------------------------------- on their own
 
@@ -284,6 +281,7 @@ class _Times:
     def _history(self) -> None:
         """What happened before the event, in the order in which it is told, and the event's own time."""
         later: Place | None = None
+        length = self._duration()
         for place in reversed(self._open()):
             usable = USABLE_NAME.fullmatch(place.prop.name)
             if self._is_own(place):
@@ -291,7 +289,8 @@ class _Times:
             elif later is None or not usable:
                 self.ranges[place] = _range(-30 * DAY if _says(place, "once") else -2 * DAY, -10 * MINUTE)
             else:
-                self.formulas[place] = f"{later.prop.name} - random({10 * MINUTE}-{2 * DAY})"
+                self.formulas[place] = f"{later.prop.name} - {length or f'random({10 * MINUTE}-{2 * DAY})'}"
+                length = ""
             later = place if usable else later
 
     def _is_own(self, place: Place) -> bool:

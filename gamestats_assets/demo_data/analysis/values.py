@@ -256,9 +256,22 @@ class _Maker:
         if place.prop.type is PropertyType.LIST:
             return PropertyConstraint(values=values, rows=min(3, len(values)))
         last = own_name(place.name)
-        if found := self._by_country(place, last, values):
+        if found := self._by_country(place, last, values) or self._system(place, last, values):
             return found
         return PropertyConstraint(values=self._outcome_values(place, values), per_user=_of_person(place, last))
+
+    def _system(self, place: Place, last: str, values: list[Scalar]) -> PropertyConstraint | None:
+        """The operating system, as the record itself tells it."""
+        if last not in _names("system_names") or place.prop.type is not PropertyType.STRING:
+            return None
+        ours = [str(value) for value in _weighted(facts("choices")["systems"][self.product.platform])[0]]
+        theirs = {str(value).lower(): value for value in values}
+        if not values or {*ours} <= {*map(str, values)}:
+            return PropertyConstraint(copy_of="#os") if self.product.platform in ("mobile", "web") else None
+        if not {name.lower() for name in ours} <= theirs.keys():
+            return None
+        mapping = {name: [theirs[name.lower()]] for name in ours}
+        return PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
 
     def _outcome_values(self, place: Place, values: list[Scalar]) -> list[Scalar]:
         """Of results, those that an event with an outcome can have."""

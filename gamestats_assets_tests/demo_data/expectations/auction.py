@@ -84,7 +84,6 @@ EXPECTED = (
     recalls("amount_due", "checkout_opened", "payment_ok"),
     recalls("dispute_id", "dispute_opened", "dispute_closed"),
     recalls("plus_plan", "plus_started", "plus_ended"),
-    told_by("refund_issued/refunded", "payment_ok/amount_due", "checkout_opened/amount_due"),
     equation("item_sold", "seller_fee", "hammer_price * 0.08"),
     equation("item_sold", "seller_net", "hammer_price - seller_fee"),
     equation(
@@ -129,5 +128,7 @@ NOT_YET = (
     updates("lot_watched", "watchlist_size", "increment", 1),
     # Likewise.
     updates("lot_unwatched", "watchlist_size", "decrement", 1),
+    # Two amounts are one only where a text says so.
+    told_by("refund_issued/refunded", "payment_ok/amount_due", "checkout_opened/amount_due"),
 )
 """What a person says, and the analyst does not."""

