@@ -21,7 +21,17 @@ from gamestats_assets.demo_data.taxonomies.model import Property, Taxonomy, flat
 from gamestats_assets.lakehouse.landing.zone import Landing
 
 _USERS_AT_ONCE = 20_000
-_FACETS = ("country", "time_zone", "language", "os", "os_version", "manufacturer", "device_model", "carrier")
+_FACETS = (
+    "country",
+    "time_zone",
+    "language",
+    "os",
+    "os_version",
+    "manufacturer",
+    "device_model",
+    "carrier",
+    "app_version",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +146,17 @@ def _users(of: GeneratedProduct) -> Iterator[pl.DataFrame]:
     streams = Streams(of.configuration.seed)
     for first in range(0, of.configuration.users, _USERS_AT_ONCE):
         users = make_users(plan, streams, first, min(_USERS_AT_ONCE, of.configuration.users - first))
-
-        def texts(name: str, users: Any = users) -> pl.Series:
-            column = getattr(users, name)
-            return pl.Series([str(value) for value in column.values], dtype=pl.String).gather(column.codes)
-
         yield pl.DataFrame(
             {
                 "product": pl.repeat(of.product, len(users), eager=True),
                 "user_number": pl.Series(users.number).cast(pl.Int64),
-                "account_id": users.account_texts,
-                "distinct_id": users.distinct_texts,
+                "account_id": users.accounts,
+                "distinct_id": users.distincts,
                 "segment": pl.Series(list(plan.segments), dtype=pl.String).gather(users.segment),
                 "lifecycle_stage": first_stages(plan, users),
                 "signed_up_at": pl.Series(users.signed_up_ms * 1000).cast(pl.Datetime("us", "UTC")),
                 "name": person_names(streams, users),
-                **{name: texts(name) for name in _FACETS},
-                "app_version": texts("app_version"),
+                **{name: getattr(users, name).at() for name in _FACETS},
                 "properties": first_properties(plan, streams, users),
             },
             schema_overrides=DemoUsers.schema(),

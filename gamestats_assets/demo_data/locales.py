@@ -27,6 +27,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -225,7 +226,7 @@ def browsers(os: str) -> tuple[Browser, ...]:
     )
 
 
-def ip_addresses(code: str, uniform: npt.NDArray[np.float64]) -> list[str]:
+def ip_addresses(code: str, uniform: npt.NDArray[np.float64]) -> pl.Series:
     """IPv4 addresses of a country, one for each number from 0, included, to 1, excluded.
 
     None is reserved or private, nor the first or the last of a network of 256.
@@ -239,7 +240,8 @@ def ip_addresses(code: str, uniform: npt.NDArray[np.float64]) -> list[str]:
     block = np.searchsorted(ends, network, side="right")
     before = np.concatenate([[0], ends[:-1]])
     addresses = ((starts[block] + network - before[block]) << 8) + host + 1
-    return [f"{a >> 24}.{a >> 16 & 255}.{a >> 8 & 255}.{a & 255}" for a in addresses.tolist()]
+    bytes_of = [pl.lit(pl.Series(addresses >> shift & 255)).cast(pl.String) for shift in (24, 16, 8, 0)]
+    return pl.select(pl.concat_str(bytes_of, separator=".")).to_series()
 
 
 @functools.cache

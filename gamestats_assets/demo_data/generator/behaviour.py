@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import NormalDist
 
 import numpy as np
 
-from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
+from gamestats_assets.demo_data.generator.blueprint import LEAST_CHOICES, Array, Blueprint
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.users import Users
 from gamestats_assets.demo_data.rules.model import LifecycleStage
@@ -25,17 +24,12 @@ _MOST_SESSIONS = 10
 """Sessions of a user on one day."""
 _MOST_CHOICES = 120
 """Free choices in one session."""
-_APART_S = 35 * 60
-"""Sessions of a day lie further apart than the half hour after which analysts begin a new one."""
-LONGEST_GAP_S = 25 * 60
-"""Within a session nothing is further apart."""
 _SAME_HABIT = 0.45
 """Share of the variance of a day's activity that is the user's own, the same every day."""
 _DAYS_TO_STAGE = {LifecycleStage.ACTIVE: 2, LifecycleStage.ADVANCED: 7}
 """Days since the sign-up after which users who finished the onboarding are that far."""
 _OPENING, _ONBOARDING, _SEQUENCE, _ALWAYS, _FREE, _END = 0, 1000, 2000, 2500, 3000, 9000
 """Where in a session the parts stand: added to the number of the slot within its part."""
-_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +98,11 @@ class History:
     ordinal: Array
 
 
+_NONE = np.zeros(0, np.int64)
+NOTHING = Happenings(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, np.zeros(0, bool))
+"""Nothing happened."""
+
+
 def _together(parts: list[Happenings]) -> Happenings:
     return Happenings(*(np.concatenate([getattr(part, name) for part in parts]) for name in Happenings.__slots__))
 
@@ -117,6 +116,8 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
     A user's days are correlated, because people have habits, and each day by itself has exactly the probability
     that segment, weekday and time since the sign-up give it.
     """
+    from scipy.special import ndtr
+
     days = np.arange(plan.configuration.days)
     age = days[None, :] - users.signed_up_day[:, None]
     weekday = (plan.configuration.start.weekday() + days) % 7
@@ -138,20 +139,9 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
     habit = streams.normal("habit", users.number)[:, None]
     mood = streams.normal("mood", users.number[:, None], days[None, :] + plan.first_day)
     inclination = np.sqrt(_SAME_HABIT) * habit + np.sqrt(1 - _SAME_HABIT) * mood
-    active = inclination < _threshold(probability)
+    active = ndtr(inclination) < probability
     active &= ~gone & (age >= 0)
     return active | (age == 0) | (days[None, :] == users.back_on[:, None])
-
-
-def _threshold(probability: Array) -> Array:
-    """Below which a standard normal number stays with a probability."""
-    levels = np.round(probability * 10_000).astype(np.int64)
-    distinct, place = np.unique(np.clip(levels, 0, 10_000), return_inverse=True)
-    normal = NormalDist()
-    bounds = [
-        -np.inf if level == 0 else np.inf if level == 10_000 else normal.inv_cdf(level / 10_000) for level in distinct
-    ]
-    return np.array(bounds)[place].reshape(probability.shape)
 
 
 def _away(plan: Blueprint, streams: Streams, users: Users) -> Array:
@@ -257,7 +247,7 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
         stuck = chosen[life.stage[sessions.user[chosen]] < life.finished] if start and plan.retention is None else []
         of_sessions = _session_parts(plan, streams, users, sessions, chosen, life, opened=False)
         parts += [_with_something_to_do(plan, of_sessions, np.asarray(stuck, np.int64))] if of_sessions else []
-    found = _together(parts) if parts else _nothing()
+    found = _together(parts) if parts else NOTHING
     found = found.take(np.lexsort((found.step, found.order, found.session)))
     return found.take(_before_the_end(plan, found)) if plan.final.any() else found
 
@@ -381,17 +371,17 @@ class _Scene:
         for truth, flow in plan.always.items():
             own = rows[self.users.truth[self.sessions.user[rows]] == truth]
             parts.append(self.flows(own, np.full(own.size, flow), np.full(own.size, _ALWAYS + truth)))
-        return parts or [_nothing()]
+        return parts or [NOTHING]
 
     def free(self, rows: Array) -> Happenings:
         """What users choose freely, by the weights of their segment, among what is open to them."""
         plan, users = self.plan, self.users
         if not rows.size:
-            return _nothing()
+            return NOTHING
         user = self.sessions.user[rows]
         mean = np.array([activity.events_per_session for activity in plan.activities])[users.segment[user]]
         given = np.array([sum(p for _, p in slots) for slots in plan.sequences])[users.segment[user]]
-        mean = np.maximum(mean - given, 0.3) * users.keenness[user]
+        mean = np.maximum(mean - given, LEAST_CHOICES) * users.keenness[user]
         numbers = users.number[user]
         count = self.streams.geometric("choices", numbers, self.sessions.number[rows], mean)
         count = np.minimum(count, _MOST_CHOICES)
@@ -469,7 +459,7 @@ class _Scene:
             account = self.life.account[user]
             parts.append(Happenings(user, event, rows, order, np.full(rows.size, step), flow, account))
             step += 1
-        return _together(parts) if parts else _nothing()
+        return _together(parts) if parts else NOTHING
 
     def _alternatives(self, flow: Array, step: int, mask: Array, stage: Array) -> Array:
         """Which events of a step of each row's flow may happen: rows by alternatives."""
@@ -520,97 +510,3 @@ def _distinct(state: Array) -> tuple[Array, Array]:
     key = np.ascontiguousarray(state).view([("", state.dtype)] * state.shape[1])[:, 0]
     _, first, which = np.unique(key, return_index=True, return_inverse=True)
     return state[first], which
-
-
-def _nothing() -> Happenings:
-    none = np.zeros(0, np.int64)
-    return Happenings(none, none, none, none, none, none, np.zeros(0, bool))
-
-
-# --------------------------------------------------------------------------- when
-
-
-def times_ms(
-    plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, found: Happenings, gap_s: Array
-) -> Array:
-    """When each event happens, in ms since the run's first midnight UTC.
-
-    A session begins by the hours of its segment in the user's time zone, and may go on past midnight. Where the
-    shares of days are planted, all of it lies within its UTC day: what would reach beyond midnight ends before it, and
-    sessions too long for their day are told in less time.
-
-    Args:
-        gap_s: seconds since the event before; of the first one of a session it does not count.
-    """
-    first = np.ones(len(found), bool)
-    first[1:] = found.session[1:] != found.session[:-1]
-    gap_ms = np.maximum((np.minimum(gap_s, LONGEST_GAP_S) * 1000).astype(np.int64), 1)
-    gap_ms[first] = 0
-    running = np.cumsum(gap_ms)
-    begin = np.maximum.accumulate(np.where(first, np.arange(len(found)), 0))
-    since_start = running - running[begin]
-    length = np.zeros(sessions.user.size, np.int64)
-    np.maximum.at(length, found.session, since_start)
-    wanted = _wanted_ms(plan, streams, users, sessions)
-    if plan.retention is None and plan.seasonality is None:
-        return _one_after_another(sessions, wanted, length)[found.session] + since_start
-    share = _fitting(plan, sessions, length)
-    length = (length * share).astype(np.int64)
-    since_start = (since_start * share[found.session]).astype(np.int64)
-    start = _within_days(sessions, wanted, length)
-    return sessions.day[found.session] * DAY_MS + start[found.session] + since_start
-
-
-def _wanted_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions) -> Array:
-    """When each session would start, in ms of its UTC day; those of a day in order."""
-    user, number = sessions.user, users.number[sessions.user]
-    counter = (sessions.day + plan.first_day) * 100 + sessions.place
-    drawn = streams.uniform("hour", number, counter)
-    hour = np.empty(user.size, np.int64)
-    for segment, activity in enumerate(plan.activities):
-        own = users.segment[user] == segment
-        totals = np.cumsum(activity.hour_weights)
-        hour[own] = np.searchsorted(totals, drawn[own] * totals[-1], side="right")
-    local_s = np.minimum(hour, 23) * 3600 + streams.uniform("second", number, counter) * 3600
-    wanted = (((local_s - users.utc_offset_s[user]) % _DAY_S) * 1000).astype(np.int64)
-    return wanted[np.lexsort((wanted, sessions.day, user))]
-
-
-def _one_after_another(sessions: Sessions, wanted: Array, length: Array) -> Array:
-    """Start of each session in ms of the run: when it would, or a while after the end of the user's one before."""
-    user, taken = sessions.user, length + _APART_S * 1000
-    before = np.cumsum(taken) - taken
-    # Without the time that those before it take, a start is the latest of its own and those of the user's before it.
-    free = sessions.day * DAY_MS + wanted - before
-    apart = np.int64(free.max(initial=0) - free.min(initial=0) + 1)
-    return np.maximum.accumulate(free + user * apart) - user * apart + before
-
-
-def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
-    """To what share of its time each session is shortened, so that those of a day fit into it with their breaks."""
-    _, day = np.unique(sessions.user * plan.configuration.days + sessions.day, return_inverse=True)
-    lasted = np.bincount(day, weights=length)
-    room = (_DAY_S - _APART_S * (np.bincount(day) + 1)) * 1000.0
-    return np.minimum(room / np.maximum(lasted, 1), 1)[day]
-
-
-def _within_days(sessions: Sessions, wanted: Array, length: Array) -> Array:
-    """Start of each session in ms of its UTC day, so that all of it lies within."""
-    user, start = sessions.user, wanted.copy()
-    apart = _APART_S * 1000
-    same_day = np.zeros(user.size, bool)
-    same_day[1:] = (user[1:] == user[:-1]) & (sessions.day[1:] == sessions.day[:-1])
-    most = int(sessions.place.max(initial=0))
-    latest = np.full(user.size, DAY_MS - 1, np.int64) - length
-    # From the last one back: each leaves room for those after it.
-    for place in range(most - 1, -1, -1):
-        rows = np.flatnonzero((sessions.place == place) & np.append(same_day[1:], False))
-        latest[rows] = np.minimum(latest[rows], latest[rows + 1] - apart - length[rows])
-    start = np.minimum(start, latest)
-    # From the first one on: each waits for the one before, be it of the evening before.
-    day_of = sessions.day * DAY_MS
-    for place in range(1, int(sessions.number.max(initial=0)) + 1):
-        rows = np.flatnonzero(sessions.number == place)
-        ended = day_of[rows - 1] + start[rows - 1] + length[rows - 1] + apart
-        start[rows] = np.maximum(start[rows], ended - day_of[rows])
-    return start

@@ -26,6 +26,7 @@ from gamestats_assets.demo_data.configuration import (
     SeasonalityTruth,
     StandstillTruth,
 )
+from gamestats_assets.demo_data.generator.ranges import Ranges
 from gamestats_assets.demo_data.rules.model import (
     Activity,
     CounterRule,
@@ -46,6 +47,8 @@ Array = npt.NDArray[Any]
 _BIRTH_RANK = LifecycleStage.REGISTERED.rank
 """Once-only events of stages up to this one, and of the sheet's rows up to theirs, open a user's first session."""
 DAY_MS = 86_400_000
+LEAST_CHOICES = 0.3
+"""Mean of free choices in a session, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,7 @@ class Blueprint:
         properties_of: by event, its own properties and the common ones.
         nested_of: by event, its own properties by their dotted names.
         updates: by user or common property, the events that change it, and how.
-        counters: by count, the events and properties that show it.
-        balances: by balance, the events, object groups and properties that show it.
+        counters: by count, the events and properties that show it; in an object group they are dotted and balances.
         standstills: by number of the truth, those of users of whom a property stays at a value.
         always: by number of such a truth, the flow that its users begin in every session; none where the event has a
             fixed place in it.
@@ -166,7 +168,6 @@ class Blueprint:
     common_types: Mapping[str, PropertyType] = field(default_factory=dict)
     updates: Mapping[str, list[tuple[str, Update]]] = field(default_factory=dict)
     counters: Mapping[str, list[tuple[str, str, CounterRule]]] = field(default_factory=dict)
-    balances: Mapping[str, list[tuple[str, str, str, CounterRule]]] = field(default_factory=dict)
     standstills: Mapping[int, StandstillTruth] = field(default_factory=dict)
     always: Mapping[int, int] = field(default_factory=dict)
 
@@ -176,9 +177,41 @@ class Blueprint:
         return {
             (event, rule.source): shared
             for shared, members in self.counters.items()
-            for event, _, rule in members
-            if rule.source is not None and rule.source in self.properties_of[event]
+            for event, name, rule in members
+            if rule.source is not None and "." not in name and rule.source in self.properties_of[event]
         }
+
+    @cached_property
+    def ranges(self) -> Ranges:
+        """Where numbers lie."""
+        return Ranges(self.rules, self.analyses)
+
+    @cached_property
+    def per_session(self) -> tuple[Array, Array]:
+        """By segment and event, how often a session brings it by what users always do, and by what they choose."""
+        brings = np.zeros((len(self.flows), len(self.event_names)))
+        for number, flow in enumerate(self.flows):
+            reached = np.cumprod(self.tables.probability[0, number])
+            for place, step in enumerate(flow.steps):
+                weights = np.array(step.weights or [1.0] * len(step.events))
+                of_step = [self.event_index[event] for event in step.events]
+                brings[number, of_step] += reached[place] * weights / weights.sum()
+        given = np.zeros((len(self.segments), len(self.event_names)))
+        chosen = np.zeros_like(given)
+        for segment, (slots, activity) in enumerate(zip(self.sequences, self.activities, strict=True)):
+            for item in (*self.start, *self.end):
+                given[segment, item.event] += 1
+            for flows, probability in slots:
+                given[segment] += probability * brings[list(flows)].mean(axis=0)
+            weights = self.free_weights[segment]
+            choices = max(activity.events_per_session - sum(probability for _, probability in slots), LEAST_CHOICES)
+            if weights.sum():
+                chosen[segment] = choices * (weights[: len(brings)] @ brings) / weights.sum()
+        return given, chosen
+
+    def sets(self, event: str, name: str) -> bool:
+        """Whether an event says of itself what a state becomes."""
+        return any(who == event and how.sets_to(name) for who, how in self.updates.get(name, ()))
 
     @cached_property
     def gathered(self) -> Mapping[tuple[Any, ...], TotalRule]:
@@ -295,7 +328,6 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
         common_types={found.name: found.type for found in taxonomy.common_properties},
         updates=_updates(taxonomy, rules),
         counters=_counters(taxonomy, rules),
-        balances=_balances(taxonomy, rules),
         standstills=standstills,
         always={
             number: _flow_of(truth, flows, rules)
@@ -387,24 +419,12 @@ def _counters(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, str
     """By count, the events and properties that show it."""
     found: dict[str, list[tuple[str, str, CounterRule]]] = {}
     for event, properties in _properties_of(taxonomy).items():
-        for name in properties:
+        dotted = [f"{group.name}.{child.name}" for group in properties.values() for child in group.properties]
+        for name in (*properties, *dotted):
             rule = _counter_of(rules, event, name)
-            if rule is not None:
+            # Within one list a count numbers the objects; only a balance is one of the user.
+            if rule is not None and (rule.source is not None or "." not in name):
                 found.setdefault(rule.shared or f"{event}/{name}", []).append((event, name, rule))
-    return found
-
-
-def _balances(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, str, str, CounterRule]]]:
-    """By balance, the events, object groups and properties that show it."""
-    found: dict[str, list[tuple[str, str, str, CounterRule]]] = {}
-    for event in taxonomy.events:
-        for group in event.properties:
-            for child in group.properties:
-                dotted = f"{group.name}.{child.name}"
-                rule = _counter_of(rules, event.name, dotted)
-                if rule is not None and rule.source is not None:
-                    shared = rule.shared or f"{event.name}/{dotted}"
-                    found.setdefault(shared, []).append((event.name, group.name, child.name, rule))
     return found
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -32,10 +32,12 @@ import pyarrow.ipc
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator import behaviour, wire
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint, blueprint
+from gamestats_assets.demo_data.generator.day_files import DayFiles, WrittenFile
 from gamestats_assets.demo_data.generator.idle import effective
-from gamestats_assets.demo_data.generator.properties import durations_s
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
-from gamestats_assets.demo_data.generator.users import Users, ids_of, make_users, planted_groups
+from gamestats_assets.demo_data.generator.state import places
+from gamestats_assets.demo_data.generator.timing import gaps_s, times_ms
+from gamestats_assets.demo_data.generator.users import ids_of, make_users, planted_groups
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.rules.soundness import require_sound
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
@@ -46,7 +48,7 @@ from gamestats_assets.lakehouse.files.local import write_whole
 GENERATOR_VERSION = 2
 """Raised when the same inputs give other bytes."""
 MANIFEST = "manifest.json"
-_CHUNK_EVENTS = 150_000
+_CHUNK_EVENTS = 500_000
 """Events that one chunk of users is expected to have."""
 _WINDOW_ROWS = 120_000
 """Lines that are merged at a time."""
@@ -72,23 +74,6 @@ class Chunk:
     first: int
     count: int
     system: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenFile:
-    """A file of a day.
-
-    Attributes:
-        name: within the output folder.
-        day: whose records arrived then.
-        sha256: of the file's bytes.
-    """
-
-    name: str
-    day: str
-    records: int
-    size_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,53 +118,23 @@ def _history(plan: Blueprint, streams: Streams, chunk: Chunk) -> behaviour.Histo
     active = behaviour.active_days(plan, streams, users)
     sessions = behaviour.sessions_of(plan, streams, users, active)
     found = effective(plan, streams, users, behaviour.happenings(plan, streams, users, sessions))
-    ordinal = _ordinal(found.user)
-    gaps = _gaps_s(plan, streams, users, found, ordinal)
-    at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
+    ordinal = places(found.user)
+    at_ms = times_ms(plan, streams, users, sessions, found, gaps_s(plan, streams, users, found, ordinal))
     # What goes on past the last midnight is not in these files.
     inside = at_ms < plan.configuration.days * DAY_MS
     at_ms = at_ms[inside] + plan.start_ms
     return behaviour.History(plan, streams, users, sessions, found.take(inside), at_ms, ordinal[inside])
 
 
-def _ordinal(user: Array) -> Array:
-    """Each row's place among its user's."""
-    new = np.ones(user.size, bool)
-    new[1:] = user[1:] != user[:-1]
-    rows = np.arange(user.size)
-    return rows - np.maximum.accumulate(np.where(new, rows, 0))
-
-
-def _gaps_s(plan: Blueprint, streams: Streams, users: Users, found: behaviour.Happenings, ordinal: Array) -> Array:
-    """Seconds from the event before: a process lasts as long as its end says, the rest by the session's pace."""
-    pace = np.array([a.session_minutes * 60 / max(a.events_per_session * 1.5 + 3, 1) for a in plan.activities])
-    mean = pace[users.segment[found.user]]
-    within = found.step > 0
-    mean[within] = plan.tables.after_s[found.flow[within], found.step[within]]
-    waited = streams.exponential("gap", users.number[found.user], ordinal, mean) + 0.2
-    lasted = durations_s(plan, streams, users, found, ordinal)
-    return np.where(np.isnan(lasted), waited, lasted)
-
-
 def _system(plan: Blueprint, streams: Streams) -> behaviour.History:
     """What the system reports once a day, each kind of event in a name of its own."""
-    from dataclasses import replace
-
     count, days = len(plan.daily_system), plan.configuration.days
-    users = make_users(plan, streams, _SYSTEM_USERS, max(count, 1))
-    names = [f"system-{plan.event_names[event]}" for event in plan.daily_system] or ["system"]
-    texts = pl.Series(names, dtype=pl.String)
-    number = np.array([_SYSTEM_USERS + event for event in plan.daily_system] or [_SYSTEM_USERS], np.uint64)
-    users = replace(
-        users,
-        signed_up_day=np.full(len(users), -1000),
-        distinct_texts=texts,
-        account_texts=texts,
-        number=number,
-        host=number,
-    )
-    user = np.repeat(np.arange(count), days)
-    day = np.tile(np.arange(days), count)
+    texts = pl.Series([f"system-{plan.event_names[event]}" for event in plan.daily_system], dtype=pl.String)
+    number = np.array(plan.daily_system, np.uint64) + np.uint64(_SYSTEM_USERS)
+    long_ago = np.full(count, -1000)
+    users = make_users(plan, streams, _SYSTEM_USERS, count)
+    users = replace(users, signed_up_day=long_ago, distincts=texts, accounts=texts, number=number, host=number)
+    user, day = np.repeat(np.arange(count), days), np.tile(np.arange(days), count)
     zero = np.zeros(user.size, np.int64)
     sessions = behaviour.Sessions(user, day, day, zero)
     events = np.repeat(np.array(plan.daily_system, np.int64), days)
@@ -237,8 +192,6 @@ def _spool_chunk(task: _Task, number: int, chunk: Chunk) -> tuple[pl.DataFrame, 
 
 
 def _merge_day(task: _Task, day: int) -> list[WrittenFile]:
-    from gamestats_assets.demo_data.generator.day_files import DayFiles
-
     configuration = _plan(task).configuration
     paths = sorted(Path(task.spool, f"{day:06d}").glob("*.arrow"))
     with DayFiles(Path(task.folder), configuration.start + timedelta(days=day), configuration) as files:
@@ -386,11 +339,9 @@ def _merge_all(executor: Executor, task: _Task, spool: Path, progress: Progress 
 
 def _refuse_impossible(plan: Blueprint) -> None:
     """Evaluate one user of each kind, so that rules that cannot be kept are told before anything is written."""
-    for analysis in plan.analyses:
-        for found in analysis.property_ranges.values():
+    for ranges in (plan.rules.value_ranges, *(analysis.property_ranges for analysis in plan.analyses)):
+        for found in ranges.values():
             quantile_table(found)
-    for found in plan.rules.value_ranges.values():
-        quantile_table(found)
     simulate(plan, Chunk(0, min(plan.configuration.users, 16)))
 
 
@@ -455,10 +406,7 @@ def _write_manifest(result: Generated, identity: str, plan: Blueprint) -> None:
         **({"known": known} if known else {}),
         "records": result.records,
         "users": {name: count for name, count in result.users.iter_rows()},
-        "files": [
-            {"name": f.name, "day": f.day, "records": f.records, "size_bytes": f.size_bytes, "sha256": f.sha256}
-            for f in result.files
-        ],
+        "files": [asdict(file) for file in result.files],
     }
     write_whole(result.folder / MANIFEST, json.dumps(told, indent=2) + "\n")
 

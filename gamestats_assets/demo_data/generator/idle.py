@@ -9,9 +9,9 @@ import numpy as np
 from gamestats_assets.demo_data.configuration import StandstillTruth
 from gamestats_assets.demo_data.generator.behaviour import Happenings
 from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
-from gamestats_assets.demo_data.generator.properties import count_start
 from gamestats_assets.demo_data.generator.random_streams import Streams
-from gamestats_assets.demo_data.generator.state import Gathering, running_count
+from gamestats_assets.demo_data.generator.ranges import count_start
+from gamestats_assets.demo_data.generator.state import Gathering, places, running_count
 from gamestats_assets.demo_data.generator.users import Users
 from gamestats_assets.demo_data.rules.model import CounterRule, TotalRule, Update
 
@@ -109,20 +109,13 @@ def _from_nothing(plan: Blueprint, users: Users, found: Happenings, rule: TotalR
     opens = ((plan.bit_of >= 0) | (plan.stage_of >= 0))[found.event[idle]]
     # Who was there before the run has made things before it, too, but not without end.
     known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.told_once else np.zeros(idle.size, bool)
-    known &= _places(found.user[idle]) < _LEFT_FROM_BEFORE
+    known &= places(found.user[idle]) < _LEFT_FROM_BEFORE
     first = np.isin(idle, takes[_firsts(found.user[takes], found.event[takes])])
     return idle[~known & ~(opens & first)]
 
 
 _LEFT_FROM_BEFORE = 3
 """Things of a kind that a user has left from before the run."""
-
-
-def _places(user: Array) -> Array:
-    """Place of each row among those of its user, which stand together."""
-    rows = np.arange(user.size)
-    begins = np.append(True, user[1:] != user[:-1])[: user.size]
-    return rows - np.maximum.accumulate(np.where(begins, rows, 0))
 
 
 def _firsts(user: Array, event: Array) -> Array:

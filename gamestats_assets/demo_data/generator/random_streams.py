@@ -3,9 +3,8 @@
 A number is a function of the run's seed, the name of a stream, a user and a counter, and of nothing else. So a user's
 data do not depend on how work is divided among chunks and processes, nor on which other users there are.
 
-Bits come from integer arithmetic alone. What follows them are products, sums and table look-ups, which every machine
-rounds alike. The tables of distributions keep 32 binary digits, so that the last ones, on which two mathematical
-libraries differ, do not survive.
+Bits come from integer arithmetic alone and are the same everywhere. Distributions come from SciPy; another version of
+it may round the last binary digit of a number differently.
 
 Arrays of users and counters are broadcast against each other; a result has their common shape.
 """
@@ -36,8 +35,6 @@ _COUNTER_STEP = np.uint64(0xD1342543DE82EF95)
 # Rounds of the finaliser of splitmix64: shift, multiplier.
 _ROUNDS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 _LAST_SHIFT = np.uint64(31)
-_BLOCK = 8192  # words that stay in a core's cache together with their copy
-_LARGEST_POISSON_MEAN = 200.0
 
 
 class ImpossibleRangeError(GamestatsError):
@@ -45,19 +42,16 @@ class ImpossibleRangeError(GamestatsError):
 
 
 def _words(numbers: WholeNumbers) -> Words:
-    if isinstance(numbers, int):
-        return np.array([numbers & (2**64 - 1)], dtype=np.uint64)
-    return np.atleast_1d(numbers).astype(np.uint64, copy=False)
+    return np.asarray(numbers & (2**64 - 1) if isinstance(numbers, int) else numbers).astype(np.uint64, copy=False)
 
 
-def _mix(words: Words, copy: Words) -> None:
-    """Scramble words in place, `copy` being room for as many: every bit comes to depend on every other."""
+def _mix(words: Words) -> Words:
+    """Scramble words in place: every bit comes to depend on every other."""
     for shift, multiplier in _ROUNDS:
-        np.right_shift(words, shift, out=copy)
-        np.bitwise_xor(words, copy, out=words)
-        np.multiply(words, multiplier, out=words)
-    np.right_shift(words, _LAST_SHIFT, out=copy)
-    np.bitwise_xor(words, copy, out=words)
+        words ^= words >> shift
+        words *= multiplier
+    words ^= words >> _LAST_SHIFT
+    return words
 
 
 @dataclass(frozen=True)
@@ -83,44 +77,22 @@ class Streams:
     def bits(self, stream: str, users: WholeNumbers, counters: WholeNumbers = 0) -> Words:
         """64 random bits for each user and counter."""
         of_users, of_counters = self._key(stream)
-        shape = np.broadcast_shapes(np.shape(users), np.shape(counters))
-        wanted = [np.broadcast_to(_words(numbers), shape or (1,)).reshape(-1) for numbers in (users, counters)]
-        result = np.empty(wanted[0].size, dtype=np.uint64)
-        copy = np.empty(min(_BLOCK, result.size), dtype=np.uint64)
-        for start in range(0, result.size, _BLOCK):
-            part = result[start : start + _BLOCK]
-            room = copy[: part.size]
-            np.multiply(wanted[0][start : start + _BLOCK], _USER_STEP, out=part)
-            np.add(part, of_users, out=part)
-            _mix(part, room)
+        with np.errstate(over="ignore"):
+            mixed = _mix(np.atleast_1d(_words(users) * _USER_STEP + of_users))
             # A counter is mixed in by exclusive or: added, it would make one user's numbers another's, shifted.
-            np.multiply(wanted[1][start : start + _BLOCK], _COUNTER_STEP, out=room)
-            np.add(room, of_counters, out=room)
-            np.bitwise_xor(part, room, out=part)
-            _mix(part, room)
-        return result.reshape(shape)
+            result = _mix(np.atleast_1d(mixed ^ (_words(counters) * _COUNTER_STEP + of_counters)))
+        return result.reshape(np.broadcast_shapes(np.shape(users), np.shape(counters)))
 
     def uniform(self, stream: str, users: WholeNumbers, counters: WholeNumbers = 0) -> Floats:
         """Numbers from 0, included, to 1, excluded: multiples of 2**-53."""
         return (self.bits(stream, users, counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def integers(
-        self,
-        stream: str,
-        users: WholeNumbers,
-        counters: WholeNumbers,
-        low: npt.ArrayLike,
-        high: npt.ArrayLike,
+        self, stream: str, users: WholeNumbers, counters: WholeNumbers, low: npt.ArrayLike, high: npt.ArrayLike
     ) -> Integers:
-        """Whole numbers from `low`, included, to `high`, excluded; both may be arrays.
-
-        Raises:
-            ValueError: where `high` is not above `low`, or by 2**53 or more.
-        """
-        width = np.asarray(high, dtype=np.int64) - np.asarray(low, dtype=np.int64)
-        if (width <= 0).any() or (width >= 2**53).any():
-            raise ValueError("integers needs high above low, and less than 2**53 above it")
-        return np.asarray(low, dtype=np.int64) + (self.uniform(stream, users, counters) * width).astype(np.int64)
+        """Whole numbers from `low`, included, to `high`, excluded and above `low`; both may be arrays."""
+        first = np.asarray(low, dtype=np.int64)
+        return first + (self.uniform(stream, users, counters) * (np.asarray(high) - first)).astype(np.int64)
 
     def normal(
         self,
@@ -130,52 +102,26 @@ class Streams:
         mean: npt.ArrayLike = 0.0,
         spread: npt.ArrayLike = 1.0,
     ) -> Floats:
-        """Normally distributed numbers, none further than 4.4 standard deviations from the mean."""
-        return np.asarray(mean) + np.asarray(spread) * _normal().sample(self.uniform(stream, users, counters))
+        """Normally distributed numbers."""
+        from scipy.special import ndtri
+
+        return np.asarray(mean) + np.asarray(spread) * ndtri(self.uniform(stream, users, counters) + 2.0**-54)
 
     def exponential(
         self, stream: str, users: WholeNumbers, counters: WholeNumbers, mean: npt.ArrayLike = 1.0
     ) -> Floats:
-        """Exponentially distributed numbers, such as waits; none above 11 times the mean."""
-        return np.asarray(mean) * _exponential().sample(self.uniform(stream, users, counters))
+        """Exponentially distributed numbers, such as waits."""
+        return -np.asarray(mean) * np.log1p(-self.uniform(stream, users, counters))
 
     def geometric(self, stream: str, users: WholeNumbers, counters: WholeNumbers, mean: npt.ArrayLike) -> Integers:
-        """Counts from 0 on, each as likely as the one before times a constant; `mean` may be an array.
-
-        Raises:
-            ValueError: where a mean is negative.
-        """
-        means = np.asarray(mean, dtype=np.float64)
-        if (means < 0).any():
-            raise ValueError(f"a mean count cannot be negative, {means.min()} is")
+        """Counts from 0 on, each as likely as the one before times a constant; `mean` may be an array."""
         # A geometric count is an exponential time in whole steps; of a mean of 0, no time is a step.
         with np.errstate(divide="ignore"):
-            rate = np.log1p(1 / means)
-        return (_exponential().sample(self.uniform(stream, users, counters)) / rate).astype(np.int64)
-
-    def poisson(self, stream: str, users: WholeNumbers, counters: WholeNumbers, mean: npt.ArrayLike) -> Integers:
-        """Counts from 0 on, of events that do not wait for each other; `mean` may be an array of few distinct means.
-
-        Raises:
-            ValueError: where a mean is negative or above 200.
-        """
-        drawn = self.uniform(stream, users, counters)
-        means = np.asarray(mean, dtype=np.float64)
-        if means.ndim == 0:
-            return np.searchsorted(_poisson_shares(float(means)), drawn, side="right")
-        drawn, means = np.broadcast_arrays(drawn, means)
-        result = np.empty(drawn.shape, dtype=np.int64)
-        for each in np.unique(means):
-            of_mean = means == each
-            result[of_mean] = np.searchsorted(_poisson_shares(float(each)), drawn[of_mean], side="right")
-        return result
+            rate = np.log1p(1 / np.asarray(mean, dtype=np.float64))
+        return (self.exponential(stream, users, counters) / rate).astype(np.int64)
 
     def choice(
-        self,
-        stream: str,
-        users: WholeNumbers,
-        counters: WholeNumbers,
-        cumulative_weights: Sequence[float] | Floats,
+        self, stream: str, users: WholeNumbers, counters: WholeNumbers, cumulative_weights: Sequence[float] | Floats
     ) -> Integers:
         """Indexes into `cumulative_weights`, each as often as its weight says; one of weight 0 never.
 
@@ -191,85 +137,41 @@ class Streams:
         return np.searchsorted(totals, self.uniform(stream, users, counters) * totals[-1], side="right")
 
 
-# --------------------------------------------------------------------------- distributions as tables
-
-
-@dataclass(frozen=True, eq=False)
-class Quantiles:
-    """A distribution, as the values below which equal shares of it lie.
-
-    Attributes:
-        nodes: smallest value, quantiles at equal steps, largest value; between two of them it is linear.
-        whole: whether only whole numbers occur; the bounds are then whole.
-    """
-
-    nodes: Floats
-    whole: bool = False
-
-    def sample(self, uniform: Floats) -> Floats:
-        """The values at some shares, from 0 to 1; random shares give values distributed like this.
-
-        Whole numbers are rounded up as often as keeps their mean; which way follows from digits of the share that are
-        too small to matter otherwise.
-        """
-        cells = self.nodes.size - 1
-        position = np.asarray(uniform, dtype=np.float64) * cells
-        cell = np.minimum(position.astype(np.int64), cells - 1)
-        low = self.nodes[cell]
-        values = low + (position - cell) * (self.nodes[cell + 1] - low)
-        if not self.whole:
-            return np.minimum(values, self.nodes[-1])
-        scaled = np.asarray(uniform) * 2.0**32
-        return np.minimum(np.floor(values + (scaled - np.floor(scaled))), np.ceil(self.nodes[-1]))
-
-
-def _reproducible(nodes: Floats) -> Floats:
-    digits, exponents = np.frexp(nodes)
-    return np.ldexp(np.round(digits * 2.0**32) * 2.0**-32, exponents)
-
-
-@functools.cache
-def _normal(cells: int = 8192) -> Quantiles:
-    from statistics import NormalDist
-
-    standard = NormalDist()
-    half = np.array([standard.inv_cdf(i / cells) for i in range(1, cells // 2)])
-    inner = np.concatenate([half, [0.0], -half[::-1]])
-    # The outermost cells reach as far as brings the variance to 1; that of a cell from a to b is (aa + ab + bb) / 3.
-    missing = (cells - ((inner[:-1] ** 2 + inner[:-1] * inner[1:] + inner[1:] ** 2) / 3).sum()) / 2
-    end = (half[0] + math.sqrt(12 * missing - 3 * half[0] ** 2)) / 2
-    return Quantiles(_reproducible(np.concatenate([[-end], inner, [end]])))
-
-
-@functools.cache
-def _exponential(cells: int = 8192) -> Quantiles:
-    inner = -np.log1p(-np.arange(cells) / cells)
-    # The last cell reaches as far as brings the mean to 1.
-    missing = cells - ((inner[:-1] + inner[1:]) / 2).sum()
-    return Quantiles(_reproducible(np.concatenate([inner, [2 * missing - inner[-1]]])))
-
-
-@functools.cache
-def _poisson_shares(mean: float) -> Floats:
-    """Shares of counts that are at most 0, 1, 2, ..., to the last one below 1."""
-    if not 0 <= mean <= _LARGEST_POISSON_MEAN:
-        raise ValueError(f"a Poisson mean lies between 0 and {_LARGEST_POISSON_MEAN:g}, {mean} does not")
-    share = total = math.exp(-mean)
-    shares = []
-    while total < 1 and (share > 1e-17 or len(shares) < mean):
-        shares.append(total)
-        share *= mean / len(shares)
-        total += share
-    return np.array(shares)
-
-
 # --------------------------------------------------------------------------- ranges
 
 _CELLS = 2048
 
 
-def quantile_table(wanted: ValueRange) -> Quantiles:
-    """A distribution within a range, of its mean and its spread: a scaled beta distribution.
+@dataclass(frozen=True, eq=False)
+class Quantiles:
+    """Distributions, as the values below which equal shares of them lie.
+
+    Attributes:
+        nodes: by distribution, smallest value, quantiles at equal steps, largest value; in between it is linear.
+        whole: by distribution, whether only whole numbers occur; the bounds are then whole.
+    """
+
+    nodes: Floats
+    whole: npt.NDArray[np.bool_]
+
+    def sample(self, uniform: Floats, which: Integers | int = 0) -> Floats:
+        """The values at some shares, from 0 to 1; random shares give values distributed like this.
+
+        Whole numbers are rounded up as often as keeps their mean; which way follows from digits of the share that are
+        too small to matter otherwise.
+        """
+        position = np.asarray(uniform, dtype=np.float64) * _CELLS
+        cell = np.minimum(position.astype(np.int64), _CELLS - 1)
+        low, high = self.nodes[which, cell], self.nodes[which, cell + 1]
+        values = np.minimum(low + (position - cell) * (high - low), self.nodes[which, -1])
+        if not self.whole.any():
+            return values
+        rest = np.asarray(uniform) * 2.0**32 % 1
+        return np.where(self.whole[which], np.minimum(np.floor(values + rest), np.ceil(high)), values)
+
+
+def quantile_table(*wanted: ValueRange) -> Quantiles:
+    """Distributions within ranges, of their mean and their spread: scaled beta distributions.
 
     Without a mean it is the middle. Without a spread it is a sixth of the width, or three quarters of the distance
     from the mean to the nearer bound if that is less. Of whole numbers the bounds are the outermost whole numbers
@@ -280,18 +182,17 @@ def quantile_table(wanted: ValueRange) -> Quantiles:
             that of a value which is always at one bound or the other; whole numbers around a mean that is none have
             a smallest one, too. Or when the bounds are no numbers, or no whole number lies between them.
     """
-    return _table(wanted.min, wanted.max, wanted.mean, wanted.spread, wanted.integer)
+    return Quantiles(np.stack([_nodes(each) for each in wanted]), np.array([each.integer for each in wanted]))
 
 
 @functools.lru_cache(maxsize=65536)
-def _table(least: float, most: float, asked_mean: float | None, asked_spread: float | None, whole: bool) -> Quantiles:
-    low, high, mean = _bounds(least, most, asked_mean, whole)
-    width = high - low
-    share = (mean - low) / width if width else 0.0
+def _nodes(wanted: ValueRange) -> Floats:
+    low, high, mean = _bounds(wanted)
+    width, whole = high - low, wanted.integer
     largest = math.sqrt((mean - low) * (high - mean))
-    part = mean - math.floor(mean)
+    part = mean % 1
     smallest = math.sqrt(part * (1 - part)) if whole else 0.0
-    spread = asked_spread
+    spread = wanted.spread
     if spread is None:
         spread = min(max(min(width / 6, 0.75 * min(mean - low, high - mean)), smallest), largest)
     if not smallest * (1 - 1e-9) <= spread <= largest * (1 + 1e-9):
@@ -300,73 +201,69 @@ def _table(least: float, most: float, asked_mean: float | None, asked_spread: fl
             f"{numbers} from {low:g} to {high:g} with a mean of {mean:g} have a spread between {smallest:.6g} and "
             f"{largest:.6g}, which {spread:g} is not; change the spread, the mean or the bounds"
         )
-    if not width or not largest:
-        return Quantiles(np.full(2, mean), whole)
-    before_rounding = _before_rounding(low, width, share, spread, largest) if whole else spread
-    nodes = low + width * _beta(share, min(before_rounding, largest) / width, _CELLS)
-    return Quantiles(np.clip(nodes, low, high), whole)
+    if not largest:
+        return np.full(_CELLS + 1, mean)
+
+    def scaled(candidate: float) -> Floats:
+        return low + width * _beta((mean - low) / width, candidate / width)
+
+    if not whole or spread > 100:
+        return np.clip(scaled(min(spread, largest)), low, high)
+    return np.clip(scaled(_before_rounding(scaled, min(spread, largest))), low, high)
 
 
-def _bounds(least: float, most: float, asked_mean: float | None, whole: bool) -> tuple[float, float, float]:
+def _bounds(wanted: ValueRange) -> tuple[float, float, float]:
     """Smallest value, largest value and mean."""
-    low, high = least, most
+    low, high = wanted.min, wanted.max
     if not math.isfinite(high - low):
         raise ImpossibleRangeError(f"a range needs two bounds that are numbers; these are {low:g} and {high:g}")
-    if whole:
+    if wanted.integer:
         low, high = float(math.ceil(low)), float(math.floor(high))
     if low > high:
         raise ImpossibleRangeError(
-            f"there is no whole number between {least:g} and {most:g}; widen the range, or let its values have decimals"
+            f"there is no whole number between {wanted.min:g} and {wanted.max:g}; widen the range, or let its values "
+            "have decimals"
         )
-    mean = low + (high - low) / 2 if asked_mean is None else asked_mean
+    mean = low + (high - low) / 2 if wanted.mean is None else wanted.mean
     if not low <= mean <= high:
         raise ImpossibleRangeError(f"whole numbers from {low:g} to {high:g} cannot have a mean of {mean:g}")
     return low, high, mean
 
 
-def _before_rounding(low: float, width: float, share: float, spread: float, largest: float) -> float:
+def _before_rounding(scaled: Any, spread: float) -> float:
     """The spread that becomes `spread` when values are rounded up or down at random, which adds to it."""
-    if spread > 100:
-        return spread
-
-    def excess(candidate: float) -> float:
-        nodes = low + width * _beta(share, candidate / width, 256)
-        fine = (nodes[:-1, None] + np.diff(nodes)[:, None] * (np.arange(8) + 0.5) / 8).ravel()
-        fraction = fine - np.floor(fine)
-        return candidate**2 + float((fraction * (1 - fraction)).mean()) - spread**2
-
     from scipy.optimize import brentq
 
-    most = min(spread, largest)
-    if excess(0) >= 0:
-        return 0.0
-    if excess(most) <= 0:
-        return most
-    found: Any = brentq(excess, 0, most, xtol=1e-3 * spread)
+    def excess(candidate: float) -> float:
+        nodes = scaled(candidate)
+        between = nodes[:-1, None] + np.diff(nodes)[:, None] * (np.arange(8) + 0.5) / 8
+        return candidate**2 + float((between % 1 * (1 - between % 1)).mean()) - spread**2
+
+    if excess(0) >= 0 or excess(spread) <= 0:
+        return 0.0 if excess(0) >= 0 else spread
+    found: Any = brentq(excess, 0, spread, xtol=1e-3 * spread)
     return found
 
 
-def _beta(share: float, spread: float, cells: int) -> Floats:
+def _beta(share: float, spread: float) -> Floats:
     """Quantiles of a distribution on 0 to 1, whose mean is `share`."""
     from scipy.special import betainc, betaincinv
 
     most = share * (1 - share)
-    if spread < 1e-12 * math.sqrt(most):
-        return np.full(cells + 1, share)
+    if spread < 1e-9 * math.sqrt(most):
+        return np.full(_CELLS + 1, share)
     size = most / spread**2 - 1
     one, other = share * size, (1 - share) * size
-    if min(one, other) > 1e6:
-        return share + spread * _normal(cells).nodes
-    steps = np.arange(cells + 1) / cells
+    steps = np.arange(_CELLS + 1) / _CELLS
     if size < 1e-3:
         nodes = (steps >= 1 - share).astype(np.float64)
     else:
         nodes = betaincinv(one, other, steps)
         # The outermost cells end where that gives them their mean: a long tail is not spread evenly up to the bound.
-        below = share * cells * betainc(one + 1, other, nodes[1])
-        above = 1 - (1 - share) * cells * betainc(other + 1, one, 1 - nodes[-2])
-        nodes[0] = min(max(2 * below - nodes[1], 0.0), nodes[1])
-        nodes[-1] = max(min(2 * above - nodes[-2], 1.0), nodes[-2])
+        below = share * _CELLS * betainc(one + 1, other, nodes[1])
+        above = 1 - (1 - share) * _CELLS * betainc(other + 1, one, 1 - nodes[-2])
+        nodes[0] = np.clip(2 * below - nodes[1], 0, nodes[1])
+        nodes[-1] = np.clip(2 * above - nodes[-2], nodes[-2], 1)
     mean = ((nodes[:-1] + nodes[1:]) / 2).mean()
     # Cells are straight where the distribution is not: bring the mean back, without leaving the bounds.
-    return _reproducible(nodes * (share / mean) if mean > share else 1 - (1 - nodes) * ((1 - share) / (1 - mean)))
+    return nodes * (share / mean) if mean > share else 1 - (1 - nodes) * ((1 - share) / (1 - mean))

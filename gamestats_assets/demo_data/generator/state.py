@@ -10,7 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gamestats_assets.demo_data.generator.columns import Array
+from gamestats_assets.demo_data.generator.columns import Array, numbers, rounded
+
+
+def begins(*keys: Array) -> Array:
+    """Whether each row is the first of those with its keys, which stand together."""
+    first = np.ones(keys[0].size, bool)
+    if first.size:
+        first[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
+    return first
+
+
+def places(*keys: Array) -> Array:
+    """Place of each row among those with its keys, which stand together."""
+    rows = np.arange(keys[0].size)
+    return rows - np.maximum.accumulate(np.where(begins(*keys), rows, 0))
 
 
 def running_count(group: Array, moves: Array, start: Array, most: float | None) -> tuple[Array, Array]:
@@ -20,18 +34,15 @@ def running_count(group: Array, moves: Array, start: Array, most: float | None) 
         group: whose count each row moves; a group's rows stand in time order.
         start: of each row, where its group's count begins.
     """
-    frame = pl.DataFrame({"group": group, "move": moves, "start": start})
+    frame = pl.DataFrame({"group": group, "move": moves, "start": start}, nan_to_null=True)
     total = pl.col("start") + pl.col("move").cum_sum().over("group")
-    after = frame.select(_never_negative(total, "group")).to_series().to_numpy()
+    after = _never_negative(total, "group")
     if most is not None:
-        after = np.minimum(after, np.maximum(most, start))
-    before = (
-        pl.DataFrame({"group": group, "after": after, "start": start})
-        .select(pl.col("after").shift(1).over("group").fill_null(pl.col("start")))
-        .to_series()
-        .to_numpy()
+        after = pl.min_horizontal(after, pl.max_horizontal(pl.lit(most), "start"))
+    found = frame.with_columns(after=after).with_columns(
+        before=pl.col("after").shift(1).over("group").fill_null(pl.col("start"))
     )
-    return before, after
+    return found["before"].to_numpy(), found["after"].to_numpy()
 
 
 def _never_negative(total: pl.Expr, group: str) -> pl.Expr:
@@ -52,9 +63,7 @@ class Gathering:
         move = np.repeat([1.0, -1.0, 0.0], [adds.size, takes.size, ends.size])
         order = np.argsort(rows, kind="stable")
         self._user, self._rows, self._move = user, rows[order], move[order]
-        new = np.ones(rows.size, bool)
-        new[1:] = user[self._rows[1:]] != user[self._rows[:-1]]
-        group = np.cumsum(new | (self._move == 0))
+        group = np.cumsum(begins(user[self._rows]) | (self._move == 0))
         before, after = running_count(group, self._move, np.zeros(rows.size), None)
         self._before, self._after = before.astype(np.int64), after.astype(np.int64)
 
@@ -64,14 +73,11 @@ class Gathering:
 
     def there(self, rows: Array, *, before: bool = False) -> tuple[Array, Array]:
         """What is there after some rows, or before them: places among the rows, and rows that added, oldest first."""
-        at = np.searchsorted(self._rows, rows, side="left" if before else "right") - 1
-        known = at >= 0
-        known[known] = self._user[self._rows[at[known]]] == self._user[rows[known]]
+        at, known = latest(self._user, self._rows, rows, before=before)
         count = np.zeros(rows.size, np.int64)
         count[known] = self._after[at[known]]
         which = np.repeat(np.arange(rows.size), count)
-        depth = np.arange(which.size) - np.repeat(np.cumsum(count) - count, count) + 1
-        return which, self._added(at[which], depth)
+        return which, self._added(at[which], places(which) + 1)
 
     def taken(self, rows: Array) -> Array:
         """By row that takes something away, the row that had added it; -1 where nothing was."""
@@ -89,118 +95,84 @@ class Gathering:
         return found
 
 
-_NOTHING = ('""', "[]", "null")
+def latest(user: Array, made: Array, rows: Array, *, before: bool) -> tuple[Array, Array]:
+    """The latest of some ordered rows up to each row, or before it: its place among them, and whether there is one.
+
+    Args:
+        user: of every row of the chunk; only a row of the same user counts.
+    """
+    at = np.searchsorted(made, rows, side="left" if before else "right") - 1
+    known = at >= 0
+    known[known] = user[made[at[known]]] == user[rows[known]]
+    return at, known
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state: what it was before and after each change.
+    """One state: what it is after each change.
 
     Attributes:
         user: of every row of the chunk.
         rows: rows that change it, in order.
-        was, becomes: numbers before and after; NaN of texts.
-        texts: JSON after each change, of what is no number.
-        initial: by user, the number before the first change.
-        initial_texts: by user, JSON before the first change, of what is no number.
+        values: after each change.
+        initial: by user, before the first change; null where nothing is known then.
     """
 
     user: Array
     rows: Array
-    was: Array
-    becomes: Array
-    texts: pl.Series | None
-    initial: Array
-    decimals: int
-    initial_texts: pl.Series | None = None
+    values: pl.Series
+    initial: pl.Series
 
-    def after(self, rows: Array) -> Array:
-        """The number after each of some rows, its own change included."""
-        return self._at(rows, "right")
-
-    def before(self, rows: Array) -> Array:
-        """The number before each of some rows."""
-        return self._at(rows, "left")
-
-    def _last_change(self, rows: Array, side: str) -> tuple[Array, Array]:
-        place = np.searchsorted(self.rows, rows, side=side) - 1  # type: ignore[call-overload]
-        known = place >= 0
-        known[known] = self.user[self.rows[place[known]]] == self.user[rows[known]]
-        return place, known
-
-    def _at(self, rows: Array, side: str) -> Array:
-        place, known = self._last_change(rows, side)
-        values = self.initial[self.user[rows]].copy()
-        values[known] = self.becomes[place[known]]
-        return values
-
-    def known_texts(self) -> pl.Series:
-        """By user, JSON before the first change; null where nothing was known then."""
-        assert self.initial_texts is not None
-        return self.initial_texts.set(self.initial_texts.is_in(list(_NOTHING)), None)
-
-    def texts_after(self, rows: Array) -> pl.Series:
-        """JSON after each of some rows."""
-        assert self.texts is not None
-        assert self.initial_texts is not None
-        place, known = self._last_change(rows, "right")
-        pool = pl.concat([self.texts, self.initial_texts])
-        return pool.gather(np.where(known, place, self.texts.len() + self.user[rows]).astype(np.uint32))
+    def at(self, rows: Array, *, before: bool = False) -> pl.Series:
+        """The state after each of some rows, their own changes included, or before them."""
+        place, known = latest(self.user, self.rows, rows, before=before)
+        pool = pl.concat([self.values, self.initial])
+        return pool.gather(np.where(known, place, self.values.len() + self.user[rows]).astype(np.uint32))
 
 
 def running_state(
-    *,
     user: Array,
     rows: Array,
     kinds: Array,
-    values: Array | None,
-    texts: pl.Series | None,
-    negative: bool,
-    initial: Array,
-    decimals: int,
+    values: pl.Series,
+    initial: pl.Series,
+    *,
+    negative: bool = False,
+    decimals: int = 0,
     most: float | None = None,
-    initial_texts: pl.Series | None = None,
 ) -> State:
     """A state from its changes.
 
     Args:
         user: of every row of the chunk.
         rows: rows that change it, in order.
-        kinds: `increment`, `decrement`, `set` or `set_once` for each.
-        values: numbers; None of texts.
-        negative: whether it may fall below zero.
+        kinds: `increment`, `decrement`, `set` or `set_once` for each; numbers alone are added to.
         initial: by user.
+        negative: whether it may fall below zero.
         most: where what is only ever added to stops.
-        initial_texts: by user, of what is no number.
     """
+    numeric = values.dtype.is_numeric()
     once = kinds == "set_once"
     if once.any():
-        first = np.ones(rows.size, bool)
-        first[1:] = user[rows[1:]] != user[rows[:-1]]
-        if initial_texts is not None:
-            first &= initial_texts.is_in(list(_NOTHING)).to_numpy()[user[rows]]
+        first = begins(user[rows])
+        if not numeric:
+            first &= initial.is_null().to_numpy()[user[rows]]
         kept = ~once | first
-        rows, kinds = rows[kept], kinds[kept]
-        values = values[kept] if values is not None else None
-        texts = texts.filter(pl.Series(kept)) if texts is not None else None
-    if values is None:
-        unknown = np.full(rows.size, np.nan)
-        found = texts if texts is not None else pl.Series([], dtype=pl.String)
-        return State(user, rows, unknown, unknown, found, initial, 0, initial_texts)
-    whose = user[rows]
+        rows, kinds, values = rows[kept], kinds[kept], values.filter(pl.Series(kept))
+    if not numeric:
+        return State(user, rows, values, initial)
+    moves, start = numbers(values), numbers(initial)
     sets = (kinds == "set") | (kinds == "set_once")
-    new_user = np.ones(rows.size, bool)
-    new_user[1:] = whose[1:] != whose[:-1]
+    new_user = begins(user[rows])
     # Between two settings a state is a running total of what was added since the first of them.
-    stretch = np.cumsum(sets | new_user)
-    begins = np.where(sets, values, np.where(new_user, initial[whose], 0.0))
-    base = pl.Series(begins)
-    moves = np.where(sets, 0.0, np.where(kinds == "decrement", -values, values))
-    frame = pl.DataFrame({"stretch": stretch, "base": base, "move": moves})
+    frame = pl.DataFrame(
+        {
+            "stretch": np.cumsum(sets | new_user),
+            "base": np.where(sets, moves, np.where(new_user, start[user[rows]], 0.0)),
+            "move": np.where(sets, 0.0, np.where(kinds == "decrement", -moves, moves)),
+        }
+    )
     total = pl.col("base").first().over("stretch") + pl.col("move").cum_sum().over("stretch")
     becomes = frame.select(total if negative else _never_negative(total, "stretch")).to_series().to_numpy()
-    becomes = np.round(becomes if most is None else np.minimum(becomes, most), decimals)
-    was = np.empty(rows.size)
-    was[1:] = becomes[:-1]
-    was[new_user] = initial[whose[new_user]]
-    return State(user, rows, was, becomes, None, initial, decimals)
+    becomes = becomes if most is None else np.minimum(becomes, most)
+    return State(user, rows, *(rounded(np.nan_to_num(found), decimals) for found in (becomes, start)))

@@ -84,8 +84,8 @@ class Users:
     manufacturer: Coded
     language: Coded
     time_zone: Coded
-    account_texts: pl.Series
-    distinct_texts: pl.Series
+    accounts: pl.Series
+    distincts: pl.Series
 
     def __len__(self) -> int:
         return self.number.size
@@ -94,6 +94,15 @@ class Users:
     def signed_up_ms(self) -> Array:
         """Midnight of the day of the sign-up, in ms since 1970."""
         return self.signed_up_day * DAY_MS + self.plan.start_ms
+
+    @cached_property
+    def experience(self) -> Array:
+        """How much each user will have done before the run: place from 0 to 1 among those of the segment."""
+        from scipy.special import ndtr, ndtri
+
+        low, high = _signed_up_before(self.plan, self.segment)
+        of_age = np.clip((-self.signed_up_day - low + 0.5) / (high - low + 1), 1e-6, 1 - 1e-6)
+        return ndtr((ndtri(of_age) + np.log(self.keenness) / _KEENNESS + _KEENNESS / 2) / np.sqrt(2))
 
     @cached_property
     def shares_address(self) -> Array:
@@ -155,7 +164,7 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
     carrier = _by_country(streams, "carrier", number, country, [_carriers(plan, found) for found in facts])
     device, os_version = _devices(plan, streams, number, country, countries.values)
     signed_up, away, back = _lives(plan, streams, number, segment)
-    account_texts, distinct_texts = ids_of(streams, number)
+    accounts, distincts = ids_of(streams, number)
     at = datetime.combine(configuration.start, datetime.min.time(), UTC)
     offsets = np.array([_offset_s(str(name), at) for name in zone.values])
     return Users(
@@ -181,8 +190,8 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
         manufacturer=device["manufacturer"],
         language=Coded(country, tuple(found.language for found in facts)),
         time_zone=zone,
-        account_texts=account_texts,
-        distinct_texts=distinct_texts,
+        accounts=accounts,
+        distincts=distincts,
     )
 
 
@@ -320,8 +329,7 @@ def _lives(plan: Blueprint, streams: Streams, number: Array, segment: Array) -> 
     """When each user signed up, leaves and comes back, as days of the run."""
     days = plan.configuration.days
     kinds = [_kind(plan, name) for name in plan.segments]
-    low = np.array([_SIGNED_UP[kind][0] for kind in kinds])[segment]
-    high = np.array([_SIGNED_UP[kind][1] for kind in kinds])[segment]
+    low, high = _signed_up_before(plan, segment)
     signed_up = -streams.integers("signed up", number, 0, low, high + 1)
     new = np.array([kind == "new_user" for kind in kinds])[segment]
     in_run = new & (streams.uniform("signs up in run", number) < plan.configuration.sign_up_share_in_run)
@@ -332,6 +340,12 @@ def _lives(plan: Blueprint, streams: Streams, number: Array, segment: Array) -> 
     away = np.where(returning, 0, away)
     back = np.where(returning, streams.integers("returns on", number, 0, 0, days), NEVER)
     return signed_up, away, back
+
+
+def _signed_up_before(plan: Blueprint, segment: Array) -> tuple[Array, Array]:
+    """From how many days before the run to how many its users of before signed up."""
+    bounds = np.array([_SIGNED_UP[_kind(plan, name)] for name in plan.segments])[segment]
+    return bounds[:, 0], bounds[:, 1]
 
 
 def _kind(plan: Blueprint, segment: str) -> str:

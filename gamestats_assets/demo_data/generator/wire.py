@@ -6,18 +6,30 @@ throughout a session is put together once and repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
 
 from gamestats_assets.demo_data import locales
-from gamestats_assets.demo_data.generator.behaviour import Happenings, History
+from gamestats_assets.demo_data.generator.behaviour import History
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
-from gamestats_assets.demo_data.generator.columns import Coded, Column, Numbers, Times, as_json, hex_texts, time_texts
+from gamestats_assets.demo_data.generator.columns import (
+    Coded,
+    as_json,
+    as_written,
+    hex_texts,
+    in_object,
+    moments,
+    numbers,
+    rounded,
+    scattered,
+    texts,
+)
 from gamestats_assets.demo_data.generator.properties import Properties
 from gamestats_assets.demo_data.generator.random_streams import Streams
-from gamestats_assets.demo_data.generator.users import Users, app_versions, home_countries
+from gamestats_assets.demo_data.generator.state import begins
+from gamestats_assets.demo_data.generator.users import app_versions, home_countries
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
 
 UNKNOWN_EVENT = "undeclared_event"
@@ -46,29 +58,18 @@ def lines(history: History) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     properties = Properties(history)
     writer = _Writer(history, properties)
-    users, user = history.users, history.happened.user
-    parts: list[pl.DataFrame] = []
-    counts: list[pl.DataFrame] = []
-    every = [rows for event in history.plan.event_names if (rows := properties.rows_of(event)).size]
-    for event in history.plan.event_names:
-        rows = properties.rows_of(event)
-        if rows.size:
-            parts.append(writer.placed(writer.event_lines(event), rows, 0))
-            counts.append(_counted("track", event, users, user[rows]))
+    events = [event for event in history.plan.event_names if properties.rows_of(event).size]
+    parts = [writer.placed(writer.event_lines(event), properties.rows_of(event), 0) for event in events]
     if writer.dirt is not None and parts:
-        parts = [_soiled(history, pl.concat(parts), writer.dirt, np.concatenate(every))]
-    for mode, rows, fragment in user_changes(properties):
+        rows = np.concatenate([properties.rows_of(event) for event in events])
+        parts = [_soiled(history, pl.concat(parts), writer.dirt, rows)]
+    counts = [writer.counted("track", event, properties.rows_of(event)) for event in events]
+    for mode, rows, inside in _user_changes(properties):
         slot = list(UpdateMode).index(mode) + 1
-        parts.append(writer.placed(writer.user_lines(mode, rows, slot, fragment), rows, slot))
-        counts.append(_counted(mode.value, "", users, user[rows]))
-    empty = pl.DataFrame(schema=dict(SCHEMA))
+        parts.append(writer.placed(writer.user_lines(mode, rows, slot, inside), rows, slot))
+        counts.append(writer.counted(mode.value, "", rows))
     tally = pl.DataFrame(schema={"type": pl.String, "name": pl.String, "segment": pl.Int64, "records": pl.UInt32})
-    return pl.concat([empty, *parts]), pl.concat([tally, *counts])
-
-
-def _counted(type_: str, name: str, users: Users, user: Array) -> pl.DataFrame:
-    segment = pl.DataFrame({"segment": users.segment[user]}).group_by("segment").len("records")
-    return segment.select(pl.lit(type_).alias("type"), pl.lit(name).alias("name"), "segment", "records")
+    return pl.concat([pl.DataFrame(schema=dict(SCHEMA)), *parts]), pl.concat([tally, *counts])
 
 
 # --------------------------------------------------------------------------- lines
@@ -99,57 +100,52 @@ class _Writer:
             }
         )
 
+    def counted(self, type_: str, name: str, rows: Array) -> pl.DataFrame:
+        """How many records of a kind the users of each segment have."""
+        times = np.bincount(self._history.users.segment[self._history.happened.user[rows]])
+        segment = np.flatnonzero(times)
+        told = {"type": [type_] * segment.size, "name": [name] * segment.size, "segment": segment}
+        return pl.DataFrame(told | {"records": times[segment].astype(np.uint32)})
+
     def event_lines(self, event: str) -> pl.Series:
         """Every record of an event."""
         happened, rows = self._history.happened, self._properties.rows_of(event)
-        dirt = self.dirt[rows] if self.dirt is not None else None
-        name: pl.Expr = pl.lit(as_json(event))
-        if dirt is not None:
-            unknown = (dirt == DIRTS.index("unknown_event")).astype(np.uint32)
-            name = pl.lit(pl.Series([as_json(event), as_json(UNKNOWN_EVENT)]).gather(unknown))
+        declared = self._history.plan.properties_of[event]
+        columns = {given.name: self._properties.column(event, name) for name, given in declared.items()}
+        name = pl.lit(as_json(event))
+        inside = in_object(columns) if columns else None
+        if self.dirt is not None:
+            kind, ordinal = self.dirt[rows], self._history.ordinal[rows]
+            unknown = pl.Series(kind == DIRTS.index("unknown_event"))
+            name = pl.when(pl.lit(unknown)).then(pl.lit(as_json(UNKNOWN_EVENT))).otherwise(name)
+            inside = _damaged(columns, declared, inside, kind, ordinal)
         pieces = [
             *self._begin("track", rows, happened.has_account[rows]),
             pl.lit('","#event_name":'), name, pl.lit(',"#uuid":"'), pl.lit(self._uuid(rows, 0)),
             pl.lit('","properties":{'), pl.lit(self._presets.gather(happened.session[rows].astype(np.uint32))),
         ]  # fmt: skip
-        declared = self._properties.properties_of(event)
-        ordinal = self._history.ordinal[rows]
-        nulled = _which_property(dirt, "null", len(declared), ordinal)
-        drifted = _which_property(dirt, "schema_drift", len(_numbers(declared)), ordinal)
-        for place, (given, found) in enumerate(declared.items()):
-            text = self._properties.column(event, given).json()
-            if nulled is not None:
-                text = _where(nulled == place, pl.Series(["null"]), text)
-            if drifted is not None and given in _numbers(declared):
-                drifts = drifted == _numbers(declared).index(given)
-                quoted = pl.select(pl.concat_str(pl.lit('"'), pl.lit(text), pl.lit('"'))).to_series()
-                text = _where(drifts, quoted, text)
-            pieces += [pl.lit(f",{as_json(found.name)}:"), pl.lit(text)]
-        if drifted is not None and not _numbers(declared):
-            added = pl.Series(["", f',"{UNKNOWN_PROPERTY}":"x"']).gather((drifted == 0).astype(np.uint32))
-            pieces.append(pl.lit(added))
+        pieces += [pl.lit(","), pl.lit(inside)] if inside is not None else []
         return pl.select(pl.concat_str(*pieces, pl.lit("}}\n"))).to_series()
 
-    def user_lines(self, mode: UpdateMode, rows: Array, slot: int, fragment: pl.Series) -> pl.Series:
+    def user_lines(self, mode: UpdateMode, rows: Array, slot: int, inside: pl.Series) -> pl.Series:
         """Records of what events change of users.
 
         Args:
             slot: place of the record among those of its event.
-            fragment: the inside of the properties' object.
+            inside: of the properties' object.
         """
         pieces = [
             *self._begin(mode.value, rows, np.ones(rows.size, bool)),
             pl.lit('","#uuid":"'), pl.lit(self._uuid(rows, slot)),
-            pl.lit('","properties":{'), pl.lit(fragment), pl.lit("}}\n"),
+            pl.lit('","properties":{'), pl.lit(inside), pl.lit("}}\n"),
         ]  # fmt: skip
         return pl.select(pl.concat_str(*pieces)).to_series()
 
     def _begin(self, type_: str, rows: Array, has_account: Array) -> list[pl.Expr]:
         """Ids, address, type and time."""
-        sessions = self._history.sessions.user.size
-        head = (self._history.happened.session[rows] + has_account * sessions).astype(np.uint32)
-        told = pl.lit(time_texts(self._history.at_ms[rows]))
-        return [pl.lit(self._heads.gather(head)), pl.lit(f'{type_}","#time":"'), told]
+        head = (self._history.happened.session[rows] + has_account * self._presets.len()).astype(np.uint32)
+        at = as_written(moments(self._history.at_ms[rows]))
+        return [pl.lit(self._heads.gather(head)), pl.lit(f'{type_}","#time":"'), pl.lit(at)]
 
     def _uuid(self, rows: Array, slot: int) -> pl.Series:
         streams, number = self._history.streams, self._history.users.number[self._history.happened.user[rows]]
@@ -170,34 +166,34 @@ def _of_sessions(history: History) -> tuple[pl.Series, pl.Series]:
     network = np.where(users.shares_address[user], 0, network)
     # At home it is always the same address, on the way another one each time.
     drawn = history.streams.uniform("address", users.host[user], np.where(network == 0, 0, sessions.number + 1))
-    pieces = {
-        "account": pl.lit(users.account_texts.gather(user)),
-        "distinct": pl.lit(users.distinct_texts.gather(user)),
-        "ip": pl.lit(_addresses(users.country.take(user), drawn)),
-    }
-    rest = (pl.lit('#distinct_id":"'), pieces["distinct"], pl.lit('","#ip":"'), pieces["ip"], pl.lit('","#type":"'))
+    address = _addresses(Coded(users.country.codes[user], users.country.values), drawn)
+    rest = (
+        pl.lit('#distinct_id":"'), pl.lit(users.distincts.gather(user)),
+        pl.lit('","#ip":"'), pl.lit(address), pl.lit('","#type":"'),
+    )  # fmt: skip
     heads = pl.select(
         without=pl.concat_str(pl.lit('{"'), *rest),
-        with_account=pl.concat_str(pl.lit('{"#account_id":"'), pieces["account"], pl.lit('","'), *rest),
+        with_account=pl.concat_str(
+            pl.lit('{"#account_id":"'), pl.lit(users.accounts.gather(user)), pl.lit('","'), *rest
+        ),
     )
-    known: dict[str, Column] = {
-        "#os": users.os.take(user),
-        "#os_version": users.os_version.take(user),
-        "#manufacturer": users.manufacturer.take(user),
-        "#device_model": users.device_model.take(user),
-        "#app_version": app_versions(users.release(user, sessions.day)),
-        "#country": users.country_name.take(user),
-        "#country_code": users.country.take(user),
-        "#carrier": users.carrier.take(user),
-        "#system_language": users.language.take(user),
+    known: dict[str, pl.Series] = {
+        "#os": users.os.at(user),
+        "#os_version": users.os_version.at(user),
+        "#manufacturer": users.manufacturer.at(user),
+        "#device_model": users.device_model.at(user),
+        "#app_version": app_versions(users.release(user, sessions.day)).at(),
+        "#country": users.country_name.at(user),
+        "#country_code": users.country.at(user),
+        "#carrier": users.carrier.at(user),
+        "#system_language": users.language.at(user),
     }
     if plan.experiment is not None:
-        name = plan.experiment.name
-        known["ab_test"] = Coded(users.variant[user], (f"{name}:A", f"{name}:B"))
-    known |= {"#network_type": Coded(network, _NETWORKS), "#zone_offset": Coded(np.zeros_like(network), (0,))}
+        variants = tuple(f"{plan.experiment.name}:{variant}" for variant in "AB")
+        known["ab_test"] = Coded(users.variant, variants).at(user)
+    known |= {"#network_type": Coded(network, _NETWORKS).at(), "#zone_offset": pl.Series(np.zeros_like(network))}
     declared = {name for of_event in plan.properties_of.values() for name in of_event}
-    told = [pl.concat_str(pl.lit(f'"{n}":'), pl.lit(c.json())) for n, c in known.items() if n not in declared]
-    presets = pl.select(pl.concat_str(*told, separator=",")).to_series()
+    presets = in_object({name: column for name, column in known.items() if name not in declared})
     return pl.concat([heads["without"], heads["with_account"]]), presets
 
 
@@ -208,28 +204,9 @@ def home_addresses(plan: Blueprint, streams: Streams, host: Array) -> pl.Series:
 
 def _addresses(country: Coded, drawn: Array) -> pl.Series:
     """Public IPv4 addresses of countries."""
-    texts = np.empty(drawn.size, object)
-    for place, code in enumerate(country.values):
-        own = country.codes == place
-        texts[own] = locales.ip_addresses(str(code), drawn[own])
-    return pl.Series(texts.tolist(), dtype=pl.String)
-
-
-def _numbers(declared: Mapping[str, Property]) -> list[str]:
-    return [name for name, found in declared.items() if found.type is PropertyType.NUMBER]
-
-
-def _which_property(dirt: Array | None, kind: str, count: int, ordinal: Array) -> Array | None:
-    """Which property of each dirty row is hit; -1 of the others."""
-    if dirt is None or not (dirt == DIRTS.index(kind)).any():
-        return None
-    return np.where(dirt == DIRTS.index(kind), ordinal % max(count, 1), -1)
-
-
-def _where(chosen: Array, one: pl.Series, other: pl.Series) -> pl.Series:
-    if not chosen.any():
-        return other
-    return pl.select(pl.when(pl.lit(pl.Series(chosen))).then(pl.lit(one)).otherwise(pl.lit(other))).to_series()
+    rows = [np.flatnonzero(country.codes == place) for place in range(len(country.values))]
+    parts = [(own, locales.ip_addresses(str(code), drawn[own])) for own, code in zip(rows, country.values, strict=True)]
+    return scattered(parts, drawn.size)
 
 
 # --------------------------------------------------------------------------- changes of users
@@ -246,86 +223,57 @@ def _mode(given: Property, kinds: set[str]) -> UpdateMode:
     return UpdateMode.SET
 
 
-def user_changes(properties: Properties) -> list[tuple[UpdateMode, Array, pl.Series]]:
+def _user_changes(properties: Properties) -> Iterator[tuple[UpdateMode, Array, pl.Series]]:
     """What the events change of the users: by mode, the rows after which it is told and what.
 
     At a user's first event with an account within the run the properties that hold by then are told, later
     only what changed.
 
-    Returns:
+    Yields:
         Mode, rows in order, and the inside of the properties' object for each.
     """
     found: dict[UpdateMode, list[pl.DataFrame]] = {}
-    happened = properties.happened
-    first = _first_rows(happened)
+    user, registered = properties.happened.user, np.flatnonzero(properties.happened.has_account)
+    first = registered[begins(user[registered])]
     for name, given in properties.plan.user_properties.items():
         updates = properties.plan.updates.get(name, ())
         mode = _mode(given, {update.type for _, update in updates})
         if updates:
-            rows, texts = _changes(properties, name, mode, first)
+            rows, values = _changes(properties, name, mode, first)
         else:
-            column = properties.user_column(name, given)
-            rows, texts = first, column.json().gather(happened.user[first])
+            rows, values = first, properties.user_column(name, given).gather(user[first])
         if rows.size:
-            fragment = pl.select(pl.concat_str(pl.lit(f"{as_json(name)}:"), pl.lit(texts))).to_series()
-            found.setdefault(mode, []).append(pl.DataFrame({"row": rows, "fragment": fragment}))
-    changes: list[tuple[UpdateMode, Array, pl.Series]] = []
+            found.setdefault(mode, []).append(pl.DataFrame({"row": rows, "told": in_object({name: values})}))
     for mode, frames in found.items():
-        whole = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.col("fragment").str.join(","))
-        whole = whole.sort("row")
-        changes.append((mode, whole["row"].to_numpy(), whole["fragment"]))
-    return changes
-
-
-def _first_rows(happened: Happenings) -> Array:
-    """Each user's first event with an account."""
-    rows = np.flatnonzero(happened.has_account)
-    user = happened.user[rows]
-    first = np.ones(rows.size, bool)
-    first[1:] = user[1:] != user[:-1]
-    return rows[first]
+        told = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.col("told").str.join(",")).sort("row")
+        yield mode, told["row"].to_numpy(), told["told"]
 
 
 def _changes(properties: Properties, name: str, mode: UpdateMode, first: Array) -> tuple[Array, pl.Series]:
-    happened, state = properties.happened, properties.state(name)
-    if state.texts is not None:
-        changed = np.ones(state.rows.size, bool)
-        if mode is not UpdateMode.SET_ONCE:
-            same_user = happened.user[state.rows][1:] == happened.user[state.rows][:-1]
-            same = (state.texts == state.texts.shift(1)).fill_null(False).to_numpy()
-            changed[1:] = ~(same_user & same[1:])
-        changed &= happened.has_account[state.rows]
-        rows = state.rows[changed]
-        # What was known of a user before the run is told first, unless the first event itself changes it.
-        known = state.known_texts().gather(happened.user[first])
-        opens = known.is_not_null().to_numpy() & ~np.isin(first, rows)
-        every = np.concatenate([rows, first[opens]])
-        order = np.argsort(every, kind="stable")
-        told = pl.concat([state.texts.filter(pl.Series(changed)), known.filter(pl.Series(opens))])
-        return every[order], told.gather(order)
-    changed = (state.was != state.becomes) & happened.has_account[state.rows]
-    told = state.becomes - state.was if mode is UpdateMode.ADD else state.becomes
-    rows, values = state.rows[changed], told[changed]
-    # What a user had before the run; a first event that itself changes it tells the whole.
-    held = state.before(first)
-    opening = first[(held != 0) & ~np.isnan(held)]
-    if mode is UpdateMode.ADD:
-        both = np.isin(opening, rows)
-        at = np.searchsorted(rows, opening[both])
-        values[at] += state.before(opening[both])
-        opening = opening[~both]
+    """Rows after which a property of the user has another value than was told, and the value.
+
+    What was so before a user's first row is told there, unless that row itself changes it.
+    """
+    happened, state = properties.happened, properties.states.of(name)
+    rows = state.rows[happened.has_account[state.rows]]
+    now, was = state.at(rows), state.at(rows, before=True)
+    held = state.at(first, before=True)
+    if now.dtype.is_numeric():
+        changed = (now != was).to_numpy()
+        opens = (held != 0).to_numpy()
+        if mode is UpdateMode.ADD:
+            told, decimals = numbers(now) - numbers(was), 6 if now.dtype == pl.Float64 else 0
+            told = np.where(np.isin(rows, first), numbers(now), told)  # the first one tells the whole
+            now = rounded(told, decimals)
+            changed |= np.isin(rows, first) & (told != 0)
     else:
-        opening = opening[~np.isin(opening, rows)]
-    rows = np.concatenate([rows, opening])
-    values = np.concatenate([values, state.before(opening)])
-    order = np.argsort(rows, kind="stable")
-    type_ = properties.plan.user_properties[name].type
-    column = (
-        Times((values[order] * 1000).astype(np.int64))
-        if type_ is PropertyType.TIME
-        else Numbers(values[order], state.decimals)
-    )
-    return rows[order], column.json()
+        changed = np.ones(rows.size, bool) if mode is UpdateMode.SET_ONCE else now.ne_missing(was).to_numpy()
+        opens = held.is_not_null().to_numpy()
+    rows, now = rows[changed], now.filter(pl.Series(changed))
+    opens &= ~np.isin(first, rows)
+    every = np.concatenate([rows, first[opens]])
+    order = np.argsort(every, kind="stable")
+    return every[order], pl.concat([now, held.filter(pl.Series(opens)).cast(now.dtype)]).gather(order)
 
 
 # --------------------------------------------------------------------------- dirt
@@ -340,6 +288,35 @@ def _dirt(of: History) -> Array | None:
     drawn = of.streams.uniform("dirt", of.users.number[of.happened.user], of.ordinal)
     kind = np.searchsorted(totals, drawn, side="right")
     return np.where(kind < len(DIRTS), kind, -1)
+
+
+def _damaged(
+    columns: Mapping[str, pl.Series],
+    declared: Mapping[str, Property],
+    inside: pl.Series | None,
+    kind: Array,
+    which: Array,
+) -> pl.Series | None:
+    """Properties of which one is null, or of another type than everywhere else, where rows have such a kind of dirt.
+
+    Args:
+        which: of each row, a number that chooses the property.
+    """
+    numeric = [name for name, given in declared.items() if given.type is PropertyType.NUMBER]
+    nulled, drifted = (kind == DIRTS.index(name) for name in ("null", "schema_drift"))
+    if inside is None:
+        return inside
+    parts = [(np.flatnonzero(~nulled & ~drifted), inside.filter(pl.Series(~nulled & ~drifted)))]
+    for rows, names in ((nulled, list(columns)), (drifted, numeric or [UNKNOWN_PROPERTY])):
+        for place, name in enumerate(names):
+            own = np.flatnonzero(rows & (which % len(names) == place))
+            changed = {each: column.gather(own) for each, column in columns.items()}
+            if rows is nulled:
+                changed[name] = pl.repeat(None, own.size, eager=True, dtype=pl.String)
+            else:
+                changed[name] = texts(changed[name]) if name in numeric else pl.repeat("x", own.size, eager=True)
+            parts += [(own, in_object(changed))] if own.size else []
+    return scattered(parts, kind.size)
 
 
 def _soiled(of: History, frame: pl.DataFrame, dirt: Array, rows: Array) -> pl.DataFrame:

@@ -1,0 +1,137 @@
+"""When events happen: how long after each other, and at which time of which day."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
+from gamestats_assets.demo_data.generator.columns import numbers
+from gamestats_assets.demo_data.generator.random_streams import Streams
+from gamestats_assets.demo_data.generator.ranges import DURATIONS, Rows
+from gamestats_assets.demo_data.generator.state import begins
+from gamestats_assets.demo_data.generator.users import Users
+
+_APART_S = 35 * 60
+"""Sessions of a day lie further apart than the half hour after which analysts begin a new one."""
+_LONGEST_GAP_S = 25 * 60
+"""Within a session nothing is further apart."""
+_DAY_S = 86_400
+
+
+def gaps_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
+    """Seconds from the event before: a process lasts as long as its end says, the rest by the session's pace."""
+    pace = np.array([a.session_minutes * 60 / max(a.events_per_session * 1.5 + 3, 1) for a in plan.activities])
+    mean = pace[users.segment[found.user]]
+    within = found.step > 0
+    mean[within] = plan.tables.after_s[found.flow[within], found.step[within]]
+    waited = streams.exponential("gap", users.number[found.user], ordinal, mean) + 0.2
+    lasted = _durations_s(plan, streams, users, found, ordinal)
+    return np.where(np.isnan(lasted), waited, lasted)
+
+
+def _durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
+    """How long what each later step of a flow ends has taken, by the step's own duration; NaN without one."""
+    seconds = np.full(len(found), np.nan)
+    for event, properties in plan.properties_of.items():
+        units = {name: unit_s for name in properties if (unit_s := _unit_s(plan, event, name)) is not None}
+        if not units or event in plan.session_ends:
+            continue
+        name, unit_s = next(iter(units.items()))
+        rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
+        at = Rows(event, found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), rows)
+        seconds[rows] = numbers(plan.ranges.numbers(streams, users, at, name)) * unit_s
+    # What takes longer than a session allows nears the longest gap, rather than that many take just as long.
+    half = _LONGEST_GAP_S / 2
+    return np.where(seconds > half, half + half * (1 - np.exp(1 - seconds / half)), seconds)
+
+
+def _unit_s(plan: Blueprint, event: str, name: str) -> float | None:
+    """Seconds of the unit in which a property tells how long a flow took; None where it tells something else."""
+    constraint = plan.rules.constraint_of(event, name)
+    return constraint.unit_s if constraint.elapsed == "flow" or name in DURATIONS else None
+
+
+def times_ms(
+    plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, found: Happenings, gap_s: Array
+) -> Array:
+    """When each event happens, in ms since the run's first midnight UTC.
+
+    A session begins by the hours of its segment in the user's time zone, and may go on past midnight. Where the
+    shares of days are planted, all of it lies within its UTC day: what would reach beyond midnight ends before it, and
+    sessions too long for their day are told in less time.
+
+    Args:
+        gap_s: seconds since the event before; of the first one of a session it does not count.
+    """
+    first = begins(found.session)
+    gap_ms = np.maximum((np.minimum(gap_s, _LONGEST_GAP_S) * 1000).astype(np.int64), 1)
+    gap_ms[first] = 0
+    running = np.cumsum(gap_ms)
+    begin = np.maximum.accumulate(np.where(first, np.arange(len(found)), 0))
+    since_start = running - running[begin]
+    length = np.zeros(sessions.user.size, np.int64)
+    np.maximum.at(length, found.session, since_start)
+    wanted = _wanted_ms(plan, streams, users, sessions)
+    if plan.retention is None and plan.seasonality is None:
+        return _one_after_another(sessions, wanted, length)[found.session] + since_start
+    share = _fitting(plan, sessions, length)
+    length = (length * share).astype(np.int64)
+    since_start = (since_start * share[found.session]).astype(np.int64)
+    start = _within_days(sessions, wanted, length)
+    return sessions.day[found.session] * DAY_MS + start[found.session] + since_start
+
+
+def _wanted_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions) -> Array:
+    """When each session would start, in ms of its UTC day; those of a day in order."""
+    user, number = sessions.user, users.number[sessions.user]
+    counter = (sessions.day + plan.first_day) * 100 + sessions.place
+    drawn = streams.uniform("hour", number, counter)
+    hour = np.empty(user.size, np.int64)
+    for segment, activity in enumerate(plan.activities):
+        own = users.segment[user] == segment
+        totals = np.cumsum(activity.hour_weights)
+        hour[own] = np.searchsorted(totals, drawn[own] * totals[-1], side="right")
+    local_s = np.minimum(hour, 23) * 3600 + streams.uniform("second", number, counter) * 3600
+    wanted = (((local_s - users.utc_offset_s[user]) % _DAY_S) * 1000).astype(np.int64)
+    return wanted[np.lexsort((wanted, sessions.day, user))]
+
+
+def _one_after_another(sessions: Sessions, wanted: Array, length: Array) -> Array:
+    """Start of each session in ms of the run: when it would, or a while after the end of the user's one before."""
+    user, taken = sessions.user, length + _APART_S * 1000
+    before = np.cumsum(taken) - taken
+    # Without the time that those before it take, a start is the latest of its own and those of the user's before it.
+    free = sessions.day * DAY_MS + wanted - before
+    apart = np.int64(free.max(initial=0) - free.min(initial=0) + 1)
+    return np.maximum.accumulate(free + user * apart) - user * apart + before
+
+
+def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
+    """To what share of its time each session is shortened, so that those of a day fit into it with their breaks."""
+    _, day = np.unique(sessions.user * plan.configuration.days + sessions.day, return_inverse=True)
+    lasted = np.bincount(day, weights=length)
+    room = (_DAY_S - _APART_S * (np.bincount(day) + 1)) * 1000.0
+    return np.minimum(room / np.maximum(lasted, 1), 1)[day]
+
+
+def _within_days(sessions: Sessions, wanted: Array, length: Array) -> Array:
+    """Start of each session in ms of its UTC day, so that all of it lies within."""
+    user, start = sessions.user, wanted.copy()
+    apart = _APART_S * 1000
+    same_day = np.zeros(user.size, bool)
+    same_day[1:] = (user[1:] == user[:-1]) & (sessions.day[1:] == sessions.day[:-1])
+    most = int(sessions.place.max(initial=0))
+    latest = np.full(user.size, DAY_MS - 1, np.int64) - length
+    # From the last one back: each leaves room for those after it.
+    for place in range(most - 1, -1, -1):
+        rows = np.flatnonzero((sessions.place == place) & np.append(same_day[1:], False))
+        latest[rows] = np.minimum(latest[rows], latest[rows + 1] - apart - length[rows])
+    start = np.minimum(start, latest)
+    # From the first one on: each waits for the one before, be it of the evening before.
+    day_of = sessions.day * DAY_MS
+    for place in range(1, int(sessions.number.max(initial=0)) + 1):
+        rows = np.flatnonzero(sessions.number == place)
+        ended = day_of[rows - 1] + start[rows - 1] + length[rows - 1] + apart
+        start[rows] = np.maximum(start[rows], ended - day_of[rows])
+    return start

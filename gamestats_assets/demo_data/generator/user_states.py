@@ -1,0 +1,242 @@
+"""Properties of users that events change, and what they were before the run.
+
+What a user was before the run follows from how often the user will have been there: totals are as high as the user's
+own rate makes them in that time, and levels rise with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from gamestats_assets.demo_data.generator.before import days_before
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array
+from gamestats_assets.demo_data.generator.columns import MOMENT, as_written, constant, moments, numbers, typed
+from gamestats_assets.demo_data.generator.ranges import USER, count_start, everybody
+from gamestats_assets.demo_data.generator.state import State, running_state
+from gamestats_assets.demo_data.rules.formulas import parse_formula
+from gamestats_assets.demo_data.rules.model import Update
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+
+if TYPE_CHECKING:
+    from gamestats_assets.demo_data.generator.properties import Properties
+
+_JOINING_MS = 6 * 3_600_000
+"""Within which from midnight of the sign-up what belongs to it happened."""
+_LAST_DAYS = 14
+"""Days before the run in which what users last did then lies."""
+_Updates = list[tuple[str, Update]]
+
+
+def reference_of(value: object) -> str | None:
+    """The one property that an update's value names: `price` of `{{price}}`."""
+    told = value.strip() if isinstance(value, str) else ""
+    inside = told[2:-2].strip()
+    return inside if told.startswith("{{") and told.endswith("}}") and not {"{", "}"} & set(inside) else None
+
+
+class UserStates:
+    """The states of some users, each made when it is first asked for."""
+
+    def __init__(self, properties: Properties) -> None:
+        self._of, self._plan, self._users = properties, properties.plan, properties.users
+        self._streams = properties.streams
+        self._states: dict[str, State] = {}
+
+    def of(self, name: str) -> State:
+        """A user property, or a common one, that events change.
+
+        Raises:
+            CyclicRulesError: when it follows from itself.
+        """
+        if name not in self._states:
+            with self._of.asking(f"state {name}"):
+                self._states[name] = self._made(name)
+        return self._states[name]
+
+    def shown(self, name: str, rows: Array) -> pl.Series:
+        """A state as it stands after each of some rows; what is not known yet is empty."""
+        found = as_written(self.of(name).at(rows))
+        type_ = self._plan.state_type(name)
+        nothing = constant("" if type_ is PropertyType.TIME else _nothing(type_), type_, rows.size)
+        return found.zip_with(found.is_not_null(), nothing.cast(found.dtype))
+
+    def evaluated(self, event: str, value: str) -> pl.Series:
+        """What an update with references comes to in the rows of an event."""
+        rows = self._of.rows(event)
+        reference = reference_of(value)
+        if reference == "#time":
+            return moments(rows.at_ms)
+        if reference is not None:
+            return self._of.values.named(rows, reference, "")
+        return pl.Series(self._of.values.evaluated(rows, "", value))
+
+    # ----------------------------------------------------------------- changes
+
+    def _made(self, name: str) -> State:
+        updates, type_ = self._plan.updates[name], self._plan.state_type(name)
+        numeric = type_ is PropertyType.NUMBER
+        initial = self._initial_numbers(name, updates) if numeric else self._initial(name, type_, updates)
+        for still, value in self._of.still.get(name, ()):
+            initial = initial.set(pl.Series(still), typed([value], type_).cast(initial.dtype).item())
+        parts: list[tuple[Array, Array, pl.Series]] = []
+        for event, update in updates:
+            rows = self._of.rows_of(event)
+            change = self._change(event, update, type_, initial.dtype) if rows.size else initial.head(0)
+            counts = ~np.isnan(numbers(change)) if numeric else change.is_not_null().to_numpy()
+            if update.once_per_day:
+                counts &= self._of.first_of_day(rows)
+            for still, _ in self._of.still.get(name, ()):
+                counts &= ~still[self._of.happened.user[rows]]
+            parts.append((rows[counts], np.full(counts.sum(), update.type), change.filter(pl.Series(counts))))
+        order = np.argsort(np.concatenate([rows for rows, _, _ in parts]), kind="stable")
+        rows, kinds = (np.concatenate([part[n] for part in parts])[order] for n in (0, 1))
+        changes = pl.concat([change.cast(initial.dtype) for _, _, change in parts]).gather(order)
+        every = {update.type for _, update in updates}
+        negative = any(update.allow_negative for _, update in updates)
+        if numeric and not negative and every == {"increment", "decrement"}:
+            lacking = self._most_lacking(rows, np.where(kinds == "decrement", -1.0, 1.0) * numbers(changes))
+            initial = pl.Series(np.maximum(numbers(initial), lacking))
+        return running_state(
+            self._of.happened.user,
+            rows,
+            kinds,
+            changes,
+            initial,
+            negative=negative,
+            decimals=self._decimals(name),
+            most=self._plan.limit_of(name) if every == {"increment"} else None,
+        )
+
+    def _change(self, event: str, update: Update, type_: PropertyType, dtype: pl.DataType) -> pl.Series:
+        size = self._of.rows_of(event).size
+        refers = isinstance(update.value, str) and (type_ is PropertyType.NUMBER or reference_of(update.value))
+        found = self.evaluated(event, str(update.value)) if refers else constant(update.value, type_, size)
+        if type_ is PropertyType.NUMBER:
+            return pl.Series(numbers(found))
+        return found if found.dtype == dtype else found.cast(dtype, strict=False)
+
+    def _most_lacking(self, rows: Array, moves: Array) -> Array:
+        """By user, what must have been there from the beginning for all that is spent to be there when it is."""
+        user = self._of.happened.user[rows]
+        total = pl.DataFrame({"user": user, "move": moves}).select(pl.col("move").cum_sum().over("user"))
+        lacking = np.zeros(len(self._users))
+        np.maximum.at(lacking, user, -total.to_series().to_numpy())
+        return lacking
+
+    def _decimals(self, name: str) -> int:
+        if self._plan.ranges.known(USER, name):
+            return self._plan.ranges.decimals(USER, name)
+        told = [update.value for _, update in self._plan.updates[name] if isinstance(update.value, str)]
+        return 2 if any("#time" not in value for value in told) else 0
+
+    # ----------------------------------------------------------------- before the run
+
+    def _initial_numbers(self, name: str, updates: _Updates) -> pl.Series:
+        """A number's value when the run begins, or the user signs up."""
+        users, ranges = self._users, self._plan.ranges
+        for event, update in updates:
+            source = reference_of(update.value) or ""
+            if update.type == "set" and source in self._plan.properties_of[event]:
+                rule = self._plan.rules.constraint_of(event, source).counter
+                if rule is not None and rule.source is None:
+                    start = count_start(self._plan, self._streams, users, rule.shared or f"{event}/{source}")
+                    return pl.Series(start)
+        constraint = self._plan.rules.constraint_of(USER, name)
+        given = float(constraint.initial) if isinstance(constraint.initial, int | float) else None
+        start = np.full(len(users), given or 0.0)
+        known = users.signed_up_day < 0
+        if all(update.type == "increment" for _, update in updates) and updates:
+            added = start + self._added_before(updates)
+            if ranges.known(USER, name):
+                low, high = ranges.bounds(USER, name)
+                start = start if given is not None else np.maximum(low, 0)[users.segment]
+                added = np.clip(added, max(low.min(), 0), high[users.segment])
+            if all(update.once_per_day for _, update in updates):
+                added = np.minimum(added, -users.signed_up_day)  # as many days as there were
+            return pl.Series(np.where(known, np.round(added, self._decimals(name)), start))
+        if not ranges.known(USER, name):
+            return pl.Series(start)
+        formula = self._of.values.formula_of(USER, name)
+        if formula is not None and "#year" in parse_formula(formula).names:
+            return self._of.values.made(everybody(users), name, Property(name=name, type=PropertyType.NUMBER))
+        # What never changes is so from the beginning: nobody is born twice.
+        facts = bool(updates) and all(update.type == "set_once" for _, update in updates)
+        experience = None if facts else users.experience
+        drawn = numbers(ranges.numbers(self._streams, users, everybody(users), name, experience))
+        start = start if given is not None else np.maximum(ranges.bounds(USER, name)[0], 0)[users.segment]
+        return pl.Series(drawn if facts else np.where(known, drawn, start))
+
+    def _added_before(self, updates: _Updates) -> Array:
+        """By user, what events will have added before the run, each as much as on average."""
+        added = np.zeros(len(self._users))
+        for event, update in updates:
+            happened = self._of.happened_before(event)
+            if update.once_per_day:
+                happened = np.minimum(happened, days_before(self._plan, self._streams, self._users))
+            usual = self._expected(event, str(update.value))[self._users.segment]
+            added += happened * usual
+        return added
+
+    def _expected(self, event: str, value: str) -> Array:
+        """By segment, the result of a formula of an event's numbers, each of which is as large as on average."""
+        formula = parse_formula(value)
+        means = {name: self._mean(event, name) for name in formula.names}
+        found = formula.evaluate(means, lambda _: np.full(1, 0.5))
+        return np.broadcast_to(found, (len(self._plan.segments),))
+
+    def _mean(self, event: str, name: str) -> Array:
+        constraint = self._plan.rules.constraint_of(event, name)
+        listed = [value for value in constraint.values if isinstance(value, int | float)]
+        if (formula := self._of.values.formula_of(event, name)) is not None:
+            return self._expected(event, formula)
+        if constraint.totals is not None:
+            return np.sum([self._expected(*added) for added in constraint.totals.adds.items()], axis=0)
+        if listed and len(listed) == len(constraint.values):
+            return np.full(len(self._plan.segments), np.average(listed, weights=constraint.weights or None))
+        return self._plan.ranges.means(event, name)
+
+    def _initial(self, name: str, type_: PropertyType, updates: _Updates) -> pl.Series:
+        """A state that is no number when the run begins, or the user signs up.
+
+        Who was there before the run has one of the state's values, or a moment in the days before it; new users
+        have what the rules say, or nothing.
+        """
+        users = self._users
+        given = Property(name=name, type=type_)
+        constraint = self._plan.rules.constraint_of(USER, name)
+        first = constraint.initial if constraint.initial is not None or type_ is not PropertyType.BOOLEAN else False
+        dtype = MOMENT if type_ is PropertyType.TIME else constant(_nothing(type_), type_, 1).dtype
+        new = pl.repeat(None, len(users), dtype=dtype, eager=True)
+        if first is not None and type_ is not PropertyType.TIME:
+            new = constant(first, type_, len(users)).cast(dtype)
+        if type_ is PropertyType.TIME:
+            known = self._moments_before(name, updates)
+        elif constraint.values and type_ is not PropertyType.LIST:
+            known = self._of.values.made(everybody(users), name, given)
+        elif type_ is PropertyType.STRING and all(update.type == "set_once" for _, update in updates):
+            known = self._of.user_column(name, self._plan.user_properties.get(name, given))
+        else:
+            return new
+        return known.cast(dtype).zip_with(pl.Series(users.signed_up_day < 0), new)
+
+    def _moments_before(self, name: str, updates: _Updates) -> pl.Series:
+        """When something happened to users before the run: on joining, for the first time, or lately, in this order."""
+        users, start_ms = self._users, self._plan.start_ms
+        age = np.maximum(start_ms - users.signed_up_ms, 0)
+        drawn = self._streams.uniform(f"user {name} before", users.number)
+        quarter = np.minimum(age // 4, _JOINING_MS)
+        if any(update.type != "set_once" for _, update in updates):
+            at_ms = start_ms - (drawn * np.minimum(age // 2, _LAST_DAYS * DAY_MS)).astype(np.int64)
+        elif all(event in self._plan.rules.event_constraints.once for event, _ in updates):
+            at_ms = users.signed_up_ms + (drawn * quarter).astype(np.int64)
+        else:
+            at_ms = users.signed_up_ms + quarter + (drawn * (age // 2 - quarter)).astype(np.int64)
+        done = np.logical_or.reduce([self._of.happened_before(event) > 0 for event, _ in updates] or [age >= 0])
+        return moments(at_ms).set(pl.Series(~done), None)
+
+
+def _nothing(type_: PropertyType) -> object:
+    return {PropertyType.NUMBER: 0, PropertyType.BOOLEAN: False, PropertyType.LIST: []}.get(type_, "")
