@@ -1,7 +1,7 @@
 """Formulas: how a number follows from others, written as people and language models write it.
 
-A formula is text in a closed grammar. Python's own parser says what binds tighter; the tree becomes a list of steps,
-and a step is a number, a name, a random number or one of the operations listed here. Nothing else can happen.
+A formula is text in a closed grammar. Python's own parser reads it, and of its tree the numbers, names and operations
+listed here are evaluated by NumPy. Nothing else can happen.
 
 | written | meaning |
 |---|---|
@@ -28,11 +28,10 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
-import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,9 +42,6 @@ Floats = npt.NDArray[np.float64]
 
 LONGEST = 500
 """Characters that a formula has at most."""
-
-DEEPEST = 50
-"""How deep parentheses, signs and powers may be nested."""
 
 
 class FormulaError(GamestatsError):
@@ -62,36 +58,18 @@ class FormulaError(GamestatsError):
         self.position = position
 
 
-class _Step(NamedTuple):
-    """What to do next with the stack of values.
-
-    Attributes:
-        operation: a key of `_OPERATIONS`, or `number`, `name` and `random`.
-        arguments: how many values the operation takes off the stack.
-        value: the number, the name, how many `random` came before, or the decimals that `round` keeps.
-        position: where the step is written.
-    """
-
-    operation: Any
-    arguments: int
-    value: Any
-    position: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Formula:
-    """A formula that has been read.
+    """A formula that can be evaluated.
 
     Attributes:
-        text: as it was written.
-        names: the properties it uses.
-        randoms: how many times it says `random`.
+        names: of the properties that it uses.
     """
 
     text: str
     names: frozenset[str]
-    randoms: int
-    _steps: tuple[_Step, ...]
+    _tree: ast.expr
+    _words: Mapping[int, str]
 
     def evaluate(self, values: Mapping[str, npt.ArrayLike], uniform: Callable[[int], Floats]) -> Floats:
         """The results, in the shape to which the values broadcast; a single number where there are none.
@@ -103,38 +81,58 @@ class Formula:
         Raises:
             FormulaError: when a name has no value, or one that is no number.
         """
-        stack: list[Any] = []
+        randoms = self._randoms()
+
+        def of(node: ast.expr) -> Any:
+            word = self._words.get(node.col_offset, "")
+            match node:
+                case ast.Constant():
+                    return np.float64(node.value)  # type: ignore[arg-type]
+                case ast.Name():
+                    return self._named(word, node.col_offset, values)
+                case ast.UnaryOp():
+                    return _OPERATIONS[type(node.op)](of(node.operand))
+                case ast.BinOp():
+                    return _OPERATIONS[type(node.op)](of(node.left), of(node.right))
+                case ast.BoolOp():
+                    return functools.reduce(_OPERATIONS[type(node.op)], map(of, node.values))
+                case ast.Compare():
+                    return _OPERATIONS[type(node.ops[0])](of(node.left), of(node.comparators[0]))
+                case ast.Call() if word == "random":
+                    low, high = map(of, _bounds(node))
+                    whole = not any(isinstance(found, float) for found in _constants(node))
+                    return _random(low, high, np.asarray(uniform(randoms.index(node.col_offset))), whole=whole)
+                case ast.Call() if word == "round" and len(node.args) == 2:
+                    return np.round(of(node.args[0]), ast.literal_eval(node.args[1]))
+                case ast.Call():
+                    return _FUNCTIONS[word][2](*map(of, node.args))
+                case _:
+                    raise AssertionError(f"{ast.dump(node)} was let through")
+
         with np.errstate(all="ignore"):
-            for step in self._steps:
-                kept = len(stack) - step.arguments
-                arguments: Any = stack[kept:]
-                del stack[kept:]
-                match step.operation:
-                    case "number":
-                        stack.append(np.float64(step.value))
-                    case "name":
-                        stack.append(self._value(step, values))
-                    case "random" | "random with decimals":
-                        draws = np.asarray(uniform(step.value))
-                        low, high = arguments
-                        stack.append(_random(low, high, draws, whole=step.operation == "random"))
-                    case "round":
-                        stack.append(np.round(arguments[0], step.value))
-                    case operation:
-                        stack.append(_OPERATIONS[operation](*arguments))
-            result = np.asarray(stack.pop(), dtype=np.float64)
+            result = np.asarray(of(self._tree), dtype=np.float64)
             return np.where(np.isfinite(result), result, 0.0) + 0.0  # -0.0 becomes 0.0
 
-    def _value(self, step: _Step, values: Mapping[str, npt.ArrayLike]) -> Floats:
-        if step.value not in values:
+    @property
+    def randoms(self) -> int:
+        """How many `random` it has."""
+        return len(self._randoms())
+
+    def _randoms(self) -> list[int]:
+        calls = (node for node in ast.walk(self._tree) if isinstance(node, ast.Call))
+        return sorted(call.col_offset for call in calls if self._words.get(call.col_offset) == "random")
+
+    def _named(self, name: str, position: int, values: Mapping[str, npt.ArrayLike]) -> Floats:
+        if name not in values:
             known = ", ".join(sorted(values)[:20]) or "none"
-            message = f"the formula uses {step.value}, which has no value here; there are {known}"
-            raise FormulaError(message, self.text, step.position)
+            raise FormulaError(
+                f"the formula uses {name}, which has no value here; there are {known}", self.text, position
+            )
         try:
-            return np.asarray(values[step.value], dtype=np.float64)
+            return np.asarray(values[name], dtype=np.float64)
         except (TypeError, ValueError):
-            message = f"the formula calculates with {step.value}, whose values are no numbers"
-            raise FormulaError(message, self.text, step.position) from None
+            message = f"the formula calculates with {name}, whose values are no numbers"
+            raise FormulaError(message, self.text, position) from None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -142,11 +140,31 @@ def parse_formula(text: str) -> Formula:
     """Read a formula; the same text is read once.
 
     Raises:
-        FormulaError: saying where the text stops being one, and what was expected there.
+        FormulaError: saying where the text stops being one, and why.
     """
-    tokens = _tokens(text)
-    _check_order(tokens, text)
-    return _Compiler(text, tokens).formula()
+    text = text.strip()
+    words = _words(text)
+    # As long as the formula, so that a column of the tree is a place in the text: every name is spelt x.
+    spelt = list("".join(" " if character.isspace() else character for character in text))
+    for place, (word, length) in words.items():
+        if word not in _OPERATORS:
+            spelt[place : place + length] = "x".ljust(length)
+    try:
+        tree = ast.parse("".join(spelt), mode="eval").body
+    except SyntaxError as error:
+        place = min(max((error.offset or 1) - 1, 0), len(text))
+        reason = error.msg if "'" in (error.msg or "") else "this cannot stand here, or something is missing before it"
+        raise FormulaError(str(reason) if text.strip() else "a formula is empty", text, place) from None
+    except (RecursionError, MemoryError):
+        raise FormulaError("a formula is nested too deep", text, 0) from None
+    named = {place: word for place, (word, _) in words.items()}
+    names: set[str] = set()
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr) and id(node) not in called:
+            _check(node, named, text)
+            names |= {named[node.col_offset]} if isinstance(node, ast.Name) else set()
+    return Formula(text, frozenset(names), tree, named)
 
 
 # --------------------------------------------------------------------------- what it can do
@@ -165,22 +183,7 @@ def _random(low: Floats, high: Floats, uniform: Floats, *, whole: bool) -> Float
     return np.where((np.floor(low) == low) & (np.floor(high) == high), die, between)
 
 
-_FUNCTIONS: dict[str, tuple[int, int | None]] = {
-    "min": (2, None),
-    "max": (2, None),
-    "round": (1, 2),
-    "floor": (1, 1),
-    "ceil": (1, 1),
-    "abs": (1, 1),
-    "sqrt": (1, 1),
-    "log": (1, 1),
-    "exp": (1, 1),
-    "clamp": (3, 3),
-    "if": (3, 3),
-}
-"""By name, how many arguments a function takes, at least and at most; the bounds of `random` are read on their own."""
-
-_OPERATIONS: dict[Any, Callable[..., Any]] = {
+_OPERATIONS: Mapping[type, Callable[..., Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
@@ -197,24 +200,30 @@ _OPERATIONS: dict[Any, Callable[..., Any]] = {
     ast.And: _truth(np.logical_and),
     ast.Or: _truth(np.logical_or),
     ast.Not: _truth(np.logical_not),
-    "min": lambda *arguments: functools.reduce(np.minimum, arguments),
-    "max": lambda *arguments: functools.reduce(np.maximum, arguments),
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "abs": np.abs,
-    "sqrt": np.sqrt,
-    "log": np.log,
-    "exp": np.exp,
-    "clamp": lambda x, low, high: np.minimum(np.maximum(x, low), high),
-    "if": lambda condition, a, b: np.where(np.asarray(condition) != 0, a, b),
 }
+_FUNCTIONS: Mapping[str, tuple[int, int | None, Callable[..., Any]]] = {
+    "min": (2, None, lambda *numbers: functools.reduce(np.minimum, numbers)),
+    "max": (2, None, lambda *numbers: functools.reduce(np.maximum, numbers)),
+    "round": (1, 2, np.round),
+    "floor": (1, 1, np.floor),
+    "ceil": (1, 1, np.ceil),
+    "abs": (1, 1, np.abs),
+    "sqrt": (1, 1, np.sqrt),
+    "log": (1, 1, np.log),
+    "exp": (1, 1, np.exp),
+    "clamp": (3, 3, lambda x, low, high: np.minimum(np.maximum(x, low), high)),
+    "if": (3, 3, lambda condition, a, b: np.where(np.asarray(condition) != 0, a, b)),
+    "random": (1, 2, _random),
+}
+"""By name, how many arguments a function takes, at least and at most, and what it does with them."""
 
 
 # --------------------------------------------------------------------------- how it is read
 
 _TOKEN = re.compile(
     r"""
-    (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+    (?P<space>\s+)
+    |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.]))
     |\{\{(?P<reference>[^{}]*)\}\}
     |(?P<name>\#?[A-Za-z_][A-Za-z0-9_]*(?:\.\#?[A-Za-z_][A-Za-z0-9_]*)*)
     |(?P<symbol>\*\*|<=|>=|==|!=|[-+*/%<>(),])
@@ -222,199 +231,79 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ADVICE = {"=": "; to compare, write ==", "^": "; a power is written **", "{": "; a reference is written {{name}}"}
-_VALUES = frozenset(("number", "name", "reference"))
-_WORDS = frozenset(("and", "or", "not"))
-_AFTER_VALUE = frozenset(("+", "-", "*", "/", "%", "**", "<", "<=", ">", ">=", "==", "!=", "and", "or", ",", ")"))
-_WIDTH = 4
-"""Characters that each token takes in what Python's parser reads, so that a column tells the token."""
+_OPERATORS = frozenset(("and", "or", "not"))
 
 
-class _Token(NamedTuple):
-    """A number, name, reference or symbol (`and`, `or` and `not` among them), or the end."""
-
-    kind: str
-    text: str
-    position: int
-
-    @property
-    def symbol(self) -> str:
-        """What a symbol is; empty for all else."""
-        return self.text if self.kind == "symbol" else ""
-
-
-def _tokens(text: str) -> list[_Token]:
+def _words(text: str) -> dict[int, tuple[str, int]]:
+    """Names, and the words for operations, by their place in the text, each with how long it is written."""
     if len(text) > LONGEST:
         raise FormulaError(f"a formula has at most {LONGEST} characters, this one {len(text)}", text, LONGEST)
-    tokens: list[_Token] = []
-    position = 0
-    while position < len(text):
-        if text[position].isspace():
-            position += 1
-            continue
-        match = _TOKEN.match(text, position)
+    found: dict[int, tuple[str, int]] = {}
+    place = 0
+    while place < len(text):
+        match = _TOKEN.match(text, place)
         if match is None:
-            advice = _ADVICE.get(text[position], "")
-            raise FormulaError(f"{text[position]!r} is not a part of any formula{advice}", text, position)
-        kind = str(match.lastgroup)
-        word = match[kind].strip()
-        if kind == "reference" and not word:
-            raise FormulaError("a reference needs a name between {{ and }}", text, position)
-        if kind == "number" and not np.isfinite(float(word)):
-            raise FormulaError("this number is too large", text, position)
-        if kind == "name" and word in _WORDS:
-            kind = "symbol"
-        tokens.append(_Token(kind, word, position))
-        position = match.end()
-    return [*tokens, _Token("end", "", len(text.rstrip()))]
+            advice = _ADVICE.get(text[place], "")
+            raise FormulaError(f"{text[place]!r} is not a part of any formula{advice}", text, place)
+        if match.lastgroup in ("name", "reference"):
+            word = match[match.lastgroup].strip()
+            if not word:
+                raise FormulaError("a reference needs a name between {{ and }}", text, place)
+            found[place] = word, len(match[0])
+        place = match.end()
+    return found
 
 
-def _check_order(tokens: list[_Token], text: str) -> None:
-    """Refuse a token that cannot follow the one before it; Python's own message would name no expectation."""
-    for before, token in itertools.pairwise([_Token("start", "", 0), *tokens]):
-        found = "the end" if token.kind == "end" else repr(token.text)
-        if before.kind in _VALUES or before.symbol == ")":
-            follows = token.kind == "end" or token.symbol in _AFTER_VALUE
-            follows = follows or (before.kind == "name" and token.symbol == "(")
-            expected = "an operator or the end"
-        else:
-            follows = token.kind in _VALUES or token.symbol in ("(", "-", "not")
-            follows = follows or (before.symbol == "(" and token.symbol == ")")
-            expected = "a number, a name or '('"
-        if not follows:
-            raise FormulaError(f"expected {expected}, found {found}", text, token.position)
+def _check(node: ast.expr, words: Mapping[int, str], text: str) -> None:
+    """Refuse what Python's parser takes and a formula has not."""
+    message = None
+    match node:
+        case ast.Constant():
+            message = None if np.isfinite(node.value) else "this number is too large"  # type: ignore[call-overload]
+        case ast.Compare():
+            message = "two values are compared at a time; join comparisons with and" if len(node.ops) > 1 else None
+        case ast.Call():
+            plain = isinstance(node.func, ast.Name) and not node.keywords
+            message = _wrong_call(node, words.get(node.col_offset, "")) if plain else "a function is called by its name"
+        case ast.UnaryOp() | ast.BinOp() | ast.BoolOp():
+            message = None if type(node.op) in _OPERATIONS else "there is no such operation"
+        case ast.Name():
+            pass
+        case _:
+            message = "a list of values is the arguments of a function; this is none"
+    if message is not None:
+        raise FormulaError(message, text, node.col_offset)
 
 
-class _Compiler:
-    """Steps from Python's syntax tree of the symbols, with `x` for each name and 0 for each number.
+def _wrong_call(node: ast.Call, function: str) -> str | None:
+    """What is wrong with how a function is called."""
+    if function not in _FUNCTIONS:
+        near = difflib.get_close_matches(function.lower(), _FUNCTIONS, n=1, cutoff=0.5)
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(_FUNCTIONS)}"
+        return f"there is no function {function}; {advice}"
+    least, most, _ = _FUNCTIONS[function]
+    count = len(node.args)
+    if function == "random" and len(_bounds(node)) != 2:
+        return "random takes two bounds, as in random(1-6) or random(a, b)"
+    if count < least or (most is not None and count > most):
+        wanted = str(least) if least == most else f"{least} or more" if most is None else f"{least} or {most}"
+        return f"{function} takes {wanted} argument{'' if wanted == '1' else 's'}, not {count}"
+    if function == "round" and count == 2:
+        decimals = re.fullmatch(r"-?[0-9]{1,2}", ast.unparse(node.args[1]))
+        if decimals is None or abs(int(decimals[0])) > 15:
+            return "the second argument of round is how many decimals to keep, a whole number up to 15"
+    return None
 
-    Where a node stands among the tokens says which name or number it is.
-    """
 
-    def __init__(self, text: str, tokens: list[_Token]) -> None:
-        self._text = text
-        self._tokens = tokens
-        spelt = [token.symbol or {"number": "0", "end": ""}.get(token.kind, "x") for token in tokens]
-        try:
-            self._body = ast.parse("".join(word.ljust(_WIDTH) for word in spelt), mode="eval").body
-        except SyntaxError as error:
-            token = self._tokens[((error.offset or 1) - 1) // _WIDTH]
-            message = "put parentheses around not and what it negates" if token.symbol == "not" else error.msg
-            raise FormulaError(message, text, token.position) from None
-        self._randoms = [
-            index
-            for index, (token, following) in enumerate(itertools.pairwise(tokens))
-            if token == ("name", "random", token.position) and following.symbol == "("
-        ]
-        self._steps: list[_Step] = []
+def _bounds(node: ast.Call) -> list[ast.expr]:
+    """The bounds of `random(a, b)` or of `random(a-b)`, whose minus is no subtraction."""
+    match node.args:
+        case [ast.BinOp(op=ast.Sub()) as pair]:
+            return [pair.left, pair.right]
+        case arguments:
+            return arguments
 
-    def formula(self) -> Formula:
-        """The formula with its steps."""
-        self._visit(self._body, 1)
-        names = frozenset(step.value for step in self._steps if step.operation == "name")
-        return Formula(self._text, names, len(self._randoms), tuple(self._steps))
 
-    def _visit(self, node: ast.expr, depth: int) -> None:
-        """Add the steps that leave a node's value on the stack."""
-        if depth > DEEPEST:
-            raise self._error(f"a formula is nested {DEEPEST} deep at most", node)
-        match node:
-            case ast.Constant():
-                self._add(node, "number", value=float(self._token(node).text))
-            case ast.Name():
-                self._add(node, "name", value=self._token(node).text)
-            case ast.UnaryOp():
-                self._visit(node.operand, depth + 1)
-                self._add(node, type(node.op), 1)
-            case ast.BinOp():
-                self._fold(node, type(node.op), [node.left, node.right], depth)
-            case ast.BoolOp():
-                self._fold(node, type(node.op), node.values, depth)
-            case ast.Compare(comparators=[_, second, *_]):
-                raise self._error("two values are compared at a time; join comparisons with and", second)
-            case ast.Compare():
-                self._fold(node, type(node.ops[0]), [node.left, *node.comparators], depth)
-            case ast.Call():
-                self._call(node, depth)
-            case _:
-                raise self._error("a list of values is the arguments of a function; this is none", node)
-
-    def _fold(self, node: ast.expr, operation: type, operands: list[ast.expr], depth: int) -> None:
-        """Add one operation after the other, from the left; a long sum is not nested."""
-        self._visit(operands[0], depth)
-        for operand in operands[1:]:
-            self._visit(operand, depth + 1)
-            self._add(node, operation, 2)
-
-    def _call(self, node: ast.Call, depth: int) -> None:
-        operation, arguments, value = self._token(node).text, node.args, None
-        if operation == "random":
-            value = self._randoms.index(self._place(node))
-            arguments = self._bounds(node)
-            if self._has_decimals(node):
-                operation = "random with decimals"
-        else:
-            self._check_call(node, operation)
-        if operation == "round":
-            value = self._decimals(arguments[1]) if len(arguments) == 2 else 0
-            arguments = arguments[:1]
-        for argument in arguments:
-            self._visit(argument, depth + 1)
-        self._add(node, operation, len(arguments), value)
-
-    def _check_call(self, node: ast.Call, function: str) -> None:
-        """Refuse a function that there is not, or that takes another number of arguments."""
-        if function not in _FUNCTIONS:
-            near = difflib.get_close_matches(function.lower(), [*_FUNCTIONS, "random"], n=1, cutoff=0.5)
-            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join([*_FUNCTIONS, 'random'])}"
-            raise self._error(f"there is no function {function}; {advice}", node)
-        (least, most), count = _FUNCTIONS[function], len(node.args)
-        if count < least or (most is not None and count > most):
-            wanted = str(least) if least == most else f"{least} or more" if most is None else f"{least} or {most}"
-            plural = "" if wanted == "1" else "s"
-            raise self._error(f"{function} takes {wanted} argument{plural}, not {count}", node)
-
-    def _decimals(self, node: ast.expr) -> int:
-        """The second argument of `round`, which is a plain number, as it is the same for all values."""
-        negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
-        number = node.operand if isinstance(node, ast.UnaryOp) and negative else node
-        decimals = float(self._token(number).text) if isinstance(number, ast.Constant) else -1
-        if decimals not in range(16):
-            raise self._error(
-                "the second argument of round is how many decimals to keep, a whole number up to 15", node
-            )
-        return -int(decimals) if negative else int(decimals)
-
-    def _bounds(self, node: ast.Call) -> list[ast.expr]:
-        """The bounds of `random(a, b)` or of `random(a-b)`, whose minus is no subtraction."""
-        if len(node.args) == 2:
-            return node.args
-        if len(node.args) != 1:
-            message = f"random takes two bounds, as in random(1-6) or random(a, b), not {len(node.args)}"
-            raise self._error(message, node)
-        pair = node.args[0]
-        if isinstance(pair, ast.BinOp) and isinstance(pair.op, ast.Sub) and self._place(pair) == self._place(node) + 2:
-            first = pair.left
-            is_sum = isinstance(first, ast.BinOp) and isinstance(first.op, (ast.Add, ast.Sub))
-            if not is_sum or self._place(first) > self._place(pair):  # in parentheses of its own
-                return [first, pair.right]
-        raise self._error(
-            "random needs a ',' or one '-' between its two bounds, as in random(1-6) or random(a, b)", node
-        )
-
-    def _has_decimals(self, call: ast.Call) -> bool:
-        """Whether a number in a call is written with a decimal point."""
-        end = (call.end_col_offset or 0) // _WIDTH
-        return any(token.kind == "number" and "." in token.text for token in self._tokens[self._place(call) : end])
-
-    def _place(self, node: ast.expr) -> int:
-        """Which token a node begins with."""
-        return node.col_offset // _WIDTH
-
-    def _token(self, node: ast.expr) -> _Token:
-        return self._tokens[self._place(node)]
-
-    def _add(self, node: ast.expr, operation: Any, arguments: int = 0, value: Any = None) -> None:
-        self._steps.append(_Step(operation, arguments, value, self._token(node).position))
-
-    def _error(self, message: str, node: ast.expr) -> FormulaError:
-        return FormulaError(message, self._text, self._token(node).position)
+def _constants(node: ast.expr) -> list[Any]:
+    """Numbers written in an expression: those with a decimal point are no whole ones."""
+    return [found.value for found in ast.walk(node) if isinstance(found, ast.Constant)]
