@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -54,11 +53,6 @@ def test_bits_are_those_of_whole_number_arithmetic(seed: int, stream: str, user:
     assert found.tolist() == [plain_bits(seed, stream, user, counter % WORD)]
 
 
-def test_uniform_is_the_upper_53_bits() -> None:
-    found = STREAMS.uniform("sign-up", MANY[:50], 3)
-    assert found.tolist() == [(plain_bits(7, "sign-up", user, 3) >> 11) / 2**53 for user in range(50)]
-
-
 def test_a_user_s_numbers_depend_on_no_chunk_and_no_other_user() -> None:
     users, counters = np.repeat(MANY[:3000], 7), np.tile(np.arange(7), 3000)
     whole = STREAMS.normal("wait", users, counters)
@@ -67,12 +61,6 @@ def test_a_user_s_numbers_depend_on_no_chunk_and_no_other_user() -> None:
     chunks = [STREAMS.normal("wait", users[at : at + 999], counters[at : at + 999]) for at in range(0, users.size, 999)]
     assert (np.concatenate(chunks) == whole).all()
     assert STREAMS.normal("wait", np.array([2999], dtype=np.uint64), np.arange(7)).tolist() == whole[-7:].tolist()
-
-
-def test_a_copy_in_another_process_gives_the_same() -> None:
-    STREAMS.bits("used before", MANY[:5])
-    copy = pickle.loads(pickle.dumps(STREAMS))
-    assert (copy.bits("used before", MANY[:5]) == STREAMS.bits("used before", MANY[:5])).all()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +89,6 @@ def test_users_and_counters_are_broadcast(
     "numbers",
     [
         pytest.param(lambda: STREAMS.bits("a", MANY), id="users"),
-        pytest.param(lambda: STREAMS.bits("a", MANY << np.uint64(40)), id="users far apart"),
         pytest.param(lambda: STREAMS.bits("a", 5, MANY), id="counters"),
         pytest.param(lambda: STREAMS.bits("a", MANY // 100, MANY % 100), id="both"),
         pytest.param(lambda: np.array([Streams(s).bits("a", 1, 1) for s in range(5_000)]).ravel(), id="seeds"),
@@ -151,80 +138,39 @@ def test_numbers_side_by_side_are_independent(one: tuple, other: tuple) -> None:
     assert chi_square(together) > 1e-5
 
 
-def test_seeds_are_independent() -> None:
-    x, y = Streams(7).uniform("a", MANY), Streams(8).uniform("a", MANY)
-    assert abs(np.corrcoef(x, y)[0, 1]) < 5 / math.sqrt(MANY.size)
-
-
 # --------------------------------------------------------------------------- distributions
 
 
-def test_integers_are_equally_likely_and_below_high() -> None:
+def test_integers_are_equally_likely_within_their_bounds() -> None:
     found = STREAMS.integers("die", MANY, 0, 1, 7)
     assert set(found.tolist()) == {1, 2, 3, 4, 5, 6}
     assert chi_square(np.bincount(found)[1:]) > 1e-5
-
-
-def test_integers_have_bounds_of_their_own() -> None:
     low = np.array([-5, 0, 10**15])
     found = STREAMS.integers("x", MANY[:1000, None], 0, low, low + np.array([1, 3, 2]))
-    assert set(found[:, 0].tolist()) == {-5}
-    assert set(found[:, 1].tolist()) == {0, 1, 2}
-    assert set(found[:, 2].tolist()) == {10**15, 10**15 + 1}
+    assert [set(found[:, place].tolist()) for place in range(3)] == [{-5}, {0, 1, 2}, {10**15, 10**15 + 1}]
 
 
-@pytest.mark.parametrize("high", [3, 2, 2**62])
-def test_integers_need_room(high: int) -> None:
-    with pytest.raises(ValueError, match="high above low"):
-        STREAMS.integers("x", MANY, 0, 3, high)
+@pytest.mark.parametrize(("distribution", "law"), [("normal", "norm"), ("exponential", "expon")])
+def test_numbers_have_their_distribution_and_scale(distribution: str, law: str) -> None:
+    draw = getattr(STREAMS, distribution)
+    found = draw("height", MANY, 0)
+    assert np.isfinite(found).all()
+    assert stats.kstest(found, law).pvalue > 1e-4
+    scales = np.array([2.0, 30.0])
+    scaled = draw("height", MANY[:9, None], 0, *((170, scales) if distribution == "normal" else (scales,)))
+    assert scaled == pytest.approx(found[:9, None] * scales + (170 if distribution == "normal" else 0))
 
 
-def test_normal_numbers() -> None:
-    found = STREAMS.normal("height", MANY, 0)
-    assert stats.kstest(found, "norm").pvalue > 1e-4
-    assert abs(found.mean()) < 5 / math.sqrt(MANY.size)
-    assert found.std() == pytest.approx(1, abs=0.01)
-    assert np.abs(found).max() < 4.4
-    assert STREAMS.normal("height", MANY, 0, mean=170, spread=8) == pytest.approx(170 + 8 * found)
-
-
-def test_exponential_numbers() -> None:
-    found = STREAMS.exponential("wait", MANY, 0, 1.0)
-    assert stats.kstest(found, "expon").pvalue > 1e-4
-    assert found.mean() == pytest.approx(1, abs=0.016)
-    assert 0 <= found.min() <= found.max() < 11
-    means = np.array([2.0, 30.0])
-    assert STREAMS.exponential("wait", MANY[:9, None], 0, means) == pytest.approx(found[:9, None] * means)
-
-
-@pytest.mark.parametrize("mean", [0.05, 0.7, 1, 4.5, 60])
+@pytest.mark.parametrize("mean", [0.05, 0.7, 4.5, 60])
 def test_geometric_counts(mean: float) -> None:
     found = STREAMS.geometric("events", MANY, 0, mean)
     assert found.mean() == pytest.approx(mean, abs=5 * math.sqrt(mean * (mean + 1) / MANY.size))
     for count in range(4):
         share = mean**count / (1 + mean) ** (count + 1)
         assert (found == count).mean() == pytest.approx(share, abs=5 * math.sqrt(share / MANY.size))
-
-
-@pytest.mark.parametrize("mean", [0.05, 0.7, 1, 4.5, 60])
-def test_poisson_counts(mean: float) -> None:
-    found = STREAMS.poisson("events", MANY, 0, mean)
-    assert found.mean() == pytest.approx(mean, abs=5 * math.sqrt(mean / MANY.size))
-    assert found.var() == pytest.approx(mean, rel=0.05)
-    for count in {0, 1, 2, round(mean)}:
-        share = math.exp(-mean) * mean**count / math.factorial(count)
-        assert (found == count).mean() == pytest.approx(share, abs=5 * math.sqrt(share / MANY.size) + 1e-9)
-
-
-@pytest.mark.parametrize("distribution", ["geometric", "poisson"])
-def test_counts_with_a_mean_for_each_user(distribution: str) -> None:
-    draw = getattr(STREAMS, distribution)
-    means = np.where(MANY % 2 == 0, 0.0, 3.0)
-    found = draw("events", MANY, 0, means)
-    assert not found[::2].any()
-    assert (found[1::2] == draw("events", MANY[1::2], 0, 3.0)).all()
-    with pytest.raises(ValueError, match="mean"):
-        draw("events", MANY, 0, np.where(MANY == 5, -1.0, 2.0))
+    each = STREAMS.geometric("events", MANY, 0, np.where(MANY % 2 == 0, 0.0, mean))
+    assert not each[::2].any()
+    assert (each[1::2] == found[1::2]).all()
 
 
 def test_choice_is_by_weight() -> None:
@@ -233,7 +179,7 @@ def test_choice_is_by_weight() -> None:
     assert (found == 1).mean() == pytest.approx(0.25, abs=0.007)
 
 
-@pytest.mark.parametrize("weights", [[], [0.0], [1.0, 0.5], [-1.0, 2.0], [1.0, math.inf], [math.nan]])
+@pytest.mark.parametrize("weights", [[], [0.0], [1.0, 0.5], [-1.0, 2.0], [1.0, math.inf]])
 def test_weights_that_mean_nothing(weights: list[float]) -> None:
     with pytest.raises(ValueError, match="cumulative weights"):
         STREAMS.choice("country", MANY, 0, weights)
@@ -290,21 +236,16 @@ def test_a_range_has_its_mean_its_spread_and_its_bounds(wanted: ValueRange) -> N
 @pytest.mark.parametrize(
     ("wanted", "spread"),
     [
-        pytest.param(ValueRange(min=0, max=12, integer=False), 2.0, id="a sixth of the width"),
-        pytest.param(ValueRange(min=0, max=100, mean=1, integer=False), 0.75, id="near the lower bound"),
-        pytest.param(ValueRange(min=0, max=100, mean=98, integer=False), 1.5, id="near the upper bound"),
-        pytest.param(ValueRange(min=0, max=60), 10.0, id="whole numbers"),
-        pytest.param(ValueRange(min=0, max=1, mean=0.2), 0.4, id="true or false"),
-        pytest.param(ValueRange(min=1, max=4), 0.5, id="two middle numbers"),
+        (ValueRange(min=0, max=12, integer=False), 2.0),
+        (ValueRange(min=0, max=100, mean=1, integer=False), 0.75),
+        (ValueRange(min=0, max=100, mean=98, integer=False), 1.5),
+        (ValueRange(min=0, max=60), 10.0),
+        (ValueRange(min=0, max=1, mean=0.2), 0.4),
+        (ValueRange(min=1, max=4), 0.5),
     ],
 )
 def test_spread_where_none_is_given(wanted: ValueRange, spread: float) -> None:
     assert quantile_table(wanted).sample(EVEN).std() == pytest.approx(spread, rel=0.01)
-
-
-def test_the_mean_is_the_middle_where_none_is_given() -> None:
-    assert quantile_table(ValueRange(min=3, max=10, integer=False)).sample(EVEN).mean() == pytest.approx(6.5, rel=1e-4)
-    assert quantile_table(ValueRange(min=0.2, max=7.9)).sample(EVEN).mean() == pytest.approx(4, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -350,10 +291,3 @@ def test_the_largest_spread_is_that_of_the_two_bounds() -> None:
 def test_ranges_that_no_distribution_has(wanted: ValueRange, message: str) -> None:
     with pytest.raises(ImpossibleRangeError, match=message):
         quantile_table(wanted)
-
-
-@given(st.floats(0, 1, exclude_max=True))
-def test_every_share_of_a_huge_range_stays_within_it(uniform: float) -> None:
-    wanted = ValueRange(min=9e14, max=1e15, mean=9.99e14)
-    [found] = quantile_table(wanted).sample(np.array([uniform])).tolist()
-    assert 9e14 <= found <= 1e15

@@ -182,17 +182,19 @@ def quantile_table(*wanted: ValueRange) -> Quantiles:
             that of a value which is always at one bound or the other; whole numbers around a mean that is none have
             a smallest one, too. Or when the bounds are no numbers, or no whole number lies between them.
     """
-    return Quantiles(np.stack([_nodes(each) for each in wanted]), np.array([each.integer for each in wanted]))
+    return Quantiles(
+        np.stack([_nodes(each.min, each.max, each.mean, each.spread, each.integer) for each in wanted]),
+        np.array([each.integer for each in wanted]),
+    )
 
 
 @functools.lru_cache(maxsize=65536)
-def _nodes(wanted: ValueRange) -> Floats:
-    low, high, mean = _bounds(wanted)
-    width, whole = high - low, wanted.integer
+def _nodes(least: float, most: float, asked_mean: float | None, spread: float | None, whole: bool) -> Floats:
+    low, high, mean = _bounds(least, most, asked_mean, whole)
+    width = high - low
     largest = math.sqrt((mean - low) * (high - mean))
     part = mean % 1
     smallest = math.sqrt(part * (1 - part)) if whole else 0.0
-    spread = wanted.spread
     if spread is None:
         spread = min(max(min(width / 6, 0.75 * min(mean - low, high - mean)), smallest), largest)
     if not smallest * (1 - 1e-9) <= spread <= largest * (1 + 1e-9):
@@ -212,19 +214,18 @@ def _nodes(wanted: ValueRange) -> Floats:
     return np.clip(scaled(_before_rounding(scaled, min(spread, largest))), low, high)
 
 
-def _bounds(wanted: ValueRange) -> tuple[float, float, float]:
+def _bounds(least: float, most: float, asked_mean: float | None, whole: bool) -> tuple[float, float, float]:
     """Smallest value, largest value and mean."""
-    low, high = wanted.min, wanted.max
+    low, high = least, most
     if not math.isfinite(high - low):
         raise ImpossibleRangeError(f"a range needs two bounds that are numbers; these are {low:g} and {high:g}")
-    if wanted.integer:
+    if whole:
         low, high = float(math.ceil(low)), float(math.floor(high))
     if low > high:
         raise ImpossibleRangeError(
-            f"there is no whole number between {wanted.min:g} and {wanted.max:g}; widen the range, or let its values "
-            "have decimals"
+            f"there is no whole number between {least:g} and {most:g}; widen the range, or let its values have decimals"
         )
-    mean = low + (high - low) / 2 if wanted.mean is None else wanted.mean
+    mean = low + (high - low) / 2 if asked_mean is None else asked_mean
     if not low <= mean <= high:
         raise ImpossibleRangeError(f"whole numbers from {low:g} to {high:g} cannot have a mean of {mean:g}")
     return low, high, mean
@@ -247,7 +248,7 @@ def _before_rounding(scaled: Any, spread: float) -> float:
 
 def _beta(share: float, spread: float) -> Floats:
     """Quantiles of a distribution on 0 to 1, whose mean is `share`."""
-    from scipy.special import betainc, betaincinv
+    from scipy.special import betainc, betaincinv, ndtri
 
     most = share * (1 - share)
     if spread < 1e-9 * math.sqrt(most):
@@ -257,6 +258,8 @@ def _beta(share: float, spread: float) -> Floats:
     steps = np.arange(_CELLS + 1) / _CELLS
     if size < 1e-3:
         nodes = (steps >= 1 - share).astype(np.float64)
+    elif min(one, other) > 1e6:
+        nodes = share + spread * ndtri(np.clip(steps, 0.2 / _CELLS, 1 - 0.2 / _CELLS))
     else:
         nodes = betaincinv(one, other, steps)
         # The outermost cells end where that gives them their mean: a long tail is not spread evenly up to the bound.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
@@ -11,12 +13,21 @@ from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.ranges import DURATIONS, Rows
 from gamestats_assets.demo_data.generator.state import begins
 from gamestats_assets.demo_data.generator.users import Users
+from gamestats_assets.demo_data.rules.formulas import parse_formula
+from gamestats_assets.demo_data.rules.model import PropertyConstraint, holding
+from gamestats_assets.demo_data.taxonomies.model import PropertyType
 
 _APART_S = 35 * 60
 """Sessions of a day lie further apart than the half hour after which analysts begin a new one."""
 _LONGEST_GAP_S = 25 * 60
 """Within a session nothing is further apart."""
 _DAY_S = 86_400
+_METRES = {"km": 1000, "mi": 1609, "miles": 1609, "m": 1, "meters": 1, "metres": 1}
+_DISTANCE = re.compile(
+    r"(?!est|expected|planned|eta)(?:\w*(?:^|_)(?P<unit>km)|\w*distance\w*_(?P<other>mi|miles|m|meters|metres))"
+)
+_METRES_PER_S = 25_000 / 3600
+"""How fast people get along in a city."""
 
 
 def gaps_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
@@ -31,13 +42,13 @@ def gaps_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, o
 
 
 def _durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
-    """How long what each later step of a flow ends has taken, by the step's own duration; NaN without one."""
+    """How long what each later step of a flow ends has taken, by its distance or its duration; NaN without either."""
     seconds = np.full(len(found), np.nan)
-    for event, properties in plan.properties_of.items():
-        units = {name: unit_s for name in properties if (unit_s := _unit_s(plan, event, name)) is not None}
-        if not units or event in plan.session_ends:
+    for event in plan.event_names:
+        told = _way(plan, event) or _duration(plan, event)
+        if told is None or event in plan.session_ends:
             continue
-        name, unit_s = next(iter(units.items()))
+        name, unit_s = told
         rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
         at = Rows(event, found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), rows)
         seconds[rows] = numbers(plan.ranges.numbers(streams, users, at, name)) * unit_s
@@ -46,10 +57,28 @@ def _durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happeni
     return np.where(seconds > half, half + half * (1 - np.exp(1 - seconds / half)), seconds)
 
 
-def _unit_s(plan: Blueprint, event: str, name: str) -> float | None:
-    """Seconds of the unit in which a property tells how long a flow took; None where it tells something else."""
-    constraint = plan.rules.constraint_of(event, name)
-    return constraint.unit_s if constraint.elapsed == "flow" or name in DURATIONS else None
+def _duration(plan: Blueprint, event: str) -> tuple[str, float] | None:
+    """A property that tells how long a flow took, and the seconds of its unit."""
+    for name in plan.properties_of[event]:
+        constraint = plan.rules.constraint_of(event, name)
+        if constraint.elapsed == "flow" or name in DURATIONS:
+            return name, constraint.unit_s
+    return None
+
+
+def _way(plan: Blueprint, event: str) -> tuple[str, float] | None:
+    """A property that tells how far it was, where the event also tells from when to when; the seconds of its unit."""
+    properties, rules = plan.properties_of[event], plan.rules
+    moments = {name for name, given in properties.items() if given.type is PropertyType.TIME}
+    formulas = [found.formula for name in properties if (found := holding(rules.property_relationships, event, name))]
+    by_clock = any(text and len(parse_formula(text).names & moments) == 2 for text in formulas)
+    for name, given in properties.items():
+        match = _DISTANCE.fullmatch(name)
+        related = holding(rules.property_relationships, event, name)
+        is_free = rules.constraint_of(event, name) == PropertyConstraint() and (related is None or not related.formula)
+        if by_clock and match and given.type is PropertyType.NUMBER and is_free:
+            return name, _METRES[match["unit"] or match["other"]] / _METRES_PER_S
+    return None
 
 
 def times_ms(

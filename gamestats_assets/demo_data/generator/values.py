@@ -150,6 +150,8 @@ class Values:
         """Another property's values as texts."""
         if rows.key != USER and name in self._plan.properties_of[rows.key]:
             return texts(self._of.column(rows.key, name).gather(rows.place))
+        if rows.key != USER and name in self._plan.updates:
+            return texts(self._of.states.shown(name, self._of.rows_of(rows.key)[rows.place]))
         if name in self._plan.user_properties:
             return texts(self._of.user_column(name, self._plan.user_properties[name]).gather(rows.user))
         bare = name.lstrip("#")
