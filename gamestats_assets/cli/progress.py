@@ -18,7 +18,7 @@ Kind = Literal["now", "stage", "line", "done", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProgressEvent:
     """Something to show of a game.
 
     Attributes:
@@ -34,13 +34,13 @@ class Told:
     ended: int = 0
 
 
-Tell = Callable[[Told], None]
-"""Takes what is told."""
+Tell = Callable[[ProgressEvent], None]
+"""Receives progress events."""
 
 
 @contextmanager
 def lines(*, verbose: bool = False) -> Iterator[Tell]:
-    """Shows what is told meanwhile.
+    """Shows events as they come.
 
     Args:
         verbose: stages stay on a terminal, too.
@@ -59,22 +59,22 @@ def lines(*, verbose: bool = False) -> Iterator[Tell]:
     )
     live: dict[str, TaskID] = {}
 
-    def tell(told: Told) -> None:
-        if told.kind == "wrong":
-            say(told.text, told.style or "red", console=err())
+    def tell(event: ProgressEvent) -> None:
+        if event.kind == "wrong":
+            say(event.text, event.style or "red", console=err())
             return
-        stays = told.kind in ("line", "done") or (told.kind == "stage" and (verbose or not console.is_terminal))
-        if stays and told.text:
-            say(told.text if told.kind == "line" else f"{told.game}: {told.text}", told.style, console=console)
-        if told.kind == "done":
-            if told.game in live:
-                shown.remove_task(live.pop(told.game))
+        stays = event.kind in ("line", "done") or (event.kind == "stage" and (verbose or not console.is_terminal))
+        if stays and event.text:
+            say(event.text if event.kind == "line" else f"{event.game}: {event.text}", event.style, console=console)
+        if event.kind == "done":
+            if event.game in live:
+                shown.remove_task(live.pop(event.game))
             return
-        if told.game not in live:
-            live[told.game] = shown.add_task("", total=None, game=told.game)
-        if told.kind != "line":
-            shown.update(live[told.game], description=told.text)
-        shown.advance(live[told.game], told.ended)
+        if event.game not in live:
+            live[event.game] = shown.add_task("", total=None, game=event.game)
+        if event.kind != "line":
+            shown.update(live[event.game], description=event.text)
+        shown.advance(live[event.game], event.ended)
 
     try:
         with shown:

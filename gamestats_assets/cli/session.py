@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.cli.progress import Tell, Told, lines
+from gamestats_assets.cli.progress import ProgressEvent, Tell, lines
 from gamestats_assets.cli.steps import Outcome, dotted, everything_again, progress_loggers, run, spread
 from gamestats_assets.cli.terminal import counted, days_named, few, status
 from gamestats_assets.definitions import build_defs, game_of
@@ -37,7 +37,7 @@ class Session:
 
     Attributes:
         stopped: partitions that nobody may read, for a check stopped them in an earlier run.
-        tell: is told what runs do; it is shown in lines of its own when None.
+        tell: receives what runs do; by default it is printed, line by line.
     """
 
     definitions: dg.Definitions
@@ -105,7 +105,7 @@ class Session:
         verbose: bool,
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        looking = Told(game.name, "looking for what is behind")
+        looking = ProgressEvent(game.name, "looking for what is behind")
 
         def make(stage: Stage) -> Iterator[tuple[Sequence[str], bool]]:
             ops = everything_again(self.definitions, stage.assets) if everything else {}
@@ -120,7 +120,7 @@ class Session:
         left, success = follow(game, self.stores, self.instance, keys, make, chosen=chosen, everything=everything)
         if success:
             self._tell_what_is_left(left, chosen, tell)
-        tell(Told(game.name, _summed_up(outcomes) if outcomes else "", "done"))
+        tell(ProgressEvent(game.name, _summed_up(outcomes) if outcomes else "", "done"))
         return outcomes
 
     def _tell_what_is_left(self, found: Behind, chosen: PartitionFilter, tell: Tell) -> None:
@@ -128,20 +128,20 @@ class Session:
         name, stopped = found.game.name, found.blocked(chosen)
         for why, partitions in stopped.items():
             where = spread([key for key in partitions if key])
-            tell(Told(name, f"Stopped ({where}): {why}", "wrong"))
+            tell(ProgressEvent(name, f"Stopped ({where}): {why}", "wrong"))
             self.stopped.extend(partitions)
         for why, assets in found.held_assets().items() if not stopped else ():
-            tell(Told(name, f"Not made: {few(sorted(map(dotted, assets)))}. {why}", "wrong", "yellow"))
+            tell(ProgressEvent(name, f"Not made: {few(sorted(map(dotted, assets)))}. {why}", "wrong", "yellow"))
 
     def _lots(self, game: str, stage: Stage, tell: Tell) -> list[list[str]]:
-        """A stage's partitions, a run each, once it is told what they are."""
+        """A stage's partitions, a run each, after saying what they are."""
         partitions, behind = stage.partitions, stage.keys
         if partitions is None:
             return [[]]
         by_day = partitions is days_of(partitions)
         named = days_named(behind) if by_day else spread(behind) if is_paired(partitions) else few(behind)
         what = counted(len(behind), "day" if by_day else "partition")
-        tell(Told(game, f"{what} to process: {named} ({stage.why()})", "stage"))
+        tell(ProgressEvent(game, f"{what} to process: {named} ({stage.why()})", "stage"))
         return run_groups(behind)
 
 
@@ -170,7 +170,7 @@ def opened(
     """A session with the definitions of these games, of all when None; PostgreSQL is started when it does not run.
 
     Args:
-        tell: is told what runs do; it is shown in lines of its own when None.
+        tell: receives what runs do; by default it is printed, line by line.
     """
     stores = stores or Stores()
     with ExitStack() as stack:

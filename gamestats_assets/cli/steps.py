@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.cli.progress import Tell, Told
+from gamestats_assets.cli.progress import ProgressEvent, Tell
 from gamestats_assets.cli.terminal import DISK_IS_FULL, FULL_DISK, counted, days_named, err, few, say
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.orchestration.runs.instance import run_here
@@ -89,7 +89,7 @@ def run(
     Args:
         definitions: with the loggers of `progress_loggers`.
         partitions: its partitions; none for what has none.
-        tell: is told what it does, and what failed.
+        tell: receives what it does, and what failed.
         ops: run configuration of the steps.
         verbose: print a line for each step, and Dagster's own log as well.
 
@@ -118,8 +118,8 @@ def run(
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
     outcome = _outcome(run_id, result, time.perf_counter() - started, asked, where, lines.rows)
-    for line in told_of(outcome, verbose=verbose):
-        tell(Told(game, line, "wrong"))
+    for line in outcome_lines(outcome, verbose=verbose):
+        tell(ProgressEvent(game, line, "wrong"))
     return outcome
 
 
@@ -131,8 +131,8 @@ def progress_loggers() -> dg.Definitions:
         logger.addHandler(_Handler())
         return logger
 
-    told = dg.LoggerDefinition(progress, description="Progress on the command line.")
-    return dg.Definitions(loggers={"progress": told, "console": dg.colored_console_logger})
+    logger = dg.LoggerDefinition(progress, description="Progress on the command line.")
+    return dg.Definitions(loggers={"progress": logger, "console": dg.colored_console_logger})
 
 
 def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
@@ -172,14 +172,14 @@ class StepLines:
 
     def message(self, text: str) -> None:
         """Show what a step says of itself."""
-        self._tell(Told(self._game, text))
+        self._tell(ProgressEvent(self._game, text))
 
     def event(self, event: dg.DagsterEvent) -> None:
         """Take note of an event; tell of a step that ended."""
         step = event.step_key or ""
         match event.event_type:
             case dg.DagsterEventType.STEP_START:
-                self._tell(Told(self._game, f"{self._where}  {_step_name(step)}"))
+                self._tell(ProgressEvent(self._game, f"{self._where}  {_step_name(step)}"))
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
                 written = event.materialization.metadata.get("rows_written")
                 if written is not None:
@@ -198,7 +198,7 @@ class StepLines:
 
     def _ended(self, step: str, how: str, seconds: float | None) -> None:
         if not self._verbose and how == "ok":
-            self._tell(Told(self._game, f"{self._where}  {_step_name(step)}", ended=1))
+            self._tell(ProgressEvent(self._game, f"{self._where}  {_step_name(step)}", ended=1))
             return
         parts = [f"  {how:<8}{_step_name(step):<46}"]
         parts.append("" if seconds is None else f"{seconds:6.1f} s")
@@ -208,7 +208,7 @@ class StepLines:
             names = ", ".join(dict.fromkeys(self._doubts[step]))
             parts.append(f"check failed: {names}")
         style = {"ok": "yellow" if step in self._doubts else "", "failed": "red"}[how]
-        self._tell(Told(self._game, "  ".join(parts).rstrip(), "line", style, ended=1))
+        self._tell(ProgressEvent(self._game, "  ".join(parts).rstrip(), "line", style, ended=1))
 
 
 class _Handler(logging.Handler):
@@ -287,7 +287,7 @@ def _of_the_whole_run(evaluations: Sequence[dg.AssetCheckEvaluation]) -> list[dg
 
 
 def _step_failure(step: str, error: Any) -> Failure | None:
-    """The first error of a step; None when it only says that a blocking check failed, which is told apart.
+    """The first error of a step; None when it only says that a blocking check failed, which is reported separately.
 
     Raises:
         KeyboardInterrupt: when a person stopped the step.
@@ -363,17 +363,17 @@ def spread(partitions: Sequence[str]) -> str:
     return few(spans) or "all of it"
 
 
-def told_of(outcome: Outcome, *, verbose: bool = False) -> list[str]:
+def outcome_lines(outcome: Outcome, *, verbose: bool = False) -> list[str]:
     """What failed in a run, and nothing when nothing did; warnings come at the end of all runs."""
-    told: list[str] = []
+    lines: list[str] = []
     for failure in outcome.failures:
         where = _where(failure.partitions) if failure.partitions else outcome.where
-        told.append(f"Failed: {failure.what} ({where}): {failure.why}")
-        told += [failure.detail] if verbose and failure.detail else []
+        lines.append(f"Failed: {failure.what} ({where}): {failure.why}")
+        lines += [failure.detail] if verbose and failure.detail else []
     if outcome.failures and outcome.not_made:
         names = ", ".join(map(dotted, outcome.not_made[:8])) + (", ..." if len(outcome.not_made) > 8 else "")
-        told.append(f"Not made because of that: {names}")
-    return told
+        lines.append(f"Not made because of that: {names}")
+    return lines
 
 
 def print_warnings(outcomes: Sequence[Outcome]) -> None:
@@ -382,8 +382,8 @@ def print_warnings(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         for warning in outcome.warnings:
             found.setdefault(warning.what, []).append((outcome.where, warning))
-    for what, told in found.items():
-        partitions = [key for _, warning in told for key in warning.partitions]
-        also = f", and in {counted(len(told) - 1, 'run')} more" if len(told) > 1 else ""
-        where = _where(partitions) if partitions else f"{told[0][0]}{also}"
-        say(f"Warning: {what} ({where}): {told[0][1].why}", "yellow", console=err())
+    for what, warnings in found.items():
+        partitions = [key for _, warning in warnings for key in warning.partitions]
+        also = f", and in {counted(len(warnings) - 1, 'run')} more" if len(warnings) > 1 else ""
+        where = _where(partitions) if partitions else f"{warnings[0][0]}{also}"
+        say(f"Warning: {what} ({where}): {warnings[0][1].why}", "yellow", console=err())

@@ -95,10 +95,10 @@ class CarefulGroup(TyperGroup):
         except GamestatsError as error:
             message = str(error)
         except ValueError as error:
-            told = _settings_message(error)
-            if told is None:
+            message_of_settings = _settings_message(error)
+            if message_of_settings is None:
                 raise
-            message = told
+            message = message_of_settings
         except OSError as error:
             # A closed pipe (`gamestats query ... | head`) is click's to handle.
             if error.errno in (None, errno.EPIPE):

@@ -200,7 +200,7 @@ def test_the_demo_ends_with_a_table_of_every_asset(demo: tuple[Gamestats, Result
             assert row_of(shown, f"postgres.{table.spec.dotted}")[1] == rows
 
 
-def test_every_published_table_has_rows_after_the_demo_but_for_large_statistics(gamestats: Gamestats) -> None:
+def test_the_demo_fills_every_published_table_but_large_statistics(gamestats: Gamestats) -> None:
     assert set(empty_tables(gamestats.stores)) <= FOR_MORE_MATCHES
 
 
@@ -305,7 +305,7 @@ def test_a_game_by_its_name_is_all_of_its_tables_through_to_postgres() -> None:
         assert dg.AssetKey(["postgres", game, "matches" if game == "pubg" else "active"]) in named
 
 
-def test_rows_that_somebody_wrote_are_mended_in_the_selected_table_and_in_no_other(gamestats: Gamestats) -> None:
+def test_foreign_rows_are_mended_in_the_selected_table_only(gamestats: Gamestats) -> None:
     lake, day = gamestats.stores.lake, DAYS[0]
     before, rows = versions(gamestats), lake.scan(pubg.Landings, [day]).collect()
     write_deltalake(lake.uri(pubg.Landings), rows, mode="append")
@@ -316,7 +316,7 @@ def test_rows_that_somebody_wrote_are_mended_in_the_selected_table_and_in_no_oth
     assert lake.scan(pubg.Landings, [day]).collect().height == rows.height > 0
 
 
-def test_selected_tables_of_every_kind_are_made_again_once_and_with_the_same_rows_not_written(
+def test_everything_makes_selected_tables_again_without_writing_the_same_rows(
     gamestats: Gamestats,
 ) -> None:
     before = versions(gamestats)
@@ -362,7 +362,7 @@ def test_a_day_nobody_can_read_fails_and_says_which_step_day_and_why(gamestats: 
         shutil.rmtree(gamestats.folder / "landing" / "pubg" / day.isoformat())
 
 
-def test_a_check_that_stops_a_day_is_named_with_it_until_the_day_is_made_again(gamestats: Gamestats) -> None:
+def test_a_stopping_check_is_named_with_its_day_until_it_is_mended(gamestats: Gamestats) -> None:
     lake, day = gamestats.stores.lake, DAYS[0].isoformat()
     chosen = ("materialize", "--select", "pubg.landings+", "--partition", day)
     lake.note(pubg.Landings, Note(failed={day: {"declared_rules": "1 row breaks a rule"}}))
@@ -547,7 +547,7 @@ def test_of_many_files_only_totals_and_the_quarantined_are_printed(empty: Gamest
     assert "copy1.gz" in few.stdout
 
 
-def test_ingesting_logs_tells_what_is_passed_over_and_what_no_table_will_hold(empty: Gamestats, tmp_path: Path) -> None:
+def test_ingesting_logs_reports_skipped_files_and_days_outside(empty: Gamestats, tmp_path: Path) -> None:
     def line(time: str) -> str:
         return json.dumps({"#account_id": "a", "#type": "track", "#time": time, "#event_name": "e", "properties": {}})
 

@@ -144,9 +144,7 @@ def test_every_wrong_field_of_a_configuration_is_named(gamestats, tmp_path: Path
 
 
 @pytest.mark.parametrize(("days", "is_taken"), [(5, False), (30, False), (31, True)])
-def test_a_retention_day_that_nobody_reaches_in_the_run_is_refused_before_anything_is_written(
-    gamestats, tmp_path: Path, days: int, is_taken: bool
-) -> None:
+def test_a_retention_day_beyond_the_run_is_refused(gamestats, tmp_path: Path, days: int, is_taken: bool) -> None:
     truth = {"kind": "retention", "curve": {"1": 0.4, "30": 0.1}}
     (tmp_path / "run.json").write_text(json.dumps({"users": 20, "truths": [truth]}))
     done = gamestats("generate", "game", "--config", "run.json", "--days", str(days), "--processes", "1")
@@ -168,9 +166,7 @@ def test_taxonomy_check_lists_every_mistake_and_fails(gamestats, tmp_path: Path)
     assert gamestats("taxonomy", "check", "game").exit_code == 0
 
 
-def test_taxonomy_check_doubts_limits_that_are_none_and_formulas_that_need_each_other(
-    gamestats, tmp_path: Path
-) -> None:
+def test_taxonomy_check_doubts_empty_limits_and_circular_formulas(gamestats, tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text('event_name,event_tag,description,properties\nbuy,,Buys,"a,b,c,d"\n')
     (tmp_path / "properties.csv").write_text(
         "name,type,description,constraint\na,number,= b + 1,\nb,number,= a + 1,\nc,number,,low-high\nd,number,,1-9\n"

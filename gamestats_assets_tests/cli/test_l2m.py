@@ -109,9 +109,7 @@ def test_too_few_accounts_are_refused_with_the_number_that_would_do(gamestats: G
     assert not Path("logs").exists()
 
 
-def test_a_range_of_days_is_made_in_an_empty_lake_with_what_it_needs_that_has_no_days(
-    admin: Admin, tmp_path: Path
-) -> None:
+def test_a_range_of_days_brings_its_unpartitioned_inputs(admin: Admin, tmp_path: Path) -> None:
     admin.does("l2m", "simulate", str(tmp_path / "logs"), *SMALL, "--start", "2026-02-27")
     admin.does("ingest", "l2m", str(tmp_path / "logs"))
     told = admin.does("materialize", "--select", "l2m", "--from", "2026-02-27", "--to", "2026-02-28", "-v")
@@ -127,7 +125,7 @@ def test_a_range_of_days_is_made_in_an_empty_lake_with_what_it_needs_that_has_no
 # --------------------------------------------------------------------------- ingest
 
 
-def test_a_table_is_fresh_when_the_day_before_is_there_not_when_an_old_one_was_made_again(tmp_path: Path) -> None:
+def test_a_table_is_fresh_only_with_the_day_before(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path)
     put(tmp_path / "logs", "login.csv", csv_bytes(rows("login", 3)))
     lake.take(tmp_path / "logs", [str(DAY)])

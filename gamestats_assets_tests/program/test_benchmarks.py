@@ -6,7 +6,7 @@ from gamestats_assets_tests.benchmarks import publication
 from gamestats_assets_tests.benchmarks.pubg import benchmark
 
 
-def test_the_benchmark_makes_every_table_of_its_matches_and_tells_its_figures() -> None:
+def test_the_benchmark_makes_every_table_and_reports_figures() -> None:
     told = benchmark(1, None, None)
     assert (told["success"], told["matches"], told["checks_failed"]) == (True, 1, [])
     assert told["checks_passed"] > told["tables"] > 20

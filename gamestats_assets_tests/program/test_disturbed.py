@@ -71,7 +71,7 @@ def waiting(gamestats: Gamestats, table: str, *arguments: str) -> Iterator[subpr
     holder.close()
 
 
-def test_a_postgres_that_ends_while_it_is_written_to_is_waited_for_or_told_of_and_nothing_is_lost(
+def test_a_postgres_that_ends_mid_write_loses_nothing(
     gamestats: Gamestats,
 ) -> None:
     publish = ("materialize", "--select", PUBLISHED, "--everything")
@@ -125,7 +125,7 @@ def fill(disk: Path) -> Path:
             return filler
 
 
-def test_a_full_disk_is_told_of_in_a_line_and_with_room_on_it_the_same_commands_succeed(
+def test_a_full_disk_is_reported_in_one_line_and_recovered_from(
     small_disk: Path, gamestats: Gamestats, tmp_path: Path
 ) -> None:
     (truth,) = simulate_day(tmp_path / "raw", date(2026, 3, 14), 1, 7, players=20)

@@ -42,9 +42,7 @@ def first_day(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
         yield Published(undisturbed(prepared, url), url)
 
 
-def test_tables_are_those_of_an_undisturbed_run_after_kills_at_ten_random_points(
-    first_day: Published, fresh_database: str
-) -> None:
+def test_kills_at_random_points_change_no_table(first_day: Published, fresh_database: str) -> None:
     outcome = kill_at_random(first_day.calm, fresh_database, kills=10, per_round=10)
     assert outcome.kills == 10
     assert outcome.differences == []

@@ -46,7 +46,7 @@ def until(page: Page, address: str, team: str, played: int, seconds: float) -> N
     raise AssertionError(f"{team} has not played {played} matches after {seconds:.0f} s; the page says {seen}")
 
 
-def test_a_decision_on_the_page_and_a_match_that_lands_are_in_the_standings_soon(
+def test_decisions_and_new_matches_reach_the_standings_soon(
     start: Callable[[], Up], folder: Path, tmp_path: Path
 ) -> None:
     tournament = simulate_tournament(tmp_path, first_day=DAY, seed=5, teams=5, played=0)

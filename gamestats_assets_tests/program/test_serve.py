@@ -52,9 +52,7 @@ def is_ready(address: str) -> bool:
         return False
 
 
-def test_several_processes_are_small_tell_of_themselves_as_one_and_answer_what_is_under_way_before_they_stop(
-    ops_database: str, tmp_path: Path
-) -> None:
+def test_serving_processes_are_small_share_metrics_and_drain(ops_database: str, tmp_path: Path) -> None:
     publish_season(ops_database)
     with connect(ops_database) as conn:
         for name, days in (("new", 0), ("lately", 5), ("long ago", 20)):

@@ -107,7 +107,7 @@ def page(client: httpx.Client) -> Iterator[Page]:
         yield page
 
 
-def test_a_check_that_stops_a_day_is_shown_with_what_breaks_it_and_how_to_mend_it(page: Page) -> None:
+def test_a_stopping_check_shows_rows_and_advice(page: Page) -> None:
     page.goto("assets/l2m/etl_recharge?view=checks")
     page.get_by_text("every_payment_has_a_rate").first.click()
     for text in ("Failed", "gamestats ingest l2m rates.csv"):
@@ -166,7 +166,7 @@ def test_every_asset_is_described() -> None:
         assert isinstance(spec.key, dg.AssetKey)
 
 
-def test_a_group_is_small_enough_to_be_read_and_holds_a_publication_beside_its_table() -> None:
+def test_groups_are_small_and_hold_tables_with_their_publications() -> None:
     from gamestats_assets.definitions import build_defs
 
     group_of = {spec.key: spec.group_name for spec in build_defs().resolve_all_asset_specs()}

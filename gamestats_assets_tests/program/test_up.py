@@ -173,9 +173,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*_COMMAND, *arguments], env=environment(folder), capture_output=True, text=True, timeout=120)
 
 
-def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_started(
-    start: Callable[[], Up], folder: Path
-) -> None:
+def test_up_serves_refuses_a_second_one_and_stops_everything(start: Callable[[], Up], folder: Path) -> None:
     start_embedded(settings_of(folder))
     before = set(processes_of(folder))
     up = start()
@@ -261,7 +259,7 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
 
 
 @pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ctrl_c_a_polite_kill_and_a_closed_terminal_ask_to_stop_and_asked_again_interrupt(
+def test_signals_ask_to_stop_and_a_second_one_interrupts(
     asked_by: signal.Signals,
 ) -> None:
     before = signal.getsignal(asked_by)
@@ -291,7 +289,7 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
         ([], {"GAMESTATS_POSTGRES_URL": "postgresql://me:pass-word@127.0.0.1:9/none"}, "port 9, database none"),
     ],
 )
-def test_an_address_that_is_none_and_a_postgresql_that_does_not_answer_are_told_before_anything_starts(
+def test_wrong_addresses_and_absent_servers_are_reported_before_anything_starts(
     tmp_path: Path, arguments: list[str], given: dict[str, str], told: str
 ) -> None:
     command = [*_COMMAND, "up", "--port", str(free_port()), *arguments]

@@ -173,14 +173,14 @@ def _result(stores: Stores, outcomes: list[Outcome]) -> RichTable:
 
 def _seconds(outcomes: list[Outcome]) -> dict[str, str]:
     """By asset, seconds of its step; of a step that makes several, at the first and a ditto mark at the others."""
-    told: dict[str, str] = {}
+    seconds_by_table: dict[str, str] = {}
     for outcome in outcomes:
         named: set[str] = set()
         for key, step in outcome.step_of.items():
             if step in outcome.steps:
-                told[".".join(key.path)] = '"' if step in named else f"{outcome.steps[step]:.1f}"
+                seconds_by_table[".".join(key.path)] = '"' if step in named else f"{outcome.steps[step]:.1f}"
                 named.add(step)
-    return told
+    return seconds_by_table
 
 
 # --------------------------------------------------------------------------- what came out
@@ -225,7 +225,7 @@ def findings(stores: Stores) -> list[Finding]:
     Raises:
         QueryError: when a table is not there.
     """
-    told: Sequence[tuple[str, Callable[..., str]]] = (
+    sentences: Sequence[tuple[str, Callable[..., str]]] = (
         (_WINNER, lambda team_name, division, points, wins, matches_played: (
             f"{team_name} leads {division} of the tournament: {points} points and {counted(wins, 'win')} "
             f"in {counted(matches_played, 'match', 'matches')}.")),
@@ -242,7 +242,7 @@ def findings(stores: Stores) -> list[Finding]:
             f"{step_conversion:.0%} of the attempts got there.")),
     )  # fmt: skip
     found: list[Finding] = []
-    for query, sentence in told:
+    for query, sentence in sentences:
         rows = _asked(stores, query)
         found += [Finding(sentence(**rows[0]), query)] if rows else []
     return found

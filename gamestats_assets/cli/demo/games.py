@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gamestats_assets.cli.progress import Tell, Told
+from gamestats_assets.cli.progress import ProgressEvent, Tell
 from gamestats_assets.cli.terminal import counted
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class Plan:
 
 def bring(game: str, stores: Stores, plan: Plan, tell: Tell) -> Any:
     """Simulate raw files of a game and land them; what `enter` needs to know of them."""
-    tell(Told(game, "simulating"))
+    tell(ProgressEvent(game, "simulating"))
     with tempfile.TemporaryDirectory(prefix="gamestats-demo-") as name:
-        return _BRINGS[game](Path(name), stores, plan, lambda text: tell(Told(game, text, "stage")))
+        return _BRINGS[game](Path(name), stores, plan, lambda text: tell(ProgressEvent(game, text, "stage")))
 
 
 def enter(game: str, stores: Stores, plan: Plan, brought: Any) -> None:
@@ -286,8 +286,8 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
         for player in players:
             if select(conn, "rl_players", {"player_id": player.player_id}):
                 continue
-            told = {"username": player.name, "retention_days": 36_500, "consents": True}
-            PLAYER.add(conn, player.player_id, known=Custody(now=now), **told)
+            settings = {"username": player.name, "retention_days": 36_500, "consents": True}
+            PLAYER.add(conn, player.player_id, known=Custody(now=now), **settings)
             RANK.add(conn, player.player_id, RL_PLAYLIST, rank=rank_name(player.tiers[RL_PLAYLIST]))
             own = [session for session in sessions if session.player_id == player.player_id]
             for number, session in enumerate(own):

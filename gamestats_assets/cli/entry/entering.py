@@ -123,7 +123,7 @@ def entered_by(
         said: what the help of each says besides, and then arguments as examples.
         known: gives what is known of what people name; what it asks is asked by the commands that add.
         file: takes a file of them, by the command `import`.
-        verbs: what each command does; those of `said` by their names unless told.
+        verbs: what each command does; by default those of `said`, by their names.
     """
     for name, verb in (verbs or {each: each for each in said}).items():
         if verb == "import" and file is not None:
@@ -198,7 +198,7 @@ def _listing(thing: Thing, known: Callable[..., Any]) -> Callable[..., None]:
 
     parameters = [_argument(each, None) if each.positional else _option(each, "remove") for each in thing.lists_by]
     more = (("form", Form), ("output", Output))
-    parameters += [inspect.Parameter(name, _BY_NAME, annotation=told, default=None) for name, told in more]
+    parameters += [inspect.Parameter(name, _BY_NAME, annotation=annotation, default=None) for name, annotation in more]
     return _signed(run, parameters, f"list_{thing.table}")
 
 
@@ -241,8 +241,8 @@ def _argument(field: Field, default: Any = _REQUIRED) -> inspect.Parameter:
     kind: Any = int if field.kind.type is int else str
     metavar = field.kind.metavar or field.name.upper()
     metavar = metavar if default is _REQUIRED else f"[{metavar}]"
-    told = typer.Argument(metavar=metavar, help=field.help, show_default=False, min=field.kind.least)
-    kind = Annotated[kind if default is _REQUIRED else kind | None, told]
+    argument = typer.Argument(metavar=metavar, help=field.help, show_default=False, min=field.kind.least)
+    kind = Annotated[kind if default is _REQUIRED else kind | None, argument]
     return inspect.Parameter(field.name, _BY_NAME, annotation=kind, default=default)
 
 
@@ -255,7 +255,7 @@ def _option(field: Field, verb: Verb) -> inspect.Parameter:
         kind = list[str]
     text = f"{field.help[:-1]}; none for none." if field.lacks and verb == "change" and kind is str else field.help
     is_flag = kind is bool and "/" not in field.option
-    told = typer.Option(
+    option = typer.Option(
         field.flag,
         metavar=field.kind.metavar or ("N" if kind is int else "WORD" if field.kind.words else None),
         help=text,
@@ -263,7 +263,7 @@ def _option(field: Field, verb: Verb) -> inspect.Parameter:
         min=field.kind.least,
     )
     default = _REQUIRED if verb in field.required else False if is_flag else None
-    annotation = Annotated[kind if default is not None else kind | None, told]
+    annotation = Annotated[kind if default is not None else kind | None, option]
     return inspect.Parameter(field.name, _BY_NAME, default=default, annotation=annotation)
 
 

@@ -25,7 +25,7 @@ from gamestats_assets.demo_data.entered import PRODUCT, Origin
 _SAID = {
     "add": (
         "With a taxonomy its logs are generated, unless they are only to be read.\n\nWhich event is a payment, and the "
-        "funnels, are read off the rules unless told.",
+        "funnels, are read off the rules by default.",
         "demo-shop ecommerce --users 1000 --days 7 --start 2026-01-01",
         "my-game plan.xlsx --only-read",
     ),
@@ -70,18 +70,18 @@ def _origin(
     if taxonomy is None:
         return Origin()
     folder = taxonomy_path(taxonomy)
-    told = read_taxonomy(folder)
+    parsed = read_taxonomy(folder)
     run = {"users": users, "days": days, "start": start.date() if start else None, "seed": seed}
-    configuration = configuration_of(config, run, {"name": product}, told, folder)
+    configuration = configuration_of(config, run, {"name": product}, parsed, folder)
     if not only_read:
         _refuse_early(configuration.start.isoformat())
     if rules is not None:
         chosen, origin = read_rules(rules), "a person"
     else:
-        made = rule_maker(Settings(), ai).make(told, configuration)
+        made = rule_maker(Settings(), ai).make(parsed, configuration)
         chosen, origin = made.rules, made.origin if made.origin == "analyst" else f"{ai}: {made.detail}"
-    require_sound(chosen, told)
-    return Origin(told, chosen, origin, None if only_read else configuration)
+    require_sound(chosen, parsed)
+    return Origin(parsed, chosen, origin, None if only_read else configuration)
 
 
 def _refuse_early(first: str) -> None:

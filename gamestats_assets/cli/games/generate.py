@@ -150,16 +150,16 @@ def generate(
     from gamestats_assets.settings import Settings
 
     settings = Settings()
-    told = _read(taxonomy)
-    configuration = configuration_of(config, given, product, told, taxonomy_path(taxonomy))
-    folder = folder or Path(f"demo-{told.name}")
+    parsed = _read(taxonomy)
+    configuration = configuration_of(config, given, product, parsed, taxonomy_path(taxonomy))
+    folder = folder or Path(f"demo-{parsed.name}")
     for day in (configuration.start, configuration.start + timedelta(days=configuration.days - 1)):
         if not _is_taken(day):
             say(f"A receiver takes what is at most three years old or three days ahead; {day} is not.", "yellow")
     started = time.perf_counter()
     with bars() as progress:
         produced = produce(
-            told,
+            parsed,
             configuration,
             folder,
             maker=rule_maker(settings, ai, refresh=refresh),
@@ -171,7 +171,7 @@ def generate(
         )
     if refine and produced.after is None:
         say("Nothing to refine: the data are as the rules want them.", "green")
-    _close(produced, told, folder, time.perf_counter() - started)
+    _close(produced, parsed, folder, time.perf_counter() - started)
 
 
 def rule_maker(settings: Settings, ai: str | None, *, refresh: bool = False) -> RuleMaker:
@@ -238,7 +238,7 @@ def _configuration_beside(taxonomy: Path, users: int | None) -> Path | None:
 def configuration_of(
     path: Path | None, given: Mapping[str, Any], product: Mapping[str, Any], taxonomy: TaxonomyModel, folder: Path
 ) -> Configuration:
-    """A configuration from a file, and options that win over it; an industry that nobody told is read off the events.
+    """A configuration from a file, and options that win over it; an industry that is not given is read off the events.
 
     Args:
         path: the file; without, the one that stands beside the taxonomy.
@@ -251,14 +251,14 @@ def configuration_of(
     from gamestats_assets.demo_data.configuration import configuration_from, read_configuration
 
     path = path or _configuration_beside(folder, given["users"])
-    told = read_configuration(path) if path is not None else {}
-    told |= {key: value for key, value in given.items() if value is not None}
-    of_product = {**told.get("product", {}), **{key: value for key, value in product.items() if value is not None}}
+    settings = read_configuration(path) if path is not None else {}
+    settings |= {key: value for key, value in given.items() if value is not None}
+    of_product = {**settings.get("product", {}), **{key: value for key, value in product.items() if value is not None}}
     if "industry" not in of_product:
         of_product["industry"] = likely_industry(taxonomy)
         say(f"By its events the product's industry is taken to be: {of_product['industry']}.", "dim")
     of_product.setdefault("name", taxonomy.name.replace("_", " ").title())
-    return configuration_from({**told, "product": of_product}, str(path) if path else "the options")
+    return configuration_from({**settings, "product": of_product}, str(path) if path else "the options")
 
 
 def _ask(
@@ -269,7 +269,7 @@ def _ask(
     ai: str | None,
     overwrite: bool,
 ) -> tuple[str, Path, str | None, bool]:
-    """Ask a person for what no option told; an empty answer takes what is in brackets.
+    """Ask a person for what no option says; an empty answer takes what is in brackets.
 
     What cannot be used is asked for again at once, and not found out after the last question.
     """
@@ -440,13 +440,12 @@ def check_taxonomy(taxonomy: Taxonomy) -> None:
         say(f"Doubtful: {warning}", "yellow")
     for mistake in report.mistakes:
         say(f"Mistake: {mistake}", "red", console=err())
-    if report.taxonomy is not None:
-        told = report.taxonomy
-        properties = sum(len(list(flattened(event.properties))) for event in told.events)
+    if read is not None:
+        properties = sum(len(list(flattened(event.properties))) for event in read.events)
         say(
-            f"{told.name}: {counted(len(told.events), 'event')} with {properties} properties, "
-            f"{len(list(flattened(told.common_properties)))} common ones, "
-            f"{len(list(flattened(told.user_properties)))} of users.",
+            f"{read.name}: {counted(len(read.events), 'event')} with {properties} properties, "
+            f"{len(list(flattened(read.common_properties)))} common ones, "
+            f"{len(list(flattened(read.user_properties)))} of users.",
             "bold",
         )
     if report.mistakes:
@@ -473,9 +472,9 @@ def rules_of_taxonomy(
     from gamestats_assets.demo_data.analysis.analyst import analysed
     from gamestats_assets.demo_data.configuration import ProductInfo
 
-    told = _read(taxonomy)
-    product = ProductInfo.model_validate({"industry": industry, "platform": platform, "name": told.name})
-    rules, doubts = analysed(told, product)
+    parsed = _read(taxonomy)
+    product = ProductInfo.model_validate({"industry": industry, "platform": platform, "name": parsed.name})
+    rules, doubts = analysed(parsed, product)
     typer.echo(rules.model_dump_json(indent=2, exclude_defaults=True))
     if doubts:
         table = RichTable("sure", "reading", "because", "or else", title="Unsure", box=box.SIMPLE)
@@ -524,9 +523,11 @@ def check_logs(
         found = check_files(_logs(paths), taxonomy=_read(taxonomy) if taxonomy else None)
     for line in found.lines_of_text():
         say(line)
-    for told in (found.first_time, found.last_time):
-        if told and not _is_taken(date.fromisoformat(told[:10])):
-            say(f"A receiver takes what is at most three years old or three days ahead; {told[:10]} is not.", "yellow")
+    for moment in (found.first_time, found.last_time):
+        if moment and not _is_taken(date.fromisoformat(moment[:10])):
+            say(
+                f"A receiver takes what is at most three years old or three days ahead; {moment[:10]} is not.", "yellow"
+            )
     if not found.is_clean:
         raise typer.Exit(1)
 

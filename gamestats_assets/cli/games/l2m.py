@@ -83,18 +83,18 @@ def farmers(
     from gamestats_assets.l2m.tables import FarmersSnapshot
     from gamestats_assets.lakehouse.stores import Stores
 
-    told: pl.DataFrame | None = None
+    labels: pl.DataFrame | None = None
     if known is not None:
         try:
-            told = pl.read_csv(known.read_bytes(), infer_schema=False)
+            labels = pl.read_csv(known.read_bytes(), infer_schema=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise typer.BadParameter(f"{known} cannot be read: {error}", param_hint="--known") from None
-        if "user_id" not in told.columns:
+        if "user_id" not in labels.columns:
             raise typer.BadParameter(
-                f"{known} has no column user_id; its columns: {', '.join(told.columns)}.", param_hint="--known"
+                f"{known} has no column user_id; its columns: {', '.join(labels.columns)}.", param_hint="--known"
             )
     snapshot = Stores().lake.scan(FarmersSnapshot).collect()
-    found = by_signal(snapshot, day.date() if day is not None else None, told)
+    found = by_signal(snapshot, day.date() if day is not None else None, labels)
     write_frame(found.with_columns(pl.col(pl.Float64).round(3)), format_for(form, output), output)
 
 

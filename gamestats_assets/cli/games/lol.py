@@ -153,7 +153,9 @@ def ask(
     if metrics:
         import polars as pl
 
-        listed_metrics = [{"metric": name, "description": told} for name, told in questions.metrics().items()]
+        listed_metrics = [
+            {"metric": name, "description": description} for name, description in questions.metrics().items()
+        ]
         write_frame(pl.DataFrame(listed_metrics), format_for(form, output), output)
         return
     from gamestats_assets.lakehouse.stores import Stores
@@ -288,7 +290,7 @@ def _planted(truth: list[dict[str, Any]]) -> list[str]:
     """What was planted, in words; of every patch it is the same."""
     from gamestats_assets.simulators.lol.reference import ITEMS
 
-    told: dict[str, None] = {}
+    effects: dict[str, None] = {}
     for row in truth:
         who = f"{row['champion_key']} ({row['position']})" if row["champion_key"] else row["position"]
         size = row["planted"]
@@ -301,8 +303,8 @@ def _planted(truth: list[dict[str, Any]]) -> list[str]:
                 what = f"the first {row['objective'].removeprefix('first_')}: {_points(size)}"
             case _:
                 what = f"vision of {who}: a correlation of {size:g} with deaths"
-        told[f"Planted: {what}"] = None
-    return [*told]
+        effects[f"Planted: {what}"] = None
+    return [*effects]
 
 
 def _points(share: float) -> str:

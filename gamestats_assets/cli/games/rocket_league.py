@@ -304,7 +304,7 @@ def forget_player(
     """Remove every trace of a player, for good: files, tables and their history, PostgreSQL, Dagster's runs.
 
     Matches stay for the others who played in them, with somebody masked in the player's place. Files that come
-    later and name the player land in the same way. At the end all storage is searched; what is found still is told.
+    later and name the player land in the same way. At the end all storage is searched; what is still found is reported.
     Backups are not looked at. When it was interrupted, give the command again.
 
     Whoever signs in with the account may ask to be named again in files that come from then on. Matches that were

@@ -91,7 +91,7 @@ class Overview:
 
 
 def overview(stores: Stores, tables: Sequence[type[Table]], now: datetime | None = None) -> Overview:
-    """Look at all the given tables, as of now unless told."""
+    """Look at all the given tables, as of now by default."""
     from gamestats_assets.definitions import game_of
     from gamestats_assets.orchestration.freshness.behind import behind_of
     from gamestats_assets.orchestration.freshness.snapshot import Snapshot
@@ -168,8 +168,8 @@ def check_state(stores: Stores, table: type[Table]) -> CheckState:
     )
 
 
-def _names(told: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for checks in told for name in checks))
+def _names(results: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for checks in results for name in checks))
 
 
 def _table(

@@ -164,13 +164,13 @@ def _say_what_is_quarantined(found: pl.DataFrame) -> None:
 
 def _landed(landing: Landing) -> str:
     """What the landing zone holds, which is files and no table."""
-    told: list[str] = []
+    days: list[str] = []
     for game in games():
         own, areas = len(landing.days(game)), landing.areas(game)
-        told += [f"{game} {counted(own, 'day')}"] if own else []
-        told += [f"{game} {area} {counted(len(landing.days(f'{game}/{area}')), 'day')}" for area in areas]
+        days += [f"{game} {counted(own, 'day')}"] if own else []
+        days += [f"{game} {area} {counted(len(landing.days(f'{game}/{area}')), 'day')}" for area in areas]
     return (
-        f"Landed files, which are no tables: {few(told) or 'none'}. "
+        f"Landed files, which are no tables: {few(days) or 'none'}. "
         "Those of generated products are made by demo_data.demo_logs."
     )
 
@@ -206,13 +206,13 @@ def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
     for heading in columns:
         listed.add_column(heading, justify="right" if "rows" in heading else "left", no_wrap=True, overflow="ellipsis")
     for table in found.tables:
-        listed.add_row(*(told(table) for told in columns.values()))
+        listed.add_row(*(text_of(table) for text_of in columns.values()))
     return listed
 
 
 def _state(table: TableOverview) -> Text:
-    told = textwrap.shorten(table.state, _LONGEST_STATE, placeholder=" ...")
-    return Text(told, style=_STATES.get(table.state, "yellow"))
+    text = textwrap.shorten(table.state, _LONGEST_STATE, placeholder=" ...")
+    return Text(text, style=_STATES.get(table.state, "yellow"))
 
 
 def _say_why(found: Overview) -> None:
@@ -234,9 +234,9 @@ def _freshness(table: TableOverview, now: datetime) -> Text:
 
 def _checks(table: TableOverview, *, is_short: bool = False) -> Text:
     style = "red" if table.checks.failed else "yellow" if table.checks.warned else "green"
-    told = f"{table.checks.passed}/{table.checks.total}" if is_short else str(table.checks)
-    told += f"; {table.set_aside} set aside" if table.set_aside and not is_short else ""
-    return Text(told, style=style if table.checks.is_known else "dim")
+    text = f"{table.checks.passed}/{table.checks.total}" if is_short else str(table.checks)
+    text += f"; {table.set_aside} set aside" if table.set_aside and not is_short else ""
+    return Text(text, style=style if table.checks.is_known else "dim")
 
 
 def _published(table: TableOverview) -> str:

@@ -44,7 +44,7 @@ class Finding:
 
     state: State
     what: str
-    told: str
+    message: str
 
 
 def doctor() -> None:
@@ -62,7 +62,7 @@ def doctor() -> None:
     for finding in findings(stores):
         broken += finding.state == "broken"
         out().print(f"{finding.state:<8}", style=styles[finding.state], end="")
-        say(f"{finding.what:<20}{finding.told}")
+        say(f"{finding.what:<20}{finding.message}")
     if broken:
         say(f"{broken} needed {'thing is' if broken == 1 else 'things are'} broken.", "red")
         raise typer.Exit(1)
@@ -182,11 +182,11 @@ def _embedded_binaries() -> Finding:
 
     binary = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "postgres"
     try:
-        told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+        version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError) as error:
         broken = f"the embedded server's program does not run: {error}. Set GAMESTATS_POSTGRES_URL."
         return Finding("broken", "PostgreSQL", broken)
-    return Finding("ok", "PostgreSQL", f"embedded {told.split()[-1]}, does not run now; started when it is needed")
+    return Finding("ok", "PostgreSQL", f"embedded {version.split()[-1]}, does not run now; started when it is needed")
 
 
 def _dagster(settings: Settings) -> Finding:
@@ -214,19 +214,19 @@ def _language_models(settings: Settings) -> Finding:
     from importlib.util import find_spec
 
     keys = {"anthropic": settings.anthropic_api_key, "openai": settings.openai_api_key}
-    told = [
+    providers = [
         name if find_spec(name) else f"{name} (its package is missing: pip install 'gamestats[{name}]')"
         for name, key in keys.items()
         if key is not None and key.get_secret_value().strip()
     ]
-    if not told:
+    if not providers:
         return Finding(
             "missing",
             "language models",
             "ANTHROPIC_API_KEY and OPENAI_API_KEY are not set; needed for gamestats generate --ai. "
             "The analyst makes rules of demo data without them",
         )
-    return Finding("ok", "language models", f"keys are set for {', '.join(told)}")
+    return Finding("ok", "language models", f"keys are set for {', '.join(providers)}")
 
 
 def _discovery(settings: Settings) -> Finding:
@@ -247,15 +247,15 @@ def _discovery(settings: Settings) -> Finding:
         limit = limit_in_force(url, settings.pubg_requests_per_minute)
         teams = len({player.team_id for player in playing(url, now)})
         fullest = max(teams, teams_at_most(url, now))
-        told = current_plan(url, now, limit=limit, teams=fullest).lines()
+        plan = current_plan(url, now, limit=limit, teams=fullest).lines()
     except PostgresError as error:
         return Finding("broken", "discovery", str(error))
     scheduled = f"{teams} teams play now, {fullest} at most by the schedule" if fullest else "no match is scheduled"
-    return Finding("ok", "discovery", "; ".join([scheduled, *told]))
+    return Finding("ok", "discovery", "; ".join([scheduled, *plan]))
 
 
 def _asked(settings: Settings, ask: Callable[[psycopg.Connection], _Answer]) -> _Answer | None:
-    """What PostgreSQL answers where it runs and people may have entered something; that it fails is told elsewhere."""
+    """What PostgreSQL answers if it runs and people may have entered something; another check reports its failures."""
     from gamestats_assets.lakehouse.entries.ops import current_revision
     from gamestats_assets.lakehouse.postgres.embedded import is_running
     from gamestats_assets.lakehouse.postgres.server import PostgresError, connect

@@ -24,8 +24,8 @@ def set_aside(log: Path, day: date | None = None) -> None:
     Args:
         day: when it was written; the day of its last line unless given.
     """
-    if log.exists() and (told := log.stat()).st_size:
-        day = day or datetime.fromtimestamp(told.st_mtime, UTC).date()
+    if log.exists() and (status := log.stat()).st_size:
+        day = day or datetime.fromtimestamp(status.st_mtime, UTC).date()
         with log.open("rb") as source, log.with_name(f"{log.stem}.{day}.log").open("ab") as kept:
             shutil.copyfileobj(source, kept)
         os.truncate(log, 0)

@@ -196,8 +196,8 @@ def only_one(settings: Settings) -> Iterator[UpLock]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        told = _details(details)
-        where = f" at {told.url}, process {told.pid}" if told else ""
+        holder = _details(details)
+        where = f" at {holder.url}, process {holder.pid}" if holder else ""
         raise AlreadyRunningError(
             f"gamestats already runs{where}. Stop it there with Ctrl-C, or with: gamestats down"
         ) from None
@@ -302,11 +302,11 @@ class Services:
     def start_serving(self, environment: dict[str, str], host: str, port: int) -> None:
         """Start what serves pages and API; it passes on to Dagster's webserver, which comes later."""
         folder = self._socket_folder()
-        told = {"GAMESTATS_DAGSTER_SOCKET": str(folder / "webserver"), "GAMESTATS_REQUEST_LOGS": str(self.logs)}
+        variables = {"GAMESTATS_DAGSTER_SOCKET": str(folder / "webserver"), "GAMESTATS_REQUEST_LOGS": str(self.logs)}
         (folder / "metrics").mkdir()
-        told["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
+        variables["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
         command = [sys.executable, "-m", "gamestats_assets.cli", "serve", "--host", host, "--port", str(port)]
-        self._start("serving", command, {**environment, **told})
+        self._start("serving", command, {**environment, **variables})
 
     def start_dagster(self, environment: dict[str, str]) -> None:
         """Start the server of the code location, then the webserver and the daemon, which both use it.
@@ -540,7 +540,7 @@ def _say_of(command: list[str], environment: dict[str, str], failure: str) -> st
 def _end_of(log: Path, lines: int = 15) -> str:
     """The last lines of a log, as the end of a message."""
     try:
-        told = log.read_text(errors="replace").splitlines()[-lines:]
+        last_lines = log.read_text(errors="replace").splitlines()[-lines:]
     except FileNotFoundError:
         return ""
-    return f" Its log {log} ends:\n" + "\n".join(told)
+    return f" Its log {log} ends:\n" + "\n".join(last_lines)
