@@ -11,8 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -20,9 +19,8 @@ import dagster as dg
 import polars as pl
 import pytest
 from deltalake import write_deltalake
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from gamestats_assets.cli import app
 from gamestats_assets.cli.demo.command import empty_tables, summary
 from gamestats_assets.cli.demo.games import DAYS, POPULATION, SEED
 from gamestats_assets.cli.lake.known import declared_tables
@@ -30,15 +28,13 @@ from gamestats_assets.cli.lake.materialize import PartitionChoiceError, chosen_r
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.delta.ledger import Note
 from gamestats_assets.lakehouse.landing.zone import Landing
-from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
-from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.runs.instance import dagster_instance
 from gamestats_assets.orchestration.runs.requests import partitions_of_run
 from gamestats_assets.pubg import tables as pubg
-from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.simulators.pubg.tournament import Tournament, simulate_tournament
 from gamestats_assets.simulators.pubg.truth import MatchTruth
+from gamestats_assets_tests.cli.runner import Gamestats, data_folder, replaced_environment
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 
 pytestmark = pytest.mark.timeout(240)
@@ -65,71 +61,6 @@ FOR_MORE_MATCHES = {
 """Published tables of statistics, for which a small demo has too few matches."""
 
 
-class Gamestats:
-    """The command line over one data folder, in this process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment of a user who set the data folder, and `extra`."""
-        ours = ("GAMESTATS_", "DAGSTER_", "PUBG_", "RIOT_", "DATA_DRAGON_", "BALLCHASING_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return {**kept, "GAMESTATS_DATA": str(self.folder), "GAMESTATS_WORKERS": "1", **(extra or {})}
-
-    def __call__(self, *arguments: str, typed: str | None = None, **environment: str) -> Result:
-        """Run a command, somebody typing at its prompts; it must not end in a traceback."""
-        with replaced_environment(self.environment(environment)):
-            result = CliRunner().invoke(app, list(arguments), input=typed)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    def process(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "gamestats_assets.cli", *arguments],
-            env=self.environment(environment),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def answer(self, sql: str, *more: str) -> list[dict[str, object]]:
-        """Rows a query gives."""
-        result = self("query", sql, "--format", "json", *more)
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
-
-    @property
-    def stores(self) -> Stores:
-        return Stores(Settings(data=str(self.folder), postgres_url=None))
-
-
-@contextmanager
-def replaced_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextmanager
-def data_folder() -> Iterator[Gamestats]:
-    """A new data folder that the PostgreSQL of root's can reach, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="gamestats-cli-"))
-    gamestats = Gamestats(folder)
-    try:
-        yield gamestats
-    finally:
-        stop_embedded(gamestats.stores.settings)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="session")
 def demo() -> Iterator[tuple[Gamestats, Result]]:
     """A data folder after a small demo, and what the demo said."""
@@ -144,14 +75,6 @@ def demo() -> Iterator[tuple[Gamestats, Result]]:
 def gamestats(demo: tuple[Gamestats, Result]) -> Gamestats:
     """The command line over the demo's folder."""
     return demo[0]
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Gamestats]:
-    """The command line over a folder where nothing ever happened; what a command starts there is stopped."""
-    gamestats = Gamestats(tmp_path / "data")
-    yield gamestats
-    stop_embedded(gamestats.stores.settings)
 
 
 @pytest.fixture(scope="session")

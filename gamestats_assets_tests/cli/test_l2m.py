@@ -17,25 +17,11 @@ from gamestats_assets.lakehouse.entries.ops import entered_rows
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.cli.test_cli import Gamestats
-from gamestats_assets_tests.cli.test_tournament import Admin
+from gamestats_assets_tests.cli.runner import Admin, Gamestats
 from gamestats_assets_tests.l2m.lake import SmallLake
 from gamestats_assets_tests.l2m.log_day import DAY, csv_bytes, put, read_day, rows
 
 SMALL = ("--accounts", "150", "--days", "2")
-
-
-@pytest.fixture
-def gamestats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gamestats:
-    """The command line over a folder where nothing ever happened, called in an empty one."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return Gamestats(tmp_path / "data")
-
-
-@pytest.fixture
-def admin(tmp_path: Path, ops_database: str) -> Admin:
-    return Admin(tmp_path / "data", ops_database)
 
 
 def landed(gamestats: Gamestats) -> Landing:

@@ -17,26 +17,12 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
-from gamestats_assets_tests.cli.test_cli import Gamestats
-from gamestats_assets_tests.cli.test_tournament import Admin
+from gamestats_assets_tests.cli.runner import Admin, Gamestats
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer, details
 
 HAWK = "steam:76561198385053346"
 HAWKS_ID = "steam_76561198385053346"
-
-
-@pytest.fixture
-def gamestats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gamestats:
-    """The command line over a folder where nothing ever happened, called in an empty one."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return Gamestats(tmp_path / "data")
-
-
-@pytest.fixture
-def admin(tmp_path: Path, ops_database: str) -> Admin:
-    return Admin(tmp_path / "data", ops_database)
 
 
 # ---------------------------------------------------------------- files

@@ -9,7 +9,7 @@ import pytest
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of
 from gamestats_assets.lol.tables import Matches, Objectives
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Gamestats
 
 DAY = "2026-03-01"
 

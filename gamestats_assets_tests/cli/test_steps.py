@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.cli.progress import Told
+from gamestats_assets.cli.progress import ProgressEvent
 from gamestats_assets.cli.steps import Failure, Outcome, print_warnings, progress_loggers, run
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.runs.instance import dagster_instance
@@ -51,7 +51,7 @@ def test_a_run_that_storage_has_lost_is_told_of_by_what_was_seen_of_it(
             raise ValueError("There is no goal.")
 
     definitions = dg.Definitions.merge(dg.Definitions([goals]), progress_loggers())
-    told: list[Told] = []
+    told: list[ProgressEvent] = []
     with dagster_instance(Stores(Settings(data=str(tmp_path), postgres_url=SecretStr(fresh_database)))) as instance:
         found = run(definitions, instance, dg.AssetSelection.all(), [], told.append)
         assert instance.get_runs() == []

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
 import pytest
-from typer.testing import Result
 
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.pubg.tables import MatchFacts
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Admin
 from gamestats_assets_tests.pubg.tournament.test_entered import lake_with
 
 KIM = "account." + "1" * 32
-
-
-class Admin:
-    """The command line of somebody who sets up a tournament."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self._gamestats, self.url = Gamestats(folder), url
-
-    def __call__(self, *arguments: str, typed: str | None = None, **settings: str) -> Result:
-        return self._gamestats(*arguments, typed=typed, GAMESTATS_POSTGRES_URL=self.url, **settings)
-
-    def does(self, *arguments: str) -> str:
-        """Output of a command that succeeds."""
-        result = self(*arguments)
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    def fails(self, *arguments: str, code: int = 1) -> str:
-        """What a command says that fails."""
-        result = self(*arguments)
-        assert result.exit_code == code, result.output
-        return " ".join(result.stderr.split())
-
-    def lists(self, *arguments: str) -> list[dict[str, object]]:
-        """Rows of a list."""
-        return json.loads(self(*arguments, "--format", "json").stdout)
-
-
-@pytest.fixture
-def admin(tmp_path: Path, ops_database: str) -> Admin:
-    return Admin(tmp_path / "data", ops_database)
 
 
 @pytest.fixture

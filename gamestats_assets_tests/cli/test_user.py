@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import psycopg
-import pytest
 
-from gamestats_assets_tests.cli.test_tournament import Admin
-
-
-@pytest.fixture
-def admin(tmp_path: Path, ops_database: str) -> Admin:
-    return Admin(tmp_path / "data", ops_database)
+from gamestats_assets_tests.cli.runner import Admin
 
 
 def test_users_are_added_once_under_names_that_can_be_seen(admin: Admin) -> None:

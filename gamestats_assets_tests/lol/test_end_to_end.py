@@ -25,7 +25,7 @@ from gamestats_assets.simulators.lol.reference import ITEMS
 from gamestats_assets.simulators.lol.seasons import season as planned
 from gamestats_assets.simulators.lol.seasons import simulate, write_season
 from gamestats_assets.simulators.lol.story import Story
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.lol.silver import silver
 from gamestats_assets_tests.support.operations import ByCommands
 from gamestats_assets_tests.support.postgres_fixture import database

@@ -17,7 +17,7 @@ import pytest
 from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
 from gamestats_assets.pubg import tables as pubg
 from gamestats_assets.simulators.pubg.matches import simulate_day
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.program.test_up import Up, free_port
 
 pytestmark = pytest.mark.timeout(400)

@@ -21,7 +21,7 @@ from gamestats_assets.lakehouse.postgres.embedded import start_embedded
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.rocket_league.tables import TrainingPacks
 from gamestats_assets.simulators.pubg.matches import simulate_day
-from gamestats_assets_tests.cli.test_cli import Gamestats, data_folder
+from gamestats_assets_tests.cli.runner import Gamestats, data_folder
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -30,7 +30,7 @@ from gamestats_assets.orchestration.runs.home import dagster_environment
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings, shipped
 from gamestats_assets.simulators.pubg.matches import simulate_day
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.l2m.lake import simulated
 from gamestats_assets_tests.serving.test_dagster import asked_by
 from gamestats_assets_tests.support.browsers import chromium, keep

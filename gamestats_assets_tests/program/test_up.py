@@ -28,7 +28,7 @@ from gamestats_assets.cli.services.up import _REVIVED_AFTER_S, stop_requests
 from gamestats_assets.lakehouse.postgres.embedded import is_running, start_embedded, stop_embedded
 from gamestats_assets.orchestration.runs.instance import daemon_runs_here
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Gamestats
 
 pytestmark = pytest.mark.timeout(240)
 _COMMAND = [sys.executable, "-m", "gamestats_assets.cli"]

@@ -19,7 +19,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_PLAYER
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.simulation.seasons import Planted, Player, Season, simulate_season, write_season
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.support.operations import ByCommands
 from gamestats_assets_tests.support.postgres_fixture import database

@@ -22,7 +22,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.runs.sensor import SENSOR
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.cli.test_cli import Gamestats
+from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.support.postgres_fixture import database
 
 

@@ -23,24 +23,8 @@ from gamestats_assets.lakehouse.delta.ledger import (
     step_version,
 )
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, Clubs, Fans, Goals, clubs, goals
-from gamestats_assets_tests.support.s3_fixture import S3
 
 DAY, NEXT_DAY = "2026-03-01", "2026-03-02"
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """An empty lake."""
-    return Lake(tmp_path)
-
-
-@pytest.fixture(params=["folder", pytest.param("s3", id="s3")])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    """An empty lake on a disk, or in an object store."""
-    if request.param == "folder":
-        return Lake(tmp_path)
-    s3: S3 = request.getfixturevalue("s3")
-    return Lake(s3.empty(), s3.storage_options)
 
 
 def play(lake: Lake, day: date, made_from: Mapping[str, str], *, scored: int = 1) -> Commit:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -24,6 +23,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables import SNAPSHOTS
 from gamestats_assets.pubg.tournament.tables import ScheduledMatches, Seasons
 from gamestats_assets.settings import shipped
+from gamestats_assets_tests.lakehouse.entries.entry import DAY, Entry
 from gamestats_assets_tests.lakehouse.processes import at_once
 
 ENTERED = (
@@ -37,75 +37,6 @@ ENTERED = (
     "match_overrides",
     "tracked_players",
 )
-DAY = date(2026, 10, 3)
-ACCOUNTS = [f"account.{number:032x}" for number in range(3)]
-
-
-@pytest.fixture
-def url(ops_database: str) -> SecretStr:
-    """An empty database with `ops` in it."""
-    return SecretStr(ops_database)
-
-
-@pytest.fixture
-def conn(url: SecretStr) -> Iterator[psycopg.Connection]:
-    """A connection to it, every statement a transaction."""
-    with connect(url) as connection:
-        yield connection
-
-
-class Entry:
-    """Things entered with as little as they need."""
-
-    def __init__(self, conn: psycopg.Connection) -> None:
-        self.conn = conn
-
-    def season(self, **values: Any) -> int:
-        values = {"season": "fall", "name": "Fall", "time_zone": "Europe/Berlin", **values}
-        return ops.insert(self.conn, "seasons", values)["season_id"]
-
-    def division(self, season: int, name: str = "Division 1") -> int:
-        return ops.insert(self.conn, "divisions", {"season_id": season, "division": name})["division_id"]
-
-    def group(self, division: int, name: str = "A") -> int:
-        return ops.insert(self.conn, "groups", {"division_id": division, "group_name": name})["group_id"]
-
-    def team(self, division: int, name: str = "Alpha", **values: Any) -> int:
-        return ops.insert(self.conn, "teams", {"division_id": division, "team_name": name, **values})["team_id"]
-
-    def roster(self, team: int, player: str, first: date, last: date | None = None, **values: Any) -> int:
-        row = {"team_id": team, "player_name": player, "valid_from": first, "valid_until": last, **values}
-        return ops.insert(self.conn, "roster_entries", row)["roster_entry_id"]
-
-    def round(self, division: int, number: int = 1, **values: Any) -> int:
-        days = {"first_day": DAY, "last_day": DAY, "round_name": f"Round {number}"}
-        row = {"division_id": division, "round_number": number, **days, **values}
-        return ops.insert(self.conn, "rounds", row)["round_id"]
-
-    def slot(self, round_id: int, number: int = 1, **values: Any) -> int:
-        row = {"round_id": round_id, "match_number": number, "scheduled_at": datetime(2026, 10, 3, 16, tzinfo=UTC)}
-        return ops.insert(self.conn, "scheduled_matches", {**row, **values})["scheduled_match_id"]
-
-
-@pytest.fixture
-def entry(conn: psycopg.Connection) -> Entry:
-    return Entry(conn)
-
-
-@pytest.fixture
-def division(entry: Entry) -> int:
-    return entry.division(entry.season())
-
-
-@pytest.fixture
-def everything(entry: Entry, division: int) -> None:
-    """A row in every table that people enter."""
-    group = entry.group(division)
-    entry.roster(entry.team(division, group_id=group, tag="ALP"), "Kim", DAY, account_id=ACCOUNTS[0])
-    slot = entry.slot(entry.round(division, group_id=group), map_name="Erangel")
-    override = {"match_id": "m-1", "scheduled_match_id": slot, "reason": "late", "admin": "ada"}
-    ops.insert(entry.conn, "match_overrides", override)
-    ops.insert(entry.conn, "tracked_players", {"player_name": "Kim"})
 
 
 def rows_of(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,42 +15,7 @@ from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.ops import RefusedEntryError, entered_rows
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.pubg.tournament.tables import RosterEntries, RoundStatusChanges
-from gamestats_assets_tests.lakehouse.entries.test_ops import ACCOUNTS, DAY, Entry
-
-
-@pytest.fixture
-def url(ops_database: str) -> SecretStr:
-    """An empty database with `ops` in it."""
-    return SecretStr(ops_database)
-
-
-@pytest.fixture
-def conn(url: SecretStr) -> Iterator[psycopg.Connection]:
-    """A connection to it, every statement a transaction."""
-    with connect(url) as connection:
-        yield connection
-
-
-@pytest.fixture
-def entry(conn: psycopg.Connection) -> Entry:
-    return Entry(conn)
-
-
-@pytest.fixture
-def division(entry: Entry) -> int:
-    return entry.division(entry.season())
-
-
-@pytest.fixture
-def everything(entry: Entry, division: int) -> None:
-    """A row in every table that people enter."""
-    group = entry.group(division)
-    entry.roster(entry.team(division, group_id=group, tag="ALP"), "Kim", DAY, account_id=ACCOUNTS[0])
-    slot = entry.slot(entry.round(division, group_id=group), map_name="Erangel")
-    override = {"match_id": "m-1", "scheduled_match_id": slot, "reason": "late", "admin": "ada"}
-    ops.insert(entry.conn, "match_overrides", override)
-    ops.insert(entry.conn, "tracked_players", {"player_name": "Kim"})
-
+from gamestats_assets_tests.lakehouse.entries.entry import ACCOUNTS, DAY, Entry
 
 # --- what the database refuses -------------------------------------------------------------------
 

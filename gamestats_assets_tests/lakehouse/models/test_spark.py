@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from dataframely.random import Generator
 
 from gamestats_assets.demo_data.tables.bronze import EVENT_TYPES, JSON_TYPES, OPERATIONS
 from gamestats_assets.l2m.rows import FARMER_TYPES
-from gamestats_assets.lakehouse.models.spark import SparkUnavailableError, run_on_spark, spark_session
+from gamestats_assets.lakehouse.models.spark import run_on_spark
 from gamestats_assets.lakehouse.models.sql import Source, SqlModel, run_model
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.patterns.tables import EFFECT_UNITS, FAMILIES
@@ -25,39 +25,6 @@ from gamestats_assets.settings import shipped
 from gamestats_assets_tests.support.frames import KNOWN, differences, model
 
 MODELS = sorted(f"{path.parent.name}.{path.stem}" for path in shipped("sql").glob("*/*.sql"))
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The one Spark session of these tests; they are skipped where there can be none."""
-    with pytest.MonkeyPatch.context() as patch:
-        # Queries over few rows end before anything more would pay.
-        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        try:
-            started = spark_session(threads=2, memory="1g", folder=tmp_path_factory.mktemp("spark"))
-        except SparkUnavailableError as error:
-            pytest.skip(str(error))
-        with started:
-            yield started
-
-
-@pytest.fixture
-def quick(session: Any) -> Iterator[Any]:
-    """The same session without what pays on many rows only: compiled stages, and plans that adapt."""
-    usual = {name: session.conf.get(name) for name in FOR_MANY_ROWS}
-    for name, value in FOR_MANY_ROWS.items():
-        session.conf.set(name, value)
-    yield session
-    for name, value in usual.items():
-        session.conf.set(name, value)
-
-
-FOR_MANY_ROWS = {
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-}
 
 
 # --- Constructs ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -20,33 +20,8 @@ from gamestats_assets.lakehouse.models.spark import SparkUnavailableError, run_o
 from gamestats_assets.lakehouse.models.sql import ParquetSource, SqlModel, SqlModelError
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.benchmarks.spark import compare
-from gamestats_assets_tests.lakehouse.models.test_spark import FOR_MANY_ROWS, MODELS, result_table, sampled
+from gamestats_assets_tests.lakehouse.models.test_spark import MODELS, result_table, sampled
 from gamestats_assets_tests.support.frames import KNOWN, model
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The one Spark session of these tests; they are skipped where there can be none."""
-    with pytest.MonkeyPatch.context() as patch:
-        # Queries over few rows end before anything more would pay.
-        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        try:
-            started = spark_session(threads=2, memory="1g", folder=tmp_path_factory.mktemp("spark"))
-        except SparkUnavailableError as error:
-            pytest.skip(str(error))
-        with started:
-            yield started
-
-
-@pytest.fixture
-def quick(session: Any) -> Iterator[Any]:
-    """The same session without what pays on many rows only: compiled stages, and plans that adapt."""
-    usual = {name: session.conf.get(name) for name in FOR_MANY_ROWS}
-    for name, value in FOR_MANY_ROWS.items():
-        session.conf.set(name, value)
-    yield session
-    for name, value in usual.items():
-        session.conf.set(name, value)
 
 
 class Scores(Table, key="demo/scores", layer="silver", partitioned_by="day", replaced_by="match_id"):

@@ -37,12 +37,6 @@ from gamestats_assets_tests.lakehouse.results import (
 )
 from gamestats_assets_tests.support.published import read_published
 
-
-@pytest.fixture
-def url(fresh_database: str) -> str:
-    return fresh_database
-
-
 # --- definitions ---------------------------------------------------------------------------------
 
 

@@ -38,11 +38,6 @@ from gamestats_assets_tests.lakehouse.results import (
 from gamestats_assets_tests.support.published import published_hashes, read_published
 
 
-@pytest.fixture
-def url(fresh_database: str) -> str:
-    return fresh_database
-
-
 class Touches(
     Table,
     key="demo/touches",

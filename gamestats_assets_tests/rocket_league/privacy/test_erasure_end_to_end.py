@@ -20,8 +20,7 @@ from gamestats_assets.rocket_league.privacy.erasure import player_columns, trace
 from gamestats_assets.rocket_league.tables import ALL, Participants, PlayerProfiles, ReplayTracks, Users
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.cli.test_cli import Gamestats, replaced_environment
-from gamestats_assets_tests.cli.test_tournament import Admin
+from gamestats_assets_tests.cli.runner import Admin, Gamestats, replaced_environment
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.replays.opened import opened
 from gamestats_assets_tests.support.published import read_published

@@ -30,7 +30,7 @@ from gamestats_assets.rocket_league.privacy.erasure import traces
 from gamestats_assets.rocket_league.privacy.leaving_jobs import Steps
 from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.cli.test_tournament import Admin
+from gamestats_assets_tests.cli.runner import Admin
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.sending import send
 from gamestats_assets_tests.serving.served import served
