@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gamestats_assets_tests.support import compiled, cores
-from gamestats_assets_tests.support.instances import keep_connections, keep_no_revisions
-from gamestats_assets_tests.support.kept import keep_certificates, keep_commands
+from gamestats_assets_tests.support.instances import (
+    keep_certificates,
+    keep_commands,
+    keep_connections,
+    keep_no_revisions,
+)
 from gamestats_assets_tests.support.postgres_fixture import (
     fresh_database,
     ops_database,
@@ -20,8 +23,6 @@ from gamestats_assets_tests.support.postgres_fixture import (
 from gamestats_assets_tests.support.s3_fixture import s3
 
 __all__ = [
-    "compiled",
-    "cores",
     "fresh_database",
     "ops_database",
     "ops_template",

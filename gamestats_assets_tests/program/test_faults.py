@@ -43,8 +43,8 @@ def first_day(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
 
 
 def test_kills_at_random_points_change_no_table(first_day: Published, fresh_database: str) -> None:
-    outcome = kill_at_random(first_day.calm, fresh_database, kills=10, per_round=10)
-    assert outcome.kills == 10
+    outcome = kill_at_random(first_day.calm, fresh_database, kills=4, per_round=4)
+    assert outcome.kills == 4
     assert outcome.differences == []
 
 

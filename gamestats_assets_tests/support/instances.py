@@ -1,8 +1,10 @@
-"""Ephemeral instances of Dagster that keep their connections, and copies of them."""
+"""What tests need thousands of times is made once: connections of Dagster's instances, certificates, commands."""
 
 from __future__ import annotations
 
+import functools
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,8 @@ from dagster._core.storage.event_log import in_memory
 from dagster._core.storage.runs import in_memory as runs_in_memory
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import SingletonThreadPool
+from typer import testing
+from typer.main import get_command
 
 
 def keep_connections() -> None:
@@ -46,3 +50,13 @@ def copy_of(instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
 
 def _memory(storage: Any) -> sqlite3.Connection:
     return storage._held_conn.connection.driver_connection
+
+
+def keep_certificates() -> None:
+    """Load the certificates that a client of HTTP trusts once, not for each client; the servers of tests have none."""
+    setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))  # noqa: B010
+
+
+def keep_commands() -> None:
+    """Build the commands of the program once: there are a hundred, which takes longer than most of them do."""
+    setattr(testing, "_get_command", functools.cache(get_command))  # noqa: B010
