@@ -48,7 +48,6 @@ class Outcome:
         run_id: id of the run, as the UI shows it.
         seconds: wall clock of the run.
         steps: seconds of every step that succeeded, by step.
-        step_of: the step that makes an asset.
         checks: evaluations of the run, one for each check.
         failures: what stopped something: steps and blocking checks.
         warnings: checks that failed without stopping anything.
@@ -60,7 +59,6 @@ class Outcome:
     run_id: str
     seconds: float
     steps: Mapping[str, float]
-    step_of: Mapping[dg.AssetKey, str]
     checks: Sequence[dg.AssetCheckEvaluation]
     failures: Sequence[Failure]
     warnings: Sequence[Failure]
@@ -244,7 +242,7 @@ def _outcome(
     """What became of a run, by the events that this process has seen, whatever is stored of it."""
     succeeded = False
     steps: dict[str, float] = {}
-    step_of: dict[dg.AssetKey, str] = {}
+    made: set[dg.AssetKey] = set()
     failed_steps: list[Failure] = []
     stopped = "it did not succeed, and no step says why; see the run in the UI."
     for event in result.all_events:
@@ -252,7 +250,7 @@ def _outcome(
         if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
             steps[step] = (event.step_success_data.duration_ms or 0) / 1000
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None:
-            step_of[event.asset_key] = step
+            made.add(event.asset_key)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             failure = _step_failure(step, event.step_failure_data.error)
             if failure is not None:
@@ -270,11 +268,10 @@ def _outcome(
         run_id=run_id,
         seconds=seconds,
         steps=steps,
-        step_of=step_of,
         checks=checks,
         failures=failures,
         warnings=[_check_failure(c) for c in broken if c.severity == dg.AssetCheckSeverity.WARN],
-        not_made=sorted(set(asked) - step_of.keys()),
+        not_made=sorted(set(asked) - made),
         where=where,
         rows=rows,
     )

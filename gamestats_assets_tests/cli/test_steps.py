@@ -14,7 +14,7 @@ from gamestats_assets.settings import Settings
 
 
 def outcome(where: str, *warnings: Failure) -> Outcome:
-    return Outcome("run", 1.0, {}, {}, [], [], warnings, [], where, rows=0)
+    return Outcome("run", 1.0, {}, [], [], warnings, [], where, rows=0)
 
 
 @pytest.mark.parametrize(

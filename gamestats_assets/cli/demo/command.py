@@ -9,9 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from gamestats_assets.cli.demo.games import (
     ACCOUNTS,
@@ -30,7 +27,7 @@ from gamestats_assets.cli.demo.games import (
     those_there,
 )
 from gamestats_assets.cli.progress import lines
-from gamestats_assets.cli.terminal import counted, err, few, quiet_warnings, say, show
+from gamestats_assets.cli.terminal import counted, err, few, quiet_warnings, say
 from gamestats_assets.lakehouse import worker
 
 if TYPE_CHECKING:
@@ -49,9 +46,7 @@ def demo(
     lol_matches: Annotated[int, typer.Option(min=1, hidden=True, help="Matches of League of Legends.")] = LOL_MATCHES,
     rl_matches: Annotated[int, typer.Option(min=100, hidden=True, help="Matches of Rocket League.")] = RL_MATCHES,
     rl_in_play: Annotated[int, typer.Option(min=1, hidden=True, help="Those of them with frames.")] = RL_IN_PLAY,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every step, and a line for every table.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every step.")] = False,
 ) -> None:
     """See it at work: a tournament of PUBG, League of Legends, Rocket League, a shop and an MMO, up to PostgreSQL.
 
@@ -73,8 +68,6 @@ def demo(
     stores = Stores()
     plan = Plan(matches, players, users, accounts, mmo_days, lol_matches, rl_matches, rl_in_play)
     outcomes = _made(stores, plan, verbose=verbose)
-    if verbose:
-        show(_result(stores, outcomes))
     failed = [outcome for outcome in outcomes if not outcome.success]
     if failed:
         broken = ", ".join(failure.what for outcome in failed for failure in outcome.failures)
@@ -135,52 +128,6 @@ def _stores_of_a_task() -> Stores:
     from gamestats_assets.settings import Settings
 
     return Stores(Settings().model_copy(update={"workers": 1}))
-
-
-def _result(stores: Stores, outcomes: list[Outcome]) -> RichTable:
-    """Every asset that was made: rows, checks, seconds of the step that makes it."""
-    from gamestats_assets.cli.lake.known import declared_tables
-    from gamestats_assets.cli.lake.overview import check_state
-    from gamestats_assets.lakehouse.postgres.server import connect
-    from gamestats_assets.lakehouse.published.publication import counts
-    from gamestats_assets.orchestration.metadata import asset_key, publication_key
-
-    listed = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("asset", "rows", "checks passed", "seconds"):
-        listed.add_column(heading, justify="left" if heading == "asset" else "right")
-    seconds = _seconds(outcomes)
-    with connect(stores.postgres_url) as connection:
-        for table in declared_tables():
-            key = asset_key(table)
-            state = stores.lake.state(table)
-            checks = check_state(stores, table)
-            if state is None:
-                continue
-            color = "red" if checks.failed else "yellow" if checks.warned or not checks.is_known else "green"
-            listed.add_row(
-                table.spec.dotted,
-                f"{state.rows:,}",
-                Text(f"{checks.passed} of {checks.total}", style=color),
-                seconds.get(".".join(key.path), ""),
-            )
-        for table in declared_tables():
-            if table.spec.published and stores.lake.state(table) is not None:
-                rows = sum(counts(connection, table).values())
-                name = ".".join(publication_key(table).path)
-                listed.add_row(name, f"{rows:,}", "", seconds.get(name, ""))
-    return listed
-
-
-def _seconds(outcomes: list[Outcome]) -> dict[str, str]:
-    """By asset, seconds of its step; of a step that makes several, at the first and a ditto mark at the others."""
-    seconds_by_table: dict[str, str] = {}
-    for outcome in outcomes:
-        named: set[str] = set()
-        for key, step in outcome.step_of.items():
-            if step in outcome.steps:
-                seconds_by_table[".".join(key.path)] = '"' if step in named else f"{outcome.steps[step]:.1f}"
-                named.add(step)
-    return seconds_by_table
 
 
 # --------------------------------------------------------------------------- what came out

@@ -140,20 +140,6 @@ Way = Callable[[pl.LazyFrame], pl.LazyFrame] | None
 
 
 @of_cases
-def test_an_odd_match_is_set_aside_and_comes_back_when_its_file_is_mended(
-    checks: tuple[Check, ...], way: Way, by: tuple[str, str], tmp_path: Path
-) -> None:
-    house = House(tmp_path, *checks, goals_of_days_are_those_of_matches, way=way)
-    house.lands(a=1, b=2, odd=100)
-    house.run()
-    assert (house.goals, house.failed) == ([3], {})
-    assert house.quarantined == [(by[0], "odd", by[1])]
-    house.replaces("odd", 4)
-    house.run()
-    assert (house.goals, house.quarantined, house.failed) == ([7], [], {})
-
-
-@of_cases
 def test_a_day_of_a_single_match_is_not_stopped_by_it(
     checks: tuple[Check, ...], way: Way, by: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -183,14 +169,6 @@ def test_checks_do_not_count_units_that_are_already_set_aside(tmp_path: Path) ->
     house.lands(a=1, odd=100)
     house.run()
     assert (house.goals, house.failed) == ([1], {})
-
-
-@pytest.mark.parametrize(("odd", "is_stopped"), [(1, False), (2, False), (3, True)])
-def test_more_than_one_in_twenty_matches_stop_the_day(odd: int, is_stopped: bool, tmp_path: Path) -> None:
-    house = House(tmp_path, matches_have_few_goals)
-    house.lands(**{f"m{number:02}": 100 if number < odd else 1 for number in range(40)})
-    house.run()
-    assert ([*house.failed], house.goals) == ((["match_goals"], []) if is_stopped else ([], [40 - odd]))
 
 
 def test_a_check_that_is_mended_brings_back_what_it_blamed(tmp_path: Path) -> None:
