@@ -395,15 +395,6 @@ def test_files_of_other_partitions_are_not_opened(lake: Lake, tmp_path: Path) ->
         lake.scan(Goals).collect()
 
 
-def test_a_sql_source_names_the_files_of_the_partitions_asked_for(lake: Lake) -> None:
-    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
-    lake.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
-    source = lake.source(Goals, [MARCH_2], ["m2"])
-    assert isinstance(source, ParquetSource)
-    assert [Path(file).parent.name for file in source.files] == ["day=2026-03-02"]
-    assert source.only == {"match_id": ["m2"]}
-
-
 def test_the_state_tells_rows_bytes_and_files(lake: Lake) -> None:
     lake.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
     lake.replace(Goals, goals(MARCH_2, "m3"), partitions=[MARCH_2])

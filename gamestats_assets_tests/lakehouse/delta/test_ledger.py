@@ -1,6 +1,6 @@
 """The ledger in Delta's own log: a table's content and inputs, always consistent with its rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -16,8 +16,6 @@ from gamestats_assets.lakehouse.delta.ledger import (
     WHOLE,
     Note,
     RowsHash,
-    combined_hash,
-    fingerprint,
     ledger_of,
     row_fingerprints,
     step_version,
@@ -93,18 +91,6 @@ def test_a_table_replaced_whole_has_one_unit(lake: Lake) -> None:
     fans = pl.DataFrame({"club": ["ajax"], "fans": [7]}, schema=Fans.schema())
     lake.replace(Fans, fans, partitions=["ajax"], made=Made({"ajax": {WHOLE: "b"}}))
     assert [*(lake.ledger(Fans)["ajax"].units or {})] == [WHOLE]
-
-
-def test_rows_in_pieces_are_told_as_those_in_one_piece(lake: Lake, tmp_path: Path) -> None:
-    def in_pieces() -> Iterator[pl.DataFrame]:
-        yield clubs(ajax="Amsterdam")
-        yield clubs(feyenoord="Rotterdam")
-
-    made = Made({WHOLE: {WHOLE: "a"}})
-    lake.replace(Clubs, in_pieces(), made=made)
-    other = Lake(tmp_path / "other")
-    other.replace(Clubs, clubs(ajax="Amsterdam", feyenoord="Rotterdam"), made=made)
-    assert lake.ledger(Clubs)[WHOLE].units == other.ledger(Clubs)[WHOLE].units
 
 
 # --- What a note tells -----------------------------------------------------------------------
@@ -204,12 +190,6 @@ def test_the_ledger_can_be_read_as_a_table(lake: Lake) -> None:
 
 
 # --- Fingerprints ----------------------------------------------------------------------------
-
-
-def test_a_hash_of_several_does_not_depend_on_their_order_but_on_each() -> None:
-    assert combined_hash(["a", "b"]) == combined_hash(["b", "a"])
-    assert len({combined_hash(parts) for parts in (["a"], ["a", "b"], ["a", "c"], ["ab"], ["a", "a"])}) == 5
-    assert len({fingerprint(*parts) for parts in (["a"], ["a", "b"], ["b", "a"], ["ab"], ["a", "a"], [])}) == 6
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=8))

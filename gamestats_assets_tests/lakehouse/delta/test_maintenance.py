@@ -20,10 +20,8 @@ from gamestats_assets.lakehouse.traces import contents_under, paths_under
 from gamestats_assets_tests.lakehouse.declared import (
     MARCH_1,
     MARCH_2,
-    Clubs,
     Fans,
     Goals,
-    clubs,
     goals,
     stored,
 )
@@ -183,14 +181,3 @@ def test_forgetting_history_leaves_no_row_file_folder_or_log_line(anywhere: Lake
     settings = other.open(Fans)
     assert settings is not None
     assert settings.metadata().configuration["delta.deletedFileRetentionDuration"] == "interval 1 week"
-
-
-def test_a_history_is_forgotten_twice_and_where_there_is_none(lake: Lake) -> None:
-    forget_elsewhere(lake, Clubs)
-    assert lake.version(Clubs) is None
-    lake.replace(Clubs, clubs(red="Oslo"))
-    lake.replace(Clubs, clubs(blue="Bern"))
-    for _ in range(2):
-        forget_elsewhere(lake, Clubs)
-        assert stored(lake, Clubs).rows() == [("blue", "Bern")]
-        assert places_of(lake, "Oslo") == []

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import os
-import signal
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -155,48 +152,6 @@ def test_a_publication_that_is_refused_leaves_every_name_an_object(fresh_databas
     assert contents(fresh_database, objects) == {"a": b"old"}
     assert sweep(fresh_database, Pictures, [DAY], objects) == 1
     assert contents(fresh_database, objects) == {"a": b"old"}
-
-
-def _publish_slowly(url: str, root: str, at: str, reached: Any) -> None:
-    """Publish, and stand still: after the objects, before the commit; or after it, before the old objects go."""
-
-    def stand_still(*_: object) -> None:
-        reached.set()
-        time.sleep(60)
-
-    objects = Objects(root)
-    if at == "after the commit":
-        objects.keep_only = stand_still  # type: ignore[method-assign,assignment]
-    before = stand_still if at == "before the commit" else None
-    publish(url, Pictures, [DAY], pictures(DAY, a=b"new", b=b"new"), objects=objects, before_commit=before)
-
-
-@pytest.mark.parametrize(
-    ("at", "found"),
-    [("before the commit", {"a": b"old"}), ("after the commit", {"a": b"new", "b": b"new"})],
-)
-def test_a_killed_publisher_leaves_no_reference_without_its_object(
-    fresh_database: str, tmp_path: Path, at: str, found: dict[str, bytes]
-) -> None:
-    objects = Objects(tmp_path)
-    publish(fresh_database, Pictures, [DAY], pictures(DAY, a=b"old"), objects=objects)
-    spawn = multiprocessing.get_context("spawn")
-    reached = spawn.Event()
-    process = spawn.Process(target=_publish_slowly, args=(fresh_database, str(tmp_path), at, reached), daemon=True)
-    process.start()
-    try:
-        assert reached.wait(30)
-    finally:
-        os.kill(process.pid or 0, signal.SIGKILL)
-        process.join()
-
-    assert contents(fresh_database, objects) == found
-    assert len(objects.list("demo")) == 3
-
-    publish(fresh_database, Pictures, [DAY], pictures(DAY, c=b"newer"), objects=objects)
-
-    assert contents(fresh_database, objects) == {"c": b"newer"}
-    assert objects.list("demo") == [*published(fresh_database).values()]
 
 
 def test_who_cleans_up_waits_for_a_publisher_whose_rows_nobody_sees_yet(fresh_database: str, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import random
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from gamestats_assets.lakehouse.landing.zone import (
     file_hash,
 )
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2
-from gamestats_assets_tests.lakehouse.processes import at_once, killed
+from gamestats_assets_tests.lakehouse.processes import at_once
 
 if TYPE_CHECKING:
     from gamestats_assets_tests.support.s3_fixture import S3
@@ -371,30 +370,6 @@ def test_processes_that_claim_different_days_at_once_agree_on_one(place: tuple[s
     for claimed in zip(*answers, strict=True):
         assert len(set(claimed)) == 1
         assert claimed[0] in [day.isoformat() for day in days]
-
-
-def large(number: int) -> bytes:
-    return f"content {number} ".encode() * 100_000
-
-
-def put_large(root: str) -> None:
-    landing = Landing(root)
-    for number in range(30):
-        landing.put("demo", MARCH_1, f"m{number}", "match", large(number), large(number))
-
-
-def test_a_process_killed_while_landing_leaves_no_partial_file(tmp_path: Path) -> None:
-    chance = random.Random(7)
-    landing = Landing(tmp_path)
-    died = 0
-    for _ in range(8):
-        died += killed(put_large, str(tmp_path), after=chance.uniform(0, 0.06))
-        for file in landing.files("demo", "2026-03-01"):
-            assert landing.read(file) == large(int(file.unit_id[1:]))
-            assert landing.day_of("demo", file.unit_id) == "2026-03-01"
-    assert died
-    put_large(str(tmp_path))
-    assert len(landing.files("demo", "2026-03-01")) == 30
 
 
 # --- Removing --------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-import dagster as dg
 import dataframely as dy
 import polars as pl
 import pytest
@@ -140,18 +139,6 @@ def test_all_days_before_are_read_and_only_these_are_news(stores: Stores, demo: 
     assert stores.lake.scan(Season).sort("day").collect().get_column("goals").to_list() == [1, 4, 5]
 
 
-def test_a_table_of_other_partitions_reads_everything_and_writes_its_own(stores: Stores, demo: BareGame) -> None:
-    stores.lake.replace(Named, pl.DataFrame({"league": ["even", "odd"]}))
-    land(stores.landing, "m1", DAY, [1, 2])
-    land(stores.landing, "m2", NEXT, [1])
-    land(stores.landing, "m3", NEXT, [1])
-    demo.run(stores, [RawGoals, MatchGoals])
-    demo.run(stores, [Leagues], ["odd"])
-    assert stores.lake.scan(Leagues).collect().rows() == [("odd", 3)]
-    demo.run(stores, [Leagues], ["even"])
-    assert sorted(stores.lake.scan(Leagues).collect().rows()) == [("even", 1), ("odd", 3)]
-
-
 def test_a_day_that_a_check_stops_keeps_its_neighbours_as_they_were(stores: Stores, demo: BareGame) -> None:
     land(stores.landing, "m0", DAY, [1, 2])
     land(stores.landing, "m1", NEXT, [1])
@@ -163,20 +150,6 @@ def test_a_day_that_a_check_stops_keeps_its_neighbours_as_they_were(stores: Stor
     assert not [key for name, key in made if name in ("ranks", "season", "day_goals")]
     assert stored(stores) == before
     assert demo.behind(stores) == {}
-
-
-def test_dagster_is_told_which_days_are_read(demo: BareGame) -> None:
-    mappings = {
-        (spec.key.path[-1], dep.asset_key.path[-1]): dep.partition_mapping
-        for asset in demo.assets()
-        for spec in asset.specs
-        for dep in spec.deps
-    }
-    assert isinstance(mappings["leagues", "match_goals"], dg.AllPartitionMapping)
-    assert mappings["day_goals", "match_goals"] is None
-    assert mappings["ranks", "match_goals"] == dg.TimeWindowPartitionMapping(
-        start_offset=-1, end_offset=1, allow_nonexistent_upstream_partitions=True
-    )
 
 
 # --------------------------------------------------------------------------- all of history, read by day
