@@ -11,14 +11,14 @@ from typing import Annotated
 import typer
 
 from gamestats_assets.cli.demo.command import demo
-from gamestats_assets.cli.entry.entered import l2m_app, players_app, product_app, rocket_league_app, tournament_app
+from gamestats_assets.cli.entry.groups import l2m_app, players_app, product_app, rocket_league_app, tournament_app
 from gamestats_assets.cli.entry.keys import keys_app
 from gamestats_assets.cli.entry.user import user_app
 from gamestats_assets.cli.games.generate import generate, logs_app, report, taxonomy_app
 from gamestats_assets.cli.games.lol import lol_app
 from gamestats_assets.cli.lake.ingest import fetch_app, ingest_app
+from gamestats_assets.cli.lake.listing import query, tables
 from gamestats_assets.cli.lake.materialize import materialize, rebuild
-from gamestats_assets.cli.lake.show import query, tables
 from gamestats_assets.cli.services.doctor import doctor
 from gamestats_assets.cli.services.serve import serve
 from gamestats_assets.cli.services.up import down, env, up

@@ -30,7 +30,7 @@ def loaded(tmp_path: Path) -> Callable[[str], set[str]]:
 
 
 def test_a_query_loads_the_games_that_it_names(loaded: Callable[[str], set[str]]) -> None:
-    ask = "from gamestats_assets.cli.lake.show import query; query({!r})"
+    ask = "from gamestats_assets.cli.lake.listing import query; query({!r})"
     assert loaded(ask.format("select 1")) == set()
     assert loaded("import gamestats_assets.lakehouse.postgres.server") == set()
     # The declaration of a table brings SQLAlchemy along.

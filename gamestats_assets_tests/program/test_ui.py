@@ -26,7 +26,7 @@ from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.runs.home import dagster_environment
+from gamestats_assets.orchestration.runs.dagster_home import dagster_environment
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings, shipped
 from gamestats_assets.simulators.pubg.matches import simulate_day

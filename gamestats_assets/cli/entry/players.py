@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entry.entering import Form, Output, entered_by, listed, listed_words
+from gamestats_assets.cli.entry.commands import Form, Output, entered_by, listed, listed_words
 from gamestats_assets.cli.terminal import CarefulGroup
 from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.players.entered.files import PLAYER_FILE

@@ -149,7 +149,7 @@ def env() -> None:
     """
     quiet_warnings()
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.orchestration.runs.home import dagster_environment
+    from gamestats_assets.orchestration.runs.dagster_home import dagster_environment
     from gamestats_assets.settings import shipped
 
     for name, value in dagster_environment(Stores()).items():
@@ -285,7 +285,7 @@ class Services:
         """
         from gamestats_assets.lakehouse.postgres.embedded import is_running, start_embedded
         from gamestats_assets.lakehouse.postgres.server import connect
-        from gamestats_assets.orchestration.runs.home import dagster_environment
+        from gamestats_assets.orchestration.runs.dagster_home import dagster_environment
 
         if self._stores.settings.postgres_url is not None:
             # What is wrong with it is said here, not by each process.

@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.cli import session
-from gamestats_assets.cli.lake import known
+from gamestats_assets.cli.lake import catalog
 from gamestats_assets.cli.lake.materialize import PartitionChoiceError, _must_be_there
 from gamestats_assets.cli.session import Session
 from gamestats_assets.cli.steps import progress_loggers
@@ -129,7 +129,7 @@ def opened(folder: Path, url: str, instance: dg.DagsterInstance) -> Iterator[Hou
     path.write_text(game.BEST_SQL)
     stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(url), workers=1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known, "declared_tables", lambda: game.TABLES)
+        patch.setattr(catalog, "declared_tables", lambda: game.TABLES)
         game.decoded.clear()
         game.totalled.clear()
         house = House(stores, instance, SqlModel.load(path, Best, game.KNOWN))

@@ -1,4 +1,4 @@
-"""What the commands share with which people enter things: one transaction, then what it did."""
+"""Commands with which people enter things: built from declarations, one transaction each."""
 
 from __future__ import annotations
 

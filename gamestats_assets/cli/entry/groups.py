@@ -1,4 +1,4 @@
-"""The groups whose commands, or some of them, come of what a game declares; they are loaded when somebody asks."""
+"""Groups of commands that declarations or modules of games define; each is loaded on first use."""
 
 from gamestats_assets.cli.terminal import deferred
 
