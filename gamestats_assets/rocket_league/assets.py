@@ -11,7 +11,7 @@ from gamestats_assets.lakehouse.entries.ops import migrate
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.execution import Decoded, Output
+from gamestats_assets.orchestration.execution import Decode, Decoded, Output
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
@@ -20,7 +20,7 @@ from gamestats_assets.rocket_league.analysis import training_packs
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.analysis.comparison import player_comparison
 from gamestats_assets.rocket_league.analysis.predictions import rank_predictions
-from gamestats_assets.rocket_league.analysis.rank_models import next_models
+from gamestats_assets.rocket_league.analysis.rank_versions import next_models
 from gamestats_assets.rocket_league.analysis.tracking import tracked_players
 from gamestats_assets.rocket_league.analysis.training import training_progress, training_recommendations
 from gamestats_assets.rocket_league.analysis.users import matches, player_stats, users
@@ -79,22 +79,18 @@ BY_PLAYER = (
 )
 
 
-def _decode_raw(
-    landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
-) -> Generator[Decoded, None, None]:
-    from gamestats_assets.lakehouse.landing.decoding import decode_batches
-    from gamestats_assets.rocket_league.replays.bronze import RAW_DECODER
+def _decoding(decoder: str) -> Decode:
+    """Decodes landed files with a decoder of `replays.bronze`, which is imported when needed."""
 
-    return decode_batches(RAW_DECODER, landing, batches, workers=workers)
+    def decode(
+        landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
+    ) -> Generator[Decoded, None, None]:
+        from gamestats_assets.lakehouse.landing.decoding import decode_batches
+        from gamestats_assets.rocket_league.replays import bronze
 
+        return decode_batches(getattr(bronze, decoder), landing, batches, workers=workers)
 
-def _decode_events(
-    landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
-) -> Generator[Decoded, None, None]:
-    from gamestats_assets.lakehouse.landing.decoding import decode_batches
-    from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER
-
-    return decode_batches(EVENTS_DECODER, landing, batches, workers=workers)
+    return decode
 
 
 def landed(step: str) -> list[type[Table]]:
@@ -132,8 +128,8 @@ def game() -> Game:
     league = Game(GAME, tables.ALL, CHECKS)
     league.entered(tables.SNAPSHOTS)
     league.external((tables.Retention,), [Fingerprints("how long matches are kept", _kept_from)], _retention)
-    league.landed(landed("raw"), _decode_raw, refused=refused, batch_size=BATCH_SIZE)
-    league.landed(landed("raw_events"), _decode_events, batch_size=BATCH_SIZE, code_version="2")
+    league.landed(landed("raw"), _decoding("RAW_DECODER"), refused=refused, batch_size=BATCH_SIZE)
+    league.landed(landed("raw_events"), _decoding("EVENTS_DECODER"), batch_size=BATCH_SIZE, code_version="2")
     for function in BY_MATCH:
         league.function(function, batch_size=BATCH_SIZE)
     version = combined_hash([training_packs.text_of_training_packs()])[:8]

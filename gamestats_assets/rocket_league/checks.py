@@ -11,31 +11,12 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
-from gamestats_assets.rocket_league.analysis.rank_models import worse_models
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.analysis.rank_versions import worse_models
 from gamestats_assets.rocket_league.matches.facts import played_as_soccar
 from gamestats_assets.rocket_league.matches.features import PLAYED_S, SHORTEST_PLAYED_S
 from gamestats_assets.rocket_league.playlists import is_matchmade
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
-from gamestats_assets.rocket_league.tables import (
-    BoostPickups,
-    MatchFacts,
-    Participants,
-    PlayerMatchFeatures,
-    PlayerMatchStats,
-    PlayerStats,
-    RankCohorts,
-    RankModels,
-    RawPlayerStats,
-    RawReplays,
-    ReplayEvents,
-    ReplayFrames,
-    ReplayMoments,
-    ReplayTracks,
-    ShotsAndSaves,
-    Touches,
-    TrackedPlayers,
-    Weaknesses,
-)
 
 MATCH = ["match_id", "match_date"]
 PLAYER = [*MATCH, "player_id"]
@@ -55,8 +36,8 @@ _FIELD_X_UU, _FIELD_Y_UU, _FIELD_Z_UU = 4_300.0, 6_100.0, 2_100.0
 # --------------------------------------------------------------------------- what landed
 
 
-@breaking_rows(of=MatchFacts)
-def every_file_is_of_a_match(facts: dy.LazyFrame[MatchFacts], raw: dy.LazyFrame[RawReplays]) -> pl.LazyFrame:
+@breaking_rows(of=t.MatchFacts)
+def every_file_is_of_a_match(facts: dy.LazyFrame[t.MatchFacts], raw: dy.LazyFrame[t.RawReplays]) -> pl.LazyFrame:
     """Every match that a file was read of is one match, and no other is."""
     read = raw.select(MATCH).unique().with_columns(read=pl.lit(True))
     made = facts.group_by(MATCH).agg(rows=pl.len())
@@ -65,9 +46,9 @@ def every_file_is_of_a_match(facts: dy.LazyFrame[MatchFacts], raw: dy.LazyFrame[
     )
 
 
-@breaking_rows(of=Participants)
+@breaking_rows(of=t.Participants)
 def everybody_who_is_listed_played(
-    participants: dy.LazyFrame[Participants], raw: dy.LazyFrame[RawPlayerStats]
+    participants: dy.LazyFrame[t.Participants], raw: dy.LazyFrame[t.RawPlayerStats]
 ) -> pl.LazyFrame:
     """Every player of a scoreboard or of ballchasing is a participant, once, and nobody else is."""
     listed = raw.select(PLAYER).unique().with_columns(listed=pl.lit(True))
@@ -77,22 +58,24 @@ def everybody_who_is_listed_played(
     )
 
 
-@breaking_rows(of=MatchFacts, blocking=False, local=False)
-def a_replay_is_of_one_match(facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
+@breaking_rows(of=t.MatchFacts, blocking=False, local=False)
+def a_replay_is_of_one_match(facts: dy.LazyFrame[t.MatchFacts]) -> pl.LazyFrame:
     """No two matches of a day are of the same replay: its JSON and its file tell different ids of the match then."""
     return facts.filter(pl.col("replay_id").is_not_null() & (pl.len().over("replay_id", "match_date") > 1)).select(
         *MATCH, "replay_id"
     )
 
 
-@breaking_rows(of=RawReplays, blocking=False)
-def statistics_have_columns(raw: dy.LazyFrame[RawReplays]) -> pl.LazyFrame:
+@breaking_rows(of=t.RawReplays, blocking=False)
+def statistics_have_columns(raw: dy.LazyFrame[t.RawReplays]) -> pl.LazyFrame:
     """Every statistic of ballchasing has a column; new ones are counted."""
     return raw.filter(pl.col("uncounted_keys").fill_null(0) > 0).select(*MATCH, "source", "uncounted_keys")
 
 
-@breaking_rows(of=Participants)
-def goals_are_in_the_score(participants: dy.LazyFrame[Participants], facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
+@breaking_rows(of=t.Participants)
+def goals_are_in_the_score(
+    participants: dy.LazyFrame[t.Participants], facts: dy.LazyFrame[t.MatchFacts]
+) -> pl.LazyFrame:
     """The players of a team have no more goals than the team; one who left may have taken some along.
 
     In private matches people change teams and take their goals along, and the score is what the host makes it.
@@ -110,30 +93,32 @@ def goals_are_in_the_score(participants: dy.LazyFrame[Participants], facts: dy.L
 # --------------------------------------------------------------------------- what happened
 
 
-@breaking_rows(of=Touches)
-def every_touch_told_is_a_touch(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvents]) -> pl.LazyFrame:
+@breaking_rows(of=t.Touches)
+def every_touch_told_is_a_touch(touches: dy.LazyFrame[t.Touches], events: dy.LazyFrame[t.ReplayEvents]) -> pl.LazyFrame:
     """As many touches as the events of a match tell."""
     return _as_many(touches, events, "touch")
 
 
-@breaking_rows(of=BoostPickups)
+@breaking_rows(of=t.BoostPickups)
 def every_pickup_told_is_a_pickup(
-    pickups: dy.LazyFrame[BoostPickups], events: dy.LazyFrame[ReplayEvents]
+    pickups: dy.LazyFrame[t.BoostPickups], events: dy.LazyFrame[t.ReplayEvents]
 ) -> pl.LazyFrame:
     """As many boost pickups as the events of a match tell."""
     return _as_many(pickups, events, "boost_pickup")
 
 
-@breaking_rows(of=ShotsAndSaves)
-def every_shot_told_is_a_shot(shots: dy.LazyFrame[ShotsAndSaves], events: dy.LazyFrame[ReplayEvents]) -> pl.LazyFrame:
+@breaking_rows(of=t.ShotsAndSaves)
+def every_shot_told_is_a_shot(
+    shots: dy.LazyFrame[t.ShotsAndSaves], events: dy.LazyFrame[t.ReplayEvents]
+) -> pl.LazyFrame:
     """As many shots as the events of a match tell, and as many goals."""
     goals = _as_many(shots.filter(pl.col("outcome") == "goal"), events, "goal")
     return pl.concat([_as_many(shots.filter("is_counted"), events, "shot"), goals])
 
 
-@breaking_rows(of=ReplayMoments)
+@breaking_rows(of=t.ReplayMoments)
 def every_goal_and_save_told_is_a_moment(
-    moments: dy.LazyFrame[ReplayMoments], events: dy.LazyFrame[ReplayEvents]
+    moments: dy.LazyFrame[t.ReplayMoments], events: dy.LazyFrame[t.ReplayEvents]
 ) -> pl.LazyFrame:
     """As many goals, shots and saves to look at as the events of a match tell."""
     return pl.concat(
@@ -141,15 +126,17 @@ def every_goal_and_save_told_is_a_moment(
     )
 
 
-@breaking_rows(of=ReplayTracks)
+@breaking_rows(of=t.ReplayTracks)
 def every_frame_is_in_a_track(
-    tracks: dy.LazyFrame[ReplayTracks], frames: dy.LazyFrame[ReplayFrames], participants: dy.LazyFrame[Participants]
+    tracks: dy.LazyFrame[t.ReplayTracks],
+    frames: dy.LazyFrame[t.ReplayFrames],
+    participants: dy.LazyFrame[t.Participants],
 ) -> pl.LazyFrame:
     """Every match with frames has a track, with all of its frames and of its players."""
-    told = frames.group_by(MATCH).agg(told_frames=pl.col("frame").n_unique())
+    counted = frames.group_by(MATCH).agg(told_frames=pl.col("frame").n_unique())
     people = participants.group_by(MATCH).agg(told_players=pl.len())
     return (
-        told.join(people, on=MATCH)
+        counted.join(people, on=MATCH)
         .join(tracks.select(*MATCH, "frames", "players"), on=MATCH, how="full", coalesce=True)
         .filter(
             pl.col("frames").ne_missing(pl.col("told_frames")) | pl.col("players").ne_missing(pl.col("told_players"))
@@ -158,17 +145,17 @@ def every_frame_is_in_a_track(
 
 
 def _as_many(rows: pl.LazyFrame, events: pl.LazyFrame, kind: str) -> pl.LazyFrame:
-    told = events.filter(pl.col("kind") == kind).group_by(MATCH).agg(told=pl.len())
+    counted = events.filter(pl.col("kind") == kind).group_by(MATCH).agg(told=pl.len())
     made = rows.group_by(MATCH).agg(made=pl.len())
     return (
-        made.join(told, on=MATCH, how="full", coalesce=True)
+        made.join(counted, on=MATCH, how="full", coalesce=True)
         .filter(pl.col("made").fill_null(0) != pl.col("told").fill_null(0))
         .with_columns(kind=pl.lit(kind))
     )
 
 
-@breaking_rows(of=ReplayFrames, blocking=False)
-def cars_are_on_the_field(frames: dy.LazyFrame[ReplayFrames], raw: dy.LazyFrame[RawReplays]) -> pl.LazyFrame:
+@breaking_rows(of=t.ReplayFrames, blocking=False)
+def cars_are_on_the_field(frames: dy.LazyFrame[t.ReplayFrames], raw: dy.LazyFrame[t.RawReplays]) -> pl.LazyFrame:
     """Nothing is far outside of a soccar field: a replay's units would be others than are known."""
     outside = (
         (pl.col("x_uu").abs() > _FIELD_X_UU) | (pl.col("y_uu").abs() > _FIELD_Y_UU) | (pl.col("z_uu") > _FIELD_Z_UU)
@@ -185,16 +172,16 @@ def cars_are_on_the_field(frames: dy.LazyFrame[ReplayFrames], raw: dy.LazyFrame[
     )
 
 
-@breaking_rows(of=RawPlayerStats, blocking=False)
-def scoreboards_agree(raw: dy.LazyFrame[RawPlayerStats]) -> pl.LazyFrame:
+@breaking_rows(of=t.RawPlayerStats, blocking=False)
+def scoreboards_agree(raw: dy.LazyFrame[t.RawPlayerStats]) -> pl.LazyFrame:
     """A replay's scoreboard is that of ballchasing for the same match."""
     both = _side_by_side(raw.select(*PLAYER, "source", *_COUNTS))
     differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_theirs") for name in _COUNTS)
     return both.filter(differs)
 
 
-@breaking_rows(of=PlayerMatchStats, blocking=False)
-def replays_agree_with_ballchasing(stats: dy.LazyFrame[PlayerMatchStats]) -> pl.LazyFrame:
+@breaking_rows(of=t.PlayerMatchStats, blocking=False)
+def replays_agree_with_ballchasing(stats: dy.LazyFrame[t.PlayerMatchStats]) -> pl.LazyFrame:
     """Times, distances and boost computed from a replay are within 3% of ballchasing's."""
     both = _side_by_side(stats.select(*PLAYER, "source", *_TIMES))
     apart = {name: (pl.col(name) / pl.col(f"{name}_theirs") - 1).abs() > TIMES_AGREE for name in _TIMES}
@@ -207,8 +194,8 @@ def _side_by_side(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.filter(pl.col("source") == REPLAY).drop("source").join(theirs, on=PLAYER, suffix="_theirs")
 
 
-@breaking_rows(of=PlayerMatchStats, blocking=False)
-def times_are_of_one_match(stats: dy.LazyFrame[PlayerMatchStats]) -> pl.LazyFrame:
+@breaking_rows(of=t.PlayerMatchStats, blocking=False)
+def times_are_of_one_match(stats: dy.LazyFrame[t.PlayerMatchStats]) -> pl.LazyFrame:
     """The times by speed, by height and by place of a player add up to the same time, within a second."""
     families = {
         "by_speed_s": ("time_supersonic_s", "time_boost_speed_s", "time_slow_s"),
@@ -225,28 +212,30 @@ def times_are_of_one_match(stats: dy.LazyFrame[PlayerMatchStats]) -> pl.LazyFram
 # --------------------------------------------------------------------------- gold
 
 
-@breaking_rows(of=PlayerMatchFeatures)
+@breaking_rows(of=t.PlayerMatchFeatures)
 def everybody_who_played_has_features(
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    participants: dy.LazyFrame[Participants],
-    facts: dy.LazyFrame[MatchFacts],
-    stats: dy.LazyFrame[PlayerMatchStats],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    participants: dy.LazyFrame[t.Participants],
+    facts: dy.LazyFrame[t.MatchFacts],
+    stats: dy.LazyFrame[t.PlayerMatchStats],
 ) -> pl.LazyFrame:
     """Every participant of a match of soccar with a minute played has features, and no one else has."""
     # By each source that tells it.
-    told = stats.group_by(PLAYER).agg(told_s=PLAYED_S.min())
+    played = stats.group_by(PLAYER).agg(told_s=PLAYED_S.min())
     wanted = participants.join(facts.filter("is_soccar"), on=MATCH, how="semi").select(PLAYER)
     made = features.select(*PLAYER, "played_s")
     # Where there is no statistic yet, frames tell how long somebody played.
-    long_enough = wanted.join(told, on=PLAYER).filter(pl.col("told_s") >= SHORTEST_PLAYED_S)
+    long_enough = wanted.join(played, on=PLAYER).filter(pl.col("told_s") >= SHORTEST_PLAYED_S)
     missing = long_enough.join(made, on=PLAYER, how="anti")
     beyond = made.join(wanted, on=PLAYER, how="anti")
     return pl.concat([missing, beyond, made.filter(pl.col("played_s") < SHORTEST_PLAYED_S)], how="diagonal")
 
 
-@breaking_rows(of=PlayerMatchFeatures, blocking=False)
+@breaking_rows(of=t.PlayerMatchFeatures, blocking=False)
 def shots_are_those_of_the_scoreboard(
-    shots: dy.LazyFrame[ShotsAndSaves], participants: dy.LazyFrame[Participants], events: dy.LazyFrame[ReplayEvents]
+    shots: dy.LazyFrame[t.ShotsAndSaves],
+    participants: dy.LazyFrame[t.Participants],
+    events: dy.LazyFrame[t.ReplayEvents],
 ) -> pl.LazyFrame:
     """Shots and goals of a replay are as many as its scoreboard has of each player, and shots saved are no more.
 
@@ -258,13 +247,13 @@ def shots_are_those_of_the_scoreboard(
         goals_told=(pl.col("outcome") == "goal").sum().cast(pl.Int32),
     )
     saved = shots.group_by(*MATCH, player_id="saver_id").agg(saves_told=pl.len().cast(pl.Int32))
-    told = pl.col("shots_told", "goals_told", "saves_told")
+    counts = pl.col("shots_told", "goals_told", "saves_told")
     return (
         participants.select(*PLAYER, "shots", "goals", "saves")
         .join(events.select(MATCH).unique(), on=MATCH, how="semi")
         .join(made, on=PLAYER, how="left")
         .join(saved, on=PLAYER, how="left")
-        .with_columns(told.fill_null(0))
+        .with_columns(counts.fill_null(0))
         .filter(
             (pl.col("shots_told") != pl.col("shots"))
             | (pl.col("goals_told") != pl.col("goals"))
@@ -273,22 +262,22 @@ def shots_are_those_of_the_scoreboard(
     )
 
 
-@breaking_rows(of=PlayerMatchFeatures)
+@breaking_rows(of=t.PlayerMatchFeatures)
 def simulated_stays_simulated(
-    features: dy.LazyFrame[PlayerMatchFeatures], facts: dy.LazyFrame[MatchFacts]
+    features: dy.LazyFrame[t.PlayerMatchFeatures], facts: dy.LazyFrame[t.MatchFacts]
 ) -> pl.LazyFrame:
     """Features of a simulated match are labelled so, and those of a real one are not."""
-    told = facts.select(*MATCH, of_match="is_simulated")
+    labels = facts.select(*MATCH, of_match="is_simulated")
     return (
-        features.join(told, on=MATCH)
+        features.join(labels, on=MATCH)
         .filter(pl.col("is_simulated") != pl.col("of_match"))
         .select(*PLAYER, "is_simulated", "of_match")
     )
 
 
-@breaking_rows(of=RankCohorts)
+@breaking_rows(of=t.RankCohorts)
 def cohorts_are_of_players_who_are_there(
-    cohorts: dy.LazyFrame[RankCohorts], features: dy.LazyFrame[PlayerMatchFeatures]
+    cohorts: dy.LazyFrame[t.RankCohorts], features: dy.LazyFrame[t.PlayerMatchFeatures]
 ) -> pl.LazyFrame:
     """No cohort has more players than its playlist, simulated or real."""
     by = ["is_simulated", "playlist"]
@@ -300,14 +289,14 @@ def cohorts_are_of_players_who_are_there(
     )
 
 
-@breaking_rows(of=RankModels)
-def no_model_serves_that_is_worse(models: dy.LazyFrame[RankModels]) -> pl.LazyFrame:
+@breaking_rows(of=t.RankModels)
+def no_model_serves_that_is_worse(models: dy.LazyFrame[t.RankModels]) -> pl.LazyFrame:
     """The model that serves is better than naming the middle rank, than one feature, and not worse than the last."""
     return worse_models(models.collect()).lazy()
 
 
-@breaking_rows(of=RankModels)
-def one_model_serves(models: dy.LazyFrame[RankModels]) -> pl.LazyFrame:
+@breaking_rows(of=t.RankModels)
+def one_model_serves(models: dy.LazyFrame[t.RankModels]) -> pl.LazyFrame:
     """At most one model of a playlist serves."""
     return (
         models.filter(pl.col("state") == "served")
@@ -317,8 +306,8 @@ def one_model_serves(models: dy.LazyFrame[RankModels]) -> pl.LazyFrame:
     )
 
 
-@breaking_rows(of=Weaknesses)
-def percentiles_are_within_their_intervals(weaknesses: dy.LazyFrame[Weaknesses]) -> pl.LazyFrame:
+@breaking_rows(of=t.Weaknesses)
+def percentiles_are_within_their_intervals(weaknesses: dy.LazyFrame[t.Weaknesses]) -> pl.LazyFrame:
     """What is measured has a percentile within its interval, what is refused a reason and none."""
     percentile, low, high = pl.col("percentile"), pl.col("percentile_low"), pl.col("percentile_high")
     measured = pl.col("state") == "measured"
@@ -329,8 +318,10 @@ def percentiles_are_within_their_intervals(weaknesses: dy.LazyFrame[Weaknesses])
     )
 
 
-@breaking_rows(of=PlayerStats)
-def only_who_agreed_has_rows(stats: dy.LazyFrame[PlayerStats], tracked: dy.LazyFrame[TrackedPlayers]) -> pl.LazyFrame:
+@breaking_rows(of=t.PlayerStats)
+def only_who_agreed_has_rows(
+    stats: dy.LazyFrame[t.PlayerStats], tracked: dy.LazyFrame[t.TrackedPlayers]
+) -> pl.LazyFrame:
     """Rows of a player alone are of players who are tracked and agreed to it."""
     return stats.join(tracked, on="player_id", how="anti").group_by("player_id").agg(rows=pl.len())
 

@@ -76,8 +76,8 @@ def _is_kept(kept: str | None, email: str | None, keys: Keys) -> bool:
 def _consents(given: Mapping[str, Any]) -> dict[str, bool]:
     """By purpose, whether it is given or taken back; what is said of one alone counts more than what is of all."""
     of_all = given.get("consents")
-    told = {purpose: given.get(purpose, of_all) for purpose in PURPOSES}
-    return {purpose: is_given for purpose, is_given in told.items() if is_given is not None}
+    answers = {purpose: given.get(purpose, of_all) for purpose in PURPOSES}
+    return {purpose: is_given for purpose, is_given in answers.items() if is_given is not None}
 
 
 def _account(player: str) -> str:
@@ -95,8 +95,8 @@ def account_id(player: str) -> str:
     except PlayerIdError as error:
         raise EntryError(str(error), "player") from None
     if player_id.startswith("steam_") and not _STEAM.fullmatch(player_id):
-        told = f"{player} is no account of Steam: these have 17 digits, 7656119 or 7656120 first."
-        raise EntryError(told, "player")
+        message = f"{player} is no account of Steam: these have 17 digits, 7656119 or 7656120 first."
+        raise EntryError(message, "player")
     return player_id
 
 
@@ -183,8 +183,8 @@ class Player(Thing):
     def which(self, rows: Sequence[Row], names: Mapping[str, Any]) -> UnknownNameError:
         """See `Thing.which`."""
         ids = ", ".join(row["player_id"] for row in rows)
-        told = f"Several tracked players are called {names['player']}: {ids}. Give one of these."
-        return UnknownNameError(told, "player")
+        message = f"Several tracked players are called {names['player']}: {ids}. Give one of these."
+        return UnknownNameError(message, "player")
 
     def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
         """See `Thing.missing`."""
@@ -374,13 +374,13 @@ class TrainingSession(Thing):
             raise EntryError(f"Of how many attempts were {successes} successes? Give attempts too.", "attempts")
         if successes is not None and attempts is not None and successes > attempts:
             raise EntryError(f"There were {successes} successes, and {attempts} attempts.", "successes")
-        told = training_packs().filter(code=code).get_column("category").to_list() if code else []
-        if told and skill not in (None, *told):
-            raise EntryError(f"Pack {code} trains {told[0]}, not {skill}: leave the skill out.", "skill")
-        if not told and skill is None:
+        categories = training_packs().filter(code=code).get_column("category").to_list() if code else []
+        if categories and skill not in (None, *categories):
+            raise EntryError(f"Pack {code} trains {categories[0]}, not {skill}: leave the skill out.", "skill")
+        if not categories and skill is None:
             problem = f"Pack {code} is not in the catalogue" if code else "Neither a pack nor a skill is given"
             raise EntryError(f"{problem}: say what was trained, one of {', '.join(CATEGORIES)}.", "skill")
-        return {**values, "completed_at": at, "skill": told[0] if told else skill}
+        return {**values, "completed_at": at, "skill": categories[0] if categories else skill}
 
 
 TRAINING_SESSION = TrainingSession()

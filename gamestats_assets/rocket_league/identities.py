@@ -128,16 +128,16 @@ def player_id_in_replay(remote_id: Mapping[str, Any]) -> str | None:
     >>> player_id_in_replay({"Xbox": "2535462716428144"})
     'xbox_70cf8d6afd010900'
     """
-    for kind, told in remote_id.items():
+    for kind, value in remote_id.items():
         platform = _REMOTE.get(kind)
         if platform is None:
             continue
         try:
-            account = told
-            if isinstance(told, Mapping):
-                account = told.get("name" if platform == "ps4" else "online_id")
+            account = value
+            if isinstance(value, Mapping):
+                account = value.get("name" if platform == "ps4" else "online_id")
             elif platform == "xbox":
-                account = int(told).to_bytes(8, "little").hex()
+                account = int(value).to_bytes(8, "little").hex()
             return player_id_of(platform, str(account or ""))
         except (PlayerIdError, TypeError, ValueError, OverflowError):
             return None

@@ -1,10 +1,8 @@
-"""What is done for the jobs that people ask for: each kind of them, and where that is.
-
-What the work needs is loaded when there is some.
-"""
+"""The kinds of jobs that people ask for, and the functions that do them."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,64 +15,25 @@ if TYPE_CHECKING:
 _GAME = "rocket_league"
 
 
-def _replay(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.uploads.uploading import analyse_uploads
+def _kind(name: str, work: str, *, at_once: int = 1, is_slow: bool = False) -> Kind:
+    """A kind of jobs of the game; `work` names the function, as module:function, which is imported when needed."""
 
-    analyse_uploads(context, tasks)
+    def do(context: JobContext, tasks: Sequence[Task]) -> None:
+        pkgutil.resolve_name(f"gamestats_assets.rocket_league.{work}")(context, tasks)
 
-
-def _ballchasing(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.uploads.importing import import_replays
-
-    import_replays(context, tasks)
-
-
-def _share(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.uploads.importing import share_replay
-
-    share_replay(context, tasks)
-
-
-def _backfill(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.uploads.own_matches import take_up_matches
-
-    take_up_matches(context, tasks)
-
-
-def _forget_match(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.uploads.own_matches import forget_match
-
-    forget_match(context, tasks)
-
-
-def _export(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.privacy.user_export import export_users
-
-    export_users(context, tasks)
-
-
-def _leaving(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.privacy.leaving_jobs import forget_people
-
-    forget_people(context, tasks)
-
-
-def _withdrawal(context: JobContext, tasks: Sequence[Task]) -> None:
-    from gamestats_assets.rocket_league.privacy.withdrawals import make_without
-
-    make_without(context, tasks)
+    return Kind(name, _GAME, do, at_once, is_slow)
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("replay", _GAME, _replay, at_once=16),
-    Kind("ballchasing", _GAME, _ballchasing, is_slow=True),
-    Kind("share", _GAME, _share, is_slow=True),
-    Kind("backfill", _GAME, _backfill, at_once=20),
-    Kind("forget_match", _GAME, _forget_match),
-    Kind("export", _GAME, _export, is_slow=True),
-    Kind("withdrawal", _GAME, _withdrawal, at_once=20, is_slow=True),
-    Kind("erasure", _GAME, _leaving, is_slow=True),
-    Kind("objection", _GAME, _leaving, is_slow=True),
+    _kind("replay", "uploads.uploading:analyse_uploads", at_once=16),
+    _kind("ballchasing", "uploads.importing:import_replays", is_slow=True),
+    _kind("share", "uploads.importing:share_replay", is_slow=True),
+    _kind("backfill", "uploads.own_matches:take_up_matches", at_once=20),
+    _kind("forget_match", "uploads.own_matches:forget_match"),
+    _kind("export", "privacy.user_export:export_users", is_slow=True),
+    _kind("withdrawal", "privacy.withdrawals:make_without", at_once=20, is_slow=True),
+    _kind("erasure", "privacy.leaving_jobs:forget_people", is_slow=True),
+    _kind("objection", "privacy.leaving_jobs:forget_people", is_slow=True),
 )
 """Every kind of jobs of the game."""
 

@@ -91,15 +91,6 @@ def parse_rank(text: str) -> int:
     raise UnknownRankError(f"{text!r} is no rank; {meant}.", "rank")
 
 
-def next_tier(tier: int) -> int | None:
-    """The rank above one; None above the highest.
-
-    Raises:
-        UnknownRankError: when there is no such rank.
-    """
-    return tier + 1 if tier_id(tier) != TIER_IDS[-1] else None
-
-
 def rank_range(from_tier: int, to_tier: int) -> str:
     """The players of some ranks in a row, in words.
 
@@ -122,11 +113,11 @@ def last_tier() -> pl.Expr:
 
     Of matches that began at the same moment, the one with the greatest id counts.
     """
-    told = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
+    is_ranked = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
     return (
         pl.col("rank_tier")
-        .filter(told)
-        .sort_by(*(pl.col(name).filter(told) for name in ("started_at", "match_id")))
+        .filter(is_ranked)
+        .sort_by(*(pl.col(name).filter(is_ranked) for name in ("started_at", "match_id")))
         .last()
     )
 
@@ -144,11 +135,11 @@ def known_tiers(features: pl.LazyFrame, ranks: pl.LazyFrame) -> pl.LazyFrame:
     Returns:
         Columns `is_simulated`, `playlist`, `player_id`, `rank_tier` (Int32): one row where a rank is known, else none.
     """
-    told = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
+    is_ranked = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
     given = ranks.select("player_id", "playlist", "updated_at", tier=pl.col("tier").cast(pl.Int32))
     return (
         features.group_by(PLAYER)
-        .agg(last_tier(), told_at=pl.col("started_at").filter(told).max())
+        .agg(last_tier(), told_at=pl.col("started_at").filter(is_ranked).max())
         .join(given, on=["player_id", "playlist"], how="left")
         .select(
             *PLAYER,

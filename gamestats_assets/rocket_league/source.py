@@ -73,13 +73,13 @@ def _of_replay(content: bytes) -> Recognised:
     match_id = match_id_of(header.get("MatchGUID") or _guid_of_server(content), header.get("Id"))
     if match_id is None:
         raise UnrecognisedContentError("The replay's header tells no Id of 32 hexadecimal digits.")
-    told = started_at_of(header)
-    if told is None:
+    start = started_at_of(header)
+    if start is None:
         raise UnrecognisedContentError(
             f"The replay's header tells no usable time: MatchStartEpoch is {header.get('MatchStartEpoch')!r}, "
             f"Date is {header.get('Date')!r}."
         )
-    return Recognised(REPLAY, match_id, *told, suffix="replay")
+    return Recognised(REPLAY, match_id, *start, suffix="replay")
 
 
 def read_header(content: bytes) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def accounts_in_header(content: bytes) -> set[str]:
         UnrecognisedContentError: as `read_header` does.
     """
     meta = _meta(content)
-    told = (player_id_in_replay(player["remote_id"]) for side in ("team_zero", "team_one") for player in meta[side])
-    return {player_id for player_id in told if player_id is not None}
+    players = (player_id_in_replay(player["remote_id"]) for side in ("team_zero", "team_one") for player in meta[side])
+    return {player_id for player_id in players if player_id is not None}
 
 
 def _meta(content: bytes) -> dict[str, Any]:
@@ -149,9 +149,9 @@ def first_line(error: BaseException) -> str:
 def why_unreadable(error: BaseException) -> str:
     """Why a replay cannot be read, for whoever has it; the library's own words are for whoever looks into it."""
     said = first_line(error)
-    for mark, told in _WRONG.items():
+    for mark, reason in _WRONG.items():
         if mark in said:
-            return f"The replay cannot be read: {told} ({said}.)"
+            return f"The replay cannot be read: {reason} ({said}.)"
     return f"The replay cannot be read: {_DAMAGED} ({said}.)"
 
 
@@ -166,8 +166,8 @@ _WRONG = {
 
 def match_id_of(match_guid: object, replay_id: object) -> str | None:
     """The match's own id where there is one, else the replay's; upper case. Zeros are none."""
-    for told in (match_guid, replay_id):
-        text = str(told or "").upper()
+    for value in (match_guid, replay_id):
+        text = str(value or "").upper()
         if _ID.fullmatch(text) and text.strip("0"):
             return text
     return None
@@ -197,24 +197,24 @@ def started_at_of(header: dict[str, Any]) -> tuple[datetime, bool] | None:
 
 def _of_json(content: bytes) -> Recognised:
     try:
-        told = _JSON.decode(content)
+        parsed = _JSON.decode(content)
     except msgspec.ValidationError as error:
         raise UnrecognisedContentError(f"Expected ballchasing's JSON of a replay: {error}. {_TAKEN}") from None
     except (ValueError, RecursionError) as error:
         raise UnrecognisedContentError(f"Neither a replay nor whole JSON: {error}. {_TAKEN}") from None
-    if told.status is not None and told.status != "ok":
+    if parsed.status is not None and parsed.status != "ok":
         raise UnrecognisedContentError(
-            f"The replay is {told.status} at ballchasing, so its JSON holds no statistics yet. Fetch it again."
+            f"The replay is {parsed.status} at ballchasing, so its JSON holds no statistics yet. Fetch it again."
         )
-    is_simulated = told.gamestats_simulated and bool(told.frames)
-    if not is_simulated and not (told.blue and told.orange):
+    is_simulated = parsed.gamestats_simulated and bool(parsed.frames)
+    if not is_simulated and not (parsed.blue and parsed.orange):
         raise UnrecognisedContentError(f"Expected teams blue and orange. {_TAKEN}")
-    match_id = match_id_of(told.match_guid, told.rocket_league_id)
+    match_id = match_id_of(parsed.match_guid, parsed.rocket_league_id)
     if match_id is None:
         raise UnrecognisedContentError("Expected rocket_league_id, or match_guid, of 32 hexadecimal digits.")
-    started_at = date_of(told.date)
+    started_at = date_of(parsed.date)
     if started_at is None:
-        raise UnrecognisedContentError(f"Expected date as in 2026-03-10T18:55:49Z, found {told.date!r}.")
+        raise UnrecognisedContentError(f"Expected date as in 2026-03-10T18:55:49Z, found {parsed.date!r}.")
     if is_simulated:
         return Recognised(SIMULATED, match_id, started_at, True)
     # It is when the replay was saved, at the end of the match.
@@ -224,11 +224,11 @@ def _of_json(content: bytes) -> Recognised:
 def date_of(text: str | None) -> datetime | None:
     """A time as ballchasing writes it, with or without an offset; None where it is none."""
     try:
-        told = datetime.fromisoformat(text or "")
-        told = told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text or "")
+        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return told if told > _RELEASE else None
+    return time if time > _RELEASE else None
 
 
 def forgotten(content: bytes, recognised: Recognised, landing: Landing) -> set[str]:

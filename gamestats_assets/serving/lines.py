@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, LiteralString
+from typing import Annotated, Any, Generic, Literal, LiteralString, TypeVar
 
 import polars as pl
 from psycopg import sql
@@ -28,6 +28,15 @@ _TYPES: Mapping[Any, type] = {
     pl.Datetime: datetime,
 }
 Order = Annotated[Literal["asc", "desc"], Field(description="Which way.")]
+
+
+Data = TypeVar("Data")
+
+
+class Answer(BaseModel, Generic[Data]):
+    """The answer."""
+
+    data: Data
 
 
 class Lines:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -52,6 +52,8 @@ class OfPlayer(Parameters):
 
 
 Asked = TypeVar("Asked", bound=OfPlayer)
+Maker = Callable[[Connection, Asked, "Scope"], Awaitable[Made]]
+"""Answers what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +93,6 @@ Holds = Literal["player", "tables", "never"]
 never: it is made of what people enter, too, and so made anew each time. Only then can `make` read the schema `ops`."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnRoute(Generic[Asked]):
-    """A question about oneself, and what answers it.
-
-    Attributes:
-        path: below the router's; names in braces are parameters.
-        summary: what is answered, in a few words; the docstring of `make` says more.
-        asked: the parameters.
-        make: answers of what one snapshot of PostgreSQL holds; an answer without `metadata` is given that, with what
-            else the answer has as `about`.
-        answer: the model of what is answered.
-        tables: all published ones that it is made of.
-        holds: while what; `player` is for what shows no row of anybody else, not even of the same match.
-        needs_player: whether it is about a player; whoever has none is told how to have one.
-    """
-
-    path: str
-    summary: str
-    asked: type[Asked]
-    make: Callable[[Connection, Asked, Scope], Awaitable[Made]]
-    answer: type[BaseModel]
-    tables: tuple[type[Table], ...]
-    holds: Holds
-    needs_player: bool = True
-
-
 class Metadata(BaseModel):
     """About an answer."""
 
@@ -127,45 +103,73 @@ class Metadata(BaseModel):
     is_simulated: Annotated[bool, Field(description="Whether it stands on simulated matches.", examples=[False])]
 
 
-def own_router_of(game: str, prefix: str, routes: Sequence[OwnRoute[Any]], tag: str | None = None) -> APIRouter:
-    """A router that answers them to who is signed in.
+class OwnRouter(APIRouter):
+    """Routes that answer questions about whoever is signed in.
 
     Args:
         game: whose accounts it is about, by its name.
-        tag: under which they are described; without it the prefix.
     """
-    router = APIRouter(prefix=prefix, tags=[tag or prefix.strip("/")])
-    for route in routes:
-        router.add_api_route(
-            route.path,
-            _endpoint(game, prefix, route),
-            methods=["GET"],
-            summary=route.summary,
-            description=description_of(route.make),
-            operation_id=route.make.__name__,
-            responses={200: {"model": route.answer}},
-            openapi_extra={"parameters": described(route.path, route.asked), **SIGNED_IN},
-        )
-    return router
 
+    def __init__(self, game: str, prefix: str) -> None:
+        super().__init__(prefix=prefix, tags=[prefix.strip("/")])
+        self.game = game
 
-def _endpoint(game: str, prefix: str, route: OwnRoute[Any]) -> Callable[..., Awaitable[Response]]:
-    async def endpoint(request: Request, person: SignedIn) -> Response:
-        asked = ask(route.asked, request)
-        scope = await scope_of(request, person, game, asked.player, needs_player=route.needs_player)
+    def asks(
+        self,
+        path: str,
+        summary: str,
+        answer: type[BaseModel],
+        tables: tuple[type[Table], ...],
+        holds: Holds,
+        *,
+        needs_player: bool = True,
+    ) -> Callable[[Maker[Asked]], Maker[Asked]]:
+        """Has a question answered by the function that is decorated, which stays as it is.
 
-        async def make(conn: Connection) -> Made:
-            made = await route.make(conn, asked, scope)
-            if "metadata" in made:
-                return made
-            about = await metadata_of(request, conn, game, route.tables, scope)
-            return {"metadata": {**about, **made.pop("about", {})}, **made}
+        It is given a connection in one snapshot of PostgreSQL, what is asked (whose annotation says which parameters
+        there are) and a scope; an answer without `metadata` is given that, with what else the answer has as `about`.
+        Its docstring is the description.
 
-        key = f"{prefix}{route.path} {asked.key()} {scope}"
-        answers: Answers = request.state.own_answers
-        return await answers.give(request, route.tables, key, make, whose=_whose(scope, route.holds))
+        Args:
+            path: below the router's; names in braces are parameters.
+            summary: what is answered, in a few words.
+            answer: the model of what is answered.
+            tables: all published ones that it is made of.
+            holds: while what; `player` is for what shows no row of anybody else, not even of the same match.
+            needs_player: whether it is about a player; whoever has none is told how to have one.
+        """
 
-    return endpoint
+        def declare(make: Maker[Asked]) -> Maker[Asked]:
+            asked_type: type[Asked] = get_type_hints(make)["asked"]
+
+            async def endpoint(request: Request, person: SignedIn) -> Response:
+                asked = ask(asked_type, request)
+                scope = await scope_of(request, person, self.game, asked.player, needs_player=needs_player)
+
+                async def whole(conn: Connection) -> Made:
+                    made = await make(conn, asked, scope)
+                    if "metadata" in made:
+                        return made
+                    about = await metadata_of(request, conn, self.game, tables, scope)
+                    return {"metadata": {**about, **made.pop("about", {})}, **made}
+
+                key = f"{self.prefix}{path} {asked.key()} {scope}"
+                answers: Answers = request.state.own_answers
+                return await answers.give(request, tables, key, whole, whose=_whose(scope, holds))
+
+            self.add_api_route(
+                path,
+                endpoint,
+                methods=["GET"],
+                summary=summary,
+                description=description_of(make),
+                operation_id=make.__name__,
+                responses={200: {"model": answer}},
+                openapi_extra={"parameters": described(path, asked_type), **SIGNED_IN},
+            )
+            return make
+
+        return declare
 
 
 async def own_page(
@@ -224,7 +228,7 @@ def _whose(scope: Scope, holds: Holds, cache_control: str = "private, no-cache")
 
 @asynccontextmanager
 async def reading(request: Request, scope: Scope) -> AsyncIterator[Connection]:
-    """A connection in one snapshot in which PostgreSQL shows the rows of a scope, for what is no `OwnRoute`."""
+    """A connection in one snapshot in which PostgreSQL shows the rows of a scope, for what no `OwnRouter` answers."""
     pool: AsyncConnectionPool[Connection] = request.state.own_pool
     async with pool.connection() as conn, conn.transaction():
         await conn.execute(*setting(scope.settings))

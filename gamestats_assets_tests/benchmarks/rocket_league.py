@@ -55,7 +55,7 @@ from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.orchestration.runs.instance import run_here
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
-from gamestats_assets.rocket_league.analysis.rank_models import next_models
+from gamestats_assets.rocket_league.analysis.rank_versions import next_models
 from gamestats_assets.rocket_league.analysis.skills import FEATURES
 from gamestats_assets.rocket_league.analysis.training import training_progress, training_recommendations
 from gamestats_assets.rocket_league.analysis.weaknesses import weaknesses

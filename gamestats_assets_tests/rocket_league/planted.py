@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ BETWEEN = 0.02
 """Standard deviation between players, as a part of a feature's mean."""
 NOISE = 3.0
 """Standard deviation between a player's matches, in those between players."""
+
+
+def later(hours: float) -> datetime:
+    """So many hours after the first match began."""
+    return FIRST + timedelta(hours=hours)
 
 
 def player_id(number: int, kind: str = "steam") -> str:

@@ -60,6 +60,13 @@ def strengths(true: np.ndarray, coefficients: Sequence[float] = COEFFICIENTS) ->
     return true @ np.asarray(coefficients)
 
 
+def strength(model: Mapping[str, Any], values: Mapping[str, float | None]) -> float:
+    """The strength of a player by a row of RankModels; what is not known stands at the mean."""
+    shapes = zip(*(model[name] for name in ("features", "means", "spreads", "coefficients")), strict=True)
+    known = ((values.get(name), mean, spread, coefficient) for name, mean, spread, coefficient in shapes)
+    return sum((value - mean) / spread * coefficient for value, mean, spread, coefficient in known if value is not None)
+
+
 def world(
     seed: int,
     players: int,

@@ -62,13 +62,9 @@ def test_what_is_no_rank_is_told_with_those_near_it(text: str, near: list[str]) 
 
 @pytest.mark.parametrize("tier", [-1, 0, 23])
 def test_numbers_of_no_rank_are_told(tier: int) -> None:
-    for asked in (ranks.tier_id, ranks.rank_name, ranks.next_tier):
+    for asked in (ranks.tier_id, ranks.rank_name):
         with pytest.raises(ranks.UnknownRankError, match=rf"{tier} is no rank.* 1 \(bronze-1\) to 22"):
             asked(tier)
-
-
-def test_above_the_highest_rank_there_is_none() -> None:
-    assert [ranks.next_tier(tier) for tier in range(1, 23)] == [*range(2, 23), None]
 
 
 def test_some_ranks_in_a_row_are_named_by_the_first_and_the_last() -> None:

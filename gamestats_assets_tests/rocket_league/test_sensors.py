@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,10 @@ import dagster as dg
 import pytest
 
 from gamestats_assets.lakehouse.entries.ops import entering, migrate
-from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Unit
-from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.orchestration.runs import requests as requests_of_runs
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.rocket_league import entered, sensors
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.replays import bronze
 from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
@@ -71,11 +67,6 @@ class Operation(BySensors):
                 self.run(request)
                 asked[request.tags[KIND_TAG]] += 1
         raise AssertionError(f"It does not settle: {asked}")
-
-
-def a_minute_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What failed is tried again at once."""
-    monkeypatch.setattr(requests_of_runs, "_FIRST_WAIT", timedelta())
 
 
 def days(request: dg.RunRequest) -> list[str]:
@@ -157,34 +148,6 @@ def test_files_become_days_entries_snapshots_and_both_the_tables_of_a_player(
     assert operation.settles() == {}
 
 
-def test_a_day_is_asked_for_again_when_only_the_step_of_events_failed(
-    operation: Operation, season: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    operation.ingest(*season[:1])
-    (request,) = operation.asks(DAY)
-
-    def fails(landing: Landing, units: list[Unit]) -> DecodedUnits:
-        raise OSError("no space left on device")
-
-    with monkeypatch.context() as patched:
-        # It looks at replays alone, which are not simulated.
-        failing = dataclasses.replace(bronze.EVENTS_DECODER, kinds=bronze.RAW_DECODER.kinds, decode=fails)
-        patched.setattr(bronze, "EVENTS_DECODER", failing)
-        assert not operation.tries(request).success
-        assert operation.rows(t.RawReplays).height == 1
-        (left,) = operation.tick(SENSOR)
-        assert "rocket_league.raw_replays" not in names(left), "what was made is not made again"
-        assert not operation.tries(left).success
-    assert DAY not in operation.settles(), "it failed just now"
-    a_minute_passes(monkeypatch)
-    operation.an_hour_passes()
-    (again,) = operation.asks(DAY)
-    assert (again.partition_key, again.run_key != left.run_key) == (request.partition_key, True)
-    operation.run(again)
-    assert DAY not in operation.settles()
-    assert operation.rows(t.PlayerMatchFeatures).height == 4
-
-
 # ---------------------------------------------------------------------------------------------- ballchasing
 
 
@@ -220,36 +183,6 @@ def test_a_tracked_player_s_replays_are_looked_for_fetched_and_become_days(
         (day,) = operation.asks(DAY)
         operation.run(day)
         assert operation.rows(t.MatchFacts).select("ballchasing_id", "is_simulated").rows() == [(match["id"], True)]
-
-
-def test_what_waits_is_asked_for_though_the_look_failed_and_not_while_a_run_is_on_its_way(
-    tmp_path: Path, ops_database: str, season: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with BallchasingServer() as server, dg.DagsterInstance.ephemeral() as instance:
-        operation = Operation(
-            tmp_path, ops_database, instance, ballchasing_api_key="wrong", ballchasing_api_url=server.url
-        )
-        operation.track(somebody(season[0]), consents=True)
-        assert operation.tick(sensors.PLAYERS_SENSOR) == []
-        assert "BALLCHASING_API_KEY" in operation.said
-        assert "wrong" not in operation.said
-        right = Operation(tmp_path, ops_database, instance, ballchasing_api_key=TOKEN, ballchasing_api_url=server.url)
-        server.add(json.loads(season[0].read_bytes()) | {"status": "ok", "created": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"})
-        right.track(somebody(season[0]), days=3650, consents=True)
-        (fetching,) = right.tick(sensors.PLAYERS_SENSOR)
-        going = instance.create_run_for_job(
-            right.definitions.resolve_job_def(sensors.ARCHIVE_JOB),
-            run_config=fetching.run_config,
-            tags=dict(fetching.tags),
-            status=dg.DagsterRunStatus.STARTED,
-        )
-        assert right.tick(sensors.PLAYERS_SENSOR) == []
-        instance.report_run_failed(going)
-        assert right.tick(sensors.PLAYERS_SENSOR) == [], "it failed just now"
-        a_minute_passes(monkeypatch)
-        (again,) = right.tick(sensors.PLAYERS_SENSOR)
-        assert again.run_config == fetching.run_config
-        assert again.run_key != fetching.run_key
 
 
 # ---------------------------------------------------------------------------------------------- what leaves

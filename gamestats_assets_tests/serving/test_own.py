@@ -19,7 +19,7 @@ from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.game import Game
-from gamestats_assets.serving.own import OfPlayer, OwnRoute, Scope, own_router_of, show_matches
+from gamestats_assets.serving.own import OfPlayer, OwnRouter, Scope, show_matches
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import AUTH, browser_of, user_named
 from gamestats_assets_tests.support.postgres_fixture import database
@@ -51,23 +51,22 @@ async def read(conn: Connection) -> list[dict[str, Any]]:
     return await (await conn.execute("SELECT player_id, score FROM chess.games ORDER BY 1, score")).fetchall()
 
 
+router = OwnRouter("chess", "/chess")
+
+
+@router.asks("/entered", "Entered", Answer, (Games,), "never", needs_player=False)
+@router.asks("/scores", "Scores", Answer, (Games,), "player")
 async def scores(conn: Connection, asked: OfPlayer, scope: Scope) -> dict[str, Any]:
     """All scores that can be read."""
     MADE.append(scope.player)
     return {"data": {"player": scope.player, "rows": await read(conn), "is_own": scope.is_own}}
 
 
+@router.asks("/matches", "Scores of a match", Answer, (Games,), "tables")
 async def match_scores(conn: Connection, asked: OfPlayer, scope: Scope) -> dict[str, Any]:
     """Those of all players in one match of the player."""
     await show_matches(conn, ["m1"])
     return {"data": {"rows": await read(conn)}}
-
-
-ROUTES = [
-    OwnRoute("/scores", "Scores", OfPlayer, scores, Answer, (Games,), "player"),
-    OwnRoute("/matches", "Scores of a match", OfPlayer, match_scores, Answer, (Games,), "tables"),
-    OwnRoute("/entered", "Entered", OfPlayer, scores, Answer, (Games,), "never", needs_player=False),
-]
 
 
 def written(url: str, player: str, **scored: int) -> None:
@@ -101,7 +100,7 @@ def url(postgres_url: str, ops_template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def site(url: str) -> Iterator[httpx.Client]:
-    game = Game("chess", "Chess", Path(__file__).parent, [own_router_of("chess", "/chess", ROUTES)],
+    game = Game("chess", "Chess", Path(__file__).parent, [router],
                 matches=(Games, "is_simulated"))  # fmt: skip
     linked(url, "ann", ANNS_OTHER, ANN)
     linked(url, "bob", BOB)

@@ -24,7 +24,6 @@ match^2 is the variance of the means.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import dataframely as dy
@@ -75,7 +74,7 @@ def player_profiles(
         )
         for name in FEATURES
     )
-    return typing.cast("dy.LazyFrame[PlayerProfiles]", PlayerProfiles.cast(result))
+    return PlayerProfiles.cast(result)
 
 
 def rank_cohorts(
@@ -95,7 +94,7 @@ def rank_cohorts(
     windows = _windows(_around_knowing(players, measures))
     by_skill = [_of_skill(skill, matches, windows, measures) for skill in SKILLS]
     result = pl.concat([by_feature, *by_skill]).sort(*COHORT, "feature")
-    return typing.cast("dy.LazyFrame[RankCohorts]", RankCohorts.cast(result.lazy()))
+    return RankCohorts.cast(result.lazy())
 
 
 def _of_skill(skill: str, matches: pl.LazyFrame, windows: pl.DataFrame, measures: pl.DataFrame) -> pl.DataFrame:
@@ -116,9 +115,11 @@ def _of_skill(skill: str, matches: pl.LazyFrame, windows: pl.DataFrame, measures
         .lazy()
     )
     players = _players(values, [skill], [*PLAYER, "rank_tier", "tier"])
-    told = _described(players, values, windows).with_columns(feature=SKILL + pl.col("feature")).drop("correlations")
+    described = (
+        _described(players, values, windows).with_columns(feature=SKILL + pl.col("feature")).drop("correlations")
+    )
     together = together.rename({f"{skill} correlations": "correlations"})
-    return RankCohorts.cast(told.join(together, on=COHORT, how="left", maintain_order="left"))
+    return RankCohorts.cast(described.join(together, on=COHORT, how="left", maintain_order="left"))
 
 
 def _in_cohorts(features: pl.LazyFrame, withheld: pl.LazyFrame) -> pl.LazyFrame:
@@ -130,7 +131,7 @@ def _in_cohorts(features: pl.LazyFrame, withheld: pl.LazyFrame) -> pl.LazyFrame:
 
 def _players(rows: pl.LazyFrame, names: Sequence[str], by: Sequence[str], **more: pl.Expr) -> pl.DataFrame:
     """A row per player, with the matches in which each column is known, its mean, and its variance from two on."""
-    told = (
+    aggregates = (
         expression.alias(f"{name} {what}")
         for name in names
         for what, expression in (
@@ -139,13 +140,13 @@ def _players(rows: pl.LazyFrame, names: Sequence[str], by: Sequence[str], **more
             ("variance", pl.col(name).var().round_sig_figs(_DIGITS)),
         )
     )
-    return rows.group_by(by).agg(*told, **more).collect(engine="streaming").sort(by)
+    return rows.group_by(by).agg(*aggregates, **more).collect(engine="streaming").sort(by)
 
 
 def _of(players: pl.LazyFrame, name: str, *columns: str) -> pl.LazyFrame:
     """Players in whose matches one column is known: `matches`, `mean`, `variance`."""
-    told = {what: pl.col(f"{name} {what}") for what in ("matches", "mean", "variance")}
-    return players.select(*columns, **told).filter(pl.col("matches") > 0)
+    columns_of = {what: pl.col(f"{name} {what}") for what in ("matches", "mean", "variance")}
+    return players.select(*columns, **columns_of).filter(pl.col("matches") > 0)
 
 
 # --------------------------------------------------------------------------- who is in a cohort
@@ -230,7 +231,7 @@ def _described(players: pl.DataFrame, matches: pl.LazyFrame, windows: pl.DataFra
     on = [name for name in (*_PLAYLIST, "tier", "rank_tier") if name in players.columns]
     members = _members(windows).lazy()
     names = windows.get_column("feature").unique().sort().to_list()
-    told: list[pl.DataFrame] = []
+    frames: list[pl.DataFrame] = []
     for start in range(0, len(names), _AT_ONCE):
         # Many columns at once would not fit into memory, and each by itself would have to be joined again.
         some = names[start : start + _AT_ONCE]
@@ -241,10 +242,12 @@ def _described(players: pl.DataFrame, matches: pl.LazyFrame, windows: pl.DataFra
             means = means.group_by(COHORT, maintain_order=True).agg(**_moments())
             singles = values.select(*on, value=name).drop_nulls("value").join(of_column, on=on)
             both = means.join(_quantiles(singles), on=COHORT).with_columns(feature=pl.lit(name))
-            told.append(both.collect())
-    if not told:
+            frames.append(both.collect())
+    if not frames:
         return RankCohorts.create_empty()
-    return RankCohorts.cast(pl.concat(told).join(windows, on=[*COHORT, "feature"]).lazy().pipe(_with_spreads).collect())
+    return RankCohorts.cast(
+        pl.concat(frames).join(windows, on=[*COHORT, "feature"]).lazy().pipe(_with_spreads).collect()
+    )
 
 
 def _moments() -> dict[str, pl.Expr]:
@@ -267,7 +270,7 @@ def _moments() -> dict[str, pl.Expr]:
     }
 
 
-def _with_spreads(told: pl.LazyFrame) -> pl.LazyFrame:
+def _with_spreads(sums: pl.LazyFrame) -> pl.LazyFrame:
     within = pl.when(pl.col("freedom") > 0).then(pl.col("squares") / pl.col("freedom"))
     between = (pl.col("Q") - pl.col("within") * (pl.col("A") - pl.col("B") / pl.col("W"))) / (
         pl.col("W") - pl.col("V") / pl.col("W")
@@ -275,7 +278,7 @@ def _with_spreads(told: pl.LazyFrame) -> pl.LazyFrame:
     spreads = ("within", "between", "match")
     numbers = pl.col(pl.Float64)
     return (
-        told.with_columns(within=within)
+        sums.with_columns(within=within)
         .with_columns(between=between.clip(lower_bound=0))
         .with_columns(match=pl.coalesce(pl.col("within") + pl.col("between"), "variance_of_means"))
         .with_columns(

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Mapping
-
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.rank_models import FEATURES
-from gamestats_assets.rocket_league.analysis.wording import players_unit
+from gamestats_assets.rocket_league.analysis.wording import feature_words, is_share, players_unit
 from gamestats_assets.rocket_league.privacy.consents import allowing
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
-from gamestats_assets.rocket_league.tables import (
-    PlayerComparison,
-    PlayerMatchFeatures,
-    PlayerProfiles,
-    RankCohorts,
-    RlRanks,
-    TrackedPlayers,
-    Withheld,
-)
 
 COMPARED_MATCHES = 5
 """Matches that both players must have."""
@@ -31,45 +20,6 @@ DIFFERENCES = 3
 KNOWN_SHARE = 0.5
 """Share of the features in which both must be known."""
 _FAR_MORE = 3.0
-
-Words = tuple[str, str, str, str, str]
-_MORE = ("more", "less")
-_FEWER = ("more", "fewer")
-_OF_TIME = "of the time"
-_PER_MINUTE = "a minute"
-WORDS: Mapping[str, Words] = {
-    "supersonic_share": ("spends", *_MORE, "time at supersonic speed", _OF_TIME),
-    "slow_share": ("spends", *_MORE, "time at low speed", _OF_TIME),
-    "avg_speed_uu_s": ("drives", "faster", "slower", "", "km/h"),
-    "ground_share": ("spends", *_MORE, "time on the ground", _OF_TIME),
-    "high_air_share": ("spends", *_MORE, "time high in the air", _OF_TIME),
-    "powerslides_per_minute": ("powerslides", *_MORE, "", _PER_MINUTE),
-    "boost_per_minute": ("boosts", *_MORE, "", _PER_MINUTE),
-    "avg_boost": ("has", *_MORE, "boost in the tank", "on average"),
-    "zero_boost_share": ("spends", *_MORE, "time without boost", _OF_TIME),
-    "boost_wasted_supersonic_share": ("wastes", *_MORE, "boost at supersonic speed", "of the boost used"),
-    "boost_stolen_share": ("takes", *_MORE, "boost from the opponents' half", "of the boost collected"),
-    "small_pad_share": ("takes", *_MORE, "boost from small pads", "of the boost collected"),
-    "behind_ball_share": ("spends", *_MORE, "time goal-side of the ball", _OF_TIME),
-    "avg_distance_to_ball_uu": ("stays", "farther", "nearer", "to the ball", "m"),
-    "role_imbalance": ("rotates", "less evenly", "more evenly", "", "away from an even share of each role"),
-    "last_defender_conceded_share": ("is the last man of", *_FEWER, "goals conceded", "of the goals conceded"),
-    "shots_per_minute": ("shoots", *_MORE, "", _PER_MINUTE),
-    "shot_accuracy": ("scores with", *_FEWER, "shots", "of the shots"),
-    "shots_against_per_minute": ("faces", *_FEWER, "shots", _PER_MINUTE),
-    "goals_against_per_minute": ("concedes", *_FEWER, "goals", _PER_MINUTE),
-    "save_share": ("saves", *_FEWER, "shots", "of the shots against"),
-    "position_spread_uu": ("covers", *_MORE, "of the field", "m around the middle of it"),
-    "aerial_touches_per_minute": ("touches the ball", *_MORE, "in the air", _PER_MINUTE),
-    "aerial_success_share": ("keeps", *_FEWER, "aerial touches for the team", "of them"),
-    "avg_shot_speed_uu_s": ("shoots", "harder", "softer", "", "km/h"),
-    "touches_per_minute": ("touches the ball", *_MORE, "", _PER_MINUTE),
-    "turnover_share": ("loses", *_FEWER, "possessions", "of them"),
-    "rotation_efficiency": ("rotates out", *_MORE, "after being first man", "of the times"),
-    "double_commits_per_minute": ("goes for the ball with a mate", *_MORE, "", _PER_MINUTE),
-    "challenge_win_share": ("wins", *_FEWER, "50/50s", "of those decided"),
-}
-"""How a feature is told: what is done, by how much when it is more and when it is less, of what, and the unit."""
 
 
 def difference_in_words(feature: str, value: float, other: float) -> str:
@@ -83,22 +33,22 @@ def difference_in_words(feature: str, value: float, other: float) -> str:
     Args:
         feature: one of `FEATURES`.
     """
-    done, more, less, of_what, unit = WORDS[feature]
+    words = feature_words()[feature]
     ratio = value / other if other > 0 else float("inf") if value > other else 1.0
     # A ratio to next to nothing has no size worth telling.
     size = "far" if ratio >= _FAR_MORE else f"{abs(ratio - 1):.0%}"
     size = "hardly" if size == "0%" else size
-    message = " ".join(filter(None, [done, size, more if value >= other else less, of_what]))
+    message = " ".join(filter(None, [words.verb, size, words.more if value >= other else words.less, words.of_what]))
     one, two = _figures(feature, value, other)
-    return f"{message} ({one} against {two} {unit})"
+    return f"{message} ({one} against {two} {words.unit})"
 
 
 def _figures(feature: str, value: float, other: float) -> tuple[str, str]:
     """Two values with as many digits as their size asks for, and as it takes to tell them apart."""
-    is_share = feature.endswith("_share") or feature in ("shot_accuracy", "role_imbalance", "rotation_efficiency")
-    factor, sign = (100, "%") if is_share else (players_unit(feature)[0], "")
+    in_percent = is_share(feature)
+    factor, sign = (100, "%") if in_percent else (players_unit(feature)[0], "")
     largest = max(abs(value), abs(other)) * factor
-    digits = 0 if largest >= (10 if is_share else 20) else 1 if largest >= (1 if is_share else 2) else 2
+    digits = 0 if largest >= (10 if in_percent else 20) else 1 if largest >= (1 if in_percent else 2) else 2
     for more in range(3):
         one, two = (f"{each * factor:,.{digits + more}f}{sign}" for each in (value, other))
         if one != two:
@@ -107,13 +57,13 @@ def _figures(feature: str, value: float, other: float) -> tuple[str, str]:
 
 
 def player_comparison(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    profiles: dy.LazyFrame[PlayerProfiles],
-    cohorts: dy.LazyFrame[RankCohorts],
-    ranks: dy.LazyFrame[RlRanks],
-    withheld: dy.LazyFrame[Withheld],
-) -> dy.LazyFrame[PlayerComparison]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    profiles: dy.LazyFrame[t.PlayerProfiles],
+    cohorts: dy.LazyFrame[t.RankCohorts],
+    ranks: dy.LazyFrame[t.RlRanks],
+    withheld: dy.LazyFrame[t.Withheld],
+) -> dy.LazyFrame[t.PlayerComparison]:
     """The five players of a tracked player's rank, and the five of the next one, who play most like the player.
 
     The distance between two players is the root of the mean, over the features that are known of both, of the squared
@@ -148,7 +98,7 @@ def player_comparison(
         .collect(engine="streaming")
         .sort(*pair, pl.col("difference").abs(), "feature", descending=[False] * len(pair) + [True, False])
     )
-    told = (
+    nearest = (
         differences.group_by(pair, maintain_order=True)
         .agg(
             pl.col("matches").max().alias("other_matches"),
@@ -163,9 +113,9 @@ def player_comparison(
     )
     words = [
         [difference_in_words(*each) for each in zip(*row, strict=True)]
-        for row in told.select("feature", "other", "own").iter_rows()
+        for row in nearest.select("feature", "other", "own").iter_rows()
     ]
-    rows = told.rename({"rank_tier": "other_rank_tier"}).with_columns(
+    rows = nearest.rename({"rank_tier": "other_rank_tier"}).with_columns(
         differences=pl.Series(words, dtype=pl.List(pl.String))
     )
-    return typing.cast("dy.LazyFrame[PlayerComparison]", PlayerComparison.cast(rows.lazy()))
+    return t.PlayerComparison.cast(rows.lazy())

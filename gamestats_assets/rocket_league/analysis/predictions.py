@@ -22,7 +22,6 @@ The interval of the change is that of its mean, a normal one: of the slope, as i
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from datetime import timedelta
 from statistics import NormalDist
@@ -31,39 +30,33 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.comparison import difference_in_words
 from gamestats_assets.rocket_league.analysis.rank_models import (
     FEATURES,
-    FORM_DAYS,
-    FORM_MATCHES,
-    FORM_PLAY_DAYS,
-    FORM_PLAYERS,
     KIND,
     LEVEL,
-    TRAINING_PLAYERS,
     drivers,
-    match_strengths,
     predicted_tier,
-    recent,
     served_models,
-    sums_by_player,
     tier_interval,
     tiers_per_strength,
     too_few,
     training_rows,
 )
+from gamestats_assets.rocket_league.analysis.strength_over_time import (
+    FORM_DAYS,
+    FORM_MATCHES,
+    FORM_PLAY_DAYS,
+    FORM_PLAYERS,
+    TRAINING_PLAYERS,
+    match_strengths,
+    recent,
+    sums_by_player,
+)
 from gamestats_assets.rocket_league.analysis.wording import counted, day_words
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers
-from gamestats_assets.rocket_league.tables import (
-    PlayerMatchFeatures,
-    PlayerProfiles,
-    RankModels,
-    RankPredictions,
-    RlRanks,
-    TrackedPlayers,
-    TrainingSessions,
-)
 
 PREDICTION_MATCHES = 10
 """Matches that a prediction needs."""
@@ -74,13 +67,13 @@ _WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 def rank_predictions(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    models: dy.LazyFrame[RankModels],
-    sessions: dy.LazyFrame[TrainingSessions],
-    ranks: dy.LazyFrame[RlRanks],
-    profiles: dy.LazyFrame[PlayerProfiles],
-) -> dy.LazyFrame[RankPredictions]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    models: dy.LazyFrame[t.RankModels],
+    sessions: dy.LazyFrame[t.TrainingSessions],
+    ranks: dy.LazyFrame[t.RlRanks],
+    profiles: dy.LazyFrame[t.PlayerProfiles],
+) -> dy.LazyFrame[t.RankPredictions]:
     """One row for each playlist in which a tracked player has matches: measured, or refused with the reason.
 
     Refused are players with fewer than ten matches, and playlists without a model that serves. Where the rank is
@@ -92,12 +85,12 @@ def rank_predictions(
         pl.col("started_at").max().alias("__last__"),
         *(pl.col(name).cast(pl.Float64).mean() for name in FEATURES),
     )
-    told = played.join(known_tiers(matches, ranks), on=PLAYER, how="left").sort(PLAYER).collect()
+    players_known = played.join(known_tiers(matches, ranks), on=PLAYER, how="left").sort(PLAYER).collect()
     trained = sessions.join(tracked.select("player_id"), on="player_id", how="semi").collect()
     versions = models.collect()
     served = served_models(versions)
     found: list[dict[str, Any]] = []
-    for (is_simulated, playlist), players in told.group_by(KIND, maintain_order=True):
+    for (is_simulated, playlist), players in players_known.group_by(KIND, maintain_order=True):
         kind = bool(is_simulated), str(playlist)
         of_kind = (pl.col("is_simulated") == is_simulated) & (pl.col("playlist") == playlist)
         model = served.get(kind)
@@ -115,8 +108,8 @@ def rank_predictions(
                 form = lately[values["player_id"]]
                 known |= {"state": "measured"} | _prediction(model, values) | _change(model, values, form)
             found.append(known)
-    rows = pl.LazyFrame(found, schema=RankPredictions.schema())
-    return typing.cast("dy.LazyFrame[RankPredictions]", RankPredictions.cast(rows))
+    rows = pl.LazyFrame(found, schema=t.RankPredictions.schema())
+    return t.RankPredictions.cast(rows)
 
 
 def _without_model(versions: pl.DataFrame, profiles: pl.LazyFrame, playlist: str) -> str:
@@ -161,7 +154,7 @@ def _prediction(model: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
     more_chance = model["strength_within_spread"] ** 2 * fewer
     low, high = tier_interval(model, values, LEVEL, more_chance)
     usual = dict(zip(model["features"], model["means"], strict=True))
-    told = [
+    sentences = [
         f"{difference_in_words(name, values[name], usual[name])}: {_ranks(worth)}"
         for name, worth in drivers(model, values)
     ]
@@ -170,7 +163,7 @@ def _prediction(model: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
         "predicted_tier": predicted_tier(model, values, more_chance),
         "predicted_tier_low": low,
         "predicted_tier_high": high,
-        "drivers": told,
+        "drivers": sentences,
     }
 
 
@@ -194,20 +187,20 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
             f"Training: {hours:.1f} hours in the last {PACE_DAYS} days; an hour went with {_ranks(effect, 3)} for "
             f"{model['training_players']} players who trained; {_ranks(effect * ahead)} if it goes on so."
         )
-    told = {"horizon_days": HORIZON_DAYS, "training_change_tiers": training}
+    row = {"horizon_days": HORIZON_DAYS, "training_change_tiers": training}
     spread = model["slope_spread_per_day"]
     if matches < FORM_MATCHES or days < FORM_PLAY_DAYS:
         form = (
             f"Form is not told: {counted(matches, 'match', 'matches')} on {counted(days, 'day')} of the last "
             f"{FORM_DAYS} {'is' if matches == 1 else 'are'} known; it needs {FORM_MATCHES} on {FORM_PLAY_DAYS}."
         )
-        return told | {"change_note": f"{form} {note}"}
+        return row | {"change_note": f"{form} {note}"}
     if spread is None:
         form = (
             f"Form is not told: how much it differs between players is known of {FORM_PLAYERS} players at least, and "
             f"{counted(model['form_players'], 'player')} have enough matches."
         )
-        return told | {"change_note": f"{form} {note}"}
+        return row | {"change_note": f"{form} {note}"}
     day_day = lately["day_day"]
     trained_per_day = 0.0 if effect is None else lately["day_hours"] / day_day
     slope = lately["day_strength"] / day_day * in_tiers - (effect or 0.0) * trained_per_day
@@ -224,7 +217,7 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
         f"{_ranks(slope * HORIZON_DAYS)} in {HORIZON_DAYS} days, of which {kept_share:.0%} counts, as the rest is what "
         f"chance gives: {_ranks(of_form)}."
     )
-    return told | {
+    return row | {
         "form_change_tiers": of_form,
         "expected_change_tiers": total,
         "expected_change_low": total - _WIDTH * deviation,

@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.delta.ledger import combined_hash, ledger_of
-from gamestats_assets.rocket_league.tables import (
-    Participants,
-    PlayerMatchFeatures,
-    PlayerProfiles,
-    RankCohorts,
-    RankModels,
-    Retention,
-    RlPlayers,
-    RlRanks,
-    TrackedPlayers,
-    TrainingPacks,
-    TrainingSessions,
-    Withheld,
-)
+from gamestats_assets.rocket_league import tables as t
 
 _PLAYLIST = ("is_simulated", "playlist")
-FeaturesTaken = ledger_of(PlayerMatchFeatures)
+FeaturesTaken = ledger_of(t.PlayerMatchFeatures)
 """Matches whose features were made, each with a hash of all that they were made from."""
 
 
 def tracked_players(
-    players: dy.LazyFrame[RlPlayers],
-    retention: dy.LazyFrame[Retention],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    participants: dy.LazyFrame[Participants],
+    players: dy.LazyFrame[t.RlPlayers],
+    retention: dy.LazyFrame[t.Retention],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    participants: dy.LazyFrame[t.Participants],
     taken: dy.LazyFrame[FeaturesTaken],  # type: ignore[valid-type]
-    ranks: dy.LazyFrame[RlRanks],
-    sessions: dy.LazyFrame[TrainingSessions],
-    packs: dy.LazyFrame[TrainingPacks],
-    profiles: dy.LazyFrame[PlayerProfiles],
-    cohorts: dy.LazyFrame[RankCohorts],
-    models: dy.LazyFrame[RankModels],
-    withheld: dy.LazyFrame[Withheld],
-) -> dy.LazyFrame[TrackedPlayers]:
+    ranks: dy.LazyFrame[t.RlRanks],
+    sessions: dy.LazyFrame[t.TrainingSessions],
+    packs: dy.LazyFrame[t.TrainingPacks],
+    profiles: dy.LazyFrame[t.PlayerProfiles],
+    cohorts: dy.LazyFrame[t.RankCohorts],
+    models: dy.LazyFrame[t.RankModels],
+    withheld: dy.LazyFrame[t.Withheld],
+) -> dy.LazyFrame[t.TrackedPlayers]:
     """Everybody who agreed to the analysis, whether or not new replays of theirs are looked for.
 
     `content_hash` is another one whenever a match of the player within the time it is kept for, the entry, a rank, a
@@ -88,14 +74,14 @@ def tracked_players(
     rows = kept.join(matches, on="player_id", how="left").join(others, on="player_id", how="left")
     for each in own:
         rows = rows.join(each, on="player_id", how="left")
-    told = rows.with_columns(
+    hashed = rows.with_columns(
         pl.col("matches").fill_null(0),
         content_hash=pl.struct("played", "kept_from", "entry", "ranks", "sessions", "playlists").map_elements(
             lambda of: combined_hash([*(f"{name} {value}" for name, value in of.items()), *catalogue]),
             return_dtype=pl.String,
         ),
     )
-    return typing.cast("dy.LazyFrame[TrackedPlayers]", TrackedPlayers.cast(told.select(TrackedPlayers.column_names())))
+    return t.TrackedPlayers.cast(hashed)
 
 
 def _by(names: Sequence[str], rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import NormalDist
@@ -13,22 +12,12 @@ from typing import Any, NamedTuple
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import SKILL, TEAM_SKILLS, match_skills
 from gamestats_assets.rocket_league.analysis.training_packs import DIFFICULTIES, DIFFICULTY_OF_RANK
 from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import kept, known_tiers, rank_name, tier_id
-from gamestats_assets.rocket_league.tables import (
-    PlayerMatchFeatures,
-    RankCohorts,
-    RlRanks,
-    TrackedPlayers,
-    TrainingPacks,
-    TrainingProgress,
-    TrainingRecommendations,
-    TrainingSessions,
-    Weaknesses,
-)
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 FEWEST_MATCHES = 5
@@ -51,12 +40,12 @@ _IN_PLAYLIST = ["is_simulated", "playlist", "player_id"]
 
 
 def training_progress(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    sessions: dy.LazyFrame[TrainingSessions],
-    cohorts: dy.LazyFrame[RankCohorts],
-    ranks: dy.LazyFrame[RlRanks],
-) -> dy.LazyFrame[TrainingProgress]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    sessions: dy.LazyFrame[t.TrainingSessions],
+    cohorts: dy.LazyFrame[t.RankCohorts],
+    ranks: dy.LazyFrame[t.RlRanks],
+) -> dy.LazyFrame[t.TrainingProgress]:
     """Per playlist with matches and skill with sessions: what was trained, and the skill before and since.
 
     A match that began before the first session was over is one before, every other one since. The skill of a match is
@@ -74,7 +63,8 @@ def training_progress(
     last third of these with the first third (rounded down to whole sessions), and needs three of them.
     """
     own = kept(features, tracked)
-    trained = trained_by_skill(sessions.join(tracked, on="player_id", how="semi"))
+    own_sessions = sessions.join(tracked, on="player_id", how="semi").filter(pl.col("skill").is_in(SKILLS))
+    of_skills = trained(own_sessions)
     played = own.group_by(_IN_PLAYLIST).agg(is_duel=pl.col("team_size").max() == 1)
     known = known_tiers(own, ranks)
     spreads = cohorts.select(
@@ -84,7 +74,7 @@ def training_progress(
     value = pl.col("value")
     of_matches = (
         match_skills(own, cohorts, ranks)
-        .join(trained.select("player_id", "skill", "first_session_at"), on=["player_id", "skill"])
+        .join(of_skills.select("player_id", "skill", "first_session_at"), on=["player_id", "skill"])
         .group_by(*_IN_PLAYLIST, "skill")
         .agg(
             matches_before=(~is_since).sum(),
@@ -99,7 +89,7 @@ def training_progress(
     change = pl.col("skill_since") - pl.col("skill_before")
     measured = pl.when(pl.col("reason").is_null())
     result = (
-        played.join(trained, on="player_id")
+        played.join(of_skills, on="player_id")
         .join(known, on=_IN_PLAYLIST, how="left")
         .join(spreads, on=["is_simulated", "playlist", "rank_tier", "skill"], how="left")
         .join(of_matches, on=[*_IN_PLAYLIST, "skill"], how="left")
@@ -116,39 +106,40 @@ def training_progress(
         )
         .sort(*_IN_PLAYLIST, "skill")
     )
-    return typing.cast("dy.LazyFrame[TrainingProgress]", TrainingProgress.cast(result))
+    return t.TrainingProgress.cast(result)
 
 
-def trained_by_skill(sessions: pl.LazyFrame) -> pl.LazyFrame:
-    """What players trained of each skill.
+def trained(sessions: pl.LazyFrame, *by: str) -> pl.LazyFrame:
+    """What players trained: sums of sessions, and the improvement score.
 
     Args:
         sessions: rows of `training_sessions`.
+        by: what they are added up by, besides the player and the skill.
     """
     attempts, successes = pl.col("attempts"), pl.col("successes")
-    of_skills = sessions.filter(pl.col("skill").is_in(SKILLS)).sort("completed_at", "training_session_id")
+    keys, in_order = ["player_id", "skill", *by], sessions.sort("completed_at", "training_session_id")
     third = pl.len() // 3
     succeeded = (
-        of_skills.filter((attempts > 0) & successes.is_not_null())
-        .group_by("player_id", "skill", maintain_order=True)
+        in_order.filter((attempts > 0) & successes.is_not_null())
+        .group_by(keys, maintain_order=True)
         .agg(
             attempts=attempts.sum(),
             success_share=successes.sum() / attempts.sum(),
-            improvement_score=pl.when(pl.len() >= FEWEST_SESSIONS).then(
+            improvement_score=pl.when(pl.len() >= FEWEST_SESSIONS, pl.col("skill").first().is_in(SKILLS)).then(
                 successes.tail(third).sum() / attempts.tail(third).sum()
                 - successes.head(third).sum() / attempts.head(third).sum()
             ),
         )
     )
     return (
-        of_skills.group_by("player_id", "skill")
+        in_order.group_by(keys)
         .agg(
             sessions=pl.len(),
             trained_s=pl.col("duration_s").cast(pl.Float64).sum(),
             first_session_at=pl.col("completed_at").min(),
             last_session_at=pl.col("completed_at").max(),
         )
-        .join(succeeded, on=["player_id", "skill"], how="left")
+        .join(succeeded, on=keys, how="left")
     )
 
 
@@ -203,12 +194,12 @@ def _middle(tier: int, steps: int) -> int:
 
 
 def training_recommendations(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    weaknesses: dy.LazyFrame[Weaknesses],
-    packs: dy.LazyFrame[TrainingPacks],
-    sessions: dy.LazyFrame[TrainingSessions],
-    progress: dy.LazyFrame[TrainingProgress],
-) -> dy.LazyFrame[TrainingRecommendations]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    weaknesses: dy.LazyFrame[t.Weaknesses],
+    packs: dy.LazyFrame[t.TrainingPacks],
+    sessions: dy.LazyFrame[t.TrainingSessions],
+    progress: dy.LazyFrame[t.TrainingProgress],
+) -> dy.LazyFrame[t.TrainingRecommendations]:
     """At most ten packs for the two skills that need training most: two for the first, one for the second, and so on.
 
     The first skill is the weakness that promises most ranks (`improvement_potential`), and where that is equal or
@@ -225,15 +216,15 @@ def training_recommendations(
         weaknesses.join(tracked, on="player_id", how="semi").filter(pl.col("state") == "measured").collect().to_dicts()
     )
     catalogue = packs.filter(pl.col("category").is_in(SKILLS)).collect().to_dicts()
-    trained = _trained_packs(sessions.join(tracked, on="player_id", how="semi"))
+    done = _trained_packs(sessions.join(tracked, on="player_id", how="semi"))
     known = {_of_skill(row): row for row in progress.filter(pl.col("state") == "measured").collect().to_dicts()}
     rows: list[dict[str, Any]] = []
     for (player_id, is_simulated), group in itertools.groupby(sorted(measured, key=_of_player), key=_of_player):
         skills = sorted(group, key=_urgency)
         second = [row for row in skills if row["skill"] != skills[0]["skill"]][:1]
-        chosen = [_Chosen.of(row, catalogue, trained.get(player_id, {})) for row in [skills[0], *second]]
+        chosen = [_Chosen.of(row, catalogue, done.get(player_id, {})) for row in [skills[0], *second]]
         for place, (each, pack) in enumerate(itertools.islice(_mixed(chosen), MOST_PACKS), 1):
-            told = trained.get(player_id, {}).get(pack["code"])
+            trained_before = done.get(player_id, {}).get(pack["code"])
             rows.append(
                 {
                     "player_id": player_id,
@@ -248,16 +239,13 @@ def training_recommendations(
                         [
                             _why_this_skill(each.weakness, skills[0]),
                             *_so_far(known.get(_of_skill(each.weakness))),
-                            _why_this_pack(each, pack["difficulty"], told),
+                            _why_this_pack(each, pack["difficulty"], trained_before),
                         ]
                     ),
-                    "times_trained": told.times if told else 0,
+                    "times_trained": trained_before.times if trained_before else 0,
                 }
             )
-    return typing.cast(
-        "dy.LazyFrame[TrainingRecommendations]",
-        TrainingRecommendations.cast(pl.DataFrame(rows, schema=TrainingRecommendations.schema()).lazy()),
-    )
+    return t.TrainingRecommendations.cast(pl.DataFrame(rows, schema=t.TrainingRecommendations.schema()).lazy())
 
 
 class _Trained(NamedTuple):
@@ -389,7 +377,7 @@ def _so_far(row: Row | None) -> list[str]:
     return [f"Matches since {sessions} of {row['skill']} ({hours}) {shown}."]
 
 
-def _why_this_pack(chosen: _Chosen, difficulty: int, told: _Trained | None) -> str:
+def _why_this_pack(chosen: _Chosen, difficulty: int, trained_before: _Trained | None) -> str:
     tier, steps = chosen.weakness["rank_tier"], chosen.steps
     low, high = difficulties_of_tier(tier, steps)
     suits = f"what suits {rank_name(tier)}"
@@ -401,7 +389,7 @@ def _why_this_pack(chosen: _Chosen, difficulty: int, told: _Trained | None) -> s
         said = f"Its difficulty of {difficulty} is in {low} to {high}, one step {moved} {suits}, for {share} succeeded."
     else:
         said = f"Its difficulty of {difficulty} is {suits}."
-    if told is None:
+    if trained_before is None:
         return f"{said} It is new to you."
-    times = "once" if told.times == 1 else f"{told.times} times"
-    return f"{said} You trained it {times}, last on {day_words(told.last_at)}."
+    times = "once" if trained_before.times == 1 else f"{trained_before.times} times"
+    return f"{said} You trained it {times}, last on {day_words(trained_before.last_at)}."

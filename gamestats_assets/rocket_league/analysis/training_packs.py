@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import typing
 from collections.abc import Sequence
 
 import dataframely as dy
@@ -81,7 +80,7 @@ def known_tags() -> list[str]:
 
 def catalogue() -> dy.LazyFrame[TrainingPacks]:
     """The same, as the table."""
-    return typing.cast("dy.LazyFrame[TrainingPacks]", TrainingPacks.cast(training_packs().lazy()))
+    return TrainingPacks.cast(training_packs().lazy())
 
 
 def text_of_training_packs() -> str:

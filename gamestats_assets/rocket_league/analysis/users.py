@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import typing
 from collections.abc import Mapping
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL, match_skills
 from gamestats_assets.rocket_league.ranks import PLAYER, kept, known_tiers, tier_id
-from gamestats_assets.rocket_league.tables import (
-    Matches,
-    MatchFacts,
-    Participants,
-    PlayerMatchFeatures,
-    PlayerStats,
-    RankCohorts,
-    RlPlayers,
-    RlRanks,
-    TrackedPlayers,
-    Users,
-)
 
 QUANTILES = 21
 """Values in `rank_cohorts.match_quantiles`: at 0, 5, ... 100%."""
 _OF_ROW = ("match_id", "match_date", "player_id", "playlist", "is_simulated", "started_at")
-_SCOREBOARD: tuple[str, ...] = tuple(name for name in Participants.schema() if name not in {*_OF_ROW, "has_account"})
+_SCOREBOARD: tuple[str, ...] = tuple(name for name in t.Participants.schema() if name not in {*_OF_ROW, "has_account"})
 _ANALYSIS: tuple[str, ...] = tuple(
-    name for name in PlayerMatchFeatures.schema() if name not in {*_OF_ROW, *_SCOREBOARD}
+    name for name in t.PlayerMatchFeatures.schema() if name not in {*_OF_ROW, *_SCOREBOARD}
 )
 _FACTS = (
     "match_id", "ballchasing_id", "playlist", "duration_s", "is_simulated", "blue_score", "orange_score", "started_at",
@@ -40,11 +28,11 @@ _FACTS = (
 
 
 def users(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    players: dy.LazyFrame[RlPlayers],
-    ranks: dy.LazyFrame[RlRanks],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-) -> dy.LazyFrame[Users]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    players: dy.LazyFrame[t.RlPlayers],
+    ranks: dy.LazyFrame[t.RlRanks],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+) -> dy.LazyFrame[t.Users]:
     """Tracked players, with the highest rank that is known of them now.
 
     In each playlist that is the last one told (see `known_tiers`), or the one that the player gave where no match of it
@@ -53,10 +41,10 @@ def users(
     own = kept(features, tracked)
     kinds = own.group_by("player_id").agg(pl.col("is_simulated").all())
     simulated = pl.col("is_simulated").fill_null(False)
-    told = known_tiers(own, ranks).join(kinds, on=["player_id", "is_simulated"], how="semi")
-    given = ranks.join(told, on=["player_id", "playlist"], how="anti").select("player_id", rank_tier="tier")
+    current = known_tiers(own, ranks).join(kinds, on=["player_id", "is_simulated"], how="semi")
+    given = ranks.join(current, on=["player_id", "playlist"], how="anti").select("player_id", rank_tier="tier")
     highest = (
-        pl.concat([told.select("player_id", "rank_tier"), given])
+        pl.concat([current.select("player_id", "rank_tier"), given])
         .group_by("player_id")
         .agg(current_rank_tier=pl.col("rank_tier").max())
     )
@@ -74,15 +62,15 @@ def users(
         )
         .sort("player_id")
     )
-    return typing.cast("dy.LazyFrame[Users]", Users.cast(result))
+    return t.Users.cast(result)
 
 
 def matches(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    facts: dy.LazyFrame[MatchFacts],
-    participants: dy.LazyFrame[Participants],
-) -> dy.LazyFrame[Matches]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    facts: dy.LazyFrame[t.MatchFacts],
+    participants: dy.LazyFrame[t.Participants],
+) -> dy.LazyFrame[t.Matches]:
     """Every match that a tracked player took part in, whichever playlist it is of.
 
     `replay_data` is a JSON object: the features by name as `player_match_features` has them, in its order (none where
@@ -91,11 +79,11 @@ def matches(
     PostgreSQL has it as jsonb, in an order of its own.
     """
     analysed = kept(features, tracked).select("match_id", "player_id", *_ANALYSIS)
-    told = kept(participants, tracked).select("match_id", "player_id", *_SCOREBOARD)
+    scoreboard = kept(participants, tracked).select("match_id", "player_id", *_SCOREBOARD)
     result = (
         # All matches come in; those of others are let go before anything is made of them.
         facts.select(_FACTS)
-        .join(told, on="match_id", how="inner")
+        .join(scoreboard, on="match_id", how="inner")
         .join(analysed, on=["match_id", "player_id"], how="left")
         .with_columns(
             replay_data=pl.struct(*_ANALYSIS, *_SCOREBOARD).map_elements(_written, return_dtype=pl.String),
@@ -106,14 +94,14 @@ def matches(
         )
         .sort("player_id", "created_at", "match_id")
     )
-    return typing.cast("dy.LazyFrame[Matches]", Matches.cast(result))
+    return t.Matches.cast(result)
 
 
 def _written(row: Mapping[str, Any]) -> str:
     known = {name: value for name, value in row.items() if not _is_unknown(value)}
     # PostgreSQL's jsonb has no zero character.
-    told = {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in known.items()}
-    return json.dumps(told, allow_nan=False, ensure_ascii=False)
+    cleaned = {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in known.items()}
+    return json.dumps(cleaned, allow_nan=False, ensure_ascii=False)
 
 
 def _is_unknown(value: Any) -> bool:
@@ -122,11 +110,11 @@ def _is_unknown(value: Any) -> bool:
 
 
 def player_stats(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    cohorts: dy.LazyFrame[RankCohorts],
-    ranks: dy.LazyFrame[RlRanks],
-) -> dy.LazyFrame[PlayerStats]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    cohorts: dy.LazyFrame[t.RankCohorts],
+    ranks: dy.LazyFrame[t.RlRanks],
+) -> dy.LazyFrame[t.PlayerStats]:
     """Every known feature and skill of tracked players in every match, with the share of the cohort below it.
 
     The cohort is that of the player's rank in the playlist as it is known now, so that all matches of a player there
@@ -153,7 +141,7 @@ def player_stats(
         .with_columns(time=pl.col("started_at"), rank_percentile=_percentile(pl.col("value")))
         .sort("player_id", "time", "match_id", "stat_type")
     )
-    return typing.cast("dy.LazyFrame[PlayerStats]", PlayerStats.cast(long))
+    return t.PlayerStats.cast(long)
 
 
 def _percentile(value: pl.Expr) -> pl.Expr:

@@ -31,15 +31,15 @@ where the player is worse, less what it says of the player as is.
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import dataframely as dy
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.cohorts import COHORT_PLAYERS, FARTHEST, MOST_OFF
 from gamestats_assets.rocket_league.analysis.rank_models import predicted_tier, served_models
 from gamestats_assets.rocket_league.analysis.skills import (
@@ -50,7 +50,7 @@ from gamestats_assets.rocket_league.analysis.skills import (
     TEAM_SKILLS,
     match_skills,
 )
-from gamestats_assets.rocket_league.analysis.wording import km_h
+from gamestats_assets.rocket_league.analysis.wording import feature_words, is_share, players_unit
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import (
     HIGHEST_TIER,
@@ -61,15 +61,6 @@ from gamestats_assets.rocket_league.ranks import (
     rank_name,
     rank_range,
 )
-from gamestats_assets.rocket_league.tables import (
-    PlayerMatchFeatures,
-    PlayerProfiles,
-    RankCohorts,
-    RankModels,
-    RlRanks,
-    TrackedPlayers,
-    Weaknesses,
-)
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
 WEAKNESS_MATCHES = 5
@@ -78,18 +69,20 @@ CHANCE = 0.05
 """Probability at most that an average player shows any weakness in a playlist."""
 LEVEL = 0.9
 """Of the interval of a percentile."""
+_SENTENCES = 2
+_WHOLE_PERCENT = 0.1
 
 Floats = npt.NDArray[np.float64]
 
 
 def weaknesses(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    features: dy.LazyFrame[PlayerMatchFeatures],
-    cohorts: dy.LazyFrame[RankCohorts],
-    profiles: dy.LazyFrame[PlayerProfiles],
-    ranks: dy.LazyFrame[RlRanks],
-    models: dy.LazyFrame[RankModels],
-) -> dy.LazyFrame[Weaknesses]:
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    features: dy.LazyFrame[t.PlayerMatchFeatures],
+    cohorts: dy.LazyFrame[t.RankCohorts],
+    profiles: dy.LazyFrame[t.PlayerProfiles],
+    ranks: dy.LazyFrame[t.RlRanks],
+    models: dy.LazyFrame[t.RankModels],
+) -> dy.LazyFrame[t.Weaknesses]:
     """Every skill of tracked players in every playlist in which matches of them are kept, measured or refused.
 
     Profiles tell how many players there are where they are too few for a cohort.
@@ -99,11 +92,11 @@ def weaknesses(
     """
     own = kept(features, tracked)
     serving = served_models(models.collect())
-    told = _standings(own, cohorts, ranks)
+    standing = _standings(own, cohorts, ranks)
     players = {_player(row): row for row in _means(own).iter_rows(named=True)}
-    known, others = _of_features(cohorts, told), _players_by_tier(profiles, told)
+    known, others = _of_features(cohorts, standing), _players_by_tier(profiles, standing)
     found: list[dict[str, Any]] = []
-    for row in told.iter_rows(named=True):
+    for row in standing.iter_rows(named=True):
         mean, of_cohort = players[_player(row)], known.get((*_player(row)[:2], row["rank_tier"]), {})
         reason = _refusal(row, others.get((*_player(row)[:2], row["skill"]), {}))
         if reason is None:
@@ -112,9 +105,9 @@ def weaknesses(
         else:
             row |= dict.fromkeys(STANDING)
         found.append({**row, "state": "measured" if reason is None else "refused", "reason": reason})
-    schema = {name: dtype for name, dtype in Weaknesses.schema().items()}
+    schema = {name: dtype for name, dtype in t.Weaknesses.schema().items()}
     result = pl.DataFrame([{name: row.get(name) for name in schema} for row in found], schema=schema)
-    return typing.cast("dy.LazyFrame[Weaknesses]", Weaknesses.cast(result.lazy()))
+    return t.Weaknesses.cast(result.lazy())
 
 
 def _player(row: Mapping[str, Any]) -> tuple[bool, str, str]:
@@ -271,10 +264,10 @@ def _too_few(tier: int, players: Mapping[int, int]) -> str:
     )
 
 
-def _players_by_tier(profiles: pl.LazyFrame, told: pl.DataFrame) -> dict[tuple[bool, str, str], dict[int, int]]:
+def _players_by_tier(profiles: pl.LazyFrame, standing: pl.DataFrame) -> dict[tuple[bool, str, str], dict[int, int]]:
     """By playlist and skill, where a cohort is missing, how many players of each rank have a feature of it."""
     skills = {name: skill for skill, of in SKILL_FEATURES.items() for name, _ in of}
-    missing = told.lazy().filter(pl.col("cohort_players").is_null()).select("is_simulated", "playlist").unique()
+    missing = standing.lazy().filter(pl.col("cohort_players").is_null()).select("is_simulated", "playlist").unique()
     rows = (
         profiles.filter(pl.col("feature").is_in([*skills]) & pl.col("rank_tier").is_not_null())
         .join(missing, on=["is_simulated", "playlist"], how="semi")
@@ -297,12 +290,14 @@ def _means(own: pl.LazyFrame) -> pl.DataFrame:
     return own.group_by(PLAYER).agg(names.mean(), names.count().name.suffix(" matches")).collect()
 
 
-def _of_features(cohorts: pl.LazyFrame, told: pl.DataFrame) -> dict[tuple[bool, str, int], dict[str, dict[str, Any]]]:
+def _of_features(
+    cohorts: pl.LazyFrame, standing: pl.DataFrame
+) -> dict[tuple[bool, str, int], dict[str, dict[str, Any]]]:
     """By cohort and feature, the rows of `rank_cohorts` that players need, of features in which matches differ."""
     used = [name for of in SKILL_FEATURES.values() for name, _ in of]
     rows = (
         cohorts.filter(pl.col("feature").is_in(used) & (pl.col("match_spread") > 0))
-        .join(told.lazy().select(COHORT).unique(), on=COHORT, how="semi")
+        .join(standing.lazy().select(COHORT).unique(), on=COHORT, how="semi")
         .drop("match_quantiles")
         .collect()
     )
@@ -344,53 +339,18 @@ def _evidence(
     named = [name for name in strongest[:_SENTENCES] if sides[name] > 0] or strongest[:1]
 
     def sentence(name: str) -> str:
-        words, row, matches = _WORDS[name], of_cohort[name], mean[f"{name} matches"]
-        own, others, low, high = (words.figure(value) for value in (mean[name], row["mean"], row["p25"], row["p75"]))
+        words, row, matches = feature_words()[name], of_cohort[name], mean[f"{name} matches"]
+        own, others, low, high = (_figure(name, value) for value in (mean[name], row["mean"], row["p25"], row["p75"]))
         return (
-            f"{words.player.format(own)}; {rank_range(row['from_tier'], row['to_tier'])} {words.others.format(others)} "
+            f"{words.own.format(own)}; {rank_range(row['from_tier'], row['to_tier'])} {words.others.format(others)} "
             f"(middle half: {low} to {high}), over {matches} match{'es' if matches > 1 else ''}."
         )
 
     return " ".join(map(sentence, named)) or None
 
 
-class _Words(NamedTuple):
-    """How a feature is told of a player, and of others; {} is the figure."""
-
-    player: str
-    others: str
-    figure: Callable[[float], str]
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0%}" if value >= _WHOLE_PERCENT else f"{value:.1%}"
-
-
-def _rate(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _km_h(speed_uu_s: float) -> str:
-    return f"{km_h(speed_uu_s):,.0f}"
-
-
-_SENTENCES = 2
-_WHOLE_PERCENT = 0.1
-_WORDS: Mapping[str, _Words] = {
-    "high_air_share": _Words("Spends {} of the time high in the air", "spend {}", _percent),
-    "low_air_share": _Words("Spends {} of the time low in the air", "spend {}", _percent),
-    "aerial_touches_per_minute": _Words("Touches the ball in the air {} times a minute", "do {} times", _rate),
-    "aerial_success_share": _Words("Leaves the ball to the team after {} of aerial touches", "do after {}", _percent),
-    "save_share": _Words("Saves {} of shots against", "save {}", _percent),
-    "goals_against_per_minute": _Words("Concedes {} goals a minute with the team", "concede {}", _rate),
-    "behind_ball_share": _Words("Spends {} of the time goal-side of the ball", "spend {}", _percent),
-    "last_defender_conceded_share": _Words("Is the last of the team in {} of goals conceded", "are in {}", _percent),
-    "role_imbalance": _Words("Strays from an even rotation by {} of the time", "stray by {}", _percent),
-    "rotation_efficiency": _Words(
-        "Goes back to the last role after {} of stints as first man", "do after {}", _percent
-    ),
-    "double_commits_per_minute": _Words("Goes for the ball with a team mate {} times a minute", "do {} times", _rate),
-    "shot_accuracy": _Words("Scores with {} of the shots", "score with {}", _percent),
-    "shots_per_minute": _Words("Shoots {} times a minute", "shoot {} times", _rate),
-    "avg_shot_speed_uu_s": _Words("Shoots at {} km/h", "shoot at {} km/h", _km_h),
-}
+def _figure(feature: str, value: float) -> str:
+    if is_share(feature):
+        return f"{value:.0%}" if value >= _WHOLE_PERCENT else f"{value:.1%}"
+    factor, unit = players_unit(feature)
+    return f"{factor * value:,.0f}" if unit else f"{value:.2f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 
 import dataframely as dy
@@ -53,7 +52,7 @@ def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
             is_soccar=played_as_soccar(),
         )
     )
-    return typing.cast("dy.LazyFrame[MatchFacts]", MatchFacts.cast(rows.select(MatchFacts.column_names())))
+    return MatchFacts.cast(rows)
 
 
 def played_as_soccar() -> pl.Expr:
@@ -132,4 +131,4 @@ def participants(
         .otherwise("shots_against"),
         demos_taken=own_count.then(pl.col("taken").fill_null(0)).otherwise("told_taken"),
     )
-    return typing.cast("dy.LazyFrame[Participants]", Participants.cast(rows.select(Participants.column_names())))
+    return Participants.cast(rows)

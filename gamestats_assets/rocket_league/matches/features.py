@@ -6,41 +6,28 @@ updates, else from its frames, else from ballchasing; the three agree within som
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.rotations import with_turns
 from gamestats_assets.rocket_league.matches.touches import with_double_commits
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
-from gamestats_assets.rocket_league.tables import (
-    Challenges,
-    FrameFigures,
-    MatchFacts,
-    Participants,
-    PlayerMatchFeatures,
-    PlayerMatchStats,
-    Possessions,
-    Rotations,
-    ShotsAndSaves,
-    Touches,
-)
 
 _PLAYER = ["match_id", "player_id"]
 
 
 def player_match_features(
-    facts: dy.LazyFrame[MatchFacts],
-    participants: dy.LazyFrame[Participants],
-    stats: dy.LazyFrame[PlayerMatchStats],
-    frames: dy.LazyFrame[FrameFigures],
-    touches: dy.LazyFrame[Touches],
-    possessions: dy.LazyFrame[Possessions],
-    shots: dy.LazyFrame[ShotsAndSaves],
-    challenges: dy.LazyFrame[Challenges],
-    rotations: dy.LazyFrame[Rotations],
-) -> dy.LazyFrame[PlayerMatchFeatures]:
+    facts: dy.LazyFrame[t.MatchFacts],
+    participants: dy.LazyFrame[t.Participants],
+    stats: dy.LazyFrame[t.PlayerMatchStats],
+    frames: dy.LazyFrame[t.FrameFigures],
+    touches: dy.LazyFrame[t.Touches],
+    possessions: dy.LazyFrame[t.Possessions],
+    shots: dy.LazyFrame[t.ShotsAndSaves],
+    challenges: dy.LazyFrame[t.Challenges],
+    rotations: dy.LazyFrame[t.Rotations],
+) -> dy.LazyFrame[t.PlayerMatchFeatures]:
     """One row per player and match of soccar, of everybody who played a minute at least."""
     players = participants.join(facts.filter("is_soccar").drop("match_date"), on="match_id").with_columns(
         won=pl.when(pl.col("result").is_not_null()).then(pl.col("result") == "win"),
@@ -66,7 +53,7 @@ def player_match_features(
     def counted(name: str) -> pl.Expr:
         return with_events.then(pl.col(name).fill_null(0) / minutes)
 
-    told = rows.with_columns(
+    features = rows.with_columns(
         _share("goals", "shots").alias("shot_accuracy"),
         _share("saves", "shots_against").alias("save_share"),
         _share("goals_against_while_last_defender", "goals_against").alias("last_defender_conceded_share"),
@@ -91,9 +78,7 @@ def player_match_features(
         possession_share=with_events.then((pl.col("possession_s").fill_null(0) / pl.col("played_s")).clip(0, 1)),
         rotations_per_minute=per_minute("role_changes"),
     )
-    return typing.cast(
-        "dy.LazyFrame[PlayerMatchFeatures]", PlayerMatchFeatures.cast(told.select(PlayerMatchFeatures.column_names()))
-    )
+    return t.PlayerMatchFeatures.cast(features)
 
 
 SHORTEST_PLAYED_S = 60.0
@@ -178,10 +163,10 @@ def _of_stats(stats: pl.LazyFrame) -> pl.LazyFrame:
         "boost_stolen_share": _share("boost_stolen", "boost_collected"),
         "small_pad_share": _share("boost_collected_small", "boost_collected"),
     }
-    told = stats.with_columns(played_s=PLAYED_S).select(*_PLAYER, "source", "played_s", *_AS_THEY_ARE, **shares)
-    names = [name for name in told.collect_schema().names() if name not in (*_PLAYER, "source")]
-    theirs = told.filter(pl.col("source") == BALLCHASING).drop("source")
-    ours = told.filter(pl.col("source") == REPLAY).drop("source")
+    figures = stats.with_columns(played_s=PLAYED_S).select(*_PLAYER, "source", "played_s", *_AS_THEY_ARE, **shares)
+    names = [name for name in figures.collect_schema().names() if name not in (*_PLAYER, "source")]
+    theirs = figures.filter(pl.col("source") == BALLCHASING).drop("source")
+    ours = figures.filter(pl.col("source") == REPLAY).drop("source")
     joined = ours.with_columns(has_updates=pl.lit(True)).join(
         theirs, on=_PLAYER, how="full", coalesce=True, suffix="_theirs"
     )

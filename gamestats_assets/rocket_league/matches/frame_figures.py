@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -75,7 +73,7 @@ def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigur
         .join(_distances_to_mates(cars), on=["match_id", "player_id"], how="left")
         .filter(pl.col("counted_s") > 0)
     )
-    return typing.cast("dy.LazyFrame[FrameFigures]", FrameFigures.cast(rows.select(FrameFigures.column_names())))
+    return FrameFigures.cast(rows)
 
 
 def _distances_to_mates(cars: pl.LazyFrame) -> pl.LazyFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -48,7 +46,7 @@ def boost_pickups(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[BoostPicku
             boost_before=before,
         )
     )
-    return typing.cast("dy.LazyFrame[BoostPickups]", BoostPickups.cast(rows.select(BoostPickups.column_names())))
+    return BoostPickups.cast(rows)
 
 
 def shots_and_saves(
@@ -108,7 +106,7 @@ def shots_and_saves(
         )
     )
     is_goal, is_saved = pl.col("is_goal").is_not_null(), pl.col("save_s").is_not_null()
-    told = (
+    result = (
         _from_where(rows, touches)
         .with_columns(
             distance_to_goal_uu=pl.when("has_goals").then("distance_to_goal_uu"),
@@ -125,7 +123,7 @@ def shots_and_saves(
         .sort("match_id", "event_number")
         .with_columns(shot_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
     )
-    return typing.cast("dy.LazyFrame[ShotsAndSaves]", ShotsAndSaves.cast(told.select(ShotsAndSaves.column_names())))
+    return ShotsAndSaves.cast(result)
 
 
 def _from_where(rows: pl.LazyFrame, touches: pl.LazyFrame) -> pl.LazyFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -48,7 +46,7 @@ def rotations(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[Rotations]:
             duration_s=pl.col("end_s") - pl.col("start_s"),
         )
     )
-    return typing.cast("dy.LazyFrame[Rotations]", Rotations.cast(rows.select(Rotations.column_names())))
+    return Rotations.cast(rows)
 
 
 def with_turns(rotations: pl.LazyFrame) -> pl.LazyFrame:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
-from gamestats_assets.rocket_league.tables import (
-    BoostPickups,
-    PlayerMatchStats,
-    RawPlayerStats,
-    ReplayEvents,
-    ReplayFigures,
-)
 
 _PLAYER = ("match_id", "player_id")
 
 
 def player_match_stats(
-    raw: dy.LazyFrame[RawPlayerStats],
-    figures: dy.LazyFrame[ReplayFigures],
-    pickups: dy.LazyFrame[BoostPickups],
-    events: dy.LazyFrame[ReplayEvents],
-) -> dy.LazyFrame[PlayerMatchStats]:
+    raw: dy.LazyFrame[t.RawPlayerStats],
+    figures: dy.LazyFrame[t.ReplayFigures],
+    pickups: dy.LazyFrame[t.BoostPickups],
+    events: dy.LazyFrame[t.ReplayEvents],
+) -> dy.LazyFrame[t.PlayerMatchStats]:
     """A row of each player for each source there is.
 
     Amounts of boost are whole numbers by pad size, as ballchasing rounds them down.
@@ -53,23 +45,12 @@ def player_match_stats(
             )
         )
     )
-    columns = PlayerMatchStats.column_names()
-    rows = pl.concat([_with(theirs, columns), _with(ours, columns)])
-    return typing.cast("dy.LazyFrame[PlayerMatchStats]", rows)
+    return t.PlayerMatchStats.cast(pl.concat([theirs, ours], how="diagonal_relaxed"))
 
 
 def _counted(amount: pl.Expr, per_minute: pl.Expr) -> pl.Expr:
     """Ballchasing does not tell the time that it counts; what it makes of a minute does."""
     return pl.when((amount > 0) & (per_minute > 0)).then(60 * amount / per_minute)
-
-
-def _with(rows: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
-    known = set(rows.collect_schema().names())
-    schema = PlayerMatchStats.schema()
-    return rows.select(
-        pl.col(name).cast(schema[name]) if name in known else pl.lit(None, dtype=schema[name]).alias(name)
-        for name in columns
-    )
 
 
 _SIZES = (("big", pl.col("is_big")), ("small", ~pl.col("is_big")))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -39,7 +37,7 @@ def touches(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Touches]:
             is_aerial=pl.col("player_z_uu") >= AERIAL_Z_UU,
         )
     )
-    return typing.cast("dy.LazyFrame[Touches]", Touches.cast(rows.select(Touches.column_names())))
+    return Touches.cast(rows)
 
 
 def length(*columns: str) -> pl.Expr:
@@ -112,7 +110,7 @@ def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvent
     )
     goes_over = pl.col("next_kickoff") == pl.col("kickoff_number")
     ends_in_goal = ~goes_over.fill_null(False) & (pl.col("goal_s") >= pl.col("last_s")).fill_null(False)
-    told = rows.with_columns(
+    result = rows.with_columns(
         end_s=pl.when(goes_over).then("next_s").when(ends_in_goal).then("goal_s").otherwise("last_s"),
         ended_by=pl.when(goes_over)
         .then(pl.lit("turnover"))
@@ -120,7 +118,7 @@ def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvent
         .then(pl.lit("goal"))
         .otherwise(pl.lit("stoppage")),
     ).with_columns(duration_s=pl.col("end_s") - pl.col("start_s"))
-    return typing.cast("dy.LazyFrame[Possessions]", Possessions.cast(told.select(Possessions.column_names())))
+    return Possessions.cast(result)
 
 
 def challenges(touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[Challenges]:
@@ -166,4 +164,4 @@ def challenges(touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[Challenges]:
         .then("after_team"),
         is_aerial=pl.col("is_aerial") | pl.col("next_is_aerial"),
     )
-    return typing.cast("dy.LazyFrame[Challenges]", Challenges.cast(rows.select(Challenges.column_names())))
+    return Challenges.cast(rows)

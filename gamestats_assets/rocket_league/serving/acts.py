@@ -47,8 +47,8 @@ async def log_session(
     asked = OfTraining(player=player or None)
     try:
         own = await own_account(request, person, player or None)
-        told = _session(given)
-        await run_in_threadpool(training.log_session, request, own, told)
+        session = _session(given)
+        await run_in_threadpool(training.log_session, request, own, session)
     except ProblemError as wrong:
         if wrong.status not in (409, 422):
             raise
@@ -62,14 +62,14 @@ def _session(given: Mapping[str, str]) -> training.SessionGiven:
     Raises:
         ProblemError: 422 that names what is wrong.
     """
-    told: dict[str, Any] = {name: value for name, value in given.items() if value and name != "minutes"}
+    fields: dict[str, Any] = {name: value for name, value in given.items() if value and name != "minutes"}
     try:
         seconds = round(60 * float(given["minutes"]))
     except (ValueError, OverflowError):
         wrong = [{"name": "minutes", "message": "Say how long it was, in minutes, such as 20."}]
         raise ProblemError(422, wrong[0]["message"], errors=wrong) from None
     try:
-        return training.SessionGiven.model_validate({**told, "duration_s": seconds})
+        return training.SessionGiven.model_validate({**fields, "duration_s": seconds})
     except ValidationError as wrong:
         errors = [{"name": str(each["loc"][0]), "message": each["msg"]} for each in wrong.errors()]
         raise ProblemError(422, errors[0]["message"], errors=errors) from None

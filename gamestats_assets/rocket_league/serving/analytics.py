@@ -7,8 +7,9 @@ from statistics import NormalDist
 from typing import Annotated, Any
 
 from psycopg import sql
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
@@ -16,21 +17,15 @@ from gamestats_assets.rocket_league.serving.context import (
     OfPlaylist,
     choose,
     cohort_of,
+    of_playlist,
+    own_answer,
     tier_words,
 )
-from gamestats_assets.rocket_league.serving.progress import Compared, Since, compared
-from gamestats_assets.rocket_league.tables import (
-    PlayerComparison,
-    PlayerStats,
-    RankCohorts,
-    RankModels,
-    RankPredictions,
-    Weaknesses,
-)
+from gamestats_assets.rocket_league.serving.progress import Compared, Since, compared, router
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, Scope
+from gamestats_assets.serving.lines import Lines, are_published, rows_of
+from gamestats_assets.serving.own import Scope
 from gamestats_assets.serving.routes import Made
 
 _RANK = Annotated[str | None, Field(description="Rank that it is measured against, in words.", examples=["Champion I"])]
@@ -39,7 +34,7 @@ _SCORE_DIGITS, _PERCENT_DIGITS, _TIER_DIGITS = 3, 1, 2
 
 # --------------------------------------------------------------------------- weaknesses
 
-WEAKNESS_TABLES = (*CONTEXT_TABLES, Weaknesses, RankCohorts)
+WEAKNESS_TABLES = (*CONTEXT_TABLES, t.Weaknesses, t.RankCohorts)
 
 
 class Distribution(BaseModel):
@@ -63,7 +58,7 @@ _COLUMNS = ("state", "reason", "rank_tier", "cohort_players", "matches", "score"
 _COLUMNS += ("percentile_high", "confidence", "is_weakness", "improvement_potential", "evidence")
 WEAKNESS = Lines(
     "Weakness",
-    Weaknesses,
+    t.Weaknesses,
     {
         "skill": "skill",
         **{name: name for name in _COLUMNS},
@@ -77,18 +72,18 @@ WEAKNESS = Lines(
         "improvement_potential": _TIER_DIGITS,
     },
 )
-_SkillList: type[BaseModel] = create_model("SkillList", of=Of, skills=list[WEAKNESS.model])
-WeaknessList = answer_with("WeaknessList", _SkillList, Metadata)
+WeaknessList = own_answer("WeaknessList", of=Of, skills=list[WEAKNESS.model])
 
 
+@router.asks("/weaknesses", "Skills against players of the rank", WeaknessList, WEAKNESS_TABLES, "player")
 async def weaknesses(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     """The five skills of an account in a playlist against players of its rank, each measured or refused with a reason.
 
     A skill that is a weakness is below the mean of the cohort beyond chance. `improvement_potential` is how many ranks
     the middle of the cohort in this skill would be worth, by the model of ranks.
     """
-    chosen = await choose(conn, asked.playlist, scope, [Weaknesses])
-    found = await rows_of(conn, _WEAKNESSES, chosen.bound) if chosen.played else []
+    chosen = await choose(conn, asked.playlist, scope, [t.Weaknesses])
+    found = await of_playlist(conn, t.Weaknesses, chosen.bound) if chosen.played else []
     # What skills are measured against is the rank that they were measured with.
     tier = next((row["rank_tier"] for row in found if row["rank_tier"] is not None), None)
     cohort = await cohort_of(conn, {**chosen.bound, "rank_tier": tier})
@@ -100,12 +95,7 @@ async def weaknesses(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
         )
         for row in sorted(found, key=lambda row: SKILLS.index(row["skill"]))
     ]
-    return {"data": {"of": chosen.told, "skills": lines}}
-
-
-_WEAKNESSES = WEAKNESS.select() + sql.SQL("""
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
-""")
+    return {"data": {"of": chosen.described, "skills": lines}}
 
 
 def _distribution(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -128,13 +118,13 @@ def _score_at(percentile: float) -> float:
 
 # --------------------------------------------------------------------------- rank
 
-PREDICTION_TABLES = (*CONTEXT_TABLES, RankModels)
+PREDICTION_TABLES = (*CONTEXT_TABLES, t.RankModels)
 _PREDICTED = ("predicted_tier", "predicted_tier_low", "predicted_tier_high")
 _CHANGE = ("expected_change_tiers", "expected_change_low", "expected_change_high", "form_change_tiers")
 _CHANGE += ("training_change_tiers",)
 MODEL = Lines(
     "RankModel",
-    RankModels,
+    t.RankModels,
     {
         name: name
         for name in (
@@ -146,7 +136,7 @@ MODEL = Lines(
 )
 PREDICTION = Lines(
     "RankPrediction",
-    RankPredictions,
+    t.RankPredictions,
     {
         **{name: name for name in ("state", "reason", "model_version", "matches", "known_tier")},
         "known_rank": Annotated[str | None, Field(description="The rank that is known, in words.")],
@@ -156,15 +146,15 @@ PREDICTION = Lines(
     },
     digits=dict.fromkeys((*_PREDICTED, *_CHANGE), _TIER_DIGITS),
 )
-_PREDICTION_FIELDS: dict[str, Any] = {
-    "of": Of,
-    "prediction": Annotated[PREDICTION.model | None, Field(description="Null where nothing is played.")],
-    "model": Annotated[MODEL.model | None, Field(description="The model that was asked; null where none serves.")],
-}
-_PredictionData: type[BaseModel] = create_model("RankPredictionData", **_PREDICTION_FIELDS)
-OnePrediction = answer_with("OnePrediction", _PredictionData, Metadata)
+OnePrediction = own_answer(
+    "OnePrediction",
+    of=Of,
+    prediction=Annotated[PREDICTION.model | None, Field(description="Null where nothing is played.")],
+    model=Annotated[MODEL.model | None, Field(description="The model that was asked; null where none serves.")],
+)
 
 
+@router.asks("/rank-prediction", "Rank played at, and where it is heading", OnePrediction, PREDICTION_TABLES, "player")
 async def rank_prediction(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     """At which rank an account plays in a playlist, what drives that, and the change that is expected.
 
@@ -174,21 +164,18 @@ async def rank_prediction(conn: Connection, asked: OfPlaylist, scope: Scope) -> 
     """
     chosen = await choose(conn, asked.playlist, scope, [])
     if not chosen.played:
-        return {"data": {"of": chosen.told, "prediction": None, "model": None}}
-    found = await rows_of(conn, _PREDICTION, chosen.bound)
+        return {"data": {"of": chosen.described, "prediction": None, "model": None}}
+    found = await of_playlist(conn, t.RankPredictions, chosen.bound)
     line = model = None
     for row in found:
         nearest = row["predicted_tier"] and min(max(round(row["predicted_tier"]), 1), 22)
         line = PREDICTION.line(row, known_rank=tier_words(row["known_tier"]), predicted_rank=tier_words(nearest))
-        if row["model_version"] is not None and await are_published(conn, RankModels):
+        if row["model_version"] is not None and await are_published(conn, t.RankModels):
             versions = await rows_of(conn, _MODEL, {**chosen.bound, "version": row["model_version"]})
             model = MODEL.line(versions[0]) if versions else None
-    return {"data": {"of": chosen.told, "prediction": line, "model": model}}
+    return {"data": {"of": chosen.described, "prediction": line, "model": model}}
 
 
-_PREDICTION = PREDICTION.select() + sql.SQL("""
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
-""")
 _MODEL = MODEL.select() + sql.SQL("""
     WHERE playlist = %(playlist)s AND is_simulated = %(is_simulated)s AND version = %(version)s
 """)
@@ -196,12 +183,12 @@ _MODEL = MODEL.select() + sql.SQL("""
 
 # --------------------------------------------------------------------------- comparison
 
-COMPARISON_TABLES = (*CONTEXT_TABLES, PlayerStats, RankCohorts, PlayerComparison)
+COMPARISON_TABLES = (*CONTEXT_TABLES, t.PlayerStats, t.RankCohorts, t.PlayerComparison)
 
 
 NEAREST = Lines(
     "Nearest",
-    PlayerComparison,
+    t.PlayerComparison,
     {
         **{name: name for name in ("of_next_rank", "place", "other_rank_tier")},
         "other_rank": Annotated[str | None, Field(description="Rank of the other, in words.")],
@@ -209,30 +196,22 @@ NEAREST = Lines(
     },
     digits={"distance": _SCORE_DIGITS},
 )
-_ComparisonData: type[BaseModel] = create_model(
-    "ComparisonData", of=Of, stats=list[Compared], nearest=list[NEAREST.model], past=list[Since]
-)
-Comparison = answer_with("Comparison", _ComparisonData, Metadata)
+Comparison = own_answer("Comparison", of=Of, stats=list[Compared], nearest=list[NEAREST.model], past=list[Since])
 
 
+@router.asks("/comparison", "Beside similar players and one's own past", Comparison, COMPARISON_TABLES, "player")
 async def comparison(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     """An account beside players of its rank, beside those who play most like it, and beside its own past.
 
     `stats` are its means and where the cohort's players are; `nearest` those of the same and of the next rank who play
     most like it, who are not named; `past` the 30 days up to its last match against all before.
     """
-    chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
+    chosen = await choose(conn, asked.playlist, scope, [t.PlayerStats])
     stats: list[dict[str, Any]] = []
     nearest: list[dict[str, Any]] = []
     past: list[dict[str, Any]] = []
     if chosen.played:
         stats, past = await compared(conn, chosen)
-        known = await rows_of(conn, _NEAREST, chosen.bound) if await are_published(conn, PlayerComparison) else []
+        known = await of_playlist(conn, t.PlayerComparison, chosen.bound)
         nearest = [NEAREST.line(row, other_rank=tier_words(row["other_rank_tier"])) for row in known]
-    return {"data": {"of": chosen.told, "stats": stats, "nearest": nearest, "past": past}}
-
-
-_NEAREST = NEAREST.select() + sql.SQL("""
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
-    ORDER BY of_next_rank, place
-""")
+    return {"data": {"of": chosen.described, "stats": stats, "nearest": nearest, "past": past}}

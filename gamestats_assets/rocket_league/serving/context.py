@@ -9,22 +9,34 @@ from datetime import datetime
 from typing import Annotated, Any, LiteralString
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from psycopg import sql
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL, SKILL_FEATURES
+from gamestats_assets.rocket_league.analysis.wording import is_share
 from gamestats_assets.rocket_league.ranks import LOWEST_TIER, playlists, rank_name
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankCohorts, RankPredictions
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import OfPlayer, OneOfYours, Scope, scope_of
+from gamestats_assets.serving.lines import answer_with, are_published, rows_of
+from gamestats_assets.serving.own import Metadata, OfPlayer, OneOfYours, Scope, scope_of
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Name, Number
 from gamestats_assets.serving.who import SignedIn
 
 CONTEXT_TABLES = (Matches, RankPredictions)
 """Tables that a playlist is found in."""
+
+
+def model_of(name: str, **fields: Any) -> type[BaseModel]:
+    """A model with fields whose types are made of the tables' declarations."""
+    return create_model(name, **fields)
+
+
+def own_answer(name: str, **fields: Any) -> type[BaseModel]:
+    """The model of an answer about whoever asks, whose data have these fields."""
+    return answer_with(name, model_of(f"{name}Data", **fields), Metadata)
 
 
 class OfPlaylist(OfPlayer):
@@ -98,7 +110,7 @@ class Chosen:
         return None
 
     @property
-    def told(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """What the answer says that it is of, as `Of` has it."""
         played = self.played or {}
         return {
@@ -169,6 +181,22 @@ _PLAYLISTS: LiteralString = """
         USING (playlist, is_simulated)
     ORDER BY is_simulated, (playlist = ANY (%(ranked)s)) DESC, played.matches DESC, playlist
 """
+
+
+IN_PLAYLIST: LiteralString = "player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s"
+"""The condition of rows about an account in a playlist; see `Chosen.bound`."""
+
+
+async def of_playlist(conn: Connection, table: type[Table], bound: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a published table about an account in a playlist, by its key; none before it is published."""
+    if not await are_published(conn, table):
+        return []
+    query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY {}").format(
+        sql.Identifier(table.spec.game, table.spec.name),
+        sql.SQL(IN_PLAYLIST),
+        sql.SQL(", ").join(map(sql.Identifier, table.primary_key())),
+    )
+    return await rows_of(conn, query, bound)
 
 
 async def cohort_of(conn: Connection, bound: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -270,17 +298,26 @@ class Stat:
     most: float | None
 
 
+class OfStatistic(BaseModel):
+    """A feature or a skill."""
+
+    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
+    description: Annotated[str, Field(description="What it is.")]
+    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
+    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
+
+
 def _stats() -> dict[str, Stat]:
     found: dict[str, Stat] = {}
     for skill in SKILL_FEATURES:
-        told = f"The skill {skill} in single matches, 0 being the mean of the cohort."
-        found[f"{SKILL}{skill}"] = Stat(f"{SKILL}{skill}", told, "standard deviations", True, None, None)
+        description = f"The skill {skill} in single matches, 0 being the mean of the cohort."
+        found[f"{SKILL}{skill}"] = Stat(f"{SKILL}{skill}", description, "standard deviations", True, None, None)
     columns = PlayerMatchFeatures.columns()
     for name in FEATURES:
         column = columns[name]
         unit = next((unit for end, unit in _UNITS if name.endswith(end)), "")
         least, most = getattr(column, "min", None), getattr(column, "max", None)
-        unit = "share" if most == 1 else unit
+        unit = "share" if is_share(name) else unit
         found[name] = Stat(name, column.description or "", unit, _SIGNS.get(name), least, most)
     return found
 
@@ -289,8 +326,13 @@ STATS = _stats()
 """What is told of statistics, by name."""
 
 
-def told_of(name: str) -> dict[str, Any]:
+def describe_stat(name: str) -> dict[str, Any]:
     """What is told of a statistic whatever its values."""
     stat = STATS[name]
-    told = {"stat_type": stat.name, "description": stat.description, "unit": stat.unit}
-    return {**told, "more_is_better": stat.more_is_better}
+    fields = {"stat_type": stat.name, "description": stat.description, "unit": stat.unit}
+    return {**fields, "more_is_better": stat.more_is_better}
+
+
+def rounded(value: float | None, digits: int = 5) -> float | None:
+    """A figure as it is answered; None where none is known."""
+    return None if value is None else round(value, digits)

@@ -11,19 +11,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
-from gamestats_assets.rocket_league.analysis.wording import day_words
+from gamestats_assets.rocket_league.analysis.wording import counted, day_words
+from gamestats_assets.rocket_league.serving.progress import LEVEL, Z, interval, sums_by_time
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Point
 from gamestats_assets.serving.lines import rows_of
 
-LEVEL = 0.9
-"""Of the intervals."""
-_Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _BY_DAY = 21
 """Days between the first and the last match up to which what happened is told by day."""
 
@@ -79,10 +76,12 @@ class Course:
         of = f" {self.main.of}" if self.main else ""
         when = f"{of} in the week of" if self.every == "week" else f"{of} on"
         if first is last:
-            return f"{self.told(first)}{when} {day_words(first.start)}, the only {self.every}."
-        return f"{self.told(first)}{when} {day_words(first.start)}, {self.told(last)}{when} {day_words(last.start)}."
+            return f"{self.text_of(first)}{when} {day_words(first.start)}, the only {self.every}."
+        return (
+            f"{self.text_of(first)}{when} {day_words(first.start)}, {self.text_of(last)}{when} {day_words(last.start)}."
+        )
 
-    def told(self, span: Span) -> str:
+    def text_of(self, span: Span) -> str:
         """A mean and its interval, in words."""
         form, sign = ("+z.2f", "") if self.main is None else ("z.1f", "%") if self.main.is_share else ("z.2f", "")
         ends = "" if span.low is None or span.high is None else f" ({span.low:{form}} to {span.high:{form}}{sign})"
@@ -94,7 +93,7 @@ class Course:
         return [
             Point(
                 span.start, span.value, span.low, span.high,
-                f"{day_words(span.start)}: {self.told(span)}, {span.matches:,} match{'es' if span.matches > 1 else ''}",
+                f"{day_words(span.start)}: {self.text_of(span)}, {counted(span.matches, 'match', 'matches')}",
             )
             for span in self.spans
         ]  # fmt: skip
@@ -128,27 +127,16 @@ class Courses:
 
 _STARTS = """
     SELECT min(created_at)::date AS first_day, max(created_at)::date AS last_day
-    FROM rocket_league.matches WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+    FROM rocket_league.matches
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
 """
 _RANKS = """
     SELECT date_trunc(%(every)s, started_at)::date AS start,
         (array_agg(rank_tier ORDER BY started_at DESC, match_id DESC)
             FILTER (WHERE rank_tier BETWEEN 1 AND 22))[1] AS rank_tier
     FROM rocket_league.player_match_features
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
     GROUP BY start ORDER BY start
-"""
-_MEANS = """
-    SELECT named.stat_type, spans.* FROM unnest(%(types)s::text[]) AS named (stat_type)
-    -- One after another, as then the index of the statistic is read.
-    CROSS JOIN LATERAL (
-        SELECT date_trunc(%(every)s, time)::date AS start, avg(value) AS value, count(*) AS matches,
-            sum(value * value) AS squares, sum(value) AS total
-        FROM rocket_league.player_stats
-        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
-            AND stat_type = named.stat_type
-        GROUP BY start
-    ) AS spans ORDER BY stat_type, start
 """
 
 
@@ -156,45 +144,41 @@ async def courses(conn: Connection, of: Mapping[str, Any], cohort: Mapping[str, 
     """How a player's skills and rank went in a playlist.
 
     Args:
-        of: `player`, `playlist` and `simulated`.
+        of: `player`, `playlist` and `is_simulated`.
         cohort: that the player is measured against, by feature and skill.
     """
-    asked = {**of}
-    [whole] = await rows_of(conn, _STARTS, asked)
+    [whole] = await rows_of(conn, _STARTS, of)
     if whole["first_day"] is None:
         return Courses("week", [], [], {})
-    asked["every"] = "week" if (whole["last_day"] - whole["first_day"]).days > _BY_DAY else "day"
-    asked["types"] = [*(SKILL + skill for skill in SKILLS), *(main.feature for main in MAIN.values())]
-    ranks = await rows_of(conn, _RANKS, asked)
-    means: dict[str, list[dict[str, Any]]] = {}
-    for row in await rows_of(conn, _MEANS, asked):
-        means.setdefault(row["stat_type"], []).append(row)
+    every = "week" if (whole["last_day"] - whole["first_day"]).days > _BY_DAY else "day"
+    names = [*(SKILL + skill for skill in SKILLS), *(main.feature for main in MAIN.values())]
+    bound = {**of, "every": every, "stats": names, "from": None, "to": None}
+    ranks = await rows_of(conn, _RANKS, bound)
+    sums = await sums_by_time(conn, bound)
     within = {name: row["within_spread"] for name, row in cohort.items()}
-    made = [_course(skill, asked["every"], means, within.get(SKILL + skill)) for skill in SKILLS]
-    followed = [course for course in made if course is not None]
-    told = {row["start"]: row["rank_tier"] for row in ranks if row["rank_tier"] is not None}
-    return Courses(asked["every"], [row["start"] for row in ranks], followed, told)
+    made = [_course(skill, every, sums, within.get(SKILL + skill)) for skill in SKILLS]
+    last_ranks = {row["start"]: row["rank_tier"] for row in ranks if row["rank_tier"] is not None}
+    return Courses(every, [row["start"] for row in ranks], [each for each in made if each is not None], last_ranks)
 
 
 def _course(
-    skill: str, every: str, means: Mapping[str, Sequence[Mapping[str, Any]]], within: float | None
+    skill: str, every: str, sums: Mapping[str, Sequence[Mapping[str, Any]]], within: float | None
 ) -> Course | None:
     """A skill, or its main feature where nothing measures it; None for what is known in no match."""
-    if rows := means.get(SKILL + skill):
-        reach = None if within is None else _Z * within
-        return Course(skill, skill.capitalize(), None, every, [_span(row, 1, reach) for row in rows])
+    if rows := sums.get(SKILL + skill):
+        reach = None if within is None else Z * within
+        return Course(skill, skill.capitalize(), None, every, [_span(row, reach) for row in rows])
     main = MAIN[skill]
-    rows = means.get(main.feature)
+    rows = sums.get(main.feature)
     if not rows:
         return None
+    reach = _own_reach(rows)
     # Shares are told in per cent, all else per minute.
-    scale, most = (100.0, 100.0) if main.is_share else (1.0, math.inf)
-    reach = _own_reach(rows, scale)
-    spans = [_span(row, scale, reach, 0.0, most) for row in rows]
+    spans = [_span(row, reach, 100.0 if main.is_share else 1.0) for row in rows]
     return Course(skill, f"{main.title} ({skill})", main, every, spans)
 
 
-def _own_reach(rows: Sequence[Mapping[str, Any]], scale: float) -> float | None:
+def _own_reach(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """Half of the interval of a single match, by how the player's own differ; None where they are all alike."""
     from scipy.special import stdtrit
 
@@ -206,15 +190,12 @@ def _own_reach(rows: Sequence[Mapping[str, Any]], scale: float) -> float | None:
     # What rounding leaves of matches that are all alike is no spread.
     if variance <= 1e-12 * (total / count) ** 2:
         return None
-    return float(stdtrit(count - 1, (1 + LEVEL) / 2)) * math.sqrt(variance) * scale
+    return float(stdtrit(count - 1, (1 + LEVEL) / 2)) * math.sqrt(variance)
 
 
-def _span(
-    row: Mapping[str, Any], scale: float, reach: float | None, least: float = -math.inf, most: float = math.inf
-) -> Span:
-    """Of a row of a query the mean; intervals end at what is possible."""
-    value, matches = scale * row["value"], row["matches"]
-    half = None if reach is None else reach / math.sqrt(matches)
-    low = None if half is None else max(value - half, least)
-    high = None if half is None else min(value + half, most)
-    return Span(row["start"], value, low, high, matches)
+def _span(row: Mapping[str, Any], reach: float | None, scale: float = 1.0) -> Span:
+    mean = row["total"] / row["matches"]
+    low, high = (
+        None if end is None else scale * end for end in interval(row["stat_type"], mean, reach, row["matches"])
+    )
+    return Span(row["start"], scale * mean, low, high, row["matches"])

@@ -21,6 +21,7 @@ from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving.audit import audit
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.jobs import JobId
+from gamestats_assets.serving.lines import Answer
 from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.who import Person, anybody, needs, refuse_other_origins
 
@@ -59,13 +60,7 @@ class Received(BaseModel):
     objection_id: Annotated[int, Field(description="Its number, if you ask about it.", examples=[12])]
 
 
-class ReceivedAnswer(BaseModel):
-    """The answer."""
-
-    data: Received
-
-
-@router.post("/objections", status_code=201, summary="Object", responses={201: {"model": ReceivedAnswer}})
+@router.post("/objections", status_code=201, summary="Object", responses={201: {"model": Answer[Received]}})
 def post_objection(request: Request, given: Objection) -> Response:
     """Ask for a player to be removed without having an account here. An administrator decides."""
     refuse_other_origins(request)
@@ -104,8 +99,8 @@ def object_to(conn: psycopg.Connection, keys: Keys, given: Objection) -> int:
         raise ProblemError(422, str(error), errors=[{"name": "player", "message": str(error)}]) from None
     reason, contact = given.reason.strip(), (given.contact or "").strip()
     if not reason:
-        told = "Say by what we see that it is you."
-        raise ProblemError(422, told, errors=[{"name": "reason", "message": told}])
+        message = "Say by what we see that it is you."
+        raise ProblemError(422, message, errors=[{"name": "reason", "message": message}])
     values = {"player_id": player_id, "reason": reason}
     if contact:
         values["contact_encrypted"] = keys.encrypt(contact)
@@ -115,7 +110,7 @@ def object_to(conn: psycopg.Connection, keys: Keys, given: Objection) -> int:
 # --- admins --------------------------------------------------------------------------------------
 
 
-class ObjectionTold(BaseModel):
+class ObjectionState(BaseModel):
     """An objection."""
 
     objection_id: int
@@ -148,17 +143,11 @@ class Removal(BaseModel):
     finished_at: datetime | None
 
 
-class ObjectionsTold(BaseModel):
+class ObjectionList(BaseModel):
     """What there is for an admin to do."""
 
-    objections: Annotated[list[ObjectionTold], Field(description="Open ones first, then the last decided.")]
+    objections: Annotated[list[ObjectionState], Field(description="Open ones first, then the last decided.")]
     removals: Annotated[list[Removal], Field(description="The last ones, and all that are not done.")]
-
-
-class ObjectionsAnswer(BaseModel):
-    """The answer."""
-
-    data: ObjectionsTold
 
 
 class Decision(BaseModel):
@@ -175,7 +164,7 @@ class Decision(BaseModel):
     ] = None
 
 
-@admin_router.get("/objections", summary="Objections", responses={200: {"model": ObjectionsAnswer}})
+@admin_router.get("/objections", summary="Objections", responses={200: {"model": Answer[ObjectionList]}})
 def get_objections(request: Request, person: Admin) -> Response:
     """Who does not want to be in the data, and how far removals are."""
     with request.state.writing(sees_all=True) as conn:

@@ -215,14 +215,14 @@ async def dashboard(request: Request) -> Response:
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
-        told = await training.recommendations(conn, OfPlayer(), scope)
+        answer = await training.recommendations(conn, OfPlayer(), scope)
         recent = await replays.recent_replays(conn, replays.NewestReplays(limit=_RECENT, player=scope.player), scope)
         return {
             "playlists": found,
             "of": of,
-            "recommended": _first_of_each(told["data"]["recommendations"]),
-            "note": told["data"]["note"],
-            "slips": [] if told["data"]["recommendations"] else await _slips(conn, scope),
+            "recommended": _first_of_each(answer["data"]["recommendations"]),
+            "note": answer["data"]["note"],
+            "slips": [] if answer["data"]["recommendations"] else await _slips(conn, scope),
             "replays": recent["data"]["replays"],
             "minutes": MINUTES,
             "begins": None if recent["data"]["replays"] else entered.begins,
@@ -270,9 +270,9 @@ async def skill(request: Request, person: SignedIn) -> Response:
         if of is None:
             return {**values, "synthetic": False}
         names = [name for name, _ in SKILL_FEATURES[asked.skill]]
-        bound = {"player": scope.player, "playlist": of.playlist, "simulated": of.is_simulated}
-        told = await training.recommendations(conn, OfPlayer(), scope)
-        packs = [row for row in told["data"]["recommendations"] if row["skill"] == asked.skill]
+        bound = {"player": scope.player, "playlist": of.playlist, "is_simulated": of.is_simulated}
+        answer = await training.recommendations(conn, OfPlayer(), scope)
+        packs = [row for row in answer["data"]["recommendations"] if row["skill"] == asked.skill]
         row = next((row for row in of.skills if row["skill"] == asked.skill), None)
         return {
             **values,
@@ -299,8 +299,8 @@ async def playlist(request: Request, person: SignedIn) -> Response:
         found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
         newest = replays.NewestReplays(limit=_RECENT, playlist=asked.playlist, player=scope.player)
         recent = await replays.recent_replays(conn, newest, scope)
-        told = {"playlists": found, "of": of, "replays": recent["data"]["replays"]}
-        return {**told, "synthetic": of is not None and of.is_simulated}
+        values = {"playlists": found, "of": of, "replays": recent["data"]["replays"]}
+        return {**values, "synthetic": of is not None and of.is_simulated}
 
     return await page(request, person, "rocket_league/playlist.html", asked, make, entered=entered)
 
@@ -313,11 +313,11 @@ async def compare(request: Request, person: SignedIn) -> Response:
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
-        told: dict[str, Any] = {"stats": [], "past": []}
+        data: dict[str, Any] = {"stats": [], "past": []}
         if of is not None:
             given = asked_of(OfPlaylist, {"playlist": of.playlist, "player": scope.player})
-            told = (await analytics.comparison(conn, given, scope))["data"]
-        values = {"playlists": found, "of": of, "stats": told["stats"], "past": told["past"]}
+            data = (await analytics.comparison(conn, given, scope))["data"]
+        values = {"playlists": found, "of": of, "stats": data["stats"], "past": data["past"]}
         values["allowed"] = of is not None or entered.begins["has_agreed"] or not scope.is_own
         return {**values, "synthetic": of is not None and of.is_simulated}
 
@@ -352,7 +352,7 @@ async def training_page(
         return (await training.training_sessions(conn, newest, scope))["data"]
 
     logged = await entered_by(request, person, asked, read)
-    told = {
+    form = {
         "given": {"code": asked.code, "skill": asked.skill, **(given or {})},
         "errors": {each["name"]: each["message"] for each in wrong.errors} if wrong else {},
         "wrong": wrong and wrong.detail,
@@ -371,11 +371,11 @@ async def training_page(
             "packs": await rows_of(conn, _PACKS, []) if await are_published(conn, TrainingPacks) else [],
             "categories": CATEGORIES,
             "minutes": MINUTES,
-            **told,
+            **form,
             "synthetic": of is not None and of["is_simulated"],
         }
 
-    entered = (logged, told, request.query_params.get("done"))
+    entered = (logged, form, request.query_params.get("done"))
     return await page(request, person, "rocket_league/training.html", asked, make, entered=entered)
 
 
@@ -420,7 +420,7 @@ async def replay_page(
         wrong: with all of them.
         refused: files of them that were not taken.
     """
-    told = {"wrong": wrong, "refused": [each.model_dump() for each in refused]}
+    refusals = {"wrong": wrong, "refused": [each.model_dump() for each in refused]}
 
     async def read(conn: Connection, scope: Scope) -> list[Row]:
         return await uploads_of(conn, scope.user_id) if scope.is_own or scope.player is None else []
@@ -431,16 +431,16 @@ async def replay_page(
         if scope.player is None:
             # What was sent can be watched before anybody is known to have played it.
             values = {"replays": [], "next": None, "found": [], "asked_for": asked, "begins": await steps(conn, scope)}
-            return {**values, **told, "uploads": sent, "synthetic": False}
+            return {**values, **refusals, "uploads": sent, "synthetic": False}
         given = {"player": scope.player, "playlist": asked.playlist, "before": asked.before, "limit": 20}
         newest = asked_of(replays.NewestReplays, {name: value for name, value in given.items() if value is not None})
         listed = (await replays.recent_replays(conn, newest, scope))["data"]
         found = await playlists_of(conn, scope.player)
         values = {"replays": listed["replays"], "next": listed["next"], "found": found, "asked_for": asked}
         values |= {"uploads": sent, "begins": None}
-        return {**values, **told, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
+        return {**values, **refusals, "synthetic": bool(found) and all(row["is_simulated"] for row in found)}
 
-    entered = (sent, told, request.query_params.get("done"))
+    entered = (sent, refusals, request.query_params.get("done"))
     template = "rocket_league/replays.html"
     return await page(request, person, template, asked, make, needs_player=False, entered=entered)
 
@@ -459,15 +459,15 @@ async def clips(request: Request, person: SignedIn) -> Response:
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         given = asked.model_dump(exclude_none=True)
-        told = await replays.clips(conn, asked_of(replays.NewestClips, {**given, "player": scope.player}), scope)
+        answer = await replays.clips(conn, asked_of(replays.NewestClips, {**given, "player": scope.player}), scope)
         has_moments = await are_published(conn, *replays.CLIP_TABLES)
         counted = await rows_of(conn, _KINDS, [scope.player]) if has_moments else []
         return {
             "kinds": (*MISTAKES, *(kind for kind in KINDS_OF_MOMENT if kind not in MISTAKES)),
             "kind": asked.kind,
             "counts": {row["kind"]: row["moments"] for row in counted},
-            "clips": told["data"]["clips"],
-            "next": told["data"]["next"],
+            "clips": answer["data"]["clips"],
+            "next": answer["data"]["next"],
             "asked_for": asked,
             "allowed": begins["has_agreed"] or not scope.is_own,
         }

@@ -31,6 +31,7 @@ from gamestats_assets.serving import sessions
 from gamestats_assets.serving.account import NO_STORE, set_cookie
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.jobs import JobId
+from gamestats_assets.serving.lines import Answer
 from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.who import Person, SignedIn, anybody, asking
 from gamestats_assets.settings import Settings
@@ -86,18 +87,12 @@ class Consents(BaseModel):
     ]
 
 
-class ConsentsTold(BaseModel):
+class ConsentList(BaseModel):
     """What one's players allow, and the texts."""
 
     text_version: Annotated[int, Field(description="Of the texts below, which is given back when one agrees.")]
     texts: list[Text]
     players: list[Consents]
-
-
-class ConsentsAnswer(BaseModel):
-    """The answer."""
-
-    data: ConsentsTold
 
 
 class ConsentsGiven(BaseModel):
@@ -123,16 +118,16 @@ class ConsentsGiven(BaseModel):
     ] = False
 
 
-@router.get("/consents", summary="What one allows", responses={200: {"model": ConsentsAnswer}})
+@router.get("/consents", summary="What one allows", responses={200: {"model": Answer[ConsentList]}})
 def get_consents(request: Request, response: Response, person: SignedIn) -> dict[str, Any]:
     """What your players allow, purpose by purpose, and the texts that say what that is."""
     response.headers.update(NO_STORE)
     with request.state.writing() as conn:
         players = consents_of(conn, request.state.landing, person)
-    return {"data": {"text_version": newest_text(), "texts": told_texts(), "players": players}}
+    return {"data": {"text_version": newest_text(), "texts": newest_texts(), "players": players}}
 
 
-def told_texts() -> list[dict[str, str]]:
+def newest_texts() -> list[dict[str, str]]:
     """The newest texts."""
     newest = consent_texts()[newest_text()]
     return [{"purpose": name, "title": each.title, "text": each.text} for name, each in newest.items()]
@@ -167,17 +162,17 @@ def consents_of(conn: psycopg.Connection, landing: Landing, person: Person) -> l
 def _withdrawals(allowed: Mapping[str, Any], jobs: Sequence[Row]) -> list[dict[str, Any]]:
     """The last withdrawal of each purpose that is not allowed, by the jobs of a player, the newest first."""
     found: list[dict[str, Any]] = []
-    told = {purpose for purpose, column in PURPOSES.items() if allowed.get(column)}
+    settled = {purpose for purpose, column in PURPOSES.items() if allowed.get(column)}
     for job in jobs:
-        if purposes := [purpose for purpose in job["payload"]["purposes"] if purpose not in told]:
-            told.update(purposes)
+        if purposes := [purpose for purpose in job["payload"]["purposes"] if purpose not in settled]:
+            settled.update(purposes)
             in_effect_at = job["finished_at"] if job["is_done"] else None
             said = {"said": job["error"] or job["said"], "in_effect_at": in_effect_at}
             found.append({"purposes": purposes, "withdrawn_at": job["created_at"], **said})
     return found
 
 
-@router.put("/consents", summary="Allow something, or no more", responses={200: {"model": ConsentsAnswer}})
+@router.put("/consents", summary="Allow something, or no more", responses={200: {"model": Answer[ConsentList]}})
 def put_consents(
     request: Request, response: Response, person: SignedIn, player: OwnAccount, given: ConsentsGiven
 ) -> dict[str, Any]:
@@ -250,13 +245,7 @@ class Export(BaseModel):
     until: Annotated[datetime | None, Field(description="Until when.")]
 
 
-class ExportAnswer(BaseModel):
-    """The answer."""
-
-    data: Export
-
-
-@router.post("/export", status_code=202, summary="Have everything", responses={202: {"model": ExportAnswer}})
+@router.post("/export", status_code=202, summary="Have everything", responses={202: {"model": Answer[Export]}})
 def post_export(request: Request, person: SignedIn) -> dict[str, Any]:
     """Have an archive made of everything that is held on you, as JSON and CSV, with the replays that you sent.
 
@@ -279,7 +268,7 @@ def ask_export(conn: psycopg.Connection, person: Person) -> UUID:
     return found[0]["job_id"] if found else enqueue(conn, "export", GAME, person.user_id, {})
 
 
-@router.get("/export/{job_id}", summary="How far an archive is", responses={200: {"model": ExportAnswer}})
+@router.get("/export/{job_id}", summary="How far an archive is", responses={200: {"model": Answer[Export]}})
 def get_export(request: Request, response: Response, person: SignedIn, job_id: JobId) -> dict[str, Any]:
     """How far the archive is, and where it can be downloaded."""
     response.headers.update(NO_STORE)
@@ -359,13 +348,7 @@ class Erasure(BaseModel):
     status: Annotated[str, Field(description="The address of this answer; no session is needed for it.")]
 
 
-class ErasureAnswer(BaseModel):
-    """The answer."""
-
-    data: Erasure
-
-
-@router.delete("/account", status_code=202, summary="Remove everything", responses={202: {"model": ErasureAnswer}})
+@router.delete("/account", status_code=202, summary="Remove everything", responses={202: {"model": Answer[Erasure]}})
 def delete_account(request: Request, person: SignedIn) -> Response:
     """Remove your account and everything that is held on you, for good.
 
@@ -374,9 +357,9 @@ def delete_account(request: Request, person: SignedIn) -> Response:
     somebody masked in your place, in those that come later, too.
     """
     job_id = go(request, person)
-    told = answer({"data": erasure(request, job_id)}, 202)
-    set_cookie(told, request, "session", "", 0)
-    return told
+    response = answer({"data": erasure(request, job_id)}, 202)
+    set_cookie(response, request, "session", "", 0)
+    return response
 
 
 def go(request: Request, person: Person) -> UUID:
@@ -395,7 +378,7 @@ def go(request: Request, person: Person) -> UUID:
         return leave(conn, request.state.keys, person)
 
 
-@status_router.get("/{job_id}", summary="How far an erasure is", responses={200: {"model": ErasureAnswer}})
+@status_router.get("/{job_id}", summary="How far an erasure is", responses={200: {"model": Answer[Erasure]}})
 def get_erasure(request: Request, response: Response, job_id: JobId) -> dict[str, Any]:
     """How far the removal of everything is, to whoever has the address."""
     response.headers.update(NO_STORE)
@@ -415,5 +398,5 @@ def erasure(request: Request, job_id: UUID) -> dict[str, Any]:
     [row] = found
     result: Mapping[str, Any] = row["result"] or {}
     said = row["error"] if row["state"] == "failed" else row["said"]
-    told = {"state": row["state"], "said": said, "at": row["at"], "status": f"{ERASURES}/{job_id}"}
-    return {**told, **{name: result.get(name) for name in ("step", "steps", "matches", "left", "seconds")}}
+    fields = {"state": row["state"], "said": said, "at": row["at"], "status": f"{ERASURES}/{job_id}"}
+    return {**fields, **{name: result.get(name) for name in ("step", "steps", "matches", "left", "seconds")}}

@@ -76,7 +76,7 @@ async def _settings(
     scope = await scope_of(request, person, GAME, asked.player, needs_player=False)
     found = await run_in_threadpool(_held, request, person, scope)
     errors = {each["name"]: each["message"] for each in problem.errors} if problem else {}
-    values = {**found, "told": done, "problem": problem and problem.detail, "errors": errors, "invited": invited}
+    values = {**found, "saved": done, "problem": problem and problem.detail, "errors": errors, "invited": invited}
 
     async def make(conn: Connection, scope: Scope) -> Mapping[str, Any]:
         return values
@@ -94,7 +94,7 @@ def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
         return {
             "accounts": players.players_of(conn, person.user_id, GAME),
             "own": own,
-            "texts": privacy.told_texts(),
+            "texts": privacy.newest_texts(),
             "text_version": newest_text(),
             "ballchasing": BALLCHASING,
             "ranks": _ranks(conn, scope.player) if own else [],
@@ -182,8 +182,8 @@ async def change_ranks(request: Request, person: SignedIn, form: Form) -> Respon
             return
         divided = int(division) if division in ("1", "2", "3", "4") else None
         rank = str(form.get("rank", ""))
-        told = profile.RankTold.model_construct(playlist=playlist, rank=rank, division=divided)
-        profile.tell_rank(request, player, told)
+        entry = profile.RankGiven.model_construct(playlist=playlist, rank=rank, division=divided)
+        profile.tell_rank(request, player, entry)
 
     return await _done(request, person, "rank", "ranks", work)
 
@@ -235,9 +235,9 @@ async def ask_export(request: Request, person: SignedIn) -> Response:
 async def erase(request: Request, person: SignedIn, form: Form) -> Response:
     """Remove everything; the page that follows tells how far it is, and needs no session."""
     if form.get("sure") != "true":
-        told = "Tick that you mean it: nothing brings back what is removed."
+        message = "Tick that you mean it: nothing brings back what is removed."
         return await _settings(
-            request, person, problem=ProblemError(422, told, errors=[{"name": "sure", "message": told}])
+            request, person, problem=ProblemError(422, message, errors=[{"name": "sure", "message": message}])
         )
     try:
         job_id = await run_in_threadpool(privacy.go, request, person)
@@ -266,7 +266,7 @@ def privacy_page(request: Request) -> Response:
     """What is held, why, for how long; and what one can do about it."""
     pages: Pages = request.state.pages
     settings = request.state.settings
-    values = {"texts": privacy.told_texts(), "settings": settings, "session_days": sessions.SESSION_DAYS}
+    values = {"texts": privacy.newest_texts(), "settings": settings, "session_days": sessions.SESSION_DAYS}
     return pages.personal(request, "rocket_league/privacy.html", values)
 
 
@@ -326,15 +326,17 @@ def decide_objection(request: Request, person: objections.Admin, form: Form) -> 
         with request.state.writing(sees_all=True) as conn:
             if verb == "again":
                 objections.try_again(conn, person, _uuid(which))
-                told = "The removal is tried again."
+                message = "The removal is tried again."
             else:
                 number = int(which) if which.isdecimal() and len(which) < 19 else 0
                 is_granted, note = verb == "grant", str(form.get("note", ""))[:2000]
                 objections.decide(conn, request.state.keys, person, number, is_granted=is_granted, note=note)
-                told = f"Objection {number} is {'granted: the player is being forgotten' if is_granted else 'refused'}."
+                message = (
+                    f"Objection {number} is {'granted: the player is being forgotten' if is_granted else 'refused'}."
+                )
     except ProblemError as error:
         return _objections(request, person, error)
-    return gone_on(request, ADMIN, [told])
+    return gone_on(request, ADMIN, [message])
 
 
 def _uuid(text: str) -> UUID:

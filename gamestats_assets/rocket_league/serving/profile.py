@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import psycopg
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entries import ops
@@ -21,54 +21,59 @@ from gamestats_assets.rocket_league.serving.context import (
     STATS,
     Of,
     OfPlaylist,
+    OfStatistic,
     OwnAccount,
     choose,
+    describe_stat,
+    model_of,
+    own_answer,
+    rounded,
     tier_words,
-    told_of,
 )
 from gamestats_assets.rocket_league.serving.privacy import custody
 from gamestats_assets.rocket_league.serving.training import refuse_untracked
-from gamestats_assets.rocket_league.serving.uploads import GAME
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import PlayerStats, RlRanks, Users
 from gamestats_assets.serving import users
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.lines import Lines, answer_with, rows_of
-from gamestats_assets.serving.own import Metadata, Scope
+from gamestats_assets.serving.lines import Lines, rows_of
+from gamestats_assets.serving.own import OwnRouter, Scope
 from gamestats_assets.serving.problems import entry_problems, only_known
 from gamestats_assets.serving.routes import Day, Made, Name
 from gamestats_assets.serving.who import Person, SignedIn
 
+own = OwnRouter(GAME, "/users")
 router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(only_known)])
 
 
 # --------------------------------------------------------------------------- profile
 
 _RANK_COLUMNS = {name: name for name in ("playlist", "tier", "division", "updated_at")}
-TOLD_RANK = Lines("ToldRank", RlRanks, {**_RANK_COLUMNS, "rank": Annotated[str, Field(description="In words.")]})
-_ACCOUNT_FIELDS: dict[str, Any] = {
-    "player_id": Annotated[str, Field(description="Platform and account.")],
-    "username": Annotated[str, Field(description="Name to show.")],
-    "current_rank": Annotated[str | None, Field(description="Highest current rank in any playlist.")],
-    "current_rank_tier": Annotated[int | None, Field(description="The same as a number, 1 to 22.")],
-    "is_analysed": Annotated[bool, Field(description="Whether the account agreed to the analysis.")],
-    "ranks": Annotated[list[TOLD_RANK.model], Field(description="The ranks that you told.")],
-}
-Account: type[BaseModel] = create_model("PlayerAccount", **_ACCOUNT_FIELDS)
-_PROFILE_FIELDS: dict[str, Any] = {
-    "id": Annotated[int, Field(description="Number of the user.")],
-    "username": Annotated[str, Field(description="The name that others see.")],
-    "steam_id": Annotated[str | None, Field(description="Account on Steam; the first of several.")],
-    "epic_id": Annotated[str | None, Field(description="Account at Epic; the first of several.")],
-    "email": Annotated[str | None, Field(description="E-mail address, where one is kept; it is kept encrypted.")],
-    "current_rank": Annotated[str | None, Field(description="Highest current rank of all accounts.")],
-    "created_at": Annotated[datetime, Field(description="When the user was added.")],
-    "updated_at": Annotated[datetime, Field(description="When an account was changed last.")],
-    "players": Annotated[list[Account], Field(description="The accounts of the game.")],
-}
-Profile: type[BaseModel] = create_model("Profile", **_PROFILE_FIELDS)
-ProfileAnswer: type[BaseModel] = create_model("ProfileAnswer", data=Profile)
+ENTERED_RANK = Lines("EnteredRank", RlRanks, {**_RANK_COLUMNS, "rank": Annotated[str, Field(description="In words.")]})
+Account = model_of(
+    "PlayerAccount",
+    player_id=Annotated[str, Field(description="Platform and account.")],
+    username=Annotated[str, Field(description="Name to show.")],
+    current_rank=Annotated[str | None, Field(description="Highest current rank in any playlist.")],
+    current_rank_tier=Annotated[int | None, Field(description="The same as a number, 1 to 22.")],
+    is_analysed=Annotated[bool, Field(description="Whether the account agreed to the analysis.")],
+    ranks=Annotated[list[ENTERED_RANK.model], Field(description="The ranks that you told.")],
+)
+Profile = model_of(
+    "Profile",
+    id=Annotated[int, Field(description="Number of the user.")],
+    username=Annotated[str, Field(description="The name that others see.")],
+    steam_id=Annotated[str | None, Field(description="Account on Steam; the first of several.")],
+    epic_id=Annotated[str | None, Field(description="Account at Epic; the first of several.")],
+    email=Annotated[str | None, Field(description="E-mail address, where one is kept; it is kept encrypted.")],
+    current_rank=Annotated[str | None, Field(description="Highest current rank of all accounts.")],
+    created_at=Annotated[datetime, Field(description="When the user was added.")],
+    updated_at=Annotated[datetime, Field(description="When an account was changed last.")],
+    players=Annotated[list[Account], Field(description="The accounts of the game.")],
+)
+ProfileAnswer = model_of("ProfileAnswer", data=Profile)
 
 
 @router.get("/profile", responses={200: {"model": ProfileAnswer}}, summary="Who one is", openapi_extra=SIGNED_IN)
@@ -87,7 +92,7 @@ def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str
     ranks: dict[str, list[dict[str, Any]]] = {}
     query = "SELECT * FROM ops.rl_ranks WHERE player_id = ANY (%s) ORDER BY playlist"
     for row in ops.rows(conn, query, own):
-        ranks.setdefault(row["player_id"], []).append(TOLD_RANK.line(row, rank=tier_words(row["tier"])))
+        ranks.setdefault(row["player_id"], []).append(ENTERED_RANK.line(row, rank=tier_words(row["tier"])))
     made: dict[str, ops.Row] = {}
     if has_table(conn, GAME, Users.spec.name):
         query = "SELECT player_id, current_rank, current_rank_tier FROM rocket_league.users WHERE player_id = ANY (%s)"
@@ -173,7 +178,7 @@ def _is_rank(given: str) -> str:
     return given
 
 
-class RankTold(BaseModel):
+class RankGiven(BaseModel):
     """The rank that an account has in a playlist."""
 
     model_config = ConfigDict(extra="forbid")
@@ -185,16 +190,16 @@ class RankTold(BaseModel):
     division: Annotated[int | None, Field(ge=1, le=4, description="Division of the rank.", examples=[3])] = None
 
 
-_RankList: type[BaseModel] = create_model("RankList", ranks=list[TOLD_RANK.model])
-_RanksAnswer: type[BaseModel] = create_model("RanksAnswer", data=_RankList)
+_RankList = model_of("RankList", ranks=list[ENTERED_RANK.model])
+_RanksAnswer = model_of("RanksAnswer", data=_RankList)
 
 
 @router.put("/ranks", responses={200: {"model": _RanksAnswer}}, summary="Tell a rank", openapi_extra=SIGNED_IN)
-def tell_rank(request: Request, player: OwnAccount, told: RankTold) -> Response:
+def tell_rank(request: Request, player: OwnAccount, given: RankGiven) -> Response:
     """Tell the rank that an account has now: replays do not. What is told later than a match counts from then on."""
     with entry_problems(), request.state.writing() as conn:
         refuse_untracked(conn, player)
-        RANK.take(conn, player, told.playlist, rank=told.rank, division=told.division)
+        RANK.take(conn, player, given.playlist, rank=given.rank, division=given.division)
         return answer({"data": {"ranks": _ranks(conn, player)}})
 
 
@@ -211,7 +216,7 @@ def take_back_rank(
 
 
 def _ranks(conn: psycopg.Connection, player: str) -> list[dict[str, Any]]:
-    return [TOLD_RANK.line(row, rank=tier_words(row["tier"])) for row in RANK.rows(conn, player_id=player)]
+    return [ENTERED_RANK.line(row, rank=tier_words(row["tier"])) for row in RANK.rows(conn, player_id=player)]
 
 
 # --------------------------------------------------------------------------- statistics
@@ -235,13 +240,9 @@ class OfStats(OfPlaylist):
         return self
 
 
-class Statistic(BaseModel):
+class Statistic(OfStatistic):
     """A feature or a skill of the account."""
 
-    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
-    description: Annotated[str, Field(description="What it is.")]
-    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
-    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
     matches: Annotated[int, Field(description="Matches in which it is known.")]
     newest: Annotated[float, Field(description="In the newest of them.")]
     newest_at: Annotated[datetime, Field(description="When that began.")]
@@ -252,10 +253,10 @@ class Statistic(BaseModel):
     ]
 
 
-_StatsData: type[BaseModel] = create_model("StatsData", of=Of, stats=list[Statistic])
-StatList = answer_with("StatList", _StatsData, Metadata)
+StatList = own_answer("StatList", of=Of, stats=list[Statistic])
 
 
+@own.asks("/stats", "Statistics of oneself", StatList, STATS_TABLES, "player")
 async def user_stats(conn: Connection, asked: OfStats, scope: Scope) -> Made:
     """Every statistic of an account in a playlist: the newest value, the mean, and where that is in the rank."""
     chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
@@ -268,7 +269,7 @@ async def user_stats(conn: Connection, asked: OfStats, scope: Scope) -> Made:
             if row["stat_type"] in found and row["time"] == found[row["stat_type"]]["newest_at"]:
                 found[row["stat_type"]]["newest"] = row["value"]
     lines = [_statistic(found[name]) for name in STATS if name in found]
-    return {"data": {"of": chosen.told, "stats": lines}}
+    return {"data": {"of": chosen.described, "stats": lines}}
 
 
 _STATS = """
@@ -288,6 +289,6 @@ _NEWEST = """
 
 
 def _statistic(row: Mapping[str, Any]) -> dict[str, Any]:
-    percentile = None if row["rank_percentile"] is None else round(row["rank_percentile"], 1)
-    told = {"matches": row["matches"], "newest": round(row["newest"], 5), "newest_at": row["newest_at"]}
-    return {**told_of(row["stat_type"]), **told, "mean": round(row["mean"], 5), "rank_percentile": percentile}
+    percentile = rounded(row["rank_percentile"], 1)
+    newest = {"matches": row["matches"], "newest": round(row["newest"], 5), "newest_at": row["newest_at"]}
+    return {**describe_stat(row["stat_type"]), **newest, "mean": round(row["mean"], 5), "rank_percentile": percentile}

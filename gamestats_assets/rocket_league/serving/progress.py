@@ -16,27 +16,33 @@ from statistics import NormalDist
 from typing import Annotated, Any
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
+    IN_PLAYLIST,
     STATS,
     Chosen,
     Of,
     OfPlaylist,
+    OfStatistic,
     choose,
     cohort_of,
-    told_of,
+    describe_stat,
+    own_answer,
+    rounded,
 )
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import PlayerStats, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import answer_with, rows_of
-from gamestats_assets.serving.own import Metadata, Scope
+from gamestats_assets.serving.lines import rows_of
+from gamestats_assets.serving.own import OwnRouter, Scope
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Day, Made, Name
 
+router = OwnRouter(GAME, "/analytics")
 PROGRESS_TABLES = (*CONTEXT_TABLES, PlayerStats, RankCohorts)
 TREND_MATCHES = 10
 """Matches below which no trend is told."""
@@ -45,8 +51,7 @@ TREND_DAYS = 30
 SINCE_MATCHES = 5
 """Matches on either side below which the last days are not set against those before."""
 LEVEL = 0.9
-_Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-_DIGITS = 5
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _NOTHING = 1e-9
 
 
@@ -75,13 +80,9 @@ class Trend(BaseModel):
     is_beyond_chance: Annotated[bool | None, Field(description="Whether the interval leaves out 0.")]
 
 
-class Course(BaseModel):
+class Course(OfStatistic):
     """A statistic over time."""
 
-    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
-    description: Annotated[str, Field(description="What it is.")]
-    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
-    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
     cohort_mean: Annotated[float | None, Field(description="Mean of players of the rank; null without a cohort.")]
     matches: Annotated[int, Field(description="Matches in which it is known.")]
     mean: Annotated[float, Field(description="Mean over these.")]
@@ -92,13 +93,9 @@ class Course(BaseModel):
     weeks: list[Week]
 
 
-class Since(BaseModel):
+class Since(OfStatistic):
     """A statistic in the 30 days up to the last match, and before."""
 
-    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
-    description: Annotated[str, Field(description="What it is.")]
-    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
-    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
     state: Annotated[str, Field(description="measured, or refused with a reason.")]
     reason: Annotated[str | None, Field(description="Why it is refused.")]
     matches_before: Annotated[int, Field(description="Matches before these days in which it is known.")]
@@ -111,13 +108,9 @@ class Since(BaseModel):
     is_beyond_chance: Annotated[bool | None, Field(description="Whether the interval leaves out 0.")]
 
 
-class Compared(BaseModel):
+class Compared(OfStatistic):
     """A statistic of the account and of players of its rank."""
 
-    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
-    description: Annotated[str, Field(description="What it is.")]
-    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
-    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
     own: Annotated[float, Field(description="Mean over own matches.")]
     matches: Annotated[int, Field(description="Own matches in which it is known.")]
     percentile: Annotated[
@@ -168,10 +161,10 @@ def _unknown(name: str, wanted: str, known: Sequence[str] | Mapping[str, Any]) -
     return ProblemError(404, detail, errors=[{"name": name, "message": detail}])
 
 
-_ProgressData: type[BaseModel] = create_model("ProgressData", of=Of, stats=list[Course])
-Progress = answer_with("Progress", _ProgressData, Metadata)
+Progress = own_answer("Progress", of=Of, stats=list[Course])
 
 
+@router.asks("/progress", "Statistics over time", Progress, PROGRESS_TABLES, "player")
 async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
     """Statistics of an account in a playlist week by week, each mean with its interval, and their trend.
 
@@ -182,43 +175,50 @@ async def progress(conn: Connection, asked: OfCourse, scope: Scope) -> Made:
     chosen = await choose(conn, asked.playlist, scope, [PlayerStats])
     found: list[dict[str, Any]] = []
     if chosen.played:
-        bound = {**chosen.bound, "stats": names, "from": asked.from_day, "to": asked.to_day}
-        weeks: dict[str, list[dict[str, Any]]] = {}
-        # In order here: PostgreSQL would sort all matches by the names of their statistics for it.
-        for row in sorted(await rows_of(conn, _WEEKS, bound), key=lambda row: row["week"]):
-            weeks.setdefault(row["stat_type"], []).append(row)
+        bound = {**chosen.bound, "every": "week", "stats": names, "from": asked.from_day, "to": asked.to_day}
+        weeks = await sums_by_time(conn, bound)
         cohort = await cohort_of(conn, chosen.bound)
         found = [_course(name, weeks[name], cohort.get(name, {})) for name in names if name in weeks]
-    return {"data": {"of": chosen.told, "stats": found}}
+    return {"data": {"of": chosen.described, "stats": found}}
 
 
-_OWN = sql.SQL("""
-    FROM rocket_league.player_stats
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
-""")
+async def sums_by_time(conn: Connection, bound: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """By statistic its sums over the matches of each week or day, in order.
+
+    Args:
+        bound: see `Chosen.bound`; `every` week or day, the names of `stats`, and the days `from` and `to`, or None.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    # In order here: PostgreSQL would sort all matches by the names of their statistics for it.
+    for row in sorted(await rows_of(conn, _BY_TIME, bound), key=lambda row: row["start"]):
+        found.setdefault(row["stat_type"], []).append(row)
+    return found
+
+
 # Days since a day that is near, so that no digits are lost in their squares.
-_WEEKS = sql.SQL("""
-    SELECT named.stat_type, weeks.*
+_BY_TIME = sql.SQL("""
+    SELECT named.stat_type, spans.*
     FROM unnest(%(stats)s::text[]) AS named (stat_type)
     -- One after another, as then the index of the statistic is read.
     CROSS JOIN LATERAL (
-        SELECT date_trunc('week', time)::date AS week, count(*)::int AS matches, sum(value) AS total,
+        SELECT date_trunc(%(every)s, time)::date AS start, count(*)::int AS matches, sum(value) AS total,
             sum(value * value) AS squares, sum(day) AS days, sum(day * day) AS day_squares,
             sum(day * value) AS products, sum(rank_percentile) AS percentiles, count(rank_percentile)::int AS ranked
         FROM (
-            SELECT *, extract(epoch FROM time)::double precision / 86400 - 20000 AS day {}
-                AND stat_type = named.stat_type AND (%(from)s::date IS NULL OR time >= %(from)s)
+            SELECT *, extract(epoch FROM time)::double precision / 86400 - 20000 AS day
+            FROM rocket_league.player_stats
+            WHERE {} AND stat_type = named.stat_type AND (%(from)s::date IS NULL OR time >= %(from)s)
                 AND (%(to)s::date IS NULL OR time < %(to)s::date + 1)
         ) AS own GROUP BY 1
-    ) AS weeks
-""").format(_OWN)
+    ) AS spans
+""").format(sql.SQL(IN_PLAYLIST))
 _SUMS = ("matches", "total", "squares", "days", "day_squares", "products", "percentiles", "ranked")
 _SINCE = sql.SQL("""
     SELECT stat_type, count(*)::int AS matches, avg(value) AS mean, avg(rank_percentile) AS percentile,
         stddev_samp(value) AS spread, (count(*) FILTER (WHERE time > %(after)s))::int AS matches_since,
         avg(value) FILTER (WHERE time > %(after)s) AS since, avg(value) FILTER (WHERE time <= %(after)s) AS before
-    {} GROUP BY 1
-""").format(_OWN)
+    FROM rocket_league.player_stats WHERE {} GROUP BY 1
+""").format(sql.SQL(IN_PLAYLIST))
 
 
 def _course(name: str, weeks: Sequence[Mapping[str, Any]], cohort: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,10 +230,10 @@ def _course(name: str, weeks: Sequence[Mapping[str, Any]], cohort: Mapping[str, 
     far = whole["day_squares"] - matches * middle**2
     per_day = (whole["products"] - matches * middle * mean) / far if far > _NOTHING else 0.0
     return {
-        **told_of(name),
-        "cohort_mean": _rounded(cohort.get("mean")),
+        **describe_stat(name),
+        "cohort_mean": rounded(cohort.get("mean")),
         "matches": matches,
-        "mean": _rounded(mean),
+        "mean": rounded(mean),
         "percentile": _percentile(whole),
         "trend": _trend(matches, per_day, far, scatter),
         "weeks": [_week(week, scatter) for week in weeks],
@@ -241,7 +241,7 @@ def _course(name: str, weeks: Sequence[Mapping[str, Any]], cohort: Mapping[str, 
 
 
 def _percentile(sums: Mapping[str, Any]) -> float | None:
-    return _rounded(sums["percentiles"] / sums["ranked"], 1) if sums["ranked"] else None
+    return rounded(sums["percentiles"] / sums["ranked"], 1) if sums["ranked"] else None
 
 
 def _scatter(within: float | None, own: float | None, matches: int) -> float | None:
@@ -252,15 +252,25 @@ def _scatter(within: float | None, own: float | None, matches: int) -> float | N
     return own if own and own > _NOTHING and matches >= TREND_MATCHES else None
 
 
+def interval(name: str, mean: float, reach: float | None, matches: int) -> tuple[float | None, float | None]:
+    """The ends of the interval of a mean over some matches, within what is possible; None where chance is not known.
+
+    Args:
+        reach: half of the interval of a single match.
+    """
+    if reach is None:
+        return None, None
+    stat, half = STATS[name], reach / math.sqrt(matches)
+    low = mean - half if stat.least is None else max(mean - half, stat.least)
+    high = mean + half if stat.most is None else min(mean + half, stat.most)
+    return low, high
+
+
 def _week(row: Mapping[str, Any], scatter: float | None) -> dict[str, Any]:
-    stat, mean, low, high = STATS[row["stat_type"]], row["total"] / row["matches"], None, None
-    if scatter is not None:
-        reach = _Z * scatter / row["matches"] ** 0.5
-        low, high = mean - reach, mean + reach
-        low = low if stat.least is None else max(low, stat.least)
-        high = high if stat.most is None else min(high, stat.most)
-    told = {"week": row["week"], "matches": row["matches"], "mean": _rounded(mean)}
-    return {**told, "low": _rounded(low), "high": _rounded(high), "percentile": _percentile(row)}
+    mean = row["total"] / row["matches"]
+    low, high = interval(row["stat_type"], mean, None if scatter is None else Z * scatter, row["matches"])
+    fields = {"week": row["start"], "matches": row["matches"], "mean": rounded(mean)}
+    return {**fields, "low": rounded(low), "high": rounded(high), "percentile": _percentile(row)}
 
 
 _NO_CHANGE = {"change": None, "low": None, "high": None, "is_beyond_chance": None}
@@ -275,14 +285,14 @@ def _trend(matches: int, per_day: float, far: float, scatter: float | None) -> d
         reason = "All matches are of the same moment or alike, so that nothing tells a trend."
     if reason is not None or scatter is None:
         return {"state": "refused", "reason": reason, "days": TREND_DAYS, **_NO_CHANGE}
-    told = _change(TREND_DAYS * per_day, _Z * scatter * TREND_DAYS / far**0.5)
-    return {"state": "measured", "reason": None, "days": TREND_DAYS, **told}
+    change = _change(TREND_DAYS * per_day, Z * scatter * TREND_DAYS / far**0.5)
+    return {"state": "measured", "reason": None, "days": TREND_DAYS, **change}
 
 
 def _change(change: float, reach: float) -> dict[str, Any]:
     """A change with the ends of its interval."""
-    ends = {"low": _rounded(change - reach), "high": _rounded(change + reach)}
-    return {"change": _rounded(change), **ends, "is_beyond_chance": abs(change) > reach}
+    ends = {"low": rounded(change - reach), "high": rounded(change + reach)}
+    return {"change": rounded(change), **ends, "is_beyond_chance": abs(change) > reach}
 
 
 async def compared(conn: Connection, chosen: Chosen) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -298,12 +308,12 @@ async def compared(conn: Connection, chosen: Chosen) -> tuple[list[dict[str, Any
 
 def _compared(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **told_of(row["stat_type"]),
-        "own": _rounded(row["mean"]),
+        **describe_stat(row["stat_type"]),
+        "own": rounded(row["mean"]),
         "matches": row["matches"],
-        "percentile": _rounded(row["percentile"], 1),
-        "median": _rounded(cohort.get("p50")),
-        **{name: _rounded(cohort.get(name)) for name in ("p25", "p75")},
+        "percentile": rounded(row["percentile"], 1),
+        "median": rounded(cohort.get("p50")),
+        **{name: rounded(cohort.get(name)) for name in ("p25", "p75")},
         "players": cohort.get("players"),
     }
 
@@ -311,7 +321,7 @@ def _compared(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, An
 def _since(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any]:
     before, now = row["matches"] - row["matches_since"], row["matches_since"]
     scatter = _scatter(cohort.get("within_spread"), row["spread"], row["matches"])
-    reason, told = None, _NO_CHANGE
+    reason, change = None, _NO_CHANGE
     if min(before, now) < SINCE_MATCHES:
         reason = (
             f"Not enough matches yet: {now} of the last {TREND_DAYS} days and {before} before; {SINCE_MATCHES} of each "
@@ -320,18 +330,14 @@ def _since(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any]:
     elif scatter is None:
         reason = "All matches are alike, so that nothing tells chance."
     else:
-        told = _change(row["since"] - row["before"], _Z * scatter * (1 / before + 1 / now) ** 0.5)
+        change = _change(row["since"] - row["before"], Z * scatter * (1 / before + 1 / now) ** 0.5)
     return {
-        **told_of(row["stat_type"]),
+        **describe_stat(row["stat_type"]),
         "state": "measured" if reason is None else "refused",
         "reason": reason,
         "matches_before": before,
         "matches_since": now,
-        "before": _rounded(row["before"]),
-        "since": _rounded(row["since"]),
-        **told,
+        "before": rounded(row["before"]),
+        "since": rounded(row["since"]),
+        **change,
     }
-
-
-def _rounded(value: float | None, digits: int = _DIGITS) -> float | None:
-    return None if value is None else round(value, digits)

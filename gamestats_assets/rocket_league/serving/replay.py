@@ -14,38 +14,45 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
 from psycopg import sql
-from pydantic import AfterValidator, BaseModel, Field, create_model
+from pydantic import AfterValidator, Field
 from starlette.responses import Response, StreamingResponse
 
 from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.identities import told_apart
-from gamestats_assets.rocket_league.serving.context import STATS, cohort_of, tier_words, told_of
-from gamestats_assets.rocket_league.serving.uploads import GAME, upload_status
-from gamestats_assets.rocket_league.tables import (
-    Matches,
-    MatchFacts,
-    Moments,
-    Participants,
-    PlayerMistakes,
-    PlayerStats,
-    RankCohorts,
-    RankPredictions,
-    ReplayMoments,
-    ReplayTracks,
+from gamestats_assets.rocket_league.serving.context import (
+    STATS,
+    OfStatistic,
+    cohort_of,
+    describe_stat,
+    own_answer,
+    rounded,
+    tier_words,
 )
+from gamestats_assets.rocket_league.serving.uploads import upload_status
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
-from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, OfPlayer, Scope, reading, scope_of, show_matches
+from gamestats_assets.serving.lines import Lines, are_published, rows_of
+from gamestats_assets.serving.own import OfPlayer, OwnRouter, Scope, reading, scope_of, show_matches
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Made, Name, ask
 from gamestats_assets.serving.who import SignedIn
 
-SHOWN_TABLES = (MatchFacts, Participants)
+own = OwnRouter(GAME, "/replays")
+SHOWN_TABLES = (t.MatchFacts, t.Participants)
 """Tables without which there is no replay."""
-REPLAY_TABLES = (*SHOWN_TABLES, Matches, PlayerStats, RankCohorts, RankPredictions, ReplayMoments, PlayerMistakes)
-REPLAY_TABLES += (ReplayTracks,)
+REPLAY_TABLES = (
+    *SHOWN_TABLES,
+    t.Matches,
+    t.PlayerStats,
+    t.RankCohorts,
+    t.RankPredictions,
+    t.ReplayMoments,
+    t.PlayerMistakes,
+)
+REPLAY_TABLES += (t.ReplayTracks,)
 USUAL_MATCHES = 50
 """The newest other matches of the playlist, whose mean is what is usual."""
 FEWEST_USUAL = 5
@@ -117,7 +124,7 @@ _PLAYED = """
 
 FACTS = Lines(
     "MatchOfReplay",
-    MatchFacts,
+    t.MatchFacts,
     {
         **{name: name for name in ("match_id", "replay_id", "ballchasing_id", "started_at", "map_code", "playlist")},
         **{name: name for name in ("is_ranked", "is_soccar", "team_size", "season", "duration_s", "went_to_overtime")},
@@ -135,7 +142,7 @@ _BOARD = ("player_name", "team", "rank_tier", "score", "goals", "assists", "save
 _BOARD += ("demos_taken", "is_mvp")
 PLAYER = Lines(
     "PlayerOfReplay",
-    Participants,
+    t.Participants,
     {
         "place": Annotated[int, Field(description="Place among the players, from 0, as in the track.")],
         "is_own": Annotated[bool, Field(description="Whether it is one of the accounts that you may see.")],
@@ -148,13 +155,9 @@ PLAYER = Lines(
 )
 
 
-class Feature(BaseModel):
+class Feature(OfStatistic):
     """A statistic of the account in the match, against its own usual and against players of its rank."""
 
-    stat_type: Annotated[str, Field(description="Feature, or skill_ and the name of a skill.")]
-    description: Annotated[str, Field(description="What it is.")]
-    unit: Annotated[str, Field(description="Of its values; a share is from 0 to 1.")]
-    more_is_better: Annotated[bool | None, Field(description="Null where neither more nor less is.")]
     value: Annotated[float, Field(description="In this match.")]
     usual: Annotated[
         float | None,
@@ -173,7 +176,7 @@ class Feature(BaseModel):
 _PLACE = Annotated[int | None, Field(description="Place of the player among the players; null where unknown.")]
 MOMENT = Lines(
     "Moment",
-    Moments,
+    t.Moments,
     {
         **{name: name for name in ("moment_number", "kind", "time_s", "end_s")},
         "player": _PLACE,
@@ -184,25 +187,23 @@ MOMENT = Lines(
     },
     digits={"time_s": 3, "end_s": 3, "x_uu": 0, "y_uu": 0, "z_uu": 0, "speed_uu_s": 0},
 )
-_REPLAY_FIELDS: dict[str, Any] = {
-    "status": Annotated[
-        Literal["queued", "processing", "done", "failed"], Field(description="How far the analysis is.")
-    ],
-    "said": Annotated[str | None, Field(description="What is going on, in words.")],
-    "error": Annotated[str | None, Field(description="Why nothing came of it.")],
-    "upload_id": Annotated[str | None, Field(description="The upload, where it is yours.")],
-    "file_name": Annotated[str | None, Field(description="Its name.")],
-    "match": Annotated[FACTS.model | None, Field(description="The match; null until it has been read.")],
-    "players": Annotated[list[PLAYER.model], Field(description="The scoreboard: blue first.")],
-    "player": Annotated[int | None, Field(description="Whose analysis it is: a place among the players.")],
-    "analysis": Annotated[list[Feature], Field(description="How the account played.")],
-    "moments": Annotated[list[MOMENT.model], Field(description="What happened, and the account's own mistakes.")],
-    "note": Annotated[str | None, Field(description="Why there is no analysis, where there is none.")],
-}
-_ReplayData: type[BaseModel] = create_model("ReplayData", **_REPLAY_FIELDS)
-OneReplay = answer_with("OneReplay", _ReplayData, Metadata)
+OneReplay = own_answer(
+    "OneReplay",
+    status=Annotated[Literal["queued", "processing", "done", "failed"], Field(description="How far the analysis is.")],
+    said=Annotated[str | None, Field(description="What is going on, in words.")],
+    error=Annotated[str | None, Field(description="Why nothing came of it.")],
+    upload_id=Annotated[str | None, Field(description="The upload, where it is yours.")],
+    file_name=Annotated[str | None, Field(description="Its name.")],
+    match=Annotated[FACTS.model | None, Field(description="The match; null until it has been read.")],
+    players=Annotated[list[PLAYER.model], Field(description="The scoreboard: blue first.")],
+    player=Annotated[int | None, Field(description="Whose analysis it is: a place among the players.")],
+    analysis=Annotated[list[Feature], Field(description="How the account played.")],
+    moments=Annotated[list[MOMENT.model], Field(description="What happened, and the account's own mistakes.")],
+    note=Annotated[str | None, Field(description="Why there is no analysis, where there is none.")],
+)
 
 
+@own.asks("/{id}", "One replay", OneReplay, REPLAY_TABLES, "never", needs_player=False)
 async def one_replay(conn: Connection, asked: OfReplay, scope: Scope) -> Made:
     """A replay: how far its analysis is, the scoreboard, how one played, what happened.
 
@@ -236,12 +237,12 @@ async def shown_replay(conn: Connection, match_id: str | None, players: Sequence
     empty: dict[str, Any] = {"match": None, "players": [], "player": None, "analysis": [], "moments": [], "note": None}
     if match_id is None or not await are_published(conn, *SHOWN_TABLES):
         return empty
-    has_tracks = await are_published(conn, ReplayTracks, ReplayMoments)
+    has_tracks = await are_published(conn, t.ReplayTracks, t.ReplayMoments)
     facts = await rows_of(conn, _FACTS, [match_id])
     if not facts:
         return empty
     board = await board_of(conn, match_id, players)
-    board = await _with_told_ranks(conn, board, facts[0]["playlist"])
+    board = await _with_entered_ranks(conn, board, facts[0]["playlist"])
     own = next((row for row in board if players and row["player_id"] == players[0]), None)
     has_track = has_tracks and bool(await rows_of(conn, _HAS_TRACK, [match_id]))
     analysis = await _analysis(conn, match_id, players[0]) if own else []
@@ -278,15 +279,17 @@ async def board_of(conn: Connection, match_id: str, players: Sequence[str]) -> l
     ]
 
 
-async def _with_told_ranks(conn: Connection, board: Sequence[Mapping[str, Any]], playlist: str) -> list[dict[str, Any]]:
+async def _with_entered_ranks(
+    conn: Connection, board: Sequence[Mapping[str, Any]], playlist: str
+) -> list[dict[str, Any]]:
     """The board with the ranks that own accounts told, where nothing else tells theirs."""
     unknown = [row["player_id"] for row in board if row["is_own"] and row["rank_tier"] is None]
-    rows = await rows_of(conn, _TOLD_RANKS, [unknown, playlist]) if unknown else []
-    told = {row["player_id"]: row["tier"] for row in rows}
-    return [{**row, "rank_tier": told.get(row["player_id"], row["rank_tier"])} for row in board]
+    rows = await rows_of(conn, _ENTERED_RANKS, [unknown, playlist]) if unknown else []
+    tiers = {row["player_id"]: row["tier"] for row in rows}
+    return [{**row, "rank_tier": tiers.get(row["player_id"], row["rank_tier"])} for row in board]
 
 
-_TOLD_RANKS = "SELECT player_id, tier FROM ops.rl_ranks WHERE player_id = ANY (%s) AND playlist = %s"
+_ENTERED_RANKS = "SELECT player_id, tier FROM ops.rl_ranks WHERE player_id = ANY (%s) AND playlist = %s"
 _PLAYERS = sql.SQL(
     "SELECT player_id, result, {} FROM rocket_league.participants WHERE match_id = %s "
     'ORDER BY team, player_id COLLATE "C"'
@@ -294,7 +297,7 @@ _PLAYERS = sql.SQL(
 
 
 async def _analysis(conn: Connection, match_id: str, player: str) -> list[dict[str, Any]]:
-    if not await are_published(conn, Matches, PlayerStats, RankPredictions):
+    if not await are_published(conn, t.Matches, t.PlayerStats, t.RankPredictions):
         return []
     bound: dict[str, Any] = {"player": player, "match": match_id, "most": USUAL_MATCHES}
     this = await rows_of(conn, _THIS, bound)
@@ -346,15 +349,15 @@ def _feature(row: Mapping[str, Any], cohort: Mapping[str, Any]) -> dict[str, Any
     is_usual = row["usual_matches"] >= FEWEST_USUAL
     usual, spread = (row[name] if is_usual else None for name in ("usual", "usual_spread"))
     return {
-        **told_of(row["stat_type"]),
-        "value": round(row["value"], 5),
-        "usual": None if usual is None else round(usual, 5),
-        "usual_spread": None if spread is None else round(spread, 5),
+        **describe_stat(row["stat_type"]),
+        "value": rounded(row["value"]),
+        "usual": rounded(usual),
+        "usual_spread": rounded(spread),
         "usual_matches": row["usual_matches"],
         "is_unusual": None if usual is None or not spread else abs(row["value"] - usual) > _FAR * spread,
         "cohort_mean": cohort.get("mean"),
         "cohort_players": cohort.get("players"),
-        "percentile": None if row["percentile"] is None else round(row["percentile"], 1),
+        "percentile": rounded(row["percentile"], 1),
     }
 
 
@@ -377,12 +380,10 @@ class OfMoments(OfReplay):
     kind: Annotated[Kind | None, Field(description="Only of a kind.")] = None
 
 
-_MomentData: type[BaseModel] = create_model(
-    "MomentData", match_id=str, players=list[PLAYER.model], moments=list[MOMENT.model]
-)
-MomentList = answer_with("MomentList", _MomentData, Metadata)
+MomentList = own_answer("MomentList", match_id=str, players=list[PLAYER.model], moments=list[MOMENT.model])
 
 
+@own.asks("/{id}/moments", "Moments of a replay", MomentList, REPLAY_TABLES, "never", needs_player=False)
 async def replay_moments(conn: Connection, asked: OfMoments, scope: Scope) -> Made:
     """Goals, shots, saves and demolitions of a replay, and one's own mistakes, by time.
 
@@ -393,7 +394,7 @@ async def replay_moments(conn: Connection, asked: OfMoments, scope: Scope) -> Ma
     if found.match_id is None:
         raise ProblemError(404, "The replay has not been read yet; GET /replays/{id} tells how far it is.")
     board = await board_of(conn, found.match_id, found.players)
-    has_moments = await are_published(conn, ReplayMoments)
+    has_moments = await are_published(conn, t.ReplayMoments)
     moments = await _moments(conn, found.match_id, board, asked.kind) if has_moments else []
     players = [PLAYER.line(row, rank=tier_words(row["rank_tier"])) for row in board]
     return {"data": {"match_id": found.match_id, "players": players, "moments": moments}}
@@ -406,7 +407,7 @@ async def _moments(
     places = {row["player_id"]: row["place"] for row in board}
     bound = {"match": match_id, "kind": kind, "own": own}
     rows = await rows_of(conn, _HAPPENED, bound)
-    if own and await are_published(conn, PlayerMistakes):
+    if own and await are_published(conn, t.PlayerMistakes):
         rows = [*rows, *await rows_of(conn, _MISTAKES, bound)]
     return [
         MOMENT.line(
@@ -423,7 +424,7 @@ async def _moments(
 _HAPPENED, _MISTAKES = (
     MOMENT.select("player_id", "other_player_id", of=table)
     + sql.SQL(" WHERE match_id = %(match)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)")
-    for table in (ReplayMoments, PlayerMistakes)
+    for table in (t.ReplayMoments, t.PlayerMistakes)
 )
 _MISTAKES += sql.SQL(" AND player_id = ANY (%(own)s)")
 
@@ -460,7 +461,7 @@ async def track_of(request: Request, conn: Connection, match_id: str | None) -> 
     Raises:
         ProblemError: 404 where there is none, 503 where it is just being replaced.
     """
-    has_tracks = match_id is not None and await are_published(conn, ReplayTracks)
+    has_tracks = match_id is not None and await are_published(conn, t.ReplayTracks)
     rows = await rows_of(conn, _TRACK, [match_id]) if has_tracks else []
     if not rows:
         raise ProblemError(404, "There is no track of this replay: it has not been read yet, or has no frames.")

@@ -17,7 +17,7 @@ from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
 from gamestats_assets.rocket_league.identities import has_account, is_masked
 from gamestats_assets.rocket_league.replays.track_format import read_header
-from gamestats_assets.rocket_league.serving import removal, shares
+from gamestats_assets.rocket_league.serving import shares
 from gamestats_assets.rocket_league.serving.acts import back
 from gamestats_assets.rocket_league.serving.pages import CLAIMED, GAME, HOME, page
 from gamestats_assets.rocket_league.serving.replay import (
@@ -60,9 +60,9 @@ async def replay(request: Request, person: SignedIn) -> Response:
         data = (await one_replay(conn, asked, scope))["data"]
         match_id = data["match"] and data["match"]["match_id"]
         token = await _token(conn, scope, match_id) if match_id else None
-        told = await told_of(conn, request, data, say, f"{HOME}/replays/{asked.id}/watch")
-        told["could_be"] = await _could_be(conn, scope, match_id) if data["upload_id"] and match_id else {}
-        return {**told, "id": asked.id, "token": token, "address": f"{request.base_url}".rstrip("/") + shares.SHARED}
+        values = await page_values(conn, request, data, say, f"{HOME}/replays/{asked.id}/watch")
+        values["could_be"] = await _could_be(conn, scope, match_id) if data["upload_id"] and match_id else {}
+        return {**values, "id": asked.id, "token": token, "address": f"{request.base_url}".rstrip("/") + shares.SHARED}
 
     return await page(
         request,
@@ -82,8 +82,8 @@ async def shared(request: Request, token: str) -> Response:
     pages: Pages = request.state.pages
     say = pages.texts.speaker(pages.language(request))
     async with reading_shared(request, token) as (conn, data):
-        told = await told_of(conn, request, data, say, f"{shares.SHARED}/{token}/watch")
-    return pages.personal(request, "rocket_league/shared.html", {**told, "linked": False})
+        values = await page_values(conn, request, data, say, f"{shares.SHARED}/{token}/watch")
+    return pages.personal(request, "rocket_league/shared.html", {**values, "linked": False})
 
 
 @asynccontextmanager
@@ -168,14 +168,16 @@ def unshare(request: Request, person: SignedIn, id: str) -> Response:
 @router.post("/replays/{id}/remove")
 def remove(request: Request, person: SignedIn, id: str) -> Response:
     """Be taken out of a match."""
-    removal.remove_replay(request, person, id)
+    shares.remove_replay(request, person, id)
     return back(f"{HOME}/replays", "deleted")
 
 
 # --------------------------------------------------------------------------- what is shown
 
 
-async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], say: Say, watch: str) -> dict[str, Any]:
+async def page_values(
+    conn: Connection, request: Request, data: Mapping[str, Any], say: Say, watch: str
+) -> dict[str, Any]:
     """What the page of a replay says.
 
     Args:
@@ -207,9 +209,9 @@ async def told_of(conn: Connection, request: Request, data: Mapping[str, Any], s
     if match is None or not (match["duration_s"] and (data["moments"] or match["has_track"])):
         return values
     header = await _header(conn, request, match["match_id"]) if match["has_track"] else None
-    told = timeline(data["moments"], data["players"], own, header, say, values["watch"])
+    drawn = timeline(data["moments"], data["players"], own, header, say, values["watch"])
     seconds = max([match["duration_s"], *(row["end_s"] or row["time_s"] for row in data["moments"])])
-    return {**values, "timeline": lanes(told, seconds, label=say("replay.timeline"))}
+    return {**values, "timeline": lanes(drawn, seconds, label=say("replay.timeline"))}
 
 
 def _best_first(players: Sequence[Mapping[str, Any]], team: str) -> list[Mapping[str, Any]]:

@@ -7,27 +7,23 @@ from datetime import datetime
 from typing import Annotated, Any, LiteralString
 
 from psycopg import sql
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import SKILL
-from gamestats_assets.rocket_league.serving.context import NEXT, Newest, accounts, tier_words
+from gamestats_assets.rocket_league.serving.context import NEXT, Newest, accounts, own_answer, rounded, tier_words
 from gamestats_assets.rocket_league.serving.replay import Kind
-from gamestats_assets.rocket_league.tables import (
-    Matches,
-    Moments,
-    Participants,
-    PlayerMistakes,
-    PlayerStats,
-    ReplayMoments,
-)
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import MISTAKES
 from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, Scope, show_matches
+from gamestats_assets.serving.lines import Lines, are_published, rows_of
+from gamestats_assets.serving.own import OwnRouter, Scope, show_matches
 from gamestats_assets.serving.routes import Made, Name
 
-RECENT_TABLES = (Matches, PlayerStats)
+router = OwnRouter(GAME, "/replays")
+"""Comes before that of `replay`: its paths would be taken for ids of replays."""
+RECENT_TABLES = (t.Matches, t.PlayerStats)
 
 
 class Board(BaseModel):
@@ -59,7 +55,7 @@ _MATCH = ("match_id", "player_id", "ballchasing_id", "playlist", "duration_s", "
 _MATCH += ("is_simulated", "processed_at", "created_at")
 REPLAY = Lines(
     "ReplayInList",
-    Matches,
+    t.Matches,
     {
         **{name: name for name in _MATCH},
         "board": Board,
@@ -68,8 +64,7 @@ REPLAY = Lines(
     },
     digits={"duration_s": 1},
 )
-_RecentData: type[BaseModel] = create_model("RecentReplaysData", replays=list[REPLAY.model], next=NEXT)
-RecentReplays = answer_with("RecentReplays", _RecentData, Metadata)
+RecentReplays = own_answer("RecentReplays", replays=list[REPLAY.model], next=NEXT)
 
 
 class NewestReplays(Newest):
@@ -78,6 +73,7 @@ class NewestReplays(Newest):
     playlist: Annotated[Name | None, Field(description="Only of this playlist.")] = None
 
 
+@router.asks("/recent", "The newest matches", RecentReplays, RECENT_TABLES, "player")
 async def recent_replays(conn: Connection, asked: NewestReplays, scope: Scope) -> Made:
     """The matches of one's accounts, the newest first, with one's scoreboard and skills in each."""
     rows: list[dict[str, Any]] = []
@@ -115,33 +111,33 @@ async def _skills(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> _Skill
     bound = {"first": min(times), "last": max(times), "stats": [f"{SKILL}{skill}" for skill in SKILLS]}
     bound |= {"players": [*{row["player_id"] for row in rows}], "matches": [*{row["match_id"] for row in rows}]}
     for row in await rows_of(conn, _SKILLS, bound):
-        percentile = None if row["rank_percentile"] is None else round(row["rank_percentile"], 1)
+        percentile = rounded(row["rank_percentile"], 1)
         line = {"skill": row["stat_type"].removeprefix(SKILL), "value": round(row["value"], 3)}
         found.setdefault((row["match_id"], row["player_id"]), []).append({**line, "percentile": percentile})
     return found
 
 
 def _replay(row: Mapping[str, Any], skills: _Skills) -> dict[str, Any]:
-    told: Mapping[str, Any] = row["replay_data"]
-    board = {name: told.get(name) for name in Board.model_fields}
+    data: Mapping[str, Any] = row["replay_data"]
+    board = {name: data.get(name) for name in Board.model_fields}
     of_match = sorted(skills.get((row["match_id"], row["player_id"]), ()), key=lambda each: SKILLS.index(each["skill"]))
     return REPLAY.line(
         row,
         board={**board, "rank": tier_words(board["rank_tier"])},
         skills=of_match,
-        has_replay=told.get("stats_source") == "replay",
+        has_replay=data.get("stats_source") == "replay",
     )
 
 
 # --------------------------------------------------------------------------- moments over matches
 
-CLIP_TABLES = (ReplayMoments, PlayerMistakes, Matches, Participants)
+CLIP_TABLES = (t.ReplayMoments, t.PlayerMistakes, t.Matches, t.Participants)
 BEFORE_S, AFTER_S = 5.0, 3.0
 """Seconds that a clip shows before and after what it is of."""
 _CLIP = ("match_id", "moment_number", "kind", "time_s", "end_s", "is_aerial", "x_uu", "y_uu", "z_uu", "speed_uu_s")
 CLIP = Lines(
     "Clip",
-    Moments,
+    t.Moments,
     {
         **{name: name for name in _CLIP},
         "player_id": Annotated[str, Field(description="The account.")],
@@ -153,8 +149,7 @@ CLIP = Lines(
     },
     digits={"time_s": 3, "end_s": 3, "x_uu": 0, "y_uu": 0, "z_uu": 0, "speed_uu_s": 0},
 )
-_ClipData: type[BaseModel] = create_model("ClipData", clips=list[CLIP.model], next=NEXT)
-ClipList = answer_with("ClipList", _ClipData, Metadata)
+ClipList = own_answer("ClipList", clips=list[CLIP.model], next=NEXT)
 
 
 class NewestClips(NewestReplays):
@@ -163,12 +158,13 @@ class NewestClips(NewestReplays):
     kind: Annotated[Kind, Field(description="Of what kind.", examples=["conceded"])]
 
 
+@router.asks("/clips", "One's own moments of a kind", ClipList, CLIP_TABLES, "tables")
 async def clips(conn: Connection, asked: NewestClips, scope: Scope) -> Made:
     """One's own moments of a kind over all matches, the newest first: a list to be watched."""
     rows: list[dict[str, Any]] = []
     if await are_published(conn, *CLIP_TABLES):
         bound = {**asked.place, "players": [*accounts(asked, scope)], "kind": asked.kind, "playlist": asked.playlist}
-        rows = await rows_of(conn, _CLIPS[PlayerMistakes if asked.kind in MISTAKES else ReplayMoments], bound)
+        rows = await rows_of(conn, _CLIPS[t.PlayerMistakes if asked.kind in MISTAKES else t.ReplayMoments], bound)
     part, place = asked.part(rows, "started_at", "key")
     places: dict[tuple[str, str], int] = {}
     if part:
@@ -208,7 +204,7 @@ _CLIPS = {
         AND (%(before_at)s::timestamptz IS NULL OR (m.created_at, {key}) < (%(before_at)s, %(before_id)s))
     ORDER BY m.created_at DESC, {key} DESC LIMIT %(limit)s
 """).format(key=sql.SQL(_KEY))
-    for table in (ReplayMoments, PlayerMistakes)
+    for table in (t.ReplayMoments, t.PlayerMistakes)
 }
 _PLACES = """
     SELECT match_id, player_id,

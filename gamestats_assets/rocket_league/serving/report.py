@@ -74,13 +74,13 @@ async def _values(url: SecretStr | str, player_id: str) -> dict[str, Any]:
         if not user:
             raise NoReportError(f"The tables of {player_id} are not made yet: gamestats materialize")
         trained = await standings.sessions(conn, player_id)
-        told = await standings.recommendations(conn, player_id)
+        recommended = await standings.recommendations(conn, player_id)
         found = await _standings(conn, player_id, trained)
     return {
         "tiles": list(_tiles(user[0], found)),
         "standings": found,
         "kinds": [
-            (kind, [row for row in told if row["is_simulated"] == kind])
+            (kind, [row for row in recommended if row["is_simulated"] == kind])
             for kind in dict.fromkeys([of.is_simulated for of in found])
         ],
         "sessions": trained,

@@ -1,4 +1,4 @@
-"""`/api/v1/replays/{replay}/share`: a link by which everybody may see a match, while the person wants it."""
+"""`/api/v1/replays/{replay}`: sharing a match by a link, and being taken out of it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Participants
 from gamestats_assets.serving import invitations
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
+from gamestats_assets.serving.jobs import JobAnswer, job_of
+from gamestats_assets.serving.lines import Answer
 from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.site import Site
 from gamestats_assets.serving.who import SignedIn
@@ -37,12 +40,6 @@ class Share(BaseModel):
 
     match_id: str
     address: Annotated[str, Field(description="Of the page; whoever has it sees the match.")]
-
-
-class Shared(BaseModel):
-    """The answer."""
-
-    data: Share
 
 
 def own_match(conn: psycopg.Connection, replay_id: str) -> str:
@@ -74,7 +71,7 @@ def own_match(conn: psycopg.Connection, replay_id: str) -> str:
 @router.post(
     "/{replay}/share",
     status_code=201,
-    responses={201: {"model": Shared, "content": {"application/json": {"example": {"data": _EXAMPLE}}}}},
+    responses={201: {"model": Answer[Share], "content": {"application/json": {"example": {"data": _EXAMPLE}}}}},
     summary="Share a replay",
     openapi_extra=SIGNED_IN,
 )
@@ -93,3 +90,33 @@ def unshare_replay(request: Request, person: SignedIn, replay: ReplayId) -> None
     with request.state.writing() as conn:
         if not invitations.unshare(conn, person.user_id, GAME, own_match(conn, replay)):
             raise ProblemError(404, f"Replay {replay} is not shared.")
+
+
+_JOB = {
+    "job_id": "5a0c7c1e-9f57-4c0c-8d1d-0a4f4e8f1c22",
+    "kind": "forget_match",
+    "game": GAME,
+    "state": "queued",
+    "said": "waiting",
+    "created_at": "2026-10-03T18:00:00Z",
+}
+
+
+@router.delete(
+    "/{replay}",
+    status_code=202,
+    summary="Be taken out of a match",
+    responses={202: {"model": JobAnswer, "content": {"application/json": {"example": {"data": _JOB}}}}},
+    openapi_extra=SIGNED_IN,
+)
+def remove_replay(request: Request, person: SignedIn, replay: ReplayId) -> dict[str, Any]:
+    """Remove a match from your pages, and the file if you sent it.
+
+    A match is of all who played it: it stays for them, with somebody masked in your place. A job does that, within a
+    minute; what it did cannot be taken back.
+    """
+    with request.state.writing() as conn:
+        match_id = own_match(conn, replay)
+        payload = {"match_id": match_id, "player_ids": [*person.players.get(GAME, ())]}
+        job_id = enqueue(conn, "forget_match", GAME, person.user_id, payload)
+    return {"data": job_of(request, person, job_id)}

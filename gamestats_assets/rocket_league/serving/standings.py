@@ -11,46 +11,32 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
-from psycopg import sql
 
 from gamestats_assets.lakehouse.entries.ops import Row
-from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name
-from gamestats_assets.rocket_league.serving.context import cohort_of
+from gamestats_assets.rocket_league.serving.context import cohort_of, of_playlist
 from gamestats_assets.rocket_league.serving.courses import Course, Courses, courses
 from gamestats_assets.rocket_league.serving.words import session_words, short_rank
-from gamestats_assets.rocket_league.tables import (
-    Matches,
-    PlayerComparison,
-    PlayerMatchFeatures,
-    PlayerStats,
-    RankCohorts,
-    RankModels,
-    RankPredictions,
-    TrainingPacks,
-    TrainingProgress,
-    TrainingRecommendations,
-    Weaknesses,
-)
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.charts import Point, course, strip
 from gamestats_assets.serving.lines import are_published, rows_of
 
 OWN_TABLES = (
-    Matches,
-    PlayerComparison,
-    PlayerMatchFeatures,
-    PlayerStats,
-    RankPredictions,
-    TrainingProgress,
-    TrainingRecommendations,
-    Weaknesses,
+    t.Matches,
+    t.PlayerComparison,
+    t.PlayerMatchFeatures,
+    t.PlayerStats,
+    t.RankPredictions,
+    t.TrainingProgress,
+    t.TrainingRecommendations,
+    t.Weaknesses,
 )
 """Published tables without which nothing is told."""
-TABLES = (*OWN_TABLES, RankCohorts, RankModels)
+TABLES = (*OWN_TABLES, t.RankCohorts, t.RankModels)
 """Published tables that it is all made of."""
 _NORMAL = NormalDist()
 _QUANTILES = [_NORMAL.inv_cdf(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
@@ -149,19 +135,19 @@ _BASIS = """
         SELECT count(*) AS matches, count(DISTINCT day) AS days, min(day) AS first_day, max(day) AS last_day
         FROM (
             SELECT (created_at AT TIME ZONE 'UTC')::date AS day FROM rocket_league.matches
-            WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+            WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
         ) AS kept
     ) AS of_matches CROSS JOIN (
         SELECT count(*) FILTER (WHERE stats_source = 'replay') AS replays,
             sum(played_s * defensive_third_share) AS own_s, sum(played_s * neutral_third_share) AS middle_s,
             sum(played_s * offensive_third_share) AS opponents_s, count(defensive_third_share) AS known
         FROM rocket_league.player_match_features
-        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+        WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
     ) AS of_features
 """
 _MODEL = """
     SELECT * FROM rocket_league.rank_models
-    WHERE playlist = %(playlist)s AND is_simulated = %(simulated)s AND (version = %(version)s OR state = 'served')
+    WHERE playlist = %(playlist)s AND is_simulated = %(is_simulated)s AND (version = %(version)s OR state = 'served')
     ORDER BY (version = %(version)s) DESC NULLS LAST, version DESC LIMIT 1
 """
 _SESSIONS = """
@@ -173,18 +159,6 @@ _RECOMMENDATIONS = """
 """
 
 
-async def of_playlist(conn: Connection, table: type[Table], asked: Mapping[str, Any]) -> list[Row]:
-    """The rows of a published table about a player in a playlist, by its key."""
-    query = sql.SQL(
-        "SELECT * FROM {} WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s"
-        " ORDER BY {}"
-    ).format(
-        sql.Identifier(table.spec.game, table.spec.name),
-        sql.SQL(", ").join(map(sql.Identifier, table.primary_key())),
-    )
-    return [*await rows_of(conn, query, asked)]
-
-
 async def sessions(conn: Connection, player: str) -> list[Row]:
     """What a player trained, the oldest first."""
     return await with_packs(conn, await rows_of(conn, _SESSIONS, [player]))
@@ -193,7 +167,7 @@ async def sessions(conn: Connection, player: str) -> list[Row]:
 async def with_packs(conn: Connection, trained: Sequence[Row]) -> list[Row]:
     """Sessions with the names of their packs, as `pack_name`; None where the catalogue has none."""
     names: dict[str, str] = {}
-    if trained and await are_published(conn, TrainingPacks):
+    if trained and await are_published(conn, t.TrainingPacks):
         named = await rows_of(conn, _PACK_NAMES, [[row["code"] for row in trained]])
         names = {row["code"]: row["name"] for row in named}
     return [{**row, "pack_name": names.get(row["code"] or "")} for row in trained]
@@ -210,8 +184,8 @@ async def helped(conn: Connection, player: str, of: Row) -> list[Row]:
     Args:
         of: a row of `playlists_of`.
     """
-    asked = {"player": player, "playlist": of["playlist"], "simulated": of["is_simulated"]}
-    return await of_playlist(conn, TrainingProgress, asked)
+    asked = {"player": player, "playlist": of["playlist"], "is_simulated": of["is_simulated"]}
+    return await of_playlist(conn, t.TrainingProgress, asked)
 
 
 async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row], name: str = "p1") -> Standing:
@@ -221,15 +195,15 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
         of: a row of `playlists_of`.
         trained: rows of `sessions`.
     """
-    asked: dict[str, Any] = {"player": player, "playlist": of["playlist"], "simulated": of["is_simulated"]}
-    prediction = next(iter(await of_playlist(conn, RankPredictions, asked)), None)
-    skills = await of_playlist(conn, Weaknesses, asked)
+    asked: dict[str, Any] = {"player": player, "playlist": of["playlist"], "is_simulated": of["is_simulated"]}
+    prediction = next(iter(await of_playlist(conn, t.RankPredictions, asked)), None)
+    skills = await of_playlist(conn, t.Weaknesses, asked)
     tier = next((row["rank_tier"] for row in skills if row["rank_tier"] is not None), None)
-    cohort = await cohort_of(conn, {**asked, "is_simulated": of["is_simulated"], "rank_tier": tier})
+    cohort = await cohort_of(conn, {**asked, "rank_tier": tier})
     model = []
-    if await are_published(conn, RankModels):
+    if await are_published(conn, t.RankModels):
         model = await rows_of(conn, _MODEL, {**asked, "version": prediction and prediction["model_version"]})
-    nearest = await of_playlist(conn, PlayerComparison, asked)
+    nearest = await of_playlist(conn, t.PlayerComparison, asked)
     order = {skill: place for place, skill in enumerate(SKILLS)}
     [basis] = await rows_of(conn, _BASIS, asked)
     whole = sum(basis[part] or 0 for part in ("own_s", "middle_s", "opponents_s"))
@@ -259,7 +233,7 @@ async def standing(conn: Connection, player: str, of: Row, trained: Sequence[Row
 _FEATURES = """
     SELECT stat_type AS feature, avg(value) AS value, count(*) AS matches
     FROM rocket_league.player_stats
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(simulated)s
+    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
         AND stat_type = ANY (%(names)s)
     GROUP BY 1
 """
@@ -270,9 +244,9 @@ async def features(conn: Connection, asked: Mapping[str, Any], names: Sequence[s
     """The means of features over a player's matches, and how the players of a rank are distributed in them.
 
     Args:
-        asked: `player`, `playlist` and `simulated`.
+        asked: `player`, `playlist` and `is_simulated`.
     """
-    cohort = await cohort_of(conn, {**asked, "is_simulated": asked["simulated"], "rank_tier": tier})
+    cohort = await cohort_of(conn, {**asked, "rank_tier": tier})
     rows = await rows_of(conn, _FEATURES, {**asked, "names": [*names]})
     found = [{**_NOBODY, **cohort.get(row["feature"], {}), **row} for row in rows]
     return sorted(found, key=lambda row: names.index(row["feature"]))

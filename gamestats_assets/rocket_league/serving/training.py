@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -11,11 +11,12 @@ import psycopg
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg import sql
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entries import ops
-from gamestats_assets.rocket_league.analysis.training import FEWEST_SESSIONS
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.analysis.training import FEWEST_SESSIONS, trained
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES, PackSearchError, find_packs
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs as training_packs_known
 from gamestats_assets.rocket_league.entered import TRAINING_SESSION
@@ -30,37 +31,38 @@ from gamestats_assets.rocket_league.serving.context import (
     OwnAccount,
     accounts,
     choose,
+    model_of,
+    of_playlist,
+    own_answer,
+    rounded,
 )
 from gamestats_assets.rocket_league.serving.standings import with_packs
-from gamestats_assets.rocket_league.tables import (
-    TrainingPacks,
-    TrainingProgress,
-    TrainingRecommendations,
-    Weaknesses,
-)
+from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, OfPlayer, Scope
+from gamestats_assets.serving.own import Metadata, OfPlayer, OwnRouter, Scope
 from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
-from gamestats_assets.serving.routes import Made, Name, Number, Parameters
+from gamestats_assets.serving.routes import Made, Name, Number, Parameters, Route, router_of
 from gamestats_assets.serving.who import SignedIn
+
+own = OwnRouter(GAME, "/training")
 
 # --------------------------------------------------------------------------- recommendations
 
-RECOMMENDATION_TABLES = (TrainingRecommendations, TrainingPacks, Weaknesses)
+RECOMMENDATION_TABLES = (t.TrainingRecommendations, t.TrainingPacks, t.Weaknesses)
 _WHY = ("percentile", "percentile_low", "percentile_high", "improvement_potential", "is_weakness")
 
 
 def _of_weakness(name: str, kind: Any) -> Any:
-    return Annotated[kind | None, Field(description=f"Of the skill: {Weaknesses.columns()[name].description}")]
+    return Annotated[kind | None, Field(description=f"Of the skill: {t.Weaknesses.columns()[name].description}")]
 
 
 RECOMMENDATION = Lines(
     "Recommendation",
-    TrainingRecommendations,
+    t.TrainingRecommendations,
     {
         **{name: name for name in ("rank", "skill", "playlist", "is_simulated", "code", "pack_name", "difficulty")},
         "description": Annotated[str | None, Field(description="What the pack trains, in a sentence.")],
@@ -74,12 +76,10 @@ RECOMMENDATION = Lines(
     digits={"percentile": 1, "percentile_low": 1, "percentile_high": 1, "improvement_potential": 2},
 )
 _NOTE = Annotated[str | None, Field(description="Why there is nothing, where there is nothing.")]
-_RecommendationData: type[BaseModel] = create_model(
-    "RecommendationData", recommendations=list[RECOMMENDATION.model], note=_NOTE
-)
-RecommendationList = answer_with("RecommendationList", _RecommendationData, Metadata)
+RecommendationList = own_answer("RecommendationList", recommendations=list[RECOMMENDATION.model], note=_NOTE)
 
 
+@own.asks("/recommendations", "What to train next", RecommendationList, RECOMMENDATION_TABLES, "player")
 async def recommendations(conn: Connection, asked: OfPlayer, scope: Scope) -> Made:
     """The packs to train next, the most useful first, each with the reason.
 
@@ -152,6 +152,7 @@ STEP_MINUTES = 15
 """Minutes of a pack in a session that is suggested."""
 
 
+@own.asks("/suggested", "A session to train next", Plan, RECOMMENDATION_TABLES, "player")
 async def suggested_session(conn: Connection, asked: OfPlan, scope: Scope) -> Made:
     """A session to train next: the first packs that are recommended, a quarter of an hour each.
 
@@ -171,9 +172,9 @@ async def suggested_session(conn: Connection, asked: OfPlan, scope: Scope) -> Ma
 
 # --------------------------------------------------------------------------- packs
 
-PACK_TABLES = (TrainingPacks,)
+PACK_TABLES = (t.TrainingPacks,)
 _PACK_COLUMNS = ("code", "name", "category", "difficulty", "description", "creator", "tags")
-PACK = Lines("TrainingPack", TrainingPacks, {name: name for name in _PACK_COLUMNS})
+PACK = Lines("TrainingPack", t.TrainingPacks, {name: name for name in _PACK_COLUMNS})
 PackList = answer_of("PackList", {"packs": PACK.model}, counted=True)
 
 
@@ -204,7 +205,7 @@ async def training_packs(conn: Connection, asked: SoughtPacks) -> Made:
     found: list[dict[str, Any]] = []
     if await are_published(conn, *PACK_TABLES):
         found = await rows_of(conn, _PACKS, [])
-    frame = pl.DataFrame(found, schema={name: TrainingPacks.schema()[name] for name in _PACK_COLUMNS})
+    frame = pl.DataFrame(found, schema={name: t.TrainingPacks.schema()[name] for name in _PACK_COLUMNS})
     if asked.code is not None:
         frame = frame.filter(pl.col("code") == asked.code.strip().upper())
     tags = [tag.strip() for tag in (asked.tags or "").split(",") if tag.strip()]
@@ -219,6 +220,17 @@ async def training_packs(conn: Connection, asked: SoughtPacks) -> Made:
 
 
 _PACKS = PACK.select() + sql.SQL(" ORDER BY category, difficulty, name, code")
+_SEARCH: Route[SoughtPacks] = Route(
+    "/packs",
+    "Search training packs",
+    SoughtPacks,
+    training_packs,
+    PackList,
+    PACK_TABLES,
+    keeps_s=300,
+    listed=("packs", PACK.model),
+)
+packs = router_of("/training", (_SEARCH,))
 
 
 # --------------------------------------------------------------------------- sessions
@@ -233,9 +245,8 @@ SESSION = Lines(
         **{name: name for name in ("skill", "completed_at", "duration_s", "attempts", "successes")},
     },
 )
-_SessionData: type[BaseModel] = create_model("SessionData", sessions=list[SESSION.model], next=NEXT)
-SessionList = answer_with("SessionList", _SessionData, Metadata)
-SESSION_TABLES = (TrainingPacks,)
+SessionList = own_answer("SessionList", sessions=list[SESSION.model], next=NEXT)
+SESSION_TABLES = (t.TrainingPacks,)
 
 
 class NewestSessions(Newest):
@@ -244,6 +255,7 @@ class NewestSessions(Newest):
     skill: Annotated[Name | None, Field(description="Only of this skill or category.")] = None
 
 
+@own.asks("/sessions", "What was trained", SessionList, SESSION_TABLES, "never")
 async def training_sessions(conn: Connection, asked: NewestSessions, scope: Scope) -> Made:
     """What one's accounts trained, the newest first."""
     bound = {**asked.place, "players": [*accounts(asked, scope)], "skill": asked.skill}
@@ -269,7 +281,7 @@ async def _sessions(conn: Connection, query: sql.Composed, bound: Mapping[str, A
 
 # --------------------------------------------------------------------------- progress
 
-PROGRESS_TABLES = (*CONTEXT_TABLES, TrainingProgress)
+PROGRESS_TABLES = (*CONTEXT_TABLES, t.TrainingProgress)
 
 
 class TrainedWeek(BaseModel):
@@ -286,109 +298,80 @@ _EFFECT = ("state", "reason", "matches_before", "matches_since", "skill_before",
 _EFFECT += ("change_low", "change_high", "has_helped")
 EFFECT = Lines(
     "TrainingEffect",
-    TrainingProgress,
+    t.TrainingProgress,
     {name: name for name in _EFFECT},
     digits=dict.fromkeys(("skill_before", "skill_since", "change", "change_low", "change_high"), 3),
 )
-_TRAINED_FIELDS: dict[str, Any] = {
-    "skill": Annotated[str, Field(description="Skill, or another category of packs.")],
-    "sessions": Annotated[int, Field(description="Training sessions.")],
-    "minutes": Annotated[float, Field(description="Time trained.")],
-    "success_share": Annotated[
+Trained = model_of(
+    "TrainedSkill",
+    skill=Annotated[str, Field(description="Skill, or another category of packs.")],
+    sessions=Annotated[int, Field(description="Training sessions.")],
+    minutes=Annotated[float, Field(description="Time trained.")],
+    success_share=Annotated[
         float | None, Field(description="Share of attempts that succeeded, where both were counted.")
     ],
-    "improvement_score": Annotated[
+    improvement_score=Annotated[
         float | None,
         Field(
             description="Success share of the last third of the sessions less that of the first third; null below "
             f"{FEWEST_SESSIONS} sessions with attempts."
         ),
     ],
-    "first_session_at": Annotated[datetime, Field(description="First session.")],
-    "last_session_at": Annotated[datetime, Field(description="Last session.")],
-    "effect": Annotated[
+    first_session_at=Annotated[datetime, Field(description="First session.")],
+    last_session_at=Annotated[datetime, Field(description="Last session.")],
+    effect=Annotated[
         EFFECT.model | None,
         Field(description="The skill in matches of the playlist before the first session and since, as made last."),
     ],
-    "weeks": list[TrainedWeek],
-}
-Trained: type[BaseModel] = create_model("TrainedSkill", **_TRAINED_FIELDS)
-_ProgressData: type[BaseModel] = create_model("TrainingProgressData", of=Of, skills=list[Trained])
-Progress = answer_with("TrainingProgressAnswer", _ProgressData, Metadata)
+    weeks=list[TrainedWeek],
+)
+Progress = own_answer("TrainingProgressAnswer", of=Of, skills=list[Trained])
 
 
+@own.asks("/progress", "Training by week, and what it has done", Progress, PROGRESS_TABLES, "never")
 async def training_progress(conn: Connection, asked: OfPlaylist, scope: Scope) -> Made:
     """What was trained of each skill week by week, and the skill in matches before and since, with its 90% interval.
 
     A difference is no proof that training caused it: form and rank move, too. Below five matches on either side the
     change is refused, and `reason` says how many there are.
     """
-    chosen = await choose(conn, asked.playlist, scope, [TrainingProgress])
+    chosen = await choose(conn, asked.playlist, scope, [t.TrainingProgress])
     rows = await rows_of(conn, _SESSIONS, {"players": [scope.player]})
     effects: dict[str, dict[str, Any]] = {}
     if rows and chosen.played:
-        effects = {row["skill"]: EFFECT.line(row) for row in await rows_of(conn, _EFFECTS, chosen.bound)}
-    by_skill: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_skill.setdefault(row["skill"], []).append(row)
-    scores = improvement_scores(rows)
-    order = sorted(by_skill, key=lambda skill: (SKILLS.index(skill) if skill in SKILLS else len(SKILLS), skill))
-    lines = [_trained(skill, by_skill[skill], scores.get(skill), effects.get(skill)) for skill in order]
-    return {"data": {"of": chosen.told, "skills": lines}}
-
-
-_EFFECTS = EFFECT.select("skill") + sql.SQL("""
-    WHERE player_id = %(player)s AND playlist = %(playlist)s AND is_simulated = %(is_simulated)s
-""")
-
-
-def _trained(
-    skill: str, rows: Sequence[Mapping[str, Any]], score: float | None, effect: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    weeks: dict[date, list[Mapping[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: row["completed_at"]):
-        day: date = row["completed_at"].date()
-        weeks.setdefault(date.fromordinal(day.toordinal() - day.weekday()), []).append(row)
-    whole, times = _sums(rows), [row["completed_at"] for row in rows]
-    told = {"skill": skill, "sessions": whole["sessions"], "minutes": whole["minutes"]}
-    told |= {"success_share": whole["success_share"], "improvement_score": None if score is None else round(score, 4)}
-    told |= {"first_session_at": min(times), "last_session_at": max(times), "effect": effect}
-    return {**told, "weeks": [{"week": week, **_sums(of_week)} for week, of_week in weeks.items()]}
-
-
-def _sums(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    rows = [*rows]
-    counted = [row for row in rows if row["attempts"] and row["successes"] is not None]
-    attempts = sum(row["attempts"] for row in counted)
-    share = round(sum(row["successes"] for row in counted) / attempts, 4) if attempts else None
-    minutes = round(sum(row["duration_s"] for row in rows) / 60, 1)
-    return {"sessions": len(rows), "minutes": minutes, "attempts": attempts, "success_share": share}
-
-
-def improvement_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """The improvement score of each skill, by one account's sessions, as `training_progress` has it.
-
-    It is told at once, and the table is made some time later.
-    """
-    counted: dict[str, list[Mapping[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: (row["completed_at"], row["training_session_id"])):
-        if row["skill"] in SKILLS:
-            of_skill = counted.setdefault(row["skill"], [])
-            if row["attempts"] and row["successes"] is not None:
-                of_skill.append(row)
-    return {skill: _improvement(of_skill) for skill, of_skill in counted.items()}
-
-
-def _improvement(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Success share of the last third of some sessions less that of the first third."""
-    if len(rows) < FEWEST_SESSIONS:
-        return None
-    third = len(rows) // 3
-    first, last = (
-        sum(row["successes"] for row in part) / sum(row["attempts"] for row in part)
-        for part in (rows[:third], rows[-third:])
+        effects = {row["skill"]: EFFECT.line(row) for row in await of_playlist(conn, t.TrainingProgress, chosen.bound)}
+    frame = _frame(rows).with_columns(week=pl.col("completed_at").dt.truncate("1w").dt.date())
+    weeks: dict[str, list[dict[str, Any]]] = {}
+    for row in trained(frame, "week").sort("week").collect().to_dicts():
+        weeks.setdefault(row["skill"], []).append({"week": row["week"], **_sums(row)})
+    order = {skill: place for place, skill in enumerate(SKILLS)}
+    skills = sorted(
+        trained(frame).collect().to_dicts(), key=lambda row: (order.get(row["skill"], len(order)), row["skill"])
     )
-    return last - first
+    lines = [
+        {
+            "skill": row["skill"],
+            **{name: value for name, value in _sums(row).items() if name != "attempts"},
+            "improvement_score": rounded(row["improvement_score"], 4),
+            "first_session_at": row["first_session_at"],
+            "last_session_at": row["last_session_at"],
+            "effect": effects.get(row["skill"]),
+            "weeks": weeks[row["skill"]],
+        }
+        for row in skills
+    ]
+    return {"data": {"of": chosen.described, "skills": lines}}
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pl.LazyFrame:
+    return pl.LazyFrame(rows, schema=t.TrainingSessions.schema())
+
+
+def _sums(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What was trained, by a row of `trained`."""
+    share = rounded(row["success_share"], 4)
+    counts = {"sessions": row["sessions"], "minutes": round(row["trained_s"] / 60, 1)}
+    return {**counts, "attempts": row["attempts"] or 0, "success_share": share}
 
 
 # --------------------------------------------------------------------------- acts
@@ -434,15 +417,16 @@ class SessionChanged(SessionGiven):
     duration_s: Annotated[int | None, Field(ge=1, le=86_400, description="How long, in seconds.")] = None  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
 
 
-_LOGGED_FIELDS: dict[str, Any] = {
-    "improvement_score": Annotated[
+Logged = model_of(
+    "LoggedSession",
+    __base__=SESSION.model,
+    improvement_score=Annotated[
         float | None,
         Field(description="Of the skill: success share of the last third of its sessions less that of the first."),
     ],
-    "note": Annotated[str, Field(description="What the score rests on, or what it takes.")],
-}
-Logged: type[BaseModel] = create_model("LoggedSession", __base__=SESSION.model, **_LOGGED_FIELDS)
-_LoggedAnswer: type[BaseModel] = create_model("LoggedSessionAnswer", data=Logged)
+    note=Annotated[str, Field(description="What the score rests on, or what it takes.")],
+)
+_LoggedAnswer = model_of("LoggedSessionAnswer", data=Logged)
 SessionId = Annotated[int, Path(description="Number of the session.")]
 
 
@@ -455,8 +439,8 @@ def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Re
     with entry_problems(), request.state.writing() as conn:
         refuse_untracked(conn, player)
         done = TRAINING_SESSION.add(conn, player, **given.model_dump(exclude_none=True))
-        told = _logged(conn, done.row)
-    return answer({"data": told}, 201)
+        logged = _logged(conn, done.row)
+    return answer({"data": logged}, 201)
 
 
 @acts.patch("/sessions/{training_session_id}", responses={200: {"model": _LoggedAnswer}}, summary="Correct a session")
@@ -467,8 +451,8 @@ def correct_session(
     with entry_problems(), request.state.writing() as conn:
         row = _own_session(conn, training_session_id)
         TRAINING_SESSION.change_row(conn, row, **given.model_dump(exclude_unset=True))
-        told = _logged(conn, _own_session(conn, training_session_id))
-    return answer({"data": told})
+        logged = _logged(conn, _own_session(conn, training_session_id))
+    return answer({"data": logged})
 
 
 @acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session")
@@ -488,15 +472,15 @@ def _own_session(conn: psycopg.Connection, number: int) -> ops.Row:
 
 def _logged(conn: psycopg.Connection, row: ops.Row) -> dict[str, Any]:
     of_skill = TRAINING_SESSION.rows(conn, player_id=row["player_id"], skill=row["skill"])
-    score = improvement_scores(of_skill).get(row["skill"])
+    score = trained(_frame(of_skill)).select("improvement_score").collect().item()
     counted = sum(bool(each["attempts"]) and each["successes"] is not None for each in of_skill)
     known = f"{counted} of {len(of_skill)} sessions of {row['skill']} counted attempts and successes"
     note = f"{known}." if score is not None else f"{known}; a score takes {FEWEST_SESSIONS}."
     if row["skill"] not in SKILLS:
         note = f"{row['skill']} is no skill that is measured in matches, so it has no score."
     names = training_packs_known().filter(pl.col("code") == (row["code"] or "")).get_column("name").to_list()
-    told = {"pack_name": names[0] if names else None, "improvement_score": score, "note": note}
-    found = {**row, **told}
+    more = {"pack_name": names[0] if names else None, "improvement_score": score, "note": note}
+    found = {**row, **more}
     return {name: found[name] for name in Logged.model_fields}
 
 

@@ -34,9 +34,9 @@ async def uploads(request: Request, person: SignedIn, done: Annotated[int | None
         ended = sum(each["state"] in ("done", "failed") for each in found)
         in_work = ended < len(found)
         # What has ended is told for as long as anything is being done, and once more.
-        told = found if in_work or done is not None else []
+        listed = found if in_work or done is not None else []
         has_new = done is not None and ended > done
-        return {"uploads": told, "in_work": in_work, "ended": ended, "has_new": has_new, "to": leading(None)}
+        return {"uploads": listed, "in_work": in_work, "ended": ended, "has_new": has_new, "to": leading(None)}
 
     template = "rocket_league/uploads.html"
     return await own_page(request, person, GAME, template, OfPlayer(), make, tables=(), holds="never")

@@ -32,6 +32,7 @@ from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.jobs import JOBS
+from gamestats_assets.serving.lines import Answer
 from gamestats_assets.serving.problems import ProblemError, only_known
 from gamestats_assets.serving.who import Person, SignedIn
 from gamestats_assets.settings import Settings
@@ -75,12 +76,6 @@ class Uploads(BaseModel):
     status_url: Annotated[str | None, Field(description="Of a single file.")] = None
 
 
-class Uploaded(BaseModel):
-    """The answer."""
-
-    data: Uploads
-
-
 _FILES = {"type": "string", "format": "binary", "description": "A replay, or a zip of replays; as many as you like."}
 _BODY = {
     "requestBody": {
@@ -97,9 +92,9 @@ _BODY = {
 @router.post(
     "/upload",
     status_code=202,
-    response_model=Uploaded,
+    response_model=Answer[Uploads],
     summary="Send replays",
-    responses={200: {"model": Uploaded, "description": "All of it was sent before."}},
+    responses={200: {"model": Answer[Uploads], "description": "All of it was sent before."}},
     openapi_extra={**_BODY, **SIGNED_IN},
     operation_id="upload_replays",
 )
@@ -117,7 +112,7 @@ async def upload(request: Request, person: SignedIn) -> Response:
     headers = dict(NO_STORE)
     if uploads.status_url is not None:
         headers["Location"] = uploads.status_url
-    return JSONResponse(Uploaded(data=uploads).model_dump(mode="json"), status, headers)
+    return JSONResponse(Answer[Uploads](data=uploads).model_dump(mode="json"), status, headers)
 
 
 async def take_uploads(request: Request, person: Person) -> Uploads:
@@ -197,8 +192,8 @@ def _files_of(sent: UploadFile, settings: Settings) -> Iterator[_File | Refused]
 
 def _replay(name: str, head: bytes, read: Any, settings: Settings) -> _File | Refused:
     if not is_replay(head):
-        told = "It is no replay. Replays (.replay) are taken, and zips of them."
-        return Refused(file_name=name, status=415, detail=told)
+        message = "It is no replay. Replays (.replay) are taken, and zips of them."
+        return Refused(file_name=name, status=415, detail=message)
     most = settings.largest_replay_mb * 1_000_000
     content = read(most + 1)
     if len(content) > most:
@@ -250,8 +245,8 @@ def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, within: str, s
 
 
 def _too_large(name: str, settings: Settings) -> Refused:
-    told = f"It is larger than {settings.largest_replay_mb} MB, the most that a replay may have."
-    return Refused(file_name=name, status=413, detail=told)
+    message = f"It is larger than {settings.largest_replay_mb} MB, the most that a replay may have."
+    return Refused(file_name=name, status=413, detail=message)
 
 
 def is_replay(head: bytes) -> bool:
@@ -408,16 +403,10 @@ class Asked(BaseModel):
     status_url: Annotated[str, Field(description="Where it is told how far it is.")]
 
 
-class AskedFor(BaseModel):
-    """The answer."""
-
-    data: Asked
-
-
 @router.post(
     "/ballchasing",
     status_code=202,
-    response_model=AskedFor,
+    response_model=Answer[Asked],
     summary="Have replays fetched from ballchasing",
     operation_id="import_from_ballchasing",
     openapi_extra={**SIGNED_IN},
@@ -430,8 +419,10 @@ def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) 
     if wanted.ballchasing_id is not None:
         found = _BALLCHASING_ID.search(wanted.ballchasing_id.lower())
         if found is None:
-            told = "Expected the id of a replay at ballchasing, c9f6a2b1-0ecc-4d3b-9b53-1b0a5b5e9f0c, or its address."
-            raise ProblemError(422, told, errors=[{"name": "ballchasing_id", "message": told}])
+            message = (
+                "Expected the id of a replay at ballchasing, c9f6a2b1-0ecc-4d3b-9b53-1b0a5b5e9f0c, or its address."
+            )
+            raise ProblemError(422, message, errors=[{"name": "ballchasing_id", "message": message}])
         payload = {"ballchasing_ids": [found.group()]}
     else:
         payload = {"since": wanted.since.isoformat() if wanted.since else None}
@@ -441,4 +432,4 @@ def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) 
     with request.state.writing() as conn:
         job_id = enqueue(conn, "ballchasing", GAME, person.user_id, payload)
     data = Asked(job_id=job_id, status_url=f"{JOBS}/{job_id}")
-    return JSONResponse(AskedFor(data=data).model_dump(mode="json"), 202, {**NO_STORE, "Location": data.status_url})
+    return JSONResponse({"data": data.model_dump(mode="json")}, 202, {**NO_STORE, "Location": data.status_url})

@@ -60,13 +60,13 @@ async def watch_replay(request: Request, person: SignedIn) -> Response:
 
     async def make(conn: Connection, scope: Scope) -> Made:
         found = await find_replay(conn, asked.id, scope)
-        told = await shown_replay(conn, found.match_id, found.players)
-        if told["match"] is None:
+        data = await shown_replay(conn, found.match_id, found.players)
+        if data["match"] is None:
             raise ProblemError(404, "The replay has not been read yet; its page tells how far it is.")
-        match_id = told["match"]["match_id"]
+        match_id = data["match"]["match_id"]
         page = f"{HOME}/replays/{match_id}"
         return {
-            **of_replay(say, told, f"/api/v1/replays/{match_id}/track"),
+            **of_replay(say, data, f"/api/v1/replays/{match_id}/track"),
             "back": page,
             "back_text": say("watch.back"),
         }
@@ -107,8 +107,8 @@ async def watch_shared(request: Request, token: str) -> Response:
     """A replay that is shared, for whoever has its link."""
     pages: Pages = request.state.pages
     say = _speaker(request)
-    async with reading_shared(request, token) as (_, told):
-        shown = of_replay(say, told, f"{SHARED}/{token}/track")
+    async with reading_shared(request, token) as (_, data):
+        shown = of_replay(say, data, f"{SHARED}/{token}/track")
     back = {"back": f"{SHARED}/{token}", "back_text": say("watch.back")}
     return pages.personal(request, "rocket_league/watch.html", {**shown, **back})
 
@@ -116,19 +116,19 @@ async def watch_shared(request: Request, token: str) -> Response:
 @router.get("/shared/{token}/track", dependencies=[Depends(anybody)])
 async def shared_track(request: Request, token: str) -> Response:
     """The track of a replay that is shared."""
-    async with reading_shared(request, token) as (conn, told):
-        return await track_of(request, conn, told["match"]["match_id"])
+    async with reading_shared(request, token) as (conn, data):
+        return await track_of(request, conn, data["match"]["match_id"])
 
 
-def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
+def of_replay(say: Say, data: Mapping[str, Any], track: str) -> Made:
     """What the page shows of a replay.
 
     Args:
-        told: as `shown_replay` tells it.
+        data: as `shown_replay` tells it.
         track: address of its track.
     """
-    match, players, moments = told["match"], told["players"], told["moments"]
-    team = None if told["player"] is None else players[told["player"]]["team"]
+    match, players, moments = data["match"], data["players"], data["moments"]
+    team = None if data["player"] is None else players[data["player"]]["team"]
     score, result = score_words(match, team), match["result"]
     if team is None:
         score = f"{say('replay.blue')} {score} {say('replay.orange')}"
@@ -140,7 +140,7 @@ def of_replay(say: Say, told: Mapping[str, Any], track: str) -> Made:
         "whole": None,
         "moments": [{name: each[name] for name in _OF_MOMENT} for each in moments],
         "own": [each["place"] for each in players if each["is_own"]],
-        "player": told["player"],
+        "player": data["player"],
         "from_s": None,
         "to_s": None,
     }

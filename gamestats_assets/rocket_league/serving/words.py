@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL
-from gamestats_assets.rocket_league.analysis.wording import day_words, km_h, players_unit
+from gamestats_assets.rocket_league.analysis.wording import day_words, feature_words, km_h, players_unit
 from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.maps import map_name
 from gamestats_assets.rocket_league.playlists import playlist_name
@@ -82,61 +82,15 @@ def hours(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
 
 
-_CALLED: Mapping[str, str] = {
-    "avg_x_uu": "distance from the middle line across the field",
-    "avg_team_y_uu": "place along the field, the own half below zero",
-    "avg_z_uu": "height",
-    "position_spread_uu": "field covered",
-    "defensive_third_share": "time in the own third",
-    "neutral_third_share": "time in the middle third",
-    "offensive_third_share": "time in the opponents' third",
-    "defensive_half_share": "time in the own half",
-    "behind_ball_share": "time goal-side of the ball",
-    "avg_distance_to_ball_possession_uu": "distance to the ball while the own team has it",
-    "avg_distance_to_ball_no_possession_uu": "distance to the ball while the opponents have it",
-    "most_back_share": "time as the last of the team",
-    "most_forward_share": "time as the foremost of the team",
-    "closest_to_ball_share": "time as the team's nearest to the ball",
-    "role_imbalance": "unevenness of roles",
-    "last_defender_conceded_share": "goals conceded as the last of the team",
-    "supersonic_share": "time at supersonic speed",
-    "boost_speed_share": "time at a speed that needs boost",
-    "slow_share": "time at lower speed",
-    "ground_share": "time on the ground",
-    "low_air_share": "time low in the air",
-    "high_air_share": "time high in the air",
-    "aerial_success_share": "aerial touches that the team followed up",
-    "avg_shot_speed_uu_s": "speed of shots",
-    "save_share": "shots against that were saved",
-    "goals_against_per_minute": "goals conceded per minute",
-    "boost_per_minute": "boost used per minute",
-    "zero_boost_share": "time with an empty tank",
-    "full_boost_share": "time with a full tank",
-    "boost_overfill_share": "boost that found no room in the tank",
-    "boost_wasted_supersonic_share": "boost used at supersonic speed",
-    "boost_stolen_share": "boost from the opponents' half",
-    "small_pad_share": "boost from small pads",
-    "possession_share": "time with the ball",
-    "turnover_share": "touches that an opponent followed up",
-    "rotation_efficiency": "full rotations",
-    "first_man_stint_s": "time as first man at a stretch",
-    "challenges_per_minute": "50/50s per minute",
-    "challenge_win_share": "50/50s won",
-    "kickoff_win_share": "kick-offs won",
-    "demos_inflicted_per_minute": "opponents demolished per minute",
-    "demos_taken_per_minute": "times demolished per minute",
-}
-"""Features whose column names say too little to a player."""
-
-
-def feature_words(name: str) -> str:
+def feature_name(name: str) -> str:
     """The name of a feature for people.
 
-    >>> feature_words("avg_distance_to_ball_uu"), feature_words("saves_per_minute"), feature_words("high_air_share")
+    >>> feature_name("avg_distance_to_ball_uu"), feature_name("saves_per_minute"), feature_name("high_air_share")
     ('average distance to ball', 'saves per minute', 'time high in the air')
     """
     plain = re.sub(r"_(uu_s|uu|s|share)$", "", name).replace("avg_", "average ")
-    return _CALLED.get(name) or plain.replace("_", " ")
+    words = feature_words().get(name)
+    return (words and words.name) or plain.replace("_", " ")
 
 
 def score_words(match: Mapping[str, Any], team: str | None) -> str:
@@ -187,7 +141,7 @@ def stat_name(name: str) -> str:
     >>> stat_name("skill_aerials"), stat_name("saves_per_minute")
     ('Aerials', 'Saves per minute')
     """
-    return feature_words(name.removeprefix(SKILL)).capitalize()
+    return feature_name(name.removeprefix(SKILL)).capitalize()
 
 
 def describes(name: str) -> str:
@@ -206,7 +160,7 @@ WORDS: Mapping[str, Any] = {
     "hours": hours,
     "km_h": km_h,
     "day_words": day_words,
-    "feature": feature_words,
+    "feature": feature_name,
     "playlist": playlist_name,
     "map_name": map_name,
     "score": score_words,

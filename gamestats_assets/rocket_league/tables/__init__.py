@@ -31,7 +31,8 @@ from gamestats_assets.rocket_league.tables.gold import (
     Weaknesses,
     Withheld,
 )
-from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, Retention, RlPlayers, RlRanks, TrainingSessions
+from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS as SNAPSHOTS
+from gamestats_assets.rocket_league.tables.ops import Retention, RlPlayers, RlRanks, TrainingSessions
 from gamestats_assets.rocket_league.tables.replays import Moments, PlayerMistakes, ReplayMoments, ReplayTracks
 from gamestats_assets.rocket_league.tables.silver import (
     BoostPickups,
@@ -87,46 +88,3 @@ ALL: tuple[type[Table], ...] = (
     PlayerComparison,
 )
 """Every table of the game."""
-
-__all__ = [
-    "ALL",
-    "SNAPSHOTS",
-    "BoostPickups",
-    "Challenges",
-    "FrameFigures",
-    "MatchFacts",
-    "Matches",
-    "Moments",
-    "Participants",
-    "PlayerComparison",
-    "PlayerMatchFeatures",
-    "PlayerMatchStats",
-    "PlayerMistakes",
-    "PlayerProfiles",
-    "PlayerStats",
-    "Possessions",
-    "RankCohorts",
-    "RankModels",
-    "RankPredictions",
-    "RawPlayerStats",
-    "RawReplays",
-    "ReplayEvents",
-    "ReplayFigures",
-    "ReplayFrames",
-    "ReplayMoments",
-    "ReplayTracks",
-    "Retention",
-    "RlPlayers",
-    "RlRanks",
-    "Rotations",
-    "ShotsAndSaves",
-    "Touches",
-    "TrackedPlayers",
-    "TrainingPacks",
-    "TrainingProgress",
-    "TrainingRecommendations",
-    "TrainingSessions",
-    "Users",
-    "Weaknesses",
-    "Withheld",
-]

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.rocket_league.analysis.cohorts import COHORT_PLAYERS, player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.analysis.skills import match_skills
-from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankCohorts, Withheld
+from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, Withheld
 from gamestats_assets_tests.rocket_league.planted import BETWEEN, MEANS, NOISE, given_ranks, make, played, rows, truths
 
 Row = dict[str, Any]
@@ -95,20 +95,6 @@ def test_spreads_and_means_that_were_planted_are_found() -> None:
         assert row["match_spread"] == pytest.approx(np.sqrt(1 + NOISE**2) * unit, rel=0.04)
 
 
-def test_estimates_of_the_spread_between_players_are_right_on_average() -> None:
-    rng = np.random.default_rng(4)
-    players, playlists = 40, 250
-    names = np.repeat([f"playlist-{number:03}" for number in range(playlists)], players)
-    counts = np.where(rng.random(players * playlists) < 0.5, 1, rng.integers(2, 40, players * playlists))
-    features = played(rng, truths(rng, players * playlists, [FEATURE]), counts, playlist=names, noise=2.0)
-    unit = (MEANS[FEATURE] * BETWEEN) ** 2
-    rows = [row for (_, _, name), row in cohorts(features).items() if name == FEATURE]
-    assert len(rows) == playlists
-    for column, expected in (("between_spread", 1.0), ("within_spread", 4.0)):
-        squares = np.array([row[column] ** 2 / unit for row in rows])
-        assert abs(squares.mean() - expected) < 4 * squares.std() / np.sqrt(playlists)
-
-
 def formulas(values: Mapping[str, list[float]]) -> Row:
     """The estimates as the module states them, in plain Python."""
     n = [len(of) for of in values.values()]
@@ -165,15 +151,6 @@ def test_where_nobody_has_two_matches_no_spread_is_told_but_that_of_matches() ->
     row = cohorts(features)["ranked-doubles", 16, FEATURE]
     assert (row["within_spread"], row["between_spread"]) == (None, None)
     assert row["match_spread"] == pytest.approx(stdev(features.get_column(FEATURE)))
-
-
-def test_one_match_counts_for_the_mean_and_not_for_the_spread_within_players() -> None:
-    many, single = one(30, 5), one(30, 1, seed=2, first=100)
-    row, without = (cohorts(of)["ranked-doubles", 16, FEATURE] for of in (pl.concat([many, single]), many))
-    assert row["within_spread"] == without["within_spread"]
-    assert row["mean"] == pytest.approx(
-        (fmean(fmean(of) for of in by_player(many).values()) + fmean(single.get_column(FEATURE))) / 2
-    )
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3])
@@ -275,61 +252,12 @@ def test_who_has_no_account_or_no_rank_is_in_no_cohort() -> None:
     assert windows(pl.concat([one(30), *others])) == {16: (16, 16, 30)}
 
 
-def test_playlists_and_simulated_matches_are_apart() -> None:
-    parts = [
-        one(30),
-        one(30, seed=2, playlist="ranked-standard"),
-        one(40, seed=3, is_simulated=True, first=1_000),
-        one(15, seed=4, tier=15, is_simulated=True),
-    ]
-    together = make(rank_cohorts, {PlayerMatchFeatures: pl.concat(parts)})
-    alone = [make(rank_cohorts, {PlayerMatchFeatures: of}) for of in (*parts[:2], pl.concat(parts[2:]))]
-    keys = RankCohorts.primary_key()
-    assert_frame_equal(together.sort(keys), pl.concat(alone).sort(keys))
-    profiles = make(player_profiles, {PlayerMatchFeatures: pl.concat(parts)})
-    alone = [make(player_profiles, {PlayerMatchFeatures: of}) for of in parts]
-    keys = PlayerProfiles.primary_key()
-    assert_frame_equal(profiles.sort(keys), pl.concat(alone).sort(keys))
-
-
 def test_nobody_is_measured_by_a_skill_of_teams_in_duels() -> None:
     features = one(40, 4, name="role_imbalance", playlist="ranked-duels", team_size=1)
     assert {name for _, _, name in cohorts(features)} == {"role_imbalance"}
 
 
 # --------------------------------------------------------------------------- rows in any order, few, many
-
-
-def test_the_order_of_rows_does_not_matter() -> None:
-    rng = np.random.default_rng(8)
-    features = played(rng, truths(rng, 300), rng.integers(1, 30, 300), tier=rng.choice([14, 15, 16], 300))
-    for function in (rank_cohorts, player_profiles):
-        made = make(function, {PlayerMatchFeatures: features})
-        assert made.height
-        shuffled = make(function, {PlayerMatchFeatures: features.sample(fraction=1, shuffle=True, seed=1)})
-        assert_frame_equal(made, shuffled, rel_tol=1e-8, abs_tol=1e-9)
-        assert made.equals(make(function, {PlayerMatchFeatures: features}))
-
-
-def test_nothing_comes_of_nothing() -> None:
-    for function in (rank_cohorts, player_profiles):
-        assert make(function, {PlayerMatchFeatures: one(1).clear()}).is_empty()
-
-
-def test_many_rows_are_as_good_as_few() -> None:
-    rng = np.random.default_rng(10)
-    players = 30_000
-    tiers = rng.integers(1, 23, players)
-    names = ("avg_speed_uu_s", "save_share", "shot_accuracy")
-    features = played(rng, truths(rng, players, names), 10, tier=tiers, noise=2.0)
-    assert features.height == 300_000
-    found = cohorts(features)
-    for tier in (1, 12, 22):
-        row = found["ranked-doubles", tier, "avg_speed_uu_s"]
-        assert row["players"] == np.count_nonzero(tiers == tier)
-        assert row["mean"] == pytest.approx(1500, abs=4 * row["mean_standard_error"])
-        assert row["between_spread"] == pytest.approx(1500 * BETWEEN, rel=0.12)
-    assert {name for _, _, name in found} == {*names, "skill_saves", "skill_shooting"}
 
 
 def test_who_does_not_allow_it_is_in_no_cohort_and_has_no_profile() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis import rank_models as rm
+from gamestats_assets.rocket_league.analysis import rank_versions as rv
 from gamestats_assets.rocket_league.analysis.predictions import HORIZON_DAYS, rank_predictions
 from gamestats_assets_tests.rocket_league import planted_ranks as planted
 from gamestats_assets_tests.rocket_league.planted_ranks import (
@@ -62,7 +62,7 @@ def models() -> pl.DataFrame:
         NO_SESSIONS,
         planted.rows(t.Withheld),
     ]
-    return rm.next_models(*(frame.lazy() for frame in frames)).collect()
+    return rv.next_models(*(frame.lazy() for frame in frames)).collect()
 
 
 def model() -> Row:
@@ -172,19 +172,6 @@ def test_without_a_model_the_reason_is_why_there_is_none() -> None:
     assert row["reason"] == "No model of ranks has been trained in Ranked doubles yet."
 
 
-def test_simulated_players_are_told_by_simulated_models() -> None:
-    known = world(10, 2, matches=(12, 12), is_simulated=True).features
-    assert set(predict(known, models()).get_column("state")) == {"refused"}
-    simulated = models().with_columns(is_simulated=pl.lit(value=True))
-    made = predict(known, simulated)
-    assert set(made.get_column("state")) == {"measured"}
-    assert made.get_column("is_simulated").all()
-    real = world(10, 2, matches=(12, 12)).features.with_columns(pl.col("match_id").str.replace("^0", "F"))
-    both = predict(pl.concat([known, real]), simulated)
-    assert_frame_equal(both.filter("is_simulated"), made, rel_tol=1e-9)
-    assert set(both.filter(~pl.col("is_simulated")).get_column("state")) == {"refused"}
-
-
 # --------------------------------------------------------------------------- where it is heading
 
 
@@ -211,20 +198,6 @@ def test_planted_climbs_are_in_eight_of_ten_intervals() -> None:
     assert made.get_column("form_change_tiers").equals(made.get_column("expected_change_tiers"))
 
 
-def test_a_steep_climb_is_told_in_ranks_a_month() -> None:
-    changes = []
-    for seed in range(20, 26):
-        known = world(seed, 40, matches=(60, 80), days=89.0, slopes=np.full(40, 0.03), name="u")
-        middle = np.abs(planted.strengths(known.true)) < 1
-        made = predict(known.features, models(), *np.array(known.players)[middle])
-        notes = made.get_column("change_note").str.extract(r"change by (\S+) ranks in 30 days").cast(pl.Float64)
-        changes += notes.to_list()
-        assert made.get_column("form_change_tiers").mean() > 0.5  # type: ignore[operator]
-    # Before it is drawn towards none: in the middle of the scale a rank is 0.4 of strength.
-    truth = COEFFICIENTS[0] * 0.03 * HORIZON_DAYS / 0.4
-    assert fmean(changes) == pytest.approx(truth, rel=0.15)
-
-
 def test_form_is_weighted_least_squares_drawn_towards_none() -> None:
     known, _, made = climbers()
     player = known.players[7]
@@ -233,7 +206,7 @@ def test_form_is_weighted_least_squares_drawn_towards_none() -> None:
     last = own.item(-1, "started_at")
     played = own.get_column("played_s").to_numpy()
     days = np.array([(each - last).total_seconds() / 86_400 for each in own.get_column("started_at")])
-    shown = np.array([rm.strength(model(), each) for each in own.iter_rows(named=True)])
+    shown = np.array([planted.strength(model(), each) for each in own.iter_rows(named=True)])
     root = np.sqrt(played / played.mean())
     design = np.stack([np.ones_like(days), days], axis=1)
     slope = float(np.linalg.lstsq(design * root[:, None], shown * root, rcond=None)[0][1])
@@ -355,61 +328,7 @@ def test_what_training_gave_is_not_counted_as_form_again() -> None:
     assert fmean(told.get_column("form_change_tiers")) == pytest.approx(0, abs=0.3)
 
 
-def test_a_planted_training_effect_is_in_eight_of_ten_intervals() -> None:
-    rng = np.random.default_rng(30)
-    players, effect = 1200, 0.08
-    hours = np.where(np.arange(players) < 400, rng.uniform(4, 16, players), 0.0)
-    slopes = rng.normal(0, SLOPES, players)
-    known = world(31, players, matches=(40, 60), days=89.0, gains=effect * hours, slopes=slopes)
-    middle = FIRST_DAY + timedelta(days=44.4)
-    sessions = planted.sessions(*((known.players[at], middle, float(hours[at])) for at in range(400)))
-    frames: list[Any] = [planted.rows(t.RankModels), known.profiles, known.features, sessions, planted.rows(t.Withheld)]
-    learnt = rm.next_models(*(frame.lazy() for frame in frames)).collect()
-    row = learnt.row(0, named=True)
-    assert (row["state"], row["training_players"]) == ("served", 400)
-
-    number = 400
-    slopes = rng.normal(0, SLOPES, number)
-    trained = rng.uniform(2, 12, number)
-    fresh = world(32, number, matches=(40, 60), days=50.0, gains=effect * trained, slopes=slopes, name="f")
-    half = FIRST_DAY + timedelta(days=24.9)
-    pace = planted.sessions(*zip(fresh.players, [half] * number, trained.tolist(), strict=True))
-    made = predict(fresh.features, learnt, sessions=pace)
-    at_end = planted.strengths(fresh.true) + COEFFICIENTS[0] * (slopes * 50 / 2 + effect * trained)
-    by_training = COEFFICIENTS[0] * effect * trained / 28 * 30
-    by_form = COEFFICIENTS[0] * slopes * HORIZON_DAYS
-    per_hour = fmean((expected(at_end + by_training) - expected(at_end)) / (trained / 28 * 30))
-    margin = 3 * row["training_effect_standard_error"]
-    assert row["training_effect_tiers_per_hour"] == pytest.approx(per_hour, abs=margin)
-    assert margin < 1.5 * per_hour
-    told = made.get_column("training_change_tiers").to_numpy()
-    seconds = np.round(trained * 3600)
-    assert told == pytest.approx(row["training_effect_tiers_per_hour"] * seconds / 3600 / 28 * 30)
-    truth = expected(at_end + by_form + by_training) - expected(at_end)
-    low, high = made.get_column("expected_change_low").to_numpy(), made.get_column("expected_change_high").to_numpy()
-    covered = ((low <= truth) & (truth <= high)).mean()
-    assert covered == pytest.approx(0.8, abs=0.03 + 3 * 0.4 / number**0.5)
-
-
 # --------------------------------------------------------------------------- as it is made
-
-
-def test_several_players_at_once_are_as_each_alone_in_whatever_order() -> None:
-    known = world(40, 6, matches=(8, 40)).features
-    other = world(41, 6, matches=(12, 30), playlist="ranked-duels").features.with_columns(
-        pl.col("match_id").str.replace("^0", "E")
-    )
-    both = pl.concat([known, other])
-    players = sorted(both.get_column("player_id").unique())
-    at_once = predict(both, models(), *players)
-    assert at_once.height == 12
-    shuffled = predict(both.sample(fraction=1, shuffle=True, seed=1), models(), *players)
-    alone = [
-        predict(both.filter(pl.col("player_id") == each), models(), each, profiles=planted.profiles_of(both))
-        for each in players
-    ]
-    for other in (shuffled, pl.concat(alone)):
-        assert_frame_equal(other, at_once, rel_tol=1e-9)
 
 
 def test_only_tracked_players_have_rows() -> None:

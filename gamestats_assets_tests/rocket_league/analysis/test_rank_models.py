@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis import rank_models as rm
+from gamestats_assets.rocket_league.analysis import rank_versions as rv
+from gamestats_assets.rocket_league.analysis import strength_over_time as strengths
 from gamestats_assets_tests.rocket_league import planted_ranks as planted
 from gamestats_assets_tests.rocket_league.planted_ranks import PLAYLIST, SHAPES, World, world
 
@@ -44,7 +44,7 @@ def next_models(
         sessions,
         planted.rows(t.Withheld) if withheld is None else withheld,
     ]
-    return kept(t.RankModels, rm.next_models(*(frame.lazy() for frame in frames)).collect())
+    return kept(t.RankModels, rv.next_models(*(frame.lazy() for frame in frames)).collect())
 
 
 def kept(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
@@ -118,26 +118,6 @@ def test_the_ridge_takes_off_the_gradient_what_it_says() -> None:
         assert (penalised(at + step) - penalised(at - step)) / 2e-4 == pytest.approx(0, abs=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.floats(-3, 3), st.integers(0, 5)), min_size=12, max_size=40))
-def test_thresholds_are_in_order_whatever_the_players(players: list[tuple[float, int]]) -> None:
-    x = np.array([[value] for value, _ in players])
-    found = np.unique([group for _, group in players], return_inverse=True)[1]
-    assume(found.max() > 0)
-    coefficients, thresholds = rm.ordered_logit(x, found)
-    assert np.isfinite(coefficients).all()
-    assert (np.diff(thresholds) > 0).all()
-
-
-def test_what_tells_ranks_without_doubt_or_twice_stays_finite() -> None:
-    one = np.arange(-30.0, 30.0)[:, None] / 17
-    group = (one[:, 0] > 0).astype(np.int64)
-    separated, _ = rm.ordered_logit(one, group)
-    assert 1 < separated[0] < 20
-    twice, _ = rm.ordered_logit(np.hstack([one, one]), group)
-    assert twice[0] == pytest.approx(twice[1])
-
-
 def test_planted_coefficients_are_recovered() -> None:
     rng = np.random.default_rng(4)
     true = rng.standard_normal((4000, len(SHAPES)))
@@ -165,7 +145,6 @@ def test_the_expected_rank_is_the_mean_over_ranks() -> None:
         low, high = logistic(-1.0 - eta), logistic(0.5 - eta)
         expected = 3 * low + 4 * (high - low) + 6.25 * (1 - high)
         values: dict[str, float | None] = {"avg_boost": boost, "save_share": saves, "another": 3.0}
-        assert rm.strength(some_model(), values) == pytest.approx(eta)
         assert rm.predicted_tier(some_model(), values) == pytest.approx(expected)
 
 
@@ -255,12 +234,12 @@ def test_a_player_is_learnt_from_by_the_means_of_the_matches(usual: World, usual
 
 
 def test_what_a_player_is_said_to_be_comes_from_others_alone(usual_rows: pl.DataFrame) -> None:
-    told = rm.cross_validated(usual_rows)
+    told = rv.cross_validated(usual_rows)
     # If the player's own rank took part anywhere, another rank would change what is said of the player.
     player = usual_rows.item(0, "player_id")
     own = pl.col("player_id") == player
     other = usual_rows.with_columns(rank_tier=pl.when(own).then(23 - pl.col("rank_tier")).otherwise("rank_tier"))
-    again = rm.cross_validated(other)
+    again = rv.cross_validated(other)
     said = ["predicted", "most_probable", "middle", "most_frequent", "by_single"]
     assert again.filter(own).select(said).equals(told.filter(own).select(said))
     same_fold = pl.col("fold") == told.filter(own).item(0, "fold")
@@ -270,13 +249,13 @@ def test_what_a_player_is_said_to_be_comes_from_others_alone(usual_rows: pl.Data
 
 
 def test_baselines_are_of_the_other_parts(usual_rows: pl.DataFrame) -> None:
-    folds = pl.Series([rm.fold_of(player) for player in usual_rows.get_column("player_id")])
+    folds = pl.Series([rv.fold_of(player) for player in usual_rows.get_column("player_id")])
     # Half of the first part is far above all others.
     high = (folds == 0) & (usual_rows.get_column("rank_tier") > 11)
     shifted = usual_rows.with_columns(
         rank_tier=pl.when(high).then(22).when(folds == 0).then(21).otherwise(pl.col("rank_tier").clip(1, 12))
     )
-    told = rm.cross_validated(shifted).to_dicts()
+    told = rv.cross_validated(shifted).to_dicts()
     for fold in (0, 1):
         others = [each["rank_tier"] for each in told if each["fold"] != fold]
         own = next(each for each in told if each["fold"] == fold)
@@ -285,18 +264,8 @@ def test_baselines_are_of_the_other_parts(usual_rows: pl.DataFrame) -> None:
     assert len({(each["fold"] == 0, each["middle"]) for each in told}) > 1
 
 
-def test_parts_are_by_player_and_not_by_the_order_of_rows(usual_rows: pl.DataFrame) -> None:
-    told = rm.cross_validated(usual_rows)
-    shuffled = rm.cross_validated(usual_rows.sample(fraction=1, shuffle=True, seed=2)).sort("player_id")
-    assert shuffled.get_column("fold").equals(told.get_column("fold"))
-    assert shuffled.get_column("predicted").to_numpy() == pytest.approx(told.get_column("predicted").to_numpy())
-    sizes = told.get_column("fold").value_counts().get_column("count")
-    assert len(sizes) == rm.FOLDS
-    assert sizes.min() > 150  # type: ignore[operator]
-
-
 def test_figures_are_those_of_the_parts(usual_rows: pl.DataFrame, usual_models: pl.DataFrame) -> None:
-    row, told = only(usual_models), rm.cross_validated(usual_rows).to_dicts()
+    row, told = only(usual_models), rv.cross_validated(usual_rows).to_dicts()
     errors = [abs(each["predicted"] - each["rank_tier"]) for each in told]
     assert row["mean_error_tiers"] == pytest.approx(fmean(errors))
     deviation = math.sqrt(sum((error - fmean(errors)) ** 2 for error in errors) / (len(errors) - 1))
@@ -315,12 +284,6 @@ def test_figures_are_those_of_the_parts(usual_rows: pl.DataFrame, usual_models: 
     assert row["mean_error_tiers"] < row["single_feature_mean_error_tiers"] < row["majority_mean_error_tiers"]
     assert row["players"] == 1000
     assert row["tiers"] == list(range(1, 23))
-
-
-def test_eight_in_ten_ranks_are_in_the_interval() -> None:
-    covered = [only(next_models(world(seed, 1500).features))["interval_coverage"] for seed in (21, 22, 23)]
-    # The part of a rank inside has a standard deviation of 0.38.
-    assert fmean(covered) == pytest.approx(0.8, abs=3 * 0.38 / math.sqrt(4500))
 
 
 @pytest.mark.parametrize("seed", range(31, 41))
@@ -409,16 +372,6 @@ def test_a_feature_takes_part_that_nine_in_ten_have() -> None:
     assert "behind_ball_share" not in row["features"]
 
 
-def test_features_of_events_take_part_where_they_are_known() -> None:
-    features = world(55, 250, matches=(5, 6)).features
-    touched = features.with_columns(touches_per_minute=pl.col("boost_per_minute") / 100)
-    touched = touched.with_columns(boost_per_minute=pl.lit(None, pl.Float64))
-    profiles = planted.profiles_of(features).with_columns(
-        feature=pl.col("feature").replace("boost_per_minute", "touches_per_minute")
-    )
-    assert "touches_per_minute" in only(next_models(touched, profiles=profiles))["features"]
-
-
 # --------------------------------------------------------------------------- versions
 
 
@@ -455,29 +408,17 @@ def test_every_version_is_asked_by_what_has_not_learnt_from_the_player(
     row = next_models(both, standing=usual_models).row(1, named=True)
     rows = rm.training_rows(planted.profiles_of(both).lazy()).collect().sort("player_id")
     models = json.loads(only(usual_models)["fold_models"])
-    assert len(models) == rm.FOLDS
+    assert len(models) == rv.FOLDS
     errors = [
-        abs(rm.predicted_tier(models[rm.fold_of(each["player_id"])], each) - each["rank_tier"])
+        abs(rm.predicted_tier(models[rv.fold_of(each["player_id"])], each) - each["rank_tier"])
         for each in rows.iter_rows(named=True)
     ]
     assert row["served_mean_error_tiers"] == pytest.approx(fmean(errors))
-    own = [abs(each["predicted"] - each["rank_tier"]) for each in rm.cross_validated(rows).to_dicts()]
+    own = [abs(each["predicted"] - each["rank_tier"]) for each in rv.cross_validated(rows).to_dicts()]
     assert row["compared_mean_error_tiers"] == pytest.approx(fmean(own))
     differences = [one - other for one, other in zip(own, errors, strict=True)]
     assert row["served_difference_standard_error"] == pytest.approx(stdev(differences) / math.sqrt(1200))
     assert (row["compared_version"], row["compared_players"]) == (1, 1200)
-
-
-def test_a_part_of_the_players_teaches_nothing_to_the_model_that_is_asked_about_it(usual: World) -> None:
-    profiles = usual.profiles
-    theirs = pl.Series([rm.fold_of(player) == 2 for player in profiles.get_column("player_id")])
-    others = profiles.with_columns(rank_tier=pl.when(theirs).then(22).otherwise("rank_tier").cast(pl.Int32))
-    before, after = (
-        json.loads(only(next_models(usual.features, profiles=each))["fold_models"]) for each in (profiles, others)
-    )
-    assert [one["coefficients"] == two["coefficients"] for one, two in zip(before, after, strict=True)] == [
-        fold == 2 for fold in range(rm.FOLDS)
-    ]
 
 
 def noisy(seed: int, players: int, matches: int, *, again: int = 0, name: str = "p") -> pl.DataFrame:
@@ -487,20 +428,6 @@ def noisy(seed: int, players: int, matches: int, *, again: int = 0, name: str = 
     tiers = np.searchsorted(planted.THRESHOLDS, planted.strengths(true) + rng.logistic(size=players)) + 1
     chance = np.random.default_rng([seed, again]).standard_normal(true.shape) * planted.WITHIN / math.sqrt(matches)
     return planted.true_profiles(true + chance, tiers, name=name, matches=matches)
-
-
-def test_who_learnt_from_the_players_is_not_at_an_advantage() -> None:
-    nobody = world(1, 5).features.clear()
-    refused: list[bool] = []
-    for seed in range(30):
-        first = next_models(nobody, profiles=noisy(seed, 250, 20))
-        both = next_models(nobody, profiles=noisy(seed, 250, 20, again=1), standing=first)
-        if first.item(0, "state") == "served":
-            refused.append(both.item(1, "state") == "refused")
-    assert len(refused) >= 25
-    # An equal one is worse by more than a standard error in one case of six; asked about what it learnt, the first
-    # would win in three of four.
-    assert fmean(refused) < 0.16 + 3 * math.sqrt(0.16 * 0.84 / len(refused))
 
 
 def test_a_version_that_kept_no_models_of_parts_is_asked_itself(usual: World, usual_models: pl.DataFrame) -> None:
@@ -547,7 +474,7 @@ def test_small_losses_do_not_add_up() -> None:
         f"difference, {third['served_difference_standard_error']:.3f}."
     )
     assert true_error(with_all) == errors[1] < errors[-1]
-    assert rm.worse_models(with_all).height == 0
+    assert rv.worse_models(with_all).height == 0
 
 
 def test_a_worse_candidate_is_refused_and_the_served_one_stays() -> None:
@@ -560,7 +487,7 @@ def test_a_worse_candidate_is_refused_and_the_served_one_stays() -> None:
     assert (row["compared_version"], row["compared_players"]) == (1, 220)
     assert row["compared_mean_error_tiers"] > row["served_mean_error_tiers"] + row["served_difference_standard_error"]
     assert rm.served_models(refused)[False, PLAYLIST]["version"] == 1
-    assert rm.worse_models(refused).height == 0
+    assert rv.worse_models(refused).height == 0
     assert next_models(later(world(15, 220, name="new").features), standing=refused).equals(refused)
 
 
@@ -575,10 +502,6 @@ def test_simulated_and_real_and_playlists_do_not_touch(usual: World, usual_model
     again = next_models(pl.concat([simulated, more, usual.features, duels]), standing=together)
     assert again.filter(~pl.col("is_simulated")).equals(together.filter(~pl.col("is_simulated")))
     assert again.filter("is_simulated").height == 2
-
-
-def test_nothing_comes_of_nothing() -> None:
-    assert next_models(world(1, 5).features.clear()).height == 0
 
 
 @pytest.mark.parametrize(
@@ -597,13 +520,13 @@ def test_a_model_that_serves_and_is_worse_is_found(own: Row, told: str) -> None:
         "single_feature_mean_error_tiers": 4.0, "compared_mean_error_tiers": 3.2, "served_mean_error_tiers": 3.1,
         "served_difference_standard_error": 0.2,
     }  # fmt: skip
-    assert rm.worse_models(planted.rows(t.RankModels, good)).height == 0
-    found = rm.worse_models(planted.rows(t.RankModels, good | own))
+    assert rv.worse_models(planted.rows(t.RankModels, good)).height == 0
+    found = rv.worse_models(planted.rows(t.RankModels, good | own))
     assert found.height
     assert told in found.item(0, "reason")
     assert found.item(0, "version") == 2
-    assert rm.worse_models(planted.rows(t.RankModels, good | own | {"state": "refused"})).height == 0
-    assert rm.worse_models(planted.rows(t.RankModels, good | own | {"state": "superseded"})).height == 0
+    assert rv.worse_models(planted.rows(t.RankModels, good | own | {"state": "refused"})).height == 0
+    assert rv.worse_models(planted.rows(t.RankModels, good | own | {"state": "superseded"})).height == 0
 
 
 # --------------------------------------------------------------------------- over time
@@ -681,19 +604,6 @@ def test_training_of_too_few_players_is_worth_nothing_that_is_known() -> None:
         assert (row["training_effect_standard_error"] is None) == (trained == 29)
 
 
-def test_who_trains_all_the_time_tells_what_it_is_worth() -> None:
-    known = world(85, 250)
-    weekly = [
-        (player, planted.FIRST_DAY + timedelta(days=7 * week + number % 7), 1.0)
-        for number, player in enumerate(known.players[:60])
-        for week in range(17)
-    ]
-    row = only(next_models(known.features, sessions=planted.sessions(*weekly)))
-    assert row["training_players"] == 60
-    # Nothing is planted.
-    assert abs(row["training_effect_tiers_per_hour"]) < 3 * row["training_effect_standard_error"]
-
-
 def test_who_trained_before_there_were_matches_tells_nothing() -> None:
     known = world(81, 250)
     at_first = [(player, planted.FIRST_DAY + timedelta(hours=1), 3.0) for player in known.players[:60]]
@@ -731,13 +641,6 @@ def test_a_version_is_trained_when_there_are_a_tenth_more_or_fewer_matches(
     assert next_models(fewer, standing=usual_models).height == versions
 
 
-def test_training_sessions_are_learnt_from_by_the_next_version(usual: World, usual_models: pl.DataFrame) -> None:
-    sessions = training(usual, {each: [2.0] for each in usual.players[:40]})
-    assert next_models(usual.features, standing=usual_models, sessions=sessions).equals(usual_models)
-    models = next_models(later_by(usual, 7), standing=usual_models, sessions=sessions)
-    assert models.sort("version").get_column("training_players").to_list() == [0, 40]
-
-
 def test_hours_count_for_the_matches_after_them() -> None:
     known = world(82, 2, matches=(12, 12))
     model = some_model() | {
@@ -747,7 +650,11 @@ def test_hours_count_for_the_matches_after_them() -> None:
         "coefficients": [2.0],
     }
     sessions = training(known, {known.players[0]: [1.5, 2.0]})
-    shown = rm.match_strengths(model, known.features.lazy(), sessions.lazy()).collect().sort("player_id", "started_at")
+    shown = (
+        strengths.match_strengths(model, known.features.lazy(), sessions.lazy())
+        .collect()
+        .sort("player_id", "started_at")
+    )
     own = known.features.sort("player_id", "started_at").to_dicts()
     played = defaultdict(list)
     for match in own:
@@ -769,24 +676,24 @@ def test_a_feature_unknown_in_a_match_stands_at_the_players_mean() -> None:
         "means": [380.0, 0.5],
         "spreads": [25.0, 0.02],
     }
-    shown = rm.match_strengths(model, gone.lazy(), NO_SESSIONS.lazy()).collect()
+    shown = strengths.match_strengths(model, gone.lazy(), NO_SESSIONS.lazy()).collect()
     for (player,), rows in shown.group_by("player_id"):
         own = gone.filter(pl.col("player_id") == player)
         means = {name: own.get_column(name).mean() for name in model["features"]}
-        assert rows.get_column("strength").mean() == pytest.approx(rm.strength(model, means))  # type: ignore[arg-type]
+        assert rows.get_column("strength").mean() == pytest.approx(planted.strength(model, means))  # type: ignore[arg-type]
 
 
 def test_a_part_without_a_usable_feature_is_predicted_by_ranks_alone() -> None:
     known = world(84, 250, matches=(5, 6))
     rows = rm.training_rows(known.profiles.lazy()).collect().sort("player_id")
-    folds = [rm.fold_of(player) for player in rows.get_column("player_id")]
+    folds = [rv.fold_of(player) for player in rows.get_column("player_id")]
     # Known of all in one part, and of 88 in 100 in the other four.
     number = pl.int_range(pl.len()) % 100
     is_known = pl.Series(folds).eq(0).to_frame("is_known").select(pl.col("is_known") | (number < 88)).to_series()
     feature = pl.when(is_known).then("save_share").alias("save_share")
     others = [pl.lit(None, pl.Float64).alias(name) for name in SHAPES if name != "save_share"]
     rows = rows.with_columns(feature, *others)
-    told = rm.cross_validated(rows)
+    told = rv.cross_validated(rows)
     of_first = told.filter(pl.col("fold") == 0)
     assert of_first.get_column("predicted").n_unique() == 1
     assert of_first.get_column("by_single").equals(of_first.get_column("predicted"))

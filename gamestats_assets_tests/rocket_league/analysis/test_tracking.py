@@ -13,7 +13,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.tracking import FeaturesTaken, tracked_players
 from gamestats_assets.rocket_league.privacy.consents import withheld
 from gamestats_assets_tests.rocket_league.scenario import ANN, START, XAN, YVE
-from gamestats_assets_tests.rocket_league.tracked import Frames, Row, assert_order_does_not_matter, make, match_id, rows
+from gamestats_assets_tests.rocket_league.tracked import Frames, Row, make, match_id, rows
 
 DOUBLES, DUELS = "ranked-doubles", "ranked-duels"
 FIRST, SECOND, THIRD = (START.date() + timedelta(days=days) for days in (0, 1, 400))
@@ -194,7 +194,3 @@ def test_what_is_kept_no_longer_changes_nothing() -> None:
     later = {t.Retention: rows(t.Retention, *({"player_id": who, "kept_from": THIRD} for who in (ANN, XAN)))}
     changed = with_values(t.RankCohorts, IN_DOUBLES, mean=2.0)
     assert tracked(KNOWN | later) == tracked(changed | later)
-
-
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    assert_order_does_not_matter(tracked_players, KNOWN)

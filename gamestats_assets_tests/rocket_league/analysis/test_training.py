@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.analysis.cohorts import rank_cohorts
 from gamestats_assets.rocket_league.analysis.training import (
     difficulties_of_tier,
     training_progress,
@@ -23,12 +20,10 @@ from gamestats_assets.rocket_league.analysis.training import (
 )
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets_tests.rocket_league import planted as truth
 from gamestats_assets_tests.rocket_league.tracked import (
     PLAYER,
     START,
     Row,
-    assert_order_does_not_matter,
     cohort,
     make,
     match_id,
@@ -202,22 +197,6 @@ def test_rows_are_of_playlists_with_matches_and_skills_with_sessions() -> None:
     }
 
 
-def test_simulated_and_real_matches_and_cohorts_stand_apart() -> None:
-    def part(simulated: bool, before: float, since: float) -> list[Row]:
-        first = played(6, day=5 * simulated, behind_ball_share=before)
-        found = [*first, *played(6, day=30 + 5 * simulated, behind_ball_share=since)]
-        return [row | {"rank_tier": 16, "is_simulated": simulated} for row in found]
-
-    cohorts = [*positioning(), *positioning(is_simulated=True)]
-    for row in cohorts[2:]:
-        row["within_spread"] = 10.0
-    made = progress([*part(False, 0.5, 0.6), *part(True, 0.6, 0.4)], [session(20)], cohorts)
-    found = {row["is_simulated"]: (row["change"], row["change_high"] - row["change"]) for row in made}
-    half = Z90 * math.sqrt(1 / 3)
-    assert found[False] == pytest.approx((0.1 / SPREAD, half * WITHIN))
-    assert found[True] == pytest.approx((-0.2 / SPREAD, half * 10))
-
-
 def test_matches_from_before_they_are_kept_count_for_nothing() -> None:
     features = [
         *played(6, day=-100, rank_tier=16, behind_ball_share=0.1),
@@ -273,49 +252,6 @@ def test_the_interval_holds_the_planted_effect_in_nine_of_ten_players(effect: fl
     assert helped == pytest.approx(power, abs=3.5 * math.sqrt(power * (1 - power) / 1_500))
     if not effect:
         assert power == pytest.approx(0.05)
-
-
-def test_the_interval_holds_the_planted_effect_against_a_cohort_as_it_is_made() -> None:
-    """Skills of several features, whose means and spreads are known from 200 other players alone."""
-    rng, players = np.random.default_rng(9), 600
-    names = ("save_share", "goals_against_per_minute")
-    others = truth.played(rng, truth.truths(rng, 200, names), 30, first=5_000)
-    before, since = rng.integers(5, 30, players), rng.integers(5, 30, players)
-    own = truth.played(rng, truth.truths(rng, players, names), before + since)
-    effect = rng.choice([0.0, 0.5], players)
-    # A match differs from the mean of all by this much: between players, and between their matches. A sum of two
-    # features, both better by one of these, is better by the root of two.
-    spread = {name: truth.MEANS[name] * truth.BETWEEN * math.sqrt((1 + truth.NOISE**2) / 2) for name in names}
-    ids = [truth.player_id(number) for number in range(players)]
-    of_players = pl.DataFrame(
-        {"player_id": ids, "effect": effect, "first": [truth.FIRST + timedelta(hours=int(each)) for each in before]}
-    )
-    is_since = pl.col("started_at") >= pl.col("first")
-    features = own.join(of_players, on="player_id").with_columns(
-        pl.col(name) + sign * spread[name] * pl.col("effect") * is_since
-        for name, sign in (("save_share", 1), ("goals_against_per_minute", -1))
-    )  # fmt: skip
-    known = {
-        t.TrackedPlayers: truth.tracked(ids),
-        t.PlayerMatchFeatures: features.select(own.columns),
-        t.RankCohorts: make(rank_cohorts, {t.PlayerMatchFeatures: others}),
-        t.TrainingSessions: rows(
-            t.TrainingSessions,
-            *(
-                {"player_id": row["player_id"], "skill": "saves", "completed_at": row["first"]}
-                for row in of_players.to_dicts()
-            ),
-        ),
-    }
-    made = make(training_progress, known).join(of_players, on="player_id")
-    assert made.get_column("state").to_list() == ["measured"] * players
-    assert sorted(made.get_column("matches_before")) == sorted(before.tolist())
-    held = made.select(pl.col("effect").is_between(pl.col("change_low"), pl.col("change_high")).mean()).item()
-    assert held == pytest.approx(0.9, abs=3.5 * math.sqrt(0.09 / players))
-    off = made.select((pl.col("change") - pl.col("effect")).mean()).item()
-    assert off == pytest.approx(0, abs=0.05)
-    null = made.filter(pl.col("effect") == 0)
-    assert null.get_column("has_helped").mean() == pytest.approx(0.05, abs=3.5 * math.sqrt(0.05 * 0.95 / null.height))
 
 
 # --------------------------------------------------------------------------- recommendations
@@ -529,125 +465,3 @@ def test_the_catalogue_has_packs_for_every_rank(tier: int) -> None:
         inside = {each: {row["code"] for row in packs if row["category"] == each and row["difficulty"] in window(tier)}
                   for each in (skill, other)}  # fmt: skip
         assert all(row["code"] in inside[row["skill"]] for row in made if inside[row["skill"]])
-
-
-SKILL = st.sampled_from(SKILLS)
-PLAYERS = st.sampled_from([PLAYER, OTHER])
-WEAKNESSES = st.lists(
-    st.builds(
-        lambda key, percentile, is_weakness, potential, tier: weak(
-            key[3],
-            percentile,
-            player_id=key[0],
-            is_simulated=key[1],
-            playlist=key[2],
-            is_weakness=is_weakness,
-            improvement_potential=potential,
-            rank_tier=tier,
-        ),
-        st.tuples(PLAYERS, st.booleans(), st.sampled_from(["ranked-duels", "ranked-doubles"]), SKILL),
-        st.none() | st.sampled_from([0.0, 3.0, 20.0, 50.0, 99.9]),
-        st.booleans(),
-        st.none() | st.sampled_from([0.0, 0.4, 2.0]),
-        st.integers(1, 22),
-    ),
-    max_size=12,
-    unique_by=lambda row: (row["player_id"], row["is_simulated"], row["playlist"], row["skill"]),
-)
-PACKS = st.lists(st.tuples(SKILL | st.just("mixed"), st.integers(1, 10)), max_size=40)
-SESSIONS = st.lists(
-    st.tuples(PLAYERS, st.integers(0, 45), st.integers(0, 5), st.none() | st.integers(0, 40), st.floats(0, 1)),
-    max_size=25,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(WEAKNESSES, PACKS, SESSIONS, st.randoms(use_true_random=False))
-def test_recommendations_keep_their_promises(weaknesses: Any, packs: Any, sessions: Any, rng: Any) -> None:
-    catalogue = [pack(number, *each) for number, each in enumerate(packs)]
-    trained = [
-        done(number, day, tried, None if tried is None else round(tried * share), player_id=player)
-        for player, number, day, tried, share in sessions
-    ]
-    made = recommended(weaknesses, catalogue, trained)
-    by_code = {each["code"]: each for each in catalogue}
-    trained_at = {
-        (each["player_id"], each["code"]): each["completed_at"]
-        for each in sorted(trained, key=lambda each: each["completed_at"])
-    }
-    lists: dict[Any, list[Row]] = {}
-    for row in made:
-        lists.setdefault((row["player_id"], row["is_simulated"]), []).append(row)
-    for (player, simulated), chosen in lists.items():
-        assert [row["rank"] for row in chosen] == [*range(1, len(chosen) + 1)]
-        assert len(chosen) <= 10
-        assert len({row["code"] for row in chosen}) == len(chosen), "no pack stands twice"
-        own = {
-            (row["playlist"], row["skill"]): row
-            for row in weaknesses
-            if (row["player_id"], row["is_simulated"]) == (player, simulated) and row["percentile"] is not None
-        }
-        worst = sorted(
-            own.values(),
-            key=lambda row: (
-                0 if row["is_weakness"] else 1,
-                -(row["improvement_potential"] or 0) if row["is_weakness"] else 0,
-                row["percentile"],
-            ),
-        )
-        assert {row["skill"] for row in chosen} <= {row["skill"] for row in worst}
-        assert len({row["skill"] for row in chosen}) <= 2
-        if any(row["is_weakness"] for row in own.values()) and by_code:
-            first = worst[0]
-            ties = [row for row in worst if row["is_weakness"] and row["percentile"] == first["percentile"]]
-            has_packs = {each["category"] for each in catalogue}
-            if len(ties) == 1 and first["skill"] in has_packs:
-                assert chosen[0]["skill"] == first["skill"]
-        for row in chosen:
-            of = by_code[row["code"]]
-            assert (of["category"], of["difficulty"], of["name"]) == (row["skill"], row["difficulty"], row["pack_name"])
-            assert row["times_trained"] == sum(
-                each["code"] == row["code"] and each["player_id"] == player for each in trained
-            )
-            tier = own[row["playlist"], row["skill"]]["rank_tier"]
-            at_that = [
-                (each["attempts"], each["successes"])
-                for each in trained
-                if each["player_id"] == player
-                and each["code"] in by_code
-                and by_code[each["code"]]["category"] == row["skill"]
-                and by_code[each["code"]]["difficulty"] in window(tier)
-                and each["attempts"] is not None
-            ]
-            tried, hit = (sum(each) for each in zip(*at_that, strict=True)) if at_that else (0, 0)
-            steps = 0 if tried < 20 else (hit / tried > 0.8) - (hit / tried < 0.3)
-            suits = window(tier, steps)
-            if any(each["difficulty"] in suits for each in catalogue if each["category"] == row["skill"]):
-                assert row["difficulty"] in suits, "no pack outside while there are packs inside"
-            if len(chosen) < 10:
-                suited = {
-                    each["code"]
-                    for each in catalogue
-                    if each["category"] == row["skill"] and each["difficulty"] in suits
-                }
-                assert suited <= {each["code"] for each in chosen}, "there is room for every pack that suits"
-        for skill in {row["skill"] for row in chosen}:
-            last = [trained_at.get((player, row["code"]), START - DAY) for row in chosen if row["skill"] == skill]
-            assert last == sorted(last), "what was never trained comes first, then what was trained longest ago"
-    for each in (weaknesses, catalogue, trained):
-        rng.shuffle(each)
-    assert recommended(weaknesses, catalogue, trained) == made
-
-
-def test_no_order_of_rows_matters_to_progress() -> None:
-    features = [
-        *played(9, rank_tier=16, behind_ball_share=0.5),
-        *played(9, day=3, rank_tier=16, behind_ball_share=[0.6 + number / 100 for number in range(9)]),
-    ]
-    sessions = [session(day, attempts=10 + day, successes=day) for day in (2, 2, 2, 5, 6, 7, 7)]
-    assert_order_does_not_matter(training_progress, frames_of(features, sessions))
-
-
-def test_of_nothing_nothing_is_made() -> None:
-    assert make(training_progress, {}).is_empty()
-    assert make(training_recommendations, {}).is_empty()

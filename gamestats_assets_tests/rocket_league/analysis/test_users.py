@@ -14,13 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.analysis.cohorts import rank_cohorts
 from gamestats_assets.rocket_league.analysis.users import matches, player_stats, users
 from gamestats_assets_tests.rocket_league.tracked import (
     PLAYER,
     START,
     Row,
-    assert_order_does_not_matter,
     cohort,
     make,
     match_id,
@@ -105,14 +103,6 @@ def test_matches_from_before_they_are_kept_tell_no_rank() -> None:
     assert later[PLAYER]["current_rank_tier"] == 7
 
 
-def test_ranks_of_simulated_and_of_real_matches_do_not_mix() -> None:
-    simulated = played(3, day=1, rank_tier=22, is_simulated=True)
-    alone = of_users(ranks=[], features=simulated)[PLAYER]
-    assert (alone["is_simulated"], alone["current_rank"]) == (True, "supersonic-legend")
-    both = of_users(ranks=[], features=[*played(2, rank_tier=4), *simulated])[PLAYER]
-    assert (both["is_simulated"], both["current_rank"]) == (False, "silver-1")
-
-
 # --------------------------------------------------------------------------- matches
 
 UNKNOWN = {"match_id", "match_date", "player_id", "playlist", "is_simulated", "started_at"}
@@ -173,17 +163,6 @@ def test_the_analysis_is_the_features_and_the_scoreboard_without_what_is_unknown
         assert (row["score_team_0"], row["score_team_1"], row["result"]) == (number, 1, "win")
         assert (row["created_at"], row["processed_at"]) == (START, START + DAY)
         assert (row["duration_s"], row["ballchasing_id"]) == (300.5, f"b{number}")
-
-
-def test_the_keys_of_an_analysis_are_in_one_order_whatever_is_known() -> None:
-    first, second = of_matches(
-        [{"avg_x_uu": 1.0, "save_share": 0.5, "zero_boost_share": 0.1}, {"zero_boost_share": 0.2, "save_share": 0.25}],
-        [{}, {}],
-        [{"saves": 1, "goals": 2}, {"goals": 1}],
-    )
-    keys, fewer = [*strict(first["replay_data"])], [*strict(second["replay_data"])]
-    assert fewer == [key for key in keys if key in fewer]
-    assert len(fewer) < len(keys)
 
 
 @settings(max_examples=60, deadline=None)
@@ -265,42 +244,6 @@ def test_percentiles_are_the_share_of_the_cohorts_matches_below(feature: str) ->
         assert max(map(abs, errors)) <= 2.6
 
 
-def test_percentiles_are_among_the_matches_of_the_cohort_as_it_is_made() -> None:
-    rng = np.random.default_rng(11)
-    ids = [f"steam_{number:03}" for number in range(60)]
-    features = rows(
-        t.PlayerMatchFeatures,
-        *(
-            {
-                "player_id": player,
-                "rank_tier": 16 if number < 40 else 9,
-                "high_air_share": float(rng.beta(1 + number % 3, 20)),
-                "goals_per_minute": float(rng.poisson(0.4) / 5),
-            }
-            for number, player in enumerate(ids)
-            for _ in range(10 + number)
-        ),
-    )
-    cohorts = make(rank_cohorts, {t.PlayerMatchFeatures: features})
-    known = {
-        t.TrackedPlayers: rows(t.TrackedPlayers, *({"player_id": player} for player in ids[::7])),
-        t.PlayerMatchFeatures: features.filter(pl.col("player_id").is_in(ids[::7])),
-        t.RankCohorts: cohorts,
-    }
-    made = make(player_stats, known)
-    assert {row["player_id"] for row in made.filter(pl.col("rank_percentile").is_null()).to_dicts()} == {
-        player for player in ids[40:] if player in ids[::7]
-    }, "of their rank too few are known"
-    among = features.filter(pl.col("rank_tier") == 16)
-    for feature, closest in (("high_air_share", 1.0), ("goals_per_minute", 2.6)):
-        told = made.filter(pl.col("stat_type") == feature).drop_nulls("rank_percentile").to_dicts()
-        values = among.get_column(feature).to_numpy()
-        errors = [row["rank_percentile"] - mid_rank(row["value"], values) for row in told]
-        assert len(errors) > 100
-        assert float(np.mean(np.abs(errors))) < closest
-        assert max(map(abs, errors)) <= 5
-
-
 def test_skills_stand_beside_the_features_against_the_matches_of_the_cohort() -> None:
     cohorts = [
         {"feature": "high_air_share", "rank_tier": 16, "mean": 0.05, "match_spread": 0.02},
@@ -377,25 +320,3 @@ def test_the_cohort_is_that_of_the_rank_known_now_in_the_playlist_of_the_match()
     given_later = {"playlist": "ranked-doubles", "tier": 15, "updated_at": START + 30 * DAY}
     again = of_stats(features, cohorts, (given_later,))
     assert [row["rank_percentile"] for row in again[:3]] == pytest.approx([60] * 3)
-
-
-def test_no_order_of_rows_matters() -> None:
-    features = [*played(9, rank_tier=16, avg_x_uu=RNG.normal(size=9)), *played(4, day=3, player_id=OTHER, avg_x_uu=1.0)]
-    facts = [{"match_id": row["match_id"], "match_date": row["match_date"]} for row in features]
-    boards = [row | {"player_id": features[number].get("player_id", PLAYER)} for number, row in enumerate(facts)]
-    known = {
-        t.TrackedPlayers: rows(t.TrackedPlayers, {}, {"player_id": OTHER}),
-        t.RlPlayers: rows(t.RlPlayers, {}, {"player_id": OTHER}),
-        t.RlRanks: rows(t.RlRanks, {"tier": 16}, {"tier": 18, "playlist": "ranked-duels"}),
-        t.PlayerMatchFeatures: rows(t.PlayerMatchFeatures, *features),
-        t.RankCohorts: rows(t.RankCohorts, cohort("avg_x_uu", RNG.normal(size=200))),
-        t.MatchFacts: rows(t.MatchFacts, *facts),
-        t.Participants: rows(t.Participants, *boards),
-    }
-    for function in (users, matches, player_stats):
-        assert_order_does_not_matter(function, known)
-
-
-def test_of_nothing_nothing_is_made() -> None:
-    for function in (users, matches, player_stats):
-        assert make(function, {}).is_empty()

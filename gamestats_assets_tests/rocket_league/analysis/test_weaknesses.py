@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import NormalDist, variance
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.analysis.rank_models import predicted_tier
@@ -29,7 +27,6 @@ from gamestats_assets.rocket_league.tables import (
 )
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets_tests.rocket_league.planted import (
-    BETWEEN,
     FIRST,
     MEANS,
     given_ranks,
@@ -181,50 +178,6 @@ def test_an_average_player_has_no_more_weaknesses_where_replays_and_json_mix(whi
     assert 0.002 < share <= 0.05
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5])
-def test_intervals_hold_the_truth_whichever_players_have_replays(share: float) -> None:
-    rng = np.random.default_rng(28)
-    of = [name for name, _ in SKILL_FEATURES["rotation"]]
-    signs = np.array([sign for _, sign in SKILL_FEATURES["rotation"]])
-    # What goes together in players and in their matches.
-    mixed = np.linalg.cholesky(0.4 + 0.6 * np.eye(3))
-
-    def matches(players: int, each: int, first: int, **fixed: Any) -> tuple[pl.DataFrame, np.ndarray]:
-        values = rng.normal(size=(players, 3)) @ mixed.T
-        true = dict(zip(of, (values * signs).T, strict=True))
-        features = played(rng, true, each, first=first, noise=0.0, **fixed)
-        noise = rng.normal(size=(features.height, 3)) @ mixed.T * signs * 3
-        scale = [MEANS.get(name, 1.0) * BETWEEN for name in of]
-        return features.with_columns(
-            pl.col(name) + pl.Series(noise[:, at] * scale[at]) for at, name in enumerate(of)
-        ), values
-
-    cohort, _ = matches(600, 20, 0)
-    own, values = matches(800, 150, OTHERS, tier=None)
-    number = pl.col("player_id").str.slice(-6).cast(pl.Int32)
-    features = pl.concat(
-        [
-            of_sources(cohort, cohort.select((number * 7 % 10) < 10 * share).to_series()),
-            of_sources(own, own.select(number % 2 == 0).to_series()),
-        ]
-    )
-    ids = [player_id(OTHERS + each) for each in range(800)]
-    frames: dict[Any, pl.DataFrame] = {
-        PlayerMatchFeatures: features,
-        TrackedPlayers: tracked(ids),
-        RlRanks: given_ranks(*((each, "ranked-doubles", 16, FIRST) for each in ids)),
-        RankModels: no_models(),
-    }
-    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
-    found = make(weaknesses, frames).filter(skill="rotation").sort("player_id")
-    known = np.where(np.arange(800) % 2 == 0, values[:, 0], values.sum(axis=1) / math.sqrt(3 * (1 + 2 * 0.4)))
-    truth = np.array([100 * NORMAL.cdf(each) for each in known])
-    low, high = (found.get_column(name).to_numpy() for name in ("percentile_low", "percentile_high"))
-    for json in (True, False):
-        some_of = (np.arange(800) % 2 == 0) == json
-        assert np.mean((low <= truth) & (truth <= high), where=some_of) > 0.82
-
-
 def power(score: float, matches: int, noise: float, of_mean: float) -> float:
     """The probability that a player with a true score is found, by the formulas of the module for a large cohort."""
     chance = noise**2 / matches + of_mean**2
@@ -232,22 +185,6 @@ def power(score: float, matches: int, noise: float, of_mean: float) -> float:
     # score * confidence + error * confidence * sqrt(chance) + z * sqrt(1 - confidence) < 0
     z = NORMAL.inv_cdf(1 - 0.05 / 5)
     return NORMAL.cdf((-score - z * math.sqrt(1 - confidence) / confidence) / math.sqrt(chance))
-
-
-@pytest.mark.parametrize(("score", "matches"), [(-2.0, 40), (-1.0, 40), (-2.0, 8)])
-def test_weak_players_are_found_as_often_as_the_formula_says(score: float, matches: int) -> None:
-    found, _ = against_cohorts(
-        12, cohorts=2, players=800, cohort_matches=20, each=400, matches=matches, names=["role_imbalance"], true=score
-    )
-    rotation = of(found, "rotation")
-    expected = power(score, matches, 3.0, math.sqrt((1 + 9 / 20) / 800))
-    share = rotation.get_column("is_weakness").mean()
-    assert isinstance(share, float)
-    # The spreads of the cohort are known to 3% or so.
-    assert share == pytest.approx(expected, abs=error(expected, 800) + 0.03)
-    if (score, matches) == (-2.0, 40):
-        assert expected > 0.9
-    assert set(found.filter(pl.col("skill") != "rotation").get_column("state")) == {"refused"}
 
 
 # --------------------------------------------------------------------------- intervals
@@ -278,45 +215,6 @@ def test_percentiles_of_random_members_are_uniform() -> None:
         percentiles = of(found, skill).get_column("percentile").to_numpy() / 100
         assert stats.kstest(percentiles, "uniform").pvalue > 0.001
     assert of(found, "saves").get_column("confidence").mean() == pytest.approx(1 / (1 + 9 / 400 + 1.45 / 800), abs=0.02)
-
-
-def test_percentiles_of_few_matches_are_uniform_before_they_are_drawn_to_the_middle() -> None:
-    from scipy import stats
-
-    found, _ = against_cohorts(15, cohorts=2, players=800, cohort_matches=20, each=400, matches=6)
-    for skill in SKILLS:
-        rows_of = of(found, skill)
-        undrawn = (rows_of["score"] / rows_of["confidence"].sqrt()).to_numpy()
-        assert stats.kstest(undrawn, "norm").pvalue > 0.001
-        assert stats.kstest(rows_of.get_column("percentile").to_numpy() / 100, "uniform").pvalue < 0.001
-
-
-def test_few_matches_leave_a_player_near_the_cohort() -> None:
-    given = [5, 20, 80, 320]
-    found, _ = against_cohorts(
-        16,
-        cohorts=4,
-        players=300,
-        cohort_matches=20,
-        each=50,
-        matches=np.repeat(given, 50),
-        true=-2.0,
-        names=["role_imbalance"],
-    )
-    rotation = (
-        of(found, "rotation")
-        .group_by("matches")
-        .agg(pl.col("score", "confidence").mean(), width=(pl.col("percentile_high") - pl.col("percentile_low")).mean())
-        .sort("matches")
-    )
-    assert rotation.get_column("matches").to_list() == given
-    scores, confidences, widths = (rotation.get_column(name).to_list() for name in ("score", "confidence", "width"))
-    assert scores == sorted(scores, reverse=True)
-    assert confidences == sorted(confidences)
-    assert widths == sorted(widths, reverse=True)
-    for matches, score, confidence in zip(given, scores, confidences, strict=True):
-        assert confidence == pytest.approx(1 / (1 + 9 / matches), abs=0.07)
-        assert score == pytest.approx(-2 / (1 + 9 / matches), abs=0.35)
 
 
 # --------------------------------------------------------------------------- one case, by the formulas
@@ -444,39 +342,6 @@ def test_rows_are_of_tracked_players_in_every_playlist_they_played() -> None:
         for skill in SKILLS
     }
     assert measured(frames).keys() == expected
-
-
-def test_one_player_alone_is_told_what_is_told_of_several() -> None:
-    frames = case(some(matches=np.arange(40) % 9 + 1), ids=[player_id(number) for number in range(10)])
-    together = make(weaknesses, frames)
-    for number in range(10):
-        own = pl.col("player_id") == player_id(number)
-        alone = {
-            **frames,
-            TrackedPlayers: frames[TrackedPlayers].filter(own),
-            PlayerMatchFeatures: frames[PlayerMatchFeatures].filter(own),
-        }
-        assert_frame_equal(make(weaknesses, alone), together.filter(own))
-
-
-def test_simulated_and_real_matches_do_not_touch() -> None:
-    real, simulated = some(1, tier=16), some(2, is_simulated=True, tier=16)
-    together = make(weaknesses, case(real, simulated))
-    alone = [make(weaknesses, case(each)) for each in (real, simulated)]
-    assert_frame_equal(together.sort("is_simulated"), pl.concat(alone))
-    assert not alone[0].get_column("score").equals(alone[1].get_column("score"))
-
-
-def test_the_order_of_rows_does_not_matter() -> None:
-    frames = case(some(), ids=[player_id(number) for number in range(9)])
-    shuffled = {table: frame.sample(fraction=1, shuffle=True, seed=2) for table, frame in frames.items()}
-    assert_frame_equal(make(weaknesses, frames), make(weaknesses, shuffled))
-
-
-def test_nothing_comes_of_nothing() -> None:
-    frames = case(some(), TrackedPlayers=tracked([]))
-    assert make(weaknesses, frames).is_empty()
-    assert make(weaknesses, {table: frame.clear() for table, frame in frames.items()}).is_empty()
 
 
 # --------------------------------------------------------------------------- refusals
@@ -632,31 +497,6 @@ def test_every_feature_of_a_skill_has_words() -> None:
             assert "; players from Diamond III to Champion II " in row["evidence"]
             assert row["evidence"].endswith("over 12 matches.")
             assert "{" not in row["evidence"]
-
-
-def test_no_figure_of_the_evidence_is_impossible() -> None:
-    rng = np.random.default_rng(27)
-    names = [name for of in SKILL_FEATURES.values() for name, _ in of]
-    shares = [name for name in names if not name.endswith(("_per_minute", "_uu_s"))]
-    features = played(rng, truths(rng, 60, names), 12)
-    # Mostly nought, seldom all: far more spread than there is room for on one side of the mean.
-    skew = [
-        pl.Series(name, np.where(rng.random(features.height) < 0.12, 1.0, 0.0) * (1 if name in shares else 40))
-        for name in names
-    ]
-    ids = [player_id(number) for number in range(60)]
-    found = measured(case(features.with_columns(skew), ids=ids))
-    told = [row["evidence"] for row in found.values() if row["state"] == "measured"]
-    assert len(told) > 100
-    assert all("middle half" in each for each in told)
-    figures = [
-        (float(each.replace(",", "")), sign)
-        for text in told
-        for each, sign in re.findall(r"(-?[\d,]*\.?\d+)(%?)", text.replace("over 12 matches.", ""))
-    ]
-    assert len(figures) >= 4 * len(told)
-    assert min(value for value, _ in figures) == 0
-    assert max(value for value, sign in figures if sign) <= 100
 
 
 def test_a_figure_against_the_score_is_not_told() -> None:

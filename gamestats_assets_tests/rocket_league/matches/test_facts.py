@@ -18,7 +18,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     MATCH,
     OTHER_MATCH,
     START,
-    TEAM,
     XAN,
     YVE,
     event,
@@ -26,7 +25,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     made,
     rows,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
 
 REPLAY: dict[str, Any] = {
     "source": "replay", "started_at": START, "start_is_exact": True, "landed_at": START + timedelta(days=2),
@@ -209,16 +207,3 @@ def test_who_has_no_account_is_told() -> None:
         "guest_0a1b": False,
         "forgotten_1": False,
     }
-
-
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    raw = rows(t.RawReplays, [JSON, REPLAY])
-    assert_order_does_not_matter(match_facts, {t.RawReplays: raw})
-    stats = rows(
-        t.RawPlayerStats,
-        [
-            {"player_id": who, "source": source, "player_name": source, "goals": number}
-            for number, (who, source) in enumerate((who, s) for who in TEAM for s in ("ballchasing", "replay"))
-        ],
-    )
-    assert_order_does_not_matter(participants, {t.RawPlayerStats: stats})

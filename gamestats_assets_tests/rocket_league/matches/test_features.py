@@ -18,7 +18,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     BEA,
     CAL,
     MATCH,
-    OTHER_MATCH,
     START,
     XAN,
     YVE,
@@ -26,7 +25,7 @@ from gamestats_assets_tests.rocket_league.scenario import (
     made,
     rows,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter, make
+from gamestats_assets_tests.rocket_league.tracked import make
 
 Row = dict[str, Any]
 BOARD: Row = {
@@ -421,31 +420,7 @@ def test_how_long_somebody_is_first_man() -> None:
     assert by_touches((1, ANN, {}), rotations=(t.Rotations, told))[ANN]["first_man_stint_s"] == 2.5
 
 
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    known = tables(
-        [
-            STATS | {"player_id": who, "source": source}
-            for who in (ANN, BEA, XAN)
-            for source in ("replay", "ballchasing")
-        ],
-        frames=(t.FrameFigures, [FRAMES, FRAMES | {"player_id": XAN}]),
-        touches=touched(*((float(at), (ANN, XAN, BEA)[at % 3], AERIAL) for at in range(12))),
-        possessions=(
-            t.Possessions,
-            [{"possession_number": at + 1, "start_s": float(at), "end_s": at + 1.0} for at in range(12)],
-        ),
-        rotations=(t.Rotations, [*stinted("1213231"), *stinted("2121212", BEA)]),
-    )
-    assert_order_does_not_matter(player_match_features, known)
-
-
 # ---------------------------------------------------------------------------------------------- real files
-
-
-def test_matches_of_others_do_not_come_in() -> None:
-    known = tables([STATS, STATS | {"match_id": OTHER_MATCH}], touches=touched((1, ANN, {"match_id": OTHER_MATCH})))
-    found = make(player_match_features, known)
-    assert found.select("match_id", "touches_per_minute").rows() == [(MATCH, None)]
 
 
 MEANS = ("avg_speed_uu_s", "avg_distance_to_ball_uu", "avg_distance_to_mates_uu")

@@ -18,7 +18,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     ANN,
     BEA,
     CAL,
-    OTHER_MATCH,
     XAN,
     YVE,
     at_distances,
@@ -26,7 +25,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     made,
     rows,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
 
 SHARES = {
     "by speed": ("supersonic_share", "boost_speed_share", "slow_share"),
@@ -133,14 +131,6 @@ def test_of_two_as_near_the_first_by_name_is_nearest() -> None:
     assert [found[who]["most_forward_share"] for who in (ANN, BEA)] == [0, 1]
 
 
-def test_matches_are_apart() -> None:
-    here = frames(at_distances({ANN: 100, BEA: 200}))
-    there = frames(at_distances({ANN: 300})).with_columns(match_id=pl.lit(OTHER_MATCH))
-    found = made(frame_figures, pl.concat([here, there]))
-    ann = found.filter(player_id=ANN).select("match_id", "avg_distance_to_ball_uu", "closest_to_ball_share")
-    assert [row[1:] for row in ann.rows()] == [(100, 1), (300, None)]
-
-
 def test_a_replay_without_a_live_frame_has_no_figures() -> None:
     assert made(frame_figures, frames(at_distances({ANN: 100}), is_live=False)).is_empty()
     assert made(frame_figures, frames(at_distances({ANN: 100}), step_s=0.0)).is_empty()
@@ -163,14 +153,3 @@ def test_shares_of_one_whole_sum_to_one(places: list[dict[str, tuple[float, ...]
     for mates in ((ANN, BEA), (XAN, YVE)):
         for name in ("most_back_share", "most_forward_share", "closest_to_ball_share"):
             assert sum(found[who][name] for who in mates) == pytest.approx(1), name
-
-
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    # Mirrored as at a kick-off, and later not.
-    told = frames(
-        *(
-            {BALL: (0, 0, 93), ANN: (x, -2500, 17, 900), BEA: (-x, -2500, 17, 900), XAN: (x, 4000, 17)}
-            for x in range(50)
-        )
-    )
-    assert_order_does_not_matter(frame_figures, {t.ReplayFrames: told})

@@ -20,7 +20,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     TEAM,
     XAN,
     YVE,
-    dicts,
     event,
     events,
     goal,
@@ -28,7 +27,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     rows,
     touch,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
 
 TANK = 255.0
 
@@ -304,30 +302,3 @@ def test_every_shot_and_every_goal_has_one_row(happened: list[tuple[str, float, 
     saves = [(row["saver_id"], row["team"]) for row in found if row["saver_id"]]
     told_saves = [each["player_id"] for each in told if each["kind"] == "save"]
     assert all(saves.count((who, team)) <= told_saves.count(who) and TEAM[who] != team for who, team in saves)
-
-
-def test_matches_apart() -> None:
-    found = shots(event("shot", 1, ANN), event("shot", 2, ANN, match_id=OTHER_MATCH), event("shot", 3, ANN))
-    assert sorted((row["match_id"] == OTHER_MATCH, row["shot_number"]) for row in found) == [
-        (False, 1),
-        (False, 2),
-        (True, 1),
-    ]
-
-
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    happened = events(
-        *(pickup(who, 0, 31, 100.0) for who in (ANN, XAN)),
-        *(each for at in range(0, 40, 2) for each in (touch(at, ANN), event("shot", at + 1, ANN))),
-        *(event("save", at + 1.2, XAN) for at in range(0, 40, 2)),
-        goal(40, ANN),
-        event("assist", 40.5, BEA),
-        goal(60, None, kickoff_number=2),
-    )
-    known = {t.ReplayEvents: happened, t.Touches: made(touches, happened), t.MatchFacts: facts()}
-    for function in (boost_pickups, shots_and_saves):
-        assert_order_does_not_matter(function, known)
-    assert dicts(made(shots_and_saves, *known.values()).tail(2), "outcome", "assister_id", "is_counted") == [
-        {"outcome": "goal", "assister_id": BEA, "is_counted": True},
-        {"outcome": "goal", "assister_id": None, "is_counted": False},
-    ]

@@ -14,7 +14,6 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.rotations import rotations
 from gamestats_assets.rocket_league.tables.bronze import BALL
 from gamestats_assets_tests.rocket_league.scenario import ANN, BEA, CAL, XAN, YVE, at_distances, frames, made
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
 
 COLUMNS = ("role", "start_s", "end_s", "duration_s", "next_role")
 
@@ -107,8 +106,3 @@ def test_stints_are_what_counting_tells_and_do_not_overlap(runs: list[tuple[int,
         of = stints(found, player)
         assert of == [pytest.approx(each) for each in counted(runs, player)]
         assert all(before[2] <= after[1] + 1e-6 for before, after in pairwise(of))
-
-
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    told = frames(*standing((10, (ANN, BEA, CAL)), (10, (BEA, CAL, ANN)), (3, (CAL, ANN, BEA)), (10, (ANN, CAL, BEA))))
-    assert_order_does_not_matter(rotations, {t.ReplayFrames: told})

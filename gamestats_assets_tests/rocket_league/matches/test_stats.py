@@ -22,7 +22,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     made,
     rows,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
 
 BIG, SMALL = {"is_big_pad": True, "pad_x_uu": 0.0}, {"is_big_pad": False, "pad_x_uu": 0.0}
 
@@ -111,16 +110,6 @@ def test_goals_conceded_as_the_last_of_the_team_are_counted() -> None:
     found = stats(happened, figures=tuple({"player_id": who, "match_id": MATCH} for who in (ANN, BEA, XAN, "epic_9")))
     conceded = {who: row["goals_against_while_last_defender"] for (who, _), row in found.items()}
     assert conceded == {ANN: 2, BEA: 1, XAN: 1, "epic_9": 0}
-
-
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    happened = events(*(pickup(who, at, at + 12, 1000, SMALL) for who in (ANN, BEA, XAN) for at in range(0, 60, 7)))
-    known = {
-        t.ReplayEvents: happened,
-        t.BoostPickups: made(boost_pickups, happened),
-        t.ReplayFigures: rows(t.ReplayFigures, ({"player_id": who, "counted_s": 99.0} for who in (ANN, BEA, XAN))),
-    }
-    assert_order_does_not_matter(player_match_stats, known)
 
 
 def test_parts_that_add_up_to_a_whole_number_are_that_number() -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.touches import challenges, possessions, touches
 from gamestats_assets_tests.rocket_league.scenario import (
     ANN,
@@ -25,7 +24,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     made,
     touch,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
 
 
 def possessed(happened: pl.DataFrame) -> pl.DataFrame:
@@ -115,14 +113,6 @@ def test_possessions_end_by_the_other_team_by_a_goal_or_by_a_stop() -> None:
 def test_one_team_before_and_after_a_kickoff_has_two_possessions() -> None:
     happened = events(touch(1, ANN), goal(2, ANN), touch(9, ANN, kickoff_number=2))
     assert possessed(happened).select("start_s", "end_s", "ended_by").rows() == [(1, 2, "goal"), (9, 9, "stoppage")]
-
-
-def test_matches_are_apart() -> None:
-    happened = events(touch(1, ANN), touch(5, XAN, match_id=OTHER_MATCH), goal(8, XAN, match_id=OTHER_MATCH))
-    assert possessed(happened).select("match_id", "possession_number", "end_s", "ended_by").rows() == [
-        (MATCH, 1, 1, "stoppage"),
-        (OTHER_MATCH, 1, 8, "goal"),
-    ]
 
 
 _STEPS = st.lists(
@@ -243,12 +233,3 @@ def test_a_challenge_is_known_of_whom_nobody_knows_and_is_aerial_by_either() -> 
             touch(at, who, player_z_uu=z) for at, who, z in zip((1, 1.1), (ANN, XAN), heights, strict=True)
         )
         assert challenged(first, second)["is_aerial"].to_list() == [True]
-
-
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    happened = events(
-        *(touch(number / 5, (ANN, XAN, BEA)[number % 3], vy=1000.0) for number in range(20)), goal(9, ANN)
-    )
-    known = {t.ReplayEvents: happened, t.Touches: made(touches, happened)}
-    for function in (touches, possessions, challenges):
-        assert_order_does_not_matter(function, known)

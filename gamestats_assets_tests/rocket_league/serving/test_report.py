@@ -170,14 +170,6 @@ def test_where_every_skill_is_refused_for_one_reason_it_is_told_once_without_a_d
     assert "<svg" not in part_of(planted, "p2-skills")
 
 
-def test_time_on_the_field_is_by_thirds(planted: Path) -> None:
-    assert (
-        "50.0% 30.0% 20.0% Of the time in play 50.0% in the own third, 30.0% in the middle third, 20.0% in the "
-        "opponents' third. In 12 matches."
-    ) in said(planted, "p1-field")
-    assert "not known of any match yet" in said(planted, "p2-field")
-
-
 def test_skills_are_followed_by_week_with_the_interval_of_so_many_matches(planted: Path) -> None:
     means = [fmean((each - 0.05) / 0.02 for each in AIR[start : start + 4]) for start in (0, 4, 8)]
     reach = 1.6448536269514722 * 0.8 / 4**0.5

@@ -11,18 +11,12 @@ from statistics import NormalDist
 from typing import Any
 
 import httpx
-import numpy as np
-import polars as pl
 import psycopg
 import pytest
 
 from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.analysis.training import trained_by_skill
-from gamestats_assets.rocket_league.serving.training import improvement_scores
-from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets.rocket_league.tables.ops import TrainingSessions
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -189,11 +183,6 @@ def test_comparison_is_with_the_rank_with_similar_players_and_with_the_own_past(
     assert past["reason"].startswith("Not enough matches yet: 4 of the last 30 days and 8 before")
 
 
-def test_nobody_is_answered_of_somebody_else(ann: httpx.Client) -> None:
-    for path in ("analytics/weaknesses", "analytics/comparison", "training/recommendations", "replays/recent"):
-        assert ann.get(f"{ROOT}/{path}", params={"player": BOB}).status_code == 404
-
-
 # --------------------------------------------------------------------------- profile
 
 
@@ -278,21 +267,6 @@ def test_progress_of_training_is_by_skill_and_week(ann: httpx.Client) -> None:
     assert effect["has_helped"] is True
 
 
-def test_improvement_is_scored_at_once_as_the_table_will_have_it() -> None:
-    rng = np.random.default_rng(4)
-    given = [
-        {"training_session_id": number, "player_id": ANN, "skill": str(rng.choice([*SKILLS[:3], "dribbling"]))}
-        | {"completed_at": FIRST + timedelta(hours=int(rng.integers(0, 30))), "duration_s": 60}
-        | {"attempts": attempts, "successes": None if number % 7 == 0 or not attempts else attempts // 2}
-        for number, attempts in enumerate(rng.integers(0, 9, 40).tolist())
-    ]
-    frame = pl.LazyFrame(given, schema=TrainingSessions.schema(), strict=False)
-    made = trained_by_skill(frame).select("skill", "improvement_score").collect()
-    scores = improvement_scores(given)
-    assert {skill: scores[skill] for skill in scores} == pytest.approx(dict(made.iter_rows()))
-    assert len(scores) == 3
-
-
 def test_a_session_is_logged_corrected_and_taken_back(ann: httpx.Client) -> None:
     given = {"code": PACK, "duration_s": 600, "attempts": 10, "successes": 10}
     logged = ann.post(f"{ROOT}/training/sessions", json=given)
@@ -358,18 +332,6 @@ def test_pages_of_a_list_do_not_shift_when_something_new_comes(ann: httpx.Client
     assert [each["completed_at"] for each in rest["sessions"]] == [f"{FIRST:%Y-%m-%dT%H:%M:%SZ}"]
     assert rest["next"] is None
     assert ann.get(f"{ROOT}/training/sessions", params={"before": "2026-13-01"}).status_code == 422
-
-
-def test_pages_of_replays_are_the_whole_list(ann: httpx.Client) -> None:
-    whole = [each["match_id"] for each in data(ann, "/replays/recent", limit=100)["replays"]]
-    found, place = [], {}
-    while True:
-        page = data(ann, "/replays/recent", limit=5, **place)
-        found += [each["match_id"] for each in page["replays"]]
-        if page["next"] is None:
-            break
-        place = {"before": page["next"]}
-    assert found == whole
 
 
 # --------------------------------------------------------------------------- one replay

@@ -394,28 +394,6 @@ def test_pages_fit_and_have_no_obstacles_in_light_and_dark(browser: Browser, sit
     assert box["height"] < 200, "it is as tall as what is in it, whatever stands beside"
 
 
-def test_which_player_one_is_is_said_by_a_button_of_the_scoreboard(
-    browser: Browser, site: httpx.Client, url: str
-) -> None:
-    with closing(browser_of(site, url, "ulla")) as ulla:
-        send(ulla, url, LAST)
-    page = signed_in(browser, site, url, "ulla", viewport={"width": 360, "height": 800})
-    page.goto(HOME)
-    keep(page, "trainer_steps_sent_360")
-    page.get_by_role("link", name="Say which player you are").click()
-    expect(page.get_by_role("button", name=re.compile("This is me.*Eve"))).to_be_visible()
-    for scheme, width in (("light", 360), ("dark", 1280)):
-        page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert obstacles(page, "moderate") == []
-        keep(page, f"trainer_which_{scheme}_{width}")
-    page.get_by_role("button", name=re.compile("This is me.*Eve")).click()
-    expect(page.locator(".notice.good")).to_contain_text("The account waits for an administrator")
-    expect(page.locator("#board-table")).to_contain_text("Waiting")
-    keep(page, "trainer_which_done")
-
-
 def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: httpx.Client, url: str) -> None:
     page = signed_in(browser, site, url, "ann", java_script_enabled=False)
     page.goto(PAGES["replay"])
@@ -485,11 +463,3 @@ def test_who_does_not_allow_the_analysis_is_told_so_where_it_is_missed(site: htt
                 [page, f"nora of {page}"],
             )
         assert f'href="{HOME}/settings#consents"' in page_of(nora, f"{HOME}/{page}")
-
-
-def test_who_claims_an_account_is_told_that_it_waits_and_for_whom(site: httpx.Client, url: str) -> None:
-    with closing(browser_of(site, url, "claire")) as claire:
-        done = post(claire, f"{HOME}/settings/accounts", account="xbox:0123456789abcdee", act="add")
-        assert "The account waits for an administrator" in read(claire, done.headers["location"])
-        words = read(claire, HOME)
-        assert "xbox:0123456789abcdee waits for an administrator, who decides whether it is yours." in words

@@ -154,27 +154,6 @@ def test_what_is_shown_is_where_the_frames_have_it_to_a_centimetre(
     assert compared > 150
 
 
-def test_between_frames_time_tells_where_things_are(browser: Browser, watched: Watched) -> None:
-    car = watched.seats()[0]
-    frames = watched.frames[STANDARD][t.ReplayFrames].filter(player_id=car, is_live=True)
-    with opened(browser, watched, f"{watched.path()}#t=0") as page:
-        for row in range(100, 1000, 90):
-            first, last = frames.row(row, named=True), frames.row(row + 1, named=True)
-            if last["frame"] != first["frame"] + 1:
-                continue
-            step = last["time_s"] - first["time_s"]
-            quarter = shown_at(page, first["time_s"] + step / 4)[1]
-            # A car goes at most 2,300 uu/s, so it is no further from where it would be on a straight line.
-            for axis in "xyz":
-                straight = first[f"{axis}_uu"] + (last[f"{axis}_uu"] - first[f"{axis}_uu"]) / 4
-                assert abs(quarter[axis] - straight) < 0.12 * 2300 * step + 1
-            angles = [
-                math.acos(min(1.0, abs(sum(end[f"rotation_{p}"] * quarter["turn"][n] for n, p in enumerate("xyzw")))))
-                for end in (first, last)
-            ]
-            assert angles[0] == pytest.approx(sum(angles) / 4, abs=0.004)
-
-
 def test_keys_and_the_line_of_time_go_where_one_wants(browser: Browser, watched: Watched) -> None:
     goal_s = watched.frames[STANDARD][t.ReplayMoments].filter(kind="goal").item(0, "time_s")
     with opened(browser, watched, f"{watched.path()}#t=83.2&player=3&camera=follow") as page:
@@ -228,14 +207,6 @@ def test_who_has_left_stands_after_the_others_and_is_not_there_afterwards(browse
         page.evaluate("gamestatsReplay.seek(300)")
         expect(listed.filter(has_text="until")).to_have_count(0)
         expect(listed).to_have_count(6)
-
-
-def test_a_moment_has_one_time_wherever_it_stands(browser: Browser, watched: Watched) -> None:
-    with opened(browser, watched, watched.path()) as page:
-        marks = page.locator("[data-marks] button").evaluate_all("all => all.map((each) => each.title.split(' ')[0])")
-        rows = page.locator("#moments tbody td:first-child").all_inner_texts()
-        assert len(marks) > 10
-        assert set(marks) <= set(rows)
 
 
 def test_countdowns_and_the_time_after_a_goal_are_skipped_unless_one_wants_them(
@@ -329,18 +300,6 @@ def test_games_of_their_own_have_their_own_floor(browser: Browser, watched: Watc
                 assert max(abs(x - y) for x, y in zip(floor, hoop, strict=True)) > 8
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-def test_the_score_lies_beside_the_field_in_two_dimensions(browser: Browser, watched: Watched, width: int) -> None:
-    with opened(browser, watched, watched.path(), viewport={"width": width, "height": 900}) as page:
-        page.evaluate("gamestatsReplay.see('flat')")
-        edge, score = page.evaluate(
-            """() => { const {top} = gamestatsReplay, stage = document.querySelector("[data-stage]");
-            return [(top.middle[1] - 4096 * top.scale) * stage.clientHeight / top.canvas.height,
-            document.querySelector(".score").getBoundingClientRect().bottom - stage.getBoundingClientRect().top]; }"""
-        )
-        assert 0 < score <= edge
-
-
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_everybody_can_watch(browser: Browser, watched: Watched, scheme: Any, width: int) -> None:
     path = f"{watched.path()}#t=24&player=1"
@@ -383,19 +342,6 @@ def test_of_a_track_that_is_cut_off_what_came_can_be_watched(browser: Browser, w
         page.unroute("**/track")
         page.reload()
         whole(page)
-
-
-def test_memory_is_as_much_when_it_was_watched_twice(browser: Browser, watched: Watched) -> None:
-    watch = """async () => { gamestatsReplay.seek(0); gamestatsReplay.playback.speed = 150; gamestatsReplay.play(true);
-        while (gamestatsReplay.state.isPlaying) await new Promise(requestAnimationFrame);
-        gc(); await new Promise((done) => setTimeout(done, 300)); gc();
-        return [performance.memory.usedJSHeapSize, document.querySelectorAll("*").length]; }"""
-    with opened(browser, watched, watched.path()) as page:
-        page.evaluate(watch)
-        bytes_once, elements_once = page.evaluate(watch)
-        bytes_twice, elements_twice = page.evaluate(watch)
-        assert elements_twice == elements_once
-        assert bytes_twice < bytes_once + 400_000
 
 
 def test_clips_of_several_replays_follow_each_other(browser: Browser, watched: Watched) -> None:
