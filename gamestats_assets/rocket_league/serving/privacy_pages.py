@@ -10,14 +10,10 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import psycopg
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from gamestats_assets.lakehouse.entries.ops import rows
-from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError
-from gamestats_assets.rocket_league.entered import RANK
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.privacy.consents import BALLCHASING, PURPOSES, newest_text
 from gamestats_assets.rocket_league.ranks import TIER_IDS, playlists, rank_name
@@ -97,10 +93,10 @@ def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
             "texts": privacy.newest_texts(),
             "text_version": newest_text(),
             "ballchasing": BALLCHASING,
-            "ranks": _ranks(conn, scope.player) if own else [],
+            "ranks": profile.entered_ranks(conn, scope.player or "") if own else [],
             "playlists": [(name, playlist_name(name)) for name in playlists()],
             "tiers": [(tier, rank_name(number)) for number, tier in enumerate(TIER_IDS, 1)],
-            "email": _email(request, conn, scope.player) if own else None,
+            "email": profile.email_of(conn, request.state.keys, [scope.player or ""]) if own else None,
             "invitations": invitations.invitations_of(conn, person.user_id),
             "views": views_of(conn, person.user_id),
             "view_days": VIEW_DAYS,
@@ -112,123 +108,112 @@ def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
         }
 
 
-def _ranks(conn: psycopg.Connection, player_id: str | None) -> list[dict[str, Any]]:
-    return [{**row, "name": rank_name(row["tier"])} for row in RANK.rows(conn, player_id=player_id)]
+Work = Callable[[Request, Person, str, Submitted], str | None]
+"""Does what a form asks for, about one of the person's accounts; returns what was done, where it is not the usual."""
 
 
-def _email(request: Request, conn: psycopg.Connection, player_id: str | None) -> str | None:
-    found = rows(conn, "SELECT email_encrypted FROM ops.rl_players WHERE player_id = %s", [player_id])
-    token = found[0]["email_encrypted"] if found else None
-    try:
-        return request.state.keys.decrypt(token) if token else None
-    except EncryptionKeyError:
-        return None
+def _does(part: str, done: str, *, needs_account: bool = True) -> Callable[[Work], Work]:
+    """Has the form of a part of the page done by a function; the page then says that it was, or why it cannot be.
+
+    Args:
+        done: what the page says.
+        needs_account: whether it is about an account; else the function is given none.
+    """
+
+    def declare(work: Work) -> Work:
+        @router.post(f"{SETTINGS}/{part}", name=work.__name__)
+        async def endpoint(request: Request, person: SignedIn, form: Form) -> Response:
+            account = await own_account(request, person, request.query_params.get("player")) if needs_account else ""
+            try:
+                what = await run_in_threadpool(work, request, person, account, form) or done
+            except ProblemError as error:
+                if error.status in (401, 403):
+                    raise
+                return await _settings(request, person, problem=error)
+            return _saved(request, what, part)
+
+        return work
+
+    return declare
 
 
-async def _done(request: Request, person: Person, what: str, anchor: str, work: Callable[[], str | None]) -> Response:
-    """Do something, and go back to the page, which tells it, or what `work` says; or tell there why it cannot be."""
-    try:
-        what = await run_in_threadpool(work) or what
-    except ProblemError as error:
-        if error.status in (401, 403):
-            raise
-        return await _settings(request, person, problem=error)
+def _saved(request: Request, what: str, part: str) -> Response:
+    """Back to a part of the page, which says what was done."""
     player = request.query_params.get("player")
     query = urlencode({"done": what, **({"player": player} if player else {})})
-    return RedirectResponse(f"{SETTINGS}?{query}#{anchor}", 303, NO_STORE)
+    return RedirectResponse(f"{SETTINGS}?{query}#{part}", 303, NO_STORE)
 
 
-@router.post(f"{SETTINGS}/accounts")
-async def change_accounts(request: Request, person: SignedIn, form: Form) -> Response:
+def _number(text: str, digits: int) -> int | None:
+    """A whole number of a form; None of what is none, or has too many digits."""
+    return int(text) if text.isdecimal() and len(text) <= digits else None
+
+
+@_does("accounts", "accounts", needs_account=False)
+def change_accounts(request: Request, person: Person, account: str, form: Submitted) -> str | None:
     """Add an account, or take one back."""
-    player, verb = str(form.get("account", "")), str(form.get("act", ""))
-
-    def work() -> str | None:
-        if verb == "take":
-            linking.take_player(request, person, player, GAME)
-            return None
-        return None if linking.add_player(request, person, player, GAME) else "claimed"
-
-    return await _done(request, person, "accounts", "accounts", work)
+    player = str(form.get("account", ""))
+    if form.get("act") == "take":
+        linking.take_player(request, person, player, GAME)
+        return None
+    return None if linking.add_player(request, person, player, GAME) else "claimed"
 
 
-@router.post(f"{SETTINGS}/consents")
-async def change_consents(request: Request, person: SignedIn, form: Form) -> Response:
+@_does("consents", "consents")
+def change_consents(request: Request, person: Person, account: str, form: Submitted) -> None:
     """Allow what is ticked, and nothing else."""
-    given: dict[str, Any] = {purpose: form.get(purpose) == "true" for purpose in PURPOSES}
-    visibility = str(form.get("share_at_ballchasing", ""))
+    given: dict[str, Any] = {purpose: form.get(purpose) == "true" for purpose in (*PURPOSES, "take_me_back")}
+    visibility = form.get("share_at_ballchasing", "")
     given["share_at_ballchasing"] = visibility if visibility in _VISIBILITIES else None
-    given["take_me_back"] = form.get("take_me_back") == "true"
-    version = str(form.get("text_version", ""))
-    given["text_version"] = int(version) if version.isdecimal() and len(version) < 6 else None
-    player = await own_account(request, person, request.query_params.get("player"))
-
-    def work() -> None:
-        with entry_problems(), request.state.writing() as conn:
-            privacy.give_consents(conn, request, person, player, given)
-
-    return await _done(request, person, "consents", "consents", work)
+    given["text_version"] = _number(str(form.get("text_version", "")), 5)
+    with entry_problems(), request.state.writing() as conn:
+        privacy.give_consents(conn, request, person, account, given)
 
 
-@router.post(f"{SETTINGS}/ranks")
-async def change_ranks(request: Request, person: SignedIn, form: Form) -> Response:
+@_does("ranks", "rank")
+def change_ranks(request: Request, person: Person, account: str, form: Submitted) -> None:
     """Tell a rank, or take one back."""
-    player = await own_account(request, person, request.query_params.get("player"))
     playlist, division = str(form.get("playlist", "")), str(form.get("division", ""))
-
-    def work() -> None:
-        if form.get("act") == "take":
-            profile.take_back_rank(request, player, playlist)
-            return
-        divided = int(division) if division in ("1", "2", "3", "4") else None
-        rank = str(form.get("rank", ""))
-        entry = profile.RankGiven.model_construct(playlist=playlist, rank=rank, division=divided)
-        profile.tell_rank(request, player, entry)
-
-    return await _done(request, person, "rank", "ranks", work)
+    if form.get("act") == "take":
+        profile.take_back_rank(request, account, playlist)
+        return
+    divided = int(division) if division in ("1", "2", "3", "4") else None
+    rank = str(form.get("rank", ""))
+    profile.tell_rank(
+        request, account, profile.RankGiven.model_construct(playlist=playlist, rank=rank, division=divided)
+    )
 
 
-@router.post(f"{SETTINGS}/profile")
-async def change_profile(request: Request, person: SignedIn, form: Form) -> Response:
+@_does("profile", "profile")
+def change_profile(request: Request, person: Person, account: str, form: Submitted) -> None:
     """Change the name, the e-mail address, or how long matches are kept."""
-    days = str(form.get("retention_days", ""))
     given: dict[str, Any] = {name: str(form[name]) for name in ("username", "email") if name in form}
-    if days:
+    if days := str(form.get("retention_days", "")):
         # What is no number of days is refused with its own words.
-        given["retention_days"] = int(days) if days.isdecimal() and len(days) < 7 else 0
-    player = await own_account(request, person, request.query_params.get("player"))
+        given["retention_days"] = _number(days, 6) or 0
+    with entry_problems(), request.state.writing() as conn:
+        profile.change_profile(conn, request, person, account, given)
 
-    def work() -> None:
-        with entry_problems(), request.state.writing() as conn:
-            profile.change_profile(conn, request, person, player, given)
 
-    return await _done(request, person, "profile", "profile", work)
+@_does("export", "export", needs_account=False)
+def ask_export(request: Request, person: Person, account: str, form: Submitted) -> None:
+    """Have an archive of everything made."""
+    with request.state.writing() as conn:
+        privacy.ask_export(conn, person)
 
 
 @router.post(f"{SETTINGS}/coach")
 async def change_coaches(request: Request, person: SignedIn, form: Form) -> Response:
     """Invite a coach, whose link is shown once; or take an invitation back."""
-    number = str(form.get("invitation_id", ""))
-    if form.get("act") == "take":
-        taken = int(number) if number.isdecimal() and len(number) < 19 else 0
-        work = lambda: linking.end_invitation(request, person, taken)  # noqa: E731
-        return await _done(request, person, "coach", "coach", work)
     try:
-        invited = await run_in_threadpool(linking.invitation_of, request, person, GAME)
+        if form.get("act") != "take":
+            invited = await run_in_threadpool(linking.invitation_of, request, person, GAME)
+            return await _settings(request, person, invited=invited)
+        number = _number(str(form.get("invitation_id", "")), 18) or 0
+        await run_in_threadpool(linking.end_invitation, request, person, number)
     except ProblemError as error:
         return await _settings(request, person, problem=error)
-    return await _settings(request, person, invited=invited)
-
-
-@router.post(f"{SETTINGS}/export")
-async def ask_export(request: Request, person: SignedIn) -> Response:
-    """Have an archive of everything made."""
-
-    def work() -> None:
-        with request.state.writing() as conn:
-            privacy.ask_export(conn, person)
-
-    return await _done(request, person, "export", "export", work)
+    return _saved(request, "coach", "coach")
 
 
 @router.post(f"{SETTINGS}/erase")
@@ -328,7 +313,7 @@ def decide_objection(request: Request, person: objections.Admin, form: Form) -> 
                 objections.try_again(conn, person, _uuid(which))
                 message = "The removal is tried again."
             else:
-                number = int(which) if which.isdecimal() and len(which) < 19 else 0
+                number = _number(which, 18) or 0
                 is_granted, note = verb == "grant", str(form.get("note", ""))[:2000]
                 objections.decide(conn, request.state.keys, person, number, is_granted=is_granted, note=note)
                 message = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -113,7 +114,7 @@ def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str
         "id": person.user_id,
         "username": user["name"],
         **{f"{kind}_id": _first(person, f"{kind}_") for kind in ("steam", "epic")},
-        "email": next(filter(None, (_email(row, keys) for row in entered.values())), None),
+        "email": email_of(conn, keys, own[0]),
         "current_rank": tier_id(highest) if highest else None,
         "created_at": user["created_at"],
         "updated_at": max([user["created_at"], *(row["updated_at"] for row in entered.values())]),
@@ -126,12 +127,13 @@ def _first(person: Person, platform: str) -> str | None:
     return next((player.removeprefix(platform) for player in found), None)
 
 
-def _email(row: Mapping[str, Any], keys: Keys) -> str | None:
-    """The address; of one that was encrypted with a key that is lost nobody knows."""
-    try:
-        return keys.decrypt(row["email_encrypted"]) if row["email_encrypted"] else None
-    except EncryptionKeyError:
-        return None
+def email_of(conn: psycopg.Connection, keys: Keys, players: Sequence[str]) -> str | None:
+    """The e-mail address that is kept with some accounts; of one encrypted with a key that is lost nobody knows."""
+    query = "SELECT email_encrypted FROM ops.rl_players WHERE player_id = ANY (%s) AND email_encrypted IS NOT NULL"
+    for row in ops.rows(conn, query, [[*players]]):
+        with suppress(EncryptionKeyError):
+            return keys.decrypt(row["email_encrypted"])
+    return None
 
 
 class ProfileChanged(BaseModel):
@@ -200,7 +202,7 @@ def tell_rank(request: Request, player: OwnAccount, given: RankGiven) -> Respons
     with entry_problems(), request.state.writing() as conn:
         refuse_untracked(conn, player)
         RANK.take(conn, player, given.playlist, rank=given.rank, division=given.division)
-        return answer({"data": {"ranks": _ranks(conn, player)}})
+        return answer({"data": {"ranks": entered_ranks(conn, player)}})
 
 
 @router.delete("/ranks", status_code=204, summary="Take back a rank", openapi_extra=SIGNED_IN)
@@ -215,7 +217,8 @@ def take_back_rank(
         RANK.remove(conn, player, playlist)
 
 
-def _ranks(conn: psycopg.Connection, player: str) -> list[dict[str, Any]]:
+def entered_ranks(conn: psycopg.Connection, player: str) -> list[dict[str, Any]]:
+    """The ranks that a player gave."""
     return [ENTERED_RANK.line(row, rank=tier_words(row["tier"])) for row in RANK.rows(conn, player_id=player)]
 
 
