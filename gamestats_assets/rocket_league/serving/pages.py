@@ -20,7 +20,7 @@ from gamestats_assets.rocket_league.analysis.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES
 from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
-from gamestats_assets.rocket_league.serving.context import OfPlaylist, playlists_of
+from gamestats_assets.rocket_league.serving.context import Chosen, OfPlaylist, choose, playlists_of
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.serving.uploads import Refused, uploads_of
 from gamestats_assets.rocket_league.source import GAME
@@ -170,34 +170,40 @@ async def steps(conn: Connection, scope: Scope) -> Row:
     return {"is_linked": bool(scope.players), "claimed": claimed, "has_agreed": bool(agreed["has"]), "sent": sent}
 
 
-async def played_in(
-    conn: Connection, scope: Scope, playlist: str | None, trained: Sequence[Row]
-) -> tuple[list[Row], Standing | None]:
-    """The playlists of a player, and how the player stands in one of them.
+async def chosen_playlist(conn: Connection, scope: Scope, playlist: str | None) -> Chosen:
+    """The playlists of a player, once there is something to show of them, and the one that a page is about.
 
     Args:
         playlist: that one; without it the ranked one played most.
-        trained: what the player trained.
 
     Raises:
         ProblemError: 404 for a playlist of which no match is known.
     """
-    found = await analysed_playlists(conn, scope, playlist)
-    chosen = next((row for row in found if playlist in (None, row["playlist"])), None)
-    of = await standings.standing(conn, scope.player or "", chosen, trained) if chosen else None
-    return found, of
-
-
-async def analysed_playlists(conn: Connection, scope: Scope, playlist: str | None) -> list[Row]:
-    """The playlists of a player, once there is something to tell of them.
-
-    Raises:
-        ProblemError: 404 for one that is asked for and of which no match is known.
-    """
-    found = await playlists_of(conn, scope.player) if await are_published(conn, *standings.OWN_TABLES) else []
-    if playlist is not None and all(row["playlist"] != playlist for row in found):
+    chosen = await choose(conn, playlist, scope, standings.OWN_TABLES)
+    if playlist is not None and chosen.played is None:
         raise ProblemError(404, f"No match in {playlist[:80]} is known of this player.")
-    return found
+    return chosen
+
+
+async def standing_page(
+    request: Request,
+    person: Person,
+    template: str,
+    asked: OfPlaylist,
+    make: Callable[[Connection, Scope, Entered, Standing | None], Awaitable[Mapping[str, Any]]],
+) -> Response:
+    """A page about how a player stands in a playlist, where one is played; `make` gives what it shows besides."""
+    entered = await entered_of(request, person, asked)
+
+    async def values(conn: Connection, scope: Scope) -> dict[str, Any]:
+        chosen = await chosen_playlist(conn, scope, asked.playlist)
+        of = None
+        if chosen.played is not None:
+            of = await standings.standing(conn, scope.player or "", chosen.played, entered.sessions)
+        shown = {"playlists": chosen.playlists, "of": of, "synthetic": of is not None and of.is_simulated}
+        return {**shown, **await make(conn, scope, entered, of)}
+
+    return await page(request, person, template, asked, values, entered=entered)
 
 
 # --------------------------------------------------------------------------- the dashboard
@@ -211,25 +217,20 @@ async def dashboard(request: Request) -> Response:
         pages: Pages = request.state.pages
         return pages.personal(request, "rocket_league/welcome.html", {})
     asked = ask(OfPlaylist, request, only_known=False)
-    entered = await entered_of(request, person, asked)
 
-    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
-        answer = await training.recommendations(conn, OfPlayer(), scope)
+    async def make(conn: Connection, scope: Scope, entered: Entered, of: Standing | None) -> dict[str, Any]:
+        advice = (await training.recommendations(conn, OfPlayer(), scope))["data"]
         recent = await replays.recent_replays(conn, replays.NewestReplays(limit=_RECENT, player=scope.player), scope)
         return {
-            "playlists": found,
-            "of": of,
-            "recommended": _first_of_each(answer["data"]["recommendations"]),
-            "note": answer["data"]["note"],
-            "slips": [] if answer["data"]["recommendations"] else await _slips(conn, scope),
+            "recommended": _first_of_each(advice["recommendations"]),
+            "note": advice["note"],
+            "slips": [] if advice["recommendations"] else await _slips(conn, scope),
             "replays": recent["data"]["replays"],
             "minutes": MINUTES,
             "begins": None if recent["data"]["replays"] else entered.begins,
-            "synthetic": of is not None and of.is_simulated,
         }
 
-    return await page(request, person, "rocket_league/dashboard.html", asked, make, entered=entered)
+    return await standing_page(request, person, "rocket_league/dashboard.html", asked, make)
 
 
 async def _slips(conn: Connection, scope: Scope) -> list[Row]:
@@ -262,17 +263,14 @@ async def skill(request: Request, person: SignedIn) -> Response:
     asked = ask(OfSkill, request, only_known=False)
     if asked.skill not in SKILLS:
         raise ProblemError(404, f"There is no skill {asked.skill[:80]}; there are {', '.join(SKILLS)}.")
-    entered = await entered_of(request, person, asked)
 
-    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
-        values: dict[str, Any] = {"skill": asked.skill, "playlists": found, "of": of, "skills": SKILLS}
+    async def make(conn: Connection, scope: Scope, entered: Entered, of: Standing | None) -> dict[str, Any]:
+        values: dict[str, Any] = {"skill": asked.skill, "skills": SKILLS}
         if of is None:
-            return {**values, "synthetic": False}
+            return values
         names = [name for name, _ in SKILL_FEATURES[asked.skill]]
         bound = {"player": scope.player, "playlist": of.playlist, "is_simulated": of.is_simulated}
-        answer = await training.recommendations(conn, OfPlayer(), scope)
-        packs = [row for row in answer["data"]["recommendations"] if row["skill"] == asked.skill]
+        advice = (await training.recommendations(conn, OfPlayer(), scope))["data"]
         row = next((row for row in of.skills if row["skill"] == asked.skill), None)
         return {
             **values,
@@ -280,48 +278,40 @@ async def skill(request: Request, person: SignedIn) -> Response:
             "course": next((each for each in of.courses.skills if each.skill == asked.skill), None),
             "features": await standings.features(conn, bound, names, row["rank_tier"] if row else None),
             "training": next((each for each in of.training if each["skill"] == asked.skill), None),
-            "packs": packs,
+            "packs": [row for row in advice["recommendations"] if row["skill"] == asked.skill],
             "sessions": [each for each in reversed(entered.sessions) if each["skill"] == asked.skill][:10],
             "minutes": MINUTES,
-            "synthetic": of.is_simulated,
         }
 
-    return await page(request, person, "rocket_league/skill.html", asked, make, entered=entered)
+    return await standing_page(request, person, "rocket_league/skill.html", asked, make)
 
 
 @router.get("/playlists/{playlist}")
 async def playlist(request: Request, person: SignedIn) -> Response:
     """A playlist: everything that is told of it, and what that rests on."""
     asked = ask(OfPlaylist, request, only_known=False)
-    entered = await entered_of(request, person, asked)
 
-    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
+    async def make(conn: Connection, scope: Scope, entered: Entered, of: Standing | None) -> dict[str, Any]:
         newest = replays.NewestReplays(limit=_RECENT, playlist=asked.playlist, player=scope.player)
-        recent = await replays.recent_replays(conn, newest, scope)
-        values = {"playlists": found, "of": of, "replays": recent["data"]["replays"]}
-        return {**values, "synthetic": of is not None and of.is_simulated}
+        return {"replays": (await replays.recent_replays(conn, newest, scope))["data"]["replays"]}
 
-    return await page(request, person, "rocket_league/playlist.html", asked, make, entered=entered)
+    return await standing_page(request, person, "rocket_league/playlist.html", asked, make)
 
 
 @router.get("/compare")
 async def compare(request: Request, person: SignedIn) -> Response:
     """A player beside players of the rank, beside those who play most alike, and beside the own past."""
     asked = ask(OfPlaylist, request, only_known=False)
-    entered = await entered_of(request, person, asked)
 
-    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found, of = await played_in(conn, scope, asked.playlist, entered.sessions)
+    async def make(conn: Connection, scope: Scope, entered: Entered, of: Standing | None) -> dict[str, Any]:
         data: dict[str, Any] = {"stats": [], "past": []}
         if of is not None:
             given = asked_of(OfPlaylist, {"playlist": of.playlist, "player": scope.player})
             data = (await analytics.comparison(conn, given, scope))["data"]
-        values = {"playlists": found, "of": of, "stats": data["stats"], "past": data["past"]}
-        values["allowed"] = of is not None or entered.begins["has_agreed"] or not scope.is_own
-        return {**values, "synthetic": of is not None and of.is_simulated}
+        allowed = of is not None or entered.begins["has_agreed"] or not scope.is_own
+        return {"stats": data["stats"], "past": data["past"], "allowed": allowed}
 
-    return await page(request, person, "rocket_league/compare.html", asked, make, entered=entered)
+    return await standing_page(request, person, "rocket_league/compare.html", asked, make)
 
 
 # --------------------------------------------------------------------------- training
@@ -359,11 +349,11 @@ async def training_page(
     }
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
-        found = await analysed_playlists(conn, scope, asked.playlist)
-        of = next((row for row in found if asked.playlist in (None, row["playlist"])), None)
+        chosen = await chosen_playlist(conn, scope, asked.playlist)
+        of = chosen.played
         plan = await training.suggested_session(conn, training.OfPlan(player=scope.player), scope)
         return {
-            "playlists": found,
+            "playlists": chosen.playlists,
             "of": of and {**of, "name": "p1", "training": await standings.helped(conn, scope.player or "", of)},
             "sessions": logged["sessions"],
             "next": logged["next"],

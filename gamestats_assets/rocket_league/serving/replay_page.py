@@ -49,12 +49,17 @@ _EVENTS = ("goal", "shot", "save", "demolition")
 _ROLES = {1: "first_man", 2: "second_man", 3: "third_man"}
 
 
+def speaker(request: Request) -> Say:
+    """What says texts in the language of a page."""
+    pages: Pages = request.state.pages
+    return pages.texts.speaker(pages.language(request))
+
+
 @router.get("/replays/{id}")
 async def replay(request: Request, person: SignedIn) -> Response:
     """A replay."""
     asked = ask(OfReplay, request, only_known=False)
-    pages: Pages = request.state.pages
-    say = pages.texts.speaker(pages.language(request))
+    say = speaker(request)
 
     async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
         data = (await one_replay(conn, asked, scope))["data"]
@@ -80,7 +85,7 @@ async def replay(request: Request, person: SignedIn) -> Response:
 async def shared(request: Request, token: str) -> Response:
     """A replay that is shared: the scoreboard and what happened, for whoever has its link."""
     pages: Pages = request.state.pages
-    say = pages.texts.speaker(pages.language(request))
+    say = speaker(request)
     async with reading_shared(request, token) as (conn, data):
         values = await page_values(conn, request, data, say, f"{shares.SHARED}/{token}/watch")
     return pages.personal(request, "rocket_league/shared.html", {**values, "linked": False})

@@ -22,7 +22,7 @@ from gamestats_assets.rocket_league.serving.replay import (
     shown_replay,
     track_of,
 )
-from gamestats_assets.rocket_league.serving.replay_page import reading_shared
+from gamestats_assets.rocket_league.serving.replay_page import reading_shared, speaker
 from gamestats_assets.rocket_league.serving.shares import SHARED
 from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.serving.words import score_words
@@ -56,7 +56,7 @@ Made = dict[str, Any]
 async def watch_replay(request: Request, person: SignedIn) -> Response:
     """A replay, from its first frame to its last."""
     asked = ask(OfReplay, request, only_known=False)
-    say = _speaker(request)
+    say = speaker(request)
 
     async def make(conn: Connection, scope: Scope) -> Made:
         found = await find_replay(conn, asked.id, scope)
@@ -80,7 +80,7 @@ async def watch_replay(request: Request, person: SignedIn) -> Response:
 async def watch_clips(request: Request, person: SignedIn) -> Response:
     """Moments of a kind of one's own replays, the newest first: each is shown, and then the next one."""
     asked = ask(replays.NewestClips, request, only_known=False)
-    say = _speaker(request)
+    say = speaker(request)
 
     async def make(conn: Connection, scope: Scope) -> Made:
         found = (await replays.clips(conn, asked, scope))["data"]["clips"]
@@ -106,7 +106,7 @@ async def watch_clips(request: Request, person: SignedIn) -> Response:
 async def watch_shared(request: Request, token: str) -> Response:
     """A replay that is shared, for whoever has its link."""
     pages: Pages = request.state.pages
-    say = _speaker(request)
+    say = speaker(request)
     async with reading_shared(request, token) as (_, data):
         shown = of_replay(say, data, f"{SHARED}/{token}/track")
     back = {"back": f"{SHARED}/{token}", "back_text": say("watch.back")}
@@ -186,8 +186,3 @@ def _row(say: Say, moment: Mapping[str, Any], player: str | None) -> Made:
         "team": moment["team"] and say(f"watch.{moment['team']}"),
         "day": None,
     }
-
-
-def _speaker(request: Request) -> Say:
-    pages: Pages = request.state.pages
-    return pages.texts.speaker(pages.language(request))

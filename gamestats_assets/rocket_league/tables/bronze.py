@@ -201,16 +201,3 @@ class ReplayFigures(PlayerRow, NetworkFigures, key="rocket_league/replay_figures
     counted_s = seconds("Time played outside countdowns.", nullable=True)
     boost_per_minute = real("Boost used per minute.", minimum=0)
     avg_boost = real("Average boost in the tank.", minimum=0)
-
-
-__all__ = [
-    "BALL",
-    "EVENTS",
-    "KINDS_OF_EVENT",
-    "SOURCES",
-    "RawPlayerStats",
-    "RawReplays",
-    "ReplayEvents",
-    "ReplayFigures",
-    "ReplayFrames",
-]

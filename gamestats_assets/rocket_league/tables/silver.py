@@ -255,19 +255,3 @@ class Rotations(PlayerRow, key="rocket_league/rotations", **SILVER):
     duration_s = seconds("Length.")
     next_role = dy.Int16(nullable=True, min=1, description="Role after it; null where play stopped.")
     goal_side_share = share("Share of it goal-side of the ball.")
-
-
-__all__ = [
-    "KINDS_OF_END",
-    "OUTCOMES",
-    "BoostPickups",
-    "Challenges",
-    "FrameFigures",
-    "MatchFacts",
-    "Participants",
-    "PlayerMatchStats",
-    "Possessions",
-    "Rotations",
-    "ShotsAndSaves",
-    "Touches",
-]
