@@ -53,9 +53,7 @@ def players_of(replay: Path) -> list[dict[str, Any]]:
     return [player for team in ("blue", "orange") for player in told[team]["players"]]
 
 
-def test_somebody_new_drops_a_replay_watches_the_goal_takes_everything_along_and_goes_for_good(
-    start: Callable[..., Up], folder: Path, realdata: Path
-) -> None:
+def test_a_new_user_uploads_watches_exports_and_leaves(start: Callable[..., Up], folder: Path, realdata: Path) -> None:
     replay = next(path for path in real_files.paths(realdata, real_files.PAIRS[1]) if path.suffix == ".replay")
     scorer = next(each for each in players_of(replay) if each["stats"]["core"]["goals"])
     mate = next(each for each in players_of(replay) if each["id"]["platform"] == "steam" and each != scorer)

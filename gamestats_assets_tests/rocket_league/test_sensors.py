@@ -188,7 +188,7 @@ def test_a_tracked_player_s_replays_are_looked_for_fetched_and_become_days(
 # ---------------------------------------------------------------------------------------------- what leaves
 
 
-def test_what_is_kept_no_longer_leaves_a_player_s_tables_and_without_consent_the_player_does(
+def test_retention_empties_a_players_tables_and_withdrawal_removes_the_player(
     operation: Operation, season: list[Path]
 ) -> None:
     operation.ingest(season[0])

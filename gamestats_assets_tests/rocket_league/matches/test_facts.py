@@ -75,7 +75,7 @@ def test_the_replay_counts_and_ballchasing_fills_the_gaps() -> None:
     assert facts(REPLAY | {"season": 5, "season_type": "legacy"})["season"] == "5"
 
 
-def test_a_start_by_the_server_comes_before_one_by_a_computer_and_the_replay_before_ballchasing() -> None:
+def test_which_source_tells_when_a_match_started() -> None:
     inexact = REPLAY | {"start_is_exact": False}
     assert facts(inexact, JSON)["started_at"] == START
     assert facts(inexact, JSON | {"start_is_exact": True})["started_at"] == JSON["started_at"]

@@ -175,9 +175,7 @@ def test_an_objection_is_sent_by_anybody_and_decided_by_an_admin(site: httpx.Cli
     assert rows(url, "SELECT state FROM ops.rl_objections") == [{"state": "refused"}]
 
 
-def test_an_admin_sees_how_far_a_granted_removal_is_and_has_it_tried_again_until_nothing_is_found(
-    site: httpx.Client, url: str
-) -> None:
+def test_an_admin_follows_a_removal_and_has_it_tried_again(site: httpx.Client, url: str) -> None:
     site.post("/objection", data={"player": "steam:76561190000000077", "reason": "That is me.", "contact": ""})
     [numbered] = rows(url, "SELECT objection_id FROM ops.rl_objections WHERE state = 'open'")
     number = numbered["objection_id"]

@@ -127,7 +127,7 @@ def test_the_rank_stands_with_its_interval_and_what_drives_it(planted: Path) -> 
     assert "Nothing has been predicted yet" in said(planted, "p3-rank")
 
 
-def test_skills_are_placed_in_the_distribution_of_the_cohort_and_refused_ones_say_why(planted: Path) -> None:
+def test_skills_are_drawn_within_the_cohort_and_refused_ones_say_why(planted: Path) -> None:
     part = part_of(planted, "p1-skills")
     drawn = re.findall(r'(?s)<svg class="strip" role="img" aria-label="([^"]*)".*?</svg>', part)
     assert drawn == [
@@ -163,7 +163,7 @@ def test_weaknesses_stand_with_their_evidence_and_every_figure_of_a_skill_with_i
     assert "The lowest is aerials. Evidence of aerials." in none
 
 
-def test_where_every_skill_is_refused_for_one_reason_it_is_told_once_without_a_drawing(planted: Path) -> None:
+def test_one_reason_for_all_refused_skills_is_given_once(planted: Path) -> None:
     words = said(planted, "p2-skills")
     assert "Not measured: aerials, saves, positioning, rotation, shooting. No rank in Ranked duels is known" in words
     assert words.count("No rank in") == 1

@@ -153,9 +153,7 @@ def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_al
     assert "Out of boost 1 " in read(ann, PAGES["clips"])
 
 
-def test_of_a_match_of_the_other_team_the_own_goals_come_first_and_what_is_not_known_is_said_once(
-    ann: httpx.Client, url: str
-) -> None:
+def test_own_goals_come_first_and_what_is_unknown_is_said_once(ann: httpx.Client, url: str) -> None:
     day, match_id = began(3).date(), f"{0xA00 + 200:032X}"
     of_match = {"match_id": match_id, "match_date": day}
     facts = {"playlist": DOUBLES, "started_at": began(3), "duration_s": 300.0, "map_code": "moon_p"}
@@ -235,7 +233,7 @@ def test_who_sent_a_replay_of_nobody_known_says_on_its_page_which_player_it_is(
 
 def test_somebody_new_is_told_three_steps_and_how_far(site: httpx.Client, url: str) -> None:
     with closing(browser_of(site, url, "somebody new")) as new:
-        for path in (HOME, f"{HOME}/training"):
+        for path in (HOME, f"{HOME}/training", f"{HOME}/skills/saves", f"{HOME}/playlists/{DOUBLES}"):
             words = read(new, path)
             assert "Link an account" in words
             assert "Read and agree" not in words
