@@ -11,13 +11,13 @@ the segment, free choices by weight, its fixed end. What a free choice opens is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from gamestats_assets.demo_data.generator.blueprint import LEAST_CHOICES, Array, Blueprint
+from gamestats_assets.demo_data.generator.blueprint import LEAST_CHOICES, Array, Blueprint, Fixed
 from gamestats_assets.demo_data.generator.random_streams import Streams
-from gamestats_assets.demo_data.generator.users import Users
+from gamestats_assets.demo_data.generator.state import begins, places
+from gamestats_assets.demo_data.generator.users import NEVER, Users
 from gamestats_assets.demo_data.rules.model import LifecycleStage
 
 _MOST_SESSIONS = 10
@@ -147,15 +147,18 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
 def _away(plan: Blueprint, streams: Streams, users: Users) -> Array:
     """Whether each user has left on each day: they leave for good, or come back after a while."""
     days = plan.configuration.days
-    leave = np.array([activity.churn_per_day for activity in plan.activities])[users.segment]
-    back = np.array([activity.return_per_day for activity in plan.activities])[users.segment]
-    left = np.where(leave > 0, streams.geometric("leaves", users.number, 0, 1 / np.maximum(leave, 1e-9)), 10**6)
-    left = np.maximum(left + 1, users.signed_up_day + 1)
+
+    def until(stream: str, per_day: list[float]) -> Array:
+        share = np.array(per_day)[users.segment]
+        drawn = streams.geometric(stream, users.number, 0, 1 / np.maximum(share, 1e-9))
+        return np.where(share > 0, drawn, NEVER) + 1
+
+    left = np.maximum(until("leaves", [a.churn_per_day for a in plan.activities]), users.signed_up_day + 1)
     left = np.where(users.away_from < days, users.away_from, left)
-    stay = np.where(back > 0, streams.geometric("returns", users.number, 0, 1 / np.maximum(back, 1e-9)), 10**6)
-    until = np.where(users.back_on < 10**6, users.back_on, left + 1 + stay)
+    back = left + until("returns", [a.return_per_day for a in plan.activities])
+    back = np.where(users.back_on < NEVER, users.back_on, back)
     each = np.arange(days)[None, :]
-    return (each >= left[:, None]) & (each < until[:, None])
+    return (each >= left[:, None]) & (each < back[:, None])
 
 
 def sessions_of(plan: Blueprint, streams: Streams, users: Users, active: Array) -> Sessions:
@@ -175,59 +178,48 @@ def sessions_of(plan: Blueprint, streams: Streams, users: Users, active: Array) 
 
 
 class _Life:
-    """How far some users are: a mask of what happened, and a stage."""
+    """How far some users are: the doors that are open to them, and their stage."""
 
     def __init__(self, plan: Blueprint, users: Users) -> None:
-        self._plan = plan
+        self._plan, self._users = plan, users
         before = users.signed_up_day < 0
-        full = np.uint64(2**64 - 1)
-        self.mask = np.where(before[:, None], full, np.uint64(0)).repeat(plan.words, axis=1)
-        known = LifecycleStage.ONBOARDING_COMPLETED if plan.has_onboarding else LifecycleStage.REGISTERED
-        if not plan.has_registration and not plan.has_onboarding:
-            known = LifecycleStage.FIRST_SESSION
-        self.finished = known.rank
-        self.stage = np.where(before, known.rank, LifecycleStage.INSTALLED.rank)
+        self.open = np.repeat(before[:, None], len(plan.doors), axis=1)
+        self.stage = np.where(before, plan.known_stage, LifecycleStage.INSTALLED.rank)
         self.account = before | (not plan.has_registration)
-        self.done_on = np.full((len(users), int(plan.daily.sum())), -1)
+        self._daily_place = np.cumsum(plan.daily) - 1
+        self._done_on = np.full((len(users), int(plan.daily.sum())), -1)
 
-    def stages(self, users: Users, user: Array, day: Array) -> Array:
-        """Stage of users on days: what they have done, and the time since, for those who are through the onboarding."""
-        return timed_stage(self.stage[user], day - users.signed_up_day[user], self.finished)
+    def stages(self, user: Array, day: Array) -> Array:
+        """Stage of users on days: of those who are through the onboarding it rises with the days since the sign-up."""
+        stage, age = self.stage[user], day - self._users.signed_up_day[user]
+        for later, after in _DAYS_TO_STAGE.items():
+            stage = np.where((self.stage[user] >= self._plan.known_stage) & (age >= after), later.rank, stage)
+        return np.maximum(stage, self.stage[user])
 
-    def take_day(self, user: Array, event: Array, day: Array) -> None:
-        """Enter on which days those happened that happen once a day."""
-        rows = np.flatnonzero(self._plan.daily[event])
-        self.done_on[user[rows], self.daily_place(event[rows])] = day[rows]
+    def was_done_on(self, user: Array, event: Array, day: Array) -> Array:
+        """Whether events that happen once a day have happened on days."""
+        return self._done_on[user, self._daily_place[event]] == day
 
-    def daily_place(self, event: Array) -> Array:
-        """Column of `done_on` that an event has."""
-        return np.cumsum(self._plan.daily)[event] - 1
+    def spent(self, user: Array, event: Array) -> Array:
+        """Whether events that happen only once have happened."""
+        return self._plan.once[event] & self.open[user, self._plan.door_of[event]] if self.open.size else event < -1
 
-    def take(self, user: Array, event: Array) -> None:
-        """Enter what happened."""
+    def take(self, user: Array, event: Array, day: Array | None = None) -> None:
+        """Enter what happened, and on which days."""
         plan = self._plan
-        bit = plan.bit_of[event]
-        told = bit >= 0
-        np.bitwise_or.at(self.mask, (user[told], bit[told] // 64), np.uint64(1) << (bit[told] % 64).astype(np.uint64))
+        door = plan.door_of[event]
+        self.open[user[door >= 0], door[door >= 0]] = True
         np.maximum.at(self.stage, user, plan.stage_of[event])
-        registers = plan.stage_of[event] >= LifecycleStage.REGISTERED.rank
-        self.account[user[registers]] = True
+        self.account[user[plan.stage_of[event] >= LifecycleStage.REGISTERED.rank]] = True
+        if day is not None:
+            rows = np.flatnonzero(plan.daily[event])
+            self._done_on[user[rows], self._daily_place[event[rows]]] = day[rows]
 
 
 def first_stages(plan: Blueprint, users: Users) -> list[str]:
     """The stage in which each user begins: signed up before the run, or about to install."""
-    life = _Life(plan, users)
-    everybody = np.arange(len(users))
     names = [stage.value for stage in LifecycleStage]
-    return [names[rank] for rank in life.stages(users, everybody, np.zeros(len(users), np.int64))]
-
-
-def timed_stage(stage: Array, age_days: Array, finished: int) -> Array:
-    """The stage of those who are through the onboarding rises with the days since the sign-up."""
-    risen = stage.copy()
-    for later, after in _DAYS_TO_STAGE.items():
-        risen = np.where((stage >= finished) & (age_days >= after), np.maximum(risen, later.rank), risen)
-    return risen
+    return [names[rank] for rank in _Life(plan, users).stages(np.arange(len(users)), np.zeros(len(users), np.int64))]
 
 
 def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions) -> Happenings:
@@ -236,27 +228,24 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
     through = users.signed_up_day < 0
     parts: list[Happenings] = []
     if (bulk := np.flatnonzero(through[sessions.user])).size:
-        parts += _session_parts(plan, streams, users, sessions, bulk, life, opened=True)
+        parts.append(_Scene(plan, streams, users, sessions, life, opened=True).events(bulk))
     waiting = np.flatnonzero(~through[sessions.user])
     # Session after session of those who are not through: all first ones, all second ones, ...
-    numbers = sessions.number[waiting]
-    by_number = waiting[np.argsort(numbers, kind="stable")]
-    bounds = np.searchsorted(np.sort(numbers), np.arange(numbers.max(initial=-1) + 2))
-    for start, stop in pairwise(bounds):
-        chosen = by_number[start:stop]
-        stuck = chosen[life.stage[sessions.user[chosen]] < life.finished] if start and plan.retention is None else []
-        of_sessions = _session_parts(plan, streams, users, sessions, chosen, life, opened=False)
-        parts += [_with_something_to_do(plan, of_sessions, np.asarray(stuck, np.int64))] if of_sessions else []
+    order = waiting[np.argsort(sessions.number[waiting], kind="stable")]
+    number = sessions.number[order]
+    scene = _Scene(plan, streams, users, sessions, life, opened=False)
+    for chosen in np.split(order, np.flatnonzero(np.diff(number)) + 1) if order.size else ():
+        is_first = sessions.number[chosen[0]] == 0
+        stuck = chosen[life.stage[sessions.user[chosen]] < plan.known_stage]
+        found = scene.events(chosen)
+        if not is_first and plan.retention is None:
+            # Users who left the onboarding and could only come and go do not come back.
+            idle = np.setdiff1d(stuck, found.session[(found.flow >= 0) | plan.once[found.event]])
+            found = found.take(~np.isin(found.session, idle))
+        parts.append(found)
     found = _together(parts) if parts else NOTHING
     found = found.take(np.lexsort((found.step, found.order, found.session)))
     return found.take(_before_the_end(plan, found)) if plan.final.any() else found
-
-
-def _with_something_to_do(plan: Blueprint, parts: list[Happenings], stuck: Array) -> Happenings:
-    """Sessions without those in which users who left the onboarding could only come and go: these do not come back."""
-    found = _together(parts)
-    idle = np.setdiff1d(stuck, found.session[(found.flow >= 0) | plan.once[found.event]])
-    return found.take(np.flatnonzero(~np.isin(found.session, idle)))
 
 
 def _before_the_end(plan: Blueprint, found: Happenings) -> Array:
@@ -267,230 +256,166 @@ def _before_the_end(plan: Blueprint, found: Happenings) -> Array:
     return np.arange(len(found)) <= ends[found.user]
 
 
-def _session_parts(
-    plan: Blueprint,
-    streams: Streams,
-    users: Users,
-    sessions: Sessions,
-    chosen: Array,
-    life: _Life,
-    *,
-    opened: bool,
-) -> list[Happenings]:
-    """Everything of some sessions, no two of one user unless these have opened every door."""
-    scene = _Scene(plan, streams, users, sessions, life, opened)
-    parts: list[Happenings] = []
-    for place, fixed in enumerate(plan.start):
-        if not (opened and fixed.once):
-            parts.append(scene.fixed(chosen, fixed.event, fixed.probability, _OPENING + place))
-    if not opened:
-        first = chosen[sessions.number[chosen] == 0]
-        for place, flow in enumerate(plan.onboarding):
-            parts.append(scene.flows(first, np.full(first.size, flow), np.full(first.size, _ONBOARDING + place)))
-    later = [*scene.sequence(chosen), scene.free(chosen)]
-    if not opened or plan.daily.any():
-        later = [scene.without_repeats(_together(later))]
-    for part in later:
-        scene.enter(part)
-    parts += later
-    for place, fixed in enumerate(plan.end):
-        parts.append(scene.fixed(chosen, fixed.event, fixed.probability, _END + place))
-    return [part for part in parts if len(part)]
-
-
 class _Scene:
-    """Makes the events of sessions, knowing how far each user is."""
+    """Makes the events of sessions, knowing how far each user is.
+
+    Args:
+        opened: whether the users have opened every door; of others no two sessions of one user are made at once.
+    """
 
     def __init__(
-        self, plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, life: _Life, opened: bool
+        self, plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, life: _Life, *, opened: bool
     ) -> None:
-        self.plan, self.streams, self.users, self.sessions = plan, streams, users, sessions
-        self.life, self.opened = life, opened
+        self._plan, self._streams, self._users, self._sessions = plan, streams, users, sessions
+        self._life, self._opened = life, opened
+
+    def events(self, rows: Array) -> Happenings:
+        """Everything of some sessions."""
+        plan, opened = self._plan, self._opened
+        parts = [
+            self._fixed(rows, fixed, _OPENING + place)
+            for place, fixed in enumerate(plan.start)
+            if not (opened and fixed.once)
+        ]
+        if not opened:
+            first = rows[self._sessions.number[rows] == 0]
+            for place, flow in enumerate(plan.onboarding):
+                parts.append(self._flows(first, np.full(first.size, flow), np.full(first.size, _ONBOARDING + place)))
+        later = _together([*self._sequence(rows), self._free(rows)])
+        if not opened or plan.daily.any():
+            later = self._without_repeats(later)
+        if not opened:
+            self._life.take(later.user, later.event, self._sessions.day[later.session])
+        ends = [self._fixed(rows, fixed, _END + place) for place, fixed in enumerate(plan.end)]
+        return _together([*parts, later, *ends])
 
     def _draw(self, stream: str, rows: Array, slot: Array | int) -> Array:
-        user = self.sessions.user[rows]
-        return self.streams.uniform(stream, self.users.number[user], self.sessions.number[rows] * 10_000 + slot)
+        user = self._sessions.user[rows]
+        return self._streams.uniform(stream, self._users.number[user], self._sessions.number[rows] * 10_000 + slot)
 
     def _stage(self, rows: Array) -> Array:
-        return self.life.stages(self.users, self.sessions.user[rows], self.sessions.day[rows])
+        return self._life.stages(self._sessions.user[rows], self._sessions.day[rows])
 
-    def enter(self, found: Happenings) -> None:
-        """Let what happened open doors."""
-        if not self.opened:
-            self.life.take(found.user, found.event)
-            self.life.take_day(found.user, found.event, self.sessions.day[found.session])
-
-    def fixed(self, rows: Array, event: int, probability: Array, order: int) -> Happenings:
+    def _fixed(self, rows: Array, fixed: Fixed, order: int) -> Happenings:
         """An event at a fixed place, where it may happen."""
-        plan = self.plan
-        user = self.sessions.user[rows]
-        happens = np.ones(rows.size, bool)
-        if plan.daily[event]:
-            happens = self.sessions.place[rows] == 0
-        if not self.opened:
-            name = plan.event_names[event]
-            happens &= self._draw("opening", rows, order) < probability[self.users.segment[user]]
-            bit = plan.bit_of[event]
-            if plan.once[event]:
-                happens &= (self.life.mask[user, bit // 64] >> np.uint64(bit % 64)) & np.uint64(1) == 0
-            for before in plan.rules.event_constraints.prerequisites.get(name, ()):
-                of = plan.bit_of[plan.event_index[before]]
-                happens &= (self.life.mask[user, of // 64] >> np.uint64(of % 64)) & np.uint64(1) == 1
-        stage = plan.rules.event_constraints.lifecycle.get(plan.event_names[event])
-        if stage is not None:
-            happens &= self._stage(rows) >= stage.rank
+        user = self._sessions.user[rows]
+        happens = self._stage(rows) >= fixed.stage
+        if self._plan.daily[fixed.event]:
+            happens &= self._sessions.place[rows] == 0
+        if not self._opened:
+            happens &= self._draw("opening", rows, order) < fixed.probability[self._users.segment[user]]
+            happens &= self._life.open[user][:, fixed.needs].all(axis=1)
+            happens &= ~self._life.spent(user, np.full(user.size, fixed.event))
         rows, user = rows[happens], user[happens]
-        size = rows.size
-        events = np.full(size, event)
-        if not self.opened:
-            self.life.take(user, events)
-        return Happenings(
-            user,
-            events,
-            rows,
-            np.full(size, order),
-            np.zeros(size, np.int64),
-            np.full(size, -1),
-            self.life.account[user],
-        )
+        event, zero = np.full(rows.size, fixed.event), np.zeros(rows.size, np.int64)
+        if not self._opened:
+            self._life.take(user, event)
+        return Happenings(user, event, rows, zero + order, zero, zero - 1, self._life.account[user])
 
-    def sequence(self, rows: Array) -> list[Happenings]:
+    def _sequence(self, rows: Array) -> list[Happenings]:
         """The typical sequence of each user's segment, as far as it is not left out, and what some always do."""
-        plan = self.plan
-        segment = self.users.segment[self.sessions.user[rows]]
+        user = self._sessions.user[rows]
         parts: list[Happenings] = []
-        for number, slots in enumerate(plan.sequences):
-            own = rows[segment == number]
+        for segment, slots in enumerate(self._plan.sequences):
+            own = rows[self._users.segment[user] == segment]
             for place, (flows, probability) in enumerate(slots):
                 order = _SEQUENCE + place
-                taken = own[self._draw("sequence", own, order) < probability] if own.size else own
-                if not taken.size:
-                    continue
+                taken = own[self._draw("sequence", own, order) < probability]
                 which = (self._draw("which", taken, order) * len(flows)).astype(np.int64)
-                parts.append(self.flows(taken, np.array(flows)[which], np.full(taken.size, order)))
-        for truth, flow in plan.always.items():
-            own = rows[self.users.truth[self.sessions.user[rows]] == truth]
-            parts.append(self.flows(own, np.full(own.size, flow), np.full(own.size, _ALWAYS + truth)))
-        return parts or [NOTHING]
+                parts.append(self._flows(taken, np.array(flows)[which], np.full(taken.size, order)))
+        for truth, flow in self._plan.always.items():
+            own = rows[self._users.truth[user] == truth]
+            parts.append(self._flows(own, np.full(own.size, flow), np.full(own.size, _ALWAYS + truth)))
+        return parts
 
-    def free(self, rows: Array) -> Happenings:
+    def _free(self, rows: Array) -> Happenings:
         """What users choose freely, by the weights of their segment, among what is open to them."""
-        plan, users = self.plan, self.users
-        if not rows.size:
-            return NOTHING
-        user = self.sessions.user[rows]
-        mean = np.array([activity.events_per_session for activity in plan.activities])[users.segment[user]]
-        given = np.array([sum(p for _, p in slots) for slots in plan.sequences])[users.segment[user]]
-        mean = np.maximum(mean - given, LEAST_CHOICES) * users.keenness[user]
-        numbers = users.number[user]
-        count = self.streams.geometric("choices", numbers, self.sessions.number[rows], mean)
-        count = np.minimum(count, _MOST_CHOICES)
-        each = np.repeat(np.arange(rows.size), count)
-        place = np.arange(each.size) - np.repeat(np.cumsum(count) - count, count)
-        chosen = rows[each]
-        order = _FREE + place
+        plan, user = self._plan, self._sessions.user[rows]
+        given = np.array([sum(p for _, p in slots) for slots in plan.sequences])
+        mean = np.maximum([activity.events_per_session for activity in plan.activities] - given, LEAST_CHOICES)
+        means = mean[self._users.segment[user]] * self._users.keenness[user]
+        count = self._streams.geometric("choices", self._users.number[user], self._sessions.number[rows], means)
+        chosen = np.repeat(rows, np.minimum(count, _MOST_CHOICES))
+        order = _FREE + places(chosen)
         flow = self._choose(chosen, self._draw("choice", chosen, order))
         able = flow >= 0
-        return self.flows(chosen[able], flow[able], order[able])
+        return self._flows(chosen[able], flow[able], order[able])
 
     def _choose(self, rows: Array, drawn: Array) -> Array:
         """A flow for each row, -1 where nothing is open."""
-        plan, life = self.plan, self.life
-        user = self.sessions.user[rows]
-        segment, stage = self.users.segment[user], self._stage(rows)
-        state = np.column_stack([segment, stage, life.mask[user].view(np.int64)])
-        distinct, which = _distinct(state)
-        flow = np.empty(rows.size, np.int64)
-        for number, (of_segment, of_stage, *words) in enumerate(distinct):
-            mask = np.array(words, np.int64).view(np.uint64)
-            totals = np.cumsum(plan.free_weights[of_segment] * self._open(int(of_stage), mask))
-            own = which == number
-            flow[own] = (
-                np.minimum(np.searchsorted(totals, drawn[own] * totals[-1], side="right"), totals.size - 1)
-                if totals[-1] > 0
-                else -1
-            )
-        return flow
+        user = self._sessions.user[rows]
+        segment, stage = self._users.segment[user], self._stage(rows)
+        flow = np.full(rows.size, -1)
+        for own in _alike(segment, stage, self._life.open[user] if not self._opened else None):
+            one = own[0]
+            weights = self._plan.free_weights[segment[one]] * self._open(int(user[one]), int(stage[one]))
+            totals = np.cumsum(weights)
+            if totals[-1] > 0:
+                flow[own] = np.searchsorted(totals, drawn[own] * totals[-1], side="right")
+        return np.minimum(flow, self._plan.free_weights.shape[1] - 1)
 
-    def _open(self, stage: int, mask: Array) -> Array:
-        """Whether each flow may begin in a stage, for those with a mask."""
-        tables = self.plan.tables
-        steps = np.arange(tables.events.shape[1])
+    def _open(self, user: int, stage: int) -> Array:
+        """Whether each flow may begin for a user in a stage."""
+        tables = self._plan.tables
         there = tables.events >= 0
-        met = there & (tables.stages <= stage) & ((tables.needs & ~mask) == 0).all(axis=-1) & ~self._spent(mask)
-        within = steps[None, :] < tables.together[:, None]
-        return met[:, 0].any(axis=-1) & ((met | ~there).all(axis=-1) | ~within).all(axis=1)
+        spent = self._life.spent(np.full(tables.events.shape, user), tables.events)
+        met = there & (tables.stages <= stage) & ~(tables.needs & ~self._life.open[user]).any(axis=-1) & ~spent
+        together = np.arange(tables.events.shape[1]) < tables.together[:, None]
+        return met[:, 0].any(axis=-1) & ((met | ~there).all(axis=-1) | ~together).all(axis=1)
 
-    def _spent(self, mask: Array) -> Array:
-        """Whether each alternative of the flows is an event that happens only once, and did."""
-        plan = self.plan
-        events = plan.tables.events
-        bit = plan.bit_of[events]
-        done = (mask[bit // 64] >> (bit % 64).astype(np.uint64)) & np.uint64(1) == 1
-        return (events >= 0) & plan.once[events] & done
-
-    def flows(self, rows: Array, flow: Array, order: Array) -> Happenings:
+    def _flows(self, rows: Array, flow: Array, order: Array) -> Happenings:
         """Begin a flow in each row and follow it as far as it goes."""
-        plan, tables = self.plan, self.plan.tables
-        parts: list[Happenings] = []
+        plan, tables = self._plan, self._plan.tables
+        parts = [NOTHING]
         begins = self._all_open(rows, flow)
         rows, flow, order = rows[begins], flow[begins], order[begins]
-        user = self.sessions.user[rows]
-        mask, stage = self.life.mask[user], self._stage(rows)
+        user, stage = self._sessions.user[rows], self._stage(rows)
         event = np.zeros(rows.size, np.int64)
-        step = 0
-        while rows.size and step < tables.events.shape[1]:
-            variant = self.users.variant[user]
+        for step in range(tables.events.shape[1]):
+            if not rows.size:
+                break
             slot = order * 100 + step
-            goes = self._draw("goes on", rows, slot) < tables.probability[variant, flow, step]
-            events = tables.events[flow, step]
+            goes = self._draw("goes on", rows, slot) < tables.probability[self._users.variant[user], flow, step]
             goes &= (step == 0) | tables.follows[flow, step, event]
-            open_ = self._alternatives(flow, step, mask, stage)
-            totals = np.cumsum(tables.weights[flow, step] * open_, axis=1)
+            able = self._alternatives(user, flow, step, stage)
+            totals = np.cumsum(tables.weights[flow, step] * able, axis=1)
             goes &= totals[:, -1] > 0
             pick = (totals <= (self._draw("alternative", rows, slot) * totals[:, -1])[:, None]).sum(axis=1)
-            event = np.take_along_axis(events, np.minimum(pick, events.shape[1] - 1)[:, None], axis=1)[:, 0]
-            rows, user, flow, order = rows[goes], user[goes], flow[goes], order[goes]
-            mask, stage, event = mask[goes], stage[goes], event[goes]
-            if not self.opened and rows.size and any(f in plan.onboarding for f in np.unique(flow)):
+            rows, user, flow, order, stage, pick = (a[goes] for a in (rows, user, flow, order, stage, pick))
+            event = tables.events[flow, step, np.minimum(pick, tables.events.shape[2] - 1)]
+            if not self._opened and np.isin(flow, plan.onboarding).any():
                 # Alone in the session so far, so that its own steps can open doors for the next ones.
-                self.life.take(user, event)
-                mask = self.life.mask[user]
-            account = self.life.account[user]
+                self._life.take(user, event)
+            account = self._life.account[user]
             parts.append(Happenings(user, event, rows, order, np.full(rows.size, step), flow, account))
-            step += 1
-        return _together(parts) if parts else NOTHING
+        return _together(parts)
 
-    def _alternatives(self, flow: Array, step: int, mask: Array, stage: Array) -> Array:
+    def _alternatives(self, user: Array, flow: Array, step: int, stage: Array) -> Array:
         """Which events of a step of each row's flow may happen: rows by alternatives."""
-        plan, tables = self.plan, self.plan.tables
+        tables = self._plan.tables
         events = tables.events[flow, step]
         able = (events >= 0) & (tables.stages[flow, step] <= stage[:, None])
-        if not self.opened:
-            able &= ((tables.needs[flow, step] & ~mask[:, None, :]) == 0).all(axis=-1)
-        bit = plan.bit_of[events]
-        done = (np.take_along_axis(mask, bit // 64, axis=1) >> (bit % 64).astype(np.uint64)) & np.uint64(1) == 1
-        return able & ~(plan.once[events] & done)
+        if not self._opened:
+            able &= ~(tables.needs[flow, step] & ~self._life.open[user][:, None]).any(axis=-1)
+        return able & ~self._life.spent(user[:, None], events)
 
     def _all_open(self, rows: Array, flow: Array) -> Array:
         """Whether every step is wholly open that must be for each row's flow to begin."""
-        events, together = self.plan.tables.events, self.plan.tables.together
+        events, together = self._plan.tables.events, self._plan.tables.together
         able = np.ones(rows.size, bool)
-        mask, stage = self.life.mask[self.sessions.user[rows]], self._stage(rows)
         for step in range(int(together.max())):
             own = np.flatnonzero(together[flow] > step)
-            if own.size:
-                open_ = self._alternatives(flow[own], step, mask[own], stage[own])
-                able[own] &= (open_ | (events[flow[own], step] < 0)).all(axis=1)
+            user, stage = self._sessions.user[rows[own]], self._stage(rows[own])
+            able[own] &= (self._alternatives(user, flow[own], step, stage) | (events[flow[own], step] < 0)).all(axis=1)
         return able
 
-    def without_repeats(self, found: Happenings) -> Happenings:
+    def _without_repeats(self, found: Happenings) -> Happenings:
         """Leave out flows that would bring an event again which happens once in a life, or once on a user's day."""
-        plan, day = self.plan, self.sessions.day[found.session]
+        plan, day = self._plan, self._sessions.day[found.session]
         daily = np.flatnonzero(plan.daily[found.event])
-        before = self.life.done_on[found.user[daily], self.life.daily_place(found.event[daily])] == day[daily]
+        before = self._life.was_done_on(found.user[daily], found.event[daily], day[daily])
         again = [_repeated(found, daily, day), daily[before]]
-        if not self.opened:
+        if not self._opened:
             again.append(_repeated(found, np.flatnonzero(plan.once[found.event]), np.zeros(len(found), np.int64)))
         key = found.session * 10_000 + found.order
         return found.take(~np.isin(key, key[np.concatenate(again)]))
@@ -501,12 +426,16 @@ def _repeated(found: Happenings, rows: Array, period: Array) -> Array:
     of = (found.event, period, found.user)
     keys = (found.step, found.order, found.session, *of)
     ordered = rows[np.lexsort([key[rows] for key in keys])]
-    same = np.logical_and.reduce([key[ordered][1:] == key[ordered][:-1] for key in of])
-    return ordered[1:][same]
+    return ordered[~begins(*(key[ordered] for key in of))]
 
 
-def _distinct(state: Array) -> tuple[Array, Array]:
-    """Distinct rows and each row's number among them."""
-    key = np.ascontiguousarray(state).view([("", state.dtype)] * state.shape[1])[:, 0]
-    _, first, which = np.unique(key, return_index=True, return_inverse=True)
-    return state[first], which
+def _alike(segment: Array, stage: Array, opened: Array | None) -> list[Array]:
+    """Rows of the same segment and stage, to whom the same doors are open, together."""
+    if not segment.size:
+        return []
+    keys = [segment.astype(np.uint8), stage.astype(np.uint8)]
+    state = np.column_stack([*keys, np.packbits(opened, axis=1)] if opened is not None else keys)
+    one = np.ascontiguousarray(state).view(np.dtype((np.void, state.shape[1])))[:, 0]
+    _, which = np.unique(one, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(which[order])) + 1)

@@ -106,7 +106,7 @@ def _from_nothing(plan: Blueprint, users: Users, found: Happenings, rule: TotalR
         for events in (rule.adds, rule.takes, rule.until)
     )
     idle = Gathering(found.user, adds, takes, ends).idle()
-    opens = ((plan.bit_of >= 0) | (plan.stage_of >= 0))[found.event[idle]]
+    opens = ((plan.door_of >= 0) | (plan.stage_of >= 0))[found.event[idle]]
     # Who was there before the run has made things before it, too, but not without end.
     known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.told_once else np.zeros(idle.size, bool)
     known &= places(found.user[idle]) < _LEFT_FROM_BEFORE

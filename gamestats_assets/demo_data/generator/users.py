@@ -296,7 +296,7 @@ def countries_of(plan: Blueprint) -> dict[str, float]:
     known = locales.countries()
     if configuration.countries is None:
         for name in ("country", "country_code", "nation", "#country", "#country_code"):
-            is_of_users = name in plan.user_names or name in plan.common_types
+            is_of_users = name in plan.user_properties or name in plan.common_types
             constraint = plan.rules.property_constraints.get(name) if is_of_users else None
             listed = [str(value) for value in constraint.values] if constraint else []
             if listed and all(code in known for code in listed):
