@@ -326,10 +326,10 @@ class Services:
         workspace = str(Path(environment["DAGSTER_HOME"], "workspace.yaml"))
         server = {"load_from": [{"grpc_server": {"socket": place, "location_name": "gamestats"}}]}
         write_whole(Path(workspace), json.dumps(server))
-        lasting = [*python, "gamestats_assets.orchestration.runs.long_running", place]
-        self._start("daemon", [*lasting, "dagster-daemon", "run", "-w", workspace], environment)
+        long_running = [*python, "gamestats_assets.orchestration.runs.long_running", place]
+        self._start("daemon", [*long_running, "dagster-daemon", "run", "-w", workspace], environment)
         webserver = ["dagster-webserver", "-h", str(folder / "webserver"), "-p", "80", "-l", "/dagster"]
-        self._start("webserver", [*lasting, *webserver, "-w", workspace], environment)
+        self._start("webserver", [*long_running, *webserver, "-w", workspace], environment)
 
     def start_worker(self, environment: dict[str, str]) -> None:
         """Start what does the jobs of people, once the schema `ops` is there; it is started again whenever it ends."""

@@ -13,62 +13,14 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.execution import Output
-from gamestats_assets.orchestration.freshness.inputs import ALL_BEFORE, Fingerprints, names_in
+from gamestats_assets.orchestration.freshness.inputs import ALL_BEFORE, Fingerprints
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.bare import BareGame
-from gamestats_assets_tests.orchestration.goals import DAILY, DayGoals, MatchGoals, RawFiles, RawGoals, land
+from gamestats_assets_tests.orchestration.freshness.test_freshness import Ranks, Season, ranks, season
+from gamestats_assets_tests.orchestration.goals import DayGoals, MatchGoals, RawFiles, RawGoals, land
 
 DAY, NEXT, AFTER = "2020-01-01", "2020-01-02", "2020-01-03"
-
-
-class Ranks(Table, key="demo/ranks", layer="gold", **DAILY):
-    """Rank of a match by its goals, among its day and the days around it."""
-
-    match_id = dy.String(primary_key=True, description="Match.")
-    day = dy.Date(description="UTC day.")
-    rank = dy.Int64(description="1 for most goals.")
-
-
-class Leagues(Table, key="demo/leagues", layer="gold", partitioned_by="league"):
-    """Goals of a league: even and odd match numbers play in two."""
-
-    league = dy.String(primary_key=True, description="League.")
-    goals = dy.Int64(description="Goals of all days.")
-
-
-class Named(Table, key="demo/named", layer="bronze"):
-    """Leagues that there are."""
-
-    league = dy.String(primary_key=True, description="League.")
-
-
-class Season(Table, key="demo/season", layer="gold", partitioned_by="day"):
-    """Goals of a day and of all before."""
-
-    day = dy.Date(primary_key=True, description="UTC day.")
-    goals = dy.Int64(description="Goals.")
-
-
-def ranks(matches: dy.LazyFrame[MatchGoals]) -> dy.LazyFrame[Ranks]:
-    """Ranks by goals among matches at most a day away, equal ones by name."""
-    others = matches.select(their="day", more="goals", other="match_id")
-    is_near = (pl.col("their") - pl.col("day")).abs() <= pl.duration(days=1)
-    is_equal = (pl.col("more") == pl.col("goals")) & (pl.col("other") <= pl.col("match_id"))
-    before = matches.join(others, how="cross").filter(is_near & ((pl.col("more") > pl.col("goals")) | is_equal))
-    return cast("dy.LazyFrame[Ranks]", before.group_by("match_id", "day").agg(rank=pl.len().cast(pl.Int64)))
-
-
-def season(days: dy.LazyFrame[DayGoals]) -> dy.LazyFrame[Season]:
-    """Sums of the days that are given."""
-    return cast("dy.LazyFrame[Season]", days.sort("day").with_columns(pl.col("goals").cum_sum()))
-
-
-def leagues(matches: dy.LazyFrame[MatchGoals]) -> dy.LazyFrame[Leagues]:
-    """Goals by league."""
-    odd = pl.col("match_id").str.slice(-1).cast(pl.Int64) % 2 == 1
-    named = matches.with_columns(league=pl.when(odd).then(pl.lit("odd")).otherwise(pl.lit("even")))
-    return named.group_by("league").agg(pl.col("goals").sum())  # type: ignore[return-value]
 
 
 @pytest.fixture
@@ -78,13 +30,12 @@ def stores(tmp_path: Path) -> Stores:
 
 @pytest.fixture
 def demo() -> BareGame:
-    demo = BareGame("demo", (*game.TABLES, Ranks, Season, Leagues, Named), game.CHECKS)
+    demo = BareGame("demo", (*game.TABLES, Ranks, Season), game.CHECKS)
     demo.landed([RawGoals, RawFiles], game.decode)
     demo.function(game.match_goals)
     demo.function(game.day_goals)
     demo.function(ranks, whole_partitions=True, days_around=1)
     demo.function(season, days={DayGoals: ALL_BEFORE})
-    demo.function(leagues, names=names_in(Named, "league"))
     return demo
 
 
