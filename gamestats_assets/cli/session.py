@@ -15,7 +15,11 @@ from gamestats_assets.cli.steps import Outcome, dotted, everything_again, progre
 from gamestats_assets.cli.terminal import counted, days_named, few, status
 from gamestats_assets.definitions import build_defs, game_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness.behind import (
+from gamestats_assets.orchestration.freshness.snapshot import Snapshot
+from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.partitions import days_of, is_paired
+from gamestats_assets.orchestration.run_requests import run_groups
+from gamestats_assets.orchestration.runs.behind import (
     Behind,
     PartitionFilter,
     Stage,
@@ -23,11 +27,7 @@ from gamestats_assets.orchestration.freshness.behind import (
     every_partition,
     follow,
 )
-from gamestats_assets.orchestration.freshness.snapshot import Snapshot
-from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.partitions import days_of, is_paired
 from gamestats_assets.orchestration.runs.instance import dagster_instance
-from gamestats_assets.orchestration.runs.requests import run_groups
 from gamestats_assets.tables import GAMES
 
 

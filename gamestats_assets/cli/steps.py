@@ -14,8 +14,8 @@ import dagster as dg
 from gamestats_assets.cli.progress import ProgressEvent, Tell
 from gamestats_assets.cli.terminal import DISK_IS_FULL, FULL_DISK, counted, days_named, err, few, say
 from gamestats_assets.lakehouse.table import is_day
+from gamestats_assets.orchestration.run_requests import REQUESTED_BY_TAG
 from gamestats_assets.orchestration.runs.instance import run_here
-from gamestats_assets.orchestration.runs.requests import REQUESTED_BY_TAG
 
 
 def dotted(key: dg.AssetKey) -> str:

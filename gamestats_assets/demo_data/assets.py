@@ -26,7 +26,7 @@ from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import is_partition_day, partitions_of
-from gamestats_assets.orchestration.runs.requests import keys_of_run
+from gamestats_assets.orchestration.run_requests import keys_of_run
 from gamestats_assets.settings import shipped
 
 GAME = "demo_data"

@@ -17,7 +17,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness.inputs import ALL_BEFORE
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.partitions import partitions_of
-from gamestats_assets.orchestration.runs.requests import keys_of_run
+from gamestats_assets.orchestration.run_requests import keys_of_run
 from gamestats_assets.settings import shipped
 
 DELIVERIES = dg.AssetKey([GAME, "deliveries"])

@@ -8,7 +8,7 @@ from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.assets import DELIVERIES
 from gamestats_assets.l2m.source import delivered_logs
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.runs.requests import partitions_tags
+from gamestats_assets.orchestration.run_requests import partitions_tags
 
 LATE_DAYS = 3
 """How many days before yesterday are fetched again, for logs that come late."""

@@ -59,7 +59,7 @@ from gamestats_assets.orchestration.metadata import (
 )
 from gamestats_assets.orchestration.partitions import has_days, is_paired, partitions_of, values_of
 from gamestats_assets.orchestration.publications import contents_published, publication, unpublished
-from gamestats_assets.orchestration.runs.requests import REQUESTED_BY_TAG, keys_of_run
+from gamestats_assets.orchestration.run_requests import REQUESTED_BY_TAG, keys_of_run
 
 # Quarantined units shown on the asset's page; the table has all of them.
 _UNITS_SHOWN = 100

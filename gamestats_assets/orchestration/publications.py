@@ -29,7 +29,7 @@ from gamestats_assets.orchestration.metadata import (
     publication_key,
 )
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
-from gamestats_assets.orchestration.runs.requests import keys_of_run
+from gamestats_assets.orchestration.run_requests import keys_of_run
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.published.publication import Within

@@ -17,9 +17,9 @@ import psycopg
 
 from gamestats_assets.lakehouse.entries import local_times, ops
 from gamestats_assets.lakehouse.entries.declared import UTC_ZONE, Entry, Thing, UnknownNameError
+from gamestats_assets.lakehouse.entries.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries.fields import TEXT, YES_NO, EntryError, Field, Kind, choice, whole_number
 from gamestats_assets.lakehouse.entries.ops import Row
-from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES, training_packs
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
 from gamestats_assets.rocket_league.privacy.consents import PURPOSES

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets.lakehouse.entries.ops import known_revisions
 from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.lakehouse.landing.zone import Landing
-from gamestats_assets.lakehouse.postgres.encryption import Keys
 from gamestats_assets.serving import (
     account,
     account_page,

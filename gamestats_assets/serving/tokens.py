@@ -17,7 +17,7 @@ from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import OKPKey
 
 from gamestats_assets.lakehouse.entries import ops
-from gamestats_assets.lakehouse.postgres.encryption import Keys, is_plain
+from gamestats_assets.lakehouse.entries.encryption import Keys, is_plain
 from gamestats_assets.serving.answers import Connection
 
 ACCESS_S = 15 * 60

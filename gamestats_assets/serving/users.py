@@ -14,9 +14,9 @@ from psycopg import sql
 
 from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, StillNeededError, UnknownNameError, nearest
+from gamestats_assets.lakehouse.entries.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries.fields import EntryError, require_one_of
 from gamestats_assets.lakehouse.entries.ops import Row
-from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
 from gamestats_assets.serving.audit import audit
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from gamestats_assets.cli.lake.materialize import PartitionChoiceError, chosen_r
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.delta.ledger import Note
 from gamestats_assets.lakehouse.landing.zone import Landing
+from gamestats_assets.orchestration.run_requests import partitions_of_run
 from gamestats_assets.orchestration.runs.instance import dagster_instance
-from gamestats_assets.orchestration.runs.requests import partitions_of_run
 from gamestats_assets.pubg import tables as pubg
 from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets.simulators.pubg.tournament import Tournament, simulate_tournament

@@ -30,10 +30,10 @@ from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.landing.zone import decompressed
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness.behind import behind_of
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.runs.requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.run_requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.runs.behind import behind_of
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, behind_sensor
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY

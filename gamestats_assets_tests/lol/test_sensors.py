@@ -15,7 +15,7 @@ import pytest
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.source import ingest
-from gamestats_assets.orchestration.runs.requests import PARTITION_TAG, partitions_of_run
+from gamestats_assets.orchestration.run_requests import PARTITION_TAG, partitions_of_run
 from gamestats_assets.orchestration.runs.sensor import SENSOR
 from gamestats_assets.simulators.lol.files import write
 from gamestats_assets.simulators.lol.plan import Plan

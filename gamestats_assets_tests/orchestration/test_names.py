@@ -16,8 +16,8 @@ from gamestats_assets.lakehouse.delta.lake import Made
 from gamestats_assets.lakehouse.delta.ledger import ledger_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness.behind import behind_of
 from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.runs.behind import behind_of
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
 

@@ -96,7 +96,7 @@ def work(data: str, postgres_url: str, days: Sequence[str], selected: Sequence[s
     from gamestats_assets.cli.steps import progress_loggers
     from gamestats_assets.definitions import build_defs
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.orchestration.freshness.behind import on_days
+    from gamestats_assets.orchestration.runs.behind import on_days
     from gamestats_assets.settings import Settings
 
     stores = Stores(Settings(data=data, postgres_url=SecretStr(postgres_url), workers=1))

@@ -20,9 +20,9 @@ from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness.behind import behind_of
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
+from gamestats_assets.orchestration.runs.behind import behind_of
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.source.files import ingest

@@ -18,9 +18,9 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.declared import Entered, UnknownNameError
+from gamestats_assets.lakehouse.entries.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries.fields import EntryError
 from gamestats_assets.lakehouse.entries.ops import RefusedEntryError, entered_rows, entering
-from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
 from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, RlPlayers, RlRanks, TrainingSessions

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from gamestats_assets.lakehouse.entries.ops import entering, migrate
-from gamestats_assets.orchestration.runs import requests as requests_of_runs
+from gamestats_assets.orchestration import run_requests
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.rocket_league import entered, sensors
 from gamestats_assets.rocket_league import tables as t
@@ -71,7 +71,7 @@ class Operation(BySensors):
 
 def days(request: dg.RunRequest) -> list[str]:
     """Days that a request is for."""
-    return request.tags.get(requests_of_runs.PARTITIONS_TAG, str(request.partition_key)).split(",")
+    return request.tags.get(run_requests.PARTITIONS_TAG, str(request.partition_key)).split(",")
 
 
 @pytest.fixture(scope="module")

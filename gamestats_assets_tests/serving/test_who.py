@@ -16,7 +16,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from gamestats_assets.lakehouse.postgres.encryption import Keys
+from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets_tests.serving.served import KEY, served
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for
 from gamestats_assets_tests.support.postgres_fixture import database

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from gamestats_assets.lakehouse.quality import Check
-from gamestats_assets.orchestration.freshness.behind import upstream_of
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.runs.behind import upstream_of
 from gamestats_assets_tests.support.frames import KNOWN, Frames, Planted, breaking
 
 

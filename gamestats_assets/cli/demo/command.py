@@ -113,7 +113,7 @@ def _make(game: str, plan: Plan, brought: Any, verbose: bool) -> list[Outcome]:
     import dagster as dg
 
     from gamestats_assets.cli.session import opened
-    from gamestats_assets.orchestration.freshness.behind import on_days
+    from gamestats_assets.orchestration.runs.behind import on_days
 
     stores = _stores_of_a_task()
     enter(game, stores, plan, brought)

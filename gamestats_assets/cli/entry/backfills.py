@@ -70,7 +70,7 @@ def _state(instance: dg.DagsterInstance, one: Progress) -> str:
     """What is going on with a player, in a few words."""
     import dagster as dg
 
-    from gamestats_assets.orchestration.runs.requests import partitions_of_run
+    from gamestats_assets.orchestration.run_requests import partitions_of_run
 
     if one.account_id is None:
         return "account unknown until a match names the player"
@@ -146,8 +146,8 @@ class NotTakenUp(LakeMatches):
 def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None:
     import dagster as dg
 
+    from gamestats_assets.orchestration.run_requests import UNFINISHED, partitions_of_run
     from gamestats_assets.orchestration.runs.instance import dagster_instance
-    from gamestats_assets.orchestration.runs.requests import UNFINISHED, partitions_of_run
 
     going = dg.RunsFilter(tags=DETAILS, statuses=UNFINISHED)
     with dagster_instance(stores) as instance:

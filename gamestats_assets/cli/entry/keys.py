@@ -29,8 +29,8 @@ def rotate_keys() -> None:
 
         gamestats keys rotate
     """
+    from gamestats_assets.lakehouse.entries.encryption import Keys, rotate
     from gamestats_assets.lakehouse.entries.ops import migrate
-    from gamestats_assets.lakehouse.postgres.encryption import Keys, rotate
     from gamestats_assets.lakehouse.stores import Stores
 
     stores = Stores()

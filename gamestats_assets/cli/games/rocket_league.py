@@ -71,7 +71,7 @@ def _id_of(player: str) -> str:
 
 
 def _custody() -> Custody:
-    from gamestats_assets.lakehouse.postgres.encryption import Keys
+    from gamestats_assets.lakehouse.entries.encryption import Keys
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.privacy.tombstones import any_buried
     from gamestats_assets.rocket_league.source import GAME
@@ -332,7 +332,7 @@ def forget_player(
 
         from gamestats_assets.cli.lake.materialize import finish
         from gamestats_assets.cli.session import opened
-        from gamestats_assets.orchestration.freshness.behind import on_days
+        from gamestats_assets.orchestration.runs.behind import on_days
         from gamestats_assets.orchestration.runs.forgetting import forget_in_dagster
         from gamestats_assets.rocket_league.privacy.erasure import forget
         from gamestats_assets.rocket_league.source import GAME

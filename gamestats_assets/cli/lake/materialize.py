@@ -86,7 +86,7 @@ def materialize(
     quiet_warnings()
     with status("Loading"):
         from gamestats_assets.cli.session import games_selected, opened
-        from gamestats_assets.orchestration.freshness.behind import between, every_partition
+        from gamestats_assets.orchestration.runs.behind import between, every_partition
     selected = games_selected(select or [])
     with opened(games=selected) as session:
         selection = resolve_selection(select or [], session.definitions)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.lakehouse.table import Table
-    from gamestats_assets.orchestration.freshness.behind import Behind
+    from gamestats_assets.orchestration.runs.behind import Behind
 
 Freshness = Literal["fresh", "stale", "never", "no policy"]
 
@@ -93,8 +93,8 @@ class Overview:
 def overview(stores: Stores, tables: Sequence[type[Table]], now: datetime | None = None) -> Overview:
     """Look at all the given tables, as of now by default."""
     from gamestats_assets.definitions import game_of
-    from gamestats_assets.orchestration.freshness.behind import behind_of
     from gamestats_assets.orchestration.freshness.snapshot import Snapshot
+    from gamestats_assets.orchestration.runs.behind import behind_of
 
     url = running_postgres(stores)
     games = {name: game_of(name) for name in dict.fromkeys(table.spec.game for table in tables)}

@@ -36,8 +36,8 @@ def serve(
         gamestats serve
         gamestats serve --port 8080 --workers 2
     """
+    from gamestats_assets.lakehouse.entries.encryption import Keys, seal
     from gamestats_assets.lakehouse.entries.ops import migrate
-    from gamestats_assets.lakehouse.postgres.encryption import Keys, seal
     from gamestats_assets.lakehouse.postgres.roles import serving_urls
     from gamestats_assets.lakehouse.stores import Stores
 

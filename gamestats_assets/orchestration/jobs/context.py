@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import dagster as dg
 
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness.behind import Stage, follow
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import DAY, day_of, dimensions, has_days
+from gamestats_assets.orchestration.run_requests import REQUESTED_BY_TAG, run_groups
+from gamestats_assets.orchestration.runs.behind import Stage, follow
 from gamestats_assets.orchestration.runs.forgetting import forget_in_dagster
 from gamestats_assets.orchestration.runs.instance import UNDER_WAY, run_here
-from gamestats_assets.orchestration.runs.requests import REQUESTED_BY_TAG, run_groups
 
 REQUESTED_BY = "worker"
 """The worker's name in the tags of its runs."""

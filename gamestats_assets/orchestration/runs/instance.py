@@ -16,8 +16,8 @@ import psutil
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.orchestration.partitions import day_of, days_of, dimensions
+from gamestats_assets.orchestration.run_requests import partitions_tags
 from gamestats_assets.orchestration.runs.dagster_home import dagster_environment
-from gamestats_assets.orchestration.runs.requests import partitions_tags
 from gamestats_assets.settings import Settings
 
 _PROCESS_TAG = "gamestats/process"

@@ -14,7 +14,7 @@ from gamestats_assets.lakehouse.delta.ledger import combined_hash
 from gamestats_assets.lakehouse.entries.ops import migrate
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.runs.requests import REQUESTED_BY_TAG, UNFINISHED, due_attempt, request
+from gamestats_assets.orchestration.run_requests import REQUESTED_BY_TAG, UNFINISHED, due_attempt, request
 from gamestats_assets.settings import Settings
 
 TICK_S = 60

@@ -9,8 +9,8 @@ The sensor requests one kind of partitions after another: days come before table
 everything downstream of the same kind. The tick after these runs finds what they have put behind. Snapshots of what
 people entered are taken in the tick itself.
 
-A group of partitions is requested again, after growing waits, if its run failed (see `requests`), and never while a run
-for the same partitions is on its way.
+A group of partitions is requested again, after growing waits, if its run failed (see `run_requests`), and never while a
+run for the same partitions is on its way.
 
 An error in one game does not hold up the others: it goes to the tick's log, and the tick fails only if it requests
 nothing for other games.
@@ -30,13 +30,11 @@ from gamestats_assets.lakehouse.delta.ledger import WHOLE, combined_hash
 from gamestats_assets.lakehouse.entries.jobs import is_at_work
 from gamestats_assets.lakehouse.entries.ops import Changes, migrate, versions
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.freshness.behind import Behind, Stage, behind_of, partition_kind
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days
-from gamestats_assets.orchestration.runs.instance import run_job_here
-from gamestats_assets.orchestration.runs.requests import (
+from gamestats_assets.orchestration.run_requests import (
     FOLLOWING_PRIORITY,
     REQUESTED_BY_TAG,
     UNFINISHED,
@@ -47,6 +45,8 @@ from gamestats_assets.orchestration.runs.requests import (
     request,
     run_groups,
 )
+from gamestats_assets.orchestration.runs.behind import Behind, Stage, behind_of, partition_kind
+from gamestats_assets.orchestration.runs.instance import run_job_here
 
 KIND_TAG = "gamestats/kind"
 """Tag with the kind of a run's partitions, such as `day` or `season`."""

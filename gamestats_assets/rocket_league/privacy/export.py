@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 
 from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+from gamestats_assets.lakehouse.entries.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries.ops import entering, rows, select
 from gamestats_assets.lakehouse.files.local import without_formulas
 from gamestats_assets.lakehouse.landing.zone import LandedFile
-from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.identities import parse_player_id

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import psycopg
 
+from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.lakehouse.entries.ops import rows
-from gamestats_assets.lakehouse.postgres.encryption import Keys
 from gamestats_assets.rocket_league.privacy.people_objects import archive_object, upload_object
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.serving import users

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
-from gamestats_assets.lakehouse.postgres.encryption import Keys
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.published.notes import forget_answers
 from gamestats_assets.lakehouse.stores import Stores

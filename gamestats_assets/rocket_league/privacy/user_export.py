@@ -16,11 +16,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
 from gamestats_assets.lakehouse.entries.ops import Row, rows
 from gamestats_assets.lakehouse.files.local import without_formulas
 from gamestats_assets.lakehouse.files.objects import MissingObjectError
-from gamestats_assets.lakehouse.postgres.encryption import Keys
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.privacy.consents import consent_texts

@@ -13,8 +13,8 @@ from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
+from gamestats_assets.lakehouse.entries.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.entries.ops import insert, rows
-from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
 from gamestats_assets.rocket_league.privacy.leaving import grant_objection, refuse_objection
 from gamestats_assets.rocket_league.source import GAME

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entries import ops
-from gamestats_assets.lakehouse.postgres.encryption import EncryptionKeyError, Keys
+from gamestats_assets.lakehouse.entries.encryption import EncryptionKeyError, Keys
 from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.rocket_league.entered import PLAYER, RANK
 from gamestats_assets.rocket_league.ranks import UnknownRankError, parse_rank, tier_id

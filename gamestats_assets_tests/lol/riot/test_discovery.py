@@ -421,9 +421,9 @@ def test_a_run_that_failed_is_tried_again(
     (request,) = tick(stores, instance).run_requests
     there_is_a_run(instance, request, dg.DagsterRunStatus.FAILURE)
     assert tick(stores, instance).run_requests == [], "not at once"
-    from gamestats_assets.orchestration.runs import requests
+    from gamestats_assets.orchestration import run_requests
 
-    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
     (again,) = tick(stores, instance).run_requests
     assert ids_of(again) == ["NA1_1"]
     assert again.run_key != request.run_key

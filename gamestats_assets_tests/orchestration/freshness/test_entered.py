@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.entries.ops import entering, migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness.behind import behind_of
 from gamestats_assets.orchestration.freshness.inputs import names_in
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
+from gamestats_assets.orchestration.runs.behind import behind_of
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.tables import Divisions, Seasons, TournamentTeamStandings
 from gamestats_assets.pubg.tournament.entered import DIVISION, ROSTER_ENTRY, SEASON, TEAM

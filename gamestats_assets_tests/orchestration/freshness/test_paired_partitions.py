@@ -28,14 +28,14 @@ from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import evaluate
-from gamestats_assets.orchestration.freshness.behind import behind_of, between, on_days
 from gamestats_assets.orchestration.freshness.inputs import Reads
 from gamestats_assets.orchestration.freshness.landed import landed_keys, landed_units
 from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import partitions_of
+from gamestats_assets.orchestration.run_requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.runs.behind import behind_of, between, on_days
 from gamestats_assets.orchestration.runs.instance import may_have
-from gamestats_assets.orchestration.runs.requests import PARTITIONS_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as matches_game
 from gamestats_assets_tests.orchestration import stalls as game

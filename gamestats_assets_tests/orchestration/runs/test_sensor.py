@@ -19,10 +19,11 @@ from gamestats_assets.lakehouse.entries.ops import tell
 from gamestats_assets.lakehouse.landing import zone as landing_zone
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration import run_requests
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.runs import requests, sensor
-from gamestats_assets.orchestration.runs.requests import partitions_of_run
+from gamestats_assets.orchestration.run_requests import partitions_of_run
+from gamestats_assets.orchestration.runs import sensor
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, WatchedGame, behind_sensor
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
@@ -92,7 +93,7 @@ def days_of(request: dg.RunRequest) -> list[str]:
 
 @pytest.fixture
 def daemon(tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
     # Looks again at what waits in the next tick.
     monkeypatch.setattr(sensor, "EVERY_S", 0)
     monkeypatch.setattr(sensor, "_LOOK_AGAIN_S", 0)

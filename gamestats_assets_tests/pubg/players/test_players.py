@@ -16,11 +16,11 @@ import psycopg
 import pytest
 
 from gamestats_assets.lakehouse.entries.ops import migrate
-from gamestats_assets.orchestration.freshness.behind import behind_of
+from gamestats_assets.orchestration import run_requests
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.runs import requests
-from gamestats_assets.orchestration.runs.requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.run_requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.runs.behind import behind_of
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
@@ -256,7 +256,7 @@ def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_o
         house.track(account, account[-6:])
     [request] = house.asks()
     assert house.players_of(request) == both
-    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
     going = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags))
     house.instance.add_run(going)
     assert house.asks() == [], "whatever it has done by now"
@@ -281,7 +281,7 @@ def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_ane
     [first] = house.asks()
     end([first], dg.DagsterRunStatus.FAILURE)
     assert house.asks() == [], "not at once"
-    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
     [second] = house.asks()
     assert (second.partition_key, second.run_key == first.run_key) == (account, False)
     end([second], dg.DagsterRunStatus.CANCELED)

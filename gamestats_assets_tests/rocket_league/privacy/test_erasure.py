@@ -24,10 +24,10 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries.declared import UnknownNameError
+from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.landing.decoding import decode_batches
 from gamestats_assets.lakehouse.landing.zone import Landing
-from gamestats_assets.lakehouse.postgres.encryption import Keys
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table

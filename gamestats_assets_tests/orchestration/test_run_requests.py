@@ -9,8 +9,8 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from gamestats_assets.orchestration.runs import requests
-from gamestats_assets.orchestration.runs.requests import REASON_TAG, due_attempt, request
+from gamestats_assets.orchestration import run_requests
+from gamestats_assets.orchestration.run_requests import REASON_TAG, due_attempt, request
 
 Status = dg.DagsterRunStatus
 
@@ -23,7 +23,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
 
 
 def run(instance: dg.DagsterInstance, status: Status, reason: str = "why") -> None:
@@ -47,7 +47,7 @@ def test_a_failed_run_is_tried_again_after_a_while(
 ) -> None:
     run(instance, Status.FAILURE)
     assert due_attempt(instance, "why") is None
-    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
     assert due_attempt(instance, "why") == 1
 
 
