@@ -11,10 +11,8 @@ from typing import Annotated
 import typer
 
 from gamestats_assets.cli.demo.command import demo
-from gamestats_assets.cli.entry.groups import l2m_app, players_app, product_app, rocket_league_app, tournament_app
-from gamestats_assets.cli.entry.keys import keys_app
-from gamestats_assets.cli.entry.user import user_app
 from gamestats_assets.cli.games.generate import generate, logs_app, report, taxonomy_app
+from gamestats_assets.cli.games.groups import l2m_app, players_app, product_app, rocket_league_app, tournament_app
 from gamestats_assets.cli.games.lol import lol_app
 from gamestats_assets.cli.lake.ingest import fetch_app, ingest_app
 from gamestats_assets.cli.lake.listing import query, tables
@@ -24,6 +22,8 @@ from gamestats_assets.cli.services.serve import serve
 from gamestats_assets.cli.services.up import down, env, up
 from gamestats_assets.cli.services.work import work
 from gamestats_assets.cli.terminal import CarefulGroup, version
+from gamestats_assets.cli.users.keys import keys_app
+from gamestats_assets.cli.users.user import user_app
 
 _LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
 _ENTER = "Enter what no file tells"

@@ -135,7 +135,7 @@ def progress_loggers() -> dg.Definitions:
 
 def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
     """Run configuration that makes the steps of tables process every id again."""
-    from gamestats_assets.cli.lake.catalog import declared_tables
+    from gamestats_assets.cli.catalog import declared_tables
     from gamestats_assets.orchestration.metadata import asset_key
 
     made = {asset_key(table) for table in declared_tables()} & set(keys)

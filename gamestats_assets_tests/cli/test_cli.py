@@ -21,9 +21,9 @@ import pytest
 from deltalake import write_deltalake
 from typer.testing import Result
 
+from gamestats_assets.cli.catalog import declared_tables
 from gamestats_assets.cli.demo.command import empty_tables, summary
 from gamestats_assets.cli.demo.games import DAYS, POPULATION, SEED
-from gamestats_assets.cli.lake.catalog import declared_tables
 from gamestats_assets.cli.lake.materialize import PartitionChoiceError, chosen_range, resolve_selection
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.delta.ledger import Note

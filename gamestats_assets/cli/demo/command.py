@@ -196,7 +196,7 @@ def findings(stores: Stores) -> list[Finding]:
 
 
 def _asked(stores: Stores, query: str) -> list[dict[str, Any]]:
-    from gamestats_assets.cli.lake.catalog import queryable_tables
+    from gamestats_assets.cli.catalog import queryable_tables
     from gamestats_assets.lakehouse.models import sql
 
     known = queryable_tables()
@@ -205,7 +205,7 @@ def _asked(stores: Stores, query: str) -> list[dict[str, Any]]:
 
 def empty_tables(stores: Stores) -> list[str]:
     """Published tables without a row in PostgreSQL: after the demo there are none."""
-    from gamestats_assets.cli.lake.catalog import declared_tables
+    from gamestats_assets.cli.catalog import declared_tables
     from gamestats_assets.lakehouse.postgres.server import connect
     from gamestats_assets.lakehouse.published.publication import counts
 
@@ -223,7 +223,7 @@ def summary(stores: Stores) -> list[str]:
     Raises:
         QueryError: when a table is not there.
     """
-    from gamestats_assets.cli.lake.catalog import declared_tables
+    from gamestats_assets.cli.catalog import declared_tables
 
     made = [state for table in declared_tables() if (state := stores.lake.state(table)) is not None and state.rows]
     published = sum(table.spec.published for table in declared_tables())

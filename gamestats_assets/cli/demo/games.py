@@ -210,7 +210,7 @@ def _landed(report: IngestReport) -> str:
 
 def _schedule(stores: Stores, tournament: Tournament) -> None:
     """Enter the tournament and a player of it who is tracked, unless the season is there."""
-    from gamestats_assets.cli.entry.commands import person
+    from gamestats_assets.cli.commands import person
     from gamestats_assets.lakehouse.entries.ops import entering, select
     from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
     from gamestats_assets.pubg.players.entered.backfills import Found, request_backfill
@@ -261,7 +261,7 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
 
 def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:
     """Enter the addresses of the MMO's cafes, where honest players share one, unless there is a whitelist."""
-    from gamestats_assets.cli.entry.commands import person
+    from gamestats_assets.cli.commands import person
     from gamestats_assets.l2m.reference.entered import WHITELIST_ENTRY
     from gamestats_assets.lakehouse.entries.ops import entering, select
 
@@ -272,7 +272,7 @@ def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:
 
 def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[TrainingSession]) -> None:
     """Enter the planted players, who agree, their ranks, what they trained and whose the first is, if they are new."""
-    from gamestats_assets.cli.entry.commands import person
+    from gamestats_assets.cli.commands import person
     from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError
     from gamestats_assets.lakehouse.entries.ops import entering, select
     from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
@@ -308,7 +308,7 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
 
 def _add_product(stores: Stores, users: int) -> None:
     """Enter the generated product, unless it is there."""
-    from gamestats_assets.cli.entry.commands import person
+    from gamestats_assets.cli.commands import person
     from gamestats_assets.demo_data.analysis.analyst import analyse
     from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
     from gamestats_assets.demo_data.entered import PRODUCT as ENTERED_PRODUCT

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entry.commands import Form, Output, entered_by
+from gamestats_assets.cli.commands import Form, Output, entered_by
 from gamestats_assets.cli.frames import format_for, write_frame
 from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
 from gamestats_assets.l2m.reference.entered import WHITELIST_ENTRY

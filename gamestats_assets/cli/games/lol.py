@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gamestats_assets.cli.entry.commands import Form, Output, enter, listed
+from gamestats_assets.cli.commands import Form, Output, enter, listed
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, say, status
 
 lol_app = typer.Typer(

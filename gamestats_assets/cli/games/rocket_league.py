@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gamestats_assets.cli.entry.commands import Form, Output, enter, entered_by, in_transaction, listed
+from gamestats_assets.cli.commands import Form, Output, enter, entered_by, in_transaction, listed
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, quiet_warnings, say, status
 from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
 
@@ -131,7 +131,7 @@ def search_packs(
         gamestats rocket-league packs --category saves --difficulty 3-5
         gamestats rocket-league packs save --tag backboard
     """
-    from gamestats_assets.cli.entry.commands import written
+    from gamestats_assets.cli.commands import written
     from gamestats_assets.rocket_league.analysis.training_packs import find_packs, known_tags, training_packs
 
     found = find_packs(

@@ -233,7 +233,7 @@ def ingest_logs(
         gamestats ingest logs demo-game --product game
         gamestats ingest logs /var/log/app/log.2026-01-01 --product shop
     """
-    from gamestats_assets.cli.entry.commands import person
+    from gamestats_assets.cli.commands import person
     from gamestats_assets.demo_data.entered import PRODUCT
     from gamestats_assets.demo_data.logs.landing import land_logs
     from gamestats_assets.lakehouse.entries.ops import entering

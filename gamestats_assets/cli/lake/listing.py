@@ -15,8 +15,8 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from gamestats_assets.cli.catalog import declared_tables, games, queryable_tables
 from gamestats_assets.cli.frames import Format, format_for, write_frame
-from gamestats_assets.cli.lake.catalog import declared_tables, games, queryable_tables
 from gamestats_assets.cli.terminal import counted, err, few, out, quiet_warnings, say, show, status
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamestats_assets.cli.lake.catalog import games
+from gamestats_assets.cli.catalog import games
 from gamestats_assets.cli.terminal import counted, days_named, err, few, quiet_warnings, say, status
 from gamestats_assets.lakehouse.errors import GamestatsError
 
@@ -282,7 +282,7 @@ def rebuild(
         gamestats rebuild pubg.match_summaries
         gamestats rebuild pubg.quarantine
     """
-    from gamestats_assets.cli.lake.catalog import declared_table, declared_tables, queryable_tables
+    from gamestats_assets.cli.catalog import declared_table, declared_tables, queryable_tables
 
     kept_beside = {*queryable_tables()} - {other.spec.dotted for other in declared_tables()}
     declared = queryable_tables()[table] if table in kept_beside else declared_table(table)

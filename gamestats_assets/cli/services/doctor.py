@@ -123,7 +123,7 @@ def _writable(what: str, folder: Path) -> Finding:
 
 def _tables(stores: Stores) -> Finding:
     """Whether the log of every stored table can be read."""
-    from gamestats_assets.cli.lake.catalog import queryable_tables
+    from gamestats_assets.cli.catalog import queryable_tables
     from gamestats_assets.lakehouse.delta.reader import DamagedTableError, StoreUnavailableError
 
     stored, damaged = 0, list[str]()

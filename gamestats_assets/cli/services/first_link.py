@@ -33,7 +33,7 @@ def admin_here(conn: psycopg.Connection, login: str) -> int:
 
 def first_link(where: str) -> str:
     """The address, by which a browser is signed in once."""
-    from gamestats_assets.cli.entry.commands import person
+    from gamestats_assets.cli.commands import person
     from gamestats_assets.lakehouse.entries.ops import entering, migrate
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.serving.sessions import make_link

@@ -16,8 +16,7 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.cli import session
-from gamestats_assets.cli.lake import catalog
+from gamestats_assets.cli import catalog, session
 from gamestats_assets.cli.lake.materialize import PartitionChoiceError, _must_be_there
 from gamestats_assets.cli.session import Session
 from gamestats_assets.cli.steps import progress_loggers

@@ -3,7 +3,7 @@
 from gamestats_assets.cli.terminal import deferred
 
 tournament_app = deferred(
-    "gamestats_assets.cli.entry.tournament",
+    "gamestats_assets.cli.games.tournament",
     """Tournaments: what you enter so that matches are found, placed and scored by themselves.
 
     Set a season up in this order; each step needs the ones before:
@@ -20,7 +20,7 @@ tournament_app = deferred(
     """,
 )
 players_app = deferred(
-    "gamestats_assets.cli.entry.players",
+    "gamestats_assets.cli.games.players",
     """Tracked players: whose positions, damage and kills are published in detail.
 
     A player may be given by in-game name, with its capitals, or by account id. The account of a name is
@@ -37,7 +37,7 @@ players_app = deferred(
     """,
 )
 product_app = deferred(
-    "gamestats_assets.cli.entry.products",
+    "gamestats_assets.cli.games.products",
     """Products whose ThinkingData logs are turned into tables.
 
     A product with a taxonomy and a run is generated: its logs are made, landed and taken up. Any other product's logs

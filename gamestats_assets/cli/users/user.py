@@ -3,7 +3,7 @@
 from gamestats_assets.cli.terminal import deferred
 
 user_app = deferred(
-    "gamestats_assets.cli.entry.user_commands",
+    "gamestats_assets.cli.users.user_commands",
     """Users: who may sign in to what `gamestats serve` shows, and what they may do there.
 
     Nobody has a password here. People sign in with an account that they have elsewhere (Steam, or what

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entry.commands import entered_by
+from gamestats_assets.cli.commands import entered_by
 from gamestats_assets.cli.games.generate import (
     Days,
     LanguageModel,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gamestats_assets.cli.entry.commands import a_day, person, written
+from gamestats_assets.cli.commands import a_day, person, written
 from gamestats_assets.cli.frames import Format
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say
 from gamestats_assets.lakehouse.entries import ops

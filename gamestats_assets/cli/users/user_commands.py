@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamestats_assets.cli.entry.commands import Form, Output, in_transaction, person, written
+from gamestats_assets.cli.commands import Form, Output, in_transaction, person, written
 from gamestats_assets.cli.services.addresses import address
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, say
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from gamestats_assets.cli.entry.commands import entered_by
+from gamestats_assets.cli.commands import entered_by
 from gamestats_assets.cli.terminal import CarefulGroup
 from gamestats_assets.lakehouse.entries.declared import Thing
 from gamestats_assets.pubg.players.entered.people import Matches

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entry.commands import Form, Output, entered_by, listed, listed_words
+from gamestats_assets.cli.commands import Form, Output, entered_by, listed, listed_words
 from gamestats_assets.cli.terminal import CarefulGroup
 from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.players.entered.files import PLAYER_FILE
@@ -36,7 +36,7 @@ app = typer.Typer(cls=CarefulGroup)
 
 
 def _known() -> Matches:
-    from gamestats_assets.cli.entry.backfills import NotTakenUp
+    from gamestats_assets.cli.games.backfills import NotTakenUp
     from gamestats_assets.lakehouse.stores import Stores
 
     return NotTakenUp(Stores())
@@ -95,7 +95,7 @@ def status_of_players(
         gamestats players status
         gamestats players status Shroud
     """
-    from gamestats_assets.cli.entry.backfills import show_status
+    from gamestats_assets.cli.games.backfills import show_status
 
     show_status(player, form, output)
 
@@ -124,7 +124,7 @@ def backfill(
         gamestats players backfill Shroud --days 365
         gamestats players backfill Shroud --from 2026-01-01 --to 2026-03-31 --dry-run
     """
-    from gamestats_assets.cli.entry.backfills import ask_for_backfill
+    from gamestats_assets.cli.games.backfills import ask_for_backfill
 
     ask_for_backfill(player, days, first, last, dry_run=dry_run)
 
@@ -137,6 +137,6 @@ def cancel(player: _Player) -> None:
 
         gamestats players cancel Shroud
     """
-    from gamestats_assets.cli.entry.backfills import cancel_backfill
+    from gamestats_assets.cli.games.backfills import cancel_backfill
 
     cancel_backfill(player)

@@ -1,1 +1,0 @@
-"""Commands with which people enter things."""
