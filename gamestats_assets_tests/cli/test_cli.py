@@ -128,14 +128,14 @@ def test_the_demo_fills_every_published_table_but_large_statistics(gamestats: Ga
 def test_the_demo_says_in_few_lines_what_it_found_and_the_queries_show_it(demo: tuple[Gamestats, Result]) -> None:
     gamestats, result = demo
     with replaced_environment(gamestats.environment()):
-        told = summary(gamestats.stores)
-    assert len(told) <= 25
-    assert result.stdout.splitlines()[-len(told) :] == told
+        output = summary(gamestats.stores)
+    assert len(output) <= 25
+    assert result.stdout.splitlines()[-len(output) :] == output
     assert "gamestats up" in result.stdout
-    sentences = [line for line in told if line.startswith("  ") and "gamestats" not in line]
+    sentences = [line for line in output if line.startswith("  ") and "gamestats" not in line]
     for beginning in ("Team ", "Match ", "Rover's weakness is positioning"):
         assert any(line.strip().startswith(beginning) for line in sentences), beginning
-    for line in told:
+    for line in output:
         if line.strip().startswith("gamestats query"):
             assert gamestats.answer(line.split('"')[1])
 
@@ -206,9 +206,9 @@ def test_nothing_is_run_when_everything_is_up_to_date(gamestats: Gamestats) -> N
 def test_a_new_day_is_found_processed_and_published(gamestats: Gamestats, tmp_path: Path) -> None:
     day = date(2026, 3, 20)
     [truth] = simulate_day(tmp_path, day, 1, 7, players=PLAYERS)
-    told = gamestats("ingest", "pubg", str(tmp_path)).stdout
-    assert "2 files: 2 taken, 0 known, 0 quarantined" in told
-    assert str(day) in told
+    output = gamestats("ingest", "pubg", str(tmp_path)).stdout
+    assert "2 files: 2 taken, 0 known, 0 quarantined" in output
+    assert str(day) in output
     result = gamestats("materialize")
     assert result.exit_code == 0, result.output
     assert f"1 day to process: {day}" in result.stdout
@@ -289,15 +289,15 @@ def test_a_stopping_check_is_named_with_its_day_until_it_is_mended(gamestats: Ga
     lake.note(pubg.Landings, Note(failed={day: {"declared_rules": "1 row breaks a rule"}}))
     result = gamestats(*chosen)
     assert result.exit_code == 1
-    told = " ".join(result.stderr.split())
-    assert f"Stopped ({day}): pubg.landings breaks the check declared_rules: 1 row breaks a rule" in told
+    output = " ".join(result.stderr.split())
+    assert f"Stopped ({day}): pubg.landings breaks the check declared_rules: 1 row breaks a rule" in output
     mended = gamestats(*chosen, "--everything")
     assert mended.exit_code == 0, mended.output
     assert gamestats(*chosen).exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "output"),
     [
         (("--select", "pubg.matchs"), "Did you mean pubg.matches"),
         (("--select", "key:nothing*"), "names no asset"),
@@ -306,11 +306,11 @@ def test_a_stopping_check_is_named_with_its_day_until_it_is_mended(gamestats: Ga
     ],
 )
 def test_what_cannot_be_chosen_is_refused_with_advice(
-    gamestats: Gamestats, arguments: tuple[str, ...], told: str
+    gamestats: Gamestats, arguments: tuple[str, ...], output: str
 ) -> None:
     result = gamestats("materialize", *arguments)
     assert result.exit_code == 1
-    assert told in result.stderr
+    assert output in result.stderr
 
 
 def test_days_are_chosen_alone_or_as_a_range() -> None:
@@ -366,18 +366,18 @@ def test_parquet_goes_through_a_pipe_but_not_to_a_terminal(gamestats: Gamestats)
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "output"),
     [
         ("select * from pubg.matchs", "Did you mean pubg.matches"),
         ("delete from pubg.matches", "SELECT"),
         ("select nothing from pubg.matches", "nothing"),
     ],
 )
-def test_a_wrong_query_is_explained_without_a_traceback(gamestats: Gamestats, sql: str, told: str) -> None:
+def test_a_wrong_query_is_explained_without_a_traceback(gamestats: Gamestats, sql: str, output: str) -> None:
     result = gamestats("query", sql)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")
-    assert told in result.stderr
+    assert output in result.stderr
     assert "Traceback" not in result.stderr
     assert gamestats("query", sql, "--on", "postgres").exit_code == 1
 
@@ -436,7 +436,7 @@ def test_doctor_names_what_is_broken_and_hides_the_password(empty: Gamestats) ->
 def test_env_gives_a_shell_what_plain_dagster_needs(gamestats: Gamestats) -> None:
     printed = gamestats("env").stdout
     code = "import dagster; print(len(dagster.DagsterInstance.get().get_run_ids()))"
-    told = subprocess.run(
+    output = subprocess.run(
         ["sh", "-c", 'eval "$1"; echo "$DAGSTER_HOME"; exec "$2" -c "$3"', "sh", printed, sys.executable, code],
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]},
         cwd=gamestats.folder,
@@ -444,9 +444,9 @@ def test_env_gives_a_shell_what_plain_dagster_needs(gamestats: Gamestats) -> Non
         text=True,
         timeout=60,
     )
-    home, runs = told.stdout.splitlines()
+    home, runs = output.stdout.splitlines()
     assert home == str(gamestats.folder / "dagster")
-    assert int(runs) > 0, told.stderr
+    assert int(runs) > 0, output.stderr
 
 
 # --------------------------------------------------------------------------- ingest and fetch
@@ -479,19 +479,19 @@ def test_ingesting_logs_reports_skipped_files_and_days_outside(empty: Gamestats,
     for name in ("notes.txt", "photo.png"):
         (folder / name).write_text("x")
     result = empty("ingest", "logs", str(folder), "--product", "lines")
-    told = " ".join(result.output.split())
+    output = " ".join(result.output.split())
     assert result.exit_code == 0, result.output
-    assert "2 files, 3 lines: 2 taken" in told
-    assert "2 files passed over" in told
-    assert "notes.txt" in told
-    assert "2024-01-01 of lines gained lines" in told
-    assert "1 of the lines (2023-12-30): before 2024-01-01" in told
-    assert "1 of the lines (2099-01-01): still to come" in told
+    assert "2 files, 3 lines: 2 taken" in output
+    assert "2 files passed over" in output
+    assert "notes.txt" in output
+    assert "2024-01-01 of lines gained lines" in output
+    assert "1 of the lines (2023-12-30): before 2024-01-01" in output
+    assert "1 of the lines (2099-01-01): still to come" in output
     shown = empty("materialize", "--select", "demo_data.record_counts")
     assert shown.exit_code == 0, shown.output
-    told = " ".join(shown.output.split())
-    assert "Landed and in no table, for their days are before the first: lines 2023-12-30." in told
-    assert "Landed, and processed when their days have come: lines 2099-01-01." in told
+    output = " ".join(shown.output.split())
+    assert "Landed and in no table, for their days are before the first: lines 2023-12-30." in output
+    assert "Landed, and processed when their days have come: lines 2099-01-01." in output
 
 
 def test_ingesting_only_what_nobody_can_read_fails(empty: Gamestats, tmp_path: Path) -> None:
@@ -544,15 +544,15 @@ def test_fetch_lands_the_matches_of_a_player(empty: Gamestats, tmp_path: Path) -
 def test_help_is_quick_because_nothing_heavy_is_imported(empty: Gamestats) -> None:
     code = "import sys, gamestats_assets.cli; print(*sys.modules)"
     command = [sys.executable, "-c", code]
-    told = subprocess.run(command, env=empty.environment(), capture_output=True, text=True, check=True)
-    assert not {"dagster", "polars", "duckdb", "pydantic"} & set(told.stdout.split())
+    output = subprocess.run(command, env=empty.environment(), capture_output=True, text=True, check=True)
+    assert not {"dagster", "polars", "duckdb", "pydantic"} & set(output.stdout.split())
     shown = empty("--help").stdout
     for command in ("demo", "up", "materialize", "rebuild", "query", "tables", "doctor", "ingest", "fetch", "env"):
         assert command in shown
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "told"),
+    ("setting", "value", "output"),
     [
         ("GAMESTATS_WORKERS", "none-secret", "GAMESTATS_WORKERS"),
         ("GAMESTATS_STORAGE_OPTIONS", "{secret", "GAMESTATS_STORAGE_OPTIONS"),
@@ -560,11 +560,11 @@ def test_help_is_quick_because_nothing_heavy_is_imported(empty: Gamestats) -> No
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named_and_not_shown(
-    empty: Gamestats, setting: str, value: str, told: str
+    empty: Gamestats, setting: str, value: str, output: str
 ) -> None:
     result = empty("tables", **{setting: value})
     assert result.exit_code == 1
-    assert told in result.stderr
+    assert output in result.stderr
     assert "secret" not in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -52,9 +52,9 @@ def test_binary_values_are_texts_for_programs_and_their_size_for_people(
 
 
 def test_a_terminal_gets_its_own_colours_and_none_of_a_text() -> None:
-    told = io.StringIO()
-    console = CarefulConsole(file=told, force_terminal=True, color_system="standard", width=80)
+    output = io.StringIO()
+    console = CarefulConsole(file=output, force_terminal=True, color_system="standard", width=80)
 
     console.print("\x1b[2J\x9b\udcff", style="red", markup=False, highlight=False)
 
-    assert told.getvalue() == "\x1b[31m␛[2J\ufffd\ufffd\x1b[0m\n"
+    assert output.getvalue() == "\x1b[31m␛[2J\ufffd\ufffd\x1b[0m\n"

@@ -50,11 +50,11 @@ def test_generate_writes_logs_rules_and_a_report_and_tells_what_it_did(gamestats
     assert sorted(path.name for path in folder.iterdir()) == [
         "logs_20260201.jsonl", "logs_20260202.jsonl", "manifest.json", "report.html", "rules.json", "run.json",
     ]  # fmt: skip
-    told = json.loads((folder / "manifest.json").read_text())
-    assert (told["configuration"]["seed"], told["configuration"]["product"]["industry"]) == (9, "ecommerce")
-    assert f"{told['records']:,} records in" in done.output
+    output = json.loads((folder / "manifest.json").read_text())
+    assert (output["configuration"]["seed"], output["configuration"]["product"]["industry"]) == (9, "ecommerce")
+    assert f"{output['records']:,} records in" in done.output
     assert "Rules: the analyst." in done.output
-    for segment, users in told["users"].items():
+    for segment, users in output["users"].items():
         assert any(line.split()[:2] == [f"{users:,}", segment] for line in done.output.splitlines())
     checked = gamestats("logs", "check", str(folder), "--taxonomy", "ecommerce")
     assert checked.exit_code == 0, checked.output
@@ -111,13 +111,13 @@ def test_interactive_asks_for_what_is_missing_and_takes_what_is_given(gamestats,
     assert done.exit_code == 0, done.output
     assert "There is no taxonomy at nowhere.xlsx" in done.output
     assert "Write it as YYYY-MM-DD." in done.output
-    told = json.loads((tmp_path / "fit-logs" / "manifest.json").read_text())["configuration"]
-    assert (told["users"], told["days"], told["start"], told["seed"]) == (30, 2, "2026-03-01", 7)
-    assert told["product"] == {"industry": "health", "platform": "web", "name": "Fit", "description": ""}
+    output = json.loads((tmp_path / "fit-logs" / "manifest.json").read_text())["configuration"]
+    assert (output["users"], output["days"], output["start"], output["seed"]) == (30, 2, "2026-03-01", 7)
+    assert output["product"] == {"industry": "health", "platform": "web", "name": "Fit", "description": ""}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "output"),
     [
         (("generate",), "Give a TAXONOMY"),
         (("generate", "nowhere"), "There is no taxonomy at nowhere"),
@@ -129,10 +129,10 @@ def test_interactive_asks_for_what_is_missing_and_takes_what_is_given(gamestats,
         (("logs", "check", "nowhere"), "No logs at nowhere"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_sentence(gamestats, arguments: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be_is_told_in_a_sentence(gamestats, arguments: tuple[str, ...], output: str) -> None:
     done = gamestats(*arguments)
     assert done.exit_code in (1, 2)
-    assert told in " ".join(done.output.replace("│", " ").split())
+    assert output in " ".join(done.output.replace("│", " ").split())
 
 
 def test_every_wrong_field_of_a_configuration_is_named(gamestats, tmp_path: Path) -> None:
@@ -173,10 +173,10 @@ def test_taxonomy_check_doubts_empty_limits_and_circular_formulas(gamestats, tmp
     )
     done = gamestats("taxonomy", "check", str(tmp_path))
     assert done.exit_code == 0
-    told = " ".join(done.output.split())
-    assert told.count("Doubtful:") == 2
-    assert "row 4, column 'constraint' (D): expected limits such as 1-150, or numbers, found 'low-high'" in told
-    assert "buy/b = a + 1 needs its own result" in told
+    output = " ".join(done.output.split())
+    assert output.count("Doubtful:") == 2
+    assert "row 4, column 'constraint' (D): expected limits such as 1-150, or numbers, found 'low-high'" in output
+    assert "buy/b = a + 1 needs its own result" in output
 
 
 def test_logs_are_uploaded_once_and_configured_for_logbus(gamestats, tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_a_language_model_makes_the_rules_once_and_again_when_asked_to(
         assert refined.exit_code == 0, refined.output
         assert len(server.requests) == 4
         step = deal["steps"][1]
-        told = f"sequence {deal['name']}, step 2 should follow step 1 in {step['probability']:.1%} of cases and "
-        assert [told in request.told for request in server.requests] == [False, False, False, True]
+        output = f"sequence {deal['name']}, step 2 should follow step 1 in {step['probability']:.1%} of cases and "
+        assert [output in request.output for request in server.requests] == [False, False, False, True]
         assert "a-key" not in first.output + refined.output
     assert Path("one/rules.json").read_text() == Path("two/rules.json").read_text()
     assert "cached" in Path("two/report.html").read_text()

@@ -62,8 +62,8 @@ def test_farmers_that_were_planted_are_found_by_their_signals(gamestats: Gamesta
     days = sorted(path.name for path in Path("logs").iterdir())
     lake.take(Path("logs"), days)
     lake.make(days)
-    told = json.loads(gamestats("l2m", "farmers", "--known", str(planted), "--format", "json").stdout)
-    by_signal = {row["signal"]: row for row in told}
+    output = json.loads(gamestats("l2m", "farmers", "--known", str(planted), "--format", "json").stdout)
+    by_signal = {row["signal"]: row for row in output}
     assert [*by_signal] == ["shared_ip", "level_one", "self_similar", "any"]
     counts = dict(pl.read_csv(planted).group_by("signal").len().iter_rows())
     assert {signal: by_signal[signal]["known"] for signal in counts} == counts
@@ -72,8 +72,8 @@ def test_farmers_that_were_planted_are_found_by_their_signals(gamestats: Gamesta
     assert by_signal["shared_ip"]["precision"] < 1
     # A list without signals: who of them is found by which.
     (tmp_path / "banned.csv").write_text("user_id\n" + pl.read_csv(planted)["user_id"][0] + "\nwho\n")
-    told = json.loads(gamestats("l2m", "farmers", "--known", str(tmp_path / "banned.csv"), "--format", "json").stdout)
-    assert {(row["known"], row["found"]) for row in told if row["signal"] in ("shared_ip", "any")} == {(2, 1)}
+    output = json.loads(gamestats("l2m", "farmers", "--known", str(tmp_path / "banned.csv"), "--format", "json").stdout)
+    assert {(row["known"], row["found"]) for row in output if row["signal"] in ("shared_ip", "any")} == {(2, 1)}
     (tmp_path / "other.csv").write_text("account\n7\n")
     refused = gamestats("l2m", "farmers", "--known", str(tmp_path / "other.csv"))
     assert refused.exit_code == 2
@@ -98,9 +98,9 @@ def test_too_few_accounts_are_refused_with_the_number_that_would_do(gamestats: G
 def test_a_range_of_days_brings_its_unpartitioned_inputs(admin: Admin, tmp_path: Path) -> None:
     admin.does("l2m", "simulate", str(tmp_path / "logs"), *SMALL, "--start", "2026-02-27")
     admin.does("ingest", "l2m", str(tmp_path / "logs"))
-    told = admin.does("materialize", "--select", "l2m", "--from", "2026-02-27", "--to", "2026-02-28", "-v")
-    assert "failed" not in told
-    assert all(f"ok      {name} " in told for name in ("l2m.vip_tiers", "l2m.user_profile", "postgres.l2m.active"))
+    output = admin.does("materialize", "--select", "l2m", "--from", "2026-02-27", "--to", "2026-02-28", "-v")
+    assert "failed" not in output
+    assert all(f"ok      {name} " in output for name in ("l2m.vip_tiers", "l2m.user_profile", "postgres.l2m.active"))
     seen = "select count(*) as accounts, count(distinct vip) as tiers from l2m.active where ds = date '2026-02-28'"
     (row,) = json.loads(admin.does("query", seen, "--format", "json"))
     assert row["accounts"] > 50
@@ -173,7 +173,7 @@ def test_log_day_and_column_names_may_be_said_outright(gamestats: Gamestats, tmp
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told", "code"),
+    ("arguments", "output", "code"),
     [
         (("nowhere",), "nowhere does not exist.", 1),
         ((".",), "holds no file that ends in .parquet", 1),
@@ -184,15 +184,15 @@ def test_log_day_and_column_names_may_be_said_outright(gamestats: Gamestats, tmp
     ],
 )
 def test_what_cannot_be_delivered_is_explained(
-    gamestats: Gamestats, arguments: tuple[str, ...], told: str, code: int
+    gamestats: Gamestats, arguments: tuple[str, ...], output: str, code: int
 ) -> None:
     Path("x.csv" if arguments[0] == "x.csv" else "notes.txt").write_bytes(b"user_id\n")
-    if told == "Give --day":
+    if output == "Give --day":
         Path("x.csv").rename("login.csv")
         arguments = ("login.csv",)
     refused = gamestats("ingest", "l2m", *arguments)
     assert refused.exit_code == code
-    assert told in " ".join(refused.output.replace("│", " ").split())
+    assert output in " ".join(refused.output.replace("│", " ").split())
 
 
 def test_it_fails_when_something_was_refused(gamestats: Gamestats, tmp_path: Path) -> None:
@@ -202,8 +202,8 @@ def test_it_fails_when_something_was_refused(gamestats: Gamestats, tmp_path: Pat
     assert f"refused   {bad}: expected a Parquet file" in refused.stdout
     assert "1 file, 1 daily log: 0 delivered, 0 known, 1 refused." in refused.stdout
     put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login")))
-    told = gamestats("ingest", "l2m", str(tmp_path / "drop"))
-    assert (told.exit_code, "1 delivered, 0 known, 1 refused." in told.stdout) == (1, True)
+    output = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert (output.exit_code, "1 delivered, 0 known, 1 refused." in output.stdout) == (1, True)
     bad.unlink()
     put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login", 2)))
     again = gamestats("ingest", "l2m", str(tmp_path / "drop"))
@@ -217,18 +217,18 @@ def test_days_that_are_no_partitions_are_told(gamestats: Gamestats, tmp_path: Pa
         path = tmp_path / "drop" / day / "login.csv"
         path.parent.mkdir(parents=True)
         path.write_bytes(csv_bytes(rows("login")))
-    told = gamestats("ingest", "l2m", str(tmp_path / "drop")).stdout
-    assert "\n2026-03-01 gained logs. Next: gamestats materialize\n" in told
-    assert "2014-05-01: before 2019-11-27, with which the tables begin" in told
-    assert f"{tomorrow}: still to come: what landed is kept, and processed when its day is there." in told
+    output = gamestats("ingest", "l2m", str(tmp_path / "drop")).stdout
+    assert "\n2026-03-01 gained logs. Next: gamestats materialize\n" in output
+    assert "2014-05-01: before 2019-11-27, with which the tables begin" in output
+    assert f"{tomorrow}: still to come: what landed is kept, and processed when its day is there." in output
 
 
 # --------------------------------------------------------------------------- whitelist
 
 
 def test_addresses_are_whitelisted_listed_changed_and_taken_off(admin: Admin) -> None:
-    told = admin.does("l2m", "whitelist", "add", "103.7.0.", "--note", "a cafe")
-    assert told == "created   whitelisted addresses 103.7.0.\n"
+    output = admin.does("l2m", "whitelist", "add", "103.7.0.", "--note", "a cafe")
+    assert output == "created   whitelisted addresses 103.7.0.\n"
     admin.does("l2m", "whitelist", "add", "2001:DB8:1:")
     listed = admin.lists("l2m", "whitelist", "list")
     assert [(row["ip_prefix"], row["note"]) for row in listed] == [("103.7.0.", "a cafe"), ("2001:db8:1:", None)]
@@ -240,8 +240,8 @@ def test_addresses_are_whitelisted_listed_changed_and_taken_off(admin: Admin) ->
     )
     assert entered_rows(SecretStr(admin.url), IpWhitelist).equals(rows_of_table)
     assert "removed   whitelisted addresses 2001:db8:1:" in admin.does("l2m", "whitelist", "remove", "2001:db8:1:")
-    told = admin.fails("l2m", "whitelist", "remove", "103.7.0")
-    assert "There is no whitelist entry '103.7.0'; did you mean 103.7.0.?" in told
+    output = admin.fails("l2m", "whitelist", "remove", "103.7.0")
+    assert "There is no whitelist entry '103.7.0'; did you mean 103.7.0.?" in output
     admin.does("l2m", "whitelist", "remove", "103.7.0.")
     assert admin.lists("l2m", "whitelist", "list") == []
     assert "There is no whitelist entry '103.7.0.'; there is none yet." in admin.fails(
@@ -272,7 +272,7 @@ def test_what_is_no_beginning_of_few_addresses_is_refused_with_advice(admin: Adm
 
 
 @pytest.mark.parametrize(
-    ("prefix", "told"),
+    ("prefix", "output"),
     [
         ("103.7.0", "103.7.0 does not end with a point, so what goes on with a digit is whitelisted as well: "
                     "103.7.01... For the addresses of 103.7.0. alone, write it with its last point."),
@@ -286,10 +286,10 @@ def test_what_is_no_beginning_of_few_addresses_is_refused_with_advice(admin: Adm
         ("::ffff:103.7.", ""),
     ],
 )  # fmt: skip
-def test_an_entry_that_whitelists_more_than_was_meant_says_so(admin: Admin, prefix: str, told: str) -> None:
+def test_an_entry_that_whitelists_more_than_was_meant_says_so(admin: Admin, prefix: str, output: str) -> None:
     result = admin("l2m", "whitelist", "add", prefix)
     assert result.exit_code == 0, result.output
-    assert told in result.stderr if told else not result.stderr
+    assert output in result.stderr if output else not result.stderr
 
 
 def test_entries_that_contain_each_other_are_told(admin: Admin) -> None:

@@ -60,17 +60,17 @@ def test_simulated_matches_are_ingested_by_the_command_that_is_named(gamestats: 
 
 def test_what_is_neither_replay_nor_json_is_kept_and_explained(gamestats: Gamestats) -> None:
     Path("holiday.replay").write_bytes(b"not a replay at all")
-    told = gamestats("ingest", "rocket-league", "holiday.replay")
-    assert told.exit_code == 1
-    assert "quarantined unreadable holiday.replay: Neither a replay nor whole JSON" in " ".join(told.output.split())
+    output = gamestats("ingest", "rocket-league", "holiday.replay")
+    assert output.exit_code == 1
+    assert "quarantined unreadable holiday.replay: Neither a replay nor whole JSON" in " ".join(output.output.split())
 
 
 # ---------------------------------------------------------------- players
 
 
 def test_a_player_is_tracked_agrees_and_is_listed(admin: Admin) -> None:
-    told = admin.does("rocket-league", "track", HAWK, "--name", "Hawk", "--keep-days", "365")
-    assert told.startswith(f"created   player {HAWKS_ID}")
+    output = admin.does("rocket-league", "track", HAWK, "--name", "Hawk", "--keep-days", "365")
+    assert output.startswith(f"created   player {HAWKS_ID}")
     [row] = admin.lists("rocket-league", "players")
     assert (row["player_id"], row["username"], row["retention_days"]) == (HAWKS_ID, "Hawk", 365)
     assert row["consented_at"] is None
@@ -82,8 +82,8 @@ def test_a_player_is_tracked_agrees_and_is_listed(admin: Admin) -> None:
 
 
 def test_who_did_not_agree_is_told_of_before_anything_is_made(admin: Admin, tmp_path: Path) -> None:
-    told = admin("rocket-league", "track", HAWK, "--name", "Hawk")
-    assert "Replays are not looked for, nor is anything made" in " ".join(told.stderr.split())
+    output = admin("rocket-league", "track", HAWK, "--name", "Hawk")
+    assert "Replays are not looked for, nor is anything made" in " ".join(output.stderr.split())
     page = str(tmp_path / "report.html")
     assert f"{HAWKS_ID} has not agreed" in admin.fails("rocket-league", "report", "hawk", "--out", page)
     admin.does("rocket-league", "track", HAWK, "--consent", "--name", "Falcon")
@@ -98,9 +98,9 @@ def test_who_did_not_agree_is_told_of_before_anything_is_made(admin: Admin, tmp_
 def test_an_address_is_kept_encrypted_and_shown_nowhere(tmp_path: Path, ops_database: str) -> None:
     key = Fernet.generate_key().decode()
     admin = Admin(tmp_path / "data", ops_database)
-    told = admin("rocket-league", "track", HAWK, "--email", "hawk@example.org", GAMESTATS_ENCRYPTION_KEY=key)
-    assert told.exit_code == 0, told.output
-    assert "hawk@example.org" not in told.output
+    output = admin("rocket-league", "track", HAWK, "--email", "hawk@example.org", GAMESTATS_ENCRYPTION_KEY=key)
+    assert output.exit_code == 0, output.output
+    assert "hawk@example.org" not in output.output
     with connect(SecretStr(ops_database)) as conn:
         [stored] = conn.execute("SELECT email_encrypted FROM ops.rl_players").fetchall()
     assert "hawk" not in stored[0]
@@ -110,10 +110,10 @@ def test_an_address_is_kept_encrypted_and_shown_nowhere(tmp_path: Path, ops_data
 
 def test_an_address_is_asked_for_and_stands_on_no_command_line(tmp_path: Path, ops_database: str) -> None:
     key = Fernet.generate_key().decode()
-    told = Admin(tmp_path / "data", ops_database)(
+    output = Admin(tmp_path / "data", ops_database)(
         "rocket-league", "track", HAWK, "--email", "-", typed="hawk@example.org\n", GAMESTATS_ENCRYPTION_KEY=key
     )
-    assert told.exit_code == 0, told.output
+    assert output.exit_code == 0, output.output
     with connect(SecretStr(ops_database)) as conn:
         [stored] = conn.execute("SELECT email_encrypted FROM ops.rl_players").fetchall()
     assert Fernet(key).decrypt(stored[0].encode()) == b"hawk@example.org"
@@ -141,7 +141,7 @@ def test_ranks_and_training_are_entered_by_name(admin: Admin) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "output"),
     [
         (("track", "Hawk"), "write the platform and the account"),
         (("track", "gamecube:1"), "'gamecube' is no platform"),
@@ -153,10 +153,10 @@ def test_ranks_and_training_are_entered_by_name(admin: Admin) -> None:
         (("export", "gamecube:1"), "'gamecube' is no platform"),
     ],
 )
-def test_a_mistake_is_explained_without_a_traceback(admin: Admin, arguments: tuple[str, ...], told: str) -> None:
+def test_a_mistake_is_explained_without_a_traceback(admin: Admin, arguments: tuple[str, ...], output: str) -> None:
     refused = admin("rocket-league", *arguments)
     assert refused.exit_code == 1
-    assert told in " ".join(refused.output.split())
+    assert output in " ".join(refused.output.split())
     assert "Traceback" not in refused.output
 
 
@@ -209,11 +209,11 @@ def test_replays_of_tracked_players_are_fetched_once(admin: Admin) -> None:
         nobody = admin("fetch", "rocket-league", **settings)
         assert "Nobody is tracked" in nobody.output
         admin.does("rocket-league", "track", HAWK, "--consent", "--days", "7")
-        told = admin("fetch", "rocket-league", **settings)
-        assert told.exit_code == 0, told.output
-        assert "1 player, 2 matches: 2 fetched, 0 known" in told.output
-        assert TOKEN not in told.output
-        assert "Next: gamestats materialize" in told.output
+        output = admin("fetch", "rocket-league", **settings)
+        assert output.exit_code == 0, output.output
+        assert "1 player, 2 matches: 2 fetched, 0 known" in output.output
+        assert TOKEN not in output.output
+        assert "Next: gamestats materialize" in output.output
         again = admin("fetch", "rocket-league", **settings)
         assert "1 player, 0 matches" in again.output
     without = admin("fetch", "rocket-league")
@@ -232,10 +232,10 @@ def test_replays_are_uploaded_and_what_ballchasing_tells_of_them_is_wanted(
     (folder / "broken.replay").write_bytes(b"nothing")
     with BallchasingServer() as server:
         settings = {"BALLCHASING_API_KEY": TOKEN, "BALLCHASING_API_URL": server.url}
-        told = admin("rocket-league", "upload", str(folder), **settings)
-        assert told.exit_code == 1
-        assert "3 replays: 2 uploaded, 1 not uploaded." in told.output
-        assert "broken.replay: Neither a replay" in " ".join(told.stderr.split())
+        output = admin("rocket-league", "upload", str(folder), **settings)
+        assert output.exit_code == 1
+        assert "3 replays: 2 uploaded, 1 not uploaded." in output.output
+        assert "broken.replay: Neither a replay" in " ".join(output.stderr.split())
         assert {kept.sent for kept in server.replays.values()} == {
             (f"{number}.replay", "private", "") for number in range(2)
         }

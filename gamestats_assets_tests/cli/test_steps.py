@@ -18,7 +18,7 @@ def outcome(where: str, *warnings: Failure) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("days", "told"),
+    ("days", "output"),
     [
         ([("2026-03-01",)], "2026-03-01"),
         ([("2026-03-01", "2026-03-02", "2026-03-05")], "3 days (2026-03-01 to 2026-03-02, 2026-03-05)"),
@@ -28,12 +28,12 @@ def outcome(where: str, *warnings: Failure) -> Outcome:
     ],
 )
 def test_a_warning_of_several_days_is_said_once_with_their_number(
-    days: list[tuple[str, ...]], told: str, capsys: pytest.CaptureFixture[str]
+    days: list[tuple[str, ...]], output: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = [outcome("all of it", Failure("check a", "2 rows breaking it", partitions=each)) for each in days]
     print_warnings(runs)
     [line] = capsys.readouterr().err.replace("\n", " ").strip().split("Warning: ")[1:]
-    assert " ".join(line.split()) == f"check a ({told}): 2 rows breaking it"
+    assert " ".join(line.split()) == f"check a ({output}): 2 rows breaking it"
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -51,9 +51,9 @@ def test_a_run_that_storage_has_lost_is_told_of_by_what_was_seen_of_it(
             raise ValueError("There is no goal.")
 
     definitions = dg.Definitions.merge(dg.Definitions([goals]), progress_loggers())
-    told: list[ProgressEvent] = []
+    output: list[ProgressEvent] = []
     with dagster_instance(Stores(Settings(data=str(tmp_path), postgres_url=SecretStr(fresh_database)))) as instance:
-        found = run(definitions, instance, dg.AssetSelection.all(), [], told.append)
+        found = run(definitions, instance, dg.AssetSelection.all(), [], output.append)
         assert instance.get_runs() == []
     assert found.success is not fails
     assert [failure.what for failure in found.failures] == (["step demo.goals"] if fails else [])

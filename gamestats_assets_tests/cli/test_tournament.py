@@ -38,15 +38,15 @@ def test_a_season_is_set_up_in_the_order_that_the_help_teaches(admin: Admin, tmp
     assert [" ".join(step.split()[:2]) for step in steps] == order
     admin.does("tournament", "season", "add", "fall-2026", "--name", "Fall 2026", "--time-zone", "Europe/Berlin")
     admin.does("tournament", "division", "add", "fall-2026", "Division 1")
-    told = admin.does("tournament", "roster", "import", "fall-2026", str(rosters), "--valid-from", "2026-10-01")
-    assert "rosters.csv: 2 rows: 2 teams created, 2 roster entries created." in told
+    output = admin.does("tournament", "roster", "import", "fall-2026", str(rosters), "--valid-from", "2026-10-01")
+    assert "rosters.csv: 2 rows: 2 teams created, 2 roster entries created." in output
     admin.does("tournament", "round", "add", "fall-2026", "Division 1", "1", "--first", "2026-10-03")
-    told = admin.does("tournament", "schedule", "import", "fall-2026", str(schedule))
-    assert "1 slot created" in told
+    output = admin.does("tournament", "schedule", "import", "fall-2026", str(schedule))
+    assert "1 slot created" in output
     assert admin.lists("tournament", "season", "list")[0]["teams"] == 2
     assert admin.lists("tournament", "round", "list", "fall-2026")[0]["matches"] == 1
-    told = admin.does("tournament", "roster", "import", "fall-2026", str(rosters), "--valid-from", "2026-10-01")
-    assert "2 teams unchanged, 2 roster entries unchanged" in told
+    output = admin.does("tournament", "roster", "import", "fall-2026", str(rosters), "--valid-from", "2026-10-01")
+    assert "2 teams unchanged, 2 roster entries unchanged" in output
 
 
 def test_everything_can_be_added_changed_and_listed_by_name(admin: Admin, season: str) -> None:
@@ -57,8 +57,8 @@ def test_everything_can_be_added_changed_and_listed_by_name(admin: Admin, season
     admin.does(t, "division", "change", season, "Division 1", "--name", "Elite")
     admin.does(t, "team", "change", season, "alpha", "--group", "Red", "--tag", "none")
     admin.does(t, "roster", "add", season, "Alpha", "Kim", "--from", "2026-10-01", "--account", KIM)
-    told = admin.does(t, "roster", "change", season, "Alpha", "Kim", "--until", "2026-10-31", "--role", "substitute")
-    assert "role player -> substitute" in told
+    output = admin.does(t, "roster", "change", season, "Alpha", "Kim", "--until", "2026-10-31", "--role", "substitute")
+    assert "role player -> substitute" in output
     admin.does(t, "roster", "change", season, "Alpha", "Kim", "--until", "none")
     admin.does(t, "round", "change", season, "Elite", "1", "--status", "active", "--last", "2026-10-04")
     admin.does(t, "schedule", "add", season, "Elite", "1", "1", "2026-10-03 18:00", "--map", "Erangel")
@@ -96,8 +96,8 @@ def test_everything_can_be_added_changed_and_listed_by_name(admin: Admin, season
 def test_players_are_added_listed_changed_and_imported(admin: Admin, tmp_path: Path) -> None:
     admin.does("players", "add", "Kim", "--account", KIM, "--backfill-days", "30")
     assert "is tracked already" in admin.fails("players", "add", KIM)
-    told = admin.does("players", "change", "Kim", "--inactive", "--name", "NewKim")
-    assert "is_active yes -> no; player_name Kim -> NewKim" in told
+    output = admin.does("players", "change", "Kim", "--inactive", "--name", "NewKim")
+    assert "is_active yes -> no; player_name Kim -> NewKim" in output
     file = tmp_path / "players.csv"
     file.write_text("player,backfill_days\nLee,10\n")
     assert "Nothing was written" in admin.does("players", "import", str(file), "--dry-run")
@@ -126,18 +126,18 @@ def test_the_account_of_a_name_comes_from_the_matches_of_the_lake(admin: Admin, 
 def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp_path: Path) -> None:
     t = "tournament"
     assert "did you mean Division 1?" in admin.fails(t, "division", "change", season, "Divison 1", "--name", "X")
-    told = admin.fails(t, "schedule", "add", season, "Division 1", "1", "1", "2026-10-25 02:30")
-    assert "comes twice in Europe/Berlin" in told
+    output = admin.fails(t, "schedule", "add", season, "Division 1", "1", "1", "2026-10-25 02:30")
+    assert "comes twice in Europe/Berlin" in output
     assert "'1.10.2026' is no day" in admin.fails(t, "roster", "add", season, "Alpha", "Kim", "--from", "1.10.2026")
     file = tmp_path / "rosters.csv"
     file.write_text("division,team,player,role\nDivision 1,Alpha,Kim,coach\nDivision 9,Alpha,Lee,\n")
-    told = admin.fails(t, "roster", "import", season, str(file), "--valid-from", "2026-10-01")
-    assert "2 mistakes; nothing of it was taken" in told
-    assert "row 2, role: 'coach'" in told
-    assert "row 3, division: There is no division 'Division 9'" in told
+    output = admin.fails(t, "roster", "import", season, str(file), "--valid-from", "2026-10-01")
+    assert "2 mistakes; nothing of it was taken" in output
+    assert "row 2, role: 'coach'" in output
+    assert "row 3, division: There is no division 'Division 9'" in output
     assert "Nothing is decided" in admin.fails(t, "override", "add", "m-1", "--reason", "late")
-    told = admin.fails(t, "override", "add", "m-1", "--reason", "late", "--round", "1")
-    assert "--season, --division and --round together" in told
+    output = admin.fails(t, "override", "add", "m-1", "--reason", "late", "--round", "1")
+    assert "--season, --division and --round together" in output
     assert "No such file" in admin.fails(t, "roster", "import", season, str(tmp_path / "none.csv"))
     assert admin.lists(t, "roster", "list", season) == []
 
@@ -145,13 +145,13 @@ def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp
 def test_a_dry_run_tells_what_would_be_done_or_what_is_wrong_and_does_nothing(admin: Admin, season: str) -> None:
     t, dry = "tournament", "--dry-run"
     before = admin.lists(t, "team", "list")
-    for arguments, told in (
+    for arguments, output in (
         (("add", season, "Division 1", "Beta"), "created   team Beta of Division 1"),
         (("change", season, "Alpha", "--tag", "A"), "changed   team Alpha of Division 1: tag ALP -> A"),
         (("remove", season, "Alpha"), "removed   team Alpha of Division 1"),
     ):
         shown = admin.does(t, "team", *arguments, dry)
-        assert told in shown
+        assert output in shown
         assert "Nothing was written; without --dry-run it is." in shown
     assert "exists already" in admin.fails(t, "team", "add", season, "Division 1", "alpha", dry)
     assert admin.lists(t, "team", "list") == before
@@ -185,11 +185,11 @@ def test_who_entered_something_is_the_user_of_the_machine(
 def played(folder: Path, *telemetry: tuple[date, str]) -> None:
     """A lake in which Kim played a match on each of the days, with telemetry of that status."""
     lake = lake_with(folder / "lake", *(("Kim", KIM, day) for day, _ in telemetry))
-    told = {"start_source": "api", "players": 1, "teams": 1, "bots": 0}
+    output = {"start_source": "api", "players": 1, "teams": 1, "bots": 0}
     facts = [
         dict.fromkeys(MatchFacts.column_names())
         | {"match_id": f"m-{number}", "match_date": day, "telemetry_status": status}
-        | {"started_at": datetime(day.year, day.month, day.day, 20, tzinfo=UTC), **told}
+        | {"started_at": datetime(day.year, day.month, day.day, 20, tzinfo=UTC), **output}
         for number, (day, status) in enumerate(telemetry)
     ]
     days = [day for day, _ in telemetry]
@@ -200,8 +200,8 @@ def test_a_backfill_says_first_what_there_is_and_is_cancelled_again(admin: Admin
     played(tmp_path / "data", (date(2026, 3, 14), "processed"))
     admin.does("players", "add", "Kim", "--backfill-days", "0")
     asked = ("players", "backfill", "Kim", "--from", "2026-03-01", "--to", "2026-03-31")
-    told = admin.does(*asked, "--dry-run")
-    assert "Kim, 2026-03-01 to 2026-03-31: 1 match found, 1 with telemetry, 0 expired." in told
+    output = admin.does(*asked, "--dry-run")
+    assert "Kim, 2026-03-01 to 2026-03-31: 1 match found, 1 with telemetry, 0 expired." in output
     [before] = admin.lists("players", "status", "Kim")
     assert (before["matches"], before["to take"], before["state"]) == (0, 0, "up to date")
     assert "Backfill 2 is asked for." in admin.does(*asked)
@@ -210,8 +210,8 @@ def test_a_backfill_says_first_what_there_is_and_is_cancelled_again(admin: Admin
     assert asked_for["state"] == "waits to be requested"
     with connect(admin.url) as conn:
         assert conn.execute("SELECT matches_found, matches_with_telemetry FROM ops.backfills").fetchall()[-1] == (1, 1)
-    told = admin.does("players", "cancel", "Kim")
-    assert "2 backfills of Kim cancelled, 0 runs ended." in told
+    output = admin.does("players", "cancel", "Kim")
+    assert "2 backfills of Kim cancelled, 0 runs ended." in output
     [after] = admin.lists("players", "status", "Kim")
     assert (after["matches"], after["to take"]) == (0, 0)
 
@@ -222,9 +222,9 @@ def test_a_backfill_of_an_inactive_player_is_refused_and_tells_how_to_make_the_p
     played(tmp_path / "data", (date(2026, 3, 14), "processed"))
     admin.does("players", "add", "Kim", "--backfill-days", "3650")
     admin.does("players", "change", "Kim", "--inactive")
-    told = admin.fails("players", "backfill", "Kim", "--days", "365")
-    assert "Kim is inactive" in told
-    assert "gamestats players change Kim --active" in told
+    output = admin.fails("players", "backfill", "Kim", "--days", "365")
+    assert "Kim is inactive" in output
+    assert "gamestats players change Kim --active" in output
     with connect(admin.url) as conn:
         assert conn.execute("SELECT count(*) FROM ops.backfills").fetchone() == (1,)
     [status] = admin.lists("players", "status")
@@ -250,10 +250,10 @@ def test_an_override_of_no_match_that_landed_is_told_when_it_is_made_and_in_the_
     landing = Landing(str(tmp_path / "data" / "landing"))
     landing.put("pubg", date(2026, 3, 14), "3fa39c78-ab", "match", b"{}", b"{}")
     decided = ("--no-tournament", "--reason", "warm-up")
-    told = admin.does("tournament", "override", "add", "3FA39C78-AB", *decided)
-    assert "has landed" not in told
-    told = admin.does("tournament", "override", "add", "m-9", *decided)
-    assert "No match m-9 has landed" in " ".join(told.split())
+    output = admin.does("tournament", "override", "add", "3FA39C78-AB", *decided)
+    assert "has landed" not in output
+    output = admin.does("tournament", "override", "add", "m-9", *decided)
+    assert "No match m-9 has landed" in " ".join(output.split())
     notes = {row["match_id"]: row["note"] for row in admin.lists("tournament", "override", "list")}
     assert notes == {"3fa39c78-ab": None, "m-9": "no such match landed"}
 
@@ -262,8 +262,8 @@ def test_mistakes_are_removed_again(admin: Admin, season: str, tmp_path: Path) -
     t = "tournament"
     admin.does(t, "group", "add", season, "Division 1", "A")
     admin.does(t, "schedule", "add", season, "Division 1", "1", "1", "2026-10-03 18:00")
-    told = admin.fails(t, "season", "remove", season)
-    assert "division Division 1 (gamestats tournament division remove fall DIVISION)" in told
+    output = admin.fails(t, "season", "remove", season)
+    assert "division Division 1 (gamestats tournament division remove fall DIVISION)" in output
     admin.does(t, "schedule", "change", season, "Division 1", "1", "1", "--number", "7")
     assert "removed   match 7 of Round 1" in admin.does(t, "schedule", "remove", season, "Division 1", "1", "7")
     assert "round_name Round 1 -> Round 3" in admin.does(
@@ -304,9 +304,9 @@ def test_a_player_whose_matches_are_being_taken_up_is_not_removed(
 
     monkeypatch.setattr("gamestats_assets.orchestration.runs.instance.dagster_instance", lambda stores: Going())
     admin.does("players", "add", "Kim", "--account", KIM)
-    told = admin.fails("players", "remove", "Kim")
-    assert "Run 01234567 takes up matches" in told
-    assert "gamestats players change Kim --inactive" in told
+    output = admin.fails("players", "remove", "Kim")
+    assert "Run 01234567 takes up matches" in output
+    assert "gamestats players change Kim --inactive" in output
     Going.tags = {"dagster/partition": "account." + "2" * 32, "gamestats/partitions": f"account.{'2' * 32},{KIM}"}
     assert "Kim is one of them" in admin.fails("players", "remove", "Kim")
     Going.tags = {"dagster/partition": "account." + "2" * 32}
@@ -319,9 +319,9 @@ def test_a_match_is_postponed_with_an_option(admin: Admin, season: str) -> None:
     at = ("--at", "2026-10-07 18:00")
     assert "--postponed" in admin.fails(*moved, *at)
     assert "Give the new time with --at" in admin.fails(*moved, "--postponed")
-    told = admin.does(*moved, *at, "--postponed")
-    assert "scheduled_at 2026-10-03 18:00+02:00 -> 2026-10-07 18:00+02:00" in told
-    assert "counts for Round 1" in told
+    output = admin.does(*moved, *at, "--postponed")
+    assert "scheduled_at 2026-10-03 18:00+02:00 -> 2026-10-07 18:00+02:00" in output
+    assert "counts for Round 1" in output
 
 
 def test_a_remake_of_a_match_that_never_landed_is_told_at_once(admin: Admin, season: str, tmp_path: Path) -> None:
@@ -331,9 +331,9 @@ def test_a_remake_of_a_match_that_never_landed_is_told_at_once(admin: Admin, sea
     file = tmp_path / "schedule.csv"
     text = "division,round,match,scheduled_at,original_match_id\n"
     file.write_text(f"{text}Division 1,1,1,2026-10-03 18:00,m-8\nDivision 1,1,2,2026-10-03 18:00,\n")
-    told = admin.does("tournament", "schedule", "import", season, str(file))
-    assert "No match m-8 has landed" in told
-    assert "Matches 1, 2 of Round 1 are at the same time, 2026-10-03 18:00+02:00" in told
+    output = admin.does("tournament", "schedule", "import", season, str(file))
+    assert "No match m-8 has landed" in output
+    assert "Matches 1, 2 of Round 1 are at the same time, 2026-10-03 18:00+02:00" in output
 
 
 def test_a_backfill_of_days_that_are_to_come_is_refused_before_anything_is_counted(
@@ -361,8 +361,8 @@ def test_matches_that_could_not_be_fetched_are_counted_by_doctor_and_listed(admi
             " ('m-1', 'steam', 'tournament', 'failed', 'broken'), ('m-2', 'steam', 'tournament', 'expired', NULL),"
             " ('m-3', 'kakao', 'tracked_players', 'failed', 'broken'), ('m-4', 'kakao', 'tournament', 'archived', NULL)"
         )
-    [told] = doctor()
-    assert "kakao: 1 failed; steam: 1 failed, 1 expired. See: gamestats players matches" in " ".join(told.split())
+    [output] = doctor()
+    assert "kakao: 1 failed; steam: 1 failed, 1 expired. See: gamestats players matches" in " ".join(output.split())
     reasons = {row["match_id"]: row["reason"] for row in admin.lists("players", "matches", "--state", "failed")}
     assert reasons == {"m-1": "broken", "m-3": "broken"}
     assert len(admin.lists("players", "matches", "--state", "all")) == 4

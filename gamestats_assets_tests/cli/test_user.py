@@ -38,9 +38,9 @@ def test_a_link_is_one_address_on_its_own_line_for_where_it_is_served(admin: Adm
         ({"GAMESTATS_PUBLIC_URL": "https://stats.example.org"}, (), "https://stats.example.org"),
         ({}, ("--at", "http://127.0.0.1:8080/"), "http://127.0.0.1:8080"),
     ):
-        told = admin("user", "link", "alice", *asked, **settings)
-        assert re.fullmatch(rf"{start}/sign-in/link\?token=[\w-]{{43}}\n", told.stdout)
-        assert "once, within 15 minutes" in told.stderr
+        output = admin("user", "link", "alice", *asked, **settings)
+        assert re.fullmatch(rf"{start}/sign-in/link\?token=[\w-]{{43}}\n", output.stdout)
+        assert "once, within 15 minutes" in output.stderr
 
 
 def test_roles_are_given_for_all_or_for_a_place_and_taken(admin: Admin) -> None:
@@ -51,8 +51,8 @@ def test_roles_are_given_for_all_or_for_a_place_and_taken(admin: Admin) -> None:
     place = ("--season", "fall", "--division", "Division 1")
     assert "created" in admin.does(*role, *place)
     assert "unchanged" in admin.does(*role, *place)
-    told = admin.does(*role, "--season", "fall")
-    assert "now: tournament_admin of Division 1, fall, tournament_admin of fall" in told
+    output = admin.does(*role, "--season", "fall")
+    assert "now: tournament_admin of Division 1, fall, tournament_admin of fall" in output
     assert "removed" in admin.does(*role, *place, "--take")
     assert "unchanged" in admin.does(*role, *place, "--take")
     assert "There is no season 'fal'; did you mean fall?" in admin.fails(*role, "--season", "fal")
@@ -67,9 +67,9 @@ def test_the_last_admin_goes_only_on_purpose(admin: Admin) -> None:
     admin.does("user", "add", "alice", "--role", "admin")
     admin.does("user", "add", "kim")
     for command in (("role", "alice", "admin", "--take"), ("remove", "alice")):
-        told = admin.fails("user", *command)
-        assert "alice is the last admin" in told
-        assert "--even-the-last" in told
+        output = admin.fails("user", *command)
+        assert "alice is the last admin" in output
+        assert "--even-the-last" in output
     admin.does("user", "role", "kim", "admin")
     assert "removed" in admin.does("user", "role", "alice", "admin", "--take")
     assert "user kim; 0 sessions ended" in admin.does("user", "remove", "kim", "--even-the-last")
@@ -112,6 +112,6 @@ def test_doctor_tells_that_what_people_asked_for_waits_for_a_worker(admin: Admin
             "SELECT 'export', 'rocket_league', user_id, 'queued', '{}', now() - interval '2 minutes' "
             "FROM accounts.users"
         )
-    told = " ".join(admin("doctor").output.split())
-    assert "missing jobs 1 wait" in told
-    assert "no worker runs: gamestats up, or gamestats work" in told
+    output = " ".join(admin("doctor").output.split())
+    assert "missing jobs 1 wait" in output
+    assert "no worker runs: gamestats up, or gamestats work" in output

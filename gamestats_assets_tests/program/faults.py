@@ -152,8 +152,8 @@ def lake_contents(data: Path) -> dict[str, str]:
         contents[f"lake {table.spec.dotted}"] = _digest(frame)
     for table in ALL:
         partitions = lake.ledger(table).partitions
-        told = {key: f"made from {of.made_from}, failed {of.failed}" for key, of in sorted(partitions.items())}
-        contents[f"partitions of {table.spec.dotted}"] = json.dumps(told)
+        output = {key: f"made from {of.made_from}, failed {of.failed}" for key, of in sorted(partitions.items())}
+        contents[f"partitions of {table.spec.dotted}"] = json.dumps(output)
     return contents
 
 

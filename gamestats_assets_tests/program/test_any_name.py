@@ -63,10 +63,10 @@ def test_files_of_any_name_reach_the_tables_of_a_data_folder_of_any_name(folder:
 
 
 def _ingest_and_materialise(gamestats: Gamestats, inbox: Path) -> None:
-    told = gamestats("ingest", "pubg", str(inbox))
-    assert "4 files: 2 taken, 0 known, 1 quarantined, 1 refused." in told.output
-    assert "\x1b" not in told.output
-    assert told.exit_code == 0
+    output = gamestats("ingest", "pubg", str(inbox))
+    assert "4 files: 2 taken, 0 known, 1 quarantined, 1 refused." in output.output
+    assert "\x1b" not in output.output
+    assert output.exit_code == 0
     made = gamestats("materialize", "--select", f"+{pubg.RawMatches.spec.dotted}")
     assert made.exit_code == 0, made.output
     (entry,) = gamestats.answer("select reason from pubg.quarantine where scope = 'file'")

@@ -49,11 +49,11 @@ def begun(gamestats: Gamestats, *arguments: str) -> subprocess.Popen[str]:
 def test_two_that_materialise_a_new_folder_at_once_both_succeed(gamestats: Gamestats) -> None:
     at_once = [begun(gamestats, "materialize", "--select", f"+{PUBLISHED}") for _ in range(2)]
     for process in at_once:
-        told, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, told
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
         # Whoever came second may have found but one step left, with one check.
-        assert re.search(r"\b(\d+) of \1 checks? passed\.|up to date", told), told
-        assert not {word for word in ("Failed", "WARNING", "Traceback") if word in told}, told
+        assert re.search(r"\b(\d+) of \1 checks? passed\.|up to date", output), output
+        assert not {word for word in ("Failed", "WARNING", "Traceback") if word in output}, output
     assert gamestats.answer(ROWS) == gamestats.answer(ROWS, "--on", "postgres") != []
 
 
@@ -86,18 +86,18 @@ def test_a_postgres_that_ends_mid_write_loses_nothing(
         os.kill(int((settings.state_folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
         # As the next command does, or `gamestats up`.
         start_embedded(settings)
-        told, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, told
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
     assert gamestats.answer(ROWS, "--on", "postgres") == gamestats.answer(ROWS) != []
 
     with waiting(gamestats, "dagster.event_logs", *publish) as process:
         assert "PostgreSQL was stopped" in gamestats("down").output
-        told, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert told.splitlines()[-1].startswith("Error: The connection to PostgreSQL was lost: ")
-    assert told.endswith("Nothing is left half done; give the same command again.\n")
-    assert "Traceback" not in told
-    assert len(told.splitlines()) < 6, told
+    assert output.splitlines()[-1].startswith("Error: The connection to PostgreSQL was lost: ")
+    assert output.endswith("Nothing is left half done; give the same command again.\n")
+    assert "Traceback" not in output
+    assert len(output.splitlines()) < 6, output
     again = gamestats(*publish)
     assert again.exit_code == 0, again.output
 

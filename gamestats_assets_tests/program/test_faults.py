@@ -72,7 +72,7 @@ def test_two_processes_that_materialise_different_days_at_once_lose_nothing(firs
     finish(start(context, calm.data, url, both[::-1], selected))
     expected = held(calm.data)
     assert {name.split()[0] for name in expected} == {"lake", "partitions", "postgres"}
-    assert {name for name, told in expected.items() if told.startswith("0 rows")} == {"lake pubg.seasons"}
+    assert {name for name, output in expected.items() if output.startswith("0 rows")} == {"lake pubg.seasons"}
     # What the first run published stays: the second one replaces it.
     at_once = calm.prepared.with_name("at_once")
     shutil.copytree(calm.prepared, at_once)

@@ -76,12 +76,14 @@ def test_serving_processes_are_small_share_metrics_and_drain(ops_database: str, 
         for _ in range(20):
             # Each by a connection of its own, which either process takes.
             assert httpx.get(f"{address}{SEASONS}").status_code == 200
-        told = httpx.get(metrics_address).text
-        assert f'http_request_seconds_count{{method="GET",route="{SEASONS}",status="200"}} 20.0' in told
-        kept = [re.findall(rf'^cache_{kind}_total{{key="{SEASONS}"}} (.+)$', told, re.M) for kind in ("hits", "misses")]
+        output = httpx.get(metrics_address).text
+        assert f'http_request_seconds_count{{method="GET",route="{SEASONS}",status="200"}} 20.0' in output
+        kept = [
+            re.findall(rf'^cache_{kind}_total{{key="{SEASONS}"}} (.+)$', output, re.M) for kind in ("hits", "misses")
+        ]
         assert sum(float(value) for found in kept for value in found) == 20
-        assert 'db_pool_in_use{pool="answers"} 0.0' in told
-        active = dict(re.findall(r'^active_users{window="(.+)"} (.+)$', told, re.M))
+        assert 'db_pool_in_use{pool="answers"} 0.0' in output
+        active = dict(re.findall(r'^active_users{window="(.+)"} (.+)$', output, re.M))
         assert active == {"1d": "1.0", "7d": "2.0", "30d": "3.0"}
         processes = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         assert len(processes) >= 3

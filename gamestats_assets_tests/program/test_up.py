@@ -42,7 +42,7 @@ class Up:
     process: subprocess.Popen[str]
     folder: Path
     port: int
-    told: str = ""
+    output: str = ""
 
     @property
     def url(self) -> str:
@@ -51,20 +51,20 @@ class Up:
     def wait_until_it_says(self, text: str, seconds: float = 90) -> str:
         """Everything printed up to the line that holds the text."""
         assert self.process.stdout is not None
-        told = ""
+        output = ""
         deadline = time.monotonic() + seconds
-        while text not in told:
+        while text not in output:
             line = self.process.stdout.readline()
-            assert line, f"up ended; it said:\n{told}"
-            assert time.monotonic() < deadline, f"up took too long; it said:\n{told}"
-            told += line
-        self.told = told
-        return told
+            assert line, f"up ended; it said:\n{output}"
+            assert time.monotonic() < deadline, f"up took too long; it said:\n{output}"
+            output += line
+        self.output = output
+        return output
 
     @property
     def link(self) -> str:
         """The address it printed that signs in once."""
-        return next(word for word in self.told.split() if "token=" in word)
+        return next(word for word in self.output.split() if "token=" in word)
 
     @contextmanager
     def admin(self) -> Iterator[httpx.Client]:
@@ -93,8 +93,8 @@ def processes_of(folder: Path) -> list[str]:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
                 continue
-            told = [*process.cmdline(), process.environ().get("GAMESTATS_DATA", "")]
-            if any(str(folder) in part for part in told):
+            output = [*process.cmdline(), process.environ().get("GAMESTATS_DATA", "")]
+            if any(str(folder) in part for part in output):
                 found.append(f"{process.pid} {' '.join(process.cmdline())}")
     return found
 
@@ -249,11 +249,11 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
     assert again.process.poll() is None
     daemon = next(line for line in processes_of(folder) if "dagster-daemon run" in line)
     os.kill(int(daemon.split()[0]), signal.SIGKILL)
-    told, _ = again.process.communicate(timeout=60)
+    output, _ = again.process.communicate(timeout=60)
     assert again.process.returncode == 1
-    assert "daemon was killed by signal 9" in told
-    assert "daemon.log ends:" in told
-    assert "Traceback" not in told
+    assert "daemon was killed by signal 9" in output
+    assert "daemon.log ends:" in output
+    assert "Traceback" not in output
     assert not is_running(settings_of(folder))
     assert processes_of(folder) == []
 
@@ -283,20 +283,20 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "given", "told"),
+    ("arguments", "given", "output"),
     [
         (["--host", "203.0.113.5"], {}, "It is no address of this machine"),
         ([], {"GAMESTATS_POSTGRES_URL": "postgresql://me:pass-word@127.0.0.1:9/none"}, "port 9, database none"),
     ],
 )
 def test_wrong_addresses_and_absent_servers_are_reported_before_anything_starts(
-    tmp_path: Path, arguments: list[str], given: dict[str, str], told: str
+    tmp_path: Path, arguments: list[str], given: dict[str, str], output: str
 ) -> None:
     command = [*_COMMAND, "up", "--port", str(free_port()), *arguments]
     done = subprocess.run(command, env={**environment(tmp_path), **given}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
-    assert told in done.stderr
+    assert output in done.stderr
     assert not {"Traceback", "pass-word"} & {*done.stderr.replace(":", " ").split()}
     assert [*tmp_path.glob("logs/*")] == []
 
