@@ -1,4 +1,4 @@
-"""Every table there is, found without loading Dagster: questions to the lake should be answered at once."""
+"""The catalogue of all tables, without loading Dagster, so that queries of the lake start quickly."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def written(frame: pl.DataFrame, form: Format | None, output: Path | None) -> No
 
 
 def in_transaction(work: Callable[[psycopg.Connection], Any], *, dry_run: bool = False) -> Any:
-    """What some work gives that reads or writes what people entered, once it is committed, or undone in a dry run."""
+    """Result of work in a transaction on what people entered; a dry run rolls it back."""
     quiet_warnings()
     from gamestats_assets.lakehouse.entries.ops import entering
     from gamestats_assets.lakehouse.stores import Stores

@@ -1,4 +1,4 @@
-"""Frames as people and programs want them: a table to read, CSV, JSON, Parquet."""
+"""Writes frames for people and programs: as a table, CSV, JSON or Parquet."""
 
 from __future__ import annotations
 

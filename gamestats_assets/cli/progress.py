@@ -1,4 +1,4 @@
-"""What runs tell while they work: a live line for each game on a terminal, plain lines elsewhere."""
+"""Progress of runs: one live line for each game on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command needs to run assets: definitions, Dagster's instance and storage, opened together."""
+"""A session in which a command runs assets: definitions, Dagster's instance and the stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs started from the command line: their progress as it happens, and what went wrong in words."""
+"""Runs from the command line: reports their progress, and explains failures in words."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def run(
 
 
 def progress_loggers() -> dg.Definitions:
-    """Loggers that runs of the command line name: what a run tells goes to the lines that are shown just then."""
+    """Loggers for runs of the command line: they pass a run's events and messages to the current `StepLines`."""
 
     def progress(context: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("gamestats.progress", level=logging.DEBUG)
@@ -144,7 +144,7 @@ def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
 
 
 class StepLines:
-    """What a run tells while it works: which step it is in, and a line for each step where that is asked for.
+    """Progress of a run: its current step, and, if verbose, a line for each step.
 
     Use it as a context manager; meanwhile runs with the loggers of `progress_loggers` tell it what they do.
     """

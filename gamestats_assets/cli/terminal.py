@@ -1,4 +1,4 @@
-"""How the commands speak: results on stdout, errors on stderr, no traceback for what was foreseen."""
+"""Output of commands: results on stdout, errors on stderr, no traceback for foreseen failures."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def show(table: RenderableType, console: Console | None = None) -> None:
 
 @contextmanager
 def status(text: str) -> Iterator[None]:
-    """Say on a terminal what is being done while it is done; elsewhere nothing."""
+    """Shows on a terminal what is being done, while it is done."""
     if not out().is_terminal:
         yield
         return
@@ -111,7 +111,7 @@ class CarefulGroup(TyperGroup):
 
 
 def deferred(module: str, help: str) -> typer.Typer:
-    """A group whose commands a module has in its `app`, which is loaded when somebody asks for one of them."""
+    """A group whose commands are in the `app` of a module, which is loaded on first use."""
 
     class Deferred(CarefulGroup):
         loaded: Any = None

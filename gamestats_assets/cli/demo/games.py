@@ -1,4 +1,4 @@
-"""What the demo brings of each game: simulated raw files, and what people would enter."""
+"""The demo's games: simulates their raw files, and enters what people would enter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `gamestats players status`, `backfill` and `cancel` do: figures of the lake, and the runs that Dagster knows."""
+"""`gamestats players status`, `backfill` and `cancel`, from the lake and from Dagster's runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gamestats l2m`: the MMO's whitelist of addresses, how well farmers are found, and simulated logs to try it with."""
+"""`gamestats l2m`: the whitelist of addresses, the quality of farmer detection, and simulated logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gamestats players`: whose detail is published; those by which players are entered come of their declaration."""
+"""`gamestats players`: the tracked players. Commands that enter players are built from their declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gamestats product`: whose event logs are read, and which are generated here."""
+"""`gamestats product`: the products whose event logs are read or generated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gamestats rocket-league`: players to track, what they are and trained, what to train, and their right to go."""
+"""`gamestats rocket-league`: tracked players, their ranks and training, recommendations, and erasure."""
 
 from __future__ import annotations
 

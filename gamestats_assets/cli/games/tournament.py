@@ -1,4 +1,4 @@
-"""`gamestats tournament`: its commands come of what is declared in `pubg.tournament.entered`."""
+"""`gamestats tournament`: commands built from the declarations in `pubg.tournament.entered`."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ fetch_app = typer.Typer(
 @ingest_app.callback()
 @fetch_app.callback()
 def tells_of_it(context: typer.Context) -> None:
-    """Whoever makes tables of what landed hears of it at once, once a command is over, however it ended."""
+    """Notifies the sensor of landed files when the command ends, however it ends."""
     context.call_on_close(_tell_landed)
 
 
@@ -53,7 +53,7 @@ def _tell_landed() -> None:
     from gamestats_assets.lakehouse.stores import Stores
 
     stores = Stores()
-    # Without PostgreSQL nobody listens; and what is not heard of is found all the same, if later.
+    # Without PostgreSQL no sensor listens; files without a notification are found later.
     if stores.settings.postgres_url is not None or is_running(stores.settings):
         with suppress(PostgresError):
             tell(stores.postgres_url, "landed")
@@ -527,7 +527,7 @@ def fetch_rocket_league(
 
 
 def _shared_limits(stores: Stores) -> Limits | None:
-    """Limits that every process keeps, where PostgreSQL is at hand; a single fetch does not start it for that."""
+    """Limits shared with other processes, if PostgreSQL runs; a fetch does not start it only for that."""
     from gamestats_assets.lakehouse.postgres.embedded import is_running
 
     if stores.settings.postgres_url is None and not is_running(stores.settings):

@@ -1,4 +1,4 @@
-"""What stands in every table: rows, last partition, freshness, what is behind, checks, publication.
+"""The state of every table: rows, last partition, freshness, what is behind, checks, publication.
 
 All of it is read from what is there: the Delta logs with their ledgers always, what people entered and what is
 published only when PostgreSQL runs. Nothing is started to answer a question.

@@ -1,4 +1,4 @@
-"""Addresses that services listen on: whether they are free, what a browser calls them, whether somebody answers."""
+"""Addresses of services: whether a port is free, the URL for a browser, and whether a service answers."""
 
 from __future__ import annotations
 

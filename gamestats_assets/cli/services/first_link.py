@@ -1,4 +1,4 @@
-"""Prints an address that signs the person at this machine in as an admin; a process of its own for `gamestats up`."""
+"""Prints an address that signs in the person at this machine as an admin; `gamestats up` runs it as a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard of `gamestats up`: stops what it started when it is killed without a chance to do so.
+"""The guard of `gamestats up`: if `up` is killed, it stops what `up` started.
 
 `up` starts this module as a process of its own and keeps its standard input open. It
 writes a line for whatever it starts: `group 1234` for a process group, `postgres` for the

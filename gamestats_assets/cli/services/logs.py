@@ -1,4 +1,4 @@
-"""Logs of the processes of `gamestats up`: a file that a process writes to, and of each day before one of its own."""
+"""Log files of the processes of `gamestats up`: a current one, and one for each earlier day."""
 
 from __future__ import annotations
 

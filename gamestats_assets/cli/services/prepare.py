@@ -1,4 +1,4 @@
-"""Makes Dagster's tables, and closes runs whose process is gone; a process of its own for `gamestats up`."""
+"""Creates Dagster's tables and closes abandoned runs; `gamestats up` runs it as a process."""
 
 from __future__ import annotations
 

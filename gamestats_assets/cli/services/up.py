@@ -1,4 +1,4 @@
-"""`gamestats up`, `down` and `env`: PostgreSQL, what serves pages and API, and Dagster as one thing."""
+"""`gamestats up`, `down` and `env`: runs PostgreSQL, the web server, the worker and Dagster together."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 _READY_WITHIN = 180.0
 """Seconds for all to answer: the code location is loaded first."""
 _POSTGRES_LOOKED_AT_EVERY = 5.0
-"""Seconds between two looks whether PostgreSQL still runs."""
+"""Seconds between two checks that PostgreSQL still runs."""
 _REVIVED_AFTER_S = 5.0
 """Seconds after its start before which a process is not started again."""
 _LOOKED_AT_EVERY = 1.0
-"""Seconds between two looks whether a process ended."""
+"""Seconds between two checks for processes that ended."""
 _FRUGAL = {
     # The C library gives back memory that is free, which it otherwise keeps, and for each thread apart.
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_TRIM_THRESHOLD_": str(128 * 1024),
-    # Seconds between two looks of the daemon at how old tables are, and for runs to start again.
+    # Seconds between the daemon's checks of freshness, and of runs to retry.
     "FRESHNESS_DAEMON_INTERVAL_SECONDS": "300",
     "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "30",
     # As long as Dagster lets them be anyway: `orchestration.runs.long_running` must know it.
@@ -171,13 +171,13 @@ class RunningInstance:
 
 
 class UpLock:
-    """Held by `gamestats up` as long as it lives; the system lets go of it when the process ends."""
+    """The lock of a running `gamestats up`; the system releases it when the process ends."""
 
     def __init__(self, details: Path) -> None:
         self._details = details
 
     def tell(self, pid: int, url: str) -> None:
-        """Write down who holds it, for the message another one gives."""
+        """Records the holder, for the message of a second `gamestats up`."""
         write_whole(self._details, json.dumps({"pid": pid, "url": url}))
 
 
@@ -256,7 +256,7 @@ class Service:
 
 
 class Services:
-    """What `up` started, in the order in which it was started."""
+    """The services that `up` started, in order."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
@@ -300,7 +300,7 @@ class Services:
         self._tell_guard("postgres")
 
     def start_serving(self, environment: dict[str, str], host: str, port: int) -> None:
-        """Start what serves pages and API; it passes on to Dagster's webserver, which comes later."""
+        """Starts the web server of pages and API, which is also the proxy of Dagster's webserver."""
         folder = self._socket_folder()
         variables = {"GAMESTATS_DAGSTER_SOCKET": str(folder / "webserver"), "GAMESTATS_REQUEST_LOGS": str(self.logs)}
         (folder / "metrics").mkdir()
@@ -332,7 +332,7 @@ class Services:
         self._start("webserver", [*long_running, *webserver, "-w", workspace], environment)
 
     def start_worker(self, environment: dict[str, str]) -> None:
-        """Start what does the jobs of people, once the schema `ops` is there; it is started again whenever it ends."""
+        """Starts the worker, once the schema `ops` exists; it is restarted whenever it ends."""
         self._start("worker", [sys.executable, "-m", "gamestats_assets.cli", "work"], environment, revived=True)
 
     def _socket_folder(self) -> Path:
@@ -464,7 +464,7 @@ class Services:
 
     @contextmanager
     def _no_sensor_waiting(self) -> Iterator[None]:
-        """Wake the sensor that waits for a change, which Dagster's daemon would wait for in turn, whenever it does."""
+        """Keeps waking the sensor that waits for a change, because Dagster's daemon waits for it before it stops."""
         from gamestats_assets.lakehouse.entries.ops import tell
         from gamestats_assets.lakehouse.postgres.server import PostgresError
 
@@ -524,7 +524,7 @@ def stop_requests() -> Iterator[threading.Event]:
 
 
 def _say_of(command: list[str], environment: dict[str, str], failure: str) -> str:
-    """What a process prints that does one thing and ends.
+    """Runs a short-lived process and returns its output.
 
     Raises:
         UpError: when it fails.

@@ -1,4 +1,4 @@
-"""`gamestats work`: does what people asked for on the pages and takes a while."""
+"""`gamestats work`: does the slow jobs that people request on the pages."""
 
 from __future__ import annotations
 

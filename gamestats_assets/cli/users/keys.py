@@ -1,4 +1,4 @@
-"""`gamestats keys`: the keys that e-mail addresses, ids of accounts and keys of access tokens are encrypted with."""
+"""`gamestats keys`: the keys that encrypt e-mail addresses, account ids and keys of access tokens."""
 
 from __future__ import annotations
 

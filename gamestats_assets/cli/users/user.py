@@ -1,4 +1,4 @@
-"""`gamestats user`: what it is for; its commands are in `user_commands`."""
+"""The group `gamestats user`; `user_commands` has its commands."""
 
 from gamestats_assets.cli.terminal import deferred
 
