@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import name_parts
+from gamestats_assets.demo_data.analysis.lexicon import own_pieces
 from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
 from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
 from gamestats_assets.demo_data.reference import facts
@@ -74,9 +74,11 @@ class Catalogues:
         """What stands beside an id in an event, and belongs to it."""
         ids = [place for place in beside if self._is_id(place)]
         for found in ids:
-            stem, alone = name_parts(found.name)[:-1], len(ids) == 1
-            named = [p for p in beside if name_parts(p.name)[:-1] == stem and name_parts(p.name)[-1] in _words("names")]
-            named = named or [p for p in beside if alone and name_parts(p.name) in (["name"], ["title"])]
+            stem, alone = own_pieces(found.name)[:-1], len(ids) == 1
+            named = [
+                p for p in beside if own_pieces(p.name)[:-1] == stem and _words("names") & {*own_pieces(p.name)[-1:]}
+            ]
+            named = named or [p for p in beside if alone and own_pieces(p.name) in (("name",), ("title",))]
             named = [p for p in named if p.prop.type is PropertyType.STRING and not isinstance(rule_of(p.prop), OneOf)]
             traits = [p for p in beside if self._is_trait(p, stem, alone=alone)]
             of_person = bool(named) and names.pattern_of(named[0].name, PropertyType.STRING) == "name"
@@ -85,7 +87,7 @@ class Catalogues:
                     self._id_of.setdefault(place.name, found.name)
 
     def _is_id(self, place: Place) -> bool:
-        pieces = name_parts(place.name)
+        pieces = own_pieces(place.name)
         if len(pieces) < 2 or pieces[-1] not in _words("ids") or {*pieces} & (UNIQUE | _words("people")):
             return False
         answered = ("accept", "reject", "cancel")  # a proposal, of which each one is new
@@ -95,11 +97,15 @@ class Catalogues:
         kept = place.prop.type in (PropertyType.STRING, PropertyType.NUMBER)
         return kept and all(isinstance(rule, Between | None) for rule in rules)
 
-    def _is_trait(self, place: Place, stem: list[str], *, alone: bool) -> bool:
-        pieces = name_parts(place.name)
+    def _is_trait(self, place: Place, stem: tuple[str, ...], *, alone: bool) -> bool:
+        pieces = own_pieces(place.name)
         traits = _words("traits") | _words("makers")
         own = pieces[: len(stem)] == stem and pieces[-1] in traits | {"type", "grade"}
-        plain = [piece for piece in pieces if piece not in _words("asked")] if pieces[-1] == "price" else pieces
+        plain = [*pieces]
+        if pieces[-1:] == ("price",):
+            plain = [piece for piece in pieces if piece not in _words("asked")]
+        if not plain:
+            return False
         plain = plain[:-1] if plain[-1] == "name" and plain[0] in _words("makers") else plain
         if not own and not (alone and len(plain) == 1 and plain[0] in traits):
             return False
@@ -119,7 +125,7 @@ class Catalogues:
     def _tells_apart(self, trait: str) -> bool:
         """Whether a trait is the name of a thing, rather than who makes it."""
         text = self.places[trait][0].prop.type is PropertyType.STRING
-        return text and not self._listed(trait) and not _words("makers") & {*name_parts(trait)}
+        return text and not self._listed(trait) and not _words("makers") & {*own_pieces(trait)}
 
     def _values_of(self, trait: str) -> list[Scalar]:
         if listed := self._listed(trait):
@@ -149,7 +155,7 @@ class Catalogues:
     def _entries(self, name: str, most: int) -> list[Scalar]:
         found = self.places[name]
         if found[0].prop.type is PropertyType.STRING:
-            stem = "_".join(name_parts(name)[:-1])
+            stem = "_".join(own_pieces(name)[:-1])
             return [f"{stem}_{number}" for number in range(1, most + 1)]
         limits = next((rule for p in found if isinstance(rule := rule_of(p.prop), Between)), None)
         low, high = (int(limits.min), int(limits.max)) if limits else (1001, 1000 + most)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.equations import Scope, label_says, plays, singular, words_of
-from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import Place, label_of, ordered_pieces, piece_set
+from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.measures import Place, label_of
 from gamestats_assets.demo_data.rules.model import Update
 
 Term = tuple[str, str]
@@ -138,7 +138,7 @@ def event_sign(scope: Scope, stem: frozenset[str] = frozenset()) -> str:
     Args:
         stem: what is moved; who redeems a voucher has more credit.
     """
-    words, text = frozenset(ordered_pieces(scope.event)), frozenset(re.findall(r"[a-z]+", scope.said))
+    words, text = frozenset(own_pieces(scope.event)), frozenset(re.findall(r"[a-z]+", scope.said))
     if stem and words & _EXCHANGED and not singular(words | text) & singular(stem):
         return "+"
     return _sign("", words) or _sign(scope.said, text)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import word_set
+from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
 from gamestats_assets.demo_data.analysis.measures import (
     USABLE_NAME,
     Measure,
@@ -20,8 +20,6 @@ from gamestats_assets.demo_data.analysis.measures import (
     by_parent,
     counts_things,
     label_of,
-    ordered_pieces,
-    piece_set,
     rule_of,
     texts_of,
     units_in,
@@ -165,7 +163,6 @@ def number_scopes(
 
 def usual_equations(scope: Scope) -> None:
     """Note what follows from what by the names of numbers."""
-    _sums_of_objects(scope)
     _by_terms(scope)
     _for_each(scope)
     _by_roles(scope)
@@ -234,22 +231,12 @@ def _filled(scope: Scope, template: str, target: str) -> str | None:
     return formula if len(used) > 1 or not scope.measure(target).given else None
 
 
-def _sums_of_objects(scope: Scope) -> None:
-    """What the sheet calls the sum over a list of objects: `meal_kcal`, the sum of `food_kcal` of its foods."""
-    for group in scope.others:
-        for child in group.prop.properties if group.prop.type is PropertyType.OBJECT_GROUP else ():
-            for name, place in scope.own.items():
-                said = re.findall(r"\w+", place.prop.description, re.ASCII)
-                if child.type is PropertyType.NUMBER and child.name in said and "sum" in said:
-                    scope.give(name, f"{group.prop.name}.{child.name}", "text: a sum over objects", said=True)
-
-
 def _for_each(scope: Scope) -> None:
     """A total of so much for each of so many: `cookies per episode`, `episodes`, `total cookies`."""
     counts = set(scope.playing("counted"))
     money = {"price", "cost", "amount", "fee", "total", "value"}
     for each in scope.playing("each"):
-        said, order = piece_set(each), ordered_pieces(each)
+        said, order = piece_set(each), own_pieces(each)
         things = {word.rstrip("s") for word in order[order.index("per") + 1 :]} if "per" in said else set[str]()
         counted = [n for n in scope.own if n in counts and n != each]
         counted = [n for n in counted if things & singular(piece_set(n))] or counted
@@ -260,7 +247,7 @@ def _for_each(scope: Scope) -> None:
         if len(counted) == len(totals) == 1:
             scope.give(totals[0], f"{each} * {counted[0]}", "so much for each", 0.85, said=True)
     # What is spent on what the event does several times at once: `use_stone` of a draw, `draw_count`.
-    done = set(ordered_pieces(scope.event))
+    done = set(own_pieces(scope.event))
     several = [n for n in counts if piece_set(n) - words_of("counted") and piece_set(n) - words_of("counted") <= done]
     several = [n for n in several if isinstance(rule_of(scope.own[n].prop), OneOf)]
     spent = [n for n in scope.playing("spent") if n not in counts and not plays(scope.own[n], "before")]

@@ -8,7 +8,6 @@ the other events of the same product tell.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -92,11 +91,10 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
         if found[r.name] is EventKind.PAY_FAIL and r.phase == "cancel" and not _is_begun(r, readings):
             found[r.name] = EventKind.AFTER_SALE
     registers = [r for r in readings if found[r.name] is EventKind.REGISTER]
-    own = [r for r in registers if r.topic <= _PEOPLE | {"register"} and not _carried(r, readings)]
+    own = [r for r in registers if r.topic <= _PEOPLE | {"register"}]
     for r in registers:  # an insurance is registered, an invited person joins
         if own and r not in own and r.index > own[0].index and not r.says("character", "profile"):
-            other = _carried(r, readings)
-            found[r.name] = EventKind.SOCIAL if other else EventKind.CREATE if r.topic - _PEOPLE else found[r.name]
+            found[r.name] = EventKind.CREATE if r.topic - _PEOPLE else found[r.name]
     if EventKind.SESSION_END not in found.values():
         for r in readings:  # who launches a game, and not a match, quits it
             if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close"):
@@ -105,24 +103,7 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
     if EventKind.REGISTER not in found.values():
         joining = [r for r, event in zip(readings, taxonomy.events, strict=True) if _joins(r, event, found[r.name])]
         found |= {r.name: EventKind.REGISTER for r in joining[:1]}
-    _lead_in(readings, found)
     return found
-
-
-def _lead_in(readings: Sequence[Reading], kinds: dict[str, EventKind]) -> None:
-    """A trial that is asked for above the sign-up, where the sheet files both, is how users come."""
-    sign_up = next((r for r in readings if kinds[r.name] is EventKind.REGISTER), None)
-    if sign_up is None or EventKind.INSTALL in kinds.values():
-        return
-    for r in readings[: sign_up.index]:
-        if r.says("trial") and r.phase in ("request", "submit") and r.tag == sign_up.tag:
-            kinds[r.name] = EventKind.INSTALL
-
-
-def _carried(r: Reading, readings: Sequence[Reading]) -> bool:
-    """Whether an event tells the id of something that an event above it told: an invitation that was sent."""
-    ids = {name for name in r.properties if re.search(r"(?:_id|Id|ID)$", name)}
-    return any(ids & o.properties for o in readings if o.index < r.index)
 
 
 def _is_begun(r: Reading, readings: Sequence[Reading]) -> bool:

@@ -51,13 +51,20 @@ def own_name(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.rpartition(".")[2].lstrip("#")).lower()
 
 
-def name_parts(name: str) -> list[str]:
-    """The parts of a property's own name, digits with the letters before them.
+@functools.lru_cache(maxsize=8192)
+def own_pieces(name: str) -> tuple[str, ...]:
+    """The words of a property's own name, whatever its style.
 
-    >>> name_parts("bag.maxAge"), name_parts("address2_line")
-    (['max', 'age'], ['address2', 'line'])
+    >>> own_pieces("bag.maxAge"), own_pieces("#zone_offset")
+    (('max', 'age'), ('zone', 'offset'))
     """
-    return [part for part in own_name(name).split("_") if part]
+    return tuple(pieces(name.rpartition(".")[2]))
+
+
+@functools.lru_cache(maxsize=8192)
+def piece_set(name: str) -> frozenset[str]:
+    """The same, in no order."""
+    return frozenset(own_pieces(name))
 
 
 class Lexicon:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import Lexicon, own_name, word_set
+from gamestats_assets.demo_data.analysis.lexicon import Lexicon, own_name, own_pieces, piece_set, word_set
 from gamestats_assets.demo_data.analysis.value_texts import HALF_WIDTH, limits_in, rule_of
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import facts
@@ -60,18 +60,6 @@ OWNED = word_set("server guild clan team workspace org organization organisation
 def _lexicon(table: str) -> Lexicon:
     words = facts("measures")[table]
     return Lexicon((name, told if isinstance(told, str) else told["words"]) for name, told in words.items())
-
-
-@functools.lru_cache(maxsize=4096)
-def ordered_pieces(name: str) -> tuple[str, ...]:
-    """Words of a name in order, whatever its style: `maxAge`, `Max_Age`, `max_age`."""
-    return tuple(re.findall(r"[a-z]+|\d+", own_name(name)))
-
-
-@functools.lru_cache(maxsize=4096)
-def piece_set(name: str) -> frozenset[str]:
-    """Words of a name, whatever its style and their order."""
-    return frozenset(ordered_pieces(name))
 
 
 def texts_of(prop: Property) -> str:
@@ -140,7 +128,7 @@ TIME_UNITS: tuple[tuple[str, float], ...] = (
 
 def seconds_in(place: Place) -> float | None:
     """Seconds in the unit of a duration; None of what is none."""
-    found = ordered_pieces(place.name)
+    found = own_pieces(place.name)
     spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # no `min_order`
     units = {word: factor for unit, factor in TIME_UNITS for word in spelt if re.fullmatch(unit, word)}
     if units and not piece_set(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
@@ -253,7 +241,7 @@ _CURRENCY = re.compile(r"\b(?:EUR|USD|GBP|KRW|JPY|CNY|dollars?|euros?|yen)\b|[(ï
 
 def counts_things(name: str) -> bool:
     """Whether a name says how many there are of something: `total_orders`, `TotalBookings`, `total_tasks_completed`."""
-    words = ordered_pieces(name)
+    words = own_pieces(name)
     plural = {word for word in words if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))}
     return bool(plural) and not plural & _UNITS_OF_AMOUNTS and not _OF_MONEY & {*words}
 

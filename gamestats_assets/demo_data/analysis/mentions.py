@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gamestats_assets.demo_data.analysis.clauses import PEOPLE, clauses, says
 from gamestats_assets.demo_data.analysis.lexicon import (
@@ -28,6 +29,7 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     word_set,
 )
 from gamestats_assets.demo_data.analysis.reading import BACKGROUND, Reading
+from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
 
 
@@ -60,13 +62,8 @@ class Mention:
 
 _WORD = re.compile(r"[a-zß-ÿ]+(?:[-'][a-z]+)*|[.,;:()]")
 _SMALL = named_words("small")
-_LEADING = named_words("leading")
-"""What can stand before a participle that belongs to a noun."""
-_AUXILIARIES = named_words("auxiliaries")
-_PRONOUNS = named_words("pronouns")
 _IRREGULAR = named_words("irregular")
 _ONGOING = word_set("running ongoing active")
-_SCREENS = named_words("screens")
 _ANYWHERE = named_words("anywhere")
 _NO_DEED = named_words("no_deed")
 _AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll", "holder": "issue", "bidder": "bid"}
@@ -141,10 +138,7 @@ def phrases(event: Event) -> Iterator[Phrase]:
                     if phrase := _of_clause(role, part.strip()):
                         yield phrase
     for sentence in re.split(r"[.;:\n()]", text):
-        words = _WORD.findall(sentence)
-        yield from _attributes(words)
-        yield from _relatives(words)
-        yield from _places(words)
+        yield from _in_english(sentence.strip())
     if not text.isascii():
         yield from _in_cjk(text)
 
@@ -182,84 +176,37 @@ def _is_thing(word: str) -> bool:
     return bool(told - {"user", "account"}) or (not told and len(word) > 1 and not re.search(r"[하되]|유저|사람", word))
 
 
-def _attributes(words: Sequence[str]) -> Iterator[Phrase]:
-    """`the ordered card`, `only verified workers`; `Confirmed but nobody came`, `was confirmed but`."""
-    for place, word in enumerate(words):
-        if (agent := _AGENTS.get(word.rstrip("s"))) and (word.startswith("holder") or not place):
-            held = _content(words[:place][::-1], 1) or _content([w for w in words[place + 1 :] if w not in _SMALL], 1)
-            yield Phrase("attribute", agent, held if word.startswith("holder") else (), word)
-    for place, word in enumerate(words[:-1]):
-        before, after = words[place - 1] if place else "", words[place + 1]
-        if word == "open" and before not in ("a", "an", "the"):
-            continue
-        deed = _participle(word)
-        about = _content(words[place + 1 :])
-        if not deed:
-            continue
-        if about and (not before or before in _LEADING or before in ",()"):
-            yield Phrase("ongoing" if deed == "start" and word != "started" else "attribute", deed, about, word)
-        elif after == "but" and (not place or before in _AUXILIARIES):
-            yield Phrase("attribute", deed, (), word)
+_SETS = ("leading", "auxiliaries", "pronouns", "screens")
 
 
-def _relatives(words: Sequence[str]) -> Iterator[Phrase]:
-    """`a goal that was set`, `a league joined before`, `user had bid but`, `a search is saved`."""
-    for place, word in enumerate(words):
-        rest = words[place + 1 :]
-        before = _content(words[:place][::-1], 2)[::-1]
-        if word in ("that", "which", "who"):
-            later = [
-                w for w in rest[:6] if w not in _PRONOUNS and w not in _AUXILIARIES and w not in ("already", "once")
-            ]
-            deed = _participle(later[0]) if later else ""
-            if deed and rest[0] in _AUXILIARIES | _PRONOUNS:
-                yield Phrase("attribute", deed, before, " ".join(words[place - 1 : place + 3]))
-        elif word == "had" and rest and (told := concepts(rest[0])[:1]) and told[0] in ACTIONS:
-            yield Phrase("attribute", told[0], (), rest[0])
-        elif word == "against" and rest[:1] == ["the"]:
-            yield Phrase("after", "", _content(rest[1:], 1), " ".join(rest[:2]))
-        elif (
-            word in ("to", "into", "from", "for")
-            and rest[:1] in (["the"], ["a"])
-            and len(thing := _content(rest[1:])) == 1
-        ):
-            if thing[0] not in _ANYWHERE:
-                yield Phrase("whole", "", thing, " ".join(rest[:2]))  # `linked to the home`
-        elif (
-            before
-            and (rest[:1] in (["before"], ["earlier"]) or (not rest and "the" in words[:place]))
-            and (deed := _participle(word))
-        ):
-            yield Phrase("attribute", deed, before[-1:], f"{before[-1]} {word}")
-        elif word in ("taken", "put") and rest[:1] in (["back"], ["out"], ["off"], ["down"]):
-            noun = [w for w in before if w not in _AUXILIARIES] or [w for w in words[:place][-2:-1] if w.isalpha()]
-            yield Phrase("attribute", "", tuple(noun[-1:]), " ".join(words[max(place - 2, 0) : place + 2]))
+@functools.cache
+def _wordings() -> Sequence[tuple[Mapping[str, Any], re.Pattern[str]]]:
+    """Rows of `analyst_mentions.toml`; a set of words stands in its patterns by its name: `<leading>`."""
+    found = []
+    for row in facts("analyst_mentions")["wording"]:
+        says = row["says"]
+        for name in _SETS:
+            says = says.replace(f"<{name}>", f"(?:{'|'.join(sorted(named_words(name)))})")
+        found.append((row, re.compile(says)))
+    return found
 
 
-def _places(words: Sequence[str]) -> Iterator[Phrase]:
-    """`at the checkout`, `on the detail page`, `the report on the screen`, `opens a title from the list`."""
-    if words[:1] == ["the"] and words[1:2] in (["list"], ["results"]):
-        yield Phrase("here", "", ("list",), "the list")
-    for place, word in enumerate(words[:-1]):
-        if word == "of" and words[place + 1 : place + 3] == ["the", "list"]:
-            yield Phrase("here", "", ("list",), "of the list")
-        if word not in ("on", "at", "during", "in", "from") or words[place + 1] not in (
-            "the",
-            "a",
-            "an",
-            "screen",
-            "its",
-        ):
-            continue
-        where = _content(words[place + 2 :])
-        if words[place + 1] == "screen" or where[:1] == ("screen",):
-            about = _content([w for w in words[:place] if w not in ("that", "is")][::-1], 2)[::-1]
-            yield Phrase("screen", "view", about, "on the screen")
-            continue
-        named = next((number for number, w in enumerate(where) if w in _SCREENS), None)
-        where = where[: named + 1] if named is not None else where
-        if where and not (len(where) == 1 and where[0] in _ANYWHERE):
-            yield Phrase("here", "", where, " ".join((word, *where)))
+def _in_english(sentence: str) -> Iterator[Phrase]:
+    """`the ordered card`, `a goal that was set`, `on the detail page`: a deed, and what it was done to beside it."""
+    for row, pattern in _wordings():
+        for match in pattern.finditer(sentence):
+            groups, role = match.groupdict(), row["role"]
+            deed = _participle(groups["deed"]) if groups.get("deed") else row.get("deed", "")
+            told = _WORD.findall(groups.get("thing") or "")
+            about = _content(told[::-1], row.get("most", 3))[::-1] if row.get("back") else _content(told)
+            if ("deed" in groups and not deed) or ("thing" in groups and not about):
+                continue
+            if role in ("whole", "here") and len(about) == 1 and about[0] in _ANYWHERE:
+                continue
+            if deed == "start" and groups.get("deed") != "started":
+                role = "ongoing"
+            if role != "whole" or len(about) == 1:
+                yield Phrase(role, deed, about, match[0].strip() or f"{groups.get('deed')} {' '.join(about)}")
 
 
 _KOREAN = re.compile(
@@ -476,7 +423,7 @@ class Finder:
     def _shown(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
         """What shows, or begins, the thing that a user has in front of him or her."""
         about = {c for word in phrase.about for c in concepts(word)} - {"view", "list"}
-        on_screen = bool(_SCREENS.intersection(phrase.about)) or not phrase.said.isascii()
+        on_screen = bool(named_words("screens").intersection(phrase.about)) or not phrase.said.isascii()
         on_screen = on_screen or bool({"checkout", "cart", "book"} & about)
         said = " ".join(phrase.about)
         found: list[tuple[float, int, Reading]] = []

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gamestats_assets.demo_data import locales
-from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import MONEY, ordered_pieces, piece_set, texts_of, units_in
+from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.measures import MONEY, texts_of, units_in
 from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -63,7 +63,7 @@ def pair_of(
     by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", said)]
     named = by_name or [one for one in fits if _names(said, one[0])] or texts
     alike = [one for one in texts if _is_one_thing(prop, one[0], numbers, one[1])]
-    sorts = [one for one in texts if _SORTS & {*ordered_pieces(one[0].name)[-1:]}]
+    sorts = [one for one in texts if _SORTS & {*own_pieces(one[0].name)[-1:]}]
     if not alike and len(sorts) == 1 and len(numbers) > (1 if piece_set(prop.name) & _AMOUNTS else 2):
         alike = [] if piece_set(prop.name) & _CHOSEN - {"count", "cnt"} else sorts
     chosen = named if len(named) == 1 and (by_name or _SAME_ORDER.search(said)) else alike
@@ -82,7 +82,7 @@ def _names(said: str, other: Property) -> bool:
 
 
 def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], values: Sequence[Scalar]) -> bool:
-    named = (piece_set(other.name) - _NAMING) or set(ordered_pieces(other.name)[:-1])
+    named = (piece_set(other.name) - _NAMING) or set(own_pieces(other.name)[:-1])
     counted = [_number_in(str(value)) for value in values]
     rises = _rises(numbers)
     grows = None not in counted and _rises([float(n) for n in counted if n is not None]) and rises
@@ -117,7 +117,7 @@ def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyC
     mapping: dict[str, list[Scalar]] = {said: [n] for said, n in zip(texts, numbers, strict=True) if n is not None}
     found = PropertyConstraint(depends_on=text.name, mapping=mapping)
     money = [units_in(said) & MONEY for said in texts]
-    own = units_in(f"{' '.join(ordered_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
+    own = units_in(f"{' '.join(own_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
     if (
         all(money)
         and len(set(money)) == 1

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import concepts, name_parts, named_words, pieces
+from gamestats_assets.demo_data.analysis.lexicon import concepts, named_words, own_pieces, pieces
 from gamestats_assets.demo_data.analysis.lives import undoes
 from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
 from gamestats_assets.demo_data.analysis.mentions import is_id_name
@@ -156,7 +156,7 @@ class Recalls:
 
     def _changes(self, event: str, prop: Property) -> bool:
         """Whether each event says something of its own."""
-        words = set(name_parts(prop.name))
+        words = set(own_pieces(prop.name))
         own = words & (_TEXTS_OF_EACH if prop.type is PropertyType.STRING else _OWN_TO_EACH_EVENT)
         if prop.type is PropertyType.TIME and (own <= {"time", "first"} or "at" in words):
             return False

@@ -20,7 +20,6 @@ from gamestats_assets.demo_data.rules.model import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomies.value_rules import Rows
 
 _GROWS = 10_000
 """How many times as much as at the beginning a state becomes at most."""
@@ -36,7 +35,6 @@ class Reckoned:
         whole: whether only whole numbers come out.
         signed: whether results below zero are meant.
         of_state: whether it follows a state of users, which grows beyond what it begins with.
-        objects: how many objects a list has over which it sums.
         why: what it was read from.
         confidence: from 0 to 1.
     """
@@ -46,7 +44,6 @@ class Reckoned:
     whole: bool = True
     signed: bool = False
     of_state: bool = False
-    objects: int = 1
     why: str = ""
     confidence: float = 1.0
 
@@ -133,7 +130,6 @@ def formulas(scopes: Mapping[tuple[str, str], Scope], updates: Mapping[str, Mapp
 
 def _reckoned(scope: Scope) -> Iterator[Reckoned]:
     visible, states = scope.visible(), scope.states
-    lists = {p.prop.name: rule.count for p in scope.others if isinstance(rule := rule_of(p.prop), Rows)}
     for name, (formula, why, confidence) in scope.found.items():
         place, uses = scope.own[name], parse_formula(formula).names
         if place.kind is EventKind.SYSTEM and "random" in formula and not rule_of(place.prop) and "text" not in why:
@@ -148,7 +144,6 @@ def _reckoned(scope: Scope) -> Iterator[Reckoned]:
             whole=(cut or not smooth) and _is_whole(formula),
             signed=formula.startswith("if("),
             of_state=name in states or bool(uses & {*states.values()}),
-            objects=max((lists.get(use.partition(".")[0], 1) for use in uses), default=1),
             why=why,
             confidence=confidence,
         )
@@ -253,16 +248,13 @@ def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
 
 
 def _ranges_of(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> dict[str, ValueRange]:
-    """Where lies what a formula uses, all objects of a list together; a run begins in 2026, as ranges tell it."""
+    """Where lies what a formula uses; a run begins in 2026, as ranges tell it."""
     found: dict[str, ValueRange] = {}
     for use in sorted(reckoned.names):
         name = _name_beside(reckoned.place, use)
         keys = (f"{reckoned.place.event}/{name}", name, use)
         one = next((known[key] for key in keys if key in known), ValueRange(min=0, max=100, mean=40))
-        one = ValueRange(min=2026, max=2026) if use == "#year" else one
-        times = reckoned.objects if "." in use else 1
-        mean = None if one.mean is None else one.mean * times
-        found[use] = ValueRange(min=one.min * times, max=one.max * times, mean=mean, integer=one.integer)
+        found[use] = ValueRange(min=2026, max=2026) if use == "#year" else one
     return found
 
 

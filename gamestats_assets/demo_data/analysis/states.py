@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, PHASES, concepts, word_set
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, PHASES, concepts, own_pieces, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.reference import facts
@@ -55,12 +55,7 @@ def singulars(name: str) -> frozenset[str]:
     >>> sorted(singulars("bag.lifetimeTips"))
     ['lifetime', 'tip']
     """
-    return frozenset(map(_singular, _latin(name.rpartition(".")[2])))
-
-
-def _latin(text: str) -> list[str]:
-    spelt = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
-    return re.findall(r"[a-z]+", spelt)
+    return frozenset(_singular(word) for word in own_pieces(name) if word.isascii() and word.isalpha())
 
 
 def _singular(word: str) -> str:
@@ -82,7 +77,7 @@ def _stem(word: str) -> str:
 def words_of(text: str) -> frozenset[str]:
     """What a text speaks of: concepts, stems, neighbours written together, and pairs of letters of other scripts."""
     known = concepts(text)
-    stems = [_stem(word) for word in _latin(text)]
+    stems = [_stem(word) for word in pieces(text) if word.isascii() and word.isalpha()]
     joined = [_singular(a + b) for run in (known, stems) for a, b in pairwise(run) if (a + b).isascii()]
     other = [run[at : at + 2] for run in re.findall(r"[^\W\d_a-zA-Z]{2,}", text) for at in range(len(run) - 1)]
     return frozenset({*known, *stems, *joined, *other}) - SAID["empty"]

@@ -16,14 +16,12 @@ from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.equations import Scope
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, word_set
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, own_pieces, piece_set, word_set
 from gamestats_assets.demo_data.analysis.measures import (
     TIME_UNITS,
     USABLE_NAME,
     Place,
     by_parent,
-    ordered_pieces,
-    piece_set,
     rule_of,
     seconds_in,
     texts_of,
@@ -49,7 +47,7 @@ _NEGATIVE = re.compile(r"\bnegative\b|음수|マイナス|負の")
 
 def _says(place: Place, *kinds: str) -> bool:
     """Whether name and alias tell that a time is of one of some kinds."""
-    said = f"{' '.join(ordered_pieces(place.name))} {place.prop.alias}".lower()
+    said = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
     return any(re.search(facts("times")["kinds"][kind], said) for kind in kinds)
 
 
@@ -186,8 +184,8 @@ class _Times:
 
     def _pair(self, start: Place, end: Place) -> None:
         first, last = start.prop.name, end.prop.name
-        name = " ".join(ordered_pieces(self.reading.name)) if self.reading else ""
-        text = name if self._is_over() else f"{name} {self.said} {' '.join(ordered_pieces(start.name))}"
+        name = " ".join(own_pieces(self.reading.name)) if self.reading else ""
+        text = name if self._is_over() else f"{name} {self.said} {' '.join(own_pieces(start.name))}"
         text = f"{text} {'' if self._is_over() else start.prop.alias}".lower()
         planned = bool(re.search(facts("times")["kinds"]["booked" if self._is_over() else "plans"], text))
         if self._is_over() and not planned and not _says(end, "lasts"):
@@ -271,7 +269,7 @@ class _Times:
         said = _told_length(self.said)
         if said is not None and _says(place, "ends"):
             return _range(said.seconds, said.seconds)
-        text = f"{' '.join(ordered_pieces(place.name))} {place.prop.alias}".lower()
+        text = f"{' '.join(own_pieces(place.name))} {place.prop.alias}".lower()
         after = next(known["after"] for known in facts("times")["due"] if re.search(known["says"], text))
         low, high = (told.seconds if (told := _told_length(length)) else 0 for length in after)
         return _range(low, high)
@@ -300,7 +298,7 @@ class _Times:
 
 
 def _books(reading: Reading) -> bool:
-    named = re.search(facts("times")["kinds"]["booked"], " ".join(ordered_pieces(reading.name)))
+    named = re.search(facts("times")["kinds"]["booked"], " ".join(own_pieces(reading.name)))
     return reading.action == "book" or bool(named)
 
 

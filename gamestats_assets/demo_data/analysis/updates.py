@@ -562,7 +562,7 @@ class _Guess:
         settling = [(r, name) for r, name in named if self._tells(r)]
         if prop.update is UpdateMode.SET_ONCE:
             first = [(r, n) for r, n in named if self.order.kinds[r.name] in _ARRIVALS or r.says("register")]
-            return first or settling or named or self._registered(prop)
+            return first or settling or named
         if singulars(prop.name) & {"last", "latest", "recent"}:
             ways = {way for way in SAID["sight"] if says(way, texts_of(prop))}
             return [(r, name) for r, name in named if r.action in ways] or settling
@@ -591,13 +591,6 @@ class _Guess:
                 fits = theirs & (own | ranks if own & ranks else own)
                 best += [(0, -row, p.name)] if fits else []
         return max(best)[2] if best else None
-
-    def _registered(self, prop: Property) -> list[tuple[Reading, str]]:
-        """What is taken over at the registration from what every event says: the city is then the home city."""
-        stem = nouns(prop.name) - SAID["first"] - {"home"}
-        source = [p.name for p in self.common.values() if p.type is prop.type and stem and nouns(p.name) == stem]
-        registers = self.order.of(Kind.REGISTER)
-        return [(registers[0], source[0])] if source and registers and prop.name not in self.common else []
 
     def _tells(self, r: Reading) -> bool:
         """Whether an event settles something, rather than mentions it."""

@@ -15,7 +15,7 @@ from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, invented
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, name_parts, own_name
+from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, own_name, own_pieces
 from gamestats_assets.demo_data.analysis.measures import (
     OWNED,
     UNIQUE,
@@ -154,7 +154,7 @@ class _Maker:
 
     def constraint(self, place: Place) -> PropertyConstraint:
         """What the values keep to here."""
-        if (entry := self.catalogues.constraint(place, per_user=bool({*name_parts(place.name)} & OWNED))) is not None:
+        if (entry := self.catalogues.constraint(place, per_user=bool({*own_pieces(place.name)} & OWNED))) is not None:
             return entry
         rule, own = self.definition(place)
         if (paired := self._paired(place, rule)) is not None:
@@ -333,15 +333,16 @@ class _Maker:
             return PropertyConstraint(first_only=place.event != "user", per_user=place.event == "user")
         words = {*concepts(place.prop.name), *concepts(place.prop.alias)}
         share = next((share for of, share in facts("choices")["flags"].items() if words & {*of.split()}), 0.3)
-        of_moment = place.event == "" and {*name_parts(place.name)} & _names("of_the_moment")
+        of_moment = place.event == "" and {*own_pieces(place.name)} & _names("of_the_moment")
         kept = not place.of_event and not of_moment
         return PropertyConstraint(values=[True, False], weights=[share, round(1 - share, 2)], per_user=kept)
 
     def _number(self, place: Place) -> PropertyConstraint:
         degrees = {"latitude", "longitude"} & set(measure_words(place.prop))
         if len(degrees) == 1 and self.rules[place] is None and place.of_event:
-            return by_country(degrees.pop(), (), None, ()).model_copy(update={"per_user": False})
-        said = {piece for part in place.name.split(".") for piece in name_parts(part)}
+            found = by_country(degrees.pop(), (), None, ())
+            return found.model_copy(update={"per_user": False}) if found else _NOTHING
+        said = {piece for part in place.name.split(".") for piece in own_pieces(part)}
         own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
         of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
         born = of_user and "birth" in measure_words(place.prop)
@@ -352,7 +353,7 @@ class _Maker:
         for found in (self._by_country(place, last, []), self._identifier(place, last), self._outcome(place, last)):
             if found:
                 return found
-        person, pieces = _of_person(place, last), name_parts(last)
+        person, pieces = _of_person(place, last), own_pieces(last)
         if "carrier" in last and place.kind is Kind.AFTER_SALE:  # who carries parcels
             return PropertyConstraint(values=["DHL", "UPS", "FedEx", "CJ Logistics"])
         if choices := self._usual_choices(place, last):
@@ -383,7 +384,7 @@ class _Maker:
         return place.of_event and len(carriers) > 2 and any(r.succeeds or r.place is None for r in adds)
 
     def _identifier(self, place: Place, last: str) -> PropertyConstraint | None:
-        pieces = name_parts(last)
+        pieces = own_pieces(last)
         if last in _names("device_ids") and not self._is_added(place):
             return PropertyConstraint(copy_of="#distinct_id")
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
@@ -407,7 +408,7 @@ class _Maker:
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
         """Results and reasons."""
-        pieces, reading = name_parts(last), self.order.readings.get(place.event)
+        pieces, reading = own_pieces(last), self.order.readings.get(place.event)
         if reading is None or not pieces:
             return None
         if pieces[-1] in ("result", "outcome") or last in ("status", "return"):
@@ -446,7 +447,7 @@ class _Maker:
 
     def _by_country(self, place: Place, last: str, given: list[Scalar]) -> PropertyConstraint | None:
         """Carrier, currency, language and city go with the country."""
-        ends = (last, *name_parts(last)[-1:])
+        ends = (last, *own_pieces(last)[-1:])
         what = next((w for w in ("carrier", "currency", "language", "city") if w in ends), None)
         what = "carrier" if last in _names("carrier") else "currency" if last in _names("currency") else what
         if what is None or "." in place.name or (what == "carrier" and place.kind is Kind.AFTER_SALE):
@@ -458,7 +459,7 @@ class _Maker:
                 values, weights = _weighted("USD:34 KRW:30 JPY:22 EUR:14")
                 return PropertyConstraint(values=values, weights=weights, per_user=True)
             return None
-        soft = what == "currency" and self.order.is_game and {*name_parts(last)} & {"soft", "item"}
+        soft = what == "currency" and self.order.is_game and {*own_pieces(last)} & {"soft", "item"}
         return None if soft else self._mapped(what, place, given)
 
     def _country_beside(self, place: Place) -> Place | None:
@@ -478,7 +479,7 @@ class _Maker:
 
 def _of_person(place: Place, last: str) -> bool:
     """Whether a text is the same for a user all life long."""
-    if last.endswith(("source", "channel", "campaign")) and {*name_parts(last)} & {
+    if last.endswith(("source", "channel", "campaign")) and {*own_pieces(last)} & {
         *("install", "acquisition", "attribution"),
     }:
         return True
@@ -489,7 +490,7 @@ def _of_person(place: Place, last: str) -> bool:
 
 def _tells_first(prop: Property) -> bool:
     """Whether a flag tells that something happens for the first time; `first` in a name, 최초 or 첫 in an alias."""
-    return "first" in name_parts(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
+    return "first" in own_pieces(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
 
 
 def _weighted(choices: str) -> tuple[list[Scalar], list[float]]:

@@ -19,8 +19,8 @@ from gamestats_assets.demo_data.analysis.equations import (
     plays,
     words_of,
 )
-from gamestats_assets.demo_data.analysis.lexicon import word_set
-from gamestats_assets.demo_data.analysis.measures import Place, measure_words, ordered_pieces, piece_set, seconds_in
+from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.measures import Place, measure_words, seconds_in
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
@@ -279,5 +279,5 @@ def _apart_in_script(phrase: str, label: str) -> int | None:
 
 @functools.lru_cache(maxsize=2048)
 def _stemmed(text: str) -> tuple[str, ...]:
-    words = [word for part in re.split(r"[^A-Za-z0-9]+", text) for word in ordered_pieces(part)]
+    words = [word for part in re.split(r"[^A-Za-z0-9]+", text) for word in own_pieces(part)]
     return tuple(re.sub(r"(?<=[a-z]{3})s$", "", word) for word in words)
