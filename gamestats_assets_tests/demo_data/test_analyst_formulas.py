@@ -302,13 +302,6 @@ def test_what_happened_before_stands_in_its_order() -> None:
     assert reckon(rules, "order_delivered/ordered_at", shipped_at=-100) < -100
 
 
-def test_a_whole_is_the_sum_over_its_parts_within_their_limits() -> None:
-    kcal = number("food_kcal", "{20,650}", rule=Between(min=20, max=650, integer=True))
-    foods = Property(name="foods", type=PropertyType.OBJECT_GROUP, rule=Rows(count=3), properties=(kcal,))
-    rules = told(event("log_meal", foods, number("meal_kcal", "Energy of the meal, the sum of food_kcal")))
-    assert formula(rules, "log_meal/meal_kcal") == "foods.food_kcal"
-    limits = rules.value_ranges["meal_kcal"]
-    assert (limits.min, limits.max) == (60, 1950)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from gamestats_assets.demo_data.analysis.measures import (
 from gamestats_assets.demo_data.analysis.projections import event_constraints
 from gamestats_assets.demo_data.analysis.reading import read_events
 from gamestats_assets.demo_data.analysis.reckoning import formulas, reckoned_ranges, relationships
-from gamestats_assets.demo_data.analysis.states import shown_counts, states_shown
+from gamestats_assets.demo_data.analysis.states import shown_levels, states_shown
 from gamestats_assets.demo_data.analysis.times import property_times
 from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
@@ -70,7 +70,7 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     constraints = event_constraints(order)
     values, identifiers = property_constraints(order, constraints)
     values |= states_shown(taxonomy)
-    values |= shown_counts(order, everywhere, measures)
+    values |= shown_levels(order, everywhere, measures)
     updates, of_updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))

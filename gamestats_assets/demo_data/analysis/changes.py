@@ -154,20 +154,9 @@ def _one_by_one(scope: Scope, stem: frozenset[str], after: str) -> list[Term]:
 def _without_amount(scope: Scope, stem: frozenset[str], before: str, after: str) -> None:
     """A pair without a number that tells the difference."""
     measure, sign = scope.measure(after), event_sign(scope, stem)
-    grades = re.search(r"rank[ _]?up|promot|ランクアップ|승급|승격|昇格", scope.said)
     why = f"{before} and {after}"
-    if scope.is_counted(after):
+    if scope.is_counted(after) or measure.name in _GROWING:
         scope.give(before, f"max({after} - 1, 0)" if measure.low < 1 else f"{after} - 1", why)
-    elif measure.name in _GROWING or (measure.name == "rank" and grades):
-        scope.give(before, f"{after} - 1", why)
-    elif measure.name == "rank":
-        scope.give(after, f"max(1, {before} - random(0-5))", why, 0.5)
-    elif measure.name == "weight":
-        scope.give(after, f"{before} - random(0.0, 0.5)", why, 0.5)
-    elif _one_by_one(scope, stem, after):
-        if sign == "-":
-            scope.least[before] = 1
-        scope.give(after, f"{before} {sign} 1", why, 0.7)
     elif sign == "-":
         scope.give(after, f"{before} - floor({before} * random(0.05, 0.4))", why, 0.5)
     else:

@@ -127,13 +127,6 @@ class EventOrder:
         alike = self.partners.get(one, one) == self.partners.get(other, other)
         return alike and bool({one, other} & self.partners.keys())
 
-    def reaches(self, event: str, wanted: str) -> bool:
-        """Whether an event is another, or comes after it by any edges."""
-        table = {name: [b for edge in found for b in edge.before] for name, found in self.needs.items()}
-        for name, edge in self.next.items():
-            table[name] = [*table.get(name, ()), *edge.before]
-        return waits_for(table, event, wanted)
-
     # ----------------------------------------------------------------- joining the evidence
 
     def join(self, edges: Iterable[Edge]) -> None:

@@ -86,29 +86,14 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             found[r.name] = EventKind.AFTER_SALE if any(o.says("book") for o in readings) else EventKind.OTHER
         if found[r.name] is EventKind.PAY and is_game and _soft(r, readings):
             found[r.name] = EventKind.SPEND
-        if is_game and r.words == ("recharge",) and "pay" in r.description:
-            found[r.name] = EventKind.PAY
-        if found[r.name] is EventKind.PAY_FAIL and r.phase == "cancel" and not _is_begun(r, readings):
-            found[r.name] = EventKind.AFTER_SALE
-    registers = [r for r in readings if found[r.name] is EventKind.REGISTER]
-    own = [r for r in registers if r.topic <= _PEOPLE | {"register"}]
-    for r in registers:  # an insurance is registered, an invited person joins
-        if own and r not in own and r.index > own[0].index and not r.says("character", "profile"):
-            found[r.name] = EventKind.CREATE if r.topic - _PEOPLE else found[r.name]
-    if EventKind.SESSION_END not in found.values():
-        for r in readings:  # who launches a game, and not a match, quits it
-            if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close"):
-                opens = any(o.topic == {"game"} and found[o.name] is EventKind.SESSION_START for o in readings)
-                found[r.name] = EventKind.SESSION_END if opens else found[r.name]
+    if EventKind.SESSION_END not in found.values():  # who launches a game, and not a match, quits it
+        launched = any(r.topic == {"game"} and found[r.name] is EventKind.SESSION_START for r in readings)
+        quits = [r for r in readings if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close")]
+        found |= {r.name: EventKind.SESSION_END for r in quits if launched}
     if EventKind.REGISTER not in found.values():
         joining = [r for r, event in zip(readings, taxonomy.events, strict=True) if _joins(r, event, found[r.name])]
         found |= {r.name: EventKind.REGISTER for r in joining[:1]}
     return found
-
-
-def _is_begun(r: Reading, readings: Sequence[Reading]) -> bool:
-    """Whether what an event ends is begun by another, so that it is an outcome like others."""
-    return any(o.action == r.action and o.topic == r.topic and o.place is not None and o.place < 4 for o in readings)
 
 
 _IN_AND_OUT = (EventKind.SYSTEM, EventKind.INSTALL, EventKind.DEVICE, EventKind.SESSION_START, EventKind.SESSION_END)

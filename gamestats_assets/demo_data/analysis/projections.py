@@ -176,12 +176,6 @@ def stage_events(order: EventOrder) -> dict[str, Stage]:
 
 
 _RARE = frozenset({Kind.CRASH, Kind.SETTING, Kind.SUPPORT, Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.VERIFY})
-_USUAL = frozenset(
-    {
-        *(Kind.SEARCH, Kind.BROWSE, Kind.CORE, Kind.OTHER, Kind.EARN, Kind.SPEND, Kind.CREATE, Kind.MONEY, Kind.GROWTH),
-        *(Kind.GACHA, Kind.SOCIAL),
-    }
-)
 
 
 def lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str, Sequence[str]]) -> dict[str, Stage]:
@@ -198,7 +192,7 @@ def lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str
                     found[event] = basic
                 found[event] = max(found[event], reached, key=lambda stage: stage.rank)
             reached = min((found[event] for event in step.events), key=lambda stage: stage.rank)
-    first = _first_usual(order, found, account, needs)
+    first = basic if order.is_game else account
     for name in found:  # what is rare is no pastime for those to whom nothing else is open yet
         if order.kinds[name] in _RARE:
             found[name] = max(found[name], first, key=lambda stage: stage.rank)
@@ -213,21 +207,6 @@ def lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str
         for name, stage in found.items()
         if order.kinds[name] is not Kind.SYSTEM and (stage.rank or order.kinds[name] in kept)
     }
-
-
-def _first_usual(
-    order: EventOrder, found: Mapping[str, Stage], account: Stage, needs: Mapping[str, Sequence[str]]
-) -> Stage:
-    """The stage in which users begin to do what they usually do."""
-    later = {event for sequence in order.sequences for step in sequence.steps[1:] for event in step.events}
-    stages = [
-        max(found[name], account, key=lambda stage: stage.rank)
-        if any(order.kinds[before] is Kind.REGISTER for before in needs.get(name, ()))
-        else found[name]
-        for name in found
-        if order.kinds[name] in _USUAL and name not in later and name not in order.legacy
-    ]
-    return min(stages, key=lambda stage: stage.rank, default=Stage.INSTALLED)
 
 
 def _all_before(name: str, order: EventOrder, needs: Mapping[str, Sequence[str]]) -> set[str]:

@@ -191,13 +191,9 @@ BACKGROUND = re.compile(
 """What a description tells besides the event itself: what was before it, and what stands in brackets."""
 
 
-_ATTRIBUTES = re.compile(r"\b(an?|the|this|that)\s+\w{3,}ed\s+(?=[a-z])", re.IGNORECASE)
-"""`switches a paired light on` is no pairing."""
-
-
 def _foreground(event: Event) -> tuple[str, ...]:
     """What a description says of the event itself, without what has happened before."""
-    return concepts(_ATTRIBUTES.sub(r"\1 ", BACKGROUND.sub(" ", event.description)))
+    return concepts(BACKGROUND.sub(" ", event.description))
 
 
 def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -205,14 +201,7 @@ def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:
     kept = tuple(word for word in words if word not in _EMPTY) or words
     if "details" in name.lower() and {"enter", "submit", "add", "edit", "save"} & set(kept):
         kept = tuple("info" if word == "view" else word for word in kept)
-    if _VISITS & set(pieces(name)) and _ARRANGING & set(kept):
-        kept = tuple("appointment" if word in ("view", "show") else word for word in kept)
     return kept
-
-
-_VISITS = frozenset({"viewing", "viewings", "showing", "showings"})
-_ARRANGING = frozenset({"book", "cancel", "edit", "confirm", "request", "attend", "complete", "done", "schedule"})
-"""What is done with a viewing that is a visit, and no look."""
 
 
 _OF_STEPS = frozenset({"complete", "done", "success", "start", "pass"})

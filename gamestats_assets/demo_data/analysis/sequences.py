@@ -298,24 +298,18 @@ class Sequences:
             way = sorted(way, key=lambda r: ((r.place or 9) if order.kinds[r.name] is Kind.REGISTER else 5, r.index))
             way = sorted(way, key=lambda r: r.index)
         intro = [r for r in order.of(Kind.ONBOARDING) if r.name not in order.legacy]
-        before = [r for r in intro if account is not None and self._leads_to(r, account)]
-        leading = self._introduction([*way, *before]) if account is not None else []
+        leading = self._introduction(way) if account is not None else []
         if leading and account is not None:
             good = [e for e in leading[-1].events if not self.readings[e].wrong]
             follows = good if 0 < len(good) < len(leading[-1].events) else []
             leading.append(self._step([account.name], 0.93, follows=follows))
-        steps = [*leading, *self._introduction([r for r in intro if r not in before])]
+        steps = [*leading, *self._introduction(intro)]
         if steps:
             steps[0] = steps[0].model_copy(update={"probability": 1.0})
             self.placed.update(event for step in steps for event in step.events)
             for step in steps:
                 self._release(step.events)
             self._add(steps, "onboarding")
-
-    def _leads_to(self, r: Reading, account: Reading) -> bool:
-        """Whether the account comes after an event, or after what it happens instead of."""
-        others = [o for o in self.order.free if o is not r and self.order.is_instead(r.name, o.name)]
-        return any(self.order.reaches(account.name, o.name) for o in (r, *others))
 
     def _introduction(self, intro: Sequence[Reading]) -> list[Step]:
         line: list[Reading] = []

@@ -21,7 +21,7 @@ from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, FromEvent, OneOf, SharedCounter
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, OneOf, SharedCounter
 
 Kind = EventKind
 
@@ -474,46 +474,21 @@ def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
     return free and not singulars(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
 
 
-def shown_counts(
+def shown_levels(
     order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> dict[str, PropertyConstraint]:
-    """Numbers of events that tell how far a user's own count has come: levels, and what is added one by one.
-
-    A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
-    """
-    users = [p for p in order.taxonomy.user_properties if p.type is PropertyType.NUMBER and counts(p)]
-    counted = {prop.name: prop for prop in users if not isinstance(prop.rule, FromEvent)}
-    steps_of: dict[str, dict[Place, int]] = {}
+    """Numbers of events that tell a user's level: a level-up tells the next one, other events show it as it is."""
+    steps: dict[Place, int] = {}
     for place in everywhere:
-        if not place.of_event or place not in measures or place.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE):
+        fixed = place.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)
+        if not place.of_event or fixed or not _is_new_level(place, measures):
             continue
-        r, prop = order.readings[place.event], counted.get(place.name)
-        if _is_new_level(place, measures):
-            plain = singulars(place.name) <= {"level", "user", "player", "current"}
-            risen = is_level_up(r) and not any(p.event == place.event for p in steps_of.get("level", {}))
-            if plain or risen:
-                steps_of.setdefault("level", {})[place] = int(risen)
-        elif prop is not None:
-            steps_of.setdefault(prop.name, {})[place] = _one_more(r, nouns(prop.name))
-    found: dict[str, PropertyConstraint] = {}
-    for name, steps in steps_of.items():
-        if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in steps):
-            continue
-        moving = sorted(steps, key=lambda p: -steps[p]) if name == "level" else list(steps)
-        given = next((measures[p] for p in moving[:1] if name == "level"), None)
-        given = given or next((measures[p] for p in moving if measures[p].given), measures[moving[0]])
-        low = given.low if given.given else 1
-        start = max(low, 1) if name == "level" else max((low or 1) - 1, 0)
-        for place, step in steps.items():
-            rule = CounterRule(start=start, step=step, max=given.high if given.given else None, shared=name)
-            found[place.key] = PropertyConstraint(counter=rule)
-    return found
-
-
-def _one_more(r: Reading, thing: Set[str]) -> int:
-    """1 where an event adds a thing, -1 where it takes one away, 0 where it only shows how many there are."""
-    if not singulars(r.name) & thing:
-        return 0
-    if takes_away(r):
-        return -1
-    return 1 if r.action in SAID["adding"] or r.phase == "accept" else 0
+        risen = is_level_up(order.readings[place.event]) and not any(p.event == place.event for p in steps)
+        if risen or singulars(place.name) <= {"level", "user", "player", "current"}:
+            steps[place] = int(risen)
+    if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in steps):
+        return {}
+    given = measures[max(steps, key=lambda p: steps[p])]
+    start, most = (max(given.low, 1), given.high) if given.given else (1, None)
+    rules = {p.key: CounterRule(start=start, step=step, max=most, shared="level") for p, step in steps.items()}
+    return {key: PropertyConstraint(counter=rule) for key, rule in rules.items()}
