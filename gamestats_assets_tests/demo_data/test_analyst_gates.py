@@ -309,7 +309,6 @@ def test_texts_tell_what_is_needed(earlier: str, later: str) -> None:
         ("permit_issued", "Permit holder parks the car"),
         ("permit_issued", "Holder of a permit parks the car"),
         ("garage_created", "Car is assigned to the garage"),
-        ("meter_paired", "A paired meter counts the minutes"),
         ("race_won", "Winner takes a place"),
     ],
 )

@@ -108,17 +108,6 @@ def test_new_users_tell_the_id_of_what_an_earlier_event_gave(
     assert known == told
 
 
-def test_a_viewing_is_booked_for_later_and_a_flat_has_one_price() -> None:
-    users = logs(FLATS)
-    booked = [record for user in users for record in user if record["#event_name"] == "book_viewing"]
-    assert len(booked) > 10
-    assert all(datetime.fromisoformat(r["properties"]["viewing_date"]) > at(r) for r in booked)
-    seen = [record["properties"] for user in users for record in user if record["#event_name"] == "flat_view"]
-    prices: dict[str, set[float]] = {}
-    for told in seen:
-        prices.setdefault(told["flat_id"], set()).add(told["asking_price"])
-    assert len(prices) > 10
-    assert all(len(of_flat) == 1 for of_flat in prices.values())
 
 
 def sequences(rules: Rules) -> list[list[list[str]]]:

@@ -90,9 +90,6 @@ class Catalogues:
         pieces = own_pieces(place.name)
         if len(pieces) < 2 or pieces[-1] not in _words("ids") or {*pieces} & (UNIQUE | _words("people")):
             return False
-        answered = ("accept", "reject", "cancel")  # a proposal, of which each one is new
-        if any({r.phase, r.action} & {*answered} and r.topic & {*pieces} for r in self._order.readings.values()):
-            return False
         rules = [rule_of(other.prop) for other in self.places[place.name]]
         kept = place.prop.type in (PropertyType.STRING, PropertyType.NUMBER)
         return kept and all(isinstance(rule, Between | None) for rule in rules)

@@ -95,7 +95,6 @@ class Evidence:
         yield from self._usually()
         yield from self._to_deals()
         yield from self._from_looks()
-        yield from self._exposures()
         yield from self._arrival()
 
     def _edge(self, after: Reading, before: Sequence[Reading], why: str, sure: float, kind: str = "") -> Edge:
@@ -305,10 +304,11 @@ class Evidence:
         """What the sheet's words alone tell of the usual order, by `analyst_usual.csv`; members have joined."""
         on_the_way = (Kind.REGISTER, Kind.SESSION_START, Kind.ONBOARDING)
         users = [r for r in self.readings.values() if r.kind != Kind.SYSTEM and r.name not in self.order.legacy]
+        exposed = (Kind.AD, Kind.EXPOSURE, Kind.SHARE)
+        known = [o for o in users if (o.kind not in FIXED or o.kind in on_the_way) and not o.wrong]
         known = [
-            o for o in users if (o.kind not in FIXED or o.kind in on_the_way) and not o.wrong and o.phase != "request"
+            o for o in known if o.kind in exposed or (o.phase != "request" and (not o.looks or o.action == "search"))
         ]
-        known = [o for o in known if not o.looks or o.action == "search"]
         for r in users:
             said = {*r.words, r.kind}
             for later, sooner, kind in _usual():
@@ -392,19 +392,6 @@ class Evidence:
             if scored:
                 best = max(scored, key=lambda item: item[:2])[2]
                 yield self._edge(r, [best], f"{best.name} shows what it is done with", 0.52)
-
-    def _exposures(self) -> Iterator[Edge]:
-        """What is requested is shown, what is shown is clicked, and then rewarded."""
-        rows = ("request", "receive show view send start share", "click open", "complete end", "claim get reward")
-        place = {word: rank for rank, words in enumerate(rows) for word in (*words.split(), *["install"] * (rank == 4))}
-        found = [r for r in self.free if r.kind in (Kind.AD, Kind.EXPOSURE, Kind.SHARE) and not r.regrets]
-        ranks = {r.name: next((place[w] for w in (r.phase, *reversed(r.words)) if w in place), 9) for r in found}
-        for r in found:
-            below = [o for o in found if ranks[o.name] < ranks[r.name] < 9 and o.tag == r.tag]
-            below = [o for o in below if (o.things or o.topic) & (r.things or r.topic)]
-            if below:
-                best = max(below, key=lambda o: (ranks[o.name], o.topic == r.topic, -abs(o.index - r.index)))
-                yield self._edge(r, [best], f"{best.name} is followed by it", 0.7, "next")
 
     # ----------------------------------------------------------------- how users come
 

@@ -235,12 +235,9 @@ class Habits:
         """Whether to buy is what the product is for, and this leads to it."""
         kinds = {self.order.kinds[event] for event in choice.events}
         shop = self.industry in ("ecommerce", "travel", "food") or (self.industry == "other" and Kind.CART in kinds)
-        heart = _HEART.get(self.industry, frozenset())
-        least = 2 if any((r.things | r.topic) & heart for r in self.order.readings.values()) else 1
         heads = {r.name for r in choice.heads if self.order.kinds[r.name] in _MONEY}
-        stages = [n for n, (before, share) in self.follows.items() if share > 0.5 and heads & self._births(before)]
-        served = self.industry != "game" and len(stages) >= least
-        return (shop and Kind.PAY in kinds) or served
+        served = any(share > 0.5 and heads & {*before} for before, share in self.follows.values())
+        return (shop and Kind.PAY in kinds) or (served and not self.order.is_game)
 
     def _centrality(self, choice: _Choice, segment: str) -> float:
         """How much a choice is what the product is for, to users of a segment."""
@@ -257,10 +254,6 @@ class Habits:
             return 5.0 if choice.steps else 2.0
         core = 2.0 if Kind.CORE in kinds else 0.8
         return core + 0.5 * min(max(len(choice.steps) - 2, 0), 4) + min(self._waiting(choice), 8) / 6
-
-    def _births(self, names: Iterable[str]) -> set[str]:
-        """Events, and those that they follow, directly or not."""
-        return {found for name in names for found in (name, *self._births(self._before(name)))}
 
     def _waiting(self, choice: _Choice) -> int:
         """How many events wait for a choice, or follow it."""

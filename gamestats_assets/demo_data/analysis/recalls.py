@@ -28,7 +28,6 @@ _OF_NOTHING = ("it needs", "filed above", "installed", "the introduction", "a st
 _OWN_TO_EACH_EVENT = named_words("own_to_each_event")
 _TEXTS_OF_EACH = named_words("texts_of_each")
 _SAME = re.compile(r"동일|同じ|\bsame\b|\bas in\b|\bback\b|\bwhole\b|全額|전액|그대로|\bof\b|의 ")
-_PEOPLE = named_words("recalls_people")
 _ONCE_EACH = named_words("once_each")
 _ENDING = named_words("ending")
 
@@ -114,8 +113,6 @@ class Recalls:
             return []
         if not is_id and self._changes(event, prop):
             return []
-        if is_id and life is None and self._is_of_people(event, name):
-            return []
         for steps, level in enumerate(self._before(event)):
             telling = [b for b in level if self._says(b, prop)]
             if life is not None and event in life.events:
@@ -132,12 +129,6 @@ class Recalls:
         if life is not None and event in life.events:
             return [b for b in life.births if name in self.own[b]]
         return []
-
-    def _is_of_people(self, event: str, name: str) -> bool:
-        """Whether an id is that of anybody, and nothing tells that the event is about the same person as before."""
-        r, words = self.order.readings[event], {*pieces(name)[-2:-1]}
-        told = undoes(r) or bool(self.order.told.get(event))
-        return bool(words & _PEOPLE) and not told and not any(n in self.lives for n in self.order.readings[event].ids)
 
     def _nearest(self, telling: Sequence[str]) -> list[str]:
         """Of several the last one; ways to begin the same thing together."""

@@ -47,21 +47,9 @@ class Sequences:
         for event in self.readings:
             for before in self.parents.get(event, ()):
                 self.children.setdefault(before, []).append(event)
-        self._give_up_weak_ways()
         self.placed: set[str] = set()
         self.apart: list[frozenset[str]] = []
         self.sequences: list[EventSequence] = []
-
-    def _give_up_weak_ways(self) -> None:
-        """What begins several ways on is begun by itself, unless a text tells what it follows."""
-        for name in [n for n in self.parents if self.order.next[n].confidence < 0.55]:
-            branches = [
-                c
-                for c in self._clusters(self.children.get(name, ()))
-                if any(self.children.get(n) for n in c) or len(c) > 1
-            ]
-            if len(branches) > 1:
-                del self.parents[name]
 
     def found(self) -> list[EventSequence]:
         """The sequences, an onboarding first."""

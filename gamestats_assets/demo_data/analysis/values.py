@@ -511,7 +511,6 @@ def _repeat_in_sequences(
     """A later step has what an earlier one on the way to it had: the order's id, its amount, who fights."""
     for sequence in sequences:
         before: dict[str, dict[str, tuple[Property, ValueRule | None]]] = {}
-        chosen: set[str] = set()
         for step in sequence.steps:
             told = {name: said for event in reversed(step.follows or [*before]) for name, said in before[event].items()}
             before = {}
@@ -519,17 +518,11 @@ def _repeat_in_sequences(
                 own = order.taxonomy.event(name).properties
                 for prop in own:
                     earlier = told.get(prop.name)
-                    fixed = prop.type is not PropertyType.TIME or prop.name in chosen
-                    if earlier and fixed and _repeats(prop, earlier, found, name):
+                    if earlier and prop.type is not PropertyType.TIME and _repeats(prop, earlier, found, name):
                         key = f"{name}/{prop.name}"
                         base = found.get(key, found.get(prop.name, _NOTHING))
                         found[key] = base.model_copy(update={"same_as_before": True})
                 before[name] = {prop.name: (prop, rule_of(prop)) for prop in own} | told
-            for name in step.events:
-                if order.readings[name].phase == "choose":
-                    chosen |= {
-                        prop.name for prop in order.taxonomy.event(name).properties
-                    }  # the time of an appointment
 
 
 def _repeats(
@@ -543,12 +536,5 @@ def _repeats(
         return False
     if any(word in prop.name.lower() for word in _OWN_TO_EACH_STEP) or prop.type is not earlier[0].type:
         return False
-    if any(f"{prop.name}.{child.name}" in found and _counts(found, event, prop, child) for child in prop.properties):
-        return False
     rule = rule_of(prop)
     return rule is None or rule == earlier[1]
-
-
-def _counts(found: dict[str, PropertyConstraint], event: str, group: Property, child: Property) -> bool:
-    name = f"{group.name}.{child.name}"
-    return (found.get(f"{event}/{name}") or found[name]).counter is not None
