@@ -14,7 +14,7 @@ from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Rows
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 
 SHOP = ProductInfo(industry="ecommerce")
 GAME = ProductInfo(industry="game")
@@ -300,8 +300,6 @@ def test_what_happened_before_stands_in_its_order() -> None:
     assert when(rules, "order_delivered/delivered_at")[1] == 0
     assert reckon(rules, "order_delivered/shipped_at", delivered_at=0) < 0
     assert reckon(rules, "order_delivered/ordered_at", shipped_at=-100) < -100
-
-
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,13 @@ HELD = {
     "live_commerce": 45,
     "museum_tickets": 42,
     "pet_insurance": 45,
-    "restaurant_booking": 49,
+    "restaurant_booking": 48,
     "roller_sharing": 37,
     "tower_defence": 47,
 }
 """Of what a person says of each product, how much has held so far.
 
-Of the first eight, whose failures the engine learnt from, 390 of 398 hold; of the eight that were written later, and
+Of the first eight, whose failures the engine learnt from, 389 of 398 hold; of the eight that were written later, and
 that nobody who worked on the engine had seen, 338 of 416.
 """
 

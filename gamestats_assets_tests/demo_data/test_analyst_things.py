@@ -6,7 +6,6 @@ Sheets of a few rows, from which logs are made as well; expectations are what a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from gamestats_assets.demo_data.analysis.analyst import analyse, payment_of
 from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
-from gamestats_assets_tests.demo_data.small_shop import at, by_user, sessions
+from gamestats_assets_tests.demo_data.small_shop import by_user, sessions
 from gamestats_assets_tests.demo_data.test_analyst_values import Row, prop
 from gamestats_assets_tests.demo_data.test_behaviour import simulated
 
@@ -106,8 +105,6 @@ def test_new_users_tell_the_id_of_what_an_earlier_event_gave(
     told, known = told_before(logs(rows, **NEWCOMERS), event, source, name)
     assert told >= 5
     assert known == told
-
-
 
 
 def sequences(rules: Rules) -> list[list[list[str]]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.analysis.value_texts import language_of, limits_in, values_in
+from gamestats_assets.demo_data.analysis.measures import language_of, limits_in, values_in
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, ValueRange
 from gamestats_assets.demo_data.rules.soundness import problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gamestats_assets.demo_data.analysis.pairs import amount_in, changes, pair_of, told_beside
+from gamestats_assets.demo_data.analysis.catalogues import amount_in, changes, pair_of, told_beside
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 
 TIERS = ["Bronze", "Silver", "Gold"]

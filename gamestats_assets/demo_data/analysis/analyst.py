@@ -28,12 +28,17 @@ from gamestats_assets.demo_data.analysis.measures import (
 )
 from gamestats_assets.demo_data.analysis.projections import event_constraints
 from gamestats_assets.demo_data.analysis.reading import read_events
-from gamestats_assets.demo_data.analysis.reckoning import formulas, reckoned_ranges, relationships
+from gamestats_assets.demo_data.analysis.reckoning import (
+    formulas,
+    reckoned_ranges,
+    relationships,
+    unread_formulas,
+    written,
+)
 from gamestats_assets.demo_data.analysis.states import shown_levels, states_shown
 from gamestats_assets.demo_data.analysis.times import property_times
 from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
-from gamestats_assets.demo_data.analysis.written import unread_formulas, written
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.circles import circles
 from gamestats_assets.demo_data.rules.model import (

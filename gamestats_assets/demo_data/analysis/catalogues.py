@@ -1,26 +1,249 @@
-"""Things that a product has before any user comes: titles, items, guilds. An id has one name, one genre, one price.
-
-Where an event tells the id of such a thing and beside it its name or its price, the ids are the entries of a
-catalogue, the first ones more popular than the last, and whatever else is told of the thing goes with the id.
+"""Values that go together: plans and their prices, what something was and has become, what goes with a country, and
+what is told of the things that a product has before any user comes: an id has one name, one genre, one price.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from gamestats_assets.demo_data import names
+from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import own_pieces
-from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
-from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
+from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.measures import (
+    MONEY,
+    UNIQUE,
+    Language,
+    Place,
+    language_of,
+    measure,
+    rule_of,
+    texts_of,
+    units_in,
+)
+from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
-from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Scalar
+
+_NAMING = word_set("name title type kind category code tier plan grade level id key class")
+_AMOUNTS = word_set("price cost fee amount value total count cnt num number quantity qty charge credits coins gems")
+_SOLD = word_set(
+    "product package pack bundle goods offer sku plan tier tariff membership voucher pass ticket "
+    "abo paket tarif kurs menu"
+)
+_SORTS = _SOLD | word_set(
+    "type kind result grade size class level zone mode category rank name medal art typ stufe shurui"
+)
+"""What the name of a list ends in that sorts things: each of the sorts has its number."""
+_CHOSEN = word_set(
+    "month months day days week weeks year years period duration "
+    "hours hrs minutes mins min seconds secs count cnt quantity qty"
+)
+"""Words of numbers that one chooses besides: how many packs, for how many months."""
+_SAME_ORDER = re.compile(
+    r"\border of\b|\bsame order\b|Reihenfolge|순서|[가-힣] ?순\b|同じ(?:並び|順)|の順|順[)）]?$", re.IGNORECASE
+)
+_AFTER = word_set("after new next to now current")
+_BESIDES = word_set("bonus free extra balance total left remaining owned price cost fee")
+_UP = re.compile(
+    r"upgrad|promot|rais|\bhigher\b|rank_?up|level_?up|승급|상향|업그레이드|昇格|アップグレード|ランクアップ"
+)
+_DOWN = re.compile(r"downgrad|demot|lower|강등|하향|다운그레이드|降格|ダウングレード")
+
+
+def pair_of(
+    prop: Property, values: Sequence[Scalar], beside: Sequence[tuple[Property, Sequence[Scalar]]]
+) -> PropertyConstraint | None:
+    """The number of each value of a list that stands beside, where both list the same things in the same order.
+
+    A text says so (`in the order of plan_name`), or both are of one thing, or the list is one of what is sold and the
+    numbers only rise or only fall.
+
+    Args:
+        values: of the number.
+        beside: the lists of the event's other properties; where several fit, the one that is named comes first.
+    """
+    numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) != len(values) or len(numbers) < 2:
+        return None
+    fits = [(other, of) for other, of in beside if len(of) == len(numbers) == len(set(of))]
+    fits = [(other, of) for other, of in fits if not piece_set(other.name) & BEFORE]
+    texts = [(other, of) for other, of in fits if all(isinstance(value, str) for value in of)]
+    said = f"{prop.alias} {prop.description} {prop.constraint}"
+    by_name = [one for one in fits if re.search(rf"(?<!\w){re.escape(one[0].name)}(?!\w)", said)]
+    named = by_name or [one for one in fits if _names(said, one[0])] or texts
+    alike = [one for one in texts if _is_one_thing(prop, one[0], numbers, one[1])]
+    sorts = [one for one in texts if _SORTS & {*own_pieces(one[0].name)[-1:]}]
+    if not alike and len(sorts) == 1 and len(numbers) > (1 if piece_set(prop.name) & _AMOUNTS else 2):
+        alike = [] if piece_set(prop.name) & _CHOSEN - {"count", "cnt"} else sorts
+    chosen = named if len(named) == 1 and (by_name or _SAME_ORDER.search(said)) else alike
+    if not chosen:
+        return None
+    other, keys = chosen[0]
+    mapping: dict[str, list[Scalar]] = {str(key): [value] for key, value in zip(keys, values, strict=True)}
+    return PropertyConstraint(depends_on=other.name, mapping=mapping, values=list(values))
+
+
+def _names(said: str, other: Property) -> bool:
+    """Whether a text names a property, or what it is of: `in the order of the tiers` names `cash_tier`."""
+    words = {word.rstrip("s").lower() for word in re.findall(r"[A-Za-z]{3,}", said)}
+    own = {word.rstrip("s") for word in piece_set(other.name)}
+    return other.name in said or bool(other.alias and other.alias in said) or bool(words & own - {"name", "the"})
+
+
+def _is_one_thing(prop: Property, other: Property, numbers: Sequence[float], values: Sequence[Scalar]) -> bool:
+    named = (piece_set(other.name) - _NAMING) or set(own_pieces(other.name)[:-1])
+    counted = [_number_in(str(value)) for value in values]
+    rises = _rises(numbers)
+    grows = None not in counted and _rises([float(n) for n in counted if n is not None]) and rises
+    monotone = rises or _rises([-number for number in numbers])
+    sold = bool(piece_set(other.name) & _SOLD) and monotone and not piece_set(prop.name) & _CHOSEN and len(values) > 2
+    return bool((piece_set(prop.name) - _AMOUNTS) & named) or grows or sold
+
+
+def told_beside(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
+    """The numbers that a description tells for each value of a text: `9.99 (monthly), 89.99 (yearly)`."""
+    said = f"{prop.description} {prop.constraint}"
+    places: dict[str, int] = {}
+    for value in sorted(texts, key=len, reverse=True):
+        found = [*re.finditer(rf"(?<!\w){re.escape(value)}(?![A-Za-z0-9_])", said, re.IGNORECASE)]
+        if len(found) != 1:
+            return None
+        places[value] = found[0].start()
+        said = said[: found[0].start()] + "\0" * len(value) + said[found[0].end() :]
+    numbers = [_number_in(number) for number in re.findall(r"\d[\d,]*(?:\.\d+)?", said)]
+    if len(texts) < 2 or len(numbers) != len(texts) or None in numbers:
+        return None
+    ordered = sorted(places, key=lambda value: places[value])
+    mapping: dict[str, list[Scalar]] = {value: [n] for value, n in zip(ordered, numbers, strict=True) if n is not None}
+    return PropertyConstraint(depends_on=text.name, mapping=mapping, values=[of[0] for of in mapping.values()])
+
+
+def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
+    """The number that each text names for a property: of what is counted there (`100 gems`), or its price."""
+    numbers = [_number_in(said) for said in texts]
+    if len(texts) < 2 or None in numbers or piece_set(prop.name) & (BEFORE | _AFTER):
+        return None
+    mapping: dict[str, list[Scalar]] = {said: [n] for said, n in zip(texts, numbers, strict=True) if n is not None}
+    found = PropertyConstraint(depends_on=text.name, mapping=mapping)
+    money = [units_in(said) & MONEY for said in texts]
+    own = units_in(f"{' '.join(own_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
+    if (
+        all(money)
+        and len(set(money)) == 1
+        and (own & money[0] or piece_set(prop.name) & {"price", "cost", "fee"} or _names(texts_of(prop), text))
+    ):
+        return found
+    if piece_set(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
+        return None
+    words = (re.findall(r"[a-z]{3,}|[^\W\d_a-z]{2,}", said.lower()) for said in texts)
+    common = set[str].intersection(*({word.rstrip("s") for word in of} for of in words))
+    own_words = {word.rstrip("s") for word in piece_set(prop.name)}
+    return found if common & own_words or any(word in prop.alias.lower() for word in common) else None
+
+
+def _number_in(text: str) -> float | int | None:
+    found = re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))
+    return (float(found[0]) if "." in found[0] else int(found[0])) if len(found) == 1 else None
+
+
+def _rises(numbers: Sequence[float]) -> bool:
+    return all(low < high for low, high in pairwise(numbers))
+
+
+# --------------------------------------------------------------------------- before and after
+
+
+def one_change(before: Property, after: Property) -> bool:
+    """Whether two properties tell what the same thing was, and what it has become."""
+    was, now = piece_set(before.name), piece_set(after.name)
+    return bool(was & BEFORE and not now & BEFORE and was - BEFORE and was - BEFORE == now - _AFTER)
+
+
+def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str, list[Scalar]]:
+    """By what something was, what it may become: never the same, and what comes later in the list of upgrades.
+
+    Args:
+        said: name and texts of the event.
+    """
+    ranked = list(dict.fromkeys([*before, *after]))
+    up, down = bool(_UP.search(said.lower())), bool(_DOWN.search(said.lower()))
+    found: dict[str, list[Scalar]] = {}
+    for was in before:
+        others = [now for now in after if now != was]
+        if up != down:
+            others = [now for now in others if (ranked.index(now) > ranked.index(was)) == up]
+        if others:
+            found[was] = list(others)
+    return found
+
+
+# --------------------------------------------------------------------------- countries
+
+
+def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Sequence[str]) -> PropertyConstraint | None:
+    """What carriers, currencies, languages or cities there are in each country; None where the sheet's are unknown.
+
+    Args:
+        what: `carrier`, `currency`, `language`, `city`, `latitude` or `longitude`.
+        given: those that the sheet lists.
+        on: name of the property that tells the country; None is that of the record.
+        listed: its values, as people write countries.
+    """
+    found = {code: _of_country(what, code) for code in locales.countries()}
+    if given:  # of each country those that the sheet lists
+        cities = {v: city.country for v in given if (city := locales.city_named(str(v)))} if what == "city" else {}
+        for code, known in found.items():
+            found[code] = [v for v in given if (cities.get(v) == code if what == "city" else _is_among(v, known))]
+        known_of = {v for values in found.values() for v in values}
+        if (on is None and what == "carrier") or len(known_of) < len(given) / 2:
+            return None
+    found = {code: values for code, values in found.items() if values}
+    if on is None or not listed:
+        return PropertyConstraint(depends_on=on or "#country_code", mapping=found, per_user=True)
+    codes = {value: _code(value) for value in listed}
+    rest = [v for v in given if not any(v in found.get(code, ()) for code in codes.values())] or list(given)
+    mapping = {value: found.get(code) or rest or found["US"] for value, code in codes.items()}
+    return PropertyConstraint(depends_on=on, mapping=mapping, per_user=True)
+
+
+def _of_country(what: str, code: str) -> list[Scalar]:
+    country = locales.countries()[code]
+    if what in ("latitude", "longitude"):  # of the largest city
+        largest = next((city for city in locales.cities() if city.country == code), None)
+        return list(locales.degrees_in(largest, latitude=what == "latitude")) if largest else []
+    found = {
+        "carrier": [name for name, _ in country.carriers],
+        "city": [city.name for city in locales.cities() if city.country == code][:4],
+        "currency": [country.currency],
+        "language": [country.language],
+    }
+    return list(found[what])
+
+
+def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
+    """Whether a name is one of some, with or without a word more: `docomo` is `NTT DOCOMO`."""
+    words = set(str(value).lower().split())
+    return any(words <= (of := set(str(name).lower().split())) or of <= words for name in known)
+
+
+def _code(country: str) -> str:
+    """ISO code of a country as people write it."""
+    text, called = country.strip().lower(), facts("choices")["countries"]
+    for code, known in locales.countries().items():
+        if text in (code.lower(), known.name.lower(), *called.get(code, "").split()):
+            return code
+    return ""
+
+
+# --------------------------------------------------------------------------- entries of a catalogue
 
 _ENTRIES = 40
 _LOCALES: dict[Language, str] = {"en": "en_US", "ko": "ko_KR", "ja": "ja_JP"}

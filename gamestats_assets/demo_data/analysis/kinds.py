@@ -11,7 +11,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.analysis.clauses import is_of_system, says, told_once
+from gamestats_assets.demo_data.analysis.descriptions import is_of_system, says, told_once
 from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, named_words, word_set
 from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.reference import rows

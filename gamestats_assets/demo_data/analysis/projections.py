@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gamestats_assets.demo_data.analysis.clauses import one_of_many, told_daily, told_once
+from gamestats_assets.demo_data.analysis.descriptions import one_of_many, told_daily, told_once
 from gamestats_assets.demo_data.analysis.graph import EventOrder, anchor, waits_for
 from gamestats_assets.demo_data.analysis.kinds import EventKind, of_kind
 from gamestats_assets.demo_data.analysis.reading import Reading

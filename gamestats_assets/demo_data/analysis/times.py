@@ -27,8 +27,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     texts_of,
 )
 from gamestats_assets.demo_data.analysis.reading import Reading
-from gamestats_assets.demo_data.analysis.reckoning import Reckoned
-from gamestats_assets.demo_data.analysis.written import written_formula
+from gamestats_assets.demo_data.analysis.reckoning import Reckoned, written_formula
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import ValueRange

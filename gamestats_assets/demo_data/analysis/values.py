@@ -12,10 +12,21 @@ from collections import Counter as Tally
 from collections.abc import Sequence
 
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, invented
+from gamestats_assets.demo_data.analysis.catalogues import (
+    Catalogues,
+    amount_in,
+    by_country,
+    changes,
+    falling,
+    invented,
+    one_change,
+    pair_of,
+    told_beside,
+)
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, own_name, own_pieces
+from gamestats_assets.demo_data.analysis.lives import Recalls
 from gamestats_assets.demo_data.analysis.measures import (
     OWNED,
     UNIQUE,
@@ -25,8 +36,6 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
-from gamestats_assets.demo_data.analysis.pairs import amount_in, by_country, changes, one_change, pair_of, told_beside
-from gamestats_assets.demo_data.analysis.recalls import Recalls
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
