@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from gamestats_assets.lakehouse.files.integers import LAST_MILLIS
+from gamestats_assets.lakehouse.files.documents import LAST_MILLIS
 from gamestats_assets.lakehouse.landing.arrivals import Recognised, Source, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing.zone import Landing
 

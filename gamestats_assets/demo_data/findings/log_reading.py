@@ -28,7 +28,7 @@ from gamestats_assets.demo_data.findings.totals import Totals
 from gamestats_assets.demo_data.logs.partitions import Partitions
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import UNREADABLE
 
 Array = npt.NDArray[Any]
 

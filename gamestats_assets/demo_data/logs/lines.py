@@ -31,7 +31,7 @@ from gamestats_assets.apis.thinkingdata import (
     zone_hours,
 )
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import UNREADABLE
 
 Properties = dict[str, Any]
 

@@ -32,7 +32,7 @@ from gamestats_assets.apis.http import (
 )
 from gamestats_assets.demo_data.logs.log_files import DAMAGE, UnreadableLogError, open_log
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import UNREADABLE
 from gamestats_assets.lakehouse.files.local import write_whole
 
 PATH = "/sync_server"

@@ -50,7 +50,7 @@ from gamestats_assets.demo_data.logs.wire_names import (
 )
 from gamestats_assets.demo_data.logs.wire_report import Example, Finding, Problem, WireReport
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import UNREADABLE
 
 if TYPE_CHECKING:
     import numpy as np

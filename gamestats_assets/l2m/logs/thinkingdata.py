@@ -26,8 +26,7 @@ import pyarrow as pa
 
 from gamestats_assets.apis.thinkingdata import Moment, zone_hours
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.integers import LAST_MILLIS
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import LAST_MILLIS, UNREADABLE
 from gamestats_assets.lakehouse.files.unpacking import ReadLimits, UnreadableContentError, decompressed, opened
 
 _VISIT = ("server_id", "level", "ip", "device", "country", "time")

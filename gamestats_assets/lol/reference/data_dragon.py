@@ -25,8 +25,7 @@ from gamestats_assets.apis.http import (
     host_of,
     retry_after_s,
 )
-from gamestats_assets.lakehouse.files.integers import Int32
-from gamestats_assets.lakehouse.files.json_text import without_nul
+from gamestats_assets.lakehouse.files.documents import Int32, without_nul
 from gamestats_assets.lakehouse.landing.arrivals import FileOutcome, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing.decoding import Rejections
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError, decompressed

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.files.json_text import without_nul
+from gamestats_assets.lakehouse.files.documents import without_nul
 from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Decoder, Rejections, Unit
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection

@@ -15,8 +15,7 @@ import msgspec
 import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.integers import Int16, Int32, Int64, Millis
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import UNREADABLE, Int16, Int32, Int64, Millis
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants, RawTeams

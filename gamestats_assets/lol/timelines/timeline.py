@@ -22,8 +22,7 @@ import polars as pl
 import pyarrow as pa
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.integers import Int16, Int32, Int64, Millis
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import UNREADABLE, Int16, Int32, Int64, Millis
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.timelines.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames

@@ -15,7 +15,7 @@ changed are written, and only these are news to downstream tables.
 
 **Checks** run in the step of the table that they guard. A check that blames a unit sets it aside: its rows go to the
 quarantine, and nothing downstream is made from it. A check that stops a partition blocks it for all readers: whatever
-is made from it stays as it was (*held*) until the partition is mended (see `holds`). A partition that was never
+is made from it stays as it was (*held*) until the partition is mended (see `blocking`). A partition that was never
 checked, because a run died or a foreign commit wrote it, is checked before anything is made from it.
 
 The sensor `behind`, `gamestats materialize`, `gamestats tables`, the check `is_up_to_date` and every running step ask

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from gamestats_assets.lakehouse.files.integers import LAST_YEAR
+from gamestats_assets.lakehouse.files.documents import LAST_YEAR
 from gamestats_assets.lakehouse.landing.arrivals import Recognised, Source, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing.zone import Landing
 

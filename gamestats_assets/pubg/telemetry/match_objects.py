@@ -18,8 +18,7 @@ import msgspec
 import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.integers import LAST_YEAR
-from gamestats_assets.lakehouse.files.json_text import UNREADABLE
+from gamestats_assets.lakehouse.files.documents import LAST_YEAR, UNREADABLE
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.telemetry.tables import RawMatches, RawParticipants

@@ -26,7 +26,7 @@ import msgspec
 import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.integers import Int16, Int32, Int64
+from gamestats_assets.lakehouse.files.documents import Int16, Int32, Int64
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.telemetry.tables import (

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.files.json_text import without_nul
+from gamestats_assets.lakehouse.files.documents import without_nul
 from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Decoder, Unit
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
