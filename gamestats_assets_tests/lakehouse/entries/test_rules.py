@@ -145,15 +145,17 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_the_database_refuses(entry: Entry, everything: None, case: str) -> None:
+def test_the_database_refuses(entry: Entry, everything: None) -> None:
     season = ops.select(entry.conn, "seasons", {})[0]["season_id"]
     entry.round(entry.division(season, "Division 2"))
-    table, values = REFUSED[case]
-    before = ops.select(entry.conn, table, {})
-    with pytest.raises(RefusedEntryError):
-        ops.insert(entry.conn, table, values)
-    assert ops.select(entry.conn, table, {}) == before
+    accepted = []
+    for case, (table, values) in REFUSED.items():
+        try:
+            ops.insert(entry.conn, table, values)
+        except RefusedEntryError:
+            continue
+        accepted.append(case)
+    assert accepted == []
 
 
 def test_numbers_and_names_are_unique_only_where_they_must_be(entry: Entry, everything: None) -> None:

@@ -66,10 +66,10 @@ def test_gzipping_never_changes_a_content(content: bytes) -> None:
     assert decompressed(gzip.compress(gzip.compress(content))) == content
 
 
-@pytest.mark.parametrize("length", range(2, len(GZIPPED)))
-def test_a_cut_stream_is_never_taken_for_a_whole_one(length: int) -> None:
-    with pytest.raises(UnreadableContentError, match="ends early"):
-        decompressed(GZIPPED[:length])
+def test_a_cut_stream_is_never_taken_for_a_whole_one() -> None:
+    for length in range(2, len(GZIPPED)):
+        with pytest.raises(UnreadableContentError, match="ends early"):
+            decompressed(GZIPPED[:length])
 
 
 @pytest.mark.parametrize("content", [b"\x1f\x8b\x07rest", b"\x1f\x8b\x00\x00", b"\x1f"])
