@@ -108,7 +108,7 @@ def declared(
     guarded_by: tuple[str, ...] = (),
     **columns: Any,
 ) -> type[Table]:
-    """A table of schema `evolving`, declared anew as a later version of the code would."""
+    """A table of schema `evolving`, declared again as a later version of the code would."""
     base = {"id": dy.String(primary_key=True, description="Id.")}
     body = {"__doc__": doc, **base, **columns}
     keywords: Any = {"layer": "gold", "published": True, "partitioned_by": partitioned_by}

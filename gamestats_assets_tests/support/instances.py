@@ -21,7 +21,7 @@ from typer.main import get_command
 def keep_connections() -> None:
     """Let ephemeral instances of this process keep one connection per thread to the events in their memory.
 
-    Left to themselves they connect anew, and configure the connection, for each of the thousands of events of a run.
+    Left to themselves they reconnect, and configure the connection, for each of the thousands of events of a run.
     """
     setattr(in_memory, "NullPool", SingletonThreadPool)  # noqa: B010
     setattr(in_memory.InMemoryEventLogStorage, "_connect", _kept)  # noqa: B010

@@ -50,7 +50,7 @@ def database(server: str, copy_of: str = "/template1") -> Iterator[str]:
     """URL of an empty database on a server, or of a copy of one, whose connections are ended; dropped afterwards."""
     name, copied = f"test_{uuid4().hex[:12]}", urlsplit(copy_of).path[1:]
     with psycopg.connect(server, autocommit=True) as conn:
-        # The program keeps one open, which it makes anew.
+        # The program keeps one open, which it replaces.
         conn.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [copied])
         conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(copied)))
     yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))

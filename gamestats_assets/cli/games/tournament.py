@@ -72,7 +72,7 @@ _SAID: Mapping[Thing, Mapping[str, Sequence[str]]] = {
             "fall-2026 Alpha Kim --role substitute --since 2026-10-03",
         ),
         "remove": (
-            "A player who leaves gets a last day instead. Matches that the player played by it are counted anew; how "
+            "A player who leaves gets a last day instead. Matches that the player played by it are counted again; how "
             "many there are is said.",
             'fall-2026 "Team Alpha" Shrud',
         ),

@@ -270,9 +270,9 @@ def rebuild(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as pubg.matches.", show_default=False)],
     verbose: Verbose = False,
 ) -> None:
-    """Make a table anew from the landing zone, after its declaration changed incompatibly, or its log was damaged.
+    """Rebuild a table from the landing zone, after its declaration changed incompatibly, or its log was damaged.
 
-    Empties the Delta table to the declared columns, makes the published table anew, and
+    Empties the Delta table to the declared columns, recreates the published table, and
     materialises every day of it again, with what follows from it. Earlier versions of the
     Delta table stay readable until the next vacuum. A quarantine, or a ledger, is filled by every table of its
     game: these are all made again.

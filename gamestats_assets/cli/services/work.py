@@ -65,7 +65,7 @@ def work(
             worker.run_until_empty()
             return
         worker.run()
-    # The memory that the work took is given back by beginning anew.
+    # A restart gives back the memory that the work took.
     from gamestats_assets.lakehouse.worker import let_go
 
     let_go()
@@ -73,7 +73,7 @@ def work(
 
 
 def _take_leave_of_children() -> None:
-    """Have the system forget processes that ended when this one began anew."""
+    """Reaps processes that ended when this one restarted."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -221,7 +221,7 @@ class Watch:
         self._pool = ThreadPoolExecutor(2)
 
     def __enter__(self) -> "Watch":
-        self._reading = [self._pool.submit(self._read, anew) for anew in (False, True)]
+        self._reading = [self._pool.submit(self._read, reconnect) for reconnect in (False, True)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -234,11 +234,11 @@ class Watch:
         # A wait for a lock is an error, however slow the machine is.
         return psycopg.connect(self._url, autocommit=True, options="-c lock_timeout=250 -c statement_timeout=10000")
 
-    def _read(self, anew: bool) -> None:
+    def _read(self, reconnect: bool) -> None:
         figures = sql.SQL("select day, count(*), sum(kills) from demo.results {} group by 1")
         conn, last = self._connect(), 0
         while not self._stop.wait(0.002):
-            if anew:
+            if reconnect:
                 conn.close()
                 conn = self._connect()
             try:

@@ -108,8 +108,8 @@ def test_a_definition_that_holds_is_left_alone(url: str) -> None:
 def test_what_loses_nothing_is_applied_and_rows_stay(url: str) -> None:
     first = declared(a=text(), b=text(nullable=False), indexes=(("a",),))
     second = declared(
-        doc="Players, described anew.",
-        a=text(description="A, described anew."),
+        doc="Players, described again.",
+        a=text(description="A, described again."),
         b=text(),
         c=dy.Int32(nullable=True, description="New."),
         indexes=(("b", "c"),),

@@ -216,7 +216,7 @@ def test_a_month_whose_name_is_taken_is_refused_and_named(url: str) -> None:
 def test_a_changed_declaration_reaches_existing_and_future_months(url: str) -> None:
     first = declared(at=timed(), a=text(), b=text(nullable=False), indexes=(("a",),), months_of="at")
     second = declared(
-        doc="Players, described anew.", at=timed(), a=text(), b=text(), c=text(), indexes=(("b", "c"),), months_of="at"
+        doc="Players, described again.", at=timed(), a=text(), b=text(), c=text(), indexes=(("b", "c"),), months_of="at"
     )
     publish(url, first, None, pl.DataFrame([("1", NOVEMBER, "x", "y")], schema=first.schema(), orient="row"))
     with connect(url) as conn:
@@ -246,7 +246,7 @@ def test_a_changed_declaration_reaches_existing_and_future_months(url: str) -> N
     with connect(url) as conn:
         assert ensure_table(conn, second) == ()
         row = conn.execute("select obj_description('evolving.players'::regclass, 'pg_class')").fetchone()
-    assert row == ("Players, described anew.",)
+    assert row == ("Players, described again.",)
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "at"), ("at", None), ("at", "until")])
