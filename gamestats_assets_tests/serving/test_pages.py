@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.pubg.tables import Matches
 from gamestats_assets.pubg.tournament.tables import ScheduledMatches
-from gamestats_assets_tests.lakehouse.results import wait_until
+from gamestats_assets_tests.lakehouse.published.results import wait_until
 from gamestats_assets_tests.serving import season
 from gamestats_assets_tests.serving.season import DAYS, account, frame, publish_season, publish_standings
 from gamestats_assets_tests.serving.served import served

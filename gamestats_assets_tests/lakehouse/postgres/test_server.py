@@ -42,7 +42,7 @@ from gamestats_assets.lakehouse.postgres.server import (
 from gamestats_assets.lakehouse.published.publication import counts, publish
 from gamestats_assets.lakehouse.published.tables import ensure_table, rebuild_table
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.lakehouse.results import (
+from gamestats_assets_tests.lakehouse.published.results import (
     DAY,
     NEW,
     NEXT,

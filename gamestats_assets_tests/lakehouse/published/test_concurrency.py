@@ -25,7 +25,7 @@ from gamestats_assets.lakehouse.published.publication import (
 from gamestats_assets.lakehouse.published.tables import (
     PublicationError,
 )
-from gamestats_assets_tests.lakehouse.results import (
+from gamestats_assets_tests.lakehouse.published.results import (
     DAY,
     NEW,
     NEXT,

@@ -26,8 +26,7 @@ from gamestats_assets.lakehouse.published.tables import (
     rebuild_table,
 )
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.lakehouse.published.test_months import timed
-from gamestats_assets_tests.lakehouse.results import (
+from gamestats_assets_tests.lakehouse.published.results import (
     DAY,
     NEXT,
     Everything,
@@ -35,6 +34,7 @@ from gamestats_assets_tests.lakehouse.results import (
     declared,
     text,
 )
+from gamestats_assets_tests.lakehouse.published.test_months import timed
 from gamestats_assets_tests.support.published import read_published
 
 # --- definitions ---------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from gamestats_assets.lakehouse.published.tables import (
     rebuild_table,
 )
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.lakehouse.results import (
+from gamestats_assets_tests.lakehouse.published.results import (
     NEW,
     OLD,
     by_id,

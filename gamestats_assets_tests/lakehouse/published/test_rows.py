@@ -26,7 +26,7 @@ from gamestats_assets.lakehouse.published.tables import (
     rebuild_table,
 )
 from gamestats_assets.lakehouse.quality import SchemaMismatchError
-from gamestats_assets_tests.lakehouse.results import (
+from gamestats_assets_tests.lakehouse.published.results import (
     DAY,
     NEXT,
     Everything,
