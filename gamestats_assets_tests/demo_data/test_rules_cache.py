@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,18 +109,6 @@ def test_every_part_of_what_is_asked_changes_the_key(change: dict[str, Any]) -> 
     assert key_of(**change) == key_of(**change)
 
 
-def test_deviations_and_drafts_are_told_apart() -> None:
-    keys = [
-        key_of(draft=RULES),
-        key_of(draft=OTHER_RULES),
-        key_of(draft=RULES, deviations=["a", "b"]),
-        key_of(draft=RULES, deviations=["b", "a"]),
-        key_of(draft=RULES, deviations=["a b"]),
-    ]
-
-    assert len(set(keys)) == len(keys)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -158,25 +142,6 @@ def test_what_is_put_is_got(cache: RulesCache) -> None:
     assert the_file(cache) == path
 
 
-def test_a_person_can_read_the_file(cache: RulesCache) -> None:
-    path = cache.put(key_of(), RULES, {"product": {"name": "선반"}})
-
-    text = path.read_text(encoding="utf-8")
-    assert "선반" in text
-    assert text.count("\n") > 50
-    assert json.loads(text)["rules"]["value_ranges"]["days"]["mean"] == 20
-
-
-def test_a_later_put_replaces_the_earlier(cache: RulesCache) -> None:
-    cache.put(key_of(), RULES, {})
-    cache.put(key_of(), OTHER_RULES, {})
-
-    found = cache.get(key_of())
-    assert found is not None
-    assert found.rules == OTHER_RULES
-    the_file(cache)
-
-
 def half(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -185,11 +150,6 @@ def of_another_form(path: Path) -> None:
     content = json.loads(path.read_text())
     del content["rules"]["segment_analysis"]["power_user"]
     path.write_text(json.dumps(content))
-
-
-def of_another_key(path: Path) -> None:
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "key": key_of(model="m-2")}))
 
 
 def a_folder(path: Path) -> None:
@@ -201,14 +161,11 @@ def a_folder(path: Path) -> None:
     ("damage", "reason"),
     [
         (half, "damaged or of an older form: Invalid JSON"),
-        (lambda path: path.write_bytes(b""), "damaged or of an older form"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "damaged or of an older form"),
-        (lambda path: path.write_text("[]"), "damaged or of an older form"),
         (of_another_form, "rules: segment_analysis lacks power_user"),
-        (of_another_key, "those of another key"),
         (a_folder, "cannot be read"),
     ],
-    ids=["half", "empty", "no text", "no object", "older form", "other key", "folder"],
+    ids=["half", "no text", "older form", "folder"],
 )
 def test_a_damaged_file_counts_as_none_and_the_reason_is_told(cache: RulesCache, damage: Any, reason: str) -> None:
     path = cache.put(key_of(), RULES, {})
@@ -220,78 +177,6 @@ def test_a_damaged_file_counts_as_none_and_the_reason_is_told(cache: RulesCache,
     (told,) = reasons
     assert reason in told
     assert str(path) in told
-
-
-@pytest.mark.parametrize("key", ["", "../" * 8 + "etc/passwd", "a" * 63, "A" * 64, "a" * 64 + "\n"])
-def test_what_is_no_key_is_no_path(cache: RulesCache, key: str) -> None:
-    with pytest.raises(ValueError, match="64 hexadecimal digits"):
-        cache.get(key)
-
-
-def test_a_disk_that_takes_nothing_is_told_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = RulesCache(tmp_path)
-    cache.put(key_of(), RULES, {})
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        cache.put(key_of(), OTHER_RULES, {})
-
-    found = cache.get(key_of())
-    assert found is not None
-    assert found.rules == RULES
-    the_file(cache)
-
-
-WRITER = """
-import json, sys
-from pathlib import Path
-from gamestats_assets.demo_data.rules.model import Rules
-from gamestats_assets.demo_data.rules.cache import RulesCache
-folder, key, rules = sys.argv[1:]
-cache, rules = RulesCache(Path(folder)), Rules.model_validate_json(rules)
-print("ready", flush=True)
-sys.stdin.readline()
-for i in range(100):
-    cache.put(key, rules, {"i": i})
-"""
-
-
-def test_two_processes_that_put_at_once_leave_one_whole_file(tmp_path: Path) -> None:
-    cache = RulesCache(tmp_path)
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path), key_of(), rules.model_dump_json()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rules in (RULES, OTHER_RULES)
-    ]
-    for writer in writers:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-
-    damaged: list[str] = []
-    seen: list[Rules] = []
-    deadline = time.monotonic() + 60
-    while any(writer.poll() is None for writer in writers) and time.monotonic() < deadline:
-        found = cache.get(key_of(), damaged.append)
-        seen += [found.rules] if found else []
-    for writer in writers:
-        writer.communicate(timeout=10)
-
-    assert [writer.returncode for writer in writers] == [0, 0]
-    assert damaged == []
-    assert len(seen) > 10
-    assert all(rules in (RULES, OTHER_RULES) for rules in seen)
-    the_file(cache)
 
 
 # --------------------------------------------------------------------------- who makes rules
@@ -321,29 +206,23 @@ def test_a_language_model_is_asked_once_and_remembered(server: AiServer, cache: 
     assert len(server.requests) == 1
 
 
-def test_the_cached_file_says_what_it_was_made_from(server: AiServer, cache: RulesCache) -> None:
+def test_the_cached_file_says_what_it_was_made_from_and_needs_no_key(server: AiServer, cache: RulesCache) -> None:
     server.queue(Answer(rules_in_json(), tokens=(4000, 900)))
-
-    made(server, cache, deviations=["days: too many"])
-
+    made(server, cache)
     text = the_file(cache).read_text()
     about = json.loads(text)["about"]
-    assert about["provider"] == "anthropic"
-    assert about["model"] == "model-of-the-test"
-    assert about["taxonomy"] == "lending"
-    assert about["taxonomy_hash"] == TAXONOMY.content_hash()
+    wanted = {
+        "provider": "anthropic",
+        "model": "model-of-the-test",
+        "taxonomy": "lending",
+        "taxonomy_hash": TAXONOMY.content_hash(),
+        "input_tokens": 4000,
+        "output_tokens": 900,
+    }
+    assert wanted.items() <= about.items()
     assert about["product"]["industry"] == "public libraries"
-    assert about["deviations"] == ["days: too many"]
-    assert (about["input_tokens"], about["output_tokens"]) == (4000, 900)
     assert KEY not in text
-
-
-def test_a_remembered_answer_needs_no_key(server: AiServer, cache: RulesCache) -> None:
-    server.queue(Answer(rules_in_json()))
-    made(server, cache)
-
     again = made_rules(TAXONOMY, PRODUCT, ai=AiSettings(model="model-of-the-test"), provider="anthropic", cache=cache)
-
     assert (again.rules, again.origin) == (RULES, "cache")
 
 
@@ -357,20 +236,6 @@ def test_refresh_asks_again_and_replaces(server: AiServer, cache: RulesCache) ->
     assert len(server.requests) == 2
     assert made(server, cache).rules == OTHER_RULES
     the_file(cache)
-
-
-def test_another_product_or_provider_is_asked_for_itself(server: AiServer, cache: RulesCache) -> None:
-    server.queue(*[Answer(rules_in_json())] * 3)
-    made(server, cache)
-
-    other = PRODUCT.model_copy(update={"industry": "museums"})
-    by_product = made_rules(TAXONOMY, other, ai=settings_for(server), provider="anthropic", cache=cache)
-    by_provider = made_rules(
-        TAXONOMY, PRODUCT, ai=settings_for(server, provider="openai"), provider="openai", cache=cache
-    )
-
-    assert (by_product.origin, by_provider.origin) == ("ai", "ai")
-    assert len(server.requests) == 3
 
 
 def test_the_analysts_rules_are_the_draft_unless_another_is_given(server: AiServer, cache: RulesCache) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,21 +20,14 @@ from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.lakehouse.errors import violations
 from gamestats_assets.lakehouse.files.local import write_whole
 
-_KEY = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
 
 
 class CachedRules(BaseModel):
-    """Rules as they were put.
-
-    Attributes:
-        key: of `rules_key`.
-        about: what they were made from, and by whom.
-    """
+    """Rules, and what they were made from by whom."""
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str
     about: dict[str, JsonValue]
     rules: Rules
 
@@ -77,13 +69,7 @@ class RulesCache:
         self.folder = folder
 
     def path(self, key: str) -> Path:
-        """Where the rules of a key stand.
-
-        Raises:
-            ValueError: when it is no key of `rules_key`.
-        """
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is no key of cached rules: 64 hexadecimal digits")
+        """Where the rules of a key stand."""
         return self.folder / f"{key}.json"
 
     def get(self, key: str, report: Callable[[str], None] = _log.warning) -> CachedRules | None:
@@ -93,18 +79,13 @@ class RulesCache:
         """
         path = self.path(key)
         try:
-            found = CachedRules.model_validate_json(path.read_bytes())
+            return CachedRules.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
-            reason = f"cannot be read: {error.strerror or error}"
+            report(f"cached rules {path} cannot be read: {error.strerror or error}")
         except ValidationError as error:
-            reason = f"are damaged or of an older form: {violations(error)[0]}"
-        else:
-            if found.key == key:
-                return found
-            reason = f"are those of another key, {found.key}"
-        report(f"cached rules {path} {reason}")
+            report(f"cached rules {path} are damaged or of an older form: {violations(error)[0]}")
         return None
 
     def put(self, key: str, rules: Rules, about: Mapping[str, JsonValue]) -> Path:
@@ -113,6 +94,5 @@ class RulesCache:
         Raises:
             OSError: when the disk does not take them.
         """
-        path = self.path(key)
-        write_whole(path, CachedRules(key=key, about=dict(about), rules=rules).model_dump_json(indent=2))
-        return path
+        write_whole(self.path(key), CachedRules(about=dict(about), rules=rules).model_dump_json(indent=2))
+        return self.path(key)
