@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.profiles import apply_operation, user_profiles
@@ -74,12 +72,6 @@ def test_what_does_not_fit_changes_nothing_and_is_counted(there: Any, operation:
         {"a": there, "b": value},
         1,
     )
-
-
-def test_lists_of_the_log_are_not_changed() -> None:
-    sent = ["x"]
-    state, _ = state_after(("user_set", {"l": sent}), ("user_append", {"l": ["y"]}))
-    assert (state, sent) == ({"l": ["x", "y"]}, ["x"])
 
 
 # --------------------------------------------------------------------------- profiles
@@ -191,71 +183,3 @@ def test_products_are_apart() -> None:
     one = {"occurred_at": at("10:00:00"), "operation": "user_add", "properties": '{"n":1}', "account_id": "a"}
     frame = run(user_profiles, complete({t.UserOperations: operations(one, one | {"product": "game"})}))
     assert frame.select("product", "properties").sort("product").rows() == [("game", '{"n":1}'), ("shop", '{"n":1}')]
-
-
-def test_nothing_gives_nothing() -> None:
-    assert profiles(operations()) == {}
-
-
-# --------------------------------------------------------------------------- against a plain state machine
-
-NAMES = st.sampled_from(["a", "b"])
-NUMBERS = st.integers(-5, 5)
-LISTS = st.lists(st.sampled_from(["x", "y", 1]), max_size=3)
-OPERATIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("user_set"), st.dictionaries(NAMES, NUMBERS | LISTS | st.none())),
-        st.tuples(st.just("user_setOnce"), st.dictionaries(NAMES, NUMBERS | LISTS)),
-        st.tuples(st.just("user_add"), st.dictionaries(NAMES, NUMBERS)),
-        st.tuples(st.sampled_from(["user_append", "user_uniq_append"]), st.dictionaries(NAMES, LISTS)),
-        st.tuples(st.just("user_unset"), st.dictionaries(NAMES, NUMBERS)),
-        st.tuples(st.just("user_del"), st.just({})),
-    ),
-    max_size=12,
-)
-
-
-class User:
-    """A user's properties, changed one at a time: the rules once more, written differently."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, Any] = {}
-
-    def change(self, operation: str, name: str, value: Any) -> None:
-        has = name in self.names
-        there = self.names.get(name)
-        if operation == "user_unset":
-            self.names = {other: kept for other, kept in self.names.items() if other != name}
-        elif value is None or (operation == "user_setOnce" and has):
-            return
-        elif operation in ("user_set", "user_setOnce"):
-            self.names[name] = value
-        elif operation == "user_add" and not (has and isinstance(there, list)):
-            self.names[name] = value + there if has else value
-        elif operation != "user_add" and not (has and isinstance(there, int)):
-            whole = list(there or []) + list(value)
-            if operation == "user_uniq_append":
-                whole = [item for place, item in enumerate(whole) if item not in whole[:place]]
-            self.names[name] = whole
-
-
-@given(OPERATIONS)
-def test_profiles_are_those_of_a_plain_state_machine(given_: list[Operation]) -> None:
-    user, alive = User(), False
-    for operation, properties in given_:
-        alive = operation != "user_del"
-        if not alive:
-            user = User()
-        for name, value in properties.items():
-            user.change(operation, name, value)
-    made = [
-        {
-            "occurred_at": datetime(2026, 1, 10, tzinfo=UTC) + timedelta(seconds=number // 2),
-            "operation": operation,
-            "properties": json.dumps(properties),
-            "account_id": "a",
-        }
-        for number, (operation, properties) in enumerate(given_)
-    ]
-    found = profiles(operations(*made).sample(fraction=1, shuffle=True, seed=len(made)))
-    assert {name: json.loads(row["properties"]) for name, row in found.items()} == ({"a": user.names} if alive else {})

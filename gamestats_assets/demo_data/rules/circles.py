@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.rules.model import Rules, recalled_property
@@ -100,34 +101,17 @@ def path(circle: Sequence[str]) -> str:
     return " -> ".join([*circle, circle[0]])
 
 
-def cycles(needs: Mapping[str, set[str]]) -> list[list[str]]:
-    """One circle for each group of things that need each other, beginning with its first in alphabetical order."""
+def cycles(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Circles of things that need each other, none in two of them, each beginning with its first in the alphabet."""
+    left = {name: sorted(needs[name]) for name in sorted(needs)}
     found: list[list[str]] = []
-    told: set[str] = set()
-    for start in sorted(needs):
-        if start in told:
-            continue
-        circle = _way_back(start, needs)
-        if circle and not told.intersection(circle):
+    while True:
+        try:
+            TopologicalSorter(left).prepare()
+        except CycleError as error:
+            circle = error.args[1][:0:-1]
             first = circle.index(min(circle))
             found.append([*circle[first:], *circle[:first]])
-        told.update(circle)
-    return found
-
-
-def _way_back(start: str, needs: Mapping[str, set[str]]) -> list[str]:
-    """The shortest way from something to itself; nothing when there is none."""
-    before: dict[str, str] = {}
-    waiting = [start]
-    while waiting:
-        name = waiting.pop(0)
-        for wanted in sorted(needs.get(name, ())):
-            if wanted == start:
-                way = [name]
-                while way[-1] != start:
-                    way.append(before[way[-1]])
-                return way[::-1]
-            if wanted not in before:
-                before[wanted] = name
-                waiting.append(wanted)
-    return []
+            left |= {name: [] for name in circle}
+        else:
+            return found
