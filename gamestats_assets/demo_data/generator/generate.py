@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -37,7 +37,7 @@ from gamestats_assets.demo_data.generator.idle import effective
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.generator.state import places
 from gamestats_assets.demo_data.generator.timing import gaps_s, times_ms
-from gamestats_assets.demo_data.generator.users import ids_of, make_users, planted_groups
+from gamestats_assets.demo_data.generator.users import SystemUsers, ids_of, make_users, planted_groups
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.rules.soundness import require_sound
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
@@ -129,11 +129,7 @@ def _history(plan: Blueprint, streams: Streams, chunk: Chunk) -> behaviour.Histo
 def _system(plan: Blueprint, streams: Streams) -> behaviour.History:
     """What the system reports once a day, each kind of event in a name of its own."""
     count, days = len(plan.daily_system), plan.configuration.days
-    texts = pl.Series([f"system-{plan.event_names[event]}" for event in plan.daily_system], dtype=pl.String)
-    number = np.array(plan.daily_system, np.uint64) + np.uint64(_SYSTEM_USERS)
-    long_ago = np.full(count, -1000)
-    users = make_users(plan, streams, _SYSTEM_USERS, count)
-    users = replace(users, signed_up_day=long_ago, distincts=texts, accounts=texts, number=number, host=number)
+    users = SystemUsers(plan, streams, _SYSTEM_USERS)
     user, day = np.repeat(np.arange(count), days), np.tile(np.arange(days), count)
     zero = np.zeros(user.size, np.int64)
     sessions = behaviour.Sessions(user, day, day, zero)
