@@ -6,6 +6,7 @@ key's and an endpoint's. Windows slide: no interval of a window's length contain
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 import time
@@ -238,6 +239,12 @@ class SharedLimits(Limits):
         self._url = url
         self._caller = caller
         self._leave = leave
+
+    def leaving(self, requests: int) -> SharedLimits:
+        """The same limits for a caller who leaves this many requests of every window to others."""
+        limits = copy.copy(self)
+        limits._leave = requests
+        return limits
 
     def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
         with connect(self._url) as conn, conn.transaction():

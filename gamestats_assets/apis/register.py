@@ -24,7 +24,7 @@ POLL_INTERVAL = timedelta(minutes=10)
 """Time between two polls for the same player."""
 _MOST_ATTEMPTS = 5
 _LONGEST_WAIT = timedelta(hours=6)
-_SHORTEST_DELAY, _LONGEST_DELAY = timedelta(minutes=2), timedelta(hours=1)
+_SHORTEST_DELAY = timedelta(minutes=2)
 _Player = TypeVar("_Player")
 
 
@@ -127,10 +127,12 @@ class Register:
     Attributes:
         table: name of the table.
         key: column of the id.
+        longest_delay: longest wait for a match that the API holds up.
     """
 
     table: str
     key: str
+    longest_delay: timedelta = timedelta(hours=1)
 
     def add(self, url: SecretStr, ids: Iterable[str]) -> list[str]:
         """Registers ids and returns the new ones."""
@@ -140,14 +142,19 @@ class Register:
         with connect(url) as conn:
             return [new for (new,) in conn.execute(statement, [sorted(set(ids))]).fetchall()]
 
-    def pending(self, url: SecretStr, most: int = 200) -> list[PendingMatch]:
-        """Registered matches that are due to be fetched, those found first in front."""
-        query = self._sql(
-            "SELECT {key}, next_at FROM {table} WHERE state = 'wanted' AND next_at <= clock_timestamp()"
-            " ORDER BY found_at, {key} LIMIT %s"
-        )
+    def pending(self, url: SecretStr, most: int = 200, **where: str) -> list[PendingMatch]:
+        """Registered matches that are due to be fetched, those found first in front.
+
+        Args:
+            url: PostgreSQL, with the schema `ops` migrated.
+            most: largest number of matches.
+            where: values of further columns.
+        """
+        conditions = sql.SQL("").join(sql.SQL(" AND {} = %s").format(sql.Identifier(column)) for column in where)
+        query = self._sql("SELECT {key}, next_at FROM {table} WHERE state = 'wanted' AND next_at <= clock_timestamp()")
+        query += conditions + self._sql(" ORDER BY found_at, {key} LIMIT %s")
         with connect(url) as conn:
-            result = conn.execute(query, [most]).fetchall()
+            result = conn.execute(query, [*where.values(), most]).fetchall()
         return [PendingMatch(match_id, next_at.astimezone(UTC)) for match_id, next_at in result]
 
     def record_outcomes(self, url: SecretStr, fetched: Collection[MatchFetch]) -> None:
@@ -155,7 +162,7 @@ class Register:
 
         A failed match is tried again a few times, after growing waits, and then given up. It does not count as an
         attempt if the API is down, its limit is used up, or it has not prepared the match yet: then the wait is the
-        time since the match was found, at most an hour. A match that another process has archived stays archived.
+        time since the match was found, up to `longest_delay`. A match that another process has archived stays archived.
         """
         query = self._sql(
             "SELECT {key}, attempts, clock_timestamp() - found_at FROM {table}"
@@ -171,7 +178,7 @@ class Register:
             cursor.executemany(
                 change,
                 [
-                    [*_next_state(by_id[key], attempts, age), by_id[key].reason, key]
+                    [*_next_state(by_id[key], attempts, age, self.longest_delay), by_id[key].reason, key]
                     for key, attempts, age in registered
                 ],
             )
@@ -180,14 +187,15 @@ class Register:
         return sql.SQL(text).format(table=sql.Identifier(SCHEMA, self.table), key=sql.Identifier(self.key))
 
 
-def _next_state(match: MatchFetch, attempts: int, age: timedelta) -> tuple[str, int, timedelta]:
+def _next_state(match: MatchFetch, attempts: int, age: timedelta, longest: timedelta) -> tuple[str, int, timedelta]:
     """State, number of attempts, and the wait until the next attempt."""
     if match.status in ("fetched", "known"):
         return "archived", attempts, timedelta()
-    if match.status == "expired":
-        return "expired", attempts, timedelta()
+    if match.status in ("expired", "passed_over"):
+        return match.status, attempts, timedelta()
     if match.is_delayed:
-        return "wanted", attempts, min(max(age, _SHORTEST_DELAY), _LONGEST_DELAY)
+        return "wanted", attempts, min(max(age, _SHORTEST_DELAY), longest)
     tried = attempts + 1
-    state = "failed" if tried >= _MOST_ATTEMPTS else "wanted"
-    return state, tried, min(timedelta(minutes=4**tried), _LONGEST_WAIT)
+    if tried >= _MOST_ATTEMPTS:
+        return "failed", tried, timedelta()
+    return "wanted", tried, min(timedelta(minutes=4**tried), _LONGEST_WAIT)

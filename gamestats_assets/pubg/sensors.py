@@ -1,22 +1,17 @@
 """What starts PUBG work: files that landed, and matches that the API lists for players."""
 
-import json
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 import polars as pl
-from psycopg import OperationalError
-from pydantic import SecretStr
 
 from gamestats_assets.apis.limits import SharedLimits
+from gamestats_assets.apis.register import PollResult
 from gamestats_assets.lakehouse.entries.ops import entered_rows, migrate
-from gamestats_assets.lakehouse.postgres.server import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
+from gamestats_assets.orchestration.runs.polling import TIMEOUT_S, polling_sensor
 from gamestats_assets.orchestration.runs.sensor import ASKED_TAG, PartitionGroup
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.assets import game
@@ -24,26 +19,11 @@ from gamestats_assets.pubg.players import players
 from gamestats_assets.pubg.players.backfill import DETAILS, MATCHES_TAG, note_progress
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER, Backfills
 from gamestats_assets.pubg.source import discovery
-from gamestats_assets.pubg.source.api import (
-    PubgApi,
-    RateLimitedError,
-    UnauthorisedError,
-    UnavailableError,
-    UnreadableAnswerError,
-    limit_in_force,
-)
-from gamestats_assets.pubg.source.discovery import Asked, Finder, Plan
+from gamestats_assets.pubg.source.api import Player, PubgApi, limit_in_force
+from gamestats_assets.pubg.source.discovery import Finder, Plan
 
 ARCHIVE_JOB = "archive_pubg_matches"
-# Dagster gives a tick up after 60 s: what is not asked for by then is asked for by a later one.
-_PATIENCE_S = 20.0
-_ASKING_S = 40.0
-# A tick that is later than this makes no claims: nobody might hear of them.
-_CLAIMING_S = 50.0
-_TIMEOUT_S = 10.0
-# What one group of players met the others would meet as well.
-_BEFALLS_ALL = (RateLimitedError, UnavailableError, UnauthorisedError, PostgresUnavailableError, OperationalError)
-_CLAIM_TAG = "gamestats/claim"
+_NO_KEY = "PUBG_API_KEY is not set, so no player can be asked for; files can still be ingested."
 _RAW = tables.RawMatches
 
 
@@ -111,27 +91,27 @@ def _tags(priority: str) -> dict[str, str]:
     return {"dagster/priority": str(discovery.RUN_PRIORITY[priority]), "gamestats/priority": priority}
 
 
-class ArchiveConfig(dg.Config):
+class ArchiveMatches(dg.Config):
     """Which matches a run archives."""
 
-    shard: str
     match_ids: list[str]
 
 
 @dg.op(
     required_resource_keys={"stores"},
     retry_policy=dg.RetryPolicy(max_retries=1, delay=30),
-    description="Fetches match objects and telemetry into the landing zone; settles them in ops.matches_discovered.",
+    description="Fetches match objects and telemetry into the landing zone, and enters in ops.matches_discovered what "
+    "became of the matches.",
 )
-def archive_matches(context: dg.OpExecutionContext, config: ArchiveConfig) -> None:
+def archive_matches(context: dg.OpExecutionContext, config: ArchiveMatches) -> None:
     """Archive the configured matches."""
     stores: Stores = context.resources.stores
     migrate(stores.postgres_url)
-    with (
-        stores.alone("pubg_archive", context.log.info),
-        PubgApi(None, stores.landing, base_url=stores.settings.pubg_api_url, shard=config.shard) as api,
-    ):
-        fetched = discovery.archive(stores.postgres_url, api, config.match_ids)
+
+    def client(shard: str) -> PubgApi:
+        return PubgApi(None, stores.landing, base_url=stores.settings.pubg_api_url, shard=shard)
+
+    fetched = discovery.archive(stores.postgres_url, client, config.match_ids)
     for match in fetched:
         context.log.info(match.line())
     context.add_output_metadata(
@@ -147,11 +127,9 @@ def archive_pubg_matches() -> None:
 
 def tracked_player_matches() -> dg.SensorDefinition:
     """Looks for matches of all tracked players, every ten minutes, at normal priority."""
-    return _discovery_sensor(
+    return _sensor(
         "tracked_player_matches",
         "tracked_players",
-        whom=lambda url, now, plan, turn: discovery.tracked_players(url),
-        every_s=lambda plan: plan.tracked_every_s,
         leave=lambda plan: plan.reserved,
         description="Asks the API for the matches of every tracked player, every ten minutes, and has new ones "
         "archived at normal priority. It leaves the tournament's share of the API's limit free.",
@@ -160,11 +138,9 @@ def tracked_player_matches() -> dg.SensorDefinition:
 
 def tournament_matches_found() -> dg.SensorDefinition:
     """Looks for matches of the teams that play now, every minute, at high priority."""
-    return _discovery_sensor(
+    return _sensor(
         "tournament_matches_found",
         "tournament",
-        whom=lambda url, now, plan, turn: discovery.members_to_ask(discovery.playing(url, now), plan.members, turn),
-        every_s=lambda plan: plan.tournament_every_s,
         # One call a minute is the tracked players'.
         leave=lambda plan: 1,
         description="While matches are scheduled, asks the API every minute for the matches of some members of each "
@@ -172,117 +148,31 @@ def tournament_matches_found() -> dg.SensorDefinition:
     )
 
 
-def _discovery_sensor(
-    name: str,
-    finder: Finder,
-    *,
-    whom: Callable[[SecretStr, datetime, Plan, int], list[Asked]],
-    every_s: Callable[[Plan], int],
-    leave: Callable[[Plan], int],
-    description: str,
-) -> dg.SensorDefinition:
-    """A sensor that asks for players' matches in rounds, registers what is new, and requests runs that archive it.
-
-    The cursor holds, for each shard, how far its round has come. What is registered and not yet
-    with a run is found in the register, so a tick that dies after registering loses nothing, and
-    matches get their runs whatever happens to the asking.
-    """
-
-    @dg.sensor(
-        name=name,
-        job_name=ARCHIVE_JOB,
-        minimum_interval_seconds=discovery.TICK_S,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=description,
-    )
-    def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        began = time.monotonic()
-        rounds: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
-        settings, url = stores.settings, stores.postgres_url
-        migrate(url)
-        now = datetime.now(UTC)
+def _sensor(name: str, finder: Finder, *, leave: Callable[[Plan], int], description: str) -> dg.SensorDefinition:
+    def poll(stores: Stores, limits: SharedLimits, deadline: float) -> PollResult[Player]:
+        settings, url, now = stores.settings, stores.postgres_url, datetime.now(UTC)
         limit = limit_in_force(url, settings.pubg_requests_per_minute)
         plan = discovery.current_plan(url, now, limit=limit)
-        limits = SharedLimits(url, caller=finder, leave=leave(plan), patience=_PATIENCE_S, deadline=began + _ASKING_S)
 
-        def groups_of(shard: str, turn: int) -> list[list[Asked]]:
-            return discovery.batches([player for player in whom(url, now, plan, turn) if player.shard == shard])
+        def client(shard: str) -> PubgApi:
+            return PubgApi(
+                settings.pubg_api_key, stores.landing, base_url=settings.pubg_api_url, shard=shard, requests=limit,
+                limits=limits.leaving(leave(plan)), timeout=TIMEOUT_S, deadline=deadline, attempts=1,
+            )  # fmt: skip
 
-        counts: Counter[str] = Counter()
-        troubles: list[str] = []
+        return discovery.find(url, finder, client, plan=plan, now=now, deadline=deadline)
 
-        def find(api: PubgApi, shard: str, group: list[Asked]) -> None:
-            found = discovery.ask(api, group)
-            counts["new"] += len(discovery.register(url, shard, discovery.listed(found), finder))
-            counts["asked"] += len(group)
-            discovery.learn_accounts(url, {(shard, player.name): player.account_id for player in found})
-
-        def go_on(shard: str) -> None:
-            told = discovery.Round(**rounds.get(shard, {}))
-            told = told.begun(len(groups_of(shard, told.turn)), now, every_s(plan))
-            rounds[shard] = told.as_cursor()
-            with PubgApi(
-                settings.pubg_api_key, stores.landing, base_url=settings.pubg_api_url, shard=shard, limits=limits,
-                requests=limit, timeout=_TIMEOUT_S, deadline=began + _ASKING_S, attempts=1,
-            ) as api:  # fmt: skip
-                for group in told.due(groups_of(shard, told.turn), every_s(plan)):
-                    if time.monotonic() >= began + _ASKING_S:
-                        return
-                    try:
-                        find(api, shard, group)
-                    except Exception as error:
-                        # Whatever else it is, it is of this group, and the others are asked for.
-                        if isinstance(error, _BEFALLS_ALL) and not isinstance(error, UnreadableAnswerError):
-                            if isinstance(error, UnavailableError):
-                                rounds[shard] = told.delayed().as_cursor()
-                            raise
-                        troubles.append(_named(group, error))
-                    told = told.advanced()
-                    rounds[shard] = told.as_cursor()
-
-        wanted = whom(url, now, plan, 0) if settings.pubg_api_key else []
-        try:
-            for shard in sorted({player.shard for player in wanted}):
-                go_on(shard)
-        except Exception as error:  # noqa: BLE001 (matches that are registered get their runs all the same)
-            troubles.append(str(error))
-        for trouble in troubles:
-            context.log.warning(trouble)
-        requests: list[dg.RunRequest] = []
-        if time.monotonic() < began + _CLAIMING_S:
-            discovery.renew(url, lambda claims: _runs_of(context.instance, claims))
-            requests = [_request(claim) for claim in discovery.claim(url, finder)]
-        said = " ".join(
-            [f"Asked for {counts['asked']} of {len(wanted)} players: {counts['new']} new matches.", *troubles]
-        )
-        if settings.pubg_api_key is None:
-            said = "PUBG_API_KEY is not set, so no player can be asked for; files can still be ingested."
-        context.log.info(said)
-        return dg.SensorResult(
-            run_requests=requests,
-            skip_reason=None if requests else said,
-            cursor=json.dumps(rounds, sort_keys=True),
-        )
-
-    return sensor
-
-
-def _named(group: Sequence[Asked], error: Exception) -> str:
-    return f"For {', '.join(player.player_name for player in group)}: {error}"
-
-
-def _runs_of(instance: dg.DagsterInstance, claims: Sequence[str]) -> dict[str, bool]:
-    # Of the claims that have runs, whether one of these is queued or going.
-    has: dict[str, bool] = {}
-    for run in instance.get_runs(dg.RunsFilter(tags={_CLAIM_TAG: [*claims]})):
-        name = run.tags[_CLAIM_TAG]
-        has[name] = has.get(name, False) or not run.is_finished
-    return has
-
-
-def _request(claim: discovery.Claim) -> dg.RunRequest:
-    return dg.RunRequest(
-        run_key=f"{claim.shard} {claim.attempt} {claim.claim}",
-        run_config={"ops": {"archive_matches": {"config": {"shard": claim.shard, "match_ids": list(claim.match_ids)}}}},
-        tags={**_tags(claim.priority), _CLAIM_TAG: claim.claim, MATCHES_TAG: str(len(claim.match_ids))},
+    priority = discovery.PRIORITY[finder]
+    return polling_sensor(
+        name,
+        ARCHIVE_JOB,
+        found_noun="matches",
+        game="pubg",
+        unavailable_reason=lambda settings: None if settings.pubg_api_key else _NO_KEY,
+        poll=poll,
+        pending=lambda url, most: discovery.MATCHES.pending(url, most, priority=priority),
+        run_config=lambda ids: {"ops": {"archive_matches": {"config": {"match_ids": ids}}}},
+        description=description,
+        fetching_needs_key=False,
+        tags=_tags(priority),
     )

@@ -51,7 +51,7 @@ def matches_found(
         str,
         typer.Option(
             metavar="WORD,...",
-            help="Of registered (to be fetched), archived, passed_over (of a type nobody wants), failed, expired; "
+            help="Of wanted (to be fetched), archived, passed_over (of a type nobody wants), failed, expired; "
             "or all.",
         ),
     ] = "failed,expired",
@@ -61,13 +61,12 @@ def matches_found(
     """List the matches that discovery found and that cannot be had: failed, or forgotten by the API; and why.
 
     Discovery finds the matches of tracked players and of tournaments. With `--state` others are listed, such as
-    those that wait to be fetched, with the reason that held them up. A failed match is tried once more when it is
-    found again, hours later.
+    those that wait to be fetched, with the reason that held them up.
 
     Examples:
 
         gamestats players matches
-        gamestats players matches --state registered --format csv
+        gamestats players matches --state wanted --format csv
     """
     from gamestats_assets.pubg.source.found_matches import DISCOVERY_STATES, list_discovered
 

@@ -37,6 +37,8 @@ def polling_sensor(
     pending: Callable[[SecretStr, int], Sequence[PendingMatch]],
     run_config: Callable[[list[str]], Mapping[str, Any]],
     description: str,
+    fetching_needs_key: bool = True,
+    tags: Mapping[str, str] | None = None,
 ) -> dg.SensorDefinition:
     """A sensor that polls once a minute and requests one run at a time, which fetches what was found.
 
@@ -50,6 +52,8 @@ def polling_sensor(
         pending: returns at most a number of registered matches that are due to be fetched, those found first in front.
         run_config: of a run that fetches these ids.
         description: of the sensor.
+        fetching_needs_key: whether registered matches cannot be fetched either if the key is missing or refused.
+        tags: of runs.
     """
 
     @dg.sensor(
@@ -61,16 +65,19 @@ def polling_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
         deadline = time.monotonic() + _ASKING_S
-        if reason := unavailable_reason(stores.settings):
+        reason = unavailable_reason(stores.settings)
+        if reason and fetching_needs_key:
             return dg.SensorResult(skip_reason=reason)
         url = stores.postgres_url
         migrate(url)
         limits = SharedLimits(url, caller=name, patience=_PATIENCE_S, deadline=deadline)
         try:
+            if reason:
+                raise UnauthorisedError(reason)
             found = poll(stores, limits, deadline)
-        except UnauthorisedError as error:
-            return dg.SensorResult(skip_reason=str(error))
         except GamestatsError as error:
+            if isinstance(error, UnauthorisedError) and fetching_needs_key:
+                return dg.SensorResult(skip_reason=str(error))
             # Matches that are already registered get their run all the same.
             context.log.warning(str(error))
             messages = [str(error)]
@@ -95,6 +102,6 @@ def polling_sensor(
         if attempt is None:
             return None
         config = run_config([each.match_id for each in pending])
-        return request(reason, attempt, run_config=config, tags={REQUESTED_BY_TAG: name})
+        return request(reason, attempt, run_config=config, tags={REQUESTED_BY_TAG: name, **(tags or {})})
 
     return sensor

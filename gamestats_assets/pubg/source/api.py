@@ -66,6 +66,10 @@ class ExpiredTelemetryError(NotFoundError):
         self.status = status
 
 
+class InvalidNameError(PubgApiError):
+    """A name or account id that no request for players can hold."""
+
+
 # ---------------------------------------------------------------- the limit
 
 
@@ -105,8 +109,8 @@ def learn_limit(limits: Limits, headers: Mapping[str, str], now: float, *, refus
 
 def limit_in_force(url: SecretStr, requests: int) -> int:
     """Requests allowed in a window: as the server last told, else as many as are given."""
-    told = windows_in_force(url, LIMITER)
-    return told[0].requests if told else requests
+    windows = windows_in_force(url, LIMITER)
+    return windows[0].requests if windows else requests
 
 
 # ---------------------------------------------------------------- what comes back
@@ -267,7 +271,7 @@ class PubgApi(ApiClient):
 
         Raises:
             UnauthorisedError: without a key, or with one that is not accepted.
-            ValueError: when a name is empty or has a comma.
+            InvalidNameError: when a name is empty or has a comma.
         """
         return [player for batch in _batches(names) for player in self._players("playerNames", batch)]
 
@@ -318,7 +322,7 @@ class PubgApi(ApiClient):
 
         Raises:
             UnauthorisedError: without a key, or with one that is not accepted.
-            ValueError: when a name is empty or has a comma.
+            InvalidNameError: when a name is empty or has a comma.
         """
         players: list[Player] = []
         unknown: list[str] = []
@@ -470,7 +474,7 @@ def _batches(names: Iterable[str]) -> list[list[str]]:
     distinct = list(dict.fromkeys(names))
     for name in distinct:
         if not can_be_asked_for(name):
-            raise ValueError(f"{name!r} cannot be a player's name or account id: it is empty or has a comma.")
+            raise InvalidNameError(f"{name!r} cannot be a player's name or account id: it is empty or has a comma.")
     return [distinct[start : start + PLAYERS_A_CALL] for start in range(0, len(distinct), PLAYERS_A_CALL)]
 
 

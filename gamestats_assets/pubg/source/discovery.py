@@ -1,27 +1,24 @@
-"""Discovery: whom to ask the API about, and the register of the matches that were found.
+"""Discovery: which players to ask the API about, and the register of the matches that it lists for them.
 
-Two pipelines look for matches: one asks for every tracked player every ten minutes, the other,
-while matches are scheduled, for one or two members of each playing team every minute. Both enter
-what they find in `ops.matches_discovered`: the first writer has the row, the other's find is
-noted in it. A find is only registered here; runs archive it (`archive`), and what a match counts
-for never depends on who found it.
-
-The API allows few requests a minute, for all of this together: `plan` divides them.
+Two sensors poll the API: one for every tracked player, every ten minutes, the other, while matches are scheduled, for
+one or two members of each playing team, every minute. Both register matches in `ops.matches_discovered`, where each
+match is once, with both of its finders; runs fetch them (`archive`). What a match counts for never depends on who found
+it. The API allows few requests a minute for all of this: `plan` divides them.
 """
 
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.entries.ops import rows
+from gamestats_assets.apis.register import PollResult, Register, due_before, poll_players
+from gamestats_assets.lakehouse.entries.ops import Row, rows
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.pubg.source.api import PLAYERS_A_CALL, MatchFetch, Player, PubgApi, can_be_asked_for
 
@@ -31,10 +28,8 @@ RUN_PRIORITY: Mapping[str, int] = {"high": 10, "normal": 0, "low": -10}
 """`dagster/priority` of the runs that archive matches, and of backfills (low)."""
 
 TOURNAMENT_TYPES = frozenset({"custom", "competitive"})
-"""Match types that tournaments are played in; the tournament pipeline passes over the others."""
+"""Match types that tournaments are played in; matches of other types that only the tournament found are passed over."""
 
-TICK_S = 60
-"""Seconds between two ticks of a pipeline's sensor."""
 TOURNAMENT_EVERY_S = 60
 TRACKED_EVERY_S = 600
 MEMBERS_A_TEAM = 2
@@ -42,18 +37,7 @@ MATCH_LENGTH = timedelta(minutes=40)
 """How long after its slot a match may still be played; the API lists it some minutes after its end."""
 LISTED_AFTER = timedelta(minutes=20)
 
-_CLAIM = timedelta(minutes=15)
-# A claim is looked after so long before it runs out: no tick comes between that and its end.
-_RENEWED_BEFORE = timedelta(minutes=5)
-_MOST_ATTEMPTS = 5
-_LONGEST_WAIT = timedelta(hours=1)
-# An API that was down is asked sooner for a tournament that goes on.
-_LONGEST_WAIT_HIGH = timedelta(minutes=10)
-_API_KEEPS = timedelta(days=14)
-# One more attempt for a match that was given up and is still listed.
-_REOPENED_AFTER = timedelta(hours=6)
-# Ticks in a row that an API in trouble may hold a round up at one group: it may be the group's fault.
-_MOST_HELD_UP = 5
+MATCHES = Register("matches_discovered", "match_id", longest_delay=timedelta(minutes=10))
 _DOWNLOADS = 4
 
 
@@ -88,17 +72,17 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan in words."""
-        told = [f"{self.limit} requests a minute, {PLAYERS_A_CALL} players each"]
+        lines = [f"{self.limit} requests a minute, {PLAYERS_A_CALL} players each"]
         if self.teams:
-            told.append(
+            lines.append(
                 f"tournament: {self.members} of each of {self.teams} teams every {self.tournament_every_s} s, "
                 f"{_requests(self.tournament_calls)}, only while matches are scheduled"
             )
-        told.append(
+        lines.append(
             f"tracked players: {self.tracked} every {math.ceil(self.tracked_every_s / 60)} min, "
             f"{_requests(self.tracked_calls)}"
         )
-        return told
+        return lines
 
 
 def _requests(number: int) -> str:
@@ -199,71 +183,46 @@ def _most_calls(roster: Sequence[Asked], members: int) -> int:
     return sum(math.ceil(number / PLAYERS_A_CALL) for number in together.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """How far one round over all groups of players has come; what a sensor's cursor keeps.
-
-    Attributes:
-        turn: number of the round.
-        begun_at: when it began, in unix seconds.
-        asked: groups asked for in it.
-        held_up: ticks in a row in which the API did not answer for the group that is next.
-    """
-
-    turn: int = 0
-    begun_at: float = 0.0
-    asked: int = 0
-    held_up: int = 0
-
-    def begun(self, groups: int, now: datetime, every_s: int) -> Round:
-        """This round, or the next one when this is done and its time is over."""
-        # A second early counts: ticks do not come to the second.
-        is_over = self.asked >= groups and now.timestamp() - self.begun_at >= every_s - 1
-        return Round(self.turn + 1, now.timestamp()) if is_over or not self.turn else self
-
-    def due(self, groups: Sequence[list[Asked]], every_s: int) -> Sequence[list[Asked]]:
-        """The groups to ask for in one tick: the round is spread evenly over its time."""
-        share = math.ceil(len(groups) * TICK_S / every_s)
-        return groups[self.asked : self.asked + share]
-
-    def advanced(self) -> Round:
-        """The round with one more group asked for."""
-        return Round(self.turn, self.begun_at, self.asked + 1)
-
-    def delayed(self) -> Round:
-        """The round after a tick in which the API did not answer; past the group if that happened too often."""
-        return replace(self, held_up=self.held_up + 1) if self.held_up + 1 < _MOST_HELD_UP else self.advanced()
-
-    def as_cursor(self) -> dict[str, float]:
-        """The round as a cursor keeps it."""
-        return {"turn": self.turn, "begun_at": self.begun_at, "asked": self.asked, "held_up": self.held_up}
-
-
 # --------------------------------------------------------------------------- whom to ask for
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A player to ask the API about: by account where it is known, else by name."""
+    """A player to ask the API about: by account where it is known, else by name.
+
+    Attributes:
+        asked_at: when the finder last asked the API about the player, if ever.
+    """
 
     shard: str
     account_id: str | None
     player_name: str
     team_id: int | None = None
+    asked_at: datetime | None = None
+
+    @property
+    def player(self) -> str:
+        """Account id or else in-game name."""
+        return self.account_id or self.player_name
 
 
 def tracked_players(url: SecretStr) -> list[Asked]:
-    """Active tracked players, in the order in which they were added."""
+    """Active tracked players; those polled longest ago come first."""
+    query = """
+        SELECT t.shard, t.account_id, t.player_name, p.asked_at
+        FROM ops.tracked_players t
+        LEFT JOIN ops.pubg_polls p ON p.finder = 'tracked_players' AND p.shard = t.shard
+            AND p.player = coalesce(t.account_id, t.player_name)
+        WHERE t.is_active ORDER BY p.asked_at NULLS FIRST, t.tracked_player_id
+    """
     with connect(url) as conn:
-        found = rows(
-            conn,
-            "SELECT shard, account_id, player_name FROM ops.tracked_players WHERE is_active ORDER BY tracked_player_id",
-        )
-    return [Asked(**row) for row in found]
+        return [Asked(**row) for row in rows(conn, query)]
 
 
 def playing(url: SecretStr, now: datetime) -> list[Asked]:
     """Everybody on a roster of a team whose division and group has a match scheduled about now.
+
+    Those polled longest ago come first.
 
     A window is open from the slot's tolerance before its time until the match, begun as late as
     that, is over and listed by the API.
@@ -283,28 +242,37 @@ def playing(url: SecretStr, now: datetime) -> list[Asked]:
                     AND %(now)s BETWEEN m.scheduled_at - make_interval(mins => s.slot_window_min)
                         AND m.scheduled_at + make_interval(mins => s.slot_window_min) + %(after)s
             )
-            SELECT DISTINCT ON (e.roster_entry_id) o.shard, e.account_id, e.player_name, t.team_id
+            SELECT DISTINCT o.shard, e.account_id, e.player_name, t.team_id, p.asked_at, e.roster_entry_id
             FROM open o
             JOIN ops.teams t ON t.division_id = o.division_id AND (o.group_id IS NULL OR t.group_id = o.group_id)
             JOIN ops.roster_entries e ON e.team_id = t.team_id
                 -- An evening that runs past midnight is still that of the day before.
                 AND daterange(e.valid_from, e.valid_until, '[]') && daterange(o.today - 1, o.today, '[]')
-            ORDER BY e.roster_entry_id
+            LEFT JOIN ops.pubg_polls p ON p.finder = 'tournament' AND p.shard = o.shard
+                AND p.player = coalesce(e.account_id, e.player_name)
+            ORDER BY p.asked_at NULLS FIRST, e.roster_entry_id
             """,
             {"now": now, "after": MATCH_LENGTH + LISTED_AFTER},  # pyright: ignore[reportArgumentType]
         )
-    return [Asked(**row) for row in found]
+    return [Asked(**{name: value for name, value in row.items() if name != "roster_entry_id"}) for row in found]
 
 
-def members_to_ask(roster: Sequence[Asked], members: int, turn: int) -> list[Asked]:
-    """Some members of each team, others at every turn: one who sits out hides no match for long."""
+def members_due(roster: Sequence[Asked], members: int, before: datetime) -> list[Asked]:
+    """The members of each team who were polled longest ago: one who sits out hides no match for long.
+
+    Args:
+        roster: players of all teams, polled longest ago first.
+        members: members of each team.
+        before: teams polled later are left out.
+    """
     teams: dict[int | None, list[Asked]] = {}
     for player in roster:
         teams.setdefault(player.team_id, []).append(player)
     return [
-        team[(turn * members + number) % len(team)]
-        for _, team in sorted(teams.items(), key=lambda item: item[0] or 0)
-        for number in range(min(members, len(team)))
+        player
+        for team in teams.values()
+        if all(player.asked_at is None or player.asked_at <= before for player in team)
+        for player in team[:members]
     ]
 
 
@@ -315,26 +283,93 @@ def batches(players: Sequence[Asked]) -> list[list[Asked]]:
     """
     kinds: dict[tuple[str, bool, str], dict[str, Asked]] = {}
     for player in players:
-        asked = player.account_id or player.player_name
-        alone = "" if can_be_asked_for(asked) else asked
-        kinds.setdefault((player.shard, player.account_id is not None, alone), {}).setdefault(asked, player)
+        alone = "" if can_be_asked_for(player.player) else player.player
+        kind = (player.shard, player.account_id is not None, alone)
+        kinds.setdefault(kind, {}).setdefault(player.player, player)
     return [
         list(kind.values())[start : start + PLAYERS_A_CALL]
-        for _, kind in sorted(kinds.items())
+        for kind in kinds.values()
         for start in range(0, len(kind), PLAYERS_A_CALL)
     ]
+
+
+def find(
+    url: SecretStr,
+    finder: Finder,
+    client: Callable[[str], PubgApi],
+    *,
+    plan: Plan,
+    now: datetime,
+    deadline: float = float("inf"),
+) -> PollResult[Player]:
+    """Poll the API for the players whose turn it is, and register the matches that it lists.
+
+    Args:
+        url: PostgreSQL, its schema `ops` migrated.
+        finder: decides which players: the tracked ones, or members of the teams that play.
+        client: makes the client of a shard.
+        plan: how the requests are divided.
+        now: the time.
+        deadline: time of `time.monotonic` after which nobody is asked for.
+
+    Raises:
+        UnauthorisedError: without a key, or with one that is not accepted.
+    """
+    if finder == "tournament":
+        before = due_before(now, timedelta(seconds=plan.tournament_every_s))
+        due = members_due(playing(url, now), plan.members, before)
+    else:
+        before = due_before(now, timedelta(seconds=plan.tracked_every_s))
+        due = [player for player in tracked_players(url) if player.asked_at is None or player.asked_at <= before]
+    found: PollResult[Player] = PollResult(due=len(due))
+    for shard in sorted({player.shard for player in due}):
+        groups = batches([player for player in due if player.shard == shard])
+        with client(shard) as api:
+            polled = _poll(url, finder, api, shard, groups, now, deadline)
+        found.asked += [player for group in polled.asked for player in group]
+        found.new += polled.new
+        found.listed += polled.listed
+        found.errors += polled.errors
+    return found
+
+
+def _poll(
+    url: SecretStr,
+    finder: Finder,
+    api: PubgApi,
+    shard: str,
+    groups: Sequence[list[Asked]],
+    now: datetime,
+    deadline: float,
+) -> PollResult[list[Player]]:
+    def fetch(row: Row) -> tuple[list[Player], list[str]]:
+        players = ask(api, row["group"])
+        return players, list(dict.fromkeys(match_id for player in players for match_id in player.match_ids))
+
+    def record(row: Row, players: list[Player] | None, _error: str | None) -> None:
+        learn_accounts(url, {(shard, player.name): player.account_id for player in players or ()})
+        # By account too, for one whose account has just been learnt.
+        polled = {player.player for player in row["group"]} | {player.account_id for player in players or ()}
+        with connect(url) as conn:
+            conn.execute(
+                "INSERT INTO ops.pubg_polls (finder, shard, player, asked_at) SELECT %s, %s, unnest(%s::text[]), %s"
+                " ON CONFLICT (finder, shard, player) DO UPDATE SET asked_at = excluded.asked_at",
+                [finder, shard, sorted(polled), now],
+            )
+
+    due: list[Row] = [{"players": ", ".join(p.player_name for p in group), "group": group} for group in groups]
+    return poll_players(due, "players", fetch, lambda ids: register(url, shard, ids, finder), record, deadline)
 
 
 def ask(api: PubgApi, batch: Sequence[Asked]) -> list[Player]:
     """One batch of players as the API knows them now, with their recent matches.
 
     Raises:
-        PubgApiError: when the API does not answer, or its limit is used up.
-        ValueError: when a name is empty or has a comma.
+        PubgApiError: when the API does not answer, its limit is used up, or a name is empty or has a comma.
     """
     if batch[0].account_id is not None:
-        return api.players_by_id([player.account_id for player in batch if player.account_id])
-    return api.players_by_name([player.player_name for player in batch])
+        return api.players_by_id([player.player for player in batch])
+    return api.players_by_name([player.player for player in batch])
 
 
 def learn_accounts(url: SecretStr, accounts: Mapping[tuple[str, str], str]) -> int:
@@ -369,276 +404,81 @@ def priority_of(url: SecretStr, match_ids: Collection[str]) -> str:
 # --------------------------------------------------------------------------- the register
 
 
-def listed(players: Iterable[Player]) -> dict[str, int]:
-    """The matches of players by their best place in a player's list; 0 is the newest."""
-    places: dict[str, int] = {}
-    for player in players:
-        for place, match_id in enumerate(player.match_ids):
-            places[match_id] = min(place, places.get(match_id, place))
-    return places
+def register(url: SecretStr, shard: str, match_ids: Iterable[str], finder: Finder) -> list[str]:
+    """Register matches and return the new ones.
 
-
-def register(url: SecretStr, shard: str, match_ids: Sequence[str] | Mapping[str, int], finder: Finder) -> list[str]:
-    """Enter found matches; the ids that are new in the register, in order.
-
-    Of two finders the first has the row. The second is noted in it, raises its priority if its
-    own is higher, and takes up again what the first passed over. What was given up is taken up
-    again by a new finder, and for one more attempt by a find some hours later.
-
-    Args:
-        url: PostgreSQL, its schema `ops` migrated.
-        shard: platform of the matches.
-        match_ids: the matches, newest first; or the place of each in its player's list, as `listed` tells it.
-        finder: the pipeline that found them.
+    Of two finders the first has the row. The second is noted in it, raises its priority if its own is higher, and takes
+    up again what was passed over or given up.
     """
-    if not match_ids:
-        return []
-    if not isinstance(match_ids, Mapping):
-        match_ids = {match_id: place for place, match_id in reversed([*enumerate(match_ids)])}
-    ids = sorted(match_ids)
     values: dict[str, Any] = {
-        "ids": ids,
-        "listed": [match_ids[match_id] for match_id in ids],
+        "ids": sorted(set(match_ids)),
         "shard": shard,
         "finder": finder,
         "priority": PRIORITY[finder],
-        "reopened": _REOPENED_AFTER,
-        "attempts": _MOST_ATTEMPTS - 1,
     }
     with connect(url) as conn, conn.transaction():
         new = conn.execute(
-            "INSERT INTO ops.matches_discovered (match_id, shard, discovered_by, priority, listed, last_seen_at)"
-            " SELECT id, %(shard)s, %(finder)s, %(priority)s, place, clock_timestamp()"
-            " FROM unnest(%(ids)s::text[], %(listed)s::integer[]) AS found (id, place)"
-            " ORDER BY id ON CONFLICT (match_id) DO NOTHING RETURNING match_id",
+            "INSERT INTO ops.matches_discovered (match_id, shard, discovered_by, priority)"
+            " SELECT unnest(%(ids)s::text[]), %(shard)s, %(finder)s, %(priority)s"
+            " ON CONFLICT (match_id) DO NOTHING RETURNING match_id",
             values,
         ).fetchall()
-        values["known"] = sorted({*ids} - {match_id for (match_id,) in new})
         conn.execute(
-            # In order of ids, so that two pipelines never wait for each other.
-            "WITH seen AS (SELECT match_id,"
-            " discovered_by <> %(finder)s AND NOT also_seen_by @> ARRAY[%(finder)s] AS is_new"
-            " FROM ops.matches_discovered WHERE match_id = ANY(%(known)s)"
-            " AND ((discovered_by <> %(finder)s AND NOT also_seen_by @> ARRAY[%(finder)s])"
-            " OR (state = 'failed' AND coalesce(settled_at <= clock_timestamp() - %(reopened)s, true)))"
-            " ORDER BY match_id FOR UPDATE)"
-            " UPDATE ops.matches_discovered d SET"
-            " also_seen_by = CASE WHEN seen.is_new THEN also_seen_by || %(finder)s::text ELSE also_seen_by END,"
-            " last_seen_at = clock_timestamp(),"
-            " priority = CASE WHEN %(priority)s = 'high' THEN 'high' ELSE d.priority END,"
-            " attempts = CASE WHEN d.state = 'failed' THEN least(d.attempts, %(attempts)s) ELSE d.attempts END,"
-            " settled_at = CASE WHEN d.state IN ('passed_over', 'failed') THEN NULL ELSE d.settled_at END,"
-            " state = CASE WHEN d.state IN ('passed_over', 'failed') THEN 'registered' ELSE d.state END"
+            # In order of ids, so that two finders never wait for each other.
+            "WITH seen AS (SELECT match_id FROM ops.matches_discovered WHERE match_id = ANY(%(ids)s)"
+            " AND discovered_by <> %(finder)s AND NOT also_seen_by @> ARRAY[%(finder)s] ORDER BY match_id FOR UPDATE)"
+            " UPDATE ops.matches_discovered d SET also_seen_by = also_seen_by || %(finder)s::text,"
+            " priority = CASE WHEN %(priority)s = 'high' THEN 'high' ELSE priority END,"
+            " attempts = CASE WHEN state = 'failed' THEN 0 ELSE attempts END,"
+            " state = CASE WHEN state IN ('passed_over', 'failed') THEN 'wanted' ELSE state END"
             " FROM seen WHERE d.match_id = seen.match_id",
             values,
         )
     return sorted(match_id for (match_id,) in new)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Matches that one run is to archive.
-
-    Attributes:
-        claim: what the run bears as its tag `gamestats/claim`.
-        shard: platform of the matches.
-        priority: `high` or `normal`.
-        match_ids: the matches, newest first.
-        attempt: which attempt it is for them, from 1.
-    """
-
-    claim: str
-    shard: str
-    priority: str
-    match_ids: tuple[str, ...]
-    attempt: int
-
-
-def claim(url: SecretStr, finder: Finder, *, size: int = 20, most: int = 10) -> list[Claim]:
-    """Registered matches of a finder that nobody has, the newest first, as work for runs; every claim is an attempt.
-
-    A claim ends by itself after a while, unless `renew` finds that its run goes on. Matches whose
-    runs end without a word come in smaller and smaller claims, at last alone, and are then given
-    up: one that kills its run takes no other with it.
+def archive(url: SecretStr, client: Callable[[str], PubgApi], match_ids: Collection[str]) -> list[MatchFetch]:
+    """Fetch what is missing of registered matches into the landing zone, and record what became of them.
 
     Args:
         url: PostgreSQL, its schema `ops` migrated.
-        finder: the pipeline whose finds are claimed.
-        size: most matches of a claim.
-        most: most claims.
+        client: makes the client of a shard.
+        match_ids: the matches.
     """
-    with connect(url) as conn, conn.transaction():
-        values: dict[str, Any] = {"finder": finder, "most": size * most, "attempts": _MOST_ATTEMPTS, "claim": _CLAIM}
-        conn.execute(
-            "WITH lost AS (SELECT match_id FROM ops.matches_discovered WHERE state = 'registered'"
-            " AND claim IS NOT NULL AND attempts >= %(attempts)s AND claimed_until <= clock_timestamp()"
-            " FOR UPDATE SKIP LOCKED)"
-            " UPDATE ops.matches_discovered d SET state = 'failed', settled_at = clock_timestamp(),"
-            " claim = NULL, claimed_until = NULL,"
-            " last_error = 'Its runs ended without telling what became of it.'"
-            " FROM lost WHERE d.match_id = lost.match_id",
-            values,
-        )
-        free = rows(
-            conn,
-            "SELECT match_id, shard, priority, attempts FROM ops.matches_discovered WHERE state = 'registered'"
-            " AND (discovered_by = %(finder)s OR also_seen_by @> ARRAY[%(finder)s])"
-            " AND coalesce(claimed_until <= clock_timestamp(), true)"
-            " ORDER BY listed, discovered_at DESC, match_id LIMIT %(most)s FOR UPDATE SKIP LOCKED",
-            values,
-        )
-        claims = _claims(free, size)[:most]
-        for made in claims:
-            conn.execute(
-                "UPDATE ops.matches_discovered SET attempts = %(attempt)s, claim = %(name)s,"
-                " claimed_until = clock_timestamp() + %(claim)s WHERE match_id = ANY(%(ids)s)",
-                {**values, "attempt": made.attempt, "name": made.claim, "ids": list(made.match_ids)},
-            )
-    return claims
-
-
-def _claims(free: Sequence[Mapping[str, Any]], size: int) -> list[Claim]:
-    """Matches that nobody has, divided among claims; those with the fewest attempts come first."""
-    kinds: dict[tuple[int, str, str], list[str]] = {}
-    for row in free:
-        kinds.setdefault((row["attempts"], row["priority"], row["shard"]), []).append(row["match_id"])
-    return [
-        Claim(uuid.uuid4().hex, shard, priority, tuple(ids[start : start + smaller]), attempts + 1)
-        for (attempts, priority, shard), ids in sorted(kinds.items(), key=lambda kind: kind[0])
-        for smaller in [max(size // 4 ** max(attempts - 1, 0), 1)]
-        for start in range(0, len(ids), smaller)
-    ]
-
-
-def renew(url: SecretStr, runs_of: Callable[[Sequence[str]], Mapping[str, bool]]) -> None:
-    """Lengthen the claims that run out soon while their run is queued or going; free those that never got a run.
-
-    Args:
-        url: PostgreSQL, its schema `ops` migrated.
-        runs_of: of some claims, those that have runs, and whether one of these has not ended.
-    """
+    query = "SELECT match_id, shard FROM ops.matches_discovered WHERE match_id = ANY(%s) ORDER BY found_at, match_id"
     with connect(url) as conn:
-        found = rows(
-            conn,
-            "SELECT DISTINCT claim FROM ops.matches_discovered WHERE state = 'registered' AND claim IS NOT NULL"
-            " AND claimed_until <= clock_timestamp() + %s",
-            [_RENEWED_BEFORE],
-        )
-        ending: list[str] = [row["claim"] for row in found]
-        if not ending:
-            return
-        runs = runs_of(ending)
-        conn.execute(
-            "UPDATE ops.matches_discovered SET claimed_until = clock_timestamp() + %s"
-            " WHERE state = 'registered' AND claim = ANY(%s)",
-            [_CLAIM, [name for name in ending if runs.get(name)]],
-        )
-        # The tick that made the claim died before its run was there: that was no attempt.
-        conn.execute(
-            "UPDATE ops.matches_discovered SET claim = NULL, claimed_until = NULL, attempts = greatest(attempts - 1, 0)"
-            " WHERE state = 'registered' AND claim = ANY(%s)",
-            [[name for name in ending if name not in runs]],
-        )
-
-
-def types_wanted(url: SecretStr, match_ids: Sequence[str]) -> dict[str, frozenset[str] | None]:
-    """Per match, the types its finders want; None is every type: somebody tracked played in it."""
-    with connect(url) as conn:
-        found = rows(
-            conn,
-            "SELECT match_id, discovered_by, also_seen_by FROM ops.matches_discovered WHERE match_id = ANY(%s)",
-            [list(match_ids)],
-        )
-    return {
-        row["match_id"]: None if "tracked_players" in (row["discovered_by"], *row["also_seen_by"]) else TOURNAMENT_TYPES
-        for row in found
-    }
-
-
-def archive(url: SecretStr, api: PubgApi, match_ids: Sequence[str]) -> list[MatchFetch]:
-    """Fetch what is missing of matches into the landing zone, and settle them in the register.
-
-    A match that the API does not give does not stop the others; `settle` says when it is tried again.
-    """
-    wanted = types_wanted(url, match_ids)
-    with ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="pubg-archive") as pool:
-        fetched = list(
-            pool.map(lambda match_id: api.fetch_whole_match(match_id, only_types=wanted.get(match_id)), match_ids)
-        )
-    settle(url, fetched)
+        registered = rows(conn, query, [list(match_ids)])
+    wants_all = _wanting(url, match_ids)
+    fetched: list[MatchFetch] = []
+    for shard in sorted({row["shard"] for row in registered}):
+        with client(shard) as api, ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="pubg-archive") as pool:
+            fetches = [
+                pool.submit(
+                    api.fetch_whole_match, match_id, only_types=None if wants_all[match_id] else TOURNAMENT_TYPES
+                )
+                for match_id in (row["match_id"] for row in registered if row["shard"] == shard)
+            ]
+            fetched += [fetch.result() for fetch in fetches]
+    record_outcomes(url, fetched)
     return fetched
 
 
-def settle(url: SecretStr, fetched: Sequence[MatchFetch]) -> None:
-    """Enter in the register what became of matches.
-
-    A failure is tried again some times, later and later, and then given up. An API that is down,
-    or whose limit is used up, is no attempt: the match waits, longer and longer, until the API
-    has forgotten it. A match that somebody else found meanwhile, who wants every type, is not
-    passed over.
-    """
-    told = {match.match_id: match for match in fetched}
-    with connect(url) as conn, conn.transaction():
-        # Locked: whoever finds a match now is noted before this, or comes after it.
-        found = rows(
-            conn,
-            "SELECT match_id, state, priority, attempts, delays,"
-            " discovered_by = 'tracked_players' OR also_seen_by @> ARRAY['tracked_players'] AS wants_every_type,"
-            " discovered_at <= clock_timestamp() - %(kept)s AS is_forgotten"
-            " FROM ops.matches_discovered WHERE match_id = ANY(%(ids)s) ORDER BY match_id FOR UPDATE",
-            {"ids": list(told), "kept": _API_KEEPS},  # pyright: ignore[reportArgumentType]
-        )
-        for row in found:
-            match = told[row["match_id"]]
-            became = _became(row, match)
-            if row["state"] == "archived" and became.state != "archived":
-                continue  # another run had it
-            conn.execute(
-                "UPDATE ops.matches_discovered SET state = %(state)s, attempts = %(attempts)s, delays = %(delays)s,"
-                " claim = NULL, claimed_until = clock_timestamp() + %(wait)s::interval,"
-                " last_error = nullif(%(reason)s, ''),"
-                " settled_at = CASE WHEN %(state)s::text <> 'registered' THEN clock_timestamp() END"
-                " WHERE match_id = %(match_id)s",
-                {
-                    "match_id": match.match_id,
-                    "reason": match.reason,
-                    "state": became.state,
-                    "attempts": became.attempts,
-                    "delays": became.delays,
-                    "wait": became.wait,
-                },
-            )
+def record_outcomes(url: SecretStr, fetched: Collection[MatchFetch]) -> None:
+    """Record the outcomes of fetches; a match that somebody who wants every type found meanwhile is not passed over."""
+    wants_all = _wanting(url, [match.match_id for match in fetched])
+    MATCHES.record_outcomes(
+        url, [match for match in fetched if match.status != "passed_over" or not wants_all.get(match.match_id)]
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Became:
-    """What a match becomes in the register; `wait` is the time until its next attempt."""
-
-    state: str
-    attempts: int
-    delays: int = 0
-    wait: timedelta | None = None
-
-
-def _became(row: Mapping[str, Any], match: MatchFetch) -> _Became:
-    attempts, delays = row["attempts"], row["delays"]
-    if match.status in ("fetched", "known"):
-        return _Became("archived", attempts)
-    if match.status == "expired":
-        return _Became("expired", attempts)
-    if match.status == "passed_over":
-        return (
-            _Became("registered", max(attempts - 1, 0)) if row["wants_every_type"] else _Became(match.status, attempts)
-        )
-    longest = _LONGEST_WAIT_HIGH if row["priority"] == "high" else _LONGEST_WAIT
-    if match.is_delayed:
-        if row["is_forgotten"]:
-            return _Became("expired", attempts)
-        wait = min(timedelta(minutes=2 ** min(delays, 10)), longest)
-        return _Became("registered", max(attempts - 1, 0), delays + 1, wait)
-    if attempts >= _MOST_ATTEMPTS:
-        return _Became("failed", attempts)
-    return _Became("registered", attempts, 0, min(timedelta(minutes=4 ** max(attempts - 1, 0)), _LONGEST_WAIT))
+def _wanting(url: SecretStr, match_ids: Collection[str]) -> dict[str, bool]:
+    """Whether matches are wanted whatever their type: somebody tracked played in them."""
+    query = (
+        "SELECT match_id, 'tracked_players' = ANY (also_seen_by || discovered_by) AS wants_all"
+        " FROM ops.matches_discovered WHERE match_id = ANY(%s)"
+    )
+    with connect(url) as conn:
+        return {row["match_id"]: row["wants_all"] for row in rows(conn, query, [list(match_ids)])}
 
 
 def teams_at_most(url: SecretStr, now: datetime | None = None) -> int:

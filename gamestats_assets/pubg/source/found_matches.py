@@ -10,7 +10,7 @@ import psycopg
 from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.fields import require_one_of
 
-DISCOVERY_STATES = ("registered", "archived", "expired", "passed_over", "failed")
+DISCOVERY_STATES = ("wanted", "archived", "expired", "passed_over", "failed")
 NOT_FETCHED = ("failed", "expired")
 """States of matches that were found and cannot be had."""
 
@@ -30,8 +30,9 @@ def list_discovered(conn: psycopg.Connection, states: Collection[str] = NOT_FETC
 
 
 _FOUND = """
-    SELECT match_id, shard, state, discovered_by AS found_by, discovered_at AS found_at, attempts, settled_at,
-           CASE WHEN state = 'registered' THEN claimed_until END AS tried_again_at,
+    SELECT match_id, shard, state, discovered_by AS found_by, found_at, attempts,
+           CASE WHEN state <> 'wanted' THEN next_at END AS settled_at,
+           CASE WHEN state = 'wanted' AND last_error IS NOT NULL THEN next_at END AS tried_again_at,
            CASE WHEN last_error IS NOT NULL THEN last_error
                 WHEN state = 'expired' THEN 'The API has forgotten it.' END AS reason
     FROM ops.matches_discovered

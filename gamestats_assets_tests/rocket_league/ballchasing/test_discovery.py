@@ -407,7 +407,7 @@ def test_a_replay_that_fails_is_tried_later_and_later_and_then_given_up(
     while wanted(url):
         discovery.archive(url, api, wanted(url))
         waits.append(wait_for_next(url))
-    assert waits == [4, 16, 64, 256, 360]
+    assert waits == [4, 16, 64, 256, 0]
     assert states(url) == {id_of(1): "failed"}
     assert len(server.requests) == 5
 
