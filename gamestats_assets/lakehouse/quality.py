@@ -439,6 +439,7 @@ def breaking_rows(
     days_around: int = 0,
     local: bool = True,
     most_units: float = 0.05,
+    inputs: Mapping[str, type[Table]] | None = None,
 ) -> Callable[[Callable[..., Frame]], Check]:
     """Declares a check from a function that returns the rows which break it; the options are fields of `Check`.
 
@@ -449,6 +450,8 @@ def breaking_rows(
     depends only on that unit's rows in its inputs and on unpartitioned tables. It can therefore run for a few units
     alone, and those that it blames are set aside while the others go on. A check that compares units, sums up a day or
     reads neighbouring days stops the partition.
+
+    The tables that it reads are those of its arguments' annotations, unless `inputs` gives them by argument.
 
     Raises:
         ValueError: if `most_units` is not a share from 0 to 1.
@@ -461,7 +464,7 @@ def breaking_rows(
         return Check(
             name=function.__name__,
             table=of,
-            inputs=table_inputs(function),
+            inputs=table_inputs(function) if inputs is None else inputs,
             blocking=blocking,
             description=inspect.cleandoc(function.__doc__ or ""),
             rows=function,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePath
 from typing import Any, Literal, TypeVar
@@ -29,17 +30,9 @@ _MATCH_ID = re.compile(_UUID)
 # The API's own telemetry files are named <asset id>-telemetry.json: that id is not the match's.
 _NAMED_MATCH = re.compile(rf"(?<![0-9a-f])({_UUID})(?!-telemetry|[0-9a-f])", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-# The `{` of an array element: what an event of a telemetry starts with, and few of its inner objects.
-_ELEMENT = re.compile(r"[\[,]\s*\{")
-_TIME = re.compile(rb'"_D"\s*:\s*"([^"\\]{1,40})"')
 _UPLOAD_SLACK = timedelta(minutes=5)  # real uploads come up to four minutes before createdAt plus duration
 _FIRST_YEAR = 2017  # the game came out
 _HEAD = 64 * 1024
-# How far around a marker its event is looked for: most fit the first window, a full lobby the second.
-_WINDOWS = (32 * 1024, 256 * 1024, 2 * 1024 * 1024)
-_MOST_ATTEMPTS = 4000
-_MOST_MARKERS = 8
-_DECODER = json.JSONDecoder()
 _T = TypeVar("_T")
 
 
@@ -61,11 +54,22 @@ class _Document(msgspec.Struct):
     included: list[_Resource] = []
 
 
+class _Event(msgspec.Struct, gc=False):
+    """An event of a telemetry; values of any type, for a file of any content is looked at."""
+
+    type: Any = msgspec.field(default=None, name="_T")
+    time: Any = msgspec.field(default=None, name="_D")
+    match_id: Any = msgspec.field(default=None, name="MatchId")
+
+
 _DOCUMENT = msgspec.json.Decoder(_Document)
+_EVENTS = msgspec.json.Decoder(list[_Event])
+_EVENT = msgspec.json.Decoder(_Event)
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def recognise(content: bytes, name: str = "") -> Recognised:
-    """What a decompressed content is; cheap also for a telemetry of 15 MB, of which a few events are decoded.
+    """What a decompressed content is; of the events of a telemetry only types and times are decoded.
 
     Args:
         content: plain JSON; a byte order mark and white space around it do not matter.
@@ -139,26 +143,47 @@ def _estimated_start(created_at: str | None, duration: float | None, uploaded: d
 
 
 def _telemetry(content: bytes, name: str) -> Recognised:
-    first = _first_event(content)
-    if first is None or not isinstance(first.get("_T"), str):
+    events = _events(content)
+    if not events or not isinstance(events[0].type, str):
         message = f"Expected a telemetry: the array's first element is no event with a type (_T). {_TAKEN}"
         raise UnrecognisedContentError(message)
-    if not _is_whole(content):
-        raise UnrecognisedContentError("The telemetry is cut: it does not end with a whole event and a closing ].")
-    definition = _event(content, "LogMatchDefinition") or {}
-    match_id = _match_id(definition.get("MatchId")) or _named_match_id(name)
+    nothing = _Event()
+    definition = next((event for event in events if event.type == "LogMatchDefinition"), nothing)
+    match_id = _match_id(definition.match_id) or _named_match_id(name)
     if match_id is None:
         raise UnrecognisedContentError(
             "The telemetry tells no match id: no LogMatchDefinition with one. Name the file <match id>.json."
         )
-    started_at = _instant((_event(content, "LogMatchStart") or {}).get("_D"))
+    started_at = _instant(next((event for event in events if event.type == "LogMatchStart"), nothing).time)
     if started_at is not None:
         return Recognised("telemetry", match_id, started_at, True)
     # The definition is logged at the start, the events before it in the lobby, a minute earlier.
-    estimate = _instant(definition.get("_D")) or _earliest_time(content[:_HEAD])
+    times = [time for event in events if (time := _instant(event.time)) is not None]
+    estimate = _instant(definition.time) or min(times, default=None)
     if estimate is None:
-        raise UnrecognisedContentError(f"The telemetry of match {match_id} tells no time (_D) in its first events.")
+        raise UnrecognisedContentError(f"The telemetry of match {match_id} tells no time (_D) in its events.")
     return Recognised("telemetry", match_id, estimate, False)
+
+
+def _events(content: bytes) -> list[_Event]:
+    """Types and times of a telemetry's events; what is no object is left out.
+
+    Raises:
+        UnrecognisedContentError: when the array is cut or damaged.
+    """
+    try:
+        try:
+            return _EVENTS.decode(content)
+        except msgspec.ValidationError:
+            events: list[_Event] = []
+            for raw in _ELEMENTS.decode(content):
+                with suppress(msgspec.ValidationError):
+                    events.append(_EVENT.decode(raw))
+            return events
+    except UnicodeDecodeError:
+        return _events(content.decode("utf-8", "replace").encode())
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnrecognisedContentError(f"The telemetry is cut or damaged: {error}.") from None
 
 
 def _match_id(value: object) -> str | None:
@@ -182,79 +207,6 @@ def _instant(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return time if _FIRST_YEAR <= time.year <= LAST_YEAR else None
-
-
-def _earliest_time(head: bytes) -> datetime | None:
-    times = [time for found in _TIME.finditer(head) if (time := _instant(found[1].decode("utf-8", "replace")))]
-    return min(times, default=None)
-
-
-def _decoded(text: str, start: int) -> tuple[Any, int]:
-    """The JSON value at a position and its end; (None, start) when there is none."""
-    try:
-        return _DECODER.raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return None, start
-
-
-def _first_event(content: bytes) -> dict[str, Any] | None:
-    for window in _WINDOWS:
-        text = content[:window].decode("utf-8", "replace")
-        event, _ = _decoded(text, len(text) - len(text[1:].lstrip(" \t\r\n")))
-        if isinstance(event, dict):
-            return event
-        if window >= len(content):
-            break
-    return None
-
-
-def _event(content: bytes, event_type: str) -> dict[str, Any] | None:
-    """The first event of a type, found by its bytes."""
-    marker = f'"{event_type}"'.encode()
-    at = content.find(marker)
-    for _ in range(_MOST_MARKERS):
-        if at < 0:
-            return None
-        for window in _WINDOWS:
-            event = _enclosing_event(content, at, window)
-            if event is not None:
-                if event["_T"] == event_type:
-                    return event
-                break  # another event's: a player can have any name
-            if at - window <= 0 and at + window >= len(content):
-                break
-        at = content.find(marker, at + 1)
-    return None
-
-
-def _enclosing_event(content: bytes, at: int, window: int) -> dict[str, Any] | None:
-    """The event around a position, or None when it does not fit the window."""
-    # Each side is decoded on its own, so that the position is known in characters too.
-    before = content[max(0, at - window) : at].decode("utf-8", "replace")
-    text = before + content[at : at + window].decode("utf-8", "replace")
-    starts = [found.end() - 1 for found in _ELEMENT.finditer(before)]
-    for start in reversed(starts[-_MOST_ATTEMPTS:]):
-        value, end = _decoded(text, start)
-        if end > len(before) and isinstance(value, dict) and isinstance(value.get("_T"), str):
-            return value
-    return None
-
-
-def _is_whole(content: bytes) -> bool:
-    """Whether the array's last element is a whole event: a cut file can end with the ] of an inner array."""
-    body = content[1:-1].rstrip(b" \t\r\n")
-    if not (content.endswith(b"]") and body.endswith(b"}")):
-        return False
-    for window in _WINDOWS:
-        text = ("" if window < len(body) else "[") + body[-window:].decode("utf-8", "replace")
-        starts = [found.end() - 1 for found in _ELEMENT.finditer(text)]
-        for start in reversed(starts[-_MOST_ATTEMPTS:]):
-            value, end = _decoded(text, start)
-            if end == len(text) and isinstance(value, dict) and isinstance(value.get("_T"), str):
-                return True
-        if window >= len(body):
-            break
-    return False
 
 
 # ---------------------------------------------------------------- landing

@@ -129,8 +129,10 @@ def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
         has_match = _take_match_object(landing, unit, decoded)
         has_telemetry = _take_telemetry(landing, unit, decoded)
         kinds = {file.kind for file in unit.files}
-        told = ("match" in kinds and has_match) or ("telemetry" in kinds and has_telemetry) or kinds == {"expired"}
-        decoded.unreadable += not told
+        is_readable = (
+            ("match" in kinds and has_match) or ("telemetry" in kinds and has_telemetry) or kinds == {"expired"}
+        )
+        decoded.unreadable += not is_readable
     return decoded
 
 

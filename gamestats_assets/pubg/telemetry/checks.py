@@ -6,28 +6,24 @@ any time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.matches.matches import MATCH, is_bot
 from gamestats_assets.pubg.matches.matches import count_by_match as _count  # a check's version holds the name
 from gamestats_assets.pubg.matches.matches import unknown_values as _not_in
+from gamestats_assets.pubg.telemetry.events import EVENTS
 from gamestats_assets.pubg.telemetry.tables import (
     RawMatches,
     RawParticipants,
     TelemetryAttacks,
-    TelemetryDamage,
     TelemetryEventCounts,
     TelemetryFiles,
-    TelemetryGameStates,
-    TelemetryItemUses,
-    TelemetryKills,
-    TelemetryKnocks,
-    TelemetryLandings,
-    TelemetryPositions,
-    TelemetryRevives,
 )
 
 # --------------------------------------------------------------------------- what landed
@@ -47,90 +43,36 @@ def every_event_of_a_file_is_counted(
     )
 
 
-@breaking_rows(of=TelemetryEventCounts)
-def no_more_rows_than_kept_events(
-    counts: dy.LazyFrame[TelemetryEventCounts],
-    positions: dy.LazyFrame[TelemetryPositions],
-    states: dy.LazyFrame[TelemetryGameStates],
-    kills: dy.LazyFrame[TelemetryKills],
-    knocks: dy.LazyFrame[TelemetryKnocks],
-    revives: dy.LazyFrame[TelemetryRevives],
-    damage: dy.LazyFrame[TelemetryDamage],
-    attacks: dy.LazyFrame[TelemetryAttacks],
-    item_uses: dy.LazyFrame[TelemetryItemUses],
-    landings: dy.LazyFrame[TelemetryLandings],
-) -> pl.LazyFrame:
+_COUNTED: dict[str, type[Table]] = {
+    "counts": TelemetryEventCounts,
+    **{rows.table.spec.name: rows.table for rows in EVENTS.values()},
+}
+
+
+@breaking_rows(of=TelemetryEventCounts, inputs=_COUNTED)
+def no_more_rows_than_kept_events(counts: dy.LazyFrame[TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
     """A telemetry table holds no more rows of a match than events were kept for it: none stands twice."""
-    rows = _rows_by_type(positions, states, kills, knocks, revives, damage, attacks, item_uses, landings)
-    return _kept_against_rows(counts, rows).filter(pl.col("rows") > pl.col("kept"))
+    return _kept_against_rows(counts, tables).filter(pl.col("rows") > pl.col("kept"))
 
 
-@breaking_rows(of=TelemetryEventCounts, blocking=False)
-def every_kept_event_is_a_row(
-    counts: dy.LazyFrame[TelemetryEventCounts],
-    positions: dy.LazyFrame[TelemetryPositions],
-    states: dy.LazyFrame[TelemetryGameStates],
-    kills: dy.LazyFrame[TelemetryKills],
-    knocks: dy.LazyFrame[TelemetryKnocks],
-    revives: dy.LazyFrame[TelemetryRevives],
-    damage: dy.LazyFrame[TelemetryDamage],
-    attacks: dy.LazyFrame[TelemetryAttacks],
-    item_uses: dy.LazyFrame[TelemetryItemUses],
-    landings: dy.LazyFrame[TelemetryLandings],
-) -> pl.LazyFrame:
+@breaking_rows(of=TelemetryEventCounts, inputs=_COUNTED, blocking=False)
+def every_kept_event_is_a_row(counts: dy.LazyFrame[TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
     """Every kept event stands in its table. What is missing broke a rule of the table and is in quarantine."""
-    rows = _rows_by_type(positions, states, kills, knocks, revives, damage, attacks, item_uses, landings)
-    return _kept_against_rows(counts, rows).filter(pl.col("rows") < pl.col("kept"))
+    return _kept_against_rows(counts, tables).filter(pl.col("rows") < pl.col("kept"))
 
 
-_WITH_ROWS = (
-    "LogPlayerPosition",
-    "LogGameStatePeriodic",
-    "LogPlayerKill",
-    "LogPlayerKillV2",
-    "LogPlayerMakeGroggy",
-    "LogPlayerRevive",
-    "LogPlayerTakeDamage",
-    "LogPlayerAttack",
-    "LogPlayerUseThrowable",
-    "LogItemUse",
-    "LogParachuteLanding",
-)
-"""Event types whose events become one row each."""
-
-
-def _rows_by_type(
-    positions: pl.LazyFrame,
-    states: pl.LazyFrame,
-    kills: pl.LazyFrame,
-    knocks: pl.LazyFrame,
-    revives: pl.LazyFrame,
-    damage: pl.LazyFrame,
-    attacks: pl.LazyFrame,
-    item_uses: pl.LazyFrame,
-    landings: pl.LazyFrame,
-) -> pl.LazyFrame:
-    kill_type = pl.when(pl.col("event_version") == 1).then(pl.lit("LogPlayerKill")).otherwise(pl.lit("LogPlayerKillV2"))
-    typed = {
-        "LogPlayerPosition": positions,
-        "LogGameStatePeriodic": states,
-        "LogPlayerMakeGroggy": knocks,
-        "LogPlayerRevive": revives,
-        "LogPlayerTakeDamage": damage,
-        "LogItemUse": item_uses,
-        "LogParachuteLanding": landings,
-    }
-    counted = [_count(frame).with_columns(pl.lit(name).alias("event_type")) for name, frame in typed.items()]
-    counted += [
-        _count(kills.with_columns(kill_type.alias("event_type")), "event_type"),
-        _count(attacks, "event_type"),
-    ]
-    return pl.concat(counted, how="diagonal")
-
-
-def _kept_against_rows(counts: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame:
-    kept = counts.filter(pl.col("event_type").is_in(_WITH_ROWS)).select(*MATCH, "event_type", "kept")
-    return kept.join(rows, on=[*MATCH, "event_type"], how="full", coalesce=True).with_columns(
+def _kept_against_rows(counts: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
+    """Events kept and rows made of each event type."""
+    found = pl.concat(
+        _count(
+            tables[rows.table.spec.name].filter(
+                pl.lit(True), *(pl.col(column) == value for column, value in rows.constants.items())
+            )
+        ).with_columns(event_type=pl.lit(name))
+        for name, rows in EVENTS.items()
+    )
+    kept = counts.filter(pl.col("event_type").is_in(list(EVENTS))).select(*MATCH, "event_type", "kept")
+    return kept.join(found, on=[*MATCH, "event_type"], how="full", coalesce=True).with_columns(
         pl.col("kept", "rows").fill_null(0)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from gamestats_assets.pubg.matches.rows import LANDED, MatchRow, TelemetryEvent, utc
+from gamestats_assets.pubg.matches.rows import LANDED, MatchRow, TelemetryEvent, person, utc
 
 
 class RawMatches(MatchRow, key="pubg/raw_matches", subject="telemetry", layer="bronze", **LANDED):
@@ -149,27 +149,13 @@ class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", subject="teleme
     event_version = dy.Int16(description="1 for LogPlayerKill, 2 for LogPlayerKillV2.")
     attack_id = dy.Int64(nullable=True, description="Attack that killed; -1 for the environment.")
     dbno_id = dy.Int64(nullable=True, description="Knock that the death ends; -1 or null when the victim was standing.")
-    victim_account_id = dy.String(description="Who died.")
-    victim_name = dy.String(nullable=True, description="Name of the victim.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
-    victim_type = dy.String(nullable=True, description="user or user_ai.")
-    victim_x_cm = dy.Float64(nullable=True, description="Where the victim was, x.")
-    victim_y_cm = dy.Float64(nullable=True, description="Where the victim was, y.")
-    victim_z_cm = dy.Float64(nullable=True, description="Where the victim was, height.")
+    vars().update(person("victim", "Who died.", "type", "x", "y", "z", nullable=False, unit="cm"))
     victim_ranking = dy.Int16(nullable=True, description="Team rank of the victim; 0 while the team lives.")
-    killer_account_id = dy.String(nullable=True, description="Who is given the kill; null for the environment.")
-    killer_name = dy.String(nullable=True, description="Name of the killer.")
-    killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
-    killer_type = dy.String(nullable=True, description="user or user_ai.")
-    killer_x_cm = dy.Float64(nullable=True, description="Where the killer was, x.")
-    killer_y_cm = dy.Float64(nullable=True, description="Where the killer was, y.")
-    killer_z_cm = dy.Float64(nullable=True, description="Where the killer was, height.")
-    finisher_account_id = dy.String(nullable=True, description="Who dealt the last damage (V2).")
-    finisher_name = dy.String(nullable=True, description="Name of the finisher.")
-    finisher_team_id = dy.Int32(nullable=True, description="Team of the finisher.")
-    knocker_account_id = dy.String(nullable=True, description="Who knocked the victim (dBNOMaker, V2).")
-    knocker_name = dy.String(nullable=True, description="Name of the knocker.")
-    knocker_team_id = dy.Int32(nullable=True, description="Team of the knocker.")
+    vars().update(
+        person("killer", "Who is given the kill; null for the environment.", "type", "x", "y", "z", unit="cm")
+    )
+    vars().update(person("finisher", "Who dealt the last damage (V2)."))
+    vars().update(person("knocker", "Who knocked the victim (dBNOMaker, V2)."))
     damage_causer_name = dy.String(nullable=True, description="Weapon of the kill (killerDamageInfo in V2).")
     damage_type_category = dy.String(nullable=True, description="Damage type of the kill.")
     damage_reason = dy.String(nullable=True, description="Part hit: HeadShot, TorsoShot, ...")
@@ -188,14 +174,8 @@ class TelemetryKnocks(TelemetryEvent, key="pubg/telemetry_knocks", subject="tele
 
     attack_id = dy.Int64(nullable=True, description="Attack that knocked; -1 for the environment.")
     dbno_id = dy.Int64(nullable=True, description="Id of the knock, which a revive or a death refers to.")
-    victim_account_id = dy.String(description="Who was knocked.")
-    victim_name = dy.String(nullable=True, description="Name of the victim.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
-    victim_type = dy.String(nullable=True, description="user or user_ai.")
-    attacker_account_id = dy.String(nullable=True, description="Who knocked; null for the environment.")
-    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
-    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
-    attacker_type = dy.String(nullable=True, description="user or user_ai.")
+    vars().update(person("victim", "Who was knocked.", "type", nullable=False))
+    vars().update(person("attacker", "Who knocked; null for the environment.", "type"))
     damage_causer_name = dy.String(nullable=True, description="Weapon of the knock.")
     damage_type_category = dy.String(nullable=True, description="Damage type of the knock.")
     damage_reason = dy.String(nullable=True, description="Part hit.")
@@ -206,32 +186,16 @@ class TelemetryRevives(TelemetryEvent, key="pubg/telemetry_revives", subject="te
     """Revives (LogPlayerRevive)."""
 
     dbno_id = dy.Int64(nullable=True, description="Knock that the revive ends; absent in old files.")
-    reviver_account_id = dy.String(nullable=True, description="Who revived.")
-    reviver_name = dy.String(nullable=True, description="Name of the reviver.")
-    reviver_team_id = dy.Int32(nullable=True, description="Team of the reviver.")
-    victim_account_id = dy.String(description="Who was revived.")
-    victim_name = dy.String(nullable=True, description="Name of the revived.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the revived.")
+    vars().update(person("reviver", "Who revived."))
+    vars().update(person("victim", "Who was revived.", nullable=False, noun="revived"))
 
 
 class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", subject="telemetry", layer="bronze", **LANDED):
     """Damage taken (LogPlayerTakeDamage). Equal rows are real: each pellet of a shot is one event."""
 
     attack_id = dy.Int64(nullable=True, description="Attack; -1 for the environment.")
-    attacker_account_id = dy.String(nullable=True, description="Who dealt it; null for the environment.")
-    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
-    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
-    attacker_type = dy.String(nullable=True, description="user or user_ai.")
-    attacker_x_cm = dy.Float64(nullable=True, description="Where the attacker was, x.")
-    attacker_y_cm = dy.Float64(nullable=True, description="Where the attacker was, y.")
-    attacker_z_cm = dy.Float64(nullable=True, description="Where the attacker was, height.")
-    victim_account_id = dy.String(description="Who took it.")
-    victim_name = dy.String(nullable=True, description="Name of the victim.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
-    victim_type = dy.String(nullable=True, description="user or user_ai.")
-    victim_x_cm = dy.Float64(nullable=True, description="Where the victim was, x.")
-    victim_y_cm = dy.Float64(nullable=True, description="Where the victim was, y.")
-    victim_z_cm = dy.Float64(nullable=True, description="Where the victim was, height.")
+    vars().update(person("attacker", "Who dealt it; null for the environment.", "type", "x", "y", "z", unit="cm"))
+    vars().update(person("victim", "Who took it.", "type", "x", "y", "z", nullable=False, unit="cm"))
     victim_health = dy.Float64(nullable=True, description="Health of the victim before the damage.")
     damage = dy.Float64(description="Net damage to health, in hit points.")
     damage_causer_name = dy.String(nullable=True, description="Weapon or other cause.")

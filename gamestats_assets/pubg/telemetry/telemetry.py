@@ -1,7 +1,6 @@
 """Decode one telemetry file: one read feeds every bronze table that is made of events.
 
-A file is a JSON array of events, told apart by `_T`. Each wanted type has a struct of the
-keys that its table needs; everything else in the file is skipped by the parser. The array
+A file is a JSON array of events, told apart by `_T`; `events` declares which are wanted. The array
 is read in pieces that fit the processor's cache; a piece with anything unexpected in it is
 read again event by event, so that one bad event costs that event alone.
 
@@ -17,32 +16,29 @@ import functools
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, TypeAlias, Union
+from typing import Any, Union
 
 import msgspec
 import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.documents import Int16, Int32, Int64
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.telemetry.tables import (
-    TelemetryAttacks,
-    TelemetryCharacters,
-    TelemetryDamage,
-    TelemetryEventCounts,
-    TelemetryFiles,
-    TelemetryGameStates,
-    TelemetryItemUses,
-    TelemetryKills,
-    TelemetryKnocks,
-    TelemetryLandings,
-    TelemetryPositions,
-    TelemetryRevives,
+from gamestats_assets.pubg import reference
+from gamestats_assets.pubg.telemetry.events import (
+    CLASSES,
+    EVENTS,
+    TABLE_OF,
+    Columns,
+    LogMatchDefinition,
+    LogMatchEnd,
+    LogMatchStart,
+    columns_of,
 )
+from gamestats_assets.pubg.telemetry.tables import TelemetryCharacters, TelemetryEventCounts, TelemetryFiles
 
 NO_TYPE = "(none)"
 """Event type under which events without a readable `_T` are counted."""
@@ -103,524 +99,12 @@ class DecodedTelemetry:
     unreadable_reason: str | None = None
 
 
-# --------------------------------------------------------------------------- the events
-
-_KEYS = {
-    "account_id": "accountId",
-    "alive_players": "numAlivePlayers",
-    "alive_teams": "numAliveTeams",
-    "assist_account_ids": "assists_AccountId",
-    "attack_id": "attackId",
-    "attack_id_misspelt": "atackId",
-    "attack_type": "attackType",
-    "camera_view": "cameraViewBehaviour",
-    "character_type": "type",
-    "damage_causer_name": "damageCauserName",
-    "damage_reason": "damageReason",
-    "damage_type_category": "damageTypeCategory",
-    "dbno_id": "dBNOId",
-    "elapsed_time_s": "elapsedTime",
-    "finish_damage": "finishDamageInfo",
-    "finish_damage_other_key": "finisherDamageInfo",
-    "game_state": "gameState",
-    "individual_ranking": "individualRanking",
-    "is_custom_match": "isCustomGame",
-    "is_game": "isGame",
-    "is_in_blue_zone": "isInBlueZone",
-    "is_in_vehicle": "isInVehicle",
-    "is_suicide": "isSuicide",
-    "item_id": "itemId",
-    "killer_damage": "killerDamageInfo",
-    "knocker": "dBNOMaker",
-    "map_id": "mapName",
-    "match_id": "MatchId",
-    "poison_gas_warning": "poisonGasWarningPosition",
-    "poison_gas_warning_radius": "poisonGasWarningRadius",
-    "red_zone": "redZonePosition",
-    "red_zone_radius": "redZoneRadius",
-    "safety_zone": "safetyZonePosition",
-    "safety_zone_radius": "safetyZoneRadius",
-    "stack_count": "stackCount",
-    "sub_category": "subCategory",
-    "team_id": "teamId",
-    "team_killer_account_ids": "teamKillers_AccountId",
-    "team_size": "teamSize",
-    "time": "_D",
-    "weather_id": "weatherId",
-}
-
-
-class _Part(msgspec.Struct, gc=False, rename=_KEYS):
-    """An object inside an event."""
-
-
-class _Location(_Part):
-    x: float | None = None
-    y: float | None = None
-    z: float | None = None
-
-
-class _Spot(_Part):
-    x: float
-    y: float
-    z: float | None = None
-
-
-class _Named(_Part, kw_only=True):
-    name: str | None = None
-    team_id: Int32 | None = None
-
-
-class _Typed(_Named, kw_only=True):
-    character_type: str | None = None
-
-
-class _Placed(_Typed, kw_only=True):
-    location: _Location | None = None
-
-
-class _Person(_Named):
-    account_id: str | None = None
-
-
-class _TypedPerson(_Typed):
-    account_id: str | None = None
-
-
-class _PlacedPerson(_Placed):
-    account_id: str | None = None
-
-
-class _Revived(_Named):
-    account_id: str
-
-
-class _Knocked(_Typed):
-    account_id: str
-
-
-class _Hurt(_Placed):
-    account_id: str
-    health: float | None = None
-
-
-class _Killed(_Placed):
-    account_id: str
-    ranking: Int16 | None = None
-
-
-class _Landed(_Typed):
-    account_id: str
-    location: _Spot
-
-
-class _Sampled(_Landed):
-    health: float | None = None
-    ranking: Int16 | None = None
-    is_in_vehicle: bool | None = None
-    is_in_blue_zone: bool | None = None
-
-
-class _Listed(_TypedPerson):
-    ranking: Int16 | None = None
-    individual_ranking: Int16 | None = None
-    health: float | None = None
-
-
-class _Entry(_Listed):
-    """An entry of `characters`: the character itself, or since 2025 an object around it."""
-
-    character: _Listed | None = None
-
-    def __post_init__(self) -> None:
-        if self.listed.account_id is None:
-            raise ValueError("Expected an accountId in every entry of characters, found one without")
-
-    @property
-    def listed(self) -> _Listed:
-        return self.character or self
-
-
-class _Item(_Part):
-    item_id: str | None = None
-    stack_count: Int32 | None = None
-    category: str | None = None
-    sub_category: str | None = None
-
-
-class _DamageInfo(_Part):
-    damage_reason: str | None = None
-    damage_type_category: str | None = None
-    damage_causer_name: str | None = None
-    distance: float | None = None
-
-
-class _GameState(_Part):
-    elapsed_time_s: Int32 | None = None
-    alive_teams: Int16 | None = None
-    alive_players: Int16 | None = None
-    safety_zone: _Location | None = None
-    safety_zone_radius: float | None = None
-    poison_gas_warning: _Location | None = None
-    poison_gas_warning_radius: float | None = None
-    red_zone: _Location | None = None
-    red_zone_radius: float | None = None
-
-
-class _Common(_Part):
-    is_game: float | None = None
-
-
-_NOBODY = _PlacedPerson()
-_NOWHERE = _Location()
-_NOTHING = _Item()
-_NO_DAMAGE = _DamageInfo()
-_NO_COMMON = _Common()
-
-
-class _Event(msgspec.Struct, gc=False, kw_only=True, rename=_KEYS, tag_field="_T"):
-    """An event; its class is named as its type is."""
-
-    time: str
-    common: _Common | None = None
-
-
-class _Attack(_Event, kw_only=True):
-    attack_id: Int64 | None = None
-    attack_id_misspelt: Int64 | None = None
-
-
-class LogMatchDefinition(_Event):
-    match_id: str | None = None
-
-
-class LogMatchStart(_Event):
-    characters: list[_Entry] | None = None
-    map_id: str | None = None
-    is_custom_match: bool | None = None
-    team_size: Int16 | None = None
-    camera_view: str | None = None
-    weather_id: str | None = None
-
-
-class LogMatchEnd(_Event):
-    characters: list[_Entry] | None = None
-
-
-class LogPlayerPosition(_Event):
-    character: _Sampled
-    elapsed_time_s: Int32 | None = None
-    alive_players: Int16 | None = None
-
-
-class LogGameStatePeriodic(_Event):
-    game_state: _GameState
-
-
-class LogPlayerKill(_Attack):
-    victim: _Killed
-    killer: _PlacedPerson | None = None
-    assistant: _Person | None = None
-    dbno_id: Int64 | None = None
-    damage_reason: str | None = None
-    damage_type_category: str | None = None
-    damage_causer_name: str | None = None
-    distance: float | None = None
-
-
-class LogPlayerKillV2(_Attack):
-    victim: _Killed
-    killer: _PlacedPerson | None = None
-    finisher: _Person | None = None
-    knocker: _Person | None = None
-    dbno_id: Int64 | None = None
-    killer_damage: _DamageInfo | None = None
-    finish_damage: _DamageInfo | None = None
-    finish_damage_other_key: _DamageInfo | None = None
-    is_suicide: bool | None = None
-    assist_account_ids: list[str | None] | None = None
-    team_killer_account_ids: list[str | None] | None = None
-
-
-class LogPlayerMakeGroggy(_Attack):
-    victim: _Knocked
-    attacker: _TypedPerson | None = None
-    dbno_id: Int64 | None = None
-    damage_reason: str | None = None
-    damage_type_category: str | None = None
-    damage_causer_name: str | None = None
-    distance: float | None = None
-
-
-class LogPlayerRevive(_Event):
-    victim: _Revived
-    reviver: _Person | None = None
-    dbno_id: Int64 | None = None
-
-
-class LogPlayerTakeDamage(_Attack):
-    victim: _Hurt
-    damage: float
-    attacker: _PlacedPerson | None = None
-    damage_reason: str | None = None
-    damage_type_category: str | None = None
-    damage_causer_name: str | None = None
-
-
-class LogPlayerAttack(_Attack):
-    attacker: _Person | None = None
-    attack_type: str | None = None
-    weapon: _Item | None = None
-
-
-class LogPlayerUseThrowable(LogPlayerAttack):
-    pass
-
-
-class LogItemUse(_Event):
-    character: _Person | None = None
-    item: _Item | None = None
-
-
-class LogParachuteLanding(_Event):
-    character: _Landed
-    distance: float | None = None
-
-
-# --------------------------------------------------------------------------- events to columns
-
-Columns: TypeAlias = dict[str, list[Any]]
-
-
-def _actors(people: Iterable[Any]) -> list[Any]:
-    """Those who act. Files of 2018 write the environment as a person without an account."""
-    return [person if person is not None and person.account_id else _NOBODY for person in people]
-
-
-def _identity(people: Sequence[Any], role: str = "") -> Columns:
-    return {
-        f"{role}account_id": [person.account_id for person in people],
-        f"{role}name" if role else "player_name": [person.name for person in people],
-        f"{role}team_id": [person.team_id for person in people],
-    }
-
-
-def _place(people: Sequence[Any], role: str = "") -> Columns:
-    spots = [person.location or _NOWHERE for person in people]
-    return {
-        f"{role}x_cm": [spot.x for spot in spots],
-        f"{role}y_cm": [spot.y for spot in spots],
-        f"{role}z_cm": [spot.z for spot in spots],
-    }
-
-
-def _types(people: Sequence[_Typed]) -> list[str | None]:
-    return [person.character_type for person in people]
-
-
-def _attack_ids(events: Sequence[_Attack]) -> list[int | None]:
-    return [event.attack_id if event.attack_id is not None else event.attack_id_misspelt for event in events]
-
-
-def _items(items: Sequence[_Item]) -> Columns:
-    return {
-        "item_id": [item.item_id for item in items],
-        "category": [item.category for item in items],
-        "sub_category": [item.sub_category for item in items],
-    }
-
-
-def _cause(causes: Sequence[Any], *, prefix: str = "") -> Columns:
-    return {
-        f"{prefix}damage_causer_name": [cause.damage_causer_name for cause in causes],
-        f"{prefix}damage_type_category": [cause.damage_type_category for cause in causes],
-    }
-
-
-def _positions(events: Sequence[LogPlayerPosition]) -> Columns:
-    people = [event.character for event in events]
-    return {
-        **_identity(people),
-        **_place(people),
-        "character_type": _types(people),
-        "health": [person.health for person in people],
-        "ranking": [person.ranking for person in people],
-        "is_in_vehicle": [person.is_in_vehicle for person in people],
-        "is_in_blue_zone": [person.is_in_blue_zone for person in people],
-        "elapsed_time_s": [event.elapsed_time_s for event in events],
-        "alive_players": [event.alive_players for event in events],
-    }
-
-
-def _game_states(events: Sequence[LogGameStatePeriodic]) -> Columns:
-    states = [event.game_state for event in events]
-    columns: Columns = {
-        name: [getattr(state, name) for state in states] for name in ("elapsed_time_s", "alive_teams", "alive_players")
-    }
-    for zone in ("safety_zone", "poison_gas_warning", "red_zone"):
-        centres = [getattr(state, zone) or _NOWHERE for state in states]
-        columns[f"{zone}_x_cm"] = [centre.x for centre in centres]
-        columns[f"{zone}_y_cm"] = [centre.y for centre in centres]
-        columns[f"{zone}_radius_cm"] = [getattr(state, f"{zone}_radius") for state in states]
-    return columns
-
-
-def _kills(events: Sequence[LogPlayerKill | LogPlayerKillV2]) -> Columns:
-    victims, killers = [event.victim for event in events], _actors(event.killer for event in events)
-    return {
-        "attack_id": _attack_ids(events),
-        "dbno_id": [event.dbno_id for event in events],
-        **_identity(victims, "victim_"),
-        **_place(victims, "victim_"),
-        "victim_type": _types(victims),
-        "victim_ranking": [victim.ranking for victim in victims],
-        **_identity(killers, "killer_"),
-        **_place(killers, "killer_"),
-        "killer_type": _types(killers),
-    }
-
-
-def _kills_v1(events: Sequence[LogPlayerKill]) -> Columns:
-    return {
-        "event_version": [1] * len(events),
-        **_kills(events),
-        "assist_account_ids": [
-            [event.assistant.account_id] if event.assistant and event.assistant.account_id else [] for event in events
-        ],
-        **_cause(events),
-        "damage_reason": [event.damage_reason for event in events],
-        "distance_cm": [event.distance for event in events],
-    }
-
-
-def _kills_v2(events: Sequence[LogPlayerKillV2]) -> Columns:
-    damages = [event.killer_damage or _NO_DAMAGE for event in events]
-    finishes = [event.finish_damage or event.finish_damage_other_key or _NO_DAMAGE for event in events]
-    return {
-        "event_version": [2] * len(events),
-        **_kills(events),
-        **_identity(_actors(event.finisher for event in events), "finisher_"),
-        **_identity(_actors(event.knocker for event in events), "knocker_"),
-        **_cause(damages),
-        "damage_reason": [damage.damage_reason for damage in damages],
-        "distance_cm": [damage.distance for damage in damages],
-        **_cause(finishes, prefix="finish_"),
-        "is_suicide": [event.is_suicide for event in events],
-        "assist_account_ids": [event.assist_account_ids for event in events],
-        "team_killer_account_ids": [event.team_killer_account_ids for event in events],
-    }
-
-
-def _knocks(events: Sequence[LogPlayerMakeGroggy]) -> Columns:
-    victims, attackers = [event.victim for event in events], _actors(event.attacker for event in events)
-    return {
-        "attack_id": _attack_ids(events),
-        "dbno_id": [event.dbno_id for event in events],
-        **_identity(victims, "victim_"),
-        "victim_type": _types(victims),
-        **_identity(attackers, "attacker_"),
-        "attacker_type": _types(attackers),
-        **_cause(events),
-        "damage_reason": [event.damage_reason for event in events],
-        "distance_cm": [event.distance for event in events],
-    }
-
-
-def _revives(events: Sequence[LogPlayerRevive]) -> Columns:
-    return {
-        "dbno_id": [event.dbno_id for event in events],
-        **_identity(_actors(event.reviver for event in events), "reviver_"),
-        **_identity([event.victim for event in events], "victim_"),
-    }
-
-
-def _damage(events: Sequence[LogPlayerTakeDamage]) -> Columns:
-    victims, attackers = [event.victim for event in events], _actors(event.attacker for event in events)
-    return {
-        "attack_id": _attack_ids(events),
-        **_identity(attackers, "attacker_"),
-        **_place(attackers, "attacker_"),
-        "attacker_type": _types(attackers),
-        **_identity(victims, "victim_"),
-        **_place(victims, "victim_"),
-        "victim_type": _types(victims),
-        "victim_health": [victim.health for victim in victims],
-        "damage": [event.damage for event in events],
-        **_cause(events),
-        "damage_reason": [event.damage_reason for event in events],
-    }
-
-
-def _attacks(events: Sequence[LogPlayerAttack]) -> Columns:
-    return {
-        "event_type": [type(event).__name__ for event in events],
-        "attack_id": _attack_ids(events),
-        **_identity(_actors(event.attacker for event in events)),
-        "attack_type": [event.attack_type for event in events],
-        **_items([event.weapon or _NOTHING for event in events]),
-    }
-
-
-def _item_uses(events: Sequence[LogItemUse]) -> Columns:
-    items = [event.item or _NOTHING for event in events]
-    return {
-        **_identity(_actors(event.character for event in events)),
-        **_items(items),
-        "stack_count": [item.stack_count for item in items],
-    }
-
-
-def _landings(events: Sequence[LogParachuteLanding]) -> Columns:
-    people = [event.character for event in events]
-    return {
-        **_identity(people),
-        **_place(people),
-        "character_type": _types(people),
-        "parachute_distance_m": [event.distance for event in events],
-    }
-
-
-_COLUMNS: dict[type[_Event], tuple[type[Table], Callable[[Any], Columns]]] = {
-    LogPlayerPosition: (TelemetryPositions, _positions),
-    LogGameStatePeriodic: (TelemetryGameStates, _game_states),
-    LogPlayerKill: (TelemetryKills, _kills_v1),
-    LogPlayerKillV2: (TelemetryKills, _kills_v2),
-    LogPlayerMakeGroggy: (TelemetryKnocks, _knocks),
-    LogPlayerRevive: (TelemetryRevives, _revives),
-    LogPlayerTakeDamage: (TelemetryDamage, _damage),
-    LogPlayerAttack: (TelemetryAttacks, _attacks),
-    LogPlayerUseThrowable: (TelemetryAttacks, _attacks),
-    LogItemUse: (TelemetryItemUses, _item_uses),
-    LogParachuteLanding: (TelemetryLandings, _landings),
-}
-_TABLE_OF: dict[str, type[Table]] = {
-    **{event.__name__: table for event, (table, _) in _COLUMNS.items()},
-    LogMatchStart.__name__: TelemetryCharacters,
-    LogMatchEnd.__name__: TelemetryCharacters,
-    LogMatchDefinition.__name__: TelemetryFiles,
-}
-_WANTED: dict[str, type[_Event]] = {
-    event.__name__: event for event in (*_COLUMNS, LogMatchStart, LogMatchEnd, LogMatchDefinition)
-}
 TABLES: tuple[type[Table], ...] = (
-    *dict.fromkeys(table for table, _ in _COLUMNS.values()),
+    *dict.fromkeys(rows.table for rows in EVENTS.values()),
     TelemetryCharacters,
     TelemetryEventCounts,
 )
 """The tables a telemetry file feeds, `TelemetryFiles` aside."""
-
-# Types that no table takes but the parser should pass over without slowing down.
-_PASSED_OVER = frozenset(
-    """
-    LogArmorDestroy LogBlackZoneEnded LogCarePackageLand LogCarePackageSpawn LogCharacterCarry LogEmPickupLiftOff
-    LogHeal LogItemAttach LogItemDetach LogItemDrop LogItemEquip LogItemPickup LogItemPickupFromCarepackage
-    LogItemPickupFromCustomPackage LogItemPickupFromLootBox LogItemPickupFromLootbox LogItemPickupFromVehicleTrunk
-    LogItemPutToVehicleTrunk LogItemUnequip LogObjectDestroy LogObjectInteraction LogPhaseChange LogPlayerCreate
-    LogPlayerDestroyBreachableWall LogPlayerDestroyProp LogPlayerLogin LogPlayerLogout LogPlayerRedeploy
-    LogPlayerRedeployBRStart LogPlayerUseFlareGun LogRedZoneEnded LogSpecialZoneInCharacters LogSwimEnd LogSwimStart
-    LogVaultStart LogVehicleDamage LogVehicleDestroy LogVehicleLeave LogVehicleRide LogWeaponFireCount LogWheelDestroy
-    """.split()  # noqa: SIM905
-)
 
 
 # --------------------------------------------------------------------------- bytes to events
@@ -634,13 +118,19 @@ class _Tagged(msgspec.Struct):
 
 
 _TAG = msgspec.json.Decoder(_Tagged)
-_ONE = {name: msgspec.json.Decoder(event) for name, event in _WANTED.items()}
+_ONE = {name: msgspec.json.Decoder(event) for name, event in CLASSES.items()}
 
 
 @functools.lru_cache(maxsize=16)
 def _events_decoder(passed_over: frozenset[str]) -> msgspec.json.Decoder[list[Any]]:
     skipped = [msgspec.defstruct(name, [], tag_field="_T", tag=name, gc=False) for name in sorted(passed_over)]
-    return msgspec.json.Decoder(list[Union[tuple([*_WANTED.values(), *skipped])]])  # noqa: UP007
+    return msgspec.json.Decoder(list[Union[tuple([*CLASSES.values(), *skipped])]])  # noqa: UP007
+
+
+@functools.cache
+def _passed_over() -> frozenset[str]:
+    """Known types that no table takes: the parser passes over them without slowing down."""
+    return frozenset(reference.event_types().get_column("event_type")).difference(CLASSES)
 
 
 @dataclass(slots=True)
@@ -674,7 +164,7 @@ class _Found:
     events: dict[type, list[Any]] = field(default_factory=lambda: defaultdict(list))
     not_wanted: Counter[str] = field(default_factory=Counter)
     bad: list[_Bad] = field(default_factory=list)
-    learned: frozenset[str] = _PASSED_OVER
+    learned: frozenset[str] = field(default_factory=_passed_over)
     held: int = 0
 
     def take(self, piece: bytes) -> None:
@@ -698,18 +188,14 @@ class _Found:
         """Turn the events held into columns and counts, and forget them."""
         self.held = 0
         for kind in list(self.events):
-            if kind.__name__ not in _WANTED:
-                self.not_wanted[kind.__name__] += len(self.events.pop(kind))
+            name = kind.__name__
+            if name not in CLASSES:
+                self.not_wanted[name] += len(self.events.pop(kind))
                 del self.indices[kind]
-            elif kind in _COLUMNS and (events := self.events.pop(kind)):
-                columns = {
-                    "time": [event.time for event in events],
-                    "phase": [(event.common or _NO_COMMON).is_game for event in events],
-                    **_COLUMNS[kind][1](events),
-                }
+            elif name in EVENTS and (events := self.events.pop(kind)):
                 known = self.columns.setdefault(kind, {})
-                for name, values in columns.items():
-                    known.setdefault(name, []).extend(values)
+                for column, values in columns_of(name, events).items():
+                    known.setdefault(column, []).extend(values)
 
     def _take_one_by_one(self, raws: Sequence[msgspec.Raw]) -> None:
         for index, raw in enumerate(raws, self.total):
@@ -730,7 +216,7 @@ class _Found:
                     self.events[type(event)].append(event)
             else:
                 self.not_wanted[tag] += 1
-                if len(self.learned) < len(_PASSED_OVER) + _LEARNED_TYPES:
+                if len(self.learned) < len(_passed_over()) + _LEARNED_TYPES:
                     self.learned |= {tag}
         self.total += len(raws)
 
@@ -739,7 +225,7 @@ class _Found:
 
     def reject_times(self, content: bytes) -> dict[type, pl.Series]:
         """The times of the wanted events; events whose `_D` is no time become bad ones."""
-        kinds = list(_WANTED.values())
+        kinds = list(CLASSES.values())
         texts = {kind: self._time_texts(kind) for kind in kinds}
         every = _times([text for kind in kinds for text in texts[kind]])
         raws = _RAW_EVENTS.decode(content) if every.null_count() else []
@@ -754,7 +240,7 @@ class _Found:
         return times
 
     def _time_texts(self, kind: type) -> list[str]:
-        if kind in _COLUMNS:
+        if kind.__name__ in EVENTS:
             return self.columns.get(kind, {}).get("time", [])
         return [event.time for event in self.events[kind]]
 
@@ -766,7 +252,7 @@ class _Found:
                 reason = f"Expected a UTC time in _D, found {text[:80]!r}."
                 self._reject(index, kind.__name__, "event_time", reason, raws[index])
         self.indices[kind] = list(itertools.compress(self.indices[kind], has_time))
-        if kind in _COLUMNS:
+        if kind.__name__ in EVENTS:
             self.columns[kind] = {
                 name: list(itertools.compress(values, has_time)) for name, values in self.columns[kind].items()
             }
@@ -866,10 +352,11 @@ def _frames(
     found: _Found, times: Mapping[type, pl.Series], match_id: str, match_date: date
 ) -> dict[type[Table], pl.DataFrame]:
     parts: dict[type[Table], list[pl.DataFrame]] = {table: [] for table in TABLES if table is not TelemetryEventCounts}
-    for kind, (table, _) in _COLUMNS.items():
+    for name, rows in EVENTS.items():
+        kind = CLASSES[name]
         if found.indices[kind]:
-            parts[table].append(
-                _frame(table, match_id, match_date, found.indices[kind], times[kind], found.columns[kind])
+            parts[rows.table].append(
+                _frame(rows.table, match_id, match_date, found.indices[kind], times[kind], found.columns[kind])
             )
     for kind, moment in ((LogMatchStart, "start"), (LogMatchEnd, "end")):
         rows = _characters(found, kind, moment, times[kind])
@@ -900,14 +387,15 @@ def _characters(
     people = [person for _, _, person in rows]
     which = [which for which, _, _ in rows]
     columns: Columns = {
-        "phase": [(events[number].common or _NO_COMMON).is_game for number in which],
-        **_identity(people),
+        "phase": [events[number].phase for number in which],
         "list_index": [place for _, place, _ in rows],
         "moment": [moment] * len(rows),
-        "character_type": _types(people),
-        "ranking": [person.ranking for person in people],
-        "individual_ranking": [person.individual_ranking for person in people],
-        "health": [person.health for person in people],
+        "player_name": [person.name for person in people],
+        "character_type": [person.type for person in people],
+        **{
+            name: [getattr(person, name) for person in people]
+            for name in ("account_id", "team_id", "ranking", "individual_ranking", "health")
+        },
     }
     return [found.indices[kind][number] for number in which], times.gather(which), columns
 
@@ -951,7 +439,7 @@ def _event_counts(found: _Found, match_id: str, match_date: date, *, is_used: bo
             kept[name],
             not_wanted[name],
             quarantined[name],
-            name in _WANTED,
+            name in CLASSES,
         )
         for name in sorted(kept.keys() | not_wanted.keys() | quarantined.keys())
         if kept[name] + not_wanted[name] + quarantined[name]
@@ -976,7 +464,7 @@ def decode(content: bytes, match_id: str, match_date: date) -> DecodedTelemetry:
         return _unreadable(found, match_id, match_date)
     rejections: dict[type[Table], list[Rejection]] = {}
     for bad in found.bad:
-        rejections.setdefault(_TABLE_OF.get(bad.event_type, TelemetryEventCounts), []).append(
+        rejections.setdefault(TABLE_OF.get(bad.event_type, TelemetryEventCounts), []).append(
             Rejection(match_id, "row", bad.rule, f"Event {bad.index}, {bad.event_type}: {bad.reason}", 1, bad.content)
         )
     frames = _frames(found, times, match_id, match_date)
