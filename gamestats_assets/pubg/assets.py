@@ -18,7 +18,8 @@ from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.fights import checks as fight_checks
-from gamestats_assets.pubg.fights.fights import fight_participants, finishing_summaries, knock_events, team_fights
+from gamestats_assets.pubg.fights.fights import fight_participants, team_fights
+from gamestats_assets.pubg.fights.knocks import finishing_summaries, knock_events
 from gamestats_assets.pubg.matches import checks as match_checks
 from gamestats_assets.pubg.matches.circles import circle_positions
 from gamestats_assets.pubg.matches.damage import damage_events
@@ -41,13 +42,13 @@ from gamestats_assets.pubg.telemetry import checks as telemetry_checks
 from gamestats_assets.pubg.tournament import checks as tournament_checks
 from gamestats_assets.pubg.tournament.context import match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.tournament.standings import (
-    match_validation,
     tournament_matches,
     tournament_player_standings,
     tournament_team_results,
     tournament_team_standings,
     tournament_team_standings_history,
 )
+from gamestats_assets.pubg.tournament.validation import match_validation
 from gamestats_assets.settings import shipped
 
 CHECKS: tuple[Check, ...] = (

@@ -33,11 +33,6 @@ CATEGORIES: tuple[str, ...] = (
 )
 """Every weapon category, in the order people list them."""
 
-TOURNAMENT_CATEGORIES: tuple[str, ...] = tuple(
-    name for name in CATEGORIES if name not in ("Special", "Vehicle", "Environment")
-)
-"""The categories that tournament pages show: what players carry and use to fight, and the rest as Other."""
-
 UNKNOWN_CATEGORY = "Other"
 """Category of an id that the catalogue lacks."""
 

@@ -1,196 +1,24 @@
-"""Every PUBG table, declared: columns with descriptions and units, keys, rules.
+"""Every PUBG table. Each is declared with its subject: columns with descriptions and units, keys, rules.
 
 Bronze keeps the units of the source (centimetres, origin top left of the map); silver
 and gold are in metres. `account_id` is a person; bots have ids that start with `ai.`.
 `match_date`, the partition, is the UTC day claimed for a match when its first file landed.
 """
 
-from __future__ import annotations
+# ruff: noqa: F403 (a table that a subject declares is a table of the game)
 
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
-from gamestats_assets.pubg.matches.rows import MatchRow, TelemetryEvent
-from gamestats_assets.pubg.matches.tables import (
-    CirclePositions,
-    Circles,
-    DamageEvents,
-    KillPositions,
-    Landings,
-    Matches,
-    MatchFacts,
-    MatchSummaries,
-    PlayerMatchWeaponDistribution,
-    WeaponKills,
-)
-from gamestats_assets.pubg.players.tables import (
-    Backfills,
-    PlayerAdvancedCareerStats,
-    PlayerBackfillStatus,
-    PlayerCirclePositions,
-    PlayerDamageEvents,
-    PlayerDamageStats,
-    PlayerMatches,
-    PlayerWeaponStats,
-    TrackedPlayers,
-    WeaponKillEvents,
-)
-from gamestats_assets.pubg.telemetry.tables import (
-    RawMatches,
-    RawParticipants,
-    TelemetryAttacks,
-    TelemetryCharacters,
-    TelemetryDamage,
-    TelemetryEventCounts,
-    TelemetryFiles,
-    TelemetryGameStates,
-    TelemetryItemUses,
-    TelemetryKills,
-    TelemetryKnocks,
-    TelemetryLandings,
-    TelemetryPositions,
-    TelemetryRevives,
-)
-from gamestats_assets.pubg.tournament.tables import (
-    Divisions,
-    Groups,
-    MatchOverrides,
-    MatchTournamentContext,
-    MatchValidation,
-    RosterEntries,
-    Rounds,
-    RoundStatusChanges,
-    ScheduledMatches,
-    Seasons,
-    Teams,
-    TournamentLineups,
-    TournamentMatches,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-    TournamentTeamStandings,
-    TournamentTeamStandingsHistory,
-)
+from gamestats_assets.pubg.fights.tables import *
+from gamestats_assets.pubg.matches.rows import *
+from gamestats_assets.pubg.matches.tables import *
+from gamestats_assets.pubg.players.tables import *
+from gamestats_assets.pubg.telemetry.tables import *
+from gamestats_assets.pubg.tournament.tables import *
 
-SNAPSHOTS: tuple[type[Table], ...] = (
-    Seasons,
-    Divisions,
-    Groups,
-    Teams,
-    RosterEntries,
-    Rounds,
-    RoundStatusChanges,
-    ScheduledMatches,
-    MatchOverrides,
-    TrackedPlayers,
-    Backfills,
+ALL: tuple[type[Table], ...] = tuple(
+    value
+    for value in list(globals().values())
+    if isinstance(value, type) and issubclass(value, Table) and "spec" in vars(value)
 )
+SNAPSHOTS: tuple[type[Table], ...] = tuple(table for table in ALL if table.spec.made_by == "ops")
 """Every table of `ops` that has a snapshot; the snapshot has its name."""
-
-ALL: tuple[type[Table], ...] = (
-    RawMatches,
-    RawParticipants,
-    TelemetryFiles,
-    TelemetryEventCounts,
-    TelemetryPositions,
-    TelemetryGameStates,
-    TelemetryKills,
-    TelemetryKnocks,
-    TelemetryRevives,
-    TelemetryDamage,
-    TelemetryAttacks,
-    TelemetryItemUses,
-    TelemetryLandings,
-    TelemetryCharacters,
-    CirclePositions,
-    DamageEvents,
-    WeaponKills,
-    MatchFacts,
-    Matches,
-    MatchSummaries,
-    Landings,
-    Circles,
-    KillPositions,
-    PlayerMatchWeaponDistribution,
-    KnockEvents,
-    FinishingSummaries,
-    TeamFights,
-    FightParticipants,
-    *SNAPSHOTS,
-    TournamentLineups,
-    MatchTournamentContext,
-    TournamentTeamResults,
-    TournamentMatches,
-    MatchValidation,
-    TournamentTeamStandingsHistory,
-    TournamentTeamStandings,
-    TournamentPlayerStandings,
-    PlayerMatches,
-    PlayerCirclePositions,
-    PlayerDamageEvents,
-    WeaponKillEvents,
-    PlayerBackfillStatus,
-    PlayerDamageStats,
-    PlayerWeaponStats,
-    PlayerAdvancedCareerStats,
-)
-
-__all__ = [
-    "ALL",
-    "SNAPSHOTS",
-    "Backfills",
-    "CirclePositions",
-    "Circles",
-    "DamageEvents",
-    "Divisions",
-    "FightParticipants",
-    "FinishingSummaries",
-    "Groups",
-    "KillPositions",
-    "KnockEvents",
-    "Landings",
-    "MatchFacts",
-    "MatchOverrides",
-    "MatchRow",
-    "MatchSummaries",
-    "MatchTournamentContext",
-    "MatchValidation",
-    "Matches",
-    "PlayerAdvancedCareerStats",
-    "PlayerBackfillStatus",
-    "PlayerCirclePositions",
-    "PlayerDamageEvents",
-    "PlayerDamageStats",
-    "PlayerMatchWeaponDistribution",
-    "PlayerMatches",
-    "PlayerWeaponStats",
-    "RawMatches",
-    "RawParticipants",
-    "RosterEntries",
-    "RoundStatusChanges",
-    "Rounds",
-    "ScheduledMatches",
-    "Seasons",
-    "TeamFights",
-    "Teams",
-    "TelemetryAttacks",
-    "TelemetryCharacters",
-    "TelemetryDamage",
-    "TelemetryEvent",
-    "TelemetryEventCounts",
-    "TelemetryFiles",
-    "TelemetryGameStates",
-    "TelemetryItemUses",
-    "TelemetryKills",
-    "TelemetryKnocks",
-    "TelemetryLandings",
-    "TelemetryPositions",
-    "TelemetryRevives",
-    "TournamentLineups",
-    "TournamentMatches",
-    "TournamentPlayerStandings",
-    "TournamentTeamResults",
-    "TournamentTeamStandings",
-    "TournamentTeamStandingsHistory",
-    "TrackedPlayers",
-    "WeaponKillEvents",
-    "WeaponKills",
-]

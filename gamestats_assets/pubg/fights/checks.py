@@ -9,7 +9,8 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
-from gamestats_assets.pubg.fights.fights import DISTANCE_BANDS, WINDOW_S
+from gamestats_assets.pubg.fights.fights import WINDOW_S
+from gamestats_assets.pubg.fights.knocks import DISTANCE_BANDS
 from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
 from gamestats_assets.pubg.matches.matches import MATCH
 from gamestats_assets.pubg.matches.tables import DamageEvents, WeaponKills

@@ -6,7 +6,7 @@ from typing import Any
 
 import dataframely as dy
 
-from gamestats_assets.pubg.matches.rows import DAILY, MatchRow, TelemetryEvent, utc
+from gamestats_assets.pubg.matches.rows import DAILY, MatchRow, TelemetryEvent, person, utc
 
 OUTCOMES = ("killed", "bled_out", "team_wiped", "hazard", "revived", "none")
 FINISHERS = ("knocker", "knockers_team", "other_team", "victims_team")
@@ -26,16 +26,11 @@ class KnockEvents(
 
     elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
     dbno_id = dy.Int64(nullable=True, description="Id of the knock; null where the file gives none.")
-    knocker_account_id = dy.String(nullable=True, description="Who knocked; null for the environment.")
-    knocker_name = dy.String(nullable=True, description="Name of the knocker.")
-    knocker_team_id = dy.Int32(nullable=True, description="Team of the knocker.")
+    vars().update(person("knocker", "Who knocked; null for the environment."))
     knocker_is_bot = dy.Bool(nullable=True, description="Whether the knocker is a bot; null for the environment.")
     knocker_x_m = dy.Float64(nullable=True, description="Where the knocker was, metres from the left edge of the map.")
     knocker_y_m = dy.Float64(nullable=True, description="Where the knocker was, metres from the top edge of the map.")
-    victim_account_id = dy.String(description="Who was knocked.")
-    victim_name = dy.String(nullable=True, description="Name of the victim.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
-    victim_is_bot = dy.Bool(description="Whether the victim is a bot.")
+    vars().update(person("victim", "Who was knocked.", "is_bot", nullable=False))
     victim_x_m = dy.Float64(nullable=True, description="Where the victim was, metres from the left edge of the map.")
     victim_y_m = dy.Float64(nullable=True, description="Where the victim was, metres from the top edge of the map.")
     weapon_id = dy.String(nullable=True, description="damageCauserName.")

@@ -62,10 +62,12 @@ def every_started_match_has_its_row(
     files: dy.LazyFrame[TelemetryFiles],
 ) -> pl.LazyFrame:
     """A match has a row if and only if a match object or a processed telemetry file tells its start."""
-    told = _with_start(raw_matches, files)
-    lost = told.join(matches, on=MATCH, how="anti").with_columns(pl.lit("has no row").alias("problem"))
+    known = _with_start(raw_matches, files)
+    lost = known.join(matches, on=MATCH, how="anti").with_columns(pl.lit("has no row").alias("problem"))
     invented = (
-        matches.select(MATCH).join(told, on=MATCH, how="anti").with_columns(pl.lit("was never landed").alias("problem"))
+        matches.select(MATCH)
+        .join(known, on=MATCH, how="anti")
+        .with_columns(pl.lit("was never landed").alias("problem"))
     )
     return pl.concat([lost, invented])
 
@@ -272,9 +274,9 @@ def damage_received_is_all_damage(
     victims = damage_events.with_columns(
         pl.col("victim_account_id").alias("account_id"), pl.col("damage").alias("damage_received")
     ).join(summaries.select(PERSON), on=PERSON, how="semi")
-    told = summaries.filter("has_telemetry")
+    known = summaries.filter("has_telemetry")
     return _unequal(
-        _sums(told, ["damage_received"], "summary", PERSON),
+        _sums(known, ["damage_received"], "summary", PERSON),
         _sums(victims, ["damage_received"], "events", PERSON),
         ["damage_received"],
         PERSON,

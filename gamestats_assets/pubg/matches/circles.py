@@ -76,7 +76,7 @@ def _starts(positions: pl.LazyFrame, states: pl.LazyFrame, files: pl.LazyFrame) 
 
     A file that lost its start still says so in its first game state; failing that, its first sample stands in.
     """
-    told = (
+    starts = (
         states.filter(pl.col("elapsed_time_s").is_not_null())
         .sort("occurred_at", "event_index")
         .group_by("match_id", maintain_order=True)
@@ -85,7 +85,7 @@ def _starts(positions: pl.LazyFrame, states: pl.LazyFrame, files: pl.LazyFrame) 
     return (
         positions.group_by("match_id")
         .agg(pl.col("occurred_at").min().alias("first_at"))
-        .join(told, on="match_id", how="left")
+        .join(starts, on="match_id", how="left")
         .join(files.select("match_id", "started_at"), on="match_id", how="left")
         .select("match_id", pl.coalesce("started_at", "told_at", "first_at").alias("started_at"))
     )

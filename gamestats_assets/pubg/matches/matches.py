@@ -133,7 +133,7 @@ def match_facts(
     Start, end and map come from the telemetry where there is one; mode, type and length from the
     match object. Players, bots and teams are those of `participation`.
     """
-    told = files.select(
+    of_files = files.select(
         "match_id",
         "status",
         "started_at",
@@ -145,7 +145,7 @@ def match_facts(
     from_telemetry = pl.col("started_at").is_not_null()
     length = (pl.col("ended_at") - pl.col("started_at")).dt.total_seconds()
     result = (
-        raw.join(told, on="match_id", how="full", coalesce=True)
+        raw.join(of_files, on="match_id", how="full", coalesce=True)
         .with_columns(
             pl.coalesce("match_date", "file_match_date").alias("match_date"),
             pl.when(from_telemetry).then(pl.lit("telemetry")).otherwise(pl.lit("api")).alias("start_source"),

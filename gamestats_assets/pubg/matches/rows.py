@@ -33,6 +33,43 @@ def entered_id(of: str, *, primary_key: bool = False, nullable: bool = False) ->
     return dy.Int64(primary_key=primary_key, nullable=nullable, description=f"Number of the {of}, given by PostgreSQL.")
 
 
+_PLACES = {"x": "x", "y": "y", "z": "height"}
+_BOT_OR_NOT = {
+    "type": lambda noun, nullable: dy.String(nullable=True, description="user or user_ai."),
+    "is_bot": lambda noun, nullable: dy.Bool(nullable=nullable, description=f"Whether the {noun} is a bot."),
+}
+
+
+def person(
+    role: str, who: str, *further: str, nullable: bool = True, noun: str = "", unit: str = "m"
+) -> dict[str, dy.Column]:
+    """Columns of somebody in an event, such as the victim: account, name and team, and what else the table tells.
+
+    Add them in the body of a table with `vars().update(...)`.
+
+    Args:
+        role: beginning of the columns' names, such as `victim`.
+        who: description of the account.
+        further: `type` or `is_bot`, and `x`, `y` and `z` for the place.
+        nullable: whether it can be nobody.
+        noun: what descriptions call the person; the role if empty.
+        unit: of places, `m` or `cm`.
+    """
+    noun = noun or role
+    columns: dict[str, dy.Column] = {
+        f"{role}_account_id": dy.String(nullable=nullable, description=who),
+        f"{role}_name": dy.String(nullable=True, description=f"Name of the {noun}."),
+        f"{role}_team_id": dy.Int32(nullable=True, description=f"Team of the {noun}."),
+    }
+    for name in further:
+        if name in _PLACES:
+            description = f"Where the {noun} was, {_PLACES[name]}."
+            columns[f"{role}_{name}_{unit}"] = dy.Float64(nullable=True, description=description)
+        else:
+            columns[f"{role}_{name}"] = _BOT_OR_NOT[name](noun, nullable)
+    return columns
+
+
 class MatchRow(Table):
     """Columns of every table whose rows belong to one match."""
 

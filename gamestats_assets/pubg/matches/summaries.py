@@ -84,7 +84,7 @@ def match_summaries(
         .unique(PERSON, keep="first", maintain_order=True)
         .select(*PERSON, *(pl.col(name).alias(f"api_{name}") for name in _STATISTICS))
     )
-    told = [
+    figures = [
         _placements(everybody, characters, kills, matches),
         _survival(kills, landings),
         _credited(weapon_kills),
@@ -98,7 +98,7 @@ def match_summaries(
         _zone(circle_positions),
     ]
     joined = people.join(api, on=PERSON, how="left")
-    for frame in told:
+    for frame in figures:
         joined = joined.join(frame, on=PERSON, how="left")
     has_telemetry = pl.col("has_telemetry")
 

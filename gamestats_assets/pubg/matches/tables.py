@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from gamestats_assets.pubg.matches.rows import DAILY, MatchRow, TelemetryEvent, utc
+from gamestats_assets.pubg.matches.rows import DAILY, MatchRow, TelemetryEvent, person, utc
 
 
 class CirclePositions(TelemetryEvent, key="pubg/circle_positions", subject="matches", layer="silver", **DAILY):
@@ -43,18 +43,8 @@ class DamageEvents(TelemetryEvent, key="pubg/damage_events", subject="matches", 
 
     elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
     attack_id = dy.Int64(nullable=True, description="Attack; -1 for the environment.")
-    attacker_account_id = dy.String(nullable=True, description="Who dealt it; null for the environment.")
-    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
-    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
-    attacker_is_bot = dy.Bool(nullable=True, description="Whether the attacker is a bot.")
-    attacker_x_m = dy.Float64(nullable=True, description="Where the attacker was, x.")
-    attacker_y_m = dy.Float64(nullable=True, description="Where the attacker was, y.")
-    victim_account_id = dy.String(description="Who took it.")
-    victim_name = dy.String(nullable=True, description="Name of the victim.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
-    victim_is_bot = dy.Bool(description="Whether the victim is a bot.")
-    victim_x_m = dy.Float64(nullable=True, description="Where the victim was, x.")
-    victim_y_m = dy.Float64(nullable=True, description="Where the victim was, y.")
+    vars().update(person("attacker", "Who dealt it; null for the environment.", "is_bot", "x", "y"))
+    vars().update(person("victim", "Who took it.", "is_bot", "x", "y", nullable=False))
     distance_m = dy.Float64(nullable=True, min=0, description="Distance between the two; null for the environment.")
     damage = dy.Float64(description="Net damage to health, in hit points.")
     weapon_id = dy.String(nullable=True, description="damageCauserName.")
@@ -72,20 +62,12 @@ class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", subject="matches", la
     event_kind = dy.String(check=lambda column: column.is_in(["kill", "knock"]), description="kill or knock.")
     elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
     dbno_id = dy.Int64(nullable=True, description="Id of the knock; null when the victim died standing.")
-    killer_account_id = dy.String(
-        nullable=True, description="Who is given the kill, or who knocked; null for the environment."
-    )
-    killer_name = dy.String(nullable=True, description="Name of the killer.")
-    killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
-    killer_is_bot = dy.Bool(nullable=True, description="Whether the killer is a bot.")
+    vars().update(person("killer", "Who is given the kill, or who knocked; null for the environment.", "is_bot"))
     finisher_account_id = dy.String(nullable=True, description="Who dealt the last damage; null for knocks.")
     knocker_account_id = dy.String(
         nullable=True, description="Who had knocked the victim; null for knocks and standing deaths."
     )
-    victim_account_id = dy.String(description="Who was killed or knocked.")
-    victim_name = dy.String(nullable=True, description="Name of the victim.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
-    victim_is_bot = dy.Bool(description="Whether the victim is a bot.")
+    vars().update(person("victim", "Who was killed or knocked.", "is_bot", nullable=False))
     assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts given an assist.")
     weapon_id = dy.String(nullable=True, description="damageCauserName.")
     weapon_name = dy.String(nullable=True, description="Weapon in words; null for an id the catalogue lacks.")
@@ -298,19 +280,8 @@ class KillPositions(
     """Where each kill happened: one row per death, bots as victims included."""
 
     elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
-    killer_account_id = dy.String(nullable=True, description="Who is given the kill; null for the environment.")
-    killer_name = dy.String(nullable=True, description="Name of the killer.")
-    killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
-    killer_x_m = dy.Float64(nullable=True, description="Where the killer was, x.")
-    killer_y_m = dy.Float64(nullable=True, description="Where the killer was, y.")
-    killer_z_m = dy.Float64(nullable=True, description="Where the killer was, height.")
-    victim_account_id = dy.String(description="Who died.")
-    victim_name = dy.String(nullable=True, description="Name of the victim.")
-    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
-    victim_is_bot = dy.Bool(description="Whether the victim is a bot.")
-    victim_x_m = dy.Float64(nullable=True, description="Where the victim was, x.")
-    victim_y_m = dy.Float64(nullable=True, description="Where the victim was, y.")
-    victim_z_m = dy.Float64(nullable=True, description="Where the victim was, height.")
+    vars().update(person("killer", "Who is given the kill; null for the environment.", "x", "y", "z"))
+    vars().update(person("victim", "Who died.", "is_bot", "x", "y", "z", nullable=False))
     weapon_id = dy.String(nullable=True, description="damageCauserName.")
     weapon_category = dy.String(description="One of the 13 weapon categories.")
     damage_reason = dy.String(nullable=True, description="Part hit.")

@@ -183,5 +183,5 @@ def _total(figure: pl.Expr) -> pl.Expr:
 
 def _mean(figure: pl.Expr) -> pl.Expr:
     """Mean of what is told; null where nothing is."""
-    told = figure.count()
-    return pl.when(told > 0).then(_total(figure) / told)
+    known = figure.count()
+    return pl.when(known > 0).then(_total(figure) / known)

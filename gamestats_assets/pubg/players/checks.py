@@ -183,11 +183,11 @@ def status_agrees_with_telemetry(
     status: dy.LazyFrame[PlayerBackfillStatus], player_matches: dy.LazyFrame[PlayerMatches]
 ) -> pl.LazyFrame:
     """The telemetry's status is that of the match; completed needs it processed, and lost telemetry is told as such."""
-    told, of_match = pl.col("backfill_status"), pl.col("status_of_match")
+    backfilled, of_match = pl.col("backfill_status"), pl.col("status_of_match")
     wrong = (
         (pl.col("telemetry_status") != of_match)
-        | ((told == "completed") & (of_match != "processed"))
-        | (of_match.is_in(["expired", "unreadable"]) & (told != of_match))
+        | ((backfilled == "completed") & (of_match != "processed"))
+        | (of_match.is_in(["expired", "unreadable"]) & (backfilled != of_match))
     )
     return (
         status.join(player_matches.select(*OWN_MATCH, status_of_match="telemetry_status"), on=OWN_MATCH)

@@ -179,8 +179,8 @@ def wanted_matches(lake: Lake) -> dict[str, str]:
         frames = [lake.scan(table) for table in _DECIDING]
         rows = row_fingerprints(PlayerMatches, player_matches(*frames).collect())  # type: ignore[arg-type]
         accounts = frames[0].select("account_id").drop_nulls().unique().collect().to_series().sort()
-        told = {account: fingerprint(*_flat(rows.get(account, {}))) for account in accounts}
-        _WANTED[lake] = known = versions, told
+        hashes = {account: fingerprint(*_flat(rows.get(account, {}))) for account in accounts}
+        _WANTED[lake] = known = versions, hashes
     return known[1]
 
 

@@ -328,11 +328,11 @@ def _progress(row: Row, published: Row | None) -> Row:
         else "completed"
     )  # fmt: skip
     left = math.ceil(row["since"].total_seconds() / row["taken_since"] * to_take) if going and row["since"] else None
-    told = ("backfill_id", "tracked_player_id", "player_name", "account_id", "from_day", "to_day", "requested_at")
-    told += ("requested_by", "cancelled_at", "cancelled_by", "matches_found")
+    columns = ("backfill_id", "tracked_player_id", "player_name", "account_id", "from_day", "to_day", "requested_at")
+    columns += ("requested_by", "cancelled_at", "cancelled_by", "matches_found")
     figures = {"matches_done": done, "matches_total": total, "expired": lost, "seconds_left": left}
     percent = 100 * done // total if total else 100 if state == "completed" else 0
-    return {**{name: row[name] for name in told}, "state": state, "percent": percent, **figures}
+    return {**{name: row[name] for name in columns}, "state": state, "percent": percent, **figures}
 
 
 def start(conn: psycopg.Connection, person: Person, row: Row, asked: NewBackfill) -> int:

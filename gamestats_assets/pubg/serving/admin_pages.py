@@ -70,7 +70,7 @@ def home(request: Request, person: Admin) -> Response:
 def _schedule(
     request: Request, person: Person, round_id: int, form: Submitted | None = None, **others: Any
 ) -> Response:
-    told, status = outcome(**others)
+    shown, status = outcome(**others)
     with request.state.writing() as conn:
         of_round = Editor(ROUNDS, conn, person).row(round_id)
         slots = Editor(SLOTS, conn, person).rows(round_id=round_id)
@@ -98,7 +98,7 @@ def _schedule(
         },
         "title": f"{of_round['round_name']} schedule · {of_round['division']}{of_round['of_group']}",
     }
-    return page(request, person, "pubg/admin_schedule.html", {**values, **told}, status=status)
+    return page(request, person, "pubg/admin_schedule.html", {**values, **shown}, status=status)
 
 
 def _beside(row: Row, match: Row | None, zone: ZoneInfo) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _minutes(form: Submitted) -> int:
 
 
 def _matches(request: Request, person: Person, **others: Any) -> Response:
-    told, status = outcome(**others)
+    shown, status = outcome(**others)
     given = {name: value for name, value in request.query_params.items() if value}
     errors: dict[str, str] = {}
     try:
@@ -241,7 +241,7 @@ def _matches(request: Request, person: Person, **others: Any) -> Response:
         "base": BASE,
         "title": "Validation of matches",
     }
-    merged = {**values, **told, "errors": {**told["errors"], **errors}}
+    merged = {**values, **shown, "errors": {**shown["errors"], **errors}}
     return page(request, person, "pubg/admin_matches.html", merged, status=422 if errors else status)
 
 
@@ -258,7 +258,7 @@ def match_page(request: Request, person: Admin, match_id: str) -> Response:
 
 
 def _match(request: Request, person: Person, match_id: str, form: Submitted | None = None, **others: Any) -> Response:
-    told, status = outcome(**others)
+    shown, status = outcome(**others)
     with request.state.writing() as conn:
         found = next(iter(admin_lists.matches(conn, person, admin_lists.MatchesAsked(), match_id)[0]), None)
         editor = Editor(OVERRIDES, conn, person)
@@ -296,7 +296,7 @@ def _match(request: Request, person: Person, match_id: str, form: Submitted | No
         "base": BASE,
         "title": f"Match {match_id}",
     }
-    return page(request, person, "pubg/admin_match.html", {**values, **told}, status=status)
+    return page(request, person, "pubg/admin_match.html", {**values, **shown}, status=status)
 
 
 def _local(match: Row) -> str:
@@ -326,13 +326,13 @@ def _places(conn: psycopg.Connection, person: Person, near: datetime, now: Row |
         if row["first_day"] - _AROUND <= near.date() <= row["last_day"] + _AROUND
         or row[ROUND.key] == now.get(ROUND.key)
     ]
-    told = []
+    shown = []
     for row in slots:
         at = edit_forms.text(row["scheduled_at"], zone_of_season(row))
         text = f"{row['season']}, {row['division']}, {SLOT.describe(row)}: {at}, {row['map_name'] or 'any map'}"
-        told.append((f"slot {row[SLOT.key]}", text))
-    told += [(f"round {row['round_id']}", f"{row['season']}, {ROUND.describe(row)}, without a slot") for row in rounds]
-    return told
+        shown.append((f"slot {row[SLOT.key]}", text))
+    shown += [(f"round {row['round_id']}", f"{row['season']}, {ROUND.describe(row)}, without a slot") for row in rounds]
+    return shown
 
 
 @router.post("/matches/{match_id}")
@@ -384,7 +384,7 @@ def act_on_match(
 def _tracking(
     request: Request, person: Person, form: Mapping[str, Any], *, is_sent: bool = False, **others: Any
 ) -> Response:
-    told, status = outcome(**others)
+    shown, status = outcome(**others)
     name, days = _text(form, "player"), _days(form)
     with request.state.writing() as conn:
         seen = admin_lists.preview(conn, name, days) if name else None
@@ -409,7 +409,7 @@ def _tracking(
         "path": f"{BASE}/tracking",
         "title": "Tracked players",
     }
-    return page(request, person, "pubg/admin_tracking.html", {**values, **told}, status=status)
+    return page(request, person, "pubg/admin_tracking.html", {**values, **shown}, status=status)
 
 
 _FINISHED = ("completed", "cancelled")
@@ -485,8 +485,8 @@ def act_on_tracking(request: Request, person: Admin, form: Form, back: Back = ""
         "backfill": f"{len(chosen)} {'backfill is' if len(chosen) == 1 else 'backfills are'} asked for.",
         "cancel": "The backfills are cancelled; what was taken up stays.",
     }
-    if answer.status_code == 303 and (told := acts.get(wanted(form))):
-        return gone_on(request, path, [told])
+    if answer.status_code == 303 and (shown := acts.get(wanted(form))):
+        return gone_on(request, path, [shown])
     return answer
 
 
@@ -522,8 +522,8 @@ def _number(value: Any) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _missing(name: str, told: str) -> ProblemError:
-    return ProblemError(422, told, errors=[{"name": name, "message": told}])
+def _missing(name: str, message: str) -> ProblemError:
+    return ProblemError(422, message, errors=[{"name": name, "message": message}])
 
 
 def _needed(given: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import dataframely as dy
 
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.rows import DAILY, ENTERED, MATCH_ID, MatchRow, entered_id, utc
+from gamestats_assets.pubg.reference import CATEGORIES
 
 ROUND_STATUSES = ("scheduled", "active", "completed", "cancelled")
 SLOT_STATUSES = ("scheduled", "active", "completed", "cancelled")
@@ -142,8 +143,8 @@ class MatchOverrides(Table, key="pubg/match_overrides", subject="entered", **ENT
     admin = dy.String(min_length=1, description="Who decided.")
 
 
-PAGE_CATEGORIES = ("AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee", "Throwable", "Other")
-"""Weapon categories of the tournament page; everything else counts as Other."""
+PAGE_CATEGORIES = tuple(name for name in CATEGORIES if name not in ("Special", "Vehicle", "Environment"))
+"""Weapon categories of the tournament page, what players carry and use to fight; everything else counts as Other."""
 
 _SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by": "season"}
 

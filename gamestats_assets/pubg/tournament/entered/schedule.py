@@ -171,8 +171,8 @@ def _refuse_taken(thing: Thing, entry: Entry) -> None:
     row, number = entry.row, entry.given["new_number"]
     place = {name: row[name] for name in thing.placed_by}
     if any(other[thing.key] != row[thing.key] for other in thing.rows(entry.conn, **place, **{thing.column: number})):
-        told = capitalised(thing.describe({**row, thing.column: number}))
-        raise ExistsAlreadyError(f"{told} exists already; give it another number first, or remove it.", "new_number")
+        text = capitalised(thing.describe({**row, thing.column: number}))
+        raise ExistsAlreadyError(f"{text} exists already; give it another number first, or remove it.", "new_number")
 
 
 def _outside(conn: psycopg.Connection, round_row: Row) -> list[str]:
@@ -340,8 +340,8 @@ class Slot(Thing):
             values["scheduled_at"] = moment_of(values["scheduled_at"], zone)
             self._settle_day(entry, values["scheduled_at"], of_season)
         if "map_name" in values:
-            values["map_name"], told = map_named(values["map_name"] or "any")
-            entry.notes += told
+            values["map_name"], text = map_named(values["map_name"] or "any")
+            entry.notes += text
         if {*_REMAKE} & values.keys():
             values |= self._remake(entry, values)
         return values

@@ -98,11 +98,11 @@ class Standings:
             was, becomes = before.get(line), after.get(line)
             if was == becomes:
                 continue
-            told: dict[str, Any] = {"division": line[1], "table": line[2], "team_id": line[3], "team": line[4]}
+            change: dict[str, Any] = {"division": line[1], "table": line[2], "team_id": line[3], "team": line[4]}
             for place, name in enumerate(_LINE):
-                told[f"{name}_before"] = None if was is None else was[place]
-                told[f"{name}_after"] = None if becomes is None else becomes[place]
-            lines.append(told)
+                change[f"{name}_before"] = None if was is None else was[place]
+                change[f"{name}_after"] = None if becomes is None else becomes[place]
+            lines.append(change)
         return lines
 
 

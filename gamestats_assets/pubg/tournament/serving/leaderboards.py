@@ -146,8 +146,8 @@ async def team_leaderboard(conn: Connection, asked: TeamBoard) -> Made:
     before = {row["team_id"]: row["rank"] for row in ranks}
     changes = [before[row["team_id"]] - row["rank"] if row["team_id"] in before else None for row in rows]
     teams = [TEAM.line(row, rank_change=change) for row, change in zip(rows, changes, strict=True)]
-    told = await metadata(conn, context, asked, TEAM_TABLES)
-    return {"metadata": told, "data": {"teams": teams, "total_count": total}}
+    about = await metadata(conn, context, asked, TEAM_TABLES)
+    return {"metadata": about, "data": {"teams": teams, "total_count": total}}
 
 
 async def player_leaderboard(conn: Connection, asked: PlayerBoard) -> Made:
@@ -161,8 +161,8 @@ async def player_leaderboard(conn: Connection, asked: PlayerBoard) -> Made:
     players = [
         PLAYER.line(row, **({"weapon_distribution": _weapons(row)} if asked.include_weapons else {})) for row in rows
     ]
-    told = await metadata(conn, context, asked, PLAYER_TABLES)
-    return {"metadata": told, "data": {"players": players, "total_count": total}}
+    about = await metadata(conn, context, asked, PLAYER_TABLES)
+    return {"metadata": about, "data": {"players": players, "total_count": total}}
 
 
 def _weapons(row: dict[str, Any]) -> dict[str, Any]:

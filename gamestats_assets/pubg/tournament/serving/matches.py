@@ -179,9 +179,9 @@ async def _matches(conn: Connection, asked: OfDivisionPaged, *, newest_first: bo
     )
     order = " ORDER BY started_at DESC, match_id" if newest_first else " ORDER BY started_at, match_id"
     found, total = await page_of(conn, _MATCH + where, context.bound, asked, sql.SQL(order))
-    told = await metadata(conn, context, asked, MATCH_TABLES)
+    about = await metadata(conn, context, asked, MATCH_TABLES)
     lines = await _with_results(conn, found) if newest_first else [LISTED.line(row) for row in found]
-    return {"metadata": told, "data": {"matches": lines, "total_count": total}}
+    return {"metadata": about, "data": {"matches": lines, "total_count": total}}
 
 
 async def one_match(conn: Connection, asked: OfMatch) -> Made:
@@ -201,8 +201,8 @@ async def one_match(conn: Connection, asked: OfMatch) -> Made:
         rows = await rows_of(conn, query, bound) if await are_published(conn, *tables) else []
         details[name] = [lines.line(row) for row in rows]
     [line] = await _with_results(conn, found)
-    told = any(details[name] for name in ("kills", "weapons", "fights"))
-    return {"data": {**line, **details, "has_telemetry": told}}
+    about = any(details[name] for name in ("kills", "weapons", "fights"))
+    return {"data": {**line, **details, "has_telemetry": about}}
 
 
 _MATCH = MATCH.select("match_date", is_remake="coalesce(scheduled_matches.is_remake, false)") + sql.SQL(

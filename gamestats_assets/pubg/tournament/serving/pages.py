@@ -136,16 +136,16 @@ async def _shown(conn: Connection, selection: Selection, chosen: Chosen) -> dict
             _file("schedule_csv", "schedule.csv", selection.whole),
             *_lists("matches/recent.csv", selection.whole, found["data"]["total_count"]),
         ]
-        told = {"metadata": found["metadata"], "matches": listed, "total": total, "slots": slots, "files": files}
-        return {**shown, **told}
+        content = {"metadata": found["metadata"], "matches": listed, "total": total, "slots": slots, "files": files}
+        return {**shown, **content}
     if selection.match and not selection.match["actual_match_id"]:
         return {**shown, "metadata": None, "rows": [], "total": 0}
     if chosen.tab == "teams" and chosen.view == "points" and selection.match is None:
         found = await teams.points_by_match(conn, OfDivision(**selection.whole))
         rows = found["data"]["teams"]
         files = [_file("csv", "leaderboard/points.csv", selection.whole)] if rows else []
-        told = {"metadata": found["metadata"], "points": found["data"]["matches"], "rows": rows, "files": files}
-        return {**shown, **told, "total": len(rows), "page": 1, "page_size": len(rows) or 1}
+        content = {"metadata": found["metadata"], "points": found["data"]["matches"], "rows": rows, "files": files}
+        return {**shown, **content, "total": len(rows), "page": 1, "page_size": len(rows) or 1}
     if chosen.tab == "teams":
         found = await leaderboards.team_leaderboard(conn, asked_of(leaderboards.TeamBoard, {**asked, **sorted_by}))
         shown["board"] = TEAM_COLUMNS
@@ -205,8 +205,8 @@ async def team(request: Request) -> Response:
     async def make(conn: Connection) -> dict[str, Any]:
         found = (await teams.one_team(conn, asked))["data"]
         worst = max((row["placement"] or 1 for row in found["results"]), default=1)
-        told = {"team": found, "worst": worst, "others": await teams.others_of_division(conn, asked)}
-        return {**told, "columns": COLUMNS, "synthetic": await are_synthetic(conn, seasons=[found["season"]])}
+        content = {"team": found, "worst": worst, "others": await teams.others_of_division(conn, asked)}
+        return {**content, "columns": COLUMNS, "synthetic": await are_synthetic(conn, seasons=[found["season"]])}
 
     return await _pages(request).answer(request, "pubg/team.html", (*teams.TEAM_TABLES, Matches), make)
 

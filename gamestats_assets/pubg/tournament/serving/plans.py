@@ -145,9 +145,9 @@ def events_of(made: Made) -> tuple[str, list[Event]]:
 
     An event is stamped with when the schedule was published, so the same schedule is the same file.
     """
-    told = made["metadata"]
-    published: datetime = told["timestamp"]
-    named = [told["season_name"], *(told[name] for name in ("division", "group", "round_name") if told[name])]
+    of = made["metadata"]
+    published: datetime = of["timestamp"]
+    named = [of["season_name"], *(of[name] for name in ("division", "group", "round_name") if of[name])]
     events = []
     for slot in made["data"]["matches"]:
         where = [slot["division"], *([f"Group {slot['group']}"] if slot["group"] else []), slot["round_name"]]

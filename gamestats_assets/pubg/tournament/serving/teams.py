@@ -279,8 +279,8 @@ async def points_by_match(conn: Connection, asked: OfDivision) -> Made:
             sums += points or 0
             running.append(sums)
         team["running"] = running
-    told = await metadata(conn, context, asked, POINTS_TABLES)
-    return {"metadata": told, "data": {"matches": matches, "teams": [*teams.values()]}}
+    about = await metadata(conn, context, asked, POINTS_TABLES)
+    return {"metadata": about, "data": {"matches": matches, "teams": [*teams.values()]}}
 
 
 _MATCHES_OF_POINTS = """
