@@ -201,8 +201,8 @@ async def one_match(conn: Connection, asked: OfMatch) -> Made:
         rows = await rows_of(conn, query, bound) if await are_published(conn, *tables) else []
         details[name] = [lines.line(row) for row in rows]
     [line] = await _with_results(conn, found)
-    about = any(details[name] for name in ("kills", "weapons", "fights"))
-    return {"data": {**line, **details, "has_telemetry": about}}
+    has_telemetry = any(details[name] for name in ("kills", "weapons", "fights"))
+    return {"data": {**line, **details, "has_telemetry": has_telemetry}}
 
 
 _MATCH = MATCH.select("match_date", is_remake="coalesce(scheduled_matches.is_remake, false)") + sql.SQL(

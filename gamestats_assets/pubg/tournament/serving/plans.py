@@ -145,9 +145,9 @@ def events_of(made: Made) -> tuple[str, list[Event]]:
 
     An event is stamped with when the schedule was published, so the same schedule is the same file.
     """
-    of = made["metadata"]
-    published: datetime = of["timestamp"]
-    named = [of["season_name"], *(of[name] for name in ("division", "group", "round_name") if of[name])]
+    about = made["metadata"]
+    published: datetime = about["timestamp"]
+    named = [about["season_name"], *(about[name] for name in ("division", "group", "round_name") if about[name])]
     events = []
     for slot in made["data"]["matches"]:
         where = [slot["division"], *([f"Group {slot['group']}"] if slot["group"] else []), slot["round_name"]]
