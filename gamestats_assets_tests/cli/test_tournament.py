@@ -9,11 +9,10 @@ from typing import ClassVar
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.pubg.tables import MatchFacts
 from gamestats_assets_tests.cli.runner import Admin
-from gamestats_assets_tests.pubg.tournament.test_entered import lake_with
+from gamestats_assets_tests.pubg.tournament.entering import lake_with
 
 KIM = "account." + "1" * 32
 
@@ -216,72 +215,6 @@ def test_a_backfill_says_first_what_there_is_and_is_cancelled_again(admin: Admin
     assert (after["matches"], after["to take"]) == (0, 0)
 
 
-def test_a_backfill_of_an_inactive_player_is_refused_and_tells_how_to_make_the_player_active(
-    admin: Admin, tmp_path: Path
-) -> None:
-    played(tmp_path / "data", (date(2026, 3, 14), "processed"))
-    admin.does("players", "add", "Kim", "--backfill-days", "3650")
-    admin.does("players", "change", "Kim", "--inactive")
-    output = admin.fails("players", "backfill", "Kim", "--days", "365")
-    assert "Kim is inactive" in output
-    assert "gamestats players change Kim --active" in output
-    with connect(admin.url) as conn:
-        assert conn.execute("SELECT count(*) FROM ops.backfills").fetchone() == (1,)
-    [status] = admin.lists("players", "status")
-    assert (status["active"], status["to take"], status["state"]) == (False, 1, "inactive; nothing is taken")
-    admin.does("players", "change", "Kim", "--active")
-    assert "Backfill 2 is asked for." in admin.does("players", "backfill", "Kim", "--days", "365")
-
-
-def test_tables_say_yes_and_no(admin: Admin) -> None:
-    for name in ("Kim", "Lee"):
-        admin.does("players", "add", name)
-    admin.does("players", "change", "Lee", "--inactive")
-    for command in ("status", "list"):
-        shown = [line.split() for line in admin.does("players", command).splitlines()]
-        active = {line[0]: {"yes", "no", "True", "False"} & set(line) for line in shown if line}
-        assert (active["Kim"], active["Lee"]) == ({"yes"}, {"no"})
-        assert [row["active"] for row in admin.lists("players", command)] == [True, False]
-
-
-def test_an_override_of_no_match_that_landed_is_told_when_it_is_made_and_in_the_list(
-    admin: Admin, tmp_path: Path
-) -> None:
-    landing = Landing(str(tmp_path / "data" / "landing"))
-    landing.put("pubg", date(2026, 3, 14), "3fa39c78-ab", "match", b"{}", b"{}")
-    decided = ("--no-tournament", "--reason", "warm-up")
-    output = admin.does("tournament", "override", "add", "3FA39C78-AB", *decided)
-    assert "has landed" not in output
-    output = admin.does("tournament", "override", "add", "m-9", *decided)
-    assert "No match m-9 has landed" in " ".join(output.split())
-    notes = {row["match_id"]: row["note"] for row in admin.lists("tournament", "override", "list")}
-    assert notes == {"3fa39c78-ab": None, "m-9": "no such match landed"}
-
-
-def test_mistakes_are_removed_again(admin: Admin, season: str, tmp_path: Path) -> None:
-    t = "tournament"
-    admin.does(t, "group", "add", season, "Division 1", "A")
-    admin.does(t, "schedule", "add", season, "Division 1", "1", "1", "2026-10-03 18:00")
-    output = admin.fails(t, "season", "remove", season)
-    assert "division Division 1 (gamestats tournament division remove fall DIVISION)" in output
-    admin.does(t, "schedule", "change", season, "Division 1", "1", "1", "--number", "7")
-    assert "removed   match 7 of Round 1" in admin.does(t, "schedule", "remove", season, "Division 1", "1", "7")
-    assert "round_name Round 1 -> Round 3" in admin.does(
-        t, "round", "change", season, "Division 1", "1", "--number", "3"
-    )
-    admin.does(t, "round", "remove", season, "Division 1", "3")
-    admin.does(t, "group", "remove", season, "Division 1", "A")
-    admin.does(t, "team", "remove", season, "Alpha")
-    admin.does(t, "division", "remove", season, "Division 1")
-    admin.does(t, "season", "remove", season)
-    assert admin.lists(t, "season", "list") == []
-    admin.does("players", "add", "Shruod")
-    admin.does("players", "add", "Kim", "--account", KIM)
-    assert "removed   player Shruod on steam" in admin.does("players", "remove", "Shruod")
-    assert "removed   player Kim on steam" in admin.does("players", "remove", KIM)
-    assert admin.lists("players", "list") == []
-
-
 def test_a_player_whose_matches_are_being_taken_up_is_not_removed(
     admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,42 +244,6 @@ def test_a_player_whose_matches_are_being_taken_up_is_not_removed(
     assert "Kim is one of them" in admin.fails("players", "remove", "Kim")
     Going.tags = {"dagster/partition": "account." + "2" * 32}
     admin.does("players", "remove", "Kim")
-
-
-def test_a_match_is_postponed_with_an_option(admin: Admin, season: str) -> None:
-    admin.does("tournament", "schedule", "add", season, "Division 1", "1", "1", "2026-10-03 18:00")
-    moved = ("tournament", "schedule", "change", season, "Division 1", "1", "1")
-    at = ("--at", "2026-10-07 18:00")
-    assert "--postponed" in admin.fails(*moved, *at)
-    assert "Give the new time with --at" in admin.fails(*moved, "--postponed")
-    output = admin.does(*moved, *at, "--postponed")
-    assert "scheduled_at 2026-10-03 18:00+02:00 -> 2026-10-07 18:00+02:00" in output
-    assert "counts for Round 1" in output
-
-
-def test_a_remake_of_a_match_that_never_landed_is_told_at_once(admin: Admin, season: str, tmp_path: Path) -> None:
-    slot = ("schedule", "add", season, "Division 1", "1", "1", "2026-10-03 18:00", "--remake-of", "m-9")
-    assert "with --remake-reason" in admin.fails("tournament", *slot)
-    assert "No match m-9 has landed" in admin.does("tournament", *slot, "--remake-reason", "crash")
-    file = tmp_path / "schedule.csv"
-    text = "division,round,match,scheduled_at,original_match_id\n"
-    file.write_text(f"{text}Division 1,1,1,2026-10-03 18:00,m-8\nDivision 1,1,2,2026-10-03 18:00,\n")
-    output = admin.does("tournament", "schedule", "import", season, str(file))
-    assert "No match m-8 has landed" in output
-    assert "Matches 1, 2 of Round 1 are at the same time, 2026-10-03 18:00+02:00" in output
-
-
-def test_a_backfill_of_days_that_are_to_come_is_refused_before_anything_is_counted(
-    admin: Admin, tmp_path: Path
-) -> None:
-    played(tmp_path / "data", (date(2026, 3, 14), "processed"))
-    admin.does("players", "add", "Kim")
-    result = admin("players", "backfill", "Kim", "--from", "2996-12-01")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "The first day, 2996-12-01, lies in the future" in result.stderr
-    result = admin("players", "backfill", "Kim", "--from", "2026-03-02", "--to", "2026-03-01")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "The days end (2026-03-01) before they begin (2026-03-02)." in result.stderr
 
 
 def test_matches_that_could_not_be_fetched_are_counted_by_doctor_and_listed(admin: Admin) -> None:

@@ -117,11 +117,6 @@ def test_real_event_types_are_known(realdata: Path) -> None:
         assert {event["_T"] for event in json.loads(path.read_text())} <= known
 
 
-def test_tournament_pages_show_ten_categories() -> None:
-    shown = "AR DMR SR SMG Shotgun LMG Pistol Melee Throwable Other"
-    assert list(reference.TOURNAMENT_CATEGORIES) == shown.split()
-
-
 def test_a_spike_trap_is_no_tactical_throwable() -> None:
     trap = pl.DataFrame({"id": ["Item_Weapon_SpikeTrap_C"]}).select(reference.is_tactical(pl.col("id")))["id"]
     assert trap.to_list() == [False]

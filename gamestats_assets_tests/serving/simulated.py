@@ -35,6 +35,12 @@ MATCHES = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)
 def enter_and_publish(url: str, season: SimulatedSeason) -> None:
     """Enter what people entered of a season, with its numbers, and publish all that is made of it."""
     frames = season.frames()
+    enter(url, frames)
+    publish_all(url, frames)
+
+
+def enter(url: str, frames: Mapping[type[Table], pl.DataFrame]) -> None:
+    """Enter what people entered, with its numbers; PostgreSQL remembers the status of rounds by itself."""
     with ops.entering(SecretStr(url), "cid") as conn:
         # One who stands in is on two rosters of the plan that day.
         conn.execute("ALTER TABLE ops.roster_entries DISABLE TRIGGER one_roster_a_day")
@@ -42,7 +48,6 @@ def enter_and_publish(url: str, season: SimulatedSeason) -> None:
             if table in frames and table is not RoundStatusChanges:
                 _insert(conn, table, frames[table])
         conn.execute("ALTER TABLE ops.roster_entries ENABLE TRIGGER one_roster_a_day")
-    publish_all(url, frames)
 
 
 def _insert(conn: psycopg.Connection, table: type[Table], frame: pl.DataFrame) -> None:

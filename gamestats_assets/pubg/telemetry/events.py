@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 import polars as pl
 
-from gamestats_assets.lakehouse.files.integers import Int16, Int32, Int64
+from gamestats_assets.lakehouse.files.documents import Int16, Int32, Int64
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.telemetry import tables as t
 

@@ -1,10 +1,6 @@
 """Positions against the circles: interpolation, edges, who counts and until when."""
 
-import gzip
-import json
 import math
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +8,7 @@ import pytest
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.circles import circle_positions
-from gamestats_assets_tests.pubg.scenario import START, file_row, rows
+from gamestats_assets_tests.pubg.scenario import file_row, rows
 
 
 def state(second: float, x: float, radius: float, **given: Any) -> dict[str, Any]:
@@ -133,52 +129,3 @@ def test_without_a_start_the_first_state_tells_it() -> None:
     row = made(sample(15, player_name=None), states=states, started_at=None).row(0, named=True)
     assert (row["elapsed_time_s"], row["player_name"]) == (14.0, "account.p")
     assert made(sample(12), sample(15), started_at=None)["elapsed_time_s"].to_list() == [0.0, 3.0]
-
-
-def test_circles_of_a_real_file(realdata: Path) -> None:
-    [path] = (realdata / "pubg" / "telemetry").glob("*.json.gz")
-    events = json.loads(gzip.decompress(path.read_bytes()))
-
-    def second(event: dict[str, Any]) -> float:
-        return (datetime.fromisoformat(event["_D"]) - START).total_seconds()
-
-    circles = sorted(
-        (second(event), event["gameState"]["safetyZonePosition"], event["gameState"]["safetyZoneRadius"])
-        for event in events
-        if event["_T"] == "LogGameStatePeriodic"
-    )
-    deaths = {event["victim"]["accountId"]: second(event) for event in events if event["_T"] == "LogPlayerKillV2"}
-    positions = {
-        index: event
-        for index, event in enumerate(events)
-        if event["_T"] == "LogPlayerPosition"
-        and event["common"]["isGame"] >= 1
-        and second(event) <= deaths.get(event["character"]["accountId"], math.inf)
-    }
-    frame = made(
-        *(
-            sample(second(event), account_id=event["character"]["accountId"], event_index=index)
-            | {f"{axis}_cm": event["character"]["location"][axis] for axis in "xy"}
-            | {"phase": round(event["common"]["isGame"], 1)}
-            for index, event in enumerate(events)
-            if event["_T"] == "LogPlayerPosition"
-        ),
-        states=[
-            state(when, center["x"] / 100, radius / 100) | {"safety_zone_y_cm": center["y"]}
-            for when, center, radius in circles
-        ],
-        kills=[{"t": when, "victim_account_id": account} for account, when in deaths.items()],
-    )
-    edges = dict(frame.select("event_index", "distance_from_blue_edge_m").iter_rows())
-    assert edges.keys() <= positions.keys()
-    assert len(edges) == len({(event["character"]["accountId"], event["_D"]) for event in positions.values()})
-    for index, edge in edges.items():
-        when, place = second(positions[index]), positions[index]["character"]["location"]
-        before = max((c for c in circles if c[0] <= when), default=circles[0])
-        after = min((c for c in circles if c[0] > when), default=circles[-1])
-        # This file's circle shrinks round one centre, so the radius alone is between two states.
-        share = (when - before[0]) / (after[0] - before[0]) if before[0] <= when and after[0] > before[0] else 0
-        radius = before[2] + share * (after[2] - before[2])
-        center = before[1]
-        assert edge == pytest.approx((radius - math.dist((place["x"], place["y"]), (center["x"], center["y"]))) / 100)
-    assert len(edges) > 100

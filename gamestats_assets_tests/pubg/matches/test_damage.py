@@ -1,10 +1,5 @@
 """Damage events: what counts as given, who it is from, and whether the victim was down."""
 
-import gzip
-import json
-from collections import defaultdict
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +7,7 @@ import pytest
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.damage import damage_events
-from gamestats_assets_tests.pubg.scenario import START, file_row, rows
+from gamestats_assets_tests.pubg.scenario import file_row, rows
 
 HIT = {
     "t": 10,
@@ -129,74 +124,3 @@ def test_categories() -> None:
     causers = ["WeapHK416_C", "ProjGrenade_C", "TslGameMode_LandmarkBP_C", "WeapFuture_C", None]
     frame = made(*({"damage_causer_name": causer} for causer in causers))
     assert frame["weapon_category"].to_list() == ["AR", "Throwable", "Environment", "Other", "Other"]
-
-
-def real_events(realdata: Path) -> list[dict[str, Any]]:
-    """Events of the one complete file, with the seconds from the scenarios' start to each as `t`."""
-    [path] = (realdata / "pubg" / "telemetry").glob("*.json.gz")
-    events = json.loads(gzip.decompress(path.read_bytes()))
-    for index, event in enumerate(events):
-        event |= {"t": (datetime.fromisoformat(event["_D"]) - START).total_seconds(), "event_index": index}
-    return events
-
-
-def character(role: str, found: dict[str, Any] | None) -> dict[str, Any]:
-    found = found or {}
-    names = {"account_id": "accountId", "name": "name", "team_id": "teamId", "type": "type"}
-    return {f"{role}_{column}": found.get(key) for column, key in names.items()}
-
-
-def instant(event: dict[str, Any]) -> dict[str, Any]:
-    return {"t": event["t"], "event_index": event["event_index"]}
-
-
-def test_damage_of_a_real_file(realdata: Path) -> None:
-    events = real_events(realdata)
-    hits = [event for event in events if event["_T"] == "LogPlayerTakeDamage"]
-    frame = made(
-        *(
-            instant(event)
-            | {"damage": event["damage"], "damage_type_category": event["damageTypeCategory"]}
-            | {"attack_id": event["attackId"], "damage_causer_name": event["damageCauserName"]}
-            | character("attacker", event.get("attacker"))
-            | character("victim", event["victim"])
-            for event in hits
-        ),
-        **{
-            name: [instant(event) | character("victim", event["victim"]) for event in events if event["_T"] == kind]
-            for name, kind in (
-                ("knocks", "LogPlayerMakeGroggy"),
-                ("revives", "LogPlayerRevive"),
-                ("kills", "LogPlayerKillV2"),
-            )
-        },
-    )
-    assert frame.height == len(hits) == 636
-    assert frame["damage"].sum() == pytest.approx(sum(event["damage"] for event in hits))
-
-    given: dict[str, float] = defaultdict(float)
-    from_people = 0
-    for event in hits:
-        attacker, victim = event.get("attacker"), event["victim"]
-        if attacker and attacker["accountId"] != victim["accountId"]:
-            from_people += not attacker["accountId"].startswith("ai.")
-            if attacker["teamId"] != victim["teamId"]:
-                given[attacker["name"]] += event["damage"]
-    found = frame.filter("is_given").group_by("attacker_name").agg(pl.col("damage").sum())
-    assert dict(found.iter_rows()) == pytest.approx(dict(given))
-    assert frame["is_from_other_player"].sum() == from_people
-
-    # Walked through event by event: who is down when each damage falls.
-    order = {"LogPlayerTakeDamage": 0, "LogPlayerMakeGroggy": 1, "LogPlayerRevive": 2, "LogPlayerKillV2": 2}
-    fallen: set[str] = set()
-    down = {}
-    for event in sorted((e for e in events if e["_T"] in order), key=lambda e: (e["t"], order[e["_T"]])):
-        victim = event["victim"]["accountId"]
-        if event["_T"] == "LogPlayerTakeDamage":
-            down[event["event_index"]] = victim in fallen
-        elif event["_T"] == "LogPlayerMakeGroggy":
-            fallen.add(victim)
-        else:
-            fallen.discard(victim)
-    assert dict(frame.select("event_index", "victim_was_down").iter_rows()) == down
-    assert sum(down.values()) > 300

@@ -108,8 +108,8 @@ def test_head_counts() -> None:
     ]
     from_api = made([OBJECT], listed, file_row()).row(0, named=True)
     assert (from_api["players"], from_api["teams"], from_api["bots"]) == (3, 3, 1)
-    told = made(files=file_row(), characters=started).row(0, named=True)
-    assert (told["players"], told["teams"], told["bots"]) == (2, 2, 1)
+    played = made(files=file_row(), characters=started).row(0, named=True)
+    assert (played["players"], played["teams"], played["bots"]) == (2, 2, 1)
 
 
 def test_several_matches_do_not_mix() -> None:
@@ -194,13 +194,13 @@ def counting(*contexts: dict[str, Any]) -> pl.DataFrame:
 
 def test_an_override_is_told_with_its_reason_and_its_admin() -> None:
     by_hand = {"is_overridden": True, "override_reason": "played for a bet", "override_admin": "kim"}
-    told = counting({"match_id": "a", **by_hand})["match_id", "is_overridden", "override_reason", "overridden_by"]
-    assert set(told.rows()) == {("a", True, "played for a bet", "kim"), ("b", False, None, None)}
+    rows = counting({"match_id": "a", **by_hand})["match_id", "is_overridden", "override_reason", "overridden_by"]
+    assert set(rows.rows()) == {("a", True, "played for a bet", "kim"), ("b", False, None, None)}
 
 
 def test_a_match_that_nobody_decided_on_has_neither_reason_nor_admin() -> None:
-    told = counting({"match_id": "a", "is_tournament_match": True})
-    assert told.select("is_overridden", "override_reason", "overridden_by").unique().rows() == [(False, None, None)]
+    rows = counting({"match_id": "a", "is_tournament_match": True})
+    assert rows.select("is_overridden", "override_reason", "overridden_by").unique().rows() == [(False, None, None)]
 
 
 def test_rows_from_before_overrides_were_told_keep_the_declaration() -> None:

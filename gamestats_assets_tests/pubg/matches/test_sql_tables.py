@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,21 +15,10 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.reference import weapons
 from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets_tests.pubg.scenario import at, bronze, derive, file_row, rows
-from gamestats_assets_tests.support.frames import Frames, run_sql
+from gamestats_assets_tests.support.frames import run_sql
 
 REAL = "c2fb5093-866c-4d6d-96bf-7abf755094af"
 Event = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def events(realdata: Path) -> list[Event]:
-    return json.loads(gzip.decompress((realdata / "pubg" / "telemetry" / f"{REAL}.json.gz").read_bytes()))
-
-
-@pytest.fixture(scope="module")
-def real(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Frames:
-    content = gzip.decompress((realdata / "pubg" / "telemetry" / f"{REAL}.json.gz").read_bytes())
-    return derive(bronze(tmp_path_factory.mktemp("real"), (REAL, "telemetry", content)))
 
 
 # --------------------------------------------------------------------------- landings
@@ -80,61 +67,29 @@ def test_a_file_without_a_start_still_has_landings() -> None:
     assert landings({"t": 40}, started_at=None)["elapsed_time_s"].to_list() == [None]
 
 
-def test_real_landings(real: Frames, events: list[Event]) -> None:
-    first: dict[str, Event] = {}
-    for event in events:
-        if event["_T"] == "LogParachuteLanding":
-            first.setdefault(event["character"]["accountId"], event)
-    found = {row["account_id"]: row for row in real[t.Landings].iter_rows(named=True)}
-    assert real[t.Landings].height == len(found) == len(first) == 36
-    for person, event in first.items():
-        place = event["character"]["location"]
-        assert found[person]["x_m"] == pytest.approx(place["x"] / 100)
-        assert found[person]["y_m"] == pytest.approx(place["y"] / 100)
-        assert found[person]["parachute_distance_m"] == pytest.approx(event["distance"])
-
-
 # --------------------------------------------------------------------------- circles
 
 
-def test_real_circles(real: Frames, events: list[Event]) -> None:
-    states = {
-        index: event["gameState"]
-        for index, event in enumerate(events)
-        if event["_T"] == "LogGameStatePeriodic" and event["common"]["isGame"] >= 1
-    }
-    found = {row["event_index"]: row for row in real[t.Circles].iter_rows(named=True)}
-    assert found.keys() == states.keys()
-    for index, state in states.items():
-        row, blue, white = found[index], state["safetyZonePosition"], state["poisonGasWarningPosition"]
-        assert row["elapsed_time_s"] == state["elapsedTime"]
-        assert (row["blue_x_m"], row["blue_y_m"]) == pytest.approx((blue["x"] / 100, blue["y"] / 100))
-        assert row["blue_radius_m"] == pytest.approx(state["safetyZoneRadius"] / 100)
-        radius = state["poisonGasWarningRadius"] / 100
-        told = (white["x"] / 100, white["y"] / 100, radius) if radius else None
-        seen = (row["white_x_m"], row["white_y_m"], row["white_radius_m"])
-        assert seen == (None, None, None) if told is None else seen == pytest.approx(told)
+def test_circles_from_the_first_zone_on() -> None:
+    blue = {"safety_zone_x_cm": 100.0, "safety_zone_y_cm": 200.0, "safety_zone_radius_cm": 300.0}
+    white = {"poison_gas_warning_x_cm": 400.0, "poison_gas_warning_y_cm": 500.0}
+    states = rows(
+        t.TelemetryGameStates,
+        blue | {"phase": 0.5},
+        blue | {"t": 12.5, "safety_zone_radius_cm": None},
+        blue | white | {"t": 12.5, "poison_gas_warning_radius_cm": 0.0},
+        blue | white | {"phase": 1.5, "elapsed_time_s": 20, "poison_gas_warning_radius_cm": 60.0, "alive_teams": 7},
+    )
+    frame = run_sql(t.Circles, {t.TelemetryGameStates: states, t.TelemetryFiles: file_row()}).sort("event_index")
+    columns = ("event_index", "elapsed_time_s", "alive_teams", "blue_x_m", "blue_y_m", "blue_radius_m")
+    columns += ("white_x_m", "white_y_m", "white_radius_m")
+    assert frame.select(columns).rows() == [
+        (2, 12.5, None, 1.0, 2.0, 3.0, None, None, None),
+        (3, 20.0, 7, 1.0, 2.0, 3.0, 4.0, 5.0, 0.6),
+    ]
 
 
 # --------------------------------------------------------------------------- kill positions
-
-
-def test_real_kill_positions(real: Frames, events: list[Event]) -> None:
-    deaths = {index: event for index, event in enumerate(events) if event["_T"] == "LogPlayerKillV2"}
-    found = {row["event_index"]: row for row in real[t.KillPositions].iter_rows(named=True)}
-    assert found.keys() == deaths.keys()
-    for index, event in deaths.items():
-        row, victim, killer = found[index], event["victim"], event.get("killer")
-        assert row["victim_account_id"] == victim["accountId"]
-        assert (row["victim_x_m"], row["victim_y_m"]) == pytest.approx(
-            (victim["location"]["x"] / 100, victim["location"]["y"] / 100)
-        )
-        if killer is None:
-            assert (row["killer_account_id"], row["killer_x_m"], row["distance_m"]) == (None, None, None)
-            assert row["weapon_category"] == "Environment"
-        else:
-            assert row["killer_x_m"] == pytest.approx(killer["location"]["x"] / 100)
-            assert row["distance_m"] == pytest.approx(event["killerDamageInfo"]["distance"] / 100)
 
 
 def test_knocks_and_doubled_deaths_have_no_position_of_their_own() -> None:
@@ -199,29 +154,6 @@ def test_what_counts_in_the_distribution() -> None:
         ("m", "account.b", "account.b", "AR", 0.0, 1, 0),
         ("other", "account.a", "A", "AR", 10.0, 0, 0),
     ]
-
-
-def test_real_weapon_distribution(real: Frames, events: list[Event]) -> None:
-    category = dict(weapons().select("weapon_id", "category").iter_rows())
-    expected: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0, 0])
-    for event in events:
-        if event["_T"] == "LogPlayerTakeDamage":
-            attacker, victim = event.get("attacker"), event["victim"]
-            if attacker and attacker["teamId"] != victim["teamId"]:
-                expected[attacker["accountId"], category[event["damageCauserName"]]][0] += event["damage"]
-        elif event["_T"] == "LogPlayerKillV2" and event.get("killer"):
-            expected[event["killer"]["accountId"], category[event["killerDamageInfo"]["damageCauserName"]]][1] += 1
-        elif event["_T"] == "LogPlayerMakeGroggy" and event["attacker"]["accountId"]:
-            expected[event["attacker"]["accountId"], category[event["damageCauserName"]]][2] += 1
-    expected = {key: value for key, value in expected.items() if any(value)}
-    names = ("total_damage", "total_kills", "knock_downs")
-    found = {
-        (row["account_id"], row["weapon_category"]): [row[name] for name in names]
-        for row in real[t.PlayerMatchWeaponDistribution].iter_rows(named=True)
-    }
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        assert found[key] == pytest.approx(value), key
 
 
 # --------------------------------------------------------------------------- simulated matches

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import json
-import math
-from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,6 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets.simulators.pubg.truth import MatchTruth
 from gamestats_assets_tests.pubg.scenario import at, bronze, complete, derive, file_row, rows
-from gamestats_assets_tests.support.frames import Frames
 
 REAL = "c2fb5093-866c-4d6d-96bf-7abf755094af"
 THROWN = {"BP_FireEffectController_C", "BP_MolotovFireDebuff_C"}
@@ -84,155 +79,6 @@ def test_several_matches_at_once_give_what_each_gives_alone(tmp_path: Path) -> N
 
 
 # --------------------------------------------------------------------------- the real file, read by hand
-
-
-@pytest.fixture(scope="module")
-def events(realdata: Path) -> list[Event]:
-    return json.loads(gzip.decompress((realdata / "pubg" / "telemetry" / f"{REAL}.json.gz").read_bytes()))
-
-
-@pytest.fixture(scope="module")
-def real(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Frames:
-    content = gzip.decompress((realdata / "pubg" / "telemetry" / f"{REAL}.json.gz").read_bytes())
-    return derive(bronze(tmp_path_factory.mktemp("real"), (REAL, "telemetry", content)))
-
-
-def who(event: Event, key: str) -> str:
-    return (event.get(key) or {}).get("accountId") or ""
-
-
-def when(event: Event) -> datetime:
-    return datetime.fromisoformat(event["_D"][:23] + "+00:00")
-
-
-def column(frames: Frames, name: str) -> dict[str, Any]:
-    return dict(frames[t.MatchSummaries].select("account_id", name).iter_rows())
-
-
-def test_real_people_and_teams(real: Frames, events: list[Event]) -> None:
-    characters = [wrapped["character"] for e in events if e["_T"] == "LogMatchStart" for wrapped in e["characters"]]
-    assert column(real, "team_id") == {c["accountId"]: c["teamId"] for c in characters}
-    assert column(real, "player_name") == {c["accountId"]: c["name"] for c in characters}
-    row = real[t.Matches].row(0, named=True)
-    assert (row["players"], row["teams"], row["bots"], row["map_name"]) == (36, 14, 0, "Erangel")
-
-
-def test_real_kills_knocks_and_steals(real: Frames, events: list[Event]) -> None:
-    kills, knocks, headshots, steals, stolen = (Counter[str]() for _ in range(5))
-    longest: dict[str, float] = defaultdict(float)
-    down: dict[str, Event] = {}
-    for e in sorted(events, key=lambda e: e["_D"][:23]):
-        if e["_T"] == "LogPlayerMakeGroggy":
-            down[who(e, "victim")] = e
-            knocks[who(e, "attacker")] += 1
-        elif e["_T"] == "LogPlayerRevive":
-            down.pop(who(e, "victim"), None)
-        elif e["_T"] == "LogPlayerKillV2" and who(e, "killer"):
-            killer, info = who(e, "killer"), e["killerDamageInfo"]
-            kills[killer] += 1
-            headshots[killer] += info["damageReason"] == "HeadShot"
-            longest[killer] = max(longest[killer], info["distance"] / 100)
-            knock = down.pop(who(e, "victim"), None)
-            gone_by_itself = e["finishDamageInfo"]["damageTypeCategory"] in ("Damage_Groggy", "Damage_BlueZone")
-            if knock and who(knock, "attacker") and not gone_by_itself:
-                steals[killer] += e["killer"]["teamId"] != knock["attacker"]["teamId"]
-                stolen[who(e, "finisher")] += who(e, "finisher") != who(knock, "attacker")
-    people = column(real, "kills")
-    assert people == {person: kills[person] for person in people}
-    assert column(real, "dbnos") == {person: knocks[person] for person in people}
-    assert column(real, "headshot_kills") == {person: headshots[person] for person in people}
-    assert column(real, "longest_kill_m") == pytest.approx({person: longest[person] for person in people})
-    assert column(real, "killsteals") == {person: steals[person] for person in people}
-    assert column(real, "finishes_stolen") == {person: stolen[person] for person in people}
-    assert (sum(kills.values()), sum(steals.values()), sum(stolen.values())) == (30, 2, 2)
-
-
-def test_real_damage(real: Frames, events: list[Event]) -> None:
-    given, taken, thrown, standing = (defaultdict[str, float](float) for _ in range(4))
-    ticks: dict[str, set[str]] = defaultdict(set)
-    knocked = {who(e, "victim"): e["_D"] for e in reversed(events) if e["_T"] == "LogPlayerMakeGroggy"}
-    for e in events:
-        if e["_T"] != "LogPlayerTakeDamage":
-            continue
-        attacker, victim = who(e, "attacker"), who(e, "victim")
-        taken[victim] += e["damage"]
-        if e["damageTypeCategory"] == "Damage_BlueZone":
-            ticks[victim].add(e["_D"])
-        if not attacker or attacker == victim:
-            continue
-        if e["_D"] <= knocked.get(victim, "9"):  # the one person who was revived was not hit afterwards
-            standing[victim] += e["damage"]
-        if e["attacker"]["teamId"] != e["victim"]["teamId"]:
-            given[attacker] += e["damage"]
-            thrown[attacker] += e["damage"] if e["damageCauserName"] in THROWN else 0
-    people = column(real, "damage_received")
-    assert people == pytest.approx({person: taken[person] for person in people})
-    assert column(real, "damage_dealt") == pytest.approx({person: given[person] for person in people})
-    assert column(real, "throwable_damage") == pytest.approx({person: thrown[person] for person in people})
-    assert column(real, "damage_received_from_players") == pytest.approx({p: standing[p] for p in people})
-    assert column(real, "time_outside_zone_seconds") == pytest.approx({p: len(ticks[p]) * 1.03 for p in people})
-    assert sum(thrown.values()) > 0
-
-
-def test_real_items_and_throws(real: Frames, events: list[Event]) -> None:
-    used = Counter((who(e, "character"), e["item"]["subCategory"]) for e in events if e["_T"] == "LogItemUse")
-    throws = [(who(e, "attacker"), e["weapon"]["itemId"]) for e in events if e["_T"] == "LogPlayerUseThrowable"]
-    people = column(real, "heals_used")
-    assert people == {person: used[person, "Heal"] for person in people}
-    assert column(real, "boosts_used") == {person: used[person, "Boost"] for person in people}
-    assert column(real, "throwables_used") == {p: sum(thrower == p for thrower, _ in throws) for p in people}
-    assert sum(column(real, "smokes_thrown").values()) == 1
-    assert sum(column(real, "throwables_used").values()) == 5
-
-
-def test_real_placements_and_survival(real: Frames, events: list[Event]) -> None:
-    teams = column(real, "team_id")
-    ranks: dict[int, set[int]] = defaultdict(set)
-    for wrapped in next(e for e in events if e["_T"] == "LogMatchEnd")["characters"]:
-        ranks[teams[wrapped["character"]["accountId"]]].add(wrapped["character"]["ranking"])
-    # Two people left before their teams were out and hold the rank of that moment; the placement is the team's.
-    assert sum(len(found) > 1 for found in ranks.values()) == 2
-    places = column(real, "placement")
-    assert places == {person: min(ranks[teams[person]]) for person in places}
-    assert sorted({min(found) for found in ranks.values()}) == list(range(1, 15))
-    assert Counter(column(real, "won").values())[True] == 4
-    start = next(when(e) for e in events if e["_T"] == "LogMatchStart")
-    end = next(when(e) for e in events if e["_T"] == "LogMatchEnd")
-    deaths = {who(e, "victim"): when(e) for e in events if e["_T"] == "LogPlayerKillV2"}
-    survived = {person: (deaths.get(person, end) - start).total_seconds() for person in places}
-    assert column(real, "time_survived_s") == pytest.approx(survived)
-
-
-def test_real_zone_figures(real: Frames, events: list[Event]) -> None:
-    states = sorted(
-        (when(e), e["gameState"]["safetyZonePosition"], e["gameState"]["safetyZoneRadius"])
-        for e in events
-        if e["_T"] == "LogGameStatePeriodic"
-    )
-    deaths = {who(e, "victim"): when(e) for e in events if e["_T"] == "LogPlayerKillV2"}
-    centres, edges = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
-    for e in events:
-        person, time = who(e, "character"), when(e)
-        if e["_T"] != "LogPlayerPosition" or e["common"]["isGame"] < 1 or time > deaths.get(person, time):
-            continue
-        before = max((s for s in states if s[0] <= time), default=states[0], key=lambda s: s[0])
-        after = min((s for s in states if s[0] > time), default=before, key=lambda s: s[0])
-        span = (after[0] - before[0]).total_seconds()
-        share = (time - before[0]).total_seconds() / span if span > 0 else 0
-        radius = before[2] + share * (after[2] - before[2])
-        place = e["character"]["location"]
-        centre = math.dist((place["x"], place["y"]), (before[1]["x"], before[1]["y"]))  # it never moves in this match
-        centres[person].append(centre / 100)
-        edges[person].append((radius - centre) / 100)
-    people = column(real, "avg_distance_from_center")
-    sampled = {person for person, value in people.items() if value is not None}
-    assert sampled == centres.keys()
-    for person in sampled:
-        row = real[t.MatchSummaries].row(by_predicate=pl.col("account_id") == person, named=True)
-        assert row["avg_distance_from_center"] == pytest.approx(sum(centres[person]) / len(centres[person]), rel=1e-6)
-        assert row["max_distance_from_center"] == pytest.approx(max(centres[person]), rel=1e-6)
-        assert row["avg_distance_from_edge"] == pytest.approx(sum(edges[person]) / len(edges[person]), rel=1e-6)
-        assert row["min_distance_from_edge"] == pytest.approx(min(edges[person]), rel=1e-6)
 
 
 # --------------------------------------------------------------------------- rule by rule

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -411,14 +410,6 @@ def test_player_has_the_name_of_the_newest_match_whatever_it_counts_for() -> Non
         assert set(made(function, frames)["player_name"]) == {"NewName"}
 
 
-def test_of_matches_that_started_together_the_last_id_gives_the_name() -> None:
-    matches = played(
-        {"match_id": "y", "career_type": "other", "player_name": "Later"},
-        {"match_id": "x", "career_type": "other", "player_name": "Earlier"},
-    )
-    assert made(player_advanced_career_stats, {PlayerMatches: matches})["player_name"].to_list() == ["Later"]
-
-
 def test_tracked_players_of_one_match_keep_apart() -> None:
     matches = played(
         {"match_id": "n", "career_type": "normal", "kills": 3, "placement": 2},
@@ -543,45 +534,6 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[type[Table
     return simulated_players(tmp_path_factory.mktemp("landing"))
 
 
-@pytest.mark.parametrize(
-    ("career", "types"),
-    [("ranked", {"competitive"}), ("normal", {"official"}), ("all", {"competitive", "official", "custom"})],
-)
-def test_careers_are_those_of_the_simulated_matches(
-    simulated: tuple[dict[type[Table], pl.DataFrame], list[SimulatedMatch]], career: str, types: set[str]
-) -> None:
-    frames, games = simulated
-    told = {of: made(function, frames).filter(pl.col("match_type") == career) for of, function in CAREERS}
-    for who in frames[PlayerMatches]["tracked_player"].unique():
-        played_in = [
-            (game.truth.players_truth[who], game is not games[-1])
-            for game, kind in zip(games, TYPES, strict=True)
-            if kind in types and who in game.truth.players_truth
-        ]
-        weapons: dict[str, list[float]] = {}
-        for truth, has_telemetry in played_in:
-            for weapon, done in truth.weapons.items() if has_telemetry else ():
-                weapons[weapon] = [sum(pair) for pair in zip(weapons.get(weapon, (0, 0, 0)), done, strict=True)]
-        own = {of: frame.filter(pl.col("tracked_player") == who) for of, frame in told.items()}
-        by_weapon = figures(own[PlayerWeaponStats], ["weapon_id"], "kills", "knocks")
-        assert by_weapon == {name: (kills, knocks) for name, (_, kills, knocks) in weapons.items() if kills or knocks}
-        dealt_with = own[PlayerDamageStats].group_by("weapon_id").agg(pl.col("damage_dealt").sum())
-        assert dict(dealt_with.filter(pl.col("damage_dealt") > 0).iter_rows()) == {
-            name: pytest.approx(damage) for name, (damage, _, _) in weapons.items() if damage > 0
-        }
-        if not played_in:
-            assert own[PlayerAdvancedCareerStats].is_empty()
-            continue
-        [line] = own[PlayerAdvancedCareerStats].to_dicts()
-        assert line["matches_played"] == len(played_in)
-        assert line["matches_with_telemetry"] == sum(has_telemetry for _, has_telemetry in played_in)
-        assert line["total_kills"] == sum(truth.kills for truth, _ in played_in)
-        assert line["total_killsteals"] == sum(truth.killsteals for truth, has_telemetry in played_in if has_telemetry)
-        assert line["total_damage_received"] == pytest.approx(
-            sum(truth.damage_received for truth, has_telemetry in played_in if has_telemetry)
-        )
-
-
 # --------------------------------------------------------------------------- whatever the order of rows
 
 PEOPLE = st.sampled_from([*TEAMS])
@@ -634,38 +586,9 @@ def histories(draw: st.DrawFn) -> Frames:
     }
 
 
-def counting(frames: Frames, career: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The matches of a career, by tracked player and match."""
-    wanted = ("ranked", "normal", "other") if career == "all" else (career,)
-    return {
-        (row["tracked_player"], row["match_id"]): row
-        for row in frames[PlayerMatches].to_dicts()
-        if row["career_type"] in wanted
-    }
-
-
-def names(frames: Frames) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for row in sorted(frames[PlayerMatches].to_dicts(), key=lambda row: (row["started_at"], row["match_id"])):
-        found[row["tracked_player"]] = row["player_name"]
-    return found
-
-
-def exactly(values: Sequence[float]) -> float:
-    return float(sum(Fraction(str(value)) for value in values))
-
-
-def mean(values: Sequence[float]) -> float | None:
-    return float(sum(Fraction(str(value)) for value in values) / len(values)) if values else None
-
-
-def of_enemies(row: Mapping[str, Any], by: str, to: str) -> bool:
-    return row[by] == row["tracked_player"] and TEAMS[row[by]] != TEAMS[row[to]]
-
-
 @given(history=histories(), order=st.randoms(use_true_random=False), twice=st.booleans())
 @settings(max_examples=60)
-def test_careers_follow_the_rules_and_depend_neither_on_order_nor_on_processing_twice(
+def test_careers_depend_neither_on_order_nor_on_processing_twice(
     history: Frames, order: random.Random, twice: bool
 ) -> None:
     again = {
@@ -677,109 +600,3 @@ def test_careers_follow_the_rules_and_depend_neither_on_order_nor_on_processing_
         key = of.primary_key()
         # The same to the last bit.
         assert_frame_equal(made(function, again).sort(key), found[function].sort(key), check_exact=True)
-
-    newest = names(history)
-    damage, kills, careers = {}, {}, {}
-    for career in ("ranked", "normal", "all"):
-        matches = counting(history, career)
-        for who in {who for who, _ in matches}:
-            own = [row for (player, _), row in matches.items() if player == who]
-
-            def told(name: str, own: list[dict[str, Any]] = own) -> list[float]:
-                return [row[name] for row in own if row[name] is not None]
-
-            careers[who, career] = (
-                newest[who],
-                len(own),
-                sum(told("kills")),
-                exactly(told("damage_dealt")),
-                mean(told("placement")),
-                mean(told("avg_distance_from_edge")),
-                min(row["started_at"] for row in own),
-                max(row["started_at"] for row in own),
-            )
-        hits: dict[Any, list[dict[str, Any]]] = {}
-        for row in history[PlayerDamageEvents].to_dicts():
-            who = row["tracked_player"]
-            if (who, row["match_id"]) in matches and of_enemies(row, "attacker_account_id", "victim_account_id"):
-                hits.setdefault((who, career, row["weapon_id"] or "", row["damage_reason"] or ""), []).append(row)
-        for key, events in hits.items():
-            damage[key] = (
-                newest[key[0]],
-                len(events),
-                exactly([row["damage"] for row in events]),
-                exactly([row["damage"] for row in events if not row["victim_was_down"]]),
-                len({row["match_id"] for row in events}),
-            )
-        deeds: dict[Any, list[dict[str, Any]]] = {}
-        for row in history[WeaponKillEvents].to_dicts():
-            who = row["tracked_player"]
-            if (who, row["match_id"]) in matches and of_enemies(row, "killer_account_id", "victim_account_id"):
-                deeds.setdefault((who, career, row["weapon_id"] or ""), []).append(row)
-        for key, events in deeds.items():
-            killed = [row for row in events if row["event_kind"] == "kill"]
-            distances = [row["distance_m"] for row in killed if row["distance_m"] is not None]
-            kills[key] = (
-                newest[key[0]],
-                len(killed),
-                sum(row["damage_reason"] == "HeadShot" for row in killed),
-                len(events) - len(killed),
-                sum(row["is_killsteal"] for row in killed),
-                mean(distances),
-                max(distances, default=None),
-                len({row["match_id"] for row in events}),
-            )
-
-    def close(planned: Mapping[Any, tuple[Any, ...]]) -> dict[Any, tuple[Any, ...]]:
-        return {
-            key: tuple(pytest.approx(value, abs=1e-6) if isinstance(value, float) else value for value in line)
-            for key, line in planned.items()
-        }
-
-    assert figures(
-        found[player_damage_stats],
-        PlayerDamageStats.primary_key(),
-        *("player_name", "hits", "damage_dealt", "damage_to_standing", "match_count"),
-    ) == close(damage)
-    assert figures(
-        found[player_weapon_stats],
-        PlayerWeaponStats.primary_key(),
-        *("player_name", "kills", "headshot_kills", "knocks", "killsteals"),
-        *("avg_kill_distance_m", "max_kill_distance_m", "match_count"),
-    ) == close(kills)
-    assert figures(
-        found[player_advanced_career_stats],
-        PlayerAdvancedCareerStats.primary_key(),
-        *("player_name", "matches_played", "total_kills", "total_damage_dealt"),
-        *("average_placement", "avg_distance_from_edge_m", "first_match_at", "latest_match_at"),
-    ) == close(careers)
-
-
-@given(parts=st.lists(st.floats(0, 100, allow_subnormal=False), min_size=2, max_size=40), order=st.randoms())
-@settings(max_examples=40)
-def test_figures_are_the_same_to_the_last_bit_in_any_order_and_whoever_else_is_in_the_frames(
-    parts: list[float], order: random.Random
-) -> None:
-    matches = [
-        {"match_id": f"n{number}", "career_type": "normal", "damage_dealt": part, "avg_distance_from_edge": part}
-        for number, part in enumerate(parts)
-    ]
-    of_one = {
-        PlayerDamageEvents: rows(PlayerDamageEvents, *(dealt("n1", part) for part in parts)),
-        WeaponKillEvents: rows(WeaponKillEvents, *(felled("n1", distance_m=part) for part in parts)),
-        PlayerMatches: played(*matches),
-    }
-    people = ("tracked_player", "account_id", "attacker_account_id", "killer_account_id")
-    of_two = {
-        of: pl.concat(
-            [frame, frame.with_columns(pl.col(name).replace(A, B) for name in people if name in frame)]
-        ).sample(fraction=1, shuffle=True, seed=order.getrandbits(32))
-        for of, frame in of_one.items()
-    }
-    for of, function in CAREERS:
-        key = of.primary_key()
-        both = made(function, of_two).sort(key)
-        assert set(both["tracked_player"]) == {A, B}
-        assert_frame_equal(
-            both.filter(pl.col("tracked_player") == A), made(function, of_one).sort(key), check_exact=True
-        )

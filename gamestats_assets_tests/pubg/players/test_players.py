@@ -248,26 +248,6 @@ def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no
     assert house.rows_of(t.PlayerMatches, account).height == 1
 
 
-def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_one_each(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    both = sorted(people_of(1) - people_of(2))[:2]
-    for account in both:
-        house.track(account, account[-6:])
-    [request] = house.asks()
-    assert house.players_of(request) == both
-    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
-    going = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags))
-    house.instance.add_run(going)
-    assert house.asks() == [], "whatever it has done by now"
-    house.instance.report_run_failed(going)
-    assert [request.partition_key for request in house.asks()] == both
-    assert house.follow() == both
-    for account in both:
-        assert set(house.rows_of(t.PlayerCirclePositions, account)["match_id"]) == {match_of(1)}
-    assert house.follow() == []
-
-
 def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_anew(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,18 +288,3 @@ def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_histor
     house.enter("UPDATE ops.tracked_players SET player_name = 'Renamed'")
     assert house.follow() == [account]
     assert house.rows_of(t.PlayerMatches, account).height == 1
-
-
-def test_a_match_of_several_tracked_players_is_kept_for_each_whatever_the_batches(house: House) -> None:
-    pair = sorted(people_of(1) & people_of(2) - people_of(UNARCHIVED))[:2]
-    for account in pair:
-        house.track(account, account)
-    [request] = house.asks()
-    steps = {f"pubg__{table.spec.name}": {"config": {"batch_size": 1}} for table in (t.PlayerMatches, *DETAIL)}
-    house.run(request._replace(run_config={"ops": steps}))
-    ids = [match_of(number) for number in ARCHIVED]
-    for account in pair:
-        assert sorted(house.rows_of(t.PlayerMatches, account)["match_id"]) == sorted(ids)
-        for table in DETAIL:
-            assert house.rows_of(table, account).height == everybodys(house, table, account, ids).height > 0
-    assert house.asks() == []

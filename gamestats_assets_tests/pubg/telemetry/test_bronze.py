@@ -108,16 +108,6 @@ def test_frames_are_as_declared_and_carry_the_day_of_their_match(landing: Landin
     assert {day.day for day in days.values()} == {1, 2}
 
 
-def test_two_workers_give_what_one_gives(landing: Landing) -> None:
-    files = _mixture(landing)
-    one = _decoded(landing, files, workers=1)
-    two = _decoded(landing, files, workers=2, part=3)
-    assert one[1:] == two[1:]
-    for table in TABLES:
-        assert one[0][table].equals(two[0][table]), table.spec.name
-    assert one[0][tables.TelemetryPositions].height > 2000
-
-
 def test_the_order_of_arrival_changes_nothing(landing: Landing) -> None:
     files = _mixture(landing)
     expected = _decoded(landing, files)
@@ -220,12 +210,6 @@ def test_telemetry_with_too_many_bad_events_is_unreadable_but_counted(landing: L
     assert unreadable == 1
 
 
-def test_bad_events_are_rejected_for_the_table_that_wanted_them(landing: Landing) -> None:
-    _, rejections, unreadable = _decoded(landing, [_land(landing, "m", "telemetry", _telemetry("m", 500, bad=2))])
-    assert {table: len(entries) for table, entries in rejections.items()} == {tables.TelemetryPositions: 2}
-    assert unreadable == 0
-
-
 def test_an_expired_telemetry_has_a_row_unless_some_landed_after_all(landing: Landing) -> None:
     marker = _land(landing, "gone", "expired", b'{"match_id": "gone"}')
     late = [
@@ -237,12 +221,6 @@ def test_an_expired_telemetry_has_a_row_unless_some_landed_after_all(landing: La
     assert (rows["gone"]["status"], rows["gone"]["content_hash"]) == ("expired", marker.content_hash)
     assert rows["late"]["status"] == "processed"
     assert (rejections, unreadable) == ({}, 0)
-
-
-def test_a_match_without_telemetry_yet_has_no_telemetry_row(landing: Landing) -> None:
-    frames = _decoded(landing, [_land(landing, "m", "match", _match("m"))])[0]
-    assert frames[tables.RawMatches].height == 1
-    assert frames[tables.TelemetryFiles].is_empty()
 
 
 def test_a_match_object_of_another_match_is_refused(landing: Landing) -> None:
@@ -262,20 +240,3 @@ def test_a_match_counts_as_unreadable_only_when_nothing_of_it_could_be_read(land
         _land(landing, "stale", "expired", b"{}"),
     ]
     assert _decoded(landing, files)[2] == 2
-
-
-def test_the_real_telemetry_file_lands_whole(landing: Landing, realdata: Path) -> None:
-    payload = (realdata / "pubg" / "telemetry" / "c2fb5093-866c-4d6d-96bf-7abf755094af.json.gz").read_bytes()
-    content = gzip.decompress(payload)
-    events = json.loads(content)
-    file = _land(landing, "c2fb5093", "telemetry", content, payload)
-    frames = _decoded(landing, [file])[0]
-    kept = {
-        tables.TelemetryPositions: ["LogPlayerPosition"],
-        tables.TelemetryDamage: ["LogPlayerTakeDamage"],
-        tables.TelemetryKills: ["LogPlayerKillV2"],
-        tables.TelemetryAttacks: ["LogPlayerAttack", "LogPlayerUseThrowable"],
-    }
-    for table, types in kept.items():
-        assert frames[table].height == sum(event["_T"] in types for event in events)
-    assert frames[tables.TelemetryEventCounts].get_column("events").sum() == len(events)

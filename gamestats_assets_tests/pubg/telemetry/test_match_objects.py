@@ -224,7 +224,7 @@ def test_unknown_keys_and_records_are_counted_or_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"kills": "three"}, "kills: expected a whole number|kills: expected a number"),
         ({"kills": 2.5}, "kills: expected a whole number"),
@@ -235,7 +235,7 @@ def test_unknown_keys_and_records_are_counted_or_passed_over() -> None:
         ({"name": 5}, "name: expected text"),
     ],
 )
-def test_a_bad_participant_is_quarantined_and_the_others_load(changes: dict[str, Any], told: str) -> None:
+def test_a_bad_participant_is_quarantined_and_the_others_load(changes: dict[str, Any], message: str) -> None:
     document = _document(100)
     bad = _participant(7, **changes)
     document["included"] = [bad if r["id"] == "participant-7" else r for r in document["included"]]
@@ -243,7 +243,7 @@ def test_a_bad_participant_is_quarantined_and_the_others_load(changes: dict[str,
     _assert_as_declared(decoded)
     [rejection] = decoded.rejections[tables.RawParticipants]
     assert (rejection.unit_id, rejection.scope, rejection.rejected_rows) == ("match-1", "row", 1)
-    assert any(part in rejection.reason for part in told.split("|"))
+    assert any(part in rejection.reason for part in message.split("|"))
     assert json.loads(rejection.content or "") == bad
     assert _participants(decoded).height == 99
     assert _match_row(decoded)["participants"] == 100

@@ -7,7 +7,6 @@ which shares nothing with the code under test. `derived` runs that code. A `Simu
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 from collections import defaultdict
@@ -24,7 +23,6 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
 from gamestats_assets.pubg.tournament.context import match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.tournament.standings import (
-    match_validation,
     tournament_matches,
     tournament_player_standings,
     tournament_team_results,
@@ -50,7 +48,7 @@ from gamestats_assets.pubg.tournament.tables import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets.simulators.pubg.matches import simulate_match
+from gamestats_assets.pubg.tournament.validation import match_validation
 from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.support.frames import Frames
 
@@ -672,44 +670,16 @@ def _of(game: Game) -> dict[str, Any]:
 
 EVENINGS = [date(2026, 10, 23), date(2026, 10, 24), date(2026, 10, 25)]
 _SECOND = timedelta(seconds=1)
-# The categories of what people fight with in the one match with telemetry; all else, such as vehicles, is Other.
-_WIELDED = {
-    "AR": "ACE32 AK47 AUG BerylM762 G36C HK416 M16A4 SCAR-L",
-    "DMR": "FNFal Mini14 Mk12 SKS",
-    "SR": "AWM Kar98k M24 MosinNagant",
-    "SMG": "BizonPP19 MP5K P90 Thompson UMP UZI Vector",
-    "Shotgun": "Berreta686 Saiga12 Sawnoff Winchester",
-    "LMG": "DP28 M249",
-    "Pistol": "DesertEagle M1911",
-    "Melee": "Cowbar Pan",
-}
-_CATEGORY = {f"Weap{name}_C": category for category, names in _WIELDED.items() for name in names.split()} | {
-    "WeapDragunov_C": "DMR",
-    "PlayerFemale_A_C": "Melee",
-    "PlayerMale_A_C": "Melee",
-    "ProjGrenade_C": "Throwable",
-    "ProjStickyGrenade_C": "Throwable",
-    "ProjC4_C": "Throwable",
-    "Bluezonebomb_EffectActor_C": "Throwable",
-    "BP_FireEffectController_C": "Throwable",
-    "BP_MolotovFireDebuff_C": "Throwable",
-}
 
 
 class LandedSeason(SimulatedSeason):
-    """The season on three evenings that both divisions share, as match objects and one telemetry.
+    """The season on three evenings that both divisions share, as match objects.
 
-    Without telemetry nobody has weapons or killsteals. Beside what the other season has:
-
-    - `told` is the one match with telemetry. Its match object says a wrong time, 40 minutes late.
-    - `expired` has lost its telemetry.
-    - Who stands in for team 1 is off the own roster that day, and the own team plays with three.
-    - Somebody of team 6 misses one match and leaves another before the others of the team are out.
-    - The last match of division 2 is postponed to the day after the last evening.
+    Without telemetry nobody has weapons or killsteals. Who stands in for team 1 is off the own roster that day, and the
+    own team plays with three. The last match of division 2 is postponed to the day after the last evening.
     """
 
     DAYS = {1: EVENINGS, 2: EVENINGS}
-    expired = "d2r1m2"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -724,29 +694,19 @@ class LandedSeason(SimulatedSeason):
         postponed["scheduled_at"] = local(date(2026, 10, 26), 19, 0)
         self.game("d2r3m6").start = postponed["scheduled_at"] + timedelta(minutes=1)
         for match in range(1, 7):
-            self._is_missing(f"d2r1m{match}", account(17, 0))
-        self._is_missing("d1r1m5", account(6, 1))
-        self.left_early = ("d1r3m2", account(6, 1))
-        self._files: dict[str, list[bytes]] = {}
+            game = self.game(f"d2r1m{match}")
+            game.people = [person for person in game.people if person.account != account(17, 0)]
         for game in self.games:
             for person in game.people:
                 person.killsteals, person.weapons = None, {}
-        self.told = self._simulated(self.game("d1r2m4"))
-        for game in self.games:
-            if game.match_id not in self._files:
-                self._files[game.match_id] = [self.match_object(game)]
 
     def game(self, match_id: str) -> Game:
         """The match of an id."""
         return next(game for game in self.games if game.match_id == match_id)
 
-    def files(self) -> dict[str, list[bytes]]:
-        """Files of every match, by its id: the match object, and the telemetry where there is one."""
-        return self._files
-
-    def rosters(self) -> list[dict[str, Any]]:
-        """Roster entries; an account that nobody knows is None."""
-        return self._rosters()
+    def files(self) -> dict[str, bytes]:
+        """The match object of every match, by its id."""
+        return {game.match_id: self.match_object(game) for game in self.games}
 
     def _rosters(self) -> list[dict[str, Any]]:
         entries = super()._rosters()
@@ -755,49 +715,6 @@ class LandedSeason(SimulatedSeason):
         entries.append({**lent, "roster_entry_id": len(entries) + 1, "valid_from": day + timedelta(days=1)})
         lent["valid_until"] = day - timedelta(days=1)
         return entries
-
-    def _is_missing(self, match_id: str, who: str) -> None:
-        game = self.game(match_id)
-        game.people = [person for person in game.people if person.account != who]
-
-    # ----------------------------------------------------------------- files
-
-    def _simulated(self, game: Game) -> str:
-        """Let the match be played to the last shot by the people who were planned; its new id."""
-        simulated = simulate_match(
-            9, game.start, map_name=MAPS[game.map][0], game_mode="esports-squad-fpp", match_type="custom", players=64,
-            bots=0, population=120,
-        )  # fmt: skip
-        contents = [simulated.match_json, simulated.telemetry_json]
-        teams = sorted({truth.team_id for truth in simulated.truth.players_truth.values()})
-        people: list[Person] = []
-        for who, truth in sorted(simulated.truth.players_truth.items()):
-            team = teams.index(truth.team_id) + 1
-            number = sum(person.team == team for person in people)
-            name = f"T{team:02}_Player{number}"
-            for before, after in ((who, account(team, number)), (truth.player_name, name)):
-                contents = [each.replace(json.dumps(before).encode(), json.dumps(after).encode()) for each in contents]
-            weapons: dict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
-            for causer, (damage, kills, _) in truth.weapons.items():
-                category = _CATEGORY.get(causer, "Other")
-                before_it = weapons[category]
-                weapons[category] = (before_it[0] + damage, before_it[1] + kills)
-            damage = round(truth.damage_dealt, 5)
-            people.append(
-                Person(
-                    account(team, number), name, team, truth.team_id, truth.placement, truth.kills, truth.assists,
-                    damage, truth.killsteals, dict(weapons),
-                )
-            )  # fmt: skip
-        document, events = (json.loads(content) for content in contents)
-        end = next(datetime.fromisoformat(event["_D"]) for event in events if event["_T"] == "LogMatchEnd")
-        game.match_id, game.people = simulated.truth.match_id, people
-        game.minutes = (end - game.start) / timedelta(minutes=1)
-        attributes = document["data"]["attributes"]
-        stored = datetime.fromisoformat(attributes["createdAt"]) + timedelta(minutes=40)
-        attributes["createdAt"] = _written(stored)
-        self._files[game.match_id] = [json.dumps(document).encode(), gzip.compress(contents[1], 1, mtime=0)]
-        return game.match_id
 
     def match_object(self, game: Game) -> bytes:
         """The document of `/matches/{id}`."""
@@ -809,8 +726,18 @@ class LandedSeason(SimulatedSeason):
                 ranks[person.side] = person.placement
             # Of somebody who lost the connection at once nothing more is known.
             if person.kills is not None:
-                left = (game.match_id, person.account) == self.left_early
-                stats |= _statistics(person, game.minutes * 60 - ranks[person.side], len(game.people) // 4, left)
+                stats |= {
+                    "kills": person.kills,
+                    "assists": person.assists,
+                    "damageDealt": person.damage,
+                    "deathType": "byplayer",
+                    "timeSurvived": game.minutes * 60 - ranks[person.side],
+                    "winPlace": person.placement,
+                    "DBNOs": person.kills,
+                    "headshotKills": 0,
+                    "teamKills": 0,
+                    "revives": 0,
+                }
             sides[person.side].append(stats)
         for number in range(game.bots):
             side = 90 + number // 4
@@ -855,22 +782,6 @@ class LandedSeason(SimulatedSeason):
             "included": [*rosters, *participants, {"type": "asset", "id": "a", "attributes": asset}],
         }
         return json.dumps(document).encode()
-
-
-def _statistics(person: Person, survived_s: float, teams: int, left: bool) -> dict[str, Any]:
-    """Statistics of a participant; who left has a place and a time of their own."""
-    return {
-        "kills": person.kills,
-        "assists": person.assists,
-        "damageDealt": person.damage,
-        "deathType": "logout" if left else "byplayer",
-        "timeSurvived": 45 if left else survived_s,
-        "winPlace": teams if left else person.placement,
-        "DBNOs": person.kills,
-        "headshotKills": 0,
-        "teamKills": 0,
-        "revives": 0,
-    }
 
 
 def _written(moment: datetime) -> str:

@@ -15,7 +15,6 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
 from gamestats_assets.pubg.tournament.standings import (
     tournament_matches,
@@ -122,8 +121,8 @@ def test_tournament_matches_name_winner_place_and_whether_they_count(season: Sim
         assert row["winner_team_id"] == (winners[0] if winners else None), match_id
         assert row["winner_team_name"] == (f"Team {winners[0]:02}" if winners else None), match_id
         assert (row["counts"], row["round_id"], row["scheduled_match_id"]) == (truth.counts, truth.round, truth.slot)
-        told = round_named(truth.round) | season.decided(match_id)
-        assert {name: row[name] for name in told} == told, match_id
+        message = round_named(truth.round) | season.decided(match_id)
+        assert {name: row[name] for name in message} == message, match_id
         assert (row["started_at"], row["ended_at"]) == (game.start, game.end)
     assert found["d1r2m6"]["winner_team_id"] is None
     assert not found["broken"]["counts"]
@@ -140,8 +139,8 @@ def test_team_standings_are_those_of_the_plan(season: SimulatedSeason, made: Fra
         assert row.pop("average_placement") == pytest.approx(line.pop("average_placement"))
         assert {name: row[name] for name in line} == line, team
         assert (row["season"], row["division"], row["team_name"]) == (SEASON, f"Div {division}", f"Team {team:02}")
-        told = {"round_id": round_in(scope)} | round_named(round_in(scope))
-        assert {name: row[name] for name in told} == told
+        message = {"round_id": round_in(scope)} | round_named(round_in(scope))
+        assert {name: row[name] for name in message} == message
 
 
 @pytest.mark.parametrize("division", [1, 2])
@@ -236,7 +235,7 @@ def test_players_who_come_and_go_appear_where_they_played(made: Frames) -> None:
 def test_weapons_are_told_in_the_ten_categories_of_the_page(made: Frames) -> None:
     names = made[TournamentPlayerStandings]["weapon_categories"].to_list()
     assert all(each == list(PAGE_CATEGORIES) for each in names)
-    assert PAGE_CATEGORIES == reference.TOURNAMENT_CATEGORIES
+    assert PAGE_CATEGORIES == ("AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee", "Throwable", "Other")
 
 
 def test_what_needs_a_person_is_told_with_its_reason(made: Frames) -> None:
@@ -291,8 +290,8 @@ def test_round_that_was_renamed_or_renumbered_is_shown_as_it_is_now_where_result
     for of in (TournamentTeamStandingsHistory, TournamentTeamStandings, TournamentPlayerStandings):
         function = dict(FUNCTIONS)[of]
         found = run(function, {**made, Rounds: rounds.cast({"round_number": pl.Int32})})
-        told = set(found["scope", "round_number", "round_name"].iter_rows())
-        assert told == {
+        message = set(found["scope", "round_number", "round_name"].iter_rows())
+        assert message == {
             ("overall", None, None),
             ("11", 9, "Opening"),
             ("12", 2, "Round 2"),
@@ -666,26 +665,26 @@ def test_doubtful_status_needs_a_person_until_an_override_settles_it(context: di
 def test_unknown_time_zone_of_the_season_is_told_where_it_takes_the_round() -> None:
     context = {"validation_status": "unscheduled", "scheduled_match_id": None, "round_id": None}
     for zone, concern in (("europe/berlin", "unknown_time_zone"), ("Europe/Berlin", "no_round")):
-        told = concerns([WINNER, SECOND], context=context, season={"time_zone": zone})
-        assert told.keys() == {concern}
-    told = concerns([WINNER, SECOND], context=context, season={"time_zone": "europe/berlin"})["unknown_time_zone"]
-    assert "The time zone of season s is europe/berlin" in told
-    assert "gamestats tournament season change s --time-zone" in told
+        message = concerns([WINNER, SECOND], context=context, season={"time_zone": zone})
+        assert message.keys() == {concern}
+    message = concerns([WINNER, SECOND], context=context, season={"time_zone": "europe/berlin"})["unknown_time_zone"]
+    assert "The time zone of season s is europe/berlin" in message
+    assert "gamestats tournament season change s --time-zone" in message
     assert concerns([WINNER, SECOND], season={"time_zone": "europe/berlin"}) == {}
 
 
 @pytest.mark.parametrize(
-    ("context", "told"),
+    ("context", "message"),
     [
         ({"is_overridden": True, "override_reason": "why", "override_admin": "kim"}, (True, "why", "kim")),
         ({}, (False, None, None)),
     ],
 )
-def test_tournament_match_tells_who_overrode_it_and_why(context: dict[str, Any], told: tuple[Any, ...]) -> None:
+def test_tournament_match_tells_who_overrode_it_and_why(context: dict[str, Any], message: tuple[Any, ...]) -> None:
     frames = dict(_match([WINNER, SECOND], context=context))
     frames[TournamentTeamResults] = run(tournament_team_results, frames)
     found = run(tournament_matches, frames)["is_overridden", "override_reason", "overridden_by"]
-    assert found.rows() == [told]
+    assert found.rows() == [message]
 
 
 @pytest.mark.parametrize("status", ["remake_failed", "not_tournament"])
@@ -695,36 +694,36 @@ def test_settled_status_needs_nobody(status: str) -> None:
 
 
 def test_team_without_placement_is_named() -> None:
-    told = concerns([WINNER, {**SECOND, "placement": None}])
-    assert told.keys() == {"no_placement"}
-    assert "the placement of Team 2;" in told["no_placement"]
+    message = concerns([WINNER, {**SECOND, "placement": None}])
+    assert message.keys() == {"no_placement"}
+    assert "the placement of Team 2;" in message["no_placement"]
 
 
 def test_two_teams_in_first_place_are_named() -> None:
-    told = concerns([WINNER, {**SECOND, "placement": 1}])
-    assert told.keys() == {"several_winners"}
-    assert "Team 1, Team 2" in told["several_winners"]
+    message = concerns([WINNER, {**SECOND, "placement": 1}])
+    assert message.keys() == {"several_winners"}
+    assert "Team 1, Team 2" in message["several_winners"]
 
 
 @pytest.mark.parametrize(("status", "found"), [("expired", True), ("unreadable", True), ("pending", False)])
 def test_match_that_counts_needs_its_telemetry(status: str, found: bool) -> None:
-    told = concerns([WINNER, SECOND], match={"telemetry_status": status})
-    assert (told.keys() == {"no_telemetry"}) is found
+    message = concerns([WINNER, SECOND], match={"telemetry_status": status})
+    assert (message.keys() == {"no_telemetry"}) is found
     assert concerns([WINNER, SECOND], match={"telemetry_status": status}, context={"round_id": None}) == {}
 
 
 def test_many_unknown_people_are_counted_after_the_first_names() -> None:
     unknown = [{"account_id": f"x{n:02}", "team": None, "placement": 3} for n in range(12)]
-    told = concerns([WINNER, SECOND, *unknown])["unmatched_players"]
-    assert "found 12 on none: X00, X01, X02, X03, X04, X05, X06, X07 and 4 more." in told
+    message = concerns([WINNER, SECOND, *unknown])["unmatched_players"]
+    assert "found 12 on none: X00, X01, X02, X03, X04, X05, X06, X07 and 4 more." in message
 
 
 def test_slot_given_by_hand_to_two_matches_is_told_to_the_one_without() -> None:
     given_ = {"match_id": "m", "scheduled_match_id": 7, "reason": "why", "admin": "kim"}
     context = {"is_overridden": True, "validation_status": "unscheduled", "scheduled_match_id": None}
-    told = concerns([WINNER, SECOND], overrides=[given_], context=context)
-    assert told.keys() == {"slot_given_twice"}
-    assert told["slot_given_twice"].startswith("Slot 7 was given")
+    message = concerns([WINNER, SECOND], overrides=[given_], context=context)
+    assert message.keys() == {"slot_given_twice"}
+    assert message["slot_given_twice"].startswith("Slot 7 was given")
     assert concerns([WINNER, SECOND], overrides=[given_], context={**context, "scheduled_match_id": 7}) == {}
 
 
