@@ -478,7 +478,7 @@ def test_waits_of_one_tick_end_together_in_time(
     track(url, *(f"P{n:03}" for n in range(400)))
     slept: list[float] = []
     now = time.monotonic()
-    monkeypatch.setitem(SharedLimits.__init__.__kwdefaults__, "sleep", slept.append)
+    monkeypatch.setitem(SharedLimits.__init__.__kwdefaults__ or {}, "sleep", slept.append)
     monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
     waits = iter([15.0, 0.0] * 9)
     monkeypatch.setattr(SharedLimits, "_take", lambda limits, limiters: (next(waits), 0.0))

@@ -244,8 +244,9 @@ def test_override_that_leaves_all_open_shows_and_changes_nothing() -> None:
 
 
 def test_override_makes_a_match_no_tournament_match_and_frees_its_slot() -> None:
-    entered = {MatchOverrides: [override(is_tournament_match=False)]}
-    found = placed({}, {"match_id": "n", "minutes": 20}, entered=entered)
+    found = placed(
+        {}, {"match_id": "n", "minutes": 20}, entered={MatchOverrides: [override(is_tournament_match=False)]}
+    )
     row = found["m"]
     assert (row["validation_status"], row["is_tournament_match"]) == ("not_tournament", False)
     assert (row["round_id"], row["scheduled_match_id"], row["division"]) == (None, None, "Div 1")
@@ -272,8 +273,11 @@ def test_slot_given_to_two_matches_by_hand_has_one() -> None:
 
 
 def test_slot_by_hand_of_no_tournament_match_stays_free() -> None:
-    entered = {MatchOverrides: [override("a", scheduled_match_id=1, is_tournament_match=False)]}
-    found = placed({}, {"match_id": "a"}, entered=entered)
+    found = placed(
+        {},
+        {"match_id": "a"},
+        entered={MatchOverrides: [override("a", scheduled_match_id=1, is_tournament_match=False)]},
+    )
     assert (found["m"]["scheduled_match_id"], found["a"]["scheduled_match_id"]) == (1, None)
 
 
@@ -318,8 +322,9 @@ def test_vouched_match_of_strangers_without_round_has_no_division() -> None:
 
 @pytest.mark.parametrize("status_", ["remake_failed", "remake_candidate", "unscheduled"])
 def test_status_by_hand_leaves_the_slot_to_the_next_match(status_: str) -> None:
-    entered = {MatchOverrides: [override(validation_status=status_)]}
-    found = placed({}, {"match_id": "n", "minutes": 20}, entered=entered)
+    found = placed(
+        {}, {"match_id": "n", "minutes": 20}, entered={MatchOverrides: [override(validation_status=status_)]}
+    )
     assert (found["m"]["validation_status"], found["m"]["is_tournament_match"]) == (status_, True)
     assert found["m"]["scheduled_match_id"] is None
     assert found["n"]["scheduled_match_id"] == 1

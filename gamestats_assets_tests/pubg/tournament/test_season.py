@@ -178,7 +178,9 @@ def changed(house: House, entered: State) -> Changed:
     plan.game("second-in-slot").truth = Truth("not_tournament", 1, is_tournament=False, overridden=True)
 
     move = "UPDATE ops.scheduled_matches SET scheduled_at = %s WHERE scheduled_match_id = %s"
-    asked, by_schedule = house.change(*((move, [plan.slots[slot]["scheduled_at"], slot]) for slot in MOVED_SLOTS))
+    moves: list[tuple[LiteralString, list[Any]]]
+    moves = [(move, [plan.slots[slot]["scheduled_at"], slot]) for slot in MOVED_SLOTS]
+    asked, by_schedule = house.change(*moves)
     _, by_roster_and_override = house.change(
         ("DELETE FROM ops.roster_entries WHERE player_name = %s", ["T05_Substitute"]),
         (
