@@ -30,7 +30,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.l2m.simulate import Plan, simulate
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
@@ -40,6 +39,7 @@ from gamestats_assets.rocket_league.simulation.seasons import simulate_season
 from gamestats_assets.rocket_league.simulation.seasons import write_season as write_rocket_league
 from gamestats_assets.rocket_league.source import ingest as ingest_rocket_league
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.l2m.logs import Plan, simulate
 from gamestats_assets.simulators.lol.seasons import write_season as write_lol
 from gamestats_assets.simulators.pubg.matches import simulate_day
 

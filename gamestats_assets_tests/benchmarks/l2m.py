@@ -38,7 +38,7 @@ _ROWS_OF_AN_ACCOUNT = 38.5
 
 
 def _simulate(rows: int, folder: Path) -> int:
-    from gamestats_assets.l2m.simulate import Plan, simulate
+    from gamestats_assets.simulators.l2m.logs import Plan, simulate
 
     plan = Plan(accounts=max(200, round(rows / _ROWS_OF_AN_ACCOUNT)), days=1, start=DAY, actions=ACTIONS)
     truth = simulate(plan, folder, rates=True)

@@ -11,13 +11,14 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.cli.lake.overview import overview
-from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
+from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
 from gamestats_assets.l2m.tables import Active, EtlLogin, EtlRecharge, IpWhitelist, UserProfile
 from gamestats_assets.lakehouse.entries.ops import entered_rows
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.cli.runner import Admin, Gamestats
+from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
 from gamestats_assets_tests.l2m.lake import SmallLake
 from gamestats_assets_tests.l2m.log_day import DAY, csv_bytes, put, read_day, rows
 

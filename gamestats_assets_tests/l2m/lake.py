@@ -12,7 +12,6 @@ import polars as pl
 
 from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.assets import game
-from gamestats_assets.l2m.simulate import Plan, Truth, simulate
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.delta.ledger import WHOLE
@@ -23,6 +22,8 @@ from gamestats_assets.orchestration.execution import StepRun
 from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.l2m.logs import Plan, simulate
+from gamestats_assets.simulators.l2m.truth import Truth
 
 _STEPS = [step for step in game().steps if step.table is not tables.IpWhitelist]
 # Nobody enters anything: the whitelist is what a test writes.

@@ -12,9 +12,9 @@ import pytest
 
 from gamestats_assets.l2m import checks
 from gamestats_assets.l2m import tables as t
-from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.lakehouse.quality import Check, quarantine_of
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.simulators.l2m.logs import Plan
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
 PLAN = Plan(accounts=220, days=2, farms=1, level_one=6, servers=3, guilds=6, actions=8.0)

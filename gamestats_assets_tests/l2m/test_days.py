@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.assets import game
-from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
@@ -24,6 +23,7 @@ from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.orchestration.runs.sensor import SENSOR
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.l2m.logs import Plan
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 from gamestats_assets_tests.support.published import read_published
 

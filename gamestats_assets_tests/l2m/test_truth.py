@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.l2m import tables as t
 from gamestats_assets.l2m.players.farmers import SIGNALS, by_signal
-from gamestats_assets.l2m.simulate import Plan, Truth
+from gamestats_assets.simulators.l2m.logs import Plan
+from gamestats_assets.simulators.l2m.truth import Truth
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
 PLAN = Plan(accounts=1_200, days=9, servers=4, guilds=12, actions=8.0)

@@ -22,13 +22,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gamestats_assets.cli.services.addresses import answers
-from gamestats_assets.l2m.simulate import Plan
+from gamestats_assets.simulators.l2m.logs import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.runs.dagster_home import dagster_environment
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets.settings import Settings, shipped
+from gamestats_assets.simulators.l2m.logs import Plan
 from gamestats_assets.simulators.pubg.matches import simulate_day
 from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.l2m.lake import simulated

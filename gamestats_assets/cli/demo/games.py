@@ -145,9 +145,9 @@ def _lol(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -
 
 def _l2m(folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]) -> Sequence[str]:
     """Bring the MMO's logs; the addresses of its cafes."""
-    from gamestats_assets.l2m.simulate import Plan as Logs
-    from gamestats_assets.l2m.simulate import simulate
     from gamestats_assets.l2m.source import deliver
+    from gamestats_assets.simulators.l2m.logs import Plan as Logs
+    from gamestats_assets.simulators.l2m.logs import simulate
 
     first = DAYS[-1] - timedelta(days=plan.mmo_days - 1)
     mmo = Logs(accounts=plan.accounts, days=plan.mmo_days, start=first, seed=SEED, actions=ACTIONS)

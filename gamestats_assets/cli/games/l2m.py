@@ -134,7 +134,7 @@ def simulate_logs(
         gamestats l2m simulate l2m-logs --accounts 5000 --days 30 --start 2026-01-01 --format csv
         gamestats l2m simulate l2m-logs --farmers planted.csv
     """
-    from gamestats_assets.l2m.simulate import Plan, simulate
+    from gamestats_assets.simulators.l2m.logs import Plan, simulate
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")

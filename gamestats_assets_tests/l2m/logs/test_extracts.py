@@ -12,7 +12,6 @@ import pytest
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.l2m.assets import game
 from gamestats_assets.l2m.checks import Quarantine, every_row_is_counted
-from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, ExchangeRates, LogCounts, StdActive
 from gamestats_assets.lakehouse.stores import Stores
@@ -22,6 +21,7 @@ from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.runs.instance import run_here
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
 
 PLAN = Plan(accounts=400, days=1, farms=1, actions=20)
 ON = PLAN.start.isoformat()

@@ -23,7 +23,7 @@ from gamestats_assets.demo_data.generator.generate import generate
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets.l2m.logs import thinkingdata
 from gamestats_assets.l2m.logs.thinkingdata import COLUMNS, LogFileError, ThinkingDataLogs, read_logs, split_days
-from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
+from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
 from gamestats_assets_tests.demo_data.sheets import FOLDERS
 
 AT = "2026-03-01 10:00:00.000"

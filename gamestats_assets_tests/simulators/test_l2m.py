@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from gamestats_assets.l2m.simulate import KEY_ITEMS, TABLES, Format, Plan, Truth, simulate
+from gamestats_assets.simulators.l2m.logs import KEY_ITEMS, TABLES, Format, Plan, simulate
+from gamestats_assets.simulators.l2m.truth import Truth
 
 PLAN = Plan(accounts=900, days=5, together=200)
 
@@ -63,45 +63,6 @@ def test_every_format_says_the_same(tmp_path: Path, format: Format) -> None:
         assert_frame_equal(found.cast(pl.String), texts.cast(pl.String))
 
 
-def test_who_is_active_and_at_which_level_follows_from_the_seven_logs(simulated: Simulated) -> None:
-    for day in simulated.truth.days:
-        logs = {table: simulated.logs(table, day.ds) for table in TABLES}
-        assert {table: frame.height for table, frame in logs.items()} == day.rows
-        told = pl.concat([frame.select("user_id", "server_id") for frame in logs.values()]).unique()
-        levels = pl.concat([f.select("user_id", "level") for f in logs.values() if "level" in f.columns])
-        highest = levels.group_by("user_id").agg(pl.col("level").max().cast(pl.Int64))
-        found = told.join(highest, on="user_id", how="left").sort("user_id")
-        assert_frame_equal(found, day.active)
-
-
-def test_kpis_follow_from_first_days_and_payments_at_the_rate_of_the_day(simulated: Simulated) -> None:
-    active = pl.concat([day.active.with_columns(ds=pl.lit(day.ds)) for day in simulated.truth.days])
-    paid = simulated.logs("recharge").join(simulated.truth.rates, on=["ds", "currency"], how="left")
-    assert paid.get_column("usd_per_unit").null_count() == 0
-    dollars = [
-        (row["ds"], row["user_id"], row["server_id"], row["amount"] * row["usd_per_unit"])
-        for row in paid.iter_rows(named=True)
-    ]
-    first_active = dict(active.group_by("user_id").agg(pl.col("ds").min()).iter_rows())
-    first_login = dict(simulated.logs("login").group_by("user_id").agg(pl.col("ds").min()).iter_rows())
-    first_paid = dict(paid.group_by("user_id").agg(pl.col("ds").min()).iter_rows())
-    lifetime: dict[str, Decimal] = {}
-    for _, user, _, usd in dollars:
-        lifetime[user] = lifetime.get(user, Decimal(0)) + usd
-    assert dict(simulated.truth.lifetime_usd.iter_rows()) == lifetime
-    for day in simulated.truth.days:
-        for row in day.kpis.iter_rows(named=True):
-            here = day.active.filter(pl.col("server_id") == row["server_id"]).get_column("user_id").to_list()
-            payers = {user for ds, user, server, _ in dollars if (ds, server) == (day.ds, row["server_id"])}
-            new = {user for user in here if first_active[user] == day.ds}
-            first = {user for user in payers if first_paid[user] == day.ds}
-            came = {user for user in here if first_login.get(user) == day.ds}
-            usd = sum((usd for ds, _, server, usd in dollars if (ds, server) == (day.ds, row["server_id"])), Decimal(0))
-            assert (row["dau"], row["nru"], row["pu"]) == (len(here), len(new), len(payers))
-            assert (row["npu"], row["nnpu"], row["revenue_usd"]) == (len(first), len(first & came), usd)
-    assert sum(day.kpis.get_column("npu").sum() for day in simulated.truth.days) == len(first_paid) > 10
-
-
 def test_every_balance_is_the_one_before_it_and_what_came_or_went_and_never_below_zero(simulated: Simulated) -> None:
     moved = pl.concat(
         [
@@ -150,20 +111,6 @@ def test_farmers_at_the_first_level_gain_items_and_stay_there_and_newcomers_do_n
     assert {user for user, level in highest.items() if level == 1} - stays  # who can be mistaken for one
     items = gained.get_column("item_id").unique()
     assert len(items.filter(items.is_in(KEY_ITEMS))) == 51 < len(items)
-
-
-def test_a_guild_is_the_one_that_the_last_money_log_names(simulated: Simulated) -> None:
-    told = pl.concat([simulated.logs(table) for table in ("increase_money", "decrease_money")]).drop_nulls("guild_id")
-    last = told.sort("time").group_by("user_id").agg(pl.col("guild_id").last())
-    assert dict(last.iter_rows()) == dict(simulated.truth.guilds.iter_rows())
-    changes = told.sort("time").select("user_id", "ds", "guild_id").unique(maintain_order=True)
-    first_of_each = changes.filter(
-        (pl.col("guild_id") != pl.col("guild_id").shift().over("user_id"))
-        | pl.col("guild_id").shift().over("user_id").is_null()
-    )
-    by = ["user_id", "ds", "guild_id"]
-    assert_frame_equal(first_of_each.sort(by), simulated.truth.guild_changes.sort(by))
-    assert first_of_each.height > told.get_column("user_id").n_unique()
 
 
 def test_too_few_accounts_for_what_is_planted_are_refused() -> None:

@@ -14,8 +14,8 @@ ten, and people who are at the first level because they came today.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -26,43 +26,21 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gamestats_assets.simulators.l2m.truth import Tally, Truth
+from gamestats_assets.simulators.templates import rows
+
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Format = Literal["parquet", "csv", "jsonl"]
 
-TABLES: tuple[str, ...] = (
-    "login",
-    "logout",
-    "recharge",
-    "increase_item",
-    "decrease_item",
-    "increase_money",
-    "decrease_money",
-)
+TABLES = ("login", "logout", "recharge", "increase_item", "decrease_item", "increase_money", "decrease_money")
 """The seven logs."""
-COUNTRIES = ("VN", "TH", "ID", "PH", "MY", "SG", "KR")
-"""As logs say them; KR is none of those that are told apart."""
-_COUNTRY_SHARES = (0.40, 0.24, 0.12, 0.11, 0.06, 0.04, 0.03)
-_CURRENCIES = ("VND", "THB", "IDR", "PHP", "MYR", "SGD", "USD")
-_PRICES: Mapping[str, tuple[str, ...]] = {
-    "VND": ("25000", "119000", "259000", "499000", "1290000", "2590000"),
-    "THB": ("35", "169", "349", "699", "1790", "3500"),
-    "IDR": ("15000", "79000", "159000", "329000", "799000", "1599000"),
-    "PHP": ("49", "249", "499", "999", "2490", "4990"),
-    "MYR": ("4.90", "22.90", "44.90", "89.90", "219.90", "449.90"),
-    "SGD": ("1.48", "6.98", "14.98", "28.98", "68.98", "148.98"),
-    "USD": ("0.99", "4.99", "9.99", "19.99", "49.99", "99.99"),
-}
-_USD: Mapping[str, tuple[str, str]] = {
-    # Dollars for one unit, and by how much they differ from day to day. A price times a rate has at most six decimals.
-    "VND": ("0.00003850", "0.00000005"),
-    "THB": ("0.0295", "0.0001"),
-    "IDR": ("0.00006140", "0.00000010"),
-    "PHP": ("0.0172", "0.0001"),
-    "MYR": ("0.2250", "0.0010"),
-    "SGD": ("0.7450", "0.0010"),
-    "USD": ("1", "0"),
-}
+_MARKETS = rows("l2m", "countries")
+"""Countries as logs say them (KR is none of those that are told apart), the share of the accounts, the currency, the
+dollars for one unit and by how much they differ from day to day, and prices. A price times a rate has at most six
+decimals."""
+_CURRENCIES = pl.Series([market["currency"] for market in _MARKETS])
+_PRICES = pl.Series([price for market in _MARKETS for price in market["prices"].split()]).cast(pl.Decimal(18, 4))
 _CHANNELS = ("google_play", "app_store", "web_shop", "one_store")
 _DEVICES = ("SM-S918N", "SM-A546E", "iPhone15,2", "iPhone13,4", "Redmi Note 12", "CPH2481", "PC")
 _DIAMONDS = ("902", "912")
@@ -78,8 +56,6 @@ _LAST_US = _DAY_US - 1_000_000
 """Nothing happens in the last second of a day, so that what is moved apart stays on it."""
 _SHARING = 9
 """Accounts behind the address of a dormitory: one less than what counts as a farm."""
-_UNTOLD = -1
-"""The level of whom no log tells one."""
 _A_DAY_LIKE_CLOCKWORK = 48
 """How often an account of a farm does a thing each day: twice in every hour."""
 _CAFE = 40
@@ -118,54 +94,20 @@ class Plan:
             raise ValueError(f"expected at least {planted} accounts for what is planted, found {self.accounts}")
 
 
-@dataclass(frozen=True)
-class DayTruth:
-    """What has to come out of one day.
-
-    Attributes:
-        active: accounts that any log names, with server and highest level; null where no log tells one.
-        kpis: by server: dau, nru, pu, npu, nnpu, revenue_usd.
-        rows: rows of each log.
-    """
-
-    ds: date
-    active: pl.DataFrame
-    kpis: pl.DataFrame
-    rows: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What has to come out of all days.
-
-    Attributes:
-        farmers: user_id and signal that finds it (shared_ip, level_one, self_similar: farms act like clockwork).
-        whitelist: prefixes of the addresses of cafes.
-        lifetime_usd: user_id and what was paid in all, of those who ever paid.
-        guilds: user_id and guild_id, as the last money log that names one tells it.
-        guild_changes: user_id, ds and guild_id of everybody's first guild and of each change.
-        balances: user_id, money_type and balance after the last day.
-        rates: ds, currency and dollars for one unit.
-    """
-
-    days: tuple[DayTruth, ...]
-    farmers: pl.DataFrame
-    whitelist: tuple[str, ...]
-    lifetime_usd: pl.DataFrame
-    guilds: pl.DataFrame
-    guild_changes: pl.DataFrame
-    balances: pl.DataFrame
-    rates: pl.DataFrame
-
-
-def rate_usd(currency: str, ds: date) -> Decimal:
-    """Dollars for one unit of a currency on a day.
-
-    >>> rate_usd("USD", date(2026, 3, 1))
-    Decimal('1')
-    """
-    usual, step = map(Decimal, _USD[currency])
-    return usual + step * (ds.toordinal() % 7 - 3)
+def rates_usd(plan: Plan) -> pl.DataFrame:
+    """Dollars for one unit of each currency on each day: ds, currency, usd_per_unit."""
+    days = [plan.start + timedelta(days=number) for number in range(plan.days)]
+    rates = [
+        (
+            ds,
+            market["currency"],
+            Decimal(market["usd_per_unit"]) + Decimal(market["daily_step"]) * (ds.toordinal() % 7 - 3),
+        )
+        for ds in days
+        for market in _MARKETS
+    ]
+    schema = {"ds": pl.Date, "currency": pl.String, "usd_per_unit": pl.Decimal(18, 8)}
+    return pl.DataFrame(rates, schema=schema, orient="row")
 
 
 def simulate(plan: Plan, folder: Path, format: Format = "parquet", *, rates: bool = False) -> Truth:
@@ -174,24 +116,20 @@ def simulate(plan: Plan, folder: Path, format: Format = "parquet", *, rates: boo
     Args:
         rates: write each day's rates, too, as `exchange_rates.csv`.
     """
-    world = _World(plan)
-    days: list[DayTruth] = []
+    world, tally = _World(plan), Tally(rates_usd(plan))
     for number in range(plan.days):
-        rows = dict.fromkeys(TABLES, 0)
+        ds = world.ds(number)
+        of_day = folder / ds.isoformat()
+        of_day.mkdir(parents=True, exist_ok=True)
         for part, logs in enumerate(world.day(number)):
+            tally.take(ds, logs)
             for table, frame in logs.items():
-                rows[table] += frame.height
                 if frame.height:
-                    place = folder / world.ds(number).isoformat() / f"{table}-{part:03}.{format}"
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    _write(frame, place, format)
-        days.append(world.truth_of_day(rows))
-    truth = world.truth(days)
-    for (ds,), of_day in truth.rates.partition_by("ds", as_dict=True).items() if rates else ():
-        of_day.drop("ds").with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv(
-            folder / f"{ds}" / "exchange_rates.csv"
-        )
-    return truth
+                    _write(frame, of_day / f"{table}-{part:03}.{format}", format)
+        if rates:
+            own = tally.rates.filter(pl.col("ds") == ds).drop("ds")
+            own.with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv(of_day / "exchange_rates.csv")
+    return world.truth(tally)
 
 
 def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:
@@ -205,17 +143,6 @@ def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:
     plain.write_csv(path) if format == "csv" else plain.write_ndjson(path)
 
 
-@dataclass
-class _Today:
-    """What was seen of the day that was simulated last."""
-
-    ds: date
-    number: int
-    active: list[Ints] = field(default_factory=list)
-    levels: list[Ints] = field(default_factory=list)
-    paid: list[tuple[Ints, list[Decimal]]] = field(default_factory=list)
-
-
 class _World:
     """Every account, and what lasts from day to day."""
 
@@ -223,7 +150,7 @@ class _World:
         self.plan = plan
         rng = np.random.default_rng([plan.seed, 0])
         n = plan.accounts
-        self.country = rng.choice(len(COUNTRIES), n, p=_COUNTRY_SHARES)
+        self.country = rng.choice(len(_MARKETS), n, p=[float(market["share"]) for market in _MARKETS])
         self.server = rng.integers(1, plan.servers + 1, n)
         self.came = np.where(rng.random(n) < 0.6, 0, rng.integers(0, plan.days, n))
         self.growth = rng.uniform(0.4, 3.0, n)
@@ -237,15 +164,10 @@ class _World:
         self.farm_of, self.level_one = np.full(n, -1), np.zeros(n, bool)
         self.cafe_of = np.full(n, -1)
         self._plant(rng)
-        self.lifetime = [Decimal(0)] * n
-        self.first_active, self.first_login, self.first_paid = np.full(n, -1), np.full(n, -1), np.full(n, -1)
-        self.told_guild = np.full(n, -1)
         self.servers = pl.Series([f"S{server:02}" for server in range(plan.servers + 1)])
         # The last one, of number -1, is none.
         self.guild_ids = pl.Series([*(f"g{guild:03}" for guild in range(plan.guilds)), None])
         self.guild_names = pl.Series([*(f"Guild {guild}" for guild in range(plan.guilds)), None])
-        self.changes: list[tuple[int, date, int]] = []
-        self.today = _Today(plan.start, 0)
 
     def _plant(self, rng: np.random.Generator) -> None:
         plan, place = self.plan, 0
@@ -300,7 +222,6 @@ class _World:
 
     def day(self, number: int) -> Iterator[dict[str, pl.DataFrame]]:
         """The logs of a day, of some accounts at a time; days must be asked for in order, each once."""
-        self.today = _Today(self.ds(number), number)
         for begin in range(0, self.plan.accounts, self.plan.together):
             rng = np.random.default_rng([self.plan.seed, 1 + number, begin])
             who = np.arange(begin, min(begin + self.plan.together, self.plan.accounts))
@@ -324,24 +245,13 @@ class _World:
         before = np.minimum(before, level)
         # Some came before midnight, and some leave after the next one.
         come, leave = rng.random(who.size) >= 0.03, rng.random(who.size) < 0.95
-        self.first_login[who[come & (self.first_login[who] < 0)]] = number
         logs = {
             "login": self._visits(who[come], day_us + begun[come], before[come]),
             "logout": self._visits(who[leave], day_us + (begun + length)[leave], level[leave]),
         }
         moments = _Moments(who, day_us + begun, length, before, level, self.farm_of[who] >= 0)
         items, balances = self._items(rng, moments), self._money(rng, moments)
-        logs |= {"recharge": self._payments(rng, who), **items, **balances}
-        told = [frame.select("user_id", *({"level"} & {*frame.columns})) for frame in logs.values()]
-        highest = pl.concat(told, how="diagonal").group_by("user_id").agg(pl.col("level").max())
-        people = pl.DataFrame({"account": who, "user_id": self.names.gather(who)})
-        people = people.join(highest, on="user_id", maintain_order="left")
-        seen = people.get_column("account").to_numpy()
-        self.today.active.append(seen)
-        self.today.levels.append(people.get_column("level").cast(pl.Int64).fill_null(_UNTOLD).to_numpy())
-        new = seen[self.first_active[seen] < 0]
-        self.first_active[new] = number
-        return logs
+        return {**logs, "recharge": self._payments(rng, who), **items, **balances}
 
     def _visits(self, who: Ints, at_us: Ints, level: Ints) -> pl.DataFrame:
         return pl.DataFrame(
@@ -351,34 +261,22 @@ class _World:
                 "level": level.astype(np.int16),
                 "ip": self.addresses.gather(who),
                 "device": _chosen(_DEVICES, self.device[who]),
-                "country": _chosen(COUNTRIES, self.country[who]),
+                "country": _chosen([market["country"] for market in _MARKETS], self.country[who]),
                 "time": _times(at_us),
             }
         )
 
     def _payments(self, rng: np.random.Generator, who: Ints) -> pl.DataFrame:
-        today = self.today
         payers = who[self.pays[who] & (rng.random(who.size) < 0.35)]
         payers = np.repeat(payers, rng.integers(1, 4, payers.size))
         which = rng.choice(6, payers.size, p=(0.30, 0.26, 0.19, 0.13, 0.08, 0.04))
-        currencies = [_CURRENCIES[country] for country in self.country[payers].tolist()]
-        amounts = [
-            Decimal(_PRICES[currency][price]) for currency, price in zip(currencies, which.tolist(), strict=True)
-        ]
-        rates = {currency: rate_usd(currency, today.ds) for currency in _CURRENCIES}
-        dollars = [amount * rates[currency] for amount, currency in zip(amounts, currencies, strict=True)]
-        for account, paid in zip(payers.tolist(), dollars, strict=True):
-            self.lifetime[account] += paid
-        first = payers[self.first_paid[payers] < 0]
-        self.first_paid[first] = today.number
-        today.paid.append((payers, dollars))
         return pl.DataFrame(
             {
                 "user_id": self.names.gather(payers),
                 "server_id": self.servers.gather(self.server[payers]),
                 "pmc": _chosen(_CHANNELS, rng.integers(0, len(_CHANNELS), payers.size)),
-                "currency": pl.Series(currencies, dtype=pl.String),
-                "amount": pl.Series(amounts, dtype=pl.Decimal(18, 4)),
+                "currency": _CURRENCIES.gather(self.country[payers]),
+                "amount": _PRICES.gather(self.country[payers] * 6 + which),
             }
         )
 
@@ -424,9 +322,6 @@ class _World:
         last = starts + lengths - 1
         self.balance[who[last], kind[last]] = after[last]
         guild = self.guild[who]
-        for account in np.unique(who[(guild >= 0) & (guild != self.told_guild[who])]).tolist():
-            self.changes.append((account, self.today.ds, int(self.guild[account])))
-            self.told_guild[account] = self.guild[account]
 
         def logged(of: Flags, moved: Ints, balance: Ints, reasons: tuple[str, ...], later_us: int) -> pl.DataFrame:
             whose = who[of]
@@ -452,88 +347,28 @@ class _World:
 
     # ----------------------------------------------------------------- what has to come out
 
-    def truth_of_day(self, rows: Mapping[str, int]) -> DayTruth:
-        """Of the day that was simulated last."""
-        today = self.today
-        seen, level = np.concatenate(today.active), np.concatenate(today.levels)
-        revenue: dict[str, Decimal] = {}
-        payers: set[int] = set()
-        for whose, dollars in today.paid:
-            payers |= set(whose.tolist())
-            for account, paid in zip(whose.tolist(), dollars, strict=True):
-                server = self.servers[int(self.server[account])]
-                revenue[server] = revenue.get(server, Decimal(0)) + paid
-        pays = np.isin(seen, list(payers))
-        active = pl.DataFrame(
-            {"user_id": self.names.gather(seen), "server_id": self.servers.gather(self.server[seen]), "level": level}
-        ).with_columns(pl.col("level").replace(_UNTOLD, None))
-        kpis = (
-            active.with_columns(
-                new=pl.Series(self.first_active[seen] == today.number),
-                pays=pl.Series(pays),
-                logs_in_first=pl.Series(self.first_login[seen] == today.number),
-                pays_first=pl.Series(pays & (self.first_paid[seen] == today.number)),
-            )
-            .group_by("server_id")
-            .agg(
-                dau=pl.len(),
-                nru=pl.col("new").sum(),
-                pu=pl.col("pays").sum(),
-                npu=pl.col("pays_first").sum(),
-                nnpu=(pl.col("pays_first") & pl.col("logs_in_first")).sum(),
-            )
-            .with_columns(
-                revenue_usd=pl.col("server_id").replace_strict(
-                    revenue, default=Decimal(0), return_dtype=pl.Decimal(20, 6)
-                )
-            )
-            .sort("server_id")
-        )
-        return DayTruth(today.ds, active.sort("user_id"), kpis, dict(rows))
-
-    def truth(self, days: list[DayTruth]) -> Truth:
+    def truth(self, tally: Tally) -> Truth:
         """Of everything that was simulated."""
-        plan, everybody = self.plan, np.arange(self.plan.accounts)
         farms, ones = np.flatnonzero(self.farm_of >= 0), np.flatnonzero(self.level_one)
         signals = ["shared_ip"] * farms.size + ["level_one"] * ones.size + ["self_similar"] * farms.size
-        paid = [account for account in everybody.tolist() if self.lifetime[account]]
-        told = everybody[self.told_guild >= 0]
+        changes = tally.guild_changes()
         return Truth(
-            days=tuple(days),
+            days=tally.days(),
             farmers=pl.DataFrame(
                 {"user_id": self.names.gather(np.concatenate([farms, ones, farms])), "signal": signals}
             ),
-            whitelist=tuple(f"103.7.{cafe}." for cafe in range(plan.cafes)),
-            lifetime_usd=pl.DataFrame(
-                {
-                    "user_id": self.names.gather(paid),
-                    "lifetime_usd": pl.Series([self.lifetime[account] for account in paid], dtype=pl.Decimal(20, 6)),
-                }
-            ),
-            guilds=pl.DataFrame(
-                {"user_id": self.names.gather(told), "guild_id": self.guild_ids.gather(self.told_guild[told])}
-            ),
-            guild_changes=pl.DataFrame(
-                [(self.names[account], ds, self.guild_ids[guild]) for account, ds, guild in self.changes],
-                schema={"user_id": pl.String, "ds": pl.Date, "guild_id": pl.String},
-                orient="row",
-            ),
+            whitelist=tuple(f"103.7.{cafe}." for cafe in range(self.plan.cafes)),
+            lifetime_usd=tally.lifetime_usd(),
+            guilds=changes.unique("user_id", keep="last", maintain_order=True).drop("ds"),
+            guild_changes=changes,
             balances=pl.DataFrame(
                 {
-                    "user_id": self.names.gather(np.repeat(everybody, len(_MONEY_TYPES))),
-                    "money_type": list(_MONEY_TYPES) * plan.accounts,
+                    "user_id": self.names.gather(np.repeat(np.arange(self.plan.accounts), len(_MONEY_TYPES))),
+                    "money_type": list(_MONEY_TYPES) * self.plan.accounts,
                     "balance": self.balance.ravel(),
                 }
             ),
-            rates=pl.DataFrame(
-                [
-                    (self.ds(number), currency, rate_usd(currency, self.ds(number)))
-                    for number in range(plan.days)
-                    for currency in _CURRENCIES
-                ],
-                schema={"ds": pl.Date, "currency": pl.String, "usd_per_unit": pl.Decimal(18, 8)},
-                orient="row",
-            ),
+            rates=tally.rates,
         )
 
 
@@ -576,5 +411,5 @@ def _times(at_us: Ints) -> pl.Series:
     return pl.Series(at_us).cast(pl.Datetime("us", "UTC"))
 
 
-def _chosen(values: tuple[str, ...], which: Ints) -> pl.Series:
+def _chosen(values: Sequence[str], which: Ints) -> pl.Series:
     return pl.Series(values).gather(which)
