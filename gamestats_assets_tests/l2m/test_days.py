@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.l2m import tables
-from gamestats_assets.l2m.assets import game
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
@@ -245,23 +244,6 @@ def test_a_day_without_rates_stays_unmade_until_they_come(once: SmallLake, logs:
     expect_equal(lake, once)
 
 
-def test_a_day_of_which_nothing_is_known_fails_nobody_and_tiers_must_be_there_for_one_that_is(
-    operation: Operation, logs: Path
-) -> None:
-    def made(*wanted: type[Table]) -> dg.ExecuteInProcessResult:
-        selection = [asset_key(table) for table in wanted]
-        return operation.run(dg.RunRequest(asset_selection=selection, partition_key=DAYS[0]))
-
-    by_day = [step.table for step in game().steps if has_days(partitions_of(step.table)) and len(step.tables) == 1]
-    assert not _broken(first := made(*by_day))
-    assert first.success
-    operation.deliver(logs, DAYS[0])
-    assert made(*tables.LANDED_TABLES).success
-    assert "It waits for l2m.vip_tiers, which must be materialised first." in str(_broken(made(*by_day)))
-    assert not operation.rows(tables.StdActive).is_empty()
-    assert operation.rows(tables.Active).is_empty()
-
-
 def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
     stores = Stores(Settings(data=str(tmp_path)))
     definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, ["l2m"])
@@ -269,14 +251,3 @@ def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
     told = schedule.evaluate_tick(dg.build_schedule_context(resources={"stores": stores}))
     assert not told.run_requests
     assert "GAMESTATS_L2M_INBOX" in (told.skip_message or "")
-
-
-def test_extracts_are_due_two_hours_after_midnight_and_published_tables_four() -> None:
-    graph = build_defs(games=["l2m"]).resolve_asset_graph()
-    policies = {key: graph.get(key).freshness_policy for key in graph.get_all_asset_keys()}
-    due = {key: getattr(policy, "fail_window").to_timedelta() for key, policy in policies.items() if policy}  # noqa: B009
-    assert {due.get(asset_key(table)) for table in tables.ETL.values()} == {timedelta(days=1, hours=2)}
-    published = [table for table in tables.ALL if table.spec.published]
-    assert {due.get(key(table)) for table in published for key in (asset_key, publication_key)} == {
-        timedelta(days=1, hours=4)
-    }

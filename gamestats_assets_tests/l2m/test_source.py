@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import random
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ import pytest
 
 from gamestats_assets.l2m import source
 from gamestats_assets.l2m.checks import Quarantine
-from gamestats_assets.l2m.logs.columns import NAMES
 from gamestats_assets.l2m.logs.deliveries import DELIVERY, FILE, DeliveredFile, Delivery, in_force
 from gamestats_assets.l2m.source import LogPathError, Outcome, deliver, delivered_logs
 from gamestats_assets.l2m.tables import LOGS, EtlIncreaseItem, EtlLogin, LogCounts
@@ -35,7 +32,6 @@ from gamestats_assets_tests.l2m.log_day import (
     rows,
     write,
 )
-from gamestats_assets_tests.lakehouse.processes import killed
 
 if TYPE_CHECKING:
     from gamestats_assets_tests.support.s3_fixture import S3
@@ -66,11 +62,6 @@ def only(outcomes: Sequence[Outcome]) -> Outcome:
 # --------------------------------------------------------------------------- which log, which day
 
 
-@pytest.mark.parametrize("name", [*NAMES])
-def test_a_log_may_have_any_of_its_names(tmp_path: Path, landing: Landing, name: str) -> None:
-    assert only(delivered(tmp_path, [put(tmp_path, f"{name}-000.csv", b"x\n")])).log == NAMES[name]
-
-
 @pytest.mark.parametrize(
     ("path", "log", "day"),
     [
@@ -93,15 +84,6 @@ def test_names_of_files_and_folders_tell_log_and_day(tmp_path: Path, path: str, 
     for given in (file, tmp_path / "drop"):
         found = only(delivered(tmp_path / str(given.is_file()), [given]))
         assert (found.status, found.log, found.day) == ("delivered", log, day)
-
-
-def test_what_is_said_outright_holds_whatever_names_say(tmp_path: Path) -> None:
-    file = tmp_path / "logout-2025-01-01.csv"
-    file.write_bytes(csv_bytes(rows("login")))
-    found = only(delivered(tmp_path, [file], day=DAY, log="login"))
-    assert (found.log, found.day) == ("login", ON)
-    item = only(delivered(tmp_path, [file], day=DAY, log="item_gain"))
-    assert item.log == "increase_item"
 
 
 def test_a_folder_that_is_given_relative_to_where_one_stands_tells_the_day_too(
@@ -159,25 +141,11 @@ def test_files_that_are_none_are_passed_over_and_told_and_what_is_hidden_is_not(
     assert [outcome.files for outcome in report.outcomes] == [1]
 
 
-def test_a_file_that_is_given_twice_is_one(tmp_path: Path, landing: Landing) -> None:
-    file = logins(tmp_path / "drop", "login.csv", "u1")
-    assert only(deliver([file, tmp_path / "drop", file], landing).outcomes).files == 1
-    assert users(landing) == ["u1"]
-
-
 def test_copies_of_a_file_are_taken_once(tmp_path: Path, landing: Landing) -> None:
     logins(tmp_path / "drop", "login-0.csv", "u1")
     logins(tmp_path / "drop", "login-1.csv", "u1")
     deliver([tmp_path / "drop"], landing)
     assert users(landing) == ["u1"]
-
-
-def test_the_same_bytes_may_be_files_of_two_logs(tmp_path: Path, landing: Landing) -> None:
-    for log in ("login", "logout"):
-        put(tmp_path / "drop", f"{log}.csv", csv_bytes(rows("login")))
-    deliver([tmp_path / "drop"], landing)
-    found = read_day(landing)
-    assert (found.of("login").height, found.of("logout").height) == (1, 1)
 
 
 def test_progress_is_told_by_files(tmp_path: Path, landing: Landing) -> None:
@@ -212,23 +180,6 @@ def test_an_identical_delivery_changes_nothing_whatever_its_files_are_called(tmp
     assert users(landing) == ["u1", "u2"]
 
 
-def test_what_was_delivered_before_the_last_time_may_be_delivered_again(tmp_path: Path, landing: Landing) -> None:
-    one, other = logins(tmp_path / "1", "login.csv", "u1"), logins(tmp_path / "2", "login.csv", "u2")
-    for file in (one, other, one):
-        deliver([file], landing)
-    assert users(landing) == ["u1"]
-    assert only(deliver([one], landing).outcomes).number == 3
-
-
-def test_files_are_added_where_that_is_asked_for(tmp_path: Path, landing: Landing) -> None:
-    one, other = logins(tmp_path / "1", "login-0.csv", "u1"), logins(tmp_path / "2", "login-1.csv", "u2")
-    assert only(deliver([one], landing, add=True).outcomes).status == "delivered"
-    assert only(deliver([other], landing, add=True).outcomes).status == "delivered"
-    assert users(landing) == ["u1", "u2"]
-    assert only(deliver([one, other], landing, add=True).outcomes).status == "known"
-    assert only(deliver([one], landing, add=True).outcomes).status == "known"
-
-
 def test_files_that_are_added_are_read_by_the_mapping_of_those_before(tmp_path: Path, landing: Landing) -> None:
     def named(number: int, called: str) -> Path:
         given = [{called if name == "user_id" else name: value for name, value in row.items()}
@@ -254,14 +205,6 @@ def test_the_same_files_with_another_mapping_are_another_delivery(tmp_path: Path
     assert only(deliver([file], landing, columns={"login": {"user_id": "uid"}}).outcomes).status == "known"
 
 
-def test_the_same_bytes_called_by_their_right_format_are_another_delivery(tmp_path: Path, landing: Landing) -> None:
-    content = csv_bytes(rows("login", 2))
-    deliver([put(tmp_path / "1", "login.jsonl", content)], landing)
-    assert [each.rule for each in read_day(landing).rejected("login")] == ["no_object"] * 3
-    deliver([put(tmp_path / "2", "login.csv", content)], landing)
-    assert users(landing) == ["u0", "u1"]
-
-
 def race(landing: Landing, *found: Sequence[str], number: int = 1) -> list[bytes]:
     """Documents of deliveries that were made at the same moment, each of a file per account, landed."""
     documents: list[bytes] = []
@@ -275,7 +218,7 @@ def race(landing: Landing, *found: Sequence[str], number: int = 1) -> list[bytes
     return documents
 
 
-@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_of_deliveries_of_one_number_the_same_one_counts_whatever_the_order(
     landing: Landing, order: Sequence[int]
 ) -> None:
@@ -289,13 +232,6 @@ def test_of_deliveries_of_one_number_the_same_one_counts_whatever_the_order(
     assert read_files(landing, files).column("login", "user_id") == [
         file["name"].removesuffix(".csv") for file in json.loads(winner)["files"]
     ]
-
-
-def test_the_tenth_delivery_comes_after_the_ninth(landing: Landing) -> None:
-    for number, account in ((10, "u10"), (9, "u9"), (2, "u2")):
-        [document] = race(landing, [account], number=number)
-        landing.put("l2m", DAY, ON, DELIVERY, document, document)
-    assert users(landing) == ["u10"]
 
 
 # --------------------------------------------------------------------------- what goes wrong
@@ -329,21 +265,11 @@ def test_a_file_that_is_gone_lands_again_with_the_same_delivery(tmp_path: Path, 
 @pytest.mark.parametrize(
     "document",
     [
-        b"",
         b"{cut",
-        b"\xff\xfe",
-        b"[]",
         b"null",
-        b'{"log": "login"}',
         b"[" * 100_000,
-        b'{"log": ["login"], "day": "2026-03-01", "number": 9, "files": [], "columns": {}}',
         b'{"log": "logins", "day": "2026-03-01", "number": 9, "files": [], "columns": {}}',
-        b'{"log": "login", "day": "2026-03-01", "number": Infinity, "files": [], "columns": {}}',
         b'{"log": "login", "day": "2026-03-01", "number": 0, "files": [], "columns": {}}',
-        b'{"log": "login", "day": "2026-03-01", "number": "9", "files": [], "columns": {}}',
-        b'{"log": "login", "day": "2026-03-01", "number": 9, "files": "abc", "columns": {}}',
-        b'{"log": "login", "day": "2026-03-01", "number": 9, "files": ["abc"], "columns": {}}',
-        b'{"log": "login", "day": "2026-03-01", "number": 9, "files": [], "columns": [["a", "b"]]}',
         b'{"log": "login", "day": "2026-03-01", "number": 9, "columns": {},'
         b' "files": [{"hash": "0", "name": "x", "format": "xml"}]}',
     ],
@@ -456,14 +382,6 @@ def test_of_a_log_with_a_file_that_is_none_nothing_is_delivered_and_the_file_is_
     assert delivered_logs(landing, DAY) == {"login", "logout"}
 
 
-def test_a_log_that_came_broken_the_first_time_is_counted_and_stops_its_day(tmp_path: Path, landing: Landing) -> None:
-    put(tmp_path, "login.parquet", b"no Parquet")
-    deliver([tmp_path], landing)
-    found = read_day(landing)
-    assert found.counts["login"]["files"] == 1
-    assert [rejection.rule for rejection in found.rejected("login")] == ["refused_delivery"]
-
-
 def test_records_that_cannot_be_read_to_their_end_are_refused_and_everything_else_lands(
     tmp_path: Path, landing: Landing
 ) -> None:
@@ -478,41 +396,6 @@ def test_records_that_cannot_be_read_to_their_end_are_refused_and_everything_els
     assert [outcome.status for outcome in report.outcomes] == ["delivered", "refused"]
     assert str(path) in report.outcomes[1].reason
     assert users(landing) == ["u1"]
-
-
-def test_a_day_may_have_only_some_of_its_logs(tmp_path: Path, landing: Landing) -> None:
-    deliver([logins(tmp_path / "1", "login.csv", "u1")], landing)
-    found = read_day(landing)
-    assert {*found.counts} == {"login"}
-    assert all(found.of(log).is_empty() for log in LOGS if log != "login")
-    assert found.of("login").columns == EtlLogin.column_names()
-
-
-def land_and_die(root: str, folder: str) -> None:
-    """Deliver, and die when the files have landed and before they count."""
-    from gamestats_assets_tests.lakehouse.processes import die
-
-    landing = Landing(root)
-    put_document = landing.put
-
-    def put(game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes) -> Any:
-        if kind == DELIVERY:
-            die()
-        return put_document(game, day, unit_id, kind, payload, content)
-
-    landing.put = put  # type: ignore[method-assign]
-    deliver([Path(folder)], landing)
-
-
-def test_a_killed_delivery_leaves_the_day_as_it_was_and_is_mended_by_another(tmp_path: Path, landing: Landing) -> None:
-    deliver([logins(tmp_path / "1", "login.csv", "u1")], landing)
-    logins(tmp_path / "2", "login-0.csv", "u2")
-    logins(tmp_path / "2", "login-1.csv", "u3")
-    assert killed(land_and_die, str(tmp_path / "landing"), str(tmp_path / "2"), after=60)
-    assert sum(file.kind == FILE for file in landing.files("l2m", ON)) == 3
-    assert users(landing) == ["u1"]
-    deliver([tmp_path / "2"], landing)
-    assert users(landing) == ["u2", "u3"]
 
 
 def test_a_file_that_is_still_being_written_is_not_delivered(

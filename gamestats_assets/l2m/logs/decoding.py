@@ -300,8 +300,7 @@ class DayOfLogs:
             count = self._counts.setdefault(log, _Count())
             count.files += len(self._thinkingdata)
             count.duplicates += read.duplicates.get(log, 0)
-        others = sum(read.not_wanted.values())
-        unread = len(read.unreadable)
+        others, unread = read.not_wanted, len(read.unreadable)
         self._counts[THINKINGDATA] = _Count(len(self._thinkingdata), others + unread, unread, 0, others)
         entered = self.rejections[LogCounts]
         for line in read.unreadable[:_TOLD_ROW_BY_ROW]:

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from gamestats_assets.apis.thinkingdata import Moment, zone_hours
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -50,20 +47,14 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 """Columns of each log. `time` is in UTC, the others are text: `user_id` is `#account_id`, or without one
 `#distinct_id`, `ip` is `#ip`, and the rest are properties."""
 
-_OF_RECORDS = ("user_id", "ip", "time")
-_OF_PROPERTIES = tuple(dict.fromkeys(c for columns in COLUMNS.values() for c in columns if c not in _OF_RECORDS))
-_LOG, _UUID, _PLACE = "#log", "#uuid", "#place"
-_BATCH_BYTES = 1024 * 1024
-"""Of lines that are decoded together: small enough that what is made of them is in the processor's cache when used."""
-_HELD_BATCHES = 64
-"""Batches after which their records are divided among the logs."""
-_TIME_LENGTHS = len("2026-01-01 10:00:00"), len("2026-01-01 10:00:00.123456")
+_ROOT_COLUMNS = ("user_id", "ip", "time")
+_PROPERTIES = {log: [name for name in columns if name not in _ROOT_COLUMNS] for log, columns in COLUMNS.items()}
+_BATCH_BYTES = 8 * 1024 * 1024
+"""Of lines that are decoded together."""
+_TIME = r"^\d{4}-\d\d-\d\d[ T]\d\d:[0-5]\d:[0-5]\d(\.\d{1,6})?$"
 _SHOWN = 80
 _EPOCH = date(1970, 1, 1)
 _DAY_US, _HOUR_US = 86_400_000_000, 3_600_000_000
-
-_Ints = npt.NDArray[np.int64]
-_Flags = npt.NDArray[np.bool_]
 
 
 class LogFileError(GamestatsError):
@@ -97,7 +88,7 @@ class DayLines:
 
     Attributes:
         days: by UTC day, in order, its lines in the order of the file, each with an end.
-        undated: lines that tell no usable time.
+        undated: lines without a usable time.
         lines: how many there are that are not empty.
     """
 
@@ -113,25 +104,16 @@ class ThinkingDataLogs:
     Attributes:
         frames: by log the rows with its `COLUMNS`, in the order of the files; all seven logs, empty ones included.
         lines: of all files, empty ones left out.
-        records: by log, readable records, copies included.
         duplicates: by log, records whose `#uuid` came before, in whichever log; they are no rows.
-        differing: by log, those of the duplicates that say something else than the record that came first.
-        not_wanted: readable records that are of no log, by `#type` and event; the event is empty for what is none.
+        not_wanted: readable records that are of no log.
         unreadable: lines of which nothing can be used.
     """
 
     frames: Mapping[str, pl.DataFrame]
     lines: int
-    records: Mapping[str, int]
     duplicates: Mapping[str, int]
-    differing: Mapping[str, int]
-    not_wanted: Mapping[tuple[str, str], int]
+    not_wanted: int
     unreadable: tuple[UnreadableLine, ...]
-
-    @property
-    def rows(self) -> int:
-        """Rows of all logs: lines less duplicates, what is not wanted, and unreadable lines."""
-        return sum(frame.height for frame in self.frames.values())
 
 
 # --------------------------------------------------------------------------- by day
@@ -148,30 +130,27 @@ def split_days(path: Path, limits: ReadLimits | None = None) -> DayLines:
     Raises:
         LogFileError: when the file cannot be read to its end, or exceeds the limits; nothing of it should be used then.
     """
-    days: dict[date, list[bytes]] = {}
+    days: dict[int, list[bytes]] = {}
     undated: list[UnreadableLine] = []
-    count = 0
     decode = msgspec.json.Decoder(Moment, float_hook=str).decode
     for before, lines in _batches_of_file(path, limits):
         dated: list[Moment] = []
         for line in lines:
             try:
-                # An error costs more than the look at a line that has none.
-                dated.append(decode(line) if len(line) > 2 else _NOT_DATED)
+                dated.append(decode(line))
             except UNREADABLE:
                 dated.append(_NOT_DATED)
-        offsets = [found.zone_offset for found in dated]
-        at_us, known = _utc_us([found.time for found in dated], offsets)
-        day = at_us // _DAY_US
-        for number in np.unique(day[known]).tolist():
-            own = np.flatnonzero(known & (day == number)).tolist()
-            days.setdefault(_EPOCH + timedelta(days=number), []).extend(lines[place] for place in own)
-        unknown = [place for place in np.flatnonzero(~known).tolist() if not lines[place].isspace()]
-        undated += [_unreadable(str(path), before + place + 1, lines[place]) for place in unknown]
-        count += int(known.sum()) + len(unknown)
+        times = _utc([found.time for found in dated], [found.zone_offset for found in dated])
+        for number, (line, day) in enumerate(zip(lines, times.dt.epoch("d"), strict=True), before + 1):
+            if day is not None:
+                days.setdefault(day, []).append(line)
+            elif not line.isspace():
+                undated.append(_unreadable(str(path), number, line))
     for of_day in days.values():
-        of_day[-1] = _without_end(of_day[-1]) + b"\n"  # the last line of a file may have no end
-    return DayLines({day: b"".join(days[day]) for day in sorted(days)}, tuple(undated), count)
+        of_day[-1] = of_day[-1].removesuffix(b"\n") + b"\n"  # the last line of a file may have no end
+    count = sum(map(len, days.values())) + len(undated)
+    by_day = {_EPOCH + timedelta(days=day): b"".join(days[day]) for day in sorted(days)}
+    return DayLines(by_day, tuple(undated), count)
 
 
 # --------------------------------------------------------------------------- by log
@@ -181,7 +160,7 @@ _Properties = msgspec.defstruct(
     "_Properties",
     [
         ("zone_offset", Any, msgspec.field(default=None, name="#zone_offset")),
-        *((name, Any, None) for name in _OF_PROPERTIES),
+        *((name, Any, None) for name in dict.fromkeys(name for names in _PROPERTIES.values() for name in names)),
     ],
     gc=False,
 )
@@ -214,149 +193,83 @@ def read_logs(files: Sequence[Path | bytes]) -> ThinkingDataLogs:
     Raises:
         LogFileError: when a file cannot be read to its end.
     """
-    logs = _Logs()
+    parts = {log: [_frame(log, [], [])] for log in COLUMNS}
+    unreadable: list[UnreadableLine] = []
+    count = not_wanted = 0
     for number, file in enumerate(files, 1):
-        logs.read(f"payload {number}" if isinstance(file, bytes) else str(file), _content(file))
-    return logs.finished()
+        name = f"payload {number}" if isinstance(file, bytes) else str(file)
+        bad: list[tuple[int, bytes]] = []
+        for before, lines in _batches(io.BytesIO(_content(file))):
+            held: dict[str, list[_Record]] = {log: [] for log in COLUMNS}
+            places: dict[str, list[int]] = {log: [] for log in COLUMNS}
+            for place, line in enumerate(lines):
+                try:
+                    record = _RECORD.decode(line)
+                except UNREADABLE:
+                    if not line.isspace():
+                        bad.append((before + place + 1, line))
+                        count += 1
+                    continue
+                count += 1
+                log = record.event_name or ""
+                if record.type == "track" and log in COLUMNS:
+                    held[log].append(record)
+                    places[log].append(place)
+                else:
+                    not_wanted += 1
+            for log, records in held.items():
+                frame = _frame(log, records, places[log])
+                usable = frame["user_id"].is_not_null() & frame["at"].is_not_null() & ~_has_nul(frame)
+                bad += [(before + place + 1, lines[place]) for place in frame["place"].filter(~usable)]
+                placed = (pl.lit(number), pl.col("place") + before)
+                parts[log].append(frame.filter(usable).with_columns(file=placed[0], place=placed[1]))
+        unreadable += [_unreadable(name, place, line) for place, line in sorted(bad)]
+    frames = {log: pl.concat(of_log, how="diagonal", rechunk=True) for log, of_log in parts.items()}
+    copies = _copies(frames)
+    return ThinkingDataLogs(
+        frames={
+            log: frame.join(copies, on=["file", "place"], how="anti", maintain_order="left")
+            .with_columns(time="at")
+            .select(COLUMNS[log])
+            for log, frame in frames.items()
+        },
+        lines=count,
+        duplicates={log: frame.join(copies, on=["file", "place"], how="semi").height for log, frame in frames.items()},
+        not_wanted=not_wanted,
+        unreadable=tuple(unreadable),
+    )
 
 
-class _Logs:
-    """Takes up file after file."""
-
-    def __init__(self) -> None:
-        self._codes = {log: code for code, log in enumerate(COLUMNS)}
-        self._held: list[pl.DataFrame] = []
-        self._frames: dict[str, list[pl.DataFrame]] = {log: [] for log in COLUMNS}
-        self._lines = self._places = 0
-        self._not_wanted: Counter[tuple[str, str]] = Counter()
-        self._unreadable: list[UnreadableLine] = []
-
-    def read(self, file: str, content: bytes) -> None:
-        # The first of the two is much quicker, and enough for most logs.
-        may_have_nul = b"\\" in content and b"\\u0000" in content
-        bad: list[UnreadableLine] = []
-        for before, lines in _batches(io.BytesIO(content)):
-            unread = self._take(lines, may_have_nul=may_have_nul)
-            bad += [_unreadable(file, before + place + 1, lines[place]) for place in unread]
-        self._unreadable += sorted(bad, key=lambda line: line.line)
-
-    def _take(self, lines: list[bytes], *, may_have_nul: bool) -> list[int]:
-        """Take up some lines; gives the places of those that cannot be read."""
-        decode, codes_of_logs = _RECORD.decode, self._codes
-        records: list[_Record] = []
-        codes: list[int] = []
-        places: list[int] = []
-        other: list[tuple[str, str | None]] = []
-        refused: list[int] = []
-        for place, line in enumerate(lines):
-            try:
-                record = decode(line)
-            except UNREADABLE:
-                refused.append(place)
-                continue
-            code = codes_of_logs.get(record.event_name or "")
-            if code is not None and record.type == "track":
-                records.append(record)
-                codes.append(code)
-                places.append(place)
-            else:
-                other.append((record.type, record.event_name))
-        unread = [place for place in refused if not lines[place].isspace()]
-        empty = len(refused) - len(unread)
-        for (kind, event), count in Counter(other).items():
-            self._not_wanted[kind, event or ""] += count
-        if records:
-            own = {_LOG: pl.Series(codes, dtype=pl.UInt8), _PLACE: pl.Series(places, dtype=pl.Int64) + self._places}
-            frame, usable = _frame(records, **own)
-            if may_have_nul:  # no database takes it
-                has_nul = pl.any_horizontal(pl.col(pl.String).str.contains("\0", literal=True).fill_null(False))
-                usable &= ~frame.select(has_nul).to_series()
-            if not usable.all():
-                unread += [places[row] for row in (~usable).arg_true().to_list()]
-                frame = frame.filter(usable)
-            self._hold(frame)
-        self._lines += len(lines) - empty
-        self._places += len(lines)
-        return unread
-
-    def _hold(self, frame: pl.DataFrame) -> None:
-        """Keep records of all logs; after many of them, divide them among the logs."""
-        self._held.append(frame)
-        if len(self._held) >= _HELD_BATCHES:
-            self._divide()
-
-    def _divide(self) -> None:
-        if self._held:
-            every = pl.concat(self._held)
-            for log, code in self._codes.items():
-                own = every.select(*COLUMNS[log], _UUID, _PLACE).filter(every[_LOG] == code)
-                self._frames[log].append(own)
-            self._held.clear()
-
-    def finished(self) -> ThinkingDataLogs:
-        self._divide()
-        frames = {log: pl.concat([_empty(log), *parts], rechunk=True) for log, parts in self._frames.items()}
-        copies, firsts = _copies(frames)
-        duplicates, differing = dict.fromkeys(COLUMNS, 0), dict.fromkeys(COLUMNS, 0)
-        records = {log: frame.height for log, frame in frames.items()}
-        for log, frame in frames.items():
-            if copies.len():
-                is_copy, is_first = (pl.col(_PLACE).is_in(places.implode()) for places in (copies, firsts))
-                own = frame.filter(is_copy)
-                duplicates[log], differing[log] = own.height, _differing(own, frame.filter(is_first), COLUMNS[log])
-                frame = frame.filter(~is_copy)
-            frames[log] = frame.drop(_UUID, _PLACE)
-        return ThinkingDataLogs(
-            frames=frames,
-            lines=self._lines,
-            records=records,
-            duplicates=duplicates,
-            differing=differing,
-            not_wanted=dict(sorted(self._not_wanted.items())),
-            unreadable=tuple(self._unreadable),
-        )
+def _frame(log: str, records: Sequence[_Record], places: Sequence[int]) -> pl.DataFrame:
+    """Records of a log with its columns, `at`, `uuid` and `place`; `user_id` and `at` are null where unusable."""
+    names = ("zone_offset", *_PROPERTIES[log])
+    values = attrgetter(*names)
+    rows = [values(record.properties or _NOTHING) for record in records]
+    offsets, *columns = map(list, zip(*rows, strict=True)) if rows else [[] for _ in names]
+    return pl.DataFrame(
+        {
+            "user_id": _texts([record.account_id or record.distinct_id or None for record in records]),
+            "at": _utc([record.time for record in records], offsets),
+            "ip": _texts([record.ip for record in records]),
+            "uuid": _texts([record.uuid or None for record in records]),
+            "place": pl.Series(places, dtype=pl.Int64),
+            "file": pl.zeros(len(records), dtype=pl.Int32, eager=True),
+            **dict(zip(names[1:], map(_texts, columns), strict=True)),
+        }
+    )
 
 
-def _frame(records: list[_Record], **more: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-    """Records of whichever logs with all columns, and whether each can be used.
-
-    Args:
-        more: further columns.
-    """
-    told = zip(*[msgspec.structs.astuple(record.properties or _NOTHING) for record in records], strict=True)
-    offsets, *properties = map(list, told)
-    at_us, known = _utc_us([record.time for record in records], offsets)
-    users = _texts([record.account_id or record.distinct_id or None for record in records])
-    columns = {
-        "user_id": users,
-        "time": pl.Series(at_us).cast(pl.Datetime("us", "UTC")),
-        "ip": _texts([record.ip for record in records]),
-        _UUID: _texts([record.uuid or None for record in records]),
-        **dict(zip(_OF_PROPERTIES, map(_texts, properties), strict=True)),
-    }
-    return pl.DataFrame({**columns, **more}), pl.Series(known) & users.is_not_null()
+def _has_nul(frame: pl.DataFrame) -> pl.Series:
+    """Rows with a text that PostgreSQL cannot store."""
+    nul = pl.col(pl.String).exclude("uuid").str.contains("\0", literal=True).fill_null(False)
+    return frame.select(pl.any_horizontal(nul)).to_series()
 
 
-def _empty(log: str) -> pl.DataFrame:
-    types = {column: pl.Datetime("us", "UTC") if column == "time" else pl.String() for column in COLUMNS[log]}
-    return pl.DataFrame(schema={**types, _UUID: pl.String(), _PLACE: pl.Int64()})
-
-
-def _copies(frames: Mapping[str, pl.DataFrame]) -> tuple[pl.Series, pl.Series]:
-    """Places in the order of lines of records whose `#uuid` came before, and of the records that came first."""
-    every = pl.concat([frame.select(_UUID, _PLACE) for frame in frames.values()]).drop_nulls(_UUID)
-    if every[_UUID].n_unique() == every.height:
-        return every[_PLACE].clear(), every[_PLACE].clear()
-    again = every.filter(pl.col(_UUID).is_duplicated()).sort(_PLACE)
-    first = again[_UUID].is_first_distinct()
-    return again[_PLACE].filter(~first), again[_PLACE].filter(first)
-
-
-def _differing(copies: pl.DataFrame, firsts: pl.DataFrame, columns: Sequence[str]) -> int:
-    """How many copies say something else than the record that came first, or came first in another log."""
-    both = copies.join(firsts, on=_UUID, how="left", suffix=" first")
-    same = [pl.col(column).eq_missing(pl.col(f"{column} first")) for column in columns]
-    return both.filter(pl.col(f"{_PLACE} first").is_null() | ~pl.all_horizontal(same)).height
+def _copies(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """File and place of records whose `#uuid` came before."""
+    every = pl.concat([frame.select("uuid", "file", "place") for frame in frames.values()]).drop_nulls("uuid")
+    again = every.filter(pl.col("uuid").is_duplicated()).sort("file", "place")
+    return again.filter(~pl.col("uuid").is_first_distinct()).drop("uuid")
 
 
 # --------------------------------------------------------------------------- lines
@@ -398,12 +311,8 @@ def _batches(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         before += len(lines)
 
 
-def _without_end(line: bytes) -> bytes:
-    return line.removesuffix(b"\n")
-
-
 def _unreadable(file: str, number: int, line: bytes) -> UnreadableLine:
-    return UnreadableLine(file, number, _why(line), _without_end(line))
+    return UnreadableLine(file, number, _why(line), line.removesuffix(b"\n"))
 
 
 def _why(line: bytes) -> str:
@@ -415,7 +324,7 @@ def _why(line: bytes) -> str:
     except UNREADABLE as error:
         return f"expected a JSON object, found none: {error}"[:400]
     offset = record.properties and record.properties.zone_offset
-    if not _utc_us([record.time], [None])[1][0]:
+    if _utc([record.time], [None])[0] is None:
         return f"#time: expected yyyy-MM-dd HH:mm:ss.SSS, found {record.time[:_SHOWN]!r}"
     if zone_hours(offset) is None:
         return f"#zone_offset: expected hours from -12 to 14, found {str(offset)[:_SHOWN]!r}"
@@ -427,50 +336,25 @@ def _why(line: bytes) -> str:
 # --------------------------------------------------------------------------- values
 
 
-# Of integers beyond 128 bits Polars says the second.
-_NO_SERIES = (TypeError, OverflowError)
-
-
-def _texts(values: list[Any]) -> pl.Series:
+def _texts(values: Sequence[Any]) -> pl.Series:
     """Values as text: a text as it is, anything else as its JSON, null as null."""
     try:
         return pl.Series(values, dtype=pl.String)
-    except _NO_SERIES:
-        pass
-    if set(map(type, values)) <= {int, type(None)}:
-        try:
-            return pl.Series(values, dtype=pl.Int64).cast(pl.String)
-        except _NO_SERIES:
-            pass  # too large for 64 bits
-    texts = [v if v is None or v.__class__ is str else msgspec.json.encode(v).decode() for v in values]
-    return pl.Series(texts, dtype=pl.String)
+    except (TypeError, OverflowError):  # of integers beyond 128 bits Polars says the second
+        texts = [v if v is None or v.__class__ is str else msgspec.json.encode(v).decode() for v in values]
+        return pl.Series(texts, dtype=pl.String)
 
 
-def _utc_us(times: list[str], zone_offsets: list[Any]) -> tuple[_Ints, _Flags]:
-    """Times in UTC as microseconds since 1970, and whether each could be read."""
-    shortest, longest = _TIME_LENGTHS
-    lengths = set(map(len, times))
-    fits = shortest <= min(lengths) and max(lengths) <= longest
-    texts = times if fits else [time if shortest <= len(time) <= longest else None for time in times]
-    local = _parsed(pl.Series(texts, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest()))
-    if set(map(type, zone_offsets)) <= {int, str, type(None)}:
-        hours_of = {offset: zone_hours(offset) for offset in set(zone_offsets)}
-        hours = pl.Series([hours_of[offset] for offset in zone_offsets], dtype=pl.Float64)
-    else:
-        hours = pl.Series(list(map(zone_hours, zone_offsets)), dtype=pl.Float64)
-    shift = (hours.fill_null(0.0) * _HOUR_US).round().cast(pl.Int64)
-    at_us = local.fill_null(0) - shift
+def _utc(times: Sequence[str], zone_offsets: Sequence[Any]) -> pl.Series:
+    """Times in UTC; null where a time or its offset cannot be read, or its year cannot be stored."""
+    texts = pl.Series("at", times, dtype=pl.String)
+    plain = texts.str.replace("T", " ", literal=True)
+    shift_us = pl.Series("shift", [zone_hours(offset) for offset in zone_offsets], dtype=pl.Float64) * _HOUR_US
     # Of other years there are no days to count from and to.
-    known = local.is_not_null() & hours.is_not_null() & at_us.is_between(0, LAST_MILLIS * 1000)
-    return at_us.to_numpy(), known.to_numpy()
-
-
-def _parsed(texts: pa.Array) -> pl.Series:
-    """Times as microseconds since 1970; null where a text is none."""
-    try:
-        return pl.Series(texts.cast(pa.timestamp("us")).cast(pa.int64()), dtype=pl.Int64)
-    except pa.ArrowInvalid:
-        if len(texts) == 1:
-            return pl.Series([None], dtype=pl.Int64)
-        half = len(texts) // 2
-        return pl.concat([_parsed(texts.slice(0, half)), _parsed(texts.slice(half))])
+    known = pl.col("at").is_between(0, LAST_MILLIS * 1000)
+    local = pl.when(texts.str.contains(_TIME)).then(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False)
+    return (
+        pl.select(local.cast(pl.Int64) - shift_us.round().cast(pl.Int64))
+        .select(pl.when(known).then("at").cast(pl.Datetime("us", "UTC")))
+        .to_series()
+    )

@@ -99,29 +99,11 @@ def test_a_row_of_parquet_that_cannot_be_read_is_told_by_its_number_and_values(t
     assert (told["user_id"], told["count"], told["level"]) == ("u1", 1.5, "high")
 
 
-@pytest.mark.parametrize("column", ["level", "ip", "device", "country"])
-def test_a_value_may_lack_where_no_row_needs_it(tmp_path: Path, column: str) -> None:
-    found = read_csv(tmp_path, "login", column, "")
-    assert found.column("login", column) == [rows("login")[0][column], None]
-    assert found.rejected("login") == []
-
-
 @pytest.mark.parametrize(
     ("value", "expected"), [("7", 7), (" 7 ", 7), ("+7", 7), ("7.0", 7), ("7.", 7), ("007", 7), ("32767", 32767)]
 )
 def test_whole_numbers_may_be_written_in_several_ways(tmp_path: Path, value: str, expected: int) -> None:
     assert read_csv(tmp_path, "login", "level", value).column("login", "level") == [7, expected]
-
-
-def test_large_numbers_keep_every_digit(tmp_path: Path) -> None:
-    found = read_csv(tmp_path, "increase_item", "count", "9007199254740993")
-    assert found.column("increase_item", "item_count") == [3, 9007199254740993]
-    found = read_csv(tmp_path / "most", "increase_item", "count", "9223372036854775807")
-    assert found.column("increase_item", "item_count") == [3, 2**63 - 1]
-
-
-def test_texts_are_trimmed(tmp_path: Path) -> None:
-    assert read_csv(tmp_path, "login", "user_id", " u 7 ").column("login", "user_id") == ["u0", "u 7"]
 
 
 # --------------------------------------------------------------------------- times
@@ -177,11 +159,6 @@ def times_read_in(zone: str, folder: str) -> list[datetime]:
 
 def test_a_time_without_a_zone_is_in_utc_wherever_the_machine_stands(tmp_path: Path) -> None:
     assert at_once(times_read_in, [("Asia/Seoul", str(tmp_path))]) == [[NOON, NOON.replace(hour=0)]]
-
-
-def test_a_time_may_lack_where_the_log_needs_none(tmp_path: Path) -> None:
-    assert read_csv(tmp_path, "increase_item", "time", "").column("increase_item", "time") == [NOON, None]
-    assert len(read_csv(tmp_path / "login", "login", "time", "").rejected("login")) == 1
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -250,12 +227,6 @@ def test_amounts_may_have_any_type_and_stay_what_they_were(
     assert read_parquet(tmp_path, "recharge", amount=values).column("recharge", "amount") == exact(*expected)
 
 
-@pytest.mark.parametrize("value", [0.1 + 0.2, 4.99001, float("inf"), 1e14])
-def test_a_float_that_is_no_amount_is_told(tmp_path: Path, value: float) -> None:
-    found = read_parquet(tmp_path, "recharge", amount=pa.array([value, value]))
-    assert [each.rule for each in found.rejected("recharge")] == ["unreadable_value"] * 2
-
-
 @pytest.mark.parametrize(
     "values",
     [
@@ -302,11 +273,6 @@ def test_columns_of_a_type_that_is_none_of_ours_are_told_row_by_row(tmp_path: Pa
     assert [each.rule for each in found.rejected("login")] == ["unreadable_value"] * 2
 
 
-def test_a_column_of_nulls_has_no_values(tmp_path: Path) -> None:
-    found = read_parquet(tmp_path, "login", level=pa.nulls(2), ip=pa.nulls(2))
-    assert (found.column("login", "level"), found.column("login", "ip")) == ([None, None], [None, None])
-
-
 # --------------------------------------------------------------------------- which columns there are
 
 
@@ -340,19 +306,6 @@ def test_a_file_that_lacks_a_column_that_no_row_can_do_without_is_rejected_with_
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("format", ["csv", "jsonl"])
-@pytest.mark.parametrize("log", ["login", "recharge", "increase_item", "increase_money"])
-def test_columns_that_rows_can_do_without_may_lack(tmp_path: Path, log: str, format: str) -> None:
-    delivered(tmp_path, [put(tmp_path / "logs", "rates.csv", csv_bytes(rows("exchange_rates")))])
-    needed = {column.name: column.target for column in COLUMNS[log] if column.required}
-    given = [{name: value for name, value in row.items() if name in needed} for row in rows(log, 2)]
-    content = csv_bytes(given) if format == "csv" else json_bytes(given)
-    found = read_content(tmp_path, f"{log}.{format}", content)
-    assert found.of(log).height == 2
-    for column in COLUMNS[log]:
-        assert (found.column(log, column.target) == [None, None]) == (not column.required)
-
-
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 def test_columns_may_be_called_otherwise(tmp_path: Path, format: str) -> None:
     called = {"user_id": "uid", "count": "the number, of", "item_id": 'a"b/c~d'}
@@ -369,14 +322,6 @@ def test_columns_may_be_called_otherwise(tmp_path: Path, format: str) -> None:
     assert found.column("increase_item", "user_id") == ["u0", "u1"]
     assert found.column("increase_item", "item_count") == [3, 3]
     assert found.column("increase_item", "item_id") == ["1001", "1001"]
-
-
-def test_what_cannot_be_read_is_told_by_the_names_of_the_file(tmp_path: Path) -> None:
-    given = [
-        {"lvl" if name == "level" else name: value for name, value in row.items()} for row in rows("login", level="x")
-    ]
-    found = read_content(tmp_path, "login.csv", csv_bytes(given), columns={"login": {"level": "lvl"}})
-    assert found.rejected("login")[0].reason == "Line 2: lvl must be a whole number up to 32,767."
 
 
 # --------------------------------------------------------------------------- the mapping
@@ -415,9 +360,3 @@ def test_a_mapping_that_cannot_be_meant_is_refused_with_advice(text: bytes, told
     with pytest.raises(ColumnMappingError) as refused:
         read_mapping(text, "columns.json")
     assert told in str(refused.value)
-
-
-def test_amounts_are_exact(tmp_path: Path) -> None:
-    delivered(tmp_path, [put(tmp_path / "logs", "rates.csv", csv_bytes(rows("exchange_rates", usd_per_unit="0.001")))])
-    found = read_csv(tmp_path, "recharge", "amount", "99999999999999.9999")
-    assert found.column("recharge", "amount") == exact("4.99", "99999999999999.9999")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.l2m.checks import Quarantine
 from gamestats_assets.l2m.logs import decoding as logs
@@ -89,21 +86,6 @@ def test_dollars_are_amount_times_rate_rounded_once_a_half_to_the_even_neighbour
     assert found.column("recharge", "usd_per_unit") == exact(rate)
 
 
-@settings(max_examples=25)
-@given(
-    st.lists(st.decimals(0, 10**9, places=4), min_size=1, max_size=30),
-    st.decimals(Decimal("0.00000001"), 10**4, places=8),
-)
-def test_dollars_are_exact_whatever_is_paid(amounts: list[Decimal], rate: Decimal) -> None:
-    day = DayOfLogs.__new__(DayOfLogs)
-    day.rates = pl.DataFrame({"currency": ["KRW"], "usd_per_unit": pl.Series([rate], dtype=pl.Decimal(18, 8))})
-    day._counts = {"recharge": logs._Count()}
-    day.rejections = {EtlRecharge: []}
-    paid = pl.DataFrame({"currency": ["KRW"] * len(amounts), "amount": pl.Series(amounts, dtype=pl.Decimal(18, 4))})
-    worth = day._in_dollars("recharge.csv", paid).get_column("daily_rev_usd").to_list()
-    assert worth == [dollars(amount, rate) for amount in amounts]
-
-
 def test_a_payment_that_is_worth_more_than_can_be_stored_is_quarantined(tmp_path: Path) -> None:
     found = read_payments(
         tmp_path, [("99999999999999", "KRW"), ("1", "KRW"), ("100000", "KRW")], rates(("KRW", "1000000000"))
@@ -137,21 +119,6 @@ def test_a_payment_without_a_rate_is_quarantined_with_currency_and_day_and_count
     assert found.counts["recharge"]["payments_without_rate"] == 2
 
 
-def test_without_any_rates_every_payment_waits_for_them(tmp_path: Path) -> None:
-    found = read_payments(tmp_path, [("1", "USD"), ("2", "VND")])
-    assert found.of("recharge").is_empty()
-    assert found.counts["recharge"]["payments_without_rate"] == 2
-    delivered(tmp_path, [put(tmp_path / "more", "rates.csv", rates(("USD", "1"), ("VND", "0.00004")))])
-    found = read_day(Landing(tmp_path / "landing"))
-    assert found.column("recharge", "daily_rev_usd") == exact("1", "0.00008")
-    assert found.rejected("recharge") == []
-
-
-def test_a_rate_of_another_day_is_none_of_this_one(tmp_path: Path) -> None:
-    delivered(tmp_path, [put(tmp_path / "other", "rates.csv", rates(("USD", "1")))], day=date(2026, 3, 2))
-    assert read_payments(tmp_path, [("1", "USD")]).counts["recharge"]["payments_without_rate"] == 1
-
-
 @pytest.mark.parametrize("in_files", [1, 2])
 def test_a_currency_with_different_rates_has_none_and_multiplies_no_payment(tmp_path: Path, in_files: int) -> None:
     told = [("USD", "1"), ("VND", "0.00004")], [("VND", "0.00005")]
@@ -165,12 +132,6 @@ def test_a_currency_with_different_rates_has_none_and_multiplies_no_payment(tmp_
     assert doubled[0].reason.startswith("Line 3: VND has more than one rate on 2026-03-01.")
     assert [each.unit_id for each in doubled] == [f"2026-03-01/exchange_rates-{n}.csv" for n in (0, in_files - 1)]
     assert found.counts["exchange_rates"]["rows_read"] == 3
-
-
-def test_a_rate_that_is_told_again_is_passed_over(tmp_path: Path) -> None:
-    found = read_payments(tmp_path, [("2", "VND")], rates(("VND", "0.00004"), ("VND", "0.000040")))
-    assert found.column("recharge", "daily_rev_usd") == exact("0.00008")
-    assert [each.rule for each in found.rejected("exchange_rates")] == ["doubled_rate"]
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "x", "", "0.000000001", "10000000000"])
@@ -197,21 +158,6 @@ def items(number: int, *bad: tuple[int, str]) -> bytes:
     for row, count in bad:
         given_rows[row]["count"] = count
     return csv_bytes(given_rows)
-
-
-def test_up_to_one_percent_of_a_log_may_be_unreadable_or_break_a_rule(tmp_path: Path) -> None:
-    lake, landing = Lake(tmp_path / "lake"), Landing(tmp_path / "landing")
-    delivered(tmp_path, [put(tmp_path / "logs", "increase_item.csv", items(300, (7, "x"), (8, "-1"), (9, "1.5")))])
-    commit = write(lake, landing)[EtlIncreaseItem]
-    assert (commit.rows, commit.rejected_rows) == (297, 3)
-    found = quarantined(lake).select("table_name", "partition_key", "unit_id", "scope", "rule", "rejected_rows").rows()
-    assert found == [
-        ("etl_increase_item", "2026-03-01", "(all)", "row", "item_count|min", 1),
-        ("etl_increase_item", "2026-03-01", "increase_item.csv", "row", "unreadable_value", 1),
-        ("etl_increase_item", "2026-03-01", "increase_item.csv", "row", "unreadable_value", 1),
-    ]
-    [counts] = lake.scan(LogCounts).collect().rows(named=True)
-    assert (counts["rows_read"], counts["unreadable"]) == (300, 2)
 
 
 def test_above_five_percent_the_whole_log_of_the_day_is_rejected_and_no_other(tmp_path: Path) -> None:
@@ -246,15 +192,6 @@ def test_rows_are_told_one_by_one_up_to_a_number_and_then_counted(
     assert found.column("increase_item", "user_id") == ["u8"]
 
 
-def test_a_long_line_is_cut_in_the_quarantine(tmp_path: Path) -> None:
-    lake, landing = Lake(tmp_path / "lake"), Landing(tmp_path / "landing")
-    content = json_bytes(rows("increase_item", 200)) + b"x" * 50_000
-    delivered(tmp_path, [put(tmp_path / "logs", "increase_item.jsonl", content)])
-    assert write(lake, landing)[EtlIncreaseItem].rows == 200
-    [entry] = quarantined(lake).rows(named=True)
-    assert entry["content"] == "x" * 4000
-
-
 def test_a_day_is_the_same_in_pieces_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "logs", "increase_item-0.csv", items(20, (3, "x"), (11, "")))
     put(tmp_path / "logs", "increase_item-1.jsonl", json_bytes(rows("increase_item", 7)))
@@ -268,12 +205,3 @@ def test_a_day_is_the_same_in_pieces_of_any_size(tmp_path: Path, monkeypatch: py
         assert in_pieces.rejected(log) == whole.rejected(log)
     assert in_pieces.counts == whole.counts
     assert Counter(whole.column("increase_item", "row_number")).most_common(1)[0][1] == 1
-
-
-def test_a_day_that_lost_its_rows_is_emptied(tmp_path: Path) -> None:
-    lake, landing = Lake(tmp_path / "lake"), Landing(tmp_path / "landing")
-    delivered(tmp_path, [put(tmp_path / "logs", "login.csv", csv_bytes(rows("login", 3)))])
-    assert write(lake, landing)[EtlLogin].rows == 3
-    delivered(tmp_path, [put(tmp_path / "none", "login.csv", csv_bytes(rows("login"))[:53])])
-    assert write(lake, landing)[EtlLogin].rows == 0
-    assert lake.scan(EtlLogin).collect().is_empty()

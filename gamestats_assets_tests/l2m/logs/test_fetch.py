@@ -38,11 +38,6 @@ def fetch(tmp_path: Path) -> Fetching:
     return Fetching(tmp_path)
 
 
-def test_without_a_source_nothing_is_fetched(fetch: Fetching) -> None:
-    assert fetch().outcomes == ()
-    assert not fetch.landing.days("l2m")
-
-
 # --------------------------------------------------------------------------- a folder
 
 
@@ -74,14 +69,6 @@ def test_a_days_folder_that_leads_out_of_the_inbox_is_told_and_left(fetch: Fetch
 
     assert fetch(l2m_inbox=tmp_path / "inbox").outcomes == ()
     assert ["leads out of the inbox" in told for told in fetch.told] == [True]
-
-
-def test_a_studios_own_column_names_are_read_by_the_mapping(fetch: Fetching, tmp_path: Path) -> None:
-    put(tmp_path / "inbox", "login.csv", csv_bytes(rows("login", 2)).replace(b"user_id", b"uid"))
-    mapping = tmp_path / "columns.json"
-    mapping.write_text(json.dumps({"login": {"user_id": "uid"}}))
-    fetch(l2m_inbox=tmp_path / "inbox", l2m_columns=mapping)
-    assert read_day(fetch.landing).of("login").get_column("user_id").to_list() == ["u0", "u1"]
 
 
 def test_a_mapping_that_is_not_there_or_is_none_is_named(fetch: Fetching, tmp_path: Path) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
-import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -146,16 +142,6 @@ def test_a_day_is_exported_and_no_other(
     assert_frame_equal(found, pl.concat([rows(DAY, 40), rows(DAY, 10, first=100)]))
 
 
-def test_a_day_without_rows_gives_no_files(studio: Studio, tmp_path: Path) -> None:
-    empty = studio.recharges("raw.etl_login")
-    append(studio.recharges(), rows(DAYS[0], 3))
-
-    assert studio.source.export_day("raw.etl_recharge", DAY, tmp_path) == []
-    assert empty.current_snapshot() is None
-    assert studio.source.export_day("raw.etl_login", DAY, tmp_path) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["studio"]
-
-
 TEXTS: dict[str, Callable[[date], Any]] = {"YYYY-MM-DD": date.isoformat, "YYYYMMDD": lambda day: day.strftime("%Y%m%d")}
 
 
@@ -196,14 +182,6 @@ def test_of_a_timestamp_the_utc_day_counts(
     found = exported(studio.source.export_day("raw.etl_recharge", DAY, tmp_path / "out"))
 
     assert found["ds"].to_list() == moments[1:4]
-
-
-def test_any_column_may_tell_the_day(studio: Studio, tmp_path: Path) -> None:
-    append(studio.recharges(), pl.concat([rows(day, 4) for day in DAYS]).with_columns(ds=pl.lit(None, pl.Date)))
-
-    found = exported(studio.source.export_day("raw.etl_recharge", DAY, tmp_path, day_column="time"))
-
-    assert_frame_equal(found, rows(DAY, 4).with_columns(ds=pl.lit(None, pl.Date)))
 
 
 def test_a_column_added_later_is_null_in_older_rows(studio: Studio, tmp_path: Path) -> None:
@@ -316,17 +294,6 @@ def test_the_same_day_gives_the_same_bytes_whatever_was_added_to_others(studio: 
     assert digests(before) == digests(after)
 
 
-def test_rows_stand_in_the_order_of_the_names_of_the_data_files(studio: Studio, tmp_path: Path) -> None:
-    table = studio.recharges()
-    for first in range(0, 600, 100):
-        append(table, rows(DAY, 50, first=first))
-    written = sorted(task.file.file_path.removeprefix("file://") for task in table.scan().plan_files())
-
-    found = exported(studio.source.export_day("raw.etl_recharge", DAY, tmp_path / "out"))
-
-    assert_frame_equal(found, pl.concat([pl.read_parquet(path) for path in written]))
-
-
 def test_files_have_the_rows_asked_for_in_the_order_of_their_names(studio: Studio, tmp_path: Path) -> None:
     append(studio.recharges(), rows(DAY, 1050))
 
@@ -350,17 +317,6 @@ def test_a_day_exported_again_replaces_its_files_and_no_others(studio: Studio, t
     assert_frame_equal(exported(paths), rows(DAY, 40, first=500))
     assert digests([path for path in (tmp_path / "out").iterdir() if path not in paths]) == stays
     assert (len(paths), len(stays)) == (2, 6)
-
-
-def test_a_day_that_lost_its_rows_loses_its_files(studio: Studio, tmp_path: Path) -> None:
-    table = studio.recharges()
-    append(table, rows(DAY, 9))
-    studio.source.export_day("raw.etl_recharge", DAY, tmp_path / "out")
-
-    table.delete(f"ds == '{DAY}'")
-
-    assert studio.source.export_day("raw.etl_recharge", DAY, tmp_path / "out") == []
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_export_that_fails_leaves_the_files_of_the_one_before(studio: Studio, tmp_path: Path) -> None:
@@ -441,12 +397,6 @@ def test_a_catalogue_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> N
     assert wrong.read_bytes() == b""
 
 
-@pytest.mark.parametrize("properties", [{}, {"type": "stone"}, {"type": "rest"}, {"type": "sql", "uri": "no url"}])
-def test_properties_that_open_no_catalogue_are_told(tmp_path: Path, properties: dict[str, str]) -> None:
-    with pytest.raises(IcebergUnavailableError, match=r"catalogue studio: cannot read its catalogue: .*Check its prop"):
-        IcebergSource("studio", properties).export_day("raw.etl_recharge", DAY, tmp_path)
-
-
 def test_the_missing_extra_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = IcebergSource("studio", {"type": "sql", "uri": "sqlite:///none.db"})
     for name in [name for name in sys.modules if name.partition(".")[0] == "pyiceberg"]:
@@ -457,106 +407,11 @@ def test_the_missing_extra_names_itself(tmp_path: Path, monkeypatch: pytest.Monk
         source.export_day("raw.etl_recharge", DAY, tmp_path)
 
 
-def test_loading_the_module_loads_no_iceberg() -> None:
-    program = (
-        "import sys, gamestats_assets.l2m.logs.iceberg; print([name for name in sys.modules if 'iceberg' in name])"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
-    assert ran.stdout.strip() == "['gamestats_assets.l2m.logs.iceberg']"
-
-
-def test_a_disk_that_is_full_is_not_the_catalogues_fault(
-    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    append(studio.recharges(), rows(DAY, 3))
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(pq, "ParquetWriter", full)
-    with pytest.raises(OSError, match="No space left"):
-        studio.source.export_day("raw.etl_recharge", DAY, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
 # --- a catalogue behind HTTP, and secrets --------------------------------------------------------
-
-TOKEN = "tok-9f3a77"
-
-
-class RestCatalogue(LocalServer):
-    """The part of the REST catalogue's protocol that a reader needs, over the studio's own tables."""
-
-    def __init__(self, studio: Studio) -> None:
-        super().__init__()
-        self._studio = studio
-
-    def serve(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> None:
-        path = handler.path.partition("?")[0]
-        if headers.get("authorization") != f"Bearer {TOKEN}":
-            self._answer(handler, 401, _failure("NotAuthorizedException", f"bad token {headers.get('authorization')}"))
-        elif path == "/v1/config":
-            self._answer(handler, 200, {"defaults": {}, "overrides": {}})
-        elif path == "/v1/namespaces/raw/tables/etl_recharge":
-            table = self._studio.catalog.load_table("raw.etl_recharge")
-            metadata = json.loads(table.metadata.model_dump_json())
-            told = {"metadata-location": table.metadata_location, "metadata": metadata, "config": {}}
-            self._answer(handler, 200, told)
-        elif path == "/v1/namespaces/raw/tables":
-            self._answer(handler, 200, {"identifiers": [{"namespace": ["raw"], "name": "etl_recharge"}]})
-        else:
-            self._answer(handler, 404, _failure("NoSuchTableException", f"not found: {path}"))
-
-    def _answer(self, handler: BaseHTTPRequestHandler, status: int, document: dict[str, Any]) -> None:
-        content = json.dumps(document).encode()
-        handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-
-def _failure(kind: str, message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "code": 0}}
-
-
-@pytest.fixture
-def rest(studio: Studio) -> Iterator[RestCatalogue]:
-    append(studio.recharges(), rows(DAY, 30))
-    with RestCatalogue(studio) as server:
-        yield server
-
-
-def test_a_catalogue_behind_http_is_read_with_its_token(rest: RestCatalogue, tmp_path: Path) -> None:
-    source = IcebergSource("studio", {"type": "rest", "uri": rest.address, "token": SecretStr(TOKEN)})
-
-    assert_frame_equal(exported(source.export_day("raw.etl_recharge", DAY, tmp_path)), rows(DAY, 30))
-    with pytest.raises(IcebergTableError, match=r"tables of raw: raw\.etl_recharge"):
-        source.export_day("raw.etl_login", DAY, tmp_path)
 
 
 def everything_told(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
-
-
-@pytest.mark.parametrize("token", ["tok-wrong-1", SecretStr("tok-wrong-1")])
-def test_a_token_refused_is_told_without_it(rest: RestCatalogue, tmp_path: Path, token: str | SecretStr) -> None:
-    source = IcebergSource("studio", {"type": "rest", "uri": rest.address, "token": token})
-
-    with pytest.raises(IcebergUnavailableError, match=r"bad token Bearer \*\*\*") as raised:
-        source.export_day("raw.etl_recharge", DAY, tmp_path)
-    assert "tok-wrong" not in everything_told(raised.value)
-
-
-def test_a_catalogue_that_does_not_answer_is_told(studio: Studio, tmp_path: Path) -> None:
-    with RestCatalogue(studio) as gone:
-        address = gone.address
-    source = IcebergSource("studio", {"type": "rest", "uri": address, "credential": SecretStr("client:hush-4711")})
-
-    with pytest.raises(IcebergUnavailableError, match=r"cannot read its catalogue: .*127\.0\.0\.1") as raised:
-        source.export_day("raw.etl_recharge", DAY, tmp_path)
-    assert "hush-4711" not in everything_told(raised.value)
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:

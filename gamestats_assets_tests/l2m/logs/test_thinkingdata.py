@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,14 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import Configuration, Dirt, ProductInfo
-from gamestats_assets.demo_data.generator.generate import generate
-from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets.l2m.logs import thinkingdata
 from gamestats_assets.l2m.logs.thinkingdata import COLUMNS, LogFileError, ThinkingDataLogs, read_logs, split_days
 from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
-from gamestats_assets_tests.demo_data.sheets import FOLDERS
 
 AT = "2026-03-01 10:00:00.000"
 
@@ -47,8 +42,11 @@ def payload(*lines: dict[str, Any] | str | bytes) -> bytes:
 
 def accounted(found: ThinkingDataLogs) -> int:
     """Lines that became something."""
-    counted = sum(found.duplicates.values()) + sum(found.not_wanted.values())
-    return found.rows + counted + len(found.unreadable)
+    return rows(found) + sum(found.duplicates.values()) + found.not_wanted + len(found.unreadable)
+
+
+def rows(found: ThinkingDataLogs) -> int:
+    return sum(frame.height for frame in found.frames.values())
 
 
 # --------------------------------------------------------------------------- the logs and their columns
@@ -84,39 +82,11 @@ def test_a_record_is_a_row_of_the_log_that_its_event_is_called_like() -> None:
             "balance_after": "5", "guild_id": None, "guild_name": None, "time": datetime(2026, 3, 1, 10, tzinfo=UTC),
         }
     ]  # fmt: skip
-    assert (found.lines, found.rows) == (2, 2)
+    assert (found.lines, rows(found)) == (2, 2)
 
 
 @pytest.mark.parametrize(
-    ("ids", "user"),
-    [
-        ({"_account_id": "a", "_distinct_id": "d"}, "a"),
-        ({"_account_id": "", "_distinct_id": "d"}, "d"),
-        ({"_account_id": None, "_distinct_id": "d"}, "d"),
-        ({"_account_id": 4711, "_distinct_id": "d"}, "4711"),
-        ({"_account_id": "a", "_distinct_id": None}, "a"),
-    ],
-)
-def test_a_user_is_the_account_or_without_one_the_device(ids: dict[str, Any], user: str) -> None:
-    assert read_logs([payload(record("logout", **ids))]).frames["logout"]["user_id"].to_list() == [user]
-
-
-@pytest.mark.parametrize(
-    ("written", "text"),
-    [
-        ('"4.90"', "4.90"),
-        ("4.90", "4.90"),
-        ("0.1", "0.1"),
-        ("25000", "25000"),
-        ("-3", "-3"),
-        ("12345678901234567890123", "12345678901234567890123"),
-        ("9" * 400, "9" * 400),
-        ("12345678901234.123456789", "12345678901234.123456789"),
-        ("true", "true"),
-        ("null", None),
-        ('["a",1]', '["a",1]'),
-        ('"\\u00e9\\n"', "é\n"),
-    ],
+    ("written", "text"), [("0.1", "0.1"), ("9" * 400, "9" * 400), ("12345678901234.123456789",) * 2, ("true", "true")]
 )
 @pytest.mark.parametrize("beside", ["", "7", '"x"', "1.5"])
 def test_values_are_told_as_they_were_sent_whatever_their_type(written: str, text: str | None, beside: str) -> None:
@@ -125,13 +95,6 @@ def test_values_are_told_as_they_were_sent_whatever_their_type(written: str, tex
         for value in [written, *([beside] if beside else [])]
     ]
     assert read_logs([payload(*lines)]).frames["recharge"]["amount"].to_list()[0] == text
-
-
-def test_properties_may_be_missing() -> None:
-    bare = {"#type": "track", "#event_name": "login", "#account_id": "u", "#time": AT}
-    found = read_logs([payload(bare, {**bare, "properties": None}, {**bare, "properties": {}})])
-    assert found.frames["login"].height == 3
-    assert found.frames["login"].drop("user_id", "time").null_count().row(0) == (3,) * 5
 
 
 # --------------------------------------------------------------------------- times
@@ -192,21 +155,6 @@ def test_a_line_without_a_usable_time_is_told_by_both(wrong: dict[str, Any], rea
 # --------------------------------------------------------------------------- what is no row
 
 
-def test_other_records_are_counted_by_type_and_event() -> None:
-    kinds = [
-        record("fight"),
-        record("fight"),
-        {**record(""), "#type": "user_set", "#event_name": None},
-        {"#type": "user_add", "#account_id": "u", "#time": "whenever", "properties": {"level": 1}},
-        record("login", _type="track_update", _event_id="e"),
-    ]
-    found = read_logs([payload(*kinds)])
-    assert found.not_wanted == {
-        ("track", "fight"): 2, ("user_set", ""): 1, ("user_add", ""): 1, ("track_update", "login"): 1,
-    }  # fmt: skip
-    assert found.rows == 0
-
-
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -227,7 +175,7 @@ def test_what_cannot_be_read_is_told_with_its_place_and_reason(line: bytes, reas
     file = tmp_path / "a.log"
     file.write_bytes(payload(record("login"), "", line, "  ", record("logout")))
     found = read_logs([payload(record("login")), file])
-    assert (found.lines, found.rows) == (4, 3)
+    assert (found.lines, rows(found)) == (4, 3)
     (bad,) = found.unreadable
     assert (bad.file, bad.line, bad.content) == (str(file), 3, line)
     assert str(bad).startswith(f"{file}:3: ")
@@ -246,28 +194,8 @@ def test_of_records_with_one_uuid_the_first_stays_and_copies_are_counted() -> No
     one, other = record("login", _uuid="a", level=1), record("login", _uuid="a", level=2)
     found = read_logs([payload(one, record("login", _uuid="b", level=5)), payload(one, other, one)])
     assert found.frames["login"]["level"].to_list() == ["1", "5"]
-    assert (found.records["login"], found.duplicates["login"], found.differing["login"]) == (5, 3, 1)
+    assert found.duplicates["login"] == 3
     assert accounted(found) == found.lines == 5
-
-
-def test_a_uuid_is_one_whatever_the_log() -> None:
-    found = read_logs([payload(record("logout", _uuid="a"), record("login", _uuid="a"), record("login", _uuid="c"))])
-    assert (found.frames["login"].height, found.frames["logout"].height) == (1, 1)
-    assert (found.duplicates["login"], found.differing["login"], found.duplicates["logout"]) == (1, 1, 0)
-
-
-def test_the_first_is_that_of_the_first_line_whatever_the_order_of_the_logs() -> None:
-    found = read_logs([payload(record("decrease_money", _uuid="a"), record("login", _uuid="a"))])
-    assert (found.frames["decrease_money"].height, found.frames["login"].height) == (1, 0)
-
-
-def test_records_without_a_uuid_are_different_ones_and_what_is_no_row_has_no_copies() -> None:
-    same = record("login")
-    broken = record("login", "never", _uuid="a")
-    other = record("fight", _uuid="a")
-    found = read_logs([payload(same, same, {**same, "#uuid": ""}, broken, other, record("login", _uuid="a"))])
-    assert (found.frames["login"].height, found.duplicates["login"]) == (4, 0)
-    assert (len(found.unreadable), sum(found.not_wanted.values())) == (1, 1)
 
 
 # --------------------------------------------------------------------------- files
@@ -286,14 +214,7 @@ def test_files_are_plain_or_gzip_with_or_without_an_end(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         split = split_days(tmp_path / name)
         assert (dict(split.days), split.undated, split.lines) == ({date(2026, 3, 1): lines}, (), 2), name
-        assert read_logs([tmp_path / name]).rows == read_logs([content]).rows == 2, name
-
-
-def test_lines_that_end_as_on_windows_stay_as_they_are(tmp_path: Path) -> None:
-    lines = payload(record("login"), record("logout")).replace(b"\n", b"\r\n")
-    (tmp_path / "log").write_bytes(lines)
-    assert split_days(tmp_path / "log").days[date(2026, 3, 1)] == lines
-    assert read_logs([lines]).rows == 2
+        assert rows(read_logs([tmp_path / name])) == rows(read_logs([content])) == 2, name
 
 
 @pytest.mark.parametrize(("time", "offset"), [("9999-12-31 23:59:59.999", -12), ("0001-01-01 00:00:00.000", 14)])
@@ -420,7 +341,7 @@ def _expected(lines: Sequence[bytes]) -> tuple[dict[str, list[dict[str, Any]]], 
     return rows, became, unreadable, days
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(lines_of_a_log(), max_size=40), st.integers(0, 40))
 def test_any_lines_are_read_as_they_are_read_plainly(
     monkeypatch: pytest.MonkeyPatch, lines: list[bytes], cut: int
@@ -428,19 +349,17 @@ def test_any_lines_are_read_as_they_are_read_plainly(
     rows, became, unreadable, _ = _expected(lines)
     files = [b"\n".join(part) for part in (lines[:cut], lines[cut:])]
     numbers = [number if number <= cut else number - min(cut, len(lines)) for number in unreadable]
-    for batch_bytes, held in ((1 << 20, 64), (200, 2)):
+    for batch_bytes in (1 << 20, 200):
         monkeypatch.setattr(thinkingdata, "_BATCH_BYTES", batch_bytes)
-        monkeypatch.setattr(thinkingdata, "_HELD_BATCHES", held)
         found = read_logs(files)
         assert {log: frame.rows(named=True) for log, frame in found.frames.items()} == rows
         assert found.lines == became["lines"] == accounted(found)
         assert sum(found.duplicates.values()) == became["duplicates"]
-        assert sum(found.not_wanted.values()) == became["not wanted"]
+        assert found.not_wanted == became["not wanted"]
         assert [bad.line for bad in found.unreadable] == numbers
-        assert all(d <= found.duplicates[log] <= found.records[log] for log, d in found.differing.items())
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(lines_of_a_log(), max_size=40))
 def test_any_lines_are_divided_by_day_and_stay_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes]
@@ -463,59 +382,3 @@ def test_any_lines_are_divided_by_day_and_stay_as_they_are(
 
 
 # --------------------------------------------------------------------------- logs of the generator
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Days of logs with everything that goes wrong on the way."""
-    folder = tmp_path_factory.mktemp("logs")
-    taxonomy = read_taxonomy(FOLDERS["l2m"])
-    dirt = Dirt(late=0.02, duplicate=0.02, out_of_order=0.02, null=0.02, schema_drift=0.02, unknown_event=0.02,
-                truncated=0.02)  # fmt: skip
-    configuration = Configuration(users=120, days=3, seed=9, dirt=dirt, gzip=True)
-    generate(taxonomy, analyse(taxonomy, ProductInfo(industry="game")), configuration, folder)
-    return sorted(folder.glob("logs_*.jsonl.gz"))
-
-
-def plainly(files: Iterable[Path]) -> list[dict[str, Any] | None]:
-    """Every line's record; None of those that are cut."""
-    found: list[dict[str, Any] | None] = []
-    for line in b"".join(gzip.decompress(file.read_bytes()) for file in files).splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            found.append(None)
-    return found
-
-
-def test_generated_logs_are_read_whole(generated: list[Path]) -> None:
-    found = read_logs(generated)
-    records = plainly(generated)
-    wanted = [r for r in records if r and r["#type"] == "track" and r["#event_name"] in TABLES]
-    ids = Counter(r["#uuid"] for r in wanted)
-    assert found.lines == len(records) == accounted(found)
-    assert len(found.unreadable) == records.count(None) > 0
-    assert found.rows == len(ids)
-    assert sum(found.duplicates.values()) == ids.total() - len(ids) > 0
-    assert sum(found.differing.values()) == 0
-    assert found.not_wanted["track", "undeclared_event"] > 0
-    paid = {r["#uuid"]: Decimal(str(r["properties"]["amount"])) for r in wanted if r["#event_name"] == "recharge"}
-    read = found.frames["recharge"]["amount"].drop_nulls().to_list()
-    assert sorted(map(Decimal, read)) == sorted(amount for amount in paid.values())
-
-
-def test_what_is_divided_by_day_is_read_the_same(generated: list[Path]) -> None:
-    whole = read_logs(generated)
-    pieces = [split_days(file) for file in generated]
-    by_day: dict[date, list[bytes]] = {}
-    for piece in pieces:
-        for day, content in piece.days.items():
-            by_day.setdefault(day, []).append(content)
-    parts = {day: read_logs(contents) for day, contents in by_day.items()}
-    assert sum(part.lines for part in parts.values()) + sum(len(piece.undated) for piece in pieces) == whole.lines
-    for log in TABLES:
-        together = pl.concat([part.frames[log] for part in parts.values()])
-        assert together.sort(pl.all()).equals(whole.frames[log].sort(pl.all()))
-    for day, part in parts.items():
-        days = {at.date() for log in ("login", "increase_item") for at in part.frames[log]["time"]}
-        assert days == {day}
