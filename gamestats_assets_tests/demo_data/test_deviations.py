@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, CustomSegment
+from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth
 from gamestats_assets.demo_data.findings.deviations import Deviation, Deviations, corrected, deviations
 from gamestats_assets.demo_data.findings.measure import measure
 from gamestats_assets.demo_data.findings.measured import DirtFound, Funnel, Measured, Moments, Violations
 from gamestats_assets.demo_data.generator.generate import generate
 from gamestats_assets.demo_data.rules.model import (
     EventSequence,
-    LifecycleStage,
     PropertyConstraint,
     PropertyRelationship,
     Rules,
@@ -106,17 +105,6 @@ def test_between_what_segments_want_everything_is_as_wanted() -> None:
         told = deviations(measured, rules(segment_analysis=segments), TAXONOMY)
         assert only(told, "mean") == {("price", ""): (wanted, mean, distance)}
         assert only(told, "spread") == {}
-
-
-def test_a_segment_without_users_wants_nothing_and_a_custom_one_does() -> None:
-    own = {"price": ValueRange(min=0, max=100, mean=60)}
-    power = RULES.segment_analysis["power_user"].model_copy(update={"property_ranges": own})
-    product = rules(segment_analysis={**RULES.segment_analysis, "power_user": power})
-    measured = found(numbers={"look/price": numbers(60)}, configuration=Configuration(segments={"active_user": 1.0}))
-    assert only(deviations(measured, product, TAXONOMY), "mean") == {("price", ""): (20, 60, 0.4)}
-    custom = Configuration(segments={"fans": 1.0}, custom_segments={"fans": CustomSegment(like="power_user")})
-    measured = dataclasses.replace(measured, configuration=custom)
-    assert only(deviations(measured, product, TAXONOMY), "mean") == {("price", ""): (60, 60, 0)}
 
 
 @pytest.mark.parametrize(
@@ -234,13 +222,6 @@ def test_what_is_typical_of_a_session_is_compared_by_sessions() -> None:
     assert fewer["look"] == pytest.approx(0.05)
 
 
-def test_what_some_cannot_do_yet_or_again_is_not_compared_by_how_often_it_is() -> None:
-    constraints = RULES.event_constraints.model_copy(update={"lifecycle": {"talk": LifecycleStage.ADVANCED}})
-    product = rules(event_constraints=constraints, segment_analysis=likely(look=0.6, talk=0.2))
-    told = deviations(found(events_before={"look": MANY, "talk": MANY, "join": MANY}), product, TAXONOMY)
-    assert only(told, "frequency") == {("look", "chosen"): (1, 1, 0)}
-
-
 def test_events_out_of_order_count_unless_lost_records_explain_them() -> None:
     measured = found(
         order={"cart": Violations(1000, 30)},
@@ -260,15 +241,6 @@ def test_events_out_of_order_count_unless_lost_records_explain_them() -> None:
     assert cart.distance == pytest.approx(0.04 - 0.02 - 3 * math.sqrt(0.02 * 0.98 / 1000))
 
 
-def test_a_step_whose_record_was_lost_is_as_wanted() -> None:
-    dirt = dataclasses.replace(found().dirt, events=100, unknown_events=2)
-    measured = found(funnels=[purchase(100 * MANY, 49 * MANY, 19 * MANY)], dirt=dirt)
-    told = only(deviations(measured, RULES, TAXONOMY), "step")
-    # A fiftieth is lost: 0.49 of 0.5 is all that there can be, and 0.392 of 0.4.
-    assert told["purchase", "1"] == (0.5, 0.49, 0)
-    assert told["purchase", "2"] == (0.4, 19 / 49, 0.392 - 19 / 49)
-
-
 def test_chance_is_no_deviation() -> None:
     """Three standard errors are 1 of a mean with a spread of 10 in 900 values, 0.075 of a share of 3/4 in 300."""
     measured = found(
@@ -281,18 +253,6 @@ def test_chance_is_no_deviation() -> None:
     red = 0.75 - 202 / 300 - 3 * math.sqrt(0.75 * 0.25 / 300)
     assert told["share", "red"] == pytest.approx(red, abs=1e-12)
     assert red > 0
-
-
-def test_what_users_keep_is_told_by_users_not_by_records() -> None:
-    colour = Property(name="colour", type=PropertyType.STRING)
-    kept = TAXONOMY.model_copy(update={"common_properties": (colour,)})
-    measured = found(choices={"look/colour": {"red": 6 * MANY, "blue": 4 * MANY}}, users=900)
-    assert deviations(measured, RULES, TAXONOMY).distance == pytest.approx(0.15)
-    assert deviations(measured, RULES, kept).distance == pytest.approx(0.15 - 3 * math.sqrt(0.75 * 0.25 / 300))
-    own = rules(
-        property_constraints={"colour": RULES.property_constraints["colour"].model_copy(update={"per_user": True})}
-    )
-    assert deviations(measured, own, TAXONOMY).distance == pytest.approx(0.15 - 3 * math.sqrt(0.75 * 0.25 / 300))
 
 
 # --------------------------------------------------------------------------- the distance, and words
@@ -394,23 +354,3 @@ def test_data_of_corrected_rules_are_nearer_to_the_first_ones(tmp_path: Path) ->
     after = run(corrected(wanted, before), tmp_path / "second")
     assert before.distance > 0
     assert after.distance < 0.7 * before.distance
-
-
-def test_rules_by_which_things_happen_more_often_are_further_from_the_data(tmp_path: Path) -> None:
-    configuration = Configuration(users=300, days=4, seed=5)
-    generate(small_shop.TAXONOMY, small_shop.RULES, configuration, tmp_path)
-    everything = dict.fromkeys(small_shop.TAXONOMY.event_names(), 0.97)
-    always = small_shop.RULES.model_copy(
-        update={
-            "segment_analysis": {
-                name: segment.model_copy(update={"event_probabilities": everything})
-                for name, segment in small_shop.RULES.segment_analysis.items()
-            }
-        }
-    )
-    of_own, of_others = (
-        deviations(measure(tmp_path, small_shop.TAXONOMY, chosen, configuration), chosen, small_shop.TAXONOMY)
-        for chosen in (small_shop.RULES, always)
-    )
-    assert {d.distance for d in of_own.list if d.kind == "frequency"} == {0}
-    assert max(d.distance for d in of_others.list if d.kind == "frequency") > 0.02

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import json
 from collections import Counter, defaultdict
@@ -134,18 +133,6 @@ def test_dirt_is_counted_where_it_belongs(processed: Session) -> None:
     assert counts["duplicates"].sum() == len(readable) - len(uuids) > 0
     late = {json.loads(line)["#uuid"] for log, day, line in readable if log > day.replace("-", "")}
     assert counts["late"].sum() == len(late) > 0
-
-
-def test_checks_tell_how_many_records_are_late_or_twice_even_when_they_are_few(processed: Session) -> None:
-    counts = processed.stores.lake.scan(t.RecordCounts).filter(product_day="2026-01-06|shop").collect()
-    for name, column in (("few_records_are_late", "late"), ("few_records_come_twice", "duplicates")):
-        key = dg.AssetCheckKey(asset_key(t.RecordCounts), name)
-        history = processed.instance.event_log_storage.get_asset_check_execution_history(key, limit=99)
-        evaluations = [record.event.dagster_event for record in history if record.event]
-        told = [event.asset_check_evaluation_data for event in evaluations if event]
-        [metadata] = [one.metadata for one in told if one.partition == "2026-01-06|shop"][:1]
-        assert metadata[column].value == counts[column].sum() > 0
-        assert metadata["records"].value == counts["records"].sum()
 
 
 def test_a_check_warns_of_unknown_events_and_of_drift(processed: Session) -> None:
@@ -283,30 +270,6 @@ def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds
     counts = stores.lake.scan(t.RecordCounts).filter(product_day="2026-01-07|foreign").collect()
     assert counts.select("records", "kept", "duplicates").rows() == [(1, 0, 1)]
     assert processed.follow(EVERYTHING) == []
-
-
-def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session) -> None:
-    stores = processed.stores
-    made = functools.partial(
-        processed.instance.get_latest_storage_id_by_partition, event_type=dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    before = {table: made(asset_key(table)) for table in t.ALL}
-    with entering(stores.postgres_url, "ann") as conn:
-        PRODUCT.change(conn, "foreign", funnels=[["pay", "open"]])
-    processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
-    behind = behind_of(game(), Snapshot(stores, game().graph))
-    assert {key.rpartition("|")[2] for keys in behind.reasons.values() for key in keys} == {"foreign"}
-    outcomes = processed.follow(EVERYTHING)
-    again = {key for table in t.ALL for key, at in made(asset_key(table)).items() if before[table].get(key) != at}
-    assert {key.rpartition("|")[2] for key in again} == {"foreign"}
-    assert [failure for outcome in outcomes for failure in outcome.failures] == []
-    funnels = read_published(stores.postgres_url, t.Funnels).filter(product="foreign")
-    assert funnels.filter(step=1)["event_name"].unique().to_list() == ["pay"]
-    assert processed.follow(EVERYTHING) == []
-
-
-def test_everything_that_is_defined_can_be_loaded_by_dagster() -> None:
-    dg.Definitions.validate_loadable(build_defs())
 
 
 def test_the_sensor_asks_for_a_product_that_was_entered_then_for_its_days(processed: Session) -> None:

@@ -235,25 +235,6 @@ def test_what_a_log_can_bring_stops_nothing() -> None:
     }
 
 
-def test_a_product_without_a_taxonomy_declares_nothing(sound: Frames) -> None:
-    frames = {**sound, t.DemoTaxonomy: sound[t.DemoTaxonomy].with_columns(product=pl.lit("other"))}
-    for name in ("events_are_declared", "properties_are_declared", "properties_have_their_declared_type"):
-        assert breaking(BY_NAME[name], frames).height == 0
-
-
-def test_null_and_an_empty_list_are_of_every_type(sound: Frames) -> None:
-    for kind in ("null", "empty_list"):
-        frames = {**sound, **doubled(t.PropertyTypes, PRICE, json_type=kind)(sound)}
-        for name in ("properties_have_one_type", "properties_have_their_declared_type"):
-            assert breaking(BY_NAME[name], frames).height == 0
-
-
-def test_payments_in_several_currencies_have_no_sum(sound: Frames) -> None:
-    frames = {**sound, **doubled(t.Payments, currency="EUR", event_id="another")(sound)}
-    frames |= changed(t.UserDays, pl.col("payments") == 1, revenue=None, payments=2)(sound)
-    assert breaking(BY_NAME["user_days_hold_every_payment"], frames).height == 0
-
-
 @pytest.mark.parametrize(
     ("name", "looks_like_one"),
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import random
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -74,13 +73,6 @@ def test_lines_land_on_the_day_on_which_they_happened(tmp_path: Path, landing: L
     assert report.days == ("2026-01-08", "2026-01-09", "2026-01-10")
 
 
-def test_lines_that_tell_no_usable_time_stay_with_the_log(tmp_path: Path, landing: Landing) -> None:
-    bad = [b"{cut", b'{"#time":"yesterday"}', b"[1,2]", encoded(record("10:00:00", day=-1200)), b"\xff\xfe"]
-    report = land_logs([log(tmp_path, record("10:00:00"), *bad)], PRODUCT, landing)
-    assert only(report) == ("taken", 6, 5)
-    assert pieces(landing) == {("2026-01-10", "20260110"): [encoded(record("10:00:00")), *bad]}
-
-
 @pytest.mark.parametrize(
     ("name", "log_day"),
     [
@@ -101,24 +93,7 @@ def test_the_name_tells_the_day_of_the_log_or_else_most_lines(
     assert {found for _, found in pieces(landing)} == {log_day}
 
 
-def test_of_days_with_as_many_lines_the_log_is_of_the_earlier(tmp_path: Path, landing: Landing) -> None:
-    land_logs([log(tmp_path, record("10:00:00", day=1), record("10:00:00"), name="x.log")], PRODUCT, landing)
-    assert {found for _, found in pieces(landing)} == {"20260110"}
-
-
 # --------------------------------------------------------------------------- forms
-
-
-def test_lines_are_kept_as_they_are(tmp_path: Path, landing: Landing) -> None:
-    kept = [
-        encoded(record("10:00:00")) + b"\r",
-        b"  " + json.dumps(record("10:00:00"), indent=None, separators=(" , ", " : ")).encode() + b" ",
-        encoded(record("10:00:00", properties={"name": "김철수\\n"})),
-    ]
-    file = tmp_path / "x.jsonl"
-    file.write_bytes(b"\xef\xbb\xbf" + b"\n".join([kept[0], b"", b" \t\r", kept[1], kept[2]]))
-    assert only(land_logs([file], PRODUCT, landing)) == ("taken", 3, 0)
-    assert pieces(landing)["2026-01-10", "20260110"] == kept
 
 
 def test_millions_of_empty_lines_are_passed_over_and_too_many_bytes_are_refused(tmp_path: Path) -> None:
@@ -129,16 +104,6 @@ def test_millions_of_empty_lines_are_passed_over_and_too_many_bytes_are_refused(
     (outcome,) = land_logs([file], PRODUCT, landing).outcomes
     assert (outcome.status, outcome.reason.split(",")[0]) == ("refused", "The file unpacks to more than 1 MB")
     assert only(land_logs([file], PRODUCT, Landing(landing.root, limits=ReadLimits(seconds=5)))) == ("taken", 2, 0)
-
-
-def test_a_gzipped_log_is_the_same_log(tmp_path: Path, landing: Landing) -> None:
-    plain = log(tmp_path, record("10:00:00"), record("10:00:00", day=-1))
-    zipped = tmp_path / "2026-01-10.jsonl.gz"
-    zipped.write_bytes(gzip.compress(plain.read_bytes()[:100]) + gzip.compress(plain.read_bytes()[100:]))
-    assert only(land_logs([plain], PRODUCT, landing)) == ("taken", 2, 0)
-    report = land_logs([zipped], PRODUCT, landing)
-    assert only(report) == ("known", 2, 0)
-    assert report.days == ()
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -166,21 +131,6 @@ def test_from_where_an_array_is_damaged_its_lines_follow(
     assert only(land_logs([file], PRODUCT, landing)) == ("taken", 5, 2)
     [found] = pieces(landing).values()
     assert found == [good, good, b'{"cut": "\xea\xb9', good, b"the end"]
-
-
-def test_what_follows_an_array_is_not_lost(tmp_path: Path, landing: Landing) -> None:
-    good = encoded(record("10:00:00"))
-    file = tmp_path / "x.json"
-    file.write_bytes(b" [ " + good + b" ] \n" + good + b"\n")
-    assert only(land_logs([file], PRODUCT, landing)) == ("taken", 2, 0)
-
-
-def test_a_line_without_end_is_divided(tmp_path: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_landing, "LONGEST_LINE", 1000)
-    report = land_logs([log(tmp_path, record("10:00:00"), b"x" * 2500)], PRODUCT, landing)
-    assert only(report) == ("taken", 4, 3)
-    [found] = pieces(landing).values()
-    assert [len(line) for line in found[1:]] == [1000, 1000, 500]
 
 
 # --------------------------------------------------------------------------- pieces
@@ -214,14 +164,6 @@ def test_the_same_log_is_known_and_a_longer_one_brings_what_is_new(tmp_path: Pat
     report = land_logs([log(tmp_path / "c", *first, record("11:00:00", uuid="3"))], PRODUCT, landing)
     assert only(report) == ("taken", 3, 0)
     assert report.days == ("2026-01-10",)
-
-
-def test_products_are_apart(tmp_path: Path, landing: Landing) -> None:
-    file = log(tmp_path, record("10:00:00"))
-    for product in ("shop", "shop-2"):
-        assert only(land_logs([file], product, landing))[0] == "taken"
-        assert {file.area for file in landed(landing, product)} == {product}
-    assert len(pieces(landing, "shop")) == len(pieces(landing, "shop-2")) == 1
 
 
 # --------------------------------------------------------------------------- folders
@@ -268,16 +210,6 @@ def test_a_file_of_a_folder_is_a_log_by_its_name_or_its_beginning(
     assert (report.files, len(report.passed_over)) == ((1, 0) if is_taken else (0, 1))
     checked = CliRunner().invoke(app, ["logs", "check", str(folder)]).output
     assert ("There are no logs" not in checked) == is_taken
-
-
-def test_what_is_generated_beside_logs_is_no_log_but_may_be_elsewhere(tmp_path: Path, landing: Landing) -> None:
-    for name in ("manifest.json", "rules.json", "run.json", "logs_20260110.jsonl"):
-        log(tmp_path / "run", record("10:00:00"), name=name)
-    log(tmp_path / "in", record("10:00:00", uuid="1"), name="run.json")
-    report = land_logs([tmp_path / "run", tmp_path / "in"], PRODUCT, landing)
-    assert [Path(outcome.name).parts[-2:] for outcome in report.outcomes] == [
-        ("in", "run.json"), ("run", "logs_20260110.jsonl"),
-    ]  # fmt: skip
 
 
 def test_the_report_tells_the_lines_of_each_day(tmp_path: Path, landing: Landing) -> None:
@@ -370,14 +302,3 @@ def test_every_line_is_in_exactly_one_piece(
     assert (again.count("known"), again.days) == (1, ())
     for day, _ in pieces(landing):
         assert abs((DAY - type(DAY).fromisoformat(day)).days) <= 6
-
-
-def test_the_order_of_logs_changes_nothing(tmp_path: Path) -> None:
-    logs = [log(tmp_path / str(n), record("10:00:00", uuid=str(n), day=-n), record("10:00:00")) for n in range(4)]
-    results: list[Pieces] = []
-    for seed in range(3):
-        landing = Landing(tmp_path / f"landing{seed}")
-        random.Random(seed).shuffle(logs)
-        land_logs(logs, PRODUCT, landing)
-        results.append(pieces(landing))
-    assert results[0] == results[1] == results[2]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.logs.lines import InvalidLineError, container_type, is_near, read_line, time_of
+from gamestats_assets.demo_data.logs.lines import InvalidLineError, is_near, read_line, time_of
 from gamestats_assets_tests.demo_data.log_scenario import DAY, record
 
 
@@ -23,15 +23,6 @@ def broken_rule(text: bytes, log_date: date = DAY) -> str:
         read_line(text, log_date)
     assert str(caught.value), "a violation explains itself"
     return caught.value.rule
-
-
-def test_a_line_tells_its_record() -> None:
-    found = read_line(line(uuid="u", ip="1.2.3.4", properties={"level": 3, "#os": "iOS"}), DAY)
-    assert (found.record.type, found.record.event_name, found.record.uuid) == ("track", "play", "u")
-    assert (found.record.account_id, found.record.distinct_id, found.record.ip) == ("a", "d", "1.2.3.4")
-    assert found.properties == {"level": 3, "#os": "iOS"}
-    assert found.occurred_at == datetime(2026, 1, 10, 10)
-    assert not found.has_unknown_root_key
 
 
 # --------------------------------------------------------------------------- time
@@ -94,50 +85,36 @@ DEEP = b'{"#time":"2026-01-10 10:00:00","#account_id":"a","#type":"user_set","pr
 
 BROKEN: list[tuple[str, bytes]] = [
     ("json", b"{"),
-    ("json", b"nothing"),
     ("json", b'{"#type":"\xff"}'),
     ("json", line()[:-5]),
-    ("json", line() + line()),
     ("record_shape", b"[1]"),
-    ("record_shape", b"7"),
     ("record_shape", line(account_id=7)),
     ("record_shape", line(properties=[1])),
-    ("record_shape", b'{"#type":1}'),
     ("type", line(type="track_")),
     ("type", line(type="user_setonce")),
-    ("type", b"{}"),
     ("id", line(account_id=None, distinct_id=None)),
-    ("id", line(account_id="", distinct_id="")),
     ("id", line(account_id="x" * 129)),
-    ("id", line(distinct_id="x" * 129)),
     ("id", line(uuid="x" * 129)),
     ("event_name", line(event_name=None)),
-    ("event_name", line(name="")),
     ("event_name", line(name="two words")),
     ("event_name", line(name="x" * 51)),
-    ("event_name", line(name="1st")),
     ("first_check_id", line(type="track_first")),
     ("event_id", line(type="track_update")),
     ("event_id", line(type="track_overwrite")),
     ("operation", line(type="user_add", properties={"gold": "5"})),
-    ("operation", line(type="user_add", properties={"gold": True})),
     ("operation", line(type="user_append", properties={"items": "sword"})),
     ("operation", line(type="user_uniq_append", properties={"items": {"a": 1}})),
     ("property_name", line(properties={"two words": 1})),
     ("property_name", line(properties={"x" * 51: 1})),
-    ("property_name", line(properties={"_hidden": 1})),
     ("property_name", line(properties={"": 1})),
     ("property_value", line(properties={"x": 9e15 + 2})),
-    ("property_value", line(properties={"x": -10**16})),
     ("property_value", line(properties={"x": 10**400})),
     ("property_value", line(properties={"x": "a" * 2049})),
     ("property_value", line(properties={"x": "가" * 683})),
     ("property_value", line(properties={"x": ["a"] * 501})),
     ("property_value", line(properties={"x": ["a" * 256]})),
-    ("property_value", line(properties={"x": [10**16]})),
     ("property_value", line(properties={"x": {f"k{number}": 1 for number in range(101)}})),
     ("property_value", line(properties={"x": {"two words": 1}})),
-    ("property_value", line(properties={"x": [{"y": 10**16}]})),
     ("property_value", line(properties={"x": {"y": "a" * 2049}})),
     ("property_value", line(properties={"x": {"y": {"z": 10**16}}})),
 ]  # fmt: skip
@@ -194,37 +171,6 @@ def test_a_text_with_the_character_that_no_database_takes_is_refused(written: st
         read_line(text, DAY)
     else:
         assert broken_rule(text) == "nul_character"
-
-
-@pytest.mark.parametrize("offset", [9, "9"])
-@pytest.mark.parametrize(
-    ("operation", "value"), [("user_add", 1), ("user_append", ["x"]), ("user_uniq_append", ["x"]), ("user_set", "x")]
-)
-def test_presets_of_a_users_record_are_no_values_of_its_operation(operation: str, value: Any, offset: Any) -> None:
-    found = read_line(line(type=operation, properties={"own": value, "#zone_offset": offset, "#os": "iOS"}), DAY)
-    assert found.zone_offset == 9
-
-
-def test_an_unknown_root_key_is_told_and_passed_over() -> None:
-    found = read_line(line(app_id="x", extra={"deep": [1]}), DAY)
-    assert found.has_unknown_root_key
-    assert found.record.account_id == "a"
-
-
-def test_shapes_tell_types_by_name() -> None:
-    first = read_line(line(properties={"a": 1, "b": "x", "c": True, "d": None, "e": [], "f": {}}), DAY).shape
-    assert first.scalars == (("a", "number"), ("b", "string"), ("c", "boolean"), ("d", "null"))
-    assert first.containers == ("e", "f")
-    same = read_line(line(properties={"a": 2, "b": "y", "c": False, "d": None, "e": [1], "f": {"g": 1}}), DAY).shape
-    assert same is first
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [([], "empty_list"), ([1], "list"), ([{}], "object_group"), ([{}, 1], "list"), ({}, "object"), ([[]], "list")],
-)
-def test_types_of_containers(value: Any, kind: str) -> None:
-    assert container_type(value) == kind
 
 
 NAMES = st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,20}", fullmatch=True)

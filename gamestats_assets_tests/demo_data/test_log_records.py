@@ -6,14 +6,12 @@ import contextlib
 import gzip
 import json
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,7 +25,6 @@ from gamestats_assets.lakehouse.landing.decoding import decode_batches
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets_tests.demo_data.log_scenario import (
     DAY,
-    LOGGED,
     PRODUCT,
     at,
     bronze,
@@ -119,14 +116,6 @@ def test_what_a_record_lacks_is_null(tmp_path: Path) -> None:
     assert (row["ip"], row["zone_offset_h"]) == (None, None)
 
 
-def test_a_user_operation_is_no_event(tmp_path: Path) -> None:
-    frames = of_records(tmp_path, record("10:00:00", type="user_add", uuid="u", properties={"gold": 5}))
-    [row] = frames[t.UserOperations].to_dicts()
-    assert (row["operation_id"], row["operation"], row["properties"]) == ("u", "user_add", '{"gold":5}')
-    assert frames[t.Events].height == 0
-    assert counts(frames) == {("user_add", ""): {"records": 1, "kept": 1}}
-
-
 def test_a_record_of_a_later_log_is_late(tmp_path: Path) -> None:
     frames, _ = bronze(tmp_path, log(tmp_path, record("10:00:00", day=-2, uuid="late"), record("10:00:00", day=1)))
     late = dict(frames[t.Events].select("event_id", "is_late").iter_rows())
@@ -164,28 +153,6 @@ def test_a_record_that_a_later_log_corrects_says_what_the_latest_says(tmp_path: 
         }
 
 
-def test_of_one_logs_copies_the_content_decides_and_neither_piece_nor_order(tmp_path: Path) -> None:
-    def amounts(amount: int) -> list[dict[str, Any]]:
-        return [record(f"10:00:{n:02d}", uuid=f"u{n}", properties={"amount": amount}) for n in range(8)]
-
-    logs = [log(tmp_path / f"{amount}-{n}", given_) for amount in (1, 200) for n, given_ in enumerate(amounts(amount))]
-    frames, _ = bronze(tmp_path / "files", *logs)
-    in_one, _ = bronze(tmp_path / "one", log(tmp_path, *amounts(200), *amounts(1)))
-    for found in (frames, in_one):
-        assert properties(found) == [{"amount": 200}] * 8
-        assert counts(found) == {("track", "play"): {"records": 16, "kept": 8, "duplicates": 8, "differing": 8}}
-
-
-def test_a_copy_of_another_kind_is_a_copy(tmp_path: Path) -> None:
-    operation = record("10:00:00", type="user_set", uuid="u", properties={"n": 1})
-    frames = of_records(tmp_path, record("10:00:00", uuid="u"), operation)
-    assert (frames[t.Events].height, frames[t.UserOperations].height) == (0, 1)
-    assert counts(frames) == {
-        ("track", "play"): {"records": 1, "duplicates": 1, "differing": 1},
-        ("user_set", ""): {"records": 1, "kept": 1},
-    }
-
-
 def test_equal_lines_without_a_uuid_are_one_record_wherever_they_stand(tmp_path: Path) -> None:
     same = record("10:00:00")
     logs = [log(tmp_path / "a", same, same), log(tmp_path / "b", same, same, same), log(tmp_path / "c", same)]
@@ -202,17 +169,6 @@ def test_equal_broken_lines_are_in_quarantine_once(tmp_path: Path) -> None:
     assert counts(frames) == {(t.INVALID, ""): {"records": 16, "quarantined": 9, "duplicates": 7}}
 
 
-def test_a_log_that_comes_again_in_other_pieces_doubles_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    records = [record(f"10:{n:02d}:00", uuid=f"u{n}" if n % 2 else None) for n in range(20)]
-    whole = log(tmp_path / "whole", *records)
-    cut = log(tmp_path / "cut", *records[:13])
-    frames, _ = bronze(tmp_path / "both", cut, whole)
-    assert frames[t.Events].height == 20
-    assert counts(frames)["track", "play"] == {"records": 33, "kept": 20, "duplicates": 13}
-
-
 def test_a_record_that_comes_again_with_the_time_of_the_next_day_stands_on_the_earlier(tmp_path: Path) -> None:
     days = [[record("10:00:00", uuid="u", day=n), record("11:00:00", uuid=f"v{n}", day=n)] for n in range(3)]
     sent = [log(tmp_path / str(n), *given_, name=f"2026-01-1{n}.log") for n, given_ in enumerate(days)]
@@ -227,13 +183,6 @@ def test_a_record_that_comes_again_with_the_time_of_the_next_day_stands_on_the_e
             figures = counts(frames, day)["track", "play"]
             assert (figures["records"], figures["kept"], figures["duplicates"], figures["differing"]) == (2, 1, 1, 1)
         assert frames[t.PropertyTypes].height == 0
-
-
-def test_copies_of_a_record_of_the_day_before_are_all_duplicates(tmp_path: Path) -> None:
-    again = [record("10:00:00", uuid="u", day=1, properties={"n": n}) for n in (1, 2, 2)]
-    frames = of_records(tmp_path, record("10:00:00", type="user_set", uuid="u"), *again)
-    assert (frames[t.Events].height, frames[t.UserOperations].height) == (0, 1)
-    assert counts(frames, "2026-01-11") == {("track", "play"): {"records": 3, "duplicates": 3, "differing": 3}}
 
 
 def test_copies_that_are_further_apart_than_a_day_stand_on_both(tmp_path: Path) -> None:
@@ -291,18 +240,6 @@ def test_an_overwrite_takes_the_events_place(tmp_path: Path) -> None:
         ("track_update", "quest"): {"records": 2, "merged": 2},
         ("track_overwrite", "quest"): {"records": 1, "kept": 1},
     }
-
-
-def test_one_event_id_under_two_names_is_two_events(tmp_path: Path) -> None:
-    other = quest("10:01:00", "track_update", a=2) | {"#event_name": "raid"}
-    frames = of_records(tmp_path, quest("10:00:00", "track_update", a=1), other)
-    assert properties(frames) == [{"a": 1}, {"a": 2}]
-
-
-def test_an_update_of_another_day_is_an_event_of_its_own(tmp_path: Path) -> None:
-    later = quest("10:00:00", "track_update", b=2) | {"#time": "2026-01-11 10:00:00.000", "#uuid": "v"}
-    frames = of_records(tmp_path, quest("10:00:00", "track_update", a=1), later)
-    assert properties(frames) == [{"a": 1}, {"b": 2}]
 
 
 def test_of_first_records_the_earliest_counts(tmp_path: Path) -> None:
@@ -380,14 +317,6 @@ def test_a_damaged_piece_is_told_and_the_others_are_read(tmp_path: Path) -> None
     assert (frames[t.Events].height, found.unreadable) == (1, 0)
 
 
-def test_a_day_of_which_nothing_can_be_read_is_processed_with_nothing(tmp_path: Path) -> None:
-    landing = Landing(tmp_path / "landing")
-    land_logs([log(tmp_path, b"x", record("10:00:00", day=1))], PRODUCT, landing)
-    frames, found = decoded(landing, landed(landing))
-    assert (found.unreadable, len(found.rejections[t.Events])) == (0, 1)
-    assert counts(frames) == {(t.INVALID, ""): {"records": 1, "quarantined": 1}}
-
-
 def test_unknown_root_keys_stop_nothing(tmp_path: Path) -> None:
     frames = of_records(tmp_path, record("10:00:00", app_id="x"), record("11:00:00"))
     assert counts(frames) == {("track", "play"): {"records": 2, "kept": 2, "unknown_root_keys": 1}}
@@ -439,31 +368,6 @@ def test_batches_of_days_and_products_are_apart(tmp_path: Path) -> None:
         ["2026-01-10|game", "2026-01-10|shop"],
         [],
     ]
-
-
-def test_several_processes_give_what_one_gives_and_leave_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    landing = Landing(tmp_path / "landing")
-    land_logs([log(tmp_path, *(record("10:00:00", day=-n, uuid=str(n)) for n in range(4)), b"cut")], PRODUCT, landing)
-    files = landed(landing)
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(spool))
-    results: list[list[pl.DataFrame]] = []
-    for workers in (1, 2):
-        batches = decode_batches(DECODER, landing, [files[:2], files[2:]], workers=workers)
-        with contextlib.closing(batches) as found:
-            frames = [(one.frames[table].collect(), len(one.rejections)) for one in found for table in LOGGED]
-        assert sum(rejected for _, rejected in frames) == len(LOGGED)
-        results.append([frame for frame, _ in frames])
-    for one, two in zip(*results, strict=True):
-        assert_frame_equal(one, two)
-    assert list(spool.iterdir()) == []
-
-
-def test_nothing_to_decode_gives_nothing(tmp_path: Path) -> None:
-    assert list(decode_batches(DECODER, Landing(tmp_path), [], workers=2)) == []
 
 
 # --------------------------------------------------------------------------- whatever the order

@@ -35,12 +35,6 @@ def test_what_is_asked_for_beyond_that_is_there(tmp_path: Path) -> None:
     assert source["file_patterns"] == [f"{tmp_path}/*.log"]
 
 
-def test_a_relative_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    made = daemon_configuration(Path("logs"), app_id="app", push_url="https://r")
-    assert made["datasource"][0]["file_patterns"] == [f"{tmp_path}/logs/*.jsonl"]
-
-
 @pytest.mark.parametrize(
     ("folder", "app_id", "push_url", "days", "told"),
     [

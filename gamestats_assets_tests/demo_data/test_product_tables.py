@@ -150,21 +150,6 @@ def test_days_of_a_device_become_days_of_its_account() -> None:
 # --------------------------------------------------------------------------- active users
 
 
-def test_active_users_of_a_day_a_week_and_a_month() -> None:
-    active = visits(("a", 0), ("b", 0), ("a", 6), ("a", 7), ("c", 7), ("a", 29), ("a", 30))
-    frame = made(t.DailyActiveUsers, {t.ActiveDays: active})
-    columns = ("day", "dau", "wau", "mau", "new_users", "returning_users", "events")
-    found = {row[0]: row[1:] for row in frame.select(columns).rows()}
-    assert list(found) == [day(n) for n in range(31)]
-    assert found[day(0)] == (2, 2, 2, 2, 0, 2)
-    assert found[day(6)] == (1, 2, 2, 0, 1, 1)
-    assert found[day(7)] == (2, 2, 3, 1, 1, 2)
-    assert found[day(29)] == (1, 1, 3, 0, 1, 1)
-    assert found[day(30)] == (1, 1, 2, 0, 1, 1)
-    stickiness = dict(frame.select("day", "stickiness").iter_rows())
-    assert [stickiness[day(n)] for n in (0, 6, 7, 29, 30)] == pytest.approx([1, 1 / 2, 2 / 3, 1 / 3, 1 / 2])
-
-
 def test_a_day_without_users_has_those_of_its_week_and_month() -> None:
     frame = made(t.DailyActiveUsers, {t.ActiveDays: visits(("a", 0), ("b", 1), ("a", 33))})
     columns = ("dau", "wau", "mau", "stickiness", "events", "sessions", "new_users", "returning_users")
@@ -189,14 +174,6 @@ def test_sessions_of_a_day() -> None:
     active = made(t.ActiveDays, {t.UserDays: days})
     frame = made(t.DailyActiveUsers, {t.ActiveDays: active})
     assert frame.select("sessions", "mean_session_min").rows() == [(3, 5.0), (0, None)]
-
-
-@settings(max_examples=8)
-@given(st.permutations([0.1, 0.2, 0.3, 1e6, 0.7, 123.457]))
-def test_the_mean_length_does_not_follow_the_order_of_the_users(lengths: list[float]) -> None:
-    given_ = [{"user_id": f"{n}", "sessions": 1, "session_s": length} for n, length in enumerate(lengths)]
-    frame = made(t.DailyActiveUsers, {t.ActiveDays: rows(t.ActiveDays, *given_)})
-    assert frame["mean_session_min"].to_list() == [1_000_124.757 / 6 / 60]
 
 
 VISITS = st.sets(
@@ -346,10 +323,6 @@ def test_revenue_by_day_and_currency() -> None:
     ]
 
 
-def test_a_product_without_payments_has_no_revenue() -> None:
-    assert made(t.Revenue, {t.ActiveDays: visits(("a", 0))}).height == 0
-
-
 # --------------------------------------------------------------------------- segments
 
 
@@ -387,25 +360,6 @@ def test_the_segment_of_a_user_at_the_end_of_day_20(days: list[int], segment: st
     others = every("zz", range(21))
     expected = Counter([segment, "active"])
     assert segments_of(visits(*every("a", days), *others), 20) == expected
-
-
-def test_power_users_are_the_tenth_with_most_events() -> None:
-    users = [f"u{n:02d}" for n in range(29)]
-    steady = [visit for user in users for visit in every(user, range(12, 21))]
-    new = [("new", 20, 1000), ("back", 0, 1), ("back", 20, 1000)]
-    some = [(user, number, 5 if user in ("u07", "u08") and number == 20 else 1) for user, number in steady]
-    found = segments_of(visits(*some, *new), 20)
-    assert found == {"new": 1, "returning": 1, "power": 2, "active": 27}
-
-
-def test_of_as_many_events_the_more_days_and_then_the_smaller_id_decide() -> None:
-    # Ten users with 7 events each in the last week: one has power. Nine would be churning without it, one active.
-    nine = [*(visit for n in range(9) for visit in every(f"c{n}", range(14))), *((f"c{n}", 20, 7) for n in range(9))]
-    power_to_the_tenth, power_to_another = {"power": 1, "churning": 9}, {"power": 1, "churning": 8, "active": 1}
-    assert segments_of(visits(*nine, ("d", 13), ("d", 19, 3), ("d", 20, 4)), 20) == power_to_the_tenth
-    assert segments_of(visits(*nine, ("b", 13), ("b", 20, 7)), 20) == power_to_the_tenth
-    assert segments_of(visits(*nine, ("d", 13), ("d", 20, 7)), 20) == power_to_another
-    assert segments_of(visits(*nine, ("b", 13), ("b", 19, 3), ("b", 20, 3)), 20) == power_to_another
 
 
 def by_hand(given_: set[Visit], number: int) -> Counter[str]:

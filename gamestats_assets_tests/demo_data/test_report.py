@@ -173,28 +173,3 @@ def test_a_browser_shows_every_picture_and_asks_nobody_for_anything(shown: Shown
     keep(page, "demo_data_report_wide")
     assert shown.troubles == []
     assert shown.asked == [report.as_uri()]
-
-
-def test_it_follows_a_reader_who_turns_to_dark(shown: Shown) -> None:
-    bar, card = shown.page.locator("#hours .bars path").first, shown.page.locator(".card").first
-    expect(bar).to_have_css("fill", "rgb(47, 111, 201)")
-    expect(card).to_have_css("background-color", "rgb(255, 255, 255)")
-    shown.page.emulate_media(color_scheme="dark")
-    expect(bar).to_have_css("fill", "rgb(90, 156, 240)")
-    expect(card).to_have_css("background-color", "rgb(26, 32, 41)")
-    keep(shown.page, "demo_data_report_dark")
-    assert shown.troubles == []
-
-
-def test_it_fits_on_a_phone(shown: Shown) -> None:
-    page = shown.page
-    page.set_viewport_size({"width": 390, "height": 800})
-    page.wait_for_function("document.querySelector('#hours .main-svg').getBoundingClientRect().width < 390")
-    # Nothing is wider than the screen but the tables, which scroll by themselves.
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    hours, days = page.locator("#hours").bounding_box(), page.locator("#days").bounding_box()
-    assert hours is not None
-    assert days is not None
-    assert hours["x"] == days["x"]
-    keep(page, "demo_data_report_phone")
-    assert shown.troubles == []

@@ -7,22 +7,17 @@ import gzip
 import itertools
 import json
 import logging
-import os
-import signal
-import subprocess
-import sys
-import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.demo_data.logs.log_files import UnreadableLogError
-from gamestats_assets.demo_data.logs.upload import UploadError, upload
-from gamestats_assets_tests.demo_data.receiver import Answer, Receiver, Request
+from gamestats_assets.demo_data.logs.upload import UploadError, UploadReport, upload
+from gamestats_assets_tests.demo_data.receiver import Answer, Receiver
 
 
 @pytest.fixture
@@ -59,6 +54,10 @@ def at_once(seconds: float) -> None:
     """Instead of waiting."""
 
 
+def send(receiver: Receiver, paths: list[Path], state: Path, **options: Any) -> UploadReport:
+    return upload(paths, receiver=receiver.url, app_id=receiver.app_id, state=state, **{"sleep": at_once, **options})
+
+
 class Stop(Exception):  # noqa: N818
     """Ends an upload from within its progress."""
 
@@ -68,9 +67,7 @@ class Stop(Exception):  # noqa: N818
 
 def test_all_lines_of_all_files_arrive_once_in_order(receiver: Receiver, tmp_path: Path) -> None:
     paths = [write(tmp_path / "1.jsonl", records(7)), write(tmp_path / "2.jsonl.gz", records(5, 7))]
-    report = upload(
-        paths, receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "s" / "state.json", batch_records=3
-    )
+    report = send(receiver, paths, tmp_path / "s" / "state.json", batch_records=3)
     assert receiver.taken == records(12)
     # 3 + 3 + 1 of the first file, 3 + 2 of the second: a batch is of one file.
     assert [len(request.records) for request in receiver.requests] == [3, 3, 1, 3, 2]
@@ -91,36 +88,12 @@ def test_head_and_body_are_those_of_a_server_sdk(receiver: Receiver, tmp_path: P
     assert json.loads(gzip.decompress(request.body)) == records(2)
 
 
-def test_without_compression_the_body_is_the_array_itself(receiver: Receiver, tmp_path: Path) -> None:
-    path = write(tmp_path / "1.jsonl", records(2))
-    upload(
-        [path], receiver=f"{receiver.url}/sync_server", app_id=receiver.app_id, state=tmp_path / "state", compress=False
-    )
-    (request,) = receiver.requests
-    assert request.headers["compress"] == "none"
-    assert json.loads(request.body) == records(2)
-
-
-def test_a_last_line_without_an_end_arrives(receiver: Receiver, tmp_path: Path) -> None:
-    path = write(tmp_path / "1.jsonl", records(3))
-    path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
-    assert numbers(receiver) == [0, 1, 2]
-
-
 def test_batches_keep_to_their_bytes_and_a_longer_line_goes_alone(receiver: Receiver, tmp_path: Path) -> None:
     lines = records(9)
     lines[4]["properties"] = {"n": 4, "text": "x" * 5000}
     path = write(tmp_path / "1.jsonl", lines)
     one = len(json.dumps(lines[0], ensure_ascii=False).encode())
-    upload(
-        [path],
-        receiver=receiver.url,
-        app_id=receiver.app_id,
-        state=tmp_path / "state",
-        batch_bytes=3 * one + 4,  # three lines, two commas, two brackets
-        compress=False,
-    )
+    send(receiver, [path], tmp_path / "state", batch_bytes=3 * one + 4, compress=False)
     assert [[r["properties"]["n"] for r in q.records] for q in receiver.requests] == [
         [0, 1, 2],
         [3],
@@ -137,7 +110,7 @@ def test_lines_that_are_no_object_are_passed_over_and_told(receiver: Receiver, t
     lines[1] = lines[1][:40] + b"\n"
     lines.append(b"[1]\n")
     path.write_bytes(b"".join(lines))
-    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", batch_records=2)
+    report = send(receiver, [path], tmp_path / "state", batch_records=2)
     assert numbers(receiver) == [0, 2, 3]
     assert report.unreadable_lines == 2
     assert report.unreadable == (f"{path}:2", f"{path}:5")
@@ -147,10 +120,10 @@ def test_lines_that_are_no_object_are_passed_over_and_told(receiver: Receiver, t
 def test_a_dry_run_asks_nobody_and_counts_what_an_upload_would_send(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(10))
     state = tmp_path / "state"
-    plan = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4, dry_run=True)
+    plan = send(receiver, [path], state, batch_records=4, dry_run=True)
     assert receiver.requests == []
     assert list(tmp_path.iterdir()) == [path]
-    done = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4)
+    done = send(receiver, [path], state, batch_records=4)
     assert (plan.lines, plan.batches, plan.bytes, plan.sent_bytes) == (10, 3, done.bytes, done.sent_bytes)
     assert plan.dry_run
     assert "Would send 10 lines" in next(plan.lines_of_text())
@@ -159,14 +132,7 @@ def test_a_dry_run_asks_nobody_and_counts_what_an_upload_would_send(receiver: Re
 def test_progress_ends_with_all_bytes_and_never_goes_back(receiver: Receiver, tmp_path: Path) -> None:
     paths = [write(tmp_path / "1.jsonl", records(7)), write(tmp_path / "2.jsonl.gz", records(5, 7))]
     steps: list[tuple[int, int]] = []
-    upload(
-        paths,
-        receiver=receiver.url,
-        app_id=receiver.app_id,
-        state=tmp_path / "state",
-        batch_records=2,
-        progress=lambda done, total: steps.append((done, total)),
-    )
+    send(receiver, paths, tmp_path / "state", batch_records=2, progress=lambda done, total: steps.append((done, total)))
     size = sum(path.stat().st_size for path in paths)
     assert steps[-1] == (size, size)
     assert {total for _, total in steps} == {size}
@@ -179,66 +145,10 @@ def test_progress_ends_with_all_bytes_and_never_goes_back(receiver: Receiver, tm
 def test_a_receiver_in_trouble_is_asked_again(receiver: Receiver, tmp_path: Path) -> None:
     receiver.answer(Answer(500, "oops"), Answer(503))
     path = write(tmp_path / "1.jsonl", records(4))
-    report = upload(
-        [path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", batch_records=2, sleep=at_once
-    )
+    report = send(receiver, [path], tmp_path / "state", batch_records=2)
     assert numbers(receiver) == [0, 1, 2, 3]
     assert (report.batches, report.attempts) == (2, 4)
     assert receiver.requests[0].body == receiver.requests[2].body
-
-
-def test_a_connection_that_breaks_is_made_again(receiver: Receiver, tmp_path: Path) -> None:
-    receiver.answer(Answer(silent=True))
-    path = write(tmp_path / "1.jsonl", records(2))
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", sleep=at_once)
-    assert numbers(receiver) == [0, 1]
-
-
-def test_a_busy_receiver_gets_the_pause_it_asks_for(receiver: Receiver, tmp_path: Path) -> None:
-    receiver.answer(Answer(429, headers={"Retry-After": "1"}))
-    path = write(tmp_path / "1.jsonl", records(2))
-    pauses: list[float] = []
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", sleep=pauses.append)
-    assert pauses == [1]
-    assert numbers(receiver) == [0, 1]
-
-
-def test_when_every_attempt_fails_the_lines_are_named_and_the_rest_can_follow(
-    receiver: Receiver, tmp_path: Path
-) -> None:
-    path = write(tmp_path / "1.jsonl", records(6))
-    state = tmp_path / "state"
-
-    def broken_from_the_second(request: Request) -> None:
-        receiver.answer(*[Answer(502, "bad gateway")] * 3)
-
-    receiver.on_request = broken_from_the_second
-    with pytest.raises(
-        UploadError, match=r"lines 3 to 4 of .*1\.jsonl .*answered 502: bad gateway.*start the upload again"
-    ):
-        upload(
-            [path],
-            receiver=receiver.url,
-            app_id=receiver.app_id,
-            state=state,
-            batch_records=2,
-            attempts=3,
-            sleep=at_once,
-        )
-    receiver.on_request = None
-    receiver.answer()
-    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
-    assert numbers(receiver) == [0, 1, 2, 3, 4, 5]
-    assert (report.lines, report.known_lines) == (4, 2)
-
-
-def test_a_receiver_out_of_reach_is_told_without_the_app_id(tmp_path: Path) -> None:
-    path = write(tmp_path / "1.jsonl", records(1))
-    with Receiver() as gone:
-        url = gone.url
-    with pytest.raises(UploadError, match="did not answer") as caught:
-        upload([path], receiver=url, app_id="secret-app-id-0001", state=tmp_path / "s", attempts=2, sleep=at_once)
-    assert "secret-app" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -258,18 +168,12 @@ def test_a_refusal_stops_and_keeps_what_was_sent(
     state = tmp_path / "state"
     receiver.on_request = lambda request: receiver.answer(answer)
     with pytest.raises(UploadError, match=rf"lines 3 to 4 of .*1\.jsonl could not be sent .*{words}"):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+        send(receiver, [path], state, batch_records=2)
     assert len(receiver.requests) == 2  # no second attempt, and nothing after it
     receiver.on_request = None
     receiver.answer()
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+    send(receiver, [path], state, batch_records=2)
     assert numbers(receiver) == [0, 1, 2, 3, 4, 5]
-
-
-def test_an_unknown_project_is_refused_in_the_receivers_words(receiver: Receiver, tmp_path: Path) -> None:
-    path = write(tmp_path / "1.jsonl", records(1))
-    with pytest.raises(UploadError, match="APP ID doesn't exist"):
-        upload([path], receiver=receiver.url, app_id="ffffffffffffffff", state=tmp_path / "state")
 
 
 def test_nothing_that_is_written_tells_the_app_id(
@@ -280,7 +184,7 @@ def test_nothing_that_is_written_tells_the_app_id(
     state = tmp_path / "state"
     receiver.answer(Answer(500, f"for {receiver.app_id}"), Answer(200, '{"code":0}'), Answer(400, receiver.app_id))
     with pytest.raises(UploadError) as caught:
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2, sleep=at_once)
+        send(receiver, [path], state, batch_records=2)
     assert "****cdef" in str(caught.value)
     for text in (str(caught.value), caplog.text, state.read_text()):
         assert receiver.app_id not in text
@@ -301,54 +205,19 @@ def test_an_upload_that_was_stopped_goes_on_behind_the_last_acknowledged_batch(
             raise Stop
 
     with pytest.raises(Stop):
-        upload(paths, receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2, progress=stop)
+        send(receiver, paths, state, batch_records=2, progress=stop)
     assert numbers(receiver) == [0, 1, 2, 3, 4, 5, 6]
-    report = upload(paths, receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+    report = send(receiver, paths, state, batch_records=2)
     assert numbers(receiver) == list(range(11))
     assert (report.lines, report.known_lines) == (4, 7)
-    again = upload(paths, receiver=receiver.url, app_id=receiver.app_id, state=state)
+    again = send(receiver, paths, state)
     assert (again.lines, again.known_lines, again.attempts) == (0, 11, 0)
-
-
-def test_an_upload_killed_outright_repeats_only_the_batch_under_way(receiver: Receiver, tmp_path: Path) -> None:
-    path = write(tmp_path / "1.jsonl", records(40))
-    state = tmp_path / "state"
-    script = (
-        "import sys; from pathlib import Path; from gamestats_assets.demo_data.logs.upload import upload; "
-        "path, receiver, app_id, state = sys.argv[1:]; "
-        "upload([Path(path)], receiver=receiver, app_id=app_id, state=Path(state), batch_records=4)"
-    )
-    started = threading.Event()
-    process: list[subprocess.Popen[bytes]] = []
-
-    def kill(request: Request) -> None:
-        if len(receiver.requests) == 5:
-            started.wait(20)
-            os.kill(process[0].pid, signal.SIGKILL)
-            process[0].wait(20)
-
-    receiver.on_request = kill
-    with (tmp_path / "output").open("wb") as output:
-        command = [sys.executable, "-c", script, str(path), receiver.url, receiver.app_id, str(state)]
-        process.append(subprocess.Popen(command, stdout=output, stderr=output))
-        started.set()
-        assert process[0].wait(60) == -signal.SIGKILL
-    assert len(receiver.requests) == 5
-    receiver.on_request = None
-    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4)
-    counts = Counter(numbers(receiver))
-    assert sorted(counts) == list(range(40))
-    # The fifth batch had arrived, but nobody was left to hear so.
-    assert {number for number, count in counts.items() if count > 1} == {16, 17, 18, 19}
-    assert max(counts.values()) == 2
-    assert report.known_lines == 16
-    assert list(receiver.stored.values()) == records(40)
 
 
 def test_an_answer_lost_on_its_way_repeats_the_batch_with_the_same_uuids(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(4))
     receiver.answer(Answer(silent=True, takes=True))
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "s", batch_records=2, sleep=at_once)
+    send(receiver, [path], tmp_path / "s", batch_records=2)
     assert numbers(receiver) == [0, 1, 0, 1, 2, 3]
     assert list(receiver.stored.values()) == records(4)
 
@@ -366,12 +235,12 @@ def test_of_a_file_that_grew_only_what_is_new_is_sent(
             raise Stop
 
     with contextlib.suppress(Stop):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4, progress=stop)
+        send(receiver, [path], state, batch_records=4, progress=stop)
     write(path, records(9))
-    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    report = send(receiver, [path], state)
     assert numbers(receiver) == list(range(9))
     assert (report.lines, report.known_lines) == ((3, 6) if whole else (5, 4))
-    again = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    again = send(receiver, [path], state)
     assert (again.lines, again.known_lines) == (0, 9)
 
 
@@ -384,10 +253,10 @@ def test_a_line_that_was_being_written_arrives_once_when_it_is_whole(
     whole = write(path, records(3)).read_bytes()
     state = tmp_path / "state"
     path.write_bytes(whole[:-missing])
-    first = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    first = send(receiver, [path], state)
     assert (first.lines, first.unreadable) == ((3, ()) if missing == 1 else (2, (f"{path}:3",)))
     path.write_bytes(content)
-    second = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    second = send(receiver, [path], state)
     assert numbers(receiver) == [0, 1, 2, 3, 4]
     assert (second.lines, second.known_lines, second.unreadable_lines) == (5 - first.lines, first.lines, 0)
 
@@ -407,32 +276,17 @@ def test_a_file_that_does_not_begin_with_what_was_sent_is_told(
     path = write(tmp_path / "1.jsonl", records(3))
     sent = path.read_bytes().rstrip(b"\n")
     path.write_bytes(sent)
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+    send(receiver, [path], tmp_path / "state")
     path.write_bytes(now(sent))
     with pytest.raises(UploadError, match=f"changed after 3 lines of it were sent: {how}"):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+        send(receiver, [path], tmp_path / "state")
     assert len(receiver.requests) == 1
-
-
-def test_a_file_of_the_same_size_with_another_content_is_told(receiver: Receiver, tmp_path: Path) -> None:
-    path = write(tmp_path / "1.jsonl", records(6))
-    state = tmp_path / "state"
-
-    def stop(done: int, total: int) -> None:
-        raise Stop
-
-    with pytest.raises(Stop):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4, progress=stop)
-    write(path, records(3, 6) + records(3, 3))
-    with pytest.raises(UploadError, match="changed after 4 lines of it were sent: it begins with something else"):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
-    assert numbers(receiver) == [0, 1, 2, 3]
 
 
 def test_the_state_is_of_one_receiver_and_one_project(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(2))
     state = tmp_path / "state"
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    send(receiver, [path], state)
     with pytest.raises(UploadError, match=r"state of an upload to .*\*\*\*\*cdef, not to .*\*\*\*\*0002"):
         upload([path], receiver=receiver.url, app_id="another-app-id-0002", state=state)
     with pytest.raises(UploadError, match="for another receiver"):
@@ -443,7 +297,7 @@ def test_a_damaged_state_is_told(receiver: Receiver, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.write_text('{"version": 1, "files"')
     with pytest.raises(UploadError, match="cannot be read as the state"):
-        upload([], receiver=receiver.url, app_id=receiver.app_id, state=state)
+        send(receiver, [], state)
 
 
 def test_two_uploads_do_not_share_a_state(receiver: Receiver, tmp_path: Path) -> None:
@@ -453,10 +307,10 @@ def test_two_uploads_do_not_share_a_state(receiver: Receiver, tmp_path: Path) ->
 
     def second(done: int, total: int) -> None:
         with pytest.raises(UploadError) as caught:
-            upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+            send(receiver, [path], state)
         told.append(str(caught.value))
 
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, progress=second)
+    send(receiver, [path], state, progress=second)
     assert "Another upload uses" in told[0]
     assert len(receiver.requests) == 1
 
@@ -467,7 +321,7 @@ def test_two_uploads_do_not_share_a_state(receiver: Receiver, tmp_path: Path) ->
 def test_a_missing_file_is_told_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(2))
     with pytest.raises(UnreadableLogError, match=r"Expected a log file at .*2\.jsonl"):
-        upload([path, tmp_path / "2.jsonl"], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+        send(receiver, [path, tmp_path / "2.jsonl"], tmp_path / "state")
     assert receiver.requests == []
 
 
@@ -475,7 +329,7 @@ def test_a_cut_gzip_file_is_told(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl.gz", records(50))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UnreadableLogError, match=r"1\.jsonl\.gz is damaged"):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+        send(receiver, [path], tmp_path / "state")
 
 
 @pytest.mark.parametrize(
@@ -491,5 +345,5 @@ def test_a_wrong_address_or_app_id_is_told(tmp_path: Path, receiver: str, app_id
 def test_a_state_that_cannot_be_kept_is_told_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(2))
     with pytest.raises(UploadError, match="cannot be kept"):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=path / "state")
+        send(receiver, [path], path / "state")
     assert receiver.requests == []

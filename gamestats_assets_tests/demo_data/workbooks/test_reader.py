@@ -6,26 +6,26 @@ import csv
 import random
 import tempfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode, flattened
 from gamestats_assets.demo_data.taxonomies.reader import TaxonomyError, check_taxonomy, read_taxonomy
 from gamestats_assets.demo_data.taxonomies.sheets import Mistake
 from gamestats_assets.demo_data.taxonomies.value_rules import (
-    Balance,
     CopyOf,
     Counter,
     Example,
     Rows,
-    SharedCounter,
     TrueFirst,
     ValueRule,
 )
@@ -106,210 +106,13 @@ def tracking_plan(tmp_path: Path, *, events: Cells = (), common: Cells = (), use
     return write_workbook(tmp_path / "plan.xlsx", sheets)
 
 
+CASES = Path(__file__).parent
 LOGIN = ("login", "로그인", "로그인 시 전송", "계정")
 
 
 # --------------------------------------------------------------------------- the two workbooks of real games
 
 
-BALANCE = Balance(start=5000, source="resource_info.change_num", group_by="resource_info.item_id")
-MEDIA = one_of(
-    *(
-        "Tiktok Ads",
-        "applovin_int",
-        "Facebook Ads",
-        "ironsource_int",
-        "chartboosts2s_int",
-        "mintegral_int",
-        "restricted",
-    )
-)
-ITEMS = Example(text='[{"item_id":"1","item_num":100},{"item_id":"2","item_num":200}]')
-ITEMS_IN_LINES = Example(text='[\n{"item_id":"1","item_num":100},{"item_id":"2","item_num":200}\n]')
-RANKS = Example(text='[{"id":"1000125","rank":1,"score":12000},{"id":"1000236","rank":2,"score":11005}]')
-HEROES = Example(
-    text='[\n{"index":"1",hero_id":"1","hero_level":100,"hero_star":4,"hero_quality":"보라+2",'
-    '"hero_equipment_list":["칼","도끼"],"hero_power":500},\n'
-    '{"index":"2","hero_id":"2","hero_level":200,"hero_star":3,"hero_quality":"보라+1",'
-    '"hero_equipment_list":["활"],"hero_power":400}\n]'
-)
-RESOURCES = Example(
-    text='[\n{"item_id":"1001","item_type":"1","change_num":100,"after_num":"540"},\n'
-    '{"item_id":"5","item_type":"2","change_num":10,"after_num":"70"}\n]'
-)
-CURRENCY = some_of("CNY", "USD", "EUR")
-PAY = one_of("카카오페이", "네이버페이")
-
-# What every cell of the description columns says, by its row; None is a mere text.
-CASUAL_EVENTS: dict[int, ValueRule | None] = {
-    4: decimals(60, 7200),
-    7: TrueFirst(),
-    8: Counter(start=1, step=1),
-    9: Counter(start=0, step=1),
-    11: Rows(count=10),
-    12: Counter(start=0, step=1, max=10),
-    13: whole(1, 4),
-    14: Counter(start=0, step=1, max=10),
-    15: one_of("일상", "주간", "메인", "서브", "패스", "이벤트"),
-    16: whole(1, 5),
-    18: one_of(6, 15, 38, 78, 158, 318, 648),
-    19: one_of(True, False),
-    20: one_of("USD", "CNY", "JPY", "KRW"),
-    22: some_of("네이버페이", "카카오페이", "신용카드"),
-    35: one_of("주문 취소", "주문 시간 초과", "결제 실패"),
-    36: one_of("전투 실패", "상점 구매", "속성 강화"),
-    37: Rows(count=3),
-    38: whole(1, 10),
-    39: whole(1, 500),
-    40: BALANCE,
-    41: one_of("유료", "광고 시청", "전투 성공", "작업 완료"),
-    42: Rows(count=3),
-    43: whole(1, 10),
-    44: whole(1, 700),
-    45: BALANCE,
-    46: one_of("일상 상점", "이벤트 상점", "여행 상점"),
-    47: one_of("스테이지 실패", "배너 추천", "광고 유도", "기타"),
-    49: whole(3, 10),
-    50: whole(1, 7),
-    51: Counter(start=0, step=1, max=100),
-    53: Counter(start=1, step=0),
-    54: one_of("일반", "도전", "혜택"),
-    55: SharedCounter(step=1),
-    57: decimals(30, 450),
-    58: SharedCounter(step=0),
-    60: decimals(30, 450),
-    61: one_of("실패", "중도 퇴장"),
-    62: SharedCounter(step=0),
-    63: one_of("일반", "도전", "혜택"),
-    64: whole(1, 4),
-    65: one_of("효과 뛰어남", "효과 좋음", "효과 보통", "효과 나쁨", "효과 없음"),
-    66: whole(1, 10),
-    67: SharedCounter(step=0),
-    69: one_of("스크린샷", "링크", "미니 프로그램 푸시"),
-    70: one_of("카카오톡", "라인", "트위터", "인스타그램"),
-    76: one_of("배너", "팝업", "상점"),
-    77: one_of("보상형 비디오", "팝업 광고", "스플래시 광고"),
-    78: decimals(0.01, 0.37),
-    87: one_of(
-        "unknown",
-        "6a71e93d-ed51-46f8-b634-9c4dde987cda",
-        "bf633f06-f9a0-4e8d-9938-7cbefd1d938d",
-        "c64ea03e-f2c6-4328-9305-120f94e56134",
-        "bc8872f4-56ae-49a8-a58c-524e265bd264",
-        "23f19d9b-52de-4c75-b7dc-6bf25e64e00b",
-        "bb626f1e-f47b-43cf-bbe1-7a2cdb3f153e",
-        "ee87e360-1c54-4187-8b40-8d94229c36da",
-    ),
-    88: one_of("admob", "tiktok"),
-    89: decimals(0.01, 0.37),
-    90: one_of("rewarded_video"),
-    91: CopyOf(source="#account_id"),
-    92: CopyOf(source="#distinct_id"),
-    93: one_of("A", "B"),
-    94: Example(text="Tiki BOOM"),
-    95: one_of("11d62434d", "11d23e53f"),
-    96: one_of("iOS", "android"),
-    97: one_of("US"),
-    98: one_of("Bidding", "High"),
-    99: one_of("Home_Screen"),
-    104: one_of("USD"),
-    105: decimals(29, 43),
-    106: whole(150, 350),
-    107: decimals(0.23, 1),
-    108: decimals(1.75, 2.33),
-    109: decimals(1, 2),
-    110: decimals(0.5, 1),
-    111: decimals(0.5, 1.5),
-    112: whole(15000, 20000),
-    113: whole(38, 50),
-    114: decimals(0.0007, 0.001),
-    115: whole(14000, 15000),
-    116: decimals(8, 15),
-    117: whole(2, 5),
-    118: MEDIA,
-    121: decimals(300, 500),
-}
-CASUAL_COMMON: dict[int, ValueRule | None] = {
-    2: decimals(0, 1),
-    3: told("level_up", "after_level", "equal"),
-    4: told("resource_get", "resource_info.after_num", "equal", "1"),
-    5: told("resource_get", "resource_info.after_num", "equal", "2"),
-}
-CASUAL_USERS: dict[int, ValueRule | None] = {
-    2: MEDIA,
-    3: one_of(
-        "씽킹데이터-안드로이드-Ad ROAS-0522",
-        "씽킹데이터-iOS-CPI-0601",
-        "씽킹데이터-T1-0529-purchase",
-        "씽킹데이터_V1_Amazon_CPI_0621",
-        "씽킹데이터_V2_iOS_20230608",
-    ),
-    4: one_of("씽킹데이터 KR 통합 배포", "씽킹데이터 US 통합 배포", "씽킹데이터 EU 통합 배포", "Default"),
-    6: told("stage_clear", "stage", "last"),
-    7: told("booklet_levelup", "after_level", "last"),
-    8: told("register", "#time", "first"),
-    9: told("login", "#time", "last"),
-    10: told("payment", "#time", "first"),
-    11: told("payment", "#time", "last"),
-    12: told("payment", "pay_amount", "sum"),
-    13: told("payment", "#time", "cnt"),
-    14: told("advertisement_show", "#time", "cnt"),
-    15: told("login", "#time", "daycnt"),
-    16: told("ta_app_end", "level", "last"),
-    17: told("ta_app_end", "tmp_coin", "last"),
-    18: told("ta_app_end", "tmp_diamond", "last"),
-}
-CARD_EVENTS: dict[int, ValueRule | None] = {
-    20: RANKS,
-    24: None,
-    28: CURRENCY,
-    31: PAY,
-    34: CURRENCY,
-    37: PAY,
-    38: one_of(True, False),
-    41: CURRENCY,
-    44: PAY,
-    46: some_of("초보자 이벤트"),
-    52: ITEMS,
-    58: one_of("메인 스토리", "던전"),
-    63: HEROES,
-    73: ITEMS_IN_LINES,
-    80: HEROES,
-    95: HEROES,
-    105: ITEMS,
-    117: HEROES,
-    126: ITEMS,
-    130: HEROES,
-    144: one_of(True, False),
-    147: ITEMS_IN_LINES,
-    150: HEROES,
-    157: HEROES,
-    165: some_of("승리", "패배"),
-    166: None,
-    167: None,
-    168: None,
-    169: None,
-    190: one_of("단일 뽑기", "열 번 연속 뽑기"),
-    191: one_of(1, 10),
-    192: None,
-    193: ITEMS,
-    196: RESOURCES,
-    202: RESOURCES,
-    238: some_of("채팅 금지", "정상", "사기 단어 필터", "부적절 단어 필터", "정치 단어 필터"),
-    246: ITEMS_IN_LINES,
-    250: some_of("단일 사용 교환 코드", "다회 사용 교환 코드"),
-    251: some_of("교환 성공", "이미 사용됨"),
-    252: ITEMS_IN_LINES,
-}
-CARD_USERS: dict[int, ValueRule | None] = {
-    2: some_of("앱 스토어", "구글 플레이 스토어"),
-    **dict.fromkeys(range(3, 17)),
-    22: None,
-}
-REAL = {
-    "casual_game": (CASUAL_EVENTS, CASUAL_COMMON, CASUAL_USERS),
-    "card_game": (CARD_EVENTS, {}, CARD_USERS),
-}
 REAL_SHEETS = ("#이벤트 데이터", "#공통 이벤트 속성", "#유저 데이터")
 
 
@@ -366,11 +169,19 @@ def test_a_real_workbook_loads_completely(
         assert [(key, found.type.value) for key, found in loaded_properties(taxonomy, sheet)] == expected
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", ["casual_game", "card_game"])
 def test_every_description_of_a_real_workbook_is_understood(realdata: Path, name: str) -> None:
     path = realdata / "taxonomies" / f"{name}.xlsx"
     taxonomy = read_taxonomy(path)
-    for sheet, expected in zip(REAL_SHEETS, REAL[name], strict=True):
+    with CASES.joinpath("real_rules.csv").open(encoding="utf-8", newline="") as file:
+        # What each cell of the description columns says, by its row; nothing where it is a mere text.
+        rules = [row for row in csv.DictReader(file) if row["workbook"] == name]
+    for sheet in REAL_SHEETS:
+        expected = {
+            int(row["row"]): TypeAdapter(ValueRule).validate_json(row["rule"]) if row["rule"] else None
+            for row in rules
+            if row["sheet"] == sheet
+        }
         numbers = [number for number, _, _ in real_properties(path, sheet)]
         loaded = [found for _, found in loaded_properties(taxonomy, sheet)]
         described = {
@@ -382,63 +193,6 @@ def test_every_description_of_a_real_workbook_is_understood(realdata: Path, name
             number: found.description for number, found in zip(numbers, loaded, strict=True) if number in texts
         } == (texts)
         assert all(found.rule is None for found in loaded if not found.description)
-
-
-def test_spots_of_the_casual_game(realdata: Path) -> None:
-    taxonomy = read_taxonomy(realdata / "taxonomies" / "casual_game.xlsx")
-    assert taxonomy.event_names()[:4] == ("ta_app_install", "ta_app_start", "ta_app_end", "new_device")
-    assert taxonomy.event_names()[-1] == "cost"
-    questionnaire = taxonomy.event("finish_questionnaire")
-    assert questionnaire.properties == (
-        Property(
-            name="questionnaire_detail",
-            type=GROUP,
-            alias="문항 상세",
-            description="10",
-            rule=Rows(count=10),
-            properties=(
-                Property(
-                    name="question_id",
-                    type=NUMBER,
-                    alias="문항 ID",
-                    description="0|+1|10",
-                    rule=Counter(start=0, step=1, max=10),
-                ),
-                Property(name="choice", type=NUMBER, alias="옵션", description="{1,4}", rule=whole(1, 4)),
-            ),
-        ),
-    )
-    updates = {found.name: found.update for found in taxonomy.user_properties}
-    assert updates["register_time"] is UpdateMode.SET_ONCE
-    assert updates["total_pay_amount"] is UpdateMode.ADD
-    assert updates["progress"] is UpdateMode.SET
-    assert taxonomy.common_properties[0] == Property(
-        name="rate", type=NUMBER, alias="손실 확률", description="[0,1]", rule=decimals(0, 1)
-    )
-
-
-def test_spots_of_the_card_game(realdata: Path) -> None:
-    report = check_taxonomy(realdata / "taxonomies" / "card_game.xlsx")
-    assert report.taxonomy
-    heroes = dict(flattened(report.taxonomy.event("battle_win").properties))["hero_info"]
-    assert [(found.name, found.type) for found in heroes.properties] == [
-        ("index", STRING),
-        ("hero_id", STRING),
-        ("hero_level", NUMBER),
-        ("hero_star", NUMBER),
-        ("hero_power", NUMBER),
-        ("hero_equipment_list", LIST),
-    ]
-    bag = report.taxonomy.user_properties[-1]
-    assert (bag.name, bag.type, bag.update, [found.name for found in bag.properties]) == (
-        *("bag_info", GROUP, UpdateMode.SET),
-        ["item_id", "item_num"],
-    )
-    # server_id is a number of current_online, and a text of rank and of every event.
-    assert places(report.warnings) == [
-        ("#이벤트 데이터", 19, "속성 유형 (필수)", "G"),
-        ("#공통 이벤트 속성", 4, "속성 유형 (필수)", "C"),
-    ]
 
 
 # --------------------------------------------------------------------------- formats
@@ -568,20 +322,6 @@ def test_an_event_may_list_properties_and_have_rows_of_its_own(tmp_path: Path) -
     }
     (event,) = read_taxonomy(write_folder(tmp_path / "shop", sheets)).events
     assert [(found.name, found.type) for found in event.properties] == [("level", STRING), ("vip", NUMBER)]
-
-
-def test_one_name_can_be_two_properties_of_events_and_of_users(tmp_path: Path) -> None:
-    path = listing_plan(
-        tmp_path,
-        events=[("level_up", "", "레벨업", "level")],
-        definitions=[
-            ("level", "number", "", "1-10", "event", ""),
-            ("level", "string", "", "", "user", "user_set"),
-        ],
-    )
-    taxonomy = read_taxonomy(path)
-    assert taxonomy.event("level_up").properties[0].type is NUMBER
-    assert [(found.name, found.type) for found in taxonomy.user_properties] == [("level", STRING)]
 
 
 def test_sheets_are_known_by_their_headers_in_either_language_and_any_order(tmp_path: Path) -> None:
@@ -766,210 +506,19 @@ def test_one_csv_is_read_in_the_encodings_that_spreadsheets_write(
     )
 
 
-def test_a_folder_gives_its_name_whatever_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_folder(tmp_path / "my.game", {"events": [EVENTS, ("login", "", "x", "")], ".hidden": [("x",)]})
-    (folder / "readme.txt").write_text("no sheet")
-    monkeypatch.chdir(folder)
-    assert read_taxonomy(Path(".")).name == "my.game"
-
-
 # --------------------------------------------------------------------------- mistakes
 
 
-@pytest.mark.parametrize(
-    ("events", "common", "users", "expected"),
-    [
-        (
-            [("1login", "", "x")],
-            [],
-            [],
-            "sheet 'events', row 2, column '이벤트 이름 (필수)' (A): "
-            "expected a name of at most 50 Latin letters, digits "
-            "and _, a letter or # first, found '1login'; rename it",
-        ),
-        (
-            [("a" * 51, "", "x")],
-            [],
-            [],
-            f"sheet 'events', row 2, column '이벤트 이름 (필수)' (A): "
-            f"expected a name of at most 50 Latin letters, digits "
-            f"and _, a letter or # first, found '{'a' * 51}'; rename it",
-        ),
-        (
-            [LOGIN, ("", "", "", "", "bag", "", "object"), ("", "", "", "", "bag.이름", "", "string")],
-            [],
-            [],
-            "sheet 'events', row 4, column '속성 이름 (필수)' (E): expected a name of at most 50 Latin letters, digits "
-            "and _, a letter or # first, found 'bag.이름'; rename it",
-        ),
-        (
-            [LOGIN, ("buy", "", "x"), ("Login", "", "y")],
-            [],
-            [],
-            "sheet 'events', row 4, column '이벤트 이름 (필수)' (A): expected each event once, found 'Login' again "
-            "(it is 'login' in sheet 'events', row 2); remove or rename one",
-        ),
-        (
-            [(*LOGIN, "level", "", "number"), ("", "", "", "", "LEVEL", "", "number")],
-            [],
-            [],
-            "sheet 'events', row 3, column '속성 이름 (필수)' (E): expected each property once, found 'LEVEL' again "
-            "(it is 'level' in sheet 'events', row 2); remove or rename one",
-        ),
-        (
-            [LOGIN],
-            [("a", "", "number"), ("b", "", "number"), ("a", "", "string")],
-            [],
-            "sheet 'common', row 4, column '속성 이름 (필수)' (A): expected each property once, found 'a' again "
-            "(it is 'a' in sheet 'common', row 2); remove or rename one",
-        ),
-        (
-            [(*LOGIN, "level", "", "nubmer")],
-            [],
-            [],
-            "sheet 'events', row 2, column '속성 유형 (필수)' (G): "
-            "expected a type (number, string, boolean, time, list, "
-            "object, object group), found 'nubmer'; was 'number' meant?",
-        ),
-        (
-            [(*LOGIN, "level", "", "")],
-            [],
-            [],
-            "sheet 'events', row 2, column '속성 유형 (필수)' (G): "
-            "expected a type (number, string, boolean, time, list, "
-            "object, object group), found nothing; write one of these",
-        ),
-        (
-            [(*LOGIN, "bag.id", "", "number")],
-            [],
-            [],
-            "sheet 'events', row 2, column '속성 이름 (필수)' (E): "
-            "expected a property 'bag' that holds 'bag.id', found "
-            "none; add it",
-        ),
-        (
-            [LOGIN],
-            [],
-            [("bag", "", "list", "user_set"), ("bag.id", "", "number")],
-            "sheet 'people', row 3, column '속성 이름(필수)' (A): expected 'bag' (row 2) to be an object or an object "
-            "group, for it holds 'bag.id'; found the type list; change it",
-        ),
-        (
-            [LOGIN],
-            [],
-            [("coins", "", "number", "user_sum")],
-            "sheet 'people', row 2, column '업데이트 방식' (D): expected user_set, user_setOnce, user_add, found "
-            "'user_sum'; write one of these",
-        ),
-        (
-            [LOGIN],
-            [],
-            [("nick", "", "string", "user_add")],
-            "sheet 'people', row 2, column '업데이트 방식' (D): expected a number to add to, found the type string; "
-            "change the type or write user_set",
-        ),
-        (
-            [LOGIN, ("", "", "", "", "", "레벨", "number")],
-            [],
-            [],
-            "sheet 'events', row 3, column '속성 이름 (필수)' (E): "
-            "expected the property's name, found nothing; write it",
-        ),
-        (
-            [LOGIN, ("", "구매", "", "", "price", "", "number")],
-            [],
-            [],
-            "sheet 'events', row 3, column '이벤트 이름 (필수)' (A): "
-            "expected the event's name, found nothing; write it",
-        ),
-        (
-            [("", "", "", "", "price", "", "number"), LOGIN],
-            [],
-            [],
-            "sheet 'events', row 2, column '이벤트 이름 (필수)' (A): "
-            "expected an event's name above its first property, "
-            "found nothing; write it",
-        ),
-        (
-            [(*LOGIN, "seconds", "", "number", "[7200,60]")],
-            [],
-            [],
-            "sheet 'events', row 2, column '속성 설명' (H): expected the smaller bound first, found '[7200,60]'; "
-            "exchange the two",
-        ),
-        (
-            [LOGIN],
-            [],
-            [("coins", "", "number", "user_set", "level_up|level|max")],
-            "sheet 'people', row 2, column '속성 설명' (E): expected event|property|aggregate with one of first, last, "
-            "sum, cnt, daycnt, equal, such as level_up|level|last, found 'level_up|level|max'; correct it; values to "
-            "choose from are separated by commas",
-        ),
-    ],
-)
-def test_a_mistake_in_a_tracking_plan_names_its_cell(
-    tmp_path: Path, events: Cells, common: Cells, users: Cells, expected: str
-) -> None:
-    assert mistakes_of(tracking_plan(tmp_path, events=events, common=common, users=users)) == [expected]
-
-
-@pytest.mark.parametrize(
-    ("events", "definitions", "expected"),
-    [
-        (
-            [("buy", "", "x", "price, amount")],
-            [("price", "number")],
-            "sheet 'events', row 2, column 'properties' (D): expected properties that a property sheet defines, found "
-            "'amount'; define or remove it",
-        ),
-        (
-            [("buy", "", "x", "price, Price")],
-            [("price", "number")],
-            "sheet 'events', row 2, column 'properties' (D): "
-            "expected each property once, found 'Price' again; remove it",
-        ),
-        (
-            [("buy", "", "x", "coins")],
-            [("coins", "number", "", "", "user")],
-            "sheet 'events', row 2, column 'properties' (D): expected a property of events, found 'coins', whose scope "
-            "is user; add event to its scope",
-        ),
-        (
-            [("buy", "", "x", "price")],
-            [("price", "number", "", "", "evnt")],
-            "sheet 'properties', row 2, column 'scope' (E): expected event, common, user or several of them, found "
-            "'evnt'; write one of these",
-        ),
-        (
-            [("buy", "", "x", "price")],
-            [("price", "number"), ("Price", "number")],
-            "sheet 'properties', row 3, column 'name' (A): expected each property once, found 'Price' again (it is "
-            "'price' in sheet 'properties', row 2); remove or rename one",
-        ),
-        (
-            [("buy", "", "x", "")],
-            [("price", "number", "", "{1,x}", "event+common+user")],
-            "sheet 'properties', row 2, column 'constraint' (D): expected a range such as [0.5,10], or {1,4} of whole "
-            "numbers, found '{1,x}'; complete it",
-        ),
-        (
-            [("buy", "", "x", "bag")],
-            [("bag", "string"), ("bag.id", "number")],
-            "sheet 'properties', row 3, column 'name' (A): expected 'bag' (row 2) to be an object or an object group, "
-            "for it holds 'bag.id'; found the type string; change it",
-        ),
-        (
-            [("buy", "", "x", "")],
-            [("nick", "", "nickname", "")],
-            "sheet 'properties', row 2, column 'type' (B): expected a type (number, string, boolean, time, list, "
-            "object, object group), found nothing; write one of these",
-        ),
-    ],
-)
-def test_a_mistake_in_lists_and_definitions_names_its_cell(
-    tmp_path: Path, events: Cells, definitions: Cells, expected: str
-) -> None:
-    assert mistakes_of(listing_plan(tmp_path, events=events, definitions=definitions)) == [expected]
+@pytest.mark.parametrize("case", tomllib.loads(CASES.joinpath("mistakes.toml").read_text("utf-8"))["case"])
+def test_a_mistake_or_a_doubt_names_its_cell(tmp_path: Path, case: dict[str, Any]) -> None:
+    told = {name: case.pop(name) for name in ("mistake", "warning") if name in case}
+    path = listing_plan(tmp_path, **case) if "definitions" in case else tracking_plan(tmp_path, **case)
+    if "mistake" in told:
+        assert mistakes_of(path) == [told["mistake"]]
+    else:
+        report = check_taxonomy(path)
+        assert report.taxonomy
+        assert [str(warning) for warning in report.warnings] == [told["warning"]]
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_sheets(tmp_path: Path) -> None:
@@ -1061,96 +610,6 @@ def test_what_is_no_taxonomy_is_said_so(tmp_path: Path) -> None:
 
 
 # --------------------------------------------------------------------------- doubts
-
-
-@pytest.mark.parametrize(
-    ("events", "common", "users", "expected"),
-    [
-        (
-            [("login", "로그인", " ")],
-            [],
-            [],
-            "sheet 'events', row 2, column '이벤트 설명' (C): 'login' has no description; its name alone tells when it "
-            "is sent",
-        ),
-        (
-            [
-                (*LOGIN, "id", "", "number"),
-                ("buy", "", "x", "", "id", "", "array(object)"),
-                (*[""] * 4, "id.a", "", "time"),
-            ],
-            [],
-            [],
-            "sheet 'events', row 3, column '속성 유형 (필수)' (G): "
-            "the type is object group here and number elsewhere (it "
-            "is 'id' in sheet 'events', row 2); the one that is sent first stays, and other values are refused",
-        ),
-        (
-            [(*LOGIN, "id", "", "number")],
-            [("ID", "", "number")],
-            [],
-            "sheet 'common', row 2, column '속성 이름 (필수)' (A): 'ID' is the same property as another (it is 'id' in "
-            "sheet 'events', row 2), for capitals do not count",
-        ),
-        (
-            [LOGIN],
-            [],
-            [("n", "", "number", "", "logon|#time|cnt")],
-            "sheet 'people', row 2, column '속성 설명' (E): the rule names the event 'logon', which does not exist",
-        ),
-        (
-            [(*LOGIN, "kind", "", "string")],
-            [("level", "", "number", "login|#duration|last")],
-            [("a", "", "number", "", "login|level|last"), ("b", "", "string", "", "Login|kin|last")],
-            "sheet 'people', row 3, column '속성 설명' (E): "
-            "the rule names 'kin', which the event 'Login' does not have",
-        ),
-        (
-            [(*LOGIN, "kind", "", "string")],
-            [],
-            [("a", "", "number", "", "login|kind|last"), ("b", "", "number", "", "login|kind|cnt")],
-            "sheet 'people', row 2, column '속성 설명' (E): the rule names 'kind' of the event 'login', whose type is "
-            "string, not number",
-        ),
-        (
-            [(*LOGIN, "stage", "", "number", "++1")],
-            [],
-            [],
-            "sheet 'events', row 2, column '속성 설명' (H): "
-            "no event starts the count of 'stage'; one needs a rule such "
-            "as 1|+1",
-        ),
-        (
-            [(*LOGIN, "coins", "", "number", "9|+price group by level")],
-            [("level", "", "number")],
-            [],
-            "sheet 'events', row 2, column '속성 설명' (H): "
-            "the rule names 'price', which the event 'login' does not have",
-        ),
-        (
-            [(*LOGIN, "bag", "", "object", "")],
-            [],
-            [],
-            "sheet 'events', row 2, column '속성 이름 (필수)' (E): nothing is said about what 'bag' holds; add rows "
-            "bag.<name>",
-        ),
-        (
-            [(*LOGIN, "level", "", "number", date(2026, 1, 12))],
-            [],
-            [],
-            "sheet 'events', row 2, column '속성 설명' (H): "
-            "the cell holds a date (2026-01-12); if a range such as 1-12 "
-            "was meant, write it as text",
-        ),
-    ],
-)
-def test_what_looks_doubtful_is_a_warning(
-    tmp_path: Path, events: Cells, common: Cells, users: Cells, expected: str
-) -> None:
-    report = check_taxonomy(tracking_plan(tmp_path, events=events, common=common, users=users))
-    assert report.mistakes == ()
-    assert report.taxonomy
-    assert [str(warning) for warning in report.warnings] == [expected]
 
 
 def test_doubts_about_lists_and_definitions(tmp_path: Path) -> None:
@@ -1272,58 +731,13 @@ def write(folder: Path, sheets: Mapping[str, Cells], name: str) -> tuple[Path, P
     return write_folder(folder / name, sheets), write_workbook(folder / f"{name}.xlsx", sheets)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(plans(), st.randoms(use_true_random=False))
 def test_any_tracking_plan_that_is_written_is_read_back(taxonomy: Taxonomy, order: random.Random) -> None:
     sheets = list(plan_sheets(taxonomy).items())
     order.shuffle(sheets)
     with tempfile.TemporaryDirectory() as folder:
         for path in write(Path(folder), dict(sheets), "plan"):
-            assert read_taxonomy(path) == taxonomy
-
-
-@st.composite
-def listings(draw: st.DrawFn) -> tuple[Taxonomy, dict[str, Cells]]:
-    """A taxonomy, and the two sheets in which properties are defined once."""
-    defined = draw(properties(said_in="constraint"))
-    said = {
-        found.name: draw(st.sampled_from(["", "event", "common", "user", "event,user", "Common + User"]))
-        for found in defined
-    }
-    listable = [found for found in defined if not said[found.name] or "event" in said[found.name]]
-    events = tuple(
-        Event(
-            name=name,
-            description=draw(TEXTS),
-            tag=draw(ALIASES),
-            properties=tuple(draw(st.permutations(listable))[: draw(st.integers(0, 4))]),
-        )
-        for name in draw(named(NAMES, 4).filter(bool))
-    )
-    listed = {found.name for event in events for found in event.properties}
-
-    def of(scope: str) -> tuple[Property, ...]:
-        silent = {name: "event" if name in listed else "user" for name in said}
-        return tuple(found for found in defined if scope in (said[found.name] or silent[found.name]).lower())
-
-    rows = [
-        (name, found.type, found.description, found.constraint, said.get(name, ""), "", found.alias)
-        for name, found in flattened(defined)
-    ]
-    lists = [
-        (event.name, event.tag, event.description, ", ".join(found.name for found in event.properties))
-        for event in events
-    ]
-    taxonomy = Taxonomy(name="lists", events=events, common_properties=of("common"), user_properties=of("user"))
-    return taxonomy, {"properties": [(*DEFINITIONS, "alias"), *rows], "events": [EVENTS, *lists]}
-
-
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-@given(listings())
-def test_any_lists_and_definitions_that_are_written_are_read_back(written: tuple[Taxonomy, dict[str, Cells]]) -> None:
-    taxonomy, sheets = written
-    with tempfile.TemporaryDirectory() as folder:
-        for path in write(Path(folder), sheets, "lists"):
             assert read_taxonomy(path) == taxonomy
 
 
@@ -1345,10 +759,10 @@ def test_a_workbook_that_unpacks_without_end_is_a_mistake(tmp_path: Path) -> Non
     assert "unpacks to more than 1 MB" in mistake.message
 
 
-@pytest.mark.parametrize("separator", [",", "/", "; ", "."])
+@pytest.mark.parametrize("separator", ["/", "; "])
 @pytest.mark.parametrize("column", ["properties", "constraint"])
 def test_a_cell_of_very_many_parts_is_read_at_once(tmp_path: Path, column: str, separator: str) -> None:
-    names = [f"p{number}" for number in range(16_000)]
+    names = [f"p{number}" for number in range(8_000)]
     cells = {"properties": "p1", "constraint": "", column: separator.join(names)}
     write_csv(tmp_path / "events.csv", [EVENTS, ("login", "", "Signs in.", cells["properties"])])
     write_csv(
@@ -1357,7 +771,7 @@ def test_a_cell_of_very_many_parts_is_read_at_once(tmp_path: Path, column: str, 
     )
     begun = time.process_time()
     check_taxonomy(tmp_path)
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 4
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -1372,3 +786,9 @@ def test_any_sheet_gives_a_taxonomy_or_mistakes(tmp_path: Path, rows: list[list[
     for mistake in report.mistakes + report.warnings:
         assert mistake.sheet in ("", "any")
         assert 0 <= mistake.row <= len(rows)
+
+
+@pytest.mark.parametrize("name", ["ecommerce", "game", "health", "l2m", "saas"])
+def test_a_shipped_taxonomy_has_neither_mistakes_nor_doubts(name: str) -> None:
+    report = check_taxonomy(FOLDERS[name])
+    assert (report.mistakes, report.warnings) == ((), ())

@@ -1,0 +1,1 @@
+"""Taxonomies read from workbooks and CSV files."""
