@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.cli.lake.overview import overview
-from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
 from gamestats_assets.l2m.tables import Active, EtlLogin, EtlRecharge, IpWhitelist, UserProfile
 from gamestats_assets.lakehouse.entries.ops import entered_rows
 from gamestats_assets.lakehouse.landing.zone import Landing

@@ -18,8 +18,6 @@ from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.metadata import asset_key, publication_key
-from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.orchestration.runs.sensor import SENSOR
 from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.l2m.logs import Plan

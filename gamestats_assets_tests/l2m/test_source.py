@@ -15,7 +15,7 @@ from gamestats_assets.l2m import source
 from gamestats_assets.l2m.checks import Quarantine
 from gamestats_assets.l2m.logs.deliveries import DELIVERY, FILE, DeliveredFile, Delivery, in_force
 from gamestats_assets.l2m.source import LogPathError, Outcome, deliver, delivered_logs
-from gamestats_assets.l2m.tables import LOGS, EtlIncreaseItem, EtlLogin, LogCounts
+from gamestats_assets.l2m.tables import EtlIncreaseItem, LogCounts
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.files.unpacking import ReadLimits
 from gamestats_assets.lakehouse.landing.zone import ChangedMeanwhileError, Landing, content_hash

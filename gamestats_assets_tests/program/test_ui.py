@@ -22,7 +22,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gamestats_assets.cli.services.addresses import answers
-from gamestats_assets.simulators.l2m.logs import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres.embedded import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores

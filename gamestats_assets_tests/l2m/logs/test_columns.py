@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from gamestats_assets.l2m.logs.columns import COLUMNS, ColumnMappingError, read_mapping
+from gamestats_assets.l2m.logs.columns import ColumnMappingError, read_mapping
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets_tests.l2m.log_day import (
     NOON,

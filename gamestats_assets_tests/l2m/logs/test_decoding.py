@@ -12,8 +12,7 @@ import pytest
 
 from gamestats_assets.l2m.checks import Quarantine
 from gamestats_assets.l2m.logs import decoding as logs
-from gamestats_assets.l2m.logs.decoding import DayOfLogs
-from gamestats_assets.l2m.tables import ETL, EtlIncreaseItem, EtlLogin, EtlRecharge, ExchangeRates, LogCounts
+from gamestats_assets.l2m.tables import ETL, EtlIncreaseItem, EtlLogin, ExchangeRates
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets_tests.l2m.log_day import (

@@ -42,7 +42,6 @@ from gamestats_assets.l2m.logs.iceberg import (
     IcebergTableError,
     IcebergUnavailableError,
 )
-from gamestats_assets_tests.support.local_server import LocalServer
 
 DAYS = (date(2026, 3, 13), date(2026, 3, 14), date(2026, 3, 15))
 DAY = DAYS[1]

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.l2m.logs import raw_files
 from gamestats_assets.l2m.logs.raw_files import FAULTS, lines
-from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, LogCounts
+from gamestats_assets.l2m.tables import ETL, LANDED_TABLES
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.simulators.l2m.logs import TABLES, Format, Plan, simulate
 from gamestats_assets_tests.l2m.log_day import (
