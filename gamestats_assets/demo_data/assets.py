@@ -9,12 +9,12 @@ import dagster as dg
 import polars as pl
 
 from gamestats_assets.demo_data import checks, tables
-from gamestats_assets.demo_data.activity import user_days
-from gamestats_assets.demo_data.funnel_progress import funnel_progress, funnel_steps
-from gamestats_assets.demo_data.generated import demo_rules, demo_taxonomy, demo_users
-from gamestats_assets.demo_data.payments import payments
-from gamestats_assets.demo_data.profiles import user_profiles
-from gamestats_assets.demo_data.sessions import sessions
+from gamestats_assets.demo_data.activity.funnel_progress import funnel_progress, funnel_steps
+from gamestats_assets.demo_data.activity.payments import payments
+from gamestats_assets.demo_data.activity.profiles import user_profiles
+from gamestats_assets.demo_data.activity.sessions import sessions
+from gamestats_assets.demo_data.activity.user_days import user_days
+from gamestats_assets.demo_data.products.generated import demo_rules, demo_taxonomy, demo_users
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
@@ -62,7 +62,7 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 
 def _demo_logs(snapshot: Snapshot, keys: Sequence[str]) -> Output:
     """Generate the run of each product once, and land the days asked for."""
-    from gamestats_assets.demo_data.generated import generated_products, land_generated
+    from gamestats_assets.demo_data.products.generated import generated_products, land_generated
 
     wanted: dict[str, list[str]] = {}
     for key in keys:
@@ -96,7 +96,7 @@ def _event_views() -> dg.AssetsDefinition:
         "each property of its taxonomy.",
     )
     def event_views(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        from gamestats_assets.demo_data.event_views import replace_view, view_name
+        from gamestats_assets.demo_data.products.event_views import replace_view, view_name
 
         stores: Stores = context.resources.stores
         contents = stores.lake.ledger(tables.DemoTaxonomy).content()
@@ -112,7 +112,7 @@ def _event_views() -> dg.AssetsDefinition:
 
 def _views_behind(snapshot: Snapshot) -> Mapping[str, str]:
     """Products whose view is not that of their taxonomy."""
-    from gamestats_assets.demo_data.event_views import contents_of_views
+    from gamestats_assets.demo_data.products.event_views import contents_of_views
 
     made = contents_of_views(snapshot.stores.postgres_url)
     wanted = snapshot.content(tables.DemoTaxonomy)
@@ -135,7 +135,7 @@ def _is_partition(key: str) -> bool:
 
 def _generated_days(stores: Stores) -> dict[str, str]:
     """Every day of every generated product by key, with its run."""
-    from gamestats_assets.demo_data.generated import generated_products
+    from gamestats_assets.demo_data.products.generated import generated_products
 
     products: pl.DataFrame = stores.lake.scan(tables.Products).collect()
     runs = {of.product: (of.run_identity(), of.days) for of in generated_products(products)}

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.demo_data import tables as t
-from gamestats_assets.demo_data.event_views import declared_columns, replace_view
+from gamestats_assets.demo_data.products.event_views import declared_columns, replace_view
 from gamestats_assets.lakehouse.postgres.server import query
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets_tests.demo_data.log_scenario import PRODUCT, rows

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game
-from gamestats_assets.demo_data.entered import PRODUCT
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
+from gamestats_assets.demo_data.products.entered import PRODUCT
 from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.lakehouse.stores import Stores

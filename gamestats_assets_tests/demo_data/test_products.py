@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from gamestats_assets.demo_data.products import meaning_of
+from gamestats_assets.demo_data.products.meaning import meaning_of
 from gamestats_assets.demo_data.rules.model import Rules, Update
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, Taxonomy
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY, number, text

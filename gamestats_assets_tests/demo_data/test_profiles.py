@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from gamestats_assets.demo_data import tables as t
-from gamestats_assets.demo_data.profiles import apply_operation, user_profiles
+from gamestats_assets.demo_data.activity.profiles import apply_operation, user_profiles
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets_tests.demo_data.log_scenario import DAY, at, complete, rows, run
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rule_making import MadeRules, made_rules
+from gamestats_assets.demo_data.production.rule_making import MadeRules, made_rules
 from gamestats_assets.demo_data.rules import cache as rules_cache
 from gamestats_assets.demo_data.rules.ai import AiError, AiSettings, Provider
 from gamestats_assets.demo_data.rules.cache import RulesCache, rules_key

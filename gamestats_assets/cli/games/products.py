@@ -20,7 +20,7 @@ from gamestats_assets.cli.games.generate import (
     taxonomy_path,
 )
 from gamestats_assets.cli.terminal import CarefulGroup
-from gamestats_assets.demo_data.entered import PRODUCT, Origin
+from gamestats_assets.demo_data.products.entered import PRODUCT, Origin
 
 _SAID = {
     "add": (
@@ -62,7 +62,7 @@ def _origin(
     ] = False,
 ) -> Origin:
     """What is known of a new product's logs: its taxonomy, its rules, and the run."""
-    from gamestats_assets.demo_data.production import read_rules
+    from gamestats_assets.demo_data.production.run import read_rules
     from gamestats_assets.demo_data.rules.soundness import require_sound
     from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
     from gamestats_assets.settings import Settings

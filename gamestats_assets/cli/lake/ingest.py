@@ -236,6 +236,7 @@ def ingest_logs(
     from gamestats_assets.cli.commands import person
     from gamestats_assets.demo_data.entered import PRODUCT
     from gamestats_assets.demo_data.logs.landing import land_logs
+    from gamestats_assets.demo_data.products.entered import PRODUCT
     from gamestats_assets.lakehouse.entries.ops import entering
     from gamestats_assets.lakehouse.stores import Stores
 

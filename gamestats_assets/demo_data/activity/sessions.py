@@ -8,7 +8,7 @@ from datetime import timedelta
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.demo_data.known_users import IDS, in_product_days, place, resolved
+from gamestats_assets.demo_data.activity.known_users import IDS, in_product_days, place, resolved
 from gamestats_assets.demo_data.tables import Events, Sessions
 
 INACTIVITY = timedelta(minutes=30)

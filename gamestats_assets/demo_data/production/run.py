@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator.generate import Generated, Progress, generate, read_manifest
-from gamestats_assets.demo_data.rule_making import MadeRules, made_rules
+from gamestats_assets.demo_data.production.rule_making import MadeRules, made_rules
 from gamestats_assets.demo_data.rules.ai import AiSettings, Provider
 from gamestats_assets.demo_data.rules.cache import RulesCache
 from gamestats_assets.demo_data.rules.model import Rules

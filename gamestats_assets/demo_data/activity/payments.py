@@ -7,7 +7,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.demo_data.known_users import IDS, in_product_days, resolved
+from gamestats_assets.demo_data.activity.known_users import IDS, in_product_days, resolved
 from gamestats_assets.demo_data.tables import Events, Money, Payments, Products
 
 NO_CURRENCY = "XXX"
