@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.logs import partitions, wire_check
+from gamestats_assets.demo_data.logs import wire_check
 from gamestats_assets.demo_data.logs.log_files import UnreadableLogError
 from gamestats_assets.demo_data.logs.wire_check import EXAMPLES, check_files
 from gamestats_assets.demo_data.logs.wire_report import Problem, WireReport
@@ -468,8 +468,6 @@ def test_repeated_uuids_and_second_owners_are_those_a_plain_reading_finds(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire_check, "_LINES_A_PIECE", piece)
-        patch.setattr(wire_check, "_RECENT_PAIRS", 2)
-        patch.setattr(partitions, "_IN_MEMORY_BYTES", 64)
         report = checked(tmp_path_factory.mktemp("lines"), *records)
     assert report.duplicates == len(repeated)
     found = report.problems.get(Problem.DUPLICATE_UUID)

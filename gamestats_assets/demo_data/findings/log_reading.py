@@ -25,7 +25,7 @@ from gamestats_assets.demo_data.configuration import Configuration, ExperimentTr
 from gamestats_assets.demo_data.findings.accounts import Accounts, label
 from gamestats_assets.demo_data.findings.measured import Moments
 from gamestats_assets.demo_data.findings.totals import Totals
-from gamestats_assets.demo_data.logs.partitions import Partitions
+from gamestats_assets.demo_data.logs.spool import Spool
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.lakehouse.files.documents import UNREADABLE
@@ -40,7 +40,7 @@ OUT_OF_ORDER_MS = 3_600_000
 """How far out of order a planted record stands at most."""
 DAY_MS = 86_400_000
 EPOCH = date(1970, 1, 1).toordinal()
-ROW = np.dtype([("user", np.int32), ("at_ms", np.int64), ("event", np.int16), ("uuid", np.int64), ("flags", np.uint8)])
+ROW = {"user": pl.Int32, "at_ms": pl.Int64, "event": pl.Int16, "uuid": pl.Int64, "flags": pl.UInt8}
 """A record: `user` is -1 for no person; `event` is -1 for no event, the number of events for one that is undeclared."""
 LATE, OUT_OF_ORDER = 1, 2
 """Values of `flags`."""
@@ -126,7 +126,8 @@ class LogReading:
         self._users: dict[str, int] = {}
         self._unknown = bytearray()
         self._variant = bytearray()
-        self._rows = Partitions(ROW)
+        self._rows = Spool({"records": ROW})
+        self._kept = 0
         self._batch: tuple[list[Any], ...] = ([], [], [], [], [])
         self._file_day, self._latest = _NEVER, _NEVER
         self.variants: list[str] = [""]
@@ -156,7 +157,11 @@ class LogReading:
 
     def events(self) -> Iterator[Array]:
         """Records of days of the run, all of a user's together, in the order of the files; given only once."""
-        return self._rows.taken(at_least=_ROWS_AT_ONCE)
+        parts = self._kept // _ROWS_AT_ONCE + 1
+        for part in range(parts):
+            sql = "SELECT * FROM records WHERE (user + 1) % $parts = $part ORDER BY rowid"
+            yield self._rows.query(sql, parts=parts, part=part).to_numpy(structured=True)
+        self._rows.close()
 
     def read(self, path: Path, file_day: int) -> None:
         """Take up every line of a file."""
@@ -309,10 +314,9 @@ class LogReading:
         too_late = day < file_day - LATEST_DAYS
         self.dirt["too_late"] += int((readable & inside & too_late).sum())
         kept = readable & inside & ~too_late
-        rows = np.empty(int(kept.sum()), ROW)
-        for name, column in (("user", user), ("at_ms", at_ms), ("event", event), ("uuid", uuid), ("flags", flags)):
-            rows[name] = column[kept]
-        self._rows.add(rows, rows["user"])
+        columns = {"user": user, "at_ms": at_ms, "event": event, "uuid": uuid, "flags": flags}
+        self._rows.add("records", pl.DataFrame(columns, schema=ROW).filter(pl.Series(kept)))
+        self._kept += int(kept.sum())
 
     def _disordered(self, at_ms: Array, of_order: Array) -> Array:
         """Rows that are earlier than one before them; notes how many would be seen so if they stood later."""

@@ -14,13 +14,14 @@ import re
 import socket
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+import polars as pl
 
 from gamestats_assets.apis.thinkingdata import (
     APPENDING_TYPES,
@@ -38,6 +39,7 @@ from gamestats_assets.apis.thinkingdata import (
     USER_TYPES,
 )
 from gamestats_assets.demo_data.logs.log_files import DAMAGE, open_log
+from gamestats_assets.demo_data.logs.spool import Spool
 from gamestats_assets.demo_data.logs.wire_names import (
     ABSENT,
     CACHED_SHAPES,
@@ -52,11 +54,6 @@ from gamestats_assets.demo_data.logs.wire_report import Example, Finding, Proble
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
 from gamestats_assets.lakehouse.files.documents import UNREADABLE
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from gamestats_assets.demo_data.logs.partitions import Partitions
-
 EXAMPLES = 5
 """How many examples of a problem are kept."""
 
@@ -66,9 +63,7 @@ _TRACK_TYPES = frozenset(TRACK_TYPES)
 _TYPE_NAMES = _TRACK_TYPES.union(USER_TYPES)
 # A character has at most four bytes in UTF-8, so that shorter texts and items need not be encoded.
 _SHORT_TEXT, _SHORT_ITEM = TEXT_BYTES // 4, LIST_ITEM_BYTES // 4
-_RECENT_PAIRS = 100_000
 _LINES_A_PIECE = 32_768
-_ROWS_AT_ONCE = 1_000_000
 
 
 def check_files(paths: Sequence[Path], *, taxonomy: Taxonomy | None = None) -> WireReport:
@@ -94,49 +89,20 @@ def check_files(paths: Sequence[Path], *, taxonomy: Taxonomy | None = None) -> W
 
 # --------------------------------------------------------------------------- what is compared across lines
 
-
-def _ledger() -> Partitions:
-    """Rows of three 64-bit numbers, the last of them the line."""
-    import numpy as np
-
-    from gamestats_assets.demo_data.logs.partitions import Partitions
-
-    return Partitions((np.uint64, 3))
-
-
-def _note(ledger: Partitions, first: np.ndarray, second: np.ndarray, lines: list[int]) -> None:
-    import numpy as np
-
-    ledger.add(np.stack((first, second, np.array(lines, dtype=np.uint64)), axis=1), first)
-
-
-def _heads(starts: np.ndarray) -> np.ndarray:
-    """By row, the position of the first row of its group, from where groups start."""
-    import numpy as np
-
-    return np.maximum.accumulate(np.where(starts, np.arange(len(starts)), 0))
-
-
-def _repeated(rows: np.ndarray) -> np.ndarray:
-    """Pairs of line and earlier line with the same two numbers."""
-    import numpy as np
-
-    rows = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
-    starts = np.append(True, (rows[1:, :2] != rows[:-1, :2]).any(axis=1))
-    return np.stack((rows[:, 2], rows[_heads(starts), 2]), axis=1)[~starts]
-
-
-def _second_owners(rows: np.ndarray) -> np.ndarray:
-    """Pairs of line and earlier line with the same first number and another second, once for each other one."""
-    import numpy as np
-
-    rows = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
-    starts = np.append(True, rows[1:, 0] != rows[:-1, 0])
-    head = rows[_heads(starts)]
-    strange = rows[:, 1] != head[:, 1]
-    rows, head = rows[strange], head[strange]
-    _, once = np.unique(rows[:, :2], axis=0, return_index=True)
-    return np.stack((rows[once, 2], head[once, 2]), axis=1)
+_TABLES = {
+    "uuids": {"uuid": pl.String, "line": pl.Int64},
+    "owners": {"distinct_id": pl.String, "account_id": pl.String, "line": pl.Int64},
+}
+_REPEATED = """
+    SELECT line, min(line) OVER (PARTITION BY uuid) AS earlier FROM uuids QUALIFY line > earlier ORDER BY line
+"""
+_SECOND_OWNERS = """
+    WITH first AS (
+        SELECT distinct_id, min(line) AS earlier, arg_min(account_id, line) AS owner FROM owners GROUP BY distinct_id
+    )
+    SELECT min(line) AS line, any_value(earlier) AS earlier FROM owners JOIN first USING (distinct_id)
+    WHERE account_id <> owner GROUP BY distinct_id, account_id ORDER BY line
+"""
 
 
 # --------------------------------------------------------------------------- lines
@@ -158,13 +124,9 @@ class _Check:
         self._files: list[str] = []
         self._starts: list[int] = []
         self._keys = 0
-        self._uuids: list[str] = []
-        self._uuid_lines: list[int] = []
-        self._uuid_ledger = _ledger()
-        self._pairs: set[tuple[str, str]] = set()
-        self._owned: list[tuple[int, int]] = []
-        self._owned_lines: list[int] = []
-        self._owner_ledger = _ledger()
+        self._uuids: list[tuple[str, int]] = []
+        self._owners: list[tuple[str, str, int]] = []
+        self._spool = Spool(_TABLES)
 
     def file(self, name: str, lines: io.BufferedReader) -> None:
         self._files.append(name)
@@ -181,10 +143,9 @@ class _Check:
         self._settle()
 
     def report(self) -> WireReport:
-        self._compare(self._uuid_ledger, _repeated, Problem.DUPLICATE_UUID, "another #uuid than that of {}", "the same")
-        self._compare(
-            self._owner_ledger, _second_owners, Problem.OWNER, "the account that its #distinct_id has in {}", "another"
-        )
+        self._compare(_REPEATED, Problem.DUPLICATE_UUID, "another #uuid than that of {}", "the same")
+        self._compare(_SECOND_OWNERS, Problem.OWNER, "the account that its #distinct_id has in {}", "another")
+        self._spool.close()
         return WireReport(
             files=len(self._files),
             lines=self._line,
@@ -218,39 +179,18 @@ class _Check:
     # -- across lines
 
     def _settle(self) -> None:
-        """What is to be compared across lines goes to the ledgers."""
-        import numpy as np
+        """Store what is to be compared across lines."""
+        for table, rows in (("uuids", self._uuids), ("owners", self._owners)):
+            if rows:
+                self._spool.add(table, pl.DataFrame(rows, schema=_TABLES[table], orient="row"))
+                rows.clear()
 
-        if self._uuids:
-            packed = bytes.fromhex("".join(self._uuids).replace("-", ""))
-            numbers = np.frombuffer(packed, dtype=np.uint64).reshape(-1, 2)
-            _note(self._uuid_ledger, numbers[:, 0], numbers[:, 1], self._uuid_lines)
-            self._uuids.clear()
-            self._uuid_lines.clear()
-        if self._owned:
-            numbers = np.array(self._owned, dtype=np.int64).view(np.uint64)
-            _note(self._owner_ledger, numbers[:, 0], numbers[:, 1], self._owned_lines)
-            self._owned.clear()
-            self._owned_lines.clear()
-
-    def _compare(
-        self,
-        ledger: Partitions,
-        compare: Callable[[np.ndarray], np.ndarray],
-        problem: Problem,
-        expected: str,
-        found: str,
-    ) -> None:
-        first: list[list[int]] = []
-        count = 0
-        for rows in ledger.taken(at_least=_ROWS_AT_ONCE):
-            pairs = compare(rows)
-            count += len(pairs)
-            first = sorted([*first, *pairs[pairs[:, 0].argsort()][:EXAMPLES].tolist()])[:EXAMPLES]
-        for line, earlier in first:
+    def _compare(self, sql: str, problem: Problem, expected: str, found: str) -> None:
+        pairs = self._spool.query(sql)
+        for line, earlier in pairs.head(EXAMPLES).iter_rows():
             file, number = self._place(earlier)
             self._at(line, problem, expected.format(f"{file}:{number}"), found)
-        self._counts[problem] += count - len(first)
+        self._counts[problem] += max(pairs.height - EXAMPLES, 0)
 
     # -- one line
 
@@ -335,8 +275,8 @@ class _Check:
 
     def _root(self, record: dict[str, Any]) -> None:
         account, distinct = record.get("#account_id"), record.get("#distinct_id")
-        if isinstance(account, str) and isinstance(distinct, str) and (distinct, account) not in self._pairs:
-            self._own(distinct, account)
+        if isinstance(account, str) and isinstance(distinct, str):
+            self._owners.append((distinct, account, self._line))
         for key, value in (("#account_id", account), ("#distinct_id", distinct)):
             if not isinstance(value, str) or not 0 < len(value) <= ID_CHARACTERS:
                 self._id(record, key)
@@ -350,8 +290,7 @@ class _Check:
             self._problem(Problem.TIME, "#time as yyyy-MM-dd HH:mm:ss.SSS", shown(record.get("#time", ABSENT)))
         uuid = record.get("#uuid")
         if isinstance(uuid, str) and _UUID(uuid):
-            self._uuids.append(uuid)
-            self._uuid_lines.append(self._line)
+            self._uuids.append((uuid.lower(), self._line))
         elif "#uuid" in record:
             self._problem(Problem.UUID, "#uuid as 8-4-4-4-12 hexadecimal digits", shown(uuid))
         ip = record.get("#ip")
@@ -364,13 +303,6 @@ class _Check:
             return
         found = f"{len(value)} characters" if isinstance(value, str) else shown(value)
         self._problem(Problem.ID, f"{key} to be a text of 1 to {ID_CHARACTERS} characters", found)
-
-    def _own(self, distinct: str, account: str) -> None:
-        if len(self._pairs) >= _RECENT_PAIRS:
-            self._pairs.clear()
-        self._pairs.add((distinct, account))
-        self._owned.append((hash(distinct), hash(account)))
-        self._owned_lines.append(self._line)
 
     def _event(self, name: object) -> str:
         """The event's name as it is counted."""

@@ -8,7 +8,6 @@ what is known already.
 
 from __future__ import annotations
 
-import itertools
 import re
 import shutil
 import tempfile
@@ -272,38 +271,25 @@ def _schema(scan: DataScan) -> pa.Schema:
 def _write(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path, stem: str, rows_per_file: int
 ) -> list[str]:
-    """Write rows to files; their names, in order."""
-    import pyarrow.parquet as pq
+    """Write rows to files, cut into row groups of one size wherever batches end; the files' names, in order."""
+    import pyarrow.dataset as ds
 
+    files: list[str] = []
+    ds.write_dataset(
+        (batch.cast(schema) for batch in batches),
+        folder,
+        basename_template=f"{stem}-{{i}}.parquet",
+        format="parquet",
+        file_options=ds.ParquetFileFormat().make_write_options(compression="zstd", compression_level=3),
+        schema=schema,
+        preserve_order=True,
+        max_rows_per_file=rows_per_file,
+        min_rows_per_group=min(_ROWS_PER_GROUP, rows_per_file),
+        max_rows_per_group=min(_ROWS_PER_GROUP, rows_per_file),
+        file_visitor=lambda file: files.append(file.path),
+    )
     names: list[str] = []
-    for number, groups in itertools.groupby(_row_groups(batches, schema, rows_per_file), key=lambda group: group[0]):
+    for number, written in enumerate(sorted(files, key=lambda path: int(path.rpartition("-")[2].split(".")[0]))):
         names.append(f"{stem}-{number:05}.parquet")
-        with pq.ParquetWriter(folder / names[-1], schema, compression="zstd", compression_level=3) as writer:
-            for _, table in groups:
-                writer.write_table(table, row_group_size=_ROWS_PER_GROUP)
+        Path(written).replace(folder / names[-1])
     return names
-
-
-def _row_groups(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows_per_file: int
-) -> Iterator[tuple[int, pa.Table]]:
-    """The rows cut anew, wherever batches end: the number of the file, and a row group of it."""
-    import pyarrow as pa
-
-    held: list[Any] = []
-    rows, number, left = 0, 0, rows_per_file
-    for arrived in batches:
-        batch = arrived.cast(schema)
-        while batch.num_rows:
-            part = batch.slice(0, min(_ROWS_PER_GROUP, left) - rows)
-            batch = batch.slice(part.num_rows)
-            held.append(part)
-            rows += part.num_rows
-            if rows == min(_ROWS_PER_GROUP, left):
-                yield number, pa.Table.from_batches(held, schema).combine_chunks()
-                left -= rows
-                held, rows = [], 0
-            if left == 0:
-                number, left = number + 1, rows_per_file
-    if held:
-        yield number, pa.Table.from_batches(held, schema).combine_chunks()

@@ -1,0 +1,47 @@
+"""Rows kept on disk until all of them have been read and can be compared."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+
+class Spool:
+    """Tables of a temporary DuckDB database; memory does not grow with their rows.
+
+    Args:
+        tables: by name, the columns and their types, as polars has them.
+    """
+
+    def __init__(self, tables: Mapping[str, Mapping[str, type[pl.DataType]]]) -> None:
+        import duckdb
+
+        self._folder = tempfile.TemporaryDirectory(prefix="gamestats-rows-")
+        place = str(Path(self._folder.name, "rows.duckdb"))
+        self._con = duckdb.connect(place, config={"autoinstall_known_extensions": "false"})
+        self._con.execute("SET enable_progress_bar = false")
+        for name, columns in tables.items():
+            self._relation(pl.DataFrame(schema=dict(columns))).create(name)
+
+    def add(self, table: str, rows: pl.DataFrame) -> None:
+        """Append rows to a table."""
+        self._relation(rows).insert_into(table)
+
+    def query(self, sql: str, **parameters: int) -> pl.DataFrame:
+        """What a SELECT over the tables gives."""
+        return cast(pl.DataFrame, pl.from_arrow(self._con.sql(sql, params=parameters or None).to_arrow_table()))
+
+    def close(self) -> None:
+        """Delete all of it."""
+        self._con.close()
+        self._folder.cleanup()
+
+    def _relation(self, rows: pl.DataFrame) -> DuckDBPyRelation:
+        return self._con.from_arrow(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
