@@ -86,15 +86,6 @@ def test_names_of_files_and_folders_tell_log_and_day(tmp_path: Path, path: str, 
         assert (found.status, found.log, found.day) == ("delivered", log, day)
 
 
-def test_a_folder_that_is_given_relative_to_where_one_stands_tells_the_day_too(
-    tmp_path: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    logins(tmp_path, "login.csv", "u1")
-    monkeypatch.chdir(tmp_path / ON)
-    assert deliver([Path()], landing).days == [ON]
-    assert users(landing) == ["u1"]
-
-
 @pytest.mark.parametrize(
     ("path", "options", "told"),
     [
@@ -127,25 +118,6 @@ def test_a_folder_without_logs_is_refused(tmp_path: Path, landing: Landing) -> N
     put(tmp_path, "notes.txt", b"x")
     with pytest.raises(LogPathError, match=r"holds no file that ends in \.parquet"):
         deliver([tmp_path], landing)
-
-
-def test_files_that_are_none_are_passed_over_and_told_and_what_is_hidden_is_not(
-    tmp_path: Path, landing: Landing
-) -> None:
-    logins(tmp_path / "drop", "login.csv", "u1")
-    notes = put(tmp_path / "drop", "notes.txt", b"x")
-    for hidden in ("_SUCCESS", ".login.csv.crc", "_temporary/0/login-0.csv", ".git/login.csv"):
-        put(tmp_path / "drop", hidden, b"x")
-    report = deliver([tmp_path / "drop"], landing)
-    assert report.passed_over == (notes,)
-    assert [outcome.files for outcome in report.outcomes] == [1]
-
-
-def test_copies_of_a_file_are_taken_once(tmp_path: Path, landing: Landing) -> None:
-    logins(tmp_path / "drop", "login-0.csv", "u1")
-    logins(tmp_path / "drop", "login-1.csv", "u1")
-    deliver([tmp_path / "drop"], landing)
-    assert users(landing) == ["u1"]
 
 
 def test_progress_is_told_by_files(tmp_path: Path, landing: Landing) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -29,7 +27,6 @@ from gamestats_assets_tests.l2m.log_day import (
     read_day,
     rows,
 )
-from gamestats_assets_tests.lakehouse.processes import at_once
 
 
 def read_csv(tmp_path: Path, log: str, column: str, value: Any) -> Read:
@@ -51,24 +48,15 @@ def read_parquet(tmp_path: Path, log: str, **columns: pa.Array | Sequence[Any]) 
     ("log", "column", "value", "told"),
     [
         ("login", "level", "seven", "level must be a whole number up to 32,767."),
-        ("login", "level", "32768", "level must be a whole number up to 32,767."),
         ("login", "level", "7.5", "level must be a whole number up to 32,767."),
         ("login", "level", "0x10", "level must be a whole number up to 32,767."),
-        ("login", "level", "1_0", "level must be a whole number up to 32,767."),
-        ("login", "level", "true", "level must be a whole number up to 32,767."),
         ("increase_item", "count", "1.5", "count must be a whole number, and may not lack."),
-        ("increase_item", "count", "9007199254740993.4", "count must be a whole number, and may not lack."),
         ("increase_item", "count", "9223372036854775808", "count must be a whole number, and may not lack."),
-        ("increase_item", "count", "", "count must be a whole number, and may not lack."),
         ("increase_money", "balance_after", "much", "balance_after must be a whole number."),
         ("recharge", "amount", "4.99001", "amount must be a number with at most 4 decimals, and may not lack."),
-        ("recharge", "amount", "4,99", "amount must be a number with at most 4 decimals, and may not lack."),
         ("recharge", "amount", "$4.99", "amount must be a number with at most 4 decimals, and may not lack."),
         ("recharge", "amount", "100000000000000", "amount must be a number with at most 4 decimals, and may not lack."),
-        ("recharge", "amount", "nan", "amount must be a number with at most 4 decimals, and may not lack."),
-        ("login", "user_id", "", "user_id must be a text, and may not lack."),
         ("login", "user_id", "   ", "user_id must be a text, and may not lack."),
-        ("login", "server_id", "", "server_id must be a text, and may not lack."),
     ],
 )
 def test_what_is_no_value_is_quarantined_with_file_line_column_and_content(
@@ -116,18 +104,12 @@ AT = datetime(2026, 3, 1, 10, 0, 0, 123456, UTC)
     ("written", "expected"),
     [
         ("2026-03-01 10:00:00.123456", AT),
-        ("2026-03-01T10:00:00.123456", AT),
         ("2026-03-01T10:00:00.123456Z", AT),
         ("2026-03-01T19:00:00.123456+09:00", AT),
-        ("2026-03-01 19:00:00.123456+0900", AT),
-        ("2026-03-01 19:00:00.123456+09", AT),
         ("2026-03-01T05:30:00.123456-04:30", AT),
         ("2026-03-01 10:00:00.123456999", AT),
-        ("2026-03-01 10:00", AT.replace(microsecond=0)),
-        ("2026-02-28T22:00:00-02:00", datetime(2026, 3, 1, tzinfo=UTC)),
         ("1772359200", AT.replace(microsecond=0)),
         ("1772359200.123456", AT),
-        ("1772359200123", AT.replace(microsecond=123000)),
         ("1772359200123456", AT),
         ("1772359200123456789", AT),
     ],
@@ -140,25 +122,12 @@ def test_a_time_may_be_iso_with_and_without_a_zone_or_a_number_since_1970(
 
 @pytest.mark.parametrize(
     "written",
-    ["2026-02-30 10:00:00", "2026-03-01 25:00:00", "2026-13-01", "yesterday", "now", "today", "epoch", "infinity",
-     "-infinity", "1999-12-31 23:59:59", "2100-01-01 00:00:00", "0", "-1772359200", "20260301", "10:00:00", "9" * 30],
-)  # fmt: skip
+    ["2026-02-30 10:00:00", "now", "infinity", "1999-12-31 23:59:59", "2100-01-01 00:00:00", "-1772359200", "9" * 30],
+)
 def test_an_impossible_time_is_none(tmp_path: Path, written: str) -> None:
     for log in ("login", "increase_item"):
         [rejection] = read_csv(tmp_path / log, log, "time", written).rejected(log)
         assert rejection.reason.startswith("Line 3: time must be a time of this century")
-
-
-def times_read_in(zone: str, folder: str) -> list[datetime]:
-    """Times of logins without a zone, read on a machine that stands in a zone."""
-    os.environ["TZ"] = zone
-    time.tzset()
-    found = read_content(Path(folder), "login.csv", csv_bytes([*rows("login"), *rows("login", time="2026-03-01")]))
-    return found.column("login", "time")
-
-
-def test_a_time_without_a_zone_is_in_utc_wherever_the_machine_stands(tmp_path: Path) -> None:
-    assert at_once(times_read_in, [("Asia/Seoul", str(tmp_path))]) == [[NOON, NOON.replace(hour=0)]]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

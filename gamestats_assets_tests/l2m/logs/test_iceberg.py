@@ -183,41 +183,6 @@ def test_of_a_timestamp_the_utc_day_counts(
     assert found["ds"].to_list() == moments[1:4]
 
 
-def test_a_column_added_later_is_null_in_older_rows(studio: Studio, tmp_path: Path) -> None:
-    table = studio.recharges()
-    append(table, rows(DAY, 3))
-    with table.update_schema() as update:
-        update.add_column("currency", StringType())
-        update.rename_column("level", "character_level")
-        update.update_column("amount", DecimalType(20, 2))
-    later = rows(DAY, 2, first=10).rename({"level": "character_level"}).with_columns(currency=pl.lit("VND"))
-    append(table, later.with_columns(pl.col("amount").cast(pl.Decimal(20, 2))))
-
-    found = exported(studio.source.export_day("raw.etl_recharge", DAY, tmp_path)).sort("user_id")
-
-    assert found.schema == {
-        "ds": pl.Date,
-        "user_id": pl.String,
-        "amount": pl.Decimal(20, 2),
-        "character_level": pl.Int32,
-        "time": pl.Datetime("us", "UTC"),
-        "currency": pl.String,
-    }
-    assert found["currency"].to_list() == [None, None, None, "VND", "VND"]
-    assert found["character_level"].to_list() == [0, 1, 2, 0, 1]
-
-
-@pytest.mark.parametrize("partitioned", [None, IdentityTransform()])
-def test_deleted_rows_stay_away(studio: Studio, tmp_path: Path, partitioned: Transform[Any, Any] | None) -> None:
-    table = studio.recharges(partitioned=partitioned)
-    append(table, pl.concat([rows(day, 20) for day in DAYS]))
-    table.delete("user_id = 'u000003' or level > 15")
-
-    found = exported(studio.source.export_day("raw.etl_recharge", DAY, tmp_path))
-
-    assert found["user_id"].to_list() == [f"u{number:06}" for number in range(16) if number != 3]
-
-
 def delete_beside(
     monkeypatch: pytest.MonkeyPatch, table: Table, kind: DataFileContent, content: pa.Table, **more: Any
 ) -> None:
@@ -291,16 +256,6 @@ def test_the_same_day_gives_the_same_bytes_whatever_was_added_to_others(studio: 
 
     assert len(before) == 4
     assert digests(before) == digests(after)
-
-
-def test_files_have_the_rows_asked_for_in_the_order_of_their_names(studio: Studio, tmp_path: Path) -> None:
-    append(studio.recharges(), rows(DAY, 1050))
-
-    paths = studio.source.export_day("raw.etl_recharge", DAY, tmp_path, rows_per_file=500)
-
-    assert paths == sorted(paths)
-    assert [pq.read_metadata(path).num_rows for path in paths] == [500, 500, 50]
-    assert_frame_equal(exported(paths), rows(DAY, 1050))
 
 
 def test_a_day_exported_again_replaces_its_files_and_no_others(studio: Studio, tmp_path: Path) -> None:

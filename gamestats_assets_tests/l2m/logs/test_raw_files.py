@@ -76,19 +76,6 @@ def test_marks_and_line_ends_of_other_systems_change_nothing(tmp_path: Path, for
     assert found.rejected("login") == []
 
 
-def test_files_of_a_log_may_have_their_columns_in_other_orders_and_formats(tmp_path: Path) -> None:
-    first, second, third = ([row] for row in rows("increase_item", 3))
-    put(tmp_path / "logs", "increase_item-0.csv", csv_bytes(first))
-    put(tmp_path / "logs", "increase_item-1.csv", csv_bytes(second, [*reversed(second[0])]))
-    put(tmp_path / "logs", "increase_item-2.jsonl", json_bytes(third))
-    delivered(tmp_path, [tmp_path / "logs"])
-    found = read_day(Landing(tmp_path / "landing"))
-    assert found.column("increase_item", "user_id") == ["u0", "u1", "u2"]
-    assert found.column("increase_item", "item_count") == [3, 3, 3]
-    assert found.column("increase_item", "row_number") == [0, 1, 2]
-    assert found.counts["increase_item"]["files"] == 3
-
-
 def test_identical_rows_of_a_file_are_distinct_events(tmp_path: Path) -> None:
     found = read_content(tmp_path, "increase_item.csv", csv_bytes(rows("increase_item") * 4))
     assert found.of("increase_item").height == 4
@@ -139,16 +126,6 @@ def test_torn_lines_are_quarantined_with_their_number_and_content_and_the_others
     assert told == [("login.csv", "row", "torn_line", line) for line in torn]
     reason = "it has more or fewer fields than the header, or a quote that is not closed."
     assert [each.reason for each in found.rejected("login")] == [f"Line {n}: {reason}" for n in (3, 5, 6)]
-
-
-def test_fields_may_be_quoted_and_hold_commas_and_quotes(tmp_path: Path) -> None:
-    named = ["plain", "a,b", 'say "hi"', ' "x', "김철수", "it's; 5\" tall"]
-    given_rows = [row | {"guild_name": name} for row, name in zip(rows("increase_money", 6), named, strict=True)]
-    found = read_content(tmp_path, "increase_money.csv", csv_bytes(given_rows))
-    assert found.column("increase_money", "guild_name") == [name.strip() for name in named]
-    everything = "\n".join(",".join(f'"{part}"' for part in row.values()) for row in rows("login", 2))
-    quoted = ",".join(f'"{name}"' for name in rows("login")[0]) + "\n" + everything
-    assert read_content(tmp_path / "all", "login.csv", quoted.encode()).column("login", "level") == [7, 7]
 
 
 def test_a_stray_quote_costs_its_line_and_no_other(tmp_path: Path) -> None:
@@ -271,7 +248,7 @@ def read_lines(name: str, header: list[bytes], body: list[bytes]) -> tuple[Read,
         return read_content(Path(folder), name, content), len(physical) - blank
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.lists(st.one_of(DIRTY_ROWS, DIRTY_ROWS, GARBAGE), max_size=12))
 def test_dirty_csv_never_fails_and_every_line_is_kept_or_quarantined(dirty: list[dict[str, str] | bytes]) -> None:
     body = [csv_bytes([row]).split(b"\n", 1)[1][:-1] if isinstance(row, dict) else row for row in dirty]
@@ -281,7 +258,7 @@ def test_dirty_csv_never_fails_and_every_line_is_kept_or_quarantined(dirty: list
     ETL["increase_item"].filter(found.of("increase_item"))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.lists(st.one_of(DIRTY_ROWS, DIRTY_ROWS, GARBAGE), max_size=12))
 def test_dirty_json_lines_never_fail_and_every_line_is_kept_or_quarantined(dirty: list[dict[str, str] | bytes]) -> None:
     sound = json.dumps(SOUND).encode()
