@@ -339,7 +339,7 @@ def sessions_hold_every_event(user_days: dy.LazyFrame[UserDays], sessions: dy.La
         pl.col("duration_s").sum().alias("duration_s"),
         pl.col("started_at").min().alias("first_start"),
     )
-    told = user_days.select(*user, "events", "sessions", "session_s", "first_at")
+    figures = user_days.select(*user, "events", "sessions", "session_s", "first_at")
     begins_at_once = (pl.col("first_start") == pl.col("first_at")).fill_null(False)
     midnight = pl.col("day").cast(pl.Datetime("us", "UTC"))
     goes_on = (pl.col("first_at") - midnight < INACTIVITY) & (pl.col("events_in_sessions") < pl.col("events"))
@@ -348,7 +348,7 @@ def sessions_hold_every_event(user_days: dy.LazyFrame[UserDays], sessions: dy.La
         (pl.col("session_s") - pl.col("duration_s")).abs() < 1e-3
     )
     return (
-        told.join(in_sessions, on=user, how="full", coalesce=True)
+        figures.join(in_sessions, on=user, how="full", coalesce=True)
         .with_columns(pl.col("events_in_sessions", "sessions_found", "duration_s").fill_null(0))
         .filter(~(is_whole & agrees).fill_null(False))
         .select(*user, "events", "events_in_sessions", "sessions", "sessions_found", "first_at", "first_start")
@@ -506,11 +506,11 @@ def retention_begins_with_everybody(
 def retention_is_a_part_of_the_cohort(retention: dy.LazyFrame[Retention]) -> pl.LazyFrame:
     """Who comes on a day comes on it or later; who comes later came before; what is not known yet has no figure."""
     before = pl.col("rolling_users").shift().over("product", "cohort_day", order_by="day_number")
-    told = [pl.col(name).is_null() for name in ("strict_users", "rolling_users", "strict_share", "rolling_share")]
+    unknown = [pl.col(name).is_null() for name in ("strict_users", "rolling_users", "strict_share", "rolling_share")]
     sound = (
         (pl.col("strict_users") <= pl.col("rolling_users")).fill_null(True)
         & (pl.col("rolling_users") <= pl.min_horizontal("cohort_users", "before")).fill_null(True)
-        & (pl.all_horizontal(told) | ~pl.any_horizontal(told))
+        & (pl.all_horizontal(unknown) | ~pl.any_horizontal(unknown))
         & ((pl.col("strict_share") - pl.col("strict_users") / pl.col("cohort_users")).abs() < ROUNDING).fill_null(True)
         & ((pl.col("rolling_share") - pl.col("rolling_users") / pl.col("cohort_users")).abs() < ROUNDING).fill_null(
             True
@@ -553,7 +553,7 @@ def revenue_holds_every_payment(revenue: dy.LazyFrame[Revenue], payments: dy.Laz
     """A day's revenue in a currency is the sum of its payments; the cumulative one is the sum up to the day."""
     by = ["product", "day", "currency"]
     ran_up = pl.col("revenue").cast(pl.Float64).cum_sum().over("product", "currency", order_by="day")
-    told = revenue.select(
+    figures = revenue.select(
         *by,
         pl.col("revenue").cast(pl.Float64),
         "payments",
@@ -564,7 +564,7 @@ def revenue_holds_every_payment(revenue: dy.LazyFrame[Revenue], payments: dy.Laz
         pl.col("amount").sum().cast(pl.Float64).alias("paid"), pl.len().cast(pl.Int64).alias("paid_times")
     )
     pairs = [("revenue", "paid"), ("payments", "paid_times"), ("cumulative_revenue", "ran_up")]
-    return _unequal(told, paid, by, pairs)
+    return _unequal(figures, paid, by, pairs)
 
 
 @breaking_rows(of=Revenue)

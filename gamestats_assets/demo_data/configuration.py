@@ -312,7 +312,7 @@ class Configuration(_Part):
         return {name: found[name] for name, share in self.segments.items() if share}
 
 
-def configuration_from(told: Mapping[str, Any], where: str) -> Configuration:
+def configuration_from(values: Mapping[str, Any], where: str) -> Configuration:
     """A configuration from what a file or options tell.
 
     Args:
@@ -322,7 +322,7 @@ def configuration_from(told: Mapping[str, Any], where: str) -> Configuration:
         ConfigurationError: naming every field that cannot be read.
     """
     try:
-        return Configuration.model_validate(told)
+        return Configuration.model_validate(values)
     except ValidationError as error:
         lines = [f"- {line}" for line in violations(error)]
         raise ConfigurationError(f"A run cannot be configured by {where}:\n" + "\n".join(lines)) from None
@@ -335,9 +335,9 @@ def read_configuration(path: Path) -> dict[str, Any]:
         ConfigurationError: when it cannot be read, or is no JSON object.
     """
     try:
-        told = json.loads(path.read_bytes())
+        values = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(told, dict):
+    if not isinstance(values, dict):
         raise ConfigurationError(f"{path} is no configuration of a run: expected a JSON object.")
-    return told
+    return values

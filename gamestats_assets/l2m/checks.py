@@ -164,11 +164,11 @@ def active_accounts_are_those_of_the_seven_logs(
     """An account is active on a server on a day if any of the seven logs names it there, and only then."""
     logs = [login, logout, recharge, increase_item, decrease_item, increase_money, decrease_money]
     by = ["ds", "user_id", "server_id"]
-    told = pl.concat([frame.select(by).unique() for frame in logs]).unique()
+    named = pl.concat([frame.select(by).unique() for frame in logs]).unique()
     return pl.concat(
         [
-            told.join(active, on=by, how="anti").with_columns(pl.lit("not active").alias("what")),
-            active.join(told, on=by, how="anti").select(*by, pl.lit("in no log").alias("what")),
+            named.join(active, on=by, how="anti").with_columns(pl.lit("not active").alias("what")),
+            active.join(named, on=by, how="anti").select(*by, pl.lit("in no log").alias("what")),
         ]
     )
 
@@ -325,10 +325,10 @@ def _too_many(odd: pl.LazyFrame, among: pl.LazyFrame) -> pl.LazyFrame:
 def _not_following(balances: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
     """Accounts whose money at the day's end is not what it had, plus what came, minus what went."""
     net = pl.col("gained") - pl.col("spent")
-    told = ["ds", *_ACCOUNT, "opening_balance", "gained", "spent", "closing_balance"]
+    columns = ["ds", *_ACCOUNT, "opening_balance", "gained", "spent", "closing_balance"]
     doubtful = (
         balances.filter((pl.col("untold") == 0) & (pl.col("closing_balance") - pl.col("opening_balance") != net))
-        .select(told)
+        .select(columns)
         .collect()
     )
     if doubtful.is_empty():
@@ -340,7 +340,7 @@ def _not_following(balances: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.La
             _unchained(accounts.select("ds", "day", *_ACCOUNT), gains, spendings), on=["day", *_ACCOUNT], how="left"
         )
         .filter(~added_up.fill_null(False) | (pl.col("loose_ends").fill_null(2) > 1))
-        .select(told)
+        .select(columns)
     )
 
 
@@ -376,9 +376,9 @@ def few_balances_jump_overnight(
 
 def _two_days_running(balances: pl.LazyFrame) -> pl.LazyFrame:
     """Accounts on the second of two days on which they moved a money: what they began with, and what they had left."""
-    told = balances.filter(pl.col("untold") == 0)
-    left = told.select(*_ACCOUNT, pl.col("ds").dt.offset_by("1d"), left_the_day_before="closing_balance")
-    return told.join(left, on=["ds", *_ACCOUNT]).select("ds", *_ACCOUNT, "left_the_day_before", "opening_balance")
+    known = balances.filter(pl.col("untold") == 0)
+    left = known.select(*_ACCOUNT, pl.col("ds").dt.offset_by("1d"), left_the_day_before="closing_balance")
+    return known.join(left, on=["ds", *_ACCOUNT]).select("ds", *_ACCOUNT, "left_the_day_before", "opening_balance")
 
 
 def _jumps(running: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:

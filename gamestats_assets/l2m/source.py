@@ -222,17 +222,17 @@ def _land_records(landing: Landing, path: Path) -> list[Outcome]:
     from gamestats_assets.l2m.logs.thinkingdata import split_days
 
     try:
-        told = split_days(path, landing.limits)
+        split = split_days(path, landing.limits)
     except GamestatsError as error:
         return [Outcome("refused", "", "", reason=str(error))]
     outcomes: list[Outcome] = []
-    for day, content in sorted(told.days.items()):
+    for day, content in sorted(split.days.items()):
         _, is_new = landing.put(GAME, day, day.isoformat(), THINKINGDATA, content, content)
         outcomes.append(Outcome("delivered" if is_new else "known", THINKINGDATA, day.isoformat()))
-    if told.undated:
-        lines = b"\n".join(line.content for line in told.undated)
+    if split.undated:
+        lines = b"\n".join(line.content for line in split.undated)
         landing.put_undated(GAME, UNREADABLE, lines, lines)
-        reason = f"{len(told.undated)} of {told.lines} lines tell no usable time, such as {told.undated[0]}"
+        reason = f"{len(split.undated)} of {split.lines} lines tell no usable time, such as {split.undated[0]}"
         outcomes.append(Outcome("refused", "", "", reason=reason))
     return outcomes
 
@@ -361,11 +361,11 @@ def _log_of(path: Path, log: str | None) -> str:
         words = re.sub(r"[^a-z]+", "_", part.lower())
         named = {name for name in NAMES if re.search(rf"(?:^|_){name}(?:_|$)", words)}
         # Those that a longer one of them contains are not told by themselves: exchange_rates.csv tells no rates.
-        told = {NAMES[name] for name in named if not any(name != other and name in other for other in named)}
-        if len(told) > 1:
-            raise LogPathError(f"{path}: {part} names more than one log: {', '.join(sorted(told))}. Give --log.")
-        if told:
-            return told.pop()
+        logs = {NAMES[name] for name in named if not any(name != other and name in other for other in named)}
+        if len(logs) > 1:
+            raise LogPathError(f"{path}: {part} names more than one log: {', '.join(sorted(logs))}. Give --log.")
+        if logs:
+            return logs.pop()
     raise LogPathError(
         f"{path}: neither its name nor a folder tells which log it is. Name it, such as login-000{path.suffix}, or "
         f"give --log. Logs: {', '.join(NAMES)}."

@@ -38,8 +38,8 @@ class KnownAccounts:
 def known_accounts(manifest: Mapping[str, Any]) -> list[KnownAccounts]:
     """What a run's manifest says of the accounts in which truths are planted."""
     return [
-        KnownAccounts(told["truth"], frozenset(account["distinct_id"] for account in told["accounts"]))
-        for told in manifest.get("known", ())
+        KnownAccounts(group["truth"], frozenset(account["distinct_id"] for account in group["accounts"]))
+        for group in manifest.get("known", ())
     ]
 
 

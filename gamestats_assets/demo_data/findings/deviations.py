@@ -409,8 +409,11 @@ def corrected(rules: Rules, deviations: Deviations) -> Rules:
 
     Ranges keep their bounds, and spreads what a range allows. Events out of order have no remedy here.
     """
-    told: dict[str, Any] = rules.model_dump()
-    everywhere = [told["value_ranges"], *(found["property_ranges"] for found in told["segment_analysis"].values())]
+    changed: dict[str, Any] = rules.model_dump()
+    everywhere = [
+        changed["value_ranges"],
+        *(found["property_ranges"] for found in changed["segment_analysis"].values()),
+    ]
     moved: list[dict[str, Any]] = []
     for found in deviations.list:
         if found.distance < WORTH_TELLING:
@@ -422,20 +425,20 @@ def corrected(rules: Rules, deviations: Deviations) -> Rules:
                     _shift(given, found)
                 moved += own
             case "share":
-                _reweigh(told["property_constraints"][found.where], found)
+                _reweigh(changed["property_constraints"][found.where], found)
             case "step":
-                for sequence in told["event_constraints"]["sequences"]:
+                for sequence in changed["event_constraints"]["sequences"]:
                     if sequence["name"] == found.where:
                         step = sequence["steps"][int(found.part)]
                         step["probability"] = min(max(step["probability"] + found.wanted - found.found, 0.0), 1.0)
             case "frequency":
-                for segment in told["segment_analysis"].values():
+                for segment in changed["segment_analysis"].values():
                     _tip(segment["event_probabilities"], found)
             case "order":
                 pass
     for given in moved:
         _keep_possible(given)
-    return Rules.model_validate(told)
+    return Rules.model_validate(changed)
 
 
 def _tip(probabilities: dict[str, float], found: Deviation) -> None:

@@ -295,9 +295,9 @@ class LogReading:
         self._flush_shapes()
         texts, zones = pl.Series(self._batch[1], dtype=pl.String), self._batch[2]
         offset_h = pl.Series(zones, dtype=pl.Float64, strict=False).fill_null(0).to_numpy()
-        told = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ms", strict=False)
-        readable = told.is_not_null().to_numpy()
-        at_ms = told.cast(pl.Int64).fill_null(0).to_numpy() - (offset_h * 3_600_000).astype(np.int64)
+        local = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ms", strict=False)
+        readable = local.is_not_null().to_numpy()
+        at_ms = local.cast(pl.Int64).fill_null(0).to_numpy() - (offset_h * 3_600_000).astype(np.int64)
         user = np.array(self._batch[0], np.int32)
         event = np.array(self._batch[3], np.int16)
         uuid = np.array(self._batch[4], np.int64)

@@ -125,12 +125,16 @@ def _tiles(
     yield "Daily active users", f"{measured.active_user_days / days:,.0f}", "mean of the days"
     length = _duration(sessions.quantile(0.5))
     yield "Sessions", f"{sessions.n:,}", f"median length {length}, {measured.session_events.mean:.1f} events on average"
-    told = [verdict for verdict in verdicts if verdict.holds is not None]
+    judged = [verdict for verdict in verdicts if verdict.holds is not None]
     if verdicts:
-        yield "Truths found", f"{sum(bool(v.holds) for v in told)} of {len(told)}", _untold(len(verdicts) - len(told))
+        yield (
+            "Truths found",
+            f"{sum(bool(v.holds) for v in judged)} of {len(judged)}",
+            _undecided(len(verdicts) - len(judged)),
+        )
 
 
-def _untold(count: int) -> str:
+def _undecided(count: int) -> str:
     return f"{count} cannot be told from this run" if count else "dirt included"
 
 
@@ -219,16 +223,16 @@ _OF_EVERYBODY = "Nothing tells who signed up in the run. Of everybody seen in it
 def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None:
     signed_up = any(measured.sign_ups)
     retained = measured.retained if signed_up else measured.seen_again
-    told = [(day, active / users) for day, (users, active) in enumerate(retained) if day and users]
-    if not told:
+    shares = [(day, active / users) for day, (users, active) in enumerate(retained) if day and users]
+    if not shares:
         return None
     data: list[Any] = [
         {
             "type": "scatter",
             "mode": "lines+markers",
             "name": "Found",
-            "x": [day for day, _ in told],
-            "y": [100 * share for _, share in told],
+            "x": [day for day, _ in shares],
+            "y": [100 * share for _, share in shares],
             "marker": {"color": "--series-1"},
             "line": {"color": "--series-1", "width": 2.5},
             "hovertemplate": "day %{x}: %{y:.1f} %<extra>Found</extra>",
@@ -236,7 +240,7 @@ def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None
     ]
     truth = next((t for t in measured.configuration.truths if isinstance(t, RetentionTruth)), None)
     if truth is not None:
-        days = [day for day, _ in told if min(truth.curve) <= day <= max(truth.curve)]
+        days = [day for day, _ in shares if min(truth.curve) <= day <= max(truth.curve)]
         data.append(
             {
                 "type": "scatter",
@@ -251,7 +255,7 @@ def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None
     return _figure(
         "retention", "Retention", _OF_SIGN_UPS if signed_up else _OF_EVERYBODY, data,
         "Days since the sign-up" if signed_up else "Days since the first event in the run", "Share of users (%)",
-        xaxis={"rangemode": "tozero", "dtick": max(1, len(told) // 10)}, yaxis={"rangemode": "tozero"},
+        xaxis={"rangemode": "tozero", "dtick": max(1, len(shares) // 10)}, yaxis={"rangemode": "tozero"},
     )  # fmt: skip
 
 

@@ -35,8 +35,8 @@ class Totals:
                     of_events = self._rules.setdefault(rule.events, {})
                     of_events.setdefault(event.name, {})[name] = rule
         self._there: dict[tuple[Any, ...], dict[str, Things]] = {key: defaultdict(list) for key in self._rules}
-        told = (event for events, of in self._rules.items() for event in (*(e for part in events for e in part), *of))
-        self.events = frozenset(told)
+        named = (event for events, of in self._rules.items() for event in (*(e for part in events for e in part), *of))
+        self.events = frozenset(named)
         """Those whose records matter."""
 
     def take(self, user: str, event: str, properties: Mapping[str, Any]) -> None:
@@ -47,7 +47,7 @@ class Totals:
             if event in adds:
                 things.append(
                     {
-                        name: _told(rule.adds[event], properties)
+                        name: _stated(rule.adds[event], properties)
                         for totals in of_events.values()
                         for name, rule in totals.items()
                     }
@@ -62,7 +62,7 @@ class Totals:
                 things.clear()
 
 
-def _told(formula: str, properties: Mapping[str, Any]) -> Any:
+def _stated(formula: str, properties: Mapping[str, Any]) -> Any:
     """What a record says, by a name or a formula."""
     if formula in properties:
         return properties[formula]

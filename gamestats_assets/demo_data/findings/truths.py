@@ -113,7 +113,7 @@ def _judged(
     return Verdict(truth, what, planted, found, low, high, n, low <= planted <= high, **unit)
 
 
-def _untold(truth: str, what: str, planted: float, n: int = 0, **unit: Any) -> Verdict:
+def _undecided(truth: str, what: str, planted: float, n: int = 0, **unit: Any) -> Verdict:
     return Verdict(truth, what, planted, _NAN, _NAN, _NAN, n, None, **unit)
 
 
@@ -127,15 +127,15 @@ def _each(count: int) -> float:
 
 def _retention(truth: RetentionTruth, measured: Measured) -> Iterator[Verdict]:
     days = sorted(truth.curve)
-    told = {day: measured.retained[day] for day in days if measured.retained[day][0]}
+    seen = {day: measured.retained[day] for day in days if measured.retained[day][0]}
     for day in days:
         what = f"day {day} after the sign-up"
-        if day not in told or told[day][0] < _FEWEST:
-            yield _untold("retention", what, truth.curve[day], told[day][0] if day in told else 0)
+        if day not in seen or seen[day][0] < _FEWEST:
+            yield _undecided("retention", what, truth.curve[day], seen[day][0] if day in seen else 0)
             continue
-        users, active = told[day]
+        users, active = seen[day]
         found = active / users
-        yield _judged("retention", what, truth.curve[day], found, interval(found, users, _each(len(told))), users)
+        yield _judged("retention", what, truth.curve[day], found, interval(found, users, _each(len(seen))), users)
 
 
 def _conversion(truth: ConversionTruth, measured: Measured) -> Iterator[Verdict]:
@@ -145,7 +145,7 @@ def _conversion(truth: ConversionTruth, measured: Measured) -> Iterator[Verdict]
 
 def _rate(truth: str, what: str, planted: float, found: Conversion, measured: Measured, level: float) -> Verdict:
     if not found.attempts:
-        return _untold(truth, what, planted)
+        return _undecided(truth, what, planted)
     low, high = interval(found.rate, found.attempts / found.design_effect, level)
     # A conversion whose record was lost on the way is not seen.
     high = min(1.0, high / (1 - measured.dirt.lost_share))
@@ -171,12 +171,12 @@ def _experiment(truth: ExperimentTruth, measured: Measured) -> Iterator[Verdict]
             unit="change",
         )
     else:
-        yield _untold("experiment", what, truth.lift, a.attempts + b.attempts, unit="change")
+        yield _undecided("experiment", what, truth.lift, a.attempts + b.attempts, unit="change")
     what, users = f"{truth.name}: share of users with B", in_a + in_b
     if users:
         yield _judged("experiment", what, 0.5, in_b / users, interval(in_b / users, users, level), users)
     else:
-        yield _untold("experiment", what, 0.5)
+        yield _undecided("experiment", what, 0.5)
 
 
 def _lift(a: Conversion, b: Conversion, level: float) -> tuple[float, float]:
@@ -213,21 +213,21 @@ def _seasonality(truth: SeasonalityTruth, measured: Measured) -> Iterator[Verdic
     days = 0 if together is None else together.shape[0]
     if together is None or days < 7 or not np.diagonal(together).all():
         for name, level in zip(WEEKDAYS, planted, strict=True):
-            yield _untold("seasonality", name, float(level), unit="level")
+            yield _undecided("seasonality", name, float(level), unit="level")
         return
     active = np.diagonal(together)
     weekday = (start + np.arange(days)) % 7
     most_returns = min(float(np.mean(measured.first_seen_before[-(days // 3) :])), active.min() / 2)
     z = float(norm.ppf(0.5 + _each(7) / 2))
-    told = [_weekdays(active - returns, together, planted, weekday) for returns in (0.0, most_returns)]
+    fits = [_weekdays(active - returns, together, planted, weekday) for returns in (0.0, most_returns)]
     for day, name in enumerate(WEEKDAYS):
         n, level = int(active[weekday == day].sum()), float(planted[day])
-        if told[0][2][day] < _TOO_LITTLE:
-            yield _untold("seasonality", name, level, n, unit="level")
+        if fits[0][2][day] < _TOO_LITTLE:
+            yield _undecided("seasonality", name, level, n, unit="level")
             continue
-        low = level * math.exp(min(off[day] - z * error[day] for off, error, _ in told))
-        high = level * math.exp(max(off[day] + z * error[day] for off, error, _ in told))
-        yield _judged("seasonality", name, level, level * math.exp(told[0][0][day]), (low, high), n, unit="level")
+        low = level * math.exp(min(off[day] - z * error[day] for off, error, _ in fits))
+        high = level * math.exp(max(off[day] + z * error[day] for off, error, _ in fits))
+        yield _judged("seasonality", name, level, level * math.exp(fits[0][0][day]), (low, high), n, unit="level")
 
 
 _TOO_LITTLE = 0.05
@@ -307,7 +307,9 @@ def _standstill(truth: StandstillTruth, number: int, planted: frozenset[str], me
 
 def _all(truth: str, what: str, found: int, of: int) -> Verdict:
     """A verdict on what was planted in all of some accounts."""
-    return _judged(truth, what, 1.0, found / of, interval(found / of, of, LEVEL), of) if of else _untold(truth, what, 1)
+    return (
+        _judged(truth, what, 1.0, found / of, interval(found / of, of, LEVEL), of) if of else _undecided(truth, what, 1)
+    )
 
 
 # --------------------------------------------------------------------------- dirt
@@ -333,7 +335,7 @@ def _dirt(planted: Dirt, measured: Measured) -> Iterator[Verdict]:
         if not rate and not count:
             continue
         if of < max(count, 1):
-            yield _untold("dirt", what, rate, count)
+            yield _undecided("dirt", what, rate, count)
             continue
         bounds = interval(count / of, of, level)
         yield _judged("dirt", what, rate, count / of, bounds, round(of))

@@ -95,7 +95,7 @@ def write_daemon_configuration(path: Path, configuration: dict[str, Any], *, ove
 
 def notes(configuration: dict[str, Any]) -> list[str]:
     """What the user of a configuration must know, a sentence or two each."""
-    told = [
+    advice = [
         "Start it with `./logbus start` in LogBus2's own folder; `./logbus progress` tells how far it is.",
         "Do not rename a file that has been uploaded: LogBus2 takes it for a new one and uploads it again.",
         "Leave LogBus2's runtime folder alone: it holds how far each file has been read.",
@@ -103,22 +103,22 @@ def notes(configuration: dict[str, Any]) -> list[str]:
         "The receiver takes records from three years ago to three days ahead; the days of a run must lie within.",
     ]
     for source in configuration["datasource"]:
-        told += _notes_on(source)
-    return told
+        advice += _notes_on(source)
+    return advice
 
 
 def _notes_on(source: dict[str, Any]) -> list[str]:
-    told: list[str] = []
+    advice: list[str] = []
     if "offset_remove" in source:
-        told.append(f"LogBus2 deletes uploaded files after {source['offset_remove']} days.")
+        advice.append(f"LogBus2 deletes uploaded files after {source['offset_remove']} days.")
     for pattern in source["file_patterns"]:
         folder, _, names = pattern.rpartition("/")
         compressed = sorted(path.name for path in Path(folder).glob(f"{names.removesuffix('.gz')}.gz"))
         if compressed:
-            told.append(
+            advice.append(
                 f"LogBus2 passes over compressed files: {len(compressed)} in {folder} ({compressed[0]}, ...) would not"
                 " be uploaded. Unpack them, make the logs without compression, or upload them directly."
             )
         elif not any(Path(folder).glob(names)):
-            told.append(f"No file in {folder} is called {names} yet.")
-    return told
+            advice.append(f"No file in {folder} is called {names} yet.")
+    return advice

@@ -276,7 +276,7 @@ class _Day:
 
     def event(self, line: Line, place: _Place, event_id: str) -> tuple[Any, ...]:
         """Values of `_EVENT_COLUMNS`."""
-        record, told = line.record, line.properties.get
+        record, get = line.record, line.properties.get
         return (
             *self.columns(line, place),
             event_id,
@@ -287,7 +287,7 @@ class _Day:
             record.ip,
             line.zone_offset,
             *[
-                value if (value := told(preset)) is None or value.__class__ is str else _text(value)
+                value if (value := get(preset)) is None or value.__class__ is str else _text(value)
                 for preset in _PRESETS.values()
             ],
         )

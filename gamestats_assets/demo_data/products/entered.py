@@ -118,8 +118,8 @@ def _columns(origin: Origin) -> dict[str, Any]:
     }
 
 
-def _refuse_unknown(taxonomy: Taxonomy | None, told: Mapping[str, Any], funnels: Sequence[Sequence[str]]) -> None:
-    event, amount = told.get("payment_event"), told.get("amount_property")
+def _refuse_unknown(taxonomy: Taxonomy | None, values: Mapping[str, Any], funnels: Sequence[Sequence[str]]) -> None:
+    event, amount = values.get("payment_event"), values.get("amount_property")
     if (event is None) != (amount is None):
         raise EntryError("A payment event and its amount belong together: give both, or neither.", "payment_event")
     if taxonomy is None:
@@ -130,8 +130,8 @@ def _refuse_unknown(taxonomy: Taxonomy | None, told: Mapping[str, Any], funnels:
             raise EntryError(f"{event!r} is no event of the taxonomy {taxonomy.name}.", "payment_event")
         known = {name for name, _ in flattened((*taxonomy.event(event).properties, *taxonomy.common_properties))}
         for column in ("amount_property", "currency_property"):
-            if told.get(column) is not None and told[column] not in known:
-                raise EntryError(f"{told[column]!r} is no property of {event}.", column)
+            if values.get(column) is not None and values[column] not in known:
+                raise EntryError(f"{values[column]!r} is no property of {event}.", column)
     for funnel in funnels:
         if unknown := [name for name in funnel if name not in names]:
             raise EntryError(f"A funnel names {unknown[0]!r}, which is no event of {taxonomy.name}.", "funnels")

@@ -123,17 +123,21 @@ def contents_of_views(url: SecretStr) -> dict[str, str]:
     """
     with connect(url) as conn:
         comments = [text for (text,) in conn.execute(query, [Events.spec.game, begins]).fetchall()]
-    told = (text.removeprefix(begins).partition(" ") for text in comments)
-    return {product: content for product, _, content in told}
+    parts = (text.removeprefix(begins).partition(" ") for text in comments)
+    return {product: content for product, _, content in parts}
 
 
 def _refuse_other(conn: psycopg.Connection, name: str, product: str) -> None:
-    told = conn.execute(
+    comment = conn.execute(
         "SELECT obj_description(to_regclass(%s), 'pg_class')", [f'{Events.spec.game}."{name}"']
     ).fetchone()
-    if told is not None and told[0] is not None and not told[0].startswith(f"{DERIVED_VIEW}events of {product} "):
+    if (
+        comment is not None
+        and comment[0] is not None
+        and not comment[0].startswith(f"{DERIVED_VIEW}events of {product} ")
+    ):
         raise ViewNameError(
-            f"The view {Events.spec.game}.{name} of {product} has the name of something else ({told[0]}). "
+            f"The view {Events.spec.game}.{name} of {product} has the name of something else ({comment[0]}). "
             "Give one of the products another name."
         )
 

@@ -182,13 +182,13 @@ def land_generated(
     with tempfile.TemporaryDirectory(prefix="gamestats-demo-data-") as folder:
         made = generate(of.taxonomy, of.rules, of.configuration, Path(folder), processes=processes)
         last = date.fromisoformat(of.days[-1])
-        told: dict[str, dict[str, int]] = {day: {"records": 0, "size_bytes": 0, "pieces": 0} for day in days}
+        landed: dict[str, dict[str, int]] = {day: {"records": 0, "size_bytes": 0, "pieces": 0} for day in days}
         for file in made.files:
             day = min(date.fromisoformat(file.day), last).isoformat()
-            if day not in told or file.name.endswith(".parquet"):
+            if day not in landed or file.name.endswith(".parquet"):
                 continue
             report = land_logs([Path(folder, file.name)], of.product, landing)
-            told[day]["records"] += file.records
-            told[day]["size_bytes"] += file.size_bytes
-            told[day]["pieces"] += sum(len(outcome.new_pieces) for outcome in report.outcomes)
-        return told
+            landed[day]["records"] += file.records
+            landed[day]["size_bytes"] += file.size_bytes
+            landed[day]["pieces"] += sum(len(outcome.new_pieces) for outcome in report.outcomes)
+        return landed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from gamestats_assets.demo_data.tables.rows import PUBLISHED, ProductRow, count, money, share, told, utc
+from gamestats_assets.demo_data.tables.rows import PUBLISHED, ProductRow, count, money, nullable_text, share, utc
 
 SEGMENTS = ("new", "power", "active", "churning", "churned", "returning")
 LAST_DAY_NUMBER = 90
@@ -28,7 +28,7 @@ class UserProfiles(
     """
 
     user_id = dy.String(primary_key=True, description="Account, or else the distinct_id.")
-    account_id = told("Account; null while none is known.")
+    account_id = nullable_text("Account; null while none is known.")
     distinct_ids = count("Distinct_ids that belong to the user.")
     first_seen_at = utc("Earliest event or user operation, whatever was deleted since.")
     last_seen_at = utc("Latest event or user operation.")

@@ -44,7 +44,7 @@ def share(description: str, *, nullable: bool = False) -> dy.Float64:
     return dy.Float64(nullable=nullable, min=0, max=1, description=description)
 
 
-def told(description: str) -> dy.String:
+def nullable_text(description: str) -> dy.String:
     """A text that a record may lack."""
     return dy.String(nullable=True, description=description)
 

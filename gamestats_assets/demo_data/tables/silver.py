@@ -12,8 +12,8 @@ from gamestats_assets.demo_data.tables.rows import (
     UserRow,
     count,
     money,
+    nullable_text,
     share,
-    told,
     utc,
 )
 
@@ -43,9 +43,9 @@ class Sessions(
     events_next_day = count("Those of them that are of the day after.")
     first_event = dy.String(description="Name of the first event.")
     last_event = dy.String(description="Name of the last event.")
-    country = told("Country as the first event with one tells it, by code rather than by name.")
-    os = told("Operating system, likewise.")
-    app_version = told("Version of the product, likewise.")
+    country = nullable_text("Country as the first event with one tells it, by code rather than by name.")
+    os = nullable_text("Operating system, likewise.")
+    app_version = nullable_text("Version of the product, likewise.")
 
     @dy.rule()
     def ends_after_it_starts(cls):
@@ -76,12 +76,12 @@ class UserDays(UserRow, key="demo_data/user_days", subject="activity", layer="si
     session_s = dy.Float64(min=0, description="Seconds of these sessions.")
     payments = count("Payments.")
     revenue = money("Sum of their amounts; null when they are in several currencies.", nullable=True, digits=38)
-    currency = told("Currency of the revenue; null without a payment, or with several.")
+    currency = nullable_text("Currency of the revenue; null without a payment, or with several.")
     first_at = utc("Time of the first event.")
     last_at = utc("Time of the last event.")
-    country = told("Country as the first event with one tells it, by code rather than by name.")
-    os = told("Operating system, likewise.")
-    app_version = told("Version of the product, likewise.")
+    country = nullable_text("Country as the first event with one tells it, by code rather than by name.")
+    os = nullable_text("Operating system, likewise.")
+    app_version = nullable_text("Version of the product, likewise.")
     is_new_hint = dy.Bool(
         description="Whether a record of the day says that something happened for the first time: track_first, or "
         "user_setOnce. Only a hint; daily_active_users knows who is new."
@@ -158,4 +158,6 @@ class ObservedProperties(
     first_at = utc("Earliest time of such a record.")
     first_day = dy.Date(description="First day with such a record.")
     last_day = dy.Date(description="Last day with such a record.")
-    first_type = told("Type that the property had first, in all events or all user records; null if it never had any.")
+    first_type = nullable_text(
+        "Type that the property had first, in all events or all user records; null if it never had any."
+    )

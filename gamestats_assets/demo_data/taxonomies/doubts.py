@@ -141,6 +141,6 @@ def decided_rule(row: PropertyRow, event: str, beside: Sequence[PropertyRow]) ->
     if values := dict(row.rule.values).get(event):
         return OneOf(values=values)
     listed = {other.name: set(map(str, other.rule.values)) for other in beside if isinstance(other.rule, OneOf)}
-    told = [row.rule.of(on, labels) for on, labels in {**_PRESETS, **listed}.items() if on != row.name]
-    best = max(told, key=lambda rule: len(rule.values))
+    candidates = [row.rule.of(on, labels) for on, labels in {**_PRESETS, **listed}.items() if on != row.name]
+    best = max(candidates, key=lambda rule: len(rule.values))
     return best if len(best.values) > 1 else row.rule

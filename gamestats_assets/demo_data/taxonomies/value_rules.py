@@ -266,15 +266,15 @@ def _piped(plain: str, type: PropertyType) -> ValueRule | None:
         return None
     if _number(parts[0]) is not None or parts[1].startswith("+"):
         return _count(parts, plain, type)
-    if type in ("string", "list") and all(map(_CODE.fullmatch, parts)) and not _is_nearly_told(parts[-1]):
+    if type in ("string", "list") and all(map(_CODE.fullmatch, parts)) and not _is_nearly_aggregate(parts[-1]):
         return OneOf(values=tuple(dict.fromkeys(parts)))
     names = [bool(re.fullmatch(_NAME, part.rpartition(">>")[2])) for part in parts]
     if parts[-1].lower() in _AGGREGATES or (len(parts) == 3 and all(names)):
-        return _told(parts, plain, type)
+        return _from_event(parts, plain, type)
     return None
 
 
-def _is_nearly_told(word: str) -> bool:
+def _is_nearly_aggregate(word: str) -> bool:
     """Whether a word is one of the aggregates, or a slip of one."""
     return bool(difflib.get_close_matches(word.lower(), _AGGREGATES, cutoff=0.6))
 
@@ -301,9 +301,9 @@ def _count(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
     return Counter(start=first, step=by, max=largest, group_by=step[2])
 
 
-def _told(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
-    event, told, aggregate = parts if len(parts) == 3 else ("", "", "")
-    source = re.fullmatch(rf"(?:([^>]+)>>)?\s*({_NAME})", told)
+def _from_event(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
+    event, stated, aggregate = parts if len(parts) == 3 else ("", "", "")
+    source = re.fullmatch(rf"(?:([^>]+)>>)?\s*({_NAME})", stated)
     aggregate = aggregate.lower()
     if not (re.fullmatch(_NAME, event) and source and aggregate in _AGGREGATES):
         _refuse(

@@ -64,10 +64,10 @@ class DayOfLogs:
         self.rejections: dict[type[Table], list[Rejection]] = {table: [] for table in LANDED_TABLES}
         self.rejections[LogCounts] += unreadable
         self._con = con
-        self._told: Mapping[str, pl.DataFrame] = {}
+        self._records: Mapping[str, pl.DataFrame] = {}
         if self._thinkingdata:
             self._read_thinkingdata()
-        self._rates_read = self._rates_told()
+        self._rates_read = self._rates_delivered()
         # Those that the table will not take are no rates either.
         self.rates = screen(ExchangeRates, self._rates_read).rows
 
@@ -97,12 +97,12 @@ class DayOfLogs:
                 for column, dtype in table.schema().items()
             )
 
-    def _rates_told(self) -> pl.DataFrame:
+    def _rates_delivered(self) -> pl.DataFrame:
         """The day's rates; a currency has one, or none where it is told different ones."""
-        told = [rows.with_columns(pl.lit(name).alias("file")) for name, rows in self._readable(RATES, ExchangeRates)]
-        if not told:
+        pieces = [rows.with_columns(pl.lit(name).alias("file")) for name, rows in self._readable(RATES, ExchangeRates)]
+        if not pieces:
             return pl.DataFrame(schema=ExchangeRates.schema())
-        rates = pl.concat(told)
+        rates = pl.concat(pieces)
         other = pl.col("usd_per_unit").n_unique().over("currency") > 1
         repeated = rates.filter(pl.col("currency").is_first_distinct().not_() | other)
         for (file,), rows in repeated.group_by("file", maintain_order=True):
@@ -155,8 +155,8 @@ class DayOfLogs:
             count.files += 1
             with self._landing.on_disk(landed) as path:
                 yield file.name, self._pieces(con, log, table, file, path, delivery.columns if delivery else {})
-        if (told := self._told.get(log)) is not None and not told.is_empty():
-            yield THINKINGDATA, _typed(log, {}, con.from_arrow(told.to_arrow(compat_level=pl.CompatLevel.oldest())))
+        if (records := self._records.get(log)) is not None and not records.is_empty():
+            yield THINKINGDATA, _typed(log, {}, con.from_arrow(records.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
     def _pieces(
         self,
@@ -203,14 +203,14 @@ class DayOfLogs:
         if bad.is_empty():
             return rows
 
-        def told(row: Mapping[str, Any]) -> tuple[str, str, str]:
+        def explain(row: Mapping[str, Any]) -> tuple[str, str, str]:
             if row[FAULT] is not None:
                 return name, row[FAULT], f"{_place(row)}: {FAULTS[row[FAULT]]}."
             names = self._deliveries[log].columns if log in self._deliveries and name != THINKINGDATA else {}
             wanted = "; ".join(must_be(log, names, called) for called in row[PROBLEM].split(SEPARATOR))
             return name, "unreadable_value", f"{_place(row)}: {wanted}."
 
-        self._reject(log, table, bad, told)
+        self._reject(log, table, bad, explain)
         return rows.filter(~is_bad)
 
     def _in_dollars(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -275,17 +275,17 @@ class DayOfLogs:
         log: str,
         table: type[Table],
         rows: pl.DataFrame,
-        told: Callable[[Mapping[str, Any]], tuple[str, str, str]],
+        explain: Callable[[Mapping[str, Any]], tuple[str, str, str]],
     ) -> None:
         """Enter rows as rejections, one by one up to a number of them."""
         self._counts[log].unreadable += rows.height
         entered = self.rejections[table]
         room = max(0, _TOLD_ROW_BY_ROW - len(entered))
         for row in rows.head(room).iter_rows(named=True):
-            name, rule, reason = told(row)
+            name, rule, reason = explain(row)
             entered.append(Rejection(name, "row", rule, reason, 1, row[TEXT] or _plain(table, row)))
         if rows.height > room:
-            name, rule, reason = told(rows.row(room, named=True))
+            name, rule, reason = explain(rows.row(room, named=True))
             more = rows.height - room
             entered.append(Rejection(name, "row", rule, f"{more} more rows are not told one by one. {reason}", more))
 
@@ -295,7 +295,7 @@ class DayOfLogs:
         from gamestats_assets.l2m.logs.thinkingdata import read_logs
 
         read = read_logs([self._landing.read(file) for file in self._thinkingdata])
-        self._told = read.frames
+        self._records = read.frames
         for log in ETL:
             count = self._counts.setdefault(log, _Count())
             count.files += len(self._thinkingdata)
@@ -334,8 +334,8 @@ def _place(row: Mapping[str, Any]) -> str:
 
 
 def _plain(table: type[Table], row: Mapping[str, Any]) -> str:
-    told = {name: row[name] for name in table.column_names() if row.get(name) is not None}
-    return json.dumps({name: value for name, value in told.items() if name not in ("ds", "row_number")}, default=str)
+    values = {name: row[name] for name in table.column_names() if row.get(name) is not None}
+    return json.dumps({name: value for name, value in values.items() if name not in ("ds", "row_number")}, default=str)
 
 
 def decode_days(

@@ -95,20 +95,20 @@ def _from_iceberg(
     from gamestats_assets.l2m.logs.iceberg import IcebergSource
 
     try:
-        told = IcebergSettings.model_validate_json((settings.l2m_iceberg or SecretStr("")).get_secret_value())
+        chosen = IcebergSettings.model_validate_json((settings.l2m_iceberg or SecretStr("")).get_secret_value())
     except ValidationError as error:
         found = error.errors(include_input=False)
         wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
         raise SourceSettingsError(f"GAMESTATS_L2M_ICEBERG cannot be read: {wrong}.") from None
-    if unknown := sorted({*told.tables} - {*COLUMNS}):
+    if unknown := sorted({*chosen.tables} - {*COLUMNS}):
         raise SourceSettingsError(
             f"GAMESTATS_L2M_ICEBERG names a log {unknown[0]!r}, which does not exist. Logs: {', '.join(COLUMNS)}."
         )
-    source = IcebergSource(told.catalogue, told.properties)
+    source = IcebergSource(chosen.catalogue, chosen.properties)
     outcomes: list[Outcome] = []
-    for log, table in told.tables.items():
+    for log, table in chosen.tables.items():
         (folder / log).mkdir()
-        if source.export_day(table, day, folder / log, day_column=told.day_column):
+        if source.export_day(table, day, folder / log, day_column=chosen.day_column):
             outcomes += deliver([folder / log], landing, day=day, log=log, columns=columns).outcomes
         else:
             tell(f"{table} holds nothing of {day} (yet).")

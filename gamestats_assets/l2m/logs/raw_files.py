@@ -257,7 +257,7 @@ def _extracted(rows: duckdb.DuckDBPyRelation, wanted: Mapping[str, RawColumn]) -
 
 @functools.lru_cache(maxsize=64)
 def _extraction(wanted: Sequence[tuple[str, str]]) -> list[str]:
-    parts = {name: exp.column(name, quoted=True) for name in ("is_object", "told")}
+    parts = {name: exp.column(name, quoted=True) for name in ("is_object", "extracted")}
     parts |= {"line": exp.column(TEXT, quoted=True), "fault": exp.column(FAULT, quoted=True)}
     pointers = exp.array(*(exp.Literal.string(_pointer(name)) for name, _ in wanted))
     is_object = "fault IS NULL AND CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
@@ -272,13 +272,13 @@ def _extraction(wanted: Sequence[tuple[str, str]]) -> list[str]:
     ]
     return [
         f"*, {_as(filled(is_object, **parts), 'is_object')}",
-        f"*, {_as(filled(expression, pointers=pointers, **parts), 'told')}",
+        f"*, {_as(filled(expression, pointers=pointers, **parts), 'extracted')}",
         ", ".join(_as(value, name) for value, name in columns),
     ]
 
 
 def _value(name: str, type: str, number: int, parts: Mapping[str, exp.Expr]) -> exp.Expr:
-    value = filled(f"told[{number}]", **parts)
+    value = filled(f"extracted[{number}]", **parts)
     if not type.startswith("DECIMAL"):
         return value
     # DuckDB's JSON keeps 15 digits of a fraction; the line has them all.

@@ -39,7 +39,7 @@ def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[st
     names, found = dict(renamed), dict(types)
     of_lines = [exp.column(name, quoted=True) for name in (LINE, TEXT, FAULT) if name in found]
     # Step by step, for DuckDB reckons anew what an expression says twice.
-    all_told: dict[str, exp.Expr] = {}
+    all_stated: dict[str, exp.Expr] = {}
     all_tried: list[exp.Expr] = []
     values: list[exp.Expr] = []
     wrong: dict[str, exp.Expr] = {}
@@ -48,19 +48,19 @@ def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[st
         if called not in found:
             values.append(_named(exp.cast(exp.null(), column.type, dialect="duckdb"), column.target))
             continue
-        raw, told, tried = (exp.column(f"{step}{called}", quoted=True) for step in ("", "told ", "tried "))
-        all_told[called], type = _told(raw, found[called], column.type)
-        all_tried.append(_named(_tried(told, type, column.type), tried.name))
-        values.append(_named(_value(told, tried, type, column.type), column.target))
+        raw, stated, tried = (exp.column(f"{step}{called}", quoted=True) for step in ("", "stated ", "tried "))
+        all_stated[called], type = _stated(raw, found[called], column.type)
+        all_tried.append(_named(_tried(stated, type, column.type), tried.name))
+        values.append(_named(_value(stated, tried, type, column.type), column.target))
         lacks = filled("value IS NULL", value=exp.column(column.target, quoted=True))
-        wrong[called] = lacks if column.required else exp.and_(filled("told IS NOT NULL", told=told), lacks)
+        wrong[called] = lacks if column.required else exp.and_(filled("stated IS NOT NULL", stated=stated), lacks)
     is_bad = exp.or_(*(each.copy() for each in wrong.values()))
     each_wrong = [exp.Case().when(condition, exp.Literal.string(called)) for called, condition in wrong.items()]
     problem = exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(SEPARATOR), *each_wrong])
-    told_all = [
-        p for called in all_told for p in (exp.Literal.string(called), exp.column(f"told {called}", quoted=True))
+    stated_all = [
+        p for called in all_stated for p in (exp.Literal.string(called), exp.column(f"stated {called}", quoted=True))
     ]
-    text = exp.column(TEXT, quoted=True) if TEXT in found else exp.Anonymous(this="json_object", expressions=told_all)
+    text = exp.column(TEXT, quoted=True) if TEXT in found else exp.Anonymous(this="json_object", expressions=stated_all)
     rows = [
         *(exp.column(column.target, quoted=True) for column in COLUMNS[log]),
         _named(_column_of(found, LINE, "BIGINT"), LINE),
@@ -68,7 +68,7 @@ def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[st
         _named(filled("CASE WHEN is_bad THEN problem END", is_bad=is_bad, problem=problem), PROBLEM),
         _named(filled("CASE WHEN is_bad THEN CAST(text AS VARCHAR) END", is_bad=is_bad, text=text), TEXT),
     ]
-    first = [*(_named(told, f"told {called}") for called, told in all_told.items()), *of_lines]
+    first = [*(_named(stated, f"stated {called}") for called, stated in all_stated.items()), *of_lines]
     return [_text_of(selected) for selected in (first, [exp.Star(), *all_tried], [exp.Star(), *values], rows)]
 
 
@@ -100,7 +100,7 @@ def _named(value: exp.Expr, name: str) -> exp.Expr:
     return exp.alias_(value.copy(), name, quoted=True)
 
 
-def _told(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, str]:
+def _stated(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, str]:
     """What a row says, null where it says nothing, and the type of that: as it is stored, or a text."""
     is_number = _is_number(found)
     if found in _FLOATS:
@@ -115,37 +115,39 @@ def _told(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, str]:
     return filled("nullif(trim(x), '')", x=text), "VARCHAR"
 
 
-def _tried(told: exp.Expr, found: str, wanted: str) -> exp.Expr:
+def _tried(stated: exp.Expr, found: str, wanted: str) -> exp.Expr:
     """What is told in the wanted type; null where it cannot be."""
     if wanted == UTC_TYPE and _is_number(found):
-        return _moment_of_number(told)
+        return _moment_of_number(stated)
     if found.endswith("_NS"):
         # As in texts, what is beyond a microsecond is cut off.
-        told = filled("make_timestamp(epoch_ns(CAST(x AS TIMESTAMP_NS)) // 1000)", x=told)
-    return told if found == wanted else _try(told, wanted)
+        stated = filled("make_timestamp(epoch_ns(CAST(x AS TIMESTAMP_NS)) // 1000)", x=stated)
+    return stated if found == wanted else _try(stated, wanted)
 
 
-def _value(told: exp.Expr, tried: exp.Expr, found: str, wanted: str) -> exp.Expr:
+def _value(stated: exp.Expr, tried: exp.Expr, found: str, wanted: str) -> exp.Expr:
     """What was tried, where that is what is told; else null."""
     if wanted == "VARCHAR":
         # PostgreSQL keeps no text with a zero character.
         return filled("CASE WHEN NOT contains(x, chr(0)) THEN x END", x=tried)
     if wanted == UTC_TYPE:
-        otherwise = _moment_of_number(told) if found == "VARCHAR" else exp.cast(exp.null(), UTC_TYPE, dialect="duckdb")
+        otherwise = (
+            _moment_of_number(stated) if found == "VARCHAR" else exp.cast(exp.null(), UTC_TYPE, dialect="duckdb")
+        )
         first, last = "TIMESTAMPTZ '2000-01-01 00:00:00+00'", "TIMESTAMPTZ '2100-01-01 00:00:00+00'"
         return filled(f"CASE WHEN x >= {first} AND x < {last} THEN x ELSE otherwise END", x=tried, otherwise=otherwise)
     if found == wanted or found in _INTEGERS:
         return tried
     if found != "VARCHAR":
-        return filled("CASE WHEN back = x THEN tried END", back=_try(tried, found), x=told, tried=tried)
+        return filled("CASE WHEN back = x THEN tried END", back=_try(tried, found), x=stated, tried=tried)
     # DuckDB itself takes 0x10 and 1_000 for numbers, and rounds what is none of the wanted type.
     if not wanted.startswith("DECIMAL"):
-        return filled(r"CASE WHEN regexp_full_match(x, '[+-]?\d+(\.0*)?') THEN tried END", x=told, tried=tried)
+        return filled(r"CASE WHEN regexp_full_match(x, '[+-]?\d+(\.0*)?') THEN tried END", x=stated, tried=tried)
     exact = (
         r"CASE WHEN regexp_full_match(x, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') AND "
         "TRY_CAST(x AS DECIMAL(38, 18)) = tried THEN tried END"
     )
-    return filled(exact, x=told, tried=tried)
+    return filled(exact, x=stated, tried=tried)
 
 
 def _is_number(type: str) -> bool:
