@@ -22,33 +22,21 @@ import msgspec
 import polars as pl
 
 from gamestats_assets.apis.thinkingdata import Moment, zone_hours
+from gamestats_assets.l2m.logs import columns
+from gamestats_assets.l2m.logs.tables import LOGS
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.documents import LAST_MILLIS, UNREADABLE
 from gamestats_assets.lakehouse.files.unpacking import ReadLimits, UnreadableContentError, decompressed, opened
 
-_VISIT = ("server_id", "level", "ip", "device", "country", "time")
-_ITEM = ("server_id", "item_id", "count", "reason_id", "level", "time")
-_MONEY = (
-    *("server_id", "money_type", "amount", "reason_id", "level"),
-    *("balance_after", "guild_id", "guild_name", "time"),
-)
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    log: ("user_id", *columns)
-    for log, columns in {
-        "login": _VISIT,
-        "logout": _VISIT,
-        "recharge": ("server_id", "pmc", "currency", "amount"),
-        "increase_item": _ITEM,
-        "decrease_item": _ITEM,
-        "increase_money": _MONEY,
-        "decrease_money": _MONEY,
-    }.items()
+    log: tuple(column.name for column in columns.COLUMNS[log] if (log, column.name) != ("recharge", "time"))
+    for log in LOGS
 }
 """Columns of each log. `time` is in UTC, the others are text: `user_id` is `#account_id`, or without one
-`#distinct_id`, `ip` is `#ip`, and the rest are properties."""
+`#distinct_id`, `ip` is `#ip`, and the rest are properties. Payments are of the day, without a time."""
 
 _ROOT_COLUMNS = ("user_id", "ip", "time")
-_PROPERTIES = {log: [name for name in columns if name not in _ROOT_COLUMNS] for log, columns in COLUMNS.items()}
+_PROPERTIES = {log: [name for name in names if name not in _ROOT_COLUMNS] for log, names in COLUMNS.items()}
 _BATCH_BYTES = 8 * 1024 * 1024
 """Of lines that are decoded together."""
 _TIME = r"^\d{4}-\d\d-\d\d[ T]\d\d:[0-5]\d:[0-5]\d(\.\d{1,6})?$"
@@ -245,7 +233,7 @@ def _frame(log: str, records: Sequence[_Record], places: Sequence[int]) -> pl.Da
     names = ("zone_offset", *_PROPERTIES[log])
     values = attrgetter(*names)
     rows = [values(record.properties or _NOTHING) for record in records]
-    offsets, *columns = map(list, zip(*rows, strict=True)) if rows else [[] for _ in names]
+    offsets, *properties = map(list, zip(*rows, strict=True)) if rows else [[] for _ in names]
     return pl.DataFrame(
         {
             "user_id": _texts([record.account_id or record.distinct_id or None for record in records]),
@@ -254,7 +242,7 @@ def _frame(log: str, records: Sequence[_Record], places: Sequence[int]) -> pl.Da
             "uuid": _texts([record.uuid or None for record in records]),
             "place": pl.Series(places, dtype=pl.Int64),
             "file": pl.zeros(len(records), dtype=pl.Int32, eager=True),
-            **dict(zip(names[1:], map(_texts, columns), strict=True)),
+            **dict(zip(names[1:], map(_texts, properties), strict=True)),
         }
     )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import random
-import tempfile
+import functools
 import time
 import tomllib
 import zipfile
@@ -22,16 +21,13 @@ from gamestats_assets.demo_data.taxonomies.model import Event, Property, Propert
 from gamestats_assets.demo_data.taxonomies.reader import TaxonomyError, check_taxonomy, read_taxonomy
 from gamestats_assets.demo_data.taxonomies.sheets import Mistake
 from gamestats_assets.demo_data.taxonomies.value_rules import (
-    CopyOf,
     Counter,
-    Example,
     Rows,
-    TrueFirst,
     ValueRule,
 )
 from gamestats_assets.lakehouse.files.unpacking import ReadLimits
 from gamestats_assets_tests.demo_data.sheets import FOLDERS
-from gamestats_assets_tests.demo_data.written_rules import decimals, each, one_of, some_of, whole
+from gamestats_assets_tests.demo_data.written_rules import each, one_of, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
 LIST, OBJECT, GROUP = PropertyType.LIST, PropertyType.OBJECT, PropertyType.OBJECT_GROUP
@@ -117,9 +113,12 @@ LOGIN = ("login", "로그인", "로그인 시 전송", "계정")
 REAL_SHEETS = ("#이벤트 데이터", "#공통 이벤트 속성", "#유저 데이터")
 
 
+opened = functools.cache(openpyxl.load_workbook)
+
+
 def real_cells(path: Path, sheet: str) -> list[tuple[int, dict[str, str]]]:
     """A sheet's rows by their headers, read with another library; the number of each row first."""
-    rows = list(openpyxl.load_workbook(path)[sheet].iter_rows(values_only=True))
+    rows = list(opened(path)[sheet].iter_rows(values_only=True))
     headers = [str(header).replace("(필수)", "").strip() for header in rows[0]]
     texts = [["" if value is None else str(value) for value in row] for row in rows[1:]]
     return [(number, dict(zip(headers, row, strict=True))) for number, row in enumerate(texts, start=2)]
@@ -654,92 +653,7 @@ def test_a_users_sheet_that_says_nothing_about_updates_is_doubted(tmp_path: Path
 
 # --------------------------------------------------------------------------- what is written is read
 
-SAID: dict[PropertyType, list[tuple[str, ValueRule | None]]] = {
-    NUMBER: [("", None), ("[60,7200]", decimals(60, 7200)), ("7", one_of(7)), ("전투 후 내 점수", None)],
-    STRING: [("", None), ("승리, 패배 등", some_of("승리", "패배")), (" =#distinct_id", CopyOf(source="#distinct_id"))],
-    BOOLEAN: [("", None), ("=true_first", TrueFirst()), ("Y/N", one_of(True, False))],
-    TIME: [("", None), ("첫 결제 시 전송", None), ("예: 2026-01-01", Example(text="2026-01-01"))],
-    LIST: [("", None), ("뽑기로 획득한\n카드 리스트", None)],
-    OBJECT: [("", None), ('{"a": 1}', Example(text='{"a": 1}'))],
-    GROUP: [("", None), ("3", Rows(count=3))],
-}
-NAMES = st.from_regex(r"[#a-zA-Z][a-zA-Z0-9_]{0,49}", fullmatch=True)
-PART_NAMES = st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,9}", fullmatch=True)
 TEXTS = st.text(st.sampled_from('가나 Ab1,"|;.=\n'), max_size=12).filter(lambda text: text == "" or text.strip())
-ALIASES = st.text(st.sampled_from("가나다 "), max_size=6).map(str.strip)
-
-
-def named(names: st.SearchStrategy[str], most: int) -> st.SearchStrategy[list[str]]:
-    return st.lists(names, max_size=most, unique_by=str.lower)
-
-
-@st.composite
-def properties(draw: st.DrawFn, *, depth: int = 2, said_in: str = "description") -> tuple[Property, ...]:
-    found = []
-    for name in draw(named(NAMES if depth == 2 else PART_NAMES, 4)):
-        type_ = draw(st.sampled_from(list(PropertyType) if depth else [NUMBER, STRING, LIST]))
-        text, rule = draw(st.sampled_from(SAID[type_]))
-        held = draw(properties(depth=depth - 1, said_in=said_in)) if type_ in (OBJECT, GROUP) else ()
-        alias = draw(ALIASES)
-        found.append(
-            Property(name=name, type=type_, alias=alias, rule=rule, properties=held).model_copy(update={said_in: text})
-        )
-    return tuple(found)
-
-
-@st.composite
-def plans(draw: st.DrawFn) -> Taxonomy:
-    events = tuple(
-        Event(
-            name=name,
-            alias=draw(ALIASES),
-            description=draw(TEXTS),
-            tag=draw(ALIASES),
-            properties=draw(properties()),
-        )
-        for name in draw(named(NAMES, 4).filter(bool))
-    )
-    users = []
-    for found in draw(properties()):
-        modes = [None, UpdateMode.SET, UpdateMode.SET_ONCE, *([UpdateMode.ADD] if found.type is NUMBER else [])]
-        users.append(found.model_copy(update={"update": draw(st.sampled_from(modes))}))
-    return Taxonomy(name="plan", events=events, common_properties=draw(properties()), user_properties=tuple(users))
-
-
-def plan_sheets(taxonomy: Taxonomy) -> dict[str, Cells]:
-    def cells(found: Property, name: str) -> tuple[str, str, str, str]:
-        return name, found.alias, found.type.replace("_", " ").upper(), found.description
-
-    events: list[Sequence[object]] = [PLAN]
-    for event in taxonomy.events:
-        own = [event.name, event.alias, event.description, event.tag]
-        rows = [cells(found, name) for name, found in flattened(event.properties)] or [("", "", "", "")]
-        events += [[*(own if row is rows[0] else [""] * 4), *row] for row in rows]
-    common = [cells(found, name) for name, found in flattened(taxonomy.common_properties)]
-    users = [
-        (*(shown := cells(found, name))[:3], found.update or "", shown[3])
-        for name, found in flattened(taxonomy.user_properties)
-    ]
-    return {
-        "이벤트": events,
-        "ids": [("게임 유형", "속성 이름")],
-        "common": [COMMON, *common],
-        "people": [USERS, *users],
-    }
-
-
-def write(folder: Path, sheets: Mapping[str, Cells], name: str) -> tuple[Path, Path]:
-    return write_folder(folder / name, sheets), write_workbook(folder / f"{name}.xlsx", sheets)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(plans(), st.randoms(use_true_random=False))
-def test_any_tracking_plan_that_is_written_is_read_back(taxonomy: Taxonomy, order: random.Random) -> None:
-    sheets = list(plan_sheets(taxonomy).items())
-    order.shuffle(sheets)
-    with tempfile.TemporaryDirectory() as folder:
-        for path in write(Path(folder), dict(sheets), "plan"):
-            assert read_taxonomy(path) == taxonomy
 
 
 @pytest.mark.parametrize("cells", [("XFD1048576",), ("A1", "XFD1048576")], ids=["one cell", "two cells"])
