@@ -429,8 +429,8 @@ def check_taxonomy(taxonomy: Taxonomy) -> None:
         gamestats taxonomy check plan.xlsx
     """
     from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
-    from gamestats_assets.demo_data.configuration import ProductInfo
     from gamestats_assets.demo_data.taxonomies.model import flattened
+    from gamestats_assets.demo_data.taxonomies.product import ProductInfo
     from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy as check
     from gamestats_assets.lakehouse.stores import Stores
 
@@ -470,7 +470,7 @@ def rules_of_taxonomy(
         gamestats taxonomy rules plan.xlsx > rules.json
     """
     from gamestats_assets.demo_data.analysis.analyst import analysed
-    from gamestats_assets.demo_data.configuration import ProductInfo
+    from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
     parsed = _read(taxonomy)
     product = ProductInfo.model_validate({"industry": industry, "platform": platform, "name": parsed.name})
