@@ -347,7 +347,7 @@ def _close(produced: Produced, taxonomy: TaxonomyModel, folder: Path, seconds: f
     import polars as pl
 
     from gamestats_assets.demo_data.analysis.analyst import contradictions
-    from gamestats_assets.demo_data.production.run import told_of
+    from gamestats_assets.demo_data.production.run import details
 
     generated = produced.generated
     by_event = generated.tally.group_by("type", "name").agg(pl.col("records").sum())
@@ -380,7 +380,7 @@ def _close(produced: Produced, taxonomy: TaxonomyModel, folder: Path, seconds: f
     say("")
     _files(generated)
     origin = {"ai": "a language model", "cache": "a language model, cached", "analyst": "the analyst", "file": "a file"}
-    say(f"Rules: {origin[produced.made.origin]}. {told_of(produced.made)}".rstrip())
+    say(f"Rules: {origin[produced.made.origin]}. {details(produced.made)}".rstrip())
     if produced.made.origin == "analyst":
         for warning in contradictions(taxonomy, produced.made.rules):
             say(f"Doubtful: {warning}", "yellow")

@@ -68,7 +68,7 @@ def write_report(
         measured=measured,
         generated=generated,
         tiles=list(_tiles(measured, verdicts, generated)),
-        figures=figures(measured, verdicts, generated),
+        figures=figures(measured, generated),
         verdicts=[(verdict, _scale(verdict)) for verdict in verdicts if verdict.truth != "dirt"],
         dirt=_dirt(measured, verdicts),
         before=before,
@@ -168,9 +168,9 @@ def _dirt(measured: Measured, verdicts: Sequence[Verdict]) -> list[dict[str, Any
 # --------------------------------------------------------------------------- pictures
 
 
-def figures(measured: Measured, verdicts: Sequence[Verdict], generated: Mapping[str, Any]) -> list[Figure]:
+def figures(measured: Measured, generated: Mapping[str, Any]) -> list[Figure]:
     """Every picture: `id`, `title`, `note`, and Plotly's `data` and `layout`; colours are names of the page's own."""
-    found = [_days(measured), _retention(measured, verdicts), _hours(measured), _lengths(measured)]
+    found = [_days(measured), _retention(measured), _hours(measured), _lengths(measured)]
     found += [_segments(generated["segments"])] if generated.get("segments") else []
     found.append(_countries(measured))
     tried = [funnel for funnel in measured.funnels if funnel.kind in _FUNNELS and funnel.reached[0]]
@@ -189,24 +189,24 @@ def _figure(name: str, title: str, note: str, data: list[Any], x: str, y: str, *
     return {"id": name, "title": title, "note": note, "data": data, "layout": axes | layout}
 
 
+def _trace(kind: str, x: Sequence[Any], y: Sequence[Any], hover: str, *, name: str = "", **more: Any) -> dict[str, Any]:
+    """One series of a picture; the hover text ends with its name."""
+    named = {"name": name} if name else {}
+    colours = {"marker": {"color": "--series-1"}}
+    return {"type": kind, **named, "x": x, "y": y, "hovertemplate": f"{hover}<extra>{name}</extra>"} | colours | more
+
+
 def _days(measured: Measured) -> Figure:
     start = measured.configuration.start
     dates = [(start + timedelta(days=day)).isoformat() for day in range(measured.configuration.days)]
     new = [users - before for users, before in zip(measured.active_users, measured.active_before, strict=True)]
-    bars = [
-        ("Were there before", measured.active_before, "--series-1"),
+    series = [
+        ("Were there before", list(measured.active_before), "--series-1"),
         ("Signed up in the run", new, "--series-2"),
     ]
     data = [
-        {
-            "type": "bar",
-            "name": name,
-            "x": dates,
-            "y": list(counts),
-            "marker": {"color": colour},
-            "hovertemplate": "%{x|%a %d %b}: %{y:,} users<extra>" + name + "</extra>",
-        }
-        for name, counts, colour in bars
+        _trace("bar", dates, counts, "%{x|%a %d %b}: %{y:,} users", name=name, marker={"color": colour})
+        for name, counts, colour in series
         if sum(counts)
     ]
     return _figure(
@@ -220,38 +220,23 @@ _OF_SIGN_UPS = "Of those who signed up in the run: who was active on exactly tha
 _OF_EVERYBODY = "Nothing tells who signed up in the run. Of everybody seen in it: who was active on exactly that day."
 
 
-def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None:
+def _retention(measured: Measured) -> Figure | None:
     signed_up = any(measured.sign_ups)
     retained = measured.retained if signed_up else measured.seen_again
-    shares = [(day, active / users) for day, (users, active) in enumerate(retained) if day and users]
+    shares = {day: 100 * active / users for day, (users, active) in enumerate(retained) if day and users}
     if not shares:
         return None
-    data: list[Any] = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": "Found",
-            "x": [day for day, _ in shares],
-            "y": [100 * share for _, share in shares],
-            "marker": {"color": "--series-1"},
-            "line": {"color": "--series-1", "width": 2.5},
-            "hovertemplate": "day %{x}: %{y:.1f} %<extra>Found</extra>",
-        }
+    hover = "day %{x}: %{y:.1f} %"
+    line = {"color": "--series-1", "width": 2.5}
+    data = [
+        _trace("scatter", [*shares], [*shares.values()], hover, name="Found", mode="lines+markers", line=line),
     ]
     truth = next((t for t in measured.configuration.truths if isinstance(t, RetentionTruth)), None)
     if truth is not None:
-        days = [day for day, _ in shares if min(truth.curve) <= day <= max(truth.curve)]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "Planted",
-                "x": days,
-                "y": [100 * truth.share(day) for day in days],
-                "line": {"color": "--series-2", "width": 2.5, "dash": "dash"},
-                "hovertemplate": "day %{x}: %{y:.1f} %<extra>Planted</extra>",
-            }
-        )
+        days = [day for day in shares if min(truth.curve) <= day <= max(truth.curve)]
+        planted = [100 * truth.share(day) for day in days]
+        dashed = {"color": "--series-2", "width": 2.5, "dash": "dash"}
+        data.append(_trace("scatter", days, planted, hover, name="Planted", mode="lines", line=dashed))
     return _figure(
         "retention", "Retention", _OF_SIGN_UPS if signed_up else _OF_EVERYBODY, data,
         "Days since the sign-up" if signed_up else "Days since the first event in the run", "Share of users (%)",
@@ -260,16 +245,9 @@ def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None
 
 
 def _hours(measured: Measured) -> Figure:
-    hours = list(range(24))
-    bar = {
-        "type": "bar",
-        "x": hours,
-        "y": list(measured.events_by_hour),
-        "marker": {"color": "--series-1"},
-        "hovertemplate": "%{x}:00 to %{x}:59: %{y:,} events<extra></extra>",
-    }
+    bars = _trace("bar", [*range(24)], list(measured.events_by_hour), "%{x}:00 to %{x}:59: %{y:,} events")
     return _figure(
-        "hours", "Events by hour", "All days together, all countries.", [bar],
+        "hours", "Events by hour", "All days together, all countries.", [bars],
         "Hour of the day (UTC)", "Events", bargap=0.15, xaxis={"dtick": 3, "range": [-0.6, 23.6], **_PLAIN},
     )  # fmt: skip
 
@@ -281,14 +259,10 @@ def _lengths(measured: Measured) -> Figure:
     last = max(10, math.ceil(most / 60 / width))
     by_bar = np.bincount(np.minimum(np.arange(counts.size) // (60 * width), last), weights=counts, minlength=last + 1)
     starts = [width * place for place in range(last + 1)]
-    bars = {
-        "type": "bar",
-        "x": [start + width / 2 for start in starts],
-        "y": by_bar.astype(int).tolist(),
-        "customdata": [f"{start} to {start + width}" for start in starts[:-1]] + [f"{starts[-1]} and more"],
-        "marker": {"color": "--series-1"},
-        "hovertemplate": "%{customdata} min: %{y:,} sessions<extra></extra>",
-    }
+    spans = [f"{start} to {start + width}" for start in starts[:-1]] + [f"{starts[-1]} and more"]
+    middles = [start + width / 2 for start in starts]
+    hover = "%{customdata} min: %{y:,} sessions"
+    bars = _trace("bar", middles, by_bar.astype(int).tolist(), hover, customdata=spans)
     note = (
         "From the first event to the last; half an hour without any ends a session. The last bar holds all longer ones."
     )
@@ -314,18 +288,10 @@ def _ranking(
 ) -> Figure:
     """Bars that lie, each with its name and its number."""
     places = list(range(len(names)))
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "y": places,
-        "x": list(counts),
-        "text": list(texts),
-        "textposition": "auto",
-        "cliponaxis": False,
-        "customdata": list(names),
-        "marker": {"color": "--series-1"},
-        "hovertemplate": "%{customdata}: %{text}<extra></extra>",
-    }
+    bars = _trace(
+        "bar", list(counts), places, "%{customdata}: %{text}",
+        customdata=list(names), text=list(texts), orientation="h", textposition="auto", cliponaxis=False,
+    )  # fmt: skip
     return _figure(
         name, title, note, [bars], x, "", bargap=0.25, height=max(220, 90 + 30 * len(names)),
         xaxis={"rangemode": "tozero"},

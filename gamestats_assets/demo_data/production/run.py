@@ -145,9 +145,9 @@ def produce(
     write_whole(folder / RULES_FILE, kept.rules.model_dump_json(indent=2, exclude_defaults=True) + "\n")
     about = {"taxonomy": taxonomy.model_dump(mode="json"), "origin": kept.origin, "detail": kept.detail}
     write_whole(folder / _KEPT, json.dumps(about, ensure_ascii=False) + "\n")
-    produced = Produced(kept, generated, measured, _verdicts(folder, measured, configuration), before, after)
-    _write_report(folder, folder / REPORT_FILE, kept, produced)
-    return produced
+    verdicts = _verdicts(folder, measured, configuration)
+    _write_report(folder, folder / REPORT_FILE, kept, measured, verdicts, before, after)
+    return Produced(kept, generated, measured, verdicts, before, after)
 
 
 def _measured(
@@ -170,12 +170,19 @@ def _verdicts(folder: Path, measured: Measured, configuration: Configuration) ->
     return verify(measured, configuration, known_accounts(read_manifest(folder)))
 
 
-def told_of(made: MadeRules) -> str:
-    """What there is to say of how rules were made; of the analyst only that they were corrected."""
+def details(made: MadeRules) -> str:
+    """How rules were made, for people; of the analyst only that they were corrected."""
     return "" if made.origin == "analyst" and "model" in made.detail else made.detail
 
 
-def _write_report(folder: Path, path: Path, made: MadeRules, produced: Produced | _Remeasured) -> None:
+def _write_report(
+    folder: Path,
+    path: Path,
+    made: MadeRules,
+    measured: Measured,
+    verdicts: Sequence[Verdict],
+    *distances: Deviations | None,
+) -> None:
     from gamestats_assets.demo_data.findings.report import write_report
 
     manifest = read_manifest(folder)
@@ -183,19 +190,11 @@ def _write_report(folder: Path, path: Path, made: MadeRules, produced: Produced 
     origin = {"ai": model, "cache": f"{model} (cached)", "analyst": "the analyst", "file": "a person"}
     facts = {
         "taxonomy": manifest["taxonomy"]["name"],
-        "rules_by": ". ".join(part for part in (origin[made.origin], told_of(made)) if part),
+        "rules_by": ". ".join(part for part in (origin[made.origin], details(made)) if part),
         "segments": manifest["users"],
         "files": len(manifest["files"]),
     }
-    write_report(path, produced.measured, produced.verdicts, facts, produced.before, produced.after)
-
-
-@dataclass(frozen=True, slots=True)
-class _Remeasured:
-    measured: Measured
-    verdicts: Sequence[Verdict]
-    before: Deviations
-    after: None = None
+    write_report(path, measured, verdicts, facts, *distances)
 
 
 def report_again(folder: Path, path: Path | None = None) -> Path:
@@ -217,9 +216,10 @@ def report_again(folder: Path, path: Path | None = None) -> Path:
     configuration = Configuration.model_validate(manifest["configuration"])
     rules = read_rules(folder / RULES_FILE)
     measured = _measured(folder, taxonomy, rules, configuration, None)
-    found = _Remeasured(measured, _verdicts(folder, measured, configuration), deviations(measured, rules, taxonomy))
     path = path or folder / REPORT_FILE
-    _write_report(folder, path, MadeRules(rules, kept["origin"], kept["detail"]), found)
+    made = MadeRules(rules, kept["origin"], kept["detail"])
+    verdicts = _verdicts(folder, measured, configuration)
+    _write_report(folder, path, made, measured, verdicts, deviations(measured, rules, taxonomy))
     return path
 
 
