@@ -223,7 +223,7 @@ _OF_EVERYBODY = "Nothing tells who signed up in the run. Of everybody seen in it
 def _retention(measured: Measured) -> Figure | None:
     signed_up = any(measured.sign_ups)
     retained = measured.retained if signed_up else measured.seen_again
-    shares = {day: 100 * active / users for day, (users, active) in enumerate(retained) if day and users}
+    shares = {day: 100 * (active / users) for day, (users, active) in enumerate(retained) if day and users}
     if not shares:
         return None
     hover = "day %{x}: %{y:.1f} %"
