@@ -16,8 +16,8 @@ from gamestats_assets.lakehouse.entries.ops import entered_rows
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.cli.runner import Admin, Gamestats
 from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
+from gamestats_assets_tests.cli.runner import Admin, Gamestats
 from gamestats_assets_tests.l2m.lake import SmallLake
 from gamestats_assets_tests.l2m.log_day import DAY, csv_bytes, put, read_day, rows
 
