@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 from urllib.parse import urlsplit, urlunsplit
@@ -53,11 +53,12 @@ class UploadError(GamestatsError):
     """An upload cannot begin or go on; what was acknowledged stays so, and the next upload goes on from there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UploadReport:
     """What an upload did, or of a dry run would do.
 
     Attributes:
+        dry_run: whether nothing was sent.
         files: that had anything to send.
         lines: sent and acknowledged.
         batches: requests that were acknowledged.
@@ -67,19 +68,18 @@ class UploadReport:
         known_lines: that earlier uploads had sent or passed over.
         unreadable_lines: that are no JSON object, which no receiver takes, and were passed over.
         unreadable: the first of them, as file:line.
-        dry_run: whether nothing was sent.
     """
 
-    files: int
-    lines: int
-    batches: int
-    bytes: int
-    sent_bytes: int
-    attempts: int
-    known_lines: int
-    unreadable_lines: int
-    unreadable: tuple[str, ...]
     dry_run: bool
+    files: int = 0
+    lines: int = 0
+    batches: int = 0
+    bytes: int = 0
+    sent_bytes: int = 0
+    attempts: int = 0
+    known_lines: int = 0
+    unreadable_lines: int = 0
+    unreadable: tuple[str, ...] = ()
 
     def lines_of_text(self) -> Iterator[str]:
         """The report for people."""
@@ -139,8 +139,10 @@ def upload(
             stack.enter_context(_alone(state))
             patient: FetcherOptions = {"timeout": 60.0, "attempts": 6, **options}
             fetcher = stack.enter_context(Fetcher(patience=LONGEST_WAIT_S, **patient))
-        sender = _Sender(fetcher, url, secret, compress)
-        return _Upload(files, _State(state, url, secret), batch_records, batch_bytes).run(sender, progress)
+        report = UploadReport(dry_run)
+        sender = _Sender(fetcher, url, secret, compress, report)
+        _Upload(_State(state, url, secret), batch_records, batch_bytes, report).run(files, sender, progress)
+        return report
 
 
 @contextmanager
@@ -255,48 +257,31 @@ class _Batch:
         return f"lines {self.first_line} to {self.last_line} of {self.file}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Upload:
-    files: list[Path]
     state: _State
     batch_records: int
     batch_bytes: int
-    known_lines: int = 0
-    unreadable_lines: int = 0
-    unreadable: list[str] = field(default_factory=list)
+    report: UploadReport
 
-    def run(self, sender: _Sender, progress: Progress | None) -> UploadReport:
-        sizes = [_size(path) for path in self.files]
-        lines = batches = content = sent = 0
-        touched: set[Path] = set()
-        done = 0
-        for path, size in zip(self.files, sizes, strict=True):
+    def run(self, files: Sequence[Path], sender: _Sender, progress: Progress | None) -> None:
+        report, sizes, done = self.report, [_size(path) for path in files], 0
+        for path, size in zip(files, sizes, strict=True):
+            batches_before = report.batches
             for batch in self._batches(path):
                 if batch.records:
-                    sent += sender.send(batch)
-                    batches += 1
-                    lines += len(batch.records)
-                    content += sum(map(len, batch.records))
-                    touched.add(path)
-                if not sender.is_dry:
+                    report.sent_bytes += sender.send(batch)
+                    report.batches += 1
+                    report.lines += len(batch.records)
+                    report.bytes += sum(map(len, batch.records))
+                if not report.dry_run:
                     self.state.keep(str(path), batch.reached)
                 if progress is not None:
                     progress(done + min(batch.read_bytes, size), sum(sizes))
+            report.files += report.batches > batches_before
             done += size
             if progress is not None:
                 progress(done, sum(sizes))
-        return UploadReport(
-            files=len(touched),
-            lines=lines,
-            batches=batches,
-            bytes=content,
-            sent_bytes=sent,
-            attempts=sender.requests,
-            known_lines=self.known_lines,
-            unreadable_lines=self.unreadable_lines,
-            unreadable=tuple(self.unreadable),
-            dry_run=sender.is_dry,
-        )
 
     def _changed(self, path: Path, known: _FileState, how: str) -> UploadError:
         return UploadError(
@@ -332,7 +317,7 @@ class _Upload:
                 raise self._changed(path, known, "the last of them goes on")
             digest.update(end)
             known = msgspec.structs.replace(known, offset=known.offset + len(end))
-        self.known_lines += known.lines
+        self.report.known_lines += known.lines
         return digest, known
 
     def _cut(self, path: Path, file: Any, digest: Any, known: _FileState | None) -> Iterator[_Batch]:
@@ -367,9 +352,8 @@ class _Upload:
             yield batch()
 
     def _pass_over(self, path: Path, number: int) -> None:
-        self.unreadable_lines += 1
-        if len(self.unreadable) < _EXAMPLES:
-            self.unreadable.append(f"{path}:{number}")
+        self.report.unreadable_lines += 1
+        self.report.unreadable = (*self.report.unreadable, f"{path}:{number}")[:_EXAMPLES]
 
 
 def _size(path: Path) -> int:
@@ -386,26 +370,22 @@ class _Answer(msgspec.Struct):
     code: int
 
 
+@dataclass(frozen=True, slots=True)
 class _Sender:
     """Sends batches until they are acknowledged; without a fetcher it only weighs them."""
 
-    def __init__(self, fetcher: Fetcher | None, url: str, secret: SecretStr, compress: bool) -> None:
-        self._fetcher = fetcher
-        self._url = url
-        self._secret = secret
-        self._compress = compress
-        self.requests = 0
-
-    @property
-    def is_dry(self) -> bool:
-        return self._fetcher is None
+    fetcher: Fetcher | None
+    url: str
+    secret: SecretStr
+    compress: bool
+    report: UploadReport
 
     def send(self, batch: _Batch) -> int:
         """Bytes of the body, once it is acknowledged."""
         body = b"[" + b",".join(batch.records) + b"]"
-        if self._compress:
+        if self.compress:
             body = gzip.compress(body, compresslevel=6, mtime=0)
-        if self._fetcher is None:
+        if self.fetcher is None:
             return len(body)
         answer: tuple[int, Mapping[str, str]] = 0, {}
 
@@ -414,8 +394,8 @@ class _Sender:
             answer = status, headers
 
         try:
-            self._fetcher.fetch(
-                self._url,
+            self.fetcher.fetch(
+                self.url,
                 str(batch),
                 judge=keep,  # the body says more than the status
                 check=lambda payload: self._judge(*answer, payload),
@@ -426,18 +406,18 @@ class _Sender:
         except ApiError as error:
             again = ": start the upload again to go on" if error.is_passing else "; nothing after it was sent"
             raise UploadError(
-                f"{batch} could not be sent for app id {_masked(self._secret)}. {self._clean(str(error))} "
+                f"{batch} could not be sent for app id {_masked(self.secret)}. {self._clean(str(error))} "
                 f"What was sent before is kept{again}."
             ) from None
         return len(body)
 
     def _count(self) -> None:
-        self.requests += 1
+        self.report.attempts += 1
 
     def _headers(self, records: int) -> dict[str, str]:
         return {
-            "appid": self._secret.get_secret_value(),
-            "compress": "gzip" if self._compress else "none",
+            "appid": self.secret.get_secret_value(),
+            "compress": "gzip" if self.compress else "none",
             "TA-Integration-Type": "gamestats",
             "TA-Integration-Version": "1",
             "TA-Integration-Count": str(records),
@@ -447,7 +427,7 @@ class _Sender:
     def _judge(self, status: int, headers: Mapping[str, str], payload: bytes) -> None:
         content = read_body(payload, "the batch", bytes)
         words = self._clean(content[: 4 * _WORDS].decode(errors="replace").strip()[:_WORDS]) or "no word"
-        answer = f"{self._url} answered {status}: {words}."
+        answer = f"{self.url} answered {status}: {words}."
         if status in (408, 429) or status >= 500:
             raise UnavailableError(answer, retry_after=retry_after_s(headers, time.time()))
         code = _code(content) if status == 200 else None
@@ -456,7 +436,7 @@ class _Sender:
             raise UnexpectedAnswerError(f"Expected {expected}, but {answer}")
 
     def _clean(self, text: str) -> str:
-        return text.replace(self._secret.get_secret_value(), _masked(self._secret))
+        return text.replace(self.secret.get_secret_value(), _masked(self.secret))
 
 
 def _code(content: bytes) -> int | None:
