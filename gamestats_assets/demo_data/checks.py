@@ -8,7 +8,7 @@ should look.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from datetime import timedelta
 
 import dataframely as dy
@@ -38,7 +38,7 @@ from gamestats_assets.demo_data.tables import (
     UserOperations,
     UserProfiles,
 )
-from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.lakehouse.quality import Check, breaking_rows, differ, unequal
 
 LATE_SHARE = 0.05
 """Share of a day's records above which somebody should ask why they come late."""
@@ -59,21 +59,7 @@ _JSON_TYPE = {"time": "string"}
 """JSON type of a declared one, where it is another word."""
 
 
-def _unequal(
-    left: pl.LazyFrame, right: pl.LazyFrame, by: Sequence[str], pairs: Sequence[tuple[str, str]]
-) -> pl.LazyFrame:
-    """Keys whose figures differ; one that lacks on a side counts as zero there."""
-    columns = list(dict.fromkeys(column for pair in pairs for column in pair))
-    return (
-        left.join(right, on=list(by), how="full", coalesce=True)
-        .with_columns(pl.col(columns).fill_null(0))
-        .filter(pl.any_horizontal(_differ(first, second) for first, second in pairs))
-        .select(*by, *columns)
-    )
-
-
-def _differ(first: str, second: str) -> pl.Expr:
-    return (pl.col(first) - pl.col(second)).abs() > ROUNDING * pl.max_horizontal(pl.col(first).abs(), 1.0)
+_unequal = functools.partial(unequal, within=ROUNDING)
 
 
 # --------------------------------------------------------------------------- what landed
@@ -392,7 +378,7 @@ def user_days_hold_every_payment(user_days: dy.LazyFrame[UserDays], payments: dy
         .filter(
             (pl.col("payments") != pl.col("paid_times"))
             | (pl.col("revenue").is_null() != pl.col("is_mixed"))
-            | _differ("revenue", "paid").fill_null(False)
+            | differ("revenue", "paid", within=ROUNDING).fill_null(False)
         )
     )
 

@@ -25,19 +25,9 @@ from gamestats_assets.l2m.logs.tables import (
     LogCounts,
 )
 from gamestats_assets.l2m.players.tables import Active, KpiDaily, ServerPerformance, StdActive
-from gamestats_assets.lakehouse.quality import Check, QuarantineRow, breaking_rows, quarantine_of
+from gamestats_assets.lakehouse.quality import Check, QuarantineRow, breaking_rows, quarantine_of, unequal
 
 Quarantine: type[QuarantineRow] = quarantine_of("l2m")
-
-
-def _unequal(left: pl.LazyFrame, right: pl.LazyFrame, by: Sequence[str], first: str, second: str) -> pl.LazyFrame:
-    """Keys whose figures differ; one that lacks on a side counts as zero there."""
-    return (
-        left.join(right, on=list(by), how="full", coalesce=True)
-        .with_columns(pl.col(first, second).fill_null(0))
-        .filter(pl.col(first) != pl.col(second))
-        .select(*by, first, second)
-    )
 
 
 # --------------------------------------------------------------------------- extracts
@@ -87,7 +77,7 @@ def every_row_is_counted(
     )
     accounted = pl.concat([*kept, rejected]).group_by("ds", "log").agg(pl.col("rows").sum())
     days = pl.concat([read.select("ds"), *(frame.select("ds") for frame in logs.values())]).unique()
-    return _unequal(read, accounted.join(days, on="ds", how="semi"), ["ds", "log"], "rows_read", "rows")
+    return unequal(read, accounted.join(days, on="ds", how="semi"), ["ds", "log"], [("rows_read", "rows")])
 
 
 @breaking_rows(of=LogCounts)
@@ -180,7 +170,7 @@ def _revenue(frame: pl.LazyFrame, column: str, name: str, by: Sequence[str] = ("
 def _other_revenue(frame: pl.LazyFrame, column: str, name: str, recharge: pl.LazyFrame) -> pl.LazyFrame:
     """Days whose revenue by a table is not what was recharged."""
     wanted = _revenue(recharge, "daily_rev_usd", "revenue_usd")
-    return _unequal(_revenue(frame, column, name), wanted, ["ds"], name, "revenue_usd")
+    return unequal(_revenue(frame, column, name), wanted, ["ds"], [(name, "revenue_usd")])
 
 
 @breaking_rows(of=Recharge)
@@ -202,12 +192,11 @@ def active_accounts_have_the_days_revenue(
 @breaking_rows(of=Active)
 def every_active_account_is_there(active: dy.LazyFrame[Active], seen: dy.LazyFrame[StdActive]) -> pl.LazyFrame:
     """The accounts are those that were active on the day, each once for each server."""
-    return _unequal(
+    return unequal(
         active.group_by("ds").agg(pl.len().alias("accounts")),
         seen.group_by("ds").agg(pl.len().alias("active_accounts")),
         ["ds"],
-        "accounts",
-        "active_accounts",
+        [("accounts", "active_accounts")],
     )
 
 
@@ -235,7 +224,7 @@ def figures_of_all_parts_are_those_of_the_whole(
     found = _revenue(kpis, "revenue_usd", "parts_usd", ["ds", "dimension"])
     wanted = _revenue(recharge, "daily_rev_usd", "revenue_usd")
     expected = found.select("ds", "dimension").join(wanted, on="ds", how="left")
-    return _unequal(found, expected, ["ds", "dimension"], "parts_usd", "revenue_usd")
+    return unequal(found, expected, ["ds", "dimension"], [("parts_usd", "revenue_usd")])
 
 
 # --------------------------------------------------------------------------- balances

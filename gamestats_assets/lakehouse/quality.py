@@ -431,6 +431,30 @@ def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
     return inputs
 
 
+def unequal(
+    left: Frame, right: Frame, by: Sequence[str], pairs: Sequence[tuple[str, str]], *, within: float = 0.0
+) -> Frame:
+    """Keys whose figures differ between two frames, for checks; a key that one side lacks counts as zero there.
+
+    Args:
+        pairs: figures that must be equal, one of the left frame and one of the right.
+        within: relative tolerance of sums of floating-point numbers.
+    """
+    columns = list(dict.fromkeys(column for pair in pairs for column in pair))
+    differs = [differ(*pair, within=within) if within else pl.col(pair[0]) != pl.col(pair[1]) for pair in pairs]
+    return (
+        left.join(right, on=list(by), how="full", coalesce=True)
+        .with_columns(pl.col(columns).fill_null(0))
+        .filter(pl.any_horizontal(differs))
+        .select(*by, *columns)
+    )
+
+
+def differ(first: str, second: str, *, within: float) -> pl.Expr:
+    """Whether two figures differ by more than a share of the first, or of 1 where that is less."""
+    return (pl.col(first) - pl.col(second)).abs() > within * pl.max_horizontal(pl.col(first).abs(), 1.0)
+
+
 def breaking_rows(
     *,
     of: type[Table],
