@@ -77,7 +77,7 @@ def only(deviation_list: Deviations, kind: str) -> dict[tuple[str, str], Any]:
 # --------------------------------------------------------------------------- what is compared
 
 
-def test_a_mean_and_a_spread_are_compared_in_widths_of_the_range_over_all_events_of_the_rule() -> None:
+def test_means_and_spreads_are_compared_in_widths_of_their_range() -> None:
     measured = found(numbers={"look/price": numbers(30, 3 * MANY), "pay/price": numbers(22)})
     told = deviations(measured, RULES, TAXONOMY)
     # 28 over both, wanted 20, from 0 to 100; the spread is that of both together: sqrt(100 + 3 * 64 / 16).

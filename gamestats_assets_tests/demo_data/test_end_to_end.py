@@ -239,9 +239,7 @@ def test_doing_it_again_does_nothing(processed: Session) -> None:
     assert behind_of(game(), Snapshot(processed.stores, game().graph, counted=True)).is_empty
 
 
-def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds_up_nothing(
-    processed: Session, tmp_path: Path
-) -> None:
+def test_a_late_file_changes_its_day_and_unreadable_lines_hold_up_nothing(processed: Session, tmp_path: Path) -> None:
     stores = processed.stores
     before = stores.lake.scan(t.Events).filter(product="shop").collect().sort("event_id")
     late = {**FOREIGN[1], "#time": "2026-01-06 11:00:00.000", "#uuid": "0b9e1b32-6a5e-4f7c-9d29-1d6a5d8d1a11"}

@@ -169,7 +169,7 @@ def test_equal_broken_lines_are_in_quarantine_once(tmp_path: Path) -> None:
     assert counts(frames) == {(t.INVALID, ""): {"records": 16, "quarantined": 9, "duplicates": 7}}
 
 
-def test_a_record_that_comes_again_with_the_time_of_the_next_day_stands_on_the_earlier(tmp_path: Path) -> None:
+def test_a_record_with_times_on_two_days_stands_on_the_earlier(tmp_path: Path) -> None:
     days = [[record("10:00:00", uuid="u", day=n), record("11:00:00", uuid=f"v{n}", day=n)] for n in range(3)]
     sent = [log(tmp_path / str(n), *given_, name=f"2026-01-1{n}.log") for n, given_ in enumerate(days)]
     sent_back = [log(tmp_path / str(-n), *given_, name=f"2026-01-1{3 - n}.log") for n, given_ in enumerate(days)]

@@ -310,7 +310,7 @@ def test_a_corrupt_parquet_file_is_rejected_and_everything_else_loads(tmp_path: 
         ("login-1.parquet", "gzipped", "a Parquet file that is gzipped; unpack it"),
     ],
 )
-def test_of_a_log_with_a_file_that_is_none_nothing_is_delivered_and_the_file_is_named(
+def test_a_log_with_a_broken_file_is_refused_as_a_whole(
     tmp_path: Path, landing: Landing, name: str, how: str, told: str
 ) -> None:
     deliver([logins(tmp_path / "before", "login.csv", "u1")], landing)
@@ -354,9 +354,7 @@ def test_of_a_log_with_a_file_that_is_none_nothing_is_delivered_and_the_file_is_
     assert delivered_logs(landing, DAY) == {"login", "logout"}
 
 
-def test_records_that_cannot_be_read_to_their_end_are_refused_and_everything_else_lands(
-    tmp_path: Path, landing: Landing
-) -> None:
+def test_truncated_records_are_refused_and_other_files_land(tmp_path: Path, landing: Landing) -> None:
     record = {"#type": "track", "#time": "2026-03-01 12:00:00", "#event_name": "login", "#account_id": "u"}
     # Such as do not repeat, so that what is left of them is long enough to be known for records.
     chance = random.Random(3)

@@ -63,7 +63,7 @@ def test_every_format_says_the_same(tmp_path: Path, format: Format) -> None:
         assert_frame_equal(found.cast(pl.String), texts.cast(pl.String))
 
 
-def test_every_balance_is_the_one_before_it_and_what_came_or_went_and_never_below_zero(simulated: Simulated) -> None:
+def test_balances_follow_from_gains_and_spendings_and_stay_positive(simulated: Simulated) -> None:
     moved = pl.concat(
         [
             simulated.logs(table).with_columns(delta=sign * pl.col("amount"))

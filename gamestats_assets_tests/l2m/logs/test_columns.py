@@ -246,9 +246,7 @@ def test_columns_of_a_type_that_is_none_of_ours_are_told_row_by_row(tmp_path: Pa
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
-def test_a_file_that_lacks_a_column_that_no_row_can_do_without_is_rejected_with_advice(
-    tmp_path: Path, format: str
-) -> None:
+def test_a_file_without_a_required_column_is_rejected_with_advice(tmp_path: Path, format: str) -> None:
     given = [{"uid" if name == "user_id" else name: value for name, value in row.items()} for row in rows("login", 3)]
     if format == "parquet":
         path = put_parquet(

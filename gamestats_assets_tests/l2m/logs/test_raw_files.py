@@ -115,7 +115,7 @@ def test_an_empty_file_and_one_of_a_header_alone_have_no_rows(tmp_path: Path, na
 # --------------------------------------------------------------------------- CSV
 
 
-def test_torn_lines_are_quarantined_with_their_number_and_content_and_the_others_kept(tmp_path: Path) -> None:
+def test_torn_lines_are_quarantined_with_number_and_content(tmp_path: Path) -> None:
     header, *sound = csv_bytes(rows("login", 4)).decode().splitlines()
     torn = ["u9,S1,7", sound[0] + ",more", 'u9,S1,7,"10.0.0.1,PC,VN,2026-03-01 12:00:00']
     content = "\n".join([header, sound[0], torn[0], sound[1], torn[1], torn[2], sound[2], sound[3]])
