@@ -36,7 +36,7 @@ def test_what_is_asked_for_beyond_that_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "app_id", "push_url", "days", "told"),
+    ("folder", "app_id", "push_url", "days", "advice"),
     [
         ("logs", " ", "https://r", None, "app id"),
         ("logs", "app", "receiver:8080", None, "http"),
@@ -45,9 +45,9 @@ def test_what_is_asked_for_beyond_that_is_there(tmp_path: Path) -> None:
     ],
 )
 def test_what_logbus_could_not_work_with_is_told(
-    tmp_path: Path, folder: str, app_id: str, push_url: str, days: int | None, told: str
+    tmp_path: Path, folder: str, app_id: str, push_url: str, days: int | None, advice: str
 ) -> None:
-    with pytest.raises(LogBusError, match=told):
+    with pytest.raises(LogBusError, match=advice):
         daemon_configuration(tmp_path / folder, app_id=app_id, push_url=push_url, remove_after_days=days)
 
 
@@ -55,25 +55,25 @@ def test_a_written_configuration_reads_back_and_its_user_is_told_of_renaming(tmp
     (tmp_path / "2026-01-01.jsonl").write_text("{}\n")
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r")
     path = tmp_path / "conf" / "daemon.json"
-    told = write_daemon_configuration(path, made)
+    advice = write_daemon_configuration(path, made)
     assert json.loads(path.read_text()) == made
-    assert any("rename" in note and "again" in note for note in told)
-    assert not any("passes over" in note or "No file" in note for note in told)
+    assert any("rename" in note and "again" in note for note in advice)
+    assert not any("passes over" in note or "No file" in note for note in advice)
     assert [file.name for file in path.parent.iterdir()] == ["daemon.json"]
 
 
 def test_compressed_files_are_told_for_logbus_passes_over_them(tmp_path: Path) -> None:
     (tmp_path / "2026-01-01.jsonl.gz").write_bytes(b"")
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r")
-    told = write_daemon_configuration(tmp_path / "daemon.json", made)
-    assert any("passes over compressed files: 1 in" in note for note in told)
+    advice = write_daemon_configuration(tmp_path / "daemon.json", made)
+    assert any("passes over compressed files: 1 in" in note for note in advice)
 
 
 def test_an_empty_folder_and_a_deleting_configuration_are_told(tmp_path: Path) -> None:
     made = daemon_configuration(tmp_path, app_id="app", push_url="https://r", remove_after_days=3)
-    told = write_daemon_configuration(tmp_path / "daemon.json", made)
-    assert any("No file in" in note for note in told)
-    assert any("deletes uploaded files after 3 days" in note for note in told)
+    advice = write_daemon_configuration(tmp_path / "daemon.json", made)
+    assert any("No file in" in note for note in advice)
+    assert any("deletes uploaded files after 3 days" in note for note in advice)
 
 
 def test_somebody_elses_configuration_is_not_lost(tmp_path: Path) -> None:

@@ -260,11 +260,11 @@ def test_a_users_local_time_is_taken_to_utc(tmp_path: Path) -> None:
 
 
 def test_what_user_records_set_is_measured_and_is_no_activity(tmp_path: Path) -> None:
-    told = {**record("ann", "2026-01-01 10:00:00", ""), "#type": "user_set", "properties": {"age": 30}}
+    recorded = {**record("ann", "2026-01-01 10:00:00", ""), "#type": "user_set", "properties": {"age": 30}}
     added = {**record("ann", "2026-01-01 10:00:00", ""), "#type": "user_add", "properties": {"age": 1}}
-    for found in (told, added):
+    for found in (recorded, added):
         del found["#event_name"]
-    write(tmp_path, 1, [told, added])
+    write(tmp_path, 1, [recorded, added])
     found = measure(tmp_path, TAXONOMY, RULES, CONFIGURATION)
     assert found.records_by_type == {"user_set": 1, "user_add": 1}
     assert found.numbers == {"user/age": Moments(1, 30, 0, 30, 30)}

@@ -236,8 +236,8 @@ def test_retention_is_that_of_sets(given_: set[Visit]) -> None:
         for n in range(91):
             strict = {user for user in users if (user, cohort + n) in given_}
             rolling = {user for user, number in given_ if user in users and number >= cohort + n}
-            told = cohort + n <= last
-            expected.append((day(cohort), n, len(users), *((len(strict), len(rolling)) if told else (None, None))))
+            known = cohort + n <= last
+            expected.append((day(cohort), n, len(users), *((len(strict), len(rolling)) if known else (None, None))))
     assert frame.select("cohort_day", "day_number", "cohort_users", "strict_users", "rolling_users").rows() == expected
 
 
@@ -422,8 +422,8 @@ def test_products_are_apart() -> None:
         ("game", day(3), 1, 1),
         ("shop", day(0), 1, 1),
     ]
-    told = made(t.Retention, frames).filter(pl.col("strict_users").is_not_null())
-    assert told.group_by("product").len().sort("product").rows() == [("game", 3), ("shop", 1)]
+    known = made(t.Retention, frames).filter(pl.col("strict_users").is_not_null())
+    assert known.group_by("product").len().sort("product").rows() == [("game", 3), ("shop", 1)]
     segments = made(t.Segments, frames).filter(pl.col("users") > 0)
     assert segments.select("product", "day", "segment").rows() == [
         ("game", day(1), "new"),

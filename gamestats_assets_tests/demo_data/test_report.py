@@ -88,9 +88,9 @@ def test_every_verdict_stands_in_the_tables(report: Path, measured: Measured) ->
     (late,) = [row for row in rows if "In the file of a later day" in row]
     assert "missed" in late
     assert "20.0 %" in late
-    told = [verdict for verdict in verdicts if verdict.holds is not None]
-    right = sum(bool(verdict.holds) for verdict in told)
-    assert f"{right} of {len(told)}" in text(report)
+    judged = [verdict for verdict in verdicts if verdict.holds is not None]
+    right = sum(bool(verdict.holds) for verdict in judged)
+    assert f"{right} of {len(judged)}" in text(report)
     assert text(report).count("✓ found") == right
 
 

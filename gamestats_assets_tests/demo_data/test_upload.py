@@ -303,15 +303,15 @@ def test_a_damaged_state_is_told(receiver: Receiver, tmp_path: Path) -> None:
 def test_two_uploads_do_not_share_a_state(receiver: Receiver, tmp_path: Path) -> None:
     path = write(tmp_path / "1.jsonl", records(2))
     state = tmp_path / "state"
-    told: list[str] = []
+    messages: list[str] = []
 
     def second(done: int, total: int) -> None:
         with pytest.raises(UploadError) as caught:
             send(receiver, [path], state)
-        told.append(str(caught.value))
+        messages.append(str(caught.value))
 
     send(receiver, [path], state, progress=second)
-    assert "Another upload uses" in told[0]
+    assert "Another upload uses" in messages[0]
     assert len(receiver.requests) == 1
 
 

@@ -133,13 +133,13 @@ def read_files(landing: Landing, files: Sequence[LandedFile]) -> Read:
     counts = {row.pop("log"): row for row in result.tables[LogCounts].drop("ds").iter_rows(named=True)}
     for log in (*ETL, RATES):
         rejected = sum(rejection.rejected_rows for rejection in result.rejected(log))
-        told = counts.get(log, Counter())
-        assert told["rows_read"] == result.of(log).height + rejected + told["duplicates"], log
-        assert told["unreadable"] == rejected, log
+        counted = counts.get(log, Counter())
+        assert counted["rows_read"] == result.of(log).height + rejected + counted["duplicates"], log
+        assert counted["unreadable"] == rejected, log
         if log != RATES:
             numbers = result.column(log, "row_number")
             assert numbers == sorted({*numbers})
-            assert all(0 <= number < told["rows_read"] for number in numbers)
+            assert all(0 <= number < counted["rows_read"] for number in numbers)
     return Read(result.tables, result.rejections, counts)
 
 

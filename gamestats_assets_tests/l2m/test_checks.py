@@ -73,12 +73,12 @@ def as_of(**values: object) -> Change:
 
 def _rejected(log: str) -> Change:
     """A quarantine that holds all of a log."""
-    told = {
+    entry = {
         "destination": f"{log}@{PLAN.start}", "table_name": log, "partition_key": str(PLAN.start), "unit_id": "(all)",
         "entry": 0, "scope": "unit", "rule": "amount|min", "reason": "All rows are rejected.", "rejected_rows": 9,
         "content": None,
     }  # fmt: skip
-    return lambda rows: pl.DataFrame([told], schema=quarantine_of("l2m").schema())
+    return lambda rows: pl.DataFrame([entry], schema=quarantine_of("l2m").schema())
 
 
 PLANTED: list[tuple[Check, dict[type[Table], Change]]] = [
@@ -159,11 +159,11 @@ def test_single_balances_that_jump_overnight_stop_nothing(accounts: int, jumping
         for ds, opening in ((date(2026, 3, 1), 10), (date(2026, 3, 2), 11))
     )
     moved = [table.create_empty().lazy() for table in (t.EtlIncreaseMoney, t.EtlDecreaseMoney)]
-    told, stopped = (
+    entry, stopped = (
         check.rows(balances.cast(t.MoneyBalances.schema()).lazy(), *moved).collect()
         for check in (checks.balances_go_on_from_the_day_before, checks.few_balances_jump_overnight)
     )
-    assert told.height == 2 * jumping
+    assert entry.height == 2 * jumping
     assert stopped.get_column("ds").n_unique() == days
 
 
@@ -207,12 +207,12 @@ def test_what_was_lost_at_the_end_of_a_day_is_missed_on_the_next(tmp_path: Path)
         for ds in sorted({ds for ds, _, _ in kept}):
             folder = tmp_path / name / ds
             folder.mkdir(parents=True)
-            told = [
+            entry = [
                 {**account, "amount": amount, "balance_after": after, "time": f"{ds} 10:00:0{place}"}
                 for place, (day, amount, after) in enumerate(kept)
                 if day == ds
             ]
-            pl.DataFrame(told).write_csv(folder / "increase_money.csv")
+            pl.DataFrame(entry).write_csv(folder / "increase_money.csv")
             small.take(tmp_path / name, [ds])
             small.make([ds], [t.MoneyBalances])
         assert broken(small, checks.balances_follow_from_gains_and_spendings).is_empty()

@@ -87,7 +87,7 @@ def test_names_of_files_and_folders_tell_log_and_day(tmp_path: Path, path: str, 
 
 
 @pytest.mark.parametrize(
-    ("path", "options", "told"),
+    ("path", "options", "message"),
     [
         ("nowhere", {}, "nowhere does not exist"),
         ("2026-03-01/x.csv", {}, "neither its name nor a folder tells which log it is"),
@@ -101,7 +101,7 @@ def test_names_of_files_and_folders_tell_log_and_day(tmp_path: Path, path: str, 
     ],
 )
 def test_what_tells_no_log_or_day_is_refused_before_anything_lands(
-    tmp_path: Path, landing: Landing, path: str, options: dict[str, Any], told: str
+    tmp_path: Path, landing: Landing, path: str, options: dict[str, Any], message: str
 ) -> None:
     sound = logins(tmp_path / "sound", "login.csv", "u1")
     file = tmp_path / "drop" / path
@@ -110,7 +110,7 @@ def test_what_tells_no_log_or_day_is_refused_before_anything_lands(
         file.write_bytes(b"x\n")
     with pytest.raises(LogPathError) as refused:
         deliver([sound, file], landing, **options)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert landing.days("l2m") == []
 
 
@@ -300,7 +300,7 @@ def test_a_corrupt_parquet_file_is_rejected_and_everything_else_loads(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("name", "how", "told"),
+    ("name", "how", "message"),
     [
         ("login-1.parquet", "no Parquet", "expected a Parquet file, which begins with PAR1"),
         ("login-1.parquet", "empty", "expected a Parquet file, which begins with PAR1"),
@@ -311,7 +311,7 @@ def test_a_corrupt_parquet_file_is_rejected_and_everything_else_loads(tmp_path: 
     ],
 )
 def test_a_log_with_a_broken_file_is_refused_as_a_whole(
-    tmp_path: Path, landing: Landing, name: str, how: str, told: str
+    tmp_path: Path, landing: Landing, name: str, how: str, message: str
 ) -> None:
     deliver([logins(tmp_path / "before", "login.csv", "u1")], landing)
     before = landing.files("l2m", ON)
@@ -331,7 +331,7 @@ def test_a_log_with_a_broken_file_is_refused_as_a_whole(
     [refused] = [outcome for outcome in report.outcomes if outcome.status == "refused"]
     assert (refused.log, refused.day, refused.files) == ("login", ON, 2)
     assert str(path) in refused.reason
-    assert told in refused.reason
+    assert message in refused.reason
     assert refused.reason.endswith(
         "Mend it, or leave it out: the day is not made until the log is delivered. "
         "Nothing of the login log of 2026-03-01 was delivered."
@@ -344,7 +344,7 @@ def test_a_log_with_a_broken_file_is_refused_as_a_whole(
     assert delivered_logs(landing, DAY) == {"logout"}
     [rejection] = read_day(landing).rejected("login")
     assert (rejection.scope, rejection.rule) == ("file", "refused_delivery")
-    assert told in rejection.reason
+    assert message in rejection.reason
     landed = landing.files("l2m", ON)
     deliver([tmp_path / "drop"], landing)
     assert landing.files("l2m", ON) == landed

@@ -211,9 +211,9 @@ def test_closing_balances_are_what_the_accounts_have(made: Made) -> None:
     lake, truth, _ = made
     balances = lake.rows(t.MoneyBalances).sort("ds")
     last = balances.group_by("user_id", "money_type").agg(pl.col("closing_balance").last().alias("found"))
-    told = last.join(truth.balances, on=["user_id", "money_type"], how="left")
-    assert told.height > 500
-    assert told.filter(pl.col("found") != pl.col("balance")).is_empty()
+    joined = last.join(truth.balances, on=["user_id", "money_type"], how="left")
+    assert joined.height > 500
+    assert joined.filter(pl.col("found") != pl.col("balance")).is_empty()
 
 
 def test_the_economy_is_what_the_logs_of_a_day_add_up_to(made: Made) -> None:

@@ -79,8 +79,8 @@ def test_balances_follow_from_gains_and_spendings_and_stay_positive(simulated: S
     assert chain.get_column("before").min() >= 0  # type: ignore[operator]
     assert chain.get_column("balance_after").min() >= 0  # type: ignore[operator]
     last = moved.group_by("user_id", "money_type").agg(found=pl.col("balance_after").last())
-    told = last.join(simulated.truth.balances, on=["user_id", "money_type"], how="left")
-    assert told.filter(pl.col("found") != pl.col("balance")).is_empty()
+    logged = last.join(simulated.truth.balances, on=["user_id", "money_type"], how="left")
+    assert logged.filter(pl.col("found") != pl.col("balance")).is_empty()
     assert (moved.get_column("time").dt.date() == moved.get_column("ds")).all()
 
 

@@ -29,14 +29,14 @@ from gamestats_assets_tests.l2m.log_day import (
 )
 
 
-def rates(*told: tuple[str, str]) -> bytes:
+def rates(*entries: tuple[str, str]) -> bytes:
     """A file of rates."""
-    return csv_bytes([{"currency": currency, "usd_per_unit": rate} for currency, rate in told])
+    return csv_bytes([{"currency": currency, "usd_per_unit": rate} for currency, rate in entries])
 
 
-def read_payments(tmp_path: Path, paid: list[tuple[str, str]], *told: bytes) -> Read:
+def read_payments(tmp_path: Path, paid: list[tuple[str, str]], *entries: bytes) -> Read:
     """Payments (amount, currency), with files of rates."""
-    for number, content in enumerate(told):
+    for number, content in enumerate(entries):
         put(tmp_path / "logs", f"exchange_rates-{number}.csv", content)
     given_rows = [
         row | {"amount": a, "currency": c} for row, (a, c) in zip(rows("recharge", len(paid)), paid, strict=True)
@@ -100,10 +100,10 @@ def test_a_payment_that_is_worth_more_than_can_be_stored_is_quarantined(tmp_path
 def test_a_payment_in_an_unknown_currency_is_quarantined_with_the_currency(tmp_path: Path) -> None:
     found = read_payments(tmp_path, [("1", "USD"), ("2", "XXX"), ("3", "usd")], rates(("USD", "1"), ("XXX", "2")))
     assert found.column("recharge", "amount") == exact("1")
-    told = found.rejected("recharge")
-    assert [each.rule for each in told] == ["unknown_currency"] * 2
-    assert told[0].reason == ("Line 3: 'XXX' is no known currency; data/reference/l2m/currencies.csv lists them.")
-    assert json.loads(told[0].content or "")["amount"] == "2.0000"
+    entries = found.rejected("recharge")
+    assert [each.rule for each in entries] == ["unknown_currency"] * 2
+    assert entries[0].reason == ("Line 3: 'XXX' is no known currency; data/reference/l2m/currencies.csv lists them.")
+    assert json.loads(entries[0].content or "")["amount"] == "2.0000"
     assert found.counts["recharge"]["payments_without_rate"] == 0
 
 
@@ -120,8 +120,8 @@ def test_a_payment_without_a_rate_is_quarantined_with_currency_and_day_and_count
 
 @pytest.mark.parametrize("in_files", [1, 2])
 def test_a_currency_with_different_rates_has_none_and_multiplies_no_payment(tmp_path: Path, in_files: int) -> None:
-    told = [("USD", "1"), ("VND", "0.00004")], [("VND", "0.00005")]
-    files = [rates(*told[0], *told[1])] if in_files == 1 else [rates(*each) for each in told]
+    entries = [("USD", "1"), ("VND", "0.00004")], [("VND", "0.00005")]
+    files = [rates(*entries[0], *entries[1])] if in_files == 1 else [rates(*each) for each in entries]
     found = read_payments(tmp_path, [("1", "USD"), ("2", "VND")], *files)
     assert found.column("recharge", "amount") == exact("1")
     assert found.counts["recharge"]["payments_without_rate"] == 1
@@ -167,9 +167,9 @@ def test_above_five_percent_the_whole_log_of_the_day_is_rejected_and_no_other(tm
     commits = write(lake, landing)
     assert (commits[EtlIncreaseItem].rows, commits[EtlIncreaseItem].rejected_rows) == (0, 300)
     assert commits[EtlLogin].rows == 3
-    told = quarantined(lake)
-    assert told.get_column("rejected_rows").sum() == 300
-    [whole] = told.filter(pl.col("scope") == "unit").rows(named=True)
+    entries = quarantined(lake)
+    assert entries.get_column("rejected_rows").sum() == 300
+    [whole] = entries.filter(pl.col("scope") == "unit").rows(named=True)
     assert whole["rejected_rows"] == 284
     assert "16 of 300 rows broke a rule, more than 5.0%" in whole["reason"]
     # Mended, it is all there, and nothing of it is in quarantine.
@@ -184,10 +184,10 @@ def test_rows_are_told_one_by_one_up_to_a_number_and_then_counted(
     monkeypatch.setattr(logs, "_TOLD_ROW_BY_ROW", 3)
     monkeypatch.setattr(logs, "_PIECE_ROWS", 2)
     found = read_content(tmp_path, "increase_item.csv", items(9, *((row, "x") for row in range(8))))
-    told = found.rejected("increase_item")
-    assert [each.rejected_rows for each in told[:3]] == [1, 1, 1]
-    assert sum(each.rejected_rows for each in told) == 8
-    assert all("more rows are not told one by one" in each.reason for each in told[3:])
+    entries = found.rejected("increase_item")
+    assert [each.rejected_rows for each in entries[:3]] == [1, 1, 1]
+    assert sum(each.rejected_rows for each in entries) == 8
+    assert all("more rows are not told one by one" in each.reason for each in entries[3:])
     assert found.column("increase_item", "user_id") == ["u8"]
 
 

@@ -26,11 +26,11 @@ class Fetching:
     """A landing zone, and the settings that logs are fetched by."""
 
     def __init__(self, folder: Path) -> None:
-        self.landing, self.folder, self.told = Landing(folder / "landing"), folder, list[str]()
+        self.landing, self.folder, self.messages = Landing(folder / "landing"), folder, list[str]()
 
     def __call__(self, day: Any = DAY, **settings: Any) -> Report:
         given = Settings(data=str(self.folder), **settings)
-        return fetch_day(given, self.landing, day, self.told.append)
+        return fetch_day(given, self.landing, day, self.messages.append)
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_a_day_without_a_folder_or_with_an_empty_one_is_told(fetch: Fetching, tm
     put(tmp_path / "inbox" / "elsewhere", "login.csv", csv_bytes(rows("login")))
     assert fetch(l2m_inbox=tmp_path / "inbox").outcomes == ()
     assert fetch(DAY + timedelta(days=1), l2m_inbox=tmp_path / "inbox").outcomes == ()
-    assert [DAY.isoformat() in told or "2026-03-02" in told for told in fetch.told] == [True, True]
-    assert all("holds nothing" in told for told in fetch.told)
+    assert [DAY.isoformat() in messages or "2026-03-02" in messages for messages in fetch.messages] == [True, True]
+    assert all("holds nothing" in messages for messages in fetch.messages)
 
 
 def test_a_days_folder_that_leads_out_of_the_inbox_is_told_and_left(fetch: Fetching, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_days_folder_that_leads_out_of_the_inbox_is_told_and_left(fetch: Fetch
     (tmp_path / "inbox" / DAY.isoformat()).symlink_to(tmp_path / "elsewhere" / DAY.isoformat())
 
     assert fetch(l2m_inbox=tmp_path / "inbox").outcomes == ()
-    assert ["leads out of the inbox" in told for told in fetch.told] == [True]
+    assert ["leads out of the inbox" in messages for messages in fetch.messages] == [True]
 
 
 def test_a_mapping_that_is_not_there_or_is_none_is_named(fetch: Fetching, tmp_path: Path) -> None:
@@ -111,11 +111,11 @@ def test_a_day_of_an_iceberg_table_is_delivered_once(fetch: Fetching, tmp_path: 
     found = read_day(fetch.landing).of("recharge")
     assert found.select("user_id", "pmc", "currency").rows() == [(f"u{n}", "web_shop", "USD") for n in range(3)]
     assert fetch(DAY + timedelta(days=9), l2m_iceberg=setting(studio)).outcomes == ()
-    assert fetch.told[-1] == "raw.recharge holds nothing of 2026-03-10 (yet)."
+    assert fetch.messages[-1] == "raw.recharge holds nothing of 2026-03-10 (yet)."
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "messages"),
     [
         ({"tables": {"logins": "raw.login"}}, "names a log 'logins', which does not exist. Logs: login, logout,"),
         ({"tables": ["raw.login"]}, "tables: Input should be"),
@@ -123,13 +123,13 @@ def test_a_day_of_an_iceberg_table_is_delivered_once(fetch: Fetching, tmp_path: 
     ],
 )
 def test_a_setting_that_cannot_be_read_says_what_is_wrong_and_no_secret(
-    fetch: Fetching, tmp_path: Path, changed: dict[str, Any], told: str
+    fetch: Fetching, tmp_path: Path, changed: dict[str, Any], messages: str
 ) -> None:
     studio = Studio(tmp_path / "studio")
     wrong = setting(studio, **changed, properties={"type": "sql", "credential": "hush:hush"})
     with pytest.raises(SourceSettingsError) as refused:
         fetch(l2m_iceberg=wrong)
-    assert told in str(refused.value)
+    assert messages in str(refused.value)
     assert "hush" not in str(refused.value)
     with pytest.raises(SourceSettingsError, match="GAMESTATS_L2M_ICEBERG cannot be read"):
         fetch(l2m_iceberg=SecretStr("{"))
