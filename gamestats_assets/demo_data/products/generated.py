@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,29 +166,16 @@ def _users(of: GeneratedProduct) -> Iterator[pl.DataFrame]:
 # --------------------------------------------------------------------------- logs
 
 
-def land_generated(
-    of: GeneratedProduct, days: Sequence[str], landing: Landing, *, processes: int
-) -> Mapping[str, Mapping[str, int]]:
+def land_generated(of: GeneratedProduct, days: Sequence[str], landing: Landing, *, processes: int) -> None:
     """Generate a product's run and land the logs of some of its days.
 
     What arrives late, after the last day, lands with the last day. The same run lands the same files, which
     then are known.
-
-    Returns:
-        By day, `records`, `size_bytes` and `pieces` that landed anew.
     """
     from gamestats_assets.demo_data.generator.generate import generate
 
     with tempfile.TemporaryDirectory(prefix="gamestats-demo-data-") as folder:
         made = generate(of.taxonomy, of.rules, of.configuration, Path(folder), processes=processes)
-        last = date.fromisoformat(of.days[-1])
-        landed: dict[str, dict[str, int]] = {day: {"records": 0, "size_bytes": 0, "pieces": 0} for day in days}
         for file in made.files:
-            day = min(date.fromisoformat(file.day), last).isoformat()
-            if day not in landed or file.name.endswith(".parquet"):
-                continue
-            report = land_logs([Path(folder, file.name)], of.product, landing)
-            landed[day]["records"] += file.records
-            landed[day]["size_bytes"] += file.size_bytes
-            landed[day]["pieces"] += sum(len(outcome.new_pieces) for outcome in report.outcomes)
-        return landed
+            if min(file.day, of.days[-1]) in days and not file.name.endswith(".parquet"):
+                land_logs([Path(folder, file.name)], of.product, landing)
