@@ -125,11 +125,6 @@ class LogIngestReport:
         return sum(outcome.lines for outcome in self.outcomes)
 
     @property
-    def undated_lines(self) -> int:
-        """Lines without a usable time."""
-        return sum(outcome.undated_lines for outcome in self.outcomes)
-
-    @property
     def lines_by_day(self) -> Mapping[date, int]:
         """Lines of each day, in order."""
         found: Counter[date] = Counter()
