@@ -209,19 +209,6 @@ def quest(time: str, type: str, id: str = "q", **properties: Any) -> dict[str, A
     return record(time, type=type, name="quest", event_id=id, uuid=f"{id}-{time}", properties=properties)
 
 
-def test_an_update_adds_to_its_event_and_replaces_what_it_names(tmp_path: Path) -> None:
-    frames = of_records(
-        tmp_path,
-        quest("10:02:00", "track_update", b=3, c=4, **{"#os": "iOS"}),
-        quest("10:01:00", "track_update", a=1, b=2),
-        quest("10:00:00", "track_update", id="other", a=9),
-    )
-    assert properties(frames) == [{"a": 9}, {"a": 1, "b": 3, "c": 4, "#os": "iOS"}]
-    row = frames[t.Events].filter(overwrite_id="q").row(0, named=True)
-    assert (row["event_id"], row["occurred_at"], row["os"]) == ("q-10:01:00", at("10:01:00"), "iOS")
-    assert counts(frames) == {("track_update", "quest"): {"records": 3, "kept": 2, "merged": 1}}
-
-
 def test_an_overwrite_takes_the_events_place(tmp_path: Path) -> None:
     frames = of_records(
         tmp_path,

@@ -266,13 +266,6 @@ def test_every_problem_has_a_case() -> None:
     assert {problem for _, problem, _ in VIOLATIONS} | elsewhere == set(Problem)
 
 
-def test_several_problems_of_one_line_are_all_told(tmp_path: Path) -> None:
-    record = with_properties(level=None, name="x" * 3000, **{"bad-name": 1})
-    record["#time"] = "soon"
-    report = checked(tmp_path, good(0), record)
-    assert counts(report) == {Problem.TIME: 1, Problem.NULL: 1, Problem.TEXT_SIZE: 1, Problem.KEY: 1}
-
-
 def test_a_problem_is_counted_always_and_shown_a_few_times(tmp_path: Path) -> None:
     report = checked(tmp_path, *(with_properties(level=None) | {"#uuid": str(uuid.UUID(int=n))} for n in range(12)))
     finding = report.problems[Problem.NULL]
