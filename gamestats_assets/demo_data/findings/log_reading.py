@@ -45,7 +45,6 @@ ROW = {"user": pl.Int32, "at_ms": pl.Int64, "event": pl.Int16, "uuid": pl.Int64,
 LATE, OUT_OF_ORDER = 1, 2
 """Values of `flags`."""
 
-_ROWS_AT_ONCE = 2_000_000
 _BATCH = 65_536
 _MOST_VALUES = 500
 _MOST_SHAPES = 20_000
@@ -105,7 +104,7 @@ class _Wanted:
 
 
 class LogReading:
-    """Reads lines; counts what a line tells by itself, and keeps who did what when for `events`."""
+    """Reads lines; counts what a line tells by itself, and stores who did what when in `rows`."""
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> None:
         self._rules = rules
@@ -126,8 +125,7 @@ class LogReading:
         self._users: dict[str, int] = {}
         self._unknown = bytearray()
         self._variant = bytearray()
-        self._rows = Spool({"records": ROW})
-        self._kept = 0
+        self.rows = Spool({"records": ROW})
         self._batch: tuple[list[Any], ...] = ([], [], [], [], [])
         self._file_day, self._latest = _NEVER, _NEVER
         self.variants: list[str] = [""]
@@ -141,11 +139,6 @@ class LogReading:
         self.choices: dict[str, Counter[str]] = defaultdict(Counter)
         self.visible, self.in_order = 0.0, 0
 
-    @property
-    def people(self) -> int:
-        """How many have been met."""
-        return len(self._unknown)
-
     def variant_of(self) -> Array:
         """By user, the place among `variants`."""
         return np.frombuffer(bytes(self._variant), np.uint8)
@@ -154,14 +147,6 @@ class LogReading:
         """Users by variant."""
         counts = np.bincount(self.variant_of(), minlength=len(self.variants))
         return {name: int(counts[place]) for place, name in enumerate(self.variants) if name and counts[place]}
-
-    def events(self) -> Iterator[Array]:
-        """Records of days of the run, all of a user's together, in the order of the files; given only once."""
-        parts = self._kept // _ROWS_AT_ONCE + 1
-        for part in range(parts):
-            sql = "SELECT * FROM records WHERE (user + 1) % $parts = $part ORDER BY rowid"
-            yield self._rows.query(sql, parts=parts, part=part).to_numpy(structured=True)
-        self._rows.close()
 
     def read(self, path: Path, file_day: int) -> None:
         """Take up every line of a file."""
@@ -315,8 +300,7 @@ class LogReading:
         self.dirt["too_late"] += int((readable & inside & too_late).sum())
         kept = readable & inside & ~too_late
         columns = {"user": user, "at_ms": at_ms, "event": event, "uuid": uuid, "flags": flags}
-        self._rows.add("records", pl.DataFrame(columns, schema=ROW).filter(pl.Series(kept)))
-        self._kept += int(kept.sum())
+        self.rows.add("records", pl.DataFrame(columns, schema=ROW).filter(pl.Series(kept)))
 
     def _disordered(self, at_ms: Array, of_order: Array) -> Array:
         """Rows that are earlier than one before them; notes how many would be seen so if they stood later."""

@@ -1,7 +1,7 @@
 """What produced logs hold, told by the files alone: nothing here knows how they were made.
 
-One pass reads every line once and keeps who did what when in temporary files; then the lives of some people after the
-other are summed up. Memory grows with the users, and hardly with the records.
+One pass reads every line once, counts what it tells by itself, and stores who did what when in a temporary DuckDB
+database; SELECTs over it sum up people's lives. Memory grows with the users, and hardly with the records.
 
 Words used here: a user is a distinct id, or where a record has none an account id; people are users whose id does not
 begin with `system-`. A day is a UTC day of the run, numbered from 0. A session ends with a break of half an hour. Who
@@ -11,14 +11,13 @@ signs up does so on the day of the first event, which then is a once-only one; e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.findings.lives import Lives
 from gamestats_assets.demo_data.findings.log_reading import EPOCH, LogReading
-from gamestats_assets.demo_data.findings.measured import DirtFound, Distribution, Measured, Violations
+from gamestats_assets.demo_data.findings.measured import DirtFound, Measured, Violations
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -48,10 +47,10 @@ def measure(folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Confi
     log = LogReading(taxonomy, rules, configuration)
     for file_day, path in found:
         log.read(path, file_day - start)
-    lives = Lives(taxonomy, rules, configuration, log.people)
-    for rows in log.events():
-        lives.take(rows)
-    return _measured(log, lives, taxonomy, configuration)
+    lives = Lives(taxonomy, rules, configuration, log)
+    measured = _measured(log, lives, configuration)
+    log.rows.close()
+    return measured
 
 
 def _file_day(name: str) -> int:
@@ -62,7 +61,7 @@ def _file_day(name: str) -> int:
         raise MeasureError(f"{name} names no day: expected logs_YYYYMMDD.jsonl. Rename the file.") from None
 
 
-def _measured(log: LogReading, lives: Lives, taxonomy: Taxonomy, configuration: Configuration) -> Measured:
+def _measured(log: LogReading, lives: Lives, configuration: Configuration) -> Measured:
     dirt = log.dirt
     unreadable = dirt["unreadable"]
     events = dirt["events"] - lives.duplicates + unreadable
@@ -72,31 +71,12 @@ def _measured(log: LogReading, lives: Lives, taxonomy: Taxonomy, configuration: 
         records_by_type=dict(log.by_type.most_common()),
         records_by_event=dict(log.by_event.most_common()),
         size_bytes=log.size_bytes,
-        users=lives.users,
         users_by_country=dict(log.countries.most_common()),
         users_by_os=dict(log.systems.most_common()),
-        sign_ups=lives.sign_ups.tolist(),
-        active_users=lives.active.tolist(),
-        active_before=lives.active_before.tolist(),
-        first_seen_before=lives.first_seen_before.tolist(),
-        retained=lives.retained(),
-        seen_again=lives.seen_again(),
-        session_s=Distribution(lives.session_s),
-        session_events=Distribution(lives.session_events),
-        sessions_by_user=Distribution(lives.sessions_by_user),
-        sessions_before=lives.sessions_before,
-        events_before=dict(zip(taxonomy.event_names(), lives.events_before.tolist(), strict=False)),
-        events_by_hour=lives.hours.tolist(),
-        funnels=[path.funnel() for path in lives.paths],
-        conversions=lives.conversions(log),
         variants=log.users_by_variant(),
-        together=lives.together,
         numbers={key: log.numbers[key] for key in sorted(log.numbers)},
         choices={key: dict(log.choices[key].most_common()) for key in sorted(log.choices)},
-        order=_violations(lives.order),
-        prerequisites=_violations(lives.needs),
-        once=_violations(lives.again),
-        totals=_violations(log.totals.counts),
+        totals={name: Violations(*counts) for name, counts in sorted(log.totals.counts.items())},
         address_of=log.accounts.address_of,
         standstills=log.accounts.standstills,
         dirt=DirtFound(
@@ -115,8 +95,5 @@ def _measured(log: LogReading, lives: Lives, taxonomy: Taxonomy, configuration: 
             unreadable=unreadable,
             outside=dirt["outside"],
         ),
+        **lives.figures(),
     )
-
-
-def _violations(found: Mapping[str, list[int]]) -> dict[str, Violations]:
-    return {name: Violations(*counts) for name, counts in sorted(found.items())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -34,7 +34,17 @@ class Spool:
         """Append rows to a table."""
         self._relation(rows).insert_into(table)
 
-    def query(self, sql: str, **parameters: int) -> pl.DataFrame:
+    def derive(self, table: str, sql: str, **parameters: Any) -> None:
+        """Make a table of what a SELECT over the others gives."""
+        self._con.sql(sql, params=parameters or None).create(table)
+
+    def hold(self, table: str, sql: str, **parameters: Any) -> int:
+        """Hold what a SELECT gives in memory under a name, in place of what is held under it; how many rows it has."""
+        rows = self.query(sql, **parameters)
+        self._con.register(table, rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        return rows.height
+
+    def query(self, sql: str, **parameters: Any) -> pl.DataFrame:
         """What a SELECT over the tables gives."""
         return cast(pl.DataFrame, pl.from_arrow(self._con.sql(sql, params=parameters or None).to_arrow_table()))
 
