@@ -234,7 +234,6 @@ def ingest_logs(
         gamestats ingest logs /var/log/app/log.2026-01-01 --product shop
     """
     from gamestats_assets.cli.commands import person
-    from gamestats_assets.demo_data.entered import PRODUCT
     from gamestats_assets.demo_data.logs.landing import land_logs
     from gamestats_assets.demo_data.products.entered import PRODUCT
     from gamestats_assets.lakehouse.entries.ops import entering
