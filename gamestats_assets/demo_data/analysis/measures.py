@@ -172,8 +172,14 @@ OWNED = word_set("server guild clan team workspace org organization organisation
 
 @functools.cache
 def _lexicon(table: str) -> Lexicon:
-    words = facts("measures")[table]
+    words = {**facts("measures")[table], **(_in_one_row() if table == "words" else {})}
     return Lexicon((name, told if isinstance(told, str) else told["words"]) for name, told in words.items())
+
+
+@functools.cache
+def _in_one_row() -> dict[str, str]:
+    """Measures that have words of their own, so that they need no rule."""
+    return {name: known["words"] for name, known in facts("measures")["measures"].items() if "words" in known}
 
 
 def texts_of(prop: Property) -> str:
@@ -422,6 +428,8 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industr
     if table == "named" and last == "id":
         parts = {*own_name(place.prop.name).split("_")}
         return "unique_id" if parts & UNIQUE else "own_id" if parts & OWNED else "id"
+    if own := next((word for word in words if word in _in_one_row() and table == "named"), None):
+        return own
     is_game = industry == "game"
     real = not is_game or place.kind in _REAL_MONEY
     holds = {
