@@ -86,21 +86,6 @@ SHEETS = {
         commandFailed | control | A command did not reach the device | errorCode:n
         helpRequested | support | User writes to the support team | topic
     """,
-    "recruiting": """
-        Session_Started | Platform | Recruiter opens the console | Browser
-        Session_Ended | Platform | Console closed | Minutes:n
-        Account_Created | Account | Once per recruiter | Company_Size
-        Job_Posted | Jobs | A position is published | Job_Id, Title
-        Candidate_Viewed | Candidates | The profile of a candidate is opened | Candidate_Id
-        Interview_Requested | Interviews | Recruiter asks a candidate for an interview | Interview_Id, Candidate_Id
-        Interview_Scheduled | Interviews | The candidate has chosen a time | Interview_Id
-        Interview_Completed | Interviews | The interview took place | Interview_Id, Minutes:n
-        Interview_Cancelled | Interviews | The interview was called off | Interview_Id, Reason
-        Candidate_No_Show | Interviews | The candidate did not come | Interview_Id
-        Invoice_Issued | Billing | Monthly invoice issued | Invoice_No, Amount:n
-        Invoice_Disputed | Billing | The recruiter disputes the invoice | Invoice_No
-        Seat_Removed | Account | A colleague is removed from the team | Role
-    """,
     "farm": """
         app_start | 공통 | 앱 실행 |
         app_end | 공통 | 앱 종료 | sec:n
@@ -117,34 +102,6 @@ SHEETS = {
         user_report | 신고 | 다른 유저를 신고 | reason
         client_error | 시스템 | 클라이언트 오류 | code:n
     """,
-    "insurance": """
-        app_opened | app | App comes to the foreground |
-        app_closed | app | App goes to the background | seconds:n
-        account_registered | account | Once per customer | method
-        balance_viewed | accounts | Balance looked at |
-        transfer_started | transfers | Transfer begun | transfer_id
-        transfer_completed | transfers | Transfer carried out | transfer_id, amount:n
-        transfer_failed | transfers | Transfer not carried out | transfer_id, reason
-        claim_filed | insurance | Loss or theft of the card claimed | claim_id, amount:n
-        claim_approved | insurance | The insurer accepts the claim | claim_id
-        claim_rejected | insurance | The insurer refuses the claim | claim_id
-        card_blocked | cards | Customer blocks the card | reason
-        statement_opened | accounts | Monthly statement opened | month:n
-        device_changed | account | Customer uses a new phone | model
-    """,
-    "flea_market": """
-        app_open | 공통 | 앱 실행 시 전송 |
-        app_close | 공통 | 앱 종료 시 전송 | stay:n
-        signup | 회원 | 가입 완료 (1회) | method
-        post_view | 탐색 | 판매글 상세 화면 진입 | post_id
-        post_write | 판매 | 판매글 작성 완료 | post_id, price:n
-        post_delete | 판매 | 판매글 삭제 | post_id
-        chat_start | 채팅 | 판매자와 채팅 시작 | chat_id, post_id
-        chat_send | 채팅 | 채팅 메시지 전송 | chat_id
-        user_report | 신고 | 사기 등으로 상대를 신고 | chat_id, reason
-        user_block | 신고 | 상대를 차단 | chat_id
-        area_change | 설정 | 동네 변경 | region
-    """,
     "gym": """
         AppStart | アプリ | アプリ起動 |
         AppEnd | アプリ | アプリ終了 | Seconds:n
@@ -159,30 +116,14 @@ SHEETS = {
         LockerLost | 来館 | ロッカーの鍵を紛失した時 | Locker:n
         CardReissue | 会員 | 会員カードを再発行した時 | Fee:n
     """,
-    "scooter": """
-        appOpened | app | App comes to the foreground |
-        appClosed | app | App goes to the background | seconds:n
-        userRegistered | account | Once per user | method
-        rideStarted | ride | Scooter unlocked | rideId, scooterCode
-        ridePaused | ride | User pauses the ride | rideId
-        rideEnded | ride | Scooter locked | rideId, minutes:n, distanceKm:n
-        damageReported | after | User reports a damaged scooter | scooterCode
-        parkingFineIssued | after | Fine for wrong parking | rideId, amount:n
-        faultTicketOpened | after | User asks the support team | ticketId
-        faultTicketResolved | after | | ticketId
-    """,
 }
 INDUSTRIES = {
     "cleaning": "other",
     "telemedicine": "health",
     "auction": "other",
     "smart_home": "other",
-    "recruiting": "saas",
     "farm": "game",
-    "insurance": "fintech",
-    "flea_market": "social",
     "gym": "health",
-    "scooter": "mobility",
 }
 _TYPES = {"": PropertyType.STRING, "n": PropertyType.NUMBER, "b": PropertyType.BOOLEAN}
 
@@ -250,13 +191,8 @@ def test_rules_are_sound(name: str) -> None:
         ("telemedicine", "consult_request"),
         ("auction", "ItemView"),
         ("smart_home", "lampSwitched"),
-        ("recruiting", "Interview_Requested"),
         ("farm", "stage_start"),
-        ("insurance", "transfer_started"),
-        ("flea_market", "post_view"),
-        ("flea_market", "chat_start"),
         ("gym", "LessonBook"),
-        ("scooter", "rideStarted"),
     ],
 )
 def test_the_core_is_in_a_good_part_of_the_sessions(name: str, event: str) -> None:
@@ -280,25 +216,12 @@ def test_the_core_is_in_a_good_part_of_the_sessions(name: str, event: str) -> No
         ("smart_home", "filterReplaced"),
         ("smart_home", "intruderAlarmRaised"),
         ("smart_home", "helpRequested"),
-        ("recruiting", "Invoice_Issued"),
-        ("recruiting", "Invoice_Disputed"),
-        ("recruiting", "Seat_Removed"),
         ("farm", "purchase_refund"),
         ("farm", "client_error"),
-        ("insurance", "claim_filed"),
-        ("insurance", "claim_approved"),
-        ("insurance", "card_blocked"),
-        ("insurance", "statement_opened"),
-        ("insurance", "device_changed"),
         ("farm", "user_report"),
-        ("flea_market", "user_block"),
         ("gym", "PaymentFail"),
         ("gym", "LockerLost"),
         ("gym", "CardReissue"),
-        ("scooter", "damageReported"),
-        ("scooter", "parkingFineIssued"),
-        ("scooter", "faultTicketOpened"),
-        ("scooter", "faultTicketResolved"),
     ],
 )
 def test_what_nobody_wishes_for_or_does_but_rarely_is_in_few_sessions(name: str, event: str) -> None:
@@ -314,16 +237,10 @@ def test_what_nobody_wishes_for_or_does_but_rarely_is_in_few_sessions(name: str,
         ("telemedicine", "review_write", "consult_end", 0.03, 0.4),
         ("telemedicine", "consult_cancel", "consult_request", 0.01, 0.25),
         ("smart_home", "commandFailed", "lampSwitched", 0.0, 0.2),
-        ("recruiting", "Interview_Completed", "Interview_Requested", 0.4, 1.0),
-        ("recruiting", "Interview_Cancelled", "Interview_Requested", 0.01, 0.25),
         ("farm", "guild_donate", "guild_join", 1.0, 100.0),
-        ("insurance", "transfer_failed", "transfer_started", 0.01, 0.25),
-        ("flea_market", "post_write", "post_view", 0.01, 0.9),
-        ("flea_market", "post_delete", "post_write", 0.001, 0.4),
         ("gym", "LessonAttend", "LessonBook", 0.6, 1.1),
         ("gym", "LessonReview", "LessonAttend", 0.05, 0.5),
         ("gym", "LessonBookCancel", "LessonBook", 0.01, 0.2),
-        ("scooter", "rideEnded", "rideStarted", 0.5, 1.0),
     ],
 )
 def test_what_follows_is_as_frequent_as_what_it_follows_allows(
