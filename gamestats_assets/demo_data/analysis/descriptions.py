@@ -406,7 +406,7 @@ class Finder:
         for word in re.findall(r"[a-z0-9_]+(?:[ _][a-z0-9_]+)*", text, re.ASCII):
             for name in (word, *word.split()):
                 named = self.by_name.get(name)
-                if named and named != r.name and ("_" in named or len(pieces(named)) > 1 or _calls(text, name)):
+                if named and named != r.name and ("_" in named or len(pieces(named)) > 1):
                     role = "instead" if says(event, "instead") else "needs"
                     found.setdefault(named, Mention(named, role, named, by_name=True, confidence=0.95))
         for phrase in phrases(event):
@@ -574,13 +574,6 @@ def is_id_name(name: str) -> bool:
     """Whether a name is that of an id: `orderNo`, `ride_id`, `trackingNo`."""
     words = pieces(name)
     return len(words) > 1 and words[-1] in _LAST_OF_IDS
-
-
-def _calls(text: str, name: str) -> bool:
-    """Whether a text uses a plain word as the name of an event: `requires pay`, `after pay`."""
-    return bool(
-        re.search(rf"(?:\b(?:requires?|needs?|prerequisites?:?|after|once)\b|[/+]) *{re.escape(name)}\b", text)
-    ) or bool(re.search(rf"(?<![a-z_]){re.escape(name)}(?:の|で|後|が|を|[가이은는을를의])", text))
 
 
 def foreground(event: Event) -> str:

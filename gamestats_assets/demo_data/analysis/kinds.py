@@ -170,7 +170,7 @@ def _arrival(r: Reading, event: Event) -> EventKind | None:
     if r.says("crash") or {"app", "fail"} == set(r.words) or r.words in (("fail",), ("app", "exception")):
         return EventKind.CRASH
     leaves = r.action in ("leave", "delete", "disable") or r.phase in ("close", "end")
-    own = r.things <= {"account", "user", "member", "service"}
+    own = r.things <= {"account", "user", "member", "service", "workspace"}
     if r.says("uninstall", "withdrawal") or (leaves and own and ("withdrawal" in r.text or says(event, "final"))):
         return EventKind.GOODBYE
     if r.says("install") and r.topic <= {"app", "game", "client", "install", "first"}:

@@ -151,7 +151,7 @@ class Lives:
             sibling = next((name for name in reversed(before) if self.order.is_instead(r.name, name)), None)
             begun = any(x.topic == r.topic and (x.place or 9) < 3 for x in [*births, *others])
             trouble = [o for o in aside if "trouble" in o.flags and o.topic & r.topic - birth.topic]
-            if sibling is None and (r.regrets or (r.looks and r.action != "visit") or self._takes_back(r, life)):
+            if sibling is None and (r.regrets or (r.looks and r.action != "visit")):
                 continue
             if sibling is None and (r.opinion or (trouble and not begun)):
                 yield (r, passed if r.opinion else trouble[-1:], why, 0.65, "needs")
@@ -166,11 +166,6 @@ class Lives:
                 aside.append(r)
             elif not r.wrong and sibling is None and r.action not in ("edit", "report", "save"):
                 passed = [r] if r.kind not in (Kind.SUPPORT, Kind.SOCIAL, Kind.SHARE) else passed
-
-    def _takes_back(self, r: Reading, life: Life) -> bool:
-        """Whether an event takes back what another one of the life did."""
-        done = {deed for name in life.events for deed in self.readings[name].deeds}
-        return any(d in earlier() and earlier()[d][1] and done & {*earlier()[d][0]} for d in r.deeds)
 
 
 def _in_order(found: Sequence[Reading]) -> list[Reading]:
