@@ -18,22 +18,22 @@ HELD = {
     "fantasy_league": 49,
     "flea_market": 48,
     "gig_work": 50,
-    "gogaku_school": 39,
+    "gogaku_school": 41,
     "grocery_box": 49,
     "idle_rpg": 46,
-    "invoicing_payroll": 42,
+    "invoicing_payroll": 44,
     "karaoke": 50,
-    "live_commerce": 45,
-    "museum_tickets": 42,
-    "pet_insurance": 45,
-    "restaurant_booking": 48,
-    "roller_sharing": 37,
+    "live_commerce": 48,
+    "museum_tickets": 45,
+    "pet_insurance": 47,
+    "restaurant_booking": 47,
+    "roller_sharing": 39,
     "tower_defence": 47,
 }
 """Of what a person says of each product, how much has held so far.
 
-Of the first eight, whose failures the engine learnt from, 389 of 398 hold; of the eight that were written later, and
-that nobody who worked on the engine had seen, 338 of 416.
+Of the first eight, whose failures the engine learnt from, 388 of 398 hold; of the eight that were written later, and
+that nobody who worked on the engine had seen, 352 of 416.
 """
 
 

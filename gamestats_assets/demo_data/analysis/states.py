@@ -10,7 +10,7 @@ import functools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
@@ -403,11 +403,13 @@ class Speech:
 
     def moved(self, prop: Property, context: Set[str]) -> list[Moved]:
         """What the description says in so many words: events by name, or with the way that they move the state."""
-        text = prop.description
+        text = re.sub(r"[(（]([A-Za-z_]\w+)[)）]", r" \1 ", prop.description)  # `prizes (prize_net)`
         events, numbers = self.outright(text)
         carrying = {r.name: n for r in events if (n := self.number_named(r, numbers)) is not None}
         about = {**dict.fromkeys(context, 0.4), **{w: 0.4 for r in events for w in map(_stem, r.topic)}}
         found: list[Moved] = []
+        ways: list[tuple[int, int]] = []  # of each clause, and how many were found up to it
+        heading = 0
         several = prop.type is PropertyType.NUMBER and (says("join", text) or says("less", text))
         for clause in _pattern("cut").split(text):
             way = says("more", clause.strip()) - says("less", clause.strip())
@@ -428,6 +430,10 @@ class Speech:
                         found.append(Moved(near, way))
                     else:
                         several = False
+            if way and len(clause.split()) == 1:
+                heading = way  # `up: packs, prizes`
+            ways.append((way or heading, len(found)))
+        found = _with_ways(found, ways, last=not text.isascii())
         clear = any(m.way or m.number for m in found) or bool(events)
         return list({m.event.name: m for m in reversed(found)}.values())[::-1] if clear or several else []
 
@@ -438,6 +444,16 @@ class Speech:
         said = dict.fromkeys(words_of(self._named.sub(" ", part)), 1.0)
         near = [(r, n) for r, n in having if any(self.vocabulary[r.name].get(w, 0) == 1 for w in said)]
         return near or having
+
+
+def _with_ways(found: Sequence[Moved], ways: Sequence[tuple[int, int]], *, last: bool) -> list[Moved]:
+    """What is moved, with the way of its clause, or that of the clause after it where the verb stands last."""
+    filled, way = list(found), 0
+    for number in range(len(ways) - 1, -1, -1):
+        way = ways[number][0] or (way if last else 0)
+        for at in range(ways[number - 1][1] if number else 0, ways[number][1]):
+            filled[at] = replace(filled[at], way=filled[at].way or way)
+    return filled
 
 
 # ------------------------------------------------------------------ states that events and common properties show

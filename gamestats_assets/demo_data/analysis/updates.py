@@ -348,6 +348,8 @@ class _Guess:
             yield from self._level()
         elif prop.update is UpdateMode.SET_ONCE:
             yield from self._last(prop)
+        elif latest := self._latest(prop):
+            yield from ((r.name, Update(type="set", value=_ref(name))) for r, name in latest)
         elif said & {"day", "streak"} or "일수" in prop.alias or "日数" in prop.alias:
             yield from self._days(prop)
         elif moved := list(self._as_told(prop)):
@@ -610,11 +612,19 @@ class _Guess:
         said = singulars(prop.name)
         if said & {"device", "os", "platform", "network", "carrier", "account"}:
             return
-        told = self._tellers(prop) or self._named_by(prop)
+        told = self._tellers(prop) or self._named_by(prop) or self._latest(prop)
         for r, name in told:
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
         if told and prop.update is not UpdateMode.SET_ONCE:
             yield from self._lost(prop, told)
+
+    def _latest(self, prop: Property) -> list[tuple[Reading, str]]:
+        """What the description says was told last: `rate_after of the last match`."""
+        if not says("latest", prop.description):
+            return []
+        said = set(re.findall(r"[A-Za-z]\w*[_A-Z]\w*", prop.description, re.ASCII))
+        told = [(r, p) for r in self.of_users for p in self.events[r.name].properties if p.name in said]
+        return [(r, p.name) for r, p in told if p.type is prop.type and (r.fails or is_settled(r, self.of_users))]
 
     def _named_by(self, prop: Property) -> list[tuple[Reading, str]]:
         """What the description names outright: `tariff_name of the last tariff_selected`."""
