@@ -106,8 +106,8 @@ def mutated_lines(content: bytes, random: Random) -> bytes:
         else:
             fields = line.split(b",")
             place = random.randrange(len(fields))
-            told = fields[place].decode("utf-8", "replace")
-            other = _written(_other(float(told) if told.isdecimal() else told, random))
+            text = fields[place].decode("utf-8", "replace")
+            other = _written(_other(float(text) if text.isdecimal() else text, random))
             bare, again = other.strip(b'"'), random.choice(fields)
             changed = (other, bare, bare, b'"', b"", again, mutated_bytes(other, random))
             fields[place : place + 1] = random.choice(([], [fields[place]] * 2, [random.choice(changed)]))

@@ -146,11 +146,11 @@ def _take_matches(
         files = [file for day in landing.days(source.game) for file in landing.files(source.game, day)]
         frames, rejections, _ = decoded(decoder, landing, files)
         rows = _screened(frames)
-        told = {rejection.unit_id for entries in rejections.values() for rejection in entries if rejection.reason}
+        rejected = {rejection.unit_id for entries in rejections.values() for rejection in entries if rejection.reason}
         for kind, table in tables.items():
             has_row = {*frames[table].get_column("match_id")}
             for file in files:
-                assert file.kind != kind or file.unit_id in has_row | told, f"Nothing is told of {file.path}."
+                assert file.kind != kind or file.unit_id in has_row | rejected, f"Nothing is known of {file.path}."
         for table, counts in counted.items():
             sums = rows[counts].group_by("match_id").agg(counted=pl.col("events").sum())
             both = rows[table].filter(pl.col("status") == "processed").join(sums, on="match_id", how="left")
@@ -219,9 +219,9 @@ def _take_data_dragon(inbox: Path, root: Path) -> Outcomes:
 
 @functools.cache
 def _ballchasing() -> list[Mutable]:
-    told = simulate_season(seed=5, players=12, matches=2, first_day=date(2026, 3, 1), days=1)
+    simulated = simulate_season(seed=5, players=12, matches=2, first_day=date(2026, 3, 1), days=1)
     with tempfile.TemporaryDirectory() as folder:
-        return [Mutable(json.loads(path.read_bytes())) for path in write_season(Path(folder), told)]
+        return [Mutable(json.loads(path.read_bytes())) for path in write_season(Path(folder), simulated)]
 
 
 def _ballchasing_document(document: Mutable, random: Random, number: int) -> bytes:
@@ -270,14 +270,14 @@ def _take_l2m(inbox: Path, root: Path) -> Outcomes:
     # Half of a delivery would count as all of it: what is refused alone would be with the others, and these too.
     for number, file in enumerate([path for path in sorted(inbox.iterdir()) if path.is_file()]):
         try:
-            told = deliver([file], Landing(root / str(number)), day=log_day.DAY).outcomes
+            delivered = deliver([file], Landing(root / str(number)), day=log_day.DAY).outcomes
         except LogPathError:
             outcomes["set aside"] += 1
             continue
-        assert all((outcome.status == "refused") == bool(outcome.reason) for outcome in told)
-        if any(not outcome.reason for outcome in told):
+        assert all((outcome.status == "refused") == bool(outcome.reason) for outcome in delivered)
+        if any(not outcome.reason for outcome in delivered):
             file.rename(sound / file.name)
-        outcomes["set aside" if all(outcome.reason for outcome in told) else "landed"] += 1
+        outcomes["set aside" if all(outcome.reason for outcome in delivered) else "landed"] += 1
     landing = Landing(root / "all")
     if any(sound.iterdir()):
         deliver([sound], landing, day=log_day.DAY)
@@ -288,8 +288,8 @@ def _take_l2m(inbox: Path, root: Path) -> Outcomes:
             counts = {row["log"]: row for row in rows[LogCounts].iter_rows(named=True)}
             for log, table in {**ETL, RATES: ExchangeRates}.items():
                 rejected = sum(rejection.rejected_rows for rejection in found.rejections[table])
-                told = counts.get(log, Counter())
-                assert told["rows_read"] == rows[table].height + rejected + told["duplicates"], log
+                count = counts.get(log, Counter())
+                assert count["rows_read"] == rows[table].height + rejected + count["duplicates"], log
     return outcomes
 
 

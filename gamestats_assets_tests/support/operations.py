@@ -82,9 +82,9 @@ class BySensors(_OverStores):
         )
         # Of an instance in memory Dagster does not find the names of partitions by itself.
         with dg.partition_loading_context(dynamic_partitions_store=self.instance):
-            told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
-        self.cursors[name], self.said = told.cursor, told.skip_message or ""
-        return list(told.run_requests or ())
+            tick = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
+        self.cursors[name], self.said = tick.cursor, tick.skip_message or ""
+        return list(tick.run_requests or ())
 
     def an_hour_passes(self) -> None:
         """Everything that was seen of what is behind was seen an hour ago."""
