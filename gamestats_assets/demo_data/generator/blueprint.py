@@ -92,7 +92,7 @@ class Blueprint:
         self.activities = tuple(analysis.activity for analysis in self.analyses)
         self.shares = np.cumsum([configuration.segments.get(name, 0.0) for name in self.segments])
         self.once, self.daily, self.final = (
-            np.isin(self.event_names, told) for told in (constraints.once, constraints.daily, constraints.final)
+            np.isin(self.event_names, names) for names in (constraints.once, constraints.daily, constraints.final)
         )
         needed = (before for befores in constraints.prerequisites.values() for before in befores)
         self.doors = {name: number for number, name in enumerate(sorted({*constraints.once, *needed}))}
@@ -317,8 +317,8 @@ class Blueprint:
     @cached_property
     def gathered(self) -> Mapping[tuple[Any, ...], TotalRule]:
         """One rule of each kind of things that users gather, by the events that decide what is there."""
-        told = (constraint.totals for constraint in self.rules.property_constraints.values())
-        return {rule.events: rule for rule in told if rule is not None}
+        totals = (constraint.totals for constraint in self.rules.property_constraints.values())
+        return {rule.events: rule for rule in totals if rule is not None}
 
     @cached_property
     def told_once(self) -> tuple[TotalRule, ...]:
@@ -326,7 +326,7 @@ class Blueprint:
         found: dict[tuple[Any, ...], TotalRule] = {}
         for key, constraint in self.rules.property_constraints.items():
             if constraint.once_each:
-                makers = dict.fromkeys((recalled_property(told, key)[0] for told in constraint.recalls), "1")
+                makers = dict.fromkeys((recalled_property(recalled, key)[0] for recalled in constraint.recalls), "1")
                 rule = TotalRule(adds=makers, takes=[key.partition("/")[0]])
                 found[rule.events] = rule
         return tuple(found.values())

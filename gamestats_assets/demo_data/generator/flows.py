@@ -79,9 +79,9 @@ def flows_of(
     """
     sequences = [Flow(each.name, each.kind, _expanded(each.steps, fixed)) for each in constraints.sequences]
     found = [flow for flow in sequences if flow.steps]
-    told = {event for flow in found for step in flow.steps for event in step.events}
-    told |= {*fixed, *constraints.not_of_users}
-    found += [Flow(name, "sequence", (Step(events=[name]),)) for name in taxonomy.event_names() if name not in told]
+    in_flows = {event for flow in found for step in flow.steps for event in step.events}
+    in_flows |= {*fixed, *constraints.not_of_users}
+    found += [Flow(name, "sequence", (Step(events=[name]),)) for name in taxonomy.event_names() if name not in in_flows]
     for truth in _pairs(configuration):
         found = _without_strays(found, truth)
     return tuple(found)

@@ -256,7 +256,7 @@ def generate(
     identity = run_identity(taxonomy, rules, configuration)
     stale = _refuse_other_logs(folder, identity, overwrite)
     parts = chunks(plan)
-    with _spool(folder) as spool, _failures_told(folder):
+    with _spool(folder) as spool, _failures_explained(folder):
         task = _Task(
             taxonomy.model_dump_json(),
             rules.model_dump_json(),
@@ -280,7 +280,7 @@ def generate(
 
 
 @contextmanager
-def _failures_told(folder: Path) -> Iterator[None]:
+def _failures_explained(folder: Path) -> Iterator[None]:
     """Say what can be done about a process that died, or a disk that is full."""
     try:
         yield
@@ -334,7 +334,7 @@ def _merge_all(executor: Executor, task: _Task, spool: Path, progress: Progress 
 
 
 def _refuse_impossible(plan: Blueprint) -> None:
-    """Evaluate one user of each kind, so that rules that cannot be kept are told before anything is written."""
+    """Evaluate one user of each kind, so that rules that cannot be kept are reported before anything is written."""
     for ranges in (plan.rules.value_ranges, *(analysis.property_ranges for analysis in plan.analyses)):
         for found in ranges.values():
             quantile_table(found)
@@ -380,7 +380,7 @@ def known_accounts(plan: Blueprint) -> list[dict[str, Any]]:
     of a standstill `property`, `value` and `event`.
     """
     streams = Streams(plan.configuration.seed)
-    told: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for group in planted_groups(plan, streams):
         truth = plan.configuration.truths[group.truth]
         about = truth.model_dump(mode="json", include={"property", "value", "event"})
@@ -388,14 +388,14 @@ def known_accounts(plan: Blueprint) -> list[dict[str, Any]]:
             about = {"address": wire.home_addresses(plan, streams, group.number[:1])[0]}
         account, distinct = ids_of(streams, group.number)
         accounts = pl.DataFrame({"account_id": account, "distinct_id": distinct}).to_dicts()
-        told.append({"truth": group.truth, "kind": truth.kind, **about, "accounts": accounts})
-    return told
+        entries.append({"truth": group.truth, "kind": truth.kind, **about, "accounts": accounts})
+    return entries
 
 
 def _write_manifest(result: Generated, identity: str, plan: Blueprint) -> None:
     taxonomy = plan.taxonomy
     known = known_accounts(plan)
-    told = {
+    manifest = {
         "run": identity,
         "taxonomy": {"name": taxonomy.name, "hash": taxonomy.content_hash()},
         "configuration": plan.configuration.model_dump(mode="json"),
@@ -404,7 +404,7 @@ def _write_manifest(result: Generated, identity: str, plan: Blueprint) -> None:
         "users": {name: count for name, count in result.users.iter_rows()},
         "files": [asdict(file) for file in result.files],
     }
-    write_whole(result.folder / MANIFEST, json.dumps(told, indent=2) + "\n")
+    write_whole(result.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def _without(plan: Blueprint, found: Happenings, idle: Happenings) -> Happenings
     idle = idle.take(np.flatnonzero((idle.flow < 0) | (plan.tables.together[idle.flow] == 0)))
     if not len(idle):
         return found
-    key, of_idle = (told.session * 10_000 + told.order for told in (found, idle))
+    key, of_idle = (rows.session * 10_000 + rows.order for rows in (found, idle))
     keys, place = np.unique(of_idle, return_inverse=True)
     first = np.full(keys.size, np.iinfo(np.int64).max)
     np.minimum.at(first, place, idle.step)

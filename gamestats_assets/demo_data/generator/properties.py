@@ -168,7 +168,7 @@ class Properties:
             return None
         which, things = self._there(event, constraint.totals)
         values = np.zeros(things.size)
-        for own, column in self._told_of(things, constraint.totals.adds):
+        for own, column in self._values_of(things, constraint.totals.adds):
             values[own] = np.nan_to_num(numbers(column))
         return rounded(np.bincount(which, values, self.rows_of(event).size), 2)
 
@@ -180,7 +180,7 @@ class Properties:
         which, things = self._there(event, next(iter(rules.values())))
         inner: dict[str, pl.Series] = {}
         for child, rule in rules.items():
-            found = scattered(self._told_of(things, rule.adds), things.size) if things.size else None
+            found = scattered(self._values_of(things, rule.adds), things.size) if things.size else None
             numeric = next(p.type for p in given.properties if p.name == child) is PropertyType.NUMBER
             inner[child] = pl.Series([], dtype=pl.Float64 if numeric else pl.String) if found is None else found
             inner[child] = inner[child].cast(pl.Float64) if numeric else inner[child]
@@ -266,7 +266,7 @@ class Properties:
         """What the first event of each row's flow that has the property told, or one of the user's life."""
         rows = self.rows_of(event)
         parts: _Parts = []
-        source = self._told_by(rows, name)
+        source = self._source_rows(rows, name)
         for number in np.unique(self.happened.event[source]):
             own = np.flatnonzero(self.happened.event[source] == number)
             teller = self.plan.event_names[number]
@@ -283,7 +283,7 @@ class Properties:
             parts.append((own, self.values.made(context, name, self.plan.properties_of[teller][name])))
         return scattered(parts, rows.size) if parts else self.values.made(self.rows(event), name, given)
 
-    def _told_by(self, rows: Array, name: str) -> Array:
+    def _source_rows(self, rows: Array, name: str) -> Array:
         """For each row, the first row of its flow whose event has the property: itself, or one before."""
         source, step = rows.copy(), self.happened.step[rows]
         if not step.any():
@@ -308,7 +308,7 @@ class Properties:
     def _creators(self, event: str, name: str) -> list[tuple[str, str]]:
         """Events, each with its property, one of which said before what an event says of a property."""
         constraints = self.plan.rules.property_constraints
-        found = [recalled_property(told, name) for told in self._constraint(event, name).recalls]
+        found = [recalled_property(recalled, name) for recalled in self._constraint(event, name).recalls]
         is_of_all = f"{event}/{name}" not in constraints
         return [] if is_of_all and event in {creator for creator, _ in found} else found
 
@@ -327,7 +327,7 @@ class Properties:
             at, known = latest(self.happened.user, made, rows, before=True)
             things = made[at] if made.size else at
         places = np.flatnonzero(known)
-        return [(places[own], column) for own, column in self._told_of(things[known], dict(creators))]
+        return [(places[own], column) for own, column in self._values_of(things[known], dict(creators))]
 
     # ----------------------------------------------------------------- what is gathered
 
@@ -344,10 +344,10 @@ class Properties:
         """What is there at each row of an event: its places among them, and the rows that had added it."""
         return self._gathering(rule).there(self.rows_of(event), before=event in rule.until)
 
-    def _told_of(self, things: Array, told: Mapping[str, str]) -> _Parts:
+    def _values_of(self, things: Array, sources: Mapping[str, str]) -> _Parts:
         """What adding events told of things, by event and property or formula: places among the things, and values."""
         found: _Parts = []
-        for event, name in told.items():
+        for event, name in sources.items():
             own = np.flatnonzero(self.happened.event[things] == self.plan.event_index[event])
             if own.size:
                 known = name in self.plan.properties_of[event]
@@ -421,8 +421,8 @@ def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Seri
     for name, given in plan.user_properties.items():
         changes = name in plan.updates
         column = properties.states.of(name).initial if changes else properties.user_column(name, given)
-        told = pl.DataFrame({"told": in_object({name: column}), "known": column.is_not_null()})
-        parts.append(pl.lit(told.select(pl.when("known").then("told")).to_series()))
+        known = pl.DataFrame({"inside": in_object({name: column}), "is_known": column.is_not_null()})
+        parts.append(pl.lit(known.select(pl.when("is_known").then("inside")).to_series()))
     if not parts:
         return pl.Series(["{}"] * len(users), dtype=pl.String)
     inside = pl.concat_str(parts, separator=",", ignore_nulls=True)

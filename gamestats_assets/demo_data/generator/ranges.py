@@ -78,7 +78,7 @@ class Ranges:
         ]
 
     def decimals(self, event: str, name: str) -> int:
-        """Decimals that a number is told with."""
+        """Decimals that a number has."""
         return self._table(event, name)[1]
 
     def bounds(self, event: str, name: str) -> tuple[Array, Array]:
@@ -138,7 +138,7 @@ def _range_key(plan: Blueprint, shared: str) -> tuple[str, str] | None:
             return event, name
     shown = {(event, f"{{{{{name}}}}}") for event, name, _ in members}
     for state, updates in plan.updates.items():
-        told = any(update.type == "set" and (event, update.value) in shown for event, update in updates)
-        if told and plan.ranges.known(USER, state):
+        is_shown = any(update.type == "set" and (event, update.value) in shown for event, update in updates)
+        if is_shown and plan.ranges.known(USER, state):
             return USER, state
     return None

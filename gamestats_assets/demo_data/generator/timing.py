@@ -45,10 +45,10 @@ def _durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happeni
     """How long what each later step of a flow ends has taken, by its distance or its duration; NaN without either."""
     seconds = np.full(len(found), np.nan)
     for event in plan.event_names:
-        told = _way(plan, event) or _duration(plan, event)
-        if told is None or event in plan.session_ends:
+        measure = _way(plan, event) or _duration(plan, event)
+        if measure is None or event in plan.session_ends:
             continue
-        name, unit_s = told
+        name, unit_s = measure
         rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
         at = Rows(event, found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), rows)
         seconds[rows] = numbers(plan.ranges.numbers(streams, users, at, name)) * unit_s
@@ -88,7 +88,7 @@ def times_ms(
 
     A session begins by the hours of its segment in the user's time zone, and may go on past midnight. Where the
     shares of days are planted, all of it lies within its UTC day: what would reach beyond midnight ends before it, and
-    sessions too long for their day are told in less time.
+    sessions too long for their day are fitted into less time.
 
     Args:
         gap_s: seconds since the event before; of the first one of a session it does not count.

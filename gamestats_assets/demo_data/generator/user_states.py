@@ -32,9 +32,9 @@ _Updates = list[tuple[str, Update]]
 
 def reference_of(value: object) -> str | None:
     """The one property that an update's value names: `price` of `{{price}}`."""
-    told = value.strip() if isinstance(value, str) else ""
-    inside = told[2:-2].strip()
-    return inside if told.startswith("{{") and told.endswith("}}") and not {"{", "}"} & set(inside) else None
+    text = value.strip() if isinstance(value, str) else ""
+    inside = text[2:-2].strip()
+    return inside if text.startswith("{{") and text.endswith("}}") and not {"{", "}"} & set(inside) else None
 
 
 class UserStates:
@@ -129,8 +129,8 @@ class UserStates:
     def _decimals(self, name: str) -> int:
         if self._plan.ranges.known(USER, name):
             return self._plan.ranges.decimals(USER, name)
-        told = [update.value for _, update in self._plan.updates[name] if isinstance(update.value, str)]
-        return 2 if any("#time" not in value for value in told) else 0
+        formulas = [update.value for _, update in self._plan.updates[name] if isinstance(update.value, str)]
+        return 2 if any("#time" not in value for value in formulas) else 0
 
     # ----------------------------------------------------------------- before the run
 

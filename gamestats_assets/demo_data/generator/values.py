@@ -228,8 +228,8 @@ class Values:
         """A list of texts, as many as another number of the event says, if it is to be that."""
         wanted = np.full(len(rows), constraint.rows or _DEFAULT_TEXTS)
         if constraint.rows_by is not None and rows.key != USER:
-            told = np.nan_to_num(numbers(self.named(rows, constraint.rows_by, name)))
-            wanted = np.clip(told, 0, MOST_OBJECTS).astype(np.int64)
+            asked = np.nan_to_num(numbers(self.named(rows, constraint.rows_by, name)))
+            wanted = np.clip(asked, 0, MOST_OBJECTS).astype(np.int64)
         count = max(int(wanted.max(initial=1)), 1)
         each = rows.repeated(count)
         one = Property(name=name, type=PropertyType.STRING)

@@ -104,8 +104,8 @@ class _Writer:
         """How many records of a kind the users of each segment have."""
         times = np.bincount(self._history.users.segment[self._history.happened.user[rows]])
         segment = np.flatnonzero(times)
-        told = {"type": [type_] * segment.size, "name": [name] * segment.size, "segment": segment}
-        return pl.DataFrame(told | {"records": times[segment].astype(np.uint32)})
+        columns = {"type": [type_] * segment.size, "name": [name] * segment.size, "segment": segment}
+        return pl.DataFrame(columns | {"records": times[segment].astype(np.uint32)})
 
     def event_lines(self, event: str) -> pl.Series:
         """Every record of an event."""
@@ -224,9 +224,9 @@ def _mode(given: Property, kinds: set[str]) -> UpdateMode:
 
 
 def _user_changes(properties: Properties) -> Iterator[tuple[UpdateMode, Array, pl.Series]]:
-    """What the events change of the users: by mode, the rows after which it is told and what.
+    """What the events change of the users: by mode, the rows after which it is sent and what.
 
-    At a user's first event with an account within the run the properties that hold by then are told, later
+    At a user's first event with an account within the run the properties that hold by then are sent, later
     only what changed.
 
     Yields:
@@ -243,16 +243,17 @@ def _user_changes(properties: Properties) -> Iterator[tuple[UpdateMode, Array, p
         else:
             rows, values = first, properties.user_column(name, given).gather(user[first])
         if rows.size:
-            found.setdefault(mode, []).append(pl.DataFrame({"row": rows, "told": in_object({name: values})}))
+            found.setdefault(mode, []).append(pl.DataFrame({"row": rows, "inside": in_object({name: values})}))
     for mode, frames in found.items():
-        told = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.col("told").str.join(",")).sort("row")
-        yield mode, told["row"].to_numpy(), told["told"]
+        sent = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.col("inside").str.join(","))
+        sent = sent.sort("row")
+        yield mode, sent["row"].to_numpy(), sent["inside"]
 
 
 def _changes(properties: Properties, name: str, mode: UpdateMode, first: Array) -> tuple[Array, pl.Series]:
-    """Rows after which a property of the user has another value than was told, and the value.
+    """Rows after which a property of the user has another value than was sent, and the value.
 
-    What was so before a user's first row is told there, unless that row itself changes it.
+    What was so before a user's first row is sent there, unless that row itself changes it.
     """
     happened, state = properties.happened, properties.states.of(name)
     rows = state.rows[happened.has_account[state.rows]]
@@ -262,10 +263,10 @@ def _changes(properties: Properties, name: str, mode: UpdateMode, first: Array) 
         changed = (now != was).to_numpy()
         opens = (held != 0).to_numpy()
         if mode is UpdateMode.ADD:
-            told, decimals = numbers(now) - numbers(was), 6 if now.dtype == pl.Float64 else 0
-            told = np.where(np.isin(rows, first), numbers(now), told)  # the first one tells the whole
-            now = rounded(told, decimals)
-            changed |= np.isin(rows, first) & (told != 0)
+            added, decimals = numbers(now) - numbers(was), 6 if now.dtype == pl.Float64 else 0
+            added = np.where(np.isin(rows, first), numbers(now), added)  # the first one sends the whole
+            now = rounded(added, decimals)
+            changed |= np.isin(rows, first) & (added != 0)
     else:
         changed = np.ones(rows.size, bool) if mode is UpdateMode.SET_ONCE else now.ne_missing(was).to_numpy()
         opens = held.is_not_null().to_numpy()

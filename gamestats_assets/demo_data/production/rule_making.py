@@ -100,7 +100,7 @@ def _fitting(cache: RulesCache, key: str, taxonomy: Taxonomy, notes: list[str]) 
     from gamestats_assets.demo_data.rules.soundness import problems
 
     def report(why: str) -> None:
-        _log.warning("%s; they are made anew", why)
+        _log.warning("%s; they are made again", why)
         notes.append(f"{why}; they were not used")
 
     found = cache.get(key, report)

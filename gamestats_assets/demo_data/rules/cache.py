@@ -1,6 +1,6 @@
 """Cache of the rules that a language model made.
 
-A file is named after everything the language model was told and by whom it was answered, so that any change asks anew.
+A file is named after everything the language model was told and by whom it was answered, so that any change asks again.
 """
 
 from __future__ import annotations
