@@ -224,7 +224,11 @@ class Habits:
         return self._rate_by_words(r, kind)
 
     def _rate_by_words(self, r: Reading, kind: EventKind) -> float | None:
-        rates = [rate for word, rate in _FACTS["seldom_words"].items() if word in r.words and r.action != "search"]
+        found = [
+            (len(said.split()), rate) for said, rate in _FACTS["seldom_words"].items() if {*said.split()} <= {*r.words}
+        ]
+        found = [] if r.action == "search" else found
+        rates = [rate for words, rate in found if words == max(words for words, _ in found)]
         if kind.value in _FACTS["seldom"] and not (kind is Kind.SHARE and self.industry == "social"):
             rates.append(_FACTS["seldom"][kind.value])
         return min(rates) * self.factor.get(kind.value, 1) if rates else None
