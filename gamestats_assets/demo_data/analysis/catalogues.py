@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.lexicon import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import (
     MONEY,
     UNIQUE,
@@ -32,26 +32,18 @@ from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Scalar
 
-_NAMING = word_set("name title type kind category code tier plan grade level id key class")
-_AMOUNTS = word_set("price cost fee amount value total count cnt num number quantity qty charge credits coins gems")
-_SOLD = word_set(
-    "product package pack bundle goods offer sku plan tier tariff membership voucher pass ticket "
-    "abo paket tarif kurs menu"
-)
-_SORTS = _SOLD | word_set(
-    "type kind result grade size class level zone mode category rank name medal art typ stufe shurui"
-)
+_NAMING = named_words("naming")
+_AMOUNTS = named_words("amounts")
+_SOLD = named_words("sold")
+_SORTS = _SOLD | named_words("sorts")
 """What the name of a list ends in that sorts things: each of the sorts has its number."""
-_CHOSEN = word_set(
-    "month months day days week weeks year years period duration "
-    "hours hrs minutes mins min seconds secs count cnt quantity qty"
-)
+_CHOSEN = named_words("chosen")
 """Words of numbers that one chooses besides: how many packs, for how many months."""
 _SAME_ORDER = re.compile(
     r"\border of\b|\bsame order\b|Reihenfolge|순서|[가-힣] ?순\b|同じ(?:並び|順)|の順|順[)）]?$", re.IGNORECASE
 )
-_AFTER = word_set("after new next to now current")
-_BESIDES = word_set("bonus free extra balance total left remaining owned price cost fee")
+_AFTER = named_words("after")
+_BESIDES = named_words("besides")
 _UP = re.compile(
     r"upgrad|promot|rais|\bhigher\b|rank_?up|level_?up|승급|상향|업그레이드|昇格|アップグレード|ランクアップ"
 )

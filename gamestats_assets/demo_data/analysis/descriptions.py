@@ -63,7 +63,7 @@ def _without(text: str, role: str) -> str:
 
 PEOPLE = named_words("people")
 """Words for whom a product has users of, and for what there is one of for each of them."""
-_USERS = word_set("user account customer member player person")
+_USERS = named_words("users")
 _NO_PEOPLE = named_words("no_people")
 _PER = re.compile(
     r"\b(?:once|one \w+) (?:per|for (?:each|every)|an?|each|every|in an?|by (?:each|every)) (?:\w+ )?(\w+)"
@@ -162,11 +162,6 @@ class Mention:
     by_name: bool = False
     confidence: float = 0.75
 
-    @property
-    def here(self) -> bool:
-        """Whether the event shows or begins what the user has in front of him or her."""
-        return self.role == "here"
-
 
 # --------------------------------------------------------------------------- clauses that name something
 
@@ -253,7 +248,7 @@ def phrases(event: Event) -> Iterator[Phrase]:
         yield from _in_cjk(text)
 
 
-_GENERIC = word_set("complete done success start end")
+_GENERIC = named_words("generic")
 """Deeds that say only how far something else has come."""
 
 
@@ -357,8 +352,8 @@ def _deed_in(text: str) -> str:
 # --------------------------------------------------------------------------- which event a phrase means
 
 _LIKE = (
-    word_set("buy pay order book subscribe done enroll"),
-    word_set("accept confirm verify success pass"),
+    named_words("like_buying"),
+    named_words("like_accepting"),
     SUCCESSES | {"end"},
     word_set("assign match_found"),
     word_set("save bookmark add register set"),
@@ -567,7 +562,7 @@ class Finder:
         return max(found, key=lambda item: item[:2])[2] if found else None
 
 
-_LAST_OF_IDS = word_set("id uuid guid uid no nr ref number serial 아이디 번호 番号")
+_LAST_OF_IDS = named_words("last_of_ids")
 
 
 def is_id_name(name: str) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.lexicon import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import (
     USABLE_NAME,
     Measure,
@@ -356,7 +356,7 @@ def _progress_of(scope: Scope, part: str, whole: str) -> None:
             scope.give(name, formula, f"{part} of {whole}", 0.8)
 
 
-_MONEY = word_set("amount fee price cost paid value total revenue premium income")
+_MONEY = named_words("money")
 
 
 def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
@@ -379,7 +379,7 @@ Term = tuple[str, str]
 """Sign and name of what made a difference."""
 _GROWING = ("level", "star", "stage", "vip", "step")
 _FEW = ("other", "quantity", "times", "total_count")
-_EXCHANGED = word_set("redeem redeemed use used uses exchange exchanged apply applied voucher coupon ticket")
+_EXCHANGED = named_words("exchanged")
 
 
 def before_and_after(scope: Scope, updates: Mapping[str, Update]) -> dict[str, Update]:

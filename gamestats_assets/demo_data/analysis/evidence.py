@@ -34,7 +34,7 @@ Kind = EventKind
 
 # --------------------------------------------------------------------------- words
 
-_LASTING = word_set("friend subscribe trial season follow account sleep") | GROUPS
+_LASTING = named_words("lasting") | GROUPS
 _PLANS = word_set("plan paywall premium")
 _SLOW = named_words("slow")
 _LONG = re.compile(
@@ -465,7 +465,7 @@ def _did(o: Reading, r: Reading, deed: str) -> tuple[float, int] | None:
     return score + 0.2 * (o.index < r.index) + 0.2 * (o.tag == r.tag), -done[0]
 
 
-_DEALT = word_set("order book subscribe pay post loan buy trial")
+_DEALT = named_words("dealt")
 """Deeds that are things as well."""
 
 

@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, word_set
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, named_words, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.analysis.reading import Reading, spelt_out
 from gamestats_assets.demo_data.analysis.states import takes_away
@@ -37,10 +37,9 @@ _FIXED = {
 _MONEY = frozenset({Kind.PAY, Kind.CHECKOUT, Kind.CART, Kind.PAY_FAIL, Kind.SUBSCRIBE})
 _BY_THE_WAY = _MONEY | {Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.AFTER_SALE, Kind.SUPPORT, Kind.SETTING}
 """Kinds of events that make no core of a product, unless it sells things."""
-_OF_FEW = frozenset({Kind.VERIFY, Kind.SUBSCRIBE, Kind.SHARE, Kind.MONEY, Kind.ADVANCED, Kind.SOCIAL, *_BY_THE_WAY})
 _BY_THEMSELVES = frozenset({Kind.ONBOARDING, Kind.REGISTER, Kind.GOODBYE, Kind.SUBSCRIBE})
-_SETTLING = word_set("attend board checkin checkout pickup deliver arrive join repay return refund receive")
-_ASIDE = word_set("survey download upload verify loan filter export share search import")
+_SETTLING = named_words("settling")
+_ASIDE = named_words("aside")
 _COMPLAINTS = 0.008
 """In how many sessions at most there is a complaint about what is done many times in each."""
 _ASIDE_AT_MOST = 1.5

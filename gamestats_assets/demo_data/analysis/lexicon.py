@@ -24,13 +24,13 @@ def named_words(name: str) -> frozenset[str]:
     return word_set(facts("analyst_sets")[name])
 
 
-_PREFIXES = word_set("ta te td evt ev srv bat")
-_SMALL = word_set("to the a an of for in on by with and from is new my at up")
+_PREFIXES = named_words("prefixes")
+_SMALL = named_words("small_of_lexicon")
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-zß-ÿ]+|\d+|[^\W\d_A-Za-z]+")
 _PARTICLE = re.compile(
     r"(?:에서|으로|에게|까지|부터|하기|하는|할|한|된|을|를|이|가|은|는|의|에|로|시|후|중|별|와|과|도)$"
 )
-_SAYS_NOTHING = word_set("전송 때 여부 자동 수집 발생 경우 마다 각 이후 시점 이내")
+_SAYS_NOTHING = named_words("says_nothing")
 
 
 def pieces(name: str) -> list[str]:
@@ -166,7 +166,7 @@ ACTIONS, FILLERS, THINGS = (
 SUCCESSES, FAILURES, LOOKS = _of_trait("success"), _of_trait("failure"), _of_trait("look")
 PLAYABLE = _of_trait("playable") | word_set("book_content live podcast stream")
 """Things that are played, read or learnt."""
-SIGHTS = _of_trait("sight") | word_set("service deal searchresult offer catalog brand package goods category")
+SIGHTS = _of_trait("sight") | named_words("sights")
 """Things that people look at before they choose one."""
 GROUPS = _of_trait("group") | word_set("community band society club")
 """Things that people join."""

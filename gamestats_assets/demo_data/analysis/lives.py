@@ -22,7 +22,6 @@ from gamestats_assets.demo_data.analysis.lexicon import (
     named_words,
     own_pieces,
     pieces,
-    word_set,
 )
 from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading
@@ -42,16 +41,9 @@ _KEPT = named_words("kept")
 """What is made so stays, and is used at will."""
 _ON_THE_WAY = named_words("on_the_way")
 _PERSONS = named_words("persons")
-_OFFERED = word_set("offer quote deal policy ticket coupon order")
+_OFFERED = named_words("offered")
 _OF_OTHERS = named_words("of_others")
-SHELVED = (
-    SIGHTS
-    | PLAYABLE
-    | word_set(
-        "stage level quest item category district city channel station dungeon boss event skill weapon character hero "
-        "card"
-    )
-)
+SHELVED = SIGHTS | PLAYABLE | named_words("shelved")
 """What lies there for everybody; an id of it names no life."""
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import Lexicon, own_name, own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.lexicon import Lexicon, named_words, own_name, own_pieces, piece_set
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
@@ -155,15 +155,9 @@ Growth = Literal["none", "mild", "steps", "wealth", "total", "rank"]
 """How a number goes with engagement: not, a little, in small steps (levels), by orders of magnitude (coins), from
 nothing (what is counted since the sign-up), or downwards (a place in a ranking)."""
 
-UNIQUE = word_set(
-    """
-    order transaction payment pay receipt invoice booking reservation session request log trace message post
-    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid quote case return
-    appointment contract application loan policy bid auction call chat conversation
-    """
-)
+UNIQUE = named_words("unique")
 """Things of which each one is new."""
-OWNED = word_set("server guild clan team workspace org organization organisation company channel zone region crew")
+OWNED = named_words("owned")
 """What a user belongs to, one at a time."""
 
 
@@ -348,14 +342,11 @@ _REAL_MONEY = frozenset(
         *(EventKind.SUBSCRIBE, EventKind.AD, EventKind.SYSTEM, EventKind.BROWSE, EventKind.SHARE),
     }
 )
-_UNITS_OF_AMOUNTS = word_set(
-    "minutes seconds hours days weeks months years points calories steps coins gems gold sales earnings savings fees "
-    "kilograms grams costs tips cents status progress minus plus miles meters metres bytes stars levels"
-)
-_OF_MONEY = word_set("amount value spent paid revenue price cost fee refund sum")
+_UNITS_OF_AMOUNTS = named_words("units_of_amounts")
+_OF_MONEY = named_words("of_money")
 _UNSURE = frozenset({None, "other", "ratio", "quantity", "times", "interest", "index"})
 """What a name says least about: there the unit decides."""
-_AFTER_THE_HEAD = word_set("usd eur gbp krw jpy inr won yen before after current now today left remaining")
+_AFTER_THE_HEAD = named_words("after_the_head")
 _CURRENCY = re.compile(r"\b(?:EUR|USD|GBP|KRW|JPY|CNY|dollars?|euros?|yen)\b|[(（](?:원|円|달러|ドル)[)）]|[€$£￥₩]")
 
 

@@ -130,10 +130,6 @@ class Reading:
         """Whether the name has one of some concepts."""
         return any(word in self.words for word in words)
 
-    def tells(self, *words: str) -> bool:
-        """Whether the name, the alias or the tag has one of some concepts."""
-        return any(word in self.text for word in words)
-
 
 def read_event(event: Event, index: int) -> Reading:
     """What an event's name says, and where it says nothing that is known, its alias or description.

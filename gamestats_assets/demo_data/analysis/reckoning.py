@@ -27,7 +27,7 @@ from gamestats_assets.demo_data.analysis.equations import (
     words_of,
 )
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.lexicon import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import Place, measure_words, rule_of, seconds_in
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
@@ -43,8 +43,8 @@ from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 _SIGNS = str.maketrans({"×": "*", "✕": "*", "⨯": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "—": "-", "∗": "*"})
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e\d+)?%?"
 _TOKEN = re.compile(rf"\s*(?:(?P<number>{_NUMBER})(?![\w.])|(?P<sign>[-+*/()])|(?P<phrase>[^-+*/()]+))", re.IGNORECASE)
-_ARTICLES = word_set("a an the of all its this their each for number value amount per in")
-_EMPTY = word_set("a an the of all its this their")
+_ARTICLES = named_words("articles")
+_EMPTY = named_words("empty_of_reckoning")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _IN_UNIT = re.compile(r",?\s*\bin (?:minutes|seconds|hours|days)\b,?")
 _FUNCTION = re.compile(r"\b(?:min|max|round|floor|ceil|abs)\(")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.equations import Scope
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, own_pieces, piece_set, word_set
+from gamestats_assets.demo_data.analysis.lexicon import LOOKS, named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import (
     TIME_UNITS,
     USABLE_NAME,
@@ -35,12 +35,9 @@ from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365 * 86_400
-_TIME_WORDS = word_set("time at date datetime day timestamp ts on dt when")
-_ENDS_OF_A_STAY = word_set(
-    "start starts started begin begins began from open opens checkin depart departure in valid end ends ended finish "
-    "finishes until till to close closes checkout return expire expires expiry out"
-)
-_OF_ANYTHING = word_set("event log logged occurred server client local utc recorded reported happened fired triggered")
+_TIME_WORDS = named_words("time_words")
+_ENDS_OF_A_STAY = named_words("ends_of_a_stay")
+_OF_ANYTHING = named_words("of_anything")
 _NEGATIVE = re.compile(r"\bnegative\b|음수|マイナス|負の")
 
 
