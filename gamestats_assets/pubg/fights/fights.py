@@ -95,7 +95,7 @@ def team_fights(
     places = middle[0].count()
     squares = sum((places * axis.pow(2).sum() - axis.sum().pow(2) for axis in middle), pl.lit(0))
     felled = pl.col("kind") != "damage"
-    result = (
+    return TeamFights.cast(
         fought.group_by(_FIGHT)
         .agg(
             pl.col("match_date").first(),
@@ -123,9 +123,7 @@ def team_fights(
             pl.col("team_ids").list.len().alias("teams"),
             (pl.col("team_ids").list.len() > 2).alias("is_third_party"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in TeamFights.schema().items())
     )
-    return typing.cast("dy.LazyFrame[TeamFights]", result)
 
 
 def fight_participants(
@@ -139,7 +137,7 @@ def fight_participants(
     fought = _fought(damage_events, weapon_kills, kills, knock_events)
     ordered = ["occurred_at", "event_index"]
     deeds = pl.concat([_side(fought, who) for who in ("attacker", "victim")])
-    result = (
+    return FightParticipants.cast(
         deeds.filter(~pl.col("is_bot"))
         .group_by(*_FIGHT, "account_id")
         .agg(
@@ -168,9 +166,7 @@ def fight_participants(
             (~pl.col("first_team_ids").list.contains(pl.col("team_id"))).alias("is_third_party"),
             (pl.col("team_id") == pl.col("winner_team_id")).alias("won"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in FightParticipants.schema().items())
     )
-    return typing.cast("dy.LazyFrame[FightParticipants]", result)
 
 
 def _side(fought: pl.LazyFrame, who: str) -> pl.LazyFrame:

@@ -16,7 +16,6 @@ What becomes of a knock:
 from __future__ import annotations
 
 import math
-import typing
 
 import dataframely as dy
 import polars as pl
@@ -64,7 +63,7 @@ def knock_events(
         pl.col("is_team_kill").alias("is_team_knock"),
     ).drop("is_killsteal", "is_finish_stolen")
     ends = pl.concat([_deaths(weapon_kills, kills), _revivals(revives)], how="diagonal")
-    result = (
+    return KnockEvents.cast(
         _placed(knocks, damage_events)
         .join(_ended(knocks, ends), on=["match_id", "event_index"], how="left")
         .with_columns(
@@ -73,9 +72,7 @@ def knock_events(
             seconds_since("occurred_at", "ended_at").round(6).alias("time_to_outcome_s"),
             _finished_by().alias("finished_by"),
         )
-        .select(KnockEvents.column_names())
     )
-    return typing.cast("dy.LazyFrame[KnockEvents]", result)
 
 
 def _deaths(weapon_kills: pl.LazyFrame, kills: pl.LazyFrame) -> pl.LazyFrame:
@@ -290,13 +287,11 @@ def finishing_summaries(knock_events: dy.LazyFrame[KnockEvents]) -> dy.LazyFrame
         (finisher == "other_team").sum().alias("other_teams_knocks_finished"),
     )
     totals = ("knocks", *counts, "team_mates_knocks_finished", "other_teams_knocks_finished")
-    result = (
+    return FinishingSummaries.cast(
         named.join(knocked, on=person, how="left")
         .join(finishes, on=person, how="left")
         .with_columns(pl.col(totals).fill_null(0).cast(pl.Int32))
-        .select(FinishingSummaries.column_names())
     )
-    return typing.cast("dy.LazyFrame[FinishingSummaries]", result)
 
 
 def _mean(numbers: pl.Expr) -> pl.Expr:

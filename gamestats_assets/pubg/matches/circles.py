@@ -8,8 +8,6 @@ it is that of the last state at the time.
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -40,7 +38,7 @@ def circle_positions(
     A dead player's position goes on being logged for a while; those samples are left out, as are bots and samples
     of matches that have no circle.
     """
-    result = (
+    return CirclePositions.cast(
         _of_the_living(positions, kills, landings)
         .join_asof(_circles(states), on="occurred_at", by="match_id", check_sortedness=False)
         .filter(pl.col("radius_0").is_not_null())
@@ -66,9 +64,7 @@ def circle_positions(
             for color in ("blue", "white")
         )
         .with_columns((pl.col("distance_from_blue_edge_m") >= 0).alias("is_in_safe_zone"))
-        .select(CirclePositions.column_names())
     )
-    return typing.cast("dy.LazyFrame[CirclePositions]", result)
 
 
 def _starts(positions: pl.LazyFrame, states: pl.LazyFrame, files: pl.LazyFrame) -> pl.LazyFrame:

@@ -6,8 +6,6 @@ file that held an event twice would count it twice.
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -42,7 +40,7 @@ def damage_events(
     someone = pl.col("attacker_account_id").is_not_null()
     other = someone & (pl.col("attacker_account_id") != pl.col("victim_account_id"))
     state = downs(knocks, revives, kills)
-    result = (
+    return DamageEvents.cast(
         damage.with_columns(account("attacker_account_id"))
         .sort("occurred_at", "event_index")
         .join_asof(
@@ -74,9 +72,7 @@ def damage_events(
             .alias("is_given"),
             (other & ~pl.col("attacker_is_bot")).fill_null(False).alias("is_from_other_player"),
         )
-        .select(DamageEvents.column_names())
     )
-    return typing.cast("dy.LazyFrame[DamageEvents]", result)
 
 
 def _distance_cm() -> pl.Expr:

@@ -15,8 +15,6 @@ is the killer.
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -129,7 +127,7 @@ def weapon_kills(
         .rename({name: name.replace("attacker", "killer") for name in _attacker_columns()})
         .with_columns(account("killer_account_id"), _text("damage_causer_name"), pl.lit("knock").alias("event_kind"))
     )
-    result = (
+    return WeaponKills.cast(
         pl.concat([deaths, felled], how="diagonal")
         .join(files.select("match_id", "started_at"), on="match_id", how="left")
         .with_columns(
@@ -182,9 +180,7 @@ def weapon_kills(
             .fill_null(False)
             .alias("is_finish_stolen"),
         )
-        .select(WeaponKills.column_names())
     )
-    return typing.cast("dy.LazyFrame[WeaponKills]", result)
 
 
 def _attacker_columns() -> list[str]:

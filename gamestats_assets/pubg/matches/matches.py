@@ -5,8 +5,6 @@ What every later table means by a person, a bot, an account and seconds of a mat
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -144,7 +142,7 @@ def match_facts(
     )
     from_telemetry = pl.col("started_at").is_not_null()
     length = (pl.col("ended_at") - pl.col("started_at")).dt.total_seconds()
-    result = (
+    return MatchFacts.cast(
         raw.join(of_files, on="match_id", how="full", coalesce=True)
         .with_columns(
             pl.coalesce("match_date", "file_match_date").alias("match_date"),
@@ -164,9 +162,7 @@ def match_facts(
         )
         .join(_headcounts(participation(participants, characters)), on="match_id", how="left")
         .with_columns(pl.col(_HEADCOUNT).fill_null(0))
-        .select(pl.col(name).cast(dtype) for name, dtype in MatchFacts.schema().items())
     )
-    return typing.cast("dy.LazyFrame[MatchFacts]", result)
 
 
 def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
@@ -180,13 +176,10 @@ def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
 def matches(facts: dy.LazyFrame[MatchFacts], context: dy.LazyFrame[MatchTournamentContext]) -> dy.LazyFrame[Matches]:
     """Every match with what it counts for, and who decided so where an admin did."""
     counts_for = [name for name in Matches.column_names() if name not in MatchFacts.column_names()]
-    result = (
+    return Matches.cast(
         facts.join(
             context.rename({"override_admin": "overridden_by"}).select("match_id", *counts_for),
             on="match_id",
             how="left",
-        )
-        .with_columns(pl.col("is_tournament_match", "is_overridden").fill_null(False))
-        .select(Matches.column_names())
+        ).with_columns(pl.col("is_tournament_match", "is_overridden").fill_null(False))
     )
-    return typing.cast("dy.LazyFrame[Matches]", result)

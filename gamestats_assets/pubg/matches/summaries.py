@@ -7,8 +7,6 @@ no telemetry to tell.
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -116,19 +114,20 @@ def match_summaries(
         **{name: pl.col(name).fill_null(0.0) for name in ("damage_dealt", "longest_kill_m", *_ADDED_SUMS)},
     )
     listed = pl.col("in_match_object")
-    result = joined.with_columns(
-        listed.alias("has_api_stats"),
-        *(
-            pl.when(listed)
-            .then(f"api_{name}")
-            .otherwise(with_telemetry(pl.col(name)) if name in _TOLD_BY_TELEMETRY else None)
-            .alias(name)
-            for name in _STATISTICS
-            if name not in ("match_date", "player_name", "team_id")
-        ),
-        *(with_telemetry(pl.col(name)).alias(name) for name in (*_ADDED_COUNTS, *_ADDED_SUMS)),
-    ).select(MatchSummaries.column_names())
-    return typing.cast("dy.LazyFrame[MatchSummaries]", result)
+    return MatchSummaries.cast(
+        joined.with_columns(
+            listed.alias("has_api_stats"),
+            *(
+                pl.when(listed)
+                .then(f"api_{name}")
+                .otherwise(with_telemetry(pl.col(name)) if name in _TOLD_BY_TELEMETRY else None)
+                .alias(name)
+                for name in _STATISTICS
+                if name not in ("match_date", "player_name", "team_id")
+            ),
+            *(with_telemetry(pl.col(name)).alias(name) for name in (*_ADDED_COUNTS, *_ADDED_SUMS)),
+        )
+    )
 
 
 def _placements(

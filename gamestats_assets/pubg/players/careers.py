@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -84,7 +82,7 @@ def player_damage_stats(
 ) -> dy.LazyFrame[PlayerDamageStats]:
     """Damage that each tracked player gave in each career, by weapon and part hit."""
     dealt = pl.col("damage").clip(0.0)
-    result = (
+    return PlayerDamageStats.cast(
         damage.filter(pl.col("is_given") & (pl.col("attacker_account_id") == pl.col(TRACKED_PLAYER)))
         .unique(PlayerDamageEvents.primary_key())
         .join(_counting(matches), on=_OWN_MATCH)
@@ -99,9 +97,7 @@ def player_damage_stats(
             damage_to_standing=_total(dealt.filter(~pl.col("victim_was_down"))),
             match_count=pl.col("match_id").n_unique(),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in PlayerDamageStats.schema().items())
     )
-    return typing.cast("dy.LazyFrame[PlayerDamageStats]", result)
 
 
 def player_weapon_stats(
@@ -111,7 +107,7 @@ def player_weapon_stats(
     is_kill = pl.col("event_kind") == "kill"
     distance = pl.col("distance_m").filter(is_kill)
     of_enemies = ~pl.col("is_suicide") & ~pl.col("is_team_kill")
-    result = (
+    return PlayerWeaponStats.cast(
         kills.filter(of_enemies & (pl.col("killer_account_id") == pl.col(TRACKED_PLAYER)))
         .unique(WeaponKillEvents.primary_key())
         .join(_counting(matches), on=_OWN_MATCH)
@@ -130,14 +126,12 @@ def player_weapon_stats(
             max_kill_distance_m=distance.max(),
             match_count=pl.col("match_id").n_unique(),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in PlayerWeaponStats.schema().items())
     )
-    return typing.cast("dy.LazyFrame[PlayerWeaponStats]", result)
 
 
 def player_advanced_career_stats(matches: dy.LazyFrame[PlayerMatches]) -> dy.LazyFrame[PlayerAdvancedCareerStats]:
     """Each tracked player's totals and means in each career. A career without a match has no row."""
-    result = (
+    return PlayerAdvancedCareerStats.cast(
         _counting(matches, *_COUNTED.values(), *_SUMMED.values(), *_AVERAGED.values(), "placement", "telemetry_status")
         .group_by(_CAREER)
         .agg(
@@ -151,9 +145,7 @@ def player_advanced_career_stats(matches: dy.LazyFrame[PlayerMatches]) -> dy.Laz
             first_match_at=pl.col("started_at").min(),
             latest_match_at=pl.col("started_at").max(),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in PlayerAdvancedCareerStats.schema().items())
     )
-    return typing.cast("dy.LazyFrame[PlayerAdvancedCareerStats]", result)
 
 
 def _counting(matches: pl.LazyFrame, *figures: str) -> pl.LazyFrame:

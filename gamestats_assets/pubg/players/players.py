@@ -9,7 +9,6 @@ taken before is not taken again.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Collection, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
@@ -86,16 +85,14 @@ def player_matches(
     )
     kept = taken.select(pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"))
     wanted = pl.concat([since_tracked, history, kept]).unique()
-    result = own.join(wanted, on=_PLAYERS_MATCH, how="semi").select(PlayerMatches.column_names())
-    return typing.cast("dy.LazyFrame[PlayerMatches]", result)
+    return PlayerMatches.cast(own.join(wanted, on=_PLAYERS_MATCH, how="semi"))
 
 
 def player_circle_positions(
     matches: dy.LazyFrame[PlayerMatches], positions: dy.LazyFrame[CirclePositions]
 ) -> dy.LazyFrame[PlayerCirclePositions]:
     """The tracked players' own position samples."""
-    result = _taken(matches, positions, ["account_id"]).select(PlayerCirclePositions.column_names())
-    return typing.cast("dy.LazyFrame[PlayerCirclePositions]", result)
+    return PlayerCirclePositions.cast(_taken(matches, positions, ["account_id"]))
 
 
 def player_damage_events(
@@ -103,8 +100,7 @@ def player_damage_events(
 ) -> dy.LazyFrame[PlayerDamageEvents]:
     """Damage that the tracked players dealt or took."""
     people = ["attacker_account_id", "victim_account_id"]
-    result = _taken(matches, damage, people).select(PlayerDamageEvents.column_names())
-    return typing.cast("dy.LazyFrame[PlayerDamageEvents]", result)
+    return PlayerDamageEvents.cast(_taken(matches, damage, people))
 
 
 def weapon_kill_events(
@@ -112,8 +108,7 @@ def weapon_kill_events(
 ) -> dy.LazyFrame[WeaponKillEvents]:
     """Kills and knocks that the tracked players had a part in."""
     people = ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"]
-    result = _taken(matches, kills, people).select(WeaponKillEvents.column_names())
-    return typing.cast("dy.LazyFrame[WeaponKillEvents]", result)
+    return WeaponKillEvents.cast(_taken(matches, kills, people))
 
 
 def _taken(matches: pl.LazyFrame, events: pl.LazyFrame, people: Sequence[str]) -> pl.LazyFrame:
@@ -155,14 +150,15 @@ def player_backfill_status(
             .drop("done")
         )
     complete = pl.all_horizontal(pl.col("^.*_backfilled$"))
-    result = rows.with_columns(
-        backfill_status=pl.when(complete)
-        .then(pl.lit("completed"))
-        .when(status.is_in(["expired", "unreadable"]))
-        .then(status)
-        .otherwise(pl.lit("pending"))
-    ).select(PlayerBackfillStatus.column_names())
-    return typing.cast("dy.LazyFrame[PlayerBackfillStatus]", result)
+    return PlayerBackfillStatus.cast(
+        rows.with_columns(
+            backfill_status=pl.when(complete)
+            .then(pl.lit("completed"))
+            .when(status.is_in(["expired", "unreadable"]))
+            .then(status)
+            .otherwise(pl.lit("pending"))
+        )
+    )
 
 
 # --------------------------------------------------------------------------- who is behind

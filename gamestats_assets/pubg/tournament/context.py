@@ -45,7 +45,6 @@ confirmed takes no slot by time.
 from __future__ import annotations
 
 import functools
-import typing
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -171,14 +170,12 @@ def tournament_lineups(
         "valid_from": pl.col("valid_from"),
         "roster_entry_id": pl.col("roster_entry_id"),
     }
-    result = (
+    return TournamentLineups.cast(
         possible.join(on, on=[*_PARTY, "day"], how="left", nulls_equal=True)
         .with_columns(**best_first)
         .sort(*best_first, descending=True, nulls_last=True)
         .unique(["match_id", "account_id"], keep="first", maintain_order=True)
-        .select(TournamentLineups.column_names())
     )
-    return typing.cast("dy.LazyFrame[TournamentLineups]", result)
 
 
 def _candidates(matches: pl.LazyFrame, decisions: pl.LazyFrame) -> pl.LazyFrame:
@@ -369,7 +366,7 @@ def match_tournament_context(
     )
     of_slot = scheduled_matches.select("scheduled_match_id", "match_number", "scheduled_at", slot_round="round_id")
     status, slot = pl.col("validation_status"), pl.col("scheduled_match_id")
-    result = (
+    return MatchTournamentContext.cast(
         judged.join(_by_time(judged, slots), on="match_id", how="left")
         .with_columns(scheduled_match_id=pl.when(~pl.col("refused")).then(pl.coalesce("hand_slot", "time_slot")))
         .join(of_slot, on="scheduled_match_id", how="left")
@@ -392,9 +389,7 @@ def match_tournament_context(
             unmatched_player_count=pl.col("people").fill_null(0) - pl.col("tournament_players"),
         )
         .join(rounds.select("round_id", "round_number", "round_name"), on="round_id", how="left")
-        .select(pl.col(name).cast(dtype) for name, dtype in MatchTournamentContext.schema().items())
     )
-    return typing.cast("dy.LazyFrame[MatchTournamentContext]", result)
 
 
 def _lobbies(lineups: pl.LazyFrame, leagues: pl.LazyFrame, groups: pl.LazyFrame) -> pl.LazyFrame:

@@ -21,7 +21,6 @@ a round's status: always what had ended by then. The last table of a scope is it
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import dataframely as dy
@@ -71,7 +70,7 @@ def tournament_team_results(
     The placement is the best one of the team's people: who left early may have none or a worse one.
     """
     at_place = pl.col("placement").cast(pl.Int64) - 1
-    result = (
+    return TournamentTeamResults.cast(
         _tournament(context, matches)
         .join(lineups.unique(TournamentLineups.primary_key()), on=["match_id", "division_id"])
         .join(_deeds(summaries), on=["match_id", "account_id"])
@@ -103,9 +102,7 @@ def tournament_team_results(
             kill_points=pl.col("kills") * pl.col("a_kill"),
         )
         .with_columns(points=pl.col("placement_points") + pl.col("kill_points"))
-        .select(pl.col(name).cast(dtype) for name, dtype in TournamentTeamResults.schema().items())
     )
-    return typing.cast("dy.LazyFrame[TournamentTeamResults]", result)
 
 
 def tournament_matches(
@@ -124,13 +121,11 @@ def tournament_matches(
         .unique("match_id", keep="first", maintain_order=True)
         .select("match_id", winner_team_id="team_id", winner_team_name="team_name")
     )
-    result = (
+    return TournamentMatches.cast(
         _tournament(context, matches)
         .join(winners, on="match_id", how="left")
         .rename({"override_admin": "overridden_by"})
-        .select(TournamentMatches.column_names())
     )
-    return typing.cast("dy.LazyFrame[TournamentMatches]", result)
 
 
 def _tournament(context: pl.LazyFrame, matches: pl.LazyFrame) -> pl.LazyFrame:
@@ -187,10 +182,9 @@ def tournament_team_standings_history(
     by_then = (
         pl.concat([after_match, at_change]).join(scoped, on=_TABLE).filter(pl.col("ended_at") <= pl.col("taken_at"))
     )
-    result = _team_tables(by_then, (*_TABLE, "snapshot", "taken_at"), seasons, groups, teams, rounds).select(
-        pl.col(name).cast(dtype) for name, dtype in TournamentTeamStandingsHistory.schema().items()
+    return TournamentTeamStandingsHistory.cast(
+        _team_tables(by_then, (*_TABLE, "snapshot", "taken_at"), seasons, groups, teams, rounds)
     )
-    return typing.cast("dy.LazyFrame[TournamentTeamStandingsHistory]", result)
 
 
 def tournament_team_standings(
@@ -214,13 +208,11 @@ def tournament_team_standings(
             _tables_before_latest_day(team_results, history, seasons),
         ]
     )
-    result = (
+    return TournamentTeamStandings.cast(
         team_tables(team_results, seasons, groups, teams, rounds)
         .join(earlier, on=[*_TABLE, "team_id"], how="left")
         .with_columns(rank_change=pl.col("earlier_rank") - pl.col("rank"))
-        .select(pl.col(name).cast(dtype) for name, dtype in TournamentTeamStandings.schema().items())
     )
-    return typing.cast("dy.LazyFrame[TournamentTeamStandings]", result)
 
 
 def _scoped(results: pl.LazyFrame) -> pl.LazyFrame:
@@ -405,7 +397,7 @@ def tournament_player_standings(
         .with_columns(average_damage=pl.col("damage_dealt") / pl.col("matches_played"))
     )
     weapons = _by_category(played.select(*person, "match_id"), person, distribution)
-    result = (
+    return TournamentPlayerStandings.cast(
         _ranked(sums, _TABLE, ["points", "kills", "damage_dealt"])
         .pipe(_named, groups, teams, rounds)
         .join(weapons, on=person, how="left")
@@ -414,9 +406,7 @@ def tournament_player_standings(
             weapon_kills=pl.col("weapon_kills").fill_null([0] * len(PAGE_CATEGORIES)),
             weapon_categories=pl.lit(list(PAGE_CATEGORIES), pl.List(pl.String)),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in TournamentPlayerStandings.schema().items())
     )
-    return typing.cast("dy.LazyFrame[TournamentPlayerStandings]", result)
 
 
 def _by_category(played: pl.LazyFrame, person: Sequence[str], distribution: pl.LazyFrame) -> pl.LazyFrame:

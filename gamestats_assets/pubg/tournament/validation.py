@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -70,8 +68,7 @@ def match_validation(
         ),
         *_of_overrides(known, overrides),
     ]
-    result = pl.concat(concerns).unique(MatchValidation.primary_key())
-    return typing.cast("dy.LazyFrame[MatchValidation]", result)
+    return MatchValidation.cast(pl.concat(concerns).unique(MatchValidation.primary_key()))
 
 
 def _concern(rows: pl.LazyFrame, name: str, explanation: pl.Expr) -> pl.LazyFrame:
