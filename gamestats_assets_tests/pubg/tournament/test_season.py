@@ -24,10 +24,9 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import CHECKS
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 from gamestats_assets.pubg.source.files import ingest
+from gamestats_assets_tests.pubg.tournament.landed import EVENINGS, LandedSeason
 from gamestats_assets_tests.pubg.tournament.season import (
-    EVENINGS,
     SEASON,
-    LandedSeason,
     Truth,
     account,
     local,
