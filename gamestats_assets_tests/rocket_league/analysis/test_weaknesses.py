@@ -207,16 +207,6 @@ def test_intervals_hold_the_truth_in_nine_of_ten(cohorts: int, players: int, coh
     assert np.mean(held) == pytest.approx(0.9, abs=error(0.9, 2_500))
 
 
-def test_percentiles_of_random_members_are_uniform() -> None:
-    from scipy import stats
-
-    found, _ = against_cohorts(14, cohorts=2, players=800, cohort_matches=20, each=400, matches=400)
-    for skill in SKILLS:
-        percentiles = of(found, skill).get_column("percentile").to_numpy() / 100
-        assert stats.kstest(percentiles, "uniform").pvalue > 0.001
-    assert of(found, "saves").get_column("confidence").mean() == pytest.approx(1 / (1 + 9 / 400 + 1.45 / 800), abs=0.02)
-
-
 # --------------------------------------------------------------------------- one case, by the formulas
 
 
