@@ -10,7 +10,7 @@ from typing import Annotated, Any, LiteralString
 
 from fastapi import Depends, Request
 from psycopg import sql
-from pydantic import BaseModel, BeforeValidator, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL, SKILL_FEATURES
@@ -22,7 +22,7 @@ from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import answer_with, are_published, rows_of
 from gamestats_assets.serving.own import Metadata, OfPlayer, OneOfYours, Scope, scope_of
 from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Name, Number
+from gamestats_assets.serving.routes import Day, Name, Number
 from gamestats_assets.serving.who import SignedIn
 
 CONTEXT_TABLES = (Matches, RankPredictions)
@@ -46,6 +46,21 @@ class OfPlaylist(OfPlayer):
         Name | None,
         Field(description="Playlist; without it the ranked one played most.", examples=["ranked-doubles"]),
     ] = None
+
+
+class OfDays(OfPlaylist):
+    """A playlist of one account, from one day to another."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    from_day: Annotated[Day | None, Field(alias="from", description="First day (UTC); all without it.")] = None
+    to_day: Annotated[Day | None, Field(alias="to", description="Last day (UTC).")] = None
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> OfDays:
+        if self.from_day and self.to_day and self.from_day > self.to_day:
+            raise ValueError("from should not be after to")
+        return self
 
 
 class Played(BaseModel):

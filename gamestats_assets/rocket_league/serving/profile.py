@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import psycopg
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.entries import ops
@@ -21,7 +21,7 @@ from gamestats_assets.rocket_league.serving.context import (
     CONTEXT_TABLES,
     STATS,
     Of,
-    OfPlaylist,
+    OfDays,
     OfStatistic,
     OwnAccount,
     choose,
@@ -42,7 +42,7 @@ from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, rows_of
 from gamestats_assets.serving.own import OwnRouter, Scope
 from gamestats_assets.serving.problems import entry_problems, only_known
-from gamestats_assets.serving.routes import Day, Made, Name
+from gamestats_assets.serving.routes import Made, Name
 from gamestats_assets.serving.who import Person, SignedIn
 
 own = OwnRouter(GAME, "/users")
@@ -227,20 +227,10 @@ def entered_ranks(conn: psycopg.Connection, player: str) -> list[dict[str, Any]]
 STATS_TABLES = (*CONTEXT_TABLES, PlayerStats)
 
 
-class OfStats(OfPlaylist):
+class OfStats(OfDays):
     """Statistics of an account in a playlist."""
 
-    model_config = ConfigDict(serialize_by_alias=True)
-
     stat: Annotated[Name | None, Field(description="One of them, such as save_share; all without it.")] = None
-    from_day: Annotated[Day | None, Field(alias="from", description="First day (UTC); all without it.")] = None
-    to_day: Annotated[Day | None, Field(alias="to", description="Last day (UTC).")] = None
-
-    @model_validator(mode="after")
-    def _is_in_order(self) -> OfStats:
-        if self.from_day and self.to_day and self.from_day > self.to_day:
-            raise ValueError("from should not be after to")
-        return self
 
 
 class Statistic(OfStatistic):

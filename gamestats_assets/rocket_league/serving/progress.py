@@ -16,7 +16,7 @@ from statistics import NormalDist
 from typing import Annotated, Any
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from gamestats_assets.rocket_league.analysis.skills import SKILL, SKILL_FEATURES
 from gamestats_assets.rocket_league.serving.context import (
@@ -25,7 +25,7 @@ from gamestats_assets.rocket_league.serving.context import (
     STATS,
     Chosen,
     Of,
-    OfPlaylist,
+    OfDays,
     OfStatistic,
     choose,
     cohort_of,
@@ -40,7 +40,7 @@ from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import rows_of
 from gamestats_assets.serving.own import OwnRouter, Scope
 from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Day, Made, Name
+from gamestats_assets.serving.routes import Made, Name
 
 router = OwnRouter(GAME, "/analytics")
 PROGRESS_TABLES = (*CONTEXT_TABLES, PlayerStats, RankCohorts)
@@ -123,22 +123,16 @@ class Compared(OfStatistic):
     players: Annotated[int | None, Field(description="Players that it is compared with.")]
 
 
-class OfCourse(OfPlaylist):
+class OfCourse(OfDays):
     """Statistics of an account in a playlist over time."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
 
     stat: Annotated[Name | None, Field(description="One statistic, such as save_share or skill_saves.")] = None
     skill: Annotated[Name | None, Field(description="A skill with its features; without both: the five skills.")] = None
-    from_day: Annotated[Day | None, Field(alias="from", description="First day (UTC); all without it.")] = None
-    to_day: Annotated[Day | None, Field(alias="to", description="Last day (UTC).")] = None
 
     @model_validator(mode="after")
     def _is_one(self) -> OfCourse:
         if self.stat is not None and self.skill is not None:
             raise ValueError("give one of stat and skill, not both")
-        if self.from_day and self.to_day and self.from_day > self.to_day:
-            raise ValueError("from should not be after to")
         return self
 
     def names(self) -> list[str]:
