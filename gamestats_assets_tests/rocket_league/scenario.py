@@ -38,10 +38,10 @@ def events(*given: Mapping[str, Any]) -> pl.DataFrame:
 
 def touch(at: float, player: str | None, *, team: str | None = None, vy: float = 0.0, **more: Any) -> Row:
     """A touch in mid-field; `vy` is how fast the ball leaves it along the field."""
-    told = {"kind": "touch", "time_s": at, "player_id": player, "ball_x_uu": 0.0, "ball_y_uu": 0.0, "ball_z_uu": 93.0}
-    told |= {"player_z_uu": 17.0, "ball_vx_after_uu_s": 0.0, "ball_vy_after_uu_s": vy, "ball_vz_after_uu_s": 0.0}
-    told |= {"ball_vx_before_uu_s": 0.0, "ball_vy_before_uu_s": 0.0, "ball_vz_before_uu_s": 0.0}
-    return told | ({"team": team} if team else {}) | more
+    row = {"kind": "touch", "time_s": at, "player_id": player, "ball_x_uu": 0.0, "ball_y_uu": 0.0, "ball_z_uu": 93.0}
+    row |= {"player_z_uu": 17.0, "ball_vx_after_uu_s": 0.0, "ball_vy_after_uu_s": vy, "ball_vz_after_uu_s": 0.0}
+    row |= {"ball_vx_before_uu_s": 0.0, "ball_vy_before_uu_s": 0.0, "ball_vz_before_uu_s": 0.0}
+    return row | ({"team": team} if team else {}) | more
 
 
 def event(kind: str, at: float, player: str | None, **more: Any) -> Row:
@@ -67,10 +67,10 @@ def dicts(frame: pl.DataFrame, *columns: str) -> list[Row]:
 
 def frames(*at_each: Mapping[str, tuple[float, ...]], step_s: float = 0.1, **fixed: Any) -> pl.DataFrame:
     """Frames one after another: of each, where the ball and the players are (x, y, z and, of players, speed, boost)."""
-    told: list[Row] = []
+    planted: list[Row] = []
     for number, places in enumerate(at_each):
         for who, (x, y, z, *more) in places.items():
-            told.append(
+            planted.append(
                 {
                     "frame": number, "player_id": who, "team": TEAM.get(who),
                     "time_s": (number + 1) * step_s, "step_s": step_s, "kickoff_number": 1, "is_live": True,
@@ -78,7 +78,7 @@ def frames(*at_each: Mapping[str, tuple[float, ...]], step_s: float = 0.1, **fix
                     "vz_uu_s": 0.0, "boost": more[1] if len(more) > 1 else 85.0, **fixed,
                 }
             )  # fmt: skip
-    return rows(t.ReplayFrames, told)
+    return rows(t.ReplayFrames, planted)
 
 
 def at_distances(distances: Mapping[str, float], **more: tuple[float, ...]) -> dict[str, tuple[float, ...]]:

@@ -291,11 +291,11 @@ def test_every_goal_of_a_header_has_one_row_and_scoreboards_agree(
 ) -> None:
     known = real_files.silver(realdata, *names)
     headers = [header_of(path.read_bytes()) for path in real_files.paths(realdata, *names) if path.suffix == ".replay"]
-    goals = [(told["PlayerName"], ("blue", "orange")[told["PlayerTeam"]]) for each in headers for told in each["Goals"]]
+    goals = [(line["PlayerName"], ("blue", "orange")[line["PlayerTeam"]]) for each in headers for line in each["Goals"]]
     shots, players = known[t.ShotsAndSaves], known[t.Participants].select("match_id", "player_id", "player_name")
     scored = shots.filter(GOAL).join(players, on=["match_id", "player_id"]).select("player_name", "team")
     assert sorted(scored.rows()) == sorted(goals)
-    board = [(told["Name"], told["Shots"]) for each in headers for told in each["PlayerStats"] if told["Shots"]]
+    board = [(line["Name"], line["Shots"]) for each in headers for line in each["PlayerStats"] if line["Shots"]]
     counted = shots.filter("is_counted").join(players, on=["match_id", "player_id"]).group_by("player_name").len()
     assert sorted(counted.rows()) == sorted(board)
     assert shots.filter(~pl.col("is_counted"))["outcome"].to_list() == ["goal"] * uncounted

@@ -179,7 +179,7 @@ def test_the_planted_weakness_is_found_and_packs_for_it_are_named(
 
 def test_matches_of_a_player_are_told_whole(processed: tuple[ByCommands, str], season: Season, sieve: Player) -> None:
     operation, _ = processed
-    told = {
+    own = {
         match["match_guid"] if match.get("match_guid") else match["rocket_league_id"]: match
         for match in season.matches
         if any(
@@ -189,10 +189,10 @@ def test_matches_of_a_player_are_told_whole(processed: tuple[ByCommands, str], s
         )
     }
     found = operation.rows(t.Matches).filter(player_id=sieve.player_id)
-    assert {*found["match_id"]} == {match_id.upper() for match_id in told}
-    assert len(told) >= 60
+    assert {*found["match_id"]} == {match_id.upper() for match_id in own}
+    assert len(own) >= 60
     row = found.row(0, named=True)
-    match = next(match for match_id, match in told.items() if match_id.upper() == row["match_id"])
+    match = next(match for match_id, match in own.items() if match_id.upper() == row["match_id"])
     (player,) = (
         who
         for team in ("blue", "orange")
@@ -227,12 +227,12 @@ def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[ByCom
     assert filled >= 9
     stats = operation.rows(t.PlayerStats).filter(player_id=sieve.player_id)
     with psycopg.connect(operation.url) as connection:
-        told = connection.execute(
+        sums = connection.execute(
             "SELECT count(*), sum((replay_data ->> 'saves')::int) FROM rocket_league.matches WHERE player_id = %s",
             [sieve.player_id],
         ).fetchone()
     own = operation.rows(t.Matches).filter(player_id=sieve.player_id)["replay_data"]
-    assert told == (len(own), sum(json.loads(text).get("saves", 0) for text in own))
+    assert sums == (len(own), sum(json.loads(text).get("saves", 0) for text in own))
     months = Counter(f"{at:%Y%m}" for at in stats["time"])
     assert len(months) == 2
     with psycopg.connect(operation.url) as connection:

@@ -41,8 +41,8 @@ def test_whatever_is_written_is_an_id_or_refused_with_advice(text: str) -> None:
     try:
         found = parse_player_id(text)
     except PlayerIdError as error:
-        told = str(error)
-        assert any(advice in told for advice in ("these are", "make one", "write the platform"))
+        message = str(error)
+        assert any(advice in message for advice in ("these are", "make one", "write the platform"))
     else:
         platform, _, account = found.partition("_")
         assert platform in PLATFORMS
@@ -51,7 +51,7 @@ def test_whatever_is_written_is_an_id_or_refused_with_advice(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("Ann", "write the platform and the account"),
         ("", "write the platform and the account"),
@@ -63,10 +63,10 @@ def test_whatever_is_written_is_an_id_or_refused_with_advice(text: str) -> None:
         ("steam:76561198385053346\u0661", "is no account"),
     ],
 )
-def test_what_is_no_id_is_refused(text: str, told: str) -> None:
+def test_what_is_no_id_is_refused(text: str, message: str) -> None:
     with pytest.raises(PlayerIdError) as refused:
         parse_player_id(text)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_a_replay_and_ballchasing_tell_the_same_ids(realdata: Path, stem: str) -
     import subtr_actor
 
     folder = realdata / "rocket_league"
-    told = json.loads((folder / f"{stem}.ballchasing.json").read_bytes())
+    document = json.loads((folder / f"{stem}.ballchasing.json").read_bytes())
     by_ballchasing = {
         player["name"]: f"{player['id']['platform']}_{player['id']['id']}".lower()
         for team in ("blue", "orange")
-        for player in told[team]["players"]
+        for player in document[team]["players"]
     }
     meta = subtr_actor.get_replay_meta(folder / f"{stem}.replay")["replay_meta"]
     in_replay = {

@@ -13,5 +13,5 @@ from gamestats_assets_tests.rocket_league.real_files import PAIRS, paths
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_maps_are_called_as_ballchasing_calls_them(realdata: Path, name: str) -> None:
-    (told,) = (json.loads(path.read_text()) for path in paths(realdata, name) if path.suffix == ".json")
-    assert map_name(told["map_code"]) == told["map_name"] != told["map_code"]
+    (document,) = (json.loads(path.read_text()) for path in paths(realdata, name) if path.suffix == ".json")
+    assert map_name(document["map_code"]) == document["map_name"] != document["map_code"]

@@ -265,15 +265,15 @@ def test_an_address_and_its_key_show_in_no_table_log_error_or_line(
     url: SecretStr, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    told: list[str] = []
+    texts: list[str] = []
 
     def enter(player: str = ANN, *, key: SecretStr | None = None, **more: Any) -> None:
         try:
             with entering(url, "ada") as conn:
                 done = PLAYER.take(conn, player, known=Custody(Keys(key), now=NOW), **more)
-            told.extend([repr(done), done.line(), *done.notes])
+            texts.extend([repr(done), done.line(), *done.notes])
         except (EntryError, RefusedEntryError) as error:
-            told.append("".join(traceback.format_exception(error)))
+            texts.append("".join(traceback.format_exception(error)))
 
     enter(email=ADDRESS, key=KEY)
     enter(email=ADDRESS, key=KEY, username="Ann")
@@ -288,13 +288,13 @@ def test_an_address_and_its_key_show_in_no_table_log_error_or_line(
         tables = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'ops'").fetchall()
         for (table,) in tables:
             query = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier("ops", table))
-            told.extend(line for (line,) in conn.execute(query).fetchall())
+            texts.extend(line for (line,) in conn.execute(query).fetchall())
         frame = PLAYER.list(conn)
-    told.extend([caplog.text, str(frame.rows()), str(entered_rows(url, RlPlayers).rows())])
-    assert any("Traceback" in text for text in told)
-    assert any("Ann" in text for text in told)
+    texts.extend([caplog.text, str(frame.rows()), str(entered_rows(url, RlPlayers).rows())])
+    assert any("Traceback" in text for text in texts)
+    assert any("Ann" in text for text in texts)
     for secret in (ADDRESS, "ann.private", KEY.get_secret_value()[:20]):
-        assert not [text for text in told if secret in text]
+        assert not [text for text in texts if secret in text]
 
 
 # ---------------------------------------------------------------- ranks
@@ -322,7 +322,7 @@ def test_a_rank_given_again_is_known_to_hold_still(conn: psycopg.Connection, tra
 
 
 @pytest.mark.parametrize(
-    ("given", "column", "told"),
+    ("given", "column", "message"),
     [
         (("Cleo", "ranked-doubles", "gold-1"), "player", "is no tracked player"),
         ((ANN, "casual", "gold-1"), "playlist", "'casual' has no ranks; these do: .*ranked-doubles"),
@@ -333,11 +333,11 @@ def test_a_rank_given_again_is_known_to_hold_still(conn: psycopg.Connection, tra
     ],
 )
 def test_what_is_no_rank_is_refused(
-    conn: psycopg.Connection, track: Track, given: tuple[Any, ...], column: str, told: str
+    conn: psycopg.Connection, track: Track, given: tuple[Any, ...], column: str, message: str
 ) -> None:
     track()
     player, playlist, *values = given
-    with pytest.raises(EntryError, match=told) as refused:
+    with pytest.raises(EntryError, match=message) as refused:
         RANK.take(conn, player, playlist, **dict(zip(["rank", "division"], values, strict=False)))
     assert refused.value.column == column
     assert ops.select(conn, "rl_ranks", {}) == []

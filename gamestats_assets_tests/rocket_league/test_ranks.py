@@ -136,13 +136,13 @@ def test_ranks_of_simulated_matches_are_of_these_alone_and_given_ones_of_both() 
 def test_the_known_rank_is_that_of_a_plain_reading(
     matches: list[tuple[int, int | None]], entered: tuple[int, int] | None
 ) -> None:
-    told = [(hours, number, tier) for number, (hours, tier) in enumerate(matches) if tier]
-    expected = max(told)[2] if told else None
+    ranked = [(hours, number, tier) for number, (hours, tier) in enumerate(matches) if tier]
+    expected = max(ranked)[2] if ranked else None
     given_then = []
     if entered is not None:
         hours, tier = entered
         given_then = [("steam_1", "ranked-doubles", tier, FIRST + timedelta(hours=hours))]
-        if not told or hours > max(told)[0]:
+        if not ranked or hours > max(ranked)[0]:
             expected = tier
     assert known(seen(*matches), *given_then) == ({(False, "ranked-doubles", "steam_1"): expected} if expected else {})
 

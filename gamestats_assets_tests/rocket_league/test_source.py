@@ -77,13 +77,13 @@ def test_a_real_replay_is_recognised_with_its_match_and_start(realdata: Path, na
 def test_a_real_replay_and_its_json_are_of_one_match(realdata: Path, name: str) -> None:
     folder = realdata / "rocket_league"
     replay = recognise((folder / f"{name}.replay").read_bytes())
-    told = recognise((folder / f"{name}.ballchasing.json").read_bytes())
-    assert (told.kind, told.suffix, told.match_id) == (BALLCHASING, "json", replay.match_id)
-    assert not told.start_is_exact
+    recognised = recognise((folder / f"{name}.ballchasing.json").read_bytes())
+    assert (recognised.kind, recognised.suffix, recognised.match_id) == (BALLCHASING, "json", replay.match_id)
+    assert not recognised.start_is_exact
     assert replay.started_at is not None
-    assert told.started_at is not None
+    assert recognised.started_at is not None
     # Ballchasing tells when it was saved.
-    assert timedelta(minutes=5) < told.started_at - replay.started_at < timedelta(minutes=8)
+    assert timedelta(minutes=5) < recognised.started_at - replay.started_at < timedelta(minutes=8)
 
 
 def test_the_real_folder_is_ingested_once_with_malformed_files_quarantined(realdata: Path, landing: Landing) -> None:
@@ -114,8 +114,8 @@ def test_a_replay_is_landed_before_the_json_of_its_match_whatever_their_names(
     inbox.mkdir()
     # The header's date is the computer's; and the JSON's, a day later, comes first by its name.
     (inbox / "b.replay").write_bytes((realdata / "rocket_league" / f"{LAN}.replay").read_bytes())
-    told = details(1, date="2016-08-08T11:27:00Z", match_guid="C83E4E724DDA240B624949ABFB5BB964")
-    (inbox / "a.json").write_bytes(json.dumps(told).encode())
+    document = details(1, date="2016-08-08T11:27:00Z", match_guid="C83E4E724DDA240B624949ABFB5BB964")
+    (inbox / "a.json").write_bytes(json.dumps(document).encode())
     report = ingest([inbox], landing)
     assert [outcome.day for outcome in report.outcomes] == ["2016-08-07", "2016-08-07"]
 
@@ -242,8 +242,8 @@ def test_a_document_of_a_match_without_the_servers_id_is_of_its_replay() -> None
 
 @pytest.mark.parametrize("length", [10, 20, 40, 64, 100, 3000, 5580, 5600, 100_000])
 def test_a_cut_replay_is_refused(realdata: Path, length: int) -> None:
-    told = "it is cut short" if length >= 40 else "Neither a replay nor whole JSON"
-    with pytest.raises(UnrecognisedContentError, match=told):
+    message = "it is cut short" if length >= 40 else "Neither a replay nor whole JSON"
+    with pytest.raises(UnrecognisedContentError, match=message):
         recognise(_duel(realdata)[:length])
 
 

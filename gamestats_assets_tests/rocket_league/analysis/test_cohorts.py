@@ -138,11 +138,11 @@ def test_a_skill_is_described_as_a_feature_is() -> None:
     features = played(rng, truths(rng, 35), rng.integers(1, 9, 35))
     made = make(rank_cohorts, {PlayerMatchFeatures: features})
     skills = match_skills(features.lazy(), made.lazy(), given_ranks().lazy()).collect()
-    told = {row["feature"]: row for row in made.iter_rows(named=True)}
+    described = {row["feature"]: row for row in made.iter_rows(named=True)}
     for (skill,), of_skill in skills.group_by("skill"):
         for name, value in formulas(by_player(of_skill, "value")).items():
-            assert told[f"skill_{skill}"][name] == pytest.approx(value, abs=1e-9), name
-        assert told[f"skill_{skill}"]["mean"] == pytest.approx(0, abs=1e-9)
+            assert described[f"skill_{skill}"][name] == pytest.approx(value, abs=1e-9), name
+        assert described[f"skill_{skill}"]["mean"] == pytest.approx(0, abs=1e-9)
     assert skills.get_column("skill").n_unique() == 5
 
 

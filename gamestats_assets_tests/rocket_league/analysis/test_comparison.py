@@ -110,7 +110,7 @@ def test_the_nearest_of_the_same_and_of_the_next_rank_are_named(known: planted.W
 
 
 @pytest.mark.parametrize(
-    ("feature", "value", "other", "told"),
+    ("feature", "value", "other", "words"),
     [
         ("boost_per_minute", 412.0, 335.0, "boosts 23% more (412 against 335 a minute)"),
         ("boost_per_minute", 335.0, 412.0, "boosts 19% less (335 against 412 a minute)"),
@@ -141,8 +141,8 @@ def test_the_nearest_of_the_same_and_of_the_next_rank_are_named(known: planted.W
         ("avg_distance_to_ball_uu", 2400.0, 3000.0, "stays 20% nearer to the ball (24 against 30 m)"),
     ],
 )
-def test_differences_are_told_in_words(feature: str, value: float, other: float, told: str) -> None:
-    assert difference_in_words(feature, value, other) == told
+def test_differences_are_told_in_words(feature: str, value: float, other: float, words: str) -> None:
+    assert difference_in_words(feature, value, other) == words
 
 
 def test_every_feature_has_words() -> None:
@@ -169,8 +169,8 @@ def test_players_need_a_rank_and_five_matches(known: planted.World) -> None:
     unranked = known.features.with_columns(rank_tier=pl.when(~own).then("rank_tier"))
     assert compare(unranked, player).height == 0
     given = {"player_id": player, "playlist": PLAYLIST, "tier": 8, "updated_at": FIRST_DAY}
-    told = compare(unranked, player, ranks=planted.rows(t.RlRanks, given))
-    assert set(told.get_column("other_rank_tier")) == {8, 9}
+    compared = compare(unranked, player, ranks=planted.rows(t.RlRanks, given))
+    assert set(compared.get_column("other_rank_tier")) == {8, 9}
     five = known.features.filter(own).head(5).get_column("match_id")
     rest = known.features.filter(~own)
     assert compare(pl.concat([rest, known.features.filter(pl.col("match_id").is_in(five.implode()))]), player).height
@@ -214,7 +214,7 @@ def test_a_feature_in_which_the_cohort_does_not_differ_takes_no_part(known: plan
     absent = compare(known.features, player, cohorts=cohort().filter(pl.col("feature") != "save_share"))
     assert made.height == 10
     assert made.equals(absent)
-    assert not any(told.startswith("saves") for row in made.get_column("differences") for told in row)
+    assert not any(words.startswith("saves") for row in made.get_column("differences") for words in row)
 
 
 def test_who_does_not_allow_it_is_neither_compared_nor_shown_to_others(known: planted.World) -> None:

@@ -114,11 +114,11 @@ def test_drivers_say_what_raises_and_lowers_the_rank() -> None:
         supersonic_share=pl.lit(0.36), boost_per_minute=pl.lit(430.0), behind_ball_share=pl.lit(0.68)
     )
     row = predict(fast, models()).row(0, named=True)
-    told = {driver.split(" (")[0]: driver for driver in row["drivers"]}
-    assert len(told) == 5
+    drivers = {driver.split(" (")[0]: driver for driver in row["drivers"]}
+    assert len(drivers) == 5
     assert re.fullmatch(
         r"spends 20% more time at supersonic speed \(36% against 30% of the time\): \+\d\.\d ranks",
-        told["spends 20% more time at supersonic speed"],
+        drivers["spends 20% more time at supersonic speed"],
     )
     boost = next(driver for driver in row["drivers"] if driver.startswith("boosts"))
     assert re.fullmatch(r"boosts 1\d% more \(430 against 3\d\d a minute\): -\d\.\d ranks", boost)
@@ -191,10 +191,10 @@ def test_planted_climbs_are_in_eight_of_ten_intervals() -> None:
     covered = ((low <= truth) & (truth <= high)).mean()
     # The change is told by the slope where a player stands on average, which makes the ends of the scale less exact.
     assert covered == pytest.approx(0.8, abs=0.03 + 3 * 0.4 / 500**0.5)
-    told = made.get_column("expected_change_tiers").to_numpy()
-    assert np.corrcoef(told, truth)[0, 1] > 0.45
+    changes = made.get_column("expected_change_tiers").to_numpy()
+    assert np.corrcoef(changes, truth)[0, 1] > 0.45
     # Drawn towards 0, what is told is no larger than what comes.
-    assert np.polyfit(told, truth, 1)[0] == pytest.approx(1, abs=0.3)
+    assert np.polyfit(changes, truth, 1)[0] == pytest.approx(1, abs=0.3)
     assert made.get_column("form_change_tiers").equals(made.get_column("expected_change_tiers"))
 
 
@@ -323,9 +323,9 @@ def test_what_training_gave_is_not_counted_as_form_again() -> None:
     gain = 1.5 * spread * model()["coefficients"][0] / model()["spreads"][0]
     profiles = rm.training_rows(known.profiles.lazy()).collect()
     in_tiers = fmean(rm.tiers_per_strength(model(), each) for each in profiles.iter_rows(named=True))
-    told = predict(known.features, with_effect(in_tiers * gain / 10), sessions=sessions)
+    predicted = predict(known.features, with_effect(in_tiers * gain / 10), sessions=sessions)
     assert fmean(blind.get_column("form_change_tiers")) > 0.5
-    assert fmean(told.get_column("form_change_tiers")) == pytest.approx(0, abs=0.3)
+    assert fmean(predicted.get_column("form_change_tiers")) == pytest.approx(0, abs=0.3)
 
 
 # --------------------------------------------------------------------------- as it is made

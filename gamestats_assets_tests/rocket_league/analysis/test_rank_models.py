@@ -205,8 +205,8 @@ def test_a_player_is_learnt_from_by_the_means_of_the_matches(usual: World, usual
     shown: dict[str, list[float]] = defaultdict(list)
     for row in usual.features.iter_rows(named=True):
         shown[row["player_id"]].append(row["boost_per_minute"])
-    told = dict(usual_rows.select("player_id", "boost_per_minute").iter_rows())
-    assert told == pytest.approx({player: fmean(values) for player, values in shown.items()})
+    means = dict(usual_rows.select("player_id", "boost_per_minute").iter_rows())
+    assert means == pytest.approx({player: fmean(values) for player, values in shown.items()})
     assert dict(usual_rows.select("player_id", "rank_tier").iter_rows()) == dict(
         zip(usual.players, usual.tiers.tolist(), strict=True)
     )
@@ -216,35 +216,35 @@ def test_a_player_is_learnt_from_by_the_means_of_the_matches(usual: World, usual
 
 
 def test_what_a_player_is_said_to_be_comes_from_others_alone(usual_rows: pl.DataFrame) -> None:
-    told = rv.cross_validated(usual_rows)
+    validated = rv.cross_validated(usual_rows)
     # If the player's own rank took part anywhere, another rank would change what is said of the player.
     player = usual_rows.item(0, "player_id")
     own = pl.col("player_id") == player
     other = usual_rows.with_columns(rank_tier=pl.when(own).then(23 - pl.col("rank_tier")).otherwise("rank_tier"))
     again = rv.cross_validated(other)
     said = ["predicted", "most_probable", "middle", "most_frequent", "by_single"]
-    assert again.filter(own).select(said).equals(told.filter(own).select(said))
-    same_fold = pl.col("fold") == told.filter(own).item(0, "fold")
-    assert again.filter(same_fold).select(said).equals(told.filter(same_fold).select(said))
-    changed = again.filter(~same_fold).get_column("predicted") != told.filter(~same_fold).get_column("predicted")
+    assert again.filter(own).select(said).equals(validated.filter(own).select(said))
+    same_fold = pl.col("fold") == validated.filter(own).item(0, "fold")
+    assert again.filter(same_fold).select(said).equals(validated.filter(same_fold).select(said))
+    changed = again.filter(~same_fold).get_column("predicted") != validated.filter(~same_fold).get_column("predicted")
     assert changed.all()
 
 
 def test_figures_are_those_of_the_parts(usual_rows: pl.DataFrame, usual_models: pl.DataFrame) -> None:
-    row, told = only(usual_models), rv.cross_validated(usual_rows).to_dicts()
-    errors = [abs(each["predicted"] - each["rank_tier"]) for each in told]
+    row, validated = only(usual_models), rv.cross_validated(usual_rows).to_dicts()
+    errors = [abs(each["predicted"] - each["rank_tier"]) for each in validated]
     assert row["mean_error_tiers"] == pytest.approx(fmean(errors))
     deviation = math.sqrt(sum((error - fmean(errors)) ** 2 for error in errors) / (len(errors) - 1))
     assert row["error_standard_error"] == pytest.approx(deviation / math.sqrt(len(errors)))
-    assert row["accuracy"] == pytest.approx(fmean(each["most_probable"] == each["rank_tier"] for each in told))
+    assert row["accuracy"] == pytest.approx(fmean(each["most_probable"] == each["rank_tier"] for each in validated))
     assert row["within_one_tier"] == pytest.approx(
-        fmean(abs(each["most_probable"] - each["rank_tier"]) <= 1 for each in told)
+        fmean(abs(each["most_probable"] - each["rank_tier"]) <= 1 for each in validated)
     )
     by_fold = defaultdict(list)
-    for each in told:
-        for fold in {other["fold"] for other in told} - {each["fold"]}:
+    for each in validated:
+        for fold in {other["fold"] for other in validated} - {each["fold"]}:
             by_fold[fold].append(each["rank_tier"])
-    middles = [abs(median(by_fold[each["fold"]]) - each["rank_tier"]) for each in told]
+    middles = [abs(median(by_fold[each["fold"]]) - each["rank_tier"]) for each in validated]
     assert row["majority_mean_error_tiers"] == pytest.approx(fmean(middles))
     assert row["single_feature"] == "supersonic_share"
     assert row["mean_error_tiers"] < row["single_feature_mean_error_tiers"] < row["majority_mean_error_tiers"]
@@ -300,9 +300,9 @@ def test_there_is_no_model_of_too_few_ranks() -> None:
     assert rm.too_few(one, PLAYLIST) == (
         "1 rank in Ranked doubles has 10 players or more; a model of ranks needs 4 of them."
     )
-    for number, told in ((64, "64 players"), (1, "1 player")):
+    for number, words in ((64, "64 players"), (1, "1 player")):
         assert rm.too_few(rows.head(number), PLAYLIST) == (
-            f"{told} of known rank with 5 matches or more {'is' if number == 1 else 'are'} known in Ranked doubles; "
+            f"{words} of known rank with 5 matches or more {'is' if number == 1 else 'are'} known in Ranked doubles; "
             "a model of ranks needs 200."
         )
 
@@ -450,7 +450,7 @@ def test_simulated_and_real_and_playlists_do_not_touch(usual: World, usual_model
 
 
 @pytest.mark.parametrize(
-    ("own", "told"),
+    ("own", "message"),
     [
         ({"mean_error_tiers": 5.0}, "naming the middle rank"),
         ({"mean_error_tiers": 4.0}, "one feature alone"),
@@ -458,7 +458,7 @@ def test_simulated_and_real_and_playlists_do_not_touch(usual: World, usual_model
         ({"mean_error_tiers": None}, "naming the middle rank"),
     ],
 )
-def test_a_model_that_serves_and_is_worse_is_found(own: Row, told: str) -> None:
+def test_a_model_that_serves_and_is_worse_is_found(own: Row, message: str) -> None:
     good: Row = {
         "is_simulated": False, "playlist": PLAYLIST, "version": 2, "state": "served", "training_data_hash": "x",
         "players": 300, "matches": 3000, "mean_error_tiers": 3.0, "majority_mean_error_tiers": 5.0,
@@ -468,7 +468,7 @@ def test_a_model_that_serves_and_is_worse_is_found(own: Row, told: str) -> None:
     assert rv.worse_models(planted.rows(t.RankModels, good)).height == 0
     found = rv.worse_models(planted.rows(t.RankModels, good | own))
     assert found.height
-    assert told in found.item(0, "reason")
+    assert message in found.item(0, "reason")
     assert found.item(0, "version") == 2
     assert rv.worse_models(planted.rows(t.RankModels, good | own | {"state": "refused"})).height == 0
     assert rv.worse_models(planted.rows(t.RankModels, good | own | {"state": "superseded"})).height == 0
@@ -630,11 +630,11 @@ def test_a_part_without_a_usable_feature_is_predicted_by_ranks_alone() -> None:
     feature = pl.when(is_known).then("save_share").alias("save_share")
     others = [pl.lit(None, pl.Float64).alias(name) for name in SHAPES if name != "save_share"]
     rows = rows.with_columns(feature, *others)
-    told = rv.cross_validated(rows)
-    of_first = told.filter(pl.col("fold") == 0)
+    validated = rv.cross_validated(rows)
+    of_first = validated.filter(pl.col("fold") == 0)
     assert of_first.get_column("predicted").n_unique() == 1
     assert of_first.get_column("by_single").equals(of_first.get_column("predicted"))
-    assert told.filter(pl.col("fold") == 1).get_column("predicted").n_unique() > 10
+    assert validated.filter(pl.col("fold") == 1).get_column("predicted").n_unique() > 10
 
 
 def test_nothing_is_learnt_from_who_does_not_allow_it(usual: planted.World) -> None:

@@ -153,13 +153,13 @@ def test_the_analysis_is_the_features_and_the_scoreboard_without_what_is_unknown
             for name, value in (known[number] | board[number]).items()
             if value is not None and name not in UNKNOWN | {"has_account"}
         }
-        told = strict(row["replay_data"])
-        assert told == expected
+        analysis = strict(row["replay_data"])
+        assert analysis == expected
         assert "ü 🚀" in row["replay_data"], "names can be searched for as they are written"
-        assert {type(value) for value in told.values()} <= {float, int, str, bool}
-        order = [name for name in (*t.PlayerMatchFeatures.schema(), *t.Participants.schema()) if name in told]
+        assert {type(value) for value in analysis.values()} <= {float, int, str, bool}
+        order = [name for name in (*t.PlayerMatchFeatures.schema(), *t.Participants.schema()) if name in analysis]
         in_table = [name for name in order if name in floats]
-        assert [name for name in told if name in floats] == in_table
+        assert [name for name in analysis if name in floats] == in_table
         assert (row["score_team_0"], row["score_team_1"], row["result"]) == (number, 1, "win")
         assert (row["created_at"], row["processed_at"]) == (START, START + DAY)
         assert (row["duration_s"], row["ballchasing_id"]) == (300.5, f"b{number}")
@@ -171,10 +171,12 @@ def test_an_analysis_is_strict_json_whatever_names_and_numbers_are(name: str, x:
     (row,) = of_matches(
         [{"avg_x_uu": x, "avg_z_uu": y}], [{}], [{"player_name": name, "goals": goals, "result": "loss"}]
     )
-    told = strict(row["replay_data"])
-    assert (told["player_name"], told["goals"]) == (name.replace("\0", ""), goals), "jsonb has no zero character"
+    analysis = strict(row["replay_data"])
+    assert (analysis["player_name"], analysis["goals"]) == (name.replace("\0", ""), goals), (
+        "jsonb has no zero character"
+    )
     for key, value in (("avg_x_uu", x), ("avg_z_uu", y)):
-        assert (told[key] == value) if math.isfinite(value) else (key not in told)
+        assert (analysis[key] == value) if math.isfinite(value) else (key not in analysis)
 
 
 def test_a_match_without_features_has_its_scoreboard() -> None:

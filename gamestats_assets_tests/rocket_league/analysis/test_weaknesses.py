@@ -412,16 +412,16 @@ def test_a_cohort_that_would_be_of_another_rank_is_told_with_how_far_off_it_is()
 
 
 def test_players_who_know_different_figures_or_do_not_differ_make_no_cohort() -> None:
-    told = (
+    reason = (
         "Not enough players to compare with in Ranked doubles: 40 with figures at Champion I, 40 from Diamond II to "
         "Champion III; a cohort needs 30 with the same figure, whose mean rank is 0.5 ranks off at most and whose "
         "matches differ in it."
     )
     first = pl.col("player_id").str.slice(-6).cast(pl.Int32) < 20
     apart = [pl.when(first).then("save_share"), pl.when(~first).then("goals_against_per_minute")]
-    assert refusal({16: 40}, hide=apart) == told
+    assert refusal({16: 40}, hide=apart) == reason
     alike = [pl.lit(0.25).alias("save_share"), pl.lit(0.5).alias("goals_against_per_minute")]
-    assert refusal({16: 40}, hide=alike) == told
+    assert refusal({16: 40}, hide=alike) == reason
 
 
 def test_where_nobody_else_tells_what_is_chance_it_is_refused() -> None:
@@ -454,8 +454,8 @@ def test_the_evidence_is_the_players_own_figures_against_those_of_the_cohort() -
     )
     frames = case(features)
     found = measured(frames)
-    told = frames[RankCohorts].filter(feature="save_share", rank_tier=16).row(0, named=True)
-    low, middle, high = (round(100 * told[name]) for name in ("p25", "mean", "p75"))
+    cohort = frames[RankCohorts].filter(feature="save_share", rank_tier=16).row(0, named=True)
+    low, middle, high = (round(100 * cohort[name]) for name in ("p25", "mean", "p75"))
     row = found[*DOUBLES, "saves"]
     saves = (
         f"Saves 18% of shots against; players at Champion I save {middle}% (middle half: {low}% to {high}%), "
@@ -548,7 +548,7 @@ def test_the_potential_is_what_the_model_gives_for_the_middle_of_the_cohort() ->
     }
     middle = {row["feature"]: row["mean"] for row in frames[RankCohorts].filter(rank_tier=16).iter_rows(named=True)}
     row = serving.row(0, named=True)
-    for (player, _, skill), told in found.items():
+    for (player, _, skill), weakness in found.items():
         own = {name: means[player][name] for name in USED}
         better = dict(own)
         if skill == "saves":
@@ -559,11 +559,11 @@ def test_the_potential_is_what_the_model_gives_for_the_middle_of_the_cohort() ->
         elif skill == "shooting":
             better["shot_accuracy"] = max(own["shot_accuracy"], middle["shot_accuracy"])
         else:
-            assert told["improvement_potential"] is None
+            assert weakness["improvement_potential"] is None
             continue
         expected = predicted_tier(row, better) - predicted_tier(row, own)
-        assert told["improvement_potential"] == pytest.approx(expected, abs=1e-9)
-        assert told["improvement_potential"] >= 0
+        assert weakness["improvement_potential"] == pytest.approx(expected, abs=1e-9)
+        assert weakness["improvement_potential"] >= 0
     potentials = [row["improvement_potential"] for (_, _, skill), row in found.items() if skill == "saves"]
     assert min(potentials) == 0 < max(potentials)
 

@@ -165,11 +165,11 @@ def test_results_are_by_the_score(blue: int | None, orange: int | None, results:
 
 
 def test_the_scoreboard_is_the_replay_s_and_ranks_are_ballchasing_s() -> None:
-    told = {"source": "ballchasing", "player_id": ANN, "player_name": "Ann of then"} | BOARD
+    theirs = {"source": "ballchasing", "player_id": ANN, "player_name": "Ann of then"} | BOARD
     found = players(
         {"player_id": ANN, "player_name": "Ann"} | BOARD | {"goals": 2, "assists": None},
-        told | {"rank_tier": 16, "rank_division": 3, "assists": 5, "demos_inflicted": 7, "demos_taken": 8},
-        told | {"player_id": XAN, "rank_tier": 0, "rank_division": 1},
+        theirs | {"rank_tier": 16, "rank_division": 3, "assists": 5, "demos_inflicted": 7, "demos_taken": 8},
+        theirs | {"player_id": XAN, "rank_tier": 0, "rank_division": 1},
     )
     ann = found[ANN]
     assert (ann["player_name"], ann["goals"], ann["assists"], ann["shots"]) == ("Ann", 2, 5, 3)
@@ -186,9 +186,9 @@ def test_demolitions_and_shots_of_opponents_are_counted_in_the_replay() -> None:
         event("shot", 41, BEA),
         event("shot", 42, XAN),
     )
-    told = {"demos_inflicted": 9, "demos_taken": 9, "shots_against": 9}
+    theirs = {"demos_inflicted": 9, "demos_taken": 9, "shots_against": 9}
     found = players(
-        *({"player_id": who} | told for who in (ANN, XAN, YVE)),
+        *({"player_id": who} | theirs for who in (ANN, XAN, YVE)),
         # Who left is not on the scoreboard: nothing of the kind is known.
         {"player_id": BEA, "shots_against": None},
         happened=happened,
@@ -196,8 +196,8 @@ def test_demolitions_and_shots_of_opponents_are_counted_in_the_replay() -> None:
     counted = {who: (row["demos_inflicted"], row["demos_taken"], row["shots_against"]) for who, row in found.items()}
     assert counted == {ANN: (2, 1, 1), XAN: (0, 1, 2), YVE: (0, 1, 2), BEA: (0, 0, None)}
     # Of another match there are no events.
-    other = players({"player_id": ANN, "match_id": OTHER_MATCH} | told, happened=happened)
-    assert [other[ANN][name] for name in told] == [9, 9, 9]
+    other = players({"player_id": ANN, "match_id": OTHER_MATCH} | theirs, happened=happened)
+    assert [other[ANN][name] for name in theirs] == [9, 9, 9]
 
 
 def test_who_has_no_account_is_told() -> None:

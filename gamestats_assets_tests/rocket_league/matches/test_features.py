@@ -77,7 +77,7 @@ def tables(
     facts: Row = FACTS,
     **more: tuple[type[Any], list[Row]],
 ) -> dict[Any, pl.DataFrame]:
-    given = {table: rows(table, told) for table, told in more.values()}
+    given = {table: rows(table, rows_of) for table, rows_of in more.values()}
     return {
         t.MatchFacts: rows(t.MatchFacts, [facts]),
         t.Participants: rows(t.Participants, ({"player_id": who} | board for who in players)),
@@ -182,7 +182,7 @@ def test_who_won(result: str | None, won: bool | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "played_s"),
+    ("times", "played_s"),
     [
         ({"counted_s": 60.0}, 60),
         ({"counted_s": 59.9}, None),
@@ -195,8 +195,8 @@ def test_who_won(result: str | None, won: bool | None) -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["replay", "ballchasing"])
-def test_who_played_less_than_a_minute_has_no_features(source: str, told: Row, played_s: float | None) -> None:
-    found = features([STATS | told | {"source": source}])
+def test_who_played_less_than_a_minute_has_no_features(source: str, times: Row, played_s: float | None) -> None:
+    found = features([STATS | times | {"source": source}])
     assert [row["played_s"] for row in found.values()] == ([] if played_s is None else [pytest.approx(played_s)])
 
 
@@ -348,40 +348,40 @@ def test_challenges_count_for_both_and_kickoffs_apart() -> None:
         (ANN, XAN, "blue", False), (ANN, XAN, "orange", False), (ANN, YVE, "blue", False), (ANN, XAN, None, False),
         (BEA, XAN, "blue", False), (ANN, XAN, "orange", True), (ANN, None, "blue", True), (None, XAN, None, True),
     ]  # fmt: skip
-    told = [
+    challenges = [
         {"challenge_number": number, "blue_player_id": blue, "orange_player_id": orange, "winner": winner,
          "team": None, "is_kickoff": is_kickoff}
         for number, (blue, orange, winner, is_kickoff) in enumerate(fought, 1)
     ]  # fmt: skip
-    found = by_touches((1, ANN, {}), challenges=(t.Challenges, told))
+    found = by_touches((1, ANN, {}), challenges=(t.Challenges, challenges))
     names = ("challenges_per_minute", "challenge_win_share", "kickoff_win_share")
     assert [found[ANN][name] for name in names] == [3, pytest.approx(2 / 3), 0.5]
     assert [found[XAN][name] for name in names] == [3, pytest.approx(1 / 3), 1]
 
 
 def test_shots_are_as_hard_as_the_ball_is_fast() -> None:
-    told = [
+    shots = [
         {"shot_number": number, "player_id": who, "shot_speed_uu_s": speed, "is_counted": True}
         for number, (who, speed) in enumerate([(ANN, 1000.0), (ANN, None), (ANN, 2000.0), (XAN, None)], 1)
     ]
     # What the game counts as none is none.
-    told += [{"shot_number": 5, "player_id": ANN, "shot_speed_uu_s": 9000.0, "is_counted": False, "outcome": "goal"}]
-    found = by_touches((1, ANN, {}), shots=(t.ShotsAndSaves, told))
+    shots += [{"shot_number": 5, "player_id": ANN, "shot_speed_uu_s": 9000.0, "is_counted": False, "outcome": "goal"}]
+    found = by_touches((1, ANN, {}), shots=(t.ShotsAndSaves, shots))
     assert (found[ANN]["avg_shot_speed_uu_s"], found[XAN]["avg_shot_speed_uu_s"]) == (1500, None)
 
 
 def stinted(roles: str, player: str = ANN, first: int = 1, length: float = 2.0) -> list[Row]:
     """Stints of a player; a dash is a stop of play."""
-    told: list[Row] = []
+    stints: list[Row] = []
     for place, role in enumerate(roles):
         if role != "-":
             after = roles[place + 1 : place + 2]
             next_role = int(after) if after.isdigit() else None
-            told.append(
-                {"player_id": player, "stint_number": first + len(told), "role": int(role), "start_s": 2.0 * place,
+            stints.append(
+                {"player_id": player, "stint_number": first + len(stints), "role": int(role), "start_s": 2.0 * place,
                  "end_s": 2.0 * place + length, "duration_s": length, "next_role": next_role}
             )  # fmt: skip
-    return told
+    return stints
 
 
 @pytest.mark.parametrize(
@@ -408,14 +408,14 @@ def test_who_was_first_man_and_then_last_has_rotated(roles: str, efficiency: flo
 
 
 def test_in_a_team_of_two_every_change_is_a_rotation() -> None:
-    told = [*stinted("1212"), *stinted("2121", BEA)]
-    found = by_touches((1, ANN, {}), rotations=(t.Rotations, told))[ANN]
+    stints = [*stinted("1212"), *stinted("2121", BEA)]
+    found = by_touches((1, ANN, {}), rotations=(t.Rotations, stints))[ANN]
     assert (found["rotation_efficiency"], found["rotations_per_minute"]) == (None, 1.5)
 
 
 def test_how_long_somebody_is_first_man() -> None:
-    told = [*stinted("1", length=1.0), *stinted("212", first=2, length=4.0), *stinted("2", BEA)]
-    assert by_touches((1, ANN, {}), rotations=(t.Rotations, told))[ANN]["first_man_stint_s"] == 2.5
+    stints = [*stinted("1", length=1.0), *stinted("212", first=2, length=4.0), *stinted("2", BEA)]
+    assert by_touches((1, ANN, {}), rotations=(t.Rotations, stints))[ANN]["first_man_stint_s"] == 2.5
 
 
 # ---------------------------------------------------------------------------------------------- real files

@@ -46,17 +46,17 @@ MOVES = [
 def bronze(match_id: str) -> dict[Any, pl.DataFrame]:
     """What files tell of a match, by a replay and by ballchasing."""
     sources, times = ("replay", "ballchasing"), dict.fromkeys(("ground", "low_air", "high_air"), 90.0)
-    told = {f"time_{name}_s": value for name, value in times.items()} | {"counted_s": 200.0}
+    figures = {f"time_{name}_s": value for name, value in times.items()} | {"counted_s": 200.0}
     known = {
         t.RawReplays: rows(
             t.RawReplays, ({"source": each, "playlist": "ranked-doubles", "frames": 90} for each in sources)
         ),
         t.RawPlayerStats: rows(
             t.RawPlayerStats,
-            ({"player_id": who, "source": each, "player_name": each} | told for who in TEAM for each in sources),
+            ({"player_id": who, "source": each, "player_name": each} | figures for who in TEAM for each in sources),
         ),
         t.ReplayEvents: events(*HAPPENED),
-        t.ReplayFigures: rows(t.ReplayFigures, ({"player_id": who} | told for who in TEAM)),
+        t.ReplayFigures: rows(t.ReplayFigures, ({"player_id": who} | figures for who in TEAM)),
         t.ReplayFrames: frames(*MOVES),
     }
     return {table: frame.with_columns(match_id=pl.lit(match_id)) for table, frame in known.items()}

@@ -92,8 +92,8 @@ def facts(**of_match: Any) -> pl.DataFrame:
 
 def shots(*happened: dict[str, Any], **of_match: Any) -> list[dict[str, Any]]:
     """Shots of these events, sorted by time as a replay tells them."""
-    told = events(*sorted(happened, key=lambda each: each["time_s"]))
-    return made(shots_and_saves, told, made(touches, told), facts(**of_match)).to_dicts()
+    in_order = events(*sorted(happened, key=lambda each: each["time_s"]))
+    return made(shots_and_saves, in_order, made(touches, in_order), facts(**of_match)).to_dicts()
 
 
 def outcomes(*happened: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -290,15 +290,15 @@ HAPPENED = st.tuples(
 
 @given(st.lists(HAPPENED, min_size=1, max_size=25))
 def test_every_shot_and_every_goal_has_one_row(happened: list[tuple[str, float, str | None]]) -> None:
-    told = [event(kind, at, who) for kind, at, who in happened if who or kind == "goal"]
-    found = shots(touch(0, XAN), *told)
+    planted = [event(kind, at, who) for kind, at, who in happened if who or kind == "goal"]
+    found = shots(touch(0, XAN), *planted)
     counted = [(row["player_id"], row["time_s"]) for row in found if row["is_counted"]]
-    assert sorted(counted) == sorted((each["player_id"], each["time_s"]) for each in told if each["kind"] == "shot")
+    assert sorted(counted) == sorted((each["player_id"], each["time_s"]) for each in planted if each["kind"] == "shot")
     goals = [row["player_id"] or "" for row in found if row["outcome"] == "goal"]
-    assert sorted(goals) == sorted(each["player_id"] or "" for each in told if each["kind"] == "goal")
+    assert sorted(goals) == sorted(each["player_id"] or "" for each in planted if each["kind"] == "goal")
     assert [row["shot_number"] for row in found] == [*range(1, len(found) + 1)]
     assert [row["time_s"] for row in found] == sorted(row["time_s"] for row in found)
     # A save is of one shot, of an opponent.
     saves = [(row["saver_id"], row["team"]) for row in found if row["saver_id"]]
-    told_saves = [each["player_id"] for each in told if each["kind"] == "save"]
+    told_saves = [each["player_id"] for each in planted if each["kind"] == "save"]
     assert all(saves.count((who, team)) <= told_saves.count(who) and TEAM[who] != team for who, team in saves)

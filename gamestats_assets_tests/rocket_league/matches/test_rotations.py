@@ -50,11 +50,11 @@ def test_a_kickoff_and_a_stop_end_a_stint() -> None:
     before = frames(*standing((10, (ANN, BEA))))
     stopped = frames(*standing((10, (ANN, BEA))), is_live=False)
     after = frames(*standing((10, (ANN, BEA))), kickoff_number=2)
-    told = [
+    planted = [
         part.with_columns(frame=pl.col("frame") + 10 * number, time_s=pl.col("time_s") + number)
         for number, part in enumerate((before, stopped, after))
     ]
-    found = made(rotations, pl.concat(told).cast(t.ReplayFrames.schema()))  # type: ignore[arg-type]
+    found = made(rotations, pl.concat(planted).cast(t.ReplayFrames.schema()))  # type: ignore[arg-type]
     assert stints(found, BEA) == [(2, 0, 1, 1, None), (2, 2, 3, 1, None)]
 
 
@@ -67,11 +67,11 @@ def test_who_is_alone_has_no_role() -> None:
 
 
 def test_how_much_of_it_is_goal_side() -> None:
-    told = [
+    planted = [
         {BALL: (0, y, 0), ANN: (0, -100, 0), BEA: (0, -3000, 0), XAN: (0, 100, 0), YVE: (0, 3000, 0)}
         for y in (0, 0, 0, -200, -200, 0, 0, 0, 0, 0)
     ]
-    found = made(rotations, frames(*told))
+    found = made(rotations, frames(*planted))
     shares = dict(found.select("player_id", "goal_side_share").rows())
     assert shares == {ANN: pytest.approx(0.8), BEA: 1, XAN: 1, YVE: 1}
 

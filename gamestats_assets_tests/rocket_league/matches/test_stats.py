@@ -63,8 +63,8 @@ def test_what_ballchasing_tells_stands_beside_what_the_replay_tells() -> None:
 
 @pytest.mark.parametrize("amounts", [(0.0, 0.0), (None, None), (100.0, 0.0)])
 def test_who_collected_nothing_tells_no_time(amounts: tuple[float | None, float | None]) -> None:
-    told = dict(zip(("boost_collected", "boost_collected_per_minute"), amounts, strict=True))
-    found = stats(events(), raw=({"source": "ballchasing", "player_id": ANN} | told,))
+    planted = dict(zip(("boost_collected", "boost_collected_per_minute"), amounts, strict=True))
+    found = stats(events(), raw=({"source": "ballchasing", "player_id": ANN} | planted,))
     assert found[ANN, "ballchasing"]["counted_s"] is None
 
 

@@ -38,7 +38,7 @@ def challenged(*happened: dict[str, Any]) -> pl.DataFrame:
 
 
 def test_a_touch_is_seen_from_the_team_that_touched() -> None:
-    told: dict[str, Any] = {
+    ball: dict[str, Any] = {
         "ball_x_uu": 100.0, "ball_y_uu": 2000.0, "ball_z_uu": 400.0, "attribution_confidence": 0.75,
         "car_distance_uu": 12.0, "ball_vx_before_uu_s": 3.0, "ball_vy_before_uu_s": 4.0, "ball_vz_before_uu_s": 12.0,
         "ball_vx_after_uu_s": 600.0, "ball_vy_after_uu_s": -800.0, "ball_vz_after_uu_s": 0.0,
@@ -47,8 +47,8 @@ def test_a_touch_is_seen_from_the_team_that_touched() -> None:
         touches,
         events(
             event("boost_pickup", 0.5, ANN),
-            touch(1, ANN) | told,
-            touch(2, XAN) | told | {"player_z_uu": 300.0},
+            touch(1, ANN) | ball,
+            touch(2, XAN) | ball | {"player_z_uu": 300.0},
             touch(3, None, team="orange", player_z_uu=None) | {"ball_vx_before_uu_s": None},
         ),
     )

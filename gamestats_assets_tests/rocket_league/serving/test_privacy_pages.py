@@ -79,10 +79,10 @@ def test_what_somebody_decides_on_the_page_is_kept(url: str, kim: httpx.Client) 
     texts = consent_texts()[newest]
     page = kim.get(SETTINGS).text
     assert all(each.title in page for each in texts.values())
-    told = sent(
+    answered = sent(
         kim, "consents", analysis="true", models="true", share_at_ballchasing="private", text_version=str(newest)
     )
-    assert "What you allow was saved" in told
+    assert "What you allow was saved" in answered
     sent(kim, "consents", analysis="true", cohorts="true", text_version=str(newest))
     [row] = rows(url, "SELECT * FROM ops.rl_players")
     allowed = {name for name in ("consented", "cohorts", "models", "comparison") if row[f"{name}_at"]}
@@ -110,9 +110,9 @@ def test_what_somebody_decides_on_the_page_is_kept(url: str, kim: httpx.Client) 
     assert "is no e-mail address" in sent(kim, "profile", username="kim", email="nobody", retention_days="90")
     assert "0 is no whole number" in sent(kim, "profile", username="kim", email="", retention_days="-5")
 
-    told = sent(kim, "accounts", account="xbox:70cf8d6afd010900", act="add")
-    assert "Waiting" in told
-    assert "<bdi>xbox:70cf8d6afd010900</bdi>" in told
+    answered = sent(kim, "accounts", account="xbox:70cf8d6afd010900", act="add")
+    assert "Waiting" in answered
+    assert "<bdi>xbox:70cf8d6afd010900</bdi>" in answered
     assert "xbox_70cf8d6afd010900" not in sent(kim, "accounts", account="xbox_70cf8d6afd010900", act="take")
     assert "Look again" in sent(kim, "export")
 
@@ -245,8 +245,8 @@ def test_who_left_reads_which_step_is_done_how_many_are_left_and_what_they_wait_
         assert "Step: PostgreSQL" in page
         assert f'<progress value="{step - 1}" max="6"' in page
         assert left in page
-    told = site.get(f"/api/v1/erasures/{job_id}").json()["data"]
-    assert (told["step"], told["steps"], told["state"]) == (6, 6, "processing")
+    erasure = site.get(f"/api/v1/erasures/{job_id}").json()["data"]
+    assert (erasure["step"], erasure["steps"], erasure["state"]) == (6, 6, "processing")
 
 
 def test_what_is_taken_back_says_whether_it_is_in_effect_until_it_is_allowed_again(url: str, kim: httpx.Client) -> None:

@@ -164,11 +164,11 @@ def test_playlists_stand_by_how_much_they_are_played_and_simulated_ones_do_not_c
     headings = [words_of(found) for found in re.findall(r"(?s)<h2 id.*?</h2>", page_of(planted))]
     assert headings == ["Ranked doubles", "Ranked duels", "Ranked doubles · simulated"]
     header = words_of(re.findall(r"(?s)<header.*?</header>", page_of(planted))[0])
-    for told in (
+    for words in (
         "Highest rank Champion I", "Matches 15 14 Mar 2026 to 11 Apr 2026", "Skills measured 3 in 1 of 2 playlists",
         "Weaknesses 1 aerials", "Simulated matches of the player are there too", SET_ASIDE,
     ):  # fmt: skip
-        assert told in header
+        assert words in header
 
 
 def test_measured_skills_are_drawn_within_the_cohort(planted: Path) -> None:
@@ -192,13 +192,13 @@ def test_skills_are_followed_by_week_with_the_interval_of_so_many_matches(plante
     reach = 1.6448536269514722 * 0.8 / 4**0.5
     # 14 March 2026 is a Saturday.
     weeks = ("9 Mar 2026", "23 Mar 2026", "6 Apr 2026")
-    told = [f"{mean:+z.2f} ({mean - reach:+z.2f} to {mean + reach:+z.2f})".replace("-", "−") for mean in means]
+    intervals = [f"{mean:+z.2f} ({mean - reach:+z.2f} to {mean + reach:+z.2f})".replace("-", "−") for mean in means]
     chart = chart_of(planted, "p1-aerials")
-    assert titles_of(chart)[2:] == [f"{week}: {each}, 4 matches" for week, each in zip(weeks, told, strict=True)]
-    assert f"{told[0]} in the week of {weeks[0]}, {told[2]} in the week of {weeks[2]}." in words_of(chart)
+    assert titles_of(chart)[2:] == [f"{week}: {each}, 4 matches" for week, each in zip(weeks, intervals, strict=True)]
+    assert f"{intervals[0]} in the week of {weeks[0]}, {intervals[2]} in the week of {weeks[2]}." in words_of(chart)
     lines = lines_of(part_of(planted, "p1-progress"))
     assert len(lines) == 3
-    assert lines[0].startswith(f"{weeks[0]} {told[0]} 4 matches ")
+    assert lines[0].startswith(f"{weeks[0]} {intervals[0]} 4 matches ")
     assert lines[0].endswith("Diamond III")
 
 
@@ -219,8 +219,8 @@ def test_what_nothing_measures_is_followed_by_its_main_feature(planted: Path) ->
     # Matches that are all alike do not tell what is chance.
     assert [each.split(": ")[1] for each in titles_of(chart_of(planted, "p1-saves"))[1:]] == ["25.0%, 4 matches"] * 3
     first, _, last = (f"{mean:.2f} ({max(0, mean - reach):.2f} to {mean + reach:.2f}) a minute" for mean in means)
-    told = f"Shots on goal (shooting) {first} in the week of 9 Mar 2026, {last} in the week of 6 Apr 2026."
-    assert told in words_of(re.sub("(?s)<svg.*?</svg>", "", part_of(planted, "p1-progress")))
+    sentence = f"Shots on goal (shooting) {first} in the week of 9 Mar 2026, {last} in the week of 6 Apr 2026."
+    assert sentence in words_of(re.sub("(?s)<svg.*?</svg>", "", part_of(planted, "p1-progress")))
     # Nothing tells of rotation in any match.
     assert not re.search('id="p[12]-rotation"', page_of(planted))
 

@@ -113,11 +113,15 @@ def test_a_playlist_that_is_not_played_is_told_so(ann: httpx.Client) -> None:
 
 def test_the_predicted_rank_comes_with_its_model_and_what_drives_it(ann: httpx.Client) -> None:
     found = data(ann, "/analytics/rank-prediction")
-    told = found["prediction"]
-    assert (told["predicted_tier"], told["predicted_rank"], told["known_rank"]) == (15.62, "Champion I", "Champion I")
-    assert (told["predicted_tier_low"], told["predicted_tier_high"]) == (14.1, 17.2)
-    assert (told["expected_change_tiers"], told["horizon_days"]) == (0.31, 30)
-    assert (told["change_note"], len(told["drivers"])) == ("Form: twelve matches.", 1)
+    prediction = found["prediction"]
+    assert (prediction["predicted_tier"], prediction["predicted_rank"], prediction["known_rank"]) == (
+        15.62,
+        "Champion I",
+        "Champion I",
+    )
+    assert (prediction["predicted_tier_low"], prediction["predicted_tier_high"]) == (14.1, 17.2)
+    assert (prediction["expected_change_tiers"], prediction["horizon_days"]) == (0.31, 30)
+    assert (prediction["change_note"], len(prediction["drivers"])) == ("Form: twelve matches.", 1)
     assert (found["model"]["version"], found["model"]["mean_error_tiers"]) == (3, 1.234)
 
 
@@ -169,8 +173,13 @@ def test_comparison_is_with_the_rank_with_similar_players_and_with_the_own_past(
     stats = {each["stat_type"]: each for each in found["stats"]}
     assert [*stats] == ["skill_saves", "save_share", "avg_boost"]
     own = sum(saves(number) for number in range(MATCHES)) / MATCHES
-    told = stats["save_share"]
-    assert (told["own"], told["median"], told["players"], told["matches"]) == (pytest.approx(own), 0.301, 120, MATCHES)
+    share = stats["save_share"]
+    assert (share["own"], share["median"], share["players"], share["matches"]) == (
+        pytest.approx(own),
+        0.301,
+        120,
+        MATCHES,
+    )
     assert (stats["avg_boost"]["median"], stats["avg_boost"]["percentile"]) == (None, None)
     assert [(each["of_next_rank"], each["other_rank"]) for each in found["nearest"]] == [
         (False, "Champion I"),
@@ -187,8 +196,8 @@ def test_comparison_is_with_the_rank_with_similar_players_and_with_the_own_past(
 
 
 def test_a_profile_has_the_accounts_with_their_ranks(ann: httpx.Client) -> None:
-    told = {"playlist": DUELS, "rank": "Diamond II", "division": 1}
-    assert ann.put(f"{ROOT}/users/ranks", json=told).status_code == 200
+    entered = {"playlist": DUELS, "rank": "Diamond II", "division": 1}
+    assert ann.put(f"{ROOT}/users/ranks", json=entered).status_code == 200
     found = data(ann, "/users/profile")
     assert (found["username"], found["steam_id"], found["epic_id"]) == ("ann", ANN[6:], ANNS_OTHER[5:])
     assert (found["current_rank"], found["email"]) == ("champion-1", None)
@@ -198,18 +207,18 @@ def test_a_profile_has_the_accounts_with_their_ranks(ann: httpx.Client) -> None:
     assert (rank["playlist"], rank["tier"], rank["rank"], rank["division"]) == (DUELS, 14, "Diamond II", 1)
     assert ann.delete(f"{ROOT}/users/ranks", params={"playlist": DUELS}).status_code == 204
     assert data(ann, "/users/profile")["players"][0]["ranks"] == []
-    wrong = ann.put(f"{ROOT}/users/ranks", json={**told, "rank": "champoin-1"})
+    wrong = ann.put(f"{ROOT}/users/ranks", json={**entered, "rank": "champoin-1"})
     assert (wrong.status_code, "champion-1" in wrong.json()["detail"]) == (422, True)
-    of_bob = ann.put(f"{ROOT}/users/ranks", params={"player": BOB}, json=told)
+    of_bob = ann.put(f"{ROOT}/users/ranks", params={"player": BOB}, json=entered)
     assert of_bob.status_code == 404
 
 
 def test_statistics_are_the_newest_value_the_mean_and_the_place_in_the_rank(ann: httpx.Client) -> None:
     stats = {each["stat_type"]: each for each in data(ann, "/users/stats")["stats"]}
-    told = stats["save_share"]
+    share = stats["save_share"]
     mean = sum(saves(number) for number in range(MATCHES)) / MATCHES
-    assert (told["newest"], told["mean"], told["matches"]) == (saves(MATCHES - 1), pytest.approx(mean), MATCHES)
-    assert told["rank_percentile"] == pytest.approx(5.0 * (MATCHES - 1) / 2)
+    assert (share["newest"], share["mean"], share["matches"]) == (saves(MATCHES - 1), pytest.approx(mean), MATCHES)
+    assert share["rank_percentile"] == pytest.approx(5.0 * (MATCHES - 1) / 2)
     first = data(ann, "/users/stats", stat="save_share", to="2026-09-01")["stats"][0]
     assert (first["matches"], first["newest"]) == (1, 0.2)
     assert ann.get(f"{ROOT}/auth/me").json()["players"] == [
@@ -224,10 +233,10 @@ def test_statistics_are_the_newest_value_the_mean_and_the_place_in_the_rank(ann:
 def test_recommendations_say_why_and_what_the_pack_is_or_why_there_is_none(
     ann: httpx.Client, new: httpx.Client, site: httpx.Client, url: str
 ) -> None:
-    [told] = data(ann, "/training/recommendations")["recommendations"]
-    assert (told["code"], told["skill"], told["reason"]) == (PACK, "saves", "A weakness: saves.")
-    assert (told["percentile"], told["improvement_potential"], told["is_weakness"]) == (6.7, 0.46, True)
-    assert told["description"]
+    [advice] = data(ann, "/training/recommendations")["recommendations"]
+    assert (advice["code"], advice["skill"], advice["reason"]) == (PACK, "saves", "A weakness: saves.")
+    assert (advice["percentile"], advice["improvement_potential"], advice["is_weakness"]) == (6.7, 0.46, True)
+    assert advice["description"]
     nothing = data(new, "/training/recommendations")
     wanted = "No match of yours is analysed yet: agree to the analysis, and upload replays of ranked matches."
     assert nothing == {"recommendations": [], "note": wanted}
@@ -253,16 +262,21 @@ def test_packs_are_searched_by_anybody(site: httpx.Client) -> None:
 
 
 def test_progress_of_training_is_by_skill_and_week(ann: httpx.Client) -> None:
-    [told] = data(ann, "/training/progress")["skills"]
-    assert (told["skill"], told["sessions"], told["minutes"], told["success_share"]) == ("saves", 3, 60, 0.6667)
+    [trained] = data(ann, "/training/progress")["skills"]
+    assert (trained["skill"], trained["sessions"], trained["minutes"], trained["success_share"]) == (
+        "saves",
+        3,
+        60,
+        0.6667,
+    )
     # The last of three sessions less the first.
-    assert told["improvement_score"] == pytest.approx(0.9 - 0.5)
-    assert [(week["week"], week["minutes"], week["success_share"]) for week in told["weeks"]] == [
+    assert trained["improvement_score"] == pytest.approx(0.9 - 0.5)
+    assert [(week["week"], week["minutes"], week["success_share"]) for week in trained["weeks"]] == [
         ("2026-08-31", 20, 0.5),
         ("2026-09-07", 20, 0.6),
         ("2026-09-14", 20, 0.9),
     ]
-    effect = told["effect"]
+    effect = trained["effect"]
     assert (effect["change"], effect["change_low"], effect["change_high"]) == (0.5, 0.1, 0.9)
     assert effect["has_helped"] is True
 
@@ -271,14 +285,14 @@ def test_a_session_is_logged_corrected_and_taken_back(ann: httpx.Client) -> None
     given = {"code": PACK, "duration_s": 600, "attempts": 10, "successes": 10}
     logged = ann.post(f"{ROOT}/training/sessions", json=given)
     assert logged.status_code == 201, logged.text
-    told = logged.json()["data"]
-    assert (told["player_id"], told["skill"], told["note"]) == (
+    session = logged.json()["data"]
+    assert (session["player_id"], session["skill"], session["note"]) == (
         ANN,
         "saves",
         "4 of 4 sessions of saves counted attempts and successes.",
     )
-    assert told["improvement_score"] == pytest.approx(1.0 - 0.5)
-    number = told["training_session_id"]
+    assert session["improvement_score"] == pytest.approx(1.0 - 0.5)
+    number = session["training_session_id"]
     corrected = ann.patch(f"{ROOT}/training/sessions/{number}", json={"successes": 4})
     assert corrected.json()["data"]["improvement_score"] == pytest.approx(0.4 - 0.5)
     assert data(ann, "/training/sessions")["sessions"][0]["successes"] == 4
@@ -359,14 +373,14 @@ def test_a_replay_is_the_scoreboard_the_own_analysis_and_what_happened(ann: http
 def test_the_analysis_is_against_the_own_usual_and_the_rank(ann: httpx.Client) -> None:
     features = {each["stat_type"]: each for each in data(ann, f"/replays/{LAST}")["analysis"]}
     assert [*features] == ["skill_saves", "save_share", "avg_boost"]
-    told, others = features["save_share"], [saves(number) for number in range(MATCHES - 1)]
+    share, others = features["save_share"], [saves(number) for number in range(MATCHES - 1)]
     mean = sum(others) / len(others)
     spread = (sum((value - mean) ** 2 for value in others) / (len(others) - 1)) ** 0.5
-    assert (told["value"], told["usual"]) == (pytest.approx(saves(MATCHES - 1)), pytest.approx(mean))
-    assert (told["usual_spread"], told["usual_matches"]) == (pytest.approx(spread, abs=1e-5), MATCHES - 1)
+    assert (share["value"], share["usual"]) == (pytest.approx(saves(MATCHES - 1)), pytest.approx(mean))
+    assert (share["usual_spread"], share["usual_matches"]) == (pytest.approx(spread, abs=1e-5), MATCHES - 1)
     # 31% is 1.8 of these deviations above the usual 25%.
-    assert told["is_unusual"] is True
-    assert (told["cohort_mean"], told["cohort_players"], told["percentile"]) == (0.3, 120, 55.0)
+    assert share["is_unusual"] is True
+    assert (share["cohort_mean"], share["cohort_players"], share["percentile"]) == (0.3, 120, 55.0)
     assert (features["avg_boost"]["is_unusual"], features["avg_boost"]["percentile"]) == (None, None)
 
 

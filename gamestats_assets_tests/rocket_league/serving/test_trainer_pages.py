@@ -79,7 +79,7 @@ def post(browser: httpx.Client, path: str, **given: str) -> httpx.Response:
 def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann: httpx.Client) -> None:
     page = page_of(ann, HOME)
     words = words_of(page)
-    for told in (
+    for phrase in (
         "Ann Ranked doubles, 12 matches", "Known rank Champion I", "Plays like Champion I (15.6)",
         "80% interval Diamond II (14.1) to Champion II (17.2)", "In 30 days +0.3 ranks 80% interval −0.1 to +0.7",
         "The interval holds 0", "Form: twelve matches.", "Saves weakness 7% 2–16",
@@ -87,7 +87,7 @@ def test_the_dashboard_tells_rank_skills_what_to_train_and_the_last_matches(ann:
         "It trains saves, a weakness of yours: only 7% of players of your rank are worse. You trained it once.",
         "A weakness: saves.", "Won 3:1", "↓ saves 20%",
     ):  # fmt: skip
-        assert told in words, told
+        assert phrase in words, phrase
     # Saves by week, with the session that was logged.
     assert re.search(r'<figure id="p1-saves">.*?<g class="mark"><title>1 Sep 2026: 20 minutes in Saves,', page, re.S)
     assert f'href="{HOME}/replays/{LAST}"' in page
@@ -272,13 +272,13 @@ def test_a_session_is_logged_and_taken_out_by_forms(ann: httpx.Client) -> None:
     newest = re.findall(rf'action="({HOME}/training/\d+/remove)"', page)[0]
     assert post(ann, newest).headers["location"] == f"{HOME}/training?done=taken"
     assert "30 min –" not in read(ann, PAGES["training"])
-    for given, told in (
+    for given, message in (
         ({"minutes": "soon", "code": PACK}, "Say how long it was"),
         ({"minutes": "20"}, "Neither a pack nor a skill is given"),
         ({"minutes": "20", "code": PACK, "attempts": "3", "successes": "5"}, "There were 5 successes, and 3 attempts."),
     ):
         answer = post(ann, f"{HOME}/training", player=ANN, **given)
-        assert told in words_of(answer.text)
+        assert message in words_of(answer.text)
     assert post(ann, f"{HOME}/training", player=BOB, code=PACK, minutes="30").status_code == 404
     # Where it leads on is never another site.
     away = post(ann, f"{HOME}/training", code=PACK, minutes="1", player=ANN, next="//evil.example/")

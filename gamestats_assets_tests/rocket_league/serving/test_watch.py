@@ -93,8 +93,8 @@ def _mistakes(frames: Mapping[Any, pl.DataFrame], player: str) -> pl.DataFrame:
 def _match(frames: Mapping[Any, pl.DataFrame], player: str) -> dict[str, Any]:
     fact = frames[t.MatchFacts].row(0, named=True)
     at = datetime(2026, 3, 10, 18, tzinfo=UTC)
-    told = {"match_id": fact["match_id"], "playlist": fact["playlist"], "created_at": at, "processed_at": at}
-    return {**told, "player_id": player, "is_simulated": False, "replay_data": json.dumps({"player_name": "Ann"})}
+    row = {"match_id": fact["match_id"], "playlist": fact["playlist"], "created_at": at, "processed_at": at}
+    return {**row, "player_id": player, "is_simulated": False, "replay_data": json.dumps({"player_name": "Ann"})}
 
 
 @pytest.fixture(scope="module")

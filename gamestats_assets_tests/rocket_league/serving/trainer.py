@@ -66,8 +66,8 @@ def _match(player: str, number: int, at: datetime, playlist: str = DOUBLES, **bo
 
 
 def _stat(player: str, number: int, at: datetime, name: str, value: float, **more: Any) -> dict[str, Any]:
-    told = {"player_id": player, "match_id": f"{0xA00 + number:032X}", "time": at, "playlist": DOUBLES}
-    return {**told, "stat_type": name, "value": value, **more}
+    row = {"player_id": player, "match_id": f"{0xA00 + number:032X}", "time": at, "playlist": DOUBLES}
+    return {**row, "stat_type": name, "value": value, **more}
 
 
 def frames() -> dict[type[Table], list[dict[str, Any]]]:
@@ -163,13 +163,13 @@ def _of_last(**values: Any) -> dict[str, Any]:
 
 
 def _board(player: str, name: str, team: str, goals: int) -> dict[str, Any]:
-    told = _of_last(player_id=player, player_name=name, team=team, has_account=True, goals=goals, assists=0, saves=1)
-    return {**told, "shots": 4, "score": 100 * goals, "result": "win" if team == "blue" else "loss", "rank_tier": 16}
+    row = _of_last(player_id=player, player_name=name, team=team, has_account=True, goals=goals, assists=0, saves=1)
+    return {**row, "shots": 4, "score": 100 * goals, "result": "win" if team == "blue" else "loss", "rank_tier": 16}
 
 
 def _moment(number: int, kind: str, at: float, player: str, other: str | None = None, **more: Any) -> dict[str, Any]:
-    told = _of_last(moment_number=number, kind=kind, time_s=at, player_id=player, other_player_id=other)
-    return {**told, "team": "orange" if player in (BOB, KID) else "blue", **more}
+    row = _of_last(moment_number=number, kind=kind, time_s=at, player_id=player, other_player_id=other)
+    return {**row, "team": "orange" if player in (BOB, KID) else "blue", **more}
 
 
 OF_MATCH: Mapping[type[Table], Sequence[dict[str, Any]]] = {
