@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from gamestats_assets.rocket_league.serving import (
-    acts,
     analytics,
     objections,
     pages,
@@ -17,7 +16,6 @@ from gamestats_assets.rocket_league.serving import (
     replays,
     shares,
     training,
-    upload_pages,
     uploads,
     watch,
 )
@@ -37,10 +35,10 @@ ROCKET_LEAGUE = Game(
         *(replays.router, replay.own, profile.own, profile.router, replay.router),
         *(privacy.router, privacy.status_router, objections.router, objections.admin_router),
     ),
-    uploads=(uploads.UPLOAD_PATH, upload_pages.SEND_PATH),
+    uploads=(uploads.UPLOAD_PATH, pages.SEND_PATH),
     synthetic=("rank_cohorts", "is_simulated"),
     pages=[
-        *(pages.router, acts.router, replay_page.router, upload_pages.router, watch.router),
+        *(pages.router, replay_page.router, watch.router),
         privacy_pages.router,
     ],
     admin=privacy_pages.SECTIONS,

@@ -1,4 +1,4 @@
-"""Pages of a player: the dashboard, skills, playlists, comparison, training, packs and replays.
+"""Pages of a player: the dashboard, skills, playlists, comparison, training, packs and replays, and their forms.
 
 Each is made of the functions that answer the API and of `standings`. They are about one of the person's own accounts,
 or about one of somebody who let the person see it (`player`).
@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import Field
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import Field, ValidationError
+from starlette.responses import RedirectResponse, Response
 
 from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.table import Table
@@ -20,19 +21,21 @@ from gamestats_assets.rocket_league.analysis.skills import SKILL_FEATURES
 from gamestats_assets.rocket_league.analysis.training_packs import CATEGORIES
 from gamestats_assets.rocket_league.identities import written_id
 from gamestats_assets.rocket_league.serving import analytics, replay, replays, standings, training
-from gamestats_assets.rocket_league.serving.context import Chosen, OfPlaylist, choose, playlists_of
+from gamestats_assets.rocket_league.serving.context import Chosen, OfPlaylist, choose, own_account, playlists_of
 from gamestats_assets.rocket_league.serving.standings import Standing
-from gamestats_assets.rocket_league.serving.uploads import Refused, uploads_of
+from gamestats_assets.rocket_league.serving.uploads import Refused, take_uploads, uploads_of
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, TrainingPacks, Users
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
+from gamestats_assets.serving.account import NO_STORE
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import are_published, rows_of
 from gamestats_assets.serving.own import Holds, OfPlayer, Scope, own_page, reading, scope_of
 from gamestats_assets.serving.pages import Pages, Place
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.routes import Name, ask, asked_of
+from gamestats_assets.serving.site import own_path
 from gamestats_assets.serving.who import Person, SignedIn, anybody, maybe_signed_in
 
 HOME = "/rocket-league"
@@ -49,8 +52,18 @@ TABLES = (*standings.TABLES, Matches, TrainingPacks, Users)
 MINUTES = (10, 20, 30, 60)
 """Lengths of a session that is logged by one more click."""
 _RECENT = 8
+Text = Annotated[str, Form(max_length=300)]
+SEND_PATH = f"{HOME}/replays"
+"""Where a form sends replays to."""
+_SHOWN = 8
 Read = TypeVar("Read")
 Maker = Callable[[Connection, Scope], Awaitable[Mapping[str, Any]]]
+
+
+def back(path: str, done: str) -> Response:
+    """Back to a page of ours, which tells what was done."""
+    place = own_path(path) if path else HOME
+    return RedirectResponse(f"{place}{'&' if '?' in place else '?'}done={done}", 303, NO_STORE)
 
 
 async def page(
@@ -369,6 +382,64 @@ async def training_page(
     return await page(request, person, "rocket_league/training.html", asked, make, entered=entered)
 
 
+@router.post("/training")
+async def log_session(
+    request: Request,
+    person: SignedIn,
+    minutes: Text = "",
+    code: Text = "",
+    skill: Text = "",
+    attempts: Text = "",
+    successes: Text = "",
+    player: Text = "",
+    next: Text = "",
+) -> Response:
+    """Log what was trained."""
+    given = {"code": code, "skill": skill, "minutes": minutes, "attempts": attempts, "successes": successes}
+    asked = OfTraining(player=player or None)
+    try:
+        own = await own_account(request, person, player or None)
+        session = _session(given)
+        await run_in_threadpool(training.log_session, request, own, session)
+    except ProblemError as wrong:
+        if wrong.status not in (409, 422):
+            raise
+        return await training_page(request, person, asked, _named(wrong), given)
+    return back(next or f"{HOME}/training", "logged")
+
+
+def _session(given: Mapping[str, str]) -> training.SessionGiven:
+    """A session as the API takes it, of what stands in the form.
+
+    Raises:
+        ProblemError: 422 that names what is wrong.
+    """
+    fields: dict[str, Any] = {name: value for name, value in given.items() if value and name != "minutes"}
+    try:
+        seconds = round(60 * float(given["minutes"]))
+    except (ValueError, OverflowError):
+        wrong = [{"name": "minutes", "message": "Say how long it was, in minutes, such as 20."}]
+        raise ProblemError(422, wrong[0]["message"], errors=wrong) from None
+    try:
+        return training.SessionGiven.model_validate({**fields, "duration_s": seconds})
+    except ValidationError as wrong:
+        errors = [{"name": str(each["loc"][0]), "message": each["msg"]} for each in wrong.errors()]
+        raise ProblemError(422, errors[0]["message"], errors=errors) from None
+
+
+def _named(wrong: ProblemError) -> ProblemError:
+    """Of what is wrong the fields as the form has them."""
+    errors = [{**each, "name": {"duration_s": "minutes"}.get(each["name"], each["name"])} for each in wrong.errors]
+    return ProblemError(wrong.status, wrong.detail, errors=errors)
+
+
+@router.post("/training/{training_session_id}/remove")
+def take_out(request: Request, person: SignedIn, training_session_id: int) -> Response:
+    """Take a session out."""
+    training.take_back_session(request, person, training_session_id)
+    return back(f"{HOME}/training", "taken")
+
+
 _PACKS = "SELECT code, name, category FROM rocket_league.training_packs ORDER BY category, difficulty, name"
 
 
@@ -433,6 +504,41 @@ async def replay_page(
     entered = (sent, refusals, request.query_params.get("done"))
     template = "rocket_league/replays.html"
     return await page(request, person, template, asked, make, needs_player=False, entered=entered)
+
+
+@router.get("/uploads")
+async def uploads(request: Request, person: SignedIn, done: Annotated[int | None, Query(ge=0)] = None) -> Response:
+    """What becomes of the last uploads; a part of other pages, which ask for it again while something is being done.
+
+    Args:
+        done: how many of them had ended when it was asked for the last time.
+    """
+
+    async def make(conn: Connection, scope: Scope) -> dict[str, Any]:
+        found = await uploads_of(conn, scope.user_id, most=_SHOWN)
+        ended = sum(each["state"] in ("done", "failed") for each in found)
+        in_work = ended < len(found)
+        # What has ended is told for as long as anything is being done, and once more.
+        listed = found if in_work or done is not None else []
+        has_new = done is not None and ended > done
+        return {"uploads": listed, "in_work": in_work, "ended": ended, "has_new": has_new, "to": leading(None)}
+
+    template = "rocket_league/uploads.html"
+    return await own_page(request, person, GAME, template, OfPlayer(), make, tables=(), holds="never")
+
+
+@router.post("/replays")
+async def send(request: Request, person: SignedIn) -> Response:
+    """Send replays from a form; what of it is refused, and why, is told there."""
+    try:
+        taken = await take_uploads(request, person)
+    except ProblemError as wrong:
+        if wrong.status not in (413, 422, 429):
+            raise
+        return await replay_page(request, person, OfReplays(), wrong=wrong.detail)
+    if taken.refused:
+        return await replay_page(request, person, OfReplays(), refused=taken.refused)
+    return back(f"{HOME}/replays", "sent")
 
 
 class OfClips(OfReplays):

@@ -18,8 +18,7 @@ from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
 from gamestats_assets.rocket_league.identities import has_account, is_masked
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.serving import shares
-from gamestats_assets.rocket_league.serving.acts import back
-from gamestats_assets.rocket_league.serving.pages import CLAIMED, GAME, HOME, page
+from gamestats_assets.rocket_league.serving.pages import CLAIMED, GAME, HOME, back, page
 from gamestats_assets.rocket_league.serving.replay import (
     REPLAY_TABLES,
     OfReplay,
