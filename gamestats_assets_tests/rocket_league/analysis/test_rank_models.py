@@ -436,19 +436,6 @@ def test_a_worse_candidate_is_refused_and_the_served_one_stays() -> None:
     assert next_models(later(world(15, 220, name="new").features), standing=refused).equals(refused)
 
 
-def test_simulated_and_real_and_playlists_do_not_touch(usual: World, usual_models: pl.DataFrame) -> None:
-    simulated = world(16, 400, is_simulated=True).features
-    duels = world(17, 400, playlist="ranked-duels").features
-    together = next_models(pl.concat([simulated, usual.features, duels]))
-    alone = pl.concat([usual_models, next_models(duels), next_models(simulated)])
-    assert_frame_equal(together, alone, rel_tol=1e-9)
-    # New simulated matches leave the real models as they are.
-    more = world(18, 200, is_simulated=True, name="x").features
-    again = next_models(pl.concat([simulated, more, usual.features, duels]), standing=together)
-    assert again.filter(~pl.col("is_simulated")).equals(together.filter(~pl.col("is_simulated")))
-    assert again.filter("is_simulated").height == 2
-
-
 @pytest.mark.parametrize(
     ("own", "message"),
     [

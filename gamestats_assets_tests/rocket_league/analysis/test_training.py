@@ -451,8 +451,11 @@ def test_the_reason_says_what_is_weak_and_what_training_has_shown() -> None:
     (row, *_) = recommended([weak("saves", 0.02, percentile_low=0.0, percentile_high=99.5)])
     assert "saves, in which less than 1% of players" in row["reason"]
     assert "(90% interval: less than 1% to more than 99%)" in row["reason"]
-    (row, *_) = recommended([weak("saves", 7.7, **given)], known=[trained | {"playlist": "ranked-duels"}])
+    (row, *_) = recommended(
+        [weak("saves", 7.7, evidence=None, **given)], known=[trained | {"playlist": "ranked-duels"}]
+    )
     assert "Matches since" not in row["reason"]
+    assert "(90% interval: 2% to 18%). To be in the middle" in row["reason"]
 
 
 @pytest.mark.parametrize("tier", range(1, 23))

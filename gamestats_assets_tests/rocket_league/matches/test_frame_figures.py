@@ -142,7 +142,7 @@ _PLACE = st.tuples(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.fixed_dictionaries({who: _PLACE for who in (BALL, ANN, BEA, XAN, YVE)}), min_size=1, max_size=8))
 def test_shares_of_one_whole_sum_to_one(places: list[dict[str, tuple[float, ...]]]) -> None:
     found = figures(frames(*places))

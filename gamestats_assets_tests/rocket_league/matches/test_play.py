@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamestats_assets.rocket_league import tables as t
@@ -288,6 +288,7 @@ HAPPENED = st.tuples(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(HAPPENED, min_size=1, max_size=25))
 def test_every_shot_and_every_goal_has_one_row(happened: list[tuple[str, float, str | None]]) -> None:
     planted = [event(kind, at, who) for kind, at, who in happened if who or kind == "goal"]

@@ -98,7 +98,7 @@ def counted(runs: list[tuple[int, list[str]]], player: str) -> list[tuple[Any, .
     ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(_RUNS)
 def test_stints_are_what_counting_tells_and_do_not_overlap(runs: list[tuple[int, list[str]]]) -> None:
     found = made(rotations, frames(*standing(*((count, tuple(order)) for count, order in runs))))

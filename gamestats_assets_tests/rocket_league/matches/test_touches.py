@@ -151,7 +151,7 @@ def played(steps: list[tuple[str, int, str]]) -> tuple[list[dict[str, Any]], lis
     return happened, [tuple(row) for row in expected]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(_STEPS)
 def test_possessions_are_what_counting_tells_and_cover_each_touch_once(steps: list[tuple[str, int, str]]) -> None:
     happened, expected = played(steps)
