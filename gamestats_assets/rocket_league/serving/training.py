@@ -41,6 +41,7 @@ from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
 from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.describing import SIGNED_IN
 from gamestats_assets.serving.edit_routes import answer
 from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
 from gamestats_assets.serving.own import Metadata, OfPlayer, OwnRouter, Scope
@@ -430,7 +431,13 @@ _LoggedAnswer = model_of("LoggedSessionAnswer", data=Logged)
 SessionId = Annotated[int, Path(description="Number of the session.")]
 
 
-@acts.post("/sessions", status_code=201, responses={201: {"model": _LoggedAnswer}}, summary="Log a training session")
+@acts.post(
+    "/sessions",
+    status_code=201,
+    responses={201: {"model": _LoggedAnswer}},
+    summary="Log a training session",
+    openapi_extra=SIGNED_IN,
+)
 def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Response:
     """Log what was trained: a pack of the catalogue, whose skill is known, or a skill in free play.
 
@@ -443,7 +450,12 @@ def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Re
     return answer({"data": logged}, 201)
 
 
-@acts.patch("/sessions/{training_session_id}", responses={200: {"model": _LoggedAnswer}}, summary="Correct a session")
+@acts.patch(
+    "/sessions/{training_session_id}",
+    responses={200: {"model": _LoggedAnswer}},
+    summary="Correct a session",
+    openapi_extra=SIGNED_IN,
+)
 def correct_session(
     request: Request, person: SignedIn, training_session_id: SessionId, given: SessionChanged
 ) -> Response:
@@ -455,7 +467,7 @@ def correct_session(
     return answer({"data": logged})
 
 
-@acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session")
+@acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session", openapi_extra=SIGNED_IN)
 def take_back_session(request: Request, person: SignedIn, training_session_id: SessionId) -> None:
     """Take back a session that was logged by mistake."""
     with entry_problems(), request.state.writing() as conn:
