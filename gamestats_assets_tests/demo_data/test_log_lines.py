@@ -187,12 +187,3 @@ def test_any_valid_record_is_read_as_json_says(properties: dict[str, Any], occur
     assert found.properties == properties
     assert list(found.properties) == list(properties)
     assert found.occurred_at == occurred_at.replace(microsecond=occurred_at.microsecond // 1000 * 1000)
-
-
-@given(
-    st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | VALUES.map(lambda value: json.dumps(value).encode())
-)
-def test_no_line_breaks_the_reading(text: bytes) -> None:
-    with pytest.raises(InvalidLineError):
-        read_line(text, DAY)
-    assert time_of(text) is None

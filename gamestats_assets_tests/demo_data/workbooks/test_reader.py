@@ -13,8 +13,6 @@ from typing import Any
 
 import openpyxl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode, flattened
@@ -653,8 +651,6 @@ def test_a_users_sheet_that_says_nothing_about_updates_is_doubted(tmp_path: Path
 
 # --------------------------------------------------------------------------- what is written is read
 
-TEXTS = st.text(st.sampled_from('가나 Ab1,"|;.=\n'), max_size=12).filter(lambda text: text == "" or text.strip())
-
 
 @pytest.mark.parametrize("cells", [("XFD1048576",), ("A1", "XFD1048576")], ids=["one cell", "two cells"])
 def test_a_workbook_with_a_value_in_its_last_cell_is_a_mistake(tmp_path: Path, cells: tuple[str, ...]) -> None:
@@ -687,20 +683,6 @@ def test_a_cell_of_very_many_parts_is_read_at_once(tmp_path: Path, column: str, 
     begun = time.process_time()
     check_taxonomy(tmp_path)
     assert time.process_time() - begun < 4
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.lists(st.one_of(st.sampled_from([*PLAN, *DEFINITIONS, "a.b", "number"]), TEXTS), max_size=9), max_size=6
-    )
-)
-def test_any_sheet_gives_a_taxonomy_or_mistakes(tmp_path: Path, rows: list[list[str]]) -> None:
-    report = check_taxonomy(write_csv(tmp_path / "any.csv", rows))
-    assert (report.taxonomy is None) == bool(report.mistakes)
-    for mistake in report.mistakes + report.warnings:
-        assert mistake.sheet in ("", "any")
-        assert 0 <= mistake.row <= len(rows)
 
 
 @pytest.mark.parametrize("name", ["ecommerce", "game", "health", "l2m", "saas"])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.l2m.logs import raw_files
 from gamestats_assets.l2m.logs.raw_files import FAULTS, lines
-from gamestats_assets.l2m.tables import ETL, LANDED_TABLES
+from gamestats_assets.l2m.tables import LANDED_TABLES
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.simulators.l2m.logs import TABLES, Format, Plan, simulate
 from gamestats_assets_tests.l2m.log_day import (
@@ -224,47 +221,3 @@ def test_lines_are_numbered_across_blocks_and_long_ones_are_told(
 
 
 # --------------------------------------------------------------------------- whatever comes
-
-VALUES = st.one_of(
-    st.sampled_from(["", " ", "u1", "7", "-7", "7.5", "1e3", "0x1", "nan", "null", '"', "'", ",", "\\", "2026-03-01"]),
-    st.sampled_from(["2026-03-01 12:00:00", "infinity", "epoch", "now", "99999999999999999999", "1772323200", "\t"]),
-    st.text(max_size=6),
-)
-NAMES = ("user_id", "server_id", "item_id", "count", "reason_id", "level", "time")
-SOUND = dict(zip(NAMES, ("u1", "S1", "1001", "3", "11", "7", "2026-03-01 12:00:00"), strict=True))
-DIRTY_ROWS = st.one_of(
-    st.just(SOUND),
-    st.builds(lambda changes: SOUND | changes, st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1, max_size=3)),
-)
-GARBAGE = st.one_of(st.binary(max_size=40), st.text(max_size=30).map(lambda text: text.encode("utf-8", "replace")))
-
-
-def read_lines(name: str, header: list[bytes], body: list[bytes]) -> tuple[Read, int]:
-    """A log of these lines, read; and how many of them are not blank."""
-    content = b"\n".join([*header, *body])
-    physical = content.split(b"\n")[len(header) :]
-    blank = sum(not line.strip(b" \t\r") for line in physical)
-    with tempfile.TemporaryDirectory() as folder:
-        return read_content(Path(folder), name, content), len(physical) - blank
-
-
-@settings(max_examples=15)
-@given(st.lists(st.one_of(DIRTY_ROWS, DIRTY_ROWS, GARBAGE), max_size=12))
-def test_dirty_csv_never_fails_and_every_line_is_kept_or_quarantined(dirty: list[dict[str, str] | bytes]) -> None:
-    body = [csv_bytes([row]).split(b"\n", 1)[1][:-1] if isinstance(row, dict) else row for row in dirty]
-    found, told = read_lines("increase_item.csv", [",".join(NAMES).encode()], body)
-    assert found.counts.get("increase_item", {"rows_read": 0})["rows_read"] == told
-    assert found.of("increase_item").height >= sum(row == SOUND for row in dirty)
-    ETL["increase_item"].filter(found.of("increase_item"))
-
-
-@settings(max_examples=15)
-@given(st.lists(st.one_of(DIRTY_ROWS, DIRTY_ROWS, GARBAGE), max_size=12))
-def test_dirty_json_lines_never_fail_and_every_line_is_kept_or_quarantined(dirty: list[dict[str, str] | bytes]) -> None:
-    sound = json.dumps(SOUND).encode()
-    body = [sound, *(json.dumps(row).encode() if isinstance(row, dict) else row for row in dirty)]
-    found, told = read_lines("increase_item.jsonl", [], body)
-    assert found.counts["increase_item"]["rows_read"] == told
-    assert found.of("increase_item").height >= 1 + sum(row == SOUND for row in dirty)
-    contents = {each.content for each in found.rejected("increase_item")}
-    assert all(content is not None for content in contents)
