@@ -165,9 +165,7 @@ class Lives:
             "retained": since(active["sign_ups"], back["retained"]),
             "seen_again": since(active["sign_ups"] + active["first_seen_before"], back["seen_again"]),
             "together": self._together(),
-            "events_by_hour": self._counts("SELECT at_ms // 3600000 % 24, count(*) AS n FROM events GROUP BY ALL", 24)[
-                "n"
-            ].tolist(),
+            "events_by_hour": self._counts(_HOURS, 24)["events"].tolist(),
             "session_s": self._distribution("SELECT length_s, count(*) AS n FROM sessions GROUP BY ALL"),
             "session_events": self._distribution("SELECT events, count(*) AS n FROM sessions GROUP BY ALL"),
             "sessions_by_user": self._distribution(_BY_USER),
