@@ -196,13 +196,6 @@ def test_a_second_demo_simulates_and_changes_nothing_and_says_so(gamestats: Game
 # --------------------------------------------------------------------------- materialize and rebuild
 
 
-def test_nothing_is_run_when_everything_is_up_to_date(gamestats: Gamestats) -> None:
-    before = versions(gamestats)
-    result = gamestats("materialize")
-    assert (result.exit_code, "up to date" in result.stdout) == (0, True)
-    assert versions(gamestats) == before
-
-
 def test_a_new_day_is_found_processed_and_published(gamestats: Gamestats, tmp_path: Path) -> None:
     day = date(2026, 3, 20)
     [truth] = simulate_day(tmp_path, day, 1, 7, players=PLAYERS)

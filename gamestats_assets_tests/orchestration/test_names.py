@@ -161,19 +161,6 @@ def test_only_a_changed_name_is_made_again(stores: Stores) -> None:
     assert make_game().run(stores) == []
 
 
-def test_a_name_without_rows_is_removed(stores: Stores) -> None:
-    play(stores, "a", "spring", 2)
-    play(stores, "b", "fall", 3)
-    make_game().run(stores)
-    nothing = pl.DataFrame(schema=Games.schema())
-    stores.lake.replace(Games, nothing, partitions=[date(2026, 3, 1)], ids=["b"])
-    make_game().run(stores, [Seasons])
-    assert make_game().behind(stores)["scorers", "fall"] == "what it was made from is gone"
-    make_game().run(stores)
-    assert rows(stores, Scorers) == rows(stores, Records) == [("spring", 2)]
-    assert make_game().behind(stores) == {}
-
-
 def test_a_look_at_one_name_agrees_with_a_look_at_all(stores: Stores) -> None:
     play(stores, "a", "spring", 2)
     play(stores, "b", "fall", 3)
@@ -189,15 +176,6 @@ def test_a_look_at_one_name_agrees_with_a_look_at_all(stores: Stores) -> None:
         whole, part = getattr(all_names, attribute), getattr(only_fall, attribute)
         assert part[scorers] == {key: text for key, text in whole[scorers].items() if key == "fall"}
         assert [part[key] for key in others] == [whole[key] for key in others]
-
-
-def test_other_code_makes_every_name_again(stores: Stores) -> None:
-    play(stores, "a", "spring", 2)
-    play(stores, "b", "fall", 3)
-    make_game().run(stores)
-    changed = make_game(code_version="2")
-    assert changed.behind(stores) == {("scorers", "spring"): "code version", ("scorers", "fall"): "code version"}
-    assert changed.run(stores) == [("scorers", "fall"), ("scorers", "spring")], "what gave the same rows is no news"
 
 
 def test_changes_of_its_own_rows_do_not_put_a_table_behind(stores: Stores) -> None:

@@ -157,21 +157,6 @@ def test_more_partitions_than_there_are_locks(url: str) -> None:
     assert published_rows(url, Results) == 1_500
 
 
-def test_work_of_the_caller_is_committed_with_the_rows_or_not_at_all(url: str) -> None:
-    def note(cursor: psycopg.Cursor) -> None:
-        cursor.execute("create table public.noted as select count(*) as rows from demo.results")
-
-    def fail(cursor: psycopg.Cursor) -> None:
-        raise RuntimeError("the caller's check failed")
-
-    publish(url, Results, [DAY], results(DAY, 10), before_commit=note)
-    with pytest.raises(RuntimeError, match="the caller's check failed"):
-        publish(url, Results, [DAY], results(DAY, 99), before_commit=fail)
-
-    assert query(url, "select rows from public.noted")["rows"].item() == 10
-    assert published_rows(url, Results, DAY) == 10
-
-
 def test_rows_stand_in_the_order_of_the_key_however_they_come(url: str) -> None:
     publish(url, Results, [DAY], results(DAY, 300).sample(fraction=1, shuffle=True, seed=1))
 
