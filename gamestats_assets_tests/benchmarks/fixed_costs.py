@@ -35,13 +35,13 @@ from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_em
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol.source import ingest as ingest_lol
 from gamestats_assets.pubg.source.files import ingest as ingest_pubg
-from gamestats_assets.rocket_league.simulation.seasons import simulate_season
-from gamestats_assets.rocket_league.simulation.seasons import write_season as write_rocket_league
 from gamestats_assets.rocket_league.source import ingest as ingest_rocket_league
 from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.l2m.logs import Plan, simulate
 from gamestats_assets.simulators.lol.seasons import write_season as write_lol
 from gamestats_assets.simulators.pubg.matches import simulate_day
+from gamestats_assets.simulators.rocket_league.seasons import simulate_season
+from gamestats_assets.simulators.rocket_league.seasons import write_season as write_rocket_league
 
 DAY = date(2026, 3, 14)
 GAMESTATS = [sys.executable, "-m", "gamestats_assets.cli"]

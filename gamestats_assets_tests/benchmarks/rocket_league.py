@@ -64,10 +64,11 @@ from gamestats_assets.rocket_league.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.replays.files import match_row, read_replay
 from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
-from gamestats_assets.rocket_league.simulation.seasons import MARK, PLAYLISTS, Planted, simulate_season
 from gamestats_assets.rocket_league.source import GAME, REPLAY, ingest, read_header
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.rocket_league.players import PLAYLISTS, Planted
+from gamestats_assets.simulators.rocket_league.seasons import MARK, simulate_season
 from gamestats_assets_tests.benchmarks.pubg import PeakMemory, stage_seconds
 from gamestats_assets_tests.rocket_league import planted
 

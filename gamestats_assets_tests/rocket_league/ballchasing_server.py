@@ -28,7 +28,7 @@ from gamestats_assets_tests.pubg.api_server import Answer, ApiServer, Request
 
 TOKEN = "0aBcSecretTokenOfAnAccount123456789xyzQW"
 ANN = "76561198000000001"
-"""Steam account that plays in every replay made by `details`, unless told otherwise."""
+"""Steam account that plays in every replay made by `details`, unless document otherwise."""
 
 
 def details(
@@ -36,7 +36,7 @@ def details(
 ) -> dict[str, Any]:
     """What ballchasing tells of a replay, cut down to what identifies it."""
     replay_id = str(uuid.UUID(int=number, version=4))
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "id": replay_id,
         "link": f"https://ballchasing.com/api/replays/{replay_id}",
         "created": "2026-03-10T18:56:10.736579Z",
@@ -50,8 +50,8 @@ def details(
         "blue": {"color": "blue", "players": [{"name": "Ann", "id": {"platform": "steam", "id": player}}]},
         "orange": {"color": "orange", "players": [{"name": "Bob", "id": {"platform": "epic", "id": "b" * 32}}]},
     }
-    told |= more
-    return {name: value for name, value in told.items() if value is not None}
+    document |= more
+    return {name: value for name, value in document.items() if value is not None}
 
 
 @dataclass
@@ -59,13 +59,13 @@ class Replay:
     """A replay as the server keeps it.
 
     Attributes:
-        told: what it tells of the replay.
+        document: what it tells of the replay.
         file: the replay's bytes; None where they are gone.
         pending: how many more times it says that it has yet to read it.
         sent: name, visibility and group it was uploaded with.
     """
 
-    told: dict[str, Any]
+    document: dict[str, Any]
     file: bytes | None = None
     pending: int = 0
     sent: tuple[str, str, str] | None = None
@@ -79,7 +79,7 @@ class BallchasingServer(ApiServer):
         tier: patron tier of the account.
         windows: requests and seconds by verb (list, get, file, upload); what is beyond them is refused.
         clock: what the windows are counted by.
-        told_wait: the Retry-After of a refusal; none by default, as ballchasing documents none.
+        retry_after: the Retry-After of a refusal; none by default, as ballchasing documents none.
         page: most replays in a page, however many are asked for.
         refused: requests beyond a limit, by verb.
     """
@@ -90,7 +90,7 @@ class BallchasingServer(ApiServer):
         self.tier = "regular"
         self.windows: dict[str, list[tuple[int, float]]] = {}
         self.clock: Callable[[], float] = time.monotonic
-        self.told_wait = ""
+        self.retry_after = ""
         self.page = 200
         self.refused: Counter[str] = Counter()
         self._let_through: defaultdict[str, list[float]] = defaultdict(list)
@@ -101,10 +101,10 @@ class BallchasingServer(ApiServer):
         """What BALLCHASING_API_URL is to be."""
         return f"{self.address}/api"
 
-    def add(self, told: dict[str, Any], file: bytes | None = None, pending: int = 0) -> str:
+    def add(self, document: dict[str, Any], file: bytes | None = None, pending: int = 0) -> str:
         """Have a replay; its id."""
-        self.replays[told["id"]] = Replay(told, file, pending)
-        return told["id"]
+        self.replays[document["id"]] = Replay(document, file, pending)
+        return document["id"]
 
     def paths(self) -> list[str]:
         """What was asked for, in order."""
@@ -120,8 +120,8 @@ class BallchasingServer(ApiServer):
         if request.path in self._answers:
             return super().answer_to(request)
         if request.headers.get("authorization") != TOKEN:
-            told = "invalid API key" if request.headers.get("authorization") else "missing API key"
-            return _json({"error": told, "chat": {"Imp": "Sorry", "YOU": "Centering"}}, 401)
+            error = "invalid API key" if request.headers.get("authorization") else "missing API key"
+            return _json({"error": error, "chat": {"Imp": "Sorry", "YOU": "Centering"}}, 401)
         *_, last = request.path.split("/")
         verb = {"replays": "list", "file": "file", "upload": "upload"}.get(last, "get")
         now = self.clock()
@@ -129,7 +129,7 @@ class BallchasingServer(ApiServer):
             if sum(at > now - seconds for at in self._let_through[verb]) >= most:
                 self.refused[verb] += 1
                 return _json(
-                    {"error": "too many requests"}, 429, {"Retry-After": self.told_wait} if self.told_wait else {}
+                    {"error": "too many requests"}, 429, {"Retry-After": self.retry_after} if self.retry_after else {}
                 )
         self._let_through[verb].append(now)
         if (self._arrived.method == "POST") != (verb == "upload"):
@@ -151,37 +151,37 @@ class BallchasingServer(ApiServer):
         if replay.pending:
             replay.pending -= 1
             return _json({"id": replay_id, "status": "pending"})
-        return _json(replay.told)
+        return _json(replay.document)
 
     def _list(self, request: Request) -> Answer:
         def one(name: str, default: str = "") -> str:
             return request.query.get(name, [default])[0]
 
-        def is_wanted(told: dict[str, Any]) -> bool:
-            players = [p["id"] for team in ("blue", "orange") for p in told.get(team, {}).get("players", ())]
+        def is_wanted(document: dict[str, Any]) -> bool:
+            players = [p["id"] for team in ("blue", "orange") for p in document.get(team, {}).get("players", ())]
             after, before, created = (one(n) for n in ("replay-date-after", "replay-date-before", "created-after"))
-            played = _moment(told.get("date") or told.get("created"))
+            played = _moment(document.get("date") or document.get("created"))
             return (
                 one("player-id") in ("", *(f"{player['platform']}:{player['id']}" for player in players))
-                and one("playlist") in ("", told.get("playlist_id"))
+                and one("playlist") in ("", document.get("playlist_id"))
                 and (not after or played >= _moment(after))
                 and (not before or played <= _moment(before))
-                and (not created or _moment(told.get("created")) >= _moment(created))
+                and (not created or _moment(document.get("created")) >= _moment(created))
             )
 
         by = "date" if one("sort-by") == "replay-date" else "created"
         found = sorted(
-            (replay.told for replay in self.replays.values() if is_wanted(replay.told)),
-            key=lambda told: (_moment(told.get(by) or told.get("created")), told["id"]),
+            (replay.document for replay in self.replays.values() if is_wanted(replay.document)),
+            key=lambda document: (_moment(document.get(by) or document.get("created")), document["id"]),
             reverse=one("sort-dir", "desc") == "desc",
         )
         if cursor := one("after"):
-            found = found[[told["id"] for told in found].index(cursor) + 1 :]
+            found = found[[document["id"] for document in found].index(cursor) + 1 :]
         page = found[: min(int(one("count", "150")), self.page)]
-        listed = [{name: value for name, value in told.items() if name != "status"} for told in page]
-        for told in listed:
-            if self.replays[told["id"]].pending:
-                told["status"] = "pending"
+        listed = [{name: value for name, value in document.items() if name != "status"} for document in page]
+        for document in listed:
+            if self.replays[document["id"]].pending:
+                document["status"] = "pending"
         answer: dict[str, Any] = {"count": len(listed), "list": listed}
         if len(found) > len(page):
             query = {**{name: values[0] for name, values in request.query.items()}, "after": page[-1]["id"]}
@@ -211,8 +211,8 @@ class BallchasingServer(ApiServer):
 
 
 def _moment(text: str | None) -> datetime:
-    told = datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

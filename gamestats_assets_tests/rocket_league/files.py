@@ -145,8 +145,8 @@ class Recording:
 
     def say(self, actor: int, attribute: str, kind: str, value: Any) -> None:
         """An attribute of an actor is sent."""
-        told = {"actor_id": actor, "object_id": self._object(attribute), "stream_id": 0, "attribute": {kind: value}}
-        self.frames[-1]["updated_actors"].append(told)
+        update = {"actor_id": actor, "object_id": self._object(attribute), "stream_id": 0, "attribute": {kind: value}}
+        self.frames[-1]["updated_actors"].append(update)
 
     def _refer(self, actor: int, attribute: str, to: int) -> None:
         self.say(actor, attribute, "ActiveActor", {"active": to >= 0, "actor": to})
@@ -196,14 +196,14 @@ class Recording:
         self, actor: int, place: Vector, velocity: Vector | None = None, turn: Sequence[float] = (0.0, 0.0, 0.0, 1.0)
     ) -> None:
         """Where a car or the ball is."""
-        told = {
+        value = {
             "location": dict(zip("xyz", place, strict=True)),
             "linear_velocity": None if velocity is None else dict(zip("xyz", velocity, strict=True)),
             "angular_velocity": None,
             "rotation": dict(zip("xyzw", turn, strict=True)),
             "sleeping": velocity is None,
         }
-        self.say(actor, "TAGame.RBActor_TA:ReplicatedRBState", "RigidBody", told)
+        self.say(actor, "TAGame.RBActor_TA:ReplicatedRBState", "RigidBody", value)
 
     def boost(self, car: int, amount: int) -> None:
         """What is in a car's tank."""
@@ -239,11 +239,11 @@ class Recording:
         gone = {"active": False, "actor": -1}
         cars = {"attacker": {"active": attacker >= 0, "actor": attacker}, "victim": {"active": True, "actor": victim}}
         zero = {axis: 0.0 for axis in "xyz"}
-        told = {
+        value = {
             **cars, "attacker_pri": gone, "goal_explosion_owner": gone, "self_demo": gone, "self_demolish": False,
             "attacker_velocity": zero, "victim_velocity": zero,
         }  # fmt: skip
-        self.say(victim, "TAGame.Car_TA:ReplicatedDemolishExtended", "DemolishExtended", told)
+        self.say(victim, "TAGame.Car_TA:ReplicatedDemolishExtended", "DemolishExtended", value)
 
     def camera(self, person: int, number: int = 1) -> int:
         """A player's camera comes; its actor."""
@@ -261,8 +261,8 @@ class Recording:
         pad = 900 + number
         if all(new["actor_id"] != pad for frame in self.frames for new in frame["new_actors"]):
             self.new(pad, f"street_p.TheWorld:PersistentLevel.VehiclePickup_Boost_TA_{number}")
-        told = {"instigator": car, "picked_up": count}
-        self.say(pad, "TAGame.VehiclePickup_TA:NewReplicatedPickupData", "PickupNew", told)
+        value = {"instigator": car, "picked_up": count}
+        self.say(pad, "TAGame.VehiclePickup_TA:NewReplicatedPickupData", "PickupNew", value)
 
     def goal(self, team: int, by: str = "?") -> None:
         """The header tells a goal in this frame."""

@@ -45,7 +45,7 @@ class Tolerance:
     rule: str
     reason: str = ""
 
-    def told(self) -> str:
+    def text(self) -> str:
         """In words."""
         if not self.by and not self.share:
             return "exact"
@@ -220,7 +220,7 @@ def parity_table(folder: Path | None = None) -> str:
             apart = [abs(each.ours - each.theirs) for each in values]
             offs = [f"{of(apart):.2g}" for of in (max, statistics.median)]
         why = f" ({tolerance.reason})" if tolerance.reason else ""
-        lines.append(f"| {feature} | {tolerance.rule} | {tolerance.told()}{why} | {offs[0]} | {offs[1]} |")
+        lines.append(f"| {feature} | {tolerance.rule} | {tolerance.text()}{why} | {offs[0]} | {offs[1]} |")
     lines += [f"| {feature} | {why} | not compared | | |" for feature, why in NOT_COMPARED.items()]
     return "\n".join(lines)
 

@@ -18,7 +18,8 @@ from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_PLAYER
 from gamestats_assets.rocket_league.replays.track_format import read_header
-from gamestats_assets.rocket_league.simulation.seasons import Planted, Player, Season, simulate_season, write_season
+from gamestats_assets.simulators.rocket_league.players import Planted, Player
+from gamestats_assets.simulators.rocket_league.seasons import Season, simulate_season, write_season
 from gamestats_assets_tests.cli.runner import Gamestats
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.support.operations import ByCommands

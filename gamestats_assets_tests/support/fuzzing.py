@@ -45,11 +45,11 @@ from gamestats_assets.pubg.source.files import SOURCE as PUBG
 from gamestats_assets.pubg.telemetry import bronze as pubg_bronze
 from gamestats_assets.rocket_league import tables as rocket_league_tables
 from gamestats_assets.rocket_league.replays import bronze as rocket_league_bronze
-from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import SOURCE as ROCKET_LEAGUE
 from gamestats_assets.simulators.lol.files import documents as lol_documents
 from gamestats_assets.simulators.lol.seasons import season, simulate
 from gamestats_assets.simulators.pubg.matches import simulate_match
+from gamestats_assets.simulators.rocket_league.seasons import simulate_season, write_season
 from gamestats_assets_tests.demo_data import log_scenario, sheets
 from gamestats_assets_tests.l2m import log_day
 from gamestats_assets_tests.lakehouse.landing.decoded import decoded

@@ -16,8 +16,8 @@ from gamestats_assets.cli.terminal import counted
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.landing.arrivals import IngestReport
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.rocket_league.simulation.seasons import Player, TrainingSession
     from gamestats_assets.simulators.pubg.tournament import Tournament
+    from gamestats_assets.simulators.rocket_league.players import Player, TrainingSession
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
 """Days of the matches of PUBG, public ones and those of a tournament."""
@@ -161,8 +161,9 @@ def _rocket_league(
     folder: Path, stores: Stores, plan: Plan, say: Callable[[str], None]
 ) -> tuple[tuple[Player, ...], tuple[TrainingSession, ...]]:
     """Bring the season; the two players who are tracked, and who trained when."""
-    from gamestats_assets.rocket_league.simulation.seasons import Planted, Training, simulate_season, write_season
     from gamestats_assets.rocket_league.source import ingest
+    from gamestats_assets.simulators.rocket_league.players import Planted, Training
+    from gamestats_assets.simulators.rocket_league.seasons import simulate_season, write_season
 
     of_each = plan.rl_matches // 12
     # With matches before the first session, and between all of them.

@@ -398,7 +398,7 @@ def simulate(
         gamestats rocket-league simulate rl-matches
         gamestats rocket-league simulate rl-matches --matches 20000 --players 2000 --days 90
     """
-    from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
+    from gamestats_assets.simulators.rocket_league.seasons import simulate_season, write_season
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")

@@ -352,10 +352,10 @@ class BallchasingApi(ApiClient):
 
         def check(payload: bytes, status: int) -> Uploaded:
             if status == 400:
-                told = self._error_told(payload)
-                raise RefusedUploadError(f"{host_of(self._base_url)} answered 400 for {ask.what}: {told}")
-            told = read_body(payload, ask.what, msgspec.json.Decoder(_Id).decode)
-            return Uploaded(told.id, is_new=status != 409)
+                reason = self._reason_in(payload)
+                raise RefusedUploadError(f"{host_of(self._base_url)} answered 400 for {ask.what}: {reason}")
+            answer = read_body(payload, ask.what, msgspec.json.Decoder(_Id).decode)
+            return Uploaded(answer.id, is_new=status != 409)
 
         return self._fetch(ask, check, accepted=(200, 201, 400, 409))
 
@@ -465,14 +465,14 @@ class BallchasingApi(ApiClient):
         wait, private = retry_after_s(headers, self._clock()), ", or it is another account's and private"
         return bad_answer(found, status, wait, missing=private, expected=201 if ask.files else 200)
 
-    def _error_told(self, payload: bytes) -> str:
+    def _reason_in(self, payload: bytes) -> str:
         """What a body says is wrong, without the token if it should say that."""
         try:
-            told = msgspec.json.decode(decompressed(payload), type=_Error).error
+            reason = msgspec.json.decode(decompressed(payload), type=_Error).error
         except (UnreadableContentError, msgspec.DecodeError, RecursionError):
-            told = ""
+            reason = ""
         secret = self._key.get_secret_value() if self._key else ""
-        return repr(told.replace(secret, "***")[:200]) if told else "it finds the request wrong."
+        return repr(reason.replace(secret, "***")[:200]) if reason else "it finds the request wrong."
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,36 +130,36 @@ def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_a
     return replay, players
 
 
-def _of(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = told.get(key)
+def _of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = values.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _text(told: object) -> str | None:
+def _text(value: object) -> str | None:
     """A text; half a character, which JSON can hold and a table cannot, is replaced."""
-    return told.encode(errors="replace").decode() if isinstance(told, str) and told else None
+    return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
 
 
-def _value(column: str, told: object) -> Any:
+def _value(column: str, value: object) -> Any:
     """A value as its column takes it; None where it is of another kind, or a rank that there is not."""
     dtype = _COLUMNS[column]
-    if told is None:
+    if value is None:
         return None
     if dtype.is_numeric():
         largest = _HIGHEST.get(column, _LARGEST)
-        if isinstance(told, bool) or not isinstance(told, (int, float)) or not abs(told) <= largest:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= largest:
             return None
-        return float(told) if dtype.is_float() else round(told)
-    if isinstance(told, bool):
-        return told
+        return float(value) if dtype.is_float() else round(value)
+    if isinstance(value, bool):
+        return value
     return None
 
 
-def _players(told: Mapping[str, Any], keys: Row) -> tuple[list[Row], int]:
+def _players(document: Mapping[str, Any], keys: Row) -> tuple[list[Row], int]:
     rows: list[Row] = []
     uncounted: set[str] = set()
     for color in TEAMS:
-        team = _of(told, color)
+        team = _of(document, color)
         ball = _of(_of(team, "stats"), "ball")
         of_team = {column: _value(column, ball.get(key)) for key, column in _TEAM_BALL.items()}
         listed = team.get("players")

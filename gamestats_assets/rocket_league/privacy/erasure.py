@@ -210,8 +210,8 @@ def _common_words(stores: Stores) -> set[str]:
 def _keys(landing: Landing) -> Iterator[str]:
     """Names of the values of a file of ballchasing's, if there is one; all have the same."""
     days = ((day, landing.files(GAME, day)) for day in landing.days(GAME))
-    told = next((landing.content(file) for _, files in days for file in files if file.kind == BALLCHASING), b"{}")
-    within = [json.loads(told)]
+    content = next((landing.content(file) for _, files in days for file in files if file.kind == BALLCHASING), b"{}")
+    within = [json.loads(content)]
     while within:
         each = within.pop()
         if isinstance(each, dict):
@@ -363,8 +363,8 @@ def _forget_partitions(stores: Stores, player_id: str) -> None:
 def _forget_quarantined(lake: Lake, sought: Sought) -> None:
     """Take entries out of the quarantine that name the player."""
     rows = lake.scan(_QUARANTINE).collect()
-    told = pl.concat_str(pl.col(pl.String).fill_null(""), separator="\n")
-    names = rows.select(told.str.contains(f"(?i){sought.pattern}")).to_series()
+    text = pl.concat_str(pl.col(pl.String).fill_null(""), separator="\n")
+    names = rows.select(text.str.contains(f"(?i){sought.pattern}")).to_series()
     for (place,), of_place in rows.with_columns(names=names).group_by("destination"):
         units = of_place.filter("names").get_column("unit_id").unique().sort().to_list()
         if units:
@@ -395,8 +395,8 @@ def _forget_in_others(stores: Stores, sought: Sought) -> None:
 def kept_from(stores: Stores, today: date) -> dict[str, date]:
     """The first day whose matches are kept, of each tracked player."""
     with entering(stores.postgres_url, "retention") as conn:
-        told = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
-    return {player_id: today - timedelta(days=days) for player_id, days in told}
+        found = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
+    return {player_id: today - timedelta(days=days) for player_id, days in found}
 
 
 def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]]:

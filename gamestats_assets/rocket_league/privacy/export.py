@@ -126,8 +126,8 @@ def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
         email = Keys.of(stores.settings).decrypt(email) if email else None
     except EncryptionKeyError as error:
         email, note = None, f"An address is kept, encrypted, and could not be read: {error}"
-    told = {"ranks": ranks, "training_sessions": sessions, "looks": looks, "consents": consents}
-    return {**entry, "email": email, "email_note": note, **told}
+    more = {"ranks": ranks, "training_sessions": sessions, "looks": looks, "consents": consents}
+    return {**entry, "email": email, "email_note": note, **more}
 
 
 def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame:
@@ -184,6 +184,6 @@ def _told(file: LandedFile) -> dict[str, str]:
     return {"day": file.day, "match_id": file.unit_id, "kind": file.kind, "hash": file.content_hash, "path": file.path}
 
 
-def json_text(told: dict[str, Any] | Sequence[Any]) -> str:
+def json_text(value: dict[str, Any] | Sequence[Any]) -> str:
     """As a file of JSON."""
-    return json.dumps(told, indent=2, default=str, ensure_ascii=False)
+    return json.dumps(value, indent=2, default=str, ensure_ascii=False)

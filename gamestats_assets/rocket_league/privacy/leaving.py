@@ -51,8 +51,8 @@ class Leaving:
     @classmethod
     def opened(cls, payload: Mapping[str, Any], keys: Keys) -> Leaving:
         """As it was sealed."""
-        told = json.loads(keys.decrypt(payload[SEALED]))
-        return cls(**{name: tuple(values) for name, values in told.items()})
+        fields = json.loads(keys.decrypt(payload[SEALED]))
+        return cls(**{name: tuple(values) for name, values in fields.items()})
 
 
 def leave(conn: psycopg.Connection, keys: Keys, person: Person) -> UUID:

@@ -99,8 +99,8 @@ def masked_together(before: Rows, new: Rows, player_ids: Collection[str]) -> Row
     for alias, *board in hidden.select("player_id", *_BOARD).iter_rows():
         free.setdefault((*board,), []).append(alias)
     known, aliases = players_in(before), dict[str, str]()
-    told = new[RawPlayerStats].sort(~pl.col("player_id").is_in([*player_ids]), "player_id")
-    for player_id, *board in told.select("player_id", *_BOARD).iter_rows():
+    players = new[RawPlayerStats].sort(~pl.col("player_id").is_in([*player_ids]), "player_id")
+    for player_id, *board in players.select("player_id", *_BOARD).iter_rows():
         if player_id not in known and free.get((*board,)):
             aliases[player_id] = free[(*board,)].pop(0)
     rows = {table: pl.concat([each[table].select(table.column_names()) for each in (before, new)]) for table in TABLES}

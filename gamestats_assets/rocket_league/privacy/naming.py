@@ -24,14 +24,14 @@ _PLAYSTATION_BYTES = 16
 def accounts_in_ballchasing(content: bytes) -> set[str]:
     """Ids of all accounts that ballchasing's JSON of a replay names, who uploaded it too; none where it is no JSON."""
     try:
-        told = json.loads(content)
+        document = json.loads(content)
     except (ValueError, RecursionError):
         return set()
-    return {player_id for pair in _pairs(told) if (player_id := _id_of(*pair)) is not None}
+    return {player_id for pair in _pairs(document) if (player_id := _id_of(*pair)) is not None}
 
 
-def _pairs(told: Any) -> Iterator[tuple[Any, Any]]:
-    waiting = [told]
+def _pairs(document: Any) -> Iterator[tuple[Any, Any]]:
+    waiting = [document]
     while waiting:
         each = waiting.pop()
         if isinstance(each, dict):
@@ -64,10 +64,10 @@ def accounts_in_replay(content: bytes) -> set[str]:
             # Some are a bare word.
             if not isinstance(attribute, dict):
                 continue
-            told = attribute.get("UniqueId") or attribute.get("PartyLeader")
-            if told is None and (reservation := attribute.get("Reservation")) is not None:
-                told = reservation["unique_id"]
-            if told is not None and (player_id := player_id_in_replay(told["remote_id"])) is not None:
+            unique_id = attribute.get("UniqueId") or attribute.get("PartyLeader")
+            if unique_id is None and (reservation := attribute.get("Reservation")) is not None:
+                unique_id = reservation["unique_id"]
+            if unique_id is not None and (player_id := player_id_in_replay(unique_id["remote_id"])) is not None:
                 found.add(player_id)
     return found
 

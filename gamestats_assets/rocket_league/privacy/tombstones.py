@@ -33,8 +33,8 @@ def bury(landing: Landing, game: str, player_id: str, day: date) -> bool:
         return False
     # One salt for all, for each costs a digest of every account.
     salt = min(known) if known else secrets.token_hex(16)
-    told = {"salt": salt, "digest": _digest(salt, player_id), "day": day.isoformat()}
-    content = json.dumps(told, sort_keys=True).encode()
+    tombstone = {"salt": salt, "digest": _digest(salt, player_id), "day": day.isoformat()}
+    content = json.dumps(tombstone, sort_keys=True).encode()
     landing.put_undated(game, TOMBSTONE, content, content)
     return True
 
@@ -43,8 +43,8 @@ def unbury(landing: Landing, game: str, player_id: str) -> bool:
     """Take the tombstone of a player away, who wants to be taken up again; whether there was one."""
     found = False
     for file in landing.files(game, TOMBSTONE):
-        told = json.loads(landing.read(file))
-        if told["digest"] == _digest(told["salt"], player_id):
+        tombstone = json.loads(landing.read(file))
+        if tombstone["digest"] == _digest(tombstone["salt"], player_id):
             landing.remove(file)
             found = True
     return found
@@ -74,8 +74,8 @@ def _tombstones(landing: Landing, game: str) -> dict[str, set[str]]:
     """Digests by salt."""
     found: dict[str, set[str]] = {}
     for file in landing.files(game, TOMBSTONE):
-        told = json.loads(landing.read(file))
-        found.setdefault(told["salt"], set()).add(told["digest"])
+        tombstone = json.loads(landing.read(file))
+        found.setdefault(tombstone["salt"], set()).add(tombstone["digest"])
     return found
 
 

@@ -56,7 +56,7 @@ def events(network: Network, *, has_pads: bool = True) -> list[dict[str, Any]]:
 def _row(network: Network, frame: int, kind: str, player: int | None, **more: Any) -> dict[str, Any]:
     before, after = max(frame - _BEFORE, 0), min(frame + _AFTER, len(network.time) - 1)
     place = network.position[frame, player] if player is not None else np.full(3, np.nan)
-    told: dict[str, Any] = {
+    row: dict[str, Any] = {
         "kind": kind,
         "frame": frame,
         "time_s": float(network.time[frame] - network.time[0]),
@@ -73,9 +73,9 @@ def _row(network: Network, frame: int, kind: str, player: int | None, **more: An
     }
     for name, (vector, unit) in vectors.items():
         joint = "" if name.endswith("_v") else "_"
-        told |= {f"{name}{joint}{axis}_{unit}": _known(vector[i]) for i, axis in enumerate("xyz")}
-    told |= {f"ball_v{axis}_after_uu_s": _known(network.ball_velocity[after, i]) for i, axis in enumerate("xyz")}
-    return told | more
+        row |= {f"{name}{joint}{axis}_{unit}": _known(vector[i]) for i, axis in enumerate("xyz")}
+    row |= {f"ball_v{axis}_after_uu_s": _known(network.ball_velocity[after, i]) for i, axis in enumerate("xyz")}
+    return row | more
 
 
 def _team(is_orange: bool) -> str:
@@ -90,8 +90,8 @@ def _known(value: float) -> float | None:
 
 
 def _touches(network: Network) -> list[dict[str, Any]]:
-    told = [(frame, int(network.touch[frame]), *_nearest_of_team(network, frame)) for frame in _team_touches(network)]
-    found = [(frame, player, gap, margin, "server") for frame, _, player, gap, margin in told if player is not None]
+    sent = [(frame, int(network.touch[frame]), *_nearest_of_team(network, frame)) for frame in _team_touches(network)]
+    found = [(frame, player, gap, margin, "server") for frame, _, player, gap, margin in sent if player is not None]
     rows: list[dict[str, Any]] = []
     latest: dict[int, float] = {}
     for frame, player, gap, margin, told_by in sorted([*found, *_jumps(network)], key=lambda touch: touch[0]):
@@ -108,7 +108,7 @@ def _touches(network: Network) -> list[dict[str, Any]]:
     # Nobody of the team is near enough to be known, and yet it touched.
     rows += [
         _row(network, frame, "touch", None, told_by="server", attribution_confidence=0.0) | {"team": _team(team == 1)}
-        for frame, team, player, _, _ in told
+        for frame, team, player, _, _ in sent
         if player is None
     ]
     return rows
@@ -207,7 +207,7 @@ def _changes(network: Network, *, has_pads: bool) -> list[dict[str, Any]]:
     scorers = {change.frame: change.player for change in network.changes if change.kind == "goal"}
     for frame, team in network.goals:
         at = min(frame, len(network.time) - 1)
-        scorer = next((player for told, player in scorers.items() if abs(told - at) <= 5), None)
+        scorer = next((player for scored_at, player in scorers.items() if abs(scored_at - at) <= 5), None)
         last = last_defender(network, at, is_orange=team == 0)
         other = network.players[last].player_id if last is not None else None
         rows.append(_row(network, at, "goal", scorer, other_player_id=other) | {"team": _team(team == 1)})

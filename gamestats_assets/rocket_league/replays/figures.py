@@ -89,7 +89,7 @@ def _positions(network: Network, player: int, b: Numbers, w: Floats) -> dict[str
     distance = np.linalg.norm(own - ball, axis=1)
     last, orange = last_touch(network), int(network.is_orange[player])
     mates = [other for other, of in enumerate(network.players) if of.is_orange == bool(orange) and other != player]
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "avg_distance_to_ball_uu": _mean(distance[sent]),
         "avg_distance_to_ball_possession_uu": _mean(distance[sent & (last == orange)]),
         "avg_distance_to_ball_no_possession_uu": _mean(distance[sent & (last == 1 - orange)]),
@@ -103,9 +103,9 @@ def _positions(network: Network, player: int, b: Numbers, w: Floats) -> dict[str
     }
     if mates:
         distances = [_distance_between(network, player, mate) for mate in mates]
-        told["avg_distance_to_mates_uu"] = _mean(np.array([each for each in distances if each is not None]))
-        told |= _rank_in_team(network, player, mates, side)
-    return told
+        found["avg_distance_to_mates_uu"] = _mean(np.array([each for each in distances if each is not None]))
+        found |= _rank_in_team(network, player, mates, side)
+    return found
 
 
 def _moving(network: Network, player: int) -> Flags:

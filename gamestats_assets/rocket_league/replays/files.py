@@ -61,8 +61,8 @@ def read_replay(content: bytes) -> Replay:
 
     with on_disk(content) as path:
         try:
-            told, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
-            meta = told["replay_meta"]
+            info, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
+            meta = info["replay_meta"]
             players = _players(meta)
             frames = frames_from_matrix(matrix, players)
             return Replay(dict(meta["all_headers"]), meta, players, frames, "matrix", cars=_cars(meta))
@@ -131,41 +131,41 @@ def recorded_frames(header: Mapping[str, Any]) -> int:
     return _whole(header, "NumFrames") or 0
 
 
-def _whole(told: Mapping[str, Any], name: str) -> int | None:
-    value = told.get(name)
+def _whole(values: Mapping[str, Any], name: str) -> int | None:
+    value = values.get(name)
     return value if isinstance(value, int) else None
 
 
-def _text(told: Mapping[str, Any], name: str) -> str | None:
-    value = told.get(name)
+def _text(values: Mapping[str, Any], name: str) -> str | None:
+    value = values.get(name)
     return value if isinstance(value, str) and value else None
 
 
 def _players(meta: Mapping[str, Any]) -> list[Player]:
-    return [_player(told, is_orange=side == "team_one") for side in ("team_zero", "team_one") for told in meta[side]]
+    return [_player(entry, is_orange=side == "team_one") for side in ("team_zero", "team_one") for entry in meta[side]]
 
 
 def _cars(meta: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
-        _player(told, is_orange=side == "team_one").player_id: {
-            "id": told.get("car_body_id"),
-            "hitbox": (told.get("car_hitbox_family") or "").lower() or None,
-            "camera": told.get("camera_settings") or {},
+        _player(entry, is_orange=side == "team_one").player_id: {
+            "id": entry.get("car_body_id"),
+            "hitbox": (entry.get("car_hitbox_family") or "").lower() or None,
+            "camera": entry.get("camera_settings") or {},
         }
         for side in ("team_zero", "team_one")
-        for told in meta[side]
+        for entry in meta[side]
     }
 
 
-def _player(told: Mapping[str, Any], *, is_orange: bool) -> Player:
-    is_bot = bool((told.get("stats") or {}).get("bBot"))
-    return player_of(told["remote_id"], told["name"], is_orange=is_orange, is_bot=is_bot)
+def _player(entry: Mapping[str, Any], *, is_orange: bool) -> Player:
+    is_bot = bool((entry.get("stats") or {}).get("bBot"))
+    return player_of(entry["remote_id"], entry["name"], is_orange=is_orange, is_bot=is_bot)
 
 
-def _on_board(told: Mapping[str, Any]) -> str:
+def _on_board(entry: Mapping[str, Any]) -> str:
     """The player of a row of the header's scoreboard, which has those who were there in the end."""
-    name, account = _text(told, "Name") or "", told.get("OnlineID")
-    platform, unique_id = (told.get(each) for each in ("Platform", "PlayerID"))
+    name, account = _text(entry, "Name") or "", entry.get("OnlineID")
+    platform, unique_id = (entry.get(each) for each in ("Platform", "PlayerID"))
     epic = (unique_id.get("fields") or {}).get("EpicAccountId") if isinstance(unique_id, Mapping) else None
     remote_ids = {
         "OnlinePlatform_Steam": {"Steam": account},
@@ -175,7 +175,7 @@ def _on_board(told: Mapping[str, Any]) -> str:
         "OnlinePlatform_NNX": {"Switch": {"online_id": account}},
     }
     remote_id = remote_ids.get(platform.get("value", "") if isinstance(platform, Mapping) else "")
-    return player_of(remote_id, name, is_orange=False, is_bot=bool(told.get("bBot"))).player_id
+    return player_of(remote_id, name, is_orange=False, is_bot=bool(entry.get("bBot"))).player_id
 
 
 def match_row(replay: Replay, match_id: str, day: date, content_hash: str, landed_at: datetime) -> Row:
@@ -185,8 +185,8 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
         UnreadableReplayError: when the header tells no time.
     """
     header, meta = replay.header, replay.meta
-    told = started_at_of(dict(header))
-    if told is None:
+    started = started_at_of(dict(header))
+    if started is None:
         raise UnreadableReplayError(f"The header tells no usable time; Date is {header.get('Date')!r}.")
     game_type, season = meta.get("game_type") or {}, meta.get("season") or {}
     # In their order: sums of 32-bit numbers depend on it.
@@ -201,8 +201,8 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
         "landed_at": landed_at,
         "replay_id": match_id_of(None, header.get("Id")),
         "is_simulated": replay.is_simulated,
-        "started_at": told[0],
-        "start_is_exact": told[1],
+        "started_at": started[0],
+        "start_is_exact": started[1],
         "title": _text(header, "ReplayName"),
         "recorder": _text(header, "PlayerName"),
         "map_code": (_text(header, "MapName") or "").lower() or None,
@@ -249,22 +249,24 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
     header = replay.header
     rows: dict[str, Row] = {}
     listed = header.get("PlayerStats")
-    board = {_on_board(told): told for told in (listed if isinstance(listed, list) else ())}
+    board = {_on_board(entry): entry for entry in (listed if isinstance(listed, list) else ())}
     ids = {player.player_id for player in replay.players}
     # A name may be written otherwise than the account that it stands for.
-    others = {told.get("Name"): told for player_id, told in board.items() if player_id not in ids}
+    others = {entry.get("Name"): entry for player_id, entry in board.items() if player_id not in ids}
     score = [_whole(header, name) or 0 for name in ("Team0Score", "Team1Score")]
-    shots = [sum(_whole(told, "Shots") or 0 for told in board.values() if told.get("Team") == side) for side in (0, 1)]
+    shots = [
+        sum(_whole(entry, "Shots") or 0 for entry in board.values() if entry.get("Team") == side) for side in (0, 1)
+    ]
     won = int(score[1] > score[0]) if score[0] != score[1] else None
-    best = max((_whole(told, "Score") or 0 for told in board.values() if told.get("Team") == won), default=None)
+    best = max((_whole(entry, "Score") or 0 for entry in board.values() if entry.get("Team") == won), default=None)
     for player in replay.players:
-        told, car = (
+        entry, car = (
             board.get(player.player_id) or others.get(player.name) or {},
             replay.cars.get(player.player_id) or {},
         )
         camera = car.get("camera") or {}
         side = int(player.is_orange)
-        is_known = bool(told)
+        is_known = bool(entry)
         rows[player.player_id] = {
             "match_id": match_id,
             "match_date": day,
@@ -273,7 +275,7 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
             "player_name": player.name,
             "team": "orange" if player.is_orange else "blue",
             "is_bot": player.is_bot,
-            "is_mvp": is_known and side == won and (_whole(told, "Score") or 0) == best,
+            "is_mvp": is_known and side == won and (_whole(entry, "Score") or 0) == best,
             "car_id": car.get("id"),
             "car_hitbox": car.get("hitbox"),
             **{
@@ -285,7 +287,7 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
                 )
             },
             **{
-                column: _whole(told, name)
+                column: _whole(entry, name)
                 for column, name in (
                     ("score", "Score"), ("goals", "Goals"), ("assists", "Assists"), ("saves", "Saves"),
                     ("shots", "Shots"),

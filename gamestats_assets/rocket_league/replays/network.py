@@ -225,13 +225,13 @@ class _Reader:
         for number, name in enumerate(self.objects):
             if name.endswith(":PlayerReplicationInfo") and not name.startswith("Engine.Pawn"):
                 by_object[number] = None
-        for frame, told in enumerate(self.frames):
-            for gone in told["deleted_actors"]:
+        for frame, sent in enumerate(self.frames):
+            for gone in sent["deleted_actors"]:
                 self._delete(frame, gone)
-            for new in told["new_actors"]:
+            for new in sent["new_actors"]:
                 self._create(frame, new["actor_id"], self.objects[new["object_id"]])
             is_repeat = frame in self.repeats
-            for update in told["updated_actors"]:
+            for update in sent["updated_actors"]:
                 number = update["object_id"]
                 handler = by_object[number]
                 if handler is None:
@@ -249,8 +249,8 @@ class _Reader:
         car = self.cars.pop(actor, None)
         if car is not None:
             car.died = frame
-        for told in (self.vehicles, self.infos, self.waiting, self.last, self.cameras):
-            told.pop(actor, None)
+        for known in (self.vehicles, self.infos, self.waiting, self.last, self.cameras):
+            known.pop(actor, None)
 
     def _create(self, frame: int, actor: int, kind: str) -> None:
         # A key frame names living actors again.
@@ -304,8 +304,8 @@ class _Reader:
     def _vehicle(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
         if value["actor"] >= 0 and "CarComponent_Boost" in self.kinds.get(actor, ""):
             self.vehicles[actor] = value["actor"]
-            for what, at, told in self.waiting.pop(actor, ()):
-                self._of_tank(what, at, actor, told)
+            for what, at, value in self.waiting.pop(actor, ()):
+                self._of_tank(what, at, actor, value)
 
     def _of_tank(self, what: str, frame: int, actor: int, value: Any) -> None:
         if actor not in self.vehicles:
@@ -369,8 +369,8 @@ class _Reader:
             self.all_cameras.append(camera)
         return self.cameras[actor]
 
-    def _car_of(self, told: Any) -> _Car | None:
-        return self.cars.get(told.get("actor", -1) if isinstance(told, dict) else told)
+    def _car_of(self, reference: Any) -> _Car | None:
+        return self.cars.get(reference.get("actor", -1) if isinstance(reference, dict) else reference)
 
     # ------------------------------------------------------------ people
 
@@ -466,14 +466,14 @@ def read_network(replay: Mapping[str, Any]) -> Network:
     return network
 
 
-def _filled(told: Sequence[tuple[int, Any]], n: int, first: float) -> Floats:
+def _filled(changes: Sequence[tuple[int, Any]], n: int, first: float) -> Floats:
     """Of each frame what was told last, in it or before."""
-    return _last(np.arange(n), told, first)
+    return _last(np.arange(n), changes, first)
 
 
-def _last(frames: Numbers, told: Sequence[tuple[int, Any]], first: float) -> Floats:
-    at = np.array([frame for frame, _ in told], dtype=np.int64)
-    values = np.array([first, *(value for _, value in told)], dtype=float)
+def _last(frames: Numbers, changes: Sequence[tuple[int, Any]], first: float) -> Floats:
+    at = np.array([frame for frame, _ in changes], dtype=np.int64)
+    values = np.array([first, *(value for _, value in changes)], dtype=float)
     return values[np.searchsorted(at, frames, side="right")]
 
 
@@ -580,9 +580,9 @@ def _changes(reader: _Reader, number_of: Mapping[str | None, int], time: Floats)
     for camera in reader.all_cameras:
         if (player := number_of.get(_key(camera.info))) is not None:
             looks.setdefault(player, {}).update(camera.on_ball)
-    for player, told in looks.items():
+    for player, looked in looks.items():
         is_on = False
-        for frame, now in sorted(told.items()):
+        for frame, now in sorted(looked.items()):
             if now != is_on:
                 changes.append(Change(frame, player, "ball_cam_on" if now else "ball_cam_off"))
             is_on = now

@@ -126,73 +126,74 @@ def read_simulated(content: bytes) -> tuple[Replay, Network]:
         UnreadableReplayError: when it is damaged, or holds what no match can have.
     """
     try:
-        told = _DECODER.decode(content)
+        document = _DECODER.decode(content)
     except (msgspec.DecodeError, RecursionError) as error:
         raise UnreadableReplayError(f"The document of simulated frames cannot be read: {error}.") from None
-    players = _players(told)
-    network = _network(told, players)
+    players = _players(document)
+    network = _network(document, players)
     meta: Mapping[str, Any] = {
-        "game_type": {"playlist_id": next((n for n, name in PLAYLISTS.items() if name == told.playlist_id), None)},
-        "season": {"number": told.season, "era": _ERAS.get(told.season_type)},
+        "game_type": {"playlist_id": next((n for n, name in PLAYLISTS.items() if name == document.playlist_id), None)},
+        "season": {"number": document.season, "era": _ERAS.get(document.season_type)},
         "team_zero": [],
         "team_one": [],
     }
     frames = frames_from_updates(network)
-    return Replay(_header(told, network), meta, players, frames, "updates", True, _cars(told, players)), network
+    return Replay(_header(document, network), meta, players, frames, "updates", True, _cars(document, players)), network
 
 
-def _cars(told: _Document, players: list[Player]) -> dict[str, Mapping[str, Any]]:
+def _cars(document: _Document, players: list[Player]) -> dict[str, Mapping[str, Any]]:
     """By player, the car and the camera as a replay's header tells them."""
     return {
         player.player_id: {
             **(msgspec.structs.asdict(seat.car) if seat.car else {}),
             "camera": {**msgspec.structs.asdict(seat.camera), "angle": seat.camera.pitch} if seat.camera else {},
         }
-        for seat, player in zip(told.players, players, strict=True)
+        for seat, player in zip(document.players, players, strict=True)
     }
 
 
-def _players(told: _Document) -> list[Player]:
-    if not told.players or [seat.team for seat in told.players] != sorted(seat.team for seat in told.players):
+def _players(document: _Document) -> list[Player]:
+    teams = [seat.team for seat in document.players]
+    if not teams or teams != sorted(teams):
         raise UnreadableReplayError("Expected players, those of the blue team first.")
     try:
-        ids = [player_id_of(seat.id.platform, seat.id.id) for seat in told.players]
+        ids = [player_id_of(seat.id.platform, seat.id.id) for seat in document.players]
     except PlayerIdError as error:
         raise UnreadableReplayError(str(error)) from None
-    if len(set(ids)) < len(ids) or {seat.team for seat in told.players} - {"blue", "orange"}:
+    if len(set(ids)) < len(ids) or {*teams} - {"blue", "orange"}:
         raise UnreadableReplayError("Expected each player once, in the team blue or orange.")
     return [
         Player(player_id, seat.name, seat.team == "orange", False)
-        for player_id, seat in zip(ids, told.players, strict=True)
+        for player_id, seat in zip(ids, document.players, strict=True)
     ]
 
 
-def _header(told: _Document, network: Network) -> Mapping[str, Any]:
+def _header(document: _Document, network: Network) -> Mapping[str, Any]:
     """What a replay's header would tell."""
-    started_at = date_of(told.date)
-    match_id = match_id_of(None, told.rocket_league_id)
+    started_at = date_of(document.date)
+    match_id = match_id_of(None, document.rocket_league_id)
     if started_at is None or match_id is None:
-        raise UnreadableReplayError(f"Expected date and rocket_league_id, found {told.date!r}.")
+        raise UnreadableReplayError(f"Expected date and rocket_league_id, found {document.date!r}.")
     return {
         "Id": match_id,
         "MatchStartEpoch": int(started_at.timestamp()),
-        "ReplayName": told.title,
-        "MapName": told.map_code,
-        "MatchType": told.match_type,
-        "TeamSize": told.team_size,
-        "Team0Score": told.score[0],
-        "Team1Score": told.score[1],
+        "ReplayName": document.title,
+        "MapName": document.map_code,
+        "MatchType": document.match_type,
+        "TeamSize": document.team_size,
+        "Team0Score": document.score[0],
+        "Team1Score": document.score[1],
         "NumFrames": len(network.time),
         "PlayerStats": [
             {"Name": seat.name, "Team": int(seat.team == "orange"), "Score": seat.score, "Goals": seat.goals,
              "Assists": seat.assists, "Saves": seat.saves, "Shots": seat.shots}
-            for seat in told.players
+            for seat in document.players
         ],
     }  # fmt: skip
 
 
-def _network(told: _Document, players: list[Player]) -> Network:
-    frames, n = told.frames, len(told.frames.time_ms)
+def _network(document: _Document, players: list[Player]) -> Network:
+    frames, n = document.frames, len(document.frames.time_ms)
     if not 2 <= n <= _MOST_FRAMES or len(frames.cars) != len(players):
         raise UnreadableReplayError(
             f"Expected 2 to {_MOST_FRAMES} frames and a car for each of {len(players)} players."
@@ -209,7 +210,7 @@ def _network(told: _Document, players: list[Player]) -> Network:
     def cars(*names: str) -> Any:
         return np.stack([columns(car, *names) for car in frames.cars], axis=1)
 
-    for frame, *_ in (*told.happened, *told.goals, *told.turns):
+    for frame, *_ in (*document.happened, *document.goals, *document.turns):
         if not 0 <= frame < n:
             raise UnreadableReplayError(f"Something happened in frame {frame}, and there are {n}.")
     state, time = column(frames.phase), column(frames.time_ms) / 1000
@@ -217,7 +218,7 @@ def _network(told: _Document, players: list[Player]) -> Network:
     life = np.stack([column(car.life) for car in frames.cars], axis=1)
     boost = cars("boost")[:, :, 0]
     touch = np.full(n, -1, dtype=np.int64)
-    for frame, team in told.turns:
+    for frame, team in document.turns:
         touch[frame] = team
     away = life < 0
     return Network(
@@ -242,13 +243,13 @@ def _network(told: _Document, players: list[Player]) -> Network:
         boost_sent=~away,
         is_burning=cars("is_burning")[:, :, 0] > 0,
         brakes=cars("brakes")[:, :, 0] > 0,
-        changes=_changes(told, len(players)),
-        goals=[(frame, int(team == 1)) for frame, team in told.goals],
+        changes=_changes(document, len(players)),
+        goals=[(frame, int(team == 1)) for frame, team in document.goals],
     )
 
 
-def _changes(told: _Document, players: int) -> list[Change]:
-    for _, kind, player, other in told.happened:
+def _changes(document: _Document, players: int) -> list[Change]:
+    for _, kind, player, other in document.happened:
         if kind not in _KINDS or not 0 <= player < players or not 0 <= (other or 0) < players:
             raise UnreadableReplayError(f"Expected one of {', '.join(_KINDS)} by one of {players} players.")
-    return [Change(frame, player, kind, other) for frame, kind, player, other in told.happened]
+    return [Change(frame, player, kind, other) for frame, kind, player, other in document.happened]

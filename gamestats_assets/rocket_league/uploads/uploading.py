@@ -107,7 +107,7 @@ def analyse_uploads(context: JobContext, tasks: Sequence[Task]) -> None:
     if not landed:
         return
     for upload in landed:
-        upload.task.say("analysing", told_of(upload))
+        upload.task.say("analysing", result_of(upload))
     days, players = {upload.day for upload in landed if upload.day}, {name for upload in landed for name in upload.own}
     failures = context.follow(GAME, days=days, names=players, only=needed(stores))
     _finish(stores, landed, failures)
@@ -271,7 +271,7 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
     unread = stores.lake.scan(quarantine_of(GAME)).filter(pl.col("unit_id").is_in(ids), pl.col("scope") != "row")
     reasons = dict(unread.select("unit_id", "reason").collect().iter_rows())
     for upload in uploads:
-        result = told_of(upload)
+        result = result_of(upload)
         if upload.match_id in there and not failures:
             # First: asked for twice it is uploaded once.
             _share(stores, upload)
@@ -286,22 +286,22 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
         raise RuntimeError("; ".join(failures))
 
 
-def told_of(upload: Upload) -> dict[str, Any]:
+def result_of(upload: Upload) -> dict[str, Any]:
     """What is said of a replay to whoever sent it."""
-    told: dict[str, Any] = {"match_id": upload.match_id, "own_players": sorted(upload.own)}
+    result: dict[str, Any] = {"match_id": upload.match_id, "own_players": sorted(upload.own)}
     if upload.found is None:
-        return told
+        return result
     started_at = upload.found.recognised.started_at
-    told |= {
+    result |= {
         "playlist": upload.found.playlist,
         "map_code": upload.found.map_code,
         "started_at": None if started_at is None else started_at.isoformat(),
     }
     if upload.note:
-        told["note"] = upload.note
+        result["note"] = upload.note
     else:
-        told["players"] = [{"name": name, "team": team} for name, team in upload.found.players.values()]
-    return told
+        result["players"] = [{"name": name, "team": team} for name, team in upload.found.players.values()]
+    return result
 
 
 def _share(stores: Stores, upload: Upload) -> None:

@@ -129,8 +129,8 @@ def _items(story: Story, rng: np.random.Generator, rows: slice, arms: list[Effec
         wish += rng.gumbel(size=wish.shape)
         wish[barred[match, seat] | (pool == 0)] = -np.inf
         for effect in arms:
-            told = wishes[match, seat]
-            here = ((of == effect.player) & (told != 0))[:, None]
+            wished = wishes[match, seat]
+            here = ((of == effect.player) & (wished != 0))[:, None]
             is_it = pool == effect.item
             if slot < effect.slot:
                 # It must still be to be had, so no other mythic may rule it out.
@@ -138,7 +138,7 @@ def _items(story: Story, rng: np.random.Generator, rows: slice, arms: list[Effec
                 wish[here & spoils] = -np.inf
             if slot == effect.slot:
                 wish[here & is_it] = -np.inf
-                wish[is_it & (told == 1)[:, None] & here] = np.inf
+                wish[is_it & (wished == 1)[:, None] & here] = np.inf
         best = np.argmax(wish, axis=1)
         chosen[match, seat, slot] = pool[np.arange(best.size), best]
         barred[match, seat, best] = True

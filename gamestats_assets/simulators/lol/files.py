@@ -88,9 +88,9 @@ def documents(story: Story) -> Iterator[tuple[str, Document, Document]]:
         ids = of_players[rows]
         participants, teams = _participants(story, rows, items, ids), _teams(story, rows)
         events, states = _events(story, rows, items, rng), _states(story, rows, items, rng)
-        for match, told in enumerate(_games(story, rows).to_dicts()):
+        for match, game in enumerate(_games(story, rows).to_dicts()):
             at = story.frame_ms[rows][match, : story.frame_count[rows][match]].tolist()
-            told["frames"] = [
+            game["frames"] = [
                 {
                     "events": here,
                     "participantFrames": {str(seat): next(states) for seat in range(1, 11)},
@@ -98,11 +98,11 @@ def documents(story: Story) -> Iterator[tuple[str, Document, Document]]:
                 }
                 for here, ms in zip(events[match], at, strict=False)
             ]
-            told["puuids"] = ids[match].tolist()
-            told["people"] = [{"participantId": seat, "puuid": each} for seat, each in enumerate(told["puuids"], 1)]
-            told["participants"] = participants[10 * match : 10 * match + 10]
-            told["teams"] = teams[2 * match : 2 * match + 2]
-            yield told["match_id"], filled(template(GAME, "match"), told), filled(template(GAME, "timeline"), told)
+            game["puuids"] = ids[match].tolist()
+            game["people"] = [{"participantId": seat, "puuid": each} for seat, each in enumerate(game["puuids"], 1)]
+            game["participants"] = participants[10 * match : 10 * match + 10]
+            game["teams"] = teams[2 * match : 2 * match + 2]
+            yield game["match_id"], filled(template(GAME, "match"), game), filled(template(GAME, "timeline"), game)
 
 
 # --------------------------------------------------------------------------- names

@@ -199,8 +199,8 @@ def _plant_vision(story: Story, rng: np.random.Generator, effect: Effect, vision
     for _ in range(4):
         mixed = drawn * score + math.sqrt(1 - drawn**2) * own
         each = _VISION[effect.place] * np.exp(0.28 * mixed)
-        told = np.rint(each * story.end_ms[match] / 60_000) / length
-        realised = partial_spearman(told, died, length)
+        per_minute = np.rint(each * story.end_ms[match] / 60_000) / length
+        realised = partial_spearman(per_minute, died, length)
         vision[match, seat] = each
         if abs(realised) > 1e-9:
             drawn = float(np.clip(drawn * wanted / realised, -0.97, 0.97))

@@ -83,6 +83,6 @@ def write_season(
     story = simulate(season(matches=matches, first_day=first_day, days=days, seed=seed))
     effects = truth(story).to_dicts()
     if truth_file is not None:
-        told = json.dumps({"seed": seed, "effects": effects}, ensure_ascii=False, indent=1)
-        truth_file.write_text(told, encoding="utf-8")
+        text = json.dumps({"seed": seed, "effects": effects}, ensure_ascii=False, indent=1)
+        truth_file.write_text(text, encoding="utf-8")
     return {**write(story, folder), "truth": effects}

@@ -103,9 +103,9 @@ def _vision(story: Story, planted: Planted, of_patch: Flags) -> dict[str, Any]:
     seat = planted.effect.place + 5 * (np.arange(match.size) % 2)
     length = story.duration_s[match].astype(np.float64)
     seen, died = story.stats["vision"][match, seat] / length, story.stats["deaths"][match, seat]
-    told: dict[str, Any] = {"realised": None, "games": int(match.size), "baseline_games": 0}
+    row: dict[str, Any] = {"realised": None, "games": int(match.size), "baseline_games": 0}
     if match.size >= 3:
         ranks = pl.DataFrame({"seen": seen, "died": died}).select(pl.all().rank())
         plain = ranks.select(pl.corr("seen", "died")).item()
-        told |= {"realised": partial_spearman(seen, died, length), "value": plain}
-    return told
+        row |= {"realised": partial_spearman(seen, died, length), "value": plain}
+    return row

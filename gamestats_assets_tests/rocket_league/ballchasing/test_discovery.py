@@ -18,15 +18,15 @@ from pydantic import SecretStr
 from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits, Window
 from gamestats_assets.apis.register import Register
-from gamestats_assets.lakehouse.entries.ops import entering, versions
+from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.landing.arrivals import MatchFetch, SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.ballchasing import discovery
-from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi, Listed
+from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi
 from gamestats_assets.rocket_league.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.privacy.naming import accounts_in_replay
 from gamestats_assets.rocket_league.privacy.tombstones import bury
-from gamestats_assets_tests.lakehouse.processes import at_once, die, killed
+from gamestats_assets_tests.lakehouse.processes import at_once
 from gamestats_assets_tests.pubg.api_server import Answer, Request
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
@@ -88,8 +88,8 @@ def track(
 ) -> None:
     for account in accounts:
         with entering(url, "ada") as conn:
-            told = {name: value for name, value in (("days", days), ("consents", consents)) if value is not None}
-            PLAYER.take(conn, f"steam:{account}", known=Custody(now=now), **told)
+            found = {name: value for name, value in (("days", days), ("consents", consents)) if value is not None}
+            PLAYER.take(conn, f"steam:{account}", known=Custody(now=now), **found)
 
 
 def found(url: SecretStr, *ids: str) -> None:
@@ -163,14 +163,6 @@ def test_tracking_a_player_finds_the_history_and_then_whatever_is_uploaded(
     ]  # fmt: skip
 
 
-def test_what_ballchasing_took_hours_to_read_is_found(url: SecretStr, server: Server, api: BallchasingApi) -> None:
-    track(url, ANN)
-    discovery.find(url, api, now=NOW)
-    # Uploaded before the last look, when nobody knew yet who plays in it.
-    server.add(details(1, created=(NOW - timedelta(hours=20)).isoformat()))
-    assert discovery.find(url, api, now=NOW + 10 * MINUTES).new == [id_of(1)]
-
-
 def test_a_player_is_looked_for_every_ten_minutes_while_active(
     url: SecretStr, server: Server, api: BallchasingApi
 ) -> None:
@@ -197,20 +189,6 @@ def test_who_did_not_agree_or_does_not_any_more_is_not_looked_for(
     assert asked_players(server) == [ANN, BOB]
 
 
-def test_an_account_is_asked_for_as_it_is_written(url: SecretStr, server: Server, api: BallchasingApi) -> None:
-    with entering(url, "ada") as conn:
-        PLAYER.take(conn, "PS4: Darko_oklm", known=Custody(now=NOW), consents=True)
-    assert discovery.find(url, api, now=NOW).asked == ["ps4_darko_oklm"]
-    assert [query["player-id"] for query in listings(server)] == ["ps4:Darko_oklm"]
-
-
-def test_a_look_is_no_change_of_what_people_entered(url: SecretStr, api: BallchasingApi) -> None:
-    track(url, ANN)
-    before = versions(url)
-    discovery.find(url, api, now=NOW)
-    assert versions(url) == before
-
-
 def test_when_more_history_is_wanted_it_is_listed_once(url: SecretStr, server: Server, api: BallchasingApi) -> None:
     server.add(details(1, date="2025-06-01T00:00:00Z", created="2025-06-02T00:00:00Z"))
     track(url, ANN, days=10)
@@ -220,16 +198,6 @@ def test_when_more_history_is_wanted_it_is_listed_once(url: SecretStr, server: S
     track(url, ANN, days=20)
     discovery.find(url, api, now=NOW + 20 * MINUTES)
     assert ["created-after" in query for query in listings(server)] == [False, False, True]
-
-
-def test_more_history_that_is_wanted_while_a_look_is_under_way_is_listed_by_the_next(
-    url: SecretStr, server: Server, api: BallchasingApi
-) -> None:
-    server.add(details(1, date="2025-06-01T00:00:00Z", created="2025-06-02T00:00:00Z"))
-    track(url, ANN, days=10)
-    server.meddle = lambda: track(url, ANN, days=365)
-    assert discovery.find(url, api, now=NOW).new == []
-    assert discovery.find(url, api, now=NOW + 10 * MINUTES).new == [id_of(1)]
 
 
 def test_a_look_that_fails_leaves_what_it_did_not_list_to_the_next(
@@ -264,8 +232,8 @@ def test_a_player_ballchasing_refuses_or_does_not_know_holds_up_nobody(
     assert (looked.due, looked.unknown_names, looked.new) == (3, [f"steam_{ANN}"], [id_of(0xABC)])
     (trouble,) = looked.errors
     assert "415" in trouble
-    told = errors(url)
-    assert ("404" in str(told[ANN]), "415" in str(told[BOB]), told[CLEO]) == (True, True, None)
+    found = errors(url)
+    assert ("404" in str(found[ANN]), "415" in str(found[BOB]), found[CLEO]) == (True, True, None)
     server.answer("/api/replays", page)
     assert len(discovery.find(url, api, now=NOW + 10 * MINUTES).asked) == 3
     assert errors(url) == {ANN: None, BOB: None, CLEO: None}
@@ -290,14 +258,6 @@ def test_a_limit_that_is_used_up_ends_the_look_and_loses_nobody(
     assert errors(url) == {ANN: None, BOB: None}
 
 
-def test_ballchasing_that_is_down_is_asked_once_a_look(url: SecretStr, server: Server, api: BallchasingApi) -> None:
-    track(url, ANN, BOB)
-    server.answer("/api/replays", Answer(503))
-    for _ in range(2):
-        assert len(discovery.find(url, api, now=NOW).errors) == 1
-    assert asked_players(server) == [ANN, BOB], "the next look begins with the next player"
-
-
 def test_a_token_that_is_not_accepted_ends_the_look(url: SecretStr, server: Server, landing: Landing) -> None:
     track(url, ANN, BOB)
     with (
@@ -307,44 +267,6 @@ def test_a_token_that_is_not_accepted_ends_the_look(url: SecretStr, server: Serv
         discovery.find(url, api, now=NOW)
     assert len(server.requests) == 1
     assert errors(url) == {}
-
-
-def test_after_its_deadline_a_look_asks_for_nobody(url: SecretStr, server: Server, api: BallchasingApi) -> None:
-    track(url, ANN)
-    looked = discovery.find(url, api, now=NOW, deadline=0.0)
-    assert (looked.due, looked.asked, server.requests) == (1, [], [])
-
-
-class DiesAtBob(BallchasingApi):
-    """A client whose process dies when it lists Bob's replays."""
-
-    def list_replays(self, player_id: str, **filters: Any) -> list[Listed]:
-        if player_id == f"steam_{BOB}":
-            die()
-        return super().list_replays(player_id, **filters)
-
-
-def look_and_die(url: str, address: str, folder: Path, at: str) -> None:
-    if at == "entering":
-        Register.add = lambda self, url, ids: die() if id_of(2) in ids else enter(self, url, ids)  # type: ignore
-    kind = DiesAtBob if at == "asking" else BallchasingApi
-    with kind(SecretStr(TOKEN), Landing(folder), base_url=address) as api:
-        discovery.find(SecretStr(url), api, now=NOW)
-
-
-@pytest.mark.parametrize("at", ["asking", "entering"])
-def test_a_look_that_dies_goes_on_where_it_was(
-    url: SecretStr, server: Server, api: BallchasingApi, tmp_path: Path, at: str
-) -> None:
-    for number, account in enumerate([ANN, BOB, CLEO], start=1):
-        server.add(details(number, player=account))
-    track(url, ANN, BOB, CLEO)
-    assert killed(look_and_die, url.get_secret_value(), server.url, tmp_path, at, after=60)
-    assert states(url) == {id_of(1): "wanted"}
-    looked = discovery.find(url, api, now=NOW + MINUTES)
-    assert looked.asked == [f"steam_{BOB}", f"steam_{CLEO}"]
-    assert states(url) == dict.fromkeys([id_of(1), id_of(2), id_of(3)], "wanted")
-    assert asked_players(server) == [ANN, *[BOB] * (1 if at == "asking" else 2), CLEO]
 
 
 # ---------------------------------------------------------------- fetching
@@ -366,36 +288,20 @@ def test_what_became_of_replays_is_entered(
         id_of(1): "archived", id_of(2): "expired", id_of(3): "wanted", id_of(4): "expired", "no-id": "wanted",
     }  # fmt: skip
     assert kinds(landing) == {"ballchasing": 1}
-    told = {key: rest for key, *rest in execute(
+    result = {key: rest for key, *rest in execute(
         url, "SELECT ballchasing_id, attempts, match_id, last_error FROM ops.rl_replays_found"
     )}  # fmt: skip
-    assert told[id_of(1)] == [0, details(1)["match_guid"], None]
-    assert told[id_of(3)][:2] == [0, None], "an API that is down is no attempt"
-    assert "500" in told[id_of(3)][2]
-    assert "could not read" in told[id_of(2)][2]
-    assert told["no-id"][0] == 1
+    assert result[id_of(1)] == [0, details(1)["match_guid"], None]
+    assert result[id_of(3)][:2] == [0, None], "an API that is down is no attempt"
+    assert "500" in result[id_of(3)][2]
+    assert "could not read" in result[id_of(2)][2]
+    assert result["no-id"][0] == 1
     assert wanted(url) == [], "what failed is not tried again at once"
     time_passes(url, 5 * MINUTES)
     assert sorted(wanted(url)) == [id_of(3), "no-id"]
     discovery.archive(url, api, [id_of(3)])
     assert states(url)[id_of(3)] == "archived"
     assert execute(url, "SELECT last_error FROM ops.rl_replays_found WHERE state = 'archived'") == [(None,)] * 2
-
-
-def test_a_replay_ballchasing_has_yet_to_read_is_asked_for_later_and_later(
-    url: SecretStr, server: Server, api: BallchasingApi
-) -> None:
-    server.add(details(1), pending=8)
-    found(url, id_of(1))
-    waits: list[int] = []
-    while wanted(url):
-        discovery.archive(url, api, wanted(url))
-        if states(url) == {id_of(1): "archived"}:
-            break
-        assert states(url) == {id_of(1): "wanted"}
-        waits.append(wait_for_next(url))
-    assert waits == [2, 2, 4, 8, 16, 32, 60, 60], "as long as it has been known, an hour at most"
-    assert states(url) == {id_of(1): "archived"}
 
 
 def test_a_replay_that_fails_is_tried_later_and_later_and_then_given_up(
@@ -416,8 +322,8 @@ def test_files_are_fetched_where_they_are_wanted(
     url: SecretStr, server: Server, api: BallchasingApi, landing: Landing, realdata: Path
 ) -> None:
     stem = realdata / "rocket_league" / "recent-ranked-doubles-2026-03-10"
-    told, file = json.loads(Path(f"{stem}.ballchasing.json").read_bytes()), Path(f"{stem}.replay").read_bytes()
-    replay_id = server.add(told, file)
+    result, file = json.loads(Path(f"{stem}.ballchasing.json").read_bytes()), Path(f"{stem}.replay").read_bytes()
+    replay_id = server.add(result, file)
     found(url, replay_id)
     server.answer(f"/api/replays/{replay_id}/file", Answer(503), Answer(body=file))
     discovery.archive(url, api, wanted(url), files=True)
@@ -428,61 +334,6 @@ def test_files_are_fetched_where_they_are_wanted(
     assert server.paths() == [f"/replays/{replay_id}", f"/replays/{replay_id}/file", f"/replays/{replay_id}/file"], (
         "the statistics are not asked for again"
     )
-
-
-def test_a_refused_token_leaves_what_was_not_fetched_wanted(
-    url: SecretStr, server: Server, api: BallchasingApi
-) -> None:
-    found(url, server.add(details(1)), server.add(details(2)))
-    server.answer(f"/api/replays/{id_of(2)}", Answer(401))
-    with pytest.raises(UnauthorisedError):
-        discovery.archive(url, api, wanted(url))
-    assert sorted(wanted(url)) == [id_of(1), id_of(2)]
-
-
-def test_a_thousand_an_hour_are_fetched_by_all_processes_together(
-    url: SecretStr, server: Server, landing: Landing
-) -> None:
-    ids = [server.add(details(number)) for number in range(1, 5)]
-    found(url, *ids)
-    execute(
-        url,
-        "INSERT INTO ops.api_calls (limiter, caller, called_at) SELECT 'ballchasing get', 'another process',"
-        " clock_timestamp() - interval '59 minutes' + n * interval '1 second' FROM generate_series(1, 998) n",
-    )
-    with client(server.url, landing, tier="regular", limits=SharedLimits(url, patience=2.0)) as api:
-        fetched = discovery.archive(url, api, wanted(url))
-    assert Counter(replay.status for replay in fetched) == {"fetched": 2, "failed": 2}
-    assert len(server.requests) == 2
-    assert Counter(states(url).values()) == {"archived": 2, "wanted": 2}
-    ((attempts,),) = execute(url, "SELECT sum(attempts) FROM ops.rl_replays_found")
-    assert attempts == 0, "a limit that is used up is no attempt"
-    time_passes(url, 3 * MINUTES)
-    execute(url, "UPDATE ops.api_calls SET called_at = called_at - interval '3 minutes'")
-    with client(server.url, landing, tier="regular", limits=SharedLimits(url, patience=2.0)) as api:
-        discovery.archive(url, api, wanted(url))
-    assert Counter(states(url).values()) == {"archived": 4}
-
-
-def fetch_and_die(url: str, address: str, folder: Path) -> None:
-    with client(address, Landing(folder)) as api:
-        Register.record_outcomes = lambda self, url, fetched: die()  # type: ignore[method-assign]
-        discovery.find_and_fetch(SecretStr(url), api, now=NOW)
-
-
-def test_a_process_killed_after_it_found_and_landed_loses_nothing(
-    url: SecretStr, server: Server, api: BallchasingApi, landing: Landing, tmp_path: Path
-) -> None:
-    track(url, ANN)
-    ids = [server.add(details(number)) for number in range(1, 4)]
-    assert killed(fetch_and_die, url.get_secret_value(), server.url, tmp_path / "landing", after=60)
-    assert states(url) == dict.fromkeys(ids, "wanted")
-    asked = len(server.requests)
-    report = discovery.find_and_fetch(url, api, now=NOW)
-    assert Counter(replay.status for replay in report.matches) == {"known": 3}
-    assert states(url) == dict.fromkeys(ids, "archived")
-    assert kinds(landing) == {"ballchasing": 3}
-    assert len(server.requests) == asked + 1, "a list, and nothing that had landed"
 
 
 def fetch_all(url: str, address: str, folder: Path, ids: list[str]) -> list[str]:
@@ -511,16 +362,6 @@ def test_of_two_who_fetch_the_same_at_once_nothing_is_lost_or_asked_for_beyond_t
     fetch_all(url.get_secret_value(), server.url, tmp_path / "landing", wanted(url) or ids)
     assert set(states(url).values()) == {"archived"}
     assert kinds(landing) == {"ballchasing": 6}
-
-
-@pytest.mark.parametrize("late", ["expired", "failed", "fetched"])
-def test_what_is_archived_stays_so_whatever_a_slower_fetcher_says(
-    url: SecretStr, server: Server, api: BallchasingApi, late: Any
-) -> None:
-    found(url, server.add(details(1)))
-    discovery.archive(url, api, wanted(url))
-    Register("rl_replays_found", "ballchasing_id").record_outcomes(url, [MatchFetch(id_of(1), late, reason="gone")])
-    assert execute(url, "SELECT state, last_error FROM ops.rl_replays_found") == [("archived", None)]
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -595,12 +436,12 @@ def test_what_is_no_replay_or_names_somebody_forgotten_is_not_sent(
     (tmp_path / "x.replay").write_bytes(b"nothing")
     bury(landing, "rocket_league", min(accounts_in_replay(replay.read_bytes())), NOW.date())
     with client(server.url, landing) as api:
-        for path, told in (
+        for path, found in (
             (statistics, "no replay but what ballchasing tells"),
             (replay, "forgotten on request"),
             (tmp_path / "x.replay", "Neither a replay"),
         ):
-            with pytest.raises(UnrecognisedContentError, match=told):
+            with pytest.raises(UnrecognisedContentError, match=found):
                 discovery.share(url, api, landing, path)
         with pytest.raises(SourcePathError, match="cannot be read"):
             discovery.share(url, api, landing, tmp_path / "none.replay")

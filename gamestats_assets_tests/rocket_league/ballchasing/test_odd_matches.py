@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import game
-from gamestats_assets.rocket_league.simulation.seasons import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
 from gamestats_assets.settings import Settings
+from gamestats_assets.simulators.rocket_league.seasons import simulate_season, write_season
 from gamestats_assets_tests.support.odd_matches import Made, Odd, OddMatchesOfAGame, made_with
 from gamestats_assets_tests.support.postgres_fixture import database
 

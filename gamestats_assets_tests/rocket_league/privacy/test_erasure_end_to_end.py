@@ -56,8 +56,8 @@ def held(stores: Stores, table: type[Table]) -> pl.DataFrame:
 
 def expect_everything_exported(admin: Admin) -> None:
     """The player takes the own rows along, and nobody else's."""
-    told = admin.does("rocket-league", "export", "quanta")
-    assert f"{NAMED}.zip" in told
+    found = admin.does("rocket-league", "export", "quanta")
+    assert f"{NAMED}.zip" in found
     with zipfile.ZipFile(f"{NAMED}.zip") as archive:
         assert json.loads(archive.read("entry.json"))["player_id"] == NAMED
         assert pl.read_csv(archive.read("tables/participants.csv"))["player_id"].to_list() == [NAMED]
@@ -109,8 +109,8 @@ def test_a_tracked_player_takes_everything_along_and_is_forgotten_everywhere(
 
     assert "give --yes" in admin.fails("rocket-league", "forget", NAMED_AS, code=2)
     assert {row["player_id"] for row in admin.lists("rocket-league", "players")} == {NAMED, OTHER}
-    told = admin.does("rocket-league", "forget", NAMED_AS, "--yes")
-    assert f"Forgotten: masked in 1 match; nothing is found of {NAMED} any more." in told
+    found = admin.does("rocket-league", "forget", NAMED_AS, "--yes")
+    assert f"Forgotten: masked in 1 match; nothing is found of {NAMED} any more." in found
     assert traces(stores, TEXTS) == []
     for table in by_match:
         after = held(stores, table)

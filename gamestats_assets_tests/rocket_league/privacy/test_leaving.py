@@ -116,10 +116,10 @@ def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_p
         refused = ann.delete(f"{USERS}/account")
         assert (refused.status_code, "within the last 10 minutes" in refused.text) == (403, True)
         with closing(place.browser(CALLED)) as fresh:
-            told = fresh.delete(f"{USERS}/account")
-        assert told.status_code == 202, told.text
-        status = told.json()["data"]["status"]
-        assert told.json()["data"]["state"] == "queued"
+            found = fresh.delete(f"{USERS}/account")
+        assert found.status_code == 202, found.text
+        status = found.json()["data"]["status"]
+        assert found.json()["data"]["state"] == "queued"
         assert ann.get("/api/v1/auth/me").status_code == 401, "all sessions end at once"
         place.work()
         ended = httpx.get(f"{place.site.base_url}{status}").json()["data"]
@@ -148,11 +148,11 @@ def expect_withdrawn(place: Place, bob: httpx.Client) -> None:
 
     assert withdrawals() == []
     bob.put(f"{USERS}/consents", json={"models": False})
-    [told] = withdrawals()
-    assert (told["purposes"], told["in_effect_at"], told["said"]) == (["models"], None, "waiting")
+    [found] = withdrawals()
+    assert (found["purposes"], found["in_effect_at"], found["said"]) == (["models"], None, "waiting")
     place.work()
-    [told] = withdrawals()
-    assert told["in_effect_at"] > told["withdrawn_at"]
+    [found] = withdrawals()
+    assert found["in_effect_at"] > found["withdrawn_at"]
     assert (BOBS, "models") in place.stores.lake.scan(Withheld).collect().select("player_id", "purpose").rows()
 
 
@@ -183,17 +183,17 @@ def exported(place: Place, browser: httpx.Client) -> tuple[str, zipfile.ZipFile]
     """The archive that somebody asks for, with the number of its job."""
     asked = browser.post(f"{USERS}/export")
     assert asked.status_code == 202, asked.text
-    told = asked.json()["data"]
-    assert browser.post(f"{USERS}/export").json()["data"]["job_id"] == told["job_id"], "one at a time"
-    assert browser.get(f"{USERS}/export/{told['job_id']}/archive").status_code == 409
+    found = asked.json()["data"]
+    assert browser.post(f"{USERS}/export").json()["data"]["job_id"] == found["job_id"], "one at a time"
+    assert browser.get(f"{USERS}/export/{found['job_id']}/archive").status_code == 409
     place.work()
-    ready = browser.get(f"{USERS}/export/{told['job_id']}").json()["data"]
+    ready = browser.get(f"{USERS}/export/{found['job_id']}").json()["data"]
     assert ready["state"] == "done", ready
     answer = browser.get(ready["archive"])
     assert answer.headers["content-type"] == "application/zip"
     assert answer.headers["cache-control"] == "no-store"
     assert len(answer.content) == ready["bytes"]
-    return told["job_id"], zipfile.ZipFile(io.BytesIO(answer.content))
+    return found["job_id"], zipfile.ZipFile(io.BytesIO(answer.content))
 
 
 def expect_everything(archive: tuple[str, zipfile.ZipFile], upload_id: str) -> None:
@@ -233,14 +233,14 @@ def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
         content = replays[1].read_bytes()
         taken = [send(each, (f"{IN_GAME}.replay", content)).json()["data"]["status_url"] for each in (carl, again)]
         place.work()
-        told = carl.get(taken[0]).json()["data"]
-        assert (told["status"], told["error"]) == ("done", None)
-        assert "stands masked in it" in told["said"]
-        assert FORGOTTEN_NAME in {player["player_name"] for player in told["players"]}
+        found = carl.get(taken[0]).json()["data"]
+        assert (found["status"], found["error"]) == ("done", None)
+        assert "stands masked in it" in found["said"]
+        assert FORGOTTEN_NAME in {player["player_name"] for player in found["players"]}
         assert "stands masked in it" in carl.get("/rocket-league/replays").text
-        assert "held here no longer" in carl.get(f"/rocket-league/replays/{told['match']['match_id']}").text
-        told = again.get(taken[1]).json()["data"]
-        assert (told["status"], "You asked to be forgotten" in told["error"]) == ("failed", True)
+        assert "held here no longer" in carl.get(f"/rocket-league/replays/{found['match']['match_id']}").text
+        found = again.get(taken[1]).json()["data"]
+        assert (found["status"], "You asked to be forgotten" in found["error"]) == ("failed", True)
         assert traces(place.stores, [IN_GAME]) == []
         kept_out = again.put(f"{USERS}/consents", json=ALL_OF_IT)
         assert (kept_out.status_code, "take_me_back" in kept_out.text) == (409, True)

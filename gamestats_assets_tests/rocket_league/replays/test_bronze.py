@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import json
 import struct
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import polars as pl
@@ -18,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse.landing.decoding import Decoder
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.rocket_league.replays.bronze import EVENT_TABLES, EVENTS_DECODER, RAW_DECODER, RAW_TABLES
@@ -76,11 +73,11 @@ def land(landing: Landing, kind: str, content: bytes, unit: str = DUEL_ID, paylo
 
 def document(number: int = 1, players: int = 1, **more: Any) -> bytes:
     """Ballchasing's JSON of a match numbered so, with so many players."""
-    told = details(number, **more)
-    told["blue"]["players"] = [
+    found = details(number, **more)
+    found["blue"]["players"] = [
         {"name": f"P{each}", "id": {"platform": "steam", "id": str(each)}} for each in range(1, players + 1)
     ]
-    return json.dumps(told).encode()
+    return json.dumps(found).encode()
 
 
 def unit_of(number: int) -> str:
@@ -88,7 +85,7 @@ def unit_of(number: int) -> str:
     return f"{number + 2**64:032X}"
 
 
-def told(collected: Collected) -> tuple[Any, ...]:
+def found(collected: Collected) -> tuple[Any, ...]:
     """What a decoder gave, in an order of its own."""
     frames, rejections, unreadable = collected
     rows = {
@@ -254,26 +251,7 @@ def test_cut_or_changed_at_any_place_a_replay_is_taken_or_quarantined(
         assert first.height > 0 or unreadable > 0 or decoder is EVENTS_DECODER
 
 
-def test_a_damaged_older_replay_does_not_stop_an_ingest(realdata: Path, landing: Landing) -> None:
-    # Its header does not tell the match; what does is behind the damage.
-    content = bytearray((realdata / "rocket_league" / f"{TOURNAMENT}.replay").read_bytes())
-    for place in range(200_000, 200_400):
-        content[place] ^= 0xFF
-    outcome = ingest_payload(bytes(content), "old.replay", landing)
-    assert outcome.status == "quarantined"
-    assert "The replay cannot be read" in outcome.reason
-
-
 # --- Which files count ----------------------------------------------------------------------------
-
-
-def test_nothing_landed_gives_declared_empty_frames(landing: Landing) -> None:
-    for decoder, tables in ((RAW_DECODER, RAW_TABLES), (EVENTS_DECODER, EVENT_TABLES)):
-        frames, rejections, unreadable = decoded(decoder, landing, [])
-        assert set(frames) == set(tables)
-        for table, frame in frames.items():
-            check_schema(table, frame.schema)
-        assert (rejections, unreadable) == ({}, 0)
 
 
 def _shorter(content: bytes, frames: int) -> bytes:
@@ -342,29 +320,6 @@ def test_both_sources_of_a_match_stand_side_by_side(realdata: Path) -> None:
     assert sides.select("team", "source").unique().rows() == [(1, 2)]
 
 
-@pytest.mark.parametrize("times", [0, 1, 2])
-def test_replays_are_read_plain_and_gzipped_once_or_twice(realdata: Path, landing: Landing, times: int) -> None:
-    payload = content = duel(realdata)
-    for _ in range(times):
-        payload = gzip.compress(payload, 1)
-    file = land(landing, REPLAY, content, payload=payload)
-    assert file.path.endswith(".replay.gz" if times else ".replay")
-    for decoder in DECODERS:
-        frames, rejections, unreadable = decoded(decoder, landing, [file])
-        assert (rejections, unreadable) == ({}, 0)
-        assert frames[decoder.tables[0]]["match_id"].unique().to_list() == [DUEL_ID]
-
-
-def test_a_cut_gzip_is_rejected(realdata: Path, landing: Landing) -> None:
-    payload = gzip.compress(duel(realdata), 1)[:-20]
-    land(landing, REPLAY, payload)
-    for decoder, table in ((RAW_DECODER, RawReplays), (EVENTS_DECODER, ReplayEvents)):
-        _, rejections, unreadable = decoded(decoder, landing, landed(landing))
-        assert unreadable == 1
-        [rejection] = rejections[table]
-        assert "ends early" in rejection.reason
-
-
 def _mixture(landing: Landing, realdata: Path) -> list[LandedFile]:
     """Matches of two sources with everything that can be the matter with them."""
     content = duel(realdata)
@@ -379,28 +334,3 @@ def _mixture(landing: Landing, realdata: Path) -> list[LandedFile]:
     land(landing, BALLCHASING, b"{", unit=unit_of(9))
     land(landing, REPLAY, b"none", unit=unit_of(10))
     return landed(landing)
-
-
-def test_order_of_arrival_workers_and_sizes_of_parts_change_nothing(realdata: Path, landing: Landing) -> None:
-    files = _mixture(landing, realdata)
-    raw, events = (told(decoded(decoder, landing, files)) for decoder in DECODERS)
-    # What is there: a replay and eight documents; a document and a replay cannot be read.
-    assert sum(raw[0]["raw_replays"].values()) == 9
-    assert (raw[2], events[2]) == (2, 1)
-    assert sum(raw[1]["raw_replays"].values()) == 4
-    shuffled = [*files, files[0]]
-    Random(5).shuffle(shuffled)
-    assert told(decoded(RAW_DECODER, landing, shuffled, workers=2, part=2)) == raw
-    assert told(decoded(EVENTS_DECODER, landing, shuffled, workers=2, part=1)) == events
-
-
-@pytest.mark.parametrize("decoder", DECODERS)
-def test_frames_are_as_declared_and_carry_the_day_of_their_match(
-    realdata: Path, landing: Landing, decoder: Decoder
-) -> None:
-    files = _mixture(landing, realdata)
-    frames, _, _ = decoded(decoder, landing, files)
-    for table, frame in frames.items():
-        check_schema(table, frame.schema)
-        assert screen(table, frame).rejections == [], table.spec.name
-        assert frame["match_date"].unique().to_list() == [DAY]

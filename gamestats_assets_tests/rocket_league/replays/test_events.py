@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.rocket_league.replays.events import PADS, confidence, events
@@ -72,11 +71,6 @@ def test_the_servers_touch_is_the_nearest_cars_of_the_team() -> None:
 )
 def test_confidence_falls_with_the_distance_and_with_the_next_car(gap: float, margin: float, expected: float) -> None:
     assert confidence(gap, margin) == pytest.approx(expected)
-
-
-@given(st.floats(-100, 1e4), st.floats(0, 1e4), st.floats(0, 500))
-def test_confidence_is_a_share_and_never_rises_with_distance(gap: float, margin: float, more: float) -> None:
-    assert 0 <= confidence(gap + more, margin) <= confidence(gap, margin) <= confidence(gap, margin + more) <= 1
 
 
 def test_a_touch_may_have_been_some_frames_before_it_is_told() -> None:
@@ -140,14 +134,6 @@ def test_a_jump_of_the_ball_beside_a_car_is_a_touch() -> None:
     assert row["car_distance_uu"] == pytest.approx(5)
 
 
-@pytest.mark.parametrize("speed", [79.0, 81.0])
-def test_only_jumps_that_rounding_cannot_make_count(speed: float) -> None:
-    field = Field(bob=5)
-    field.recording.frame()
-    field.ball((speed, 0.0, 0.0))
-    assert len(field.found()) == (speed > 80)
-
-
 def test_a_bounce_is_no_touch() -> None:
     # Off the wall, with every car far away; and a free fall, which changes the velocity all the time.
     field = Field()
@@ -159,16 +145,6 @@ def test_a_bounce_is_no_touch() -> None:
         field.recording.frame()
         field.ball(velocity, (0.0, 0.0, height))
     assert field.found() == []
-
-
-@pytest.mark.parametrize(("height", "touches"), [(1000.0, 0), (93.0, 1)])
-def test_gravity_pulls_a_ball_in_the_air_and_not_one_that_rolls(height: float, touches: int) -> None:
-    field = Field(bob=5)
-    field.recording.body(20, (-5 - REACH, 0.0, height - 20.75))
-    field.ball((0.0, 0.0, 0.0), (0.0, 0.0, height))
-    field.recording.frame(0.2)
-    field.ball((0.0, 0.0, -130.0), (0.0, 0.0, height))
-    assert len(field.found()) == touches
 
 
 def test_a_car_that_arrives_between_two_words_of_the_ball_is_found() -> None:
@@ -252,16 +228,12 @@ def _filled(*tank: tuple[float, float, int]) -> list[Row]:
 
 def test_a_tank_that_rises_is_a_pickup_at_the_nearest_pad_and_one_that_falls_is_none() -> None:
     rows = _filled((0, 2816, 60), (3, 1000, 90), (3, 1000, 90), (-3500, 10, 255), (-3500, 10, 200))
-    told = [(row["frame"], row["pad_x_uu"], row["pad_y_uu"], row["is_big_pad"], row["boost_before"], row["boost_after"])
-            for row in rows]  # fmt: skip
-    assert told == [(2, 0, 1024, False, 60, 90), (4, -3584, 0, True, 90, 255)]
+    found = [
+        (row["frame"], row["pad_x_uu"], row["pad_y_uu"], row["is_big_pad"], row["boost_before"], row["boost_after"])
+        for row in rows
+    ]
+    assert found == [(2, 0, 1024, False, 60, 90), (4, -3584, 0, True, 90, 255)]
     assert {(row["player_id"], row["team"]) for row in rows} == {(ANN_ID, "blue")}
-
-
-@pytest.mark.parametrize(("away", "count"), [(449.0, 1), (451.0, 0)])
-def test_far_from_every_pad_nothing_was_picked_up(away: float, count: int) -> None:
-    # Beyond the big pad in a corner, where no other is near.
-    assert len(_filled((3072 + away, 4096, 255))) == count
 
 
 def test_the_tank_of_a_new_car_is_no_pickup() -> None:
@@ -276,17 +248,6 @@ def test_the_tank_of_a_new_car_is_no_pickup() -> None:
     recording.car(1, (0.0, 2816.0, 17.0))
     recording.frame()
     assert found(recording, "boost_pickup") == []
-
-
-def test_where_there_are_no_pads_none_is_picked_up() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1, (0.0, 2816.0, 17.0))
-    recording.frame()
-    recording.boost(10, 200)
-    network = read_network(recording.parsed())
-    assert [row["kind"] for row in events(network)] == ["boost_pickup"]
-    assert events(network, has_pads=False) == []
 
 
 # --- Goals and the rest ---------------------------------------------------------------------------
@@ -319,16 +280,6 @@ def test_a_goal_nobody_scored_is_the_teams() -> None:
     recording.goal(1)
     [row] = found(recording)
     assert (row["player_id"], row["team"], row["other_player_id"]) == (None, "orange", ANN_ID)
-
-
-def test_a_goal_told_after_the_last_frame_is_in_it() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1)
-    recording.frame()
-    recording.goals = [{"frame": 99, "PlayerTeam": 0}, {"PlayerTeam": 0}]
-    [row] = found(recording)
-    assert row["frame"] == 1
 
 
 def test_a_demolition_names_both() -> None:
@@ -392,7 +343,7 @@ def real(realdata: Path) -> tuple[Network, list[Row], dict[str, Any]]:
 def test_real_touches_are_by_cars_at_the_ball_and_mostly_sure(real: tuple[Network, list[Row], dict[str, Any]]) -> None:
     network, rows, _ = real
     touches = [row for row in rows if row["kind"] == "touch"]
-    told = [row for row in touches if row["told_by"] == "server"]
+    found = [row for row in touches if row["told_by"] == "server"]
     # Every change of team that the server told is there, by it or by the ball's jump a moment before.
     teams = np.flatnonzero(network.touch >= 0)
     changes = [frame for before, frame in itertools.pairwise(teams) if network.touch[before] != network.touch[frame]]
@@ -400,17 +351,9 @@ def test_real_touches_are_by_cars_at_the_ball_and_mostly_sure(real: tuple[Networ
         near = [row for row in touches if abs(row["time_s"] - (network.time[frame] - network.time[0])) < 0.2]
         assert any((row["team"] == "orange") == (network.touch[frame] == 1) for row in near), frame
     assert 100 < len(changes) < len(touches) < 250
-    assert all(row["player_id"] is not None and row["car_distance_uu"] < 110 for row in told)
+    assert all(row["player_id"] is not None and row["car_distance_uu"] < 110 for row in found)
     assert np.mean([row["attribution_confidence"] > 0.8 for row in touches]) > 0.8
     # A touch changes the way of the ball.
     change = [math.dist(*([row[f"ball_v{axis}_{when}_uu_s"] for axis in "xyz"] for when in ("before", "after")))
               for row in touches]  # fmt: skip
     assert np.median(change) > 400
-
-
-def test_real_goals_are_those_of_the_header(real: tuple[Network, list[Row], dict[str, Any]]) -> None:
-    network, rows, header = real
-    names = {player.player_id: player.name for player in network.players}
-    goals = [(row["frame"], names[row["player_id"]], row["team"]) for row in rows if row["kind"] == "goal"]
-    sides = ("blue", "orange")
-    assert goals == [(goal["frame"], goal["PlayerName"], sides[goal["PlayerTeam"]]) for goal in header["Goals"]]

@@ -40,26 +40,26 @@ def alone(*path: tuple[float, float, float, float, float]) -> dict[str, Any]:
     return figures(read(recording), 0)
 
 
-def picked(told: dict[str, Any], *names: str) -> list[Any]:
+def picked(found: dict[str, Any], *names: str) -> list[Any]:
     """Some of the figures."""
-    return [told[name] for name in names]
+    return [found[name] for name in names]
 
 
 # --- Movement -------------------------------------------------------------------------------------
 
 
 def test_time_goes_to_the_speed_at_its_end() -> None:
-    told = alone(
+    found = alone(
         (0, 0, 17, 2300, 0), (0, 0, 17, 1409.9, 0), (0, 0, 17, 1410, 0), (0, 0, 17, 2199.9, 0), (0, 0, 17, 2200, 0)
     )
-    speeds = picked(told, "time_slow_s", "time_boost_speed_s", "time_supersonic_s")
+    speeds = picked(found, "time_slow_s", "time_boost_speed_s", "time_supersonic_s")
     assert speeds == pytest.approx([0.1, 0.2, 0.1])
-    assert told["avg_speed_uu_s"] == pytest.approx((2300 + 1409.9 + 1410 + 2199.9 + 2200) / 5)
+    assert found["avg_speed_uu_s"] == pytest.approx((2300 + 1409.9 + 1410 + 2199.9 + 2200) / 5)
 
 
 def test_time_goes_to_the_height_at_its_end() -> None:
-    told = alone((0, 0, 900, 0, 0), (0, 0, 19.9, 0, 0), (0, 0, 20, 0, 0), (0, 0, 840, 0, 0), (0, 0, 840.1, 0, 0))
-    assert picked(told, "time_ground_s", "time_low_air_s", "time_high_air_s") == pytest.approx([0.1, 0.2, 0.1])
+    found = alone((0, 0, 900, 0, 0), (0, 0, 19.9, 0, 0), (0, 0, 20, 0, 0), (0, 0, 840, 0, 0), (0, 0, 840.1, 0, 0))
+    assert picked(found, "time_ground_s", "time_low_air_s", "time_high_air_s") == pytest.approx([0.1, 0.2, 0.1])
 
 
 def test_distance_is_that_of_straight_lines_between_updates() -> None:
@@ -81,10 +81,10 @@ def test_what_a_car_does_not_send_is_left_out_and_so_is_the_time_without_one() -
     recording.car(1, (4000.0, 0.0, 17.0))
     recording.frame(0.25)
     recording.body(10, (4000.0, 30.0, 17.0), (2200.0, 0.0, 0.0))
-    told = figures(read(recording), 0)
-    assert picked(told, "time_low_air_s", "time_ground_s") == pytest.approx([1.0, 0.25])
+    found = figures(read(recording), 0)
+    assert picked(found, "time_low_air_s", "time_ground_s") == pytest.approx([1.0, 0.25])
     # Not the way to where the next car appears.
-    assert told["total_distance_uu"] == pytest.approx((500 - 17) + 30)
+    assert found["total_distance_uu"] == pytest.approx((500 - 17) + 30)
 
 
 def test_countdowns_and_celebrations_count_but_goal_replays_do_not() -> None:
@@ -137,9 +137,9 @@ def test_powerslides(frames: str, count: int, seconds: float) -> None:
         else:
             recording.car(1, (0.0, 0.0, 17.0 if ground == "g" else 100.0))
         recording.brake(10, brake == "b")
-    told = figures(read(recording), 0)
-    assert told["powerslides"] == count
-    assert told["time_powerslide_s"] == pytest.approx(seconds)
+    found = figures(read(recording), 0)
+    assert found["powerslides"] == count
+    assert found["time_powerslide_s"] == pytest.approx(seconds)
 
 
 # --- Positions ------------------------------------------------------------------------------------
@@ -167,9 +167,9 @@ def test_thirds_halves_and_sides_of_the_ball_are_seen_from_the_own_goal() -> Non
 
 
 def test_the_ball_is_where_it_was_last_sent() -> None:
-    told = alone((0, 0, 93, 0, 300), (0, 0, 93, 0, 300), (0, 0, 93, 0, -400))
-    assert told["avg_distance_to_ball_uu"] == pytest.approx((300 + 300 + 400) / 3)
-    assert picked(told, "time_behind_ball_s", "time_in_front_of_ball_s") == pytest.approx([0.1, 0.1])
+    found = alone((0, 0, 93, 0, 300), (0, 0, 93, 0, 300), (0, 0, 93, 0, -400))
+    assert found["avg_distance_to_ball_uu"] == pytest.approx((300 + 300 + 400) / 3)
+    assert picked(found, "time_behind_ball_s", "time_in_front_of_ball_s") == pytest.approx([0.1, 0.1])
 
 
 def _touched(*touches: tuple[int, int], frames: int = 8, goal: int | None = None) -> Network:
@@ -194,9 +194,9 @@ def _touched(*touches: tuple[int, int], frames: int = 8, goal: int | None = None
 def test_possession_begins_after_a_teams_touch_and_ends_with_the_other_teams() -> None:
     network = _touched((2, 0), (4, 1), (6, 0))
     assert last_touch(network).tolist() == [-1, -1, -1, 0, 0, 1, 1, -1]
-    told = figures(network, 0)
-    assert told["avg_distance_to_ball_possession_uu"] == pytest.approx((400 + 500) / 2)
-    assert told["avg_distance_to_ball_no_possession_uu"] == pytest.approx((600 + 700) / 2)
+    found = figures(network, 0)
+    assert found["avg_distance_to_ball_possession_uu"] == pytest.approx((400 + 500) / 2)
+    assert found["avg_distance_to_ball_no_possession_uu"] == pytest.approx((600 + 700) / 2)
 
 
 def test_after_the_last_touch_the_ball_is_a_teams_only_if_a_goal_follows() -> None:
@@ -273,35 +273,35 @@ RANKS = ("time_most_back_s", "time_most_forward_s", "time_closest_to_ball_s", "t
 
 
 def test_last_foremost_nearest_and_farthest_of_the_team() -> None:
-    told = _three((0, 1, 2), (0, 1, 2), (5, 3, 4), (1, 1, 9))
-    assert picked(told[0], *RANKS) == pytest.approx([0.2, 0.1, 0.2, 0.1])
+    found = _three((0, 1, 2), (0, 1, 2), (5, 3, 4), (1, 1, 9))
+    assert picked(found[0], *RANKS) == pytest.approx([0.2, 0.1, 0.2, 0.1])
     # A tie counts for both.
-    assert picked(told[1], *RANKS) == pytest.approx([0.2, 0.0, 0.2, 0.0])
-    assert picked(told[2], *RANKS) == pytest.approx([0.0, 0.2, 0.0, 0.2])
+    assert picked(found[1], *RANKS) == pytest.approx([0.2, 0.0, 0.2, 0.0])
+    assert picked(found[2], *RANKS) == pytest.approx([0.0, 0.2, 0.0, 0.2])
 
 
 def test_countdowns_make_nobody_last() -> None:
-    told = _three((0, 1, 2), (0, 1, 2), (0, 1, 2), (0, 1, 2), countdown=3)
-    assert picked(told[0], *RANKS) == pytest.approx([0.1, 0.0, 0.1, 0.0])
+    found = _three((0, 1, 2), (0, 1, 2), (0, 1, 2), (0, 1, 2), countdown=3)
+    assert picked(found[0], *RANKS) == pytest.approx([0.1, 0.0, 0.1, 0.0])
 
 
 def test_who_is_away_is_no_rival_and_gets_the_time_where_the_next_car_appears() -> None:
-    told = _three((0, 1, 2), (0, 1, 2), (None, 1, 2), (None, 1, 2), (9, 1, 2), (9, 1, 2))
-    assert picked(told[1], *RANKS) == pytest.approx([0.4, 0.0, 0.4, 0.0])
-    assert picked(told[0], *RANKS) == pytest.approx([0.1, 0.4, 0.1, 0.4])
+    found = _three((0, 1, 2), (0, 1, 2), (None, 1, 2), (None, 1, 2), (9, 1, 2), (9, 1, 2))
+    assert picked(found[1], *RANKS) == pytest.approx([0.4, 0.0, 0.4, 0.0])
+    assert picked(found[0], *RANKS) == pytest.approx([0.1, 0.4, 0.1, 0.4])
 
 
 def test_distance_to_team_mates_is_the_mean_over_mates_while_both_are_there() -> None:
-    told = _three((0, 10, 100), (0, 20, 100), (0, None, 100), (0, None, 100))
+    found = _three((0, 10, 100), (0, 20, 100), (0, None, 100), (0, None, 100))
     # To Bob 10 and 20, to Cem always 100.
-    assert told[0]["avg_distance_to_mates_uu"] == pytest.approx((15 + 100) / 2)
-    assert told[1]["avg_distance_to_mates_uu"] == pytest.approx((15 + 85) / 2)
-    assert told[2]["avg_distance_to_mates_uu"] == pytest.approx((85 + 100) / 2)
+    assert found[0]["avg_distance_to_mates_uu"] == pytest.approx((15 + 100) / 2)
+    assert found[1]["avg_distance_to_mates_uu"] == pytest.approx((15 + 85) / 2)
+    assert found[2]["avg_distance_to_mates_uu"] == pytest.approx((85 + 100) / 2)
 
 
 def test_who_has_no_mates_has_no_place_among_them() -> None:
-    told = alone((0, 0, 17, 0, 0), (0, 0, 17, 0, 0))
-    assert not {*RANKS, "avg_distance_to_mates_uu"} & set(told)
+    found = alone((0, 0, 17, 0, 0), (0, 0, 17, 0, 0))
+    assert not {*RANKS, "avg_distance_to_mates_uu"} & set(found)
 
 
 # --- Boost ----------------------------------------------------------------------------------------
@@ -313,28 +313,28 @@ def _tank(*sent: int | str, speed: float = 0.0) -> dict[str, Any]:
     recording.person(1, "Ann", account=ANN)
     recording.car(1, (0.0, 0.0, 17.0), (speed, 0.0, 0.0))
     burns = 0
-    for told in sent:
-        if isinstance(told, str):
+    for found in sent:
+        if isinstance(found, str):
             burns += 1
             recording.burn(10, burns)
             continue
         recording.frame()
         recording.body(10, (0.0, 0.0, 17.0), (speed, 0.0, 0.0))
-        recording.boost(10, told)
+        recording.boost(10, found)
     return figures(read(recording), 0)
 
 
 def test_quarters_of_the_tank_go_by_the_value_that_ends_an_interval() -> None:
     # 63 of 255 is less than a quarter, 64 more; 127 less than half, 128 more.
-    told = _tank(63, 64, 127, 128, 191, 192, 255, 0)
+    found = _tank(63, 64, 127, 128, 191, 192, 255, 0)
     quarters = [f"time_boost_{name}_s" for name in ("0_25", "25_50", "50_75", "75_100")]
-    assert picked(told, *quarters) == pytest.approx([0.2, 0.2, 0.2, 0.2])
-    assert told["avg_boost"] == pytest.approx((85 + 63 + 64 + 127 + 128 + 191 + 192 + 255 + 0) / 9 * PER_CENT)
+    assert picked(found, *quarters) == pytest.approx([0.2, 0.2, 0.2, 0.2])
+    assert found["avg_boost"] == pytest.approx((85 + 63 + 64 + 127 + 128 + 191 + 192 + 255 + 0) / 9 * PER_CENT)
 
 
 def test_an_empty_tank_is_empty_until_the_next_word_and_a_full_one_full() -> None:
-    told = _tank(0, 0, 100, 255, 255, 200)
-    assert picked(told, "time_zero_boost_s", "time_full_boost_s") == pytest.approx([0.2, 0.2])
+    found = _tank(0, 0, 100, 255, 255, 200)
+    assert picked(found, "time_zero_boost_s", "time_full_boost_s") == pytest.approx([0.2, 0.2])
 
 
 def test_a_full_tank_that_is_filled_again_in_the_middle_of_a_burn_was_not_full() -> None:
@@ -353,8 +353,8 @@ def test_boost_is_wasted_as_far_as_the_car_was_supersonic() -> None:
 
 
 def test_a_tank_of_which_nothing_is_sent_tells_nothing() -> None:
-    told = alone((0, 0, 17, 0, 0), (0, 0, 17, 0, 0))
-    assert not any("boost" in name for name in told if name != "time_boost_speed_s")
+    found = alone((0, 0, 17, 0, 0), (0, 0, 17, 0, 0))
+    assert not any("boost" in name for name in found if name != "time_boost_speed_s")
 
 
 # --- All of it ------------------------------------------------------------------------------------
@@ -372,13 +372,13 @@ def test_of_a_player_who_was_sent_once_there_are_no_figures() -> None:
 def test_whatever_is_sent_figures_are_finite_and_parts_make_up_the_whole(acts: list[tuple[str, int]]) -> None:
     network = read(recording_of(acts))
     for player in range(len(network.players)):
-        told = figures(network, player)
-        assert all(value is None or (math.isfinite(value) and value >= 0) for value in told.values())
-        if told:
-            speeds = sum(picked(told, "time_slow_s", "time_boost_speed_s", "time_supersonic_s"))
-            heights = sum(picked(told, "time_ground_s", "time_low_air_s", "time_high_air_s"))
-            halves = sum(picked(told, "time_defensive_half_s", "time_offensive_half_s"))
-            thirds = sum(picked(told, *(f"time_{part}_third_s" for part in ("defensive", "neutral", "offensive"))))
+        found = figures(network, player)
+        assert all(value is None or (math.isfinite(value) and value >= 0) for value in found.values())
+        if found:
+            speeds = sum(picked(found, "time_slow_s", "time_boost_speed_s", "time_supersonic_s"))
+            heights = sum(picked(found, "time_ground_s", "time_low_air_s", "time_high_air_s"))
+            halves = sum(picked(found, "time_defensive_half_s", "time_offensive_half_s"))
+            thirds = sum(picked(found, *(f"time_{part}_third_s" for part in ("defensive", "neutral", "offensive"))))
             assert [heights, halves, thirds] == pytest.approx([speeds] * 3)
             assert speeds <= network.step.sum() + 1e-9
     for is_orange in (False, True):
@@ -390,9 +390,9 @@ def test_of_a_real_match_with_bots_and_leavers_everybody_has_figures_of_the_own_
     whole = float(network.step.sum())
     stayed = {row["Name"] for row in json.loads(json.dumps(header["PlayerStats"]))}
     for number, player in enumerate(network.players):
-        told = figures(network, number)
+        found = figures(network, number)
         there = float(network.step[network.life[:, number] >= 0].sum())
-        driven = sum(picked(told, "time_slow_s", "time_boost_speed_s", "time_supersonic_s"))
+        driven = sum(picked(found, "time_slow_s", "time_boost_speed_s", "time_supersonic_s"))
         assert there - 20 < driven <= there + 1e-6, player
         assert 0 < driven < whole
     assert {player.name for player in network.players} > stayed

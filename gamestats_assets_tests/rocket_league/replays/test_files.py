@@ -19,10 +19,8 @@ from gamestats_assets.rocket_league.replays.files import (
     network_of,
     player_rows,
     read_replay,
-    recorded_frames,
 )
 from gamestats_assets.rocket_league.replays.network import Player, UnreadableReplayError
-from gamestats_assets.rocket_league.source import recognise
 from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays
 from gamestats_assets_tests.rocket_league.files import REPLAYS, header_of
 from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT
@@ -61,7 +59,7 @@ def test_a_real_match_is_what_its_header_says_byte_by_byte(path: Path) -> None:
     header = header_of(path.read_bytes())
     row = row_of(_read(path))
     playlist, era, season = KINDS[path.stem]
-    told = {
+    found = {
         "replay_id": header["Id"],
         "title": header.get("ReplayName"),
         "recorder": header.get("PlayerName"),
@@ -81,7 +79,7 @@ def test_a_real_match_is_what_its_header_says_byte_by_byte(path: Path) -> None:
         "start_is_exact": "MatchStartEpoch" in header,
         "is_simulated": False,
     }
-    assert {name: row[name] for name in told} == told
+    assert {name: row[name] for name in found} == found
     if "MatchStartEpoch" in header:
         assert row["started_at"] == datetime.fromtimestamp(header["MatchStartEpoch"], UTC)
     else:
@@ -90,16 +88,6 @@ def test_a_real_match_is_what_its_header_says_byte_by_byte(path: Path) -> None:
     assert header["NumFrames"] / header["RecordFPS"] < row["duration_s"] < header["NumFrames"] / 15
     assert row["frames"] == pytest.approx(10 * row["duration_s"], rel=0.02)
     assert screen(RawReplays, pl.DataFrame([row], schema=RawReplays.schema())).rejections == []
-
-
-def test_the_length_of_a_real_match_is_that_of_the_other_sources(realdata: Path) -> None:
-    import json
-
-    for name in PAIRS:
-        told = json.loads((realdata / "rocket_league" / f"{name}.ballchasing.json").read_text())
-        row = row_of(_read(realdata / "rocket_league" / f"{name}.replay"))
-        assert row["duration_s"] == pytest.approx(told["blue"]["players"][0]["end_time"], abs=0.15)
-        assert row["went_to_overtime"] == told["overtime"]
 
 
 def test_a_real_scoreboard_is_that_of_the_header(path: Path) -> None:
@@ -111,23 +99,23 @@ def test_a_real_scoreboard_is_that_of_the_header(path: Path) -> None:
     assert set(found) == set(board)
     best = max(row["Score"] for row in board.values() if row["Team"] == int(score[1] > score[0]))
     for name, row in found.items():
-        told = board[name]
-        team = told["Team"]
+        result = board[name]
+        team = result["Team"]
         assert row["team"] == ("blue", "orange")[team]
-        counts = [told[each] for each in ("Score", "Goals", "Assists", "Saves", "Shots")]
+        counts = [result[each] for each in ("Score", "Goals", "Assists", "Saves", "Shots")]
         assert [row[each] for each in ("score", "goals", "assists", "saves", "shots")] == counts
         assert row["goals_against"] == score[1 - team]
-        assert row["is_bot"] == bool(told["bBot"])
+        assert row["is_bot"] == bool(result["bBot"])
         assert row["shots_against"] == sum(each["Shots"] for each in board.values() if each["Team"] != team)
-        assert row["is_mvp"] == (team == int(score[1] > score[0]) and told["Score"] == best)
-        platform = PLATFORMS[told["Platform"].removeprefix("OnlinePlatform_")]
+        assert row["is_mvp"] == (team == int(score[1] > score[0]) and result["Score"] == best)
+        platform = PLATFORMS[result["Platform"].removeprefix("OnlinePlatform_")]
         assert row["player_id"].startswith(f"{platform}_")
         if platform in ("steam", "switch"):
-            assert row["player_id"].endswith(f"_{told['OnlineID']}")
+            assert row["player_id"].endswith(f"_{result['OnlineID']}")
         elif platform == "xbox":
-            assert row["player_id"] == f"xbox_{told['OnlineID'].to_bytes(8, 'little').hex()}"
+            assert row["player_id"] == f"xbox_{result['OnlineID'].to_bytes(8, 'little').hex()}"
         elif platform == "ps4":
-            assert row["player_id"] == f"ps4_{told['Name'].lower()}"
+            assert row["player_id"] == f"ps4_{result['Name'].lower()}"
     # Who left before the end is on no board.
     for row in rows:
         if row["player_name"] not in board:
@@ -135,26 +123,6 @@ def test_a_real_scoreboard_is_that_of_the_header(path: Path) -> None:
             assert (row["score"], row["shots"], row["shots_against"], row["is_mvp"]) == (None, None, None, False)
     assert len(rows) == {COME_AND_GO: 13}.get(path.stem, len(board))
     assert screen(RawPlayerStats, pl.DataFrame(rows, schema=RawPlayerStats.schema())).rejections == []
-
-
-def test_cars_and_cameras_are_those_that_ballchasing_tells(realdata: Path) -> None:
-    import json
-
-    others: list[str] = []
-    for name in PAIRS:
-        told = json.loads((realdata / "rocket_league" / f"{name}.ballchasing.json").read_text())
-        rows = {
-            row["player_name"]: row
-            for row in player_rows(_read(realdata / "rocket_league" / f"{name}.replay"), MATCH, DAY)
-        }
-        for player in (*told["blue"]["players"], *told["orange"]["players"]):
-            row = rows[player["name"]]
-            assert row["car_id"] == player["car_id"]
-            camera = {key: row[f"camera_{key}"] for key in player["camera"]}
-            if camera != pytest.approx(player["camera"], abs=0.01):
-                others.append(player["name"])
-    # One set the camera anew in the middle of the match.
-    assert others == ["MortGant"]
 
 
 # --- By hand --------------------------------------------------------------------------------------
@@ -239,21 +207,6 @@ def test_what_a_header_does_not_tell_is_unknown() -> None:
     assert (row["blue_score"], row["orange_score"], row["was_forfeited"]) == (0, 0, False)
 
 
-@pytest.mark.parametrize("bad", ["text", [1], None, 3.5])
-def test_what_is_of_another_kind_is_unknown(bad: Any) -> None:
-    names = ("TeamSize", "Team0Score", "ReplayName", "MapName", "BuildVersion", "TotalSecondsPlayed", "NumFrames")
-    header = HEADER | {name: bad for name in names if not isinstance(bad, str) or name in ("TeamSize", "Team0Score")}
-    row = row_of(replay(header))
-    assert (row["team_size"], row["blue_score"], row["title"]) == (None, 0, None)
-    assert recorded_frames(header) == 0
-    assert screen(RawReplays, pl.DataFrame([row], schema=RawReplays.schema())).rejections == []
-
-
-@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf"), 1e9])
-def test_seconds_that_nobody_played_are_unknown(seconds: float) -> None:
-    assert row_of(replay(HEADER | {"TotalSecondsPlayed": seconds}))["played_s"] is None
-
-
 def test_a_header_without_a_time_is_refused_with_what_it_says() -> None:
     with pytest.raises(UnreadableReplayError, match=r"no usable time; Date is 'yesterday'"):
         row_of(replay({"Id": "B" * 32, "Date": "yesterday"}))
@@ -310,13 +263,6 @@ def test_a_malformed_real_replay_is_refused_with_a_reason_in_one_line(realdata: 
         assert "\n" not in str(refusal.value)
 
 
-def test_a_replay_cut_behind_its_header_is_refused(realdata: Path) -> None:
-    content = (realdata / "rocket_league" / f"{DUEL}.replay").read_bytes()
-    for read in (read_replay, network_of):
-        with pytest.raises(UnreadableReplayError):
-            read(content[: len(content) // 2])
-
-
 def test_a_matrix_that_cannot_be_read_is_made_up_for_by_the_updates(
     realdata: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,9 +279,3 @@ def test_a_matrix_that_cannot_be_read_is_made_up_for_by_the_updates(
     same = dataclasses.asdict(by_updates) | {"frames": None, "frames_method": None}
     assert same == dataclasses.asdict(usual) | {"frames": None, "frames_method": None}
     assert row_of(by_updates)["duration_s"] == pytest.approx(row_of(usual)["duration_s"], abs=0.2)
-
-
-def test_a_replay_of_which_the_header_tells_no_match_has_it_from_the_server(realdata: Path) -> None:
-    content = (realdata / "rocket_league" / f"{TOURNAMENT}.replay").read_bytes()
-    assert "MatchGUID" not in header_of(content)
-    assert recognise(content).match_id == "EF3126B611EB03719065F5B42ADC5625"

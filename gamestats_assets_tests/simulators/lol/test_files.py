@@ -8,7 +8,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -111,46 +110,18 @@ def test_files_have_no_key_that_real_ones_do_not_have(season: Season, realdata: 
     assert set(ours) - set(real) == set()
 
 
-def test_files_are_named_as_riot_names_matches(season: Season) -> None:
-    assert len(season.matches) == season.summary["matches"] == MATCHES
-    assert list(season.matches) == list(season.timelines)
-    for match_id, match in season.matches.items():
-        assert match_id == f"NA1_{match['gameId']}"
-        begun = date.fromtimestamp(match["gameStartTimestamp"] / 1000)
-        assert date(2023, 7, 17) <= begun <= date(2023, 7, 21)
-    versions = {match["gameVersion"].rsplit(".", 2)[0] for match in season.matches.values()}
-    assert sorted(versions) == season.summary["patches"] == ["13.13", "13.14"]
-    documents = {path.name for path in (season.folder / "datadragon").iterdir()}
-    assert documents == {
-        f"{patch}.1_{name}.json.gz"
-        for patch in versions
-        for name in ("en_US_item", "ko_KR_item", "en_US_championFull", "ko_KR_champion")
-    }
-
-
 def test_a_season_is_small_and_tells_its_truth(season: Season) -> None:
     on_disk = sum(path.stat().st_size for path in season.folder.rglob("*") if path.is_file())
     assert on_disk == season.summary["bytes"] < 25e6 * MATCHES / 240
-    told = json.loads((season.folder.parent / "truth.json").read_text())["effects"]
-    assert told == season.summary["truth"]
-    assert {row["kind"] for row in told} == {"item", "objective", "skill_order", "vision"}
+    found = json.loads((season.folder.parent / "truth.json").read_text())["effects"]
+    assert found == season.summary["truth"]
+    assert {row["kind"] for row in found} == {"item", "objective", "skill_order", "vision"}
     queues = Counter(match["queueId"] for match in season.matches.values())
     assert queues[ARAM] >= 2
     assert queues[BOTS] >= 1
     remakes = [match for match in season.matches.values() if match["participants"][0]["gameEndedInEarlySurrender"]]
     assert len(remakes) == season.summary["remakes"] >= 2
     assert all(match["gameDuration"] < 300 for match in remakes)
-
-
-def test_same_story_same_bytes(tmp_path: Path) -> None:
-    contents = []
-    for number in range(2):
-        write(simulate(Plan(matches=3)), tmp_path / str(number))
-        contents.append({
-            path.relative_to(tmp_path / str(number)): path.read_bytes()
-            for path in sorted((tmp_path / str(number)).rglob("*.json*"))
-        })  # fmt: skip
-    assert contents[0] == contents[1]
 
 
 def test_files_land_and_decode_without_rejections(season: Season, tmp_path: Path) -> None:
@@ -175,27 +146,6 @@ def test_files_land_and_decode_without_rejections(season: Season, tmp_path: Path
         CHAMPION_KILL CHAMPION_SPECIAL_KILL ELITE_MONSTER_KILL BUILDING_KILL GAME_END
     """
     assert set(counts["event_type"]) == set(usual.split())
-
-
-def test_frames_drift_off_the_minute_and_end_with_the_game(season: Season) -> None:
-    for match_id, timeline in season.timelines.items():
-        at = [frame["timestamp"] for frame in timeline["frames"]]
-        assert at[0] == 0
-        assert all(60_000 * number < moment <= 60_000 * number + 2_000 for number, moment in enumerate(at[1:-1], 1))
-        assert at == sorted(set(at))
-        last = timeline["frames"][-1]["events"][-1]
-        assert (last["type"], last["timestamp"]) == ("GAME_END", at[-1])
-        assert season.matches[match_id]["gameDuration"] == at[-1] // 1000
-        first = timeline["frames"][0]["events"][0]
-        assert first["type"] == "PAUSE_END"
-        assert 0 < season.matches[match_id]["gameStartTimestamp"] - first["realTimestamp"] < 100
-        for before, frame in zip([-1, *at], timeline["frames"], strict=False):
-            times = [event["timestamp"] for event in frame["events"]]
-            assert times == sorted(times)
-            assert all(before < moment <= frame["timestamp"] for moment in times)
-        for number in range(1, 11):
-            gold = [frame["participantFrames"][str(number)]["totalGold"] for frame in timeline["frames"]]
-            assert gold == sorted(gold)
 
 
 def test_match_objects_and_timelines_tell_the_same(season: Season) -> None:
@@ -280,10 +230,10 @@ def test_item_events_end_in_the_final_items(season: Season) -> None:
                 of[event["participantId"]].append(event)
                 seen[event["type"]] += 1
         for player in match["participants"]:
-            told = of[player["participantId"]]
-            held = held_at_the_end(told)
+            found = of[player["participantId"]]
+            held = held_at_the_end(found)
             assert held == Counter(player[f"item{slot}"] for slot in range(7) if player[f"item{slot}"])
-            kinds = Counter(event["type"] for event in told)
+            kinds = Counter(event["type"] for event in found)
             assert player["itemsPurchased"] == kinds["ITEM_PURCHASED"] - kinds["ITEM_UNDO"]
     assert seen.keys() == {"ITEM_PURCHASED", "ITEM_DESTROYED", "ITEM_SOLD", "ITEM_UNDO"}
     assert min(seen.values()) > 50

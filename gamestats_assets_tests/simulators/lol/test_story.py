@@ -127,23 +127,6 @@ def test_skills_are_levelled_as_the_game_allows(order: str, first: int) -> None:
 # ---------------------------------------------------------------------------------------------- the story
 
 
-def test_same_plan_same_story() -> None:
-    plan = replace(PLANNED, matches=700, arms=None, effects=PLANNED.effects[1:])
-    one, again = silver(simulate(plan)), silver(simulate(plan))
-    assert all(frame.equals(again[name]) for name, frame in one.items())
-    other = silver(simulate(replace(plan, seed=12)))
-    assert not one[t.Participants]["gold_earned"].equals(other[t.Participants]["gold_earned"])
-    assert set(one[t.Matches]["match_id"]).isdisjoint(other[t.Matches]["match_id"])
-
-
-def test_nobody_plays_what_another_plays(story: Story) -> None:
-    assert all(len(set(row)) == 10 for row in story.champion.tolist())
-    assert all(len(set(row)) == 10 for row in story.player.tolist())
-    for seat in range(10):
-        places = {CHAMPIONS[index].position for index in np.unique(story.champion[:, seat])}
-        assert places == {POSITIONS[seat % 5]}
-
-
 def test_items_are_bought_once_with_one_mythic_among_them(story: Story) -> None:
     mythic = {item.item_id for item in ITEMS.values() if item.is_mythic}
     for row in story.core_item.reshape(-1, 5).tolist():
@@ -151,18 +134,6 @@ def test_items_are_bought_once_with_one_mythic_among_them(story: Story) -> None:
         assert len(set(bought)) == len(bought)
         assert len(mythic.intersection(bought)) <= 1
     assert ((story.core_item > 0) == (story.core_ms >= 0)).all()
-
-
-def test_times_are_in_order_and_within_the_game(story: Story) -> None:
-    end = story.end_ms[:, None, None]
-    for times in (story.core_ms, story.level_ms, story.skill_ms()):
-        known = times >= 0
-        assert (known[..., 1:] <= known[..., :-1]).all()
-        assert (times <= end)[known].all()
-        later = known[..., 1:] & known[..., :-1]
-        assert (np.diff(times.astype(np.int64), axis=2)[later] > 0).all()
-    # The gold at hand pays for what was bought.
-    assert (np.diff(story.gold, axis=2) >= 0).all()
 
 
 # ---------------------------------------------------------------------------------------------- what is planted
@@ -271,12 +242,12 @@ def test_without_confounding_choices_say_nothing() -> None:
 
 def test_truth_has_a_row_for_each_effect_and_patch() -> None:
     effects = (PLANNED.effects[1], PLANNED.effects[3])
-    told = simulate(Plan(matches=900, patches=(("13.13", 1), ("13.14", 2)), effects=effects))
-    rows = truth(told)
+    found = simulate(Plan(matches=900, patches=(("13.13", 1), ("13.14", 2)), effects=effects))
+    rows = truth(found)
     assert rows.select("patch", "kind").rows() == [
         ("13.13", "objective"), ("13.13", "vision"), ("13.14", "objective"), ("13.14", "vision"),
     ]  # fmt: skip
-    dragons = silver(told)[t.Objectives].filter(
+    dragons = silver(found)[t.Objectives].filter(
         (pl.col("objective") == "dragon") & (pl.col("number_in_match") == 1) & pl.col("in_statistics")
     )
     for row in rows.filter(pl.col("kind") == "objective").to_dicts():
@@ -335,10 +306,3 @@ def test_matches_of_other_queues_and_remakes_are_told_as_such() -> None:
     assert of_aram["position"].null_count() == of_aram.height == 400
     epic = frames[t.Objectives].join(of_aram, on="match_id", how="semi")["objective"].unique()
     assert set(epic) <= {"tower", "inhibitor", "first_blood"}
-
-
-def test_grubs_come_with_the_patch_that_brought_them() -> None:
-    frames = silver(simulate(Plan(matches=300, patches=(("13.24", 1), ("14.10", 1)))))
-    grubs = frames[t.Objectives].filter(pl.col("objective") == "grubs")
-    assert set(grubs["patch"]) == {"14.10"}
-    assert grubs.group_by("match_id").agg(teams=pl.col("team_id").n_unique())["teams"].max() == 1

@@ -1,17 +1,4 @@
-"""Simulated Rocket League seasons, told as ballchasing tells matches, with a known truth planted in them.
-
-    season = simulate_season(
-        seed=7, players=300, matches=20_000, first_day=date(2026, 1, 5), days=60,
-        planted=[Planted("Nobody", tier=13, matches=400), Planted("Sieve", tier=13, skills={"saves": -2}, matches=400)],
-    )
-    season.players, season.sessions     # the truth
-    write_season(folder, season)        # one file per match, and one with frames for some
-
-`players` says who there is, this module who meets whom and when, `matches` draws what happens then.
-Some matches are played out in `play`, so that there are frames of them too, in files of their own
-(`replays`). They know the form of the files and nothing of what is made of them, so that agreement proves
-something. Every file says of itself that it is simulated, in a key that ballchasing does not have.
-"""
+"""Simulated seasons: who meets whom and when, and the files of it."""
 
 from __future__ import annotations
 
@@ -26,10 +13,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from isal import igzip
+from numpy.typing import NDArray
 
-from gamestats_assets.rocket_league.simulation.matches import MARK, Lobbies, effects, height, matches_of
-from gamestats_assets.rocket_league.simulation.play import Played, play
-from gamestats_assets.rocket_league.simulation.players import (
+from gamestats_assets.simulators.rocket_league.documents import documents
+from gamestats_assets.simulators.rocket_league.frames import figures, frames_document
+from gamestats_assets.simulators.rocket_league.play import Played, play
+from gamestats_assets.simulators.rocket_league.players import (
+    HABITS,
     HIGHEST_TIER,
     LOWEST_TIER,
     MONTH_S,
@@ -37,33 +27,35 @@ from gamestats_assets.rocket_league.simulation.players import (
     SKILLS,
     Planted,
     Player,
-    Training,
     TrainingSession,
     cohort,
 )
-from gamestats_assets.rocket_league.simulation.replays import drawn_of, frames_document
+from gamestats_assets.simulators.rocket_league.statistics import derived, draw, height
 
-__all__ = [
-    "MARK",
-    "PLAYLISTS",
-    "SKILLS",
-    "Matches",
-    "Planted",
-    "Player",
-    "Season",
-    "Training",
-    "TrainingSession",
-    "effects",
-    "simulate_season",
-    "write_season",
-]
-
+MARK = "gamestats_simulated"
+"""The key that says of a match that it was never played."""
 # From the last minute before the longest match a player is in to its end.
 _BUSY_S = 660
 # How many play at an hour of the day, UTC.
 _BY_HOUR = np.array([4, 3, 2, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 10, 9, 8, 6], np.float64)
 # As many matches as are drawn at once.
 _CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Lobbies:
+    """Who plays which match: a row per match, a column per seat, the first half of a match's seats being blue."""
+
+    ended_at: NDArray[np.int64]
+    """Seconds of the epoch."""
+    playlist: NDArray[np.int8]
+    """Number in `PLAYLISTS`."""
+    player: NDArray[np.int32]
+    """Number among the players; -1 where the playlist has no such seat."""
+    rating: NDArray[np.float64]
+    """Rank and division as one number, such as 16.5 for Champion 1, division 3."""
+    skill: NDArray[np.float64]
+    """Per seat and skill, with what training has added by then."""
 
 
 class Matches:
@@ -81,45 +73,42 @@ class Matches:
         return len(self._lobbies.ended_at)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Each match as ballchasing's JSON says it."""
-        lobbies = self._lobbies
-        known = {row: drawn_of(played) for row, played in self.played.items()}
+        """Each match as ballchasing's JSON."""
         for chunk, first in enumerate(range(0, len(self), _CHUNK)):
             rows = np.arange(first, min(first + _CHUNK, len(self)))
             made: dict[int, dict[str, Any]] = {}
             for number, playlist in enumerate(PLAYLISTS):
-                of_playlist = rows[lobbies.playlist[rows] == number]
-                rng = np.random.default_rng([self._seed, 1, chunk, number])
-                made |= zip(
-                    of_playlist.tolist(),
-                    matches_of(rng, playlist, of_playlist, lobbies, self._players, known),
-                    strict=True,
-                )
+                of_playlist = rows[self._lobbies.playlist[rows] == number]
+                if len(of_playlist):
+                    rng = np.random.default_rng([self._seed, 1, chunk, number])
+                    made |= zip(of_playlist.tolist(), self._made(rng, playlist, of_playlist), strict=True)
             for row in rows.tolist():
                 yield made[row]
+
+    def _made(self, rng: np.random.Generator, playlist: str, rows: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+        """The matches of one playlist that are in some rows."""
+        lobbies, size = self._lobbies, PLAYLISTS[playlist]
+        shape = (len(rows), 2, size)
+        seats, rating = lobbies.player[rows, : 2 * size], lobbies.rating[rows, : 2 * size]
+        skill = lobbies.skill[rows, : 2 * size].reshape(*shape, len(SKILLS))
+        habit = np.array([[player.habits.get(each, 0.0) for each in HABITS] for player in self._players])[seats]
+        drawn = draw(rng, size, height(rating).reshape(shape), skill, habit.reshape(*shape, len(HABITS)))
+        for number in np.flatnonzero(np.isin(rows, self._in_play)):
+            for name, value in figures(self.played[int(rows[number])]).items():
+                drawn[name][number] = value
+        who = [[self._players[seat] for seat in of_match] for of_match in seats.tolist()]
+        yield from documents(rng, playlist, drawn | derived(drawn), lobbies.ended_at[rows], rating, who)
 
     @cached_property
     def played(self) -> dict[int, Played]:
         """Matches that are played out, by their number from 0."""
-        lobbies, made = self._lobbies, dict[int, Played]()
-        for number, size in enumerate(PLAYLISTS.values()):
-            rows = [row for row in self._in_play if lobbies.playlist[row] == number]
-            rng = np.random.default_rng([self._seed, 2, number])
-            ratings, skills = lobbies.rating[rows, : 2 * size], lobbies.skill[rows, : 2 * size]
-            made |= zip(rows, play(rng, size, height(ratings), skills, self._clock_s), strict=True)
-        return made
-
-    def frames_of(self, row: int, match: dict[str, Any]) -> dict[str, Any] | None:
-        """The document of a match's frames; None where it was not played out.
-
-        Args:
-            row: its number from 0.
-            match: what ballchasing's JSON says of it.
-        """
-        if row not in self.played:
-            return None
-        seats = self._lobbies.player[row].tolist()
-        return frames_document(match, self.played[row], [self._players[seat] for seat in seats if seat >= 0], MARK)
+        found: dict[int, Played] = {}
+        for row in self._in_play:
+            seats = np.flatnonzero(self._lobbies.player[row] >= 0)
+            rng = np.random.default_rng([self._seed, 2, row])
+            rating, skill = self._lobbies.rating[row, seats], self._lobbies.skill[row, seats]
+            found[row] = play(rng, height(rating), skill, self._clock_s)
+        return found
 
 
 @dataclass(frozen=True)
@@ -215,9 +204,9 @@ def write_season(folder: Path, season: Season) -> list[Path]:
         path = folder / f"{match['id']}.json"
         path.write_bytes(encoder.encode(match))
         paths.append(path)
-        if (document := season.matches.frames_of(row, match)) is not None:
+        if (played := season.matches.played.get(row)) is not None:
             path = folder / f"{match['id']}.frames.json.gz"
-            path.write_bytes(igzip.compress(encoder.encode(document), compresslevel=1, mtime=0))
+            path.write_bytes(igzip.compress(encoder.encode(frames_document(match, played)), compresslevel=1, mtime=0))
             paths.append(path)
     return paths
 

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
+from gamestats_assets.simulators.templates import template
+
 SKILLS = ("aerials", "saves", "positioning", "rotation", "shooting")
 """What a player can be good at, apart from his rank."""
 HABITS = ("pace", "boost", "advance")
@@ -73,7 +75,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Planted:
-    """A player that the caller fixes. What is not said is average."""
+    """A player that the caller fixes, average where nothing is given."""
 
     name: str
     tier: int | None = None
@@ -86,14 +88,8 @@ class Planted:
     """Matches that are made for this player, spread over the season; others' come on top."""
 
 
-# No account has these numbers yet, so that no simulated player is somebody.
+# No account has these numbers yet, so that no simulated player is a real one.
 _STEAM_FIRST = 76561197960265728 + 3_500_000_000
-_FIRST = "Aero Blue Chill Cosmic Dizzy Ember Flip Ghost Hyper Iron Jolly Lil Lunar Mad Neon Nova Octo Pixel Quick Rapid"
-_FIRST += " Salty Silent Sir Solar Sonic Sneaky Tiny Turbo Ultra Velvet Wavy Zen"
-_SECOND = (
-    "Bandit Beaver Boost Comet Dash Demo Drift Falcon Fox Goose Hawk Jinx Kiwi Lynx Mantis Musty Otter Panda Pilot"
-)
-_SECOND += " Pinch Raven Reset Rocket Saver Shark Spike Taco Tiger Touch Viper Whiff Wolf"
 
 
 def cohort(
@@ -161,7 +157,7 @@ def _check(plan: Planted, days: int) -> None:
     if plan.tier is not None and not LOWEST_TIER <= plan.tier <= HIGHEST_TIER:
         raise ValueError(f"planted player {plan.name!r}: tier {plan.tier} is not in {LOWEST_TIER} to {HIGHEST_TIER}")
     if len({training.skill for training in plan.training}) < len(plan.training):
-        raise ValueError(f"planted player {plan.name!r}: a skill is trained twice; an effect per skill can be told")
+        raise ValueError(f"planted player {plan.name!r}: a skill is trained twice, and a skill has one effect")
     for training in plan.training:
         first, length = _span(training, days)
         if first < 0 or length < 1 or first + length > days:
@@ -186,7 +182,8 @@ def _ratings(rng: np.random.Generator, playlists: Sequence[str], tiers: tuple[in
 
 
 def _name(rng: np.random.Generator) -> str:
-    first, second = rng.choice(_FIRST.split()), rng.choice(_SECOND.split())
+    words = template("rocket_league", "words")
+    first, second = rng.choice(words["first_names"]), rng.choice(words["second_names"])
     joined = f"{first}{rng.choice(['', '', '_', '-'])}{second}"
     return f"{joined}{rng.integers(1, 10_000)}" if rng.random() < 0.6 else joined
 
