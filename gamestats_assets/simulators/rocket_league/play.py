@@ -35,7 +35,7 @@ _BACK = np.array([(-2304, -4608), (-2688, -4608), (2304, -4608), (2688, -4608)],
 # From the middle of a car to the middle of a ball that it touches, and the same upwards.
 _CONTACT, _UNDER = 135.0, 76.0
 _BOOST_SPEED, _FASTEST = 1410.0, 1450.0
-_BURN_S, _SPAWN_BOOST, _NEARLY_FULL = 33.3, 100 / 3, 95.0
+_BURN_S, _SPAWN_BOOST, _NEARLY_FULL, _RESERVE = 33.3, 100 / 3, 95.0, 8.0
 _WAIT, _AWAY, _GOAL_REPLAY_S, _LONGEST_FLIGHT_S = 3 * HZ, 3 * HZ, 6.0, 4.0
 
 
@@ -107,7 +107,7 @@ class _Match:
         self.replays: list[int] = []
         self.arcs: list[tuple[float, ...]] = []
         self.places: dict[tuple[int, int], list[tuple[float, ...]]] = {}
-        self.flights: list[tuple[int, int, float]] = []
+        self.flights: dict[tuple[int, int], list[tuple[int, float]]] = {}
         self.fetched: dict[tuple[int, int], int] = {}
         self.events: list[tuple[int, str, int, int]] = []
         self.goals: list[tuple[int, int]] = []
@@ -178,7 +178,7 @@ class _Match:
                 need[who] += is_pass
                 receiver = int((need + rng.exponential(0.5, len(need))).argmin())
                 away = float(np.linalg.norm(target - ball))
-                self._fly(ball, target, max(away / rng.uniform(1000, 2200), 0.6), receiver)
+                self._fly(ball, target, max(away / rng.uniform(1000, 2200), rng.uniform(0.9, 1.5)), receiver)
                 who = receiver
             ball, seconds = target, (self.frame - begun) / HZ
             if was_overtime:
@@ -257,7 +257,8 @@ class _Match:
                 towards = ball[:2] - self.at[player]
                 goal = ball[:2] - towards / max(float(np.linalg.norm(towards)), 1) * _CONTACT
                 if ball[2] > _BALL_Z:
-                    self.flights.append((end, player, ball[2] - _UNDER))
+                    own = self.flights.setdefault((player, int(self.life[player])), [])
+                    own.append((end, float(ball[2]) - _UNDER))
             elif who is not None and player not in (hunter, hunted) and rng.random() < 0.5:
                 pads[player] = pad = self._pad(goal, end)
                 goal = PADS[pad, :2]
@@ -319,7 +320,7 @@ class _Match:
             if number == self.life[player] and self.back_at[player] < self.frame:
                 rows = np.arange(rows[0], n)
             life[rows, player] = number
-            cars[rows, player] = _path(rows, np.array(places), [f for f in self.flights if f[1] == player])
+            cars[rows, player] = _path(rows, np.array(places), self.flights.get((player, number), []))
         speed = np.linalg.norm(cars[..., 3:5], axis=2)
         in_air = cars[..., 2] > _CAR_Z + 1
         for player in range(p):
@@ -350,8 +351,10 @@ class _Match:
             for frame, (now, wish) in enumerate(zip(life[:, player].tolist(), wishes[:, player].tolist(), strict=True)):
                 if now >= 0 and now != number:
                     tank, number = _SPAWN_BOOST, now
-                is_burning[frame, player] = wish and tank > 0
-                tank = max(tank - _BURN_S / HZ, 0.0) if wish else tank
+                # In three of four plays a driver keeps some.
+                burns = wish and tank > (_RESERVE if number % 400 else 0)
+                is_burning[frame, player] = burns
+                tank = max(tank - _BURN_S / HZ, 0.0) if burns else tank
                 pad = self.fetched.get((frame, player))
                 if pad is not None and tank < _NEARLY_FULL:
                     full = min(tank + (100 if PADS[pad, 2] else 12), 100.0)
@@ -368,7 +371,7 @@ def _held(frames: Numbers, changes: list[tuple[int, int]] | list[tuple[int, bool
     return values[np.searchsorted(at, frames, side="right") - 1]
 
 
-def _path(rows: Numbers, places: Floats, flights: list[tuple[int, int, float]]) -> Floats:
+def _path(rows: Numbers, places: Floats, flights: list[tuple[int, float]]) -> Floats:
     """Position and velocity in some frames of a car that is in some places, and in the air around some frames."""
     found = np.zeros((len(rows), 6))
     found[:, :2], found[:, 2] = places[-1, 1:], _CAR_Z
@@ -381,7 +384,7 @@ def _path(rows: Numbers, places: Floats, flights: list[tuple[int, int, float]]) 
         spline = CubicHermiteSpline(places[:, 0], places[:, 1:], np.where(stands[:, None], 0, (before + after) / 2))
         found[within, :2] = np.clip(spline(rows[within]), (-4050, -5080), (4050, 5080))
         found[within, 3:5] = spline(rows[within], 1) * HZ
-    for frame, _, height in flights:
+    for frame, height in flights:
         since = (rows - frame) / HZ
         z = height - _GRAVITY * since**2 / 2
         flies = z > found[:, 2]

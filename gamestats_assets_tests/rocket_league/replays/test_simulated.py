@@ -68,7 +68,7 @@ class Landed:
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> Landed:
     season = simulate_season(
-        seed=11, players=8, matches=1, first_day=DAY, days=1, playlists=["ranked-doubles"], in_play=1, clock_s=60
+        seed=18, players=8, matches=1, first_day=DAY, days=1, playlists=["ranked-doubles"], in_play=1, clock_s=90
     )
     folder = tmp_path_factory.mktemp("simulated")
     paths = write_season(folder / "files", season)
