@@ -7,6 +7,7 @@ server sent it. Source of the rules: https://ballchasing.com/doc/api, of those o
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,7 @@ from gamestats_assets.rocket_league.source import (
     match_id_of,
     recognise,
 )
+from gamestats_assets.settings import shipped_rows
 
 BASE_URL = "https://ballchasing.com/api"
 IDS_A_PAGE = 200
@@ -53,59 +55,25 @@ PATIENCE_S = 600.0
 """Seconds that a request waits for its turn, or for as long as the server asks, before it is given up."""
 
 Verb = Literal["list", "get", "file", "upload"]
-Tier = Literal["regular", "gold", "diamond", "champion", "gc", "legend"]
 Visibility = Literal["public", "unlisted", "private"]
 _T = TypeVar("_T")
 # A request that is longer on its way than the ones before it would come too late for its own window.
 _MARGIN_S = 0.1
-_HOUR_S, _DAY_S, _WEEK_S = 3600.0, 86_400.0, 604_800.0
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def _at_most(a_second: int, *more: tuple[int, float]) -> tuple[Window, ...]:
-    return tuple(Window(requests, seconds + _MARGIN_S) for requests, seconds in ((a_second, 1.0), *more))
+@functools.cache
+def limits_of(tier: str) -> Mapping[str, tuple[Window, ...]]:
+    """What an account of a patron tier is allowed, by verb; nothing is known of a tier that is not documented.
 
-
-LIMITS: Mapping[Tier, Mapping[Verb, tuple[Window, ...]]] = {
-    "regular": {
-        "list": _at_most(2, (500, _HOUR_S)),
-        "get": _at_most(2, (1000, _HOUR_S)),
-        "file": _at_most(1, (200, _HOUR_S)),
-        "upload": _at_most(2, (20, _DAY_S), (70, _WEEK_S)),
-    },
-    "gold": {
-        "list": _at_most(2, (1000, _HOUR_S)),
-        "get": _at_most(2, (2000, _HOUR_S)),
-        "file": _at_most(2, (400, _HOUR_S)),
-        "upload": _at_most(2, (350, _WEEK_S)),
-    },
-    "diamond": {
-        "list": _at_most(4, (2000, _HOUR_S)),
-        "get": _at_most(4, (5000, _HOUR_S)),
-        "file": _at_most(2, (1000, _HOUR_S)),
-        "upload": _at_most(2, (1050, _WEEK_S)),
-    },
-    "champion": {
-        "list": _at_most(8),
-        "get": _at_most(8),
-        "file": _at_most(2, (2000, _HOUR_S)),
-        "upload": _at_most(2, (2800, _WEEK_S)),
-    },
-    "gc": {
-        "list": _at_most(16),
-        "get": _at_most(16),
-        "file": _at_most(2),
-        "upload": _at_most(2, (3500, _DAY_S), (7000, _WEEK_S)),
-    },
-    # Of this one only the uploads are documented.
-    "legend": {
-        "list": _at_most(16),
-        "get": _at_most(16),
-        "file": _at_most(2),
-        "upload": _at_most(2, (10_000, _DAY_S), (21_000, _WEEK_S)),
-    },
-}
-"""What an account of each patron tier is allowed. How many uploads a second are allowed is not documented."""
+    Of the tier legend only the uploads are documented, and of none how many uploads a second are allowed.
+    """
+    found: dict[str, tuple[Window, ...]] = {}
+    for row in shipped_rows("data", "reference", "rocket_league", "ballchasing_limits.csv"):
+        if row["tier"] == tier:
+            window = Window(int(row["requests"]), float(row["seconds"]) + _MARGIN_S)
+            found[row["verb"]] = (*found.get(row["verb"], ()), window)
+    return found
 
 
 class PendingReplayError(ApiError):
@@ -125,7 +93,7 @@ class Account:
     Attributes:
         steam_id: number of the Steam account.
         name: its name.
-        tier: patron tier, one of `Tier` unless there are new ones.
+        tier: patron tier.
     """
 
     steam_id: str
@@ -212,13 +180,13 @@ class BallchasingApi(ApiClient):
         landing: Landing,
         *,
         base_url: str = BASE_URL,
-        tier: Tier = "regular",
+        tier: str = "regular",
         **options: Unpack[ClientOptions],
     ) -> None:
         options.setdefault("body_deadline", 120.0)
         super().__init__(token, "BALLCHASING_API_KEY", base_url, patience=PATIENCE_S, **options)
         self._landing = landing
-        self._tier: Tier = tier
+        self._tier = tier
 
     # -- the account, and players' lists
 
@@ -229,9 +197,8 @@ class BallchasingApi(ApiClient):
             UnauthorisedError: without a token, or with one that is not accepted.
         """
         found = self._decoded(_Ask("get", "/", "the account"), _Account)
-        for tier in LIMITS:
-            if tier == found.type:
-                self._limits.learn({_limiter(verb): windows for verb, windows in LIMITS[tier].items()})
+        if known := limits_of(found.type):
+            self._limits.learn({_limiter(verb): windows for verb, windows in known.items()})
         return Account(found.steam_id, found.name, found.type)
 
     def list_replays(
@@ -446,7 +413,7 @@ class BallchasingApi(ApiClient):
             ask.what,
             judge=judge,
             check=lambda payload: check(payload, answered),
-            acquire=lambda: self._limits.acquire({_limiter(ask.verb): LIMITS[self._tier][ask.verb]}),
+            acquire=lambda: self._limits.acquire({_limiter(ask.verb): limits_of(self._tier)[ask.verb]}),
             params=ask.params,
             files=ask.files,
             secret_headers={"Authorization": secret},

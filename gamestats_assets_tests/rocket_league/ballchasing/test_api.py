@@ -24,11 +24,11 @@ from gamestats_assets.apis.limits import InProcessLimits
 from gamestats_assets.lakehouse.landing.arrivals import MatchFetch, SourcePathError
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.ballchasing.api import (
-    LIMITS,
     Account,
     BallchasingApi,
     RefusedUploadError,
     Uploaded,
+    limits_of,
 )
 from gamestats_assets.rocket_league.source import refused
 from gamestats_assets_tests.pubg.api_server import Answer
@@ -406,7 +406,7 @@ def test_what_does_not_fit_in_the_hour_is_delayed(
 
 def _few_files(timer: FakeTime) -> InProcessLimits:
     limits = InProcessLimits(patience=600, clock=timer.clock, sleep=timer.sleep)
-    limits.learn({"ballchasing file": LIMITS["regular"]["file"][1:]})
+    limits.learn({"ballchasing file": limits_of("regular")["file"][1:]})
     return limits
 
 
