@@ -453,7 +453,7 @@ class _Ask:
     files: Mapping[str, tuple[str, bytes]] | None = None
 
 
-def _limiter(verb: Verb) -> str:
+def _limiter(verb: str) -> str:
     return f"ballchasing {verb}"
 
 

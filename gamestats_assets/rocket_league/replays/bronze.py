@@ -6,8 +6,9 @@ The second goes through every update of a replay, for what happened in it and fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -36,73 +37,77 @@ from gamestats_assets.rocket_league.tables import (
 RAW_TABLES: tuple[type[Table], ...] = (RawReplays, RawPlayerStats, ReplayFrames)
 EVENT_TABLES: tuple[type[Table], ...] = (ReplayEvents, ReplayFigures)
 Row = dict[str, Any]
+_T = TypeVar("_T")
 
 
-def _rejection(unit: Unit, file: LandedFile, error: Exception) -> Rejection:
-    return Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
+def _read_each(
+    files: Sequence[LandedFile], read: Callable[[LandedFile], _T], table: type[Table], unit: Unit, into: DecodedUnits
+) -> list[_T]:
+    """What is read of each file of a match; those that cannot be read are rejected with the reason."""
+    found: list[_T] = []
+    for file in files:
+        try:
+            found.append(read(file))
+        except (UnreadableContentError, UnreadableReplayError) as error:
+            reason = f"{file.path}: {error}"
+            into.add_rejections({table: [Rejection(unit.unit_id, "file", "unreadable_file", reason, 0)]})
+    return found
 
 
 def _recordings(landing: Landing, unit: Unit) -> list[LandedFile]:
-    """What tells of a match's every frame: its replays, else what a simulator made in their place."""
+    """What holds a match's every frame: its replays, else what a simulator made in their place."""
     return unit.newest_first(landing, REPLAY) or unit.newest_first(landing, SIMULATED)
 
 
+def _take_best(
+    files: Sequence[LandedFile], read: Callable[[LandedFile], tuple[int, Row, _T]], unit: Unit, into: DecodedUnits
+) -> _T | None:
+    """Take the row of a match from the file that counts for most, then landed last; what else was read of that."""
+    found = _read_each(files, read, RawReplays, unit, into)
+    if not found:
+        return None
+    _, row, rest = max(found, key=lambda each: each[0])
+    row |= {"other_files": len(files) - 1, "landed_at": min(each["landed_at"] for _, each, _ in found)}
+    into.add_frames({RawReplays: pl.DataFrame([row], schema=RawReplays.schema())})
+    return rest
+
+
 def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode the replay of a match; of several recordings the longest counts, then the last to land."""
-    files = _recordings(landing, unit)
-    read: list[tuple[int, replay_files.Replay, Row]] = []
-    for file in files:
-        try:
-            content = landing.content(file)
-            replay = read_simulated(content)[0] if file.kind == SIMULATED else replay_files.read_replay(content)
-            row = replay_files.match_row(replay, unit.unit_id, unit.day, file.content_hash, landing.landed_at(file))
-        except (UnreadableContentError, UnreadableReplayError) as error:
-            into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
-            continue
-        read.append((replay_files.recorded_frames(replay.header), replay, row))
-    if not read:
+    """Decode the replay of a match; of several recordings the longest counts."""
+
+    def read(file: LandedFile) -> tuple[int, Row, replay_files.Replay]:
+        content = landing.content(file)
+        replay = read_simulated(content)[0] if file.kind == SIMULATED else replay_files.read_replay(content)
+        row = replay_files.match_row(replay, unit.unit_id, unit.day, file.content_hash, landing.landed_at(file))
+        return replay_files.recorded_frames(replay.header), row, replay
+
+    replay = _take_best(_recordings(landing, unit), read, unit, into)
+    if replay is None:
         return False
-    _, replay, row = max(read, key=lambda each: each[0])
-    row |= {"other_files": len(files) - 1, "landed_at": min(each[2]["landed_at"] for each in read)}
+    players = replay_files.player_rows(replay, unit.unit_id, unit.day)
+    frames = replay.frames.with_columns(match_id=pl.lit(unit.unit_id), match_date=pl.lit(unit.day))
     into.add_frames(
         {
-            RawReplays: pl.DataFrame([row], schema=RawReplays.schema()),
-            RawPlayerStats: pl.DataFrame(
-                replay_files.player_rows(replay, unit.unit_id, unit.day), schema=RawPlayerStats.schema()
-            ),
-            ReplayFrames: ReplayFrames.cast(
-                replay.frames.with_columns(match_id=pl.lit(unit.unit_id), match_date=pl.lit(unit.day)).select(
-                    ReplayFrames.column_names()
-                )
-            ),
+            RawPlayerStats: pl.DataFrame(players, schema=RawPlayerStats.schema()),
+            ReplayFrames: ReplayFrames.cast(frames.select(ReplayFrames.column_names())),
         }
     )
     return True
 
 
 def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode ballchasing's JSON of a match; of several the one with most players counts, then the last to land."""
-    files = unit.newest_first(landing, BALLCHASING)
-    read: list[tuple[Row, list[Row]]] = []
-    for file in files:
-        try:
-            row, players = ballchasing_files.decode(
-                without_nul(landing.content(file)), unit.unit_id, unit.day, file.content_hash, landing.landed_at(file)
-            )
-        except (UnreadableContentError, UnreadableReplayError) as error:
-            into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
-            continue
-        read.append((row, players))
-    if not read:
+    """Decode ballchasing's JSON of a match; of several the one with most players counts."""
+
+    def read(file: LandedFile) -> tuple[int, Row, list[Row]]:
+        content = without_nul(landing.content(file))
+        landed_at = landing.landed_at(file)
+        row, players = ballchasing_files.decode(content, unit.unit_id, unit.day, file.content_hash, landed_at)
+        return len(players), row, players
+
+    players = _take_best(unit.newest_first(landing, BALLCHASING), read, unit, into)
+    if players is None:
         return False
-    row, players = max(read, key=lambda each: len(each[1]))
-    row |= {"other_files": len(files) - 1, "landed_at": min(each["landed_at"] for each, _ in read)}
-    into.add_frames(
-        {
-            RawReplays: pl.DataFrame([row], schema=RawReplays.schema()),
-            RawPlayerStats: pl.DataFrame(players, schema=RawPlayerStats.schema()),
-        }
-    )
+    into.add_frames({RawPlayerStats: pl.DataFrame(players, schema=RawPlayerStats.schema())})
     return True
 
 
@@ -135,26 +140,19 @@ def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
     for unit in units:
         if _take_masked(landing, unit, decoded, EVENT_TABLES):
             continue
-        best: tuple[int, Network, str] | None = None
-        for file in _recordings(landing, unit):
-            try:
-                network, header = _network_of(file, landing.content(file))
-            except (UnreadableContentError, UnreadableReplayError) as error:
-                decoded.add_rejections({ReplayEvents: [_rejection(unit, file, error)]})
-                continue
-            map_name = str(header.get("MapName") or "").lower()
-            found = (replay_files.recorded_frames(header), network, map_name)
-            best = found if best is None or found[0] > best[0] else best
-        if best is None:
+        networks = _read_each(_recordings(landing, unit), partial(_network_of, landing), ReplayEvents, unit, decoded)
+        if not networks:
             decoded.unreadable += 1
-        else:
-            _, network, map_name = best
-            # Dropshot and hoops have other boost pads, or none.
-            decoded.add_frames(event_frames(network, unit, has_pads=not map_name.startswith(OTHER_FIELDS)))
+            continue
+        network, header = max(networks, key=lambda each: replay_files.recorded_frames(each[1]))
+        # Dropshot and hoops have other boost pads, or none.
+        has_pads = not str(header.get("MapName") or "").lower().startswith(OTHER_FIELDS)
+        decoded.add_frames(event_frames(network, unit, has_pads=has_pads))
     return decoded
 
 
-def _network_of(file: LandedFile, content: bytes) -> tuple[Network, Mapping[str, Any]]:
+def _network_of(landing: Landing, file: LandedFile) -> tuple[Network, Mapping[str, Any]]:
+    content = landing.content(file)
     if file.kind != SIMULATED:
         return replay_files.network_of(content)
     replay, network = read_simulated(content)

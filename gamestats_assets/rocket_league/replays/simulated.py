@@ -18,6 +18,7 @@ from gamestats_assets.rocket_league.replays.files import Replay
 from gamestats_assets.rocket_league.replays.frames import frames_from_updates
 from gamestats_assets.rocket_league.replays.network import (
     Change,
+    Floats,
     Network,
     Numbers,
     Player,
@@ -34,24 +35,7 @@ _KINDS = ("shot", "save", "assist", "goal", "demolition", "ball_cam_on", "ball_c
 _MOST_FRAMES = 200_000
 
 
-class _Body(msgspec.Struct):
-    x: list[int]
-    y: list[int]
-    z: list[int]
-    vx: list[int]
-    vy: list[int]
-    vz: list[int]
-
-
-class _Car(_Body):
-    life: list[int]
-    qx: list[int]
-    qy: list[int]
-    qz: list[int]
-    qw: list[int]
-    boost: list[int]
-    is_burning: list[int]
-    brakes: list[int]
+_Columns = dict[str, list[int]]
 
 
 class _Frames(msgspec.Struct):
@@ -59,28 +43,13 @@ class _Frames(msgspec.Struct):
     phase: list[int]
     clock_s: list[int]
     is_hit: list[int]
-    ball: _Body
-    cars: list[_Car]
+    ball: _Columns
+    cars: list[_Columns]
 
 
 class _Account(msgspec.Struct):
     platform: str
     id: str
-
-
-class _Build(msgspec.Struct):
-    id: int
-    hitbox: str
-
-
-class _Camera(msgspec.Struct):
-    fov: float
-    height: float
-    pitch: float
-    distance: float
-    stiffness: float
-    swivel_speed: float
-    transition_speed: float
 
 
 class _Seat(msgspec.Struct, kw_only=True):
@@ -92,8 +61,8 @@ class _Seat(msgspec.Struct, kw_only=True):
     assists: int
     saves: int
     shots: int
-    car: _Build | None = None
-    camera: _Camera | None = None
+    car: dict[str, int | str] = {}
+    camera: dict[str, float] = {}
 
 
 class _Document(msgspec.Struct):
@@ -144,10 +113,7 @@ def read_simulated(content: bytes) -> tuple[Replay, Network]:
 def _cars(document: _Document, players: list[Player]) -> dict[str, Mapping[str, Any]]:
     """By player, the car and the camera as a replay's header tells them."""
     return {
-        player.player_id: {
-            **(msgspec.structs.asdict(seat.car) if seat.car else {}),
-            "camera": {**msgspec.structs.asdict(seat.camera), "angle": seat.camera.pitch} if seat.camera else {},
-        }
+        player.player_id: {**seat.car, "camera": seat.camera and {**seat.camera, "angle": seat.camera.get("pitch")}}
         for seat, player in zip(document.players, players, strict=True)
     }
 
@@ -199,15 +165,15 @@ def _network(document: _Document, players: list[Player]) -> Network:
             f"Expected 2 to {_MOST_FRAMES} frames and a car for each of {len(players)} players."
         )
 
-    def column(values: list[int]) -> Numbers:
-        if len(values) != n or not all(-_LARGEST <= value <= _LARGEST for value in (min(values), max(values))):
+    def column(values: list[int] | None) -> Numbers:
+        if not values or len(values) != n or not all(abs(value) <= _LARGEST for value in (min(values), max(values))):
             raise UnreadableReplayError(f"Expected {n} numbers of at most {_LARGEST} in each column of the frames.")
         return np.array(values, dtype=np.int64)
 
-    def columns(of: _Body, *names: str) -> Any:
-        return np.stack([column(getattr(of, name)) for name in names], axis=1).astype(float)
+    def columns(of: _Columns, *names: str) -> Floats:
+        return np.stack([column(of.get(name)) for name in names], axis=1).astype(float)
 
-    def cars(*names: str) -> Any:
+    def cars(*names: str) -> Floats:
         return np.stack([columns(car, *names) for car in frames.cars], axis=1)
 
     for frame, *_ in (*document.happened, *document.goals, *document.turns):
@@ -215,8 +181,7 @@ def _network(document: _Document, players: list[Player]) -> Network:
             raise UnreadableReplayError(f"Something happened in frame {frame}, and there are {n}.")
     state, time = column(frames.phase), column(frames.time_ms) / 1000
     number, step, is_live = phases(time, state.astype(float), state == _COUNTDOWN)
-    life = np.stack([column(car.life) for car in frames.cars], axis=1)
-    boost = cars("boost")[:, :, 0]
+    life, boost, is_burning, brakes = (cars(name)[:, :, 0] for name in ("life", "boost", "is_burning", "brakes"))
     touch = np.full(n, -1, dtype=np.int64)
     for frame, team in document.turns:
         touch[frame] = team
@@ -234,15 +199,15 @@ def _network(document: _Document, players: list[Player]) -> Network:
         ball_velocity=columns(frames.ball, "vx", "vy", "vz"),
         ball_sent=np.ones(n, dtype=bool),
         touch=touch,
-        life=np.where(away, -1, life),
+        life=np.where(away, -1, life).astype(np.int64),
         sent=~away,
         position=np.where(away[..., None], np.nan, cars("x", "y", "z")),
         velocity=np.where(away[..., None], np.nan, cars("vx", "vy", "vz")),
         rotation=cars("qx", "qy", "qz", "qw") / _TURN,
         boost=boost,
         boost_sent=~away,
-        is_burning=cars("is_burning")[:, :, 0] > 0,
-        brakes=cars("brakes")[:, :, 0] > 0,
+        is_burning=is_burning > 0,
+        brakes=brakes > 0,
         changes=_changes(document, len(players)),
         goals=[(frame, int(team == 1)) for frame, team in document.goals],
     )
