@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,85 +54,15 @@ class Tolerance:
         return " or ".join(parts)
 
 
-def _near(rule: str, *, by: float = 0.0, share: float = 0.02, reason: str = "") -> Tolerance:
-    return Tolerance(by, share, rule, reason)
+def _tolerances() -> Mapping[str, Tolerance]:
+    with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        return {
+            row["feature"]: Tolerance(float(row["by"] or 0), float(row["share"] or 0), row["rule"], row["reason"])
+            for row in csv.DictReader(file)
+        }
 
 
-def _exact(rule: str) -> Tolerance:
-    return Tolerance(0, 0, rule)
-
-
-_LATER = "the time between two updates of a car goes to where the later one finds it"
-_TANK = "the time between two updates of the tank goes to what the later one tells"
-_RANKED = "as the others, over demolitions too and without countdowns; ties count for both"
-_OTHERWISE = "how theirs treats kick-offs and demolitions is not known in full; theirs are told in tenths"
-_FOUR = "they book four of 682 pickups otherwise, for no reason that was found"
-_SMALL, _BIG = 12.0, 100.0
-
-TOLERANCES: Mapping[str, Tolerance] = {
-    "score": _exact("header"),
-    "goals": _exact("header"),
-    "assists": _exact("header"),
-    "saves": _exact("header"),
-    "shots": _exact("header"),
-    "shots_against": _exact("shots of all opponents"),
-    "goals_against": _exact("score of the other team"),
-    "is_mvp": _exact("highest score of the winners"),
-    "demos_inflicted": _exact("demolitions sent, each once"),
-    "demos_taken": _exact("demolitions sent, each once"),
-    "boost_per_minute": _near("what the tank lost, per minute of its own time"),
-    "boost_collected_per_minute": _near("boost collected, per minute outside countdowns"),
-    "avg_boost": _near("mean over updates of the tank"),
-    "boost_collected": _near("rises of the tank"),
-    "boost_stolen": _near("of pads in the opponents' half", by=_SMALL, reason=_FOUR),
-    "boost_collected_big": _near("of the nearest pad, where it is a big one", by=_BIG, reason=_FOUR),
-    "boost_stolen_big": _near("of big pads in the opponents' half"),
-    "boost_collected_small": _near("of the nearest pad, where it is a small one", by=_BIG, reason=_FOUR),
-    "boost_stolen_small": _near("of small pads in the opponents' half", by=_SMALL, reason=_FOUR),
-    "big_pads_collected": _near("rises of the tank at a big pad", by=1, share=0, reason=_FOUR),
-    "big_pads_stolen": _exact("those in the opponents' half"),
-    "small_pads_collected": _near("rises of the tank at a small pad", by=1, share=0, reason=_FOUR),
-    "small_pads_stolen": _near("those in the opponents' half", by=1, share=0, reason=_FOUR),
-    "boost_overfill": _near("what a pad holds beyond a tank that is full then", by=_SMALL, reason=_FOUR),
-    "boost_overfill_stolen": _near("of pads in the opponents' half", by=_SMALL, reason=_FOUR),
-    "time_zero_boost_s": _near("the time between two updates of the tank, where the earlier one tells nought"),
-    "time_full_boost_s": _near("the same where it tells a full tank, unless that was filled again in a burn"),
-    "time_boost_0_25_s": _near(_TANK),
-    "time_boost_25_50_s": _near(_TANK),
-    "time_boost_50_75_s": _near(_TANK),
-    "time_boost_75_100_s": _near(_TANK),
-    "avg_speed_uu_s": _near("mean over updates of the car"),
-    "total_distance_uu": _near("straight lines between updates of a car"),
-    "time_supersonic_s": _near(f"speed of 2,200 and more: {_LATER}"),
-    "time_boost_speed_s": _near("speed of 1,410 to 2,200"),
-    "time_slow_s": _near("lower speed"),
-    "time_ground_s": _near("height below 20"),
-    "time_low_air_s": _near("height of 20 to 840"),
-    "time_high_air_s": _near("height above 840"),
-    "time_powerslide_s": _near("handbrake held on the ground"),
-    "powerslides": _exact("times that this begins"),
-    "avg_distance_to_ball_uu": _near("mean over updates of the car"),
-    "avg_distance_to_ball_possession_uu": _near("the same after a touch of the own team"),
-    "avg_distance_to_ball_no_possession_uu": _near("the same after a touch of the opponents"),
-    "avg_distance_to_mates_uu": _near("mean over the team mates of the mean over frames"),
-    "time_defensive_third_s": _near("more than 1,714 from the middle, on the own side"),
-    "time_neutral_third_s": _near("up to 1,714 from the middle"),
-    "time_offensive_third_s": _near("more than 1,714 from the middle, on the opponents' side"),
-    "time_defensive_half_s": _near("on the own side of the middle"),
-    "time_offensive_half_s": _near("on the opponents' side"),
-    "time_behind_ball_s": _near("nearer to the own goal line than the ball"),
-    "time_in_front_of_ball_s": _near("not nearer"),
-    "time_most_back_s": _near(_RANKED, share=0.07, reason=_OTHERWISE),
-    "time_most_forward_s": _near(_RANKED, share=0.07, reason=_OTHERWISE),
-    "time_closest_to_ball_s": _near(_RANKED, share=0.07, reason=_OTHERWISE),
-    "time_farthest_from_ball_s": _near(_RANKED, share=0.07, reason=_OTHERWISE),
-    "goals_against_while_last_defender": _near(
-        "of those conceding, nearest to the goal line in the frame before the goal", by=1, share=0,
-        reason="another player is last for them in one goal of six",
-    ),
-    "team_possession_s": _near("from a team's touch to the next touch before the next kick-off"),
-    "team_ball_in_own_half_s": _near("the ball in the own half, by updates of the ball"),
-}  # fmt: skip
+TOLERANCES = _tolerances()
 """Every figure that is compared: all that both tell of a player."""
 NOT_COMPARED: Mapping[str, str] = {
     "boost_used_while_supersonic": "what they count could not be found out; here, what burns used at 2,200 and more",

@@ -342,7 +342,7 @@ def fetch_all(url: str, address: str, folder: Path, ids: list[str]) -> list[str]
         return [replay.status for replay in discovery.archive(SecretStr(url), api, ids)]
 
 
-def test_of_two_who_fetch_the_same_at_once_nothing_is_lost_or_asked_for_beyond_the_limit(
+def test_two_who_fetch_the_same_at_once_lose_nothing_and_keep_the_limit(
     url: SecretStr, server: Server, landing: Landing, tmp_path: Path
 ) -> None:
     ids = [server.add(details(number)) for number in range(1, 7)]

@@ -260,7 +260,7 @@ def match_of(
     }
 
 
-def test_a_masked_player_is_the_same_in_all_rows_of_a_match_and_another_in_the_next_one() -> None:
+def test_a_masked_player_is_one_in_a_match_and_another_in_the_next() -> None:
     before = match_of(("steam_1", "Ann"), ("steam_2", "Bob"))
     one, two = (masked(before, ["steam_1", "steam_9"]) for _ in range(2))
     (alias,) = {*one[RawPlayerStats]["player_id"]} - {"steam_2"}
@@ -555,7 +555,7 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
     assert {file["match_id"] for file in files} == ids_of(player_id)
 
 
-def test_an_export_tells_of_the_matches_and_who_saved_them_if_it_is_the_player(
+def test_an_export_names_who_saved_a_match_only_where_it_is_the_player(
     realdata: Path, stores: Stores, tmp_path: Path
 ) -> None:
     ingest(real_files.paths(realdata, PAIR), stores.landing)

@@ -131,7 +131,7 @@ def test_a_car_after_another_is_a_new_life_with_the_tank_of_a_new_car() -> None:
     assert np.isnan(network.position[2, 0]).all()
 
 
-def test_an_actor_number_given_to_a_new_car_without_a_word_of_the_old_one_is_a_new_life() -> None:
+def test_an_actor_number_given_to_a_new_car_is_a_new_life() -> None:
     recording, car = one_car()
     recording.frame()
     recording.new(car, "Archetypes.Car.Car_Other")
@@ -478,7 +478,7 @@ def test_demolitions_of_earlier_years_count() -> None:
 # --- Cameras and boost pads -----------------------------------------------------------------------
 
 
-def test_a_camera_looks_at_the_ball_from_when_it_is_told_to_until_it_is_told_otherwise() -> None:
+def test_a_camera_looks_at_the_ball_from_one_word_to_the_next() -> None:
     recording, _, _ = one_car_each()
     ann, bob = recording.camera(1), recording.camera(2)
     recording.ball_cam(ann, True)
@@ -502,7 +502,7 @@ def test_a_camera_looks_at_the_ball_from_when_it_is_told_to_until_it_is_told_oth
     ]
 
 
-def test_what_is_told_of_a_camera_before_whose_it_is_counts_and_that_of_a_spectator_does_not() -> None:
+def test_a_camera_may_come_before_its_player_and_a_spectators_does_not_count() -> None:
     recording, _ = one_car()
     recording.person(3, "Cem", account=CEM)
     recording.new(15, "TAGame.Default__CameraSettingsActor_TA")

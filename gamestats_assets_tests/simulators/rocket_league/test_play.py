@@ -56,7 +56,7 @@ def test_the_clock_runs_down_while_the_ball_is_in_play(matches: list[Played]) ->
         assert played.clock[0] == SECONDS
 
 
-def test_goals_are_counted_where_the_ball_is_behind_the_line_and_of_who_touched_it_last(matches: list[Played]) -> None:
+def test_goals_are_behind_the_line_and_of_who_touched_the_ball_last(matches: list[Played]) -> None:
     assert sum(len(played.goals) for played in matches) > 1
     for played in matches:
         over = played.phase == AFTER_GOAL

@@ -128,7 +128,7 @@ def test_only_optional_keys_are_ever_missing(real: list[dict[str, Any]], matches
     assert all(0 < count < len(matches) for count in missing.values()), missing
 
 
-def test_every_match_says_that_it_is_simulated_and_ids_have_the_forms_of_their_platforms(
+def test_matches_are_marked_and_ids_have_the_forms_of_their_platforms(
     matches: list[dict[str, Any]],
 ) -> None:
     forms = {"steam": r"7656\d{13}", "epic": r"[0-9a-f]{32}", "ps4": r"[A-Za-z0-9_-]+", "xbox": r"[0-9a-f]{10}010900"}
