@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -13,50 +14,12 @@ from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
 from gamestats_assets.rocket_league.source import BALLCHASING, date_of, match_id_of
 from gamestats_assets.rocket_league.tables.bronze import RawPlayerStats, RawReplays
 from gamestats_assets.rocket_league.tables.rows import TEAMS
+from gamestats_assets.settings import shipped_rows
 
 Row = dict[str, Any]
 SIMULATED = "gamestats_simulated"
 """Key of a file that a simulator made."""
 
-_STATS: Mapping[str, Mapping[str, str]] = {
-    "core": {
-        "shots": "shots", "shots_against": "shots_against", "goals": "goals", "goals_against": "goals_against",
-        "saves": "saves", "assists": "assists", "score": "score", "mvp": "is_mvp",
-    },
-    "boost": {
-        "bpm": "boost_per_minute", "bcpm": "boost_collected_per_minute", "avg_amount": "avg_boost",
-        "amount_collected": "boost_collected", "amount_stolen": "boost_stolen",
-        "amount_collected_big": "boost_collected_big", "amount_stolen_big": "boost_stolen_big",
-        "amount_collected_small": "boost_collected_small", "amount_stolen_small": "boost_stolen_small",
-        "count_collected_big": "big_pads_collected", "count_stolen_big": "big_pads_stolen",
-        "count_collected_small": "small_pads_collected", "count_stolen_small": "small_pads_stolen",
-        "amount_overfill": "boost_overfill", "amount_overfill_stolen": "boost_overfill_stolen",
-        "amount_used_while_supersonic": "boost_used_while_supersonic", "time_zero_boost": "time_zero_boost_s",
-        "time_full_boost": "time_full_boost_s", "time_boost_0_25": "time_boost_0_25_s",
-        "time_boost_25_50": "time_boost_25_50_s", "time_boost_50_75": "time_boost_50_75_s",
-        "time_boost_75_100": "time_boost_75_100_s",
-    },
-    "movement": {
-        "avg_speed": "avg_speed_uu_s", "total_distance": "total_distance_uu",
-        "time_supersonic_speed": "time_supersonic_s", "time_boost_speed": "time_boost_speed_s",
-        "time_slow_speed": "time_slow_s", "time_ground": "time_ground_s", "time_low_air": "time_low_air_s",
-        "time_high_air": "time_high_air_s", "time_powerslide": "time_powerslide_s", "count_powerslide": "powerslides",
-    },
-    "positioning": {
-        "avg_distance_to_ball": "avg_distance_to_ball_uu",
-        "avg_distance_to_ball_possession": "avg_distance_to_ball_possession_uu",
-        "avg_distance_to_ball_no_possession": "avg_distance_to_ball_no_possession_uu",
-        "avg_distance_to_mates": "avg_distance_to_mates_uu", "time_defensive_third": "time_defensive_third_s",
-        "time_neutral_third": "time_neutral_third_s", "time_offensive_third": "time_offensive_third_s",
-        "time_defensive_half": "time_defensive_half_s", "time_offensive_half": "time_offensive_half_s",
-        "time_behind_ball": "time_behind_ball_s", "time_infront_ball": "time_in_front_of_ball_s",
-        "time_most_back": "time_most_back_s", "time_most_forward": "time_most_forward_s",
-        "time_closest_to_ball": "time_closest_to_ball_s", "time_farthest_from_ball": "time_farthest_from_ball_s",
-        "goals_against_while_last_defender": "goals_against_while_last_defender",
-    },
-    "demo": {"inflicted": "demos_inflicted", "taken": "demos_taken"},
-}  # fmt: skip
-_TEAM_BALL = {"possession_time": "team_possession_s", "time_in_side": "team_ball_in_own_half_s"}
 _CAMERA = ("fov", "height", "pitch", "distance", "stiffness", "swivel_speed", "transition_speed")
 # What follows from what is taken.
 _DERIVED = ("percent_", "shooting_percentage", "avg_powerslide_duration", "avg_speed_percentage")
@@ -65,6 +28,15 @@ _LARGEST = 2**31 - 1
 _HIGHEST = {**dict.fromkeys(("rank_tier", "min_rank_tier", "max_rank_tier"), HIGHEST_TIER), "rank_division": 4}
 _RANK = {"tier": "rank_tier", "division": "rank_division"}
 _COLUMNS = {**RawReplays.schema(), **RawPlayerStats.schema()}
+
+
+@functools.cache
+def statistics_columns() -> Mapping[str, Mapping[str, str]]:
+    """Of each family of statistics, those of players and of a team's ball, the column of each key."""
+    found: dict[str, dict[str, str]] = {}
+    for row in shipped_rows("data", "reference", "rocket_league", "ballchasing_statistics.csv"):
+        found.setdefault(row["family"], {})[row["key"]] = row["column"]
+    return found
 
 
 class UnreadableBallchasingError(UnreadableReplayError):
@@ -161,7 +133,7 @@ def _players(document: Mapping[str, Any], keys: Row) -> tuple[list[Row], int]:
     for color in TEAMS:
         team = _of(document, color)
         ball = _of(_of(team, "stats"), "ball")
-        of_team = {column: _value(column, ball.get(key)) for key, column in _TEAM_BALL.items()}
+        of_team = {column: _value(column, ball.get(key)) for key, column in statistics_columns()["ball"].items()}
         listed = team.get("players")
         for player in listed if isinstance(listed, list) else ():
             if isinstance(player, dict):
@@ -206,7 +178,7 @@ def _player(player: Mapping[str, Any], keys: Row) -> tuple[Row, set[str]]:
     }
     unknown = {f"rank.{key}" for key, column in _RANK.items() if rank.get(key) is not None and row[column] is None}
     for group in stats:
-        columns = _STATS.get(group, {})
+        columns = statistics_columns().get(group, {})
         for key, value in _of(stats, group).items():
             if key in columns:
                 row[columns[key]] = _value(columns[key], value)
