@@ -29,6 +29,12 @@ _STATS = {"MatchShots": "shot", "MatchSaves": "save", "MatchAssists": "assist", 
 _DEMOLITIONS = ("ReplicatedDemolish", "ReplicatedDemolish_CustomFX", "ReplicatedDemolishGoalExplosion",
                 "ReplicatedDemolishExtended")  # fmt: skip
 _BOOSTS = ("ReplicatedBoost", "ReplicatedBoostAmount")
+# Attributes of the game, which hold until they are sent again: its state, seconds until the kick-off, whether the ball
+# was hit, and the clock; and those of cars, with where they are kept.
+_STATE, _COUNTDOWN, _HIT, _CLOCK = _OF_GAME = (
+    "ReplicatedStateName", "ReplicatedGameStateTimeRemaining", "bBallHasBeenHit", "SecondsRemaining",
+)  # fmt: skip
+_OF_CARS = {"bReplicatedHandbrake": "brakes", "bHidden": "hidden"}
 _AT_REST = (0.0, 0.0, 0.0)
 # Before this version of the network format positions were sent in other units, and rotations as angles.
 _UNITS_SINCE, _QUATERNIONS_SINCE = 5, 7
@@ -187,10 +193,7 @@ class _Reader:
         self.all_infos: list[dict[str, Any]] = []
         self.ball_bodies: list[tuple[float, ...]] = []
         self.touches: list[tuple[int, int]] = []
-        self.states: list[tuple[int, int]] = []
-        self.countdowns: list[tuple[int, int]] = []
-        self.hits: list[tuple[int, bool]] = []
-        self.clock: list[tuple[int, int]] = []
+        self.game: dict[str, list[tuple[int, Any]]] = {name: [] for name in _OF_GAME}
         self.stats: list[tuple[int, dict[str, Any], str, int]] = []
         self.demolitions: list[tuple[int, _Car, _Car]] = []
         self.pads_taken: list[tuple[int, _Car]] = []
@@ -203,19 +206,13 @@ class _Reader:
             "PlayerReplicationInfo": self._driver,
             "Vehicle": self._vehicle,
             "ReplicatedActive": self._active,
-            "bReplicatedHandbrake": self._brake,
-            "bHidden": self._hidden,
             "HitTeamNum": self._touch,
-            "ReplicatedStateName": lambda frame, actor, value, news: self.states.append((frame, value)),
-            "ReplicatedGameStateTimeRemaining": lambda frame, actor, value, news: self.countdowns.append(
-                (frame, value)
-            ),
-            "bBallHasBeenHit": lambda frame, actor, value, news: self.hits.append((frame, value)),
-            "SecondsRemaining": lambda frame, actor, value, news: self.clock.append((frame, value)),
             "PRI": self._looks_for,
             "bUsingSecondaryCamera": self._ball_cam,
             **{name: self._pad for name in ("ReplicatedPickupData", "NewReplicatedPickupData")},
             **{name: self._info for name in ("UniqueId", "PlayerName", "Team", "bBot")},
+            **dict.fromkeys(_OF_CARS, self._of_car),
+            **dict.fromkeys(_OF_GAME, self._of_game),
             **{name: self._boost for name in _BOOSTS},
             **{name: self._stat for name in _STATS},
             **{name: self._demolition for name in _DEMOLITIONS},
@@ -328,13 +325,12 @@ class _Reader:
         if "CarComponent_Boost" in self.kinds.get(actor, ""):
             self._of_tank("burn", frame, actor, value % 2 == 1)
 
-    def _brake(self, frame: int, actor: int, value: bool, news: bool) -> None:
-        if actor in self.cars:
-            self.cars[actor].brakes.append((frame, value))
+    def _of_car(self, frame: int, actor: int, value: bool, news: bool) -> None:
+        if (car := self.cars.get(actor)) is not None:
+            getattr(car, _OF_CARS[self.attribute]).append((frame, value))
 
-    def _hidden(self, frame: int, actor: int, value: bool, news: bool) -> None:
-        if actor in self.cars:
-            self.cars[actor].hidden.append((frame, value))
+    def _of_game(self, frame: int, actor: int, value: Any, news: bool) -> None:
+        self.game[self.attribute].append((frame, value))
 
     def _touch(self, frame: int, actor: int, value: int, news: bool) -> None:
         if news and value in (0, 1):
@@ -426,8 +422,8 @@ def read_network(replay: Mapping[str, Any]) -> Network:
     }
     p = len(number_of)
     time = np.array([frame["time"] for frame in frames], dtype=float)
-    in_countdown = _filled(reader.countdowns, n, 0) > 0
-    round_number, step, is_live = phases(time, _filled(reader.states, n, 0), in_countdown)
+    in_countdown = _filled(reader.game[_COUNTDOWN], n, 0) > 0
+    round_number, step, is_live = phases(time, _filled(reader.game[_STATE], n, 0), in_countdown)
     network = Network(
         players=[players[key] for key in number_of if key is not None],
         time=time,
@@ -435,8 +431,8 @@ def read_network(replay: Mapping[str, Any]) -> Network:
         in_countdown=in_countdown,
         round=round_number,
         is_live=is_live,
-        seconds_remaining=_filled(reader.clock, n, 0).astype(np.int64),
-        is_ball_hit=_filled(reader.hits, n, 0) > 0,
+        seconds_remaining=_filled(reader.game[_CLOCK], n, 0).astype(np.int64),
+        is_ball_hit=_filled(reader.game[_HIT], n, 0) > 0,
         ball=np.full((n, 3), np.nan),
         ball_velocity=np.full((n, 3), np.nan),
         ball_sent=np.zeros(n, dtype=bool),
