@@ -31,9 +31,9 @@ KINDS: tuple[Kind, ...] = (
     _kind("backfill", "uploads.own_matches:take_up_matches", at_once=20),
     _kind("forget_match", "uploads.own_matches:forget_match"),
     _kind("export", "privacy.user_export:export_users", is_slow=True),
-    _kind("withdrawal", "privacy.withdrawals:make_without", at_once=20, is_slow=True),
-    _kind("erasure", "privacy.leaving_jobs:forget_people", is_slow=True),
-    _kind("objection", "privacy.leaving_jobs:forget_people", is_slow=True),
+    _kind("withdrawal", "privacy.jobs:make_without", at_once=20, is_slow=True),
+    _kind("erasure", "privacy.jobs:forget_people", is_slow=True),
+    _kind("objection", "privacy.jobs:forget_people", is_slow=True),
 )
 """Every kind of jobs of the game."""
 

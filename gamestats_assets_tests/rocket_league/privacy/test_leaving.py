@@ -27,7 +27,7 @@ from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.rocket_league.privacy.consents import newest_text
 from gamestats_assets.rocket_league.privacy.erasure import traces
-from gamestats_assets.rocket_league.privacy.leaving_jobs import Steps
+from gamestats_assets.rocket_league.privacy.jobs import Steps
 from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.cli.runner import Admin

@@ -1,4 +1,8 @@
-"""What is done for people who go: every account that was theirs is forgotten, and all that they sent is removed."""
+"""What is done for people who go, and for those who take back what they allowed.
+
+Of who goes every account is forgotten, and all that the person sent is removed. What is allowed no more ends with the
+next run, which a job asks for, so that a page can tell when it did.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,16 @@ from psycopg.types.json import Jsonb
 from gamestats_assets.lakehouse.entries.declared import UnknownNameError
 from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets.lakehouse.entries.jobs import JobContext, Task
+from gamestats_assets.lakehouse.entries.ops import rows
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.published.notes import forget_answers
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.privacy import tombstones
 from gamestats_assets.rocket_league.privacy.erasure import STEPS, forget, names_of
 from gamestats_assets.rocket_league.privacy.leaving import SEALED, Leaving
-from gamestats_assets.rocket_league.privacy.withdrawals import tracked
 from gamestats_assets.rocket_league.source import GAME
+
+_FAILED = "Tables could not be made again. It is tried again by itself; an administrator finds why in the worker's log."
 
 
 class UnfinishedError(Exception):
@@ -129,3 +135,24 @@ def _said(left: Counter[str]) -> str:
         return "Everything was removed, and nothing is found any more."
     places = ", ".join(f"{store} ({count})" for store, count in left.items())
     return f"Removed; but something is still found in: {places}. An administrator is told."
+
+
+def make_without(context: JobContext, tasks: Sequence[Task]) -> None:
+    """Make the tables again without those who allow them no more."""
+
+    def tell(text: str) -> None:
+        for task in tasks:
+            task.say(text)
+
+    context.let_runs_end(GAME, lambda runs: tell("waiting until what is being made already is done"))
+    tell("making the tables again without you")
+    if failures := context.follow(GAME, names=tracked(context.stores)):
+        for task in tasks:
+            task.fail(_FAILED)
+        raise RuntimeError("; ".join(failures))
+
+
+def tracked(stores: Stores) -> list[str]:
+    """Whose tables there are: each may tell of another."""
+    with connect(stores.postgres_url) as conn:
+        return [row["player_id"] for row in rows(conn, "SELECT player_id FROM ops.rl_players")]
