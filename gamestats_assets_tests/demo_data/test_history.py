@@ -177,3 +177,56 @@ def test_the_limits_of_a_sheet_hold() -> None:
     found = [value for value in told if value is not None]
     assert len(found) > 100
     assert 1 <= min(found) <= max(found) <= 15
+
+
+def test_values_follow_from_objects_copies_and_facts() -> None:
+    items = Property(name="items", type=PropertyType.OBJECT_GROUP, properties=(text("kind"), number("count")))
+    craft = Event(name="craft", properties=(items, number("parts"), number("again"), text("who"), text("app_version")))
+    taxonomy = Taxonomy(
+        name="crafts", events=(Event(name="open"), craft), user_properties=(number("made"), number("wheels"))
+    )
+    rules = RULES.model_copy(
+        update={
+            "property_constraints": {
+                "items": PropertyConstraint(rows=3),
+                "items.kind": PropertyConstraint(values=["wheel", "frame"]),
+                "again": PropertyConstraint(copy_of="parts"),
+                "who": PropertyConstraint(copy_of="#account_id"),
+                "app_version": PropertyConstraint(values=["1.9", "1.10"]),
+            },
+            "property_relationships": {"parts": PropertyRelationship(formula="items.count * 2")},
+            "value_ranges": {"items.count": ValueRange(min=1, max=5)},
+            "event_constraints": EventConstraints(session_start=["open"]),
+            "segment_analysis": dict.fromkeys(SEGMENTS, SegmentAnalysis(activity=Activity(daily_probability=0.9))),
+            "update_patterns": {
+                "craft": {
+                    "made": Update(type="increment", value="{{items.count}}"),
+                    "wheels": Update(type="set", value="{{items[wheel].count}}"),
+                }
+            },
+        }
+    )
+    assert problems(rules, taxonomy) == []
+    crafted = 0
+    for life in by_user(simulated(taxonomy, rules, RUN.model_copy(update={"users": 60}))).values():
+        added, wheels = [], None
+        for record in life:
+            values = record["properties"]
+            if record["#type"] == "user_add":
+                added.append(values["made"])
+            elif record["#type"] == "user_set":
+                wheels = values.get("wheels", wheels)
+            elif record["#event_name"] == "craft":
+                counts = [item["count"] for item in values["items"]]
+                assert len(counts) == 3
+                assert values["parts"] == values["again"] == 2 * sum(counts)
+                assert values["who"] == record["#account_id"]
+                assert values["app_version"] in ("1.9", "1.10")
+                crafted += 1
+        made = [sum(item["count"] for item in r["properties"]["items"]) for r in tracked(life, "craft")]
+        assert added[-len(made) :][1:] == made[1:], "the first may tell what was made before, too"
+        last = [r["properties"]["items"] for r in tracked(life, "craft")]
+        of_wheels = [[item["count"] for item in each if item["kind"] == "wheel"] for each in last]
+        if any(of_wheels):
+            assert wheels == sum(next(counts for counts in reversed(of_wheels) if counts))
+    assert crafted > 300
