@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.table import Table
@@ -98,6 +100,26 @@ def test_the_ridge_takes_off_the_gradient_what_it_says() -> None:
     at = np.concatenate([coefficients, thresholds])
     for step in np.eye(4) * 1e-4:
         assert (penalised(at + step) - penalised(at - step)) / 2e-4 == pytest.approx(0, abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(-3, 3), st.integers(0, 5)), min_size=12, max_size=40))
+def test_thresholds_are_in_order_whatever_the_players(players: list[tuple[float, int]]) -> None:
+    x = np.array([[value] for value, _ in players])
+    found = np.unique([group for _, group in players], return_inverse=True)[1]
+    assume(found.max() > 0)
+    coefficients, thresholds = rm.ordered_logit(x, found)
+    assert np.isfinite(coefficients).all()
+    assert (np.diff(thresholds) > 0).all()
+
+
+def test_what_tells_ranks_without_doubt_or_twice_stays_finite() -> None:
+    one = np.arange(-30.0, 30.0)[:, None] / 17
+    group = (one[:, 0] > 0).astype(np.int64)
+    separated, _ = rm.ordered_logit(one, group)
+    assert 1 < separated[0] < 20
+    twice, _ = rm.ordered_logit(np.hstack([one, one]), group)
+    assert twice[0] == pytest.approx(twice[1])
 
 
 def test_planted_coefficients_are_recovered() -> None:
@@ -250,6 +272,12 @@ def test_figures_are_those_of_the_parts(usual_rows: pl.DataFrame, usual_models: 
     assert row["mean_error_tiers"] < row["single_feature_mean_error_tiers"] < row["majority_mean_error_tiers"]
     assert row["players"] == 1000
     assert row["tiers"] == list(range(1, 23))
+
+
+def test_eight_in_ten_ranks_are_in_the_interval() -> None:
+    covered = [only(next_models(world(seed, 1500).features))["interval_coverage"] for seed in (21, 22, 23)]
+    # The part of a rank inside has a standard deviation of 0.38.
+    assert fmean(covered) == pytest.approx(0.8, abs=3 * 0.38 / math.sqrt(4500))
 
 
 @pytest.mark.parametrize("seed", range(31, 41))
