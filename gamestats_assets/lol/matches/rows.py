@@ -1,4 +1,7 @@
-"""What several League of Legends tables share: keywords, column types, and the columns that rows begin with."""
+"""What several League of Legends tables share: keywords, column types, and the columns that rows begin with.
+
+`api` is the key under which the API writes a column, where it is not the column's name in camel case.
+"""
 
 from __future__ import annotations
 
@@ -31,24 +34,28 @@ BY_PATCH: dict[str, Any] = {
 MATCH_ID = r"^[A-Z0-9]+_[0-9]+$"
 
 
-def utc(description: str, *, nullable: bool = False) -> dy.Datetime:
+def _api(key: str | None) -> dict[str, str] | None:
+    return None if key is None else {"api": key}
+
+
+def utc(description: str, *, nullable: bool = False, api: str | None = None) -> dy.Datetime:
     """A column of times in UTC, to the microsecond."""
-    return dy.Datetime(time_unit="us", time_zone="UTC", nullable=nullable, description=description)
+    return dy.Datetime(time_unit="us", time_zone="UTC", nullable=nullable, description=description, metadata=_api(api))
 
 
-def text(description: str, *, nullable: bool = True) -> dy.String:
+def text(description: str, *, nullable: bool = True, api: str | None = None) -> dy.String:
     """A column of names or ids as the API writes them."""
-    return dy.String(nullable=nullable, description=description)
+    return dy.String(nullable=nullable, description=description, metadata=_api(api))
 
 
-def count(description: str, *, nullable: bool = True) -> dy.Int32:
+def count(description: str, *, nullable: bool = True, api: str | None = None) -> dy.Int32:
     """A column that counts, or sums whole numbers."""
-    return dy.Int32(nullable=nullable, min=0, description=description)
+    return dy.Int32(nullable=nullable, min=0, description=description, metadata=_api(api))
 
 
-def number(description: str) -> dy.Int32:
+def number(description: str, *, api: str | None = None) -> dy.Int32:
     """A column of whole numbers that may be less than zero, or unknown."""
-    return dy.Int32(nullable=True, description=description)
+    return dy.Int32(nullable=True, description=description, metadata=_api(api))
 
 
 def real(description: str, *, minimum: float | None = None) -> dy.Float64:
@@ -66,9 +73,9 @@ def seconds(description: str, *, nullable: bool = False) -> dy.Float64:
     return dy.Float64(nullable=nullable, min=0, description=f"{description} In seconds.")
 
 
-def flag(description: str) -> dy.Bool:
+def flag(description: str, *, api: str | None = None) -> dy.Bool:
     """A column of yes and no."""
-    return dy.Bool(nullable=True, description=description)
+    return dy.Bool(nullable=True, description=description, metadata=_api(api))
 
 
 class MatchRow(Table):

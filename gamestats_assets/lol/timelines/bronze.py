@@ -65,8 +65,10 @@ def _read_timeline(landing: Landing, unit: Unit, file: LandedFile) -> _Read:
     status = "processed" if decoded.unreadable_reason is None else "unreadable"
     row |= {**decoded.facts, "status": status, "reason": decoded.unreadable_reason}
     rejections = {
-        table: [replace(each, reason=f"{file.path}: {each.reason}") if each.scope == "file" else each for each in told]
-        for table, told in decoded.rejections.items()
+        table: [
+            replace(each, reason=f"{file.path}: {each.reason}") if each.scope == "file" else each for each in rejected
+        ]
+        for table, rejected in decoded.rejections.items()
     }
     return _Read(row, decoded, rejections)
 
@@ -82,7 +84,7 @@ def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUni
         taken.timelines.append(best.timeline)
     into.add_rejections(best.rejections)
     for other in others:
-        into.add_rejections({table: told for table, told in other.rejections.items() if table is TimelineFiles})
+        into.add_rejections({table: rejected for table, rejected in other.rejections.items() if table is TimelineFiles})
     return best.row["status"] == "processed"
 
 

@@ -74,8 +74,8 @@ def every_participant_is_a_row(
 ) -> pl.LazyFrame:
     """A match has as many participants as its match object lists; the others are in quarantine."""
     rows = participants.group_by(MATCH).agg(rows=pl.len())
-    told = matches.select(*MATCH, listed=pl.col("participants").cast(pl.Int64))
-    return told.join(rows, on=MATCH, how="left").filter(pl.col("rows").fill_null(0) != pl.col("listed"))
+    listed = matches.select(*MATCH, listed=pl.col("participants").cast(pl.Int64))
+    return listed.join(rows, on=MATCH, how="left").filter(pl.col("rows").fill_null(0) != pl.col("listed"))
 
 
 @breaking_rows(of=TimelineFrames, blocking=False)
@@ -87,12 +87,12 @@ def timelines_end_as_match_objects_tell(
         gold=pl.col("total_gold").sort_by("timestamp_ms").last(),
         damage=pl.col("damage_to_champions").sort_by("timestamp_ms").last(),
     )
-    told = raw.select(*PARTICIPANT, "gold_earned", told_damage="damage_to_champions")
+    recorded = raw.select(*PARTICIPANT, "gold_earned", told_damage="damage_to_champions")
 
     def differ(here: str, there: str, share: float) -> pl.Expr:
         return (pl.col(here) - pl.col(there)).abs() > (share * pl.col(there)).clip(lower_bound=50)
 
-    return last.join(told, on=PARTICIPANT).filter(
+    return last.join(recorded, on=PARTICIPANT).filter(
         differ("gold", "gold_earned", GOLD) | differ("damage", "told_damage", DAMAGE)
     )
 
@@ -110,10 +110,10 @@ def kills_of_timelines_are_those_of_match_objects(
     processed = files.filter(pl.col("status") == "processed").select(MATCH)
     return (
         raw.join(processed, on=MATCH, how="semi")
-        .select(*PARTICIPANT, told=pl.col("kills").cast(pl.Int64))
+        .select(*PARTICIPANT, recorded=pl.col("kills").cast(pl.Int64))
         .join(kills, on=PARTICIPANT, how="left")
         .with_columns(pl.col("in_timeline").fill_null(0))
-        .filter(pl.col("in_timeline") != pl.col("told"))
+        .filter(pl.col("in_timeline") != pl.col("recorded"))
     )
 
 

@@ -18,6 +18,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.documents import UNREADABLE, Int16, Int32, Int64, Millis
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol.timelines.api_keys import api_keys, struct_fields
 from gamestats_assets.lol.timelines.tables import RawMatches, RawParticipants, RawTeams
 
 TABLES: tuple[type[Table], ...] = (RawMatches, RawTeams, RawParticipants)
@@ -36,13 +37,11 @@ class DecodedMatch:
 
     Attributes:
         match_id: id the document gives.
-        started_at: when the game began.
         rows: rows of each table of `TABLES`.
         rejections: participants and teams that could not be read, by table.
     """
 
     match_id: str
-    started_at: datetime
     rows: dict[type[Table], list[dict[str, Any]]]
     rejections: dict[type[Table], list[Rejection]]
 
@@ -105,82 +104,6 @@ _OBJECTIVES = {
 """Objectives of a team as the API names them, and as our columns do."""
 _FIRST = {"grub": "first_grubs"}
 
-_REQUIRED: Mapping[str, tuple[str, Any]] = {
-    "participant_id": ("participantId", Int16),
-    "team_id": ("teamId", Int16),
-    "won": ("win", bool),
-    "champion_id": ("championId", Int32),
-    "kills": ("kills", Int32),
-    "deaths": ("deaths", Int32),
-    "assists": ("assists", Int32),
-    "gold_earned": ("goldEarned", Int32),
-    "damage_to_champions": ("totalDamageDealtToChampions", Int32),
-}
-_TEXTS: Mapping[str, str] = {
-    "puuid": "puuid",
-    "riot_id_tagline": "riotIdTagline",
-    "summoner_name": "summonerName",
-    "champion_name": "championName",
-    "team_position": "teamPosition",
-    "individual_position": "individualPosition",
-}
-_FLAGS: Mapping[str, str] = {
-    "first_blood_kill": "firstBloodKill",
-    "first_blood_assist": "firstBloodAssist",
-    "first_tower_kill": "firstTowerKill",
-    "first_tower_assist": "firstTowerAssist",
-    "game_ended_in_early_surrender": "gameEndedInEarlySurrender",
-    "game_ended_in_surrender": "gameEndedInSurrender",
-}
-_NUMBERS: Mapping[str, str] = {
-    "summoner_level": "summonerLevel",
-    "subteam_id": "playerSubteamId",
-    "placement": "placement",
-    "champion_transform": "championTransform",
-    "champion_level": "champLevel",
-    "double_kills": "doubleKills",
-    "triple_kills": "tripleKills",
-    "quadra_kills": "quadraKills",
-    "penta_kills": "pentaKills",
-    "largest_killing_spree": "largestKillingSpree",
-    "largest_multi_kill": "largestMultiKill",
-    "gold_spent": "goldSpent",
-    "experience": "champExperience",
-    "lane_minions_killed": "totalMinionsKilled",
-    "neutral_minions_killed": "neutralMinionsKilled",
-    "physical_damage_to_champions": "physicalDamageDealtToChampions",
-    "magic_damage_to_champions": "magicDamageDealtToChampions",
-    "true_damage_to_champions": "trueDamageDealtToChampions",
-    "damage_dealt": "totalDamageDealt",
-    "damage_taken": "totalDamageTaken",
-    "damage_self_mitigated": "damageSelfMitigated",
-    "damage_to_objectives": "damageDealtToObjectives",
-    "damage_to_turrets": "damageDealtToTurrets",
-    "heal": "totalHeal",
-    "heal_on_teammates": "totalHealsOnTeammates",
-    "shield_on_teammates": "totalDamageShieldedOnTeammates",
-    "time_ccing_others_s": "timeCCingOthers",
-    "total_time_cc_dealt_s": "totalTimeCCDealt",
-    "time_dead_s": "totalTimeSpentDead",
-    "longest_life_s": "longestTimeSpentLiving",
-    "time_played_s": "timePlayed",
-    "vision_score": "visionScore",
-    "wards_placed": "wardsPlaced",
-    "wards_killed": "wardsKilled",
-    "control_wards_bought": "visionWardsBoughtInGame",
-    "control_wards_placed": "detectorWardsPlaced",
-    "dragon_kills": "dragonKills",
-    "baron_kills": "baronKills",
-    "turret_kills": "turretKills",
-    "inhibitor_kills": "inhibitorKills",
-    "objectives_stolen": "objectivesStolen",
-    "items_purchased": "itemsPurchased",
-    **{f"item{slot}": f"item{slot}" for slot in range(7)},
-    "summoner1_id": "summoner1Id",
-    "summoner2_id": "summoner2Id",
-    **{f"spell{slot}_casts": f"spell{slot}Casts" for slot in range(1, 5)},
-}
-"""Statistics of participants: our column to the API's key."""
 _AUGMENTS = tuple(f"playerAugment{number}" for number in range(1, 7))
 
 
@@ -198,28 +121,23 @@ class _Perks(msgspec.Struct):
     styles: list[_Style] = []
 
 
-_Number = Optional[Int32]  # noqa: UP045 (Pyright knows no `|` of what is annotated)
-_FIELDS: list[tuple[Any, ...]] = [
-    *((column, kind) for column, (_, kind) in _REQUIRED.items()),
-    *((column, str | None, None) for column in _TEXTS),
-    *((column, bool | None, None) for column in _FLAGS),
-    *((column, _Number, None) for column in _NUMBERS),
-    *((name.lower(), _Number, None) for name in _AUGMENTS),
-    ("riot_id_name", str | None, None),
-    ("riot_id_game_name", str | None, None),
-    ("perks", _Perks | None, None),
-]
-_KEYS: dict[str, str] = {
-    **{column: key for column, (key, _) in _REQUIRED.items()},
-    **_TEXTS,
-    **_FLAGS,
-    **_NUMBERS,
-    **{name.lower(): name for name in _AUGMENTS},
-    "riot_id_name": "riotIdName",
-    "riot_id_game_name": "riotIdGameName",
-    "perks": "perks",
+# The name was called otherwise when Riot ids came.
+_OTHERS: Mapping[str, tuple[str, Any]] = {
+    "riot_id_name": ("riotIdName", str | None),
+    "riot_id_game_name": ("riotIdGameName", str | None),
+    "perks": ("perks", _Perks | None),
+    **{name.lower(): (name, Optional[Int32]) for name in _AUGMENTS},  # noqa: UP045
 }
-_Participant = msgspec.defstruct("_Participant", _FIELDS, rename=_KEYS)
+"""What columns are made from: field to the API's key, and its type."""
+_MADE = ("match_id", "match_date", "riot_id_name", "primary_style_id", "sub_style_id", "keystone_id")
+_KEYS = api_keys(RawParticipants, without=_MADE)
+_COLUMNS = tuple(_KEYS)
+_FIELDS: list[Any] = [
+    *struct_fields(RawParticipants, _COLUMNS),
+    *((name, kind, None) for name, (_, kind) in _OTHERS.items()),
+]
+_KEYS |= {name: key for name, (key, _) in _OTHERS.items()}
+_Participant = msgspec.defstruct("_Participant", _FIELDS, rename=_KEYS, kw_only=True)
 _PASSED_OVER = frozenset(
     """
     allInPings assistMePings baitPings basicPings bountyLevel challenges championSkinId commandPings
@@ -241,6 +159,7 @@ _KnownParticipant = msgspec.defstruct(
     "_KnownParticipant",
     [*_FIELDS, *((name, msgspec.Raw, msgspec.Raw()) for name in _passed_over)],
     rename=_KEYS | _passed_over,
+    kw_only=True,
     forbid_unknown_fields=True,
 )
 """A participant without any other key."""
@@ -252,7 +171,6 @@ _PARTICIPANT = msgspec.json.Decoder(_Participant)
 _ANY_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-_COLUMNS = (*_REQUIRED, *_TEXTS, *_FLAGS, *_NUMBERS)
 _IN_COLUMNS = operator.attrgetter(*_COLUMNS)
 
 
@@ -270,9 +188,11 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
     Raises:
         UnreadableMatchError: when it is no match object, or lacks what identifies and dates a match.
     """
-    read = _document(content)
-    match_id, info = read.metadata.match_id, read.info
-    started_at = _started_at(info)
+    try:
+        document = _MATCH.decode(content)
+    except UNREADABLE as error:
+        raise UnreadableMatchError(f"Expected a match object of match-v5, with metadata and info: {error}.") from None
+    match_id, info = document.metadata.match_id, document.info
     rejections: dict[type[Table], list[Rejection]] = {RawTeams: [], RawParticipants: []}
     teams = [row for raw in info.teams if (row := _team(raw, match_id, rejections[RawTeams]))]
     participants: list[dict[str, Any]] = []
@@ -297,7 +217,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "game_type": info.game_type,
         "tournament_code": info.tournament_code or None,
         "created_at": _at(info.game_creation),
-        "started_at": started_at,
+        "started_at": _started_at(info),
         "ended_at": _at(info.game_end_timestamp),
         "game_duration": info.game_duration,
         "end_of_game_result": info.end_of_game_result or None,
@@ -305,11 +225,11 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "participants": len(info.participants),
         "unknown_keys": len(unknown),
     }
-    told: dict[type[Table], list[dict[str, Any]]] = {
+    rows: dict[type[Table], list[dict[str, Any]]] = {
         table: [{"match_id": match_id, "match_date": match_date, **row} for row in rows]
         for table, rows in ((RawMatches, [match]), (RawTeams, teams), (RawParticipants, participants))
     }
-    return DecodedMatch(match_id, started_at, told, {table: each for table, each in rejections.items() if each})
+    return DecodedMatch(match_id, rows, {table: each for table, each in rejections.items() if each})
 
 
 def rows_of(matches: Sequence[DecodedMatch]) -> dict[type[Table], pl.DataFrame]:
@@ -318,23 +238,6 @@ def rows_of(matches: Sequence[DecodedMatch]) -> dict[type[Table], pl.DataFrame]:
         table: pl.DataFrame([row for match in matches for row in match.rows[table]], schema=table.schema())
         for table in TABLES
     }
-
-
-def started_at(content: bytes) -> tuple[str, datetime]:
-    """Id and start of a match, as its match object tells them.
-
-    Raises:
-        UnreadableMatchError: as `decode_match` does.
-    """
-    read = _document(content)
-    return read.metadata.match_id, _started_at(read.info)
-
-
-def _document(content: bytes) -> _Match:
-    try:
-        return _MATCH.decode(content)
-    except UNREADABLE as error:
-        raise UnreadableMatchError(f"Expected a match object of match-v5, with metadata and info: {error}.") from None
 
 
 def _started_at(info: _Info) -> datetime:
@@ -355,13 +258,17 @@ def _team(raw: msgspec.Raw, match_id: str, rejected: list[Rejection]) -> dict[st
     except UNREADABLE as error:
         rejected.append(_rejection(match_id, "team_shape", f"A team: {error}.", raw))
         return None
-    told = {ours: team.objectives.get(theirs, _Objective()) for theirs, ours in _OBJECTIVES.items()}
+    objectives = {ours: team.objectives.get(theirs, _Objective()) for theirs, ours in _OBJECTIVES.items()}
     return {
         "team_id": team.team_id,
         "won": team.win,
         "banned_champion_ids": [ban.champion_id for ban in team.bans],
-        **{f"{name}s": objective.kills for name, objective in told.items()},
-        **{_FIRST.get(name, f"first_{name}"): objective.first for name, objective in told.items() if name != "atakhan"},
+        **{f"{name}s": objective.kills for name, objective in objectives.items()},
+        **{
+            _FIRST.get(name, f"first_{name}"): objective.first
+            for name, objective in objectives.items()
+            if name != "atakhan"
+        },
     }
 
 
@@ -379,7 +286,6 @@ def _participant(read: Any) -> dict[str, Any]:
     primary, sub = (styles.get(name, _Style()) for name in ("primaryStyle", "subStyle"))
     return {
         **row,
-        # The name was called otherwise when Riot ids came.
         "riot_id_name": read.riot_id_game_name or read.riot_id_name,
         "primary_style_id": primary.style,
         "sub_style_id": sub.style,

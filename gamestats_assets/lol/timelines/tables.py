@@ -61,13 +61,13 @@ class RawParticipants(ParticipantRow, key="lol/raw_participants", **LANDED):
     summoner_name = text("Summoner name; empty since Riot ids came.")
     summoner_level = count("Level of the account.")
     team_id = dy.Int16(description="Team: 100 blue, 200 red; in the Arena see subteam_id.")
-    subteam_id = number("Team of two in the Arena.")
+    subteam_id = number("Team of two in the Arena.", api="playerSubteamId")
     placement = number("Placement in the Arena, from 1.")
-    won = dy.Bool(description="Whether the participant won.")
+    won = dy.Bool(description="Whether the participant won.", metadata={"api": "win"})
     champion_id = dy.Int32(description="Champion.")
     champion_name = text("Champion's key in Data Dragon, such as MonkeyKing.")
     champion_transform = number("Form of Kayn: 1 Rhaast, 2 the shadow assassin.")
-    champion_level = count("Level at the end.")
+    champion_level = count("Level at the end.", api="champLevel")
     team_position = text("TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY; empty where there are no positions.")
     individual_position = text("Position as guessed of the participant alone.")
     kills = count("Champions killed.", nullable=False)
@@ -81,31 +81,31 @@ class RawParticipants(ParticipantRow, key="lol/raw_participants", **LANDED):
     largest_multi_kill = count("Most kills at once.")
     gold_earned = count("Gold earned.", nullable=False)
     gold_spent = count("Gold spent.")
-    experience = count("Experience earned.")
-    lane_minions_killed = count("Lane minions killed.")
+    experience = count("Experience earned.", api="champExperience")
+    lane_minions_killed = count("Lane minions killed.", api="totalMinionsKilled")
     neutral_minions_killed = count("Jungle monsters killed.")
-    damage_to_champions = count("Damage to champions.", nullable=False)
-    physical_damage_to_champions = count("Physical damage to champions.")
-    magic_damage_to_champions = count("Magic damage to champions.")
-    true_damage_to_champions = count("True damage to champions.")
-    damage_dealt = count("Damage to anything.")
-    damage_taken = count("Damage taken.")
+    damage_to_champions = count("Damage to champions.", nullable=False, api="totalDamageDealtToChampions")
+    physical_damage_to_champions = count("Physical damage to champions.", api="physicalDamageDealtToChampions")
+    magic_damage_to_champions = count("Magic damage to champions.", api="magicDamageDealtToChampions")
+    true_damage_to_champions = count("True damage to champions.", api="trueDamageDealtToChampions")
+    damage_dealt = count("Damage to anything.", api="totalDamageDealt")
+    damage_taken = count("Damage taken.", api="totalDamageTaken")
     damage_self_mitigated = count("Damage that armour, shields and the like kept off.")
-    damage_to_objectives = count("Damage to epic monsters and buildings.")
-    damage_to_turrets = count("Damage to turrets.")
-    heal = count("Health healed.")
-    heal_on_teammates = count("Health of team mates healed.")
-    shield_on_teammates = count("Damage to team mates shielded.")
-    time_ccing_others_s = count("Seconds of crowd control on others, as scored.")
-    total_time_cc_dealt_s = count("Seconds of crowd control dealt in all.")
-    time_dead_s = count("Seconds spent dead.")
-    longest_life_s = count("Longest time alive, in seconds.")
-    time_played_s = count("Seconds played.")
+    damage_to_objectives = count("Damage to epic monsters and buildings.", api="damageDealtToObjectives")
+    damage_to_turrets = count("Damage to turrets.", api="damageDealtToTurrets")
+    heal = count("Health healed.", api="totalHeal")
+    heal_on_teammates = count("Health of team mates healed.", api="totalHealsOnTeammates")
+    shield_on_teammates = count("Damage to team mates shielded.", api="totalDamageShieldedOnTeammates")
+    time_ccing_others_s = count("Seconds of crowd control on others, as scored.", api="timeCCingOthers")
+    total_time_cc_dealt_s = count("Seconds of crowd control dealt in all.", api="totalTimeCCDealt")
+    time_dead_s = count("Seconds spent dead.", api="totalTimeSpentDead")
+    longest_life_s = count("Longest time alive, in seconds.", api="longestTimeSpentLiving")
+    time_played_s = count("Seconds played.", api="timePlayed")
     vision_score = count("Vision score.")
     wards_placed = count("Wards placed.")
     wards_killed = count("Wards destroyed.")
-    control_wards_bought = count("Control wards bought.")
-    control_wards_placed = count("Control wards placed.")
+    control_wards_bought = count("Control wards bought.", api="visionWardsBoughtInGame")
+    control_wards_placed = count("Control wards placed.", api="detectorWardsPlaced")
     dragon_kills = count("Dragons killed by the own hand.")
     baron_kills = count("Barons killed by the own hand.")
     turret_kills = count("Turrets destroyed by the own hand.")
@@ -153,6 +153,9 @@ class TimelineFiles(MatchRow, key="lol/timeline_files", **LANDED):
     last_timestamp_ms = dy.Int64(nullable=True, min=0, description="Time of the last frame, milliseconds of the game.")
 
 
+_DAMAGE, _CHAMPION = "damageStats", "championStats"
+
+
 class TimelineFrames(ParticipantRow, key="lol/timeline_frames", **LANDED):
     """How participants stood at each frame of a timeline: about once a minute, and at the end."""
 
@@ -163,28 +166,34 @@ class TimelineFrames(ParticipantRow, key="lol/timeline_frames", **LANDED):
     total_gold = count("Gold earned until then.")
     current_gold = number("Gold at hand.")
     gold_per_second = number("Gold a second, as told.")
-    lane_minions_killed = count("Lane minions killed until then.")
+    lane_minions_killed = count("Lane minions killed until then.", api="minionsKilled")
     jungle_minions_killed = count("Jungle monsters killed until then.")
-    time_enemy_spent_controlled_ms = count("Milliseconds that enemies were under its control.")
-    position_x = number("Position on the map, from the left.")
-    position_y = number("Position on the map, from the bottom.")
-    damage_to_champions = count("Damage to champions until then.")
-    physical_damage_to_champions = count("Physical damage to champions until then.")
-    magic_damage_to_champions = count("Magic damage to champions until then.")
-    true_damage_to_champions = count("True damage to champions until then.")
-    damage_dealt = count("Damage to anything until then.")
-    damage_taken = count("Damage taken until then.")
-    health = number("Health.")
-    health_max = number("Health at most.")
-    power = number("Mana or energy.")
-    power_max = number("Mana or energy at most.")
-    attack_damage = number("Attack damage.")
-    attack_speed = number("Attack speed, in hundredths.")
-    ability_power = number("Ability power.")
-    ability_haste = number("Ability haste.")
-    armor = number("Armour.")
-    magic_resist = number("Magic resistance.")
-    movement_speed = number("Movement speed.")
+    time_enemy_spent_controlled_ms = count(
+        "Milliseconds that enemies were under its control.", api="timeEnemySpentControlled"
+    )
+    position_x = number("Position on the map, from the left.", api="position.x")
+    position_y = number("Position on the map, from the bottom.", api="position.y")
+    damage_to_champions = count("Damage to champions until then.", api=f"{_DAMAGE}.totalDamageDoneToChampions")
+    physical_damage_to_champions = count(
+        "Physical damage to champions until then.", api=f"{_DAMAGE}.physicalDamageDoneToChampions"
+    )
+    magic_damage_to_champions = count(
+        "Magic damage to champions until then.", api=f"{_DAMAGE}.magicDamageDoneToChampions"
+    )
+    true_damage_to_champions = count("True damage to champions until then.", api=f"{_DAMAGE}.trueDamageDoneToChampions")
+    damage_dealt = count("Damage to anything until then.", api=f"{_DAMAGE}.totalDamageDone")
+    damage_taken = count("Damage taken until then.", api=f"{_DAMAGE}.totalDamageTaken")
+    health = number("Health.", api=f"{_CHAMPION}.health")
+    health_max = number("Health at most.", api=f"{_CHAMPION}.healthMax")
+    power = number("Mana or energy.", api=f"{_CHAMPION}.power")
+    power_max = number("Mana or energy at most.", api=f"{_CHAMPION}.powerMax")
+    attack_damage = number("Attack damage.", api=f"{_CHAMPION}.attackDamage")
+    attack_speed = number("Attack speed, in hundredths.", api=f"{_CHAMPION}.attackSpeed")
+    ability_power = number("Ability power.", api=f"{_CHAMPION}.abilityPower")
+    ability_haste = number("Ability haste.", api=f"{_CHAMPION}.abilityHaste")
+    armor = number("Armour.", api=f"{_CHAMPION}.armor")
+    magic_resist = number("Magic resistance.", api=f"{_CHAMPION}.magicResist")
+    movement_speed = number("Movement speed.", api=f"{_CHAMPION}.movementSpeed")
 
 
 class TimelineEvents(MatchRow, key="lol/timeline_events", **LANDED):
@@ -192,8 +201,10 @@ class TimelineEvents(MatchRow, key="lol/timeline_events", **LANDED):
 
     event_index = dy.Int32(primary_key=True, min=0, description="Position of the event in its timeline, from 0.")
     frame_index = dy.Int16(min=0, description="Frame it is listed in.")
-    timestamp_ms = dy.Int64(min=0, description="Time of the event, milliseconds of the game.")
-    event_type = text("Kind, such as ITEM_PURCHASED.", nullable=False)
+    timestamp_ms = dy.Int64(
+        min=0, description="Time of the event, milliseconds of the game.", metadata={"api": "timestamp"}
+    )
+    event_type = text("Kind, such as ITEM_PURCHASED.", nullable=False, api="type")
     participant_id = dy.Int16(
         nullable=True, description="Who did it: participantId, else creatorId or killerId; 0 is nobody."
     )
@@ -221,10 +232,12 @@ class TimelineEvents(MatchRow, key="lol/timeline_events", **LANDED):
     shutdown_bounty = number("Gold for ending a streak.")
     transform_type = text("Form a champion took.")
     name = text("Of DRAGON_SOUL_GIVEN, which soul.")
-    winning_team_id = dy.Int16(nullable=True, description="Of GAME_END, the team that won.")
-    occurred_at = utc("Time by the clock, of the few kinds that tell it.", nullable=True)
-    position_x = number("Where it happened, from the left.")
-    position_y = number("Where it happened, from the bottom.")
+    winning_team_id = dy.Int16(
+        nullable=True, description="Of GAME_END, the team that won.", metadata={"api": "winningTeam"}
+    )
+    occurred_at = utc("Time by the clock, of the few kinds that tell it.", nullable=True, api="realTimestamp")
+    position_x = number("Where it happened, from the left.", api="position.x")
+    position_y = number("Where it happened, from the bottom.", api="position.y")
 
 
 class TimelineEventCounts(MatchRow, key="lol/timeline_event_counts", **LANDED):

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, Optional, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -25,6 +25,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.documents import UNREADABLE, Int16, Int32, Int64, Millis
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol.timelines.api_keys import api_keys, camel_case, struct_fields
 from gamestats_assets.lol.timelines.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames
 
 NO_TYPE = "(none)"
@@ -78,82 +79,17 @@ class _Part(msgspec.Struct, gc=False, rename="camel"):
     """An object of a timeline."""
 
 
-class _Position(_Part):
-    x: Int32 | None = None
-    y: Int32 | None = None
+def _part_of_states(group: str, *more: tuple[str, Any, Any]) -> Any:
+    """The struct of a participant's frame, or of an object in it."""
+    own = {name: key.removeprefix(group) for name, key in _STATES.items() if key.rpartition(".")[0] == group[:-1]}
+    fields = [*struct_fields(TimelineFrames, own), *more]
+    return msgspec.defstruct("State", fields, rename=own | {name: camel_case(name) for name, *_ in more}, gc=False)
 
 
-class _Event(_Part):
-    type: str
-    timestamp: Int64
-    participant_id: Int16 | None = None
-    creator_id: Int16 | None = None
-    killer_id: Int16 | None = None
-    victim_id: Int16 | None = None
-    assisting_participant_ids: list[Int16] | None = None
-    team_id: Int16 | None = None
-    killer_team_id: Int16 | None = None
-    item_id: Int32 | None = None
-    before_id: Int32 | None = None
-    after_id: Int32 | None = None
-    gold_gain: Int32 | None = None
-    level: Int32 | None = None
-    skill_slot: Int32 | None = None
-    level_up_type: str | None = None
-    ward_type: str | None = None
-    monster_type: str | None = None
-    monster_sub_type: str | None = None
-    building_type: str | None = None
-    tower_type: str | None = None
-    lane_type: str | None = None
-    kill_type: str | None = None
-    multi_kill_length: Int32 | None = None
-    kill_streak_length: Int32 | None = None
-    bounty: Int32 | None = None
-    shutdown_bounty: Int32 | None = None
-    transform_type: str | None = None
-    name: str | None = None
-    winning_team: Int16 | None = None
-    real_timestamp: Millis | None = None
-    position: _Position | None = None
-
-
-class _Damage(_Part):
-    total_damage_done_to_champions: Int32 | None = None
-    physical_damage_done_to_champions: Int32 | None = None
-    magic_damage_done_to_champions: Int32 | None = None
-    true_damage_done_to_champions: Int32 | None = None
-    total_damage_done: Int32 | None = None
-    total_damage_taken: Int32 | None = None
-
-
-class _Champion(_Part):
-    health: Int32 | None = None
-    health_max: Int32 | None = None
-    power: Int32 | None = None
-    power_max: Int32 | None = None
-    attack_damage: Int32 | None = None
-    attack_speed: Int32 | None = None
-    ability_power: Int32 | None = None
-    ability_haste: Int32 | None = None
-    armor: Int32 | None = None
-    magic_resist: Int32 | None = None
-    movement_speed: Int32 | None = None
-
-
-class _Participant(_Part):
-    participant_id: Int16
-    level: Int32 | None = None
-    xp: Int32 | None = None
-    total_gold: Int32 | None = None
-    current_gold: Int32 | None = None
-    gold_per_second: Int32 | None = None
-    minions_killed: Int32 | None = None
-    jungle_minions_killed: Int32 | None = None
-    time_enemy_spent_controlled: Int32 | None = None
-    position: _Position | None = None
-    damage_stats: _Damage | None = None
-    champion_stats: _Champion | None = None
+_STATES = api_keys(TimelineFrames, without=("match_id", "match_date", "frame_index", "timestamp_ms"))
+_PARTS = {part: _part_of_states(f"{camel_case(part)}.") for part in ("position", "damage_stats", "champion_stats")}
+_Position = _PARTS["position"]
+_Participant = _part_of_states("", *((name, part | None, None) for name, part in _PARTS.items()))
 
 
 E = TypeVar("E")
@@ -184,7 +120,27 @@ class _Typed(_Part):
     type: str | None = None
 
 
-_FIELDS = {name: kind for name, kind in get_type_hints(_Event, include_extras=True).items() if name != "type"}
+_OTHERS: Mapping[str, Any] = {
+    "creator_id": Optional[Int16],  # noqa: UP045
+    "killer_id": Optional[Int16],  # noqa: UP045
+    "real_timestamp": Optional[Millis],  # noqa: UP045
+    "position": _Position | None,
+}
+"""Fields of events of which columns are made."""
+_MADE = (
+    "match_id",
+    "match_date",
+    "event_index",
+    "frame_index",
+    "event_type",
+    "occurred_at",
+    "position_x",
+    "position_y",
+)
+_KEYS = api_keys(TimelineEvents, without=_MADE)
+_FIELDS = {name: field for name, *field in struct_fields(TimelineEvents, _KEYS)}
+_FIELDS |= {name: [kind, None] for name, kind in _OTHERS.items()}
+_KEYS |= {name: camel_case(name) for name in _OTHERS}
 _NARROW: Mapping[str, tuple[str, ...]] = {
     "CHAMPION_KILL": (
         "killer_id", "victim_id", "assisting_participant_ids", "bounty", "shutdown_bounty", "kill_streak_length",
@@ -210,15 +166,24 @@ _PASSED_OVER: Mapping[str, tuple[str, ...]] = {
 
 def _struct_of(kind: str) -> type[msgspec.Struct]:
     """The struct of a known kind: a narrow one refuses other keys, any other has every field."""
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("timestamp", _FIELDS["timestamp"])]
-    fields += [(name, _FIELDS[name], None) for name in _NARROW.get(kind, _FIELDS) if name != "timestamp"]
+    fields: list[Any] = [(name, *_FIELDS[name]) for name in _shape_of(kind)]
     fields += [(name, msgspec.Raw, msgspec.Raw()) for name in _PASSED_OVER.get(kind, ())]
     return msgspec.defstruct(
         kind, fields, tag_field="type", tag=kind, namespace={"type": kind},
-        rename="camel", gc=False, forbid_unknown_fields=kind in _NARROW,
+        rename=_KEYS | {name: camel_case(name) for name in _PASSED_OVER.get(kind, ())},
+        gc=False, forbid_unknown_fields=kind in _NARROW,
     )  # fmt: skip
 
 
+def _shape_of(kind: str) -> tuple[str, ...]:
+    """The fields of a known kind."""
+    return ("timestamp_ms", *_NARROW[kind]) if kind in _NARROW else tuple(_FIELDS)
+
+
+_Event = msgspec.defstruct(
+    "Event", [("type", str), *((name, *field) for name, field in _FIELDS.items())], rename=_KEYS, gc=False
+)
+"""An event of any kind."""
 _STRUCTS = {kind: _struct_of(kind) for kind in sorted(KNOWN_TYPES)}
 _WHOLE = (
     msgspec.json.Decoder(_Timeline[functools.reduce(operator.or_, _STRUCTS.values()), _Participant]),
@@ -226,29 +191,14 @@ _WHOLE = (
 )
 """For files with nothing new in them, and for all files."""
 _PIECEWISE = msgspec.json.Decoder(_Timeline[msgspec.Raw, msgspec.Raw])
-_ONE_EVENT = msgspec.json.Decoder(_Event)
+_ONE_EVENT: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Event)
 _ONE_PARTICIPANT = msgspec.json.Decoder(_Participant)
 _ONE_TYPE = msgspec.json.Decoder(_Typed)
-_NOWHERE, _NO_DAMAGE, _NO_CHAMPION = _Position(), _Damage(), _Champion()
-_OF_STATE = {
-    "minions_killed": "lane_minions_killed",
-    "time_enemy_spent_controlled": "time_enemy_spent_controlled_ms",
-    "x": "position_x",
-    "y": "position_y",
-    "total_damage_done_to_champions": "damage_to_champions",
-    "physical_damage_done_to_champions": "physical_damage_to_champions",
-    "magic_damage_done_to_champions": "magic_damage_to_champions",
-    "true_damage_done_to_champions": "true_damage_to_champions",
-    "total_damage_done": "damage_dealt",
-    "total_damage_taken": "damage_taken",
-}
-_STATE_PARTS = (
-    _Participant.__struct_fields__[:-3],
-    *(part.__struct_fields__ for part in (_Position, _Damage, _Champion)),
-)
-_OF_PARTICIPANT, _OF_POSITION, _OF_DAMAGE, _OF_CHAMPION = (operator.attrgetter(*fields) for fields in _STATE_PARTS)
-_NUMBERS = [_OF_STATE.get(name, name) for fields in _STATE_PARTS for name in fields]
+_NOTHING = {name: part() for name, part in _PARTS.items()}
+_NUMBERS = [name for part in (_Participant, *_PARTS.values()) for name in part.__struct_fields__ if name in _STATES]
 """Columns of a participant's frame in the order in which its parts tell them."""
+_OF_STATE = operator.attrgetter(*_Participant.__struct_fields__[: -len(_PARTS)])
+_OF_PARTS = {name: operator.attrgetter(*part.__struct_fields__) for name, part in _PARTS.items()}
 
 
 # --------------------------------------------------------------------------- bytes to rows
@@ -318,8 +268,8 @@ def decode(content: bytes, match_id: str, match_date: date) -> DecodedTimeline:
     else:
         rejections[TimelineEvents] = [rejection for _, rejection in found.bad]
         rejections[TimelineFrames] = found.bad_states
-    told = {table: each for table, each in rejections.items() if each}
-    return DecodedTimeline(match_id, match_date, found, bad, facts, told, reason)
+    by_table = {table: each for table, each in rejections.items() if each}
+    return DecodedTimeline(match_id, match_date, found, bad, facts, by_table, reason)
 
 
 def rows_of(timelines: Sequence[DecodedTimeline]) -> dict[type[Table], pl.DataFrame]:
@@ -352,7 +302,7 @@ def _read(content: bytes, match_id: str) -> Found:
     return _read_piece_by_piece(content, match_id)
 
 
-def _found(read: _Timeline[Any, _Participant]) -> Found:
+def _found(read: _Timeline[Any, Any]) -> Found:
     frames = read.info.frames
     # No pairs of events and numbers: objects by the ten thousand cost more to be watched than to be made.
     events = [event for frame in frames for event in frame.events or ()]
@@ -381,7 +331,7 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
             f"Expected a timeline of match-v5, with metadata and info.frames: {error}."
         ) from None
     frames = read.info.frames
-    states: list[_Participant] = []
+    states: list[Any] = []
     found = Found(
         read.metadata.match_id,
         read.info.frame_interval,
@@ -421,15 +371,14 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
     return replace(found, states=_numbers(states))
 
 
-def _numbers(states: Sequence[_Participant]) -> pl.Series:
+def _numbers(states: Sequence[Any]) -> pl.Series:
     # Objects lie scattered in memory: what one of them holds is taken at once, and parted by column later.
-    told: list[int | None] = []
+    numbers: list[int | None] = []
     for state in states:
-        told += _OF_PARTICIPANT(state)
-        told += _OF_POSITION(state.position or _NOWHERE)
-        told += _OF_DAMAGE(state.damage_stats or _NO_DAMAGE)
-        told += _OF_CHAMPION(state.champion_stats or _NO_CHAMPION)
-    return pl.Series(told, dtype=pl.Int32)
+        numbers += _OF_STATE(state)
+        for name, values_of in _OF_PARTS.items():
+            numbers += values_of(getattr(state, name) or _NOTHING[name])
+    return pl.Series(numbers, dtype=pl.Int32)
 
 
 def _kind_of(raw: msgspec.Raw) -> str:
@@ -444,20 +393,14 @@ def _rejection(match_id: str, rule: str, reason: str, raw: msgspec.Raw) -> Rejec
     return Rejection(match_id, "row", rule, reason, 1, content)
 
 
-_RENAMED = {"type": "event_type", "timestamp": "timestamp_ms", "winning_team": "winning_team_id"}
-_SHAPES: Mapping[tuple[str, ...], tuple[type[msgspec.Struct], ...]] = {
-    tuple(_FIELDS): (_Event, *(struct for kind, struct in _STRUCTS.items() if kind not in _NARROW)),
-    **{
-        ("timestamp", *fields): tuple(_STRUCTS[kind] for kind in _NARROW if _NARROW[kind] == fields)
-        for fields in _NARROW.values()
-    },
+_SHAPES: Mapping[tuple[str, ...], Sequence[type[msgspec.Struct]]] = {
+    shape: [
+        *((_Event,) if shape == tuple(_FIELDS) else ()),
+        *(struct for kind, struct in _STRUCTS.items() if _shape_of(kind) == shape),
+    ]
+    for shape in dict.fromkeys(map(_shape_of, _STRUCTS))
 }
 """Structs of events by the fields they have: their columns are built together."""
-
-
-def _columns(fields: Sequence[str], parts: Sequence[Any]) -> dict[str, list[Any]]:
-    """Fields of objects, as columns."""
-    return {name: [*map(operator.attrgetter(name), parts)] for name in fields}
 
 
 def _joined(parts: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
@@ -505,13 +448,13 @@ def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
 
 def _part_of_events(fields: Sequence[str], events: Sequence[Any], numbers: Sequence[int]) -> pl.DataFrame:
     """The columns of events that have the same fields."""
-    told = _columns(("type", *fields), events)
+    columns = {name: [*map(operator.attrgetter(name), events)] for name in ("type", *fields)}
+    columns["event_type"] = columns.pop("type")
     if "position" in fields:
-        positions = told.pop("position")
-        told["position_x"] = [None if position is None else position.x for position in positions]
-        told["position_y"] = [None if position is None else position.y for position in positions]
+        positions = columns.pop("position")
+        for name in _Position.__struct_fields__:
+            columns[name] = [None if position is None else getattr(position, name) for position in positions]
     schema = {**TimelineEvents.schema(), **_UNDECLARED}
-    columns = {_RENAMED.get(name, name): values for name, values in told.items()}
     series = {name: _series(values, schema[name]) for name, values in columns.items()}
     return pl.DataFrame({"number": pl.Series(numbers, dtype=pl.Int64), **series})
 

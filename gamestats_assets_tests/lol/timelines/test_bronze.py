@@ -5,21 +5,17 @@ from __future__ import annotations
 import functools
 import gzip
 import json
-from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from random import Random
-from typing import Any
 
 import pytest
 
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.source import GAME, SOURCE
+from gamestats_assets.lol.source import GAME
 from gamestats_assets.lol.timelines.bronze import DECODER, TABLES
-from gamestats_assets_tests.lakehouse.landing.decoded import Collected, decoded, landed_last
-from gamestats_assets_tests.lol import real_pairs
+from gamestats_assets_tests.lakehouse.decoded import decoded
 from gamestats_assets_tests.lol.files import match_object
 
 DAY = date(2023, 7, 14)
@@ -55,12 +51,6 @@ def _land(
 def landing(tmp_path: Path) -> Landing:
     """An empty landing zone."""
     return Landing(tmp_path / "landing")
-
-
-def _sorted(collected: Collected) -> tuple[Any, ...]:
-    frames, rejections, unreadable = collected
-    told = {table: Counter(map(repr, entries)) for table, entries in rejections.items()}
-    return {table: frames[table].rows() for table in TABLES}, told, unreadable
 
 
 def _mixture(landing: Landing) -> list[LandedFile]:
@@ -105,44 +95,6 @@ def test_frames_are_as_declared_and_carry_the_day_of_their_match(landing: Landin
     assert unreadable == 3
 
 
-@pytest.mark.parametrize(("workers", "part"), [(1, 1), (1, 5), (1, 1000), (2, 3)])
-def test_workers_and_sizes_of_parts_change_nothing(landing: Landing, workers: int, part: int) -> None:
-    files = _mixture(landing)
-    expected = _sorted(_decoded(landing, files))
-    assert _sorted(_decoded(landing, files, workers=workers, part=part)) == expected
-    assert len(expected[0][t.TimelineEvents]) > 700
-
-
-def test_the_order_of_arrival_changes_nothing(landing: Landing) -> None:
-    files = _mixture(landing)
-    expected = _sorted(_decoded(landing, files))
-    for seed in range(4):
-        shuffled = [*files, files[0]]
-        Random(seed).shuffle(shuffled)
-        assert _sorted(_decoded(landing, shuffled, part=seed + 2)) == expected
-
-
-@pytest.mark.parametrize("times", [0, 1, 2])
-def test_files_are_read_plain_and_gzipped_once_or_twice(landing: Landing, times: int) -> None:
-    timeline, match = _timeline(), _match()
-    files: list[LandedFile] = []
-    for kind, content in (("timeline", timeline), ("match", match)):
-        payload = content
-        for _ in range(times):
-            payload = gzip.compress(payload)
-        files.append(_land(landing, ID, kind, content, payload))
-    frames, rejections, unreadable = _decoded(landing, files)
-    assert (rejections, unreadable) == ({}, 0)
-    assert frames[t.TimelineFiles].row(0, named=True) == {
-        "match_id": ID, "match_date": DAY, "status": "processed", "reason": None,
-        "content_hash": content_hash(timeline), "other_files": 0, "size_bytes": len(timeline),
-        "frame_interval_ms": 60_000, "frames": 1, "events": 3, "last_timestamp_ms": 0,
-    }  # fmt: skip
-    [row] = frames[t.RawMatches].to_dicts()
-    assert (row["content_hash"], row["other_files"], row["participants"]) == (content_hash(match), 0, 2)
-    assert row["started_at"] == datetime(2023, 7, 14, 23, 50, tzinfo=UTC)
-
-
 def test_of_several_timelines_the_readable_one_with_most_events_counts(landing: Landing) -> None:
     small, large = _timeline(events=50), _timeline(events=90)
     condemned, broken, stranger = _timeline(events=100, bad=90), b"[" + b" " * 1000, _timeline("NA1_9", 500)
@@ -152,14 +104,14 @@ def test_of_several_timelines_the_readable_one_with_most_events_counts(landing: 
     assert (row["content_hash"], row["status"], row["other_files"]) == (content_hash(large), "processed", 4)
     assert frames[t.TimelineEvents].height == row["events"] == 90
     assert frames[t.TimelineEventCounts].get_column("events").to_list() == [90]
-    [(table, told)] = rejections.items()
+    [(table, result)] = rejections.items()
     assert table is t.TimelineFiles
-    assert {each.scope for each in told} == {"file"}
-    reasons = dict(each.reason.split(": ", 1) for each in told)
+    assert {each.scope for each in result} == {"file"}
+    reasons = dict(each.reason.split(": ", 1) for each in result)
     assert set(reasons) == {files[1].path, files[3].path, files[4].path}
     assert reasons[files[1].path].startswith("90 of 190 events cannot be read, more than 5%: ")
     assert reasons[files[4].path] == f"Expected the timeline of {ID}, found that of NA1_9."
-    assert len(told) == 3
+    assert len(result) == 3
     assert unreadable == 0
 
 
@@ -170,17 +122,6 @@ def test_rows_that_a_timeline_not_used_would_reject_are_not_told(landing: Landin
     assert frames[t.TimelineFiles].get_column("other_files").to_list() == [1]
 
 
-def test_of_equal_contents_the_last_to_land_counts(landing: Landing) -> None:
-    contents = [_timeline().replace(b"1055", item) for item in (b"1054", b"1056", b"1083")]
-    matches = [_match(version=f"13.{minor}.1") for minor in (1, 2, 3)]
-    for kind, table, of_kind in (("timeline", t.TimelineFiles, contents), ("match", t.RawMatches, matches)):
-        files = [_land(landing, ID, kind, content) for content in of_kind]
-        for newest, content in zip(files, of_kind, strict=True):
-            landed_last(landing, newest)
-            frames = _decoded(landing, files)[0]
-            assert frames[table].get_column("content_hash").to_list() == [content_hash(content)]
-
-
 def test_of_several_match_objects_the_one_with_most_participants_counts(landing: Landing) -> None:
     three, five_of_nine, seven = _match(participants=3), _match(participants=9, bad=4), _match(participants=7)
     contents = (three, five_of_nine, b"[]", _match("NA1_9", 10), seven)
@@ -188,10 +129,10 @@ def test_of_several_match_objects_the_one_with_most_participants_counts(landing:
     frames, rejections, unreadable = _decoded(landing, files)
     assert frames[t.RawMatches].select("participants", "other_files").rows() == [(7, 4)]
     assert frames[t.RawParticipants].height == 7
-    [(table, told)] = rejections.items()
+    [(table, result)] = rejections.items()
     assert table is t.RawMatches
-    assert {each.scope for each in told} == {"file"}
-    by_path = {file.path: each.reason for file in files for each in told if each.reason.startswith(file.path)}
+    assert {each.scope for each in result} == {"file"}
+    by_path = {file.path: each.reason for file in files for each in result if each.reason.startswith(file.path)}
     assert set(by_path) == {files[2].path, files[3].path}
     assert f"Expected match {ID}, found NA1_9." in by_path[files[3].path]
     assert unreadable == 0
@@ -248,27 +189,4 @@ def test_a_match_counts_as_unreadable_only_when_nothing_of_it_can_be_read(landin
     assert unreadable == 2
     assert frames[t.RawMatches].get_column("match_id").to_list() == ["NA1_1"]
     assert frames[t.TimelineEvents].get_column("match_id").unique().to_list() == ["NA1_4"]
-    assert {table: len(told) for table, told in rejections.items()} == {t.RawMatches: 3, t.TimelineFiles: 2}
-
-
-def test_documents_of_data_dragon_are_passed_over(landing: Landing) -> None:
-    assert set(DECODER.kinds) == {"match", "timeline"}
-    frames, rejections, unreadable = _decoded(landing, [_land(landing, "items", "items_en_us", b"{}")])
-    assert all(frame.is_empty() for frame in frames.values())
-    assert (rejections, unreadable) == ({}, 0)
-
-
-def test_real_pairs_land_whole_whatever_the_parts(landing: Landing, realdata: Path) -> None:
-    folder = realdata / "lol"
-    SOURCE.ingest([folder / "matches", folder / "timelines"], landing)
-    files = [file for day in landing.days(GAME) for file in landing.files(GAME, day)]
-    frames, rejections, unreadable = _decoded(landing, files, workers=2, part=7)
-    assert (rejections, unreadable) == ({}, 0)
-    whole = real_pairs.bronze(realdata)
-    for table in TABLES:
-        assert frames[table].select(table.column_names()).equals(whole[table]), table.spec.name
-    pairs = real_pairs.documents(realdata)
-    told = dict(frames[t.TimelineEvents].group_by("match_id").len().iter_rows())
-    assert told == {match_id: len(pair.events) for match_id, pair in pairs.items()}
-    people = dict(frames[t.RawParticipants].group_by("match_id").len().iter_rows())
-    assert people == {match_id: len(pair.match["participants"]) for match_id, pair in pairs.items()}
+    assert {table: len(result) for table, result in rejections.items()} == {t.RawMatches: 3, t.TimelineFiles: 2}
