@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import polars as pl
 import sqlglot
@@ -21,11 +22,6 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lol.matches.tables import POSITIONS, ParticipantFeatures
 from gamestats_assets.lol.reference.items import UnknownNameError
 from gamestats_assets.lol.reference.versions import patch_number
-
-Resolve = Callable[[str], Collection[int]]
-"""Ids of what a name stands for."""
-Values = Callable[[str], Collection[str]]
-"""Every value of a column of texts."""
 
 _COMPARED: dict[type[exp.Expr], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     exp.EQ: lambda left, right: left == right,
@@ -53,6 +49,31 @@ _POSITION_CALLED = {
     **dict.fromkeys(("JGL", "JG", "JNG"), "JUNGLE"),
 }
 _MOST_LISTED = 10
+
+
+class Lookup(Protocol):
+    """What names in a condition stand for; `names.Names` is one."""
+
+    @property
+    def most_core_items(self) -> int | None:
+        """So many core items has a game at most; of a later one nothing can be asked."""
+        ...
+
+    def item(self, name: str) -> Collection[int]:
+        """Ids of an item."""
+        ...
+
+    def champion(self, name: str) -> Collection[int]:
+        """Ids of a champion."""
+        ...
+
+    def bases(self, name: str) -> Collection[int]:
+        """Ids of what turns into an item by itself, such as Manamune of Muramana."""
+        ...
+
+    def values(self, column: str) -> Collection[str]:
+        """Values of a column of texts, of which a text must be one that it is compared with; of none any will do."""
+        ...
 
 
 class ConditionError(GamestatsError):
@@ -108,9 +129,9 @@ def value_called(column: str, text: str, there: Iterable[str]) -> str:
     near = [each for each in known if len(text) > 1 and each.startswith(text.casefold())]
     near = [*dict.fromkeys([*near, *difflib.get_close_matches(text.casefold(), known, n=3, cutoff=0.5)])][:3]
     advice = "Did you mean" if near else "There are"
-    told = " or ".join(known[each] for each in near) or ", ".join(sorted(known.values())[:_MOST_LISTED])
+    names = " or ".join(known[each] for each in near) or ", ".join(sorted(known.values())[:_MOST_LISTED])
     more = " and more" if not near and len(known) > _MOST_LISTED else ""
-    raise UnknownNameError(f"There is no {column} {text!r}. {advice} {told}{more}{'?' if near else '.'}")
+    raise UnknownNameError(f"There is no {column} {text!r}. {advice} {names}{more}{'?' if near else '.'}")
 
 
 def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) -> pl.Expr:
@@ -173,31 +194,18 @@ class Condition:
     took_first: bool = True
 
 
-def read_condition(
-    text: str,
-    *,
-    items: Resolve,
-    champions: Resolve,
-    values: Values = lambda _: (),
-    bases: Resolve = lambda _: (),
-    most_core_items: int | None = None,
-) -> Condition:
+def read_condition(text: str, names: Lookup) -> Condition:
     """Read a condition.
 
+    >>> from types import SimpleNamespace
     >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
-    >>> nothing = lambda name: ()
-    >>> asked = read_condition("kills > 5 and not position = 'TOP'", items=nothing, champions=nothing)
+    >>> asked = read_condition("kills > 5 and not position = 'TOP'", SimpleNamespace(values=lambda column: ()))
     >>> rows.filter(asked.whole).height
     1
 
     Args:
         text: conditions on columns, and the `FUNCTIONS`, joined by and, or, not and parentheses.
-        items: ids of an item's name.
-        champions: ids of a champion's name.
-        values: of a column that is compared with a text, which then must be one of them, in capitals or not; where
-            there are none, any text will do.
-        bases: ids of what turns into the item of a name by itself, such as Manamune of Muramana.
-        most_core_items: so many core items has a game at most; of a later one nothing can be asked.
+        names: what names in it stand for.
 
     Raises:
         ConditionError: when it cannot be read, or uses what is not offered.
@@ -210,7 +218,7 @@ def read_condition(
         # What the parser calls its tokens tells a reader nothing.
         said = "" if "<Token" in said else f"{said} "
         raise ConditionError(f"The condition {text!r} cannot be read: {said}{_OFFERED}") from None
-    return _Reader(text, items, champions, values, bases, most_core_items).condition(parsed)
+    return _Reader(text, names).condition(parsed)
 
 
 _OFFERED = f"Join conditions on columns (kills > 5, position = 'TOP') and {', '.join(FUNCTIONS)} by and, or, not."
@@ -249,11 +257,8 @@ def _first_taken(node: exp.Expr) -> str | None:
 
 
 class _Reader:
-    def __init__(
-        self, text: str, items: Resolve, champions: Resolve, values: Values, bases: Resolve, most_core_items: int | None
-    ) -> None:
-        self._text, self._items, self._champions, self._values = text, items, champions, values
-        self._bases, self._most_core_items = bases, most_core_items
+    def __init__(self, text: str, names: Lookup) -> None:
+        self._text, self._names = text, names
 
     def condition(self, node: exp.Expr) -> Condition:
         """The condition, taken apart."""
@@ -277,7 +282,7 @@ class _Reader:
         calls = [about[n][0] for n in sorted(of_items)]
         # The first argument of core_item is a number.
         named = [each for call in calls for each in call.expressions[_called(call) == "core_item" :]]
-        ids = [self._items(name) for name in dict.fromkeys(self._text_of(each) for each in named)]
+        ids = [self._names.item(name) for name in dict.fromkeys(self._text_of(each) for each in named)]
         return Condition(whole, own, rest, tuple(ids), all(_called(call) == "completed" for call in calls))
 
     def boolean(self, node: exp.Expr) -> pl.Expr:
@@ -316,7 +321,7 @@ class _Reader:
         if self._is(left, CHAMPION):
             if not isinstance(node, (exp.EQ, exp.NEQ)):
                 raise self._error("a champion can be compared with = or <> only")
-            is_one = pl.col("champion_id").is_in([*self._champions(self._text_of(right))])
+            is_one = pl.col("champion_id").is_in([*self._names.champion(self._text_of(right))])
             return is_one if isinstance(node, exp.EQ) else ~is_one
         if isinstance(right, exp.Column) and not isinstance(left, exp.Column):
             raise self._error(f"{node.sql(dialect='duckdb')!r}: name the column first")
@@ -329,7 +334,7 @@ class _Reader:
 
     def _any_of(self, node: exp.In) -> pl.Expr:
         if self._is(node.this, CHAMPION):
-            ids = {one for each in node.expressions for one in self._champions(self._text_of(each))}
+            ids = {one for each in node.expressions for one in self._names.champion(self._text_of(each))}
             return pl.col("champion_id").is_in([*ids])
         column = self._column(node.this)
         return pl.any_horizontal(column == self._literal(each, node.this, is_one_of=True) for each in node.expressions)
@@ -340,7 +345,7 @@ class _Reader:
             raise self._error(f"there is no {name}(); there are {'; '.join(FUNCTIONS.values())}")
         try:
             if name in ("completed", "in_order"):
-                ids = [self._items(self._text_of(each)) for each in given]
+                ids = [self._names.item(self._text_of(each)) for each in given]
                 if not ids:
                     raise IndexError
                 if len({tuple(sorted(each)) for each in ids}) < len(ids):
@@ -349,20 +354,20 @@ class _Reader:
             if name == "core_item":
                 number, item = given
                 slot = int(number.this)
-                ids = self._items(self._text_of(item))
+                ids = self._names.item(self._text_of(item))
                 if slot < 1:
                     raise self._error(f"{node.sql(dialect='duckdb')!r}: core items are counted from 1")
-                if self._most_core_items is not None and slot > self._most_core_items:
-                    most = f"no game at hand has more than {self._most_core_items} core items"
+                if self._names.most_core_items is not None and slot > self._names.most_core_items:
+                    most = f"no game at hand has more than {self._names.most_core_items} core items"
                     raise self._error(f"{node.sql(dialect='duckdb')!r}: {most}")
                 built = pl.col("core_item_ids")
                 at_slot = built.list.get(slot - 1, null_on_oob=True)
                 is_it = at_slot.is_in([*ids]).fill_null(value=False)
-                if turned_from := self._bases(self._text_of(item)):
+                if turned_from := self._names.bases(self._text_of(item)):
                     is_it |= at_slot.is_in([*turned_from]).fill_null(value=False) & completed([ids])
                 return pl.when(built.is_not_null()).then(is_it)
             item, minutes = given
-            ids = self._items(self._text_of(item))
+            ids = self._names.item(self._text_of(item))
             return completed([ids]) & (completed_at(ids) <= 60 * float(minutes.this))
         except (IndexError, ValueError, TypeError):
             raise self._error(f"{node.sql(dialect='duckdb')!r} is not of the form {FUNCTIONS[name]}") from None
@@ -387,10 +392,10 @@ class _Reader:
 
     def _patch(self, node: exp.Expr) -> pl.Expr:
         """Number of a patch, whether or not there are games of it."""
-        told = self._text_of(node)
-        if re.fullmatch(r"\d{1,4}\.\d{1,3}", told) is None:
-            raise self._error(f"{told!r} is no patch; write it as '13.14'")
-        return patch_number(pl.lit(told))
+        patch = self._text_of(node)
+        if re.fullmatch(r"\d{1,4}\.\d{1,3}", patch) is None:
+            raise self._error(f"{patch!r} is no patch; write it as '13.14'")
+        return patch_number(pl.lit(patch))
 
     def _is(self, node: exp.Expr, name: str) -> bool:
         return isinstance(node, exp.Column) and node.name.lower() == name
@@ -425,7 +430,7 @@ class _Reader:
         """The value of a column that is meant."""
         if column == "position":
             return position_called(text)
-        return value_called(column, text, self._values(column))
+        return value_called(column, text, self._names.values(column))
 
     def _error(self, what: str) -> ConditionError:
         return ConditionError(f"The condition {self._text!r}: {what}.".replace("?.", "?"))
