@@ -37,10 +37,10 @@ def _expected_q(name: str) -> pl.Expr:
     return pl.when(pl.col(name).is_not_null()).then(at_least.cum_min().over("patch", order_by=p, descending=True))
 
 
-def _differ(told: str, expected: str) -> pl.Expr:
+def _differ(actual: str, expected: str) -> pl.Expr:
     """Whether two columns differ by more than one part in 10⁹, or only one of them is null."""
-    apart = (pl.col(told) - pl.col(expected)).abs() > 1e-9 * pl.col(expected)
-    return apart.fill_null(pl.col(told).is_null() != pl.col(expected).is_null())
+    apart = (pl.col(actual) - pl.col(expected)).abs() > 1e-9 * pl.col(expected)
+    return apart.fill_null(pl.col(actual).is_null() != pl.col(expected).is_null())
 
 
 @breaking_rows(of=PatternTests)
@@ -69,9 +69,9 @@ def what_is_found_was_tested(
 ) -> pl.LazyFrame:
     """The patterns are the tests that count as found, each once."""
     found = tests.filter("is_found").select("patch", "pattern_id", tested=pl.lit(value=True))
-    own = patterns.select("patch", "pattern_id", told=pl.lit(value=True))
+    own = patterns.select("patch", "pattern_id", is_pattern=pl.lit(value=True))
     return own.join(found, on=["patch", "pattern_id"], how="full", coalesce=True).filter(
-        pl.col("tested").is_null() | pl.col("told").is_null()
+        pl.col("tested").is_null() | pl.col("is_pattern").is_null()
     )
 
 

@@ -12,7 +12,6 @@ by itself, with q-values of its own over the whole family, is tried on the held 
 from __future__ import annotations
 
 import os
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -110,10 +109,10 @@ def pattern_tests(
     ]
     found = [each for each in found if each.height]
     if not found:
-        return typing.cast("dy.LazyFrame[PatternTests]", PatternTests.create_empty(lazy=True))
+        return PatternTests.create_empty(lazy=True)
     tests = named_champions(pl.concat(found, how="diagonal_relaxed"), champion_names(patches, champions))
     tests = _in_words(named_items(tests, "item_ids", item_names(patches, items)))
-    return typing.cast("dy.LazyFrame[PatternTests]", PatternTests.cast(tests.fill_nan(None).lazy()))
+    return PatternTests.cast(tests.fill_nan(None).lazy())
 
 
 def discovered_patterns(tests: dy.LazyFrame[PatternTests]) -> dy.LazyFrame[DiscoveredPatterns]:
@@ -121,7 +120,7 @@ def discovered_patterns(tests: dy.LazyFrame[PatternTests]) -> dy.LazyFrame[Disco
     found = tests.filter("is_found").collect()
     sentences = [sentence(row) for row in found.iter_rows(named=True)]
     rows = found.with_columns(sentence=pl.Series(sentences, dtype=pl.String)).lazy()
-    return typing.cast("dy.LazyFrame[DiscoveredPatterns]", DiscoveredPatterns.cast(rows))
+    return DiscoveredPatterns.cast(rows)
 
 
 def _of_patch(rows: pl.LazyFrame, patch: str) -> pl.LazyFrame:
@@ -175,15 +174,15 @@ def order_when_first_maxed() -> pl.Expr:
     from the first nine levels, as before the ninth no skill is maxed on Summoner's Rift: what is levelled between the
     ninth and a later moment does not count. Null where a row tells no levels.
     """
-    told = pl.concat_str(pl.col("skill_max_order").str.head(1), pl.col("skill_trigrams").list.join(""))
+    ways = pl.concat_str(pl.col("skill_max_order").str.head(1), pl.col("skill_trigrams").list.join(""))
     # A million games have some thousands of ways.
-    return told.map_batches(_orders_when_first_maxed, return_dtype=pl.String)
+    return ways.map_batches(_orders_when_first_maxed, return_dtype=pl.String)
 
 
-def _orders_when_first_maxed(told: pl.Series) -> pl.Series:
-    ways = told.filter(told.str.len_chars() > 1).unique()
-    orders = [_order_when_first_maxed(way[0], way[1::3] + way[-2:]) for way in ways]
-    return told.replace_strict(ways, orders, default=None, return_dtype=pl.String)
+def _orders_when_first_maxed(ways: pl.Series) -> pl.Series:
+    different = ways.filter(ways.str.len_chars() > 1).unique()
+    orders = [_order_when_first_maxed(way[0], way[1::3] + way[-2:]) for way in different]
+    return ways.replace_strict(different, orders, default=None, return_dtype=pl.String)
 
 
 def _order_when_first_maxed(first: str, levels: str) -> str:
@@ -281,32 +280,15 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
         for (number, cell, outcome), compared in zip(tasks, pool.map(compared_of, tasks), strict=True):
             known = np.isfinite(cell.covariates).all(axis=1) & np.isfinite(cell.outcomes[outcome].astype(float))
             games = np.bincount(cell.choice[known & (cell.choice >= 0)], minlength=len(cell.keys))
-            # By code, and nan where an arm has too few games.
-            told = {
-                name: np.full(len(cell.keys), np.nan)
-                for name in ("mean", "mean_rest", "naive_effect", "effect", "low", "high", "p_value", "standard_error",
-                             "odds_ratio", "reason")
-            }  # fmt: skip
-            for name, values in told.items():
-                values[compared.choice] = getattr(compared, name)
             rows = pl.DataFrame(
                 {
                     "code": np.arange(len(cell.keys)),
+                    "condition_key": pl.Series(cell.keys, dtype=pl.String),
                     "games": games,
                     "baseline_games": known.sum() - games,
                     "games_left_out": compared.left_out,
                     "matches_played": len(np.unique(cell.clusters[known])),
-                    "value": told["mean"],
-                    "baseline_value": told["mean_rest"],
-                    "naive_effect": told["naive_effect"],
-                    "effect": told["effect"],
-                    "effect_low": told["low"],
-                    "effect_high": told["high"],
-                    "p_value": told["p_value"],
-                    "standard_error": told["standard_error"],
-                    "odds_ratio": told["odds_ratio"],
-                    "reason": told["reason"],
-                    "condition_key": pl.Series(cell.keys, dtype=pl.String),
+                    **{name: _by_code(cell, compared, figure) for name, figure in _FIGURES.items()},
                 }
             )
             said = {"cell": number, "family": cell.family, "outcome": outcome, "effect_unit": outcome, **cell.of}
@@ -318,6 +300,21 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
     return pl.concat(found, how="vertical_relaxed").with_columns(reason.cast(pl.String))
 
 
+def _by_code(cell: Cell, compared: Comparisons, figure: str) -> np.ndarray:
+    """A figure of each choice, nan where an arm has too few games."""
+    values = np.full(len(cell.keys), np.nan)
+    values[compared.choice] = getattr(compared, figure)
+    return values
+
+
+_FIGURES: Mapping[str, str] = {
+    "value": "mean",
+    "baseline_value": "mean_rest",
+    "effect_low": "low",
+    "effect_high": "high",
+    **{name: name for name in ("naive_effect", "effect", "p_value", "standard_error", "odds_ratio", "reason")},
+}
+"""Columns to what a comparison calls them."""
 _REASONS: Mapping[str, str] = {
     "NO_VARIATION": "every game went alike",
     "SEPARATED": "all games with it, or all without it, were won or lost, or the state of the game tells who won",
@@ -412,12 +409,14 @@ def _held_out(cells: Sequence[Cell], tried: pl.DataFrame) -> pl.DataFrame:
 def _with_half(tests: pl.DataFrame, half: pl.DataFrame, name: str) -> pl.DataFrame:
     """Tests with the effects and p-values of a half beside them."""
     key = ["cell", "code", "outcome"]
-    told = {f"{name}_effect": "effect", f"{name}_p_value": "p_value"}
-    of_half = half.select(*key, *(pl.col(column).fill_nan(None).alias(f"of_{half}") for half, column in told.items()))
+    columns = {f"{name}_effect": "effect", f"{name}_p_value": "p_value"}
+    of_half = half.select(
+        *key, *(pl.col(column).fill_nan(None).alias(f"of_{half}") for half, column in columns.items())
+    )
     return (
         tests.join(of_half, on=key, how="left", maintain_order="left")
-        .with_columns(pl.coalesce(column, f"of_{column}") for column in told)
-        .drop(f"of_{column}" for column in told)
+        .with_columns(pl.coalesce(column, f"of_{column}") for column in columns)
+        .drop(f"of_{column}" for column in columns)
     )
 
 
@@ -426,10 +425,11 @@ def _of_both_teams(tests: pl.DataFrame) -> pl.DataFrame:
     games = pl.col("games") + pl.col("baseline_games")
     lost_by_red = pl.col("baseline_value") * pl.col("baseline_games")
     value = (pl.col("value") * pl.col("games") + pl.col("baseline_games") - lost_by_red) / games
-    told = {"games": games, "baseline_games": 0, "value": value, "baseline_value": 1 - value,
+    figures = {"games": games, "baseline_games": 0, "value": value, "baseline_value": 1 - value,
             "naive_effect": 2 * value - 1}  # fmt: skip
     return tests.with_columns(
-        pl.when(pl.col("family") == "objective").then(each).otherwise(name).alias(name) for name, each in told.items()
+        pl.when(pl.col("family") == "objective").then(each).otherwise(name).alias(name)
+        for name, each in figures.items()
     )
 
 
