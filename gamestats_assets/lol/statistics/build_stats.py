@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import dataframely as dy
@@ -89,7 +88,7 @@ def item_build_stats(
         build_name=pl.col("names").list.join(ARROW),
         build_name_ko=pl.col("names_ko").list.join(ARROW),
     )
-    return typing.cast("dy.LazyFrame[ItemBuildStats]", ItemBuildStats.cast(result.lazy()))
+    return ItemBuildStats.cast(result.lazy())
 
 
 def eligible_games(games: pl.DataFrame) -> pl.DataFrame:
@@ -188,7 +187,7 @@ def skill_order_stats(
         stats = stats.join(_plain(eligible_games(rows)), on=CELL)
         found.append(stats.with_columns(kind=pl.lit(kind), pick_share=pl.col("games") / pl.col("eligible")))
     result = named_champions(pl.concat(found), champion_names(patches, champions))
-    return typing.cast("dy.LazyFrame[SkillOrderStats]", SkillOrderStats.cast(result.lazy()))
+    return SkillOrderStats.cast(result.lazy())
 
 
 def outcomes(rows: pl.DataFrame, by: Sequence[str], **more: pl.Expr) -> pl.DataFrame:

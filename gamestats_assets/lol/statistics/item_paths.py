@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import typing
 
 import dataframely as dy
 import polars as pl
@@ -79,13 +78,13 @@ def item_path_sequences(
         with_one = paths.join(long_enough, on=[*CELL, "path"], how="semi").select("game").unique()
         candidates = candidates.join(with_one, on="game", how="semi")
     if not sum(map(len, found)):
-        return typing.cast("dy.LazyFrame[ItemPathSequences]", ItemPathSequences.create_empty(lazy=True))
+        return ItemPathSequences.create_empty(lazy=True)
     rows = pl.concat(found).with_columns(path=written("item_ids"))
     rows = _with_lift(rows, known).with_columns(pl.col(pl.Categorical).cast(pl.String)).sort(*CELL, "path")
     rows = rows.with_columns(is_closed=~_is_within_longer(rows))
     rows = named_champions(rows, champion_names(patches, champions))
     rows = named_items(rows, "item_ids", item_names(patches, items))
-    return typing.cast("dy.LazyFrame[ItemPathSequences]", ItemPathSequences.cast(_finished(rows).lazy()))
+    return ItemPathSequences.cast(_finished(rows).lazy())
 
 
 def _eligible(rows: pl.DataFrame, eligible: pl.DataFrame, items: int) -> pl.Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -41,7 +40,7 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
         .filter(pl.col("games") >= FEWEST_GAMES)
     )
     if rows.is_empty():
-        return typing.cast("dy.LazyFrame[FirstObjectiveStats]", FirstObjectiveStats.create_empty(lazy=True))
+        return FirstObjectiveStats.create_empty(lazy=True)
     rates = wilson(rows.get_column("wins").to_numpy(), rows.get_column("games").to_numpy())
     win_rate = pl.col("wins") / pl.col("games")
     rows = rows.with_columns(
@@ -56,7 +55,7 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
         )
         for (patch,), of in known.group_by("patch", maintain_order=True)
     ]
-    told = [
+    effects = [
         each.select(
             *_OF_QUEUE,
             objective=pl.col("condition_key").str.strip_prefix("objective "),
@@ -71,9 +70,11 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
     nothing = pl.DataFrame(schema=FirstObjectiveStats.schema()).select(
         *_OF_QUEUE, "objective", "adjusted_effect", "adjusted_low", "adjusted_high", "p_value"
     )
-    result = rows.join(pl.concat(told) if told else nothing, on=[*_OF_QUEUE, "objective"], how="left").fill_nan(None)
+    result = rows.join(pl.concat(effects) if effects else nothing, on=[*_OF_QUEUE, "objective"], how="left").fill_nan(
+        None
+    )
     result = result.with_columns(q_value=q_value(pl.col("p_value")).over("patch"))
-    return typing.cast("dy.LazyFrame[FirstObjectiveStats]", FirstObjectiveStats.cast(result.lazy()))
+    return FirstObjectiveStats.cast(result.lazy())
 
 
 # --------------------------------------------------------------------------- decision tree
@@ -117,9 +118,9 @@ def objective_decision_tree(features: dy.LazyFrame[ParticipantFeatures]) -> dy.L
         for leaf in _leaves(rows)
     ]
     if not found:
-        return typing.cast("dy.LazyFrame[ObjectiveDecisionTree]", ObjectiveDecisionTree.create_empty(lazy=True))
+        return ObjectiveDecisionTree.create_empty(lazy=True)
     rows = pl.DataFrame(found, infer_schema_length=None).fill_nan(None)
-    return typing.cast("dy.LazyFrame[ObjectiveDecisionTree]", ObjectiveDecisionTree.cast(rows.lazy()))
+    return ObjectiveDecisionTree.cast(rows.lazy())
 
 
 def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import dataframely as dy
 import numpy as np
@@ -16,50 +16,15 @@ from gamestats_assets.lol.statistics.tables import ALL_POSITIONS, OutcomeModels,
 
 FEWEST_ROWS = 50
 """Rows below which a position of a queue has no correlations or models."""
-VARIABLES = (
-    "assists",
-    "champion_level",
-    "control_wards_bought",
-    "core_items",
-    "cs_at_10",
-    "cs_at_15",
-    "cs_per_minute",
-    "damage_share",
-    "damage_taken_per_minute",
-    "damage_to_objectives",
-    "deaths",
-    "deaths_per_minute",
-    "dpm",
-    "duration_s",
-    "first_core_item_at_s",
-    "gold_at_10",
-    "gold_at_15",
-    "gold_at_20",
-    "gold_per_minute",
-    "kda",
-    "kill_participation",
-    "kills",
-    "lane_gold_diff_at_10",
-    "lane_gold_diff_at_15",
-    "objective_participation",
-    "team_dragons",
-    "team_first_blood",
-    "team_first_dragon",
-    "team_first_herald",
-    "team_first_tower",
-    "team_gold_diff_at_10",
-    "team_gold_diff_at_15",
-    "team_gold_diff_at_20",
-    "team_synchronisation",
-    "team_towers",
-    "time_dead_share",
-    "vision_per_minute",
-    "vision_score",
-    "wards_killed",
-    "wards_placed",
-    "won",
-    "xp_at_10",
-    "xp_at_15",
+VARIABLES = tuple(
+    """
+    assists champion_level control_wards_bought core_items cs_at_10 cs_at_15 cs_per_minute damage_share
+    damage_taken_per_minute damage_to_objectives deaths deaths_per_minute dpm duration_s first_core_item_at_s
+    gold_at_10 gold_at_15 gold_at_20 gold_per_minute kda kill_participation kills lane_gold_diff_at_10
+    lane_gold_diff_at_15 objective_participation team_dragons team_first_blood team_first_dragon team_first_herald
+    team_first_tower team_gold_diff_at_10 team_gold_diff_at_15 team_gold_diff_at_20 team_synchronisation team_towers
+    time_dead_share vision_per_minute vision_score wards_killed wards_placed won xp_at_10 xp_at_15
+    """.split()  # noqa: SIM905
 )
 """Variables that are correlated, by alphabet."""
 _LANE_TERM = "lane_gold_diff_at_15"
@@ -127,12 +92,10 @@ def variable_correlations(features: dy.LazyFrame[ParticipantFeatures]) -> dy.Laz
         )
         found.append(part.with_columns(pl.lit(value).alias(name) for name, value in of.items()))
     if not found:
-        return typing.cast("dy.LazyFrame[VariableCorrelations]", VariableCorrelations.create_empty(lazy=True))
+        return VariableCorrelations.create_empty(lazy=True)
     pairs = pl.concat(found).fill_nan(None).drop_nulls(["pearson", "spearman"])
     found_q = {f"{name}_q_value": q_value(pl.col(f"{name}_p_value")).over("patch") for name in ("pearson", "spearman")}
-    return typing.cast(
-        "dy.LazyFrame[VariableCorrelations]", VariableCorrelations.cast(pairs.with_columns(**found_q).lazy())
-    )
+    return VariableCorrelations.cast(pairs.with_columns(**found_q).lazy())
 
 
 def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[VisionSurvival]:
@@ -180,10 +143,10 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
             }
         )
     if not found:
-        return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.create_empty(lazy=True))
+        return VisionSurvival.create_empty(lazy=True)
     rows = pl.LazyFrame(found, infer_schema_length=None).fill_nan(None)
     rows = rows.with_columns(q_value=q_value(pl.col("p_value")).over("patch"))
-    return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.cast(rows))
+    return VisionSurvival.cast(rows)
 
 
 # --------------------------------------------------------------------------- regressions
@@ -204,6 +167,11 @@ DPM_TERMS: Mapping[str, tuple[float, str]] = {
     "duration_s": (60, "1 minute"),
 }
 """Terms of the model of damage per minute."""
+_Family = Literal["logistic", "linear"]
+_MODELS: Sequence[tuple[str, _Family, str, Mapping[str, tuple[float, str]]]] = (
+    ("win_given_lead_at_15", "logistic", "won", WIN_TERMS),
+    ("dpm", "linear", "dpm", DPM_TERMS),
+)
 _FEWEST_IN_MODEL = 200
 _INTERCEPT = "intercept"
 
@@ -222,10 +190,7 @@ def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[
     columns = ["won", "dpm", "held_out", *dict.fromkeys([*WIN_TERMS, *DPM_TERMS])]
     lasted = features.filter(pl.col("team_gold_diff_at_15").is_not_null())
     for of, rows in _by_position(lasted, columns):
-        for model, family, outcome, terms in (
-            ("win_given_lead_at_15", "logistic", "won", WIN_TERMS),
-            ("dpm", "linear", "dpm", DPM_TERMS),
-        ):
+        for model, family, outcome, terms in _MODELS:
             of_all = of["position"] == ALL_POSITIONS
             known = {name: unit for name, unit in terms.items() if not (of_all and name == _LANE_TERM)}
             part = _model(rows, family, outcome, known)
@@ -233,41 +198,41 @@ def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[
                 named = {**of, "model": model, "family": family, "outcome": outcome}
                 found.append(part.with_columns(pl.lit(value).alias(name) for name, value in named.items()))
     if not found:
-        return typing.cast("dy.LazyFrame[OutcomeModels]", OutcomeModels.create_empty(lazy=True))
+        return OutcomeModels.create_empty(lazy=True)
     # Nobody asks whether an intercept is 0.
     asked = pl.when(pl.col("term") != _INTERCEPT).then("p_value")
     rows = pl.concat(found).fill_nan(None).with_columns(q_value=q_value(asked).over("patch"))
-    return typing.cast("dy.LazyFrame[OutcomeModels]", OutcomeModels.cast(rows.lazy()))
+    return OutcomeModels.cast(rows.lazy())
 
 
 def _model(
-    rows: pl.DataFrame, family: str, outcome: str, terms: Mapping[str, tuple[float, str]]
+    rows: pl.DataFrame, family: _Family, outcome: str, terms: Mapping[str, tuple[float, str]]
 ) -> pl.DataFrame | None:
-    from gamestats_assets.lol.statistics.arrays.regressions import Reason, linear_regression, logistic_regression
+    from gamestats_assets.lol.statistics.arrays.regressions import Reason, regression
 
     # Where positions have no opponents, or nobody takes heralds, the term is unknown throughout.
-    told = [name for name in terms if rows.get_column(name).null_count() < rows.height / 2]
-    known = rows.drop_nulls([outcome, *told])
-    told = [name for name in told if known.get_column(name).n_unique() > 1]
-    if known.height < _FEWEST_IN_MODEL or not told:
+    known_terms = [name for name in terms if rows.get_column(name).null_count() < rows.height / 2]
+    known = rows.drop_nulls([outcome, *known_terms])
+    known_terms = [name for name in known_terms if known.get_column(name).n_unique() > 1]
+    if known.height < _FEWEST_IN_MODEL or not known_terms:
         return None
-    values = _values(known, told) / [terms[name][0] for name in told]
+    values = _values(known, known_terms) / [terms[name][0] for name in known_terms]
     design = np.column_stack([np.ones(len(values)), values])
     target = known.get_column(outcome).cast(pl.Float64).to_numpy()
     clusters = known.get_column("match_id").rle_id().to_numpy()
     is_logistic = family == "logistic"
-    fitted = (logistic_regression if is_logistic else linear_regression)(design, target, clusters)
+    fitted = regression(design, target, clusters, family=family)
     if fitted.reason is not Reason.FITTED:
         return None
     low, high = fitted.interval()
     return pl.DataFrame(
         {
-            "term": [_INTERCEPT, *told],
-            "unit": ["", *(terms[name][1] for name in told)],
+            "term": [_INTERCEPT, *known_terms],
+            "unit": ["", *(terms[name][1] for name in known_terms)],
             "coefficient": fitted.coefficients,
             "coefficient_low": low,
             "coefficient_high": high,
-            "odds_ratio": np.exp(fitted.coefficients) if is_logistic else [None] * (1 + len(told)),
+            "odds_ratio": np.exp(fitted.coefficients) if is_logistic else [None] * (1 + len(known_terms)),
             "p_value": fitted.p_values,
             "rows": fitted.rows,
             "matches_played": fitted.clusters,
@@ -280,10 +245,10 @@ def _model(
 
 def _held_out_auc(known: pl.DataFrame, design: np.ndarray, target: np.ndarray) -> float | None:
     """Area under the ROC curve in the held out half, of a model of the other."""
-    from gamestats_assets.lol.statistics.arrays.regressions import Reason, logistic_regression
+    from gamestats_assets.lol.statistics.arrays.regressions import Reason, regression
 
     held = known.get_column("held_out").to_numpy()
-    model = logistic_regression(design[~held], target[~held])
+    model = regression(design[~held], target[~held], family="logistic")
     if model.reason is not Reason.FITTED or len(np.unique(target[held])) < 2:
         return None
     from sklearn.metrics import roc_auc_score

@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -80,11 +79,11 @@ def assert_is_brute(made: pl.DataFrame, games: Sequence[Row]) -> None:
     by_cell: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for game in games:
         by_cell[cell_of(game)].append(game)
-    told: dict[tuple[Any, ...], dict[Path, Row]] = defaultdict(dict)
+    result: dict[tuple[Any, ...], dict[Path, Row]] = defaultdict(dict)
     for row in made.to_dicts():
-        told[tuple(row[name] for name in CELL)][tuple(row["item_ids"])] = row
+        result[tuple(row[name] for name in CELL)][tuple(row["item_ids"])] = row
     for cell, own in by_cell.items():
-        expected, found = brute(own), told.pop(cell, {})
+        expected, found = brute(own), result.pop(cell, {})
         assert found.keys() == expected.keys(), cell
         for path, row in found.items():
             for name, value in expected[path].items():
@@ -93,7 +92,7 @@ def assert_is_brute(made: pl.DataFrame, games: Sequence[Row]) -> None:
             assert row["length"] == len(path)
             assert row["win_rate"] == pytest.approx(row["wins"] / row["games"])
             assert (row["win_rate_low"], row["win_rate_high"]) == pytest.approx(wilson(row["wins"], row["games"]))
-    assert not told
+    assert not result
 
 
 # --------------------------------------------------------------------------- simulated matches
@@ -107,13 +106,8 @@ def paths() -> pl.DataFrame:
 def test_paths_are_all_that_are_frequent(paths: pl.DataFrame) -> None:
     assert paths.height > 500
     assert set(paths.get_column("length").unique()) >= {2, 3}
-    assert_is_brute(paths, frames()[t.ParticipantFeatures].to_dicts())
-
-
-def test_paths_of_queues_without_positions_are_of_all(paths: pl.DataFrame) -> None:
-    aram = paths.filter(pl.col("queue_group") == "aram")
-    assert aram.height
-    assert aram.get_column("position").unique().to_list() == ["ALL"]
+    some = pl.col("champion_id") % 3 == 0
+    assert_is_brute(paths.filter(some), frames()[t.ParticipantFeatures].filter(some).to_dicts())
 
 
 def test_paths_are_named_in_both_languages(paths: pl.DataFrame) -> None:
@@ -165,10 +159,10 @@ def test_a_long_path_is_found_where_the_shorter_ones_within_it_are_rare() -> Non
     # Few games have three items: of these the path is a tenth, while its pairs are one in a hundred of all.
     games = [[1, 2, 3]] * 20 + [[40 + number % 30, 80 + number // 30, 7] for number in range(180)]
     games += [[100 + number % 40, 200 + number // 40] for number in range(1800)]
-    made, told = of_games(*games)
+    made, result = of_games(*games)
     assert "1>2>3" in made.get_column("path")
     assert "1>2" not in made.get_column("path")
-    assert_is_brute(made, told)
+    assert_is_brute(made, result)
 
 
 def test_a_path_of_few_games_is_not_frequent() -> None:
@@ -199,43 +193,11 @@ def test_items_that_come_by_chance_in_any_order_have_a_lift_of_one() -> None:
     assert list(lifts.values()) == pytest.approx([1.0] * 12)
 
 
-def test_where_winning_alone_makes_items_every_path_wins_as_its_baseline_does() -> None:
-    random = np.random.default_rng(5)
-    # Whoever wins, every second one, completes two items more, and which ones is a draw of lots.
-    games = [
-        random.permutation(5)[: random.integers(2, 4) + 2 * (number % 2 == 0)].tolist() for number in range(1, 8_001)
-    ]
-    made, _ = of_games(*games)
-    gaps = made.select("length", "win_rate", "baseline_win_rate", error=(0.25 / pl.col("games")).sqrt())
-    assert made.height == 5 * 4 + 5 * 4 * 3
-    assert gaps.filter(length=3).get_column("win_rate").min() > 0.7  # pyright: ignore[reportOptionalOperand, reportOperatorIssue]
-    z = ((gaps["win_rate"] - gaps["baseline_win_rate"]) / gaps["error"]).to_numpy()
-    assert np.abs(z).max() < 4
-    # Of so many two in three lie within one error: the baseline tells all but chance.
-    assert (np.abs(z) < 1).mean() > 0.6
-
-
-def test_one_item_is_no_path_and_seven_count_as_six() -> None:
-    assert of_games(*[[1]] * 20)[0].is_empty()
-    made, _ = of_games(*[[1, 2, 3, 4, 5, 6, 7]] * 10)
-    assert made.height == math.comb(6, 2) + math.comb(6, 3) + math.comb(6, 4)
-
-
-def test_who_has_no_position_where_others_have_one_is_in_no_cell() -> None:
-    known = dict(frames())
-    features = known[t.ParticipantFeatures]
-    is_some = pl.col("match_id").hash(1) % 4 == 0
-    known[t.ParticipantFeatures] = features.with_columns(position=pl.when(~is_some).then("position"))
-    made = make(item_path_sequences, known)
-    assert made.filter(pl.col("queue_group") == "ranked_solo").height
-    assert "ALL" not in made.filter(pl.col("queue_group") == "ranked_solo").get_column("position")
-
-
 SOME_ITEMS = st.permutations(range(1, 8)).flatmap(lambda items: st.integers(0, 7).map(lambda count: items[:count]))
 
 
 @settings(max_examples=40)
 @given(st.lists(SOME_ITEMS, min_size=1), st.integers(5, 30))
 def test_no_frequent_path_is_missed_and_none_is_made_up(games: list[list[int]], times: int) -> None:
-    made, told = of_games(*games * times)
-    assert_is_brute(made, told)
+    made, result = of_games(*games * times)
+    assert_is_brute(made, result)

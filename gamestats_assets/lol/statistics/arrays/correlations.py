@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from gamestats_assets.lol.statistics.arrays.intervals import LEVEL
 
 _ROWS_AT_ONCE = 8_192
-_VARIABLES_AT_ONCE = 16
-"""Variables that a thread ranks at a time: as many float32 of a row as a line of the processor's cache holds."""
-_THREADS = 2
 _ROUNDING = 1e-12
 """Share of a column's summed squares at or below which its spread is rounding."""
 _LEFT = 1e-6
@@ -58,36 +55,25 @@ def correlations(values: npt.NDArray[np.floating], effective_n: float | None = N
 
     Pearson's is over the rows where both are known. For Spearman's each column is ranked once, over its own known rows,
     and the ranks are correlated over the common rows: with nothing missing that is Spearman's coefficient, otherwise it
-    is near it, and the ranks need not be made anew for each pair. Ties have the mean of their ranks.
+    is near it, and each column need be ranked only once. Ties have the mean of their ranks.
 
     P-values are of the t test with two degrees of freedom fewer than rows. Several players of one match are not
     independent: `effective_n` is then the number of matches. With m rows a match this is on the safe side, for the
     variance of a coefficient, a sum over rows, is at most m times what it were of independent rows. A pair that is
     known in a share of the rows has that share of it.
 
-    Memory besides the argument: a float32 for each value, and about 300 MB.
-
     Args:
-        values: (rows, variables), float32 or float64, in whatever order in memory; nan and infinite are missing.
+        values: (rows, variables); nan and infinite are missing.
         effective_n: independent rows, at most as many as there are; without it each row counts for one.
-
-    Raises:
-        ValueError: there are more than sixteen million rows, whose ranks a float32 does not hold exactly.
     """
     from threadpoolctl import threadpool_limits
 
-    rows, variables = values.shape
-    if rows > 2**24:
-        raise ValueError(
-            f"{rows:,} rows are more than the {2**24:,} whose ranks are held exactly: correlate a random part of them."
-        )
-    ranks = np.empty((variables, rows), np.float32)
-    # The threads are here: those of a matrix product would wait for each other at work, the longer on a busy machine.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
-        n, pearson = _pairwise(values, pool)
-        list(pool.map(lambda first: _rank(values, first, ranks), range(0, variables, _VARIABLES_AT_ONCE)))
-        _, spearman = _pairwise(ranks.T, pool)
-    share = 1.0 if effective_n is None else effective_n / max(rows, 1)
+    columns = pl.DataFrame(values).with_columns(pl.when(pl.all().is_finite()).then(pl.all()))
+    # The threads of such small products would wait for each other, the longer on a busy machine.
+    with threadpool_limits(1, user_api="blas"):
+        n, pearson = _pairwise(columns)
+        _, spearman = _pairwise(columns.select(pl.all().rank()))
+    share = 1.0 if effective_n is None else effective_n / max(len(values), 1)
     freedom: Floats = n.astype(float) * share - 2
     return Correlations(n, pearson, _p_values(pearson, freedom), spearman, _p_values(spearman, freedom))
 
@@ -182,13 +168,19 @@ class _Ranked:
         return (greater + sums / 2)[self._codes] / move.size
 
 
-def _pairwise(values: npt.NDArray[np.floating], pool: ThreadPoolExecutor) -> tuple[Integers, Floats]:
+def _pairwise(columns: pl.DataFrame) -> tuple[Integers, Floats]:
     """Rows that are common to each pair of columns, and the product-moment correlation over them."""
-    sample = values[:: max(1, len(values) // _ROWS_AT_ONCE)].astype(float)
-    known = np.isfinite(sample)
-    shift = np.where(known, sample, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    shares = pool.map(lambda thread: _moments(values, shift, thread), range(_THREADS))
-    n, sums, squares, products = np.sum(list(shares), axis=0)
+    # Less a number near the mean, so that squares lose little.
+    means = columns.select(pl.all().mean().fill_null(0)).to_numpy()
+    n, sums, squares, products = np.zeros((4, columns.width, columns.width))
+    for part in columns.iter_slices(_ROWS_AT_ONCE):
+        known = part.select(pl.all().is_not_null().cast(pl.Float64)).to_numpy()
+        centred = part.select(pl.all().fill_null(0).cast(pl.Float64)).to_numpy() - means
+        centred *= known
+        n += known.T @ known
+        sums += centred.T @ known
+        squares += np.square(centred).T @ known
+        products += centred.T @ centred
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = squares - sums * sums / n
         spread[spread <= _ROUNDING * squares] = np.nan
@@ -196,63 +188,6 @@ def _pairwise(values: npt.NDArray[np.floating], pool: ThreadPoolExecutor) -> tup
     diagonal = np.diagonal(result)
     np.fill_diagonal(result, np.where(np.isnan(diagonal), np.nan, 1.0))
     return n.astype(np.int64), result
-
-
-def _moments(values: npt.NDArray[np.floating], shift: Floats, thread: int) -> Floats:
-    """Of every pair over the rows where both are known, for this thread's share of the rows: how many, and the sums of
-    the first, of its square and of the product, each less a number near its mean, so that squares lose little."""
-    moments: Floats = np.zeros((4, shift.size, shift.size))
-    n, sums, squares, products = moments
-    for first in range(thread * _ROWS_AT_ONCE, len(values), _THREADS * _ROWS_AT_ONCE):
-        part = values[first : first + _ROWS_AT_ONCE] - shift
-        known = np.isfinite(part)
-        some = ~known.all(axis=0)
-        if some.any():
-            np.copyto(part, 0, where=~known)
-        present = known[:, some].astype(float)
-        # Over the rows where the other is known, which for most columns is all of them.
-        for moment, of in ((n, known), (sums, part), (squares, part * part)):
-            moment[:, ~some] += of.sum(axis=0)[:, None]
-            moment[:, some] += of.T @ present
-        products += part.T @ part
-    return moments
-
-
-def _rank(values: npt.NDArray[np.floating], first: int, ranks: npt.NDArray[np.float32]) -> None:
-    """Rank some columns from the first on, each into its row of the ranks."""
-    block = np.ascontiguousarray(values[:, first : first + _VARIABLES_AT_ONCE].T)
-    for column, into in zip(block, ranks[first:], strict=False):
-        known = np.isfinite(column)
-        if known.all():
-            into[:] = _centred_ranks(column)
-        else:
-            into[:] = np.nan
-            into[known] = _centred_ranks(column[known])
-
-
-def _centred_ranks(column: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """Twice the rank, ties at the mean of theirs, less its mean: whole numbers between minus and plus the rows."""
-    order = _order(column)
-    ordered = column[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(min(1, column.size), bool), ordered[1:] != ordered[:-1]]))
-    ends = np.append(starts[1:], column.size)[: starts.size]
-    ranks = np.empty(column.size, np.float32)
-    ranks[order] = np.repeat((starts + ends - column.size).astype(np.float32), ends - starts)
-    return ranks
-
-
-def _order(column: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
-    """Like argsort, in a quarter of its time: NumPy sorts 16 bits by counting, so the digits go one after the other."""
-    bits = column.itemsize * 8
-    # Minus nought is nought; and as whole numbers, floats are in order once the negative ones are turned round.
-    whole = (column + column.dtype.type(0)).view(f"u{column.itemsize}")
-    sign = whole.dtype.type(1 << (bits - 1))
-    keys = np.where(whole & sign, ~whole, whole | sign).astype(f"<u{column.itemsize}")
-    digits = keys.view("<u2").reshape(-1, column.itemsize // 2)
-    order = np.argsort(digits[:, 0], kind="stable")
-    for digit in digits.T[1:]:
-        order = order[np.argsort(digit[order], kind="stable")]
-    return order
 
 
 def _p_values(coefficients: Floats, freedom: Floats) -> Floats:

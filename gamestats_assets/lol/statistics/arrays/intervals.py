@@ -123,8 +123,8 @@ def median_intervals(values: npt.ArrayLike, offsets: npt.ArrayLike, level: float
     with np.errstate(invalid="ignore"):
         # The function returns nought where even nought is too likely.
         below = np.floor(bdtrik(outside, n.astype(float), 0.5))
-        told = (n > 0) & (bdtr(below, n, 0.5) <= outside)
-    rank = np.where(told, below, 0).astype(np.int64)
+        has_ends = (n > 0) & (bdtr(below, n, 0.5) <= outside)
+    rank = np.where(has_ends, below, 0).astype(np.int64)
     if not given.size:
         given = np.full(1, np.nan)
     last = given.size - 1
@@ -134,9 +134,9 @@ def median_intervals(values: npt.ArrayLike, offsets: npt.ArrayLike, level: float
 
     return Medians(
         np.where(n > 0, (at((n - 1) // 2) + at(n // 2)) / 2, np.nan),
-        np.where(told, at(rank), np.nan),
-        np.where(told, at(n - 1 - rank), np.nan),
-        np.where(told, 1 - 2 * bdtr(rank.astype(float), n, 0.5), np.nan),
+        np.where(has_ends, at(rank), np.nan),
+        np.where(has_ends, at(n - 1 - rank), np.nan),
+        np.where(has_ends, 1 - 2 * bdtr(rank.astype(float), n, 0.5), np.nan),
     )
 
 

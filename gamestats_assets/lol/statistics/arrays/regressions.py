@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -127,47 +127,35 @@ class Comparisons:
     """Rows of the cell that are in neither arm, because a covariate or the outcome is not a finite number."""
 
 
-def logistic_regression(
-    design: npt.ArrayLike, outcome: npt.ArrayLike, clusters: npt.ArrayLike | None = None
+def regression(
+    design: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    clusters: npt.ArrayLike | None = None,
+    *,
+    family: Literal["logistic", "linear"],
 ) -> Regression:
-    """Logistic regression by Newton's method (iteratively reweighted least squares).
+    """Logistic regression by Newton's method (iteratively reweighted least squares), or ordinary least squares.
 
     Args:
         design: (rows, columns); a constant is a column like any other, and `r_squared` takes one to be there.
-        outcome: bool, or 0 and 1.
+        outcome: bool, or 0 and 1, of a logistic regression; any number of a linear one.
         clusters: code of each row's match; without it each row is its own.
+        family: which of the two.
     """
-    x, y = _columns(design), np.asarray(outcome, dtype=float)
+    x, y = np.ascontiguousarray(np.asarray(design, dtype=float).T), np.asarray(outcome, dtype=float)
     matches = _Matches(y.size, clusters)
-    if reason := _unfit(x, y, matches):
-        return _unfitted(x, matches, reason)
-    fit = _solve_logistic(x, y, np.zeros(len(x)))
+    k = len(x)
+    fit = _unfit(x, y, matches) or (_solve_logistic(x, y, np.zeros(k)) if family == "logistic" else _solve_linear(x, y))
     if isinstance(fit, Reason):
-        return _unfitted(x, matches, fit)
-    logit = fit.coefficients @ x
-    log_likelihood = float((y * logit - np.logaddexp(0, logit)).sum())
-    rate = y.mean()
-    null = y.size * float(rate * np.log(rate) + (1 - rate) * np.log1p(-rate))
-    return Regression(
-        fit.coefficients, _covariance(x, fit, matches), y.size, matches.count, 1 - log_likelihood / null, Reason.FITTED
-    )
-
-
-def linear_regression(
-    design: npt.ArrayLike, outcome: npt.ArrayLike, clusters: npt.ArrayLike | None = None
-) -> Regression:
-    """Ordinary least squares; arguments as of `logistic_regression`, the outcome any number."""
-    x, y = _columns(design), np.asarray(outcome, dtype=float)
-    matches = _Matches(y.size, clusters)
-    if reason := _unfit(x, y, matches):
-        return _unfitted(x, matches, reason)
-    fit = _solve_linear(x, y)
-    if isinstance(fit, Reason):
-        return _unfitted(x, matches, fit)
-    unexplained = float(fit.residuals @ fit.residuals) / float(((y - y.mean()) ** 2).sum())
-    return Regression(
-        fit.coefficients, _covariance(x, fit, matches), y.size, matches.count, 1 - unexplained, Reason.FITTED
-    )
+        return Regression(np.full(k, np.nan), np.full((k, k), np.nan), y.size, matches.count, np.nan, fit)
+    if family == "logistic":
+        logit, mean = fit.coefficients @ x, y.mean()
+        log_likelihood = float((y * logit - np.logaddexp(0, logit)).sum())
+        unexplained = log_likelihood / (y.size * float(mean * np.log(mean) + (1 - mean) * np.log1p(-mean)))
+    else:
+        unexplained = float(fit.residuals @ fit.residuals) / float(((y - y.mean()) ** 2).sum())
+    covariance = _covariance(x, fit, matches)
+    return Regression(fit.coefficients, covariance, y.size, matches.count, 1 - unexplained, Reason.FITTED)
 
 
 def basis(covariates: npt.ArrayLike, knots: Sequence[int] = KNOTS) -> Floats:
@@ -244,7 +232,7 @@ def compare(
     supported = (codes >= 0) & (games >= minimum) & (rows.size - games >= minimum) & (games < rows.size)
     codes, games = codes[supported], games[supported]
 
-    told = {name: np.full(codes.size, np.nan) for name in _Estimate._fields}
+    estimates = {name: np.full(codes.size, np.nan) for name in _Estimate._fields}
     mean, reasons = np.empty(codes.size), np.zeros(codes.size, dtype=np.int8)
     if codes.size:
         smooth = basis(state[rows], knots)
@@ -266,7 +254,7 @@ def compare(
                 continue
             estimate = (_marginal if binary else _difference)(x, fit, matches, level)
             for name, value in zip(_Estimate._fields, estimate, strict=True):
-                told[name][index] = value
+                estimates[name][index] = value
     mean_rest = (y.sum() - mean * games) / (rows.size - games)
     return Comparisons(
         choice=codes.astype(np.int64),
@@ -277,7 +265,7 @@ def compare(
         naive_effect=mean - mean_rest,
         reason=reasons,
         left_out=int(usable.size - rows.size),
-        **told,
+        **estimates,
     )
 
 
@@ -329,11 +317,11 @@ def compare_within(
     """
     arm, of = np.asarray(treated, dtype=float), np.asarray(strata)
     there, chosen = np.bincount(of), np.bincount(of, arm)
-    told = ((chosen > 0) & (chosen < there))[of]
-    if not told.any():
+    has_both = ((chosen > 0) & (chosen < there))[of]
+    if not has_both.any():
         return Reason.FEW_CLUSTERS
-    arm, of, codes = arm[told], of[told], np.asarray(clusters)[told]
-    state, told_outcome = np.asarray(covariates, dtype=float)[told], np.asarray(outcome, dtype=float)[told]
+    arm, of, codes = arm[has_both], of[has_both], np.asarray(clusters)[has_both]
+    state, told_outcome = np.asarray(covariates, dtype=float)[has_both], np.asarray(outcome, dtype=float)[has_both]
     rest = there - chosen
     weights = np.where(arm > 0, 1.0, chosen[of] / rest[of])
     totals = np.maximum(2 * chosen, 1)
@@ -447,20 +435,11 @@ class _Fit:
     """Variance of each row's outcome; of a linear regression it is one."""
 
 
-def _columns(design: npt.ArrayLike) -> Floats:
-    return np.ascontiguousarray(np.asarray(design, dtype=float).T)
-
-
 def _unfit(x: Floats, y: Floats, matches: _Matches) -> Reason | None:
     """Why nothing can be fitted, whatever the numbers."""
     if matches.count < 2 or y.size <= len(x):
         return Reason.FEW_CLUSTERS
     return Reason.NO_VARIATION if (y == y[0]).all() else None
-
-
-def _unfitted(x: Floats, matches: _Matches, reason: Reason) -> Regression:
-    k, rows = x.shape
-    return Regression(np.full(k, np.nan), np.full((k, k), np.nan), rows, matches.count, np.nan, reason)
 
 
 def _inverse(information: Floats) -> Floats | None:

@@ -32,10 +32,10 @@ def test_what_is_found_is_what_the_procedure_finds(p: list[float], level: float)
 def test_q_values_are_those_of_statsmodels_over_the_tests_that_were_made() -> None:
     p = np.random.default_rng(1).random(200) ** 3
     p[::7] = np.nan
-    told = q_values(p)
-    assert np.isnan(told[::7]).all()
+    result = q_values(p)
+    assert np.isnan(result[::7]).all()
     made = ~np.isnan(p)
-    np.testing.assert_allclose(told[made], np.asarray(multipletests(p[made], method="fdr_bh")[1], dtype=float))
+    np.testing.assert_allclose(result[made], np.asarray(multipletests(p[made], method="fdr_bh")[1], dtype=float))
 
 
 def test_no_tests_have_no_q_values() -> None:

@@ -16,13 +16,6 @@ def test_three_points_in_two_thousand_games_against_a_known_half() -> None:
     assert power_of_rates(0.03, 0.5, 2_000, alpha=5e-4) == pytest.approx(0.21, abs=0.005)
 
 
-def test_arrays_of_games_and_effects_give_an_array() -> None:
-    told = power_of_rates(np.array([[0.03], [0.1]]), 0.5, np.array([2_000, 15_000]), 15_000, 0.001)
-    assert told.shape == (2, 2)
-    assert told[1, 0] > 0.99
-    assert told[0, 1] > 0.9 > told[0, 0]
-
-
 @pytest.mark.parametrize(("base", "effect", "games", "rest"), [(0.5, 0.1, 250, 400), (0.3, -0.06, 300, 2_000)])
 def test_as_many_simulated_differences_are_found(base: float, effect: float, games: int, rest: int) -> None:
     random, reps = np.random.default_rng(1), 40_000
@@ -33,18 +26,13 @@ def test_as_many_simulated_differences_are_found(base: float, effect: float, gam
     assert power_of_rates(effect, base, games, rest, 0.01) == pytest.approx(found, abs=0.012)
 
 
-@pytest.mark.parametrize("rest", [None, 500])
-def test_no_effect_is_found_at_the_rate_of_false_finds(rest: int | None) -> None:
-    assert power_of_rates(0, 0.4, 100, rest, 0.01) == pytest.approx(0.01)
-
-
 def test_rates_that_cannot_be_have_no_power() -> None:
     assert np.isnan(power_of_rates([0.6, -0.6, 0.1], 0.5, 100)).tolist() == [True, True, False]
 
 
 def test_what_cannot_be_missed_has_a_power_of_one() -> None:
-    told = power_of_rates(np.linspace(0.01, 0.45, 500), 0.5, 5_000, 100_000)
-    assert ((told >= 0) & (told <= 1)).all()
-    assert (np.diff(told) >= -1e-12).all()
-    assert told[-1] == 1
+    result = power_of_rates(np.linspace(0.01, 0.45, 500), 0.5, 5_000, 100_000)
+    assert ((result >= 0) & (result <= 1)).all()
+    assert (np.diff(result) >= -1e-12).all()
+    assert result[-1] == 1
     assert math.isnan(power_of_rates(math.nan, 0.5, 100))
