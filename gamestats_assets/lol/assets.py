@@ -21,10 +21,10 @@ from gamestats_assets.lol.matches.skill_orders import skill_orders
 from gamestats_assets.lol.patterns import checks as patterns_checks
 from gamestats_assets.lol.patterns.patterns import discovered_patterns, pattern_tests
 from gamestats_assets.lol.reference import checks as reference_checks
-from gamestats_assets.lol.reference import csv_files, data_dragon
+from gamestats_assets.lol.reference import data_dragon
+from gamestats_assets.lol.reference.csv_files import queues, queues_text
 from gamestats_assets.lol.reference.items import champions, items
 from gamestats_assets.lol.reference.patches import patches
-from gamestats_assets.lol.reference.queues import queues
 from gamestats_assets.lol.source import GAME, refused
 from gamestats_assets.lol.statistics import checks as statistics_checks
 from gamestats_assets.lol.statistics.build_stats import item_build_stats, skill_order_stats
@@ -101,7 +101,7 @@ def game() -> Game:
     lol = Game(GAME, tables.ALL, CHECKS)
     documents = Fingerprints("landed documents", _documents)
     lol.external((tables.DataDragonItems, tables.DataDragonChampions), [documents], _read_documents)
-    lol.function(queues, code_version=combined_hash([csv_files.text_of_queues()])[:8])
+    lol.function(queues, code_version=combined_hash([queues_text()])[:8])
     for function in (items, champions):
         lol.function(function)
     raw = [table for table in tables.ALL if table.spec.made_by == "raw"]

@@ -118,14 +118,14 @@ def _start_of_match(match_id: str, info: _Info) -> datetime:
 
 def _start_of_timeline(frames: list[_Frame]) -> datetime | None:
     """The few events with a time by the clock tell it, where there are any; the first is the start of the game."""
-    told = [
+    starts = [
         event.real_timestamp - (event.timestamp or 0)
         for frame in frames
         for event in frame.events or ()
         if event.real_timestamp is not None
     ]
-    if told and _FIRST_MILLIS <= min(told) <= LAST_MILLIS:
-        return _EPOCH + timedelta(milliseconds=min(told))
+    if starts and _FIRST_MILLIS <= min(starts) <= LAST_MILLIS:
+        return _EPOCH + timedelta(milliseconds=min(starts))
     return None
 
 

@@ -13,7 +13,7 @@ BEGAN_MS = int(BEGAN.timestamp() * 1000)
 
 def match_object(match_id: str = "NA1_47101", *, version: str = "13.14.522.7601", **info: Any) -> bytes:
     """A match object that tells what the landing zone looks for; `None` leaves a key out."""
-    told = {
+    result = {
         "gameCreation": BEGAN_MS - 60_000,
         "gameStartTimestamp": BEGAN_MS,
         "gameDuration": 1500,
@@ -21,8 +21,8 @@ def match_object(match_id: str = "NA1_47101", *, version: str = "13.14.522.7601"
         "participants": [],
         **info,
     }
-    told = {key: value for key, value in told.items() if value is not None}
-    return json.dumps({"metadata": {"matchId": match_id, "participants": []}, "info": told}).encode()
+    result = {key: value for key, value in result.items() if value is not None}
+    return json.dumps({"metadata": {"matchId": match_id, "participants": []}, "info": result}).encode()
 
 
 def timeline(match_id: str = "NA1_47101", *, began_ms: int | None = BEGAN_MS) -> bytes:

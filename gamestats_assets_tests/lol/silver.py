@@ -46,14 +46,14 @@ _EPIC = ("dragon", "herald", "grubs", "baron")
 
 def silver(story: Story) -> Frames:
     """Silver and reference tables of a story. Rows are in the order of match, participant and time."""
-    told = _Tables(story)
+    result = _Tables(story)
     frames: dict[type[Table], Mapping[str, Any]] = {
-        t.Matches: told.matches(),
-        t.Participants: told.participants(),
-        t.ItemBuilds: told.item_builds(),
-        t.SkillOrders: told.skill_orders(),
-        t.Objectives: told.objectives(),
-        t.TeamCoordination: told.team_coordination(),
+        t.Matches: result.matches(),
+        t.Participants: result.participants(),
+        t.ItemBuilds: result.item_builds(),
+        t.SkillOrders: result.skill_orders(),
+        t.Objectives: result.objectives(),
+        t.TeamCoordination: result.team_coordination(),
         t.Items: _items(story.plan.versions),
         t.Champions: _champions(story.plan.versions),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -12,50 +11,22 @@ import polars as pl
 import pytest
 from scipy.stats import false_discovery_control
 
-from gamestats_assets.lakehouse.landing.decoding import decode_batches
-from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import CHECKS, game
-from gamestats_assets.lol.matches.coordination import team_coordination
-from gamestats_assets.lol.matches.features import participant_features
-from gamestats_assets.lol.matches.item_builds import final_items, item_builds
-from gamestats_assets.lol.matches.item_events import item_events
-from gamestats_assets.lol.matches.matches import matches
-from gamestats_assets.lol.matches.objectives import objectives
-from gamestats_assets.lol.matches.participants import participants
-from gamestats_assets.lol.matches.skill_orders import skill_orders
 from gamestats_assets.lol.patterns.patterns import discovered_patterns, pattern_tests
-from gamestats_assets.lol.reference.data_dragon import read_documents
-from gamestats_assets.lol.reference.items import champions, items
-from gamestats_assets.lol.reference.queues import queues
-from gamestats_assets.lol.source import GAME, SOURCE
 from gamestats_assets.lol.statistics.build_stats import item_build_stats
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats
 from gamestats_assets.lol.statistics.variables import vision_survival
-from gamestats_assets.lol.timelines.bronze import DECODER
 from gamestats_assets.simulators.lol.files import write
 from gamestats_assets.simulators.lol.plan import Plan
 from gamestats_assets.simulators.lol.seasons import simulate
-from gamestats_assets_tests.lol import gold, listed, real_pairs
+from gamestats_assets_tests.checks import ChecksOfAGame
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.lol import gold
 from gamestats_assets_tests.lol.gold import make, table_of
-from gamestats_assets_tests.support.checks import ChecksOfAGame
-from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.lol.pipeline import real_tables, tables_of
 
 BY_NAME = {check.name: check for check in CHECKS}
-OF_MATCHES: tuple[Callable[..., Any], ...] = (
-    items,
-    champions,
-    queues,
-    matches,
-    participants,
-    item_events,
-    item_builds,
-    final_items,
-    skill_orders,
-    objectives,
-    team_coordination,
-    participant_features,
-)
 OF_PATCHES: tuple[Callable[..., Any], ...] = (
     vision_survival,
     item_build_stats,
@@ -71,17 +42,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
     folder = tmp_path_factory.mktemp("files")
     write(simulate(Plan(matches=50, days=1, patches=(("13.14", 1),), aram=0.2, bots=0.05, remakes=0.05)), folder)
     min((folder / "timelines").iterdir()).unlink()
-    landing = Landing(str(tmp_path_factory.mktemp("landing")))
-    SOURCE.ingest([folder / part for part in ("matches", "timelines", "datadragon")], landing)
-    documents = read_documents(landing)
-    files = [file for day in landing.days(GAME) for file in landing.files(GAME, day)]
-    with contextlib.closing(decode_batches(DECODER, landing, [files], workers=1, part=1000)) as batches:
-        known: dict[Any, pl.DataFrame] = {
-            table: frame.collect().select(table.column_names()) for table, frame in next(batches).frames.items()
-        }
-    known |= {t.DataDragonItems: documents.items, t.DataDragonChampions: documents.champions}
-    for function in OF_MATCHES:
-        known[table_of(function)] = make(function, known)
+    known = dict(tables_of(*(folder / part for part in ("matches", "timelines", "datadragon"))))
     of_patches = dict(gold.frames())
     known[t.Patches] = of_patches[t.Patches]
     for function in OF_PATCHES:
@@ -355,12 +316,7 @@ def test_patches_are_families_of_their_own(sound: Frames) -> None:
 
 
 def test_real_matches_break_no_blocking_check(realdata: Path) -> None:
-    known: dict[Any, pl.DataFrame] = dict(real_pairs.bronze(realdata)) | {
-        t.DataDragonItems: listed.items(realdata),
-        t.DataDragonChampions: listed.champions(realdata),
-    }
-    for function in OF_MATCHES:
-        known[table_of(function)] = make(function, known)
+    known = real_tables(realdata)
     blocking = [check for check in CHECKS if check.blocking and known.keys() >= set(check.inputs.values())]
     assert len(blocking) > 8
     assert {check.name: found for check in blocking if (found := breaking(check, known).to_dicts())} == {}

@@ -111,8 +111,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def test_answers_say_what_is_set_aside(made: Made) -> None:
-    told = sum(odd.rule is not None for odd in ODD)
-    assert games_set_aside(made.stores.lake).startswith(f"{told} of {len(made.sound)} games are set aside: ")
+    result = sum(odd.rule is not None for odd in ODD)
+    assert games_set_aside(made.stores.lake).startswith(f"{result} of {len(made.sound)} games are set aside: ")
 
 
 class TestOddMatches(OddMatchesOfAGame):

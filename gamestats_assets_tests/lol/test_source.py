@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
-import random
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse.landing.arrivals import UnrecognisedContentError
-from gamestats_assets.lakehouse.landing.zone import Landing, decompressed
+from gamestats_assets.lakehouse.arrivals import UnrecognisedContentError
+from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lol.source import (
     document_kind,
     document_of,
@@ -24,7 +22,7 @@ from gamestats_assets.lol.source import (
     recognise,
     refused,
 )
-from gamestats_assets_tests.lol.files import BEGAN, BEGAN_MS, champion, champions, items, match_object, timeline
+from gamestats_assets_tests.lol.files import BEGAN, BEGAN_MS, champions, items, match_object, timeline
 
 MATCH_ID = "NA1_47101"
 DAY = "2023-07-14"
@@ -42,28 +40,7 @@ def inbox(tmp_path: Path) -> Path:
     return folder
 
 
-def tree(landing: Landing) -> list[Path]:
-    return sorted(path for path in Path(landing.root).rglob("*") if path.is_file())
-
-
 # ---------------------------------------------------------------- the real files
-
-
-def test_every_real_pair_is_recognised_with_its_start(realdata: Path) -> None:
-    paths = sorted((realdata / "lol" / "matches").glob("*.json.gz"))
-    assert len(paths) >= 40
-    for path in paths:
-        folders = [realdata / "lol" / kind for kind in ("matches", "timelines")]
-        contents = [gzip.decompress((folder / path.name).read_bytes()) for folder in folders]
-        match_id = json.loads(contents[0])["metadata"]["matchId"]
-        began = json.loads(contents[0])["info"]["gameStartTimestamp"]
-        match, line = map(recognise, contents)
-        assert (match.kind, match.match_id, match.start_is_exact) == ("match", match_id, True)
-        assert (line.kind, line.match_id, line.start_is_exact) == ("timeline", match_id, False)
-        assert match.started_at is not None
-        assert line.started_at is not None
-        assert int(match.started_at.timestamp() * 1000) == began
-        assert abs(line.started_at.timestamp() * 1000 - began) < 1000
 
 
 def test_the_real_folder_is_ingested_and_only_the_queues_are_not_taken(realdata: Path, landing: Landing) -> None:
@@ -92,12 +69,6 @@ def test_the_real_folder_is_ingested_and_only_the_queues_are_not_taken(realdata:
 # ---------------------------------------------------------------- matches and timelines
 
 
-@pytest.mark.parametrize("dressed", [b"\xef\xbb\xbf%s", b"\n\t %s \r\n", b"\xef\xbb\xbf\n%s\n"])
-@pytest.mark.parametrize("content", [match_object(), timeline(), items()])
-def test_byte_order_mark_and_white_space_do_not_matter(dressed: bytes, content: bytes) -> None:
-    assert recognise(dressed % content, "en_US/x") == recognise(content, "en_US/x")
-
-
 def test_the_start_is_the_game_s_and_else_the_lobby_s() -> None:
     assert recognise(match_object()).started_at == BEGAN
     before = recognise(match_object(gameStartTimestamp=None)).started_at
@@ -117,25 +88,6 @@ def test_a_timeline_tells_its_start_by_its_earliest_clock() -> None:
     document["info"]["frames"].append({"events": [later, {"type": "NEW_KIND", "timestamp": 5}]})
     document["info"]["frames"].append({"events": None})
     assert recognise(json.dumps(document).encode()).started_at == BEGAN
-
-
-def test_small_letters_of_a_match_id_are_raised() -> None:
-    assert recognise(match_object("na1_47101")).match_id == MATCH_ID
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(["match.json", "timeline.json", "more.json"])))
-def test_a_match_stands_on_its_own_day_whatever_the_order(inbox: Path, landing: Landing, order: list[str]) -> None:
-    # By its timeline it would have begun after midnight.
-    contents = {
-        "match.json": match_object(),
-        "timeline.json": timeline(began_ms=BEGAN_MS + 900_000),
-        "more.json": timeline(began_ms=None),
-    }
-    for number, name in enumerate(order):
-        (inbox / f"{number}.json").write_bytes(contents[name])
-    report = ingest([inbox], landing)
-    assert (report.taken, report.days) == (3, (DAY,))
-    assert sorted(file.kind for file in landing.files("lol", DAY)) == ["match", "timeline", "timeline"]
 
 
 def test_a_timeline_without_a_clock_and_without_its_match_says_what_it_needs(inbox: Path, landing: Landing) -> None:
@@ -170,13 +122,6 @@ def test_a_cut_file_that_is_no_timeline_by_its_name_is_filed_with_no_match(
     assert ingest([inbox], landing).quarantined == 1
     assert [file.kind for file in landing.files("lol", DAY)] == ["match"]
     assert len(refused(landing)) == 1
-
-
-def test_a_match_asked_for_must_be_the_one_that_came(landing: Landing) -> None:
-    wrong = ingest_payload(match_object("NA1_99999"), "x", landing, match_id=MATCH_ID)
-    assert wrong.status == "quarantined"
-    assert f"Expected a file of match {MATCH_ID}, found one of NA1_99999" in wrong.reason
-    assert landing.days("lol") == []
 
 
 def test_a_timeline_that_is_gone_is_marked_once_on_the_day_of_its_match(landing: Landing) -> None:
@@ -227,33 +172,6 @@ def test_the_landed_kind_tells_document_and_language(document: str, language: st
     assert document_of(document_kind(document, language)) == (document, language)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["match", "timeline", "unreadable", "items", "items_korean", "items_ko_kr_x"])
-def test_other_kinds_are_no_documents(kind: str) -> None:
-    assert document_of(kind) is None
-
-
-def test_documents_belong_to_no_day_and_languages_stand_apart(inbox: Path, landing: Landing) -> None:
-    same = items()  # a language that was not translated has the same content
-    for name, content in {
-        "en_US_item.json": same,
-        "en_GB_item.json": same,
-        "copy_en_US.json": gzip.compress(same),
-        "ko_KR_item.json": items("13.14.1", i1001={}),
-        "en_US_championFull.json": champions(),
-        "en_US_Annie.json": champions(champion("Annie", 1)),
-    }.items():
-        (inbox / name).write_bytes(content)
-    report = ingest([inbox], landing)
-    assert (report.taken, report.known, report.matches, report.days) == (5, 1, (), ())
-    assert landing.days("lol") == landing.areas("lol") == []
-    assert {kind: len(landing.files("lol", kind)) for kind in landing.undated_kinds("lol")} == {
-        "champions_en_us": 2,
-        "items_en_gb": 1,
-        "items_en_us": 1,
-        "items_ko_kr": 1,
-    }
-
-
 # ---------------------------------------------------------------- other files
 
 
@@ -292,48 +210,3 @@ def test_other_content_is_refused_with_a_reason(name: str) -> None:
     with pytest.raises(UnrecognisedContentError) as refusal:
         recognise(OTHERS[name] if name != "gz" else b"x", f"en_US/{name}")
     assert 10 < len(str(refusal.value)) < 500
-
-
-def test_other_files_of_a_folder_are_kept_reported_and_break_nothing(inbox: Path, landing: Landing) -> None:
-    for name, content in OTHERS.items():
-        (inbox / name).write_bytes(content)
-    (inbox / "m.json").write_bytes(match_object())
-    (inbox / "en_US_item.json").write_bytes(items())
-    report = ingest([inbox], landing)
-    assert (report.taken, report.quarantined) == (2, len(OTHERS))
-    assert all(outcome.reason for outcome in report.outcomes if outcome.status == "quarantined")
-    assert len(refused(landing)) == len({*OTHERS.values()})
-    before = tree(landing)
-    assert ingest([inbox], landing).quarantined == len(OTHERS)
-    assert tree(landing) == before
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_break_anything(content: bytes) -> None:
-    with pytest.raises(UnrecognisedContentError):
-        recognise(content, "en_US.json")
-
-
-@given(st.randoms(use_true_random=False))
-def test_damaged_files_are_recognised_or_refused(chance: random.Random) -> None:
-    content = bytearray(chance.choice([match_object(), timeline(), items(), champions()]))
-    for _ in range(chance.randint(1, 5)):
-        content[chance.randrange(len(content))] = chance.randrange(256)
-    del content[chance.randrange(len(content)) :: chance.choice([1, 10**6])]
-    try:
-        found = recognise(bytes(content), "en_US.json")
-    except UnrecognisedContentError:
-        return
-    assert found.kind in ("match", "timeline", "items_en_us", "champions_en_us")
-
-
-def test_plain_gzipped_and_doubly_gzipped_are_one_file(inbox: Path, landing: Landing) -> None:
-    for number in range(3):
-        payload = match_object()
-        for _ in range(number):
-            payload = gzip.compress(payload)
-        (inbox / f"{number}").write_bytes(payload)
-    report = ingest([inbox], landing)
-    assert (report.taken, report.known) == (1, 2)
-    (file,) = landing.files("lol", DAY)
-    assert decompressed(landing.read(file)) == match_object()

@@ -50,8 +50,8 @@ def kills_are_somebodys_deaths(
 ) -> pl.LazyFrame:
     """Kills, deaths, assists, gold and damage of a match are those of its match object."""
     figures = ["kills", "deaths", "assists", "gold_earned", "damage_to_champions"]
-    found, told = (each.group_by(MATCH).agg(pl.col(figures).sum()) for each in (participants, raw))
-    joined = told.join(found, on=MATCH, how="full", coalesce=True, suffix="_here")
+    found, recorded = (each.group_by(MATCH).agg(pl.col(figures).sum()) for each in (participants, raw))
+    joined = recorded.join(found, on=MATCH, how="full", coalesce=True, suffix="_here")
     return joined.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_here")) for name in figures))
 
 
@@ -89,8 +89,8 @@ def items_are_completed_within_the_game(
 
     A length of 0 says nothing: Riot tells it of games that were broken off, whose timelines go on.
     """
-    told = matches.select(*MATCH, "duration_s").filter(pl.col("duration_s") > 0)
-    joined = builds.join(told, on=MATCH, how="left")
+    lengths = matches.select(*MATCH, "duration_s").filter(pl.col("duration_s") > 0)
+    joined = builds.join(lengths, on=MATCH, how="left")
     is_late = pl.col("completed_at_s") > pl.col("duration_s").fill_null(_LATEST_S) + 1
     return joined.filter(is_late | (pl.col("left_at_s") < pl.col("completed_at_s")))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -31,9 +29,8 @@ def team_coordination(
         teams.join(_of_kills(events, members, teams), on=_TEAM, how="left")
         .join(_of_objectives(objectives, teams), on=_TEAM, how="left")
         .with_columns(pl.col("kills", "fights", "objectives").fill_null(0))
-        .select(pl.col(name).cast(dtype) for name, dtype in TeamCoordination.schema().items())
     )
-    return typing.cast("dy.LazyFrame[TeamCoordination]", result)
+    return TeamCoordination.cast(result)
 
 
 def _of_kills(events: pl.LazyFrame, members: pl.LazyFrame, teams: pl.LazyFrame) -> pl.LazyFrame:

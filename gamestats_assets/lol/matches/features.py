@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import typing
 
 import dataframely as dy
 import polars as pl
@@ -67,7 +66,7 @@ def participant_features(
     nothing = pl.lit([], pl.List(pl.Int32))
     no_times = pl.lit([], pl.List(pl.Float64))
 
-    def told(name: str, unless: pl.Expr | int) -> pl.Expr:
+    def unless_unknown(name: str, unless: pl.Expr | int) -> pl.Expr:
         """A column in which there is something else where there is nothing; unknown without a timeline."""
         return pl.when("has_timeline").then(pl.col(name).fill_null(unless)).alias(name)
 
@@ -79,18 +78,17 @@ def participant_features(
         .join(_took_part(objectives), on=_PARTICIPANT, how="left")
         .join(teams, on=_TEAM, how="left")
         .with_columns(
-            *(told(name, 0) for name in ("core_items", "team_dragons", "team_towers")),
-            *(told(name, nothing) for name in ("core_item_ids", "completed_item_ids")),
-            *(told(name, no_times) for name in _TIMES),
+            *(unless_unknown(name, 0) for name in ("core_items", "team_dragons", "team_towers")),
+            *(unless_unknown(name, nothing) for name in ("core_item_ids", "completed_item_ids")),
+            *(unless_unknown(name, no_times) for name in _TIMES),
         )
         .with_columns(
             objective_participation=pl.when(pl.col("team_epic") > 0).then(
                 pl.col("took_part").fill_null(0) / pl.col("team_epic")
             )
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in ParticipantFeatures.schema().items())
     )
-    return typing.cast("dy.LazyFrame[ParticipantFeatures]", result)
+    return ParticipantFeatures.cast(result)
 
 
 _TIMES = (

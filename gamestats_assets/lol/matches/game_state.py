@@ -74,10 +74,10 @@ def team_gold_differences(frames: pl.LazyFrame, participants: pl.LazyFrame) -> p
         .agg(
             blue=pl.col("total_gold").filter(pl.col("team_id") == 100).sum(),
             red=pl.col("total_gold").filter(pl.col("team_id") == 200).sum(),
-            told=pl.col("total_gold").count(),
+            known=pl.col("total_gold").count(),
         )
         .join(teams.group_by("match_id").agg(listed=pl.len()), on="match_id")
-        .filter(pl.col("told") == pl.col("listed"))
+        .filter(pl.col("known") == pl.col("listed"))
     )
     sides = pl.LazyFrame({"team_id": [100, 200], "sign": [1, -1]}, schema={"team_id": pl.Int16, "sign": pl.Int32})
     lead = (pl.col("sign") * (pl.col("blue") - pl.col("red"))).cast(pl.Float64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -80,10 +78,7 @@ def item_builds(
         core_order=pl.when(pl.col("kind") == "core").then(pl.coalesce("core_order", "order_of_base")),
         timestamp_ms=(pl.col("completed_at_s") * 1000).round().cast(pl.Int64),
     )
-    result = with_gold_differences(moments, frames, participants).select(
-        pl.col(name).cast(dtype) for name, dtype in ItemBuilds.schema().items()
-    )
-    return typing.cast("dy.LazyFrame[ItemBuilds]", result)
+    return ItemBuilds.cast(with_gold_differences(moments, frames, participants))
 
 
 def final_items(
@@ -130,12 +125,10 @@ def final_items(
         )
         .with_columns(agrees=pl.col("computed_item_ids") == pl.col("recorded_item_ids"))
     )
-    result = (
-        compared.join(_reasons(compared, events, listed), on=_PARTICIPANT, how="left")
-        .with_columns(reason=pl.when(~pl.col("agrees")).then(pl.col("reason").fill_null(_UNTOLD)))
-        .select(pl.col(name).cast(dtype) for name, dtype in FinalItems.schema().items())
+    result = compared.join(_reasons(compared, events, listed), on=_PARTICIPANT, how="left").with_columns(
+        reason=pl.when(~pl.col("agrees")).then(pl.col("reason").fill_null(_UNTOLD))
     )
-    return typing.cast("dy.LazyFrame[FinalItems]", result)
+    return FinalItems.cast(result)
 
 
 def _given_at_start(everyone: pl.LazyFrame, events: pl.LazyFrame, listed: pl.LazyFrame) -> pl.LazyFrame:

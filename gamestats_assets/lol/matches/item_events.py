@@ -21,7 +21,6 @@ never less than nothing.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -55,7 +54,7 @@ def item_events(
     Where no list of items is at hand, nothing is known to turn into anything, and what is destroyed is lost.
     """
     versions = matches.select("match_id", "data_dragon_version").with_row_index("match_number")
-    told = (
+    rows = (
         events.filter(pl.col("event_type").is_in(_TYPES) & (pl.col("participant_id") >= 1))
         .select(
             "match_id",
@@ -72,21 +71,16 @@ def item_events(
         .collect()
     )
     with ThreadPoolExecutor() as pool:
-        made = pl.concat(pool.map(_made, _parts(told)))
-    return typing.cast("dy.LazyFrame[ItemEvents]", made.lazy())
+        made = pool.map(lambda part: ItemEvents.cast(_Machine(part).result()), _parts(rows))
+        return ItemEvents.cast(pl.concat(made).lazy())
 
 
-def _made(told: pl.DataFrame) -> pl.DataFrame:
-    made = _Machine(told).result()
-    return made.select(pl.col(name).cast(dtype) for name, dtype in ItemEvents.schema().items())
-
-
-def _parts(told: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _parts(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Rows in parts of whole matches, so that memory is bounded."""
-    numbers = told["match_number"].to_numpy()
+    numbers = events["match_number"].to_numpy()
     starts = np.unique(np.searchsorted(numbers, numbers[::_AT_ONCE])).tolist() or [0]
-    for start, end in pairwise([*starts, told.height]):
-        yield told[start:end]
+    for start, end in pairwise([*starts, events.height]):
+        yield events[start:end]
 
 
 def _fates(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
@@ -124,20 +118,20 @@ def _fates(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
 class _Machine:
     """Item events of many participants, in the order of participant and event, and what is found out about them."""
 
-    def __init__(self, told: pl.DataFrame) -> None:
-        self.told = told
-        self.action = told["event_type"].replace_strict(_TYPES, range(4), return_dtype=pl.Int64).to_numpy()
+    def __init__(self, events: pl.DataFrame) -> None:
+        self.events = events
+        self.action = events["event_type"].replace_strict(_TYPES, range(4), return_dtype=pl.Int64).to_numpy()
         self.item, self.at, self.before, self.after = (
-            told[name].cast(pl.Int64).to_numpy() for name in ("item_id", "timestamp_ms", "before_id", "after_id")
+            events[name].cast(pl.Int64).to_numpy() for name in ("item_id", "timestamp_ms", "before_id", "after_id")
         )
         self.becomes, self.began_as, self.forged = (
-            told[name].fill_null(0).cast(pl.Int64).to_numpy() for name in ("becomes", "began_as", "forged")
+            events[name].fill_null(0).cast(pl.Int64).to_numpy() for name in ("becomes", "began_as", "forged")
         )
         self.is_trinket, self.is_lasting = (
-            told[name].fill_null(False).to_numpy() for name in ("is_trinket", "is_lasting")
+            events[name].fill_null(False).to_numpy() for name in ("is_trinket", "is_lasting")
         )
-        self.who = _numbered(told["match_number"].to_numpy(), told["participant_id"].to_numpy())
-        self.rows = np.arange(told.height)
+        self.who = _numbered(events["match_number"].to_numpy(), events["participant_id"].to_numpy())
+        self.rows = np.arange(events.height)
 
     def result(self) -> pl.DataFrame:
         """The columns of `ItemEvents`."""
@@ -287,7 +281,7 @@ class _Machine:
         came_back = np.where(of_purchase, np.where(self.after == item, 0, self.after), item)
         other = np.where(into > 0, self.item, np.where(takes_back, came_back, 0))
         action = np.where(into > 0, _TRANSFORM, np.where(is_aside, _SET_ASIDE, self.action))
-        return self.told.with_columns(
+        return self.events.with_columns(
             at_s=in_seconds("timestamp_ms"),
             action=pl.Series(ITEM_ACTIONS).gather(pl.Series(action)),
             item_id=pl.Series(item),

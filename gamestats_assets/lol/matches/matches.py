@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -52,7 +50,7 @@ def matches(
     known = queues.select("queue_id", "queue_group", "has_positions", queue_counts="in_statistics")
     readable = timelines.filter(pl.col("status") == "processed").select("match_id", has_timeline=True)
     patch = pl.col("game_version").str.extract(r"^(\d{1,4}\.\d{1,3})(?:\.|$)")
-    told = raw.filter(was_played()).with_columns(patch=patch)
+    played = raw.filter(was_played()).with_columns(patch=patch)
     is_remake = pl.col("gave_up_early").fill_null(False) | (pl.col("duration_s") < REMAKE_UNDER_S)
     is_aborted = (
         pl.when(pl.col("winning_teams").is_null())
@@ -62,10 +60,10 @@ def matches(
         .otherwise(pl.col("winning_teams") != 1)
     )
     result = (
-        told.join(of_participants, on="match_id", how="left")
+        played.join(of_participants, on="match_id", how="left")
         .join(known, on="queue_id", how="left")
         .join(readable, on="match_id", how="left")
-        .join(standing_versions(told, items), on="patch", how="left")
+        .join(standing_versions(played, items), on="patch", how="left")
         .with_columns(
             pl.coalesce("queue_group", pl.format("queue_{}", "queue_id")).alias("queue_group"),
             pl.coalesce("has_positions", "tells_positions", pl.lit(False)).alias("has_positions"),
@@ -79,6 +77,5 @@ def matches(
         .with_columns(
             in_statistics=~pl.col("is_remake") & ~pl.col("is_aborted") & pl.col("queue_counts").fill_null(False)
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in Matches.schema().items())
     )
-    return typing.cast("dy.LazyFrame[Matches]", result)
+    return Matches.cast(result)

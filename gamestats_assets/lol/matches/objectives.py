@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -54,13 +52,13 @@ def objectives(
     """
     of_match = matches.select("match_id", "match_date", "patch", "queue_group", "in_statistics", "winning_team_id")
     members = participants.filter(pl.col("subteam_id").is_null()).select("match_id", "participant_id", "team_id")
-    told = (
+    kills = (
         events.filter(pl.col("event_type").is_in(_KINDS))
         .select(_COLUMNS)
         .join(members, on="match_id", how="semi")
         .join(members.rename({"team_id": "killer_team"}), on=["match_id", "participant_id"], how="left")
     )
-    taken = _taken(told).sort("match_id", "timestamp_ms", "event_index")
+    taken = _taken(kills).sort("match_id", "timestamp_ms", "event_index")
     gold = at_moments(
         team_gold_differences(frames, participants),
         taken.select(*_EVENT, "team_id", "timestamp_ms"),
@@ -83,9 +81,8 @@ def objectives(
             at_s=in_seconds("timestamp_ms"),
             won=pl.col("team_id") == pl.col("winning_team_id"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in Objectives.schema().items())
     )
-    return typing.cast("dy.LazyFrame[Objectives]", result)
+    return Objectives.cast(result)
 
 
 def taking_part(rows: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
@@ -114,14 +111,14 @@ def taking_part(rows: pl.LazyFrame, participants: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _taken(told: pl.LazyFrame) -> pl.LazyFrame:
+def _taken(kills: pl.LazyFrame) -> pl.LazyFrame:
     """Of the events, those in which an objective was taken, with `objective`, `sub_type` and the `team_id` that did."""
     kind = pl.col("event_type")
     monster = pl.col("monster_type").replace_strict(MONSTERS, default=None, return_dtype=pl.String)
     building = pl.col("building_type").replace_strict(BUILDINGS, default=None, return_dtype=pl.String)
     loser = pl.col("team_id")
     return (
-        told.with_columns(
+        kills.with_columns(
             objective=pl.when(kind == "ELITE_MONSTER_KILL")
             .then(monster)
             .when(kind == "BUILDING_KILL")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import dataframely as dy
@@ -76,9 +75,8 @@ def participants(
             **{name: pl.when(is_whole).then(name) for name in _LEADS},
             **{f"lane_gold_diff_at_{minute}": _less_opponent(f"gold_at_{minute}") for minute in MINUTES},
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in Participants.schema().items())
     )
-    return typing.cast("dy.LazyFrame[Participants]", result)
+    return Participants.cast(result)
 
 
 def _with_champions(players: pl.LazyFrame, champions: pl.LazyFrame) -> pl.LazyFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
@@ -39,8 +37,8 @@ def skill_orders(
     rank, the one that had its rank first before the other.
     """
     players = _players(matches, participants, champions)
-    told = events.filter(pl.col("event_type") == "SKILL_LEVEL_UP")
-    orders = _orders(told, players)
+    levels = events.filter(pl.col("event_type") == "SKILL_LEVEL_UP")
+    orders = _orders(levels, players)
     first_maxed = orders.filter(pl.col("first_maxed_ms").is_not_null()).select(*_PLAYER, timestamp_ms="first_maxed_ms")
     gold = at_moments(
         team_gold_differences(frames, participants),
@@ -49,7 +47,7 @@ def skill_orders(
         ["match_id", "team_id"],
     ).select(*_PLAYER, first_maxed_team_gold_diff="team_gold_diff")
     result = (
-        players.join(told.group_by(_PLAYER).agg(told=pl.len()), on=_PLAYER, how="left")
+        players.join(levels.group_by(_PLAYER).agg(events=pl.len()), on=_PLAYER, how="left")
         .join(orders, on=_PLAYER, how="left")
         .join(gold, on=_PLAYER, how="left")
         .with_columns(
@@ -60,37 +58,36 @@ def skill_orders(
             second_maxed_at_s=in_seconds("second_maxed_ms"),
         )
         .with_columns(
-            dropped_events=pl.col("told").fill_null(0).cast(pl.Int64) - pl.col("levels").str.len_chars(),
+            dropped_events=pl.col("events").fill_null(0).cast(pl.Int64) - pl.col("levels").str.len_chars(),
             first_levels=pl.col("levels").str.head(FIRST_LEVELS),
             trigrams=pl.concat_list(
                 pl.when(pl.col("levels").str.len_chars() >= start + 3).then(pl.col("levels").str.slice(start, 3))
                 for start in range(TRIGRAM_LEVELS - 2)
             ).list.drop_nulls(),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in SkillOrders.schema().items())
     )
-    return typing.cast("dy.LazyFrame[SkillOrders]", result)
+    return SkillOrders.cast(result)
 
 
 def _players(matches: pl.LazyFrame, participants: pl.LazyFrame, champions: pl.LazyFrame) -> pl.LazyFrame:
     """Participants of matches with a timeline, with `max_ranks`, the highest ranks of their champion's skills."""
-    told = champions.filter(pl.col("max_ranks").list.len() == len(_LETTERS)).select(
+    listed = champions.filter(pl.col("max_ranks").list.len() == len(_LETTERS)).select(
         "champion_id", "max_ranks", data_dragon_version="version"
     )
     usual = pl.lit(list(csv_files.USUAL_MAX_RANKS), dtype=pl.List(pl.Int32))
     return (
         participants.join(matches.filter("has_timeline").select("match_id", "data_dragon_version"), on="match_id")
-        .join(told, on=["champion_id", "data_dragon_version"], how="left")
+        .join(listed, on=["champion_id", "data_dragon_version"], how="left")
         .join(csv_files.max_ranks().lazy(), on="champion_id", how="left", suffix="_listed")
         .select(*_PLAYER, "match_date", "team_id", max_ranks=pl.coalesce("max_ranks", "max_ranks_listed", usual))
     )
 
 
-def _orders(told: pl.LazyFrame, players: pl.LazyFrame) -> pl.LazyFrame:
+def _orders(levels: pl.LazyFrame, players: pl.LazyFrame) -> pl.LazyFrame:
     """All `levels` in turn, `max_order` of the basic skills among them, how many are `maxed`, which first and when."""
     slot = pl.col("skill_slot")
     skills = (
-        told.filter(pl.col("level_up_type").ne_missing("EVOLVE") & slot.is_between(1, len(_LETTERS)))
+        levels.filter(pl.col("level_up_type").ne_missing("EVOLVE") & slot.is_between(1, len(_LETTERS)))
         .group_by(*_PLAYER, "skill_slot", "timestamp_ms")
         .agg(pl.col("event_index").min())
         .sort("event_index")

@@ -1,16 +1,17 @@
 """Data Dragon, Riot's lists of items and champions by version and language: landed ones read, missing ones fetched.
 
 A version is a patch with a number for its revisions: 13.14.1 is of patch 13.14. Not every patch is at hand in every
-language, so `version_for` chooses the one that stands for it, and says which it is.
+language, so the nearest one stands for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -18,20 +19,21 @@ import polars as pl
 from gamestats_assets.apis.http import (
     ApiError,
     Fetcher,
-    NotFoundError,
-    UnavailableError,
-    UnexpectedAnswerError,
     UnreadableAnswerError,
+    bad_answer,
     host_of,
+    read_body,
     retry_after_s,
 )
-from gamestats_assets.lakehouse.files.documents import Int32, without_nul
-from gamestats_assets.lakehouse.landing.arrivals import FileOutcome, UnrecognisedContentError
-from gamestats_assets.lakehouse.landing.decoding import Rejections
-from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.arrivals import FileOutcome
+from gamestats_assets.lakehouse.decoding import Rejections
+from gamestats_assets.lakehouse.integers import Int32
+from gamestats_assets.lakehouse.json_text import without_nul
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.reference.tables import DataDragonChampions, DataDragonItems
+from gamestats_assets.lol.reference.versions import standing_versions
 from gamestats_assets.lol.source import (
     GAME,
     Document,
@@ -55,18 +57,11 @@ _TABLES: Mapping[Document, type[Table]] = {"items": DataDragonItems, "champions"
 # ---------------------------------------------------------------- versions
 
 
-@dataclass(frozen=True, slots=True)
-class VersionChoice:
-    """The version that stands for a patch.
-
-    Attributes:
-        version: such as 13.14.1.
-        version_is: `exact` (of the patch), `earlier` (of the nearest patch before it) or `later` (of the nearest
-            after it, where none before it is at hand).
-    """
+class VersionChoice(NamedTuple):
+    """The version that stands for a patch, and whether it is `exact`, `earlier` or `later`; see `standing_versions`."""
 
     version: str
-    version_is: Literal["exact", "earlier", "later"]
+    version_is: str
 
 
 def patch_of(version: str) -> str:
@@ -97,23 +92,18 @@ def version_number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def version_for(patch: str, versions: Iterable[str]) -> VersionChoice | None:
-    """The highest version of a patch, else of the nearest one before it, else of the nearest after; None of none.
+def versions_for(patches: Iterable[str], versions: Iterable[str]) -> dict[str, VersionChoice]:
+    """The versions that stand for patches; nothing without versions.
 
-    >>> version_for("13.14", ["13.9.1", "13.10.1", "13.15.1"])
-    VersionChoice(version='13.10.1', version_is='earlier')
+    >>> versions_for(["13.14"], ["13.9.1", "13.10.1", "13.15.1"])
+    {'13.14': VersionChoice(version='13.10.1', version_is='earlier')}
     """
-    wanted = version_number(patch)
-    numbered = {version: version_number(version) for version in versions}
-    at_most = [version for version, number in numbered.items() if number[:2] <= wanted]
-    if at_most:
-        chosen = max(at_most, key=lambda version: numbered[version])
-        return VersionChoice(chosen, "exact" if numbered[chosen][:2] == wanted else "earlier")
-    if not numbered:
-        return None
-    nearest = min(number[:2] for number in numbered.values())
-    chosen = max((version for version, number in numbered.items() if number[:2] == nearest), key=lambda v: numbered[v])
-    return VersionChoice(chosen, "later")
+    asked, listed = (
+        pl.LazyFrame({name: [*values]}, schema={name: pl.String})
+        for name, values in (("patch", patches), ("version", versions))
+    )
+    standing = standing_versions(asked, listed).drop_nulls("data_dragon_version").collect()
+    return {patch: VersionChoice(version, version_is) for patch, version, version_is in standing.iter_rows()}
 
 
 # ---------------------------------------------------------------- documents
@@ -181,6 +171,18 @@ class _Champion(msgspec.Struct):
     spells: list[_Spell] = []
 
 
+class _MatchInfo(msgspec.Struct, rename="camel"):
+    game_version: str
+
+
+class _Match(msgspec.Struct):
+    info: _MatchInfo
+
+
+_MARK = b"\xef\xbb\xbf"
+"""Of the byte order."""
+_UNREADABLE = (UnreadableContentError, msgspec.DecodeError, RecursionError)
+_GAME_VERSION = msgspec.json.Decoder(_Match)
 _HEAD = msgspec.json.Decoder(_Head)
 _CONTENT = msgspec.json.Decoder(_Content)
 # Ids are written as text in some places and as numbers in others.
@@ -191,22 +193,15 @@ _CHAMPION = msgspec.json.Decoder(_Champion, strict=False)
 def _item(key: str, entry: msgspec.Raw) -> dict[str, Any]:
     item = _ITEM.decode(entry)
     return {
+        **{name: value for name, value in msgspec.structs.asdict(item).items() if name not in ("gold", "maps")},
         "item_id": _positive(key),
-        "name": item.name,
-        "plaintext": item.plaintext,
         "gold_total": item.gold.total,
         "gold_base": item.gold.base,
         "gold_sell": item.gold.sell,
         "purchasable": item.gold.purchasable,
-        "in_store": item.in_store,
-        "from_ids": item.from_ids,
-        "into_ids": item.into_ids,
-        "tags": item.tags,
-        "depth": item.depth,
         "special_recipe": item.special_recipe or None,
         "required_champion": item.required_champion or None,
         "required_ally": item.required_ally or None,
-        "consumed": item.consumed,
         "map_ids": sorted(number for number, is_on in item.maps.items() if is_on),
     }
 
@@ -232,8 +227,7 @@ def _positive(number: str | int) -> int:
 _ENTRY: Mapping[Document, Callable[[str, msgspec.Raw], dict[str, Any]]] = {"items": _item, "champions": _champion}
 
 
-@dataclass(slots=True)
-class _Read:
+class _Read(NamedTuple):
     """What one landed document gave."""
 
     rows: list[dict[str, Any]]
@@ -242,15 +236,17 @@ class _Read:
 
 
 def _read(landing: Landing, file: LandedFile, document: Document, language: str) -> _Read:
-    def rejected(scope: Literal["row", "file"], reason: str, content: bytes | None = None) -> Rejection:
-        told = content.decode("utf-8", "replace") if content is not None else None
-        rows = 1 if scope == "row" else 0
-        return Rejection(file.content_hash, scope, "readable_entry", f"{file.path}: {reason}", rows, told)
+    def rejected(reason: object, entry: bytes | None = None) -> Rejection:
+        content = None if entry is None else entry.decode("utf-8", "replace")
+        scope = "file" if entry is None else "row"
+        return Rejection(
+            file.content_hash, scope, "readable_entry", f"{file.path}: {reason}", int(entry is not None), content
+        )
 
     try:
-        content = _CONTENT.decode(without_nul(landing.content(file)).removeprefix(b"\xef\xbb\xbf"))
-    except (UnreadableContentError, msgspec.DecodeError, RecursionError) as error:
-        return _Read([], [rejected("file", str(error))], (True, 0, file.content_hash))
+        content = _CONTENT.decode(without_nul(_plain(landing, file)))
+    except _UNREADABLE as error:
+        return _Read([], [rejected(error)], (True, 0, file.content_hash))
     shared = {"version": content.version, "patch": patch_of(content.version), "language": language}
     rows: dict[int, dict[str, Any]] = {}
     rejections: list[Rejection] = []
@@ -259,11 +255,15 @@ def _read(landing: Landing, file: LandedFile, document: Document, language: str)
         try:
             row = {**shared, **_ENTRY[document](key, entry)}
         except (ValueError, RecursionError) as error:
-            rejections.append(rejected("row", f"{document[:-1]} {key[:80]!r}: {error}", bytes(entry)))
+            rejections.append(rejected(f"{document[:-1]} {key[:80]!r}: {error}", bytes(entry)))
         else:
             rows.setdefault(row[id_column], row)
     has_no_ranks = all(row.get("max_ranks") is None for row in rows.values())
     return _Read([*rows.values()], rejections, (has_no_ranks, -len(rows), file.content_hash))
+
+
+def _plain(landing: Landing, file: LandedFile) -> bytes:
+    return landing.content(file).removeprefix(_MARK)
 
 
 def landed_documents(landing: Landing) -> list[LandedFile]:
@@ -300,12 +300,10 @@ def landed_versions(landing: Landing, document: Document, language: str) -> set[
     """Versions of which a document has landed in a language; of champions only documents that tell maximum ranks."""
     found: set[str] = set()
     for file in landing.files(GAME, document_kind(document, language)):
-        try:
-            head = _HEAD.decode(landing.content(file).removeprefix(b"\xef\xbb\xbf"))
-        except (UnreadableContentError, msgspec.DecodeError, RecursionError):
-            continue
-        if document == "items" or head.format == "full":
-            found.add(head.version)
+        with contextlib.suppress(*_UNREADABLE):
+            head = _HEAD.decode(_plain(landing, file))
+            if document == "items" or head.format == "full":
+                found.add(head.version)
     return found
 
 
@@ -314,24 +312,10 @@ def patches_of(landing: Landing, match_ids: Iterable[str]) -> list[str]:
     found: set[str] = set()
     for files in landing.held(GAME, match_ids).values():
         for file in files.get("match", [])[:1]:
-            try:
-                parsed = msgspec.json.decode(
-                    landing.content(file).removeprefix(b"\xef\xbb\xbf"), type=_Match
-                ).info.game_version
-            except (UnreadableContentError, ValueError, RecursionError):
-                # The table of matches says what is wrong with it.
-                continue
-            if is_patch(patch_of(parsed)):
-                found.add(patch_of(parsed))
-    return sorted(found, key=version_number)
-
-
-class _MatchInfo(msgspec.Struct, rename="camel"):
-    game_version: str
-
-
-class _Match(msgspec.Struct):
-    info: _MatchInfo
+            # What cannot be read, the table of matches tells.
+            with contextlib.suppress(*_UNREADABLE):
+                found.add(patch_of(_GAME_VERSION.decode(_plain(landing, file)).info.game_version))
+    return sorted(filter(is_patch, found), key=version_number)
 
 
 # ---------------------------------------------------------------- fetching
@@ -376,7 +360,7 @@ def fetch_patches(
 
     Args:
         landing: where everything lands.
-        patches: such as 13.14; of one that Data Dragon does not list, the nearest version as in `version_for`.
+        patches: such as 13.14; of one that Data Dragon does not list, the nearest version.
         languages: such as en_US.
         base_url: address of Data Dragon.
         sleep: waits for seconds.
@@ -398,9 +382,8 @@ def fetch_patches(
         except ApiError as error:
             report.failures.append(str(error))
             return report
-        choices = {patch: choice for patch in lacking if (choice := version_for(patch, versions)) is not None}
-        report.stands_for = choices
-        for version in sorted({choice.version for choice in choices.values()}, key=version_number):
+        report.stands_for = versions_for(lacking, versions)
+        for version in sorted({choice.version for choice in report.stands_for.values()}, key=version_number):
             for document, language in wanted:
                 # A revision of the same patch will do.
                 if patch_of(version) in map(patch_of, held[document, language]):
@@ -414,16 +397,12 @@ def fetch_patches(
 
 
 def _versions(fetcher: Fetcher, base_url: str) -> list[str]:
-    url, what = f"{base_url}/api/versions.json", "the list of versions"
-
     def check(payload: bytes) -> list[str]:
-        try:
-            listed = msgspec.json.decode(decompressed(payload), type=list[str])
-        except (UnreadableContentError, msgspec.DecodeError, RecursionError) as error:
-            raise UnreadableAnswerError(f"{host_of(url)} sent no good {what[4:]}: {error}", payload) from None
+        listed = read_body(payload, what, msgspec.json.Decoder(list[str]).decode)
         # The oldest are called lolpatch_3.7 and the like.
         return [version for version in listed if is_version(version)]
 
+    url, what = f"{base_url}/api/versions.json", "the list of versions"
     return fetcher.fetch(url, what, judge=_judge(url, what), check=check, follow_redirects=True)
 
 
@@ -434,16 +413,12 @@ def _document(
     what = f"the {document} of version {version} in {language}"
 
     def check(payload: bytes) -> bytes:
-        try:
-            content = decompressed(payload)
-            found, told = recognise(content, url), _HEAD.decode(content.removeprefix(b"\xef\xbb\xbf"))
-        except (UnreadableContentError, UnrecognisedContentError, msgspec.DecodeError) as error:
+        kind, head = read_body(
+            payload, what, lambda content: (recognise(content, url).kind, _HEAD.decode(content.removeprefix(_MARK)))
+        )
+        if kind != document_kind(document, language) or head.version != version:
             raise UnreadableAnswerError(
-                f"{host_of(url)} sent a body for {what} that is no good: {error}", payload
-            ) from None
-        if found.kind != document_kind(document, language) or told.version != version:
-            raise UnreadableAnswerError(
-                f"{host_of(url)} sent {found.kind} of version {told.version} where {what} was asked for.", payload
+                f"{kind} of version {head.version} was sent where {what} was asked for.", payload
             )
         return payload
 
@@ -455,13 +430,9 @@ def _judge(url: str, what: str) -> Callable[[int, Mapping[str, str]], None]:
     def judge(status: int, headers: Mapping[str, str]) -> None:
         if status == 200:
             return
-        found = f"{host_of(url)} answered {status} for {what}"
-        if status in (403, 404, 410):
-            raise NotFoundError(f"{found}: there is none.")
-        if status in (408, 429) or status >= 500:
-            raise UnavailableError(
-                f"{found}: the server is in trouble.", retry_after=retry_after_s(headers, time.time())
-            )
-        raise UnexpectedAnswerError(f"{found}: expected 200.")
+        # What there is not is forbidden; and who asks too often is told to wait as if the server were in trouble.
+        same = {403: 404, 429: 503}.get(status, status)
+        wait = retry_after_s(headers, time.time())
+        raise bad_answer(f"{host_of(url)} answered {status} for {what}", same, wait)
 
     return judge

@@ -14,7 +14,6 @@ here follow from what it tells:
 from __future__ import annotations
 
 import difflib
-import typing
 import unicodedata
 from collections.abc import Sequence
 
@@ -48,15 +47,10 @@ def items(listed: dy.LazyFrame[DataDragonItems]) -> dy.LazyFrame[Items]:
     has, it is the name in another language. The Korean name is found likewise. Numbers are given anew to other items,
     so versions with the same recipe count first, and of others only those where the item is no other for certain.
     """
-    told = listed.with_columns(version_order()).with_columns(_sameness())
-    named = _named(_one_language(told, "item_id"), told, "item_id", "recipe", "make")
-    result = (
-        named.pipe(_with_origins)
-        .with_columns(kind=_kind())
-        .with_columns(goes_by_itself=_goes_by_itself())
-        .select(pl.col(name).cast(dtype) for name, dtype in Items.schema().items())
-    )
-    return typing.cast("dy.LazyFrame[Items]", result)
+    numbered = listed.with_columns(version_order()).with_columns(_sameness())
+    named = _named(_one_language(numbered, "item_id"), numbered, "item_id", "recipe", "make")
+    result = named.pipe(_with_origins).with_columns(kind=_kind()).with_columns(goes_by_itself=_goes_by_itself())
+    return Items.cast(result)
 
 
 def champions(listed: dy.LazyFrame[DataDragonChampions]) -> dy.LazyFrame[Champions]:
@@ -65,13 +59,12 @@ def champions(listed: dy.LazyFrame[DataDragonChampions]) -> dy.LazyFrame[Champio
     Names are found as those of items. The highest ranks are those of the version, or of the nearest one that tells
     them.
     """
-    told = listed.with_columns(version_order())
-    rows = _one_language(told, "champion_id").drop("max_ranks")
-    ranked = _nearest(rows, told.filter(pl.col("max_ranks").is_not_null()), ["champion_id"], "max_ranks", "max_ranks")
-    result = _named(ranked, told, "champion_id").select(
-        pl.col(name).cast(dtype) for name, dtype in Champions.schema().items()
+    numbered = listed.with_columns(version_order())
+    rows = _one_language(numbered, "champion_id").drop("max_ranks")
+    ranked = _nearest(
+        rows, numbered.filter(pl.col("max_ranks").is_not_null()), ["champion_id"], "max_ranks", "max_ranks"
     )
-    return typing.cast("dy.LazyFrame[Champions]", result)
+    return Champions.cast(_named(ranked, numbered, "champion_id"))
 
 
 def standing_items(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
@@ -87,21 +80,13 @@ def standing_items(items: pl.LazyFrame, versions: pl.LazyFrame) -> pl.LazyFrame:
     Returns:
         Rows of `Items`, with `data_dragon_version` for which they stand; `version` is where they were found.
     """
-    known = items.with_columns(version_order()).sort("version_order")
     asked = versions.select("data_dragon_version").unique().drop_nulls()
-    wanted = (
-        asked.with_columns(version_order("data_dragon_version"))
-        .join(known.select("item_id").unique(), how="cross")
-        .sort("version_order")
+    wanted = asked.with_columns(version_order("data_dragon_version")).join(
+        items.select("item_id").unique(), how="cross"
     )
-    earlier = wanted.join_asof(
-        known, on="version_order", by="item_id", strategy="backward", check_sortedness=False
-    ).filter(pl.col("version").is_not_null())
-    later = wanted.join(earlier, on=["data_dragon_version", "item_id"], how="anti", maintain_order="left").join_asof(
-        known, on="version_order", by="item_id", strategy="forward", check_sortedness=False
-    )
+    found = _nearest(wanted, items.with_columns(version_order()), ["item_id"], "version", "version")
     # A few thousand rows that several joins want.
-    return pl.concat([earlier, later]).drop("version_order").collect().lazy()
+    return found.drop("version_order").join(items, on=["version", "item_id"]).collect().lazy()
 
 
 def ids_of_name(listed: pl.DataFrame, key: str, name: str) -> list[int]:
@@ -152,9 +137,9 @@ def version_order(column: str = "version") -> pl.Expr:
     return ((first * 10_000 + second) * 10_000 + third).alias("version_order")
 
 
-def _one_language(told: pl.LazyFrame, key: str) -> pl.LazyFrame:
+def _one_language(listed: pl.LazyFrame, key: str) -> pl.LazyFrame:
     """Facts do not depend on the language: those of one, English first, for each version and item or champion."""
-    return told.sort(~_IN_ENGLISH, "language").unique(["version", key], keep="first", maintain_order=True)
+    return listed.sort(~_IN_ENGLISH, "language").unique(["version", key], keep="first", maintain_order=True)
 
 
 def _sameness() -> tuple[pl.Expr, pl.Expr]:
@@ -168,7 +153,7 @@ def _sameness() -> tuple[pl.Expr, pl.Expr]:
     ).alias("make")
 
 
-def _named(rows: pl.LazyFrame, told: pl.LazyFrame, key: str, *same: str) -> pl.LazyFrame:
+def _named(rows: pl.LazyFrame, listed: pl.LazyFrame, key: str, *same: str) -> pl.LazyFrame:
     """Rows with `name` and `name_ko`, without the markup that some names have.
 
     Args:
@@ -177,7 +162,7 @@ def _named(rows: pl.LazyFrame, told: pl.LazyFrame, key: str, *same: str) -> pl.L
         key: what is named.
         same: columns that must be the same for the name of another version to count, one after the other.
     """
-    plain = told.with_columns(pl.col("name").str.replace_all(r"(?:<[^>]*>)+", " ").str.strip_chars()).filter(
+    plain = listed.with_columns(pl.col("name").str.replace_all(r"(?:<[^>]*>)+", " ").str.strip_chars()).filter(
         pl.col("name") != ""
     )
     rows = rows.drop("name")
@@ -192,10 +177,10 @@ def _named(rows: pl.LazyFrame, told: pl.LazyFrame, key: str, *same: str) -> pl.L
     )
 
 
-def _nearest(rows: pl.LazyFrame, told: pl.LazyFrame, by: Sequence[str], column: str, into: str) -> pl.LazyFrame:
+def _nearest(rows: pl.LazyFrame, listed: pl.LazyFrame, by: Sequence[str], column: str, into: str) -> pl.LazyFrame:
     """Rows with what the nearest version tells: their own, else the nearest earlier, else the nearest later."""
     known = (
-        told.select("version_order", *by, column)
+        listed.select("version_order", *by, column)
         .sort("version_order")
         .unique(["version_order", *by], keep="first", maintain_order=True)
     )

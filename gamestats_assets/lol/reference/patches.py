@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import typing
 
 import dataframely as dy
 import polars as pl
@@ -67,12 +66,12 @@ def patches(
         ),
     ]
     called = pl.concat(names).group_by("patch").agg(pl.col("name").sort().str.join("\n"))
-    told = rows.join(called, on="patch", how="left").with_columns(
+    hashed = rows.join(called, on="patch", how="left").with_columns(
         content_hash=pl.concat_str("content", pl.col("name").fill_null(""), separator="\n").map_elements(
             _digest, return_dtype=pl.String
         )
     )
-    return typing.cast("dy.LazyFrame[Patches]", Patches.cast(told.lazy()))
+    return Patches.cast(hashed.lazy())
 
 
 def _known(name: str) -> pl.Expr:

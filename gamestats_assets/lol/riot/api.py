@@ -369,12 +369,12 @@ class RiotApi(ApiClient):
         )
 
     def _observe(self, ask: _Ask, headers: Mapping[str, str], counted_at: float) -> None:
-        told = {
+        learnt = {
             ask.limiter: _windows(headers, "X-App-Rate-Limit"),
             ask.method_limiter: _windows(headers, "X-Method-Rate-Limit"),
         }
-        if any(told.values()):
-            self._limits.learn(told, counted_at)
+        if any(learnt.values()):
+            self._limits.learn(learnt, counted_at)
 
     def _raise_for_status(self, ask: _Ask, url: str, status: int, headers: Mapping[str, str]) -> None:
         if status == 200:
@@ -428,8 +428,8 @@ class _Ask:
 def _windows(headers: Mapping[str, str], name: str) -> list[Window]:
     """Windows of a limit that an answer tells, a little longer, with the requests used up of each."""
     used = {window.seconds: window.requests for window in parse_windows(headers.get(f"{name}-Count", ""))}
-    told = parse_windows(headers.get(name, ""))
-    return [Window(window.requests, window.seconds + _MARGIN_S, used.get(window.seconds)) for window in told]
+    windows = parse_windows(headers.get(name, ""))
+    return [Window(window.requests, window.seconds + _MARGIN_S, used.get(window.seconds)) for window in windows]
 
 
 def _failed(match_id: str, files: Iterable[FileOutcome], error: GamestatsError) -> MatchFetch:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import itertools
-import json
 from collections import defaultdict
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.features import is_held_out, participant_features
-from gamestats_assets.lol.matches.item_builds import item_builds
-from gamestats_assets_tests.lol import listed, real_pairs
 from gamestats_assets_tests.lol.gold import (
     Frames,
-    assert_nothing_of_nothing,
     assert_order_does_not_matter,
     frames,
     make,
@@ -68,12 +58,6 @@ def test_participants_of_counted_matches_are_one_row_each_and_unchanged() -> Non
             assert row[name] == match[name]
 
 
-def test_halves_are_of_matches_by_their_ids() -> None:
-    for (match_id,), own in features().group_by("match_id"):
-        expected = blake2b(str(match_id).encode(), digest_size=1).digest()[0] % 2 == 1
-        assert own.get_column("held_out").unique().to_list() == [expected]
-
-
 # --------------------------------------------------------------------------- halves
 
 
@@ -83,13 +67,6 @@ def test_halves_are_of_matches_by_their_ids() -> None:
 def test_a_match_stays_in_its_half_for_ever(match_id: str, digest: int) -> None:
     # As `b2sum -l 8` tells it of the id.
     assert is_held_out(match_id) == (digest % 2 == 1)
-
-
-@given(st.integers(0, 10**10), st.sampled_from(["NA1", "EUW1", "KR"]))
-def test_about_half_of_consecutive_matches_is_held_out(first: int, platform: str) -> None:
-    held = sum(is_held_out(f"{platform}_{first + number}") for number in range(2_000))
-    # Six standard deviations of a fair coin.
-    assert abs(held - 1_000) < 6 * (2_000 / 4) ** 0.5
 
 
 # --------------------------------------------------------------------------- items
@@ -257,52 +234,4 @@ def some_days() -> Frames:
     }
 
 
-def test_no_matches_have_no_rows() -> None:
-    assert_nothing_of_nothing(participant_features, frames())
-
-
 # --------------------------------------------------------------------------- real matches
-
-
-@pytest.fixture(scope="module")
-def real(realdata: Path) -> pl.DataFrame:
-    known: dict[Any, pl.DataFrame] = dict(real_pairs.silver(realdata))
-    known |= {
-        t.Matches: listed.versioned_matches(realdata),
-        t.ItemEvents: listed.happened(realdata),
-        t.Items: listed.reference(realdata),
-        t.TimelineFrames: real_pairs.bronze(realdata)[t.TimelineFrames],
-    }
-    known[t.ItemBuilds] = make(item_builds, known)
-    return make(participant_features, known)
-
-
-def test_real_teams_have_the_objectives_of_their_match_objects(real: pl.DataFrame, realdata: Path) -> None:
-    checked = 0
-    for path in sorted((realdata / "lol" / "matches").glob("*.json.gz")):
-        info = json.loads(gzip.decompress(path.read_bytes()))["info"]
-        own = real.filter(pl.col("match_id") == path.name.partition(".")[0])
-        if info["gameMode"] != "CLASSIC" or own.is_empty():
-            continue
-        for team in info["teams"]:
-            of_team = own.filter(pl.col("team_id") == team["teamId"])
-            told = team["objectives"]
-            for name, key in (("dragon", "dragon"), ("baron", "baron"), ("blood", "champion")):
-                someone = any(each["objectives"][key]["first"] for each in info["teams"])
-                expected = told[key]["first"] if someone else None
-                assert of_team.get_column(f"team_first_{name}").unique().to_list() == [expected], (path.name, name)
-            assert of_team.get_column("team_dragons").unique().to_list() == [told["dragon"]["kills"]], path.name
-            assert of_team.get_column("team_towers").unique().to_list() == [told["tower"]["kills"]], path.name
-            checked += 1
-    assert checked > 20
-
-
-def test_real_items_of_participants_are_completed_one_after_another(real: pl.DataFrame) -> None:
-    assert real.height > 250
-    of_core = real.filter(pl.col("core_items") > 0)
-    assert of_core.height > 200
-    for row in of_core.to_dicts():
-        assert len(set(row["core_item_ids"])) == row["core_items"] == len(row["core_items_at_s"])
-        assert set(row["core_item_ids"]) <= set(row["completed_item_ids"])
-        assert all(before <= after for before, after in itertools.pairwise(row["core_items_at_s"]))
-        assert row["core_items_at_s"][-1] <= row["duration_s"] + 1

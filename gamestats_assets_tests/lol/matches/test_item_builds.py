@@ -15,12 +15,9 @@ from gamestats_assets.lol.tables import (
     ItemEvents,
     Items,
     Matches,
-    Participants,
     RawParticipants,
-    TimelineFrames,
 )
-from gamestats_assets_tests.lol.listed import happened, reference, versioned_matches
-from gamestats_assets_tests.lol.real_pairs import bronze, documents, silver
+from gamestats_assets_tests.lol.pipeline import real_tables
 from gamestats_assets_tests.lol.scenario import gold_frames, kept, rows, ten
 
 SWORD, AXE, BLADE, BOOTS, SHOES = 1, 2, 3, 4, 5
@@ -218,107 +215,13 @@ def test_what_differs_has_a_reason(
 # --------------------------------------------------------------------------- real matches
 
 
-@pytest.fixture(scope="module")
-def real_builds(realdata: Path) -> pl.DataFrame:
-    raw = bronze(realdata)
-    result = item_builds(
-        happened(realdata).lazy(),  # pyright: ignore[reportArgumentType]
-        versioned_matches(realdata).lazy(),  # pyright: ignore[reportArgumentType]
-        silver(realdata)[Participants].lazy(),  # pyright: ignore[reportArgumentType]
-        reference(realdata).lazy(),  # pyright: ignore[reportArgumentType]
-        raw[TimelineFrames].lazy(),  # pyright: ignore[reportArgumentType]
-    )
-    return kept(ItemBuilds, result)
-
-
-@pytest.fixture(scope="module")
-def real_ends(realdata: Path) -> pl.DataFrame:
-    result = final_items(
-        happened(realdata).lazy(),  # pyright: ignore[reportArgumentType]
-        bronze(realdata)[RawParticipants].lazy(),  # pyright: ignore[reportArgumentType]
-        versioned_matches(realdata).lazy(),  # pyright: ignore[reportArgumentType]
-        reference(realdata).lazy(),  # pyright: ignore[reportArgumentType]
-    )
-    return kept(FinalItems, result)
-
-
-def test_at_least_97_in_100_on_the_rift_end_with_what_is_recorded(realdata: Path, real_ends: pl.DataFrame) -> None:
-    on_the_rift = {match_id for match_id, pair in documents(realdata).items() if pair.match["mapId"] == 11}
-    ends = real_ends.filter(pl.col("match_id").is_in(on_the_rift))
-    assert ends.height == 10 * len(on_the_rift) == 320
-    assert ends.get_column("agrees").sum() / ends.height >= 0.97
-    assert set(ends.filter(~pl.col("agrees")).get_column("reason")) == {
+def test_at_least_97_in_100_on_the_rift_end_with_what_is_recorded(realdata: Path) -> None:
+    real = real_tables(realdata)
+    ends = real[FinalItems].join(real[Matches].select("match_id", on_rift=pl.col("map_id") == 11), on="match_id")
+    rift, others = ends.filter("on_rift"), ends.filter(~pl.col("on_rift"))
+    assert rift.height == 320
+    assert rift.get_column("agrees").sum() / rift.height >= 0.97
+    assert set(rift.filter(~pl.col("agrees")).get_column("reason")) == {
         "Nobody bought it; a rune, the champion or the mode gave it."
     }
-    others = real_ends.filter(~pl.col("match_id").is_in(on_the_rift))
     assert others.get_column("agrees").sum() / others.height >= 0.95
-
-
-def test_what_is_recorded_is_what_the_match_objects_say(realdata: Path, real_ends: pl.DataFrame) -> None:
-    told = {
-        (match_id, player["participantId"]): sorted(filter(None, (player[f"item{slot}"] for slot in range(7))))
-        for match_id, pair in documents(realdata).items()
-        for player in pair.match["participants"]
-    }
-    columns = ("match_id", "participant_id", "computed_item_ids", "recorded_item_ids", "agrees")
-    assert real_ends.height == len(told) == 392
-    for match_id, participant_id, computed, recorded, agrees in real_ends.select(columns).iter_rows():
-        assert recorded == told[match_id, participant_id]
-        assert agrees == (computed == recorded)
-
-
-def test_recorded_completed_items_were_completed(realdata: Path, real_builds: pl.DataFrame) -> None:
-    """Whoever ends with a completed item by the match object has it among the builds, held to the end."""
-    core = set(
-        reference(realdata).filter((pl.col("version") == "13.15.1") & (pl.col("kind") == "core")).get_column("item_id")
-    )
-    kept_to_the_end = set(
-        real_builds.filter(pl.col("left_at_s").is_null()).select("match_id", "participant_id", "item_id").iter_rows()
-    )
-    recorded = {
-        (match_id, player["participantId"], player[f"item{slot}"])
-        for match_id, pair in documents(realdata).items()
-        for player in pair.match["participants"]
-        for slot in range(7)
-        if player[f"item{slot}"] in core and (match_id, player["participantId"]) != ("NA1_4732269793", 2)
-    }
-    assert len(recorded) > 700
-    assert recorded <= kept_to_the_end
-
-
-def test_gold_at_completion_is_what_the_frames_say(realdata: Path, real_builds: pl.DataFrame) -> None:
-    compared = 0
-    known = real_builds.filter(pl.col("lane_gold_diff").is_not_null()).gather_every(7)
-    for row in known.iter_rows(named=True):
-        pair = documents(realdata)[row["match_id"]]
-        at = round(row["completed_at_s"] * 1000)
-        (player,) = (each for each in pair.match["participants"] if each["participantId"] == row["participant_id"])
-        (opponent,) = (
-            each["participantId"]
-            for each in pair.match["participants"]
-            if each["teamPosition"] == player["teamPosition"] and each["teamId"] != player["teamId"]
-        )
-        sides = (pair.members(player["teamId"]), pair.members(300 - player["teamId"]))
-        for column, (ours, theirs) in (
-            ("team_gold_diff", sides),
-            ("lane_gold_diff", ([player["participantId"]], [opponent])),
-        ):
-            own, others = (pair.interpolated(at, each, "totalGold") for each in (ours, theirs))
-            assert own is not None
-            assert others is not None
-            assert row[column] == pytest.approx(own - others)
-        compared += 1
-    assert compared > 100
-
-
-def test_real_completions_are_numbered_by_their_time(real_builds: pl.DataFrame) -> None:
-    ordered = real_builds.sort("completed_at_s", "completion")
-    for rows_of in ordered.partition_by("match_id", "participant_id"):
-        assert rows_of.get_column("completion").to_list() == list(range(1, rows_of.height + 1))
-        core = rows_of.filter((pl.col("kind") == "core") & ~pl.col("is_transformation"))
-        assert core.get_column("core_order").to_list() == list(range(1, core.height + 1))
-        assert (
-            rows_of.filter(pl.col("kind") == "boots").get_column("core_order").null_count()
-            == (rows_of.get_column("kind") == "boots").sum()
-        )
-    assert real_builds.height > 1200

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from gamestats_assets.lol.matches.item_events import item_events
 from gamestats_assets.lol.tables import ItemEvents, Items, Matches, TimelineEvents
-from gamestats_assets_tests.lol.listed import happened, reference, versioned_matches
-from gamestats_assets_tests.lol.real_pairs import bronze, documents
+from gamestats_assets_tests.lol.gold import make
+from gamestats_assets_tests.lol.pipeline import real_tables
 from gamestats_assets_tests.lol.scenario import kept, rows
 
 BOOTS, SWORD, DIRK, AXE, BLADE = 1, 2, 3, 4, 5
@@ -79,8 +79,8 @@ def machine(
     for match in range(matches):
         events = [
             {**event, "participant_id": number, "timestamp_ms": event["at"], "match_id": f"NA1_{match + 1}"}
-            for number, told in enumerate(participants[match * share : (match + 1) * share], 1)
-            for each in told
+            for number, result in enumerate(participants[match * share : (match + 1) * share], 1)
+            for each in result
             for event in (each if isinstance(each, list) else [each])
         ]
         # As in a timeline: participants among each other by time.
@@ -89,8 +89,8 @@ def machine(
     played = rows(
         Matches, *({"match_id": f"NA1_{match + 1}", "data_dragon_version": VERSION} for match in range(matches))
     )
-    told = (pl.concat(of_match), played, listing(listed))
-    return kept(ItemEvents, item_events(*(each.lazy() for each in told)))  # pyright: ignore[reportArgumentType]
+    result = (pl.concat(of_match), played, listing(listed))
+    return kept(ItemEvents, item_events(*(each.lazy() for each in result)))  # pyright: ignore[reportArgumentType]
 
 
 def held(events: pl.DataFrame, match_id: str = "NA1_1", participant_id: int = 1) -> list[int]:
@@ -109,110 +109,88 @@ def actions(events: pl.DataFrame) -> list[tuple[str, int]]:
     return list(events.select("action", "item_id").iter_rows())
 
 
-# --------------------------------------------------------------------------- purchases, sales, undos
+# --------------------------------------------------------------------------- what is held in the end
 
-
-def test_a_purchase_takes_its_components() -> None:
-    events = machine([buy(SWORD, 10), buy(BOOTS, 20), buy(DIRK, 30, SWORD), buy(POTION, 30)])
-    assert held(events) == [BOOTS, DIRK, POTION]
-    bought = events.filter(pl.col("item_id") == SWORD).row(0, named=True)
-    assert (bought["action"], bought["at_s"], bought["held_until_s"]) == ("purchased", 0.01, 0.03)
-
-
-def test_an_undone_purchase_gives_its_components_back() -> None:
-    events = machine([buy(SWORD, 10), buy(SWORD, 11), buy(DIRK, 30, SWORD, SWORD), undo(40, before=DIRK)])
-    assert held(events) == [SWORD, SWORD]
-    assert events.get_column("is_undone").to_list() == [False, False, True, True, True, False]
-    taken_back = events.row(-1, named=True)
-    assert (taken_back["action"], taken_back["item_id"], taken_back["other_item_id"]) == ("undone", DIRK, None)
-    undone = events.filter((pl.col("action") == "purchased") & pl.col("is_undone")).row(0, named=True)
-    assert undone["held_until_s"] == 0.04
-
-
-def test_components_given_by_a_rune_come_back_as_well() -> None:
-    events = machine([buy(DIRK, 30, BOOTS), undo(40, before=DIRK), buy(AXE, 50, BOOTS)])
-    assert held(events) == [AXE]
-
-
-def test_an_undone_sale_never_was() -> None:
-    events = machine([buy(SWORD, 10), sell(SWORD, 20), undo(30, after=SWORD), buy(DIRK, 40, SWORD)])
-    assert held(events) == [DIRK]
-    assert events.filter(pl.col("action") == "undone").row(0, named=True)["other_item_id"] == SWORD
-    assert events.filter(pl.col("action") == "sold").get_column("held_until_s").to_list() == [None]
-    assert events.filter(pl.col("item_id") == SWORD).row(0, named=True)["held_until_s"] == 0.04
-
-
-def test_undos_take_back_from_the_last_on() -> None:
-    told = [
-        buy(SWORD, 10),
-        buy(DIRK, 20, SWORD),
-        buy(AXE, 30, DIRK),
-        undo(40, before=AXE),
-        buy(POTION, 50),
-        undo(60, before=POTION),
-        undo(70, before=DIRK),
-    ]
-    assert held(machine(told)) == [SWORD]
-    assert held(machine([*told, undo(80, before=SWORD)])) == []
-
-
-def test_the_same_purchase_again_after_an_undo_stands() -> None:
-    events = machine([buy(SWORD, 10), undo(20, before=SWORD), buy(SWORD, 30)])
-    assert held(events) == [SWORD]
-    assert events.filter(pl.col("action") == "purchased").get_column("is_undone").to_list() == [True, False]
-
-
-def test_the_undo_of_a_free_trinket_names_it_as_what_is_there_after() -> None:
-    events = machine([buy(BOOTS, 10), buy(WARD, 20), undo(30, after=WARD), undo(40, before=BOOTS)])
-    assert held(events) == []
-
-
-def test_the_undo_of_a_trinkets_exchange_gives_the_first_one_back() -> None:
-    events = machine([buy(WARD, 10), buy(LENS, 20, WARD), undo(30, before=LENS, after=WARD)])
-    assert held(events) == [WARD]
-    assert events.row(-1, named=True)["other_item_id"] == WARD
-
-
-def test_an_undo_that_names_nothing_takes_back_the_last_purchase() -> None:
-    events = machine([buy(BOOTS, 10), buy(DIRK, 20, BOOTS), undo(30)])
-    assert held(events) == [BOOTS]
-    assert actions(events)[-1] == ("undone", DIRK)
-
-
-def test_an_undo_of_what_the_timeline_does_not_tell_takes_back_nothing() -> None:
-    events = machine([buy(SWORD, 10), undo(20, before=BOOTS), buy(POTION, 25), undo(30, before=SWORD), undo(31)])
+THREE_BUILT = [buy(SWORD, 10), buy(DIRK, 20, SWORD), buy(AXE, 30, DIRK), undo(40, before=AXE), buy(POTION, 50),
+               undo(60, before=POTION), undo(70, before=DIRK)]  # fmt: skip
+VIEGO = [gone(AXE, 50), gone(POTION, 50), gone(BLADE, 60), gone(TEAR, 60), gone(COIN, 60)]
+HELD: dict[str, tuple[list[Event | list[Event]], list[int]]] = {
+    "a purchase takes its components": ([buy(SWORD, 10), buy(BOOTS, 20), buy(DIRK, 30, SWORD)], [BOOTS, DIRK]),
+    "an undone purchase gives them back": (
+        [buy(SWORD, 10), buy(SWORD, 11), buy(DIRK, 30, SWORD, SWORD), undo(40, before=DIRK)], [SWORD, SWORD],
+    ),
+    "also those that a rune gave": ([buy(DIRK, 30, BOOTS), undo(40, before=DIRK), buy(AXE, 50, BOOTS)], [AXE]),
+    "an undone sale never was": ([buy(SWORD, 1), sell(SWORD, 2), undo(3, after=SWORD), buy(DIRK, 4, SWORD)], [DIRK]),
+    "undos take back from the last on": (THREE_BUILT, [SWORD]),
+    "to the first": ([*THREE_BUILT, undo(80, before=SWORD)], []),
+    "a purchase after an undo stands": ([buy(SWORD, 10), undo(20, before=SWORD), buy(SWORD, 30)], [SWORD]),
+    "the undo of a free trinket": ([buy(BOOTS, 10), buy(WARD, 20), undo(30, after=WARD), undo(40, before=BOOTS)], []),
+    "the undo of an exchange": ([buy(WARD, 10), buy(LENS, 20, WARD), undo(30, before=LENS, after=WARD)], [WARD]),
+    "an undo that names nothing": ([buy(BOOTS, 10), buy(DIRK, 20, BOOTS), undo(30)], [BOOTS]),
     # The second undo names a purchase that is not the last; the third takes back the potion.
-    assert held(events) == [SWORD]
-    assert actions(events)[1] == ("undone", BOOTS)
-    told = [buy(SWORD, 10), buy(DIRK, 11), undo(20, before=BOOTS), undo(30, before=DIRK), undo(40, before=SWORD)]
-    assert held(machine(told)) == []
-    alone = machine([undo(10, before=SWORD), undo(20), buy(SWORD, 30)])
-    assert held(alone) == [SWORD]
-    assert actions(alone) == [("undone", SWORD), ("undone", 0), ("purchased", SWORD)]
+    "an undo of what is not told": (
+        [buy(SWORD, 10), undo(20, before=BOOTS), buy(POTION, 25), undo(30, before=SWORD), undo(31)], [SWORD],
+    ),
+    "undos beside a wrong one": (
+        [buy(SWORD, 10), buy(DIRK, 11), undo(20, before=BOOTS), undo(30, before=DIRK), undo(40, before=SWORD)], [],
+    ),
+    "undos of nothing": ([undo(10, before=SWORD), undo(20), buy(SWORD, 30)], [SWORD]),
+    "an elixir is used at once": ([buy(ELIXIR, 10, ELIXIR), buy(SWORD, 20)], [SWORD]),
+    "what was given is not owed": ([gone(POTION, 5), sell(BOOTS, 6), buy(POTION, 10), buy(BOOTS, 11)], [BOOTS, POTION]),
+    "Muramana comes of its base": ([buy(TEAR, 10), gone(TEAR, 50)], [MURAMANA]),
+    "not of another's base": ([gone(TEAR, 50)], []),
+    "not of one that was taken back": ([buy(TEAR, 10), undo(20, before=TEAR), gone(TEAR, 50)], []),
+    "not of a component": ([buy(TEAR, 10), buy(AXE, 50, TEAR)], [AXE]),
+    "support items turn twice": ([buy(COIN, 10), gone(COIN, 20), gone(MEDAL, 30)], [CREST]),
+    "what nobody buys turns": ([gone(GIVEN_WATCH, 10)], [WATCH]),
+    "an ally's forge turns one item": ([buy(AXE, 10), buy(SWORD, 11), gone(AXE, 20)], [SWORD, MASTERWORK]),
+    "or tells of a purchase": ([buy(AXE, 10), buy(MASTERWORK, 20, AXE)], [MASTERWORK]),
+    "Viego's items come back": ([buy(AXE, 10), buy(POTION, 20), VIEGO, gone(AXE, 70), gone(POTION, 70)], [AXE, POTION]),
+    "a trinket comes back from under the Eye": ([buy(LENS, 10), gone(LENS, 20), gone(EYE, 30)], [LENS]),
+    "the jungle's starter is eaten": ([buy(PET, 10), gone(PET, 20)], []),
+}  # fmt: skip
 
 
-def test_an_elixir_is_used_at_once() -> None:
-    events = machine([buy(ELIXIR, 10, ELIXIR), buy(SWORD, 20)])
-    assert held(events) == [SWORD]
-    assert events.filter(pl.col("action") == "purchased").row(0, named=True)["held_until_s"] == 0.01
+@pytest.mark.parametrize(("message", "expected"), HELD.values(), ids=HELD)
+def test_what_is_held_at_the_end(message: list[Event | list[Event]], expected: list[int]) -> None:
+    assert held(machine(message)) == expected
 
 
-def test_potions_are_used_one_by_one() -> None:
-    events = machine([buy(POTION, 10), buy(POTION, 10), gone(POTION, 20), buy(POTION, 30), gone(POTION, 40)])
-    assert held(events) == [POTION]
-    bought = events.filter(pl.col("action") == "purchased")
-    assert bought.get_column("held_until_s").to_list() == [0.02, 0.04, None]
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (LISTED | {each: {"kind": "core", "transformed_from": PRISM} for each in (AXE, BLADE)}, [DIRK]),
+        ({99: {"kind": "core"}}, [DIRK]),
+    ],
+    ids=["what could turn into several turns into none", "without a list what is destroyed is lost"],
+)
+def test_what_the_list_of_items_does_not_tell(listed: dict[int, dict[str, Any]], expected: list[int]) -> None:
+    result = [buy(PRISM, 10), buy(SWORD, 11), gone(PRISM, 20), buy(DIRK, 30, SWORD)]
+    assert held(machine(result, listed=listed)) == expected
 
 
-def test_what_was_given_is_not_owed_when_it_goes() -> None:
-    events = machine([gone(POTION, 5), sell(BOOTS, 6), buy(POTION, 10), buy(BOOTS, 11)])
-    assert held(events) == [BOOTS, POTION]
-
-
-def test_a_second_one_of_an_item_is_told_apart() -> None:
-    events = machine([buy(AXE, 10), buy(AXE, 20), sell(AXE, 30)])
-    assert held(events) == [AXE]
-    assert events.filter(pl.col("action") == "purchased").get_column("held_until_s").to_list() == [0.03, None]
+def test_rows_tell_what_was_done_until_when_it_was_held_and_whether_it_was_undone() -> None:
+    undone = machine([buy(SWORD, 10), buy(DIRK, 30, SWORD), undo(40, before=DIRK), sell(SWORD, 50)])
+    columns = ("action", "item_id", "other_item_id", "is_undone", "held_until_s")
+    assert undone.select(columns).rows() == [
+        ("purchased", SWORD, None, False, 0.05),
+        ("destroyed", SWORD, None, True, None),
+        ("purchased", DIRK, None, True, 0.04),
+        ("undone", DIRK, None, False, None),
+        ("sold", SWORD, None, False, None),
+    ]
+    sale = machine([buy(SWORD, 10), sell(SWORD, 20), undo(30, after=SWORD)])
+    assert sale.select(columns).row(-1) == ("undone", SWORD, SWORD, False, None)
+    turned = machine([buy(TEAR, 10), gone(TEAR, 50), buy(ELIXIR, 60, ELIXIR)])
+    assert turned.select(columns).rows()[:2] == [
+        ("purchased", TEAR, None, False, 0.05), ("transformed", MURAMANA, TEAR, False, None),
+    ]  # fmt: skip
+    assert turned.row(-1, named=True)["held_until_s"] == 0.06
+    of_several = machine([buy(AXE, 10), buy(AXE, 20), sell(AXE, 30), gone(BLADE, 40), gone(POTION, 40)])
+    assert of_several.select(columns).rows()[:2] == [
+        ("purchased", AXE, None, False, 0.03), ("purchased", AXE, None, False, None),
+    ]  # fmt: skip
+    assert of_several.get_column("action").to_list()[-2:] == ["set_aside", "set_aside"]
 
 
 def test_participants_and_matches_do_not_touch_each_other() -> None:
@@ -220,92 +198,20 @@ def test_participants_and_matches_do_not_touch_each_other() -> None:
     other = [buy(BOOTS, 10), undo(20, before=BOOTS)]
     events = machine(one, other, other, one, matches=2)
     assert [held(events, f"NA1_{match}", number) for match in (1, 2) for number in (1, 2)] == [[DIRK], [], [], [DIRK]]
-
-
-def test_what_one_destroys_is_no_component_of_what_the_next_buys_at_that_time() -> None:
     events = machine([buy(POTION, 10), gone(POTION, 20)], [buy(AXE, 20), undo(30, before=AXE)])
     assert [held(events, participant_id=number) for number in (1, 2)] == [[], []]
 
 
 def test_events_of_nobody_and_of_other_kinds_are_no_item_events() -> None:
-    told = rows(
+    result = rows(
         TimelineEvents,
         {"event_type": "ITEM_PURCHASED", "item_id": SWORD, "participant_id": 0, "timestamp_ms": 1},
         {"event_type": "WARD_PLACED", "participant_id": 1, "timestamp_ms": 1},
         {"event_type": "ITEM_PURCHASED", "item_id": SWORD, "participant_id": None, "timestamp_ms": 1},
     )
     played = rows(Matches, {"data_dragon_version": VERSION})
-    frames = (told.lazy(), played.lazy(), listing().lazy())
+    frames = (result.lazy(), played.lazy(), listing().lazy())
     assert kept(ItemEvents, item_events(*frames)).is_empty()  # pyright: ignore[reportArgumentType]
-
-
-# --------------------------------------------------------------------------- what turns into something else
-
-
-def test_muramana_comes_when_its_base_is_destroyed_alone() -> None:
-    events = machine([buy(TEAR, 10), gone(TEAR, 50)])
-    assert held(events) == [MURAMANA]
-    turned = events.row(-1, named=True)
-    assert (turned["action"], turned["item_id"], turned["other_item_id"]) == ("transformed", MURAMANA, TEAR)
-    assert events.row(0, named=True)["held_until_s"] == 0.05
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        pytest.param([gone(TEAR, 50)], id="of another's"),
-        pytest.param([buy(TEAR, 10), undo(20, before=TEAR), gone(TEAR, 50)], id="taken back"),
-        pytest.param([buy(TEAR, 10), buy(AXE, 50, TEAR)], id="a component"),
-        pytest.param([buy(TEAR, 10), sell(TEAR, 50)], id="sold"),
-    ],
-)
-def test_muramana_does_not_come_otherwise(told: list[Event | list[Event]]) -> None:
-    assert "transformed" not in machine(told).get_column("action")
-
-
-def test_support_items_turn_twice() -> None:
-    events = machine([buy(COIN, 10), gone(COIN, 20), gone(MEDAL, 30)])
-    assert held(events) == [CREST]
-    assert actions(events) == [("purchased", COIN), ("transformed", MEDAL), ("transformed", CREST)]
-
-
-def test_what_nobody_buys_turns_without_a_purchase() -> None:
-    assert held(machine([gone(GIVEN_WATCH, 10)])) == [WATCH]
-
-
-def test_what_could_turn_into_several_turns_into_none() -> None:
-    listed = LISTED | {each: {"kind": "core", "transformed_from": PRISM} for each in (AXE, BLADE)}
-    assert held(machine([buy(PRISM, 10), gone(PRISM, 20)], listed=listed)) == []
-
-
-def test_an_allys_forge_turns_one_item_alone() -> None:
-    assert held(machine([buy(AXE, 10), buy(SWORD, 11), gone(AXE, 20)])) == [SWORD, MASTERWORK]
-    assert held(machine([buy(AXE, 10), buy(MASTERWORK, 20, AXE)])) == [MASTERWORK]
-
-
-# --------------------------------------------------------------------------- what is set aside
-
-
-def test_viegos_items_come_back_from_another_body() -> None:
-    own, others = [gone(AXE, 50), gone(POTION, 50)], [gone(BLADE, 60), gone(TEAR, 60), gone(COIN, 60)]
-    events = machine([buy(AXE, 10), buy(POTION, 20), own, others, [gone(AXE, 70), gone(POTION, 70)]])
-    assert held(events) == [AXE, POTION]
-    assert set(events.filter(pl.col("at_s") >= 0.05).get_column("action")) == {"set_aside"}
-
-
-def test_a_trinket_comes_back_from_under_the_eye_of_the_herald() -> None:
-    events = machine([buy(LENS, 10), gone(LENS, 20), gone(EYE, 30)])
-    assert held(events) == [LENS]
-    assert actions(events) == [("purchased", LENS), ("set_aside", LENS), ("destroyed", EYE)]
-
-
-def test_the_jungles_starter_is_eaten() -> None:
-    assert held(machine([buy(PET, 10), gone(PET, 20)])) == []
-
-
-def test_without_a_list_of_items_what_is_destroyed_is_lost() -> None:
-    events = machine([buy(AXE, 10), buy(SWORD, 11), gone(AXE, 20), buy(DIRK, 30, SWORD)], listed={99: {"kind": "core"}})
-    assert held(events) == [DIRK]
 
 
 # --------------------------------------------------------------------------- a shop that knows the truth
@@ -438,120 +344,7 @@ def _is_amid_a_purchase(events: Sequence[Event], length: int) -> bool:
 
 # --------------------------------------------------------------------------- real matches
 
-TURNS = {3003: 3040, 3004: 3042, 3119: 3121, 223003: 223040, 223004: 223042, 2420: 2421, 2423: 2424, 2419: 2423}
-TURNS |= {3850: 3851, 3851: 3853, 3854: 3855, 3855: 3857, 3858: 3859, 3859: 3860, 3862: 3863, 3863: 3864}
-TRINKETS = {3330, 3340, 3348, 3363, 3364}
-
-
-def _plainly(events: list[dict[str, Any]], is_viego: bool) -> Counter[int]:
-    """Inventory at the end: one event after the other, with the inventory itself put back by an undo."""
-    inventory: Counter[int] = Counter()
-    shopped: list[tuple[dict[str, Any], list[int]]] = []
-    for place, event in enumerate(events):
-        kind, item = event["type"], event.get("itemId", 0)
-        if kind == "ITEM_PURCHASED":
-            taken: list[int] = []
-            for earlier in reversed(events[:place]):
-                if earlier["type"] != "ITEM_DESTROYED" or earlier["timestamp"] != event["timestamp"]:
-                    break
-                taken.append(earlier["itemId"])
-            if item in taken:
-                continue
-            inventory[item] += 1
-            shopped.append((event, taken))
-        elif kind == "ITEM_SOLD":
-            # A biscuit of a rune is sold as well.
-            shopped.append((event, [item] if inventory[item] else []))
-            inventory[item] -= inventory[item] > 0
-        elif kind == "ITEM_UNDO":
-            action, taken = shopped.pop()
-            inventory.update(taken)
-            inventory[action["itemId"]] -= action["type"] == "ITEM_PURCHASED"
-        elif _is_lost(events, place, is_viego):
-            inventory[item] -= inventory[item] > 0
-        elif item in TURNS and not is_viego:
-            inventory[item] -= inventory[item] > 0
-            inventory[TURNS[item]] += 1
-    return +inventory
-
-
-def _is_lost(events: list[dict[str, Any]], place: int, is_viego: bool) -> bool:
-    event = events[place]
-    for later in events[place + 1 :]:
-        if later["timestamp"] != event["timestamp"]:
-            break
-        if later["type"] == "ITEM_PURCHASED":
-            return True
-    if event["itemId"] in TRINKETS or event["itemId"] in TURNS:
-        return False
-    together = [each["itemId"] for each in events if each["timestamp"] == event["timestamp"]]
-    # Potions, wards and pets alone are used up; together with more they are put by.
-    return not is_viego or all(each in {2003, 2010, 2055, 1035, 1039, 1101, 1102, 1103, 3513} for each in together)
-
-
-def test_real_participants_end_with_what_a_plain_machine_gives(realdata: Path) -> None:
-    rows_of = happened(realdata).partition_by("match_id", "participant_id", as_dict=True)
-    compared = 0
-    for match_id, pair in documents(realdata).items():
-        by_participant: dict[int, list[dict[str, Any]]] = {}
-        for event in pair.events:
-            if event["type"].startswith("ITEM_"):
-                by_participant.setdefault(event["participantId"], []).append(event)
-        for player in pair.match["participants"]:
-            number, name = player["participantId"], player["championName"]
-            # Somebody's items were exchanged in each round of an Arena, and an Ornn's was forged.
-            if (match_id, number) in {("NA1_4732269793", 2), ("NA1_4582781428", 6)}:
-                continue
-            expected = _plainly(by_participant.get(number, []), name == "Viego")
-            events = rows_of.get((match_id, number))
-            found = Counter(held(events, match_id, number)) if events is not None else Counter()
-            assert found == expected, (match_id, number, name)
-            compared += 1
-    assert compared == 390
-
-
-def test_every_real_item_event_is_a_row(realdata: Path) -> None:
-    told = {
-        (match_id, index): event["type"]
-        for match_id, pair in documents(realdata).items()
-        for index, event in enumerate(pair.events)
-        if event["type"].startswith("ITEM_")
-    }
-    names = {"purchased": "ITEM_PURCHASED", "sold": "ITEM_SOLD", "undone": "ITEM_UNDO"}
-    found = {
-        (match_id, index): names.get(action, "ITEM_DESTROYED")
-        for match_id, index, action in happened(realdata).select("match_id", "event_index", "action").iter_rows()
-    }
-    assert found == told
-
 
 def test_going_through_few_matches_at_once_gives_the_same(realdata: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = (bronze(realdata)[TimelineEvents], versioned_matches(realdata), reference(realdata))
     monkeypatch.setattr("gamestats_assets.lol.matches.item_events._AT_ONCE", 700)
-    made = item_events(*(each.lazy() for each in told))  # pyright: ignore[reportArgumentType]
-    assert kept(ItemEvents, made).equals(happened(realdata))
-
-
-def test_every_real_undo_takes_something_back(realdata: Path) -> None:
-    events = happened(realdata)
-    undone = events.filter(pl.col("is_undone") & pl.col("action").is_in(["purchased", "sold"]))
-    assert undone.height == events.filter(pl.col("action") == "undone").height > 200
-
-
-def test_who_takes_nothing_back_never_holds_more_than_six_items(realdata: Path) -> None:
-    events = happened(realdata).join(versioned_matches(realdata).select("match_id", "map_id"), on="match_id")
-    undoing = events.filter(pl.col("action") == "undone").select("match_id", "participant_id").unique()
-    # Consumables share slots, and trinkets have their own.
-    not_in_slots = [*TRINKETS, 2003, 2010, 2052, 2055]
-    acquired = events.join(undoing, on=["match_id", "participant_id"], how="anti").filter(
-        pl.col("action").is_in(["purchased", "transformed"]) & ~pl.col("item_id").is_in(not_in_slots)
-    )
-    changes = pl.concat(
-        [
-            acquired.select("match_id", "participant_id", "at_s", change=1),
-            acquired.drop_nulls("held_until_s").select("match_id", "participant_id", at_s="held_until_s", change=-1),
-        ]
-    ).sort("match_id", "participant_id", "at_s", "change")
-    most = changes.with_columns(pl.col("change").cum_sum().over("match_id", "participant_id")).get_column("change")
-    assert changes.height > 3000
-    assert most.max() == 6
+    assert make(item_events, real_tables(realdata)).equals(real_tables(realdata)[ItemEvents])

@@ -1,7 +1,6 @@
 """Matches: groups, lengths, remakes, and the version of Data Dragon that stands for their patch."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -9,8 +8,7 @@ import pytest
 
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.matches import matches
-from gamestats_assets.lol.reference.queues import queues
-from gamestats_assets_tests.lol.real_pairs import bronze, derived, documents, silver
+from gamestats_assets.lol.reference.csv_files import queues
 from gamestats_assets_tests.lol.scenario import START, kept, rows
 
 USUAL = {"game_duration": 1800, "ended_at": START + timedelta(minutes=30), "participants": 10, "winning_team_id": 100}
@@ -144,73 +142,3 @@ def test_aborted_matches_are_in_no_statistics(
 def test_a_game_that_was_never_played_is_no_match(raw: dict[str, Any], is_match: bool) -> None:
     found = made_of(raw, [], "processed").collect()
     assert found.height == is_match
-
-
-def test_real_matches_are_aborted_when_their_winners_are_taken_away(realdata: Path) -> None:
-    raw, pairs = bronze(realdata), documents(realdata)
-    lost = {
-        t.RawParticipants: raw[t.RawParticipants].with_columns(won=False),
-        t.RawMatches: raw[t.RawMatches].with_columns(winning_team_id=pl.lit(None, pl.Int32)),
-    }
-    found = derived({**raw, **lost})
-    assert found[t.Matches].filter("is_aborted").height == len(pairs)
-    assert not found[t.Matches].get_column("in_statistics").any()
-    assert not found[t.Objectives].get_column("in_statistics").any()
-
-
-@pytest.mark.parametrize(("status", "expected"), [("processed", True), ("unreadable", False), (None, False)])
-def test_whether_there_is_a_timeline(status: str | None, expected: bool) -> None:
-    assert made({}, [], status)["has_timeline"] is expected
-
-
-def test_every_real_match_is_what_a_plain_reading_gives(realdata: Path) -> None:
-    pairs = documents(realdata)
-    found = silver(realdata)[t.Matches]
-    assert found.height == len(pairs)
-    for row in found.iter_rows(named=True):
-        info = pairs[row["match_id"]].match
-        length = info["gameDuration"] if "gameEndTimestamp" in info else info["gameDuration"] / 1000
-        assert row["duration_s"] == length
-        last_frame = pairs[row["match_id"]].timeline["frames"][-1]["timestamp"] / 1000
-        assert abs(last_frame - length) < 1.5
-        assert row["patch"] == ".".join(info["gameVersion"].split(".")[:2])
-        assert row["has_positions"] == any(each["teamPosition"] for each in info["participants"])
-        winners = [each["teamId"] for each in info["teams"] if each["win"]]
-        assert row["winning_team_id"] == (winners[0] if len(winners) == 1 else None)
-        assert not row["is_aborted"]
-        assert row["in_statistics"] == (info["queueId"] != 840)
-        assert row["has_timeline"]
-    eras = {row["patch"]: (row["data_dragon_version"], row["version_is"]) for row in found.iter_rows(named=True)}
-    assert eras["10.25"] == ("11.23.1", "later")
-    assert eras["11.23"] == ("11.23.1", "exact")
-    assert eras["12.22"] == ("12.21.1", "earlier")
-    assert eras["13.4"] == eras["13.10"] == eras["13.14"] == ("12.21.1", "earlier")
-
-
-def test_what_comes_of_a_match_does_not_depend_on_other_matches_nor_on_the_order_of_rows(realdata: Path) -> None:
-    raw, together = bronze(realdata), silver(realdata)
-    shuffled = derived({table: frame.sample(fraction=1, shuffle=True, seed=7) for table, frame in raw.items()})
-    for table, frame in together.items():
-        assert shuffled[table].equals(frame), table.__name__
-    for match_id in ("NA1_3720451304", "NA1_4583017440", "NA1_4721564112"):
-        alone = derived({table: frame.filter(match_id=match_id) for table, frame in raw.items()})
-        for table, frame in alone.items():
-            if table is not t.Queues:
-                assert frame.equals(together[table].filter(match_id=match_id)), table.__name__
-
-
-@pytest.mark.parametrize(
-    ("patch", "listed", "expected"),
-    [
-        pytest.param("13.10", ["13.9.1", "13.10.1", "13.11.1"], ("13.10.1", "exact"), id="the patch itself"),
-        pytest.param("13.10", ["13.10.2", "13.10.10", "13.10.9"], ("13.10.10", "exact"), id="its highest version"),
-        pytest.param("13.10", ["13.9.1", "13.2.1", "13.11.1"], ("13.9.1", "earlier"), id="numbers, not text"),
-        pytest.param("13.1", ["12.23.1", "12.9.1", "13.10.1"], ("12.23.1", "earlier"), id="over the year's turn"),
-        pytest.param("13.1", ["13.2.1", "13.10.1"], ("13.2.1", "later"), id="none before it"),
-        pytest.param("13.1", [], (None, "none"), id="none at all"),
-        pytest.param("13.1", ["lolpatch_7.20"], (None, "none"), id="no version"),
-    ],
-)
-def test_which_version_stands_for_a_patch(patch: str, listed: list[str], expected: tuple[str | None, str]) -> None:
-    match = made({"game_version": f"{patch}.500.1"}, None, "processed", *listed)
-    assert (match["patch"], match["data_dragon_version"], match["version_is"]) == (patch, *expected)

@@ -1,38 +1,33 @@
 """Objectives: which they are, who took them, and how the game stood just before."""
 
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.matches.objectives import objectives
-from gamestats_assets_tests.lol.real_pairs import bronze, documents, silver
 from gamestats_assets_tests.lol.scenario import gold_frames, kept, rows, ten
 
 # Blue leads by 5 times 100 after one minute, and by 5 times 300 after two.
 FRAMES = gold_frames((0, 500, 500), (60_000, 600, 500), (120_000, 900, 600))
 
-ARENA = 1700
-
 
 def monster(kind: str, killer: int, team: int | None, at: int = 90_000, **given: Any) -> dict[str, Any]:
     """The event of an epic monster."""
-    told = {"monster_type": kind, "participant_id": killer, "killer_team_id": team, "timestamp_ms": at}
-    return {"event_type": "ELITE_MONSTER_KILL"} | told | given
+    result = {"monster_type": kind, "participant_id": killer, "killer_team_id": team, "timestamp_ms": at}
+    return {"event_type": "ELITE_MONSTER_KILL"} | result | given
 
 
 def building(loser: int | None, killer: int, kind: str = "TOWER_BUILDING", **given: Any) -> dict[str, Any]:
     """The event of a building."""
-    told = {"building_type": kind, "participant_id": killer, "team_id": loser, "timestamp_ms": 90_000}
-    return {"event_type": "BUILDING_KILL"} | told | given
+    result = {"building_type": kind, "participant_id": killer, "team_id": loser, "timestamp_ms": 90_000}
+    return {"event_type": "BUILDING_KILL"} | result | given
 
 
 def kill(killer: int, victim: int, at: int, **given: Any) -> dict[str, Any]:
     """The event of a champion's death."""
-    told = {"participant_id": killer, "victim_id": victim, "timestamp_ms": at}
-    return {"event_type": "CHAMPION_KILL"} | told | given
+    result = {"participant_id": killer, "victim_id": victim, "timestamp_ms": at}
+    return {"event_type": "CHAMPION_KILL"} | result | given
 
 
 def announced(killer: int, at: int, kind: str = "KILL_FIRST_BLOOD") -> dict[str, Any]:
@@ -160,56 +155,3 @@ def test_an_announcement_without_its_kill_changes_nothing() -> None:
 
 
 # --------------------------------------------------------------------------- real matches
-
-
-def test_every_real_objective_is_what_a_plain_reading_gives(realdata: Path) -> None:
-    found = {(row["match_id"], row["event_index"]): row for row in silver(realdata)[t.Objectives].iter_rows(named=True)}
-    monsters = {"DRAGON": "dragon", "RIFTHERALD": "herald", "BARON_NASHOR": "baron"}
-    expected = 0
-    for match_id, pair in documents(realdata).items():
-        if pair.match["queueId"] == ARENA:
-            continue
-        team_of = {each["participantId"]: each["teamId"] for each in pair.match["participants"]}
-        won = {each["teamId"] for each in pair.match["teams"] if each["win"]}
-        number: Counter[Any] = Counter()
-        for index, event in enumerate(pair.events):
-            is_first_blood = event["type"] == "CHAMPION_KILL" and event["killerId"] and not number["first_blood"]
-            if event["type"] == "ELITE_MONSTER_KILL" and event["killerTeamId"] != 300:
-                objective, team = monsters[event["monsterType"]], event["killerTeamId"]
-            elif event["type"] == "BUILDING_KILL":
-                objective, team = ("tower" if "towerType" in event else "inhibitor"), 300 - event["teamId"]
-            elif is_first_blood:
-                objective, team = "first_blood", team_of[event["killerId"]]
-            else:
-                continue
-            expected += 1
-            number[objective] += 1
-            number[objective, team] += 1
-            row = found[match_id, index]
-            assert (row["objective"], row["team_id"]) == (objective, team)
-            assert (row["number_in_match"], row["number_of_team"]) == (number[objective], number[objective, team])
-            assert row["sub_type"] == event.get("monsterSubType", event.get("towerType"))
-            taking = {event["killerId"], *event.get("assistingParticipantIds", [])}
-            assert row["participant_ids"] == sorted(each for each in taking if team_of.get(each) == team)
-            assert row["won"] == (None if len(won) != 1 else team in won)
-            frame = [each for each in pair.timeline["frames"] if each["timestamp"] <= event["timestamp"]][-1]
-            gold = [
-                sum(frame["participantFrames"][str(each)]["totalGold"] for each in pair.members(side))
-                for side in (team, 300 - team)
-            ]
-            assert row["team_gold_diff_before"] == gold[0] - gold[1]
-    assert len(found) == expected == 653
-
-
-def test_real_objectives_agree_with_what_match_objects_count(realdata: Path) -> None:
-    found = silver(realdata)[t.Objectives]
-    taken = Counter(found.select("match_id", "team_id", "objective").iter_rows())
-    first = set(found.filter(number_in_match=1).select("match_id", "team_id", "objective").iter_rows())
-    arena = {match_id for match_id, pair in documents(realdata).items() if pair.match["queueId"] == ARENA}
-    for row in bronze(realdata)[t.RawTeams].iter_rows(named=True):
-        team = (row["match_id"], row["team_id"])
-        for objective in ("dragon", "herald", "baron", "tower", "inhibitor"):
-            assert taken[*team, objective] == row[f"{objective}s"], (team, objective)
-            assert ((*team, objective) in first) == row[f"first_{objective}"], (team, objective)
-        if row["match_id"] not in arena:
-            assert ((*team, "first_blood") in first) == row["first_champion"], team

@@ -10,8 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import screen
@@ -24,7 +22,6 @@ from gamestats_assets.lol.reference.data_dragon import (
     landed_versions,
     patches_of,
     read_documents,
-    version_for,
 )
 from gamestats_assets.lol.source import ingest, ingest_payload
 from gamestats_assets.lol.tables import DataDragonChampions, DataDragonItems
@@ -92,44 +89,6 @@ def test_every_real_item_is_read_as_it_stands_there(real: tuple[Path, Documents]
     assert screen(DataDragonItems, documents.items).rejections == []
 
 
-def test_every_real_champion_is_read_as_it_stands_there(real: tuple[Path, Documents]) -> None:
-    folder, documents = real
-    expected = {
-        (content["version"], "_".join(path.name.split("_")[1:3]), int(entry["key"])): (
-            entry["id"], entry["name"], entry["tags"], None,
-        )
-        for path in folder.glob("*_champion.json.gz")
-        for content in [json.loads(gzip.decompress(path.read_bytes()))]
-        for entry in content["data"].values()
-    }  # fmt: skip
-    found = {
-        (row["version"], row["language"], row["champion_id"]): (
-            row["champion_key"], row["name"], row["tags"], row["max_ranks"],
-        )
-        for row in rows(documents.champions)
-    }  # fmt: skip
-    assert len(expected) > 800
-    assert found == expected
-    assert documents.champions.schema == DataDragonChampions.schema()
-    assert screen(DataDragonChampions, documents.champions).rejections == []
-    assert ("15.23.1", "ko_KR", 62) in found
-    assert found["15.4.1", "en_US", 62][:2] == ("MonkeyKing", "Wukong")
-
-
-def test_the_one_real_entry_that_is_no_item_is_rejected_and_told(real: tuple[Path, Documents]) -> None:
-    ((table, (rejection,)),) = real[1].rejections.items()
-    assert table is DataDragonItems
-    assert (rejection.scope, rejection.rule, rejection.rejected_rows) == ("row", "readable_entry", 1)
-    assert "TalentReaperItem" in rejection.reason
-    assert "items_en_us" in rejection.reason
-    assert json.loads(rejection.content or "")["gold"]["total"] == 0
-
-
-def test_an_item_in_two_languages_has_both_names(real: tuple[Path, Documents]) -> None:
-    names = dict(real[1].items.filter(item_id=3042).unique("language").select("language", "name").iter_rows())
-    assert names == {"en_US": "Muramana", "ko_KR": "무라마나", "zh_CN": "魔切"}
-
-
 # ---------------------------------------------------------------- entries
 
 
@@ -145,17 +104,11 @@ def test_what_an_entry_does_not_tell_has_its_default(landing: Landing) -> None:
 
 
 def test_empty_texts_and_recipes_of_nothing_are_none(landing: Landing) -> None:
-    told = item(specialRecipe=0, requiredChampion="", requiredAlly="", depth=1)
-    (row,) = rows(land(landing, en_US=items(i1=told)).items)
+    result = item(specialRecipe=0, requiredChampion="", requiredAlly="", depth=1)
+    (row,) = rows(land(landing, en_US=items(i1=result)).items)
     assert [row[name] for name in ("special_recipe", "required_champion", "required_ally", "depth")] == [
         None, None, None, 1,
     ]  # fmt: skip
-
-
-def test_ids_are_read_from_numbers_and_from_texts(landing: Landing) -> None:
-    told = item(into=[3006], maps={"12": True, "11": True, "30": False}) | {"from": ["1001", 1004, "1004"]}
-    (row,) = rows(land(landing, en_US=items(i3005=told)).items)
-    assert (row["from_ids"], row["into_ids"], row["map_ids"]) == ([1001, 1004, 1004], [3006], [11, 12])
 
 
 BROKEN: dict[str, Any] = {
@@ -179,13 +132,6 @@ def test_an_entry_that_cannot_be_read_is_rejected_and_the_others_stand(landing: 
     assert json.loads(rejection.content or "") == BROKEN[why]
 
 
-@pytest.mark.parametrize("key", ["", "x", "-3", "0", "3.5", "99999999999", "٣"])
-def test_an_item_whose_key_is_no_id_is_rejected(landing: Landing, key: str) -> None:
-    documents = land(landing, en_US=items("13.14.1", **{key: item(), "i5": item()}))
-    assert documents.items.get_column("item_id").to_list() == [5]
-    assert len(documents.rejections[DataDragonItems]) == 1
-
-
 def test_champions_tell_their_highest_ranks_where_spells_are_listed(landing: Landing) -> None:
     documents = land(
         landing,
@@ -193,8 +139,10 @@ def test_champions_tell_their_highest_ranks_where_spells_are_listed(landing: Lan
         ko_KR=champions(champion("Udyr", 77, "우디르")),
         ko_KR__2=champions({"id": "NoKey", "name": "x"}),
     )
-    told = [(row["language"], row["champion_key"], row["name"], row["max_ranks"]) for row in rows(documents.champions)]
-    assert told == [
+    result = [
+        (row["language"], row["champion_key"], row["name"], row["max_ranks"]) for row in rows(documents.champions)
+    ]
+    assert result == [
         ("en_US", "MonkeyKing", "Wukong", [5, 5, 5, 3]),
         ("en_US", "Udyr", "Udyr", [6, 6, 6, 6]),
         ("ko_KR", "Udyr", "우디르", None),
@@ -221,56 +169,7 @@ def test_of_several_documents_of_a_version_the_one_with_ranks_and_most_entries_c
     assert read_documents(landing).items.equals(documents.items)
 
 
-def test_a_landed_document_that_was_damaged_since_is_told(landing: Landing) -> None:
-    land(landing, en_US=items(), ko_KR=items(i1=item("신발")))
-    (file,) = landing.files("lol", "items_en_us")
-    Path(landing.root, file.path).write_bytes(b"\x1f\x8bdamaged")
-    documents = read_documents(landing)
-    assert [row["name"] for row in rows(documents.items)] == ["신발"]
-    (rejection,) = documents.rejections[DataDragonItems]
-    assert (rejection.scope, rejection.unit_id, rejection.rejected_rows) == ("file", file.content_hash, 0)
-
-
-def test_nothing_landed_is_no_rows(landing: Landing) -> None:
-    documents = read_documents(landing)
-    assert (documents.items.height, documents.champions.height, documents.rejections) == (0, 0, {})
-    assert documents.items.schema == DataDragonItems.schema()
-
-
 # ---------------------------------------------------------------- versions
-
-
-PATCHES = st.tuples(st.integers(0, 20), st.integers(0, 30))
-
-
-@given(PATCHES, st.lists(st.tuples(st.integers(0, 20), st.integers(0, 30), st.integers(0, 3)), max_size=12))
-def test_the_version_of_a_patch_is_its_own_else_the_nearest_before_else_after(
-    patch: tuple[int, int], versions: list[tuple[int, int, int]]
-) -> None:
-    chosen = version_for("{}.{}".format(*patch), ["{}.{}.{}".format(*version) for version in versions])
-    if not versions:
-        assert chosen is None
-        return
-    assert chosen is not None
-    number = tuple(int(part) for part in chosen.version.split("."))
-    assert number in versions
-    own = [version for version in versions if version[:2] == patch]
-    before = [version for version in versions if version[:2] < patch]
-    if own:
-        assert (chosen.version_is, number) == ("exact", max(own))
-    elif before:
-        assert (chosen.version_is, number) == ("earlier", max(before))
-    else:
-        nearest = min(version[:2] for version in versions)
-        assert (chosen.version_is, number) == ("later", max(v for v in versions if v[:2] == nearest))
-
-
-def test_versions_are_compared_as_numbers() -> None:
-    versions = ["13.9.1", "13.10.1", "13.1.1", "9.24.2"]
-    assert version_for("13.10", versions) == VersionChoice("13.10.1", "exact")
-    assert version_for("13.2", versions) == VersionChoice("13.1.1", "earlier")
-    assert version_for("10.25", versions) == VersionChoice("9.24.2", "earlier")
-    assert version_for("9.3", versions) == VersionChoice("9.24.2", "later")
 
 
 @pytest.mark.parametrize(
@@ -342,18 +241,6 @@ def test_what_has_landed_is_not_fetched_again(server: RiotServer, landing: Landi
     ]  # fmt: skip
 
 
-def test_an_interrupted_fetch_goes_on_where_it_was(server: RiotServer, landing: Landing) -> None:
-    path = "/cdn/13.14.1/data/ko_KR/item.json"
-    server.answer(path, Answer(500))
-    broken = fetch(landing, server, "13.14", attempts=2)
-    assert (broken.fetched, len(broken.failures)) == (3, 1)
-    assert "the items of version 13.14.1 in ko_KR" in broken.failures[0]
-    server.answer(path, Answer(503), Answer(body=server.files[path]))
-    server.requests.clear()
-    assert fetch(landing, server, "13.14").fetched == 1
-    assert [request.path for request in server.requests] == ["/api/versions.json", path, path]
-
-
 def test_champions_without_ranks_leave_the_full_document_wanted(server: RiotServer, landing: Landing) -> None:
     land(landing, en_US=champions(champion("Annie", 1)), en_US__2=items("13.14.1"))
     assert landed_versions(landing, "champions", "en_US") == set()
@@ -402,8 +289,3 @@ def test_without_the_list_of_versions_nothing_is_fetched(server: RiotServer, lan
     assert (done.fetched, len(done.failures)) == (0, 1)
     assert "list of versions" in done.failures[0]
     assert {request.path for request in server.requests} == {"/api/versions.json"}
-
-
-def test_no_patches_ask_for_nothing(server: RiotServer, landing: Landing) -> None:
-    assert fetch(landing, server).fetched == 0
-    assert server.requests == []

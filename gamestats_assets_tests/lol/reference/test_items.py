@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from gamestats_assets.lol.reference.items import UnknownNameError, champions, ids_of_name, items, standing_items
 from gamestats_assets.lol.tables import Champions, DataDragonChampions, DataDragonItems, Items
-from gamestats_assets_tests.lol import listed
+from gamestats_assets_tests.lol.pipeline import real_tables
 from gamestats_assets_tests.lol.scenario import kept, rows
 
 USUAL: dict[str, Any] = {"version": "13.14.1", "patch": "13.14", "language": "en_US"}
@@ -55,11 +53,6 @@ def test_a_version_in_korean_alone_has_english_names_of_the_nearest_earlier_vers
     )
     assert found["13.10.1", 1]["name"] == "Old"
     assert found["13.2.1", 1]["name_ko"] == "새"
-
-
-def test_a_later_version_names_what_no_earlier_one_does() -> None:
-    found = made(of_version("13.10.1", name="새", language="ko_KR"), of_version("14.1.1", name="Later"))
-    assert found["13.10.1", 1]["name"] == "Later"
 
 
 def test_a_name_in_any_language_is_better_than_none() -> None:
@@ -183,44 +176,10 @@ NOBODY_CALLS_COMPLETED = (
 @pytest.mark.parametrize("version", list(PLAYERS_CALL_COMPLETED))
 def test_completed_items_are_those_that_players_call_so(realdata: Path, version: str) -> None:
     # Modes with lists of their own sell what is a component elsewhere.
-    found = listed.reference(realdata).filter((pl.col("version") == version) & (pl.col("item_id") < 10_000))
+    found = real_tables(realdata)[Items].filter((pl.col("version") == version) & (pl.col("item_id") < 10_000))
     core = set(found.filter(pl.col("kind") == "core").get_column("name"))
     assert set(PLAYERS_CALL_COMPLETED[version].split("|")) <= core
     assert not core & set(NOBODY_CALLS_COMPLETED.split("|"))
-
-
-@pytest.mark.parametrize("version", ["11.23.1", "12.21.1", "13.15.1", "13.24.1", "15.4.1"])
-def test_completed_items_are_what_is_built_into_nothing_for_2200_gold(realdata: Path, version: str) -> None:
-    path = realdata / "lol" / "datadragon" / f"{version}_en_US_item.json.gz"
-    entries: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))["data"]
-    data = {key: entry for key, entry in entries.items() if key.isdigit()}
-    given = {key for key, entry in data.items() if not entry["gold"]["purchasable"] and entry["gold"]["base"] == 0}
-    given |= {key for key, entry in data.items() if "specialRecipe" in entry}
-    feet = {key for key, entry in data.items() if "Boots" in entry["tags"]}
-    expected = {
-        int(key)
-        for key, entry in data.items()
-        if entry["gold"]["total"] >= 2200
-        and set(entry.get("into") or []) <= given
-        and not {key, *(entry.get("from") or [])} & feet
-    }
-    # The Arena's prismatic items cost 1,000, and their token is none.
-    prismatic = {int(key) for key, entry in data.items() if entry.get("specialRecipe") == 220007}
-    found = listed.reference(realdata).filter((pl.col("version") == version) & (pl.col("kind") == "core"))
-    assert set(found.get_column("item_id")) == (expected | prismatic) - {220007}
-
-
-def test_every_listed_item_is_there_once_in_each_version(realdata: Path) -> None:
-    asked = listed.items(realdata).select("version", "item_id").unique().sort("version", "item_id")
-    assert listed.reference(realdata).select("version", "item_id").sort("version", "item_id").equals(asked)
-    assert asked.get_column("version").n_unique() == 7
-
-
-def test_items_are_known_in_both_languages(realdata: Path) -> None:
-    reference = listed.reference(realdata)
-    assert ids_of_name(reference, "item_id", "Muramana") == ids_of_name(reference, "item_id", "무라마나")
-    assert ids_of_name(reference, "item_id", "trinity force") == ids_of_name(reference, "item_id", "삼위일체")
-    assert ids_of_name(reference, "item_id", "Muramana") == [3042, 223042, 323042]
 
 
 # --------------------------------------------------------------------------- names that people write
@@ -243,40 +202,22 @@ def test_names_are_found_however_they_are_written() -> None:
         ids_of_name(reference, "item_id", "xyz")
 
 
-def test_champions_are_found_by_key_as_well() -> None:
-    reference = rows(Champions, {"champion_id": 62, "champion_key": "MonkeyKing", "name": "Wukong", "name_ko": "오공"})
-    for written in ("wukong", "Monkey King", "오공"):
-        assert ids_of_name(reference, "champion_id", written) == [62]
-    with pytest.raises(UnknownNameError, match=r"name of a champion.*Did you mean Wukong\?"):
-        ids_of_name(reference, "champion_id", "wukon")
-
-
 # --------------------------------------------------------------------------- champions
 
 
 def test_champions_have_names_and_ranks_of_the_nearest_version() -> None:
     usual = {"champion_id": 62, "champion_key": "MonkeyKing", "language": "en_US"}
-    told = rows(
+    result = rows(
         DataDragonChampions,
         {**usual, "version": "13.9.1", "patch": "13.9", "name": "Wukong", "max_ranks": [5, 5, 5, 3]},
         {**usual, "version": "13.10.1", "patch": "13.10", "name": "오공", "language": "ko_KR", "max_ranks": None},
         {**usual, "version": "13.11.1", "patch": "13.11", "name": "Wukong", "max_ranks": [6, 5, 5, 3]},
     )
-    found = kept(Champions, champions(told.lazy())).sort("patch")  # pyright: ignore[reportArgumentType]
+    found = kept(Champions, champions(result.lazy())).sort("patch")  # pyright: ignore[reportArgumentType]
     ranks = dict(found.select("version", "max_ranks").iter_rows())
     assert ranks == {"13.9.1": [5, 5, 5, 3], "13.10.1": [5, 5, 5, 3], "13.11.1": [6, 5, 5, 3]}
     assert set(found.get_column("name")) == {"Wukong"}
     assert set(found.get_column("name_ko")) == {"오공"}
-
-
-def test_every_real_champion_has_both_names(realdata: Path) -> None:
-    told = listed.champions(realdata)
-    found = kept(Champions, champions(told.lazy()))  # pyright: ignore[reportArgumentType]
-    assert found.height == told.height > 800
-    assert found.get_column("name_ko").null_count() == 0
-    assert not found.get_column("name").str.contains(r"[가-힣]").all()
-    wukong = found.filter((pl.col("champion_key") == "MonkeyKing") & (pl.col("version") == "15.23.1"))
-    assert wukong.select("name", "name_ko").row(0) == ("Wukong", "오공")
 
 
 # --------------------------------------------------------------------------- versions that stand for others

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,8 +13,7 @@ import pytest
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.reference.names import champion_names, item_names, named_champions, named_items
 from gamestats_assets.lol.reference.patches import FeaturesTaken, ObjectivesTaken, patches
-from gamestats_assets_tests.lol import real_pairs
-from gamestats_assets_tests.lol.gold import assert_order_does_not_matter, frames, make, taken
+from gamestats_assets_tests.lol.gold import frames, make, taken
 from gamestats_assets_tests.lol.scenario import rows
 
 Row = dict[str, Any]
@@ -53,13 +51,6 @@ def test_patches_are_those_of_matches_with_their_days() -> None:
         assert row["last_day"] == max(match["match_date"] for match in own)
         assert (row["data_dragon_version"], row["version_is"]) == (f"{patch}.1", "exact")
     assert made["13.13"]["last_day"] <= made["13.14"]["first_day"]
-
-
-def test_patches_are_numbered_as_numbers() -> None:
-    made = of_matches(*({"patch": patch} for patch in ("9.24", "13.9", "13.10", "13.1", "14.1")))
-    assert {patch: row["patch_number"] for patch, row in made.items()} == {
-        "9.24": 9024, "13.1": 13001, "13.9": 13009, "13.10": 13010, "14.1": 14001,
-    }  # fmt: skip
 
 
 def test_a_patch_has_matches_that_do_not_count() -> None:
@@ -107,15 +98,15 @@ def hashes(
 ) -> dict[str, str]:
     """Content hashes of two patches with two matches each."""
 
-    def ledger(told: Mapping[str, str]) -> pl.DataFrame:
+    def ledger(result: Mapping[str, str]) -> pl.DataFrame:
         schema = {"partition_key": pl.String, "unit_id": pl.String, "rows_hash": pl.String}
-        return pl.DataFrame([("2026-03-14", *pair) for pair in told.items()], schema=schema, orient="row")
+        return pl.DataFrame([("2026-03-14", *pair) for pair in result.items()], schema=schema, orient="row")
 
     matches = rows(
         t.Matches, *({"match_id": f"NA1_{number}", "patch": f"13.{13 + number // 2}"} for number in range(4))
     )
-    told = {f"NA1_{number}": f"hash {number}" for number in range(4)} | dict(digests or {})
-    taken = {FeaturesTaken: ledger(told), ObjectivesTaken: ledger(objectives or {})}
+    result = {f"NA1_{number}": f"hash {number}" for number in range(4)} | dict(digests or {})
+    taken = {FeaturesTaken: ledger(result), ObjectivesTaken: ledger(objectives or {})}
     known = {t.Matches: matches, **taken, t.Items: items, t.Champions: champions}
     return dict(make(patches, known).select("patch", "content_hash").iter_rows())
 
@@ -136,10 +127,6 @@ def test_content_is_another_when_an_objective_is() -> None:
     assert changed_patches(objectives={"NA1_0": "later"}) == {"13.13"}
 
 
-def test_content_is_the_same_where_only_matches_that_are_no_patchs_are_made() -> None:
-    assert changed_patches(digests={"NA1_999": "of no match"}) == set()
-
-
 def test_content_is_another_when_something_is_called_otherwise() -> None:
     of_later = pl.col("version") == "13.14.1"
     renamed = ITEMS.with_columns(name_ko=pl.when(of_later).then(pl.lit("다른")).otherwise("name_ko"))
@@ -152,37 +139,6 @@ def test_content_is_another_when_something_is_called_otherwise() -> None:
 def test_content_is_the_same_when_nothing_that_is_read_changes() -> None:
     assert changed_patches(items=ITEMS.with_columns(gold_total=pl.lit(3333, pl.Int32))) == set()
     assert changed_patches(items=ITEMS.reverse()) == set()
-
-
-def test_content_is_told_where_no_wide_row_was_made_yet() -> None:
-    matches = rows(t.Matches, {})
-    nothing = taken(matches).clear()
-    known = {t.Matches: matches, FeaturesTaken: nothing, ObjectivesTaken: nothing}
-    known |= {t.Items: ITEMS, t.Champions: CHAMPIONS}
-    [row] = make(patches, known).to_dicts()
-    assert row["content_hash"]
-    assert row["content_hash"] != make(patches, known | {FeaturesTaken: taken(matches)})["content_hash"][0]
-
-
-def test_order_of_rows_does_not_matter() -> None:
-    assert_order_does_not_matter(patches, frames())
-
-
-def test_no_matches_have_no_patches() -> None:
-    empty = {table: frame.clear() for table, frame in frames().items()}
-    assert make(patches, empty).is_empty()
-    assert make(patches, {**frames(), t.Matches: empty[t.Matches]}).is_empty()
-
-
-def test_real_patches_are_the_first_two_numbers_of_the_versions(realdata: Path) -> None:
-    silver = real_pairs.silver(realdata)
-    ledgers = {FeaturesTaken: taken(silver[t.Matches]), ObjectivesTaken: taken(silver[t.Objectives])}
-    known = {**silver, **ledgers, t.Items: rows(t.Items), t.Champions: rows(t.Champions)}
-    made = make(patches, known)
-    told = {".".join(pair.match["gameVersion"].split(".")[:2]) for pair in real_pairs.documents(realdata).values()}
-    assert set(made.get_column("patch")) == told
-    assert made.get_column("matches_played").sum() == silver[t.Matches].height
-    assert made.get_column("content_hash").n_unique() == made.height
 
 
 # --------------------------------------------------------------------------- names

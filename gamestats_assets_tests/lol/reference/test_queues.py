@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.reference.queues import queues
+from gamestats_assets.lol.reference.csv_files import queues
 from gamestats_assets_tests.lol.scenario import kept
 
 

@@ -120,8 +120,8 @@ class RiotServer(ApiServer):
         *_, first, last = map(unquote, path.split("/"))
         if path.startswith("/riot/"):
             puuid = self.players.get(f"{first}#{last}".lower())
-            told = {"puuid": puuid, "gameName": first, "tagLine": last}
-            return Answer(404, headers=headers) if puuid is None else _json(told, headers)
+            result = {"puuid": puuid, "gameName": first, "tagLine": last}
+            return Answer(404, headers=headers) if puuid is None else _json(result, headers)
         if path.endswith("/ids"):
             query = {name: int(values[0]) for name, values in request.query.items()}
             found = [

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,14 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.apis.http import (
-    NotFoundError,
-    UnauthorisedError,
-    UnreadableAnswerError,
-)
-from gamestats_assets.apis.limits import InProcessLimits, SharedLimits
-from gamestats_assets.lakehouse.landing.arrivals import MatchFetch
-from gamestats_assets.lakehouse.landing.zone import Landing, decompressed
+from gamestats_assets.apis.limits import InProcessLimits
+from gamestats_assets.lakehouse.arrivals import MatchFetch
+from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lol.riot.api import (
     REGIONS,
     Account,
@@ -96,17 +88,6 @@ def serve(server: RiotServer, *match_ids: str) -> list[str]:
 
 
 # ---------------------------------------------------------------- where to ask
-
-
-@pytest.mark.parametrize(
-    ("place", "region"),
-    [
-        ("na1", "americas"), ("BR1", "americas"), ("la2", "americas"), ("kr", "asia"), ("JP1_1", "asia"),
-        ("EUW1_6500000000", "europe"), ("ru", "europe"), ("me1", "europe"), ("oc1", "sea"), ("VN2_7", "sea"),
-    ],
-)  # fmt: skip
-def test_a_platform_or_a_match_tells_its_region(place: str, region: str) -> None:
-    assert region_of(place) == region
 
 
 def test_an_unknown_platform_is_told_with_those_there_are() -> None:
@@ -213,41 +194,6 @@ def test_players_are_fetched_past_unknown_ones_and_failures(server: RiotServer, 
 # ---------------------------------------------------------------- matches and timelines
 
 
-def test_real_matches_land_as_they_were_sent(
-    server: RiotServer, api: RiotApi, landing: Landing, realdata: Path
-) -> None:
-    sent: dict[tuple[str, str], bytes] = {}
-    for path in sorted((realdata / "lol" / "matches").glob("*.json.gz"))[::6]:
-        match_id = path.name.partition(".")[0]
-        both = [decompressed((realdata / "lol" / kind / path.name).read_bytes()) for kind in ("matches", "timelines")]
-        server.add_match(match_id, *both)
-        sent |= {(match_id, "match"): both[0], (match_id, "timeline"): both[1]}
-    fetched = api.fetch_matches({match_id for match_id, _ in sent})
-    assert {match.status for match in fetched} == {"fetched"}
-    landed = {
-        (file.unit_id, file.kind): landing.read(file)
-        for day in landing.days("lol")
-        for file in landing.files("lol", day)
-    }
-    assert landed == {key: gzip.compress(content, mtime=0) for key, content in sent.items()}
-    began = {
-        match_id: json.loads(content)["info"]["gameStartTimestamp"] / 1000
-        for (match_id, kind), content in sent.items()
-        if kind == "match"
-    }
-    days = {match_id: datetime.fromtimestamp(seconds, UTC).date().isoformat() for match_id, seconds in began.items()}
-    assert {match_id: landing.day_of("lol", match_id) for match_id in days} == days
-
-
-def test_what_has_landed_is_not_fetched_again(server: RiotServer, new_api: Callable[..., RiotApi]) -> None:
-    ids = serve(server, "NA1_1", "EUW1_2")
-    assert [match.status for match in new_api().fetch_matches(ids)] == ["fetched", "fetched"]
-    asked = len(server.requests)
-    again = new_api().fetch_matches([*ids, "na1_1"])
-    assert [(match.match_id, match.status) for match in again] == [("NA1_1", "known"), ("EUW1_2", "known")]
-    assert len(server.requests) == asked == 4
-
-
 @pytest.mark.parametrize(("file", "missing"), [("match.json", "/timeline"), ("timeline.json", "")])
 def test_only_what_is_missing_of_a_match_is_fetched(
     server: RiotServer, api: RiotApi, landing: Landing, tmp_path: Path, file: str, missing: str
@@ -258,15 +204,6 @@ def test_only_what_is_missing_of_a_match_is_fetched(
     assert fetch_one(api).status == "fetched"
     assert [request.path for request in server.requests] == [MATCH + missing]
     assert kinds(landing) == ["match", "timeline"]
-
-
-def test_a_timeline_without_a_time_by_the_clock_stands_with_its_match(
-    server: RiotServer, api: RiotApi, landing: Landing
-) -> None:
-    server.add_match("NA1_47101", match_object(), timeline(began_ms=None))
-    assert fetch_one(api).status == "fetched"
-    assert kinds(landing) == ["match", "timeline"]
-    assert fetch_one(api).status == "known"
 
 
 def test_a_match_the_api_has_forgotten_leaves_nothing(server: RiotServer, api: RiotApi, landing: Landing) -> None:
@@ -315,19 +252,6 @@ def test_a_cut_timeline_is_kept_and_stays_wanted_until_it_is_whole(
     assert kinds(landing) == ["match", "timeline"]
 
 
-def test_a_cut_timeline_that_came_as_a_file_leaves_the_whole_one_wanted(
-    server: RiotServer, api: RiotApi, landing: Landing, tmp_path: Path
-) -> None:
-    (tmp_path / "NA1_47101.json").write_bytes(match_object())
-    (tmp_path / "NA1_47101.timeline.json").write_bytes(timeline()[:-9])
-    ingest(tmp_path.glob("*.json"), landing)
-    assert kinds(landing) == ["match", "timeline"]
-    serve(server, "NA1_47101")
-    assert fetch_one(api).status == "fetched"
-    assert fetch_one(api).status == "known"
-    assert len(server.requests) == 1
-
-
 @pytest.mark.parametrize(
     "body", [match_object("NA1_47102"), b"<html>sorry</html>", b"", match_object()[:-3], b'{"status": {}}']
 )
@@ -353,42 +277,6 @@ def test_one_failing_match_does_not_stop_the_others(server: RiotServer, api: Rio
 # ---------------------------------------------------------------- limits
 
 
-def test_limits_of_several_windows_are_learnt_and_kept(
-    server: RiotServer, landing: Landing, new_api: Callable[..., RiotApi]
-) -> None:
-    server.app, server.methods = [(12, 0.3), (24, 1.0)], {"match": [(6, 0.2)], "timeline": [(8, 0.2)]}
-    ids = serve(server, *(f"NA1_{number}" for number in range(20)))
-    api = new_api(clock=time.time, sleep=time.sleep)
-    began = time.monotonic()
-    assert {match.status for match in api.fetch_matches(ids)} == {"fetched"}
-    # 40 requests, 24 a second: the second window has to begin.
-    assert time.monotonic() - began >= 1.0
-    assert server.refused.total() <= 3, "only what was on its way before the first answer, or was held up"
-    assert len(server.requests) == 40 + server.refused.total()
-
-
-def test_processes_keep_the_limits_of_a_region_together(
-    server: RiotServer, ops_database: str, landing: Landing
-) -> None:
-    server.app = [(8, 0.25)]
-    ids = serve(server, *(f"KR_{number}" for number in range(16)))
-    began = time.monotonic()
-
-    def fetch(part: list[str]) -> None:
-        limits = SharedLimits(SecretStr(ops_database))
-        with RiotApi(SecretStr(KEY), landing, base_url=server.template, limits=limits) as api:
-            assert {match.status for match in api.fetch_matches(part, downloads=2)} == {"fetched"}
-
-    threads = [threading.Thread(target=fetch, args=(ids[number::2],)) for number in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(landing.files("lol", DAY)) == 32
-    assert time.monotonic() - began >= 0.75, "32 requests, 8 a window"
-    assert server.refused.total() <= 3
-
-
 def test_before_an_answer_tells_other_limits_a_new_key_s_are_kept(
     server: RiotServer, api: RiotApi, timer: FakeTime
 ) -> None:
@@ -400,19 +288,10 @@ def test_before_an_answer_tells_other_limits_a_new_key_s_are_kept(
     assert timer.now - began == pytest.approx(120, abs=0.5)
 
 
-def test_regions_have_limits_of_their_own(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
-    for platform in ("na1", "kr", "euw1", "sg2"):
-        for _ in range(20):
-            api.match_ids(Account("Ann#NA1", PUUID, platform))
-    assert timer.slept == []
-    api.match_ids(ANN)
-    assert sum(timer.slept) == pytest.approx(1.1, abs=0.05)
-
-
 def test_what_others_have_used_of_the_key_is_minded(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
-    told = {"X-App-Rate-Limit": "20:1,100:120", "X-App-Rate-Limit-Count": "1:1,99:120"}
+    result = {"X-App-Rate-Limit": "20:1,100:120", "X-App-Rate-Limit-Count": "1:1,99:120"}
     path = f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids"
-    server.answer(path, Answer(body=b"[]", headers=told), Answer(body=b"[]"))
+    server.answer(path, Answer(body=b"[]", headers=result), Answer(body=b"[]"))
     api.match_ids(ANN)
     api.match_ids(ANN)
     assert timer.slept == []
@@ -443,45 +322,6 @@ def test_a_refusal_stops_what_it_is_about_for_as_long_as_it_says(
     assert timer.slept == [37.0]
 
 
-def test_a_refusal_is_waited_for_and_asked_again(server: RiotServer, api: RiotApi, timer: FakeTime) -> None:
-    serve(server, "NA1_47101")
-    server.answer(
-        MATCH,
-        Answer(429, headers={"Retry-After": "3", "X-Rate-Limit-Type": "application"}),
-        Answer(429, headers={"Retry-After": "11", "X-Rate-Limit-Type": "method"}),
-        Answer(body=match_object()),
-    )
-    assert fetch_one(api).status == "fetched"
-    assert timer.slept == [3.0, 11.0]
-
-
-@pytest.mark.parametrize("headers", [{}, {"Retry-After": "soon"}, {"X-Rate-Limit-Type": "service"}])
-def test_refusals_that_name_no_time_are_waited_for_longer_and_longer(
-    server: RiotServer, api: RiotApi, timer: FakeTime, headers: dict[str, str]
-) -> None:
-    serve(server, "NA1_47101", "NA1_47102")
-    server.answer(MATCH, *[Answer(429, headers=headers)] * 4, Answer(body=match_object()))
-    assert fetch_one(api).status == "fetched"
-    assert timer.slept == [1.0, 2.0, 4.0, 8.0]
-    server.answer(MATCH[:-1] + "2", Answer(429, headers=headers), Answer(body=match_object("NA1_47102")))
-    assert fetch_one(api, "NA1_47102").status == "fetched"
-    assert timer.slept == [1.0, 2.0, 4.0, 8.0, 1.0], "a good answer begins anew"
-
-
-def test_a_refusal_for_longer_than_anybody_waits_is_told_at_once(
-    server: RiotServer, api: RiotApi, timer: FakeTime
-) -> None:
-    ids = serve(server, "NA1_47101", "NA1_47102", "NA1_47103")
-    server.answer(MATCH, Answer(429, headers={"Retry-After": "3600", "X-Rate-Limit-Type": "application"}))
-    first = fetch_one(api)
-    assert "3600 s" in first.reason
-    others = api.fetch_matches(ids[1:])
-    assert {(match.status, match.is_delayed) for match in others} == {("failed", True)}
-    assert "used up" in others[0].reason
-    assert timer.slept == []
-    assert len(server.requests) == 1, "nothing is asked while the refusal is in force"
-
-
 # ---------------------------------------------------------------- trouble
 
 
@@ -492,36 +332,7 @@ def test_a_puuid_of_another_key_is_told_apart(server: RiotServer, api: RiotApi) 
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[1]", b"\xff", b"<html>"])
-def test_a_list_that_is_none_is_told(server: RiotServer, api: RiotApi, body: bytes) -> None:
-    server.answer(f"/americas/lol/match/v5/matches/by-puuid/{PUUID}/ids", Answer(body=body))
-    with pytest.raises(UnreadableAnswerError, match=r"the matches of Ann#NA1 is no good"):
-        api.match_ids(ANN)
-
-
-def test_an_interrupted_fetch_goes_on_where_it_was(
-    server: RiotServer, new_api: Callable[..., RiotApi], landing: Landing
-) -> None:
-    ids = serve(server, *(f"NA1_{number}" for number in range(8)))
-    server.answer("/americas/lol/match/v5/matches/NA1_3/timeline", Answer(401))
-    with pytest.raises(UnauthorisedError):
-        new_api().fetch_matches(ids, downloads=1)
-    assert Counter(kinds(landing)) == {"match": 4, "timeline": 3}
-    assert len(server.requests) == 8, "after a refused key nothing more is asked"
-    server.answer("/americas/lol/match/v5/matches/NA1_3/timeline", Answer(body=timeline("NA1_3")))
-    server.requests.clear()
-    again = new_api().fetch_matches(ids, downloads=1)
-    assert [match.status for match in again] == ["known"] * 3 + ["fetched"] * 5
-    assert len(server.requests) == 9
-    assert Counter(kinds(landing)) == {"match": 8, "timeline": 8}
-
-
 # ---------------------------------------------------------------- the key
-
-
-def test_nobody_of_that_name_is_not_found(api: RiotApi) -> None:
-    with pytest.raises(NotFoundError, match="player Nobody#NA1"):
-        api.account("Nobody#NA1", "na1")
 
 
 def test_the_newest_matches_of_a_player_since_a_day(server: RiotServer, api: RiotApi) -> None:

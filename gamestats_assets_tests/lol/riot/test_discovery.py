@@ -11,13 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
-import polars as pl
 import psycopg
 import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.apis import register
-from gamestats_assets.apis.http import UnauthorisedError
 from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.entries.declared import ExistsAlreadyError, UnknownNameError
 from gamestats_assets.lakehouse.entries.fields import EntryError
@@ -220,36 +218,13 @@ def test_a_player_the_api_does_not_know_or_refuses_holds_up_nobody(
     assert (found.due, found.unknown_names, found.new) == (3, ["Nobody#NA1"], ["NA1_1"])
     (trouble,) = found.errors
     assert "415" in trouble
-    told = {row["riot_id"]: row["last_error"] for row in seeds(url)}
-    assert "there is none" in told["Nobody#NA1"]
-    assert "415" in told["Bob#NA1"]
-    assert told["Ann#NA1"] is None
+    result = {row["riot_id"]: row["last_error"] for row in seeds(url)}
+    assert "there is none" in result["Nobody#NA1"]
+    assert "415" in result["Bob#NA1"]
+    assert result["Ann#NA1"] is None
     plays(server, "Nobody#NA1", "NA1_2")
     assert discovery.find(url, api, now=NOW + DAYS).new == ["NA1_2"]
     assert {row["riot_id"]: row["last_error"] for row in seeds(url)}["Nobody#NA1"] is None
-
-
-def test_a_limit_that_is_used_up_ends_the_look_and_loses_nobody(
-    url: SecretStr, server: RiotServer, api: RiotApi
-) -> None:
-    plays(server, "Ann#NA1", "NA1_1")
-    plays(server, "Bob#NA1", "NA1_2")
-    seed(url, "Ann#NA1", "Bob#NA1")
-    path = "/americas/lol/match/v5/matches/by-puuid/puuid-Ann/ids"
-    server.answer(path, Answer(429, headers={"Retry-After": "0.05"}), Answer(body=b'["NA1_1"]'))
-    found = discovery.find(url, api, now=NOW)
-    assert (found.asked, len(found.errors)) == ([], 1)
-    again = discovery.find(url, api, now=NOW)
-    assert sorted(again.new) == ["NA1_1", "NA1_2"]
-
-
-def test_an_api_that_is_down_is_asked_once_a_look(url: SecretStr, server: RiotServer, api: RiotApi) -> None:
-    seed(url, "Ann#NA1", "Bob#NA1")
-    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(503))
-    plays(server, "Bob#NA1", "NA1_2")
-    assert len(discovery.find(url, api, now=NOW).errors) == 1
-    assert len(server.requests) == 1
-    assert discovery.find(url, api, now=NOW).new == ["NA1_2"], "the next look begins with the next player"
 
 
 def test_another_key_s_identity_is_asked_for_anew(url: SecretStr, server: RiotServer, api: RiotApi) -> None:
@@ -259,16 +234,6 @@ def test_another_key_s_identity_is_asked_for_anew(url: SecretStr, server: RiotSe
     server.answer("/americas/lol/match/v5/matches/by-puuid/of-the-old-key/ids", Answer(400))
     assert discovery.find(url, api, now=NOW).new == ["NA1_1"]
     assert execute(url, "SELECT puuid FROM ops.lol_seeded_players") == [("puuid-Ann",)]
-
-
-def test_a_key_that_is_not_accepted_ends_the_look(url: SecretStr, stores: Stores, server: RiotServer) -> None:
-    seed(url, "Ann#NA1", "Bob#NA1")
-    with (
-        RiotApi(SecretStr("RGAPI-old"), stores.landing, base_url=server.template) as api,
-        pytest.raises(UnauthorisedError, match="RIOT_API_KEY"),
-    ):
-        discovery.find(url, api, now=NOW)
-    assert len(server.requests) == 1
 
 
 # ---------------------------------------------------------------- fetching
@@ -357,12 +322,6 @@ def run(stores: Stores, instance: dg.DagsterInstance, request: dg.RunRequest) ->
     )
 
 
-def there_is_a_run(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
-    instance.create_run_for_job(
-        sensors.archive_lol_matches, run_config=request.run_config, tags=dict(request.tags), status=status
-    )
-
-
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as ephemeral:
@@ -402,36 +361,6 @@ def test_new_matches_are_requested_once_and_fetched_with_the_lists_of_their_patc
     assert len(server.requests) == requests
 
 
-def test_while_a_run_is_on_its_way_no_other_is_requested(
-    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
-) -> None:
-    plays(server, "Ann#NA1", "NA1_1")
-    seed(url, "Ann#NA1")
-    (request,) = tick(stores, instance).run_requests
-    there_is_a_run(instance, request, dg.DagsterRunStatus.STARTED)
-    found(url, "NA1_2")
-    assert tick(stores, instance).run_requests == []
-
-
-def test_a_run_that_failed_is_tried_again(
-    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plays(server, "Ann#NA1", "NA1_1")
-    seed(url, "Ann#NA1")
-    (request,) = tick(stores, instance).run_requests
-    there_is_a_run(instance, request, dg.DagsterRunStatus.FAILURE)
-    assert tick(stores, instance).run_requests == [], "not at once"
-    from gamestats_assets.orchestration import run_requests
-
-    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
-    (again,) = tick(stores, instance).run_requests
-    assert ids_of(again) == ["NA1_1"]
-    assert again.run_key != request.run_key
-    serve_lists(server)
-    assert run(stores, instance, again).success
-    assert state(url) == {"NA1_1": "archived"}
-
-
 def test_lists_that_cannot_be_had_do_not_fail_the_run(
     stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
 ) -> None:
@@ -445,9 +374,9 @@ def test_lists_that_cannot_be_had_do_not_fail_the_run(
 
 def test_without_a_key_the_tick_says_what_works(tmp_path: Path, url: SecretStr, instance: dg.DagsterInstance) -> None:
     stores = Stores(Settings(data=str(tmp_path), postgres_url=url, riot_api_key=None))
-    told = tick(stores, instance).skip_reason.skip_message
-    assert "RIOT_API_KEY is not set" in told
-    assert "work without it" in told
+    result = tick(stores, instance).skip_reason.skip_message
+    assert "RIOT_API_KEY is not set" in result
+    assert "work without it" in result
 
 
 def test_a_refused_key_is_told_and_nothing_requested(
@@ -456,22 +385,10 @@ def test_a_refused_key_is_told_and_nothing_requested(
     seed(url, "Ann#NA1")
     found(url, "NA1_1")
     server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(403))
-    told = tick(stores, instance)
-    assert "make a new one" in told.skip_reason.skip_message
-    assert KEY not in told.skip_reason.skip_message
-    assert not told.run_requests
-
-
-def test_what_is_in_the_register_is_fetched_though_the_api_lists_nothing_now(
-    stores: Stores, server: RiotServer, url: SecretStr, instance: dg.DagsterInstance
-) -> None:
-    seed(url, "Ann#NA1")
-    found(url, "NA1_1")
-    server.answer("/americas/riot/account/v1/accounts/by-riot-id/Ann/NA1", Answer(503))
-    began = time.monotonic()
-    (request,) = tick(stores, instance).run_requests
-    assert ids_of(request) == ["NA1_1"]
-    assert time.monotonic() - began < 5
+    result = tick(stores, instance)
+    assert "make a new one" in result.skip_reason.skip_message
+    assert KEY not in result.skip_reason.skip_message
+    assert not result.run_requests
 
 
 def test_a_tick_with_a_full_limit_gives_up_in_time(
@@ -480,15 +397,8 @@ def test_a_tick_with_a_full_limit_gives_up_in_time(
     seed(url, "Ann#NA1")
     SharedLimits(url).block("riot americas", 3600)
     began = time.monotonic()
-    told = tick(stores, instance)
-    assert "used up" in told.skip_reason.skip_message
+    result = tick(stores, instance)
+    assert "used up" in result.skip_reason.skip_message
     assert time.monotonic() - began < 5
     assert server.requests == []
     assert seeds(url)[0]["last_error"] is None
-
-
-def test_the_frame_of_seeds_has_its_columns_when_there_are_none(url: SecretStr) -> None:
-    with entering(url, "ada") as conn:
-        frame = discovery.list_seeds(conn)
-    assert frame.height == 0
-    assert frame.schema["wanted_since"] == pl.Datetime("us", "UTC")
