@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from gamestats_assets.lakehouse.decoding import decode_batches
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.decoding import decode_batches
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import BY_DATA_DRAGON, BY_MATCH
 from gamestats_assets.lol.reference.csv_files import queues
@@ -18,8 +18,8 @@ from gamestats_assets.lol.reference.data_dragon import read_documents
 from gamestats_assets.lol.reference.items import champions, items
 from gamestats_assets.lol.source import GAME, SOURCE
 from gamestats_assets.lol.timelines.bronze import DECODER
-from gamestats_assets_tests.frames import Frames
 from gamestats_assets_tests.lol.gold import make, table_of
+from gamestats_assets_tests.support.frames import Frames
 
 
 def tables_of(*folders: Path) -> Frames:

@@ -20,11 +20,11 @@ from gamestats_assets.lol.statistics.variables import vision_survival
 from gamestats_assets.simulators.lol.files import write
 from gamestats_assets.simulators.lol.plan import Plan
 from gamestats_assets.simulators.lol.seasons import simulate
-from gamestats_assets_tests.checks import ChecksOfAGame
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.lol import gold
 from gamestats_assets_tests.lol.gold import make, table_of
 from gamestats_assets_tests.lol.pipeline import real_tables, tables_of
+from gamestats_assets_tests.support.checks import ChecksOfAGame
+from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
 BY_NAME = {check.name: check for check in CHECKS}
 OF_PATCHES: tuple[Callable[..., Any], ...] = (

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse.arrivals import UnrecognisedContentError
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.arrivals import UnrecognisedContentError
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lol.source import (
     document_kind,
     document_of,

@@ -15,8 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.delta.lake import Lake
+from gamestats_assets.lakehouse.files.local import write_whole
 from gamestats_assets.lol.matches.tables import POSITIONS
 from gamestats_assets.lol.patterns.figures import (
     UNITS,

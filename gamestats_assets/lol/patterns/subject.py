@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.matches.tables import ParticipantFeatures

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lol.matches.tables import ParticipantFeatures
 from gamestats_assets.lol.reference.csv_files import queues
 from gamestats_assets.lol.reference.items import UnknownNameError, ids_of_name

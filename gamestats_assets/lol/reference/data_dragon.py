@@ -25,11 +25,10 @@ from gamestats_assets.apis.http import (
     read_body,
     retry_after_s,
 )
-from gamestats_assets.lakehouse.arrivals import FileOutcome
-from gamestats_assets.lakehouse.decoding import Rejections
-from gamestats_assets.lakehouse.integers import Int32
-from gamestats_assets.lakehouse.json_text import without_nul
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError
+from gamestats_assets.lakehouse.files.documents import Int32, without_nul
+from gamestats_assets.lakehouse.landing.arrivals import FileOutcome
+from gamestats_assets.lakehouse.landing.decoding import Rejections
+from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.reference.tables import DataDragonChampions, DataDragonItems

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import polars as pl
 
-from gamestats_assets.lakehouse.integers import Int16, Int32, Int64
+from gamestats_assets.lakehouse.files.documents import Int16, Int32, Int64
 from gamestats_assets.lakehouse.table import Table
 
 _KINDS: Mapping[pl.DataType, Any] = {

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.apis.limits import InProcessLimits
-from gamestats_assets.lakehouse.arrivals import MatchFetch
-from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.landing.arrivals import MatchFetch
+from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lol.riot.api import (
     REGIONS,
     Account,

@@ -23,7 +23,6 @@ from gamestats_assets_tests.lol.gold import (
     make,
     position_of,
 )
-from gamestats_assets_tests.support.frames import differences
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]

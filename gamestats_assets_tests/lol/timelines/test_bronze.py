@@ -15,7 +15,7 @@ from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.source import GAME
 from gamestats_assets.lol.timelines.bronze import DECODER, TABLES
-from gamestats_assets_tests.lakehouse.decoded import decoded
+from gamestats_assets_tests.lakehouse.landing.decoded import decoded
 from gamestats_assets_tests.lol.files import match_object
 
 DAY = date(2023, 7, 14)

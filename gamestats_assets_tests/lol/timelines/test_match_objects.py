@@ -22,7 +22,6 @@ from gamestats_assets.lol.timelines.match_objects import (
     rows_of,
 )
 from gamestats_assets_tests.lol.files import BEGAN, BEGAN_MS
-from gamestats_assets_tests.support.damage import damaged, places
 
 DAY = date(2023, 7, 14)
 HASH = "0" * 32
