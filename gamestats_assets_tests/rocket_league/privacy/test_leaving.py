@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +16,18 @@ import httpx
 import polars as pl
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries.jobs import Queue, enqueue
-from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.rocket_league.privacy.consents import newest_text
 from gamestats_assets.rocket_league.privacy.erasure import traces
 from gamestats_assets.rocket_league.privacy.jobs import Steps
 from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
-from gamestats_assets.settings import Settings
 from gamestats_assets_tests.cli.runner import Admin
 from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.sending import send
-from gamestats_assets_tests.serving.served import served
+from gamestats_assets_tests.rocket_league.sending import Running, at_work, send
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
 from gamestats_assets_tests.support.published import read_published
 
@@ -49,12 +43,11 @@ ALL_OF_IT = {"analysis": True, "cohorts": True, "models": True, "comparison": Tr
 USERS, ERASURES = "/api/v1/users", "/api/v1/erasures"
 
 
-class Place:
-    """Stores with real replays in them, what serves them, and a worker."""
+@dataclass
+class Place(Running):
+    """The application and a worker over stores with real replays in them, and the command line."""
 
-    def __init__(self, folder: Path, url: str, site: httpx.Client) -> None:
-        self.folder, self.url, self.site, self.admin = folder, url, site, Admin(folder, url)
-        self.stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(url), workers=1))
+    admin: Admin
 
     def browser(self, name: str, *roles: str) -> httpx.Client:
         return browser_of(self.site, self.url, name, *roles)
@@ -64,27 +57,15 @@ class Place:
         self.rows(
             "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) "
             "VALUES (%s, 'rocket_league', %s, 'linked', 'sign_in') RETURNING 1",
-            user_id,
-            player_id,
+            [user_id, player_id],
         )
         return user_id
-
-    def rows(self, query: Any, *parameters: Any) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url) as conn:
-            return conn.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
-
-    def work(self) -> None:
-        """All that is asked for, by the program that does so."""
-        settings = {"GAMESTATS_DATA": str(self.folder), "GAMESTATS_POSTGRES_URL": self.url, "GAMESTATS_WORKERS": "1"}
-        command = [sys.executable, "-m", "gamestats_assets.cli", "work", "--once"]
-        done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
 @contextmanager
 def place_over(folder: Path, url: str) -> Iterator[Place]:
-    with served(url, data=str(folder), encryption_key=None) as site:
-        yield Place(folder, url, site)
+    with at_work(folder, url, workers=1) as running:
+        yield Place(**vars(running), admin=Admin(folder, url))
 
 
 def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_path: Path, ops_database: str) -> None:
@@ -130,10 +111,10 @@ def test_somebody_takes_everything_along_and_goes_for_good(realdata: Path, tmp_p
         assert place.rows("SELECT payload, user_id FROM ops.jobs WHERE kind = 'erasure'") == [
             {"payload": {}, "user_id": None}
         ]
-        assert place.rows("SELECT 1 FROM ops.jobs WHERE user_id = %s", ann_id) == []
+        assert place.rows("SELECT 1 FROM ops.jobs WHERE user_id = %s", [ann_id]) == []
         [act] = place.rows("SELECT * FROM accounts.audit_log WHERE act = 'user.remove'")
         assert (act["what"], act["before"]) == (f"user {ann_id}", {"roles": []})
-        assert place.rows("SELECT name FROM accounts.users WHERE user_id = %s", ann_id) == [{"name": None}]
+        assert place.rows("SELECT name FROM accounts.users WHERE user_id = %s", [ann_id]) == [{"name": None}]
         names = place.stores.lake.scan(Participants).collect()["player_name"].to_list()
         assert FORGOTTEN_NAME in names
         assert read_published(place.stores.postgres_url, Users).equals(of_bob), "the others stay"
