@@ -310,3 +310,43 @@ def test_labelled_values_go_with_the_property_that_decides() -> None:
     assert (paid.depends_on, paid.mapping) == ("currency", {"USD": [0.99, 4.99], "KRW": [1200, 5900]})
     assert (earned.depends_on, earned.mapping) == ("money", {"gold": [100, 200], "gem": [1, 2]})
     assert (range_of(rules, "pay/amount").min, range_of(rules, "pay/amount").max) == (0.99, 5900)
+
+
+DELIVERY: list[Row] = [
+    ("app_start", "opened", []),
+    ("route_start", "a route is begun", ["city|Seoul, Busan", "latitude:n", "longitude:n"]),
+    (
+        "route_finish",
+        "a route is finished",
+        ["route_minutes:n", "parcel_ids:l|as many as parcel_count", "parcel_count:n|1-9"],
+    ),
+    ("app_end", "closed", ["duration:n"]),
+]
+
+
+def test_numbers_follow_from_the_clock_the_city_and_the_number_beside() -> None:
+    rules = rules_of("logistics", DELIVERY)
+    assert (constraint(rules, "route_finish/route_minutes").elapsed, constraint(rules, "app_end/duration").elapsed) == (
+        "flow",
+        "session",
+    )
+    assert (constraint(rules, "route_finish/route_minutes").unit_s, constraint(rules, "app_end/duration").unit_s) == (
+        60,
+        1,
+    )
+    assert constraint(rules, "route_finish/parcel_ids").rows_by == "parcel_count"
+    latitude = constraint(rules, "route_start/latitude")
+    assert latitude.depends_on == "city"
+    # Seoul lies at 37.6 degrees, Busan at 35.2.
+    assert {city: round(float(found[0])) for city, found in latitude.mapping.items()} == {"Seoul": 38, "Busan": 35}
+
+
+@pytest.mark.parametrize(
+    ("written", "least", "most"), [(">= 3", 3, None), ("> 3", 4, None), ("<= 40", None, 40), ("< 40", None, 39)]
+)
+def test_one_bound_alone_holds(written: str, least: float | None, most: float | None) -> None:
+    bounded = Property(name="crates", type=PropertyType.NUMBER, constraint=written)
+    taxonomy = Taxonomy(name="sheet", events=(Event(name="load", properties=(bounded,)),))
+    found = range_of(analyse(taxonomy, ProductInfo(industry="logistics")), "load/crates")
+    assert least is None or found.min == least
+    assert most is None or found.max == most

@@ -259,6 +259,46 @@ def test_what_happened_to_users_before_the_run_did_so_in_order() -> None:
 # --------------------------------------------------------------------------- found in a sheet
 
 
+def totals_of(taxonomy: Taxonomy) -> dict[str, TotalRule]:
+    constraints = analyse(taxonomy, ProductInfo(industry="ecommerce")).property_constraints
+    return {key: found.totals for key, found in constraints.items() if found.totals}
+
+
+def test_the_value_of_an_order_is_found_to_be_that_of_the_cart() -> None:
+    found = totals_of(read_taxonomy(shipped("data", "taxonomies", "ecommerce")))
+    value = TotalRule(
+        adds={"add_to_cart": "price * quantity"}, takes=["remove_from_cart"], until=["purchase", "open_app"]
+    )
+    assert found["purchase/order_value"] == found["begin_checkout/cart_value"] == value
+    assert found["purchase/cart_items.unit_price"].adds == {"add_to_cart": "price"}
+    assert "purchase/shipping_fee" not in found
+    assert "purchase/discount_amount" not in found
+
+
+def shop(*events: Event) -> Taxonomy:
+    opening = (Event(name="app_open"), Event(name="product_view", properties=(text("product_id"), number("price"))))
+    return Taxonomy(name="shop", events=(*opening, *events, Event(name="app_close")))
+
+
+ADD = Event(name="add_to_cart", properties=(text("product_id"), number("price"), number("quantity")))
+PURCHASE = Event(name="purchase", properties=(number("total_amount"), number("item_count"), number("shipping_fee")))
+CHECKOUT = Event(name="checkout_start", properties=(number("cart_total"),))
+
+
+def test_counts_and_totals_are_found_by_what_they_are_called() -> None:
+    found = totals_of(shop(ADD, CHECKOUT, PURCHASE))
+    assert {key: rule.adds["add_to_cart"] for key, rule in found.items()} == {
+        "checkout_start/cart_total": "price * quantity",
+        "purchase/total_amount": "price * quantity",
+        "purchase/item_count": "quantity",
+    }
+    assert found["purchase/total_amount"].until[0] == "purchase"
+
+
+def test_without_a_cart_an_order_has_a_value_of_its_own() -> None:
+    assert totals_of(shop(CHECKOUT, PURCHASE)) == {}
+
+
 def test_a_product_has_one_price_wherever_it_is_seen() -> None:
     taxonomy = read_taxonomy(shipped("data", "taxonomies", "ecommerce"))
     rules = analyse(taxonomy, ProductInfo(industry="ecommerce"))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from gamestats_assets.demo_data.analysis.doubts import Doubt, doubts_of
 from gamestats_assets.demo_data.analysis.equations import number_scopes
 from gamestats_assets.demo_data.analysis.evidence import order_of
+from gamestats_assets.demo_data.analysis.gatherings import gathered
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.habits import AT_HOME, Habits, activity
 from gamestats_assets.demo_data.analysis.measures import (
@@ -36,7 +37,7 @@ from gamestats_assets.demo_data.analysis.reckoning import (
     written,
 )
 from gamestats_assets.demo_data.analysis.states import shown_levels, states_shown
-from gamestats_assets.demo_data.analysis.times import property_times
+from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
 from gamestats_assets.demo_data.configuration import ProductInfo
@@ -73,9 +74,12 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     """
     order, everywhere, measures = _read(taxonomy, product)
     constraints = event_constraints(order)
-    values, identifiers = property_constraints(order, constraints)
+    cart = gathered(order, constraints)
+    values, identifiers = property_constraints(order, constraints, cart.prices)
+    values = cart.constraints(values)
     values |= states_shown(taxonomy)
     values |= shown_levels(order, everywhere, measures)
+    values |= durations(everywhere, constraints, values)
     updates, of_updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))
@@ -247,7 +251,9 @@ def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyCon
     decided: list[str] = []
     for place in everywhere:
         constraint = values.get(place.key, values.get(place.name))
-        if constraint and (constraint.counter or constraint.copy_of or constraint.values or constraint.mapping):
+        if constraint and (
+            constraint.totals or constraint.counter or constraint.copy_of or constraint.values or constraint.mapping
+        ):
             decided.append(place.key)
     return decided
 

@@ -5,8 +5,9 @@ what is told of the things that a product has before any user comes: an id has o
 from __future__ import annotations
 
 import functools
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -184,7 +185,7 @@ def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Seque
     """What carriers, currencies, languages or cities there are in each country; None where the sheet's are unknown.
 
     Args:
-        what: `carrier`, `currency`, `language`, `city`, `latitude` or `longitude`.
+        what: `carrier`, `currency`, `language` or `city`.
         given: those that the sheet lists.
         on: name of the property that tells the country; None is that of the record.
         listed: its values, as people write countries.
@@ -208,9 +209,6 @@ def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Seque
 
 def _of_country(what: str, code: str) -> list[Scalar]:
     country = locales.countries()[code]
-    if what in ("latitude", "longitude"):  # of the largest city
-        largest = next((city for city in locales.cities() if city.country == code), None)
-        return list(locales.degrees_in(largest, latitude=what == "latitude")) if largest else []
     found = {
         "carrier": [name for name, _ in country.carriers],
         "city": [city.name for city in locales.cities() if city.country == code][:4],
@@ -264,15 +262,30 @@ def falling(count: int) -> list[float]:
     return [round((place + 1) ** -0.6, 3) for place in range(count)]
 
 
+def _as_price(value: float, *, whole: bool) -> float:
+    """A price as shops write it, of two digits that matter, or so much and 99 hundredths.
+
+    >>> _as_price(12_345, whole=True), _as_price(12.34, whole=False)
+    (12000.0, 12.99)
+    """
+    if not whole and value < 1000:
+        return float(math.floor(value)) + 0.99
+    step = 10 ** max(math.floor(math.log10(max(value, 1))) - 1, 0)
+    return float(round(value / step) * step)
+
+
 class Catalogues:
     """Ids of catalogues, and what goes with them, by the names of the properties.
 
     Args:
         everywhere: every property where it stands.
+        prices: by property, between what prices lie.
     """
 
-    def __init__(self, order: EventOrder, everywhere: Sequence[Place]) -> None:
-        self.locale, self._order = locale_of(order.taxonomy), order
+    def __init__(
+        self, order: EventOrder, everywhere: Sequence[Place], prices: Mapping[str, tuple[float, float]]
+    ) -> None:
+        self.locale, self._order, self._limits = locale_of(order.taxonomy), order, prices
         self.places: dict[str, list[Place]] = {}
         for place in everywhere:
             self.places.setdefault(place.name, []).append(place)
@@ -355,14 +368,16 @@ class Catalogues:
     def _prices_of(self, place: Place) -> list[Scalar]:
         """Prices from the lowest to the highest, many low and few high ones, the mean being what is usual."""
         usual = measure(place, self._order.product)
-        low, high = usual.low, usual.high
+        low, high = self._limits.get(place.name, (usual.low, usual.high))
+        low, high = max(low, usual.low), min(high, usual.high)
         shares = (np.arange(_ENTRIES) + 0.5) / _ENTRIES
 
         def prices(bend: float) -> npt.NDArray[np.float64]:
             return max(low, 0.01) * (high / max(low, 0.01)) ** (shares**bend)
 
         best = min(np.linspace(0.3, 6, 58), key=lambda bend: abs(float(prices(bend).mean()) - usual.typical))
-        return [min(max(round(float(price), 0 if usual.integer else 2), low), high) for price in prices(float(best))]
+        written = [_as_price(float(price), whole=usual.integer) for price in prices(float(best))]
+        return [min(max(price, low), high) for price in written]
 
     def _entries(self, name: str, most: int) -> list[Scalar]:
         found = self.places[name]

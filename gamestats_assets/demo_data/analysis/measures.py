@@ -119,7 +119,7 @@ def rule_of(prop: Property) -> ValueRule | None:
     """What the sheet says about the values, in its description, its constraint or its alias."""
     if prop.rule is None and prop.constraint.strip():
         try:
-            rule = parse_value_rule(prop.constraint, prop.type)
+            rule = parse_value_rule(prop.constraint, prop.type) or _lone_bound(prop.constraint, prop.type)
         except ValueRuleError:
             rule = None
         return rule or _in_words(prop)
@@ -130,6 +130,22 @@ def rule_of(prop: Property) -> ValueRule | None:
     if prop.rule is None and prop.type is PropertyType.STRING and _BARE_VALUES.fullmatch(prop.description):
         return OneOf(values=tuple(re.split(r"\s*[,/]\s*", prop.description.strip())))
     return prop.rule or _in_words(prop)
+
+
+_LONE_BOUND = re.compile(r"(>=|<=|>|<|min|max)[:=]*(-?\d+(?:\.\d+)?)")
+
+
+def _lone_bound(constraint: str, type: PropertyType) -> ValueRule | None:
+    """A lone bound such as `>= 0`; the other one is far away."""
+    text = constraint.strip().replace(" ", "").lower().replace("≥", ">=").replace("≤", "<=")
+    found = _LONE_BOUND.fullmatch(text) if type is PropertyType.NUMBER else None
+    if found is None:
+        return None
+    bound, integer = float(found[2]), "." not in found[2]
+    step = (1 if integer else 0.01) if found[1] in (">", "<") else 0
+    if found[1] in (">=", ">", "min"):
+        return Between(min=bound + step, max=max(bound + 1000, bound * 100), integer=integer)
+    return Between(min=min(0, bound - step), max=bound - step, integer=integer)
 
 
 def _in_words(prop: Property) -> ValueRule | None:

@@ -22,6 +22,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     USABLE_NAME,
     Place,
     by_parent,
+    measure_words,
     rule_of,
     seconds_in,
     texts_of,
@@ -30,9 +31,9 @@ from gamestats_assets.demo_data.analysis.reading import Reading
 from gamestats_assets.demo_data.analysis.reckoning import Reckoned, written_formula
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
-from gamestats_assets.demo_data.rules.model import ValueRange
+from gamestats_assets.demo_data.rules.model import EventConstraints, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, FromEvent
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365 * 86_400
 _TIME_WORDS = named_words("time_words")
@@ -339,3 +340,41 @@ def _told_length(text: str) -> _Told | None:
         within = bool(_WITHIN.search(f"{before[-12:]}{rest}"))
         return _Told(float(match["number"]) * factor, later and not ago, ago, within)
     return None
+
+
+# --------------------------------------------------------------------------- by the clock
+
+_CLOCK_S = {"ms": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
+_NOT_TAKEN = named_words("not_by_the_clock")
+
+
+def durations(
+    everywhere: Iterable[Place], constraints: EventConstraints, values: Mapping[str, PropertyConstraint]
+) -> dict[str, PropertyConstraint]:
+    """Constraints of numbers that tell how long the session was, or the flow whose later step their event is."""
+    later = {event for flow in constraints.sequences for step in flow.steps[1:] for event in step.events}
+    heads = {event for flow in constraints.sequences for event in flow.steps[0].events}
+    found: dict[str, PropertyConstraint] = {}
+    everywhere = list(everywhere)
+    most = {place.key.lower() for place in everywhere if place.key.lower().endswith("max")}
+    for place in everywhere:
+        is_least = re.sub("min$", "max", place.key.lower()) in most  # and no minutes
+        unit_s = None if is_least else _clock_unit(place)
+        if unit_s is None or place.key in values or not place.of_event or "." in place.name:
+            continue
+        rule = rule_of(place.prop)
+        long = isinstance(rule, Between) and rule.min * unit_s > MINUTE  # no short ones, which the clock has too
+        if place.event in constraints.session_end and not long:
+            found[place.key] = PropertyConstraint(elapsed="session", unit_s=unit_s)
+        elif place.event in later - heads:
+            found[place.key] = PropertyConstraint(elapsed="flow", unit_s=unit_s)
+    return found
+
+
+def _clock_unit(place: Place) -> float | None:
+    """Seconds of the unit in which a number tells how long something took; None where it tells something else."""
+    words, text = set(measure_words(place.prop)), f"{place.name} {place.prop.alias}".lower()
+    other = words & _NOT_TAKEN or re.search(facts("times")["durations"]["not_taken"], text)
+    if place.prop.type is not PropertyType.NUMBER or not words & {"duration", *_CLOCK_S} or other:
+        return None
+    return next((unit_s for unit, unit_s in _CLOCK_S.items() if unit in words), 1.0)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from gamestats_assets.demo_data import names
+from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.catalogues import (
     Catalogues,
     amount_in,
@@ -81,15 +81,16 @@ def _names(what: str) -> frozenset[str]:
 
 
 def property_constraints(
-    order: EventOrder, events: EventConstraints
+    order: EventOrder, events: EventConstraints, prices: Mapping[str, tuple[float, float]]
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
     """Constraints by property, and the ranges of the numbers in identifiers.
 
     Args:
         events: tells when events may happen.
+        prices: by property, between what prices lie.
     """
-    maker = _Maker(order)
-    told = {place: maker.constraint(place) for place in maker.everywhere}
+    maker = _Maker(order, prices)
+    told = {place: maker.as_many(place, maker.constraint(place)) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
         by_name.setdefault(place.name, []).append(place)
@@ -129,7 +130,7 @@ def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) 
 class _Maker:
     """Makes the constraint of each property where it stands."""
 
-    def __init__(self, order: EventOrder) -> None:
+    def __init__(self, order: EventOrder, prices: Mapping[str, tuple[float, float]]) -> None:
         self.order, self.taxonomy, self.product = order, order.taxonomy, order.product
         self.everywhere = list(dict.fromkeys(places(order.taxonomy, order.kinds)))
         self.number_ranges: dict[str, ValueRange] = {}
@@ -144,7 +145,7 @@ class _Maker:
         kept = (PropertyType.STRING, PropertyType.NUMBER, PropertyType.BOOLEAN)
         users = [place for place in self.everywhere if place.event == "user" and place.prop.type in kept]
         self._once = {place.name: place for place in users if place.prop.update is UpdateMode.SET_ONCE}
-        self.catalogues = Catalogues(order, self.everywhere)
+        self.catalogues = Catalogues(order, self.everywhere, prices)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -171,6 +172,16 @@ class _Maker:
             return paired
         given = self._of_rule(place, rule, own=own) if rule is not None else None
         return self._kept(place, self._by_name(place) if given is None else given)
+
+    def as_many(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
+        """Of a list whose description names a number of the event, that it has as many texts."""
+        if place.prop.type is not PropertyType.LIST or not place.of_event or "." in place.name:
+            return told
+        said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
+        numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
+        own = [piece.rstrip("s") for piece in own_pieces(place.name)]
+        named = [p.name for p in numbers if p.name in said or own_pieces(p.name) == (*own, "count")]
+        return told.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else told
 
     def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
         """What users have once for all: an event that tells it tells what is known of the user."""
@@ -347,15 +358,33 @@ class _Maker:
         return PropertyConstraint(values=[True, False], weights=[share, round(1 - share, 2)], per_user=kept)
 
     def _number(self, place: Place) -> PropertyConstraint:
-        degrees = {"latitude", "longitude"} & set(measure_words(place.prop))
-        if len(degrees) == 1 and self.rules[place] is None and place.of_event:
-            found = by_country(degrees.pop(), (), None, ())
-            return found.model_copy(update={"per_user": False}) if found else _NOTHING
+        if degrees := self._degrees(place):
+            return degrees
         said = {piece for part in place.name.split(".") for piece in own_pieces(part)}
         own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
         of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
         born = of_user and "birth" in measure_words(place.prop)
         return PropertyConstraint(per_user=True) if own_id or born else _NOTHING
+
+    def _degrees(self, place: Place) -> PropertyConstraint | None:
+        """Latitude and longitude in the user's city, or in the largest one of the country."""
+        which = {"latitude", "longitude"} & set(measure_words(place.prop))
+        if "." in place.name or len(which) != 1 or self.rules[place] is not None or not place.of_event:
+            return None
+
+        def degrees(city: locales.City) -> list[Scalar]:
+            return list(locales.degrees_in(city, latitude=which == {"latitude"}))
+
+        for city in dict.fromkeys(p.name for p in self.everywhere if own_name(p.name) in ("city", "home_city")):
+            on = [p for p in self.everywhere if p.name == city and p.event in ("", place.event)]
+            told = self.constraint(on[0]) if on else _NOTHING
+            values = [str(v) for v in (*told.values, *(v for of in told.mapping.values() for v in of))]
+            mapping = {v: degrees(found) for v in values if (found := locales.city_named(v))}
+            if mapping and mapping.keys() >= {*values}:
+                return PropertyConstraint(depends_on=city, mapping=mapping)
+        largest = {city.country: city for city in reversed(locales.cities())}
+        mapping = {code: degrees(largest[code]) for code in locales.countries() if code in largest}
+        return PropertyConstraint(depends_on="#country_code", mapping=mapping)
 
     def _text(self, place: Place) -> PropertyConstraint:
         last = own_name(place.name)
