@@ -236,7 +236,7 @@ def test_a_language_model_makes_the_rules_once_and_again_when_asked_to(
         assert len(server.requests) == 4
         step = deal["steps"][1]
         output = f"sequence {deal['name']}, step 2 should follow step 1 in {step['probability']:.1%} of cases and "
-        assert [output in request.output for request in server.requests] == [False, False, False, True]
+        assert [output in request.told for request in server.requests] == [False, False, False, True]
         assert "a-key" not in first.output + refined.output
     assert Path("one/rules.json").read_text() == Path("two/rules.json").read_text()
     assert "cached" in Path("two/report.html").read_text()

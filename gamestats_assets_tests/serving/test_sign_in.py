@@ -381,7 +381,7 @@ def test_an_assertion_that_says_something_else_signs_nobody_in(site: httpx.Clien
 
 CHANGES: dict[str, Mapping[str, str | None]] = {
     "account": dict.fromkeys(("openid__claimed_id", "openid__identity"), "{steam}/id/1"),
-    "nonce": {"openid__response_nonce": f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}other"},
+    "nonce": {"openid__response_nonce": "{now}other"},
     "handle": {"openid__assoc_handle": "2"},
     "signature": {"openid__sig": "x"},
 }
@@ -389,7 +389,11 @@ CHANGES: dict[str, Mapping[str, str | None]] = {
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_an_assertion_that_was_changed_is_not_steams(site: httpx.Client, what: str) -> None:
-    changes = {name: value and value.replace("{steam}", steam.issuer) for name, value in CHANGES[what].items()}
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    filled = {"{steam}": steam.issuer, "{now}": now}
+    changes = {
+        name: value and re.sub("{.*}", lambda mark: filled[mark[0]], value) for name, value in CHANGES[what].items()
+    }
     browser, before = browser_at(site), steam.checked
     answer = browser.get(changed(sent_back(browser, "steam"), **changes))
     assert refused(browser, answer)

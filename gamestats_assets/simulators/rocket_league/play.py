@@ -36,6 +36,8 @@ _BACK = np.array([(-2304, -4608), (-2688, -4608), (2304, -4608), (2688, -4608)],
 _CONTACT, _UNDER = 135.0, 76.0
 _BOOST_SPEED, _FASTEST = 1410.0, 1450.0
 _BURN_S, _SPAWN_BOOST, _NEARLY_FULL, _RESERVE = 33.3, 100 / 3, 95.0, 8.0
+# How often an opponent goes for the ball, too.
+_CONTESTED = 0.25
 _WAIT, _AWAY, _GOAL_REPLAY_S, _LONGEST_FLIGHT_S = 3 * HZ, 3 * HZ, 6.0, 4.0
 
 
@@ -178,7 +180,12 @@ class _Match:
                 need[who] += is_pass
                 receiver = int((need + rng.exponential(0.5, len(need))).argmin())
                 away = float(np.linalg.norm(target - ball))
-                self._fly(ball, target, max(away / rng.uniform(1000, 2200), rng.uniform(0.9, 1.5)), receiver)
+                seconds = max(away / rng.uniform(1000, 2200), rng.uniform(0.9, 1.5))
+                rival = self._fly(ball, target, seconds, receiver, is_contested=rng.random() < _CONTESTED)
+                if rival is not None:
+                    # Both teams go for the ball, and one is there a frame before the other.
+                    touches.append((self.frame - 1, rival))
+                    self.events.append((self.frame - 1, "touch", rival, -1))
                 who = receiver
             ball, seconds = target, (self.frame - begun) / HZ
             if was_overtime:
@@ -226,8 +233,13 @@ class _Match:
     def _rest(self, ball: Floats) -> None:
         self.arcs.append((self.frame, *ball, 0, 0, 0, 0))
 
-    def _fly(self, ball: Floats, target: Floats, seconds: float, who: int | None) -> None:
-        """Send the ball on its arc, and everybody to where they are at its end, `who` to the ball in good time."""
+    def _fly(
+        self, ball: Floats, target: Floats, seconds: float, who: int | None, *, is_contested: bool = False
+    ) -> int | None:
+        """Send the ball on its arc, and everybody to where they are at its end, `who` to the ball in good time.
+
+        Gives the opponent who is at the ball as well, if it `is_contested` and one can be there.
+        """
         if who is not None:
             way = target[:2] - self.at[who]
             need = float(np.linalg.norm(way)) / self.top_speed[who] + 0.15
@@ -236,9 +248,17 @@ class _Match:
         end = self.frame + max(round(seconds * HZ), 1)
         t = (end - self.frame) / HZ
         self.arcs.append((self.frame, *ball, *((target - ball) / t + (0, 0, _GRAVITY * t / 2)), _GRAVITY))
-        self._drive(end, target, who)
+        rival = self._rival(end, target, who) if who is not None and is_contested else None
+        self._drive(end, target, who, rival)
+        return rival
 
-    def _drive(self, end: int, ball: Floats, who: int | None) -> None:
+    def _rival(self, end: int, ball: Floats, who: int) -> int | None:
+        """The nearest opponent of `who`, if it can be at the ball in time."""
+        need = self._need(ball, self.team != self.team[who])
+        nearest = int(need.argmin())
+        return nearest if need[nearest] <= (end - self.frame) / HZ else None
+
+    def _drive(self, end: int, ball: Floats, who: int | None, rival: int | None = None) -> None:
         rng = self.rng
         for player in np.flatnonzero((self.back_at >= self.frame) & (self.back_at < end)).tolist():
             self.life[player] += 1
@@ -246,14 +266,14 @@ class _Match:
             self._place(self.back_at[player], [player])
         since = np.maximum(self.back_at, self.frame)
         there = np.flatnonzero(since < end)
-        hunter, hunted = self._demolition(end, there, who)
+        hunter, hunted = self._demolition(end, there, (who, rival))
         away = np.linalg.norm(self.at - ball[:2], axis=1)
         before, pads = self.at.copy(), dict[int, int]()
         for player in there.tolist():
             team = np.flatnonzero(self.team == self.team[player])
             order = int((away[team] < away[player]).sum())
             goal = self._behind(player, order, ball)
-            if player == who:
+            if player in (who, rival):
                 towards = ball[:2] - self.at[player]
                 goal = ball[:2] - towards / max(float(np.linalg.norm(towards)), 1) * _CONTACT
                 if ball[2] > _BALL_Z:
@@ -265,7 +285,7 @@ class _Match:
             reach = self.top_speed[player] * (end - since[player]) / HZ
             way = goal - self.at[player]
             # Who is to touch the ball has the time for it.
-            part = 1.0 if player == who else min(1.0, reach / max(float(np.linalg.norm(way)), 1))
+            part = 1.0 if player in (who, rival) else min(1.0, reach / max(float(np.linalg.norm(way)), 1))
             self.at[player] += way * part
             if player in pads and part == 1.0:
                 self.fetched[end, player] = pad = pads[player]
@@ -279,10 +299,10 @@ class _Match:
         self._place(end, there.tolist())
         self.frame = end
 
-    def _demolition(self, end: int, there: Numbers, who: int | None) -> tuple[int, int]:
+    def _demolition(self, end: int, there: Numbers, at_ball: tuple[int | None, int | None]) -> tuple[int, int]:
         """Who hunts whom until the next touch; -1 without."""
-        free = [player for player in there.tolist() if player != who and self.back_at[player] < self.frame]
-        if self.rng.random() > 0.15 or len(free) < 2 or who is None:
+        free = [player for player in there.tolist() if player not in at_ball and self.back_at[player] < self.frame]
+        if self.rng.random() > 0.15 or len(free) < 2 or at_ball[0] is None:
             return -1, -1
         hunter, hunted = self.rng.permutation(free)[:2].tolist()
         return (hunter, hunted) if self.team[hunter] != self.team[hunted] else (-1, -1)
