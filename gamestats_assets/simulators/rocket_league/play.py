@@ -38,6 +38,8 @@ _BOOST_SPEED, _FASTEST = 1410.0, 1450.0
 _BURN_S, _SPAWN_BOOST, _NEARLY_FULL, _RESERVE = 33.3, 100 / 3, 95.0, 8.0
 # How often an opponent goes for the ball, too.
 _CONTESTED = 0.25
+# How often a player is on the wrong side of the ball.
+_TOO_FAR = 0.4
 _WAIT, _AWAY, _GOAL_REPLAY_S, _LONGEST_FLIGHT_S = 3 * HZ, 3 * HZ, 6.0, 4.0
 
 
@@ -308,8 +310,10 @@ class _Match:
         return (hunter, hunted) if self.team[hunter] != self.team[hunted] else (-1, -1)
 
     def _behind(self, player: int, order: int, ball: Floats) -> Floats:
-        """Where a player stays who does not go for the ball: behind it, the farther the later they would be there."""
-        depth = max(900 + 1200 * order + 420 * self.skill[player, 2] + self.rng.normal(0, 300), 400)
+        """Where a player stays who does not go for the ball: mostly behind it, the farther the later they would be there."""
+        depth = max(900 + 1200 * order + 200 * self.skill[player, 2] + self.rng.normal(0, 300), 400)
+        # Who went too far is in front of it.
+        depth = -1400.0 if self.rng.random() < _TOO_FAR - 0.04 * self.skill[player, 2] else depth
         y = np.clip(self.side[player] * ball[1] - depth, -4900, 4500)
         x = 0.45 * ball[0] + (700 if order % 2 else -600) + self.rng.normal(0, 400)
         return np.array([np.clip(x, -3800, 3800), self.side[player] * y])
