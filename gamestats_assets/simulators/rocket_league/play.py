@@ -310,7 +310,7 @@ class _Match:
         return (hunter, hunted) if self.team[hunter] != self.team[hunted] else (-1, -1)
 
     def _behind(self, player: int, order: int, ball: Floats) -> Floats:
-        """Where a player stays who does not go for the ball: mostly behind it, the farther the later they would be there."""
+        """Where a player stays who does not go for the ball: the farther behind it the later they would be there."""
         depth = max(900 + 1200 * order + 200 * self.skill[player, 2] + self.rng.normal(0, 300), 400)
         # Who went too far is in front of it.
         depth = -1400.0 if self.rng.random() < _TOO_FAR - 0.04 * self.skill[player, 2] else depth
