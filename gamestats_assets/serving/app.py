@@ -16,30 +16,27 @@ from gamestats_assets.lakehouse.entries.encryption import Keys
 from gamestats_assets.lakehouse.entries.ops import known_revisions
 from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.lakehouse.landing.zone import Landing
-from gamestats_assets.serving import (
-    account,
-    account_page,
-    admin_people,
-    admin_players,
-    invitation_page,
-    jobs,
-    linking,
-    sign_in,
-)
-from gamestats_assets.serving.answers import Answers, AtOnce, connections
-from gamestats_assets.serving.bundle import Bundle
-from gamestats_assets.serving.dagster import dagster_router
-from gamestats_assets.serving.describing import describe
+from gamestats_assets.serving.accounts.tokens import Tokens
+from gamestats_assets.serving.admin import players as admin_players
+from gamestats_assets.serving.admin import users as admin_people
+from gamestats_assets.serving.admin.dagster import dagster_router
+from gamestats_assets.serving.answers.cache import Answers, CachedAnswers
+from gamestats_assets.serving.answers.versions import Versions
+from gamestats_assets.serving.database import connections
 from gamestats_assets.serving.game import Game
-from gamestats_assets.serving.home import router as home
-from gamestats_assets.serving.limits import Bounded, Limited
-from gamestats_assets.serving.logs import Told
-from gamestats_assets.serving.pages import Pages
-from gamestats_assets.serving.problems import handle_problems, problem
-from gamestats_assets.serving.site import Headed, Named, Site
-from gamestats_assets.serving.tokens import Tokens
-from gamestats_assets.serving.versions import Versions
-from gamestats_assets.serving.who import Accounts, Known, anybody
+from gamestats_assets.serving.middleware.limits import RateLimits, RequestBounds
+from gamestats_assets.serving.middleware.logs import RequestLog
+from gamestats_assets.serving.middleware.principal import Authentication, Principals, public
+from gamestats_assets.serving.middleware.problems import handle_problems, problem
+from gamestats_assets.serving.middleware.site import HeadAsGet, KnownHosts, Site
+from gamestats_assets.serving.pages.bundle import Bundle
+from gamestats_assets.serving.pages.docs import describe
+from gamestats_assets.serving.pages.home import router as home
+from gamestats_assets.serving.pages.rendering import Pages
+from gamestats_assets.serving.people import invitation_page, jobs
+from gamestats_assets.serving.people import routes as linking
+from gamestats_assets.serving.sign_in import account, account_page
+from gamestats_assets.serving.sign_in import routes as sign_in
 from gamestats_assets.settings import Settings
 
 
@@ -58,7 +55,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     providers = sign_in.providers_of(settings)
     site = Site(settings.public_url, settings.hosts)
     keys = Keys.of(settings)
-    accounts = Accounts(writer_url, Tokens(site.issuer, keys))
+    accounts = Principals(writer_url, Tokens(site.issuer, keys))
     newest = known_revisions()[-1]
     objects = Objects(settings.under_data("objects"), settings.storage_options)
 
@@ -109,15 +106,15 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
             for router in routers:
                 if router.prefix.startswith("/admin") == is_of_admins:
                     app.include_router(router, prefix=prefix, include_in_schema=routers is api)
-    app.include_router(bundle.router(), dependencies=[Depends(anybody)])
+    app.include_router(bundle.router(), dependencies=[Depends(public)])
     app.include_router(dagster_router(settings.dagster_socket))
     describe(app, games)
 
-    @app.get("/healthz", include_in_schema=False, dependencies=[Depends(anybody)])
+    @app.get("/healthz", include_in_schema=False, dependencies=[Depends(public)])
     async def alive() -> Response:
         return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
-    @app.get("/readyz", include_in_schema=False, dependencies=[Depends(anybody)])
+    @app.get("/readyz", include_in_schema=False, dependencies=[Depends(public)])
     async def ready(request: Request) -> Response:
         if not versions.are_live:
             return problem(request, 503, "PostgreSQL does not answer yet.", headers={"Retry-After": "1"})
@@ -130,13 +127,13 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
         return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
 
     # The last one is met first.
-    app.add_middleware(AtOnce)
-    app.add_middleware(Limited, settings=settings, forms=[path for game in games for path in game.forms_for_anybody])
-    app.add_middleware(Known, accounts=accounts, site=site)
-    app.add_middleware(Named, site=site)
-    app.add_middleware(Bounded, settings=settings, uploads=[path for game in games for path in game.uploads])
+    app.add_middleware(CachedAnswers)
+    app.add_middleware(RateLimits, settings=settings, forms=[path for game in games for path in game.forms_for_anybody])
+    app.add_middleware(Authentication, accounts=accounts, site=site)
+    app.add_middleware(KnownHosts, site=site)
+    app.add_middleware(RequestBounds, settings=settings, uploads=[path for game in games for path in game.uploads])
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*settings.trusted_proxies])
-    app.add_middleware(Told)
-    app.add_middleware(Headed)
+    app.add_middleware(RequestLog)
+    app.add_middleware(HeadAsGet)
     return app

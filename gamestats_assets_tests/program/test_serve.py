@@ -19,7 +19,7 @@ import psutil
 import psycopg
 
 from gamestats_assets.lakehouse.postgres.server import connect
-from gamestats_assets.serving import sessions, users
+from gamestats_assets.serving.accounts import sessions, users
 from gamestats_assets_tests.program.test_up import free_port, wait_until
 from gamestats_assets_tests.serving.season import publish_season
 

@@ -20,7 +20,7 @@ from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_em
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
-from gamestats_assets.serving import describing
+from gamestats_assets.serving.pages import docs as describing
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.rocket_league.serving.trainer import trained_by
 from gamestats_assets_tests.rocket_league.serving.trainer_examples import ACTS

@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries.ops import Row, entering
-from gamestats_assets.serving import sessions, users
+from gamestats_assets.serving.accounts import sessions, users
 
 AUTH, SIGN_IN = "/api/v1/auth", "/sign-in"
 

@@ -23,7 +23,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.matches import matches
 from gamestats_assets.pubg.tables import SNAPSHOTS, Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
 from gamestats_assets.pubg.tournament.tables import RoundStatusChanges
-from gamestats_assets.serving import sessions, users
+from gamestats_assets.serving.accounts import sessions, users
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, derived, run
 from gamestats_assets_tests.serving.served import served

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from gamestats_assets import serving
-from gamestats_assets.serving.problems import TITLES
-from gamestats_assets.serving.texts import Texts
+from gamestats_assets.serving.middleware.problems import TITLES
+from gamestats_assets.serving.pages.texts import Texts
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import AUTH, SIGN_IN, browser_of, link_for
 from gamestats_assets_tests.support.postgres_fixture import database

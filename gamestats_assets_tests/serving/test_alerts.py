@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries.jobs import enqueue
-from gamestats_assets.serving import metrics
+from gamestats_assets.serving.middleware import metrics
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.serving.served import served
 

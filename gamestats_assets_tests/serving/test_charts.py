@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from gamestats_assets.serving.charts import Point, course
+from gamestats_assets.serving.pages.charts import Point, course
 
 FIRST = date(2026, 3, 9)
 

@@ -25,7 +25,7 @@ from websockets.sync.client import connect as open_websocket
 from websockets.typing import Origin, Subprotocol
 
 from gamestats_assets.lakehouse.postgres.server import connect
-from gamestats_assets.serving import sessions, users
+from gamestats_assets.serving.accounts import sessions, users
 from gamestats_assets_tests.serving.served import served
 
 MUTATION = 'mutation{deleteRun(runId:"a"){__typename}}'

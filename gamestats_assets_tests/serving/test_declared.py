@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving.app import create_app
-from gamestats_assets.serving.who import ROLES, anybody, asks_itself, person_in_role, signed_in
+from gamestats_assets.serving.middleware.principal import ROLES, guards_itself, person_in_role, public, signed_in
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
@@ -50,7 +50,7 @@ def _declared_by(dependant: Dependant) -> Iterator[str]:
         # Who needs a role is signed in, too.
         yield call.args[0]
         return
-    if call in (anybody, asks_itself, signed_in):
+    if call in (public, guards_itself, signed_in):
         yield call.__name__
         return
     for each in dependant.dependencies:

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gamestats_assets.pubg.tournament.serving.tournaments import ROUTES
-from gamestats_assets.serving.describing import done_with
+from gamestats_assets.serving.pages.docs import done_with
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import EXAMPLES, acts_of, answers

@@ -12,8 +12,8 @@ import httpx
 import icalendar
 import pytest
 
-from gamestats_assets.serving.formats import Event, calendar_of, csv_of, wanted
-from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.answers.formats import Event, calendar_of, csv_of, negotiated
+from gamestats_assets.serving.middleware.problems import ProblemError
 from gamestats_assets_tests.serving.season import CUP_TEAMS, publish_season
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.support.postgres_fixture import database
@@ -118,10 +118,10 @@ def test_the_form_that_is_accepted_is_given(accept: str, given: str | None) -> N
     offered = ("application/json", "text/csv")
     if given is None:
         with pytest.raises(ProblemError, match="accept one of them") as refused:
-            wanted(accept, offered)
+            negotiated(accept, offered)
         assert refused.value.status == 406
     else:
-        assert wanted(accept, offered) == given
+        assert negotiated(accept, offered) == given
 
 
 def test_what_cannot_be_had_is_refused(client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.postgres.roles import serving_urls
-from gamestats_assets.serving.limits import InProcess
+from gamestats_assets.serving.middleware.limits import InProcess
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served

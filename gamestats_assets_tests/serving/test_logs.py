@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from gamestats_assets.cli.services.logs import set_aside
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.serving.game import Game
-from gamestats_assets.serving.logs import DailyFiles, JsonLines
+from gamestats_assets.serving.middleware.logs import DailyFiles, JsonLines
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served

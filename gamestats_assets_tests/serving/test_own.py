@@ -17,9 +17,9 @@ from pydantic import BaseModel
 
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.game import Game
-from gamestats_assets.serving.own import OfPlayer, OwnRouter, Scope, show_matches
+from gamestats_assets.serving.people.own import OfPlayer, OwnRouter, Scope, show_matches
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import AUTH, browser_of, user_named
 from gamestats_assets_tests.support.postgres_fixture import database

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.serving.versions import Versions
+from gamestats_assets.serving.answers.versions import Versions
 
 
 class Plays(Table, key="demo/plays", layer="gold", partitioned_by="player_id", published=True,
@@ -60,7 +60,7 @@ def test_a_version_that_is_read_before_it_is_told_whose_it_is_is_doubted_until_t
 
 
 def test_of_very_many_players_all_are_doubted_once(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gamestats_assets.serving.versions._MOST_PLAYERS", 3)
+    monkeypatch.setattr("gamestats_assets.serving.answers.versions._MOST_PLAYERS", 3)
     for number in range(11, 16):
         versions.heard(f'demo.plays {number} ["player {number}"]')
     assert not versions.hold([Plays], (10,), ["ann"])

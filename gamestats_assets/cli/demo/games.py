@@ -279,8 +279,8 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
     from gamestats_assets.rocket_league.entered import PLAYER, RANK, TRAINING_SESSION, Custody
     from gamestats_assets.rocket_league.ranks import rank_name
     from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
-    from gamestats_assets.serving import users
-    from gamestats_assets.serving.players import link_player
+    from gamestats_assets.serving.accounts import users
+    from gamestats_assets.serving.accounts.players import link_player
 
     now = datetime.combine(DAYS[-1], datetime.min.time(), UTC)
     with entering(stores.postgres_url, person()) as conn:

@@ -16,7 +16,7 @@ def admin_here(conn: psycopg.Connection, login: str) -> int:
     Somebody who is called so and is no admin is somebody else; the next free name with a number is taken then.
     """
     from gamestats_assets.lakehouse.entries.declared import UnknownNameError
-    from gamestats_assets.serving.users import add_user, find_user, give_role
+    from gamestats_assets.serving.accounts.users import add_user, find_user, give_role
 
     for number in itertools.count(1):
         name = login if number == 1 else f"{login}-{number}"
@@ -36,8 +36,8 @@ def first_link(where: str) -> str:
     from gamestats_assets.cli.commands import person
     from gamestats_assets.lakehouse.entries.ops import entering, migrate
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.serving.sessions import make_link
-    from gamestats_assets.serving.site import link_address
+    from gamestats_assets.serving.accounts.sessions import make_link
+    from gamestats_assets.serving.middleware.site import link_address
 
     url = Stores().postgres_url
     migrate(url)

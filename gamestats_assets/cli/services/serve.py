@@ -79,20 +79,20 @@ def _tell_metrics(settings: Settings, port: int, writer: SecretStr, stack: ExitS
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gamestats-metrics-"))
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     from gamestats_assets.rocket_league.serving.scores import SCORES
-    from gamestats_assets.serving.metrics import tell
+    from gamestats_assets.serving.middleware.metrics import serve_metrics
 
-    tell(settings.metrics_host, port, writer, [SCORES])
+    serve_metrics(settings.metrics_host, port, writer, [SCORES])
     say(f"Metrics are at {address(settings.metrics_host, port)}/metrics")
 
 
 def _logs(settings: Settings) -> dict[str, Any]:
     """Settings of Python's logging: all in lines of JSON, those about requests in files where a folder is set."""
     here = {"class": "logging.StreamHandler", "formatter": "json"}
-    files = {"class": "gamestats_assets.serving.logs.DailyFiles", "folder": str(settings.request_logs)}
+    files = {"class": "gamestats_assets.serving.middleware.logs.DailyFiles", "folder": str(settings.request_logs)}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"class": "gamestats_assets.serving.logs.JsonLines"}},
+        "formatters": {"json": {"class": "gamestats_assets.serving.middleware.logs.JsonLines"}},
         "handlers": {"here": here, "requests": here if settings.request_logs is None else {**here, **files}},
         "loggers": {
             "gamestats.serving": {"handlers": ["requests"], "level": "INFO", "propagate": False},

@@ -45,7 +45,7 @@ def add(
         gamestats user add alice
         gamestats user add alice --role admin
     """
-    from gamestats_assets.serving import users
+    from gamestats_assets.serving.accounts import users
 
     def work(conn: psycopg.Connection) -> Any:
         row = users.add_user(conn, person(), name)
@@ -86,9 +86,9 @@ def link(
         gamestats user link alice --player steam:76561190000000001
     """
     from gamestats_assets.cli.services.up import running_instance
-    from gamestats_assets.serving import sessions, users
-    from gamestats_assets.serving.audit import audit
-    from gamestats_assets.serving.site import link_address
+    from gamestats_assets.serving.accounts import sessions, users
+    from gamestats_assets.serving.accounts.audit import audit
+    from gamestats_assets.serving.middleware.site import link_address
     from gamestats_assets.settings import Settings
 
     def work(conn: psycopg.Connection) -> str:
@@ -122,7 +122,7 @@ def player(
         gamestats user player alice steam:76561190000000001
         gamestats user player alice steam:76561190000000001 --take
     """
-    from gamestats_assets.serving import users
+    from gamestats_assets.serving.accounts import users
 
     did = in_transaction(lambda conn: _have(conn, users.find_user(conn, name)["user_id"], player, take=take))
     outcome = ("removed" if take else "created") if did else "unchanged"
@@ -132,8 +132,8 @@ def player(
 def _have(conn: psycopg.Connection, user_id: int, player: str, *, take: bool = False) -> bool:
     """Have a player be a user's or not any more; whether that is new."""
     from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
-    from gamestats_assets.serving import players
-    from gamestats_assets.serving.audit import audit
+    from gamestats_assets.serving.accounts import players
+    from gamestats_assets.serving.accounts.audit import audit
 
     accounts = ROCKET_LEAGUE.accounts
     assert accounts is not None
@@ -164,7 +164,7 @@ def role(
         gamestats user role alice admin --take
     """
     from gamestats_assets.pubg.tournament.entered import DIVISION, SEASON
-    from gamestats_assets.serving import users
+    from gamestats_assets.serving.accounts import users
 
     if division is not None and season is None:
         raise typer.BadParameter("Name the season that the division is of: --season.")
@@ -196,7 +196,7 @@ def list_users(form: Form = None, output: Output = None) -> None:
     """
     import polars as pl
 
-    from gamestats_assets.serving import users
+    from gamestats_assets.serving.accounts import users
 
     columns = {"name": pl.String, "roles": pl.List(pl.String), "issuers": pl.List(pl.String)}
     columns |= {"players": pl.List(pl.String)}
@@ -216,7 +216,7 @@ def remove(name: Name, even_the_last: _EvenTheLast = False) -> None:
 
         gamestats user remove kim
     """
-    from gamestats_assets.serving import sessions, users
+    from gamestats_assets.serving.accounts import sessions, users
 
     def work(conn: psycopg.Connection) -> tuple[str, int]:
         row = users.find_user(conn, name)

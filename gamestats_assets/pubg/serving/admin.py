@@ -12,12 +12,13 @@ from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.serving import admin_lists, editables
 from gamestats_assets.pubg.serving.editables import OVERRIDES, PLAYERS, ROUNDS, SLOTS
 from gamestats_assets.pubg.tournament.entered import SLOT
-from gamestats_assets.serving.edit_routes import (
+from gamestats_assets.serving.answers.formats import json_answer
+from gamestats_assets.serving.editing.editor import Editor
+from gamestats_assets.serving.editing.routes import (
     DryRun,
     Edited,
     EditedAll,
     IfMatch,
-    answer,
     do,
     edited,
     edited_all,
@@ -27,12 +28,11 @@ from gamestats_assets.serving.edit_routes import (
     model_of,
     version_of,
 )
-from gamestats_assets.serving.editing import Editor
-from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.who import Person, needs
+from gamestats_assets.serving.middleware.principal import Person, requires
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 
 router = APIRouter(prefix="/admin/tournaments", tags=["tournament admins"], dependencies=[Depends(only_known)])
-Admin = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
+Admin = Annotated[Person, Depends(requires("tournament_admin", somewhere=True))]
 RoundId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the round.")]
 SlotId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the slot on the schedule.")]
 PlayerId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the tracked player.")]
@@ -106,7 +106,7 @@ def slots_of(request: Request, person: Admin, round_id: RoundId) -> Response:
         rows = Editor(SLOTS, conn, person).rows(round_id=round_id)
         played = admin_lists.played_in(conn, round_id)
     slots = [{**SLOTS.shown(row), "played": played.get(row[SLOT.key])} for row in rows]
-    return answer({"data": {"schedule": slots, "total_count": len(slots)}})
+    return json_answer({"data": {"schedule": slots, "total_count": len(slots)}})
 
 
 @router.post(
@@ -210,7 +210,7 @@ def matches(request: Request, person: Admin, asked: Annotated[admin_lists.Matche
     """
     with request.state.writing() as conn:
         found, total = admin_lists.matches(conn, person, asked)
-    return answer({"data": {"matches": found, "total_count": total}})
+    return json_answer({"data": {"matches": found, "total_count": total}})
 
 
 MatchId = Annotated[str, Path(max_length=200, description="Of a match, as PUBG calls it.")]
@@ -221,7 +221,7 @@ def override(request: Request, person: Admin, match_id: MatchId) -> Response:
     """The override of a match, with its version."""
     with editing(request, OVERRIDES, person) as editor:
         row = editor.row(match_id.lower())
-    return answer({"data": OVERRIDES.shown(row)}, version=row["version"])
+    return json_answer({"data": OVERRIDES.shown(row)}, version=row["version"])
 
 
 @router.put("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Decide of a match")
@@ -276,7 +276,7 @@ def preview(
 ) -> Response:
     """How many matches of a player there are, and of how many the telemetry is there, before the player is added."""
     with request.state.writing() as conn:
-        return answer({"data": admin_lists.preview(conn, name, days)})
+        return json_answer({"data": admin_lists.preview(conn, name, days)})
 
 
 @router.post("/players", status_code=201, responses={201: {"model": EditedAll}}, summary="Track a player")
@@ -310,7 +310,7 @@ def backfills(
     with editing(request, PLAYERS, person) as editor:
         found = admin_lists.backfills(editor.conn, [row["tracked_player_id"] for row in editor.rows()])
     shown = [row for row in found if state == "all" or row["state"] not in ("completed", "cancelled")]
-    return answer({"data": {"backfills": shown, "total_count": len(shown)}})
+    return json_answer({"data": {"backfills": shown, "total_count": len(shown)}})
 
 
 @router.get(
@@ -321,7 +321,7 @@ def backfill(request: Request, person: Admin, player_id: PlayerId) -> Response:
     with editing(request, PLAYERS, person) as editor:
         editor.row(player_id)
         found = admin_lists.backfills(editor.conn, [player_id])
-    return answer({"data": {"backfills": found, "total_count": len(found)}})
+    return json_answer({"data": {"backfills": found, "total_count": len(found)}})
 
 
 @router.post("/players/{player_id}/backfill", status_code=201, summary="Take up a player's history")
@@ -331,7 +331,7 @@ def start_backfill(request: Request, person: Admin, player_id: PlayerId, body: a
         row = Editor(PLAYERS, conn, person).hold(player_id)
         number = admin_lists.start(conn, person, row, body)
         found = admin_lists.backfills(conn, [player_id])
-    return answer({"data": next(each for each in found if each["backfill_id"] == number)}, 201)
+    return json_answer({"data": next(each for each in found if each["backfill_id"] == number)}, 201)
 
 
 @router.delete("/players/{player_id}/backfill", summary="Cancel a player's backfills")
@@ -342,7 +342,7 @@ def cancel_backfill(request: Request, person: Admin, player_id: PlayerId) -> Res
         cancelled = admin_lists.cancel(conn, person, row)
     if not cancelled:
         raise ProblemError(409, f"No backfill of {row['player_name']} is going on.")
-    return answer({"data": {"cancelled": cancelled}})
+    return json_answer({"data": {"cancelled": cancelled}})
 
 
 # Routes with words of their own come before those with keys.

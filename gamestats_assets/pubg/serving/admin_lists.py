@@ -19,10 +19,10 @@ from gamestats_assets.pubg.players.entered.backfills import Found, cancel_backfi
 from gamestats_assets.pubg.serving.published_matches import history_of
 from gamestats_assets.pubg.tournament.serving.context import Page
 from gamestats_assets.pubg.tournament.tables import VALIDATION_STATUSES
-from gamestats_assets.serving.audit import audit
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Day
-from gamestats_assets.serving.who import Person
+from gamestats_assets.serving.accounts.audit import audit
+from gamestats_assets.serving.answers.routes import Day
+from gamestats_assets.serving.middleware.principal import Person
+from gamestats_assets.serving.middleware.problems import ProblemError
 
 _RUNNING_S = 120
 """A backfill whose progress was seen within these seconds is going on."""

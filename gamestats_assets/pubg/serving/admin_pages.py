@@ -21,16 +21,26 @@ from gamestats_assets.pubg.serving.editables import DIVISIONS, OVERRIDES, PLAYER
 from gamestats_assets.pubg.tournament.entered import ROUND, SLOT
 from gamestats_assets.pubg.tournament.entered.teams import zone_of_season
 from gamestats_assets.pubg.tournament.tables import VALIDATION_STATUSES
-from gamestats_assets.serving import edit_forms
-from gamestats_assets.serving.edit_pages import Back, Form, Submitted, act, edit_pages, gone_on, outcome, page, wanted
-from gamestats_assets.serving.editing import Edit, Editor
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.who import Person, needs
+from gamestats_assets.serving.editing import forms as edit_forms
+from gamestats_assets.serving.editing.editor import Edit, Editor
+from gamestats_assets.serving.editing.pages import (
+    Back,
+    Form,
+    Submitted,
+    act,
+    edit_pages,
+    outcome,
+    page,
+    redirect,
+    wanted,
+)
+from gamestats_assets.serving.middleware.principal import Person, requires
+from gamestats_assets.serving.middleware.problems import ProblemError
 
 BASE = "/admin/tournaments"
 SECTIONS = ((BASE, "Tournaments"), (f"{BASE}/matches", "Matches"), (f"{BASE}/tracking", "Players"))
 router = APIRouter(prefix=BASE, include_in_schema=False)
-Admin = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
+Admin = Annotated[Person, Depends(requires("tournament_admin", somewhere=True))]
 _AROUND = timedelta(hours=36)
 _MISSED = timedelta(hours=1)
 """A slot of which no match is known so long after its time is told."""
@@ -486,7 +496,7 @@ def act_on_tracking(request: Request, person: Admin, form: Form, back: Back = ""
         "cancel": "The backfills are cancelled; what was taken up stays.",
     }
     if answer.status_code == 303 and (shown := acts.get(wanted(form))):
-        return gone_on(request, path, [shown])
+        return redirect(request, path, [shown])
     return answer
 
 

@@ -1,6 +1,6 @@
 """What people edit of tournaments and tracked players over HTTP: each declared thing, and the acts on several at once.
 
-An act takes the connection of a transaction and the person; see `serving.editing` for what it refuses.
+An act takes the connection of a transaction and the person; see `serving.editing.editor` for what it refuses.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from gamestats_assets.pubg.tournament.entered import DIVISION, GROUP, OVERRIDE, 
 from gamestats_assets.pubg.tournament.entered.files import ROSTER_FILE, SCHEDULE_FILE
 from gamestats_assets.pubg.tournament.entered.teams import zone_of_season
 from gamestats_assets.pubg.tournament.serving.foreseen import Standings
-from gamestats_assets.serving.editing import Edit, Editable, Editor
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.who import Person
+from gamestats_assets.serving.editing.editor import Edit, Editable, Editor
+from gamestats_assets.serving.middleware.principal import Person
+from gamestats_assets.serving.middleware.problems import ProblemError
 
 _DERIVED = """
     SELECT s.season_id, d.division_id FROM pubg.matches m JOIN ops.seasons s USING (season)

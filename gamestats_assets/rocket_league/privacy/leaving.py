@@ -20,9 +20,9 @@ from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.lakehouse.entries.ops import rows
 from gamestats_assets.rocket_league.privacy.people_objects import archive_object, upload_object
 from gamestats_assets.rocket_league.source import GAME
-from gamestats_assets.serving import users
-from gamestats_assets.serving.audit import audit
-from gamestats_assets.serving.who import Person
+from gamestats_assets.serving.accounts import users
+from gamestats_assets.serving.accounts.audit import audit
+from gamestats_assets.serving.middleware.principal import Person
 
 ERASURE, OBJECTION = "erasure", "objection"
 """Kinds of jobs."""

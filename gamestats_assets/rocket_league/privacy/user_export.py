@@ -27,8 +27,8 @@ from gamestats_assets.rocket_league.privacy.consents import consent_texts
 from gamestats_assets.rocket_league.privacy.export import json_text, write_player
 from gamestats_assets.rocket_league.privacy.people_objects import EXPORTS, archive_object, upload_object
 from gamestats_assets.rocket_league.source import GAME, REPLAY
-from gamestats_assets.serving.users import identities_of
-from gamestats_assets.serving.views import VIEW_DAYS
+from gamestats_assets.serving.accounts.users import identities_of
+from gamestats_assets.serving.accounts.views import VIEW_DAYS
 
 EXPORT = "export"
 """Kind of the jobs, and folder of the objects."""

@@ -8,7 +8,7 @@ from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.entered import PLAYER, Custody, account_id
 from gamestats_assets.rocket_league.identities import written_id
-from gamestats_assets.serving import users
+from gamestats_assets.serving.accounts import users
 from gamestats_assets.serving.game import PlayerAccounts
 from gamestats_assets.settings import Settings
 

@@ -23,10 +23,10 @@ from gamestats_assets.rocket_league.serving.context import (
 )
 from gamestats_assets.rocket_league.serving.progress import Compared, Since, compared, router
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, are_published, rows_of
-from gamestats_assets.serving.own import Scope
-from gamestats_assets.serving.routes import Made
+from gamestats_assets.serving.answers.lines import Lines, are_published, rows_of
+from gamestats_assets.serving.answers.routes import Made
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.people.own import Scope
 
 _RANK = Annotated[str | None, Field(description="Rank that it is measured against, in words.", examples=["Champion I"])]
 _SCORE_DIGITS, _PERCENT_DIGITS, _TIER_DIGITS = 3, 1, 2

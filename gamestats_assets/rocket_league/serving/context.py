@@ -18,12 +18,12 @@ from gamestats_assets.rocket_league.analysis.wording import is_share
 from gamestats_assets.rocket_league.ranks import LOWEST_TIER, playlists, rank_name
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, PlayerMatchFeatures, RankCohorts, RankPredictions
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, OfPlayer, OneOfYours, Scope, scope_of
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Day, Name, Number
-from gamestats_assets.serving.who import SignedIn
+from gamestats_assets.serving.answers.lines import answer_with, are_published, rows_of
+from gamestats_assets.serving.answers.routes import Day, Name, Number
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import SignedIn
+from gamestats_assets.serving.middleware.problems import ProblemError
+from gamestats_assets.serving.people.own import Metadata, OfPlayer, OneOfYours, Scope, scope_of
 
 CONTEXT_TABLES = (Matches, RankPredictions)
 """Tables that a playlist is found in."""

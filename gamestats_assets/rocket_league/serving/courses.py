@@ -17,9 +17,9 @@ from gamestats_assets.rocket_league.analysis.skills import SKILL
 from gamestats_assets.rocket_league.analysis.wording import counted, day_words
 from gamestats_assets.rocket_league.serving.progress import LEVEL, Z, interval, sums_by_time
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.charts import Point
-from gamestats_assets.serving.lines import rows_of
+from gamestats_assets.serving.answers.lines import rows_of
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.pages.charts import Point
 
 _BY_DAY = 21
 """Days between the first and the last match up to which what happened is told by day."""

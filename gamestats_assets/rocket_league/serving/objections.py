@@ -18,16 +18,16 @@ from gamestats_assets.lakehouse.entries.ops import insert, rows
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
 from gamestats_assets.rocket_league.privacy.leaving import grant_objection, refuse_objection
 from gamestats_assets.rocket_league.source import GAME
-from gamestats_assets.serving.audit import audit
-from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.jobs import JobId
-from gamestats_assets.serving.lines import Answer
-from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.who import Person, anybody, needs, refuse_other_origins
+from gamestats_assets.serving.accounts.audit import audit
+from gamestats_assets.serving.answers.formats import json_answer
+from gamestats_assets.serving.answers.lines import Answer
+from gamestats_assets.serving.middleware.principal import Person, public, refuse_other_origins, requires
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
+from gamestats_assets.serving.people.jobs import JobId
 
-router = APIRouter(tags=["privacy"], dependencies=[Depends(anybody), Depends(only_known)])
+router = APIRouter(tags=["privacy"], dependencies=[Depends(public), Depends(only_known)])
 admin_router = APIRouter(prefix="/admin", tags=["admins"], dependencies=[Depends(only_known)])
-Admin = Annotated[Person, Depends(needs("admin"))]
+Admin = Annotated[Person, Depends(requires("admin"))]
 ObjectionId = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the objection, as it is listed.")]
 LONGEST_REASON, LONGEST_CONTACT = 2000, 255
 NOTHING_TO_TRY = "There is no such removal that failed, or after which something was found still."
@@ -66,7 +66,7 @@ def post_objection(request: Request, given: Objection) -> Response:
     refuse_other_origins(request)
     with request.state.writing() as conn:
         number = object_to(conn, request.state.keys, given)
-    return answer({"data": {"objection_id": number}}, 201)
+    return json_answer({"data": {"objection_id": number}}, 201)
 
 
 def checked(texts: Mapping[str, str]) -> Objection:
@@ -169,7 +169,7 @@ def get_objections(request: Request, person: Admin) -> Response:
     """Who does not want to be in the data, and how far removals are."""
     with request.state.writing(sees_all=True) as conn:
         found = objections_of(conn, request.state.keys)
-    return answer({"data": found})
+    return json_answer({"data": found})
 
 
 _MAY_BE_TRIED = sql.SQL(

@@ -28,15 +28,14 @@ from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Matches, TrainingPacks, Users
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
-from gamestats_assets.serving.account import NO_STORE
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import Holds, OfPlayer, Scope, own_page, reading, scope_of
-from gamestats_assets.serving.pages import Pages, Place
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Name, ask, asked_of
-from gamestats_assets.serving.site import own_path
-from gamestats_assets.serving.who import Person, SignedIn, anybody, maybe_signed_in
+from gamestats_assets.serving.answers.lines import are_published, rows_of
+from gamestats_assets.serving.answers.routes import Name, ask, asked_of
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import Person, SignedIn, maybe_signed_in, public
+from gamestats_assets.serving.middleware.problems import ProblemError
+from gamestats_assets.serving.middleware.site import NO_STORE, own_path
+from gamestats_assets.serving.pages.rendering import Pages, Place
+from gamestats_assets.serving.people.own import Holds, OfPlayer, Scope, own_page, reading, scope_of
 
 HOME = "/rocket-league"
 router = APIRouter(prefix=HOME)
@@ -222,7 +221,7 @@ async def standing_page(
 # --------------------------------------------------------------------------- the dashboard
 
 
-@router.get("", dependencies=[Depends(anybody)])
+@router.get("", dependencies=[Depends(public)])
 async def dashboard(request: Request) -> Response:
     """Where a player stands, what to train next, and the last replays; for anybody else what this is."""
     person = await maybe_signed_in(request)
@@ -443,7 +442,7 @@ def take_out(request: Request, person: SignedIn, training_session_id: int) -> Re
 _PACKS = "SELECT code, name, category FROM rocket_league.training_packs ORDER BY category, difficulty, name"
 
 
-@router.get("/packs", dependencies=[Depends(anybody)])
+@router.get("/packs", dependencies=[Depends(public)])
 async def packs(request: Request) -> Response:
     """Training packs, to be searched; for everybody."""
     asked = ask(training.SoughtPacks, request, only_known=False)

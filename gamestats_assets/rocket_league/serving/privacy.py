@@ -27,17 +27,17 @@ from gamestats_assets.rocket_league.privacy.people_objects import archive_object
 from gamestats_assets.rocket_league.privacy.tombstones import any_buried, unbury
 from gamestats_assets.rocket_league.serving.context import OwnAccount
 from gamestats_assets.rocket_league.source import GAME
-from gamestats_assets.serving import sessions
-from gamestats_assets.serving.account import NO_STORE, set_cookie
-from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.jobs import JobId
-from gamestats_assets.serving.lines import Answer
-from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
-from gamestats_assets.serving.who import Person, SignedIn, anybody, asking
+from gamestats_assets.serving.accounts import sessions
+from gamestats_assets.serving.answers.formats import json_answer
+from gamestats_assets.serving.answers.lines import Answer
+from gamestats_assets.serving.middleware.principal import Person, SignedIn, caller, public
+from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.middleware.site import NO_STORE, set_cookie
+from gamestats_assets.serving.people.jobs import JobId
 from gamestats_assets.settings import Settings
 
 router = APIRouter(prefix="/users", tags=["privacy"], dependencies=[Depends(only_known)])
-status_router = APIRouter(prefix="/erasures", tags=["privacy"], dependencies=[Depends(anybody)])
+status_router = APIRouter(prefix="/erasures", tags=["privacy"], dependencies=[Depends(public)])
 ERASURES = "/api/v1/erasures"
 WITHDRAWAL = "withdrawal"
 """Kind of the jobs that make tables without what was taken back."""
@@ -357,7 +357,7 @@ def delete_account(request: Request, person: SignedIn) -> Response:
     somebody masked in your place, in those that come later, too.
     """
     job_id = go(request, person)
-    response = answer({"data": erasure(request, job_id)}, 202)
+    response = json_answer({"data": erasure(request, job_id)}, 202)
     set_cookie(response, request, "session", "", 0)
     return response
 
@@ -369,7 +369,7 @@ def go(request: Request, person: Person) -> UUID:
         ProblemError: 403 without a fresh sign-in, 409 where nobody would be left who may give roles.
     """
     with entry_problems(), request.state.writing() as conn:
-        if not sessions.is_fresh(conn, asking(request).session_id):
+        if not sessions.is_fresh(conn, caller(request).session_id):
             minutes = sessions.FRESH_MINUTES
             detail = (
                 f"This takes a sign-in at a browser within the last {minutes} minutes. Sign out and in again first."

@@ -21,25 +21,25 @@ from gamestats_assets.rocket_league.serving import objections, privacy, profile
 from gamestats_assets.rocket_league.serving.context import own_account
 from gamestats_assets.rocket_league.serving.pages import page
 from gamestats_assets.rocket_league.source import GAME
-from gamestats_assets.serving import invitations, linking, players, sessions
-from gamestats_assets.serving.account import NO_STORE, set_cookie
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.edit_pages import Form, Submitted, gone_on
-from gamestats_assets.serving.edit_pages import page as admin_page
-from gamestats_assets.serving.own import OfPlayer, Scope, scope_of
-from gamestats_assets.serving.pages import Pages
-from gamestats_assets.serving.problems import ProblemError, entry_problems
-from gamestats_assets.serving.site import SIGN_IN
-from gamestats_assets.serving.views import VIEW_DAYS, views_of
-from gamestats_assets.serving.who import (
+from gamestats_assets.serving.accounts import invitations, players, sessions
+from gamestats_assets.serving.accounts.views import VIEW_DAYS, views_of
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.editing.pages import Form, Submitted, redirect
+from gamestats_assets.serving.editing.pages import page as admin_page
+from gamestats_assets.serving.middleware.principal import (
     Person,
     SignedIn,
-    anybody,
-    asking,
-    asks_itself,
+    caller,
+    guards_itself,
     maybe_signed_in,
+    public,
     refuse_other_origins,
 )
+from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems
+from gamestats_assets.serving.middleware.site import NO_STORE, SIGN_IN, set_cookie
+from gamestats_assets.serving.pages.rendering import Pages
+from gamestats_assets.serving.people import routes as linking
+from gamestats_assets.serving.people.own import OfPlayer, Scope, scope_of
 
 SETTINGS, PRIVACY, OBJECTION, ERASURE = "/rocket-league/settings", "/privacy", "/objection", "/erasure"
 ADMIN = "/admin/objections"
@@ -51,7 +51,7 @@ _DONE = ("accounts", "claimed", "consents", "rank", "profile", "invited", "coach
 # --- settings ------------------------------------------------------------------------------------
 
 
-@router.get(SETTINGS, dependencies=[Depends(asks_itself)])
+@router.get(SETTINGS, dependencies=[Depends(guards_itself)])
 async def settings_page(request: Request, done: Annotated[str, Query(max_length=20)] = "") -> Response:
     """What somebody decides; whoever is not signed in signs in first."""
     person = await maybe_signed_in(request)
@@ -102,7 +102,7 @@ def _held(request: Request, person: Person, scope: Scope) -> dict[str, Any]:
             "view_days": VIEW_DAYS,
             "exports": privacy.exports_of(conn, request, person),
             "days": request.state.settings.export_days,
-            "is_fresh": sessions.is_fresh(conn, asking(request).session_id),
+            "is_fresh": sessions.is_fresh(conn, caller(request).session_id),
             "minutes": sessions.FRESH_MINUTES,
             "synthetic": False,
         }
@@ -238,7 +238,7 @@ async def erase(request: Request, person: SignedIn, form: Form) -> Response:
 # --- for everybody -------------------------------------------------------------------------------
 
 
-@router.get(f"{ERASURE}/{{job_id}}", dependencies=[Depends(anybody)])
+@router.get(f"{ERASURE}/{{job_id}}", dependencies=[Depends(public)])
 def erasure_page(request: Request, job_id: UUID) -> Response:
     """How far the removal of everything is, to whoever has the address."""
     pages: Pages = request.state.pages
@@ -246,7 +246,7 @@ def erasure_page(request: Request, job_id: UUID) -> Response:
     return pages.personal(request, "rocket_league/erasure.html", values)
 
 
-@router.get(PRIVACY, dependencies=[Depends(anybody)])
+@router.get(PRIVACY, dependencies=[Depends(public)])
 def privacy_page(request: Request) -> Response:
     """What is held, why, for how long; and what one can do about it."""
     pages: Pages = request.state.pages
@@ -255,7 +255,7 @@ def privacy_page(request: Request) -> Response:
     return pages.personal(request, "rocket_league/privacy.html", values)
 
 
-@router.get(OBJECTION, dependencies=[Depends(anybody)])
+@router.get(OBJECTION, dependencies=[Depends(public)])
 def objection_page(request: Request) -> Response:
     """The form by which somebody without an account objects."""
     return _objection(request)
@@ -271,7 +271,7 @@ def _objection(
     return pages.personal(request, "rocket_league/objection.html", values, status=problem.status if problem else 200)
 
 
-@router.post(OBJECTION, dependencies=[Depends(anybody)])
+@router.post(OBJECTION, dependencies=[Depends(public)])
 def objected(request: Request, form: Form) -> Response:
     """Take an objection."""
     refuse_other_origins(request)
@@ -321,7 +321,7 @@ def decide_objection(request: Request, person: objections.Admin, form: Form) -> 
                 )
     except ProblemError as error:
         return _objections(request, person, error)
-    return gone_on(request, ADMIN, [message])
+    return redirect(request, ADMIN, [message])
 
 
 def _uuid(text: str) -> UUID:

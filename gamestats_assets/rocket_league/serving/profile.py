@@ -35,15 +35,15 @@ from gamestats_assets.rocket_league.serving.privacy import custody
 from gamestats_assets.rocket_league.serving.training import refuse_untracked
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import PlayerStats, RlRanks, Users
-from gamestats_assets.serving import users
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.describing import SIGNED_IN
-from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.lines import Lines, rows_of
-from gamestats_assets.serving.own import OwnRouter, Scope
-from gamestats_assets.serving.problems import entry_problems, only_known
-from gamestats_assets.serving.routes import Made, Name
-from gamestats_assets.serving.who import Person, SignedIn
+from gamestats_assets.serving.accounts import users
+from gamestats_assets.serving.answers.formats import json_answer
+from gamestats_assets.serving.answers.lines import Lines, rows_of
+from gamestats_assets.serving.answers.routes import Made, Name
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import Person, SignedIn
+from gamestats_assets.serving.middleware.problems import entry_problems, only_known
+from gamestats_assets.serving.pages.docs import SIGNED_IN
+from gamestats_assets.serving.people.own import OwnRouter, Scope
 
 own = OwnRouter(GAME, "/users")
 router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(only_known)])
@@ -81,7 +81,7 @@ ProfileAnswer = model_of("ProfileAnswer", data=Profile)
 def own_profile(request: Request, person: SignedIn) -> Response:
     """The user, with the accounts of the game, their ranks and the ranks that were told."""
     with request.state.writing() as conn:
-        return answer({"data": profile_of(conn, request.state.keys, person)})
+        return json_answer({"data": profile_of(conn, request.state.keys, person)})
 
 
 def profile_of(conn: psycopg.Connection, keys: Keys, person: Person) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def tell_rank(request: Request, player: OwnAccount, given: RankGiven) -> Respons
     with entry_problems(), request.state.writing() as conn:
         refuse_untracked(conn, player)
         RANK.take(conn, player, given.playlist, rank=given.rank, division=given.division)
-        return answer({"data": {"ranks": entered_ranks(conn, player)}})
+        return json_answer({"data": {"ranks": entered_ranks(conn, player)}})
 
 
 @router.delete("/ranks", status_code=204, summary="Take back a rank", openapi_extra=SIGNED_IN)

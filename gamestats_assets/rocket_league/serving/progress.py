@@ -36,11 +36,11 @@ from gamestats_assets.rocket_league.serving.context import (
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import PlayerStats, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import rows_of
-from gamestats_assets.serving.own import OwnRouter, Scope
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Made, Name
+from gamestats_assets.serving.answers.lines import rows_of
+from gamestats_assets.serving.answers.routes import Made, Name
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.problems import ProblemError
+from gamestats_assets.serving.people.own import OwnRouter, Scope
 
 router = OwnRouter(GAME, "/analytics")
 PROGRESS_TABLES = (*CONTEXT_TABLES, PlayerStats, RankCohorts)

@@ -32,13 +32,13 @@ from gamestats_assets.rocket_league.serving.context import (
 from gamestats_assets.rocket_league.serving.uploads import upload_status
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT, MISTAKES
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.describing import SIGNED_IN
-from gamestats_assets.serving.lines import Lines, are_published, rows_of
-from gamestats_assets.serving.own import OfPlayer, OwnRouter, Scope, reading, scope_of, show_matches
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Made, Name, ask
-from gamestats_assets.serving.who import SignedIn
+from gamestats_assets.serving.answers.lines import Lines, are_published, rows_of
+from gamestats_assets.serving.answers.routes import Made, Name, ask
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import SignedIn
+from gamestats_assets.serving.middleware.problems import ProblemError
+from gamestats_assets.serving.pages.docs import SIGNED_IN
+from gamestats_assets.serving.people.own import OfPlayer, OwnRouter, Scope, reading, scope_of, show_matches
 
 own = OwnRouter(GAME, "/replays")
 SHOWN_TABLES = (t.MatchFacts, t.Participants)

@@ -30,17 +30,18 @@ from gamestats_assets.rocket_league.serving.replay import (
 from gamestats_assets.rocket_league.tables import ReplayTracks
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import MISTAKES
-from gamestats_assets.serving import invitations, linking
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.charts import Mark, lanes
-from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.own import Scope, reading, scope_of, show_matches
-from gamestats_assets.serving.pages import Pages, span
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import ask
-from gamestats_assets.serving.texts import Say
-from gamestats_assets.serving.views import seen_by_link
-from gamestats_assets.serving.who import SignedIn, anybody, asking
+from gamestats_assets.serving.accounts import invitations
+from gamestats_assets.serving.accounts.views import seen_by_link
+from gamestats_assets.serving.answers.lines import are_published, rows_of
+from gamestats_assets.serving.answers.routes import ask
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import SignedIn, caller, public
+from gamestats_assets.serving.middleware.problems import ProblemError
+from gamestats_assets.serving.pages.charts import Mark, lanes
+from gamestats_assets.serving.pages.rendering import Pages, span
+from gamestats_assets.serving.pages.texts import Say
+from gamestats_assets.serving.people import routes as linking
+from gamestats_assets.serving.people.own import Scope, reading, scope_of, show_matches
 
 router = APIRouter(prefix=HOME)
 _TRACK = "SELECT track FROM rocket_league.replay_tracks WHERE match_id = %s"
@@ -80,7 +81,7 @@ async def replay(request: Request, person: SignedIn) -> Response:
     )
 
 
-@router.get("/shared/{token}", dependencies=[Depends(anybody)])
+@router.get("/shared/{token}", dependencies=[Depends(public)])
 async def shared(request: Request, token: str) -> Response:
     """A replay that is shared: the scoreboard and what happened, for whoever has its link."""
     pages: Pages = request.state.pages
@@ -102,7 +103,7 @@ async def reading_shared(request: Request, token: str) -> AsyncIterator[tuple[Co
         with request.state.writing() as conn:
             found = invitations.shared_match(conn, GAME, token)
             if found is not None:
-                by = asking(request).person
+                by = caller(request).person
                 seen_by_link(conn, GAME, token, by and by.user_id)
             return found
 

@@ -16,10 +16,10 @@ from gamestats_assets.rocket_league.serving.replay import Kind
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.replays import MISTAKES
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, are_published, rows_of
-from gamestats_assets.serving.own import OwnRouter, Scope, show_matches
-from gamestats_assets.serving.routes import Made, Name
+from gamestats_assets.serving.answers.lines import Lines, are_published, rows_of
+from gamestats_assets.serving.answers.routes import Made, Name
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.people.own import OwnRouter, Scope, show_matches
 
 router = OwnRouter(GAME, "/replays")
 """Comes before that of `replay`: its paths would be taken for ids of replays."""

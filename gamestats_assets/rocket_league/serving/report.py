@@ -25,10 +25,10 @@ from gamestats_assets.rocket_league.serving.context import playlists_of
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.serving.standings import Standing
 from gamestats_assets.rocket_league.tables import Users
-from gamestats_assets.serving.answers import Connection, connecting
-from gamestats_assets.serving.bundle import Bundle
-from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.pages import Pages, Place
+from gamestats_assets.serving.answers.lines import are_published, rows_of
+from gamestats_assets.serving.database import Connection, connecting
+from gamestats_assets.serving.pages.bundle import Bundle
+from gamestats_assets.serving.pages.rendering import Pages, Place
 
 TEMPLATE = "rocket_league/report.html"
 _USER = "SELECT * FROM rocket_league.users WHERE player_id = %s"

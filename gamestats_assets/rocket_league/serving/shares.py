@@ -16,14 +16,14 @@ from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables import Participants
-from gamestats_assets.serving import invitations
-from gamestats_assets.serving.describing import SIGNED_IN
-from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.jobs import JobAnswer, job_of
-from gamestats_assets.serving.lines import Answer
-from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.site import Site
-from gamestats_assets.serving.who import SignedIn
+from gamestats_assets.serving.accounts import invitations
+from gamestats_assets.serving.answers.formats import json_answer
+from gamestats_assets.serving.answers.lines import Answer
+from gamestats_assets.serving.middleware.principal import SignedIn
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
+from gamestats_assets.serving.middleware.site import Site
+from gamestats_assets.serving.pages.docs import SIGNED_IN
+from gamestats_assets.serving.people.jobs import JobAnswer, job_of
 
 _EXAMPLE = {
     "match_id": "4B7D3F0D11F0A1B2C3D4E5F60718293A",
@@ -81,7 +81,7 @@ def share_replay(request: Request, person: SignedIn, replay: ReplayId) -> Respon
         match_id = own_match(conn, replay)
         token = invitations.share(conn, person.user_id, GAME, match_id)
     site: Site = request.state.site
-    return answer({"data": {"match_id": match_id, "address": f"{site.address(request)}{SHARED}/{token}"}}, 201)
+    return json_answer({"data": {"match_id": match_id, "address": f"{site.address(request)}{SHARED}/{token}"}}, 201)
 
 
 @router.delete("/{replay}/share", status_code=204, summary="Share a replay no more", openapi_extra=SIGNED_IN)

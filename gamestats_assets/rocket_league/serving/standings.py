@@ -21,9 +21,9 @@ from gamestats_assets.rocket_league.serving.context import cohort_of, of_playlis
 from gamestats_assets.rocket_league.serving.courses import Course, Courses, courses
 from gamestats_assets.rocket_league.serving.words import session_words, short_rank
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.charts import Point, course, strip
-from gamestats_assets.serving.lines import are_published, rows_of
+from gamestats_assets.serving.answers.lines import are_published, rows_of
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.pages.charts import Point, course, strip
 
 OWN_TABLES = (
     t.Matches,

@@ -40,14 +40,14 @@ from gamestats_assets.rocket_league.serving.standings import with_packs
 from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.ops import TrainingSessions
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.describing import SIGNED_IN
-from gamestats_assets.serving.edit_routes import answer
-from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
-from gamestats_assets.serving.own import Metadata, OfPlayer, OwnRouter, Scope
-from gamestats_assets.serving.problems import ProblemError, entry_problems, only_known
-from gamestats_assets.serving.routes import Made, Name, Number, Parameters, Route, router_of
-from gamestats_assets.serving.who import SignedIn
+from gamestats_assets.serving.answers.formats import json_answer
+from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, rows_of
+from gamestats_assets.serving.answers.routes import Made, Name, Number, Parameters, Route, router_of
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import SignedIn
+from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.pages.docs import SIGNED_IN
+from gamestats_assets.serving.people.own import Metadata, OfPlayer, OwnRouter, Scope
 
 own = OwnRouter(GAME, "/training")
 
@@ -447,7 +447,7 @@ def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Re
         refuse_untracked(conn, player)
         done = TRAINING_SESSION.add(conn, player, **given.model_dump(exclude_none=True))
         logged = _logged(conn, done.row)
-    return answer({"data": logged}, 201)
+    return json_answer({"data": logged}, 201)
 
 
 @acts.patch(
@@ -464,7 +464,7 @@ def correct_session(
         row = _own_session(conn, training_session_id)
         TRAINING_SESSION.change_row(conn, row, **given.model_dump(exclude_unset=True))
         logged = _logged(conn, _own_session(conn, training_session_id))
-    return answer({"data": logged})
+    return json_answer({"data": logged})
 
 
 @acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session", openapi_extra=SIGNED_IN)

@@ -28,13 +28,13 @@ from gamestats_assets.lakehouse.entries.jobs import enqueue, warm_up
 from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.rocket_league.privacy.people_objects import upload_object
 from gamestats_assets.rocket_league.source import GAME
-from gamestats_assets.serving.account import NO_STORE
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.describing import SIGNED_IN
-from gamestats_assets.serving.jobs import JOBS
-from gamestats_assets.serving.lines import Answer
-from gamestats_assets.serving.problems import ProblemError, only_known
-from gamestats_assets.serving.who import Person, SignedIn
+from gamestats_assets.serving.answers.lines import Answer
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import Person, SignedIn
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
+from gamestats_assets.serving.middleware.site import NO_STORE
+from gamestats_assets.serving.pages.docs import SIGNED_IN
+from gamestats_assets.serving.people.jobs import JOBS
 from gamestats_assets.settings import Settings
 
 UPLOAD_PATH = "/api/v1/replays/upload"

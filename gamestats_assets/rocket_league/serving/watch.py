@@ -27,14 +27,14 @@ from gamestats_assets.rocket_league.serving.shares import SHARED
 from gamestats_assets.rocket_league.serving.uploads import GAME
 from gamestats_assets.rocket_league.serving.words import score_words
 from gamestats_assets.rocket_league.tables.replays import KINDS_OF_MOMENT
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import rows_of
-from gamestats_assets.serving.own import Scope, own_page
-from gamestats_assets.serving.pages import Column, Pages, span
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import ask
-from gamestats_assets.serving.texts import Say
-from gamestats_assets.serving.who import SignedIn, anybody
+from gamestats_assets.serving.answers.lines import rows_of
+from gamestats_assets.serving.answers.routes import ask
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import SignedIn, public
+from gamestats_assets.serving.middleware.problems import ProblemError
+from gamestats_assets.serving.pages.rendering import Column, Pages, span
+from gamestats_assets.serving.pages.texts import Say
+from gamestats_assets.serving.people.own import Scope, own_page
 
 HOME = "/rocket-league"
 router = APIRouter(prefix=HOME)
@@ -102,7 +102,7 @@ async def watch_clips(request: Request, person: SignedIn) -> Response:
     )
 
 
-@router.get("/shared/{token}/watch", dependencies=[Depends(anybody)])
+@router.get("/shared/{token}/watch", dependencies=[Depends(public)])
 async def watch_shared(request: Request, token: str) -> Response:
     """A replay that is shared, for whoever has its link."""
     pages: Pages = request.state.pages
@@ -113,7 +113,7 @@ async def watch_shared(request: Request, token: str) -> Response:
     return pages.personal(request, "rocket_league/watch.html", {**shown, **back})
 
 
-@router.get("/shared/{token}/track", dependencies=[Depends(anybody)])
+@router.get("/shared/{token}/track", dependencies=[Depends(public)])
 async def shared_track(request: Request, token: str) -> Response:
     """The track of a replay that is shared."""
     async with reading_shared(request, token) as (conn, data):

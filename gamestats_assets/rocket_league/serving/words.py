@@ -14,7 +14,7 @@ from gamestats_assets.rocket_league.maps import map_name
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, rank_name, rank_range
 from gamestats_assets.rocket_league.serving.context import STATS
-from gamestats_assets.serving.charts import strip
+from gamestats_assets.serving.pages.charts import strip
 
 
 def rank_words(tier: float | None) -> str:

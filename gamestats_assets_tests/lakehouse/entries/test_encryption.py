@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries.encryption import KEY_FILE, EncryptionKeyError, Keys, new_key, rotate, seal
 from gamestats_assets.lakehouse.entries.ops import entering, migrate, rows
-from gamestats_assets.serving import users
+from gamestats_assets.serving.accounts import users
 from gamestats_assets.settings import Settings
 
 

@@ -14,10 +14,10 @@ from pydantic import BaseModel, Field, model_validator
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.matches.tables import Matches
 from gamestats_assets.pubg.tournament.tables import Divisions, Groups, Rounds, Seasons, TournamentMatches
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import are_published, rows_of
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Name, Number, Page, Parameters
+from gamestats_assets.serving.answers.lines import are_published, rows_of
+from gamestats_assets.serving.answers.routes import Name, Number, Page, Parameters
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.problems import ProblemError
 
 CONTEXT_TABLES = (Seasons, Divisions, Groups, Rounds, TournamentMatches)
 """Tables that a context is found in."""

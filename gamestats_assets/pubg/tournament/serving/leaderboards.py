@@ -26,9 +26,9 @@ from gamestats_assets.pubg.tournament.tables import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, Order, answer_of, ordered, page_of, rows_of
-from gamestats_assets.serving.routes import Flag, Made, Page
+from gamestats_assets.serving.answers.lines import Lines, Order, answer_of, ordered, page_of, rows_of
+from gamestats_assets.serving.answers.routes import Flag, Made, Page
+from gamestats_assets.serving.database import Connection
 
 _BOTH = (*CONTEXT_TABLES, TournamentTeamResults, Teams)
 TEAM_TABLES = (*_BOTH, TournamentTeamStandings, TournamentTeamStandingsHistory)

@@ -13,10 +13,10 @@ from gamestats_assets.pubg.matches.tables import Circles, KillPositions, Landing
 from gamestats_assets.pubg.players.tables import PlayerCirclePositions
 from gamestats_assets.pubg.tournament.serving.matches import OfMatch
 from gamestats_assets.pubg.tournament.tables import TournamentLineups, TournamentMatches
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_with, are_published, rows_of
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Made
+from gamestats_assets.serving.answers.lines import Lines, answer_with, are_published, rows_of
+from gamestats_assets.serving.answers.routes import Made
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.problems import ProblemError
 
 MAP_TABLES = (
     TournamentMatches,

@@ -14,12 +14,12 @@ from gamestats_assets.pubg.matches.tables import Matches
 from gamestats_assets.pubg.tournament.serving import leaderboards, matches, plans, players, teams
 from gamestats_assets.pubg.tournament.serving.context import OfDivision, are_synthetic
 from gamestats_assets.pubg.tournament.serving.selection import Chosen, Selection, after_change, select
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.pages import Column, Pages, Place
-from gamestats_assets.serving.routes import Parameters, ask, asked_of
-from gamestats_assets.serving.who import anybody
+from gamestats_assets.serving.answers.routes import Parameters, ask, asked_of
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.principal import public
+from gamestats_assets.serving.pages.rendering import Column, Pages, Place
 
-router = APIRouter(prefix="/tournaments", dependencies=[Depends(anybody)])
+router = APIRouter(prefix="/tournaments", dependencies=[Depends(public)])
 ROWS = 20
 _MOST = 100
 """Lines of a list that the API gives at most, and those of a search."""

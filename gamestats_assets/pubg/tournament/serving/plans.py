@@ -19,10 +19,10 @@ from gamestats_assets.pubg.tournament.serving.context import (
     metadata,
 )
 from gamestats_assets.pubg.tournament.tables import Divisions, Rounds, ScheduledMatches, Seasons
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.formats import Event
-from gamestats_assets.serving.lines import Lines, answer_of, rows_of
-from gamestats_assets.serving.routes import Made, Nothing
+from gamestats_assets.serving.answers.formats import Event
+from gamestats_assets.serving.answers.lines import Lines, answer_of, rows_of
+from gamestats_assets.serving.answers.routes import Made, Nothing
+from gamestats_assets.serving.database import Connection
 
 PLAN_TABLES = (*CONTEXT_TABLES, ScheduledMatches)
 _SEASON_COLUMNS = ("season_id", "season", "name", "time_zone", "placement_points", "kill_points")

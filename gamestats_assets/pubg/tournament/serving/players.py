@@ -18,10 +18,10 @@ from gamestats_assets.pubg.tournament.tables import (
     TournamentPlayerStandings,
     TournamentTeamResults,
 )
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.lines import Lines, answer_of, answer_with, are_published, rows_of
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Made, Name, Number, Parameters
+from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, rows_of
+from gamestats_assets.serving.answers.routes import Made, Name, Number, Parameters
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.problems import ProblemError
 
 PLAYER_TABLES = (
     *CONTEXT_TABLES,

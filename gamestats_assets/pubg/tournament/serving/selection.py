@@ -11,9 +11,9 @@ from pydantic import Field
 
 from gamestats_assets.pubg.tournament.serving import plans
 from gamestats_assets.pubg.tournament.serving.context import OfSeason, find, find_season
-from gamestats_assets.serving.answers import Connection
-from gamestats_assets.serving.problems import ProblemError
-from gamestats_assets.serving.routes import Nothing, Parameters
+from gamestats_assets.serving.answers.routes import Nothing, Parameters
+from gamestats_assets.serving.database import Connection
+from gamestats_assets.serving.middleware.problems import ProblemError
 
 OVERALL = "overall"
 LEVELS = ("season", "division", "group", "round", "match")

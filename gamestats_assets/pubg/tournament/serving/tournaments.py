@@ -7,7 +7,7 @@ from typing import Any
 from gamestats_assets.pubg.tournament.serving import leaderboards, match_map, matches, plans, players, teams
 from gamestats_assets.pubg.tournament.serving.context import CONTEXT_TABLES, OfDivision, OfSeason
 from gamestats_assets.pubg.tournament.tables import Seasons
-from gamestats_assets.serving.routes import Nothing, Route, router_of
+from gamestats_assets.serving.answers.routes import Nothing, Route, router_of
 
 ROUTES: tuple[Route[Any], ...] = (
     Route(

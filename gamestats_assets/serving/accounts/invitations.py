@@ -1,0 +1,119 @@
+"""Who may see what is another person's: coaches, whom that person invites, and links to single matches.
+
+Neither may change anything. Both are off until the person wants them, and over as soon as the person takes them back.
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.ops import Row
+from gamestats_assets.serving.accounts.sessions import hashed, new_token
+
+INVITATION_DAYS = 14
+_MOST_OPEN = 20
+
+
+# --- coaches -------------------------------------------------------------------------------------
+
+
+def invite(conn: psycopg.Connection, user_id: int, game: str) -> tuple[int, str] | None:
+    """Invite whoever accepts first to see what is a user's in a game: the number of the invitation and its token.
+
+    None where very many are open already.
+    """
+    open_ = "SELECT FROM accounts.invitations WHERE user_id = %s AND guest_id IS NULL AND expires_at > now()"
+    if len(ops.rows(conn, open_, [user_id])) >= _MOST_OPEN:
+        return None
+    token = new_token()
+    made = ops.rows(
+        conn,
+        "INSERT INTO accounts.invitations (user_id, game, token_hash, expires_at) "
+        "VALUES (%s, %s, %s, now() + make_interval(days => %s)) RETURNING invitation_id",
+        [user_id, game, hashed(token), INVITATION_DAYS],
+    )
+    return made[0]["invitation_id"], token
+
+
+def invited_by(conn: psycopg.Connection, token: str) -> Row | None:
+    """Who invites by a token that can still be accepted: `user_id`, `name`, `game`; None for any other one."""
+    found = ops.rows(
+        conn,
+        "SELECT i.user_id, u.name, i.game FROM accounts.invitations i JOIN accounts.users u USING (user_id) "
+        "WHERE i.token_hash = %s AND i.guest_id IS NULL AND i.expires_at > now() AND u.ended_at IS NULL",
+        [hashed(token)],
+    )
+    return found[0] if found else None
+
+
+def accept(conn: psycopg.Connection, user_id: int, token: str) -> bool:
+    """Accept an invitation of somebody else, once; whether it could be."""
+    accepted = ops.rows(
+        conn,
+        "UPDATE accounts.invitations SET guest_id = %s, accepted_at = now() WHERE token_hash = %s AND guest_id IS NULL "
+        "AND expires_at > now() AND user_id <> %s RETURNING invitation_id",
+        [user_id, hashed(token), user_id],
+    )
+    return bool(accepted)
+
+
+def invitations_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
+    """What a user invited to and accepted: `invitation_id`, `game`, `is_mine`, `name` (of the other one), ..."""
+    return ops.rows(
+        conn,
+        """
+        SELECT i.invitation_id, i.game, i.user_id = %(user)s AS is_mine,
+            CASE WHEN i.user_id = %(user)s THEN g.name ELSE o.name END AS name,
+            i.created_at, i.accepted_at, CASE WHEN i.guest_id IS NULL THEN i.expires_at END AS expires_at
+        FROM accounts.invitations i JOIN accounts.users o USING (user_id)
+            LEFT JOIN accounts.users g ON g.user_id = i.guest_id
+        WHERE i.user_id = %(user)s AND (i.guest_id IS NOT NULL OR i.expires_at > now()) OR i.guest_id = %(user)s
+        ORDER BY i.invitation_id DESC
+        """,
+        {"user": user_id},
+    )
+
+
+def take_back(conn: psycopg.Connection, user_id: int, invitation_id: int) -> bool:
+    """End an invitation, by whoever made it or accepted it; whether there was one."""
+    ended = (
+        "DELETE FROM accounts.invitations WHERE invitation_id = %s AND (user_id = %s OR guest_id = %s) "
+        "RETURNING invitation_id"
+    )
+    return bool(ops.rows(conn, ended, [invitation_id, user_id, user_id]))
+
+
+# --- links to matches ----------------------------------------------------------------------------
+
+
+def share(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> str:
+    """The token of the link by which everybody may see a match; the same as long as it is shared."""
+    shared = ops.rows(
+        conn,
+        "INSERT INTO accounts.shares (token, user_id, game, match_id) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (user_id, game, match_id) DO UPDATE SET token = shares.token RETURNING token",
+        [new_token(), user_id, game, match_id],
+    )
+    return shared[0]["token"]
+
+
+def share_of(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> str | None:
+    """The token by which a user shares a match; None where the user does not."""
+    token = "SELECT token FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s"
+    found = ops.rows(conn, token, [user_id, game, match_id])
+    return found[0]["token"] if found else None
+
+
+def unshare(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> bool:
+    """Have the link of a match lead nowhere; whether there was one."""
+    gone = "DELETE FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s RETURNING token"
+    return bool(ops.rows(conn, gone, [user_id, game, match_id]))
+
+
+def shared_match(conn: psycopg.Connection, game: str, token: str) -> str | None:
+    """The match that a link is to; None where it is to none, or is not shared any more."""
+    match = "SELECT s.match_id FROM accounts.shares s JOIN accounts.users u USING (user_id) WHERE s.token = %s " \
+        "AND s.game = %s AND u.ended_at IS NULL"  # fmt: skip
+    found = ops.rows(conn, match, [token, game])
+    return found[0]["match_id"] if found else None

@@ -1,0 +1,1 @@
+"""Answers as functions of a query and of published versions: their cache, routes, and formats."""

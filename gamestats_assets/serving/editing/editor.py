@@ -1,0 +1,464 @@
+"""Editing what people enter, whichever game it is of: the verbs of a declared `Thing` for somebody who is signed in.
+
+Every row has a version, which names what is entered in it. A change says which version it is of, and is refused where
+the row is another by then: the message tells what changed meanwhile, and nothing is overwritten. Every change stands in
+`ops.entry_history`, from which it can be taken back, and in the audit log. Who may enter things for one season or
+division sees and enters nothing else.
+
+All of it is in the transaction of the caller, which ends when something is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from gamestats_assets.lakehouse.entries import ops
+from gamestats_assets.lakehouse.entries.csv_files import CsvFile, Import, ImportRefusedError
+from gamestats_assets.lakehouse.entries.declared import Entered, Thing, capitalised
+from gamestats_assets.lakehouse.entries.fields import EntryError, Field
+from gamestats_assets.lakehouse.entries.local_times import LocalTimeError
+from gamestats_assets.lakehouse.entries.ops import RefusedEntryError, Row
+from gamestats_assets.serving.accounts.audit import audit
+from gamestats_assets.serving.middleware.principal import Person, Role
+from gamestats_assets.serving.middleware.problems import CONFLICTS, ProblemError
+
+Take = Callable[..., Import]
+"""Takes a file of a thing: given a connection, the file, what is known, and what else it asks."""
+
+
+class Effects(Protocol):
+    """What follows from an edit, so that it can be told before."""
+
+    def concerns(self, conn: psycopg.Connection, rows: Sequence[Row]) -> Collection[int]:
+        """Numbers of what some rows have an effect on, such as divisions."""
+        ...
+
+    def state(self, conn: psycopg.Connection, concerned: Collection[int]) -> Any:
+        """How these are, by what is entered in this transaction."""
+        ...
+
+    def difference(self, before: Any, after: Any) -> Sequence[Mapping[str, Any]]:
+        """What differs between two states."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """A thing that is edited over HTTP.
+
+    Attributes:
+        thing: its declaration.
+        path: what the rows are called in addresses, such as `teams`.
+        role: whoever may edit it.
+        known: what the game knows of what people name.
+        belongs: the seasons and divisions, by number, that a row is of.
+        effects: what follows from an edit.
+        take: takes a file.
+        takes: what a file's taker asks besides.
+        left_out: names of fields that nobody gives, as the session tells them.
+    """
+
+    thing: Thing
+    path: str
+    role: Role = "tournament_admin"
+    known: Callable[[psycopg.Connection], Any] = lambda conn: None
+    belongs: Callable[[psycopg.Connection, Row], Collection[tuple[int | None, int | None]]] = lambda conn, row: [
+        (row.get("season_id"), row.get("division_id"))
+    ]
+    effects: Effects | None = None
+    take: Take | None = None
+    takes: Sequence[Field] = ()
+    left_out: Collection[str] = ()
+
+    @property
+    def named_by(self) -> tuple[Field, ...]:
+        """What a new one is named by."""
+        return self.thing.names
+
+    @property
+    def added_with(self) -> tuple[Field, ...]:
+        """What may be given of a new one besides."""
+        both = (*self.thing.beside, *self.thing.fields)
+        return tuple(each for each in both if "add" in each.verbs and self._is(each))
+
+    @property
+    def changed_by(self) -> tuple[Field, ...]:
+        """What of one may be changed; what only finds one does not."""
+        beside = [each for each in self.thing.beside if "remove" not in each.verbs]
+        return tuple(each for each in (*beside, *self.thing.fields) if "change" in each.verbs and self._is(each))
+
+    def _is(self, each: Field) -> bool:
+        return each.name not in self.left_out and each.name not in {name.name for name in self.thing.names}
+
+    def shown(self, row: Row) -> dict[str, Any]:
+        """A row as it is answered: its numbers, the columns of lists, and its version."""
+        numbers = {name: row[name] for name in ("season_id", "division_id", self.thing.key) if name in row}
+        values = {name: row[column] for name, column in self.thing.columns.items()}
+        return {**numbers, **values, **{name: row[name] for name in ("version",) if name in row}}
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What an edit did.
+
+    Attributes:
+        done: in words.
+        row: as it is now, with its version; None where it was removed.
+    """
+
+    done: Entered
+    row: Row | None = None
+
+
+_OPTION = re.compile(r"--[a-z-]+")
+_ACTS = {"created": "add", "changed": "change", "removed": "remove"}
+
+
+class Editor:
+    """One person's edits of a thing, in one transaction.
+
+    Args:
+        conn: in the transaction; its time zone is UTC, and what it writes is by the person.
+    """
+
+    def __init__(self, of: Editable, conn: psycopg.Connection, person: Person) -> None:
+        self.of, self.thing, self.conn, self.person = of, of.thing, conn, person
+        conn.execute("SET LOCAL timezone = 'UTC'")
+        conn.execute("SELECT set_config('gamestats.person', %s, true)", [person.name])
+
+    # ------------------------------------------------------------ reading
+
+    def rows(self, **where: Any) -> list[Row]:
+        """Rows that the person may edit, with their versions, in the order of lists."""
+        return [row for row in self._rows(**where) if self._may(row)]
+
+    def _rows(self, **where: Any) -> list[Row]:
+        found = self.thing.rows(self.conn, **where)
+        query = sql.SQL("SELECT {key}, md5(ops.entry_of(to_jsonb(t))::text) FROM {table} t WHERE {key} = ANY(%s)")
+        keys = [row[self.thing.key] for row in found]
+        with self.conn.cursor(row_factory=tuple_row) as cursor:
+            versions = dict(cursor.execute(query.format(**self._parts()), [keys]).fetchall())
+        return [{**row, "version": versions[row[self.thing.key]]} for row in found]
+
+    def row(self, key: int | str) -> Row:
+        """One row with its version.
+
+        Raises:
+            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
+        """
+        if (found := self._row(key)) is None:
+            raise ProblemError(404, f"There is no {self.thing.kind} {str(key)[:80]!r}.")
+        self._allow(found)
+        return found
+
+    def as_seen(self, key: int | str, version: str) -> Row:
+        """A row as somebody saw it by its version; as it is now where nobody knows.
+
+        Raises:
+            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
+        """
+        row = self.row(key)
+        for entry in [] if row["version"] == version else self._history(key):
+            if entry["before"] is not None and self._version(entry["before"]) == version:
+                return {**row, **self._restored(entry["before"])}
+        return row
+
+    def hold(self, key: int | str) -> Row:
+        """As `row`; nobody else changes it until the transaction ends.
+
+        Raises:
+            ProblemError: 404 when there is none, 403 when it is not the person's to edit.
+        """
+        self._lock(key)
+        return self.row(key)
+
+    def history(self, key: int | str) -> list[Row]:
+        """What became of a row, the newest first: `entry_history_id`, `before`, `after`, `changed_at`, `changed_by`.
+
+        Raises:
+            ProblemError: 403 when it is not the person's to edit.
+        """
+        entries = self._history(key)
+        if (row := self._row(key) or self._as_it_was(key, entries)) is not None:
+            self._allow(row)
+        elif entries and not self.person.may(self.of.role):
+            raise ProblemError(403, "It was removed, and so was what it was of.")
+        return entries
+
+    def _history(self, key: int | str) -> list[Row]:
+        query = """
+            SELECT entry_history_id, before, after, changed_at, changed_by FROM ops.entry_history
+            WHERE table_name = %s AND row_key = %s ORDER BY entry_history_id DESC
+        """
+        return ops.rows(self.conn, query, [self.thing.table, str(key)])
+
+    def told(self, entry: Row, zone: ZoneInfo) -> tuple[str, ...]:
+        """What an entry of a history changed, in words: `column before -> after`, moments by the clocks of a zone."""
+        before, after = entry["before"], entry["after"]
+        if before is None or after is None:
+            return ("added",) if before is None else ("removed",)
+        was, now = self._restored(before), self._restored(after)
+        return self._differences(was, now, after, zone)
+
+    # ------------------------------------------------------------ the verbs
+
+    def add(self, **given: Any) -> Edit:
+        """Add one, given its names and fields.
+
+        Raises:
+            ProblemError: when it cannot stand.
+        """
+        # Who adds the same at the same time is told that it is there.
+        self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
+        with self._told():
+            done = self.thing.add(self.conn, known=self.of.known(self.conn), **given)
+        return self._written(done, None, done.row[self.thing.key])
+
+    def change(self, key: int | str, version: str, **given: Any) -> Edit:
+        """Change what is given of one.
+
+        Raises:
+            ProblemError: 412 when it is of another version by now, or when it cannot stand.
+        """
+        row = self._held(key, version)
+        with self._told():
+            done = self.thing.change_row(self.conn, row, known=self.of.known(self.conn), **given)
+        return self._written(done, row, key)
+
+    def remove(self, key: int | str, version: str) -> Edit:
+        """Take one back.
+
+        Raises:
+            ProblemError: 412 when it is of another version by now, or when something needs it.
+        """
+        row = self._held(key, version)
+        with self._told():
+            done = self.thing.remove_row(self.conn, row, self.of.known(self.conn))
+        return self._written(done, row, key)
+
+    def undo(self, key: int | str, version: str, entry_history_id: int | None = None) -> Edit:
+        """Make one again what it was before its last change, or before an earlier one.
+
+        Args:
+            version: of the row; empty where it was removed.
+
+        Raises:
+            ProblemError: when nothing is to be undone, or it cannot stand any more.
+        """
+        row = self._held(key, version, may_lack=True)
+        entries = self._history(key)
+        chosen = [each for each in entries if entry_history_id in (None, each["entry_history_id"])]
+        if not chosen:
+            raise ProblemError(404, f"There is no such change of {self.thing.kind} {str(key)[:80]!r}.")
+        wanted = chosen[0]["before"]
+        with self._told():
+            if wanted is None:
+                if row is None:
+                    raise ProblemError(409, "It is removed already.")
+                done = self.thing.remove_row(self.conn, row, self.of.known(self.conn))
+            else:
+                self._restore(key, wanted, is_new=row is None)
+                now = self.row(key)
+                changes = () if row is None else self._differences(row, now, wanted, self.thing.zone(now))
+                done = Entered(
+                    self.thing.kind, self.thing.describe(now), "changed" if row else "created", changes, row=now
+                )
+        return self._written(done, row, key, verb="undo")
+
+    def take(self, file: CsvFile, *, dry_run: bool = False, **asked: Any) -> Import:
+        """Take a file, whole or not at all.
+
+        Raises:
+            ProblemError: with all mistakes by row, where there are some.
+        """
+        assert self.of.take is not None
+        self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
+        with self._told(), self.conn.transaction(force_rollback=dry_run):
+            done = self.of.take(self.conn, file=file, known=self.of.known(self.conn), **asked)
+            for entered in done.entered:
+                self._allow(entered.row)
+            counts = ", ".join(f"{number} {kind} {outcome}" for (kind, outcome), number in done.counts.items())
+            what = f"{file.name[:80]}: {counts or 'nothing to do'}"
+            audit(self.conn, self.person, f"{self.of.path}.import", what)
+        return done
+
+    # ------------------------------------------------------------ within
+
+    def _version(self, entry: Mapping[str, Any]) -> str:
+        return ops.rows(self.conn, "SELECT md5(%s::jsonb::text) AS version", [Jsonb(entry)])[0]["version"]
+
+    def _lock(self, key: int | str) -> None:
+        query = sql.SQL("SELECT 1 FROM {table} WHERE {key} = %s FOR UPDATE").format(**self._parts())
+        self.conn.execute(query, [key])
+
+    def _row(self, key: int | str) -> Row | None:
+        return next(iter(self._rows(**{self.thing.key: key})), None)
+
+    def _as_it_was(self, key: int | str, entries: Sequence[Row]) -> Row | None:
+        """A row that was removed; None where there was none, or what it was of is removed too."""
+        if not entries or entries[0]["before"] is None:
+            return None
+        try:
+            with self.conn.transaction(force_rollback=True):
+                self._restore(key, entries[0]["before"], is_new=True)
+                return self._row(key)
+        except RefusedEntryError:
+            return None
+
+    def _held(self, key: int | str, version: str, *, may_lack: bool = False) -> Any:
+        self._lock(key)
+        row = self._row(key)
+        if row is not None:
+            self._allow(row)
+            if row["version"] != version:
+                raise ProblemError(412, self._meanwhile(row, version), headers={"ETag": f'"{row["version"]}"'})
+        elif not (may_lack and not version):
+            self._refuse_removed(key)
+        return row
+
+    def _refuse_removed(self, key: int | str) -> None:
+        entries = self.history(key)
+        if not entries:
+            raise ProblemError(404, f"There is no {self.thing.kind} {str(key)[:80]!r}.")
+        last = entries[0]
+        raise ProblemError(412, f"{last['changed_by']} removed it at {_moment(last['changed_at'])}.")
+
+    def _meanwhile(self, row: Row, version: str) -> str:
+        """What changed since a version, in words."""
+        # What had the version is before the first of the changes that followed.
+        query = """
+            SELECT before, changed_at, changed_by, coalesce(md5(before::text), '') = %s AS had FROM ops.entry_history
+            WHERE table_name = %s AND row_key = %s ORDER BY entry_history_id DESC
+        """
+        entries = ops.rows(self.conn, query, [version, self.thing.table, str(row[self.thing.key])])
+        since = next((number for number, each in enumerate(entries) if each["had"]), None)
+        message = f"{capitalised(self.thing.describe(row))} is not as you saw it"
+        if since is None:
+            return f"{message}: load it again, and then change it. Nothing was overwritten."
+        before = entries[since]["before"]
+        people = " and ".join(dict.fromkeys(each["changed_by"] for each in entries[: since + 1]))
+        when = _moment(entries[0]["changed_at"])
+        if before is None:
+            return f"{message}: {people} made it meanwhile ({when}). Look at that first. Nothing was overwritten."
+        differences = self._differences(self._restored(before), row, before, self.thing.zone(row))
+        return f"{message}: {people} changed it ({when}): {'; '.join(differences)}. Nothing was overwritten."
+
+    def _restored(self, entry: Mapping[str, Any]) -> Row:
+        """A row as the table had it, of what history keeps."""
+        query = sql.SQL("SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %s)")
+        with self.conn.cursor(row_factory=dict_row) as cursor:
+            [row] = cursor.execute(query.format(**self._parts(entry)), [Jsonb(entry)]).fetchall()
+        return row
+
+    def _restore(self, key: int | str, entry: Mapping[str, Any], *, is_new: bool) -> None:
+        if is_new:
+            query = sql.SQL(
+                "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE "
+                "SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %s) RETURNING *"
+            )
+            ops.write(self.conn, self.thing.table, query.format(**self._parts(entry)), [Jsonb(entry)])
+            return
+        query = sql.SQL(
+            "UPDATE {table} SET ({columns}) = (SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %s)) "
+            "WHERE {key} = %s RETURNING *"
+        )
+        others = [name for name in entry if name != self.thing.key]
+        ops.write(self.conn, self.thing.table, query.format(**self._parts(others)), [Jsonb(entry), key])
+
+    def _parts(self, columns: Collection[str] = ()) -> dict[str, sql.Composable]:
+        return {
+            "table": sql.Identifier("ops", self.thing.table),
+            "key": sql.Identifier(self.thing.key),
+            "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+        }
+
+    def _may(self, row: Row) -> bool:
+        return self.person.may(self.of.role) or all(
+            self.person.may(self.of.role, season_id=season, division_id=division)
+            for season, division in self.of.belongs(self.conn, row)
+        )
+
+    def _allow(self, row: Row) -> None:
+        if not self._may(row):
+            where = row.get("division") or row.get("season") or "what is of no season"
+            raise ProblemError(403, f"Your right to enter things does not reach to {where}.")
+
+    def _written(self, done: Entered, before: Row | None, key: int | str, verb: str = "") -> Edit:
+        done = replace(done, notes=tuple(map(self._here, done.notes)))
+        after = None if done.outcome == "removed" else self.row(key)
+        if done.outcome != "unchanged":
+            last = self._history(key)[0]
+            act = f"{self.thing.kind}.{verb or _ACTS[done.outcome]}"
+            audit(self.conn, self.person, act, done.what, last["before"], last["after"])
+        return Edit(done, after)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Mistakes as problems, with the names of what is given."""
+        try:
+            yield
+        except ImportRefusedError as error:
+            errors = [
+                {"row": mistake.row, "name": mistake.column, "message": self._here(mistake.message)}
+                for mistake in error.mistakes
+            ]
+            raise ProblemError(422, self._here(str(error)), errors=errors) from None
+        except (EntryError, LocalTimeError, RefusedEntryError) as error:
+            column = error.column if isinstance(error, EntryError) else ""
+            names = {each.label: each.name for each in self._fields}
+            message = self._here(str(error))
+            status = 409 if isinstance(error, CONFLICTS) else 422
+            told = [{"name": names.get(column, column), "message": message}] if column else []
+            raise ProblemError(status, message, errors=told) from None
+
+    def _differences(self, before: Row, after: Row, columns: Collection[str], zone: ZoneInfo) -> tuple[str, ...]:
+        return tuple(
+            self.thing.difference(self.conn, name, before[name], after[name], zone)
+            for name in columns
+            if before[name] != after[name]
+        )
+
+    @property
+    def _fields(self) -> Sequence[Field]:
+        return (*self.of.named_by, *self.of.added_with, *self.of.changed_by)
+
+    def _here(self, told: str) -> str:
+        """A message for whoever enters no command: options are called as the fields are."""
+        names = {each.flag: each.label for each in self._fields}
+        # A whole command can be copied as it is.
+        return told if "gamestats " in told else _OPTION.sub(lambda found: names.get(found[0], found[0]), told)
+
+
+Consequences = Sequence[Mapping[str, Any]] | None
+"""What follows from edits; None where nobody can tell, or nobody asked."""
+
+
+def previewed(
+    conn: psycopg.Connection, effects: Effects | None, work: Callable[[], Sequence[Edit]]
+) -> tuple[Sequence[Edit], Consequences]:
+    """What edits would do, and what follows from them; nothing is kept of them."""
+    concerned: Collection[int] = ()
+    after = None
+    with conn.transaction(force_rollback=True):
+        edits = work()
+        if effects is not None:
+            rows = [row for edit in edits for row in (edit.done.row, edit.row) if row]
+            concerned = effects.concerns(conn, rows)
+            after = effects.state(conn, concerned)
+    if effects is None:
+        return edits, None
+    return edits, effects.difference(effects.state(conn, concerned), after)
+
+
+def _moment(at: Any) -> str:
+    return at.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,185 @@
+"""The API described: an OpenAPI document in which every failure is a problem, and a page that shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from gamestats_assets.serving.game import Game
+from gamestats_assets.serving.middleware.principal import public
+from gamestats_assets.serving.middleware.problems import MEDIA_TYPE, TITLES
+from gamestats_assets.serving.pages.rendering import POLICY, Pages
+
+DOCS = "/api/v1/docs"
+_DESCRIPTION = f"""
+Answers are JSON, and CSV or a calendar where it is said; ask for these by `Accept`, or by an ending of the path, `.csv`
+or `.ics`. What is answered is a function of what is asked and of what is published: ask again with `If-None-Match`, and
+304 says that nothing has changed and costs nothing of your limit. `Gamestats-Stale: true` marks an answer that is given
+while PostgreSQL cannot be reached.
+
+Parameters are strict: one that does not exist, is written otherwise or is given twice is refused. Failures are problems
+(RFC 9457) with a `code` that stays the same, and the `request_id` by which the server's log knows them. Limits are told
+by `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, and by `Retry-After` when there were too many.
+
+Fields may be added to answers at any time; what is there keeps its name and its meaning under `/api/v1`. A route that
+is to go says so by the headers `Deprecation` and `Sunset` half a year before. [A page]({DOCS}) shows all of them.
+"""
+SIGNED_IN: dict[str, Any] = {"security": [{"browser": []}, {"program": []}]}
+"""What is said of an operation that is for who is signed in."""
+_SCHEMES = {
+    "browser": {"type": "apiKey", "in": "cookie", "name": "gamestats_session"},
+    "program": {"type": "http", "scheme": "bearer", "description": "An access token of `/auth/token`."},
+}
+_DRY_RUN = "dry_run"
+_FOLDER = Path(__file__).parent
+_READ = (404, 406, 422, 429, 500, 503, 504)
+"""How reading can fail."""
+_OF_PEOPLE = (400, 401, 403, 409, 410, 412, 413, 415, 428)
+"""How what people do can fail besides."""
+
+
+class WrongParameter(BaseModel):
+    """A parameter that is wrong."""
+
+    name: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong."""
+
+    type: Annotated[str, Field(description="urn:gamestats:problem: and the code.")]
+    code: Annotated[str, Field(description="Stays the same, whatever the words.")]
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="What was expected, what was found, what to do.")]
+    instance: Annotated[str, Field(description="The path.")]
+    request_id: str
+    errors: Annotated[list[WrongParameter], Field(description="The parameters that are wrong.")] = []
+
+
+def describe(app: FastAPI, games: Sequence[Game]) -> None:
+    """Have an application describe itself, with an example of each answer, and show it on a page."""
+    app.description = _DESCRIPTION
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _with_problems(plain())
+            _with_examples(plain(), games)
+        return plain()
+
+    app.openapi = openapi
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
+
+    @router.get(DOCS)
+    async def docs(request: Request) -> Response:
+        """The page."""
+        pages: Pages = request.state.pages
+        values = {"document": openapi(), "groups": _groups(openapi()), "as_json": _as_json, "kind": _kind}
+        headers = {"Content-Security-Policy": POLICY, "Vary": "Accept-Language"}
+        headers |= {"Cache-Control": "public, max-age=300"}
+        return Response(pages.render(request, "docs.html", values), 200, headers, "text/html; charset=utf-8")
+
+    app.include_router(router)
+
+
+def _with_problems(document: dict[str, Any]) -> None:
+    """Give every operation the problems that it can answer with."""
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas |= {"Problem": Problem.model_json_schema(ref_template="#/components/schemas/{model}")}
+    schemas |= schemas["Problem"].pop("$defs")
+    components["securitySchemes"] = _SCHEMES
+    components["responses"] = {f"Problem{status}": _response(status) for status in TITLES}
+    for path, _, operation in _operations(document):
+        is_of_people = path.startswith(("/api/v1/admin", "/api/v1/auth")) or operation.get("security")
+        if "201" in operation["responses"] and _DRY_RUN in (each["name"] for each in operation.get("parameters", ())):
+            tried = "What would be done, and what follows from it; nothing was done."
+            operation["responses"]["200"] = {**operation["responses"]["201"], "description": tried}
+        for status in (*_READ, *(_OF_PEOPLE if is_of_people else ())):
+            operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+
+
+def _with_examples(document: dict[str, Any], games: Sequence[Game]) -> None:
+    for path in (game.folder / "examples.json" for game in games):
+        examples = json.loads(path.read_bytes()) if path.exists() else {}
+        for of, example in examples.items():
+            document["paths"][of]["get"]["responses"]["200"]["content"]["application/json"]["example"] = example
+    for path in (folder / "acts.json" for folder in (_FOLDER, *(game.folder for game in games))):
+        acts = json.loads(path.read_bytes()) if path.exists() else {}
+        for of, act in acts.items():
+            method, _, where = of.partition(" ")
+            operation = document["paths"][where][method.lower()]
+            done = operation["responses"][done_with(operation)]
+            content = done.setdefault("content", {}).setdefault("application/json", {})
+            content["example"] = act["answer"]
+            content["schema"] = content.get("schema") or {"type": "object"}
+            for body in _bodies(operation):
+                body["example"] = act["request"]
+    schemas = document["components"]["schemas"]
+    for body in (body for *_, operation in _operations(document) for body in _bodies(operation)):
+        if "example" not in body and (example := _example_of(body["schema"], schemas)):
+            body["example"] = example
+
+
+def _bodies(operation: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    return operation.get("requestBody", {}).get("content", {}).values()
+
+
+def _example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body may be, by the examples of its fields."""
+    named = [each["$ref"].rpartition("/")[2] for each in (schema, *schema.get("anyOf", ())) if "$ref" in each]
+    fields = schemas[named[0]].get("properties", {}) if named else {}
+    return {name: of["examples"][0] for name, of in fields.items() if of.get("examples")}
+
+
+def done_with(operation: Mapping[str, Any]) -> str:
+    """The status of an operation that did, or began to do, what was asked."""
+    return next(status for status in ("201", "202", "200") if status in operation["responses"])
+
+
+def _response(status: int) -> dict[str, Any]:
+    code, title = TITLES[status]
+    example = {"type": f"urn:gamestats:problem:{code}", "code": code, "title": title, "status": status}
+    example |= {"detail": title, "instance": "/api/v1/tournaments/rounds", "request_id": "3f6c0d1e2b4a49c2"}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
+    return {"description": title, "content": content}
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+def _groups(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The operations by their tag, as the page shows them."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, method, operation in _operations(document):
+        done = operation["responses"]
+        content = done.get("201", done.get("202", done.get("200", {}))).get("content", {})
+        shown = {**operation, "path": path, "method": method, "media": [*content]}
+        shown["example"] = content.get("application/json", {}).get("example")
+        groups.setdefault((operation.get("tags") or ["other"])[0], []).append(shown)
+    return groups
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """A parameter's type and bounds in words."""
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    bounds = [str(schema[name]) for name in ("minimum", "maximum") if name in schema]
+    return f"{schema.get('type', '')}{f' {bounds[0]} … {bounds[1]}' if len(bounds) == 2 else ''}"

@@ -1,0 +1,109 @@
+"""What people asked for that takes a while, and how far it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from gamestats_assets.lakehouse.entries.ops import Row, rows
+from gamestats_assets.serving.middleware.principal import Person, SignedIn
+from gamestats_assets.serving.middleware.problems import ProblemError, only_known
+from gamestats_assets.serving.middleware.site import NO_STORE
+from gamestats_assets.serving.pages.docs import SIGNED_IN
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(only_known)])
+JOBS = "/api/v1/jobs"
+JobId = Annotated[UUID, Path(description="Number of the job, as it was answered.")]
+_MOST = 50
+
+
+class Job(BaseModel):
+    """Something that was asked for."""
+
+    job_id: UUID
+    kind: Annotated[str, Field(description="What: replay, ballchasing, backfill, export, forget_match, ...")]
+    game: str
+    state: Literal["queued", "processing", "done", "failed"]
+    said: Annotated[str, Field(description="What is going on, in words.")]
+    created_at: datetime
+    error: Annotated[str | None, Field(description="Why nothing came of it, in words.")] = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class JobAnswer(BaseModel):
+    """The answer."""
+
+    data: Job
+
+
+class JobList(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[Job]
+
+
+class JobsAnswer(BaseModel):
+    """The answer."""
+
+    data: JobList
+
+
+_JOB = {
+    "job_id": "0d4c2a86-2d0c-4d6e-9f0e-5f0f0d3a1b7c",
+    "kind": "ballchasing",
+    "game": "rocket_league",
+    "state": "failed",
+    "said": "Asking ballchasing",
+    "error": "There is no such replay at ballchasing, or it is private.",
+    "created_at": "2026-10-03T18:00:00Z",
+    "started_at": "2026-10-03T18:00:01Z",
+    "finished_at": "2026-10-03T18:00:03Z",
+}
+# One that failed: of an example in a description, what is null is left out.
+
+
+def _shown(model: type[BaseModel], data: Any) -> dict[int | str, dict[str, Any]]:
+    return {200: {"model": model, "content": {"application/json": {"example": {"data": data}}}}}
+
+
+@router.get("", summary="What you asked for", responses=_shown(JobsAnswer, {"jobs": [_JOB]}), openapi_extra=SIGNED_IN)
+def own_jobs(request: Request, response: Response, person: SignedIn) -> dict[str, Any]:
+    """What you asked for that takes a while, the newest first: the last 50 of them."""
+    response.headers.update(NO_STORE)
+    return {"data": {"jobs": _jobs(request, person.user_id)}}
+
+
+@router.get("/{job_id}", summary="How far it is", responses=_shown(JobAnswer, _JOB), openapi_extra=SIGNED_IN)
+def own_job(request: Request, response: Response, person: SignedIn, job_id: JobId) -> dict[str, Any]:
+    """How far something is that you asked for."""
+    response.headers.update(NO_STORE)
+    return {"data": job_of(request, person, job_id)}
+
+
+def job_of(request: Request, person: Person, job_id: UUID) -> Row:
+    """Something that a person asked for, as it is told.
+
+    Raises:
+        ProblemError: 404 when the person asked for nothing of that number.
+    """
+    found = _jobs(request, person.user_id, job_id)
+    if not found:
+        raise ProblemError(404, f"You asked for nothing that has the number {job_id}.")
+    return found[0]
+
+
+def _jobs(request: Request, user_id: int, job_id: UUID | None = None) -> list[Row]:
+    with request.state.writing() as conn:
+        return rows(
+            conn,
+            "SELECT job_id, kind, game, state, said, error, created_at, started_at, finished_at FROM ops.jobs "
+            "WHERE user_id = %(user_id)s AND (%(job_id)s::uuid IS NULL OR job_id = %(job_id)s) "
+            "ORDER BY job_number DESC LIMIT %(most)s",
+            {"user_id": user_id, "job_id": job_id, "most": _MOST},
+        )

@@ -1,0 +1,256 @@
+"""`/api/v1/auth`: who is signed in, where, by what; tokens of programs; signing out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import psycopg
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from gamestats_assets.serving.accounts import sessions, users
+from gamestats_assets.serving.accounts.tokens import ACCESS_S, access_token
+from gamestats_assets.serving.middleware.principal import (
+    Person,
+    SignedIn,
+    caller,
+    csrf_token,
+    guards_itself,
+    maybe_signed_in,
+    signed_in,
+)
+from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
+from gamestats_assets.serving.middleware.site import NO_STORE, Site, set_cookie
+
+router = APIRouter(prefix="/auth", tags=["sign-in"], dependencies=[Depends(only_known)])
+SessionId = Annotated[int, Path(description="Number of the session, as it is listed.")]
+IdentityId = Annotated[int, Path(description="Number of the account to sign in with, as `/auth/me` lists it.")]
+
+
+# --- programs ------------------------------------------------------------------------------------
+
+
+class TokenAsked(BaseModel):
+    """By what tokens are asked for."""
+
+    refresh_token: Annotated[
+        str | None, Field(max_length=200, description="The newest one; without it the session of a browser.")
+    ] = None
+    name: Annotated[
+        str, Field(max_length=200, description="What a new program is called among the sessions.", examples=["bot"])
+    ] = ""
+
+
+class TokensGiven(BaseModel):
+    """Tokens of a program."""
+
+    access_token: Annotated[str, Field(description="Goes into the header `Authorization: Bearer ...`.")]
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: Annotated[int, Field(description="Seconds that the access token is good for.", examples=[900])]
+    refresh_token: Annotated[
+        str, Field(description="Gets the next tokens, once, within 30 days. Used twice it ends the session.")
+    ]
+
+
+async def _asker(request: Request, asked: TokenAsked | None = None) -> Person | None:
+    # Whoever has a refresh token need not be signed in otherwise, or is no more.
+    if asked is not None and asked.refresh_token is not None:
+        return None
+    return await signed_in(await maybe_signed_in(request))
+
+
+@router.post("/token", summary="Let a program in, or go on with one", dependencies=[Depends(guards_itself)])
+def give_tokens(
+    request: Request,
+    response: Response,
+    asker: Annotated[Person | None, Depends(_asker)],
+    asked: TokenAsked | None = None,
+) -> TokensGiven:
+    """Give tokens: to a new program from a browser that is signed in, or to one that has a refresh token."""
+    response.headers.update(NO_STORE)
+    if asker is not None:
+        return let_in(request, asker, asked.name if asked else "")
+    with request.state.writing() as conn:
+        went_on = sessions.refresh(conn, (asked and asked.refresh_token) or "")
+        # In the same transaction, whether or not: a token that was used twice ends its session.
+        given = went_on and _given(request, conn, went_on)
+    if given is None:
+        raise ProblemError(401, "The refresh token was used already, is older than 30 days, or its session is over.")
+    return given
+
+
+class RefreshAsked(BaseModel):
+    """By what a program goes on."""
+
+    refresh_token: Annotated[str, Field(max_length=200, description="The newest one.")]
+
+
+_REFRESHED = {"access_token": "eyJhbGciOiJFZERTQSJ9...", "token_type": "Bearer", "expires_in": ACCESS_S}
+_TOKEN = {"refresh_token": "b5M0d2..."}
+
+
+@router.post(
+    "/refresh",
+    summary="Go on with a program",
+    dependencies=[Depends(guards_itself)],
+    responses={200: {"content": {"application/json": {"example": _REFRESHED | _TOKEN}}}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _TOKEN}}}},
+)
+def refresh_tokens(request: Request, response: Response, asked: RefreshAsked) -> TokensGiven:
+    """Give a program that has a refresh token the next tokens; the same as `/auth/token` with one."""
+    return give_tokens(request, response, None, TokenAsked(refresh_token=asked.refresh_token))
+
+
+def let_in(request: Request, person: Person, name: str) -> TokensGiven:
+    """Let a program in from a browser.
+
+    Args:
+        name: what it is called among the sessions; by what the browser is if it has none.
+
+    Raises:
+        ProblemError: 403 when a program asks.
+    """
+    if not caller(request).cookie:
+        raise ProblemError(403, "A program is let in from a browser that is signed in, not from another program.")
+    called = "".join(filter(str.isprintable, name)).strip()[: users.LONGEST_NAME]
+    with request.state.writing() as conn:
+        label = called or sessions.device(request.headers.get("user-agent", ""))
+        return _given(
+            request, conn, sessions.begin_program(conn, person.user_id, caller(request).session_id or 0, label)
+        )
+
+
+def _given(request: Request, conn: psycopg.Connection, of: sessions.Refreshed) -> TokensGiven:
+    site: Site = request.state.site
+    access = access_token(conn, request.state.keys, site.issuer, of.user_id, of.session_id)
+    return TokensGiven(access_token=access, expires_in=ACCESS_S, refresh_token=of.refresh_token)
+
+
+# --- who is signed in ----------------------------------------------------------------------------
+
+
+class HeldRole(BaseModel):
+    """A role that is held, everywhere or of one season or division."""
+
+    role: Annotated[str, Field(examples=["tournament_admin"])]
+    season_id: Annotated[int | None, Field(examples=[None])]
+    division_id: Annotated[int | None, Field(examples=[3])]
+
+
+class Identity(BaseModel):
+    """An account to sign in with."""
+
+    identity_id: Annotated[int, Field(examples=[4])]
+    issuer: Annotated[str, Field(description="Who vouches for it.", examples=["https://steamcommunity.com/openid"])]
+    subject: Annotated[str, Field(description="Its id there.", examples=["76561197960287930"])]
+    created_at: Annotated[datetime, Field(examples=["2026-10-03T18:00:00Z"])]
+
+
+class LinkedPlayer(BaseModel):
+    """An account of a game that is the person's."""
+
+    game: Annotated[str, Field(examples=["rocket_league"])]
+    player_id: Annotated[str, Field(examples=["steam_76561190000000001"])]
+
+
+class Me(BaseModel):
+    """Who is signed in."""
+
+    user_id: Annotated[int, Field(examples=[1])]
+    name: Annotated[str, Field(examples=["kim"])]
+    roles: Annotated[list[HeldRole], Field(description="Those held besides `user`, which everybody is.")]
+    identities: list[Identity]
+    players: Annotated[list[LinkedPlayer], Field(description="The accounts of games that are the person's.")]
+    session_id: Annotated[int, Field(description="The session that asks.", examples=[17])]
+    csrf_token: Annotated[
+        str,
+        Field(description="What a browser sends as X-CSRF-Token with writes; empty for programs.", examples=[""]),
+    ]
+
+
+class Session(BaseModel):
+    """Where somebody is signed in."""
+
+    session_id: Annotated[int, Field(examples=[17])]
+    kind: Literal["browser", "program"]
+    device: Annotated[str, Field(examples=["Firefox on Linux"])]
+    is_this: Annotated[bool, Field(description="Whether it is the one that asks.", examples=[True])]
+    created_at: datetime
+    last_seen_at: Annotated[datetime, Field(description="Within some minutes.")]
+    expires_at: datetime
+
+
+class Sessions(BaseModel):
+    """Where somebody is signed in, the last seen first."""
+
+    sessions: list[Session]
+
+
+@router.get("/me", summary="Who is signed in")
+def me(request: Request, response: Response, person: SignedIn) -> Me:
+    """The person who asks, with roles and the accounts to sign in with."""
+    response.headers.update(NO_STORE)
+    with request.state.writing() as conn:
+        identities = users.identities_of(conn, request.state.keys, person.user_id)
+    return Me(
+        user_id=person.user_id,
+        name=person.name,
+        roles=[
+            HeldRole(role=held.role, season_id=held.season_id, division_id=held.division_id) for held in person.roles
+        ],
+        identities=[Identity(**row) for row in identities],
+        players=[LinkedPlayer(game=game, player_id=player) for game, of in person.players.items() for player in of],
+        session_id=caller(request).session_id or 0,
+        csrf_token=csrf_token(request),
+    )
+
+
+class Renamed(BaseModel):
+    """Another name."""
+
+    name: Annotated[str, Field(min_length=1, max_length=users.LONGEST_NAME, examples=["kim"])]
+
+
+@router.patch("/me", summary="Call oneself otherwise", status_code=204)
+def rename(request: Request, asked: Renamed, person: SignedIn) -> None:
+    """Change the name that others see."""
+    with entry_problems(), request.state.writing() as conn:
+        users.rename_user(conn, person.user_id, asked.name)
+
+
+@router.get("/sessions", summary="Where one is signed in")
+def list_sessions(request: Request, response: Response, person: SignedIn) -> Sessions:
+    """The browsers and programs that are signed in."""
+    response.headers.update(NO_STORE)
+    with request.state.writing() as conn:
+        found = sessions.sessions_of(conn, person.user_id)
+    this = caller(request).session_id
+    return Sessions(sessions=[Session(**row, is_this=row["session_id"] == this) for row in found])
+
+
+@router.delete("/sessions/{session_id}", summary="Sign out somewhere", status_code=204)
+def end_session(request: Request, session_id: SessionId, person: SignedIn) -> None:
+    """End a session, with the programs that were let in from it."""
+    with request.state.writing() as conn:
+        if not sessions.end_session(conn, person.user_id, session_id):
+            raise ProblemError(404, f"You have no session numbered {session_id}.")
+
+
+@router.delete("/identities/{identity_id}", summary="Take away an account to sign in with", status_code=204)
+def take_identity(request: Request, identity_id: IdentityId, person: SignedIn) -> None:
+    """Take away an account to sign in with, if there is another one."""
+    with entry_problems(), request.state.writing() as conn:
+        if not users.take_identity(conn, person.user_id, identity_id):
+            raise ProblemError(404, f"You have no account numbered {identity_id} to sign in with.")
+
+
+@router.post("/logout", summary="Sign out", status_code=204)
+def logout(request: Request, person: SignedIn) -> Response:
+    """End the session that asks, with its tokens and the programs that were let in from it."""
+    with request.state.writing() as conn:
+        sessions.end_session(conn, person.user_id, caller(request).session_id or 0)
+    answer = Response(status_code=204)
+    set_cookie(answer, request, "session", "", 0)
+    return answer
