@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gamestats_assets import serving
+from gamestats_assets.serving import pages
 from gamestats_assets.serving.middleware.problems import TITLES
 from gamestats_assets.serving.pages.texts import Texts
 from gamestats_assets_tests.serving.served import served
@@ -139,5 +139,5 @@ def test_the_ways_to_admin_pages_are_for_admins(site: httpx.Client, url: str) ->
 
 
 def test_every_failure_has_words_on_a_page() -> None:
-    say = Texts([Path(serving.__file__).parent / "texts"]).speaker("en")
+    say = Texts([Path(pages.__file__).parent / "texts"]).speaker("en")
     assert all(say(f"problem.title_{status}") for status in TITLES)

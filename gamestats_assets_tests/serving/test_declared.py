@@ -80,15 +80,15 @@ def site(postgres_url: str) -> Iterator[tuple[httpx.Client, str]]:
 
 def test_every_route_says_once_whom_it_is_for(routes: list[Declared]) -> None:
     assert len(routes) > 150
-    known = {*ROLES, "anybody", "asks_itself", "signed_in"}
+    known = {*ROLES, "public", "guards_itself", "signed_in"}
     for route in routes:
         assert len(route.needs) == 1, f"{route.path} has to say whom it is for: {sorted(route.needs)}"
         assert route.needs <= known
-        if route.needs == {"anybody"}:
+        if route.needs == {"public"}:
             assert route.path in ("/", "/rocket-league") or route.path.startswith(FOR_EVERYBODY), route.path
         if "admin" in route.path.split("/"):
             assert route.needs <= {"tournament_admin", "admin"}, route.path
-    assert {route.path for route in routes if route.needs == {"asks_itself"}} == {
+    assert {route.path for route in routes if route.needs == {"guards_itself"}} == {
         "/account",
         "/api/v1/auth/refresh",
         "/api/v1/auth/token",
@@ -103,7 +103,7 @@ def test_nobody_else_comes_in(routes: list[Declared], site: tuple[httpx.Client, 
     for route in routes:
         for method in route.methods:
             answer = nobody.request(method, route.path)
-            if route.needs == {"anybody"}:
+            if route.needs == {"public"}:
                 assert answer.status_code not in (401, 403), route
             elif method == "GET" and route.path in ("/account", "/invitation", "/rocket-league/settings"):
                 assert answer.headers["location"].startswith("/sign-in"), route
