@@ -42,7 +42,6 @@ from gamestats_assets.serving.answers.routes import Made, Name
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.principal import Person, SignedIn
 from gamestats_assets.serving.middleware.problems import entry_problems, only_known
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 from gamestats_assets.serving.people.own import OwnRouter, Scope
 
 own = OwnRouter(GAME, "/users")
@@ -77,7 +76,7 @@ Profile = model_of(
 ProfileAnswer = model_of("ProfileAnswer", data=Profile)
 
 
-@router.get("/profile", responses={200: {"model": ProfileAnswer}}, summary="Who one is", openapi_extra=SIGNED_IN)
+@router.get("/profile", responses={200: {"model": ProfileAnswer}}, summary="Who one is")
 def own_profile(request: Request, person: SignedIn) -> Response:
     """The user, with the accounts of the game, their ranks and the ranks that were told."""
     with request.state.writing() as conn:
@@ -149,7 +148,7 @@ class ProfileChanged(BaseModel):
     ] = None
 
 
-@router.put("/profile", summary="Change what is said of oneself", status_code=204, openapi_extra=SIGNED_IN)
+@router.put("/profile", summary="Change what is said of oneself", status_code=204)
 def put_profile(request: Request, person: SignedIn, player: OwnAccount, given: ProfileChanged) -> None:
     """Change your name, your e-mail address, or for how long your matches are kept.
 
@@ -196,7 +195,7 @@ _RankList = model_of("RankList", ranks=list[ENTERED_RANK.model])
 _RanksAnswer = model_of("RanksAnswer", data=_RankList)
 
 
-@router.put("/ranks", responses={200: {"model": _RanksAnswer}}, summary="Tell a rank", openapi_extra=SIGNED_IN)
+@router.put("/ranks", responses={200: {"model": _RanksAnswer}}, summary="Tell a rank")
 def tell_rank(request: Request, player: OwnAccount, given: RankGiven) -> Response:
     """Tell the rank that an account has now: replays do not. What is told later than a match counts from then on."""
     with entry_problems(), request.state.writing() as conn:
@@ -205,7 +204,7 @@ def tell_rank(request: Request, player: OwnAccount, given: RankGiven) -> Respons
         return json_answer({"data": {"ranks": entered_ranks(conn, player)}})
 
 
-@router.delete("/ranks", status_code=204, summary="Take back a rank", openapi_extra=SIGNED_IN)
+@router.delete("/ranks", status_code=204, summary="Take back a rank")
 def take_back_rank(
     request: Request,
     player: OwnAccount,

@@ -37,7 +37,6 @@ from gamestats_assets.serving.answers.routes import Made, Name, ask
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.principal import SignedIn
 from gamestats_assets.serving.middleware.problems import ProblemError
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 from gamestats_assets.serving.people.own import OfPlayer, OwnRouter, Scope, reading, scope_of, show_matches
 
 own = OwnRouter(GAME, "/replays")
@@ -442,7 +441,6 @@ _BINARY: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "stri
     operation_id="replay_track",
     response_class=Response,
     responses={200: {"content": _BINARY, "description": "The track, gzipped; replays/track_format.py describes it."}},
-    openapi_extra=SIGNED_IN,
 )
 async def track(
     request: Request, person: SignedIn, id: Annotated[Name, Path(description="Of a match, or of an upload of yours.")]

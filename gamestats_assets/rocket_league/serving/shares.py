@@ -22,7 +22,6 @@ from gamestats_assets.serving.answers.lines import Answer
 from gamestats_assets.serving.middleware.principal import SignedIn
 from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.middleware.site import Site
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 from gamestats_assets.serving.people.jobs import JobAnswer, job_of
 
 _EXAMPLE = {
@@ -73,7 +72,6 @@ def own_match(conn: psycopg.Connection, replay_id: str) -> str:
     status_code=201,
     responses={201: {"model": Answer[Share], "content": {"application/json": {"example": {"data": _EXAMPLE}}}}},
     summary="Share a replay",
-    openapi_extra=SIGNED_IN,
 )
 def share_replay(request: Request, person: SignedIn, replay: ReplayId) -> Response:
     """Make the link of a replay's page; it is the same as long as it is shared."""
@@ -84,7 +82,7 @@ def share_replay(request: Request, person: SignedIn, replay: ReplayId) -> Respon
     return json_answer({"data": {"match_id": match_id, "address": f"{site.address(request)}{SHARED}/{token}"}}, 201)
 
 
-@router.delete("/{replay}/share", status_code=204, summary="Share a replay no more", openapi_extra=SIGNED_IN)
+@router.delete("/{replay}/share", status_code=204, summary="Share a replay no more")
 def unshare_replay(request: Request, person: SignedIn, replay: ReplayId) -> None:
     """Have the link of a replay's page lead nowhere."""
     with request.state.writing() as conn:
@@ -107,7 +105,6 @@ _JOB = {
     status_code=202,
     summary="Be taken out of a match",
     responses={202: {"model": JobAnswer, "content": {"application/json": {"example": {"data": _JOB}}}}},
-    openapi_extra=SIGNED_IN,
 )
 def remove_replay(request: Request, person: SignedIn, replay: ReplayId) -> dict[str, Any]:
     """Remove a match from your pages, and the file if you sent it.

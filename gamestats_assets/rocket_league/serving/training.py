@@ -46,7 +46,6 @@ from gamestats_assets.serving.answers.routes import Made, Name, Number, Paramete
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.principal import SignedIn
 from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 from gamestats_assets.serving.people.own import Metadata, OfPlayer, OwnRouter, Scope
 
 own = OwnRouter(GAME, "/training")
@@ -436,7 +435,6 @@ SessionId = Annotated[int, Path(description="Number of the session.")]
     status_code=201,
     responses={201: {"model": _LoggedAnswer}},
     summary="Log a training session",
-    openapi_extra=SIGNED_IN,
 )
 def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Response:
     """Log what was trained: a pack of the catalogue, whose skill is known, or a skill in free play.
@@ -454,7 +452,6 @@ def log_session(request: Request, player: OwnAccount, given: SessionGiven) -> Re
     "/sessions/{training_session_id}",
     responses={200: {"model": _LoggedAnswer}},
     summary="Correct a session",
-    openapi_extra=SIGNED_IN,
 )
 def correct_session(
     request: Request, person: SignedIn, training_session_id: SessionId, given: SessionChanged
@@ -467,7 +464,7 @@ def correct_session(
     return json_answer({"data": logged})
 
 
-@acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session", openapi_extra=SIGNED_IN)
+@acts.delete("/sessions/{training_session_id}", status_code=204, summary="Take back a session")
 def take_back_session(request: Request, person: SignedIn, training_session_id: SessionId) -> None:
     """Take back a session that was logged by mistake."""
     with entry_problems(), request.state.writing() as conn:

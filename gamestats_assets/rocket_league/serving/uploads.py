@@ -33,7 +33,6 @@ from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.principal import Person, SignedIn
 from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.middleware.site import NO_STORE
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 from gamestats_assets.serving.people.jobs import JOBS
 from gamestats_assets.settings import Settings
 
@@ -95,7 +94,7 @@ _BODY = {
     response_model=Answer[Uploads],
     summary="Send replays",
     responses={200: {"model": Answer[Uploads], "description": "All of it was sent before."}},
-    openapi_extra={**_BODY, **SIGNED_IN},
+    openapi_extra=_BODY,
     operation_id="upload_replays",
 )
 async def upload(request: Request, person: SignedIn) -> Response:
@@ -409,7 +408,6 @@ class Asked(BaseModel):
     response_model=Answer[Asked],
     summary="Have replays fetched from ballchasing",
     operation_id="import_from_ballchasing",
-    openapi_extra={**SIGNED_IN},
 )
 def import_from_ballchasing(request: Request, person: SignedIn, wanted: Wanted) -> Response:
     """Have replays fetched from ballchasing.com and analysed: one, or all of one's own."""

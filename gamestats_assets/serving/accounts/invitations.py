@@ -98,13 +98,6 @@ def share(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> s
     return shared[0]["token"]
 
 
-def share_of(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> str | None:
-    """The token by which a user shares a match; None where the user does not."""
-    token = "SELECT token FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s"
-    found = ops.rows(conn, token, [user_id, game, match_id])
-    return found[0]["token"] if found else None
-
-
 def unshare(conn: psycopg.Connection, user_id: int, game: str, match_id: str) -> bool:
     """Have the link of a match lead nowhere; whether there was one."""
     gone = "DELETE FROM accounts.shares WHERE user_id = %s AND game = %s AND match_id = %s RETURNING token"

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gamestats_assets.serving.game import Game
-from gamestats_assets.serving.middleware.principal import public
+from gamestats_assets.serving.middleware.principal import public, signed_in
 from gamestats_assets.serving.middleware.problems import MEDIA_TYPE, TITLES
 from gamestats_assets.serving.pages.rendering import POLICY, Pages
 
@@ -30,8 +32,8 @@ by `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, and by `Retry
 Fields may be added to answers at any time; what is there keeps its name and its meaning under `/api/v1`. A route that
 is to go says so by the headers `Deprecation` and `Sunset` half a year before. [A page]({DOCS}) shows all of them.
 """
-SIGNED_IN: dict[str, Any] = {"security": [{"browser": []}, {"program": []}]}
-"""What is said of an operation that is for who is signed in."""
+_SIGNED_IN = [{"browser": []}, {"program": []}]
+"""The security of an operation for people who are signed in."""
 _SCHEMES = {
     "browser": {"type": "apiKey", "in": "cookie", "name": "gamestats_session"},
     "program": {"type": "http", "scheme": "bearer", "description": "An access token of `/auth/token`."},
@@ -71,6 +73,7 @@ def describe(app: FastAPI, games: Sequence[Game]) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
+            _with_security(plain(), app)
             _with_problems(plain())
             _with_examples(plain(), games)
         return plain()
@@ -90,16 +93,28 @@ def describe(app: FastAPI, games: Sequence[Game]) -> None:
     app.include_router(router)
 
 
+def _with_security(document: dict[str, Any], app: FastAPI) -> None:
+    """Name the security schemes, and the operations that need one: those whose routes depend on `signed_in`."""
+    document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+    for route in iter_route_contexts(app.routes):
+        operations = document["paths"].get(route.path, {})
+        for method in route.methods if operations and _depends_on_sign_in(route.dependant) else ():
+            operations[method.lower()]["security"] = _SIGNED_IN
+
+
+def _depends_on_sign_in(dependant: Dependant) -> bool:
+    return dependant.call is signed_in or any(map(_depends_on_sign_in, dependant.dependencies))
+
+
 def _with_problems(document: dict[str, Any]) -> None:
     """Give every operation the problems that it can answer with."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas |= {"Problem": Problem.model_json_schema(ref_template="#/components/schemas/{model}")}
     schemas |= schemas["Problem"].pop("$defs")
-    components["securitySchemes"] = _SCHEMES
     components["responses"] = {f"Problem{status}": _response(status) for status in TITLES}
     for path, _, operation in _operations(document):
-        is_of_people = path.startswith(("/api/v1/admin", "/api/v1/auth")) or operation.get("security")
+        is_of_people = path.startswith("/api/v1/auth") or "security" in operation
         if "201" in operation["responses"] and _DRY_RUN in (each["name"] for each in operation.get("parameters", ())):
             tried = "What would be done, and what follows from it; nothing was done."
             operation["responses"]["200"] = {**operation["responses"]["201"], "description": tried}

@@ -14,7 +14,6 @@ from gamestats_assets.lakehouse.entries.ops import Row, rows
 from gamestats_assets.serving.middleware.principal import Person, SignedIn
 from gamestats_assets.serving.middleware.problems import ProblemError, only_known
 from gamestats_assets.serving.middleware.site import NO_STORE
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(only_known)])
 JOBS = "/api/v1/jobs"
@@ -72,14 +71,14 @@ def _shown(model: type[BaseModel], data: Any) -> dict[int | str, dict[str, Any]]
     return {200: {"model": model, "content": {"application/json": {"example": {"data": data}}}}}
 
 
-@router.get("", summary="What you asked for", responses=_shown(JobsAnswer, {"jobs": [_JOB]}), openapi_extra=SIGNED_IN)
+@router.get("", summary="What you asked for", responses=_shown(JobsAnswer, {"jobs": [_JOB]}))
 def own_jobs(request: Request, response: Response, person: SignedIn) -> dict[str, Any]:
     """What you asked for that takes a while, the newest first: the last 50 of them."""
     response.headers.update(NO_STORE)
     return {"data": {"jobs": _jobs(request, person.user_id)}}
 
 
-@router.get("/{job_id}", summary="How far it is", responses=_shown(JobAnswer, _JOB), openapi_extra=SIGNED_IN)
+@router.get("/{job_id}", summary="How far it is", responses=_shown(JobAnswer, _JOB))
 def own_job(request: Request, response: Response, person: SignedIn, job_id: JobId) -> dict[str, Any]:
     """How far something is that you asked for."""
     response.headers.update(NO_STORE)

@@ -32,7 +32,6 @@ from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.middleware.principal import Person, SignedIn, csrf_token
 from gamestats_assets.serving.middleware.problems import ProblemError
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 from gamestats_assets.serving.pages.rendering import HEADERS, Pages
 
 OneOfYours = Annotated[Name | None, Query(description="One of your accounts; without it that with the most matches.")]
@@ -166,7 +165,7 @@ class OwnRouter(APIRouter):
                 description=description_of(make),
                 operation_id=make.__name__,
                 responses={200: {"model": answer}},
-                openapi_extra={"parameters": described(path, asked_type), **SIGNED_IN},
+                openapi_extra={"parameters": described(path, asked_type)},
             )
             return make
 

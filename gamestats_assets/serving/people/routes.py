@@ -18,7 +18,6 @@ from gamestats_assets.serving.game import Game, PlayerAccounts
 from gamestats_assets.serving.middleware.principal import Person, SignedIn
 from gamestats_assets.serving.middleware.problems import ProblemError, entry_problems, only_known
 from gamestats_assets.serving.middleware.site import Site
-from gamestats_assets.serving.pages.docs import SIGNED_IN
 from gamestats_assets.serving.sign_in.providers import Provider
 
 router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(only_known)])
@@ -212,15 +211,13 @@ def _listed(request: Request, person: Person) -> dict[str, Any]:
         return {"data": {"players": players.players_of(conn, person.user_id)}}
 
 
-@router.get("/players", responses={200: {"model": Players}}, summary="Your accounts", openapi_extra=SIGNED_IN)
+@router.get("/players", responses={200: {"model": Players}}, summary="Your accounts")
 def own_players(request: Request, person: SignedIn) -> Response:
     """The accounts of games that are yours, and those that you claim."""
     return json_answer(_listed(request, person))
 
 
-@router.post(
-    "/players", status_code=201, responses={201: {"model": Players}}, summary="Add an account", openapi_extra=SIGNED_IN
-)
+@router.post("/players", status_code=201, responses={201: {"model": Players}}, summary="Add an account")
 def add_own_player(request: Request, person: SignedIn, body: ClaimedPlayer) -> Response:
     """Say that an account is yours. It is linked at once if you sign in by it; else an admin decides.
 
@@ -230,7 +227,7 @@ def add_own_player(request: Request, person: SignedIn, body: ClaimedPlayer) -> R
     return json_answer(_listed(request, person), 201)
 
 
-@router.delete("/players/{player}", status_code=204, summary="Take an account back", openapi_extra=SIGNED_IN)
+@router.delete("/players/{player}", status_code=204, summary="Take an account back")
 def take_own_player(request: Request, person: SignedIn, player: OwnPlayer) -> None:
     """Say that an account is not yours, or not any more; what you allowed with it is allowed no more."""
     take_player(request, person, player)
@@ -239,7 +236,7 @@ def take_own_player(request: Request, person: SignedIn, player: OwnPlayer) -> No
 # --- invitations ---------------------------------------------------------------------------------
 
 
-@router.get("/invitations", responses={200: {"model": Invitations}}, summary="Invitations", openapi_extra=SIGNED_IN)
+@router.get("/invitations", responses={200: {"model": Invitations}}, summary="Invitations")
 def own_invitations(request: Request, person: SignedIn) -> Response:
     """Whom you let see what is yours, and who lets you see theirs."""
     with request.state.writing() as conn:
@@ -251,7 +248,6 @@ def own_invitations(request: Request, person: SignedIn) -> Response:
     status_code=201,
     responses={201: {"model": Invited}},
     summary="Invite a coach",
-    openapi_extra=SIGNED_IN,
 )
 def add_invitation(request: Request, person: SignedIn, body: Asked | None = None) -> Response:
     """Make a link; who opens it and is signed in may see your pages until you take it back, and change nothing."""
@@ -259,15 +255,13 @@ def add_invitation(request: Request, person: SignedIn, body: Asked | None = None
     return json_answer({"data": made.model_dump()}, 201)
 
 
-@router.post("/invitations/accept", status_code=204, summary="Accept an invitation", openapi_extra=SIGNED_IN)
+@router.post("/invitations/accept", status_code=204, summary="Accept an invitation")
 def accept_own_invitation(request: Request, person: SignedIn, body: Accepted) -> None:
     """Accept what somebody else invited you to."""
     accept_invitation(request, person, body.token)
 
 
-@router.delete(
-    "/invitations/{invitation_id}", status_code=204, summary="Take an invitation back", openapi_extra=SIGNED_IN
-)
+@router.delete("/invitations/{invitation_id}", status_code=204, summary="Take an invitation back")
 def take_invitation(
     request: Request,
     person: SignedIn,
