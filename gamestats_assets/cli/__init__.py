@@ -73,8 +73,7 @@ def _tell(asked: bool) -> None:
 @app.callback()
 def gamestats(
     show_version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_tell),
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_tell)
     ] = False,
 ) -> None:
     """Raw match files of games to trusted, published tables.

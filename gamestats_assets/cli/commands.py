@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 _MOST_NOTES = 20
 
 Form = Annotated[
-    Format | None,
-    typer.Option("--format", "-f", help="By default a table, or what the file's name says.", show_default=False),
+    Format | None, typer.Option("--format", "-f", help="By default a table, or what the file's name says.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.", show_default=False)]
-File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file with a heading.", show_default=False)]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file with a heading.")]
 
 
 def person() -> str:
@@ -241,7 +240,7 @@ def _argument(field: Field, default: Any = _REQUIRED) -> inspect.Parameter:
     kind: Any = int if field.kind.type is int else str
     metavar = field.kind.metavar or field.name.upper()
     metavar = metavar if default is _REQUIRED else f"[{metavar}]"
-    argument = typer.Argument(metavar=metavar, help=field.help, show_default=False, min=field.kind.least)
+    argument = typer.Argument(metavar=metavar, help=field.help, min=field.kind.least)
     kind = Annotated[kind if default is _REQUIRED else kind | None, argument]
     return inspect.Parameter(field.name, _BY_NAME, annotation=kind, default=default)
 

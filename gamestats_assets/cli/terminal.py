@@ -86,11 +86,7 @@ class CarefulGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            say(
-                "Interrupted. Nothing is left half done; give the same command again.",
-                "yellow",
-                console=err(),
-            )
+            say("Interrupted. Nothing is left half done; give the same command again.", "yellow", console=err())
             raise typer.Exit(130) from None
         except GamestatsError as error:
             message = str(error)

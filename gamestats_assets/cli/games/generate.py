@@ -41,7 +41,6 @@ Taxonomy = Annotated[
     typer.Argument(
         metavar="TAXONOMY",
         help=f"An .xlsx file, a .csv file, a folder of .csv files, or the name of one that is shipped. {_ADVICE}",
-        show_default=False,
     ),
 ]
 
@@ -54,19 +53,16 @@ RunFile = Annotated[
     typer.Option(
         metavar="FILE",
         help="Configuration of the run as JSON: segments, countries, planted truths, dirt. Options win over it.",
-        show_default=False,
     ),
 ]
 RulesFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Rules to use, as a run leaves them in rules.json.", show_default=False),
+    Path | None, typer.Option(metavar="FILE", help="Rules to use, as a run leaves them in rules.json.")
 ]
 LanguageModel = Annotated[
     str | None,
     typer.Option(
         metavar="PROVIDER",
         help="Have the rules made by a language model: anthropic or openai. Without it the analyst makes them.",
-        show_default=False,
     ),
 ]
 
@@ -77,7 +73,6 @@ def generate(
         typer.Argument(
             metavar="[TAXONOMY]",
             help=f"An .xlsx file, a .csv file, a folder of .csv files, or the name of one that is shipped. {_ADVICE}",
-            show_default=False,
         ),
     ] = None,
     users: Users = None,
@@ -307,9 +302,7 @@ def _ask(
     if product["name"] is None:
         product["name"] = Prompt.ask("Name of the product", default=Path(taxonomy).stem, console=console)
     if product["description"] is None:
-        product["description"] = Prompt.ask(
-            "What it is, in a sentence", default="", show_default=False, console=console
-        )
+        product["description"] = Prompt.ask("What it is, in a sentence", default="", console=console)
     if ai is None and Confirm.ask("Have the rules made by a language model?", default=False, console=console):
         ai = Prompt.ask("Provider", choices=["anthropic", "openai"], default="anthropic", console=console)
     while folder is None:
@@ -484,7 +477,7 @@ def rules_of_taxonomy(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `generate` filled.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `generate` filled.")],
     to: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to.  [default: DIR/report.html]")
     ] = None,
@@ -504,10 +497,8 @@ def report(
 
 @logs_app.command("check")
 def check_logs(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders.", show_default=False)],
-    taxonomy: Annotated[
-        str | None, typer.Option(help="Taxonomy that the logs should keep to.", show_default=False)
-    ] = None,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders.")],
+    taxonomy: Annotated[str | None, typer.Option(help="Taxonomy that the logs should keep to.")] = None,
 ) -> None:
     """Check ThinkingData logs, line by line, against the rules of the receiver.
 
@@ -554,11 +545,9 @@ def _logs(paths: list[Path]) -> list[Path]:
 
 @logs_app.command("upload")
 def upload_logs(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders.", show_default=False)],
-    receiver: Annotated[str, typer.Option(metavar="URL", help="Address of the receiver.", show_default=False)],
-    app_id: Annotated[
-        str, typer.Option(envvar="THINKINGDATA_APP_ID", help="App id of the project.", show_default=False)
-    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders.")],
+    receiver: Annotated[str, typer.Option(metavar="URL", help="Address of the receiver.")],
+    app_id: Annotated[str, typer.Option(envvar="THINKINGDATA_APP_ID", help="App id of the project.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would be sent.")] = False,
     batch_records: Annotated[int, typer.Option(min=1, help="Records in one request, at most.")] = 1000,
     state: Annotated[
@@ -600,11 +589,9 @@ def upload_logs(
 
 @logs_app.command("logbus")
 def configure_logbus(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the logs.", show_default=False)],
-    push_url: Annotated[str, typer.Option(metavar="URL", help="Address of the receiver.", show_default=False)],
-    app_id: Annotated[
-        str, typer.Option(envvar="THINKINGDATA_APP_ID", help="App id of the project.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the logs.")],
+    push_url: Annotated[str, typer.Option(metavar="URL", help="Address of the receiver.")],
+    app_id: Annotated[str, typer.Option(envvar="THINKINGDATA_APP_ID", help="App id of the project.")],
     to: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the configuration goes.")] = Path(
         "daemon.json"
     ),

@@ -56,13 +56,10 @@ class LogFormat(StrEnum):
 def farmers(
     day: Annotated[
         datetime | None,
-        typer.Option(
-            metavar="DAY", formats=["%Y-%m-%d"], help="Flags of that day; of any day without.", show_default=False
-        ),
+        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="Flags of that day; of any day without."),
     ] = None,
     known: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="CSV file of known farmers: user_id, and signal or not.", show_default=False),
+        Path | None, typer.Option(metavar="FILE", help="CSV file of known farmers: user_id, and signal or not.")
     ] = None,
     form: Form = None,
     output: Output = None,
@@ -100,16 +97,11 @@ def farmers(
 
 @app.command("simulate")
 def simulate_logs(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the logs go; a folder for each day.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the logs go; a folder for each day.")],
     accounts: Annotated[int, typer.Option(min=1, help="Accounts of the game.")] = 1000,
     days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 7,
     start: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-03-01 without.", show_default=False
-        ),
+        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-03-01 without.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other logs.")] = 7,
     format: Annotated[LogFormat, typer.Option(help="How they are written.")] = LogFormat.PARQUET,
@@ -119,7 +111,6 @@ def simulate_logs(
             "--farmers",
             metavar="FILE",
             help="CSV file for the planted farmers, as `gamestats l2m farmers --known` reads it.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:

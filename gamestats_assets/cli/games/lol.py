@@ -38,17 +38,14 @@ seed_app = typer.Typer(
 )
 lol_app.add_typer(seed_app, name="seed")
 
-_RiotId = Annotated[
-    str, typer.Argument(metavar="NAME#TAG", help="Riot id; capitals do not matter.", show_default=False)
-]
+_RiotId = Annotated[str, typer.Argument(metavar="NAME#TAG", help="Riot id; capitals do not matter.")]
 
 
 @seed_app.command("add")
 def add(
     riot_id: _RiotId,
     platform: Annotated[
-        str | None,
-        typer.Option(help="Where they play, such as euw1, kr or na1; RIOT_PLATFORM by default.", show_default=False),
+        str | None, typer.Option(help="Where they play, such as euw1, kr or na1; RIOT_PLATFORM by default.")
     ] = None,
     days: Annotated[int, typer.Option(min=0, max=730, help="Days back from now of which matches are wanted.")] = 30,
 ) -> None:
@@ -84,9 +81,7 @@ def list_seeded(form: Form = None, output: Output = None) -> None:
 @seed_app.command("remove")
 def remove(
     riot_id: _RiotId,
-    platform: Annotated[
-        str | None, typer.Option(help="Where the player plays, if seeded on several.", show_default=False)
-    ] = None,
+    platform: Annotated[str | None, typer.Option(help="Where the player plays, if seeded on several.")] = None,
 ) -> None:
     """Look for a player's matches no more. What has landed is kept.
 
@@ -101,31 +96,23 @@ def remove(
 
 @lol_app.command("ask")
 def ask(
-    champion: Annotated[str | None, typer.Option(help="Champion, in English or Korean.", show_default=False)] = None,
+    champion: Annotated[str | None, typer.Option(help="Champion, in English or Korean.")] = None,
     items: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="Completed items, all of them; in English or Korean.", show_default=False),
+        str | None, typer.Option(metavar="A,B", help="Completed items, all of them; in English or Korean.")
     ] = None,
     metric: Annotated[str, typer.Option(help="What to average; --metrics lists all.")] = "win_rate",
-    position: Annotated[
-        str | None, typer.Option(help="TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY.", show_default=False)
-    ] = None,
-    patch: Annotated[str | None, typer.Option(help="Patch, such as 13.14.", show_default=False)] = None,
+    position: Annotated[str | None, typer.Option(help="TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY.")] = None,
+    patch: Annotated[str | None, typer.Option(help="Patch, such as 13.14.")] = None,
     queue: Annotated[
         str | None,
         typer.Option(
-            help="Group of queues, such as aram; by default ranked_solo, or without such games the most played.",
-            show_default=False,
+            help="Group of queues, such as aram; by default ranked_solo, or without such games the most played."
         ),
     ] = None,
     order: Annotated[bool, typer.Option("--order", help="The items were completed in the order given.")] = False,
-    where: Annotated[
-        str | None,
-        typer.Option(help="More conditions, joined by and, or, not and parentheses.", show_default=False),
-    ] = None,
+    where: Annotated[str | None, typer.Option(help="More conditions, joined by and, or, not and parentheses.")] = None,
     by: Annotated[
-        str | None,
-        typer.Option(metavar="C,D", help="Columns to group by, such as patch or position.", show_default=False),
+        str | None, typer.Option(metavar="C,D", help="Columns to group by, such as patch or position.")
     ] = None,
     metrics: Annotated[bool, typer.Option("--metrics", help="List what can be asked for, and stop.")] = False,
     form: Form = None,
@@ -205,15 +192,9 @@ def _listed(text: str | None, option: str) -> list[str]:
 
 @lol_app.command("report")
 def report(
-    patch: Annotated[
-        str | None, typer.Option(help="Patch; the newest with matches by default.", show_default=False)
-    ] = None,
-    queue: Annotated[
-        str | None, typer.Option(help="Group of queues; the one with most games by default.", show_default=False)
-    ] = None,
-    champion: Annotated[
-        str | None, typer.Option(help="Champion of the charts; the most played by default.", show_default=False)
-    ] = None,
+    patch: Annotated[str | None, typer.Option(help="Patch; the newest with matches by default.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Group of queues; the one with most games by default.")] = None,
+    champion: Annotated[str | None, typer.Option(help="Champion of the charts; the most played by default.")] = None,
     to: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to.")] = Path("lol-report.html"),
 ) -> None:
     """Write the patterns of a patch as one HTML file with charts.
@@ -239,21 +220,15 @@ def report(
 
 @lol_app.command("simulate")
 def simulate(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.")],
     matches: Annotated[int, typer.Option(min=1, help="Matches.")] = 200,
     days: Annotated[int, typer.Option(min=1, help="Days they are played on.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other matches.")] = 7,
     start: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2023-07-18 without.", show_default=False
-        ),
+        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2023-07-18 without.")
     ] = None,
     planted: Annotated[
-        Path | None,
-        typer.Option("--truth", metavar="FILE", help="JSON file for what was planted.", show_default=False),
+        Path | None, typer.Option("--truth", metavar="FILE", help="JSON file for what was planted.")
     ] = None,
 ) -> None:
     """Simulate matches as the Riot API gives them, with their timelines, and Data Dragon's lists of two patches.

@@ -12,9 +12,7 @@ from gamestats_assets.pubg.players.entered import TRACKED_PLAYER
 from gamestats_assets.pubg.players.entered.files import PLAYER_FILE
 from gamestats_assets.pubg.players.entered.people import Matches
 
-_Player = Annotated[
-    str, typer.Argument(metavar="PLAYER", help="In-game name, or account id (account.3e0f...).", show_default=False)
-]
+_Player = Annotated[str, typer.Argument(metavar="PLAYER", help="In-game name, or account id (account.3e0f...).")]
 _SAID = {
     "add": (
         "The detail of new matches is published, and that of days before is taken up. History is what has landed; the "
@@ -101,15 +99,11 @@ def status_of_players(
 @app.command("backfill")
 def backfill(
     player: _Player,
-    days: Annotated[
-        int | None, typer.Option(min=1, max=3650, help="Days of history, back from today.", show_default=False)
-    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days of history, back from today.")] = None,
     first: Annotated[
-        str | None, typer.Option("--from", metavar="DAY", help="First UTC day, such as 2026-05-01.", show_default=False)
+        str | None, typer.Option("--from", metavar="DAY", help="First UTC day, such as 2026-05-01.")
     ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="DAY", help="Last UTC day; today by default.", show_default=False)
-    ] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last UTC day; today by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what there is; ask for nothing.")] = False,
 ) -> None:
     """Take up days of history of a tracked player: those of the player's setting, or those given.

@@ -47,7 +47,6 @@ def _origin(
         typer.Argument(
             metavar="[TAXONOMY]",
             help="What it sends: a file, a folder, or the name of a shipped one. With it the product is generated.",
-            show_default=False,
         ),
     ] = None,
     users: Users = None,

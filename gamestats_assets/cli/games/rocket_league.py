@@ -51,10 +51,7 @@ _SAID = {
 app = typer.Typer(cls=CarefulGroup)
 
 _Player = Annotated[
-    str,
-    typer.Argument(
-        metavar="PLAYER", help="Platform and account, steam:76561190000000001, or a tracked name.", show_default=False
-    ),
+    str, typer.Argument(metavar="PLAYER", help="Platform and account, steam:76561190000000001, or a tracked name.")
 ]
 
 
@@ -91,10 +88,8 @@ entered_by(app, TRAINING_SESSION, _SAID, train="add")
 
 @app.command("sessions")
 def list_training(
-    player: Annotated[
-        str | None, typer.Argument(metavar="[PLAYER]", help="Of one player alone.", show_default=False)
-    ] = None,
-    remove: Annotated[int | None, typer.Option(metavar="NUMBER", help="Take one out.", show_default=False)] = None,
+    player: Annotated[str | None, typer.Argument(metavar="[PLAYER]", help="Of one player alone.")] = None,
+    remove: Annotated[int | None, typer.Option(metavar="NUMBER", help="Take one out.")] = None,
     form: Form = None,
     output: Output = None,
 ) -> None:
@@ -114,13 +109,9 @@ def list_training(
 @app.command("packs")
 def search_packs(
     words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Words that all occur.")] = None,
-    category: Annotated[
-        str | None, typer.Option(help="A skill, or dribbling, kickoffs, ...", show_default=False)
-    ] = None,
-    difficulty: Annotated[
-        str | None, typer.Option(metavar="FROM-TO", help="From 1 to 10, such as 4-6.", show_default=False)
-    ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Tag; can be given several times.", show_default=False)] = None,
+    category: Annotated[str | None, typer.Option(help="A skill, or dribbling, kickoffs, ...")] = None,
+    difficulty: Annotated[str | None, typer.Option(metavar="FROM-TO", help="From 1 to 10, such as 4-6.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Tag; can be given several times.")] = None,
     form: Form = None,
     output: Output = None,
 ) -> None:
@@ -165,13 +156,11 @@ def _range(text: str | None) -> tuple[int, int] | None:
 
 @app.command("upload")
 def upload_replays(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="REPLAY...", help="Replays, and folders of them.", show_default=False)
-    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="REPLAY...", help="Replays, and folders of them.")],
     visibility: Annotated[
         Literal["public", "unlisted", "private"], typer.Option(help="Who may see them at ballchasing.")
     ] = "private",
-    group: Annotated[str | None, typer.Option(help="Id of a group of replays there.", show_default=False)] = None,
+    group: Annotated[str | None, typer.Option(help="Id of a group of replays there.")] = None,
 ) -> None:
     """Upload replays to ballchasing, which tells the players' ranks; its statistics are fetched when it has read them.
 
@@ -297,10 +286,7 @@ def export(
 
 
 @app.command("forget")
-def forget_player(
-    player: _Player,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
+def forget_player(player: _Player, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Remove every trace of a player, for good: files, tables and their history, PostgreSQL, Dagster's runs.
 
     Matches stay for the others who played in them, with somebody masked in the player's place. Files that come
@@ -372,18 +358,13 @@ def forget_player(
 
 @app.command("simulate")
 def simulate(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.")],
     matches: Annotated[int, typer.Option(min=1, help="Matches.")] = 2000,
     players: Annotated[int, typer.Option(min=8, help="Players.")] = 400,
     days: Annotated[int, typer.Option(min=1, help="Days they are played on.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other matches.")] = 7,
     start: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-02-14 without.", show_default=False
-        ),
+        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-02-14 without.")
     ] = None,
     frames: Annotated[int, typer.Option(min=0, help="Matches that have frames, too.")] = 0,
 ) -> None:

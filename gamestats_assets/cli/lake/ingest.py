@@ -59,10 +59,8 @@ def _tell_landed() -> None:
             tell(stores.postgres_url, "landed")
 
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)]
-LogPaths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
-]
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.")]
+LogPaths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.")]
 Every = Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")]
 
 # Each game's source by the module that has it, with what its command says.
@@ -216,10 +214,7 @@ def _print_totals(report: IngestReport, game: str) -> None:
 @ingest_app.command("logs")
 def ingest_logs(
     paths: LogPaths,
-    product: Annotated[
-        str,
-        typer.Option(help="Short name of the product that sent them; added when there is none.", show_default=False),
-    ],
+    product: Annotated[str, typer.Option(help="Short name of the product that sent them; added when there is none.")],
     every: Every = False,
 ) -> None:
     """Take ThinkingData logs of a product: JSON lines, plain or gzipped, of any days.
@@ -272,18 +267,13 @@ def ingest_logs(
 def ingest_l2m(
     paths: LogPaths,
     day: Annotated[
-        datetime | None,
-        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="UTC day of all the files.", show_default=False),
+        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="UTC day of all the files.")
     ] = None,
     log: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Log of all the files, such as login or item_gain.", show_default=False),
+        str | None, typer.Option(metavar="NAME", help="Log of all the files, such as login or item_gain.")
     ] = None,
     columns: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help='JSON that tells your column names: {"*": {"user_id": "uid"}}.', show_default=False
-        ),
+        Path | None, typer.Option(metavar="FILE", help='JSON that tells your column names: {"*": {"user_id": "uid"}}.')
     ] = None,
     add: Annotated[
         bool, typer.Option("--add", help="The files come to those delivered before, and do not replace them.")
@@ -345,16 +335,9 @@ def _print_deliveries(report: Report, *, every: bool) -> None:
 def fetch_pubg(
     player: Annotated[
         list[str],
-        typer.Option(
-            "--player",
-            metavar="NAME",
-            help="In-game name, with its capitals; can be given several times.",
-            show_default=False,
-        ),
+        typer.Option("--player", metavar="NAME", help="In-game name, with its capitals; can be given several times."),
     ],
-    more: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="More names, after --player.", show_default=False)
-    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="More names, after --player.")] = None,
     shard: Annotated[str, typer.Option(help="Platform of the players.")] = "steam",
     base_url: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -408,25 +391,17 @@ def fetch_lol(
     player: Annotated[
         list[str] | None,
         typer.Option(
-            "--player",
-            metavar="NAME#TAG",
-            help="Riot id; can be given several times. Without any, the seeded players.",
-            show_default=False,
+            "--player", metavar="NAME#TAG", help="Riot id; can be given several times. Without any, the seeded players."
         ),
     ] = None,
     platform: Annotated[
-        str | None,
-        typer.Option(help="Where they play, such as euw1, kr or na1; RIOT_PLATFORM by default.", show_default=False),
+        str | None, typer.Option(help="Where they play, such as euw1, kr or na1; RIOT_PLATFORM by default.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Matches of each player, the newest ones.")] = 20,
-    queue: Annotated[
-        int | None, typer.Option(metavar="ID", help="One queue, such as 420 for ranked solo.", show_default=False)
-    ] = None,
+    queue: Annotated[int | None, typer.Option(metavar="ID", help="One queue, such as 420 for ranked solo.")] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(
-            metavar="DAY", formats=["%Y-%m-%d"], help="Matches since that UTC day, at most COUNT.", show_default=False
-        ),
+        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="Matches since that UTC day, at most COUNT."),
     ] = None,
     data_dragon: Annotated[
         bool, typer.Option("--data-dragon/--no-data-dragon", help="Lists of items and champions of their patches, too.")
@@ -554,7 +529,6 @@ def fetch_data_dragon(
             "--language",
             metavar="LANGUAGE",
             help="Such as de_DE; can be given several times. en_US and ko_KR by default.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:

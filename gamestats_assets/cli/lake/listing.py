@@ -30,10 +30,9 @@ Harmless = Annotated[
     typer.Option(
         "--no-formulas/--formulas",
         help="CSV: a ' before texts that a spreadsheet would run, such as =1+1. By default in files, not on stdout.",
-        show_default=False,
     ),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.", show_default=False)]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.")]
 
 
 _NOT_PUBLISHED = r"(relation|schema) .* does not exist|permission denied for (table|view|schema)"
@@ -47,13 +46,10 @@ class On(StrEnum):
 
 
 def query(
-    sql: Annotated[
-        str, typer.Argument(metavar="SQL", help="One SELECT; tables are named as in pubg.matches.", show_default=False)
-    ],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; tables are named as in pubg.matches.")],
     on: Annotated[On, typer.Option(help="The lake (DuckDB dialect), or the published tables (PostgreSQL).")] = On.LAKE,
     form: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="By default a table, or what the file's name says.", show_default=False),
+        Format | None, typer.Option("--format", "-f", help="By default a table, or what the file's name says.")
     ] = None,
     output: Output = None,
     harmless: Harmless = None,

@@ -40,7 +40,6 @@ Select = Annotated[
         "-s",
         help="What to materialise: pubg (all of a game, through to PostgreSQL), pubg.matches, postgres.pubg.matches, "
         "pubg.matches+ (and all after it), or Dagster's own syntax. Can be given several times.",
-        show_default=False,
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's log, and tracebacks of failures.")]
@@ -55,15 +54,11 @@ def materialize(
             "-p",
             metavar="KEY",
             help="One partition: a day (YYYY-MM-DD), a season, or a day of a product (2026-01-01|shop).",
-            show_default=False,
         ),
     ] = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day.", show_default=False)] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day.", show_default=False)] = None,
-    everything: Annotated[
-        bool,
-        typer.Option("--everything", help="Make everything again, behind or not."),
-    ] = False,
+    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day.")] = None,
+    everything: Annotated[bool, typer.Option("--everything", help="Make everything again, behind or not.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Bring tables up to date with what landed and what was entered, through to PostgreSQL.
@@ -267,7 +262,7 @@ def _in_dagsters_words(text: str, known: dict[str, Any]) -> str:
 
 
 def rebuild(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as pubg.matches.", show_default=False)],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as pubg.matches.")],
     verbose: Verbose = False,
 ) -> None:
     """Rebuild a table from the landing zone, after its declaration changed incompatibly, or its log was damaged.

@@ -14,12 +14,9 @@ if TYPE_CHECKING:
     import psycopg
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the user, whatever its capitals.")]
-_Season = Annotated[
-    str | None, typer.Option("--season", metavar="SEASON", help="Only of this season.", show_default=False)
-]
+_Season = Annotated[str | None, typer.Option("--season", metavar="SEASON", help="Only of this season.")]
 _Division = Annotated[
-    str | None,
-    typer.Option("--division", metavar="DIVISION", help="Only of this division of the season.", show_default=False),
+    str | None, typer.Option("--division", metavar="DIVISION", help="Only of this division of the season.")
 ]
 _EvenTheLast = Annotated[
     bool, typer.Option("--even-the-last", help="Even if no admin is left then; this command can make one again.")
@@ -32,8 +29,7 @@ app = typer.Typer(cls=CarefulGroup)
 def add(
     name: Name,
     role: Annotated[
-        str | None,
-        typer.Option("--role", metavar="ROLE", help="Of premium, tournament_admin, admin.", show_default=False),
+        str | None, typer.Option("--role", metavar="ROLE", help="Of premium, tournament_admin, admin.")
     ] = None,
 ) -> None:
     """Add a user, who then signs in by a link of `gamestats user link`.
@@ -67,12 +63,10 @@ def link(
             "--at",
             metavar="URL",
             help="Where gamestats is served; by default GAMESTATS_PUBLIC_URL, or else where it runs at this machine.",
-            show_default=False,
         ),
     ] = None,
     player: Annotated[
-        str | None,
-        typer.Option("--player", metavar="PLAYER", help="Link this player first: see `player`.", show_default=False),
+        str | None, typer.Option("--player", metavar="PLAYER", help="Link this player first: see `player`.")
     ] = None,
 ) -> None:
     """Print an address that signs a user in once, within 15 minutes.
