@@ -230,9 +230,7 @@ def test_foreign_rows_are_mended_in_the_selected_table_only(gamestats: Gamestats
     assert lake.scan(pubg.Landings, [day]).collect().height == rows.height > 0
 
 
-def test_everything_makes_selected_tables_again_without_writing_the_same_rows(
-    gamestats: Gamestats,
-) -> None:
+def test_everything_makes_selected_tables_again_without_writing_the_same_rows(gamestats: Gamestats) -> None:
     before = versions(gamestats)
     tables = [part for name in ("pubg.seasons", "pubg.landings") for part in ("--select", name)]
     result = gamestats("materialize", *tables, "--everything", "--verbose")

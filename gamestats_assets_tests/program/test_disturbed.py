@@ -71,9 +71,7 @@ def waiting(gamestats: Gamestats, table: str, *arguments: str) -> Iterator[subpr
     holder.close()
 
 
-def test_a_postgres_that_ends_mid_write_loses_nothing(
-    gamestats: Gamestats,
-) -> None:
+def test_a_postgres_that_ends_mid_write_loses_nothing(gamestats: Gamestats) -> None:
     publish = ("materialize", "--select", PUBLISHED, "--everything")
     made = gamestats("materialize", "--select", f"+{PUBLISHED}")
     assert made.exit_code == 0, made.output

@@ -259,9 +259,7 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
 
 
 @pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_ask_to_stop_and_a_second_one_interrupts(
-    asked_by: signal.Signals,
-) -> None:
+def test_signals_ask_to_stop_and_a_second_one_interrupts(asked_by: signal.Signals) -> None:
     before = signal.getsignal(asked_by)
     with stop_requests() as stop:
         signal.raise_signal(asked_by)

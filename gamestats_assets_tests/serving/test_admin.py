@@ -81,9 +81,7 @@ def test_a_round_is_made_with_its_schedule_moved_and_taken_back(office: Office) 
     slots = ann.ask("GET", f"{path}/schedule").json()["data"]["schedule"]
     second = f"/schedule/{slots[1]['scheduled_match_id']}"
     moved = done(ann.ask("POST", f"{second}/delay", row(ann, second)[1], json={"minutes": 20}))
-    assert moved["edits"][0]["changes"] == [
-        "scheduled_at 2026-11-21 22:45+01:00 -> 2026-11-21 23:05+01:00",
-    ]
+    assert moved["edits"][0]["changes"] == ["scheduled_at 2026-11-21 22:45+01:00 -> 2026-11-21 23:05+01:00"]
     # Those after midnight are of another day of the calendar.
     assert times()[:3] == ["21:00", "22:05", "22:50"]
 

@@ -286,8 +286,7 @@ def is_made_up(name: str) -> bool:
 def _one_at_a_time(conn: psycopg.Connection, issuer: str, subject: str) -> None:
     # Of two who sign in at once by one account one adds it, and the other finds it.
     conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('gamestats identity ' || %s || ' ' || %s, 0))",
-        [issuer, subject],
+        "SELECT pg_advisory_xact_lock(hashtextextended('gamestats identity ' || %s || ' ' || %s, 0))", [issuer, subject]
     )
 
 

@@ -177,10 +177,7 @@ def _place(season_id: int | None, division_id: int | None) -> str:
 def _places(conn: psycopg.Connection) -> list[tuple[str, str]]:
     """Seasons and divisions, as pairs of a value and a text."""
     seasons = ops.rows(conn, "SELECT season_id, season FROM ops.seasons ORDER BY season_id DESC")
-    divisions = ops.rows(
-        conn,
-        "SELECT division_id, season_id, division FROM ops.divisions ORDER BY division_id",
-    )
+    divisions = ops.rows(conn, "SELECT division_id, season_id, division FROM ops.divisions ORDER BY division_id")
     told: list[tuple[str, str]] = []
     for season in seasons:
         told.append((f"season {season['season_id']}", season["season"]))

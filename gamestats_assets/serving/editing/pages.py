@@ -297,11 +297,7 @@ def edit_pages(of: Editable, base: str) -> APIRouter:
 
     @router.post("/{text}")
     def change(
-        request: Request,
-        person: Annotated[Person, Depends(may)],
-        text: str,
-        form: Form,
-        back: Back = "",
+        request: Request, person: Annotated[Person, Depends(may)], text: str, form: Form, back: Back = ""
     ) -> Response:
         key, version = key_of(text), str(form.get("version", ""))
         verb = wanted(form)

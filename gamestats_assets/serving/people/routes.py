@@ -243,12 +243,7 @@ def own_invitations(request: Request, person: SignedIn) -> Response:
         return json_answer({"data": {"invitations": invitations.invitations_of(conn, person.user_id)}})
 
 
-@router.post(
-    "/invitations",
-    status_code=201,
-    responses={201: {"model": Invited}},
-    summary="Invite a coach",
-)
+@router.post("/invitations", status_code=201, responses={201: {"model": Invited}}, summary="Invite a coach")
 def add_invitation(request: Request, person: SignedIn, body: Asked | None = None) -> Response:
     """Make a link; who opens it and is signed in may see your pages until you take it back, and change nothing."""
     made = invitation_of(request, person, body.game if body else None)

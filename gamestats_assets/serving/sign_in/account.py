@@ -165,8 +165,7 @@ class Me(BaseModel):
     players: Annotated[list[LinkedPlayer], Field(description="The accounts of games that are the person's.")]
     session_id: Annotated[int, Field(description="The session that asks.", examples=[17])]
     csrf_token: Annotated[
-        str,
-        Field(description="What a browser sends as X-CSRF-Token with writes; empty for programs.", examples=[""]),
+        str, Field(description="What a browser sends as X-CSRF-Token with writes; empty for programs.", examples=[""])
     ]
 
 

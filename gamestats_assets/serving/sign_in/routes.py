@@ -117,9 +117,7 @@ def link_page(request: Request, token: Annotated[str, Query(max_length=200)] = "
 
 @router.post("/link")
 def use_link(
-    request: Request,
-    token: Annotated[str, Form(max_length=200)],
-    next: Annotated[str, Form(max_length=2000)] = "/",
+    request: Request, token: Annotated[str, Form(max_length=200)], next: Annotated[str, Form(max_length=2000)] = "/"
 ) -> Response:
     """Sign in by a link."""
     refuse_other_origins(request)
