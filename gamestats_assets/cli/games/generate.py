@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gamestats_assets.demo_data.configuration import Configuration
     from gamestats_assets.demo_data.generator.generate import Generated
     from gamestats_assets.demo_data.generator.generate import Progress as ProgressCallback
-    from gamestats_assets.demo_data.production.run import Produced, RuleMaker
+    from gamestats_assets.demo_data.products.rule_making import RuleMaker
+    from gamestats_assets.demo_data.products.run import Produced
     from gamestats_assets.demo_data.taxonomies.model import Taxonomy as TaxonomyModel
     from gamestats_assets.settings import Settings
 
@@ -141,7 +142,7 @@ def generate(
         raise typer.BadParameter(f"Give a TAXONOMY, or --interactive to be asked. {_ADVICE}")
     if rules is not None and ai is not None:
         raise typer.BadParameter("Give --rules or --ai: rules that are there need no language model to make them.")
-    from gamestats_assets.demo_data.production.run import produce, read_rules
+    from gamestats_assets.demo_data.products.run import produce, read_rules
     from gamestats_assets.settings import Settings
 
     settings = Settings()
@@ -171,7 +172,7 @@ def generate(
 
 def rule_maker(settings: Settings, ai: str | None, *, refresh: bool = False) -> RuleMaker:
     """Who makes the rules: the analyst, or the language model of a provider."""
-    from gamestats_assets.demo_data.production.run import RuleMaker
+    from gamestats_assets.demo_data.products.rule_making import RuleMaker
     from gamestats_assets.demo_data.rules.ai import AiSettings
     from gamestats_assets.demo_data.rules.cache import RulesCache
 
@@ -340,7 +341,7 @@ def _close(produced: Produced, taxonomy: TaxonomyModel, folder: Path, seconds: f
     import polars as pl
 
     from gamestats_assets.demo_data.analysis.analyst import contradictions
-    from gamestats_assets.demo_data.production.run import details
+    from gamestats_assets.demo_data.products.run import details
 
     generated = produced.generated
     by_event = generated.tally.group_by("type", "name").agg(pl.col("records").sum())
@@ -488,7 +489,7 @@ def report(
 
         gamestats report demo-game
     """
-    from gamestats_assets.demo_data.production.run import report_again
+    from gamestats_assets.demo_data.products.run import report_again
 
     with status("Measuring"):
         path = report_again(folder, to)

@@ -61,7 +61,7 @@ def _origin(
     ] = False,
 ) -> Origin:
     """What is known of a new product's logs: its taxonomy, its rules, and the run."""
-    from gamestats_assets.demo_data.production.run import read_rules
+    from gamestats_assets.demo_data.products.run import read_rules
     from gamestats_assets.demo_data.rules.soundness import require_sound
     from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
     from gamestats_assets.settings import Settings
@@ -77,7 +77,7 @@ def _origin(
     if rules is not None:
         chosen, origin = read_rules(rules), "a person"
     else:
-        made = rule_maker(Settings(), ai).make(parsed, configuration)
+        made = rule_maker(Settings(), ai).make(parsed, configuration.product)
         chosen, origin = made.rules, made.origin if made.origin == "analyst" else f"{ai}: {made.detail}"
     require_sound(chosen, parsed)
     return Origin(parsed, chosen, origin, None if only_read else configuration)

@@ -53,12 +53,14 @@ class InvalidLineError(GamestatsError):
     """A line breaks a rule of the wire format.
 
     Attributes:
-        rule: name of the rule, as the quarantine gives it.
+        rule: name of the rule, as the quarantine and the check of logs give it.
+        expected, found: for people; `expected` begins with the key that it is about, if it is about one.
     """
 
-    def __init__(self, rule: str, reason: str) -> None:
-        super().__init__(reason)
-        self.rule = rule
+    def __init__(self, rule: str, expected: str, found: str, key: str = "") -> None:
+        self.rule, self.found = rule, found
+        self.expected = f"{key} to be {expected}" if key else expected
+        super().__init__(f"{key}: expected {expected}, found {found}" if key else f"expected {expected}, found {found}")
 
 
 class _KnownRoot(Record, gc=False, forbid_unknown_fields=True):
@@ -142,50 +144,44 @@ def is_near(occurred_at: datetime, log_date: date) -> bool:
 
 
 def _utc(time: str, zone_offset: object) -> tuple[datetime, float | None]:
-    hours = _hours(zone_offset)
+    hours = None if zone_offset is None else zone_hours(zone_offset)
+    if hours is None and zone_offset is not None:
+        raise InvalidLineError("zone_offset", "hours from -12 to 14", f"{zone_offset!r:.{_SHOWN}}", "#zone_offset")
     try:
         local = datetime.fromisoformat(time if _TIME.fullmatch(time) else "")
         return local - timedelta(hours=hours or 0.0), hours
     except (ValueError, OverflowError):
-        raise InvalidLineError("time", f"#time: expected yyyy-MM-dd HH:mm:ss.SSS, found {time[:_SHOWN]!r}") from None
-
-
-def _hours(offset: object) -> float | None:
-    hours = None if offset is None else zone_hours(offset)
-    if hours is None and offset is not None:
-        raise InvalidLineError(
-            "zone_offset", f"#zone_offset: expected hours from -12 to 14, found {offset!r:.{_SHOWN}}"
-        )
-    return hours
+        raise InvalidLineError("time", "yyyy-MM-dd HH:mm:ss.SSS", f"{time[:_SHOWN]!r}", "#time") from None
 
 
 # --------------------------------------------------------------------------- a line
 
 
-def read_line(line: bytes, log_date: date) -> Line:
-    """What a line of a log of some day says.
+def read_line(line: bytes, log_date: date | None = None) -> Line:
+    """Reads a line of a log of some day; without one, of any.
 
     Raises:
-        InvalidLineError: when it is no JSON object, or breaks a rule of the wire format.
+        InvalidLineError: if it is no JSON object, or breaks a rule of the wire format.
     """
     record, has_unknown_root_key = _decoded(line)
     if b"\\u0000" in line and _NUL.search(line):
         # PostgreSQL has no texts with it, and would refuse all events for one.
-        raise InvalidLineError("nul_character", "expected texts without the character U+0000, found one with it")
+        raise InvalidLineError("nul_character", "texts without the character U+0000", "one with it")
     _expect_ids(record)
     properties = record.properties or {}
     occurred_at, zone_offset = _utc(record.time, properties.get("#zone_offset"))
-    if not is_near(occurred_at, log_date):
+    if log_date is not None and not is_near(occurred_at, log_date):
         raise InvalidLineError(
             "time_range",
-            f"#time: expected at most three years before, or three days after, the log's day {log_date}, "
-            f"found {occurred_at:%Y-%m-%d %H:%M:%S}; if the file's name tells a wrong day, rename it",
+            f"at most three years before, or three days after, the log's day {log_date}",
+            f"{occurred_at:%Y-%m-%d %H:%M:%S}; if the file's name tells a wrong day, rename it",
+            "#time",
         )
     shape = _shape(properties)
     try:
         _expect_values(properties, shape, short=len(line) <= TEXT_BYTES)
     except RecursionError:
-        raise InvalidLineError("property_value", "expected few objects within objects, found too many") from None
+        raise InvalidLineError("property_value", "few objects within objects", "too many") from None
     _expect_fitting(record, properties)
     return Line(record, properties, occurred_at, zone_offset, shape, has_unknown_root_key)
 
@@ -198,20 +194,20 @@ def _decoded(line: bytes) -> tuple[Record, bool]:
     try:
         return _LENIENT.decode(line), True
     except msgspec.ValidationError as error:
-        raise InvalidLineError("record_shape", f"{error}"[:400]) from None
+        raise InvalidLineError("record_shape", "a record's keys and types", f"{error}"[:400]) from None
     except UNREADABLE as error:
-        raise InvalidLineError("json", f"expected a JSON object, found none: {error}"[:400]) from None
+        raise InvalidLineError("json", "a JSON object", f"none: {error}"[:400]) from None
 
 
 def _expect_ids(record: Record) -> None:
     if record.type not in _TYPES:
-        raise InvalidLineError("type", f"#type: expected one of the format's types, found {record.type[:_SHOWN]!r}")
+        raise InvalidLineError("type", "one of the format's types", f"{record.type[:_SHOWN]!r}", "#type")
     if not record.account_id and not record.distinct_id:
-        raise InvalidLineError("id", "expected #account_id or #distinct_id, found neither")
+        raise InvalidLineError("id", "#account_id or #distinct_id", "neither")
     ids = (record.account_id, record.distinct_id, record.uuid, record.event_id, record.first_check_id)
     for key, found in zip(_ID_KEYS, ids, strict=True):
         if found and len(found) > ID_CHARACTERS:
-            raise InvalidLineError("id", f"{key}: expected at most {ID_CHARACTERS} characters, found {len(found)}")
+            raise InvalidLineError("id", f"at most {ID_CHARACTERS} characters", f"{len(found)}", key)
 
 
 def _expect_fitting(record: Record, properties: Properties) -> None:
@@ -220,25 +216,23 @@ def _expect_fitting(record: Record, properties: Properties) -> None:
         name = record.event_name or ""
         if name not in _names and not _is_name(name):
             found = f"{name[:_SHOWN]!r}" if name else "nothing"
-            raise InvalidLineError("event_name", f"#event_name: expected a name of the format, found {found}")
+            raise InvalidLineError("event_name", "a name of the format", found, "#event_name")
         if record.type == "track":
             return
         for key, companion in (("#first_check_id", record.first_check_id), ("#event_id", record.event_id)):
             if record.type in COMPANIONS[key] and not companion:
-                raise InvalidLineError(key[1:], f"{key}: expected with {record.type}, found nothing")
-        return
-    expected: tuple[type, ...] | None = None
-    if record.type == "user_add":
-        expected = (int, float, NoneType)
-    elif record.type in APPENDING_TYPES:
-        expected = (list, NoneType)
-    if expected is not None:
+                raise InvalidLineError(key[1:], f"a text with {record.type}", "nothing", key)
+    elif operands := _OPERANDS.get(record.type):
+        kinds, wanted = operands
         for name, value in properties.items():
-            if not name.startswith("#") and (not isinstance(value, expected) or isinstance(value, bool)):
-                wanted = "a number" if float in expected else "a list"
-                raise InvalidLineError(
-                    "operation", f"{name}: expected {wanted} with {record.type}, found {_json_type(value)}"
-                )
+            if not name.startswith("#") and (not isinstance(value, kinds) or isinstance(value, bool)):
+                raise InvalidLineError("operation", f"{wanted} with {record.type}", _json_type(value), name)
+
+
+_OPERANDS = {"user_add": ((int, float, NoneType), "a number")} | dict.fromkeys(
+    APPENDING_TYPES, ((list, NoneType), "a list")
+)
+"""By type of a user record, the types of its values."""
 
 
 # --------------------------------------------------------------------------- properties
@@ -296,7 +290,7 @@ def _json_type(value: Any) -> str:
 def _expect_values(properties: Properties, shape: Shape, *, short: bool) -> None:
     """Raise unless names and values keep the limits; a short line cannot hold a text that is too long."""
     if shape.invalid is not None:
-        raise InvalidLineError("property_name", f"expected a property's name, found {shape.invalid[:_SHOWN]!r}")
+        raise InvalidLineError("property_name", "a property's name", f"{shape.invalid[:_SHOWN]!r}")
     for name in shape.numbers:
         if not -LARGEST_NUMBER <= properties[name] <= LARGEST_NUMBER:
             _refuse(name, f"a number within {LARGEST_NUMBER:g}", str(properties[name])[:_SHOWN])
@@ -349,4 +343,4 @@ def _expect_text(name: str, value: str, most: int) -> None:
 
 
 def _refuse(name: str, expected: str, found: str) -> None:
-    raise InvalidLineError("property_value", f"{name}: expected {expected}, found {found}")
+    raise InvalidLineError("property_value", expected, found, name)

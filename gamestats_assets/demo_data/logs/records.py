@@ -158,9 +158,8 @@ class _Day:
             try:
                 line = read_line(text, log_date)
                 if line.occurred_at.date() != self.day:
-                    raise InvalidLineError(
-                        "day", f"#time: expected a time of {self.day}, found {line.occurred_at:%Y-%m-%d %H:%M:%S}"
-                    )
+                    found = f"{line.occurred_at:%Y-%m-%d %H:%M:%S}"
+                    raise InvalidLineError("day", f"a time of {self.day}", found, "#time")
             except InvalidLineError as error:
                 self.refuse(error, f"{file.path}, line {number}", text)
                 continue

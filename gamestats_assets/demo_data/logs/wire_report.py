@@ -8,36 +8,33 @@ from enum import StrEnum
 
 
 class Problem(StrEnum):
-    """What can be wrong with a line; `meaning` says it in a sentence."""
+    """What can be wrong with a line, what landing would refuse first; `meaning` says it in a sentence."""
 
-    NOT_JSON = "not_json", "The line is no JSON: cut off, empty or misspelt."
-    NOT_UTF8 = "not_utf8", "The line is not in UTF-8."
-    NOT_AN_OBJECT = "not_an_object", "The line is JSON, but no object."
+    JSON = "json", "The line is no JSON object: cut off, empty, misspelt, not in UTF-8, or with a number that is none."
+    NUL_CHARACTER = "nul_character", "A text holds the character U+0000."
+    RECORD_SHAPE = "record_shape", "The line is no object, or one of its keys is of another type than the format's."
+    TYPE = "type", "#type is none that exists, or is spelt in another way."
+    ID = "id", "An id is missing or too long."
+    TIME = "time", "#time is missing, in another format, or no time that exists."
+    ZONE_OFFSET = "zone_offset", "#zone_offset is no number of hours that exists."
+    EVENT_NAME = "event_name", "An event's name is missing or not a valid one."
+    EVENT_ID = "event_id", "#event_id is missing, which this #type needs."
+    FIRST_CHECK_ID = "first_check_id", "#first_check_id is missing, which this #type needs."
+    OPERATION = "operation", "A value is of a type that this user operation cannot work with."
+    PROPERTY_NAME = "property_name", "A property's name is not a valid one."
+    PROPERTY_VALUE = "property_value", "A value is too large, or has too many items, keys or levels."
     DAMAGED_FILE = "damaged_file", "The compressed file ends early or is damaged from here on."
     ROOT_KEY = "root_key", "A key stands beside the properties that must not; other presets belong among them."
     MISPLACED_KEY = "misplaced_key", "A key stands among the properties that must stand beside them."
-    TYPE = "type", "#type is none that exists, or is spelt in another way."
-    COMPANION = "companion", "A key that this #type needs is missing, or one is there that it must not have."
-    NO_ID = "no_id", "Neither #account_id nor #distinct_id is there."
-    ID = "id", "An id is no text, is empty, or is too long."
+    COMPANION = "companion", "A key is there that this #type must not have."
     OWNER = "owner", "A #distinct_id belongs to more than one account."
-    EVENT_NAME = "event_name", "An event's name is not a valid one."
-    TIME = "time", "#time is missing, in another format, or no time that exists."
     UUID = "uuid", "#uuid is no UUID."
     DUPLICATE_UUID = "duplicate_uuid", "A #uuid has come before."
     IP = "ip", "#ip is no address."
-    PROPERTIES = "properties", "The properties are missing or no object."
-    KEY = "key", "A property's name is not a valid one."
+    PROPERTIES = "properties", "The properties are missing."
     DUPLICATE_KEY = "duplicate_key", "A key comes twice in one object, capital and small letters being the same."
     NULL = "null", "A value is null."
-    NOT_FINITE = "not_finite", "A number is NaN or infinite, which JSON does not have."
-    NUMBER_RANGE = "number_range", "A number is too large."
-    TEXT_SIZE = "text_size", "A text is too long."
-    LIST_SIZE = "list_size", "A list has too many items."
     LIST_ITEM = "list_item", "A list holds something else than texts alone or objects alone."
-    LIST_ITEM_SIZE = "list_item_size", "A text in a list is too long."
-    OBJECT_SIZE = "object_size", "An object has too many keys."
-    OPERATION = "operation", "A value is of a type that this user operation cannot work with."
     TYPE_CHANGED = "type_changed", "A property's value is of another type than its first one."
     TOO_MANY_EVENTS = "too_many_events", "There are more kinds of events than a project can have."
     TOO_MANY_PROPERTIES = "too_many_properties", "There are more properties than a project can have."
@@ -92,8 +89,8 @@ class WireReport:
         lines: of all files, whatever is wrong with them.
         bytes: of all lines, decompressed, their ends included.
         events: lines by `#type` and event name; the name is empty for user operations, and `(others)` beyond the
-            number of events that a project can have.
-        problems: by kind, in the order of `Problem`; a line may have several.
+            number of events that a project can have; lines that landing would refuse are `(invalid)`.
+        problems: by kind, in the order of `Problem`; a line may have several, unless landing would refuse it.
         duplicates: lines whose `#uuid` has come before.
         first_time, last_time: the earliest and the latest `#time`, as written; None without any.
     """

@@ -1,26 +1,25 @@
 """Cache of the rules that a language model made.
 
-A file is named after everything the language model was told and by whom it was answered, so that any change asks again.
+A file is named after everything that the language model was given and who answered, so that any change asks again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from gamestats_assets.demo_data.rules.model import RULES_VERSION, Rules
 from gamestats_assets.demo_data.rules.prompt import INSTRUCTIONS, PROMPT_VERSION, prompt, rules_schema
+from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.lakehouse.errors import violations
 from gamestats_assets.lakehouse.files.local import write_whole
-
-_log = logging.getLogger(__name__)
 
 
 class CachedRules(BaseModel):
@@ -58,41 +57,38 @@ def rules_key(
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
 class RulesCache:
-    """Rules in JSON files of one folder, `<key>.json`.
+    """Rules in JSON files of one folder, `<key>.json`; it is made when the first rules are put."""
 
-    Args:
-        folder: made when the first rules are put.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def path(self, key: str) -> Path:
         """Where the rules of a key stand."""
         return self.folder / f"{key}.json"
 
-    def get(self, key: str, report: Callable[[str], None] = _log.warning) -> CachedRules | None:
-        """The rules of a key; None when there are none.
-
-        A file that is damaged, or of an older schema, counts as none, and `report` is told why.
-        """
+    def get(self, key: str, taxonomy: Taxonomy, report: Callable[[str], None]) -> CachedRules | None:
+        """The rules of a key; None when there are none that can be used, which is reported unless there are none."""
         path = self.path(key)
         try:
-            return CachedRules.model_validate_json(path.read_bytes())
+            found = CachedRules.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
             report(f"cached rules {path} cannot be read: {error.strerror or error}")
         except ValidationError as error:
             report(f"cached rules {path} are damaged or of an older form: {violations(error)[0]}")
+        else:
+            wrong = problems(found.rules, taxonomy)
+            if not wrong:
+                return found
+            report(f"cached rules {path} do not fit the taxonomy: {wrong[0]}")
         return None
 
-    def put(self, key: str, rules: Rules, about: Mapping[str, JsonValue]) -> Path:
+    def put(self, key: str, rules: Rules, about: Mapping[str, JsonValue]) -> None:
         """Keep rules, in place of those the key had; readers see the old ones or the new, never a part.
 
         Raises:
             OSError: when the disk does not take them.
         """
         write_whole(self.path(key), CachedRules(about=dict(about), rules=rules).model_dump_json(indent=2))
-        return self.path(key)

@@ -16,9 +16,7 @@ from pydantic import ValidationError
 
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator.generate import Generated, Progress, generate, read_manifest
-from gamestats_assets.demo_data.production.rule_making import MadeRules, made_rules
-from gamestats_assets.demo_data.rules.ai import AiSettings, Provider
-from gamestats_assets.demo_data.rules.cache import RulesCache
+from gamestats_assets.demo_data.products.rule_making import MadeRules, RuleMaker
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
@@ -32,6 +30,12 @@ if TYPE_CHECKING:
 RULES_FILE = "rules.json"
 REPORT_FILE = "report.html"
 _KEPT = "run.json"
+_MADE_BY = {
+    "ai": "a language model",
+    "cache": "a language model (cached)",
+    "analyst": "the analyst",
+    "file": "a person",
+}
 
 
 class RulesFileError(GamestatsError):
@@ -40,41 +44,6 @@ class RulesFileError(GamestatsError):
 
 class NotARunError(GamestatsError):
     """A folder is not that of a run."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleMaker:
-    """Who makes the rules.
-
-    Attributes:
-        provider: a language model's; None is the analyst.
-        refresh: ask the language model again, cached or not.
-    """
-
-    cache: RulesCache
-    provider: Provider | None = None
-    settings: AiSettings | None = None
-    refresh: bool = False
-
-    def make(
-        self,
-        taxonomy: Taxonomy,
-        configuration: Configuration,
-        *,
-        draft: Rules | None = None,
-        deviations: Sequence[str] = (),
-    ) -> MadeRules:
-        """The rules of a product; with deviations, better ones than the draft."""
-        return made_rules(
-            taxonomy,
-            configuration.product,
-            ai=self.settings,
-            provider=self.provider,
-            cache=self.cache,
-            refresh=self.refresh,
-            draft=draft,
-            deviations=deviations,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +86,28 @@ def produce(
         GenerationError: when the files cannot be written.
     """
     from gamestats_assets.demo_data.findings.deviations import corrected, deviations
+    from gamestats_assets.demo_data.findings.measure import measure
 
-    made = MadeRules(rules, "file", "") if rules is not None else maker.make(taxonomy, configuration)
+    product = configuration.product
+    made = MadeRules(rules, "file", "") if rules is not None else maker.make(taxonomy, product)
 
     def attempt(chosen: Rules, replace: bool) -> tuple[Generated, Measured, Deviations]:
         generated = generate(
             taxonomy, chosen, configuration, folder, processes=processes, overwrite=replace, progress=progress
         )
+        if progress:
+            progress("Measuring", 0, 1)
         # Always against the first rules: they say what is wanted.
-        measured = _measured(folder, taxonomy, made.rules, configuration, progress)
+        measured = measure(folder, taxonomy, made.rules, configuration)
+        if progress:
+            progress("Measuring", 1, 1)
         return generated, measured, deviations(measured, made.rules, taxonomy)
 
     generated, measured, before = attempt(made.rules, overwrite)
     kept, after = made, None
     if refine and before.list:
         better = (
-            maker.make(taxonomy, configuration, draft=made.rules, deviations=list(before.lines()))
+            maker.make(taxonomy, product, draft=made.rules, deviations=list(before.lines()))
             if maker.provider is not None and rules is None
             else MadeRules(corrected(made.rules, before), made.origin, "Corrected by what was measured.")
         )
@@ -145,29 +120,8 @@ def produce(
     write_whole(folder / RULES_FILE, kept.rules.model_dump_json(indent=2, exclude_defaults=True) + "\n")
     about = {"taxonomy": taxonomy.model_dump(mode="json"), "origin": kept.origin, "detail": kept.detail}
     write_whole(folder / _KEPT, json.dumps(about, ensure_ascii=False) + "\n")
-    verdicts = _verdicts(folder, measured, configuration)
-    _write_report(folder, folder / REPORT_FILE, kept, measured, verdicts, before, after)
+    verdicts = _report(folder, folder / REPORT_FILE, kept, measured, before, after)
     return Produced(kept, generated, measured, verdicts, before, after)
-
-
-def _measured(
-    folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Configuration, progress: Progress | None
-) -> Measured:
-    from gamestats_assets.demo_data.findings.measure import measure
-
-    if progress:
-        progress("Measuring", 0, 1)
-    found = measure(folder, taxonomy, rules, configuration)
-    if progress:
-        progress("Measuring", 1, 1)
-    return found
-
-
-def _verdicts(folder: Path, measured: Measured, configuration: Configuration) -> Sequence[Verdict]:
-    from gamestats_assets.demo_data.findings.accounts import known_accounts
-    from gamestats_assets.demo_data.findings.truths import verify
-
-    return verify(measured, configuration, known_accounts(read_manifest(folder)))
 
 
 def details(made: MadeRules) -> str:
@@ -175,35 +129,34 @@ def details(made: MadeRules) -> str:
     return "" if made.origin == "analyst" and "model" in made.detail else made.detail
 
 
-def _write_report(
-    folder: Path,
-    path: Path,
-    made: MadeRules,
-    measured: Measured,
-    verdicts: Sequence[Verdict],
-    *distances: Deviations | None,
-) -> None:
+def _report(
+    folder: Path, path: Path, made: MadeRules, measured: Measured, *distances: Deviations | None
+) -> Sequence[Verdict]:
+    """Write the report of a run; the verdicts on its truths."""
+    from gamestats_assets.demo_data.findings.accounts import known_accounts
     from gamestats_assets.demo_data.findings.report import write_report
+    from gamestats_assets.demo_data.findings.truths import verify
 
     manifest = read_manifest(folder)
-    model = "a language model"
-    origin = {"ai": model, "cache": f"{model} (cached)", "analyst": "the analyst", "file": "a person"}
+    verdicts = verify(measured, measured.configuration, known_accounts(manifest))
     facts = {
         "taxonomy": manifest["taxonomy"]["name"],
-        "rules_by": ". ".join(part for part in (origin[made.origin], details(made)) if part),
+        "rules_by": ". ".join(part for part in (_MADE_BY[made.origin], details(made)) if part),
         "segments": manifest["users"],
         "files": len(manifest["files"]),
     }
     write_report(path, measured, verdicts, facts, *distances)
+    return verdicts
 
 
 def report_again(folder: Path, path: Path | None = None) -> Path:
-    """Measure a run's files again, and write its report anew.
+    """Measure a run's files again, and write its report again.
 
     Raises:
         NotARunError: when the folder holds no finished run.
     """
     from gamestats_assets.demo_data.findings.deviations import deviations
+    from gamestats_assets.demo_data.findings.measure import measure
 
     manifest = read_manifest(folder)
     try:
@@ -213,13 +166,10 @@ def report_again(folder: Path, path: Path | None = None) -> Path:
     if not manifest or kept is None:
         raise NotARunError(f"{folder} holds no finished run. Make one: gamestats generate TAXONOMY --out {folder}")
     taxonomy = Taxonomy.model_validate(kept["taxonomy"])
-    configuration = Configuration.model_validate(manifest["configuration"])
-    rules = read_rules(folder / RULES_FILE)
-    measured = _measured(folder, taxonomy, rules, configuration, None)
+    made = MadeRules(read_rules(folder / RULES_FILE), kept["origin"], kept["detail"])
+    measured = measure(folder, taxonomy, made.rules, Configuration.model_validate(manifest["configuration"]))
     path = path or folder / REPORT_FILE
-    made = MadeRules(rules, kept["origin"], kept["detail"])
-    verdicts = _verdicts(folder, measured, configuration)
-    _write_report(folder, path, made, measured, verdicts, deviations(measured, rules, taxonomy))
+    _report(folder, path, made, measured, deviations(measured, made.rules, taxonomy))
     return path
 
 
