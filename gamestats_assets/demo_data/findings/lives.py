@@ -13,8 +13,9 @@ import numpy.typing as npt
 import polars as pl
 
 from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, ExperimentTruth, SeasonalityTruth
-from gamestats_assets.demo_data.findings.log_reading import EPOCH, LogReading
+from gamestats_assets.demo_data.findings.log_reading import EPOCH
 from gamestats_assets.demo_data.findings.measured import Conversion, Distribution, Funnel, Violations
+from gamestats_assets.demo_data.logs.spool import Spool
 from gamestats_assets.demo_data.rules.model import EventSequence, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 
@@ -24,13 +25,13 @@ _UNKNOWN = -2
 """In place of the number of an event that the taxonomy does not have."""
 
 _COPIES = """
-    SELECT *, rowid AS place, uuid <> 0 AND row_number() OVER (PARTITION BY uuid ORDER BY rowid) > 1 AS is_copy
-    FROM records
+    SELECT *, uuid IS NOT NULL AND row_number() OVER (PARTITION BY uuid ORDER BY place) > 1 AS is_copy
+    FROM records WHERE at_ms IS NOT NULL AND NOT outside AND NOT too_late
 """
 _DIRT = """
     SELECT count(*) FILTER (is_copy AND event >= 0) AS duplicates,
-        count(*) FILTER (NOT is_copy AND event >= 0 AND flags & 1 > 0) AS late,
-        count(*) FILTER (NOT is_copy AND flags & 2 > 0) AS out_of_order
+        count(*) FILTER (NOT is_copy AND event >= 0 AND late) AS late,
+        count(*) FILTER (NOT is_copy AND ahead_ms < 0) AS out_of_order
     FROM copies
 """
 # `seq` orders all events by user and time; a break of half an hour, or a longer one, ends a session. Who signs up does
@@ -98,7 +99,8 @@ _PAIRS = """
         ASOF JOIN begun ON events.user = begun.user AND events.session = begun.session AND events.seq >= begun.seq
         WHERE event = $to
     )
-    SELECT user, count(*) AS attempts, count(done.seq) AS converted FROM begun LEFT JOIN done USING (seq) GROUP BY user
+    SELECT user, variant, count(*) AS attempts, count(done.seq) AS converted
+    FROM begun LEFT JOIN done USING (seq) LEFT JOIN variants USING (user) GROUP BY user, variant
 """
 _HEADS = """
     SELECT user, session, seq, event, seq AS attempt FROM events WHERE list_contains($heads, event)
@@ -118,12 +120,11 @@ _REACHED = """
 
 
 class Lives:
-    """What the records that a log reading has kept say of people."""
+    """What records say of people; `rows` holds those of a `LogReading`."""
 
-    def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration, log: LogReading) -> None:
+    def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration, rows: Spool) -> None:
         self._codes = {name: number for number, name in enumerate(taxonomy.event_names())}
-        self._rules, self._configuration, self._log = rules, configuration, log
-        self._rows = log.rows
+        self._rules, self._configuration, self._rows = rules, configuration, rows
         constraints = rules.event_constraints
         start = configuration.start.toordinal() - EPOCH
         self._rows.derive("copies", _COPIES)
@@ -230,7 +231,7 @@ class Lives:
 
     def _conversions(self) -> dict[tuple[str, str, str], Conversion]:
         """Of every planted pair: of all people, and of each variant."""
-        variant, found = self._log.variant_of(), {}
+        found: dict[tuple[str, str, str], Conversion] = {}
         planted = [t for t in self._configuration.truths if isinstance(t, ConversionTruth | ExperimentTruth)]
         for begin, end in sorted({(truth.from_event, truth.to_event) for truth in planted}):
             codes = {"from": self._codes.get(begin, _UNKNOWN), "to": self._codes.get(end, _UNKNOWN)}
@@ -239,9 +240,7 @@ class Lives:
             for truth in planted:
                 if isinstance(truth, ExperimentTruth) and (truth.from_event, truth.to_event) == (begin, end):
                     for name in (f"{truth.name}:A", f"{truth.name}:B"):
-                        place = self._log.variants.index(name) if name in self._log.variants else -1
-                        chosen = pl.Series(variant[by_user["user"].to_numpy()] == place, dtype=pl.Boolean)
-                        found[begin, end, name] = _conversion(by_user.filter(chosen))
+                        found[begin, end, name] = _conversion(by_user.filter(variant=name))
         return found
 
 

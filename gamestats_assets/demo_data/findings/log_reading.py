@@ -1,4 +1,4 @@
-"""Logs read line by line, each line once: what each says by itself is counted, who did what when is kept.
+"""Logs read into a temporary DuckDB database, each line once; SELECTs over it count what lines say by themselves.
 
 Words used here are those of `measure`.
 """
@@ -6,59 +6,155 @@ Words used here are those of `measure`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
-from itertools import chain
-from operator import itemgetter
 from pathlib import Path
-from types import NoneType
-from typing import IO, Any
+from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from gamestats_assets.apis.thinkingdata import TRACK_TYPES
-from gamestats_assets.demo_data.configuration import Configuration, ExperimentTruth
-from gamestats_assets.demo_data.findings.accounts import Accounts, label
-from gamestats_assets.demo_data.findings.measured import Moments
+from gamestats_assets.demo_data.configuration import Configuration, SharedAddressTruth, StandstillTruth
+from gamestats_assets.demo_data.findings.accounts import ELSEWHERE, label
+from gamestats_assets.demo_data.findings.measured import Moments, Violations
 from gamestats_assets.demo_data.findings.totals import Totals
+from gamestats_assets.demo_data.logs.log_files import open_log
 from gamestats_assets.demo_data.logs.spool import Spool
 from gamestats_assets.demo_data.rules.model import Rules
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 from gamestats_assets.lakehouse.files.documents import UNREADABLE
-
-Array = npt.NDArray[Any]
 
 SYSTEM = "system-"
 """How the distinct ids begin that are no people."""
 LATEST_DAYS = 3
 """How many days after its own a record is still waited for."""
+
 OUT_OF_ORDER_MS = 3_600_000
 """How far out of order a planted record stands at most."""
-DAY_MS = 86_400_000
 EPOCH = date(1970, 1, 1).toordinal()
-ROW = {"user": pl.Int32, "at_ms": pl.Int64, "event": pl.Int16, "uuid": pl.Int64, "flags": pl.UInt8}
-"""A record: `user` is -1 for no person; `event` is -1 for no event, the number of events for one that is undeclared."""
-LATE, OUT_OF_ORDER = 1, 2
-"""Values of `flags`."""
 
 _BATCH = 65_536
 _MOST_VALUES = 500
-_MOST_SHAPES = 20_000
-_STATES = frozenset(("user_set", "user_setOnce"))
-_NEVER = -(2**62)
-_TYPES: Mapping[PropertyType, tuple[type, ...]] = {
-    PropertyType.NUMBER: (int, float),
-    PropertyType.STRING: (str,),
-    PropertyType.BOOLEAN: (bool,),
-    PropertyType.TIME: (str,),
-    PropertyType.LIST: (list,),
-    PropertyType.OBJECT: (dict,),
-    PropertyType.OBJECT_GROUP: (list,),
+_LINE = {
+    "place": pl.Int64, "file_day": pl.Int32, "type": pl.String, "time": pl.String, "user_id": pl.String,
+    "user": pl.Int32, "event_name": pl.String, "event": pl.Int16, "uuid": pl.String, "ip": pl.String,
+    "properties": pl.String,
+}  # fmt: skip
+"""A line: `user` is -1 for no person; `event` is -1 for no event, the number of events for one that is undeclared."""
+_DECLARED = {
+    "of": pl.String, "name": pl.String, "kinds": pl.List(pl.String), "allowed": pl.List(pl.String),
+    "is_number": pl.Boolean, "is_choice": pl.Boolean, "holds": pl.Boolean,
+}  # fmt: skip
+"""A declared property of an event, or of `user`: its JSON types, those of all properties of its name, and whether it
+is a number, has values to choose from, or holds such properties."""
+_KINDS = {
+    PropertyType.NUMBER: ["UBIGINT", "BIGINT", "DOUBLE", "UHUGEINT", "HUGEINT"],
+    PropertyType.STRING: ["VARCHAR"],
+    PropertyType.BOOLEAN: ["BOOLEAN"],
+    PropertyType.TIME: ["VARCHAR"],
+    PropertyType.LIST: ["ARRAY"],
+    PropertyType.OBJECT: ["OBJECT"],
+    PropertyType.OBJECT_GROUP: ["ARRAY"],
 }
+
+# How a value is called among a property's choices, as `label` calls it.
+_LABEL = """
+    CREATE TEMP MACRO label(v) AS
+        CASE WHEN json_type(v) = 'DOUBLE' THEN regexp_replace(v ->> '$', '\\.0$', '') ELSE v ->> '$' END
+"""
+# A record that stands behind a later one in the file of its own day is out of order, and `ahead_ms` negative.
+_RECORDS = """
+    WITH timed AS (
+        SELECT *, epoch_ms(try_strptime(time, ['%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%d %H:%M:%S']))
+            - coalesce(TRY_CAST(properties ->> '$."#zone_offset"' AS DOUBLE) * 3600000, 0)::BIGINT AS at_ms
+        FROM lines
+    ), dated AS (SELECT *, at_ms // 86400000 - $start AS day FROM timed),
+    ordered AS (
+        SELECT place, at_ms - max(at_ms) OVER (
+            PARTITION BY file_day ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS ahead_ms
+        FROM dated WHERE event >= 0 AND day >= file_day
+    )
+    SELECT place, user, event, uuid, at_ms, ahead_ms, ordered.place IS NOT NULL AS in_order,
+        coalesce(day < file_day, false) AS late, coalesce(day < file_day - $latest, false) AS too_late,
+        coalesce(day < 0 OR day >= $days, false) AS outside
+    FROM dated LEFT JOIN ordered USING (place)
+"""
+_DIRT = """
+    SELECT count(*) FILTER (at_ms IS NULL) AS unreadable, count(at_ms) FILTER (event >= 0) AS events,
+        count(*) FILTER (outside) AS outside, count(*) FILTER (too_late AND NOT outside) AS too_late,
+        count(*) FILTER (event = $undeclared) AS unknown,
+        count(*) FILTER (in_order AND coalesce(ahead_ms, 0) >= 0) AS in_order,
+        coalesce(sum(greatest(1 - ahead_ms / $span_ms, 0)) FILTER (ahead_ms >= 0), 0) AS visible
+    FROM records
+"""
+# Values one by one that are to be counted, or are not as declared; what objects hold stands beside them.
+_VALUES = """
+    WITH RECURSIVE found AS (
+        SELECT known.place, known.of, known.event, sent.key AS name, sent.type, sent.value
+        FROM (
+            SELECT place, CASE WHEN event >= 0 THEN event_name ELSE 'user' END AS of, event, properties
+            FROM lines WHERE event BETWEEN 0 AND $undeclared - 1 OR list_contains($states, type)
+        ) known, json_each(known.properties) sent
+        UNION ALL
+        SELECT holding.place, holding.of, holding.event, holding.name || '.' || inside.key, inside.type, inside.value
+        FROM (
+            SELECT found.*, unnest(
+                CASE found.type WHEN 'ARRAY' THEN json_extract(found.value, '$[*]') ELSE [found.value] END
+            ) AS object
+            FROM found JOIN declared ON declared.of = found.of AND declared.name = found.name AND declared.holds
+                AND list_contains(declared.kinds, found.type)
+        ) holding, json_each(holding.object) inside
+    )
+    SELECT found.place, found.of, found.event, found.name, found.type, found.value, declared.is_number,
+        declared.is_choice, declared.holds, declared.name IS NULL AS added,
+        coalesce(NOT list_contains(declared.allowed, found.type), false) AS drifted
+    FROM found LEFT JOIN declared ON declared.of = found.of AND declared.name = found.name
+    WHERE found.type = 'NULL' OR drifted OR (added AND found.name NOT LIKE '#%' AND found.name <> 'ab_test')
+        OR ((declared.is_number OR declared.is_choice) AND list_contains(declared.kinds, found.type))
+"""
+_WRONG = """
+    SELECT count(DISTINCT place) FILTER (type = 'NULL') AS nulls,
+        count(DISTINCT place) FILTER (drifted AND type <> 'NULL') AS drifted,
+        count(DISTINCT place) FILTER (added AND name NOT LIKE '#%' AND name <> 'ab_test') AS undeclared,
+        count(DISTINCT place) FILTER (added AND name NOT LIKE '#%' AND name <> 'ab_test' OR drifted AND type <> 'NULL')
+            AS off_schema
+    FROM vals WHERE event >= 0 AND NOT contains(name, '.')
+"""
+_NUMBERS = """
+    SELECT of || '/' || name AS key, count(*), avg(value::DOUBLE), stddev_pop(value::DOUBLE), min(value::DOUBLE),
+        max(value::DOUBLE)
+    FROM vals WHERE is_number AND NOT drifted GROUP BY key ORDER BY key
+"""
+_CHOICES = """
+    SELECT of || '/' || name AS key, label(item) AS label, count(*) AS times
+    FROM (
+        SELECT *, unnest(CASE type WHEN 'ARRAY' THEN json_extract(value, '$[*]') ELSE [value] END) AS item
+        FROM vals WHERE is_choice AND NOT drifted
+    )
+    GROUP BY ALL ORDER BY key, times DESC, min(place)
+"""
+_FIRSTS = """
+    WITH first AS (SELECT min(place) AS place FROM lines WHERE user >= 0 AND event >= 0 GROUP BY user)
+    SELECT coalesce(
+            nullif(properties ->> '$."#country_code"', ''), nullif(properties ->> '$."#country"', ''), 'unknown'
+        ) AS country,
+        coalesce(nullif(properties ->> '$."#os"', ''), 'unknown') AS system
+    FROM first JOIN lines USING (place) ORDER BY place
+"""
+_VARIANTS = """
+    SELECT user, arg_min(properties ->> '$.ab_test', place) AS variant FROM lines
+    WHERE user >= 0 AND event >= 0 AND json_type(properties, '$.ab_test') = 'VARCHAR' GROUP BY user
+"""
+_ADDRESSES = """
+    SELECT user_id, CASE WHEN min(ip) = max(ip) THEN min(ip) ELSE $elsewhere END AS address
+    FROM lines WHERE user >= 0 AND type <> 'user_add' AND ip IS NOT NULL GROUP BY user_id
+"""
+_STANDSTILL = """
+    SELECT user_id, bool_and(coalesce(label(json_extract(properties, $path)) = $value, true)) AS stood
+    FROM lines WHERE user >= 0 AND type <> 'user_add' GROUP BY user_id HAVING bool_or(event_name = $event)
+"""
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -71,290 +167,150 @@ class _Record(msgspec.Struct, gc=False):
     event_name: str | None = msgspec.field(default=None, name="#event_name")
     uuid: str | None = msgspec.field(default=None, name="#uuid")
     ip: str | None = msgspec.field(default=None, name="#ip")
-    properties: dict[str, Any] = {}
-
-
-class _Shape:
-    """Records of one kind with the same properties of the same types: looked at once, counted together."""
-
-    __slots__ = ("event", "flags", "has_zone", "is_totalled", "name", "rows", "take", "type", "wanted")
-
-    def __init__(self, type_: str, name: str, event: int, flags: Sequence[str], wanted: Sequence[_Wanted]) -> None:
-        self.type, self.name, self.event, self.flags, self.wanted = type_, name, event, flags, wanted
-        names = [found.name for found in wanted]
-        self.take = itemgetter(*names) if names else None
-        self.has_zone = self.is_totalled = False
-        self.rows: list[Any] = []
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A property to look into.
-
-    Attributes:
-        key: `event/property`.
-        children: names within an object, or the objects of a group; empty for the property itself.
-    """
-
-    name: str
-    key: str
-    is_number: bool = False
-    is_choice: bool = False
-    children: tuple[_Wanted, ...] = ()
+    properties: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class LogReading:
-    """Reads lines; counts what a line tells by itself, and stores who did what when in `rows`."""
+    """Lines of log files in `rows`, and what each says by itself."""
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> None:
-        self._rules = rules
-        self._start = configuration.start.toordinal() - EPOCH
-        self._days = configuration.days
+        self._taxonomy, self._rules, self._configuration = taxonomy, rules, configuration
         self._events = {name: number for number, name in enumerate(taxonomy.event_names())}
-        common = {found.name: found for found in taxonomy.common_properties}
-        self._declared = {event.name: common | {p.name: p for p in event.properties} for event in taxonomy.events}
-        # Where a sheet declares a property with several types, a value of any of them is none that drifted.
-        self._types: dict[str, set[type]] = {}
-        for found in (found for of_event in self._declared.values() for found in of_event.values()):
-            self._types.setdefault(found.name, set()).update(_TYPES[found.type])
-        self._state = {found.name: found for found in taxonomy.user_properties}
-        self.totals = Totals(taxonomy, rules)
-        self.accounts = Accounts(configuration.truths)
-        self._experiment = any(isinstance(truth, ExperimentTruth) for truth in configuration.truths)
-        self._shapes: dict[tuple[Any, ...], _Shape] = {}
         self._users: dict[str, int] = {}
-        self._unknown = bytearray()
-        self._variant = bytearray()
-        self.rows = Spool({"records": ROW})
-        self._batch: tuple[list[Any], ...] = ([], [], [], [], [])
-        self._file_day, self._latest = _NEVER, _NEVER
-        self.variants: list[str] = [""]
+        self._people = 0
+        self._batch: list[tuple[Any, ...]] = []
+        self._place = 0
+        self._unreadable = 0
         self.size_bytes = 0
-        self.by_type: Counter[str] = Counter()
-        self.by_event: Counter[str] = Counter()
-        self.dirt: Counter[str] = Counter()
-        self.countries: Counter[str] = Counter()
-        self.systems: Counter[str] = Counter()
-        self.numbers: dict[str, Moments] = {}
-        self.choices: dict[str, Counter[str]] = defaultdict(Counter)
-        self.visible, self.in_order = 0.0, 0
-
-    def variant_of(self) -> Array:
-        """By user, the place among `variants`."""
-        return np.frombuffer(bytes(self._variant), np.uint8)
-
-    def users_by_variant(self) -> dict[str, int]:
-        """Users by variant."""
-        counts = np.bincount(self.variant_of(), minlength=len(self.variants))
-        return {name: int(counts[place]) for place, name in enumerate(self.variants) if name and counts[place]}
+        self.rows = Spool({"lines": _LINE, "declared": _DECLARED})
 
     def read(self, path: Path, file_day: int) -> None:
         """Take up every line of a file."""
         self.size_bytes += path.stat().st_size
-        if file_day != self._file_day:
-            self._file_day, self._latest = file_day, _NEVER
-        users, times, zones, events, uuids = self._batch
         decode = msgspec.json.Decoder(_Record).decode
-        known, shapes, unknown, totals = self._users, self._shapes, self._unknown, self.totals
-        accounts = self.accounts if self.accounts.is_needed else None
-        with _opened(path) as file:
+        events, undeclared = self._events, len(self._events)
+        with open_log(path) as file:
             for line in file:
                 try:
                     record = decode(line)
+                    properties = str(record.properties, "utf-8")
                 except UNREADABLE:
-                    self.dirt["unreadable"] += not line.isspace()
+                    properties = ""
+                if properties[:1] != "{":
+                    self._unreadable += not line.isspace()
                     continue
-                properties = record.properties
-                type_ = record.type
-                signature = (type_, record.event_name, *properties, *map(type, properties.values()))
-                shape = shapes.get(signature)
-                if shape is None:
-                    shape = self._new_shape(signature, record)
-                shape.rows.append(shape.take(properties) if shape.take is not None else None)
                 user_id = record.distinct_id or record.account_id or ""
-                if shape.is_totalled:
-                    totals.take(user_id, shape.name, properties)
-                user = known.get(user_id)
+                user = self._users.get(user_id)
                 if user is None:
                     user = self._new_user(user_id)
-                if user >= 0 and unknown[user] and shape.event >= 0:
-                    self._know(user, properties)
-                if accounts is not None and user >= 0 and type_ != "user_add":
-                    accounts.take(user_id, record.ip, record.event_name or "", properties)
-                users.append(user)
-                times.append(record.time)
-                zones.append(properties["#zone_offset"] if shape.has_zone else 0)
-                events.append(shape.event)
-                uuids.append(hash(record.uuid) if record.uuid else 0)
-                if len(users) >= _BATCH:
-                    self._flush(file_day)
-        self._flush(file_day)
+                event = events.get(record.event_name or "", undeclared) if record.type in TRACK_TYPES else -1
+                self._place += 1
+                self._batch.append(
+                    (
+                        self._place, file_day, record.type, record.time, user_id, user, record.event_name or "", event,
+                        record.uuid or None, record.ip, properties,
+                    )
+                )  # fmt: skip
+                if len(self._batch) >= _BATCH:
+                    self._store()
+        self._store()
 
     def _new_user(self, user_id: str) -> int:
-        if not user_id or user_id.startswith(SYSTEM):
-            self._users[user_id] = -1
-            return -1
-        user = self._users[user_id] = len(self._unknown)
-        self._unknown.append(2)
-        self._variant.append(0)
-        return user
+        is_person = bool(user_id) and not user_id.startswith(SYSTEM)
+        self._users[user_id] = self._people if is_person else -1
+        self._people += is_person
+        return self._users[user_id]
 
-    def _know(self, user: int, properties: Mapping[str, Any]) -> None:
-        """What a user's first events tell: country, system and variant."""
-        if self._unknown[user] == 2:
-            self.countries[str(properties.get("#country_code") or properties.get("#country") or "unknown")] += 1
-            self.systems[str(properties.get("#os") or "unknown")] += 1
-        variant = properties.get("ab_test")
-        self._unknown[user] = self._experiment and not isinstance(variant, str)
-        if isinstance(variant, str):
-            if variant not in self.variants and len(self.variants) < 256:
-                self.variants.append(variant)
-            self._variant[user] = self.variants.index(variant) if variant in self.variants else 0
+    def _store(self) -> None:
+        if self._batch:
+            self.rows.add("lines", pl.DataFrame(self._batch, schema=_LINE, orient="row"))
+            self._batch.clear()
 
-    # ----------------------------------------------------------------- shapes
+    # ----------------------------------------------------------------- what is counted
 
-    def _new_shape(self, signature: tuple[Any, ...], record: _Record) -> _Shape:
-        types = {name: type(value) for name, value in record.properties.items()}
-        flags: list[str] = []
-        wanted: list[_Wanted] = []
-        name, event = record.event_name or "", -1
-        if record.type in TRACK_TYPES:
-            flags.append("events")
-            event = self._events.get(name, len(self._events))
-            declared = self._declared.get(name)
-            if declared is None:
-                flags.append("unknown")
-            else:
-                flags += self._wrong(declared, types)
-                wanted = self._wanted(name, declared, types)
-        elif record.type in _STATES:
-            name = "user"
-            wanted = self._wanted(name, self._state, types)
-        shape = _Shape(record.type, name, event, flags, wanted)
-        shape.has_zone = "#zone_offset" in types
-        shape.is_totalled = "events" in flags and name in self.totals.events
-        if len(self._shapes) >= _MOST_SHAPES:
-            self._flush_shapes()
-            self._shapes.clear()
-        self._shapes[signature] = shape
-        return shape
-
-    def _wrong(self, declared: Mapping[str, Property], types: Mapping[str, type]) -> Iterator[str]:
-        """What is wrong with a record whose properties have these types."""
-        yield "with_properties" if declared else "without_properties"
-        if NoneType in types.values():
-            yield "nulls"
-        drifted = any(
-            found is not NoneType and name in declared and found not in self._types[name]
-            for name, found in types.items()
+    def figures(self) -> dict[str, Any]:
+        """What lines say by themselves, by its name in `Measured`; makes `records` and `variants` for what follows."""
+        rows, configuration = self.rows, self._configuration
+        undeclared = len(self._events)
+        rows.define(_LABEL)
+        rows.derive(
+            "records",
+            _RECORDS,
+            start=configuration.start.toordinal() - EPOCH,
+            days=configuration.days,
+            latest=LATEST_DAYS,
         )
-        added = any(name not in declared and name[:1] != "#" and name != "ab_test" for name in types)
-        if drifted:
-            yield "drifted"
-        if added:
-            yield "undeclared"
-        if drifted or added:
-            yield "off_schema"
+        rows.add("declared", pl.DataFrame(list(self._declared()), schema=_DECLARED))
+        rows.derive("vals", _VALUES, undeclared=undeclared, states=["user_set", "user_setOnce"])
+        rows.derive("variants", _VARIANTS)
+        firsts = rows.query(_FIRSTS)
+        truths = configuration.truths
+        has_addresses = any(isinstance(truth, SharedAddressTruth) for truth in truths)
+        return {
+            "records_by_type": self._counts("SELECT type, count(*) FROM lines GROUP BY ALL ORDER BY 2 DESC, 1"),
+            "records_by_event": self._counts(
+                "SELECT event_name, count(*) FROM lines WHERE event >= 0 GROUP BY ALL ORDER BY 2 DESC, 1"
+            ),
+            "size_bytes": self.size_bytes,
+            "users_by_country": dict(Counter(firsts["country"]).most_common()),
+            "users_by_os": dict(Counter(firsts["system"]).most_common()),
+            "variants": self._counts("SELECT variant, count(*) FROM variants GROUP BY ALL ORDER BY 1"),
+            "numbers": {key: Moments(*moments) for key, *moments in rows.query(_NUMBERS).iter_rows()},
+            "choices": self._choices(),
+            "totals": self._totals(),
+            "address_of": self._counts(_ADDRESSES, elsewhere=ELSEWHERE) if has_addresses else {},
+            "standstills": {n: self._standstill(t) for n, t in enumerate(truths) if isinstance(t, StandstillTruth)},
+        }
 
-    def _wanted(self, event: str, declared: Mapping[str, Property], types: Mapping[str, type]) -> list[_Wanted]:
-        """Properties to look into, of those that are there and of the type that they should be."""
-        there = (found for name, found in declared.items() if types.get(name) in _TYPES[found.type])
-        each = (self._look(event, found, found.name) for found in there)
-        return [found for found in each if found.is_number or found.is_choice or found.children]
+    def dirt(self) -> dict[str, Any]:
+        """What is wrong with lines by themselves; `lives` tells copies."""
+        dirt = self.rows.query(_DIRT, undeclared=len(self._events), span_ms=float(OUT_OF_ORDER_MS)).row(0, named=True)
+        return dirt | self.rows.query(_WRONG).row(0, named=True) | {"unreadable": dirt["unreadable"] + self._unreadable}
 
-    def _look(self, event: str, given: Property, dotted: str) -> _Wanted:
-        key = f"{event}/{dotted}"
-        has_values = bool(self._rules.constraint_of(event, dotted).values)
-        children = [self._look(event, child, f"{dotted}.{child.name}") for child in given.properties]
-        return _Wanted(
-            given.name,
-            key,
-            is_number=given.type is PropertyType.NUMBER,
-            is_choice=given.type is PropertyType.BOOLEAN or (has_values and not children),
-            children=tuple(child for child in children if child.is_number or child.is_choice or child.children),
-        )
+    def _counts(self, sql: str, **parameters: Any) -> dict[str, Any]:
+        return dict(self.rows.query(sql, **parameters).iter_rows())
 
-    # ----------------------------------------------------------------- batches
+    def _declared(self) -> Iterator[dict[str, Any]]:
+        """Rows of `_DECLARED`."""
+        common = {found.name: found for found in self._taxonomy.common_properties}
+        scopes = {e.name: {**common, **{p.name: p for p in e.properties}} for e in self._taxonomy.events}
+        # Where a sheet declares a property with several types, a value of any of them is none that drifted.
+        allowed: dict[str, list[str]] = defaultdict(list)
+        for found in (found for of_event in scopes.values() for found in of_event.values()):
+            allowed[found.name] += _KINDS[found.type]
+        scopes["user"] = {found.name: found for found in self._taxonomy.user_properties}
+        for scope, properties in scopes.items():
+            for name, given in flattened(tuple(properties.values())):
+                yield {
+                    "of": scope,
+                    "name": name,
+                    "kinds": _KINDS[given.type],
+                    "allowed": allowed.get(name) or _KINDS[given.type],
+                    "is_number": given.type is PropertyType.NUMBER,
+                    "is_choice": given.type is PropertyType.BOOLEAN
+                    or (bool(self._rules.constraint_of(scope, name).values) and not given.properties),
+                    "holds": bool(given.properties),
+                }
 
-    def _flush(self, file_day: int) -> None:
-        self._flush_shapes()
-        texts, zones = pl.Series(self._batch[1], dtype=pl.String), self._batch[2]
-        offset_h = pl.Series(zones, dtype=pl.Float64, strict=False).fill_null(0).to_numpy()
-        local = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ms", strict=False)
-        readable = local.is_not_null().to_numpy()
-        at_ms = local.cast(pl.Int64).fill_null(0).to_numpy() - (offset_h * 3_600_000).astype(np.int64)
-        user = np.array(self._batch[0], np.int32)
-        event = np.array(self._batch[3], np.int16)
-        uuid = np.array(self._batch[4], np.int64)
-        for column in self._batch:
-            column.clear()
-        day = at_ms // DAY_MS - self._start
-        late = day < file_day
-        flags = np.where(late, LATE, 0).astype(np.uint8)
-        flags[self._disordered(at_ms, (event >= 0) & ~late & readable)] |= OUT_OF_ORDER
-        inside = (day >= 0) & (day < self._days)
-        self.dirt["unreadable"] += int((~readable).sum())
-        self.dirt["events"] -= int((~readable & (event >= 0)).sum())
-        self.dirt["outside"] += int((readable & ~inside).sum())
-        too_late = day < file_day - LATEST_DAYS
-        self.dirt["too_late"] += int((readable & inside & too_late).sum())
-        kept = readable & inside & ~too_late
-        columns = {"user": user, "at_ms": at_ms, "event": event, "uuid": uuid, "flags": flags}
-        self.rows.add("records", pl.DataFrame(columns, schema=ROW).filter(pl.Series(kept)))
+    def _choices(self) -> dict[str, dict[str, int]]:
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for key, value, times in self.rows.query(_CHOICES).iter_rows():
+            counts = found[key]
+            counts[value if len(counts) < _MOST_VALUES else "..."] += times
+        return {key: dict(counts) for key, counts in found.items()}
 
-    def _disordered(self, at_ms: Array, of_order: Array) -> Array:
-        """Rows that are earlier than one before them; notes how many would be seen so if they stood later."""
-        rows = np.flatnonzero(of_order)
-        latest = np.maximum.accumulate(np.concatenate([[self._latest], at_ms[rows]]))
-        ahead = np.concatenate([[self._latest], at_ms[rows][at_ms[rows] >= latest[:-1]]])
-        gap = np.diff(ahead[1:] if ahead[0] == _NEVER else ahead)
-        self.visible += float(np.clip(1 - gap / OUT_OF_ORDER_MS, 0, None).sum())
-        self.in_order += ahead.size - 1
-        self._latest = int(latest[-1])
-        return rows[at_ms[rows] < latest[:-1]]
+    def _totals(self) -> dict[str, Violations]:
+        totals = Totals(self._taxonomy, self._rules)
+        sql = """
+            SELECT user_id, event_name, properties FROM lines WHERE event >= 0 AND list_contains($events, event_name)
+            ORDER BY place
+        """
+        for part in self.rows.pieces(sql, events=sorted(totals.events)) if totals.events else ():
+            for user, event, properties in part.iter_rows():
+                totals.take(user, event, msgspec.json.decode(properties))
+        return {name: Violations(*counts) for name, counts in sorted(totals.counts.items())}
 
-    def _flush_shapes(self) -> None:
-        for shape in self._shapes.values():
-            if not shape.rows:
-                continue
-            rows, shape.rows = shape.rows, []
-            self.by_type[shape.type] += len(rows)
-            if shape.event >= 0:
-                self.by_event[shape.name] += len(rows)
-            for flag in shape.flags:
-                self.dirt[flag] += len(rows)
-            if shape.wanted:
-                columns = zip(*rows, strict=True) if len(shape.wanted) > 1 else [rows]
-                for found, column in zip(shape.wanted, columns, strict=True):
-                    self._note(found, column)
-
-    def _note(self, found: _Wanted, column: Sequence[Any]) -> None:
-        if found.children:
-            objects = [o for given in column for o in (given if isinstance(given, list) else (given,))]
-            for child in found.children:
-                values = [o.get(child.name) for o in objects if isinstance(o, dict)]
-                self._note(child, [v for v in values if v is not None and not (child.is_number and _is_text(v))])
-            return
-        if found.is_number and column:
-            values = np.asarray(column, float)
-            spread = float(values.std())
-            new = Moments(values.size, float(values.mean()), spread, float(values.min()), float(values.max()))
-            self.numbers[found.key] = self.numbers[found.key].with_others(new) if found.key in self.numbers else new
-        if found.is_choice and column:
-            counts = self.choices[found.key]
-            each = chain.from_iterable(column) if isinstance(column[0], list) else column
-            for value, count in Counter(each).items():
-                named = label(value)
-                counts[named if named in counts or len(counts) < _MOST_VALUES else "..."] += count
-
-
-def _is_text(value: Any) -> bool:
-    return not isinstance(value, (int, float)) or isinstance(value, bool)
-
-
-def _opened(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        from isal import igzip
-
-        return igzip.open(path, "rb")  # type: ignore[return-value]
-    return path.open("rb")
+    def _standstill(self, truth: StandstillTruth) -> tuple[frozenset[str], frozenset[str]]:
+        path = f'$."{truth.property}"'
+        found = self.rows.query(_STANDSTILL, path=path, value=label(truth.value), event=truth.event)
+        return frozenset(found["user_id"]), frozenset(found.filter("stood")["user_id"])

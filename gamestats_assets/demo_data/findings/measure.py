@@ -1,7 +1,7 @@
 """What produced logs hold, told by the files alone: nothing here knows how they were made.
 
-One pass reads every line once, counts what it tells by itself, and stores who did what when in a temporary DuckDB
-database; SELECTs over it sum up people's lives. Memory grows with the users, and hardly with the records.
+Every line is read once into a temporary DuckDB database; SELECTs over it count what lines say by themselves, and sum up
+people's lives. Memory grows with the users, and hardly with the records.
 
 Words used here: a user is a distinct id, or where a record has none an account id; people are users whose id does not
 begin with `system-`. A day is a UTC day of the run, numbered from 0. A session ends with a break of half an hour. Who
@@ -11,13 +11,15 @@ signs up does so on the day of the first event, which then is a once-only one; e
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.findings.lives import Lives
 from gamestats_assets.demo_data.findings.log_reading import EPOCH, LogReading
-from gamestats_assets.demo_data.findings.measured import DirtFound, Measured, Violations
+from gamestats_assets.demo_data.findings.measured import DirtFound, Measured
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -47,8 +49,10 @@ def measure(folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Confi
     log = LogReading(taxonomy, rules, configuration)
     for file_day, path in found:
         log.read(path, file_day - start)
-    lives = Lives(taxonomy, rules, configuration, log)
-    measured = _measured(log, lives, configuration)
+    figures = log.figures()
+    lives = Lives(taxonomy, rules, configuration, log.rows)
+    dirt = _dirt(log.dirt(), lives, taxonomy, figures["records_by_event"])
+    measured = Measured(configuration=configuration, **figures, **lives.figures(), dirt=dirt)
     log.rows.close()
     return measured
 
@@ -61,39 +65,24 @@ def _file_day(name: str) -> int:
         raise MeasureError(f"{name} names no day: expected logs_YYYYMMDD.jsonl. Rename the file.") from None
 
 
-def _measured(log: LogReading, lives: Lives, configuration: Configuration) -> Measured:
-    dirt = log.dirt
-    unreadable = dirt["unreadable"]
-    events = dirt["events"] - lives.duplicates + unreadable
-    declared = dirt["with_properties"] + dirt["without_properties"]
-    return Measured(
-        configuration=configuration,
-        records_by_type=dict(log.by_type.most_common()),
-        records_by_event=dict(log.by_event.most_common()),
-        size_bytes=log.size_bytes,
-        users_by_country=dict(log.countries.most_common()),
-        users_by_os=dict(log.systems.most_common()),
-        variants=log.users_by_variant(),
-        numbers={key: log.numbers[key] for key in sorted(log.numbers)},
-        choices={key: dict(log.choices[key].most_common()) for key in sorted(log.choices)},
-        totals={name: Violations(*counts) for name, counts in sorted(log.totals.counts.items())},
-        address_of=log.accounts.address_of,
-        standstills=log.accounts.standstills,
-        dirt=DirtFound(
-            events=events,
-            with_properties=round(events * dirt["with_properties"] / declared) if declared else 0,
-            late=lives.late,
-            too_late=dirt["too_late"],
-            duplicates=lives.duplicates,
-            out_of_order=lives.out_of_order,
-            visible_order=log.visible / log.in_order if log.in_order else 0.0,
-            nulls=dirt["nulls"],
-            drifted=dirt["drifted"],
-            undeclared_properties=dirt["undeclared"],
-            off_schema=dirt["off_schema"],
-            unknown_events=dirt["unknown"],
-            unreadable=unreadable,
-            outside=dirt["outside"],
-        ),
-        **lives.figures(),
+def _dirt(dirt: Mapping[str, Any], lives: Lives, taxonomy: Taxonomy, records: Mapping[str, int]) -> DirtFound:
+    events = dirt["events"] - lives.duplicates + dirt["unreadable"]
+    declared = {event.name: bool(event.properties or taxonomy.common_properties) for event in taxonomy.events}
+    known = {name: count for name, count in records.items() if name in declared}
+    with_properties = sum(count for name, count in known.items() if declared[name])
+    return DirtFound(
+        events=events,
+        with_properties=round(events * with_properties / sum(known.values())) if known else 0,
+        late=lives.late,
+        too_late=dirt["too_late"],
+        duplicates=lives.duplicates,
+        out_of_order=lives.out_of_order,
+        visible_order=dirt["visible"] / dirt["in_order"] if dirt["in_order"] else 0.0,
+        nulls=dirt["nulls"],
+        drifted=dirt["drifted"],
+        undeclared_properties=dirt["undeclared"],
+        off_schema=dirt["off_schema"],
+        unknown_events=dirt["unknown"],
+        unreadable=dirt["unreadable"],
+        outside=dirt["outside"],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +20,7 @@ class Spool:
         tables: by name, the columns and their types, as polars has them.
     """
 
-    def __init__(self, tables: Mapping[str, Mapping[str, type[pl.DataType]]]) -> None:
+    def __init__(self, tables: Mapping[str, Mapping[str, Any]]) -> None:
         import duckdb
 
         self._folder = tempfile.TemporaryDirectory(prefix="gamestats-rows-")
@@ -43,6 +43,15 @@ class Spool:
         rows = self.query(sql, **parameters)
         self._con.register(table, rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
         return rows.height
+
+    def define(self, sql: str) -> None:
+        """Define a macro for what follows."""
+        self._con.execute(sql)
+
+    def pieces(self, sql: str, **parameters: Any) -> Iterator[pl.DataFrame]:
+        """What a SELECT over the tables gives, a piece at a time."""
+        for batch in self._con.sql(sql, params=parameters or None).to_arrow_reader(65_536):
+            yield cast(pl.DataFrame, pl.from_arrow(batch))
 
     def query(self, sql: str, **parameters: Any) -> pl.DataFrame:
         """What a SELECT over the tables gives."""
