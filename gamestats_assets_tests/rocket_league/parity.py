@@ -25,9 +25,9 @@ from gamestats_assets.rocket_league.tables import (
     RawPlayerStats,
     RawReplays,
 )
+from gamestats_assets_tests.rocket_league.building import make
 from gamestats_assets_tests.rocket_league.files import real_folder
 from gamestats_assets_tests.rocket_league.real_files import PAIRS, Frames, bronze
-from gamestats_assets_tests.rocket_league.tracked import make
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,7 @@ def parity_table(folder: Path | None = None) -> str:
     by_feature: dict[str, list[Compared]] = {}
     for each in compared(folder or real_folder()):
         by_feature.setdefault(each.feature, []).append(each)
-    lines = [
-        "| Feature | Rule | Tolerance | Largest difference | Median difference |",
-        "|---|---|---|---|---|",
-    ]
+    lines = ["| Feature | Rule | Tolerance | Largest difference | Median difference |", "|---|---|---|---|---|"]
     for feature, tolerance in TOLERANCES.items():
         values = by_feature[feature]
         if tolerance.share:

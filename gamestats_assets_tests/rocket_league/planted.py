@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from gamestats_assets.lakehouse.quality import table_inputs
-from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league.tables import (
-    PlayerMatchFeatures,
-    RankModels,
-    RlRanks,
-    TrackedPlayers,
-)
+from gamestats_assets.rocket_league.tables import PlayerMatchFeatures
+from gamestats_assets_tests.rocket_league.building import filled
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """When the first match of every player begins; the others follow an hour apart."""
@@ -96,53 +89,7 @@ def played(
     for name, values in true.items():
         off = values[of] + noise * rng.normal(size=len(of))
         columns[name] = MEANS.get(name, 1.0) * (1 + BETWEEN * off)
-    fixed = {
-        "is_simulated": is_simulated,
-        "stats_source": "ballchasing",
-        "team_size": team_size,
-        "played_s": 300.0,
-    }
-    return rows(
+    fixed = {"is_simulated": is_simulated, "stats_source": "ballchasing", "team_size": team_size, "played_s": 300.0}
+    return filled(
         PlayerMatchFeatures, pl.DataFrame(columns).with_columns(match_date=pl.col("started_at").dt.date()), **fixed
     )
-
-
-def rows(table: type[Table], given: pl.DataFrame | Sequence[Mapping[str, Any]] = (), **fixed: Any) -> pl.DataFrame:
-    """Rows of a table; columns that are not given are null."""
-    frame = given if isinstance(given, pl.DataFrame) else pl.DataFrame([*given], infer_schema_length=None)
-    frame = frame.with_columns(**{name: pl.lit(value) for name, value in fixed.items()})
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in table.schema().items() if name not in frame.columns]
-    return frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in table.schema().items())
-
-
-def tracked(players: Sequence[str], kept_from: datetime = FIRST) -> pl.DataFrame:
-    """Tracked players whose matches are kept from a day on."""
-    return rows(
-        TrackedPlayers,
-        [{"player_id": player, "matches": 0, "kept_from": kept_from.date(), "content_hash": "-"} for player in players],
-    )
-
-
-def given_ranks(*ranks: tuple[str, str, int, datetime]) -> pl.DataFrame:
-    """Ranks that players gave: player, playlist, rank, when."""
-    return rows(
-        RlRanks,
-        [
-            {"player_id": player, "playlist": playlist, "tier": tier, "updated_at": when}
-            for player, playlist, tier, when in ranks
-        ],
-    )
-
-
-def no_models() -> pl.DataFrame:
-    """No model of the rank."""
-    return rows(RankModels)
-
-
-def make(function: Callable[..., Any], known: Mapping[Any, pl.DataFrame]) -> pl.DataFrame:
-    """What a function makes of frames, by table; checked against the declared columns and rules of its table."""
-    table = typing.get_args(typing.get_type_hints(function)["return"])[0]
-    made = function(
-        **{name: known.get(source, source.create_empty()).lazy() for name, source in table_inputs(function).items()}
-    ).collect()
-    return table.validate(made, cast=False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets_tests.rocket_league.building import filled
 
 # Mean and standard deviation between players.
 SHAPES = {
@@ -121,21 +121,7 @@ def world(
             **values,
         }
     )
-    return World(ids, tiers, true, table(t.PlayerMatchFeatures, frame))
-
-
-def table(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a table; columns that are not given are null."""
-    schema = kind.schema()
-    missing = [pl.lit(None).alias(name) for name in schema if name not in frame.columns]
-    return frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-
-
-def rows(kind: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
-    """Rows of a table by hand; what is not given is null."""
-    if not given:
-        return pl.DataFrame(schema=kind.schema())
-    return table(kind, pl.DataFrame(list(given), infer_schema_length=None))
+    return World(ids, tiers, true, filled(t.PlayerMatchFeatures, frame))
 
 
 def profiles_of(features: pl.DataFrame) -> pl.DataFrame:
@@ -146,7 +132,7 @@ def profiles_of(features: pl.DataFrame) -> pl.DataFrame:
     means = long.group_by(*keys, "feature").agg(
         matches=pl.len(), mean=pl.col("value").mean(), spread=pl.col("value").std()
     )
-    return table(t.PlayerProfiles, means.join(last, on=keys))
+    return filled(t.PlayerProfiles, means.join(last, on=keys))
 
 
 def true_profiles(true: np.ndarray, tiers: np.ndarray, *, name: str = "p", **more: Any) -> pl.DataFrame:
@@ -158,29 +144,4 @@ def true_profiles(true: np.ndarray, tiers: np.ndarray, *, name: str = "p", **mor
     )
     long = wide.unpivot(index=["player_id", "rank_tier"], variable_name="feature", value_name="mean")
     given = {"is_simulated": False, "playlist": PLAYLIST, "matches": 50} | more
-    return table(t.PlayerProfiles, long.with_columns(pl.lit(value).alias(key) for key, value in given.items()))
-
-
-def tracked(*players: str, kept_from: date = date(2020, 1, 1)) -> pl.DataFrame:
-    """TrackedPlayers."""
-    return rows(
-        t.TrackedPlayers,
-        *({"player_id": each, "matches": 0, "kept_from": kept_from, "content_hash": ""} for each in players),
-    )
-
-
-def sessions(*given: tuple[str, datetime, float]) -> pl.DataFrame:
-    """TrainingSessions of shooting: player, end, hours."""
-    return rows(
-        t.TrainingSessions,
-        *(
-            {
-                "training_session_id": number,
-                "player_id": player,
-                "skill": "shooting",
-                "completed_at": end,
-                "duration_s": round(hours * 3600),
-            }
-            for number, (player, end, hours) in enumerate(given)
-        ),
-    )
+    return filled(t.PlayerProfiles, long.with_columns(pl.lit(value).alias(key) for key, value in given.items()))

@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.assets import BY_MATCH
 from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.source import GAME, SOURCE
-from gamestats_assets_tests.rocket_league.tracked import make
+from gamestats_assets_tests.rocket_league.building import make
 
 PAIRS = ("recent-ranked-doubles-2026-03-10", "recent-ranked-standard-2026-03-10-a")
 """Files of which both the replay and ballchasing's JSON are there."""

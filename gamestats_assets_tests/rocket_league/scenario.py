@@ -11,10 +11,10 @@ import polars as pl
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.rocket_league import tracked
+from gamestats_assets_tests.rocket_league import building
 
 Row = dict[str, Any]
-MATCH, OTHER_MATCH = tracked.match_id(0xA), tracked.match_id(0xB)
+MATCH, OTHER_MATCH = building.match_id(0xA), building.match_id(0xB)
 ANN, BEA, CAL = "steam_1", "steam_2", "steam_3"
 XAN, YVE, ZOE = "epic_1", "epic_2", "epic_3"
 TEAM = {ANN: "blue", BEA: "blue", CAL: "blue", XAN: "orange", YVE: "orange", ZOE: "orange"}
@@ -28,7 +28,7 @@ def rows(table: type[Table], given: Iterable[Mapping[str, Any]], **fixed: Any) -
     for number, row in enumerate(given):
         own = {"match_id": MATCH, "event_number": number, "player_id": None, "source": "replay"} | fixed | dict(row)
         complete.append({"team": TEAM.get(own["player_id"] or "", "blue"), **own})
-    return tracked.rows(table, *complete)
+    return building.rows(table, *complete)
 
 
 def events(*given: Mapping[str, Any]) -> pl.DataFrame:
@@ -57,7 +57,7 @@ def goal(at: float, player: str | None, *, team: str | None = None, **more: Any)
 def made(function: Callable[..., Any], *frames: pl.DataFrame, **known: pl.DataFrame) -> pl.DataFrame:
     """What a function makes of frames, which are of the tables that their columns say; others are empty."""
     by_columns = {tuple(table.column_names()): table for table in t.ALL}
-    return tracked.make(function, {by_columns[tuple(frame.columns)]: frame for frame in frames})
+    return building.make(function, {by_columns[tuple(frame.columns)]: frame for frame in frames})
 
 
 def dicts(frame: pl.DataFrame, *columns: str) -> list[Row]:

@@ -15,7 +15,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.users import player_stats
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets_tests.rocket_league.tracked import PLAYER, START, Row, make, match_id, played, rows
+from gamestats_assets_tests.rocket_league.building import PLAYER, START, Row, make, match_id, played, rows
 
 EVIL_NAME = "Evil </script><script>alert(1)</script><b>& co"
 EVIL_PACK = 'Pack <img src=x onerror=alert(1)> & "quotes" \''

@@ -283,8 +283,7 @@ def test_players_who_come_and_go_break_no_blocking_check(realdata: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("names", "uncounted"),
-    [(real_files.PAIRS, 1), ((real_files.COME_AND_GO,), 1), ((real_files.DROPSHOT,), 1)],
+    ("names", "uncounted"), [(real_files.PAIRS, 1), ((real_files.COME_AND_GO,), 1), ((real_files.DROPSHOT,), 1)]
 )
 def test_every_goal_of_a_header_has_one_row_and_scoreboards_agree(
     names: tuple[str, ...], uncounted: int, realdata: Path

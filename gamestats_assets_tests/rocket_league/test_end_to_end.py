@@ -44,10 +44,7 @@ def season() -> Season:
         days=2,
         playlists=[PLAYLIST],
         tiers=(13, 13),
-        planted=[
-            Planted("Sieve", tier=13, skills={"saves": -2.0}, matches=60),
-            Planted("Quiet", tier=13, matches=10),
-        ],
+        planted=[Planted("Sieve", tier=13, skills={"saves": -2.0}, matches=60), Planted("Quiet", tier=13, matches=10)],
     )
 
 
@@ -176,36 +173,6 @@ def test_the_planted_weakness_is_found_and_packs_for_it_are_named(
     real = operation.rows(t.Weaknesses).filter(player_id=REAL_PLAYER)
     assert (real["state"] == "refused").all()
     assert real["reason"].null_count() == 0
-
-
-def test_matches_of_a_player_are_told_whole(processed: tuple[ByCommands, str], season: Season, sieve: Player) -> None:
-    operation, _ = processed
-    own = {
-        match["match_guid"] if match.get("match_guid") else match["rocket_league_id"]: match
-        for match in season.matches
-        if any(
-            who["id"]["id"].lower() == sieve.account.lower()
-            for team in ("blue", "orange")
-            for who in match[team]["players"]
-        )
-    }
-    found = operation.rows(t.Matches).filter(player_id=sieve.player_id)
-    assert {*found["match_id"]} == {match_id.upper() for match_id in own}
-    assert len(own) >= 60
-    row = found.row(0, named=True)
-    match = next(match for match_id, match in own.items() if match_id.upper() == row["match_id"])
-    (player,) = (
-        who
-        for team in ("blue", "orange")
-        for who in match[team]["players"]
-        if who["id"]["id"].lower() == sieve.account.lower()
-    )
-    analysis = json.loads(row["replay_data"])
-    core = player["stats"]["core"]
-    assert (analysis["saves"], analysis["shots"]) == (core["saves"], core["shots"])
-    assert (row["score_team_0"], row["score_team_1"]) == tuple(
-        match[team]["stats"]["core"]["goals"] for team in ("blue", "orange")
-    )
 
 
 def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[ByCommands, str], sieve: Player) -> None:

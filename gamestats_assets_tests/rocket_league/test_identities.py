@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import subtr_actor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,8 +92,6 @@ def test_who_has_no_account_has_no_id(remote_id: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("stem", ["recent-ranked-doubles-2026-03-10", "recent-ranked-standard-2026-03-10-a"])
 def test_a_replay_and_ballchasing_tell_the_same_ids(realdata: Path, stem: str) -> None:
-    import subtr_actor
-
     folder = realdata / "rocket_league"
     document = json.loads((folder / f"{stem}.ballchasing.json").read_bytes())
     by_ballchasing = {
@@ -112,8 +111,6 @@ def test_a_replay_and_ballchasing_tell_the_same_ids(realdata: Path, stem: str) -
 
 
 def test_every_player_of_replays_of_ten_years_has_an_id(realdata: Path) -> None:
-    import subtr_actor
-
     for replay in sorted((realdata / "rocket_league").glob("[pr]*.replay")):
         meta = subtr_actor.get_replay_meta(replay)["replay_meta"]
         players = [player["remote_id"] for team in ("team_zero", "team_one") for player in meta[team]]

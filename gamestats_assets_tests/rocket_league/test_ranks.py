@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.rocket_league import ranks
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures
-from gamestats_assets_tests.rocket_league.planted import FIRST, given_ranks, rows, tracked
+from gamestats_assets_tests.rocket_league.building import START, given_ranks, rows, tracked
 
 # As the game shows them, the lowest first.
 NAMES = [
@@ -76,21 +76,15 @@ def test_some_ranks_in_a_row_are_named_by_the_first_and_the_last() -> None:
 
 
 def seen(*matches: tuple[int, int | None], **fixed: Any) -> pl.DataFrame:
-    """Matches of one player: hours after `FIRST`, and the rank told."""
-    given = [
-        {
-            "match_id": f"{number:032X}",
-            "match_date": (FIRST + timedelta(hours=hours)).date(),
-            "started_at": FIRST + timedelta(hours=hours),
-            "rank_tier": tier,
-            "player_id": "steam_1",
-            "playlist": "ranked-doubles",
-            "is_simulated": False,
-            **fixed,
-        }
-        for number, (hours, tier) in enumerate(matches)
-    ]
-    return rows(PlayerMatchFeatures, given)
+    """Matches of one player: hours after `START`, and the rank of each."""
+    starts = [START + timedelta(hours=hours) for hours, _ in matches]
+    return rows(
+        PlayerMatchFeatures,
+        *(
+            {"match_date": at.date(), "started_at": at, "rank_tier": tier, "player_id": "steam_1"} | fixed
+            for at, (_, tier) in zip(starts, matches, strict=True)
+        ),
+    )
 
 
 def known(features: pl.DataFrame, *given: tuple[str, str, int, Any]) -> dict[tuple[Any, ...], int]:
@@ -99,24 +93,11 @@ def known(features: pl.DataFrame, *given: tuple[str, str, int, Any]) -> dict[tup
     return {row[:3]: row[3] for row in found.iter_rows()}
 
 
-def test_the_last_rank_told_counts_whichever_order_matches_come_in() -> None:
-    features = seen((5, 12), (9, None), (7, 14), (1, 20), (8, 0))
-    assert known(features) == {(False, "ranked-doubles", "steam_1"): 14}
-    assert known(features.reverse()) == {(False, "ranked-doubles", "steam_1"): 14}
-
-
-def test_a_given_rank_counts_when_it_is_later_than_the_last_told() -> None:
-    features = seen((0, 12), (7, 14), (9, None))
-    for hours, tier in ((6, 14), (7, 14), (8, 16), (100, 16)):
-        given_then = ("steam_1", "ranked-doubles", 16, FIRST + timedelta(hours=hours))
-        assert known(features, given_then) == {(False, "ranked-doubles", "steam_1"): tier}
-
-
 def test_a_given_rank_is_of_its_player_and_playlist() -> None:
     features = pl.concat(
         [seen((0, None)), seen((0, None), playlist="ranked-duels"), seen((0, None), player_id="steam_2")]
     )
-    given_then = ("steam_1", "ranked-doubles", 16, FIRST)
+    given_then = ("steam_1", "ranked-doubles", 16, START)
     assert known(features, given_then) == {(False, "ranked-doubles", "steam_1"): 16}
 
 
@@ -124,7 +105,7 @@ def test_ranks_of_simulated_matches_are_of_these_alone_and_given_ones_of_both() 
     features = pl.concat([seen((0, 3)), seen((1, 20), is_simulated=True)])
     real, simulated = (False, "ranked-doubles", "steam_1"), (True, "ranked-doubles", "steam_1")
     assert known(features) == {real: 3, simulated: 20}
-    later = ("steam_1", "ranked-doubles", 16, FIRST + timedelta(days=1))
+    later = ("steam_1", "ranked-doubles", 16, START + timedelta(days=1))
     assert known(features, later) == {real: 16, simulated: 16}
 
 
@@ -141,7 +122,7 @@ def test_the_known_rank_is_that_of_a_plain_reading(
     given_then = []
     if entered is not None:
         hours, tier = entered
-        given_then = [("steam_1", "ranked-doubles", tier, FIRST + timedelta(hours=hours))]
+        given_then = [("steam_1", "ranked-doubles", tier, START + timedelta(hours=hours))]
         if not ranked or hours > max(ranked)[0]:
             expected = tier
     assert known(seen(*matches), *given_then) == ({(False, "ranked-doubles", "steam_1"): expected} if expected else {})
@@ -149,6 +130,8 @@ def test_the_known_rank_is_that_of_a_plain_reading(
 
 def test_kept_are_the_matches_of_tracked_players_from_a_day_on() -> None:
     features = pl.concat([seen((0, 1), (24, 2), (48, 3)), seen((48, 4), player_id="steam_2")])
-    found = ranks.kept(features.lazy(), tracked(["steam_1"], FIRST + timedelta(days=1)).lazy()).collect()
+    found = ranks.kept(
+        features.lazy(), tracked("steam_1", kept_from=(START + timedelta(days=1)).date()).lazy()
+    ).collect()
     assert found.get_column("rank_tier").to_list() == [2, 3]
     assert found.columns == features.columns

@@ -79,10 +79,7 @@ def predicted_tier(model: Mapping[str, Any], values: Mapping[str, float | None],
 
 
 def tier_interval(
-    model: Mapping[str, Any],
-    values: Mapping[str, float | None],
-    level: float = LEVEL,
-    more_chance: float = 0.0,
+    model: Mapping[str, Any], values: Mapping[str, float | None], level: float = LEVEL, more_chance: float = 0.0
 ) -> tuple[float, float]:
     """The central interval of the rank, within 1 to 22; `model` and `values` as for `strength`.
 

@@ -308,10 +308,7 @@ def _of_features(
 
 
 def _potential(
-    skill: str,
-    mean: Mapping[str, Any],
-    of_cohort: Mapping[str, Mapping[str, Any]],
-    model: Mapping[str, Any] | None,
+    skill: str, mean: Mapping[str, Any], of_cohort: Mapping[str, Mapping[str, Any]], model: Mapping[str, Any] | None
 ) -> float | None:
     signs = dict(SKILL_FEATURES[skill])
     if model is None or not signs.keys() & {*model["features"]}:

@@ -255,12 +255,7 @@ class BallchasingApi(ApiClient):
     # -- replays
 
     def fetch_replays(
-        self,
-        ids: Iterable[str],
-        *,
-        files: bool = False,
-        known: Mapping[str, str] | None = None,
-        downloads: int = 4,
+        self, ids: Iterable[str], *, files: bool = False, known: Mapping[str, str] | None = None, downloads: int = 4
     ) -> tuple[MatchFetch, ...]:
         """Fetch what is missing of replays, statistics and file; one's failure does not stop the others.
 

@@ -47,10 +47,7 @@ def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
             season=pl.col("season_type").replace_strict(_ERAS, default=None, return_dtype=pl.String)
             + pl.col("season").cast(pl.String),
         )
-        .with_columns(
-            is_ranked=is_ranked(pl.col("playlist")),
-            is_soccar=played_as_soccar(),
-        )
+        .with_columns(is_ranked=is_ranked(pl.col("playlist")), is_soccar=played_as_soccar())
     )
     return MatchFacts.cast(rows)
 
@@ -67,9 +64,7 @@ def _best(name: str) -> pl.Expr:
 
 
 def participants(
-    stats: dy.LazyFrame[RawPlayerStats],
-    facts: dy.LazyFrame[MatchFacts],
-    events: dy.LazyFrame[ReplayEvents],
+    stats: dy.LazyFrame[RawPlayerStats], facts: dy.LazyFrame[MatchFacts], events: dy.LazyFrame[ReplayEvents]
 ) -> dy.LazyFrame[Participants]:
     """One row per player and match: the replay tells it, and ballchasing what the replay does not, such as ranks.
 

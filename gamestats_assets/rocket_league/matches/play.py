@@ -152,7 +152,7 @@ def _from_where(rows: pl.LazyFrame, touches: pl.LazyFrame) -> pl.LazyFrame:
             shot_speed_uu_s="touch_speed",
         )
         .with_columns(
-            distance_to_goal_uu=(pl.col("ball_x_uu") ** 2 + (GOAL_Y_UU - pl.col("ball_team_y_uu")) ** 2).sqrt(),
+            distance_to_goal_uu=(pl.col("ball_x_uu") ** 2 + (GOAL_Y_UU - pl.col("ball_team_y_uu")) ** 2).sqrt()
         )
     )
 

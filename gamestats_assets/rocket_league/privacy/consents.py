@@ -7,7 +7,6 @@ somebody agreed to can be read for ever. A purpose that is not allowed counts fr
 from __future__ import annotations
 
 import functools
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,7 +65,7 @@ def withheld(players: dy.LazyFrame[RlPlayers]) -> dy.LazyFrame[Withheld]:
         .select("player_id", "purpose")
         .sort("player_id", "purpose")
     )
-    return typing.cast("dy.LazyFrame[Withheld]", Withheld.cast(rows))
+    return Withheld.cast(rows)
 
 
 def allowing(rows: pl.LazyFrame, withheld: pl.LazyFrame, purpose: str) -> pl.LazyFrame:

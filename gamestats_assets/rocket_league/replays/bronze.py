@@ -17,6 +17,7 @@ from gamestats_assets.lakehouse.landing.decoding import DecodedUnits, Decoder, U
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.ballchasing import statistics as ballchasing_files
 from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.privacy.masking import masked_rows
@@ -26,16 +27,9 @@ from gamestats_assets.rocket_league.replays.figures import figures, team_figures
 from gamestats_assets.rocket_league.replays.network import Network, UnreadableReplayError
 from gamestats_assets.rocket_league.replays.simulated import read_simulated
 from gamestats_assets.rocket_league.source import BALLCHASING, MASKED, REPLAY, SIMULATED
-from gamestats_assets.rocket_league.tables import (
-    RawPlayerStats,
-    RawReplays,
-    ReplayEvents,
-    ReplayFigures,
-    ReplayFrames,
-)
 
-RAW_TABLES: tuple[type[Table], ...] = (RawReplays, RawPlayerStats, ReplayFrames)
-EVENT_TABLES: tuple[type[Table], ...] = (ReplayEvents, ReplayFigures)
+RAW_TABLES: tuple[type[Table], ...] = (t.RawReplays, t.RawPlayerStats, t.ReplayFrames)
+EVENT_TABLES: tuple[type[Table], ...] = (t.ReplayEvents, t.ReplayFigures)
 Row = dict[str, Any]
 _T = TypeVar("_T")
 
@@ -63,12 +57,12 @@ def _take_best(
     files: Sequence[LandedFile], read: Callable[[LandedFile], tuple[int, Row, _T]], unit: Unit, into: DecodedUnits
 ) -> _T | None:
     """Take the row of a match from the file that counts for most, then landed last; what else was read of that."""
-    found = _read_each(files, read, RawReplays, unit, into)
+    found = _read_each(files, read, t.RawReplays, unit, into)
     if not found:
         return None
     _, row, rest = max(found, key=lambda each: each[0])
     row |= {"other_files": len(files) - 1, "landed_at": min(each["landed_at"] for _, each, _ in found)}
-    into.add_frames({RawReplays: pl.DataFrame([row], schema=RawReplays.schema())})
+    into.add_frames({t.RawReplays: pl.DataFrame([row], schema=t.RawReplays.schema())})
     return rest
 
 
@@ -88,8 +82,8 @@ def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     frames = replay.frames.with_columns(match_id=pl.lit(unit.unit_id), match_date=pl.lit(unit.day))
     into.add_frames(
         {
-            RawPlayerStats: pl.DataFrame(players, schema=RawPlayerStats.schema()),
-            ReplayFrames: ReplayFrames.cast(frames.select(ReplayFrames.column_names())),
+            t.RawPlayerStats: pl.DataFrame(players, schema=t.RawPlayerStats.schema()),
+            t.ReplayFrames: t.ReplayFrames.cast(frames.select(t.ReplayFrames.column_names())),
         }
     )
     return True
@@ -107,7 +101,7 @@ def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     players = _take_best(unit.newest_first(landing, BALLCHASING), read, unit, into)
     if players is None:
         return False
-    into.add_frames({RawPlayerStats: pl.DataFrame(players, schema=RawPlayerStats.schema())})
+    into.add_frames({t.RawPlayerStats: pl.DataFrame(players, schema=t.RawPlayerStats.schema())})
     return True
 
 
@@ -140,7 +134,7 @@ def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
     for unit in units:
         if _take_masked(landing, unit, decoded, EVENT_TABLES):
             continue
-        networks = _read_each(_recordings(landing, unit), partial(_network_of, landing), ReplayEvents, unit, decoded)
+        networks = _read_each(_recordings(landing, unit), partial(_network_of, landing), t.ReplayEvents, unit, decoded)
         if not networks:
             decoded.unreadable += 1
             continue
@@ -176,8 +170,8 @@ def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[T
         ]
     happened = [{**keys, **row} for row in events(network, has_pads=has_pads)]
     return {
-        ReplayEvents: pl.DataFrame(happened, schema=ReplayEvents.schema()),
-        ReplayFigures: pl.DataFrame(rows, schema=ReplayFigures.schema()).unique("player_id", maintain_order=True),
+        t.ReplayEvents: pl.DataFrame(happened, schema=t.ReplayEvents.schema()),
+        t.ReplayFigures: pl.DataFrame(rows, schema=t.ReplayFigures.schema()).unique("player_id", maintain_order=True),
     }
 
 

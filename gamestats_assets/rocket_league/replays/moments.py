@@ -7,28 +7,15 @@ last of the team.
 
 from __future__ import annotations
 
-import typing
-
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.field import live_cars
 from gamestats_assets.rocket_league.matches.play import GOAL_Y_UU
 from gamestats_assets.rocket_league.matches.rotations import with_turns
 from gamestats_assets.rocket_league.matches.touches import AERIAL_Z_UU, length, with_double_commits
 from gamestats_assets.rocket_league.ranks import kept
-from gamestats_assets.rocket_league.tables import (
-    MatchFacts,
-    Moments,
-    PlayerMistakes,
-    ReplayEvents,
-    ReplayFrames,
-    ReplayMoments,
-    Rotations,
-    ShotsAndSaves,
-    Touches,
-    TrackedPlayers,
-)
 from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
 
 EMPTY_TANK = 0.5
@@ -45,17 +32,17 @@ _WALL_UU, _CORNER_UU, _CEILING_UU = 200.0, 7700.0, 1950.0
 _SIDE_WALL_UU = 4096.0
 _MATCH = ("match_id", "match_date")
 _SIDE = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
-_COLUMNS = tuple(name for name in Moments.column_names() if name != "moment_number")
+_COLUMNS = tuple(name for name in t.Moments.column_names() if name != "moment_number")
 
 
 def moments(
-    facts: dy.LazyFrame[MatchFacts],
-    events: dy.LazyFrame[ReplayEvents],
-    touches: dy.LazyFrame[Touches],
-    shots: dy.LazyFrame[ShotsAndSaves],
-    rotations: dy.LazyFrame[Rotations],
-    frames: dy.LazyFrame[ReplayFrames],
-) -> dy.LazyFrame[Moments]:
+    facts: dy.LazyFrame[t.MatchFacts],
+    events: dy.LazyFrame[t.ReplayEvents],
+    touches: dy.LazyFrame[t.Touches],
+    shots: dy.LazyFrame[t.ShotsAndSaves],
+    rotations: dy.LazyFrame[t.Rotations],
+    frames: dy.LazyFrame[t.ReplayFrames],
+) -> dy.LazyFrame[t.Moments]:
     """Goals, shots, saves, demolitions; and in soccar, mistakes; by time, numbered within the match."""
     soccar = facts.filter("is_soccar").select("match_id")
     cars = live_cars(frames.join(soccar, on="match_id", how="semi"))
@@ -77,25 +64,25 @@ def moments(
         .sort("match_id", "time_s", "kind", "x_uu", "y_uu", "player_id", nulls_last=True)
         .with_columns(moment_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
     )
-    return typing.cast("dy.LazyFrame[Moments]", Moments.cast(rows.select(Moments.column_names())))
+    return t.Moments.cast(rows)
 
 
-def replay_moments(moments: dy.LazyFrame[Moments]) -> dy.LazyFrame[ReplayMoments]:
+def replay_moments(moments: dy.LazyFrame[t.Moments]) -> dy.LazyFrame[t.ReplayMoments]:
     """What happened in a match, which belongs to all who played it."""
-    return typing.cast("dy.LazyFrame[ReplayMoments]", moments.filter(pl.col("kind").is_in(HAPPENED)))
+    return t.ReplayMoments.cast(moments.filter(pl.col("kind").is_in(HAPPENED)))
 
 
 def player_mistakes(
-    tracked: dy.LazyFrame[TrackedPlayers], moments: dy.LazyFrame[Moments]
-) -> dy.LazyFrame[PlayerMistakes]:
+    tracked: dy.LazyFrame[t.TrackedPlayers], moments: dy.LazyFrame[t.Moments]
+) -> dy.LazyFrame[t.PlayerMistakes]:
     """The mistakes of tracked players, who agreed to it: others have none that anybody could read."""
     own = kept(moments, tracked).filter(pl.col("kind").is_in(MISTAKES)).sort("player_id", "match_id", "moment_number")
-    return typing.cast("dy.LazyFrame[PlayerMistakes]", PlayerMistakes.cast(own.select(PlayerMistakes.column_names())))
+    return t.PlayerMistakes.cast(own)
 
 
 def _rows(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Moments with all columns; one that is not there is null."""
-    known, types = set(rows.collect_schema().names()), Moments.schema()
+    known, types = set(rows.collect_schema().names()), t.Moments.schema()
     return rows.select(
         (pl.col(name) if name in known else pl.lit(None)).cast(types[name]).alias(name) for name in _COLUMNS
     )

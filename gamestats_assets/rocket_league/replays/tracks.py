@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,22 +12,13 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.identities import told_apart
 from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.replays import track_format as form
 from gamestats_assets.rocket_league.replays.events import PADS
 from gamestats_assets.rocket_league.replays.network import Flags, Floats
 from gamestats_assets.rocket_league.source import REPLAY
-from gamestats_assets.rocket_league.tables import (
-    MatchFacts,
-    Participants,
-    RawPlayerStats,
-    ReplayEvents,
-    ReplayFrames,
-    ReplayTracks,
-    Rotations,
-    Touches,
-)
 from gamestats_assets.rocket_league.tables.bronze import BALL
 
 SMALL_PAD_BACK_S, BIG_PAD_BACK_S = 4.0, 10.0
@@ -52,14 +42,14 @@ Row = dict[str, Any]
 
 
 def replay_tracks(
-    facts: dy.LazyFrame[MatchFacts],
-    participants: dy.LazyFrame[Participants],
-    stats: dy.LazyFrame[RawPlayerStats],
-    frames: dy.LazyFrame[ReplayFrames],
-    events: dy.LazyFrame[ReplayEvents],
-    touches: dy.LazyFrame[Touches],
-    rotations: dy.LazyFrame[Rotations],
-) -> dy.LazyFrame[ReplayTracks]:
+    facts: dy.LazyFrame[t.MatchFacts],
+    participants: dy.LazyFrame[t.Participants],
+    stats: dy.LazyFrame[t.RawPlayerStats],
+    frames: dy.LazyFrame[t.ReplayFrames],
+    events: dy.LazyFrame[t.ReplayEvents],
+    touches: dy.LazyFrame[t.Touches],
+    rotations: dy.LazyFrame[t.Rotations],
+) -> dy.LazyFrame[t.ReplayTracks]:
     """One row per match that has frames."""
     of_car = [*_CAMERA.values(), "car_id", "car_hitbox"]
     setups = stats.group_by("match_id", "player_id").agg(
@@ -86,8 +76,8 @@ def replay_tracks(
         of_match = [by_match.get(fact["match_id"], nothing) for by_match, nothing in parts]
         if not (of_match[0].is_empty() or of_match[1].is_empty()):
             rows.append(_Track(fact, *of_match).row())
-    found = pl.LazyFrame(rows, schema=ReplayTracks.schema())
-    return typing.cast("dy.LazyFrame[ReplayTracks]", ReplayTracks.cast(found))
+    found = pl.LazyFrame(rows, schema=t.ReplayTracks.schema())
+    return t.ReplayTracks.cast(found)
 
 
 def field_of(map_code: str | None) -> str:

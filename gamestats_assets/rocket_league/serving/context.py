@@ -43,8 +43,7 @@ class OfPlaylist(OfPlayer):
     """A playlist of one account."""
 
     playlist: Annotated[
-        Name | None,
-        Field(description="Playlist; without it the ranked one played most.", examples=["ranked-doubles"]),
+        Name | None, Field(description="Playlist; without it the ranked one played most.", examples=["ranked-doubles"])
     ] = None
 
 

@@ -37,10 +37,7 @@ ROCKET_LEAGUE = Game(
     ),
     uploads=(uploads.UPLOAD_PATH, pages.SEND_PATH),
     synthetic=("rank_cohorts", "is_simulated"),
-    pages=[
-        *(pages.router, replay_page.router, watch.router),
-        privacy_pages.router,
-    ],
+    pages=[*(pages.router, replay_page.router, watch.router), privacy_pages.router],
     admin=privacy_pages.SECTIONS,
     forms_for_anybody=("/objection", "/api/v1/objections"),
     start=pages.HOME,

@@ -39,12 +39,7 @@ class Objection(BaseModel):
     model_config = ConfigDict(extra="forbid")
     player: Annotated[
         str,
-        Field(
-            min_length=1,
-            max_length=100,
-            description="Platform and account.",
-            examples=["steam:76561190000000001"],
-        ),
+        Field(min_length=1, max_length=100, description="Platform and account.", examples=["steam:76561190000000001"]),
     ]
     reason: Annotated[
         str, Field(min_length=1, max_length=LONGEST_REASON, description="Why, and by what we see that it is yours.")

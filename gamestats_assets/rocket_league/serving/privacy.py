@@ -79,8 +79,7 @@ class Consents(BaseModel):
     text_version: Annotated[int | None, Field(description="Of the text that was agreed to.", examples=[1])]
     retention_days: Annotated[int | None, Field(description="Days for which matches are kept.", examples=[730])]
     is_forgotten: Annotated[
-        bool,
-        Field(description="Whether you had this player forgotten: in files that come later the player is masked."),
+        bool, Field(description="Whether you had this player forgotten: in files that come later the player is masked.")
     ]
     withdrawals: Annotated[
         list[Withdrawal], Field(description="What was taken back, the newest first, and whether that is in effect.")

@@ -159,8 +159,7 @@ class Feature(OfStatistic):
 
     value: Annotated[float, Field(description="In this match.")]
     usual: Annotated[
-        float | None,
-        Field(description=f"Mean over the newest other matches of the playlist, {USUAL_MATCHES} at most."),
+        float | None, Field(description=f"Mean over the newest other matches of the playlist, {USUAL_MATCHES} at most.")
     ]
     usual_spread: Annotated[float | None, Field(description="Standard deviation between these.")]
     usual_matches: Annotated[int, Field(description="How many there are.")]

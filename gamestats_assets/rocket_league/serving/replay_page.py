@@ -275,10 +275,7 @@ def timeline(
         return Mark(row["time_s"], kind, said, link(row["time_s"]), row["end_s"])
 
     found = [
-        (
-            say(f"happened.{kind}s"),
-            [mark(row, row["team"] or "mistake") for row in moments if row["kind"] == kind],
-        )
+        (say(f"happened.{kind}s"), [mark(row, row["team"] or "mistake") for row in moments if row["kind"] == kind])
         for kind in _EVENTS
     ]
     if own is None:

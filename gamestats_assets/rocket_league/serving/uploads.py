@@ -80,9 +80,7 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILES}},
-            }
+            "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _FILES}}}
         },
     }
 }

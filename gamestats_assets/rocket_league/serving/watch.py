@@ -15,13 +15,7 @@ from starlette.responses import Response
 from gamestats_assets.rocket_league.analysis.wording import day_words
 from gamestats_assets.rocket_league.playlists import playlist_name
 from gamestats_assets.rocket_league.serving import replays
-from gamestats_assets.rocket_league.serving.replay import (
-    REPLAY_TABLES,
-    OfReplay,
-    find_replay,
-    shown_replay,
-    track_of,
-)
+from gamestats_assets.rocket_league.serving.replay import REPLAY_TABLES, OfReplay, find_replay, shown_replay, track_of
 from gamestats_assets.rocket_league.serving.replay_page import reading_shared, speaker
 from gamestats_assets.rocket_league.serving.shares import SHARED
 from gamestats_assets.rocket_league.serving.uploads import GAME

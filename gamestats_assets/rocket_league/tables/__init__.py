@@ -4,6 +4,8 @@
 tracked players is by `rl_player`.
 """
 
+# ruff: noqa: F401 (what is imported is every table, and nothing else)
+
 from __future__ import annotations
 
 from gamestats_assets.lakehouse.table import Table
@@ -47,44 +49,7 @@ from gamestats_assets.rocket_league.tables.silver import (
     Touches,
 )
 
-ALL: tuple[type[Table], ...] = (
-    RlPlayers,
-    RlRanks,
-    TrainingSessions,
-    Retention,
-    RawReplays,
-    RawPlayerStats,
-    ReplayFrames,
-    ReplayEvents,
-    ReplayFigures,
-    MatchFacts,
-    Participants,
-    FrameFigures,
-    BoostPickups,
-    Touches,
-    Possessions,
-    ShotsAndSaves,
-    Challenges,
-    Rotations,
-    PlayerMatchStats,
-    PlayerMatchFeatures,
-    Moments,
-    ReplayMoments,
-    ReplayTracks,
-    Withheld,
-    PlayerProfiles,
-    RankCohorts,
-    RankModels,
-    TrainingPacks,
-    TrackedPlayers,
-    Users,
-    Matches,
-    PlayerStats,
-    PlayerMistakes,
-    Weaknesses,
-    RankPredictions,
-    TrainingProgress,
-    TrainingRecommendations,
-    PlayerComparison,
+ALL: tuple[type[Table], ...] = tuple(
+    value for value in globals().values() if isinstance(value, type) and issubclass(value, Table) and value is not Table
 )
 """Every table of the game."""

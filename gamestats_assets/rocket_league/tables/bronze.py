@@ -7,6 +7,7 @@ import dataframely as dy
 from gamestats_assets.rocket_league.tables.rows import (
     EVENTS,
     LANDED,
+    SOURCES,
     BallchasingFigures,
     MatchRow,
     NetworkFigures,
@@ -14,6 +15,7 @@ from gamestats_assets.rocket_league.tables.rows import (
     count,
     flag,
     number,
+    one_of,
     player,
     real,
     sample,
@@ -24,8 +26,6 @@ from gamestats_assets.rocket_league.tables.rows import (
     utc,
 )
 
-SOURCES = ("replay", "ballchasing")
-"""Where a row is from: a replay, or ballchasing's JSON of one."""
 BALL = "the_ball"
 """What stands for a player in the rows of the ball."""
 KINDS_OF_EVENT = (
@@ -33,14 +33,10 @@ KINDS_OF_EVENT = (
 )  # fmt: skip
 
 
-def _source() -> dy.String:
-    return dy.String(primary_key=True, check=lambda column: column.is_in(SOURCES), description="replay or ballchasing.")
-
-
 class RawReplays(MatchRow, key="rocket_league/raw_replays", **LANDED):
     """Matches as a source describes them: one row per match and source, of several files the one that tells most."""
 
-    source = _source()
+    source = one_of(SOURCES, "replay or ballchasing.", primary_key=True)
     content_hash = text("Hash of the landed file this row was read from.", nullable=False)
     other_files = count("Further files of the kind landed for the match and not used.", nullable=False)
     landed_at = utc("When the first file of the kind landed.")
@@ -79,7 +75,7 @@ class RawReplays(MatchRow, key="rocket_league/raw_replays", **LANDED):
 class _RawPlayer(MatchRow):
     """Who played, and what the scoreboard tells of them."""
 
-    source = _source()
+    source = one_of(SOURCES, "replay or ballchasing.", primary_key=True)
     player_id = player("Player; guest_ and more for one without an account.", primary_key=True)
     player_name = text("Name in this match.", nullable=False)
     team = team()
@@ -159,9 +155,7 @@ class ReplayEvents(MatchRow, key="rocket_league/replay_events", **EVENTS):
     """
 
     event_number = dy.Int32(primary_key=True, min=0, description="Number of the event in the match, from 0.")
-    kind = dy.String(
-        check=lambda column: column.is_in(KINDS_OF_EVENT), description=f"One of {', '.join(KINDS_OF_EVENT)}."
-    )
+    kind = one_of(KINDS_OF_EVENT, f"One of {', '.join(KINDS_OF_EVENT)}.")
     frame = count("Frame of the replay, of all it has.", nullable=False)
     time_s = seconds("When, since the replay began, as the game's clock ran.")
     clock_s = seconds("The same without goal replays, which are not recorded.")

@@ -11,11 +11,17 @@ from gamestats_assets.rocket_league.tables.rows import (
     BY_PLAYER,
     GOLD,
     PLAYER_ID,
+    RESULTS,
+    SOURCES,
     PlayerRow,
     count,
     flag,
+    number_of,
+    one_of,
+    percent,
     player,
     real,
+    reals,
     seconds,
     share,
     text,
@@ -38,7 +44,7 @@ def _skill(*, primary_key: bool = False) -> dy.String:
 
 
 def _state() -> dy.String:
-    return dy.String(check=lambda column: column.is_in(STATES), description="measured, or refused with a reason.")
+    return one_of(STATES, "measured, or refused with a reason.")
 
 
 def _simulated(*, primary_key: bool = False) -> dy.Bool:
@@ -68,10 +74,7 @@ class PlayerMatchFeatures(
     playlist = _playlist()
     is_simulated = _simulated()
     started_at = utc("When the match began.")
-    stats_source = dy.String(
-        check=lambda column: column.is_in(["replay", "ballchasing"]),
-        description="replay (its frames and events) or ballchasing.",
-    )
+    stats_source = one_of(SOURCES, "replay (its frames and events) or ballchasing.")
     team_size = count("Players of the team at a time.")
     played_s = seconds("Time that counts.")
     rank_tier = count("Rank in the playlist, 1 (bronze 1) to 22 (supersonic legend); null where nobody told it.")
@@ -198,18 +201,12 @@ class RankCohorts(Table, key="rocket_league/rank_cohorts", subject="cohorts", **
     mean = real("Mean of players' means.")
     mean_standard_error = real("Standard error of it.", minimum=0)
     match_spread = real("Standard deviation of single matches of players taken at random.", minimum=0)
-    match_quantiles = dy.List(
-        dy.Float64(),
-        nullable=True,
-        description="Quantiles of single matches at 0, 5, ... 100%: 21 values, each match counting once.",
-    )
+    match_quantiles = reals("Quantiles of single matches at 0, 5, ... 100%: 21 values, each match counting once.")
     within_spread = real("Standard deviation between matches of one player.", minimum=0)
     between_spread = real("Standard deviation between players, without what few matches add to it.", minimum=0)
-    correlations = dy.List(
-        dy.Float64(),
-        nullable=True,
-        description="Of a skill: correlations of its features in single matches, so signed that more is better: of "
-        "the first with every later one, then of the second. 0 where nothing tells; null of a feature.",
+    correlations = reals(
+        "Of a skill: correlations of its features in single matches, so signed that more is better: of "
+        "the first with every later one, then of the second. 0 where nothing tells; null of a feature."
     )
     p05 = real("5th percentile of players' means.")
     p25 = real("25th percentile.")
@@ -227,10 +224,8 @@ class RankModels(Table, key="rocket_league/rank_models", subject="cohorts", **_W
 
     is_simulated = _simulated(primary_key=True)
     playlist = _playlist(primary_key=True)
-    version = dy.Int32(primary_key=True, min=1, description="Number of the model in its playlist.")
-    state = dy.String(
-        check=lambda column: column.is_in(MODEL_STATES), description="served, superseded by a later one, or refused."
-    )
+    version = number_of("Number of the model in its playlist.")
+    state = one_of(MODEL_STATES, "served, superseded by a later one, or refused.")
     reason = text("Why it is refused.")
     training_data_hash = text("Names the very data it was trained on.", nullable=False)
     trained_to_day = dy.Date(nullable=True, description="Day of the last match in the training data.")
@@ -241,15 +236,13 @@ class RankModels(Table, key="rocket_league/rank_models", subject="cohorts", **_W
         nullable=True,
         description="Ranks it tells apart, in order; of ranks with few players that are pooled the lowest.",
     )
-    tier_means = dy.List(dy.Float64(), nullable=True, description="Mean rank of the players in each of them.")
-    tier_edges = dy.List(
-        dy.Float64(), nullable=True, description="Where each begins, and where the last ends: half a rank beside it."
-    )
+    tier_means = reals("Mean rank of the players in each of them.")
+    tier_edges = reals("Where each begins, and where the last ends: half a rank beside it.")
     features = dy.List(dy.String(), nullable=True, description="Features it takes, in order.")
-    means = dy.List(dy.Float64(), nullable=True, description="Mean of each feature in the training data.")
-    spreads = dy.List(dy.Float64(), nullable=True, description="Standard deviation of each.")
-    coefficients = dy.List(dy.Float64(), nullable=True, description="Coefficient of each, in standard deviations.")
-    thresholds = dy.List(dy.Float64(), nullable=True, description="Where one rank ends and the next begins.")
+    means = reals("Mean of each feature in the training data.")
+    spreads = reals("Standard deviation of each.")
+    coefficients = reals("Coefficient of each, in standard deviations.")
+    thresholds = reals("Where one rank ends and the next begins.")
     fold_models = text(
         "The models of the cross-validation, as JSON: for each part of the players that of all others, by which later "
         "versions are compared with this one; null in versions that kept none."
@@ -362,9 +355,7 @@ class Matches(
     duration_s = seconds("Length of the replay.", nullable=True)
     score_team_0 = count("Goals of the blue team.")
     score_team_1 = count("Goals of the orange team.")
-    result = dy.String(
-        nullable=True, check=lambda column: column.is_in(["win", "loss", "draw"]), description="win, loss or draw."
-    )
+    result = one_of(RESULTS, "win, loss or draw.", nullable=True)
     replay_data = dy.String(
         metadata={**JSON},
         description="The analysis of the player in the match: a JSON object of features and of the scoreboard.",
@@ -397,12 +388,9 @@ class PlayerStats(
         primary_key=True, description="Feature, as in player_match_features, or skill_ and the name of a skill."
     )
     value = dy.Float64(description="Its value.")
-    rank_percentile = dy.Float64(
-        nullable=True,
-        min=0,
-        max=100,
-        description="Share of matches of the cohort (same playlist and rank) below it, in per cent, where those that "
-        "tie count half: exact at every 5 %, interpolated between; null without a cohort.",
+    rank_percentile = percent(
+        "Share of matches of the cohort (same playlist and rank) below it, in per cent, where those that "
+        "tie count half: exact at every 5 %, interpolated between; null without a cohort."
     )
     is_simulated = _simulated()
 
@@ -423,11 +411,9 @@ class Weaknesses(_OfPlayer, key="rocket_league/weaknesses", subject="players", *
     cohort_players = count("Players in the cohort.")
     matches_ = count("Matches of the player in which the skill is known.", nullable=False, alias="matches")
     score = real("The skill, in standard deviations from the mean of the cohort, drawn towards it for few matches.")
-    percentile = dy.Float64(
-        nullable=True, min=0, max=100, description="Share of the cohort that is worse, in per cent."
-    )
-    percentile_low = dy.Float64(nullable=True, min=0, max=100, description="Lower end of its 90% interval.")
-    percentile_high = dy.Float64(nullable=True, min=0, max=100, description="Upper end of it.")
+    percentile = percent("Share of the cohort that is worse, in per cent.")
+    percentile_low = percent("Lower end of its 90% interval.")
+    percentile_high = percent("Upper end of it.")
     confidence = share("How much of the score is the player's own matches and not the cohort; grows with them.")
     is_weakness = flag("Whether it is a weakness.")
     improvement_potential = dy.Float64(
@@ -469,7 +455,7 @@ class TrainingRecommendations(_OfPlayer, key="rocket_league/training_recommendat
     """Training packs for a tracked player, the most useful first, each with the reason."""
 
     is_simulated = _simulated(primary_key=True)
-    rank = dy.Int32(primary_key=True, min=1, description="Place in the list, from 1.")
+    rank = number_of("Place in the list, from 1.")
     code = text("Training pack.", nullable=False)
     pack_name = text("Its name.", nullable=False)
     skill = _skill()
@@ -510,7 +496,7 @@ class PlayerComparison(_OfPlayer, key="rocket_league/player_comparison", subject
     is_simulated = _simulated(primary_key=True)
     playlist = _playlist(primary_key=True)
     of_next_rank = dy.Bool(primary_key=True, description="Whether the other is of the next rank, not of the same.")
-    place = dy.Int32(primary_key=True, min=1, description="Place by likeness, from 1.")
+    place = number_of("Place by likeness, from 1.")
     other_player_id = player("The other player.", nullable=False)
     other_rank_tier = count("Rank of the other.")
     other_matches = count("Matches of the other.", nullable=False)

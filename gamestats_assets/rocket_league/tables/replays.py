@@ -13,6 +13,8 @@ from gamestats_assets.rocket_league.tables.rows import (
     MatchRow,
     count,
     flag,
+    number_of,
+    one_of,
     player,
     real,
     seconds,
@@ -29,10 +31,8 @@ KINDS_OF_MOMENT = (*HAPPENED, *MISTAKES)
 class _Moment(MatchRow):
     """Columns of every table of moments."""
 
-    moment_number = dy.Int32(primary_key=True, min=1, description="Number in the match, by time, mistakes counted.")
-    kind = dy.String(
-        check=lambda column: column.is_in(KINDS_OF_MOMENT), description=f"One of {', '.join(KINDS_OF_MOMENT)}."
-    )
+    moment_number = number_of("Number in the match, by time, mistakes counted.")
+    kind = one_of(KINDS_OF_MOMENT, f"One of {', '.join(KINDS_OF_MOMENT)}.")
     time_s = seconds("When, since the replay began; of what lasts, its beginning.")
     end_s = seconds("When it ended; null of what does not last.", nullable=True)
     player_id = player(
@@ -80,10 +80,7 @@ class PlayerMistakes(
 
 
 class ReplayTracks(
-    MatchRow,
-    key="rocket_league/replay_tracks",
-    reconciled=("bytes",),
-    **{**GOLD, "guarded_by": ("match_id",)},
+    MatchRow, key="rocket_league/replay_tracks", reconciled=("bytes",), **{**GOLD, "guarded_by": ("match_id",)}
 ):
     """What a viewer needs of a replay to show it, in one binary object: where everybody was ten times a second.
 

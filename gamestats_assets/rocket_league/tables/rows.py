@@ -7,6 +7,7 @@ y = -5120. Columns that are called `team_y` and the like are seen from the playe
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
@@ -43,6 +44,9 @@ BY_PLAYER: dict[str, Any] = {
 MATCH_ID = r"^[0-9A-F]{32}$"
 PLAYER_ID = r"^[a-z0-9]+_[a-z0-9_.-]+$"
 TEAMS = ("blue", "orange")
+RESULTS = ("win", "loss", "draw")
+SOURCES = ("replay", "ballchasing")
+"""Where a row is from: a replay, or ballchasing's JSON of one."""
 
 
 def utc(description: str, *, nullable: bool = False, primary_key: bool = False) -> dy.Datetime:
@@ -92,9 +96,33 @@ def flag(description: str, *, nullable: bool = True) -> dy.Bool:
     return dy.Bool(nullable=nullable, description=description)
 
 
+def percent(description: str) -> dy.Float64:
+    """A column of shares in per cent, or unknown."""
+    return dy.Float64(nullable=True, min=0, max=100, description=description)
+
+
+def reals(description: str) -> dy.List:
+    """A column of lists of numbers, or unknown."""
+    return dy.List(dy.Float64(), nullable=True, description=description)
+
+
+def number_of(description: str) -> dy.Int32:
+    """A column that numbers the rows of a match, or of a player, from 1."""
+    return dy.Int32(primary_key=True, min=1, description=description)
+
+
+def one_of(
+    values: Collection[str], description: str, *, nullable: bool = False, primary_key: bool = False
+) -> dy.String:
+    """A column of texts of which there are some."""
+    return dy.String(
+        nullable=nullable, primary_key=primary_key, check=lambda column: column.is_in(values), description=description
+    )
+
+
 def team(description: str = "Team: blue or orange.", *, nullable: bool = False) -> dy.String:
     """A column of teams."""
-    return dy.String(nullable=nullable, check=lambda column: column.is_in(TEAMS), description=description)
+    return one_of(TEAMS, description, nullable=nullable)
 
 
 def player(description: str, *, nullable: bool = True, primary_key: bool = False) -> dy.String:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from gamestats_assets.rocket_league.tables.bronze import SOURCES
 from gamestats_assets.rocket_league.tables.rows import (
+    RESULTS,
     SILVER,
+    SOURCES,
     BallchasingFigures,
     MatchRow,
     PlayerRow,
     count,
     flag,
+    number_of,
+    one_of,
     player,
     real,
     seconds,
@@ -60,9 +63,7 @@ class Participants(
     player_name = text("Name in this match.", nullable=False)
     has_account = flag("Whether the player has an account: a bot has none, nor who shares a screen.", nullable=False)
     team = team()
-    result = dy.String(
-        nullable=True, check=lambda column: column.is_in(["win", "loss", "draw"]), description="win, loss or draw."
-    )
+    result = one_of(RESULTS, "win, loss or draw.", nullable=True)
     rank_tier = count("Rank in the playlist, 1 (bronze 1) to 22 (supersonic legend), as ballchasing tells it.")
     rank_division = count("Division of the rank, 1 to 4.")
     is_mvp = flag("Whether the player was best of the winners.")
@@ -80,11 +81,7 @@ class Participants(
 class _ByEitherSource(PlayerRow):
     """A player in a match, as one of the two sources tells of it."""
 
-    source = dy.String(
-        primary_key=True,
-        check=lambda column: column.is_in(SOURCES),
-        description="replay (computed from its frames and events) or ballchasing.",
-    )
+    source = one_of(SOURCES, "replay (computed from its frames and events) or ballchasing.", primary_key=True)
     counted_s = seconds("Time of the match outside countdowns, whether or not the player was there.", nullable=True)
 
 
@@ -137,7 +134,7 @@ class Touches(MatchRow, key="rocket_league/touches", **SILVER):
     `attribution_confidence` is how sure that is.
     """
 
-    touch_number = dy.Int32(primary_key=True, min=1, description="Number of the touch in the match.")
+    touch_number = number_of("Number of the touch in the match.")
     time_s = seconds("When, since the replay began.")
     team = team("Team that touched.")
     player_id = player("Player who touched; null where no car of the team was near.")
@@ -158,7 +155,7 @@ class Touches(MatchRow, key="rocket_league/touches", **SILVER):
 class Possessions(MatchRow, key="rocket_league/possessions", **SILVER):
     """Stretches in which one team alone touched the ball: from its first touch to the other team's next, or a stop."""
 
-    possession_number = dy.Int32(primary_key=True, min=1, description="Number of the possession in the match.")
+    possession_number = number_of("Number of the possession in the match.")
     team = team("Team that had the ball.")
     start_s = seconds("First touch.")
     end_s = seconds("Touch of the other team, goal, or where neither follows, the last touch.")
@@ -169,9 +166,7 @@ class Possessions(MatchRow, key="rocket_league/possessions", **SILVER):
     last_player_id = player("Player who touched last.")
     start_team_y_uu = real("Where it began along the field, the team's goal line at -5120.")
     end_team_y_uu = real("Where the last touch was.")
-    ended_by = dy.String(
-        check=lambda column: column.is_in(KINDS_OF_END), description="turnover, goal (of the team) or stoppage."
-    )
+    ended_by = one_of(KINDS_OF_END, "turnover, goal (of the team) or stoppage.")
 
 
 class ShotsAndSaves(MatchRow, key="rocket_league/shots_and_saves", **SILVER):
@@ -182,9 +177,7 @@ class ShotsAndSaves(MatchRow, key="rocket_league/shots_and_saves", **SILVER):
     moment in which it was counted.
     """
 
-    shot_number = dy.Int32(
-        primary_key=True, min=1, description="Number of the row in the match: shots and goals as they happened."
-    )
+    shot_number = number_of("Number of the row in the match: shots and goals as they happened.")
     is_counted = flag("Whether the game counts it as a shot; a goal may be none.", nullable=False)
     time_s = seconds("When the game counted the shot, or the goal that is of none.")
     player_id = player("Shooter, or scorer as the game credits it; null of a goal whose scorer is not known.")
@@ -197,11 +190,11 @@ class ShotsAndSaves(MatchRow, key="rocket_league/shots_and_saves", **SILVER):
     )
     shot_speed_uu_s = real("Speed of the ball after the shooter's touch; null where that is not known.", minimum=0)
     shooter_z_uu = real("Height of the shooter's car.")
-    outcome = dy.String(
-        nullable=True,
-        check=lambda column: column.is_in(OUTCOMES),
-        description="goal, saved, or missed (neither, or the goal is another's); null for missed on a field without "
+    outcome = one_of(
+        OUTCOMES,
+        "goal, saved, or missed (neither, or the goal is another's); null for missed on a field without "
         "soccar's goals.",
+        nullable=True,
     )
     saver_id = player("Player who saved it.")
     saved_after_s = seconds("Time from the shot to the save.", nullable=True)
@@ -211,7 +204,7 @@ class ShotsAndSaves(MatchRow, key="rocket_league/shots_and_saves", **SILVER):
 class BoostPickups(MatchRow, key="rocket_league/boost_pickups", **SILVER):
     """Boost pads that were taken."""
 
-    pickup_number = dy.Int32(primary_key=True, min=1, description="Number of the pickup in the match.")
+    pickup_number = number_of("Number of the pickup in the match.")
     time_s = seconds("When.")
     player_id = player("Player.", nullable=False)
     team = team("Team of the player.")
@@ -227,7 +220,7 @@ class BoostPickups(MatchRow, key="rocket_league/boost_pickups", **SILVER):
 class Challenges(MatchRow, key="rocket_league/challenges", **SILVER):
     """50/50s: a player of each team at the ball at the same moment."""
 
-    challenge_number = dy.Int32(primary_key=True, min=1, description="Number of the challenge in the match.")
+    challenge_number = number_of("Number of the challenge in the match.")
     time_s = seconds("When.")
     blue_player_id = player("Player of the blue team.")
     orange_player_id = player("Player of the orange team.")
@@ -247,7 +240,7 @@ class Rotations(PlayerRow, key="rocket_league/rotations", **SILVER):
     A role counts once it is held for half a second. Matches of one against one have none.
     """
 
-    stint_number = dy.Int32(primary_key=True, min=1, description="Number of the stint of the player.")
+    stint_number = number_of("Number of the stint of the player.")
     team = team()
     role = dy.Int16(min=1, description="1 first man, 2 second man, 3 third man, ...")
     start_s = seconds("When it began.")

@@ -24,21 +24,14 @@ from gamestats_assets.lakehouse.postgres.server import connect, explained
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.worker import TaskDiedError, guarded_pool
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.privacy.people_objects import UPLOADS, upload_object
 from gamestats_assets.rocket_league.privacy.tombstones import any_buried
 from gamestats_assets.rocket_league.replays import files as replay_files
 from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
 from gamestats_assets.rocket_league.source import GAME, REPLAY, SOURCE, accounts_in_header, recognise
-from gamestats_assets.rocket_league.tables import (
-    ALL,
-    PlayerProfiles,
-    RankCohorts,
-    RankModels,
-    RawReplays,
-    TrainingPacks,
-)
 
-_LATER = (PlayerProfiles, RankCohorts, RankModels, TrainingPacks)
+_LATER = (t.PlayerProfiles, t.RankCohorts, t.RankModels, t.TrainingPacks)
 """Tables that nobody waits for: they are made of everybody, and follow by themselves."""
 ANALYSIS_FAILED = (
     "What was sent is kept, and its analysis failed; it is tried again by itself. "
@@ -94,7 +87,7 @@ def needed(stores: Stores) -> list[str]:
     """Names of the tables that the pages of a person need once something of the person has changed."""
     # What was never made nothing can be made from.
     later = [table for table in _LATER if stores.lake.version(table) is not None]
-    return [table.spec.name for table in ALL if table not in later]
+    return [table.spec.name for table in t.ALL if table not in later]
 
 
 def analyse_uploads(context: JobContext, tasks: Sequence[Task]) -> None:
@@ -266,7 +259,7 @@ def _finish(stores: Stores, uploads: Sequence[Upload], failures: Sequence[str]) 
     """Tell what became of each: done where its match stands in the tables, else why it does not."""
     ids = [upload.match_id for upload in uploads]
     days = sorted({datetime.fromisoformat(upload.day).date() for upload in uploads if upload.day})
-    rows = stores.lake.scan(RawReplays, days).filter(pl.col("match_id").is_in(ids)).select("match_id").collect()
+    rows = stores.lake.scan(t.RawReplays, days).filter(pl.col("match_id").is_in(ids)).select("match_id").collect()
     there = {*rows.to_series()}
     unread = stores.lake.scan(quarantine_of(GAME)).filter(pl.col("unit_id").is_in(ids), pl.col("scope") != "row")
     reasons = dict(unread.select("unit_id", "reason").collect().iter_rows())

@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.rocket_league.analysis.cohorts import COHORT_PLAYERS, player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.analysis.skills import match_skills
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, Withheld
-from gamestats_assets_tests.rocket_league.planted import BETWEEN, MEANS, NOISE, given_ranks, make, played, rows, truths
+from gamestats_assets_tests.rocket_league.building import given_ranks, make, rows
+from gamestats_assets_tests.rocket_league.planted import BETWEEN, MEANS, NOISE, played, truths
 
 Row = dict[str, Any]
 FEATURE = "save_share"
@@ -146,7 +147,7 @@ def test_a_skill_is_described_as_a_feature_is() -> None:
     assert skills.get_column("skill").n_unique() == 5
 
 
-def test_where_nobody_has_two_matches_no_spread_is_told_but_that_of_matches() -> None:
+def test_without_two_matches_of_a_player_only_matches_have_a_spread() -> None:
     features = one(40, 1)
     row = cohorts(features)["ranked-doubles", 16, FEATURE]
     assert (row["within_spread"], row["between_spread"]) == (None, None)
@@ -182,31 +183,27 @@ def windows(features: pl.DataFrame, name: str = FEATURE) -> dict[int, tuple[int,
     }
 
 
-def test_thirty_players_make_a_cohort_of_their_own() -> None:
-    assert COHORT_PLAYERS == 30
-    assert windows(ranked(t10=30)) == {10: (10, 10, 30)}
-    assert windows(ranked(t10=29)) == {}
-
-
-def test_a_rank_with_too_few_takes_in_its_neighbours_on_both_sides() -> None:
-    found = windows(ranked(t9=12, t10=10, t11=12))
-    assert found[10] == (9, 11, 34)
-    found = windows(ranked(t8=5, t9=5, t10=10, t11=5, t12=5))
-    assert found == {10: (8, 12, 30)}
-    # Three ranks away is another rank.
-    assert windows(ranked(t7=9, t8=3, t9=3, t10=3, t11=3, t12=3, t13=9)) == {}
-
-
-def test_a_cohort_that_is_of_another_rank_is_none() -> None:
-    # Nearly all players around rank 10 are of rank 11.
-    found = windows(ranked(t9=2, t10=3, t11=40))
-    assert found == {11: (11, 11, 40)}
-
-
-def test_at_the_ends_of_the_scale_there_are_neighbours_on_one_side() -> None:
-    found = windows(ranked(t1=20, t2=15, t21=15, t22=20))
-    assert {tier: found[tier] for tier in (1, 22)} == {1: (1, 2, 35), 22: (21, 22, 35)}
-    assert 22 not in windows(ranked(t21=25, t22=10))
+@pytest.mark.parametrize(
+    ("players", "expected"),
+    [
+        ({"t10": COHORT_PLAYERS}, {10: (10, 10, 30)}),
+        ({"t10": 29}, {10: None}),
+        # Too few at a rank take in as many ranks on both sides, two at most.
+        ({"t9": 12, "t10": 10, "t11": 12}, {10: (9, 11, 34)}),
+        ({"t8": 5, "t9": 5, "t10": 10, "t11": 5, "t12": 5}, {10: (8, 12, 30)}),
+        ({"t7": 9, "t8": 3, "t9": 3, "t10": 3, "t11": 3, "t12": 3, "t13": 9}, dict.fromkeys(range(7, 14))),
+        # Nearly all around rank 10 are of rank 11, so that they are no cohort of rank 10.
+        ({"t9": 2, "t10": 3, "t11": 40}, {9: None, 10: None, 11: (11, 11, 40)}),
+        # At the ends of the scale there are neighbours on one side.
+        ({"t1": 20, "t2": 15, "t21": 15, "t22": 20}, {1: (1, 2, 35), 22: (21, 22, 35)}),
+        ({"t21": 25, "t22": 10}, {22: None}),
+    ],
+)
+def test_a_cohort_is_of_thirty_players_of_a_rank_and_its_neighbours(
+    players: dict[str, int], expected: dict[int, tuple[int, int, int] | None]
+) -> None:
+    found = windows(ranked(**players))
+    assert {tier: found.get(tier) for tier in expected} == expected
 
 
 def test_a_feature_that_few_players_have_takes_in_ranks_that_others_need_not() -> None:
@@ -252,18 +249,15 @@ def test_who_has_no_account_or_no_rank_is_in_no_cohort() -> None:
     assert windows(pl.concat([one(30), *others])) == {16: (16, 16, 30)}
 
 
-def test_nobody_is_measured_by_a_skill_of_teams_in_duels() -> None:
+def test_duels_have_no_skill_of_teams() -> None:
     features = one(40, 4, name="role_imbalance", playlist="ranked-duels", team_size=1)
     assert {name for _, _, name in cohorts(features)} == {"role_imbalance"}
-
-
-# --------------------------------------------------------------------------- rows in any order, few, many
 
 
 def test_who_does_not_allow_it_is_in_no_cohort_and_has_no_profile() -> None:
     features = one(COHORT_PLAYERS + 2, 3)
     who = [*features["player_id"].unique().sort()[:2]]
-    refusing = rows(Withheld, [{"player_id": each, "purpose": "cohorts"} for each in who])
+    refusing = rows(Withheld, *({"player_id": each, "purpose": "cohorts"} for each in who))
     others = features.filter(~pl.col("player_id").is_in(who))
     for function in (rank_cohorts, player_profiles):
         without = make(function, {PlayerMatchFeatures: features, Withheld: refusing})

@@ -14,7 +14,9 @@ import pytest
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.comparison import difference_in_words, player_comparison
 from gamestats_assets.rocket_league.analysis.rank_models import FEATURES
+from gamestats_assets_tests.rocket_league import building
 from gamestats_assets_tests.rocket_league import planted_ranks as planted
+from gamestats_assets_tests.rocket_league.building import rows
 from gamestats_assets_tests.rocket_league.planted_ranks import FIRST_DAY, PLAYLIST, SHAPES, world
 
 Row = dict[str, Any]
@@ -29,12 +31,12 @@ def known() -> planted.World:
 
 def cohort(tiers: range = range(1, 23), **given: Any) -> pl.DataFrame:
     """RankCohorts with the planted spreads."""
-    return planted.rows(
+    return rows(
         t.RankCohorts,
         *(
             {
-                "is_simulated": False, "playlist": PLAYLIST, "rank_tier": tier, "feature": feature, "from_tier": tier,
-                "to_tier": tier, "players": 40, "matches": 400, "mean": mean, "between_spread": spread,
+                "rank_tier": tier, "feature": feature, "from_tier": tier, "to_tier": tier, "mean": mean,
+                "between_spread": spread,
             }
             | given
             for tier in tiers
@@ -54,12 +56,12 @@ def compare(
 ) -> pl.DataFrame:
     """The comparison of players."""
     frames: list[Any] = [
-        planted.tracked(*players) if tracked is None else tracked,
+        building.tracked(*players) if tracked is None else tracked,
         features,
         planted.profiles_of(features) if profiles is None else profiles,
         cohort() if cohorts is None else cohorts,
-        planted.rows(t.RlRanks) if ranks is None else ranks,
-        planted.rows(t.Withheld) if withheld is None else withheld,
+        rows(t.RlRanks) if ranks is None else ranks,
+        rows(t.Withheld) if withheld is None else withheld,
     ]
     made = player_comparison(*(frame.lazy() for frame in frames)).collect()
     return t.PlayerComparison.validate(made).sort("player_id", "is_simulated", "playlist", "of_next_rank", "place")
@@ -93,14 +95,14 @@ def test_the_nearest_of_the_same_and_of_the_next_rank_are_named(known: planted.W
     for of_next in (False, True):
         others = [o for o in known.players if tiers[o] == TIER + of_next and matches[o] >= 5 and o != player]
         nearest = sorted(others, key=distance)[:5]
-        rows = [row for row in made if row["of_next_rank"] == of_next]
+        named = [row for row in made if row["of_next_rank"] == of_next]
         assert len(others) > 5
-        assert [row["other_player_id"] for row in rows] == nearest
-        assert [row["place"] for row in rows] == [1, 2, 3, 4, 5]
-        assert [row["distance"] for row in rows] == pytest.approx([distance(other) for other in nearest])
-        assert {row["other_rank_tier"] for row in rows} == {TIER + of_next}
-        assert [row["other_matches"] for row in rows] == [matches[other] for other in nearest]
-        for row, other in zip(rows, nearest, strict=True):
+        assert [row["other_player_id"] for row in named] == nearest
+        assert [row["place"] for row in named] == [1, 2, 3, 4, 5]
+        assert [row["distance"] for row in named] == pytest.approx([distance(other) for other in nearest])
+        assert {row["other_rank_tier"] for row in named} == {TIER + of_next}
+        assert [row["other_matches"] for row in named] == [matches[other] for other in nearest]
+        for row, other in zip(named, nearest, strict=True):
             by_size = sorted(
                 SHAPES, key=lambda name: -abs(means[other][name] - means[player][name]) / SHAPES[name][1]
             )  # fmt: skip
@@ -168,15 +170,14 @@ def test_players_need_a_rank_and_five_matches(known: planted.World) -> None:
     own = pl.col("player_id") == player
     unranked = known.features.with_columns(rank_tier=pl.when(~own).then("rank_tier"))
     assert compare(unranked, player).height == 0
-    given = {"player_id": player, "playlist": PLAYLIST, "tier": 8, "updated_at": FIRST_DAY}
-    compared = compare(unranked, player, ranks=planted.rows(t.RlRanks, given))
+    compared = compare(unranked, player, ranks=building.given_ranks((player, PLAYLIST, 8, FIRST_DAY)))
     assert set(compared.get_column("other_rank_tier")) == {8, 9}
     five = known.features.filter(own).head(5).get_column("match_id")
     rest = known.features.filter(~own)
     assert compare(pl.concat([rest, known.features.filter(pl.col("match_id").is_in(five.implode()))]), player).height
     four = known.features.filter(pl.col("match_id").is_in(five.head(4).implode()))
     assert compare(pl.concat([rest, four]), player).height == 0
-    later = planted.tracked(player, kept_from=date(2030, 1, 1))
+    later = building.tracked(player, kept_from=date(2030, 1, 1))
     assert compare(known.features, tracked=later).height == 0
 
 
@@ -199,10 +200,10 @@ def test_others_with_half_of_the_features_unknown_are_left_out(known: planted.Wo
     assert nearest not in without(*names)
     # Of three of six the distance is that of the three.
     profiles = planted.profiles_of(known.features).filter(~(own & pl.col("feature").is_in(names[:3])))
-    rows = compare(known.features, player, profiles=profiles).filter(pl.col("other_player_id") == nearest)
+    compared = compare(known.features, player, profiles=profiles).filter(pl.col("other_player_id") == nearest)
     means = own_means(known)
     squares = [((means[nearest][name] - means[player][name]) / SHAPES[name][1]) ** 2 for name in names[3:]]
-    assert rows.height == 0 or rows.item(0, "distance") == pytest.approx(math.sqrt(fmean(squares)))
+    assert compared.height == 0 or compared.item(0, "distance") == pytest.approx(math.sqrt(fmean(squares)))
 
 
 def test_a_feature_in_which_the_cohort_does_not_differ_takes_no_part(known: planted.World) -> None:
@@ -230,4 +231,4 @@ def test_who_does_not_allow_it_is_neither_compared_nor_shown_to_others(known: pl
 
 
 def refusing(player: str, purpose: str = "comparison") -> pl.DataFrame:
-    return planted.rows(t.Withheld, {"player_id": player, "purpose": purpose})
+    return rows(t.Withheld, {"player_id": player, "purpose": purpose})

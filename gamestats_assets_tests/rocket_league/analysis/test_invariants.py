@@ -14,8 +14,8 @@ from gamestats_assets.rocket_league.analysis import training_packs
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.assets import BY_PLAYER
 from gamestats_assets_tests.rocket_league import planted
+from gamestats_assets_tests.rocket_league.building import assert_order_does_not_matter, given_ranks, make, rows, tracked
 from gamestats_assets_tests.rocket_league.real_files import made_by
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter, make, rows
 
 PLAYERS = [planted.player_id(number) for number in range(3)]
 FUNCTIONS = (player_profiles, rank_cohorts, *BY_PLAYER)
@@ -34,9 +34,9 @@ def known() -> dict[Any, pl.DataFrame]:
         t.PlayerMatchFeatures: features,
         t.Participants: rows(t.Participants, *of_matches),
         t.MatchFacts: rows(t.MatchFacts, *({**each, "is_soccar": True} for each in of_matches)),
-        t.TrackedPlayers: planted.tracked(PLAYERS),
+        t.TrackedPlayers: tracked(*PLAYERS),
         t.RlPlayers: rows(t.RlPlayers, *({"player_id": each} for each in PLAYERS)),
-        t.RlRanks: planted.given_ranks((PLAYERS[1], "ranked-doubles", 17, planted.FIRST)),
+        t.RlRanks: given_ranks((PLAYERS[1], "ranked-doubles", 17, planted.FIRST)),
         t.TrainingSessions: rows(
             t.TrainingSessions,
             *(
@@ -60,4 +60,4 @@ def test_the_order_of_rows_does_not_matter_and_nothing_comes_of_nothing(
         assert_order_does_not_matter(function, known)
     assert make(function, {table: frame.clear() for table, frame in known.items()}).is_empty()
     if function in BY_PLAYER:
-        assert make(function, known | {t.TrackedPlayers: planted.tracked([])}).is_empty()
+        assert make(function, known | {t.TrackedPlayers: tracked()}).is_empty()

@@ -13,7 +13,8 @@ from gamestats_assets.rocket_league.analysis.cohorts import rank_cohorts
 from gamestats_assets.rocket_league.analysis.skills import FEATURES, SKILL_FEATURES, TEAM_SKILLS, match_skills
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets_tests.rocket_league.planted import FIRST, given_ranks, make, played, rows, truths
+from gamestats_assets_tests.rocket_league.building import given_ranks, make, rows
+from gamestats_assets_tests.rocket_league.planted import FIRST, played, truths
 
 # Of each skill the features for which more is better, then those for which less is.
 SIGNED = {
@@ -37,29 +38,20 @@ def test_every_skill_is_of_features_that_are_measured() -> None:
 def cohort(**features: tuple[float, float]) -> pl.DataFrame:
     """A cohort of Champion I that knows some features, by mean and spread of single matches."""
     given = [
-        {"feature": name, "mean": mean, "match_spread": spread, "is_simulated": False, "playlist": "ranked-doubles"}
-        | {"rank_tier": 16, "from_tier": 16, "to_tier": 16, "players": 30, "matches": 300}
+        {"feature": name, "mean": mean, "match_spread": spread, "rank_tier": 16, "from_tier": 16, "to_tier": 16}
         for name, (mean, spread) in features.items()
     ]
-    return rows(RankCohorts, given)
+    return rows(RankCohorts, *given)
 
 
 def match(number: int = 1, **features: Any) -> dict[str, Any]:
-    return {
-        "match_id": f"{number:032X}",
-        "player_id": "steam_1",
-        "playlist": "ranked-doubles",
-        "is_simulated": False,
-        "started_at": FIRST,
-        "match_date": FIRST.date(),
-        "rank_tier": 16,
-        "team_size": 2,
-    } | features
+    of_match = {"match_id": f"{number:032X}", "player_id": "steam_1", "started_at": FIRST, "match_date": FIRST.date()}
+    return {**of_match, "rank_tier": 16, **features}
 
 
 def skills(matches: list[dict[str, Any]], cohorts: pl.DataFrame, *given: Any) -> dict[tuple[int, str], float]:
     """The value of each skill by number of the match."""
-    features = rows(PlayerMatchFeatures, matches)
+    features = rows(PlayerMatchFeatures, *matches)
     found = match_skills(features.lazy(), cohorts.lazy(), given_ranks(*given).lazy()).collect()
     assert found.get_column("value").null_count() == 0
     return {(int(row["match_id"], 16), row["skill"]): row["value"] for row in found.iter_rows(named=True)}
@@ -98,15 +90,11 @@ def test_a_feature_in_which_matches_do_not_differ_measures_nothing() -> None:
     assert found == {(1, "saves"): 0.0}
 
 
-def test_nobody_rotates_alone() -> None:
+def test_a_duel_has_no_rotation() -> None:
     known = cohort(role_imbalance=(0.2, 0.1))
     matches = [match(size, team_size=size or None, role_imbalance=0.1) for size in range(4)]
-    assert found_of(skills(matches, known)) == {0, 2, 3}
+    assert {number for number, _ in skills(matches, known)} == {0, 2, 3}
     assert TEAM_SKILLS == ("rotation",)
-
-
-def found_of(found: dict[tuple[int, str], float]) -> set[int]:
-    return {number for number, _ in found}
 
 
 def test_every_match_is_measured_by_the_rank_that_is_known_now() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from statistics import NormalDist, variance
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from gamestats_assets.rocket_league.analysis.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.analysis.rank_models import predicted_tier
@@ -26,27 +27,33 @@ from gamestats_assets.rocket_league.tables import (
     Weaknesses,
 )
 from gamestats_assets.rocket_league.tables.gold import SKILLS
-from gamestats_assets_tests.rocket_league.planted import (
-    FIRST,
-    MEANS,
-    given_ranks,
-    make,
-    no_models,
-    played,
-    player_id,
-    rows,
-    tracked,
-    truths,
-)
+from gamestats_assets_tests.rocket_league.building import given_ranks, make, rows, tracked
+from gamestats_assets_tests.rocket_league.planted import FIRST, MEANS, played, player_id, truths
 
 Row = dict[str, Any]
 OTHERS = 100_000
-"""Number of the first tracked player, who is in no cohort: ballchasing told no rank."""
+"""Number of the first tracked player, who is in no cohort: ballchasing knows no rank."""
 # Features of skills, and those of them of which less is better.
 USED = [name for name in MEANS if name not in ("avg_speed_uu_s", "boost_per_minute")]
 LESS = {"goals_against_per_minute", "last_defender_conceded_share", "role_imbalance"}
+# Features that ballchasing's JSON does not have.
+OF_REPLAYS = (
+    "aerial_touches_per_minute",
+    "aerial_success_share",
+    "rotation_efficiency",
+    "double_commits_per_minute",
+    "avg_shot_speed_uu_s",
+)
 OF_SKILL = {skill: [name for name, _ in of if name in USED] for skill, of in SKILL_FEATURES.items()}
 NORMAL = NormalDist()
+
+
+def case(*parts: pl.DataFrame, ids: Sequence[str] = (player_id(0),), **tables: pl.DataFrame) -> dict[Any, pl.DataFrame]:
+    """What weaknesses are made from; every match is known to the cohorts, whoever is tracked."""
+    frames: dict[Any, pl.DataFrame] = {PlayerMatchFeatures: pl.concat(parts), TrackedPlayers: tracked(*ids)}
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
+    by_name = {table.__name__: table for table in (TrackedPlayers, RlRanks, RankModels)}
+    return frames | {by_name[name]: frame for name, frame in tables.items()}
 
 
 def against_cohorts(
@@ -60,6 +67,7 @@ def against_cohorts(
     names: Sequence[str] = USED,
     true: float | None = None,
     noise: float = 3.0,
+    has_replays: pl.Expr | None = None,
 ) -> tuple[pl.DataFrame, dict[str, np.ndarray]]:
     """The weaknesses of tracked players, so many for each cohort, and their true values.
 
@@ -68,6 +76,7 @@ def against_cohorts(
         each: tracked players in each of these, with so many `matches`.
         true: how good they are in each feature, in standard deviations; drawn as the cohort's are where it is None.
         noise: as in `played`.
+        has_replays: in which matches `OF_REPLAYS` are known.
     """
     rng = np.random.default_rng(seed)
     playlists = np.array([f"playlist-{number:03}" for number in range(cohorts)])
@@ -76,18 +85,15 @@ def against_cohorts(
     values = truths(rng, cohorts * each, names)
     if true is not None:
         values = {name: np.full(cohorts * each, -true if name in LESS else true) for name in names}
-    of_tracked = played(rng, values, matches, playlist=np.repeat(playlists, each), tier=None, first=OTHERS, noise=noise)
+    own = played(rng, values, matches, playlist=np.repeat(playlists, each), tier=None, first=OTHERS, noise=noise)
+    if has_replays is not None:
+        known, own = (
+            frame.with_columns(pl.when(has_replays).then(name).alias(name) for name in OF_REPLAYS)
+            for frame in (known, own)
+        )
     ids = [player_id(OTHERS + number) for number in range(cohorts * each)]
-    frames = {
-        PlayerMatchFeatures: pl.concat([known, of_tracked]),
-        TrackedPlayers: tracked(ids),
-        RlRanks: given_ranks(
-            *((each_id, str(playlists[number // each]), 16, FIRST) for number, each_id in enumerate(ids))
-        ),
-        RankModels: no_models(),
-    }
-    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
-    found = make(weaknesses, frames)
+    ranks = given_ranks(*((player, str(playlists[at // each]), 16, FIRST) for at, player in enumerate(ids)))
+    found = make(weaknesses, case(known, own, ids=ids, RlRanks=ranks))
     assert found.height == cohorts * each * len(SKILLS)
     return found.sort("player_id"), values
 
@@ -98,10 +104,6 @@ def true_scores(skill: str, values: dict[str, np.ndarray]) -> np.ndarray:
     return sum(((-1 if name in LESS else 1) * values[name] for name in names), np.zeros(1)) / math.sqrt(len(names))
 
 
-def of(found: pl.DataFrame, skill: str) -> pl.DataFrame:
-    return found.filter(pl.col("skill") == skill)
-
-
 def error(probability: float, number: int) -> float:
     """Four standard errors of a share."""
     return 4 * math.sqrt(probability * (1 - probability) / number)
@@ -110,67 +112,39 @@ def error(probability: float, number: int) -> float:
 # --------------------------------------------------------------------------- chance
 
 
+def share_with_a_weakness(found: pl.DataFrame) -> float:
+    """The share of players who have a weakness in any skill."""
+    of_player = found.group_by("player_id").agg(pl.col("is_weakness").fill_null(value=False).any())
+    return float(np.mean(of_player.get_column("is_weakness").to_numpy()))
+
+
 @pytest.mark.parametrize(("players", "matches", "noise"), [(30, 5, 2.0), (80, 100, 0.3)])
 def test_an_average_player_has_a_weakness_in_one_case_of_twenty_at_most(
     players: int, matches: int, noise: float
 ) -> None:
     # Many small cohorts, for all who are measured by one share its errors.
     found, _ = against_cohorts(
-        11, cohorts=200, players=players, cohort_matches=4, each=10, matches=matches, true=0.0, noise=noise
+        11, cohorts=100, players=players, cohort_matches=4, each=10, matches=matches, true=0.0, noise=noise
     )
     refused = found.filter(state="refused").get_column("reason")
     assert refused.str.contains("no more than matches of one player do by chance").all()
     assert len(refused) < 0.3 * found.height
-    any_of_player = found.group_by("player_id").agg(pl.col("is_weakness").fill_null(value=False).any())
-    assert any_of_player.height == 2_000
-    share = any_of_player.get_column("is_weakness").mean()
-    assert isinstance(share, float)
+    share = share_with_a_weakness(found)
     assert share <= 0.05
-    if matches * 1.0 > 20 * noise**2:
+    if matches > 20 * noise**2:
         # It is not kept by never finding anything.
         assert share > 0.01
 
 
-# Features that ballchasing's JSON does not tell.
-OF_REPLAYS = (
-    "aerial_touches_per_minute",
-    "aerial_success_share",
-    "rotation_efficiency",
-    "double_commits_per_minute",
-    "avg_shot_speed_uu_s",
-)
-
-
-def of_sources(features: pl.DataFrame, json: pl.Series) -> pl.DataFrame:
-    """The same matches; of some no replay is known."""
-    return features.with_columns(pl.when(~json).then(name).alias(name) for name in OF_REPLAYS)
-
-
 def test_an_average_player_has_no_more_weaknesses_where_replays_and_json_mix() -> None:
-    rng = np.random.default_rng(18)
-    names = [*USED, *OF_REPLAYS]
-    lists, players, each = 100, 60, 20
-    playlists = np.array([f"playlist-{number:03}" for number in range(lists)])
-    cohort = played(rng, truths(rng, lists * players, names), 20, playlist=np.repeat(playlists, players))
-    average = {name: np.zeros(lists * each) for name in names}
-    own = played(rng, average, 60, playlist=np.repeat(playlists, each), tier=None, first=OTHERS)
-    # Of few of the cohort, and of everybody who is asked about, no replay is known.
-    alone = cohort.get_column("player_id").str.slice(-6).cast(pl.Int32) % 10 == 0
-    features = pl.concat([of_sources(cohort, alone), of_sources(own, pl.Series([True] * own.height))])
-    ids = [player_id(OTHERS + number) for number in range(lists * each)]
-    given = ((player, str(playlists[number // each]), 16, FIRST) for number, player in enumerate(ids))
-    frames: dict[Any, pl.DataFrame] = {
-        PlayerMatchFeatures: features,
-        TrackedPlayers: tracked(ids),
-        RlRanks: given_ranks(*given),
-        RankModels: no_models(),
-    }
-    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
-    found = make(weaknesses, frames)
+    # Of most of the cohort, and of none who is asked about, a replay is known.
+    number = pl.col("player_id").str.slice(-6).cast(pl.Int32)
+    found, _ = against_cohorts(
+        18, cohorts=50, players=60, cohort_matches=20, each=20, matches=60, names=[*USED, *OF_REPLAYS], true=0.0,
+        has_replays=(number < OTHERS) & (number % 10 > 0),
+    )  # fmt: skip
     assert set(found.get_column("state")) == {"measured"}
-    share = found.group_by("player_id").agg(pl.col("is_weakness").any()).get_column("is_weakness").mean()
-    assert isinstance(share, float)
-    assert 0.002 < share <= 0.05
+    assert 0.002 < share_with_a_weakness(found) <= 0.05
 
 
 # --------------------------------------------------------------------------- intervals
@@ -184,9 +158,9 @@ def test_intervals_hold_the_truth_in_nine_of_ten(cohorts: int, players: int, coh
     )
     held: list[bool] = []
     for skill in SKILLS:
-        rows_of = of(found, skill)
+        of_skill = found.filter(skill=skill)
         truth = [100 * NORMAL.cdf(score) for score in true_scores(skill, values)]
-        ends = rows_of.select("percentile_low", "percentile_high").iter_rows()
+        ends = of_skill.select("percentile_low", "percentile_high").iter_rows()
         held += [low <= each <= high for (low, high), each in zip(ends, truth, strict=True)]
     assert len(held) == 8_000
     # Players of a cohort share its errors, so they tell less than so many apart.
@@ -194,22 +168,6 @@ def test_intervals_hold_the_truth_in_nine_of_ten(cohorts: int, players: int, coh
 
 
 # --------------------------------------------------------------------------- one case, by the formulas
-
-
-def case(*parts: pl.DataFrame, ids: Sequence[str] = (player_id(0),), **tables: pl.DataFrame) -> dict[Any, pl.DataFrame]:
-    """What weaknesses are made from; every match is known to the cohorts, whoever is tracked."""
-    features = pl.concat(parts)
-    frames: dict[Any, pl.DataFrame] = {
-        PlayerMatchFeatures: features,
-        TrackedPlayers: tracked(ids),
-        RlRanks: given_ranks(),
-        RankModels: no_models(),
-    }
-    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
-    by_name = {
-        table.__name__: table for table in (PlayerMatchFeatures, TrackedPlayers, RlRanks, RankModels, RankCohorts)
-    }
-    return frames | {by_name[name]: frame for name, frame in tables.items()}
 
 
 def measured(frames: dict[Any, pl.DataFrame]) -> dict[tuple[str, str, str], Row]:
@@ -228,16 +186,14 @@ DOUBLES = (player_id(0), "ranked-doubles")
 
 
 def test_a_row_is_that_of_the_formulas() -> None:
-    from scipy import stats
-
     frames = case(some(matches=np.arange(40) % 13 + 1, noise=1.0), ids=[player_id(11)])
     found = measured(frames)
     cohorts = {
         row["feature"]: row for row in frames[RankCohorts].filter(pl.col("rank_tier") == 16).iter_rows(named=True)
     }
-    skills = match_skills(*(frames[table].lazy() for table in (PlayerMatchFeatures, RankCohorts, RlRanks))).filter(
-        pl.col("player_id") == player_id(11)
-    )
+    skills = match_skills(
+        *(frame.lazy() for frame in (frames[PlayerMatchFeatures], frames[RankCohorts], given_ranks()))
+    ).filter(pl.col("player_id") == player_id(11))
     assert len(found) == 5
     for (_, _, skill), row in found.items():
         values = skills.filter(pl.col("skill") == skill).collect().get_column("value").to_list()
@@ -297,7 +253,7 @@ def test_matches_in_which_a_skill_is_unknown_do_not_count() -> None:
 
 def test_matches_before_they_are_kept_do_not_count() -> None:
     features = some(matches=60)
-    frames = case(features, TrackedPlayers=tracked([player_id(0)], FIRST + timedelta(days=1)))
+    frames = case(features, TrackedPlayers=tracked(player_id(0), kept_from=(FIRST + timedelta(days=1)).date()))
     later = features.filter((pl.col("player_id") == player_id(0)) & (pl.col("started_at") >= FIRST + timedelta(days=1)))
     assert 0 < later.height < 60
     for row in measured(frames).values():
@@ -328,8 +284,7 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
     unranked = some(4, playlist="ranked-hoops", tier=None)
     lonely = some(5, players=29, playlist="ranked-rumble")
     few = some(6, matches=np.r_[4, np.full(39, 8)], playlist="ranked-standard", team_size=3)
-    single = some(7, matches=np.r_[1, np.full(39, 8)], playlist="tournament")
-    found = measured(case(duels, unranked, lonely, few, single))
+    found = measured(case(duels, unranked, lonely, few))
     reasons = {
         "ranked-hoops": (8, "No rank in Ranked hoops is known: ballchasing told none, and the player gave none."),
         "ranked-rumble": (
@@ -338,7 +293,6 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
             "Champion III; a cohort needs 30.",
         ),
         "ranked-standard": (4, "Not enough matches yet: 4 of 5 with figures."),
-        "tournament": (1, "Not enough matches yet: 1 of 5 with figures."),
     }
     for playlist, (matches, reason) in reasons.items():
         for skill in SKILLS:
@@ -347,7 +301,7 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
     rotation = found[player_id(0), "ranked-duels", "rotation"]
     assert (rotation["state"], rotation["reason"]) == ("refused", "A duel has no team mates.")
     refused = [row for row in found.values() if row["state"] == "refused"]
-    assert len(refused) == 4 * 5 + 1
+    assert len(refused) == 3 * 5 + 1
     unknown = ("score", "percentile", "percentile_low", "percentile_high", "confidence", "is_weakness")
     assert all(row[name] is None for row in refused for name in (*unknown, "improvement_potential", "evidence"))
     assert all(
@@ -355,77 +309,79 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
     )
 
 
-def refusal(tiers: dict[int, int], tier: int = 16, hide: Sequence[pl.Expr] = ()) -> str:
-    """Why the saves of somebody of a rank are refused, where there are so many players of each rank."""
+FIRST_TWENTY = pl.col("player_id").str.slice(-6).cast(pl.Int32) < 20
+
+
+@pytest.mark.parametrize(
+    ("tiers", "tier", "hide", "reason"),
+    [
+        ({3: 40}, 16, [], "0 with figures at Champion I, 0 from Diamond II to Champion III; a cohort needs 30."),
+        (
+            {16: 1, 18: 1, 19: 90},
+            16,
+            [],
+            "1 with figures at Champion I, 2 from Diamond II to Champion III; a cohort needs 30.",
+        ),
+        # At the ends there are ranks on one side.
+        (
+            {20: 5, 21: 5, 22: 5},
+            22,
+            [],
+            "5 with figures at Supersonic Legend, 15 from Grand Champion II to Supersonic Legend; a cohort needs 30.",
+        ),
+        # Of 50 there are 40 one rank above, 5 two above and 5 there: 1 on average.
+        (
+            {16: 5, 17: 40, 18: 5},
+            16,
+            [],
+            "5 with figures at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 whose mean rank is "
+            "0.5 ranks off at most, and that of these 50 is 1.00 ranks above.",
+        ),
+        (
+            {14: 20, 15: 10, 16: 8},
+            16,
+            [],
+            "8 with figures at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 whose mean rank is "
+            "0.5 ranks off at most, and that of these 38 is 1.32 ranks below.",
+        ),
+        *(
+            (
+                {16: 40},
+                16,
+                hide,
+                "40 with figures at Champion I, 40 from Diamond II to Champion III; a cohort needs 30 with the same "
+                "figure, whose mean rank is 0.5 ranks off at most and whose matches differ in it.",
+            )
+            for hide in (
+                # Players who know different figures, and matches that do not differ.
+                [pl.when(FIRST_TWENTY).then("save_share"), pl.when(~FIRST_TWENTY).then("goals_against_per_minute")],
+                [pl.lit(0.25).alias("save_share"), pl.lit(0.5).alias("goals_against_per_minute")],
+            )
+        ),
+    ],
+)
+def test_why_there_is_no_cohort_is_said_with_the_players_there_are(
+    tiers: dict[int, int], tier: int, hide: Sequence[pl.Expr], reason: str
+) -> None:
     ranks = [each for each, number in tiers.items() for _ in range(number)]
     rng = np.random.default_rng(10)
-    others = played(rng, truths(rng, len(ranks), OF_SKILL["saves"]), 2, tier=ranks)
-    own = some(9, players=1, matches=9, first=OTHERS, tier=None)
-    frames = case(others.with_columns(hide), own, ids=[player_id(OTHERS)])
-    row = measured(frames | {RlRanks: given_ranks((player_id(OTHERS), "ranked-doubles", tier, FIRST))})[
-        player_id(OTHERS), "ranked-doubles", "saves"
-    ]
+    others = played(rng, truths(rng, len(ranks), OF_SKILL["saves"]), 2, tier=ranks).with_columns(hide)
+    row = asked_of_others(others, tier)["saves"]
     assert (row["state"], row["matches"]) == ("refused", 9)
-    return row["reason"]
+    assert row["reason"] == f"Not enough players to compare with in Ranked doubles: {reason}"
 
 
-def test_a_missing_cohort_is_told_with_the_players_there_are() -> None:
-    known = "Not enough players to compare with in Ranked doubles: "
-    assert refusal({3: 40}) == (
-        f"{known}0 with figures at Champion I, 0 from Diamond II to Champion III; a cohort needs 30."
-    )
-    assert refusal({16: 1, 18: 1, 19: 90}) == (
-        f"{known}1 with figures at Champion I, 2 from Diamond II to Champion III; a cohort needs 30."
-    )
-    # At the ends there are ranks on one side.
-    assert refusal({20: 5, 21: 5, 22: 5}, tier=22) == (
-        f"{known}5 with figures at Supersonic Legend, 15 from Grand Champion II to Supersonic Legend; a cohort needs "
-        "30."
-    )
+def asked_of_others(others: pl.DataFrame, tier: int = 16) -> dict[str, Row]:
+    """By skill, what is said of a player of nine matches who gave a rank, beside others."""
+    own, player = some(9, players=1, matches=9, first=OTHERS, tier=None), player_id(OTHERS)
+    frames = case(others, own, ids=[player], RlRanks=given_ranks((player, "ranked-doubles", tier, FIRST)))
+    return {skill: row for (_, _, skill), row in measured(frames).items()}
 
 
-def test_a_cohort_that_would_be_of_another_rank_is_told_with_how_far_off_it_is() -> None:
-    known = "Not enough players to compare with in Ranked doubles: "
-    # Of 50 there are 40 one rank above, 5 two above and 5 there: 1 on average.
-    assert refusal({16: 5, 17: 40, 18: 5}) == (
-        f"{known}5 with figures at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 whose mean rank "
-        "is 0.5 ranks off at most, and that of these 50 is 1.00 ranks above."
-    )
-    assert refusal({14: 20, 15: 10, 16: 8}) == (
-        f"{known}8 with figures at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 whose mean rank "
-        "is 0.5 ranks off at most, and that of these 38 is 1.32 ranks below."
-    )
-
-
-def test_players_who_know_different_figures_or_do_not_differ_make_no_cohort() -> None:
-    reason = (
-        "Not enough players to compare with in Ranked doubles: 40 with figures at Champion I, 40 from Diamond II to "
-        "Champion III; a cohort needs 30 with the same figure, whose mean rank is 0.5 ranks off at most and whose "
-        "matches differ in it."
-    )
-    first = pl.col("player_id").str.slice(-6).cast(pl.Int32) < 20
-    apart = [pl.when(first).then("save_share"), pl.when(~first).then("goals_against_per_minute")]
-    assert refusal({16: 40}, hide=apart) == reason
-    alike = [pl.lit(0.25).alias("save_share"), pl.lit(0.5).alias("goals_against_per_minute")]
-    assert refusal({16: 40}, hide=alike) == reason
-
-
-def test_where_nobody_else_tells_what_is_chance_it_is_refused() -> None:
-    frames = case(some(8, matches=1), some(9, players=1, matches=9, first=OTHERS, tier=None))
-    frames |= {
-        TrackedPlayers: tracked([player_id(OTHERS)]),
-        RlRanks: given_ranks((player_id(OTHERS), "ranked-doubles", 16, FIRST)),
-    }
-    for row in measured(frames).values():
+def test_a_cohort_without_two_matches_of_a_player_says_nothing_of_chance() -> None:
+    for row in asked_of_others(some(8, matches=1)).values():
         assert (row["state"], row["matches"]) == ("refused", 9)
         assert row["reason"] == "Nobody in the cohort has two matches, so that nothing tells what is chance."
-
-
-def test_without_figures_from_replays_skills_that_need_them_are_refused() -> None:
-    features = some().with_columns(role_imbalance=pl.lit(None, pl.Float64))
-    row = measured(case(features))[*DOUBLES, "rotation"]
-    assert (row["state"], row["matches"]) == ("refused", 0)
-    assert row["reason"] == "Not enough matches yet: 0 of 5 with figures."
 
 
 # --------------------------------------------------------------------------- words
@@ -475,23 +431,18 @@ def test_every_feature_of_a_skill_has_words() -> None:
             assert "{" not in row["evidence"]
 
 
-def test_a_figure_against_the_score_is_not_told() -> None:
+@pytest.mark.parametrize(
+    ("saved", "conceded", "words"),
+    [(-6, -1, ["Saves "]), (-6, 5, ["Saves ", "Concedes "]), (2, -6, ["Concedes ", "Saves "])],
+)
+def test_figures_are_named_by_what_they_add_to_the_score(saved: float, conceded: float, words: list[str]) -> None:
     rng = np.random.default_rng(22)
-    true = truths(rng, 60, USED)
-    for name in USED:
-        true[name][0] = 0
-    true["save_share"][0], true["goals_against_per_minute"][0] = -6, -1
-    row = measured(case(played(rng, true, 200)))[*DOUBLES, "saves"]
-    assert row["score"] < 0
-    assert "Saves " in row["evidence"]
-    assert "Concedes " not in row["evidence"]
-    true["goals_against_per_minute"][0] = 5
-    row = measured(case(played(rng, true, 200)))[*DOUBLES, "saves"]
-    assert row["evidence"].index("Saves ") < row["evidence"].index("Concedes ")
-    true["save_share"][0], true["goals_against_per_minute"][0] = 2, -6
-    row = measured(case(played(rng, true, 200)))[*DOUBLES, "saves"]
-    assert row["score"] > 0
-    assert row["evidence"].index("Concedes ") < row["evidence"].index("Saves ")
+    true = truths(rng, 60, OF_SKILL["saves"])
+    true["save_share"][0], true["goals_against_per_minute"][0] = saved, conceded
+    row = measured(case(played(rng, true, 100)))[*DOUBLES, "saves"]
+    assert (row["score"] > 0) == (saved > 0)
+    evidence = row["evidence"]
+    assert sorted((word for word in ("Saves ", "Concedes ") if word in evidence), key=evidence.index) == words
 
 
 # --------------------------------------------------------------------------- potential
@@ -502,25 +453,18 @@ def model(**coefficients: float) -> pl.DataFrame:
     names = list(coefficients)
     return rows(
         RankModels,
-        [
-            {
-                "is_simulated": False,
-                "playlist": "ranked-doubles",
-                "version": 1,
-                "state": "served",
-                "training_data_hash": "-",
-                "players": 300,
-                "matches": 3_000,
-                "tiers": [14, 15, 16, 17, 18],
-                "tier_means": [14.0, 15.0, 16.0, 17.0, 18.0],
-                "tier_edges": [13.5, 14.5, 15.5, 16.5, 17.5, 18.5],
-                "features": names,
-                "means": [MEANS[name] for name in names],
-                "spreads": [MEANS[name] / 10 for name in names],
-                "coefficients": [coefficients[name] for name in names],
-                "thresholds": [-3.0, -1.0, 1.0, 3.0],
-            }
-        ],
+        {
+            "version": 1,
+            "state": "served",
+            "tiers": [14, 15, 16, 17, 18],
+            "tier_means": [14.0, 15.0, 16.0, 17.0, 18.0],
+            "tier_edges": [13.5, 14.5, 15.5, 16.5, 17.5, 18.5],
+            "features": names,
+            "means": [MEANS[name] for name in names],
+            "spreads": [MEANS[name] / 10 for name in names],
+            "coefficients": [coefficients[name] for name in names],
+            "thresholds": [-3.0, -1.0, 1.0, 3.0],
+        },
     )
 
 
@@ -554,25 +498,25 @@ def test_the_potential_is_what_the_model_gives_for_the_middle_of_the_cohort() ->
     assert min(potentials) == 0 < max(potentials)
 
 
-def test_a_model_by_which_worse_is_better_promises_nothing() -> None:
-    frames = case(some(24), ids=[player_id(number) for number in range(40)], RankModels=model(save_share=-2.0))
-    assert {row["improvement_potential"] for (_, _, skill), row in measured(frames).items() if skill == "saves"} == {0}
-
-
-def test_a_model_of_other_matches_or_that_does_not_serve_promises_nothing() -> None:
-    serving = model(save_share=2.0)
-    for other in (
-        serving.with_columns(is_simulated=True),
-        serving.with_columns(playlist=pl.lit("ranked-duels")),
-        serving.with_columns(state=pl.lit("refused")),
-    ):
-        found = measured(case(some(24), RankModels=other))
-        assert {row["improvement_potential"] for row in found.values()} == {None}
+@pytest.mark.parametrize(
+    ("gain", "change", "potential"),
+    [
+        (-2.0, {}, 0.0),
+        (2.0, {"is_simulated": True}, None),
+        (2.0, {"playlist": "ranked-duels"}, None),
+        (2.0, {"state": "refused"}, None),
+    ],
+)
+def test_a_model_that_does_not_serve_or_finds_worse_better_promises_nothing(
+    gain: float, change: Row, potential: float | None
+) -> None:
+    other = model(save_share=gain).with_columns(**{name: pl.lit(value) for name, value in change.items()})
+    assert measured(case(some(24), RankModels=other))[*DOUBLES, "saves"]["improvement_potential"] == potential
 
 
 def test_a_given_rank_chooses_the_cohort() -> None:
     features = pl.concat([some(25, tier=16), some(26, first=500, tier=18)])
-    later: datetime = FIRST + timedelta(days=30)
+    later = FIRST + timedelta(days=30)
     frames = case(features, RlRanks=given_ranks((player_id(0), "ranked-doubles", 18, later)))
     assert {row["rank_tier"] for row in measured(frames).values()} == {18}
     assert {row["rank_tier"] for row in measured(case(features)).values()} == {16}

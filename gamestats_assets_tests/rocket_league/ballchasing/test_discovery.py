@@ -26,7 +26,6 @@ from gamestats_assets.rocket_league.ballchasing.api import BallchasingApi
 from gamestats_assets.rocket_league.entered import PLAYER, Custody
 from gamestats_assets.rocket_league.privacy.naming import accounts_in_replay
 from gamestats_assets.rocket_league.privacy.tombstones import bury
-from gamestats_assets_tests.lakehouse.processes import at_once
 from gamestats_assets_tests.pubg.api_server import Answer, Request
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
@@ -110,13 +109,6 @@ def errors(url: SecretStr) -> dict[str, str | None]:
 
 def time_passes(url: SecretStr, wait: timedelta) -> None:
     execute(url, "UPDATE ops.rl_replays_found SET found_at = found_at - %(w)s, next_at = next_at - %(w)s", {"w": wait})
-
-
-def wait_for_next(url: SecretStr) -> int:
-    """Let the time pass until the next attempt, and tell how many minutes that is."""
-    ((wait,),) = execute(url, "SELECT max(next_at) - clock_timestamp() FROM ops.rl_replays_found")
-    time_passes(url, wait)
-    return round(wait / MINUTES)
 
 
 def listings(server: Server) -> list[dict[str, str]]:
@@ -304,20 +296,6 @@ def test_what_became_of_replays_is_entered(
     assert execute(url, "SELECT last_error FROM ops.rl_replays_found WHERE state = 'archived'") == [(None,)] * 2
 
 
-def test_a_replay_that_fails_is_tried_later_and_later_and_then_given_up(
-    url: SecretStr, server: Server, api: BallchasingApi
-) -> None:
-    server.answer(f"/api/replays/{id_of(1)}", Answer(415))
-    found(url, id_of(1))
-    waits: list[int] = []
-    while wanted(url):
-        discovery.archive(url, api, wanted(url))
-        waits.append(wait_for_next(url))
-    assert waits == [4, 16, 64, 256, 0]
-    assert states(url) == {id_of(1): "failed"}
-    assert len(server.requests) == 5
-
-
 def test_files_are_fetched_where_they_are_wanted(
     url: SecretStr, server: Server, api: BallchasingApi, landing: Landing, realdata: Path
 ) -> None:
@@ -334,34 +312,6 @@ def test_files_are_fetched_where_they_are_wanted(
     assert server.paths() == [f"/replays/{replay_id}", f"/replays/{replay_id}/file", f"/replays/{replay_id}/file"], (
         "the statistics are not asked for again"
     )
-
-
-def fetch_all(url: str, address: str, folder: Path, ids: list[str]) -> list[str]:
-    limits = SharedLimits(SecretStr(url), patience=0.0)
-    with client(address, Landing(folder), limits=limits) as api:
-        return [replay.status for replay in discovery.archive(SecretStr(url), api, ids)]
-
-
-def test_two_who_fetch_the_same_at_once_lose_nothing_and_keep_the_limit(
-    url: SecretStr, server: Server, landing: Landing, tmp_path: Path
-) -> None:
-    ids = [server.add(details(number)) for number in range(1, 7)]
-    found(url, *ids)
-    SharedLimits(url).learn({"ballchasing get": [Window(8, 3600)]})
-    server.windows = {"get": [(8, 3600)]}
-    statuses = at_once(fetch_all, [(url.get_secret_value(), server.url, tmp_path / "landing", ids)] * 2)
-    assert (6 <= len(server.requests) <= 8, server.refused) == (True, Counter()), "who is late finds it landed"
-    both = [set(pair) for pair in zip(*statuses, strict=True)]
-    for replay_id, (state, pair) in zip(ids, zip(states(url).values(), both, strict=True), strict=True):
-        assert (state == "archived") == bool(pair & {"fetched", "known"}), replay_id
-        assert state in ("archived", "wanted")
-    assert kinds(landing) == {"ballchasing": sum(state == "archived" for state in states(url).values())}
-    execute(url, "DELETE FROM ops.api_calls")
-    server.windows = {}
-    time_passes(url, 3 * MINUTES)
-    fetch_all(url.get_secret_value(), server.url, tmp_path / "landing", wanted(url) or ids)
-    assert set(states(url).values()) == {"archived"}
-    assert kinds(landing) == {"ballchasing": 6}
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -152,12 +152,7 @@ def score(blue: int | None, orange: int | None) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("blue", "orange", "results"),
-    [
-        (3, 1, ("win", "loss")),
-        (0, 1, ("loss", "win")),
-        (2, 2, ("draw", "draw")),
-        (None, None, (None, None)),
-    ],
+    [(3, 1, ("win", "loss")), (0, 1, ("loss", "win")), (2, 2, ("draw", "draw")), (None, None, (None, None))],
 )
 def test_results_are_by_the_score(blue: int | None, orange: int | None, results: tuple[str | None, str | None]) -> None:
     found = players({"player_id": ANN}, {"player_id": XAN}, facts=score(blue, orange))

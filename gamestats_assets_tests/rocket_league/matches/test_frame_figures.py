@@ -14,17 +14,7 @@ from hypothesis import strategies as st
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.matches.frame_figures import frame_figures
 from gamestats_assets.rocket_league.tables.bronze import BALL
-from gamestats_assets_tests.rocket_league.scenario import (
-    ANN,
-    BEA,
-    CAL,
-    XAN,
-    YVE,
-    at_distances,
-    frames,
-    made,
-    rows,
-)
+from gamestats_assets_tests.rocket_league.scenario import ANN, BEA, CAL, XAN, YVE, at_distances, frames, made, rows
 
 SHARES = {
     "by speed": ("supersonic_share", "boost_speed_share", "slow_share"),
@@ -84,9 +74,7 @@ def test_every_figure_is_what_counting_tells() -> None:
         "offensive_third_share": pytest.approx(0.4),
         "defensive_half_share": pytest.approx(0.4),
         "behind_ball_share": pytest.approx(0.4),
-        "avg_distance_to_ball_uu": pytest.approx(
-            mean([math.dist(each[ANN][:3], each[BALL]) for each in at]),
-        ),
+        "avg_distance_to_ball_uu": pytest.approx(mean([math.dist(each[ANN][:3], each[BALL]) for each in at])),
         "avg_distance_to_mates_uu": pytest.approx(sum(math.dist(each[ANN][:3], each[BEA][:3]) for each in at) / 4),
         "most_back_share": pytest.approx(0.2 + 0.2 + 0.2),
         "most_forward_share": pytest.approx(0.4),

@@ -12,6 +12,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_MATCH
 from gamestats_assets.rocket_league.tables.bronze import BALL
 from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.building import assert_order_does_not_matter
 from gamestats_assets_tests.rocket_league.scenario import (
     ANN,
     BEA,
@@ -26,7 +27,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     rows,
     touch,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
 from gamestats_assets_tests.support.frames import differences
 
 PAD = {"pad_x_uu": 0.0, "pad_y_uu": 4240.0, "is_big_pad": False, "boost_before": 0.0, "boost_after": 31.0}

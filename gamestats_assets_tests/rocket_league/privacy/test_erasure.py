@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,8 +18,6 @@ import polars as pl
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import given
-from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
@@ -32,31 +30,19 @@ from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quar
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import entered
-from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME, PlayerIdError, parse_player_id
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.identities import FORGOTTEN, PlayerIdError, parse_player_id
 from gamestats_assets.rocket_league.privacy import erasure, masking
 from gamestats_assets.rocket_league.privacy.erasure import Forgotten, enforce_retention, forget, traces
 from gamestats_assets.rocket_league.privacy.export import export_player
-from gamestats_assets.rocket_league.privacy.masking import masked
-from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing, accounts_in_replay, names_account
+from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing
 from gamestats_assets.rocket_league.privacy.tombstones import TOMBSTONE
 from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.source import GAME, ingest
-from gamestats_assets.rocket_league.tables import (
-    ALL,
-    Challenges,
-    MatchFacts,
-    Participants,
-    PlayerComparison,
-    RawPlayerStats,
-    RawReplays,
-    ReplayEvents,
-    ReplayFigures,
-    ReplayFrames,
-)
 from gamestats_assets.settings import Settings
 from gamestats_assets.simulators.rocket_league.seasons import Season, simulate_season, write_season
 from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.tracked import make, rows
+from gamestats_assets_tests.rocket_league.building import make, rows
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -115,8 +101,8 @@ def remake(stores: Stores, days: Sequence[str]) -> None:
     """Read days of the landing zone into bronze, and what tells who played."""
     for day in days:
         frames = read(stores.landing, day)
-        frames[MatchFacts] = make(real_files.BY_MATCH[0], frames)
-        frames[Participants] = make(real_files.BY_MATCH[1], frames)
+        frames[t.MatchFacts] = make(real_files.BY_MATCH[0], frames)
+        frames[t.Participants] = make(real_files.BY_MATCH[1], frames)
         for table, frame in frames.items():
             stores.lake.replace(table, frame, partitions=[day])
 
@@ -131,32 +117,30 @@ def read(landing: Landing, day: str) -> dict[Any, pl.DataFrame]:
     return found
 
 
-def held(stores: Stores, tables: Sequence[type[Table]] = tuple(ALL)) -> Held:
+def held(stores: Stores, tables: Sequence[type[Table]] = tuple(t.ALL)) -> Held:
     """All rows of tables, by their keys."""
     return {table: stores.lake.scan(table).collect().sort(table.primary_key()) for table in tables}
 
 
-def ids_of(player_id: str) -> set[str]:
-    """Matches of the season that a player is in, by the files' own word."""
-    platform, _, account = player_id.partition("_")
-    return {
-        str(match["match_guid"]).upper()
-        for match in documents()
-        for side in ("blue", "orange")
-        for player in match[side]["players"]
-        if (player["id"]["platform"], player["id"]["id"].lower()) == (platform, account)
-    }
-
-
-def names_of(player_id: str) -> set[str]:
-    """What the files call a player."""
-    return {
-        player["name"]
+def in_season(player_id: str) -> list[tuple[str, str]]:
+    """Matches of the season that a player is in, by the files' own word, and what each calls the player."""
+    return [
+        (str(match["match_guid"]).upper(), player["name"])
         for match in documents()
         for side in ("blue", "orange")
         for player in match[side]["players"]
         if parse_player_id(f"{player['id']['platform']}:{player['id']['id']}") == player_id
-    }
+    ]
+
+
+def ids_of(player_id: str) -> set[str]:
+    """Matches of a player."""
+    return {match_id for match_id, _ in in_season(player_id)}
+
+
+def names_of(player_id: str) -> set[str]:
+    """What the files call a player."""
+    return {name for _, name in in_season(player_id)}
 
 
 def somebody(place: int = 0) -> str:
@@ -181,136 +165,6 @@ def without(frames: Held, player_id: str) -> Held:
     return found
 
 
-# ---------------------------------------------------------------- whom files name
-
-
-@pytest.mark.parametrize("name", [real_files.PAIRS[0], real_files.LAN, real_files.COME_AND_GO])
-def test_everybody_whom_a_replay_names_is_found_in_its_bits(realdata: Path, name: str) -> None:
-    content = (realdata / GAME / f"{name}.replay").read_bytes()
-    named = accounts_in_replay(content)
-    # Who comes and goes, or watches, is in no line-up.
-    assert len(named) >= 2
-    assert {player_id for player_id in named if not names_account(content, player_id)} == set()
-    for stranger in (
-        "steam_76561198000000001",
-        "epic_" + "0123456789abcdef" * 2,
-        "ps4_nobody",
-        "xbox_70cf8d6afd010911",
-    ):
-        assert not names_account(content, stranger)
-
-
-@given(
-    st.sampled_from(["steam_76561198385053346", "epic_14d2c197a569431cbd227f56203b852e", "xbox_70cf8d6afd010900"]),
-    st.binary(max_size=30),
-    st.binary(max_size=30),
-    st.integers(0, 7),
-)
-def test_an_account_is_found_from_whichever_bit_on_it_is_written(
-    player_id: str, before: bytes, after: bytes, bits: int
-) -> None:
-    platform, _, account = player_id.partition("_")
-    written = {"steam": lambda: int(account).to_bytes(8, "little"), "xbox": lambda: bytes.fromhex(account)}
-    form = written.get(platform, account.upper().encode)()
-    # As a stream of bits, the lowest of a byte first, that begins with some that are not of a byte.
-    stream = [0] * bits + [byte >> bit & 1 for byte in before + form + after for bit in range(8)]
-    stream += [0] * (-len(stream) % 8)
-    packed = bytes(
-        sum(bit << place for place, bit in enumerate(stream[at : at + 8])) for at in range(0, len(stream), 8)
-    )
-    assert names_account(packed, player_id)
-
-
-def test_the_uploader_of_a_file_is_named_by_it_too() -> None:
-    document = {
-        "uploader": {"steam_id": "76561198000000001"},
-        "blue": {"players": [{"id": {"platform": "ps4", "id": "Bo"}}]},
-    }
-    content = json.dumps(document).encode()
-    assert accounts_in_ballchasing(content) == {"steam_76561198000000001", "ps4_bo"}
-    assert names_account(content, "steam_76561198000000001")
-    assert names_account(content, "ps4_bo")
-    # A short account is no word of a document.
-    assert not names_account(content, "ps4_b")
-    assert not names_account(json.dumps({"map": "bo", "id": "x"}).encode(), "ps4_bo")
-
-
-# ---------------------------------------------------------------- masking
-
-
-def match_of(
-    *called: tuple[str, str], title: str | None = None, recorder: str | None = None, **replay_told: Any
-) -> dict[Any, pl.DataFrame]:
-    """Rows of a match with players of these ids and names."""
-    stats = [
-        {"match_id": "A" * 32, "source": "replay", "player_id": player_id, "player_name": name, "car_id": 23,
-         "car_name": "Octane", "rank_tier": 16, "camera_fov": 110.0, "goals": 2}
-        for player_id, name in called
-    ]  # fmt: skip
-    frames = [{"match_id": "A" * 32, "frame": 0, "player_id": each} for each in ("the_ball", *(id for id, _ in called))]
-    (first, *_), (last, *_) = called[0], called[-1]
-    event = {"match_id": "A" * 32, "kind": "demolition", "player_id": last, "other_player_id": first}
-    replay = {"match_id": "A" * 32, "source": "replay", "title": title, "recorder": recorder, **replay_told}
-    return {
-        RawReplays: rows(RawReplays, replay),
-        RawPlayerStats: rows(RawPlayerStats, *stats),
-        ReplayFrames: rows(ReplayFrames, *frames),
-        ReplayEvents: rows(ReplayEvents, event),
-        ReplayFigures: rows(ReplayFigures, *({"match_id": "A" * 32, "player_id": each} for each, _ in called)),
-    }
-
-
-def test_a_masked_player_is_one_in_a_match_and_another_in_the_next() -> None:
-    before = match_of(("steam_1", "Ann"), ("steam_2", "Bob"))
-    one, two = (masked(before, ["steam_1", "steam_9"]) for _ in range(2))
-    (alias,) = {*one[RawPlayerStats]["player_id"]} - {"steam_2"}
-    assert alias.startswith(FORGOTTEN)
-    assert {*one[ReplayFrames]["player_id"]} == {"the_ball", alias, "steam_2"}
-    assert one[ReplayEvents].select("player_id", "other_player_id").rows() == [("steam_2", alias)]
-    assert {*one[ReplayFigures]["player_id"]} == {alias, "steam_2"}
-    assert alias not in {*two[RawPlayerStats]["player_id"]}
-    found = one[RawPlayerStats].select("player_name", "car_id", "car_name", "rank_tier", "camera_fov", "goals")
-    assert found.rows() == [(FORGOTTEN_NAME, None, None, None, None, 2), ("Bob", 23, "Octane", 16, 110.0, 2)]
-
-
-@pytest.mark.parametrize(
-    ("name", "title", "left"),
-    [
-        ("Ann", "2026-03-10.18.55 ann Ranked Doubles Win", "2026-03-10.18.55 (forgotten) Ranked Doubles Win"),
-        # The game leaves out what it has no letters for.
-        ("hawk\u2605rn", "2026-03-10.18.55 hawkrn Ranked Doubles Win", FORGOTTEN_NAME),
-        ("Ann", "Joanna's best goal", FORGOTTEN_NAME),
-        ("x", "six x", "six x"),
-        ("Ann", "Bob and friends", "Bob and friends"),
-        ("Ann", None, None),
-    ],
-)
-def test_titles_do_not_tell_the_name(name: str, title: str | None, left: str | None) -> None:
-    after = masked(match_of(("steam_1", name), ("steam_2", "Bob"), title=title, recorder=name), ["steam_1"])
-    assert after[RawReplays].select("title", "recorder").row(0) == (left, FORGOTTEN_NAME)
-
-
-def test_who_shares_the_screen_with_a_masked_player_is_masked_too() -> None:
-    before = match_of(("steam_1", "Ann"), ("guest_5f1f7d35", "Ann(1)"), ("guest_0badcafe", "Annabel"))
-    after = masked(before, ["steam_1"])[RawPlayerStats]
-    assert after["player_name"].to_list() == [FORGOTTEN_NAME, FORGOTTEN_NAME, "Annabel"]
-    assert after["player_id"].n_unique() == 3
-    assert after["player_id"][2] == "guest_0badcafe"
-
-
-def test_a_masked_match_cannot_be_looked_up_at_ballchasing() -> None:
-    ids = {"ballchasing_id": "2075de8d", "replay_id": "B" * 32}
-    after = masked(match_of(("steam_1", "Ann"), ("steam_2", "Bob"), **ids), ["steam_1"])[RawReplays]
-    assert after.select("match_id", *ids).rows() == [("A" * 32, None, None)]
-
-
-def test_a_match_without_the_player_is_what_it_was() -> None:
-    ids = {"ballchasing_id": "2075de8d", "replay_id": "B" * 32}
-    before = match_of(("steam_1", "Ann"), ("steam_2", "Bob"), title="of Ann", recorder="Bob", **ids)
-    after = masked(before, ["steam_9"])
-    assert all(after[table].equals(frame) for table, frame in before.items())
-
-
 # ---------------------------------------------------------------- forgetting
 
 
@@ -318,7 +172,7 @@ def quarantined(stores: Stores, player_id: str) -> None:
     """Enter a rejected row of a player, and one of somebody else."""
     found = [Rejection(f"{number:032X}", "row", "a_rule", "why", 1, f'{{"player": "{who}"}}')
             for number, who in enumerate((player_id, "steam_1"))]  # fmt: skip
-    rows = quarantine_frame(RawPlayerStats, "2026-02-01", found)
+    rows = quarantine_frame(t.RawPlayerStats, "2026-02-01", found)
     stores.lake.replace(quarantine_of(GAME), rows, partitions=["raw_player_stats@2026-02-01"])
 
 
@@ -362,7 +216,7 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
     unreadable(played, tmp_path / "unreadable", player_id)
     asked_by_others(played, name)
     texts = [player_id, player_id.partition("_")[2], name]
-    played.lake.replace(PlayerComparison, PlayerComparison.create_empty(), partitions=[player_id])
+    played.lake.replace(t.PlayerComparison, t.PlayerComparison.create_empty(), partitions=[player_id])
     places = traces(played, texts)
     for expected in ("landing: rocket_league/2026-", "landing: rocket_league/unreadable/",
                      "landing: rocket_league/unreadable_reason/", "lake: rocket_league/raw_player_stats/match_date=",
@@ -387,9 +241,9 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
     was = without(before, player_id)
     for table, frame in without(after, player_id).items():
         assert frame.drop(MASKED, strict=False).equals(was[table].drop(MASKED, strict=False))
-    public = after[RawReplays].filter(pl.col("replay_id").is_not_null())
-    assert {*public["match_id"]} == {*after[RawReplays]["match_id"]} - ids_of(player_id)
-    hidden = after[RawPlayerStats].filter(pl.col("player_id").str.starts_with(FORGOTTEN))
+    public = after[t.RawReplays].filter(pl.col("replay_id").is_not_null())
+    assert {*public["match_id"]} == {*after[t.RawReplays]["match_id"]} - ids_of(player_id)
+    hidden = after[t.RawPlayerStats].filter(pl.col("player_id").str.starts_with(FORGOTTEN))
     assert {*hidden["match_id"]} == ids_of(player_id)
     # Nobody can tell that they are one.
     assert hidden["player_id"].n_unique() == len(ids_of(player_id))
@@ -447,48 +301,28 @@ class KilledError(Exception):
     """Stands for the end of the process."""
 
 
-def killed(*_: object, **__: object) -> Any:
-    raise KilledError
-
-
-def second_time(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function after which the process is killed when it is called for the second time."""
-    calls: list[None] = []
-
-    def call(*arguments: Any, **keywords: Any) -> Any:
-        calls.append(None)
-        if len(calls) == 2:
-            raise KilledError
-        return function(*arguments, **keywords)
-
-    return call
-
-
-KILLS: Mapping[str, Callable[[pytest.MonkeyPatch, Stores], dict[str, Any]]] = {
-    "between two masked matches": lambda patch, stores: (
-        patch.setattr(erasure, "land_masked", second_time(masking.land_masked)) or {}
-    ),
-    "amid removing the history": lambda patch, stores: (
-        patch.setattr(stores.lake, "forget_history", second_time(stores.lake.forget_history)) or {}
-    ),
-}
-
-
-@pytest.mark.parametrize("when", KILLS)
-def test_forgetting_again_finishes_what_was_broken_off(
-    played: Stores, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_forgetting_again_finishes_what_was_broken_off(played: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     player_id = somebody()
     texts = [player_id, *names_of(player_id)]
     before = without(held(played), player_id)
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        forgotten(played, player_id, **KILLS[when](patch, played))
+    landed: list[None] = []
+
+    def land_masked(*arguments: Any, **keywords: Any) -> Any:
+        landed.append(None)
+        if len(landed) == 2:
+            raise KilledError
+        return masking.land_masked(*arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "land_masked", land_masked)
+        with pytest.raises(KilledError):
+            forgotten(played, player_id)
     assert traces(played, texts) != []
     assert forgotten(played, player_id).left == ()
     assert traces(played, texts) == []
     for table, frame in without(held(played), player_id).items():
         assert frame.drop(MASKED, strict=False).equals(before[table].drop(MASKED, strict=False))
-    assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
+    assert played.lake.scan(t.RawPlayerStats).collect().height == 4 * MATCHES
     # And once more, which finds nothing to do.
     assert (forgotten(played, player_id).matches, len(played.landing.files(GAME, TOMBSTONE))) == (0, 1)
 
@@ -516,7 +350,7 @@ def test_a_name_that_others_carry_or_a_common_word_proves_nothing(
     remake(stores, stores.landing.days(GAME))
     done = forgotten(stores, f"{one['id']['platform']}:{one['id']['id']}")
     assert (done.left, done.not_looked_for) == ((), (name,))
-    called = {*stores.lake.scan(RawPlayerStats).collect()["player_name"]}
+    called = {*stores.lake.scan(t.RawPlayerStats).collect()["player_name"]}
     assert (of_the_other in called, name in called) == (True, False)
 
 
@@ -533,7 +367,7 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
         entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
         entered.TRAINING_SESSION.add(conn, player_id, completed_at=NOW, duration_s=600, skill="saves")
     counted = export_player(played, player_id, tmp_path / "all.zip")
-    wanted = held(played, [RawPlayerStats, Participants])
+    wanted = held(played, [t.RawPlayerStats, t.Participants])
     own = {table: frame.filter(pl.col("player_id") == player_id) for table, frame in wanted.items()}
     tables = ("raw_player_stats", "participants", "raw_replays", "match_facts")
     assert counted == dict.fromkeys(tables, len(ids_of(player_id)))
@@ -546,7 +380,7 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
         files = json.loads(archive.read("files.json"))
         assert "left out" in archive.read("README.txt").decode()
         assert not any(name.startswith("files/") for name in archive.namelist())
-        others = {*wanted[Participants]["player_name"]} - {*own[Participants]["player_name"]}
+        others = {*wanted[t.Participants]["player_name"]} - {*own[t.Participants]["player_name"]}
         text = archive.read("tables/participants.csv").decode()
         assert not any(f",{name}," in text for name in others)
     assert (entry["email"], entry["email_note"]) == ("ann@example.org", "")
@@ -560,9 +394,9 @@ def test_an_export_names_who_saved_a_match_only_where_it_is_the_player(
 ) -> None:
     ingest(real_files.paths(realdata, PAIR), stores.landing)
     remake(stores, stores.landing.days(GAME))
-    (title,) = {*stores.lake.scan(RawReplays).collect()["title"]}
+    (title,) = {*stores.lake.scan(t.RawReplays).collect()["title"]}
     # Another player of the match, whose game did not save it.
-    other = stores.lake.scan(RawPlayerStats).filter(pl.col("player_name") != NAME).collect()["player_id"][0]
+    other = stores.lake.scan(t.RawPlayerStats).filter(pl.col("player_name") != NAME).collect()["player_id"][0]
     for player_id, found in ((PLAYER, {title}), (other, {None})):
         export_player(stores, player_id, tmp_path / "all.zip")
         with zipfile.ZipFile(tmp_path / "all.zip") as archive:
@@ -577,9 +411,9 @@ def test_an_export_tells_nothing_of_others(stores: Stores, tmp_path: Path) -> No
     ann, bob = "steam_76561198000000001", "steam_76561198000000002"
     day = {"match_id": "A" * 32, "match_date": TODAY}
     stores.lake.replace(
-        Challenges,
+        t.Challenges,
         rows(
-            Challenges,
+            t.Challenges,
             {**day, "challenge_number": 1, "blue_player_id": ann, "orange_player_id": bob, "winner": "blue"},
             {**day, "challenge_number": 2, "blue_player_id": bob, "orange_player_id": None, "winner": "blue"},
         ),
@@ -588,8 +422,8 @@ def test_an_export_tells_nothing_of_others(stores: Stores, tmp_path: Path) -> No
     nearest = {"playlist": "ranked-doubles", "is_simulated": False, "of_next_rank": False, "place": 1}
     for player_id, other in ((ann, bob), (bob, ann)):
         stores.lake.replace(
-            PlayerComparison,
-            rows(PlayerComparison, {**nearest, "player_id": player_id, "other_player_id": other}),
+            t.PlayerComparison,
+            rows(t.PlayerComparison, {**nearest, "player_id": player_id, "other_player_id": other}),
             partitions=[player_id],
         )
     export_player(stores, ann, tmp_path / "all.zip")
@@ -601,24 +435,12 @@ def test_an_export_tells_nothing_of_others(stores: Stores, tmp_path: Path) -> No
     assert compared.select("player_id", "other_player_id").rows() == [(ann, "somebody")]
 
 
-def test_an_address_that_cannot_be_read_is_said_to_be_kept(played: Stores, tmp_path: Path, ops_database: str) -> None:
-    player_id = somebody()
-    with entering(played.postgres_url, "ann") as conn:
-        lost = SecretStr(Fernet.generate_key().decode())
-        entered.PLAYER.take(conn, player_id, known=entered.Custody(Keys(lost), now=NOW), email="a@b.c")
-    export_player(played, player_id, tmp_path / "all.zip")
-    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
-        entry = json.loads(archive.read("entry.json"))
-    assert entry["email"] is None
-    assert "does not have the key" in entry["email_note"]
-
-
 # ---------------------------------------------------------------- retention
 
 
 def days_of(stores: Stores, player_id: str) -> list[date]:
     """Days of the matches that the lake's bronze has a player in, by match."""
-    found = stores.lake.scan(RawPlayerStats).filter(pl.col("player_id") == player_id).collect()
+    found = stores.lake.scan(t.RawPlayerStats).filter(pl.col("player_id") == player_id).collect()
     return sorted(found["match_date"].to_list())
 
 
@@ -641,11 +463,11 @@ def test_players_are_masked_in_matches_that_are_older_than_they_are_kept(played:
     assert days_of(played, long) == [day for day in days[long] if day >= date(2026, 1, 6)]
     assert days_of(played, short) == [day for day in days[short] if day >= date(2026, 1, 7)]
     assert days_of(played, never) == days[never]
-    assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
+    assert played.lake.scan(t.RawPlayerStats).collect().height == 4 * MATCHES
     # What lands again is taken, counts for nothing, and is masked again.
     assert ingest([tmp_path / "season"], played.landing).count("refused") == 0
     remake(played, played.landing.days(GAME))
-    assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
+    assert played.lake.scan(t.RawPlayerStats).collect().height == 4 * MATCHES
     assert days_of(played, long) == [day for day in days[long] if day >= date(2026, 1, 6)]
     assert {who: masked for who, _, masked in enforce_retention(played, today)} == old
     named = erasure.files_naming(played, long)
@@ -656,12 +478,12 @@ def test_a_match_is_masked_for_one_player_after_another(played: Stores) -> None:
     (match_id,) = sorted(ids_of(somebody(0)) & ids_of(somebody(1)))[:1]
     day = played.landing.day_of(GAME, match_id)
     assert day is not None
-    before = read(played.landing, day)[RawPlayerStats].filter(pl.col("match_id") == match_id)
+    before = read(played.landing, day)[t.RawPlayerStats].filter(pl.col("match_id") == match_id)
     for place in (0, 1):
         forgotten(played, somebody(place))
     (file,) = played.landing.held(GAME, [match_id])[match_id]["masked"]
     assert [*played.landing.held(GAME, [match_id])[match_id]] == ["masked"]
-    after = played.lake.scan(RawPlayerStats).filter(pl.col("match_id") == match_id).collect()
+    after = played.lake.scan(t.RawPlayerStats).filter(pl.col("match_id") == match_id).collect()
     gone = after.filter(pl.col("player_id").str.starts_with(FORGOTTEN))
     assert (gone.height, gone["player_id"].n_unique(), after.height) == (2, 2, 4)
     left = ~before["player_id"].is_in([somebody(0), somebody(1)])

@@ -14,7 +14,6 @@ import pytest
 from gamestats_assets.lakehouse.landing.decoding import Unit
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
-from gamestats_assets.rocket_league.privacy import masked_matches
 from gamestats_assets.rocket_league.privacy.masked_matches import rows_of_matches
 from gamestats_assets.rocket_league.privacy.masking import Rows, players_in
 from gamestats_assets.rocket_league.privacy.naming import holds_text, names_account
@@ -90,21 +89,6 @@ def test_what_another_source_tells_is_added_to_a_masked_match_once(
     assert players["replay"] == players["ballchasing"]
     assert sum(each.startswith(FORGOTTEN) for each in players["replay"]) == 1
     assert found[RawReplays]["replay_id"].null_count() == 2
-
-
-def test_what_was_broken_off_leaves_nothing_and_is_done_again(
-    realdata: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    replay = realdata / GAME / f"{PAIR}.replay"
-    with monkeypatch.context() as patch:
-        patch.setattr(masked_matches, "land_masked", killed)
-        with pytest.raises(KeyboardInterrupt):
-            ingest([replay], landing)
-    expect_nothing_of(landing)
-    assert ingest([replay], landing).totals == {("masked", "taken"): 1}
 
 
 def test_of_a_match_that_is_there_nothing_is_lost(realdata: Path, tmp_path: Path) -> None:

@@ -29,19 +29,11 @@ from gamestats_assets.rocket_league.tables import (
     ReplayFrames,
 )
 from gamestats_assets.rocket_league.tables.bronze import BALL, KINDS_OF_EVENT
-from gamestats_assets_tests.lakehouse.landing.decoded import Collected, decoded, landed_last
+from gamestats_assets_tests.lakehouse.landing.decoded import decoded, landed_last
 from gamestats_assets_tests.rocket_league import parity
 from gamestats_assets_tests.rocket_league.ballchasing_server import details
 from gamestats_assets_tests.rocket_league.files import header_of, landed
-from gamestats_assets_tests.rocket_league.real_files import (
-    COME_AND_GO,
-    DROPSHOT,
-    DUEL,
-    LAN,
-    PAIRS,
-    TOURNAMENT,
-    bronze,
-)
+from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT, bronze
 
 DAY = date(2026, 4, 28)
 DUEL_ID = "D6DB830411F143174D7A42BDF8FC2425"
@@ -61,11 +53,6 @@ def duel(realdata: Path) -> bytes:
     return (realdata / "rocket_league" / f"{DUEL}.replay").read_bytes()
 
 
-@functools.cache
-def _pair(realdata: Path) -> bytes:
-    return (realdata / "rocket_league" / f"{PAIRS[0]}.ballchasing.json").read_bytes()
-
-
 def land(landing: Landing, kind: str, content: bytes, unit: str = DUEL_ID, payload: bytes | None = None) -> LandedFile:
     """Land a content as it is, or otherwise packed."""
     return landing.put(GAME, DAY, unit, kind, payload or content, content, "replay" if kind == REPLAY else "json")[0]
@@ -83,16 +70,6 @@ def document(number: int = 1, players: int = 1, **more: Any) -> bytes:
 def unit_of(number: int) -> str:
     """The match that `document` is of."""
     return f"{number + 2**64:032X}"
-
-
-def found(collected: Collected) -> tuple[Any, ...]:
-    """What a decoder gave, in an order of its own."""
-    frames, rejections, unreadable = collected
-    rows = {
-        table.spec.name: Counter(map(repr, frame.drop("landed_at", strict=False).rows()))
-        for table, frame in frames.items()
-    }
-    return rows, {table.spec.name: Counter(map(repr, entries)) for table, entries in rejections.items()}, unreadable
 
 
 # --- Parity ---------------------------------------------------------------------------------------
@@ -162,23 +139,6 @@ def test_replays_of_every_year_and_kind_go_through_both_decoders(realdata: Path,
         assert boost.is_between(10, 100).all()
     # The whole length: rows of the ball, ten a second.
     assert frames[ReplayFrames].filter(player_id=BALL).height == match["frames"]
-
-
-def test_malformed_replays_do_not_land_with_a_match_and_say_why(realdata: Path, landing: Landing) -> None:
-    for name, reason in (("large-object-id", "attribute unknown"), ("slice-index", "crc check failed")):
-        content = (realdata / "rocket_league" / f"malformed_fuzz-{name}.replay").read_bytes()
-        outcome = ingest_payload(content, name, landing)
-        assert outcome.status == "quarantined"
-        assert reason in outcome.reason
-        # Landed in spite of it, they are rejected.
-        land(landing, REPLAY, content, unit=content_hash(content).upper())
-    for decoder, table in ((RAW_DECODER, RawReplays), (EVENTS_DECODER, ReplayEvents)):
-        frames, rejections, unreadable = decoded(decoder, landing, landed(landing))
-        assert all(frame.is_empty() for frame in frames.values())
-        assert unreadable == 2
-        assert {each.rule for each in rejections[table]} == {"unreadable_file"}
-        assert sum("attribute unknown" in each.reason for each in rejections[table]) == 1
-        assert sum("crc check failed" in each.reason for each in rejections[table]) == 1
 
 
 # --- Seasons to come ------------------------------------------------------------------------------
@@ -318,19 +278,3 @@ def test_both_sources_of_a_match_stand_side_by_side(realdata: Path) -> None:
     )
     assert sides.height == 10
     assert sides.select("team", "source").unique().rows() == [(1, 2)]
-
-
-def _mixture(landing: Landing, realdata: Path) -> list[LandedFile]:
-    """Matches of two sources with everything that can be the matter with them."""
-    content = duel(realdata)
-    land(landing, REPLAY, content)
-    land(landing, REPLAY, _shorter(content, 100))
-    land(landing, REPLAY, content[:50_000])
-    land(landing, BALLCHASING, _pair(realdata), unit=json.loads(_pair(realdata))["match_guid"])
-    for number in range(1, 8):
-        land(landing, BALLCHASING, document(number, players=number % 3), unit=unit_of(number))
-    land(landing, BALLCHASING, document(3, players=7), unit=unit_of(3))
-    land(landing, BALLCHASING, b"not json", unit=unit_of(4))
-    land(landing, BALLCHASING, b"{", unit=unit_of(9))
-    land(landing, REPLAY, b"none", unit=unit_of(10))
-    return landed(landing)

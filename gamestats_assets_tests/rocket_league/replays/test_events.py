@@ -15,16 +15,17 @@ from hypothesis import given
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.rocket_league.replays.events import PADS, confidence, events
 from gamestats_assets.rocket_league.replays.files import network_of
-from gamestats_assets.rocket_league.replays.network import Network, read_network
+from gamestats_assets.rocket_league.replays.network import read_network
 from gamestats_assets.rocket_league.tables import ReplayEvents
-from gamestats_assets_tests.rocket_league.files import BALL, ORANGE, Recording, header_of
 from gamestats_assets_tests.rocket_league.real_files import PAIRS
-from gamestats_assets_tests.rocket_league.replays.test_network import ACTS, ANN, BOB, CEM, recording_of
+from gamestats_assets_tests.rocket_league.replays.recordings import ANN, BOB, CEM, PEOPLE, Recording, recorded
+from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, recording_of
 
 Row = dict[str, Any]
 ANN_ID, BOB_ID, CEM_ID = (f"steam_{account}" for account in (ANN, BOB, CEM))
 # Of the car's box from its place: as far as its front reaches, with the ball's radius.
 REACH = 118.01 / 2 + 13.88 + 92.75
+HALF = math.sqrt(0.5)
 
 
 def found(recording: Recording, kind: str | None = None) -> list[Row]:
@@ -32,33 +33,22 @@ def found(recording: Recording, kind: str | None = None) -> list[Row]:
     return [row for row in events(read_network(recording.parsed())) if kind in (None, row["kind"])]
 
 
-class Field:
+def beside_the_ball(*frames: str, ann: float = 3000, bob: float = 3000, cem: float = 3000) -> Recording:
     """Ann (blue), Cem (blue) and Bob (orange), each so far from the ball's surface, along x, facing it."""
+    people = (f"driver {name} {-gap - REACH},0,72.25" for name, gap in (("ann", ann), ("bob", bob), ("cem", cem)))
+    return recorded("; ".join(("ball 0,0,93 0,0,0", *people)), *frames)
 
-    def __init__(self, ann: float = 3000.0, bob: float = 3000.0, cem: float = 3000.0) -> None:
-        self.recording = Recording()
-        self.recording.body(BALL, (0.0, 0.0, 93.0), (0.0, 0.0, 0.0))
-        for number, (account, gap) in enumerate(((ANN, ann), (BOB, bob), (CEM, cem)), 1):
-            self.recording.person(number, account, account=account, team=ORANGE if number == 2 else 101)
-            self.recording.car(number, (-gap - REACH, 0.0, 93.0 - 20.75))
 
-    def ball(self, velocity: tuple[float, float, float], place: tuple[float, float, float] = (0.0, 0.0, 93.0)) -> None:
-        """The ball is sent."""
-        self.recording.body(BALL, place, velocity)
-
-    def found(self, kind: str = "touch") -> list[Row]:
-        """Events of a kind."""
-        return found(self.recording, kind)
+def touches(*frames: str, **gaps: float) -> list[Row]:
+    """The touches of such a replay."""
+    return found(beside_the_ball(*frames, **gaps), "touch")
 
 
 # --- Touches --------------------------------------------------------------------------------------
 
 
 def test_the_servers_touch_is_the_nearest_cars_of_the_team() -> None:
-    field = Field(ann=40, bob=0, cem=120)
-    field.recording.frame()
-    field.recording.touch(0)
-    [row] = field.found()
+    [row] = touches("touch 0", ann=40, bob=0, cem=120)
     assert (row["player_id"], row["team"], row["told_by"]) == (ANN_ID, "blue", "server")
     assert row["car_distance_uu"] == pytest.approx(40)
     # At the ball, and 80 nearer than the next: 0.5 + 80 / 200.
@@ -73,114 +63,79 @@ def test_confidence_falls_with_the_distance_and_with_the_next_car(gap: float, ma
     assert confidence(gap, margin) == pytest.approx(expected)
 
 
-def test_a_touch_may_have_been_some_frames_before_it_is_told() -> None:
-    field = Field(ann=10)
-    for distance in (400.0, 800.0, 1200.0):
-        field.recording.frame()
-        field.recording.body(10, (-REACH - distance, 0.0, 72.25), (-4000.0, 0.0, 0.0))
-    field.recording.touch(0)
-    [row] = field.found()
-    assert row["car_distance_uu"] == pytest.approx(10)
+@pytest.mark.parametrize(
+    ("frames", "gaps", "player", "gap"),
+    [
+        # A touch may have been some frames before the server says so.
+        (
+            [f"body ann {-REACH - gap},0,72.25 -4000,0,0" for gap in (400, 800)]
+            + [f"body ann {-REACH - 1200},0,72.25 -4000,0,0; touch 0"],
+            {"ann": 10},
+            ANN_ID,
+            10,
+        ),
+        # A turned car reaches the ball with half its width.
+        ([f"body ann {-(84.20 / 2 + 92.75)},-13.88,72.25 - 0,0,{HALF},{HALF}; touch 0"], {}, ANN_ID, 0),
+        # A jump of the ball beside a car.
+        (["ball 0,0,93 700,0,0"], {"bob": 5}, BOB_ID, 5),
+    ],
+)
+def test_a_touch_is_by_the_car_at_the_ball(frames: list[str], gaps: dict[str, float], player: str, gap: float) -> None:
+    [row] = touches(*frames, **gaps)
+    assert (row["player_id"], row["told_by"]) == (player, "server" if player == ANN_ID else "ball")
+    assert row["car_distance_uu"] == pytest.approx(gap, abs=1)
 
 
-def test_turned_cars_reach_the_ball_with_another_side() -> None:
-    field = Field(ann=3000)
-    field.recording.frame()
-    # Facing along y: half its width towards the ball.
-    half = math.sqrt(0.5)
-    field.recording.body(10, (-(84.20 / 2 + 92.75), -13.88, 72.25), None, (0.0, 0.0, half, half))
-    field.recording.touch(0)
-    [row] = field.found()
-    assert row["car_distance_uu"] == pytest.approx(0, abs=1e-6)
-
-
-def test_a_team_touches_once_until_the_other_does_or_a_kickoff_comes() -> None:
-    field = Field(ann=0, bob=0)
-    recording = field.recording
-    for state, team in (("Active", 0), (None, 0), (None, 1), (None, 0), ("Countdown", None), ("Active", 0)):
-        for _ in range(3):
-            recording.frame()
-        if state is not None:
-            recording.state(state)
-            recording.countdown(int(state == "Countdown"))
-        if team is not None:
-            recording.touch(team)
-    assert [(row["team"], row["frame"]) for row in field.found()] == [
-        ("blue", 3),
-        ("orange", 9),
-        ("blue", 12),
-        ("blue", 18),
-    ]
-
-
-def test_a_touch_of_a_team_without_a_car_is_nobodys() -> None:
-    field = Field(ann=0)
-    field.recording.frame()
-    field.recording.gone(20, 21)
-    for _ in range(5):
-        field.recording.frame()
-    field.recording.touch(1)
-    [row] = field.found()
-    assert (row["player_id"], row["team"], row["attribution_confidence"]) == (None, "orange", 0)
-    assert row.get("car_distance_uu") is None
-
-
-def test_a_jump_of_the_ball_beside_a_car_is_a_touch() -> None:
-    field = Field(bob=5)
-    field.recording.frame()
-    field.ball((700.0, 0.0, 0.0))
-    [row] = field.found()
-    assert (row["player_id"], row["team"], row["told_by"]) == (BOB_ID, "orange", "ball")
-    assert row["car_distance_uu"] == pytest.approx(5)
-
-
-def test_a_bounce_is_no_touch() -> None:
-    # Off the wall, with every car far away; and a free fall, which changes the velocity all the time.
-    field = Field()
-    for velocity, height in (
-        ((0.0, 2000.0, 0.0), 1000.0),
-        ((0.0, -1200.0, -65.0), 995.0),
-        ((0.0, -1200.0, -130.0), 985.0),
-    ):
-        field.recording.frame()
-        field.ball(velocity, (0.0, 0.0, height))
-    assert field.found() == []
-
-
-def test_a_car_that_arrives_between_two_words_of_the_ball_is_found() -> None:
-    field = Field(bob=1000)
-    field.recording.body(20, (-300 - REACH, 0.0, 72.25), (3000.0, 0.0, 0.0))
-    field.recording.frame()
-    field.recording.body(20, (-700.0, 0.0, 72.25), (-3000.0, 0.0, 0.0))
-    field.ball((1500.0, 0.0, 0.0))
-    [row] = field.found()
+def test_a_car_that_arrives_between_two_updates_of_the_ball_touches_it() -> None:
+    arrives = f"driver bob {-300 - REACH},0,72.25 3000,0,0"
+    [row] = found(
+        recorded(f"ball 0,0,93 0,0,0; {arrives}", "body bob -700,0,72.25 -3000,0,0; ball 0,0,93 1500,0,0"), "touch"
+    )
     assert row["player_id"] == BOB_ID
     assert row["car_distance_uu"] == pytest.approx(0, abs=1)
 
 
+def test_a_team_touches_once_until_the_other_does_or_a_kickoff_comes() -> None:
+    wait = ["", ""]
+    rows = touches(
+        *wait, "state Active; countdown 0; touch 0", *wait, "touch 0", *wait, "touch 1", *wait, "touch 0",
+        *wait, "state Countdown; countdown 1", *wait, "state Active; countdown 0; touch 0", ann=0, bob=0,
+    )  # fmt: skip
+    assert [(row["team"], row["frame"]) for row in rows] == [("blue", 3), ("orange", 9), ("blue", 12), ("blue", 18)]
+
+
+def test_a_touch_of_a_team_without_a_car_is_nobodys() -> None:
+    [row] = touches("wreck bob", *[""] * 4, "touch 1", ann=0)
+    assert (row["player_id"], row["team"], row["attribution_confidence"]) == (None, "orange", 0)
+    assert row.get("car_distance_uu") is None
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        # Off the wall, with every car far away; and a free fall, which changes the velocity all the time.
+        ["ball 0,0,1000 0,2000,0", "ball 0,0,995 0,-1200,-65", "ball 0,0,985 0,-1200,-130"],
+        # In countdowns and over kick-offs the game moves the ball, beside a car, too.
+        [
+            "state Countdown; countdown 3; body bob -150,0,72.25",
+            "countdown 3; ball 0,0,93 900,0,0",
+            "countdown 0; state Active; ball 0,0,93 900,0,0",
+            "countdown 0; state Countdown; ball 0,0,93 0,0,0",
+        ],
+    ],
+)
+def test_a_bounce_or_what_the_game_does_is_no_touch(frames: list[str]) -> None:
+    assert touches(*frames) == []
+
+
 def test_one_contact_that_takes_some_moments_is_one_touch() -> None:
-    field = Field(bob=5)
-    for number in range(1, 6):
-        field.recording.frame(0.04)
-        field.ball((200.0 * number, 0.0, 0.0))
-        field.recording.touch(1)
-    assert [row["frame"] for row in field.found()] == [1, 5]
+    rows = touches(*(f"0.04: ball 0,0,93 {200 * number},0,0; touch 1" for number in range(1, 6)), bob=5)
+    assert [row["frame"] for row in rows] == [1, 5]
 
 
-def test_a_touch_tells_the_ball_before_and_after() -> None:
-    field = Field(ann=5)
-    recording = field.recording
-    for velocity in (
-        (0.0, 0.0, 0.0),
-        (10.0, 0.0, 0.0),
-        (20.0, 0.0, 0.0),
-        (30.0, 0.0, 0.0),
-        (2030.0, 7.0, 0.0),
-        (2040.0, 7.0, 0.0),
-    ):
-        recording.frame(0.03)
-        field.ball(velocity)
-    [row] = field.found()
+def test_a_touch_has_the_ball_before_and_after() -> None:
+    velocities = ("0,0,0", "10,0,0", "20,0,0", "30,0,0", "2030,7,0", "2040,7,0")
+    [row] = touches(*(f"0.03: ball 0,0,93 {velocity}" for velocity in velocities), ann=5)
     assert row["frame"] == 5
     assert [row[f"ball_v{axis}_before_uu_s"] for axis in "xyz"] == [10, 0, 0]
     assert [row[f"ball_v{axis}_after_uu_s"] for axis in "xyz"] == [2040, 7, 0]
@@ -188,140 +143,72 @@ def test_a_touch_tells_the_ball_before_and_after() -> None:
     assert row["player_x_uu"] == pytest.approx(-5 - REACH)
 
 
-def test_in_countdowns_and_over_kickoffs_the_ball_is_moved_by_the_game() -> None:
-    field = Field(bob=5)
-    recording = field.recording
-    recording.state("Countdown")
-    recording.countdown(3)
-    for velocity, state, countdown in (
-        ((900.0, 0.0, 0.0), None, 3), ((900.0, 0.0, 0.0), "Active", 0), ((0.0, 0.0, 0.0), "Countdown", 0),
-    ):  # fmt: skip
-        recording.frame()
-        recording.countdown(countdown)
-        if state:
-            recording.state(state)
-        field.ball(velocity)
-    assert field.found() == []
-
-
 # --- Boost ----------------------------------------------------------------------------------------
 
 
 def test_there_are_34_pads_of_which_six_are_big_the_same_from_both_sides() -> None:
-    assert len(PADS) == 34
-    assert PADS[:, 2].sum() == 6
     pads = {tuple(pad) for pad in PADS.tolist()}
-    assert len(pads) == 34
+    assert (len(PADS), len(pads), PADS[:, 2].sum()) == (34, 34, 6)
     assert {(-x, -y, big) for x, y, big in pads} == pads
 
 
-def _filled(*tank: tuple[float, float, int]) -> list[Row]:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1)
-    for x, y, amount in tank:
-        recording.frame()
-        recording.body(10, (x, y, 17.0), (0.0, 0.0, 0.0))
-        recording.boost(10, amount)
-    return found(recording, "boost_pickup")
-
-
-def test_a_tank_that_rises_is_a_pickup_at_the_nearest_pad_and_one_that_falls_is_none() -> None:
-    rows = _filled((0, 2816, 60), (3, 1000, 90), (3, 1000, 90), (-3500, 10, 255), (-3500, 10, 200))
-    found = [
-        (row["frame"], row["pad_x_uu"], row["pad_y_uu"], row["is_big_pad"], row["boost_before"], row["boost_after"])
-        for row in rows
-    ]
-    assert found == [(2, 0, 1024, False, 60, 90), (4, -3584, 0, True, 90, 255)]
+def test_a_tank_that_rises_is_a_pickup_at_the_nearest_pad() -> None:
+    tank = ((0, 2816, 60), (3, 1000, 90), (3, 1000, 90), (-3500, 10, 255), (-3500, 10, 200))
+    filled = recorded("driver ann", *(f"body ann {x},{y},17 0,0,0; boost ann {amount}" for x, y, amount in tank))
+    rows = found(filled, "boost_pickup")
+    names = ("frame", "pad_x_uu", "pad_y_uu", "is_big_pad", "boost_before", "boost_after")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (2, 0, 1024, False, 60, 90), (4, -3584, 0, True, 90, 255),
+    ]  # fmt: skip
     assert {(row["player_id"], row["team"]) for row in rows} == {(ANN_ID, "blue")}
+    # The tank of a new car is none.
+    assert found(recorded("driver ann 0,2816,17", "boost ann 10", "wreck ann", "car ann 0,2816,17", "")) == []
 
 
-def test_the_tank_of_a_new_car_is_no_pickup() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1, (0.0, 2816.0, 17.0))
-    recording.frame()
-    recording.boost(10, 10)
-    recording.frame()
-    recording.gone(10, 11)
-    recording.frame()
-    recording.car(1, (0.0, 2816.0, 17.0))
-    recording.frame()
-    assert found(recording, "boost_pickup") == []
+def test_a_pad_that_is_taken_with_a_full_tank_is_an_event_and_no_pickup() -> None:
+    # Where there is no pad, nobody can have taken one.
+    taken = recorded("driver ann 3100,4050,17", "pad 11 ann 1", "body ann 0,2000,17; pad 12 ann 1")
+    [row] = found(taken)
+    assert (row["kind"], row["frame"], row["player_id"]) == ("pad_taken", 1, ANN_ID)
+    assert (row["pad_x_uu"], row["pad_y_uu"], row["is_big_pad"]) == (3072, 4096, True)
+    assert events(read_network(taken.parsed()), has_pads=False) == []
 
 
 # --- Goals and the rest ---------------------------------------------------------------------------
 
 
 def test_a_goal_is_the_headers_by_who_scored_against_who_was_last() -> None:
-    recording = Recording()
-    for number, (account, team, y) in enumerate(((ANN, 101, 0.0), (BOB, ORANGE, 3000.0), (CEM, ORANGE, 4000.0)), 1):
-        recording.person(number, account, account=account, team=team)
-        recording.car(number, (0.0, y, 17.0))
-    for _ in range(5):
-        recording.frame()
-    recording.body(20, (0.0, 5000.0, 17.0))
-    recording.goal(0, ANN)
-    recording.frame()
-    recording.stat(1, "Goals", 1)
-    recording.stat(1, "Shots", 1)
-    rows = found(recording)
+    rows = found(
+        recorded(
+            "driver ann; driver bob 0,3000,17; driver cem orange 0,4000,17", *[""] * 4,
+            f"body bob 0,5000,17; goal 0 {PEOPLE[1][0]}", "stat ann Goals 1; stat ann Shots 1",
+        )
+    )  # fmt: skip
     goal = {"kind": "goal", "frame": 5, "player_id": ANN_ID, "other_player_id": CEM_ID, "team": "blue"}
     assert goal.items() <= rows[0].items()
     # In the frame before it Cem was nearer to the goal line.
     assert [(row["kind"], row["player_id"], row["event_number"]) for row in rows[1:]] == [("shot", ANN_ID, 1)]
 
 
-def test_a_goal_nobody_scored_is_the_teams() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1)
-    recording.frame()
-    recording.goal(1)
-    [row] = found(recording)
-    assert (row["player_id"], row["team"], row["other_player_id"]) == (None, "orange", ANN_ID)
-
-
-def test_a_demolition_names_both() -> None:
-    field = Field()
-    field.recording.frame()
-    field.recording.demolition(20, 10)
-    [row] = field.found("demolition")
+def test_a_goal_without_a_scorer_is_the_teams_and_a_demolition_names_both() -> None:
+    [goal] = found(recorded("driver ann", "goal 1"))
+    assert (goal["player_id"], goal["team"], goal["other_player_id"]) == (None, "orange", ANN_ID)
+    [row] = found(beside_the_ball("demolition bob ann"), "demolition")
     assert (row["player_id"], row["other_player_id"], row["team"]) == (BOB_ID, ANN_ID, "orange")
 
 
 def test_time_goes_on_over_goal_replays_and_the_clock_of_play_does_not() -> None:
-    recording = Recording()
-    recording.state("Countdown")
-    recording.countdown(3)
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1)
-    for step, state, countdown in ((1, "Active", 0), (1, "PostGoalScored", 0), (30, "Countdown", 3), (1, "Active", 0)):
-        recording.frame(step)
-        recording.state(state)
-        recording.countdown(countdown)
-    recording.stat(1, "Shots", 1)
-    [row] = found(recording)
+    [row] = found(
+        recorded(
+            "state Countdown; countdown 3; driver ann", "1: state Active; countdown 0",
+            "1: state PostGoalScored; countdown 0", "30: state Countdown; countdown 3",
+            "1: state Active; countdown 0; stat ann Shots 1",
+        )
+    )  # fmt: skip
     assert (row["time_s"], row["clock_s"], row["kickoff_number"], row["is_live"]) == (33, 3, 2, True)
 
 
-def test_a_pad_that_is_taken_with_a_full_tank_is_told_and_no_pickup() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    car = recording.car(1, (3100.0, 4050.0, 17.0))
-    recording.frame()
-    recording.pad(11, car, 1)
-    recording.frame()
-    # Where there is no pad, nobody can have taken one.
-    recording.body(car, (0.0, 2000.0, 17.0))
-    recording.pad(12, car, 1)
-    [row] = found(recording)
-    assert (row["kind"], row["frame"], row["player_id"]) == ("pad_taken", 1, f"steam_{ANN}")
-    assert (row["pad_x_uu"], row["pad_y_uu"], row["is_big_pad"]) == (3072, 4096, True)
-    assert events(read_network(recording.parsed()), has_pads=False) == []
-
-
-@given(ACTS)
+@given(ANYTHING)
 def test_whatever_is_sent_events_keep_the_tables_rules(acts: list[tuple[str, int]]) -> None:
     rows = events(read_network(recording_of(acts).parsed()))
     keys = {"match_id": "A" * 32, "match_date": None}
@@ -332,28 +219,20 @@ def test_whatever_is_sent_events_keep_the_tables_rules(acts: list[tuple[str, int
     assert [row["frame"] for row in rows] == sorted(row["frame"] for row in rows)
 
 
-@pytest.fixture(scope="module")
-def real(realdata: Path) -> tuple[Network, list[Row], dict[str, Any]]:
-    """Three a side."""
-    content = (realdata / "rocket_league" / f"{PAIRS[1]}.replay").read_bytes()
-    network, _ = network_of(content)
-    return network, events(network), header_of(content)
-
-
-def test_real_touches_are_by_cars_at_the_ball_and_mostly_sure(real: tuple[Network, list[Row], dict[str, Any]]) -> None:
-    network, rows, _ = real
-    touches = [row for row in rows if row["kind"] == "touch"]
-    found = [row for row in touches if row["told_by"] == "server"]
-    # Every change of team that the server told is there, by it or by the ball's jump a moment before.
+def test_real_touches_are_by_cars_at_the_ball_and_mostly_sure(realdata: Path) -> None:
+    network, _ = network_of((realdata / "rocket_league" / f"{PAIRS[1]}.replay").read_bytes())
+    rows = [row for row in events(network) if row["kind"] == "touch"]
+    by_server = [row for row in rows if row["told_by"] == "server"]
+    # Every change of team that the server sent is there, by it or by the ball's jump a moment before.
     teams = np.flatnonzero(network.touch >= 0)
     changes = [frame for before, frame in itertools.pairwise(teams) if network.touch[before] != network.touch[frame]]
     for frame in changes:
-        near = [row for row in touches if abs(row["time_s"] - (network.time[frame] - network.time[0])) < 0.2]
+        near = [row for row in rows if abs(row["time_s"] - (network.time[frame] - network.time[0])) < 0.2]
         assert any((row["team"] == "orange") == (network.touch[frame] == 1) for row in near), frame
-    assert 100 < len(changes) < len(touches) < 250
-    assert all(row["player_id"] is not None and row["car_distance_uu"] < 110 for row in found)
-    assert np.mean([row["attribution_confidence"] > 0.8 for row in touches]) > 0.8
+    assert 100 < len(changes) < len(rows) < 250
+    assert all(row["player_id"] is not None and row["car_distance_uu"] < 110 for row in by_server)
+    assert np.mean([row["attribution_confidence"] > 0.8 for row in rows]) > 0.8
     # A touch changes the way of the ball.
     change = [math.dist(*([row[f"ball_v{axis}_{when}_uu_s"] for axis in "xyz"] for when in ("before", "after")))
-              for row in touches]  # fmt: skip
+              for row in rows]  # fmt: skip
     assert np.median(change) > 400

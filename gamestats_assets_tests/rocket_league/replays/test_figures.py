@@ -14,30 +14,16 @@ from hypothesis import given
 from gamestats_assets.rocket_league.replays.figures import counted_s, figures, last_touch, team_figures
 from gamestats_assets.rocket_league.replays.files import network_of
 from gamestats_assets.rocket_league.replays.network import Network, read_network
-from gamestats_assets_tests.rocket_league.files import BALL, ORANGE, Recording
 from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO
-from gamestats_assets_tests.rocket_league.replays.test_network import ACTS, ANN, BOB, CEM, recording_of
+from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, read, recording_of
 
 PER_CENT = 100 / 255
 
 
-def read(recording: Recording) -> Network:
-    """What the walk makes of a replay made by hand."""
-    return read_network(recording.parsed())
-
-
 def alone(*path: tuple[float, float, float, float, float]) -> dict[str, Any]:
     """Figures of Ann alone, who is sent a tenth of a second apart: x, y, z, her speed, and y of the ball."""
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    for number, (x, y, z, speed, ball_y) in enumerate(path):
-        if number:
-            recording.frame()
-            recording.body(10, (x, y, z), (speed, 0.0, 0.0))
-        else:
-            recording.car(1, (x, y, z), (speed, 0.0, 0.0))
-        recording.body(BALL, (0.0, ball_y, 93.0))
-    return figures(read(recording), 0)
+    frames = [f"body ann {x},{y},{z} {speed},0,0; ball 0,{ball_y},93" for x, y, z, speed, ball_y in path]
+    return figures(read(frames[0].replace("body", "driver"), *frames[1:]), 0)
 
 
 def picked(found: dict[str, Any], *names: str) -> list[Any]:
@@ -67,45 +53,22 @@ def test_distance_is_that_of_straight_lines_between_updates() -> None:
 
 
 def test_what_a_car_does_not_send_is_left_out_and_so_is_the_time_without_one() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1)
-    recording.frame(0.5)
-    # Half a second of silence goes to the update that ends it.
-    recording.frame(0.5)
-    recording.body(10, (0.0, 0.0, 500.0), (1500.0, 0.0, 0.0))
-    recording.frame(2.0)
-    recording.frame(0.1)
-    recording.gone(10, 11)
-    recording.frame(3.0)
-    recording.car(1, (4000.0, 0.0, 17.0))
-    recording.frame(0.25)
-    recording.body(10, (4000.0, 30.0, 17.0), (2200.0, 0.0, 0.0))
-    found = figures(read(recording), 0)
+    # Half a second of silence goes to the update that ends it; the way to where the next car appears is none.
+    network = read(
+        "driver ann", "0.5:", "0.5: body ann 0,0,500 1500,0,0", "2:", "0.1: wreck ann", "3: car ann 4000,0,17",
+        "0.25: body ann 4000,30,17 2200,0,0",
+    )  # fmt: skip
+    found = figures(network, 0)
     assert picked(found, "time_low_air_s", "time_ground_s") == pytest.approx([1.0, 0.25])
-    # Not the way to where the next car appears.
     assert found["total_distance_uu"] == pytest.approx((500 - 17) + 30)
 
 
 def test_countdowns_and_celebrations_count_but_goal_replays_do_not() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.state("Countdown")
-    recording.countdown(3)
-    recording.car(1)
-    for step, state, countdown in (
-        (1, "Active", 0),
-        (2, "PostGoalScored", None),
-        (30, "Countdown", 3),
-        (4, None, None),
-    ):
-        recording.frame(step)
-        if state is not None:
-            recording.state(state)
-        if countdown is not None:
-            recording.countdown(countdown)
-        recording.body(10, (0.0, 0.0, 17.0), (0.0, 0.0, 0.0))
-    network = read(recording)
+    still = "body ann 0,0,17 0,0,0"
+    network = read(
+        "state Countdown; countdown 3; driver ann", f"1: state Active; countdown 0; {still}",
+        f"2: state PostGoalScored; {still}", f"30: state Countdown; countdown 3; {still}", f"4: {still}",
+    )  # fmt: skip
     assert figures(network, 0)["time_slow_s"] == pytest.approx(1 + 2 + 4)
     # A minute's shares are of less: the countdown is out.
     assert counted_s(network) == pytest.approx(1 + 2)
@@ -128,16 +91,11 @@ def test_countdowns_and_celebrations_count_but_goal_replays_do_not() -> None:
     ],
 )
 def test_powerslides(frames: str, count: int, seconds: float) -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    for number, (brake, ground) in enumerate(frames.split()):
-        if number:
-            recording.frame()
-            recording.body(10, (0.0, 0.0, 17.0 if ground == "g" else 100.0), (0.0, 0.0, 0.0))
-        else:
-            recording.car(1, (0.0, 0.0, 17.0 if ground == "g" else 100.0))
-        recording.brake(10, brake == "b")
-    found = figures(read(recording), 0)
+    lines = [
+        f"body ann 0,0,{17 if where == 'g' else 100} 0,0,0; brake ann {int(brake == 'b')}"
+        for brake, where in frames.split()
+    ]
+    found = figures(read(lines[0].replace("body", "driver"), *lines[1:]), 0)
     assert found["powerslides"] == count
     assert found["time_powerslide_s"] == pytest.approx(seconds)
 
@@ -146,18 +104,9 @@ def test_powerslides(frames: str, count: int, seconds: float) -> None:
 
 
 def test_thirds_halves_and_sides_of_the_ball_are_seen_from_the_own_goal() -> None:
-    places = [0.0, -1714.1, -1714.0, -0.1, 0.0, 1714.0, 1714.1]
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.person(2, "Bob", account=BOB, team=ORANGE)
-    recording.car(1)
-    recording.car(2)
-    recording.body(BALL, (0.0, 0.0, 93.0))
-    for y in places[1:]:
-        recording.frame()
-        recording.body(10, (0.0, y, 17.0), (0.0, 0.0, 0.0))
-        recording.body(20, (0.0, y, 17.0), (0.0, 0.0, 0.0))
-    network = read(recording)
+    places = (-1714.1, -1714.0, -0.1, 0.0, 1714.0, 1714.1)
+    moves = (f"body ann 0,{y},17 0,0,0; body bob 0,{y},17 0,0,0" for y in places)
+    network = read("driver ann; driver bob; ball 0,0,93", *moves)
     parts = ("defensive_third", "neutral_third", "offensive_third", "defensive_half", "offensive_half", "behind_ball",
              "in_front_of_ball")  # fmt: skip
     names = [f"time_{part}_s" for part in parts]
@@ -174,21 +123,12 @@ def test_the_ball_is_where_it_was_last_sent() -> None:
 
 def _touched(*touches: tuple[int, int], frames: int = 8, goal: int | None = None) -> Network:
     """Blue stands 100 from the ball in the first frame, 200 in the second, and so on; frames and teams of touches."""
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.person(2, "Bob", account=BOB, team=ORANGE)
-    recording.car(1, (100.0, 0.0, 93.0))
-    recording.car(2, (100.0, 0.0, 93.0))
-    recording.body(BALL, (0.0, 0.0, 93.0))
-    for number in range(1, frames):
-        recording.frame()
-        recording.body(10, (100.0 * (number + 1), 0.0, 93.0), (0.0, 0.0, 0.0))
-        for frame, team in touches:
-            if frame == number:
-                recording.touch(team)
-        if goal == number:
-            recording.goal(0)
-    return read(recording)
+    lines = [f"body ann {100 * (number + 1)},0,93 0,0,0" for number in range(frames)]
+    for frame, team in touches:
+        lines[frame] += f"; touch {team}"
+    if goal is not None:
+        lines[goal] += "; goal 0"
+    return read("driver ann 100,0,93; driver bob 100,0,93; ball 0,0,93", *lines[1:])
 
 
 def test_possession_begins_after_a_teams_touch_and_ends_with_the_other_teams() -> None:
@@ -213,27 +153,13 @@ def test_a_teams_possession_lasts_from_touch_to_touch_of_a_round() -> None:
 
 
 def test_a_possession_ends_with_its_round() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1)
-    recording.countdown(1)
-    recording.state("Countdown")
-    for state in ("Active", "Active", "PostGoalScored", "Countdown", "Active", "Active"):
-        recording.frame()
-        recording.state(state)
-        recording.countdown(int(state == "Countdown"))
-        if state == "Active":
-            recording.touch(0)
-    assert team_figures(read(recording), is_orange=False)["team_possession_s"] == pytest.approx(0.1 + 0.1)
+    count, play = "state Countdown; countdown 1", "state Active; countdown 0; touch 0"
+    network = read(f"driver ann; {count}", play, play, "state PostGoalScored; countdown 0", count, play, play)
+    assert team_figures(network, is_orange=False)["team_possession_s"] == pytest.approx(0.1 + 0.1)
 
 
 def test_the_ball_is_in_the_half_where_its_update_finds_it() -> None:
-    recording = Recording()
-    for y, is_sent in ((0, True), (-10, True), (-20, False), (-30, True), (5, True), (0, True)):
-        if is_sent:
-            recording.body(BALL, (0.0, float(y), 93.0), (0.0, 0.0, 1.0))
-        recording.frame()
-    network = read(recording)
+    network = read(*("" if y is None else f"ball 0,{y},93 0,0,1" for y in (0, -10, None, -30, 5, 0, None)))
     assert team_figures(network, is_orange=False)["team_ball_in_own_half_s"] == pytest.approx(0.1 + 0.2)
     assert team_figures(network, is_orange=True)["team_ball_in_own_half_s"] == pytest.approx(0.1)
 
@@ -246,26 +172,18 @@ def _three(*frames: tuple[float | None, float | None, float | None], countdown: 
 
     The ball lies on blue's goal line, so that the last is nearest to it. The first frames may be a countdown.
     """
-    recording = Recording()
-    recording.body(BALL, (0.0, -5120.0, 17.0))
-    recording.countdown(3 if countdown else 0)
-    there: set[int] = set()
-    for person, account in ((1, ANN), (2, BOB), (3, CEM)):
-        recording.person(person, account, account=account)
+    lines = ["ball 0,-5120,17; person ann; person bob blue; person cem"]
+    before: tuple[float | None, ...] = (None, None, None)
     for number, places in enumerate(frames):
-        if number:
-            recording.frame()
-            recording.countdown(3 if number < countdown else 0)
-        for person, y in zip((1, 2, 3), places, strict=True):
-            if y is None and person in there:
-                recording.gone(10 * person, 10 * person + 1)
-                there.remove(person)
-            elif y is not None and person not in there:
-                recording.car(person, (0.0, y, 17.0))
-                there.add(person)
+        acts = [f"countdown {3 if number < countdown else 0}"]
+        for person, (was, y) in enumerate(zip(before, places, strict=True), 1):
+            if y is None and was is not None:
+                acts.append(f"wreck {person}")
             elif y is not None:
-                recording.body(10 * person, (0.0, y, 17.0), (0.0, 0.0, 0.0))
-    network = read(recording)
+                acts.append(f"car {person} 0,{y},17" if was is None else f"body {person} 0,{y},17 0,0,0")
+        lines[number:] = ["; ".join(lines[number:] + acts)]
+        before = places
+    network = read(*lines)
     return [figures(network, player) for player in range(3)]
 
 
@@ -308,20 +226,14 @@ def test_who_has_no_mates_has_no_place_among_them() -> None:
 
 
 def _tank(*sent: int | str, speed: float = 0.0) -> dict[str, Any]:
-    """Figures of a player of whom the tank is sent a tenth of a second apart; `burn` and `stop` in between."""
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1, (0.0, 0.0, 17.0), (speed, 0.0, 0.0))
-    burns = 0
-    for found in sent:
-        if isinstance(found, str):
-            burns += 1
-            recording.burn(10, burns)
-            continue
-        recording.frame()
-        recording.body(10, (0.0, 0.0, 17.0), (speed, 0.0, 0.0))
-        recording.boost(10, found)
-    return figures(read(recording), 0)
+    """Figures of a player of whom the tank is sent a tenth of a second apart; `burn` begins a burn after the last."""
+    lines = [f"driver ann 0,0,17 {speed},0,0"]
+    for each in sent:
+        if each == "burn":
+            lines[-1] += "; burn ann 1"
+        else:
+            lines.append(f"body ann 0,0,17 {speed},0,0; boost ann {each}")
+    return figures(read(*lines), 0)
 
 
 def test_quarters_of_the_tank_go_by_the_value_that_ends_an_interval() -> None:
@@ -337,22 +249,23 @@ def test_an_empty_tank_is_empty_until_the_next_word_and_a_full_one_full() -> Non
     assert picked(found, "time_zero_boost_s", "time_full_boost_s") == pytest.approx([0.2, 0.2])
 
 
-def test_a_full_tank_that_is_filled_again_in_the_middle_of_a_burn_was_not_full() -> None:
-    assert _tank(255, "burn", 255, 200)["time_full_boost_s"] == pytest.approx(0.1)
+@pytest.mark.parametrize(
+    ("tank", "speed", "figure", "value"),
+    [
+        # A full tank that is filled again in the middle of a burn was not full.
+        ((255, "burn", 255, 200), 0.0, "time_full_boost_s", 0.1),
+        # 85 -> 60 -> 90 -> 40: 75 lost in 0.3 s.
+        ((60, 90, 40), 0.0, "boost_per_minute", 75 * PER_CENT * 60 / 0.3),
+        ((85, 100), 0.0, "boost_per_minute", 0),
+        ((60, 90, 40), 2200.0, "boost_used_while_supersonic", 75 * PER_CENT),
+        ((60, 90, 40), 2199.0, "boost_used_while_supersonic", 0),
+    ],
+)
+def test_boost_is_used_as_the_tank_falls(tank: tuple[int | str, ...], speed: float, figure: str, value: float) -> None:
+    assert _tank(*tank, speed=speed)[figure] == pytest.approx(value)
 
 
-def test_boost_used_is_what_the_tank_lost_per_minute_of_its_own_time() -> None:
-    # 85 -> 60 -> 90 -> 40: 75 lost in 0.3 s.
-    assert _tank(60, 90, 40)["boost_per_minute"] == pytest.approx(75 * PER_CENT * 60 / 0.3)
-    assert _tank(85, 100)["boost_per_minute"] == 0
-
-
-def test_boost_is_wasted_as_far_as_the_car_was_supersonic() -> None:
-    assert _tank(60, 90, 40, speed=2200.0)["boost_used_while_supersonic"] == pytest.approx(75 * PER_CENT)
-    assert _tank(60, 90, 40, speed=2199.0)["boost_used_while_supersonic"] == 0
-
-
-def test_a_tank_of_which_nothing_is_sent_tells_nothing() -> None:
+def test_a_tank_that_is_not_sent_has_no_figures() -> None:
     found = alone((0, 0, 17, 0, 0), (0, 0, 17, 0, 0))
     assert not any("boost" in name for name in found if name != "time_boost_speed_s")
 
@@ -361,16 +274,12 @@ def test_a_tank_of_which_nothing_is_sent_tells_nothing() -> None:
 
 
 def test_of_a_player_who_was_sent_once_there_are_no_figures() -> None:
-    recording = Recording()
-    recording.person(1, "Ann", account=ANN)
-    recording.car(1)
-    recording.frame()
-    assert figures(read(recording), 0) == {}
+    assert figures(read("driver ann", ""), 0) == {}
 
 
-@given(ACTS)
+@given(ANYTHING)
 def test_whatever_is_sent_figures_are_finite_and_parts_make_up_the_whole(acts: list[tuple[str, int]]) -> None:
-    network = read(recording_of(acts))
+    network = read_network(recording_of(acts).parsed())
     for player in range(len(network.players)):
         found = figures(network, player)
         assert all(value is None or (math.isfinite(value) and value >= 0) for value in found.values())

@@ -14,12 +14,9 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.replays.moments import moments as made
 from gamestats_assets.rocket_league.replays.moments import player_mistakes, replay_moments
 from gamestats_assets.rocket_league.tables.replays import HAPPENED, MISTAKES
-from gamestats_assets_tests.rocket_league.real_files import (
-    PAIRS,
-    derived,
-    paths,
-    silver,
-)
+from gamestats_assets_tests.rocket_league.building import assert_order_does_not_matter, make
+from gamestats_assets_tests.rocket_league.building import rows as tracked_rows
+from gamestats_assets_tests.rocket_league.real_files import PAIRS, derived, paths, silver
 from gamestats_assets_tests.rocket_league.scenario import (
     ANN,
     BALL,
@@ -36,8 +33,6 @@ from gamestats_assets_tests.rocket_league.scenario import (
     rows,
     touch,
 )
-from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter, make
-from gamestats_assets_tests.rocket_league.tracked import rows as tracked_rows
 
 DOUBLES, STANDARD = PAIRS
 FAR = at_distances({ANN: 3000, BEA: 4000, XAN: 3000, YVE: 4000})

@@ -21,13 +21,7 @@ from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DE
 from gamestats_assets.rocket_league.replays.network import UnreadableReplayError
 from gamestats_assets.rocket_league.replays.simulated import read_simulated
 from gamestats_assets.rocket_league.source import ingest, recognise
-from gamestats_assets.rocket_league.tables import (
-    RawPlayerStats,
-    RawReplays,
-    ReplayEvents,
-    ReplayFigures,
-    ReplayFrames,
-)
+from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays, ReplayEvents, ReplayFigures, ReplayFrames
 from gamestats_assets.simulators.rocket_league.play import HZ, Played
 from gamestats_assets.simulators.rocket_league.seasons import simulate_season, write_season
 

@@ -14,13 +14,8 @@ import subtr_actor
 from gamestats_assets.rocket_league.identities import FORGOTTEN_NAME
 from gamestats_assets.rocket_league.replays.track_format import read_header
 from gamestats_assets.rocket_league.replays.tracks import replay_tracks
-from gamestats_assets.rocket_league.tables import (
-    Participants,
-    RawPlayerStats,
-    ReplayEvents,
-    ReplayFrames,
-    ReplayTracks,
-)
+from gamestats_assets.rocket_league.tables import Participants, RawPlayerStats, ReplayEvents, ReplayFrames, ReplayTracks
+from gamestats_assets_tests.rocket_league.building import make
 from gamestats_assets_tests.rocket_league.real_files import (
     COME_AND_GO,
     DROPSHOT,
@@ -32,7 +27,6 @@ from gamestats_assets_tests.rocket_league.real_files import (
     silver,
 )
 from gamestats_assets_tests.rocket_league.replays.opened import Opened, opened
-from gamestats_assets_tests.rocket_league.tracked import make
 
 DOUBLES, STANDARD = PAIRS
 REPLAYS = (*PAIRS, DUEL, LAN, COME_AND_GO, DROPSHOT)

@@ -19,6 +19,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.identities import PLATFORMS
 from gamestats_assets.rocket_league.serving.report import NoReportError, write_report
 from gamestats_assets.rocket_league.serving.words import platform_words
+from gamestats_assets_tests.rocket_league.building import PLAYER, Row, rows
 from gamestats_assets_tests.rocket_league.shown import (
     AIR,
     EVIL_NAME,
@@ -31,7 +32,6 @@ from gamestats_assets_tests.rocket_league.shown import (
     planted_tables,
     publish_and_enter,
 )
-from gamestats_assets_tests.rocket_league.tracked import PLAYER, Row, rows
 from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles
 from gamestats_assets_tests.support.postgres_fixture import database
 

@@ -17,6 +17,7 @@ import pytest
 from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets_tests.rocket_league.building import rows
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -38,7 +39,6 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
     trained_by,
 )
 from gamestats_assets_tests.rocket_league.serving.trainer_examples import ACTS
-from gamestats_assets_tests.rocket_league.tracked import rows
 from gamestats_assets_tests.serving.admin_examples import acts_done
 from gamestats_assets_tests.serving.examples import TRAINED
 from gamestats_assets_tests.serving.fuzzing import fuzz

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets_tests.rocket_league.building import rows
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -28,7 +29,6 @@ from gamestats_assets_tests.rocket_league.serving.trainer import (
     began,
     link,
 )
-from gamestats_assets_tests.rocket_league.tracked import rows
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.support.browsers import Shown, chromium, keep, obstacles

@@ -24,7 +24,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.replays.moments import player_mistakes
 from gamestats_assets.rocket_league.tables.bronze import BALL
 from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.tracked import make, rows
+from gamestats_assets_tests.rocket_league.building import make, rows
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
 from gamestats_assets_tests.support.browsers import Shown, beside, chromium, keep, obstacles
@@ -227,10 +227,7 @@ def test_countdowns_and_the_time_after_a_goal_are_skipped_unless_one_wants_them(
 
 
 def test_the_field_is_drawn_flat_where_there_is_no_webgl_and_on_paper(browser: Browser, watched: Watched) -> None:
-    with (
-        beside(browser, "--disable-3d-apis") as plain,
-        opened(plain, watched, f"{watched.path()}#t=20") as page,
-    ):
+    with beside(browser, "--disable-3d-apis") as plain, opened(plain, watched, f"{watched.path()}#t=20") as page:
         assert state(page)["isFlat"]
         expect(page.get_by_text("draws no 3D")).to_be_visible()
         expect(page.get_by_role("radio", name="Orbit")).to_be_disabled()

@@ -25,7 +25,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.entered import PLAYER, TRAINING_SESSION
-from gamestats_assets_tests.rocket_league.tracked import rows
+from gamestats_assets_tests.rocket_league.building import rows
 from gamestats_assets_tests.serving.signing_in import browser_of, user_named
 
 ANN, ANNS_OTHER, BOB = "steam_76561190000000001", "epic_0123456789abcdef", "steam_76561190000000002"
@@ -183,9 +183,7 @@ OF_MATCH: Mapping[type[Table], Sequence[dict[str, Any]]] = {
         _board(EVE, "Eve", "blue", 0),
         _board(KID, "<i>kid", "orange", 0),
     ],
-    t.ReplayMoments: [
-        _moment(1, "goal", 31.5, ANN, EVE, speed_uu_s=2345.6, y_uu=5200.04),
-    ],
+    t.ReplayMoments: [_moment(1, "goal", 31.5, ANN, EVE, speed_uu_s=2345.6, y_uu=5200.04)],
     t.ReplayTracks: [_of_last(track=TRACK, bytes=len(TRACK), frames=3300, duration_s=330.0, players=4)],
 }
 """Ann's last match of doubles."""

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.privacy.tombstones import bury
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
@@ -92,51 +93,40 @@ def test_why_nothing_was_fetched_is_said_in_words(running: Running, server: Ball
     assert wrong.status_code == both.status_code == 422
 
 
-def test_a_replay_goes_to_ballchasing_where_the_player_wants_that_and_as_visible(
+def test_a_match_is_analysed_for_who_is_linked_shared_as_wanted_and_forgotten(
     running: Running, server: BallchasingServer, realdata: Path
 ) -> None:
-    sent: dict[str, Any] = {}
-    for name, player, visibility in (("Dan", DOUBLES_PLAYER, None), ("Eva", "steam_76561198324082816", "unlisted")):
-        running.links(name, player, visibility)
+    content, match_id = replay(realdata, real_files.PAIRS[1]), "00F170CC11F11CB207E53287EC8E432E"
+    of_fay, of_eva = "steam_76561198396487550", "steam_76561198324082816"
+    taken: dict[str, Any] = {}
+    running.links("Dan", DOUBLES_PLAYER)
+    running.links("Eva", of_eva, "unlisted")
+    for name in ("Fay", "Dan", "Eva"):
         with closing(running.browser(name)) as browser:
-            sent[name] = send(browser, ("mine.replay", replay(realdata, real_files.PAIRS[1]))).json()["data"]
+            taken[name] = send(browser, ("mine.replay", content)).json()["data"]
     running.work()
-    assert {running.job(each)["state"] for each in sent.values()} == {"done"}, running.log
+    assert {running.job(each)["state"] for each in taken.values()} == {"done"}, running.log
+    # It goes to ballchasing for Eva alone, who wants that.
     assert [each.sent[1] for each in server.replays.values() if each.sent] == ["unlisted"]
 
-
-def test_a_linked_player_gets_tables_of_the_matches_that_are_there(running: Running, realdata: Path) -> None:
-    player = "steam_76561198396487550"
-    assert running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player]) == []
-    with closing(running.browser("Fay")) as fay:
-        taken = send(fay, ("mine.replay", replay(realdata, real_files.PAIRS[1]))).json()["data"]
-    running.work()
-    assert running.job(taken)["result"]["own_players"] == []
-    running.links("Fay", player)
+    matches = "SELECT 1 FROM rocket_league.matches WHERE player_id = %s"
+    assert running.job(taken["Fay"])["result"]["own_players"] == []
+    assert running.rows(matches, [of_fay]) == []
+    running.links("Fay", of_fay)
     with psycopg.connect(running.url) as conn:
-        from gamestats_assets.lakehouse.entries.jobs import enqueue
-
-        enqueue(conn, "backfill", "rocket_league", None, {"player_id": player})
+        enqueue(conn, "backfill", "rocket_league", None, {"player_id": of_fay})
+        # Dan's account is to be forgotten in the match.
+        dan = conn.execute("SELECT user_id FROM accounts.players WHERE player_id = %s", [DOUBLES_PLAYER]).fetchone()
+        assert dan is not None
+        enqueue(conn, "forget_match", "rocket_league", dan[0], {"match_id": match_id, "player_ids": [DOUBLES_PLAYER]})
     running.work()
-    # What was said of what Fay had sent before is no longer so.
-    assert (running.job(taken)["said"], running.job(taken)["result"]["own_players"]) == ("done", [player])
-    assert len(running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player])) == 1
-
-
-def test_a_person_is_masked_in_a_match_that_is_to_be_forgotten(running: Running) -> None:
-    player, match_id = DOUBLES_PLAYER, "00F170CC11F11CB207E53287EC8E432E"
-    [dan] = running.rows("SELECT user_id FROM accounts.players WHERE player_id = %s", [player])
-    with psycopg.connect(running.url) as conn:
-        from gamestats_assets.lakehouse.entries.jobs import enqueue
-
-        payload = {"match_id": match_id, "player_ids": [player]}
-        enqueue(conn, "forget_match", "rocket_league", dan["user_id"], payload)
-    running.work()
-    assert running.rows("SELECT state, error FROM ops.jobs WHERE kind = 'forget_match'") == [
-        {"state": "done", "error": None}
-    ], running.log
+    # Fay has tables now, and the upload says so.
+    assert (running.job(taken["Fay"])["said"], running.job(taken["Fay"])["result"]["own_players"]) == ("done", [of_fay])
+    assert len(running.rows(matches, [of_fay])) == 1
+    forgetting = running.rows("SELECT state, error FROM ops.jobs WHERE kind = 'forget_match'")
+    assert forgetting == [{"state": "done", "error": None}], running.log
     in_match = "SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s"
     assert running.rows(in_match, [match_id]) == [{"n": 6}]
-    assert running.rows(f"{in_match} AND player_id = %s", [match_id, player]) == [{"n": 0}]
-    assert running.rows("SELECT 1 FROM rocket_league.matches WHERE player_id = %s", [player]) == []
-    assert running.rows("SELECT 1 FROM ops.rl_uploads WHERE user_id = %s", [dan["user_id"]]) == []
+    assert running.rows(f"{in_match} AND player_id = %s", [match_id, DOUBLES_PLAYER]) == [{"n": 0}]
+    assert running.rows(matches, [DOUBLES_PLAYER]) == []
+    assert running.rows("SELECT 1 FROM ops.rl_uploads WHERE user_id = %s", [dan[0]]) == []

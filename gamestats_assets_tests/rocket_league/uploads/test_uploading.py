@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -37,9 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_tem
         yield it
 
 
-def test_a_replay_is_taken_landed_analysed_and_published_and_it_is_told_who_played(
-    running: Running, realdata: Path
-) -> None:
+def test_a_replay_is_taken_landed_analysed_and_published_with_who_played(running: Running, realdata: Path) -> None:
     content = replay(realdata, real_files.PAIRS[1])
     running.links(ANN, ANNS_PLAYER)
     with closing(running.browser(ANN)) as ann:
@@ -139,7 +137,7 @@ def test_a_replay_that_ends_its_process_fails_alone(
     monkeypatch.setattr(uploading, "read_upload", die_of_the_hostile)
     hostile = b"TAGame.Replay_Soccar_TA hostile"
     with closing(running.browser("Eve")) as eve:
-        answer = send(eve, ("hostile.replay", hostile), ("lan.replay", replay(realdata, real_files.LAN)))
+        answer = send(eve, ("hostile.replay", hostile), ("duel.replay", replay(realdata, real_files.DUEL)))
         taken = answer.json()["data"]["replays"]
         running.work()
         assert [running.job(each)["state"] for each in taken] == ["failed", "done"]
@@ -148,10 +146,6 @@ def test_a_replay_that_ends_its_process_fails_alone(
 
 
 def die_of_the_hostile(content: bytes) -> uploading.Found:
-    import os
-
-    from gamestats_assets.rocket_league.uploads.uploading import read_upload
-
     if b"hostile" in content[:64]:
         os.abort()
     return read_upload(content)
@@ -161,18 +155,17 @@ class KilledError(BaseException):
     """The worker's end."""
 
 
-@pytest.mark.parametrize("moment", ["landed", "analysed"])
 def test_nothing_is_lost_or_doubled_when_the_worker_is_killed(
-    running: Running, realdata: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+    running: Running, realdata: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: Any) -> None:
         raise KilledError
 
-    content = variant(replay(realdata, real_files.DUEL), sum(map(ord, moment)))
+    content = variant(replay(realdata, real_files.DUEL), 7)
     with closing(running.browser("Jon")) as jon:
         taken = send(jon, ("sent.replay", content)).json()["data"]
     with monkeypatch.context() as patched:
-        patched.setattr(uploading, {"landed": "linked_players", "analysed": "_finish"}[moment], killed)
+        patched.setattr(uploading, "linked_players", killed)
         with pytest.raises(KilledError):
             running.work()
     running.work()
@@ -188,22 +181,6 @@ def test_nothing_is_lost_or_doubled_when_the_worker_is_killed(
     features = "SELECT count(*) AS n FROM rocket_league.player_match_features WHERE match_id = %s"
     assert running.rows(features, [match_id]) == [{"n": 2}]
     assert running.stores.objects.list("uploads") == []
-
-
-def test_what_is_sent_at_once_ends_the_oldest_first(running: Running, realdata: Path) -> None:
-    duel = replay(realdata, real_files.DUEL)
-    with closing(running.browser("Kim")) as kim, ThreadPoolExecutor(6) as threads:
-        sent = [threads.submit(send, kim, (f"{n}.replay", variant(duel, 1000 + n))) for n in range(6)]
-        taken = [each.result().json()["data"] for each in sent]
-    running.work()
-    jobs = running.rows(
-        "SELECT state, finished_at, result ->> 'match_id' AS match_id FROM ops.jobs WHERE job_id = ANY (%s)"
-        " ORDER BY job_number",
-        [[each["job_id"] for each in taken]],
-    )
-    assert [job["state"] for job in jobs] == ["done"] * 6
-    assert len({job["match_id"] for job in jobs}) == 6
-    assert [job["finished_at"] for job in jobs] == sorted(job["finished_at"] for job in jobs)
 
 
 def test_replays_of_a_zip_are_taken_and_what_is_none_is_told_of(running: Running) -> None:
@@ -271,5 +248,5 @@ def test_more_may_be_sent_to_uploads_than_elsewhere_and_not_without_end(small: t
         assert send(hal, ("a.replay", b"0" * 5_000_000)).status_code == 413
 
 
-def test_nobody_sends_anything_without_signing_in(small: tuple[httpx.Client, str]) -> None:
+def test_sending_takes_signing_in(small: tuple[httpx.Client, str]) -> None:
     assert send(small[0], ("one.replay", REPLAY)).status_code == 401

@@ -13,6 +13,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import tables as t
 from gamestats_assets_tests.support.frames import differences
 
 Frames = Mapping[Any, pl.DataFrame]
@@ -59,6 +60,36 @@ def rows(table: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(
         [{name: row.get(name, _default(name, column)) for name, column in columns.items()} for row in complete],
         schema=table.schema(),
+    )
+
+
+def filled(table: type[Table], frame: pl.DataFrame, **fixed: Any) -> pl.DataFrame:
+    """Rows of a table from a frame; columns that are not given are null."""
+    frame = frame.with_columns(**{name: pl.lit(value) for name, value in fixed.items()})
+    schema = table.schema()
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
+    return frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def tracked(*players: str, kept_from: date = date(2020, 1, 1)) -> pl.DataFrame:
+    """Tracked players whose matches are kept from a day on."""
+    return rows(t.TrackedPlayers, *({"player_id": each, "kept_from": kept_from} for each in players))
+
+
+def given_ranks(*ranks: tuple[str, str, int, datetime]) -> pl.DataFrame:
+    """Ranks that players gave: player, playlist, rank, when."""
+    names = ("player_id", "playlist", "tier", "updated_at")
+    return rows(t.RlRanks, *(dict(zip(names, each, strict=True)) for each in ranks))
+
+
+def sessions(*given: tuple[str, datetime, float]) -> pl.DataFrame:
+    """Training sessions of shooting: player, end, hours."""
+    return rows(
+        t.TrainingSessions,
+        *(
+            {"player_id": player, "skill": "shooting", "completed_at": end, "duration_s": round(hours * 3600)}
+            for player, end, hours in given
+        ),
     )
 
 
