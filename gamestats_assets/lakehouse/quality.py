@@ -432,21 +432,32 @@ def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
 
 
 def unequal(
-    left: Frame, right: Frame, by: Sequence[str], pairs: Sequence[tuple[str, str]], *, within: float = 0.0
+    left: Frame, right: Frame, by: Sequence[str], pairs: Sequence[str | tuple[str, str]], *, within: float = 0.0
 ) -> Frame:
     """Keys whose figures differ between two frames, for checks; a key that one side lacks counts as zero there.
 
     Args:
-        pairs: figures that must be equal, one of the left frame and one of the right.
+        pairs: figures that must be equal, one of the left frame and one of the right; a single name for both is shown
+            as `name_expected` of the right one.
         within: relative tolerance of sums of floating-point numbers.
     """
-    columns = list(dict.fromkeys(column for pair in pairs for column in pair))
-    differs = [differ(*pair, within=within) if within else pl.col(pair[0]) != pl.col(pair[1]) for pair in pairs]
+    same = {pair: f"{pair}_expected" for pair in pairs if isinstance(pair, str)}
+    compared = [(pair, same[pair]) if isinstance(pair, str) else pair for pair in pairs]
+    columns = list(dict.fromkeys(column for pair in compared for column in pair))
+    differs = [differ(*pair, within=within) if within else pl.col(pair[0]) != pl.col(pair[1]) for pair in compared]
     return (
-        left.join(right, on=list(by), how="full", coalesce=True)
+        left.join(right.rename(same), on=list(by), how="full", coalesce=True)
         .with_columns(pl.col(columns).fill_null(0))
         .filter(pl.any_horizontal(differs))
         .select(*by, *columns)
+    )
+
+
+def only_in_one(left: Frame, right: Frame, by: Sequence[str], *, left_alone: str, right_alone: str) -> Frame:
+    """Keys that only one of two frames has, for checks; `problem` says what is wrong with them."""
+    return pl.concat(
+        frame.join(other, on=list(by), how="anti", nulls_equal=True).select(*by, problem=pl.lit(problem))
+        for frame, other, problem in ((left, right, left_alone), (right, left, right_alone))
     )
 
 

@@ -47,12 +47,10 @@ from dataclasses import dataclass, field
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.fights.knocks import MILLION, in_unit, last_blow, whole_mean
-from gamestats_assets.pubg.fights.tables import FightParticipants, KnockEvents, TeamFights
 from gamestats_assets.pubg.matches.kills import NOBODYS_BLOW
 from gamestats_assets.pubg.matches.matches import MATCH, seconds_since
-from gamestats_assets.pubg.matches.tables import DamageEvents, WeaponKills
-from gamestats_assets.pubg.telemetry.tables import TelemetryKills
 
 WINDOW_S = 45
 """Seconds after its last exchange for which a fight stays open."""
@@ -78,11 +76,11 @@ _ENGAGEMENT = ("match_id", "engagement")
 
 
 def team_fights(
-    damage_events: dy.LazyFrame[DamageEvents],
-    weapon_kills: dy.LazyFrame[WeaponKills],
-    kills: dy.LazyFrame[TelemetryKills],
-    knock_events: dy.LazyFrame[KnockEvents],
-) -> dy.LazyFrame[TeamFights]:
+    damage_events: dy.LazyFrame[t.DamageEvents],
+    weapon_kills: dy.LazyFrame[t.WeaponKills],
+    kills: dy.LazyFrame[t.TelemetryKills],
+    knock_events: dy.LazyFrame[t.KnockEvents],
+) -> dy.LazyFrame[t.TeamFights]:
     """Every fight of a match; the module's docstring says what a fight is and who wins it."""
     fought = _fought(damage_events, weapon_kills, kills, knock_events)
     ordered = ["occurred_at", "event_index"]
@@ -95,7 +93,7 @@ def team_fights(
     places = middle[0].count()
     squares = sum((places * axis.pow(2).sum() - axis.sum().pow(2) for axis in middle), pl.lit(0))
     felled = pl.col("kind") != "damage"
-    return TeamFights.cast(
+    return t.TeamFights.cast(
         fought.group_by(_FIGHT)
         .agg(
             pl.col("match_date").first(),
@@ -127,17 +125,17 @@ def team_fights(
 
 
 def fight_participants(
-    fights: dy.LazyFrame[TeamFights],
-    damage_events: dy.LazyFrame[DamageEvents],
-    weapon_kills: dy.LazyFrame[WeaponKills],
-    kills: dy.LazyFrame[TelemetryKills],
-    knock_events: dy.LazyFrame[KnockEvents],
-) -> dy.LazyFrame[FightParticipants]:
+    fights: dy.LazyFrame[t.TeamFights],
+    damage_events: dy.LazyFrame[t.DamageEvents],
+    weapon_kills: dy.LazyFrame[t.WeaponKills],
+    kills: dy.LazyFrame[t.TelemetryKills],
+    knock_events: dy.LazyFrame[t.KnockEvents],
+) -> dy.LazyFrame[t.FightParticipants]:
     """What each person did in each fight of `team_fights`."""
     fought = _fought(damage_events, weapon_kills, kills, knock_events)
     ordered = ["occurred_at", "event_index"]
     deeds = pl.concat([_side(fought, who) for who in ("attacker", "victim")])
-    return FightParticipants.cast(
+    return t.FightParticipants.cast(
         deeds.filter(~pl.col("is_bot"))
         .group_by(*_FIGHT, "account_id")
         .agg(

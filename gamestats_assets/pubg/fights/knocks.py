@@ -20,11 +20,9 @@ import math
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.pubg.fights.tables import FinishingSummaries, KnockEvents
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.kills import NOBODYS_BLOW, distinct_revives
 from gamestats_assets.pubg.matches.matches import MATCH, account, is_bot, seconds_since
-from gamestats_assets.pubg.matches.tables import DamageEvents, WeaponKills
-from gamestats_assets.pubg.telemetry.tables import TelemetryKills, TelemetryRevives
 
 BLED = "Damage_Groggy"
 TEAM_FALLS = pl.duration(milliseconds=100)
@@ -45,11 +43,11 @@ _VICTIM = ("match_id", "victim_account_id")
 
 
 def knock_events(
-    weapon_kills: dy.LazyFrame[WeaponKills],
-    kills: dy.LazyFrame[TelemetryKills],
-    revives: dy.LazyFrame[TelemetryRevives],
-    damage_events: dy.LazyFrame[DamageEvents],
-) -> dy.LazyFrame[KnockEvents]:
+    weapon_kills: dy.LazyFrame[t.WeaponKills],
+    kills: dy.LazyFrame[t.TelemetryKills],
+    revives: dy.LazyFrame[t.TelemetryRevives],
+    damage_events: dy.LazyFrame[t.DamageEvents],
+) -> dy.LazyFrame[t.KnockEvents]:
     """Every knock with its outcome; the module's docstring says which there are.
 
     Where the two were is told by the damage that knocked.
@@ -63,7 +61,7 @@ def knock_events(
         pl.col("is_team_kill").alias("is_team_knock"),
     ).drop("is_killsteal", "is_finish_stolen")
     ends = pl.concat([_deaths(weapon_kills, kills), _revivals(revives)], how="diagonal")
-    return KnockEvents.cast(
+    return t.KnockEvents.cast(
         _placed(knocks, damage_events)
         .join(_ended(knocks, ends), on=["match_id", "event_index"], how="left")
         .with_columns(
@@ -231,7 +229,7 @@ def _placed(knocks: pl.LazyFrame, damage_events: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def finishing_summaries(knock_events: dy.LazyFrame[KnockEvents]) -> dy.LazyFrame[FinishingSummaries]:
+def finishing_summaries(knock_events: dy.LazyFrame[t.KnockEvents]) -> dy.LazyFrame[t.FinishingSummaries]:
     """What became of each person's knocks of enemies, and whose knocks of enemies they finished."""
     of_enemies = knock_events.filter(
         pl.col("knocker_account_id").is_not_null() & ~pl.col("is_self_knock") & ~pl.col("is_team_knock")
@@ -287,7 +285,7 @@ def finishing_summaries(knock_events: dy.LazyFrame[KnockEvents]) -> dy.LazyFrame
         (finisher == "other_team").sum().alias("other_teams_knocks_finished"),
     )
     totals = ("knocks", *counts, "team_mates_knocks_finished", "other_teams_knocks_finished")
-    return FinishingSummaries.cast(
+    return t.FinishingSummaries.cast(
         named.join(knocked, on=person, how="left")
         .join(finishes, on=person, how="left")
         .with_columns(pl.col(totals).fill_null(0).cast(pl.Int32))

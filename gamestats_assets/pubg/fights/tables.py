@@ -6,7 +6,7 @@ from typing import Any
 
 import dataframely as dy
 
-from gamestats_assets.pubg.matches.rows import DAILY, MatchRow, TelemetryEvent, person, utc
+from gamestats_assets.pubg.matches.rows import GOLD, MatchRow, TelemetryEvent, person, utc
 
 OUTCOMES = ("killed", "bled_out", "team_wiped", "hazard", "revived", "none")
 FINISHERS = ("knocker", "knockers_team", "other_team", "victims_team")
@@ -16,11 +16,9 @@ RULES = ("two_casualties", "resisted_death", "mutual_damage", "contested_knock")
 class KnockEvents(
     TelemetryEvent,
     key="pubg/knock_events",
-    layer="gold",
-    published=True,
     indexes=(("knocker_account_id", "match_date"), ("victim_account_id", "match_date")),
     reconciled=("distance_m", "time_to_outcome_s"),
-    **DAILY,
+    **GOLD,
 ):
     """Every knock and what became of it: one row per knock, bots included."""
 
@@ -68,11 +66,9 @@ class KnockEvents(
 class FinishingSummaries(
     MatchRow,
     key="pubg/finishing_summaries",
-    layer="gold",
-    published=True,
     indexes=(("account_id", "match_date"),),
     reconciled=("knocks", "knocks_finished_by_self", "knocks_stolen"),
-    **DAILY,
+    **GOLD,
 ):
     """What became of a person's knocks in a match: one row per person who knocked or finished an enemy.
 
@@ -119,11 +115,9 @@ class FinishingSummaries(
 class TeamFights(
     MatchRow,
     key="pubg/team_fights",
-    layer="gold",
-    published=True,
     indexes=(("started_at",),),
     reconciled=("damage", "knocks", "kills", "casualties"),
-    **DAILY,
+    **GOLD,
 ):
     """Fights between teams: one row per fight. Damage of bots and to knocked players does not count."""
 
@@ -179,11 +173,9 @@ class TeamFights(
 class FightParticipants(
     MatchRow,
     key="pubg/fight_participants",
-    layer="gold",
-    published=True,
     indexes=(("account_id", "match_date"),),
     reconciled=("damage_dealt", "damage_taken", "knocks", "kills"),
-    **DAILY,
+    **GOLD,
 ):
     """What each person did in each fight: one row per fight and person. Bots have no rows."""
 

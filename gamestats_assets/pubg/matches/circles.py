@@ -11,34 +11,27 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.kills import distinct_kills, lives
 from gamestats_assets.pubg.matches.matches import is_bot, metres, seconds_since
-from gamestats_assets.pubg.matches.tables import CirclePositions
-from gamestats_assets.pubg.telemetry.tables import (
-    TelemetryFiles,
-    TelemetryGameStates,
-    TelemetryKills,
-    TelemetryLandings,
-    TelemetryPositions,
-)
 
 FIRST_ZONE = 1.0
 """Phase from which positions count."""
 
 
 def circle_positions(
-    positions: dy.LazyFrame[TelemetryPositions],
-    states: dy.LazyFrame[TelemetryGameStates],
-    kills: dy.LazyFrame[TelemetryKills],
-    landings: dy.LazyFrame[TelemetryLandings],
-    files: dy.LazyFrame[TelemetryFiles],
-) -> dy.LazyFrame[CirclePositions]:
+    positions: dy.LazyFrame[t.TelemetryPositions],
+    states: dy.LazyFrame[t.TelemetryGameStates],
+    kills: dy.LazyFrame[t.TelemetryKills],
+    landings: dy.LazyFrame[t.TelemetryLandings],
+    files: dy.LazyFrame[t.TelemetryFiles],
+) -> dy.LazyFrame[t.CirclePositions]:
     """People's position samples from the first zone until they are out, against both circles, in metres.
 
     A dead player's position goes on being logged for a while; those samples are left out, as are bots and samples
     of matches that have no circle.
     """
-    return CirclePositions.cast(
+    return t.CirclePositions.cast(
         _of_the_living(positions, kills, landings)
         .join_asof(_circles(states), on="occurred_at", by="match_id", check_sortedness=False)
         .filter(pl.col("radius_0").is_not_null())

@@ -10,25 +10,18 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.pubg import reference
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.kills import downs
 from gamestats_assets.pubg.matches.matches import account, is_bot, metres, seconds_since
-from gamestats_assets.pubg.matches.tables import DamageEvents
-from gamestats_assets.pubg.telemetry.tables import (
-    TelemetryDamage,
-    TelemetryFiles,
-    TelemetryKills,
-    TelemetryKnocks,
-    TelemetryRevives,
-)
 
 
 def damage_events(
-    damage: dy.LazyFrame[TelemetryDamage],
-    knocks: dy.LazyFrame[TelemetryKnocks],
-    revives: dy.LazyFrame[TelemetryRevives],
-    kills: dy.LazyFrame[TelemetryKills],
-    files: dy.LazyFrame[TelemetryFiles],
-) -> dy.LazyFrame[DamageEvents]:
+    damage: dy.LazyFrame[t.TelemetryDamage],
+    knocks: dy.LazyFrame[t.TelemetryKnocks],
+    revives: dy.LazyFrame[t.TelemetryRevives],
+    kills: dy.LazyFrame[t.TelemetryKills],
+    files: dy.LazyFrame[t.TelemetryFiles],
+) -> dy.LazyFrame[t.DamageEvents]:
     """Every damage event, in metres, with category and what the damage counts as.
 
     - given: dealt by somebody else of another team. Falls and bleeding name the victim as the attacker, and
@@ -40,7 +33,7 @@ def damage_events(
     someone = pl.col("attacker_account_id").is_not_null()
     other = someone & (pl.col("attacker_account_id") != pl.col("victim_account_id"))
     state = downs(knocks, revives, kills)
-    return DamageEvents.cast(
+    return t.DamageEvents.cast(
         damage.with_columns(account("attacker_account_id"))
         .sort("occurred_at", "event_index")
         .join_asof(

@@ -10,9 +10,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.sums import quotient
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.matches.tables import Matches, MatchFacts
-from gamestats_assets.pubg.telemetry.tables import RawMatches, RawParticipants, TelemetryCharacters, TelemetryFiles
-from gamestats_assets.pubg.tournament.tables import MatchTournamentContext
+from gamestats_assets.pubg import tables as t
 
 MATCH = ("match_id", "match_date")
 """Columns that every table of matches begins with."""
@@ -121,11 +119,11 @@ def participation(participants: pl.LazyFrame, characters: pl.LazyFrame) -> pl.La
 
 
 def match_facts(
-    raw: dy.LazyFrame[RawMatches],
-    participants: dy.LazyFrame[RawParticipants],
-    files: dy.LazyFrame[TelemetryFiles],
-    characters: dy.LazyFrame[TelemetryCharacters],
-) -> dy.LazyFrame[MatchFacts]:
+    raw: dy.LazyFrame[t.RawMatches],
+    participants: dy.LazyFrame[t.RawParticipants],
+    files: dy.LazyFrame[t.TelemetryFiles],
+    characters: dy.LazyFrame[t.TelemetryCharacters],
+) -> dy.LazyFrame[t.MatchFacts]:
     """Every match that has a match object or a telemetry file, and whose start either of them tells.
 
     Start, end and map come from the telemetry where there is one; mode, type and length from the
@@ -142,7 +140,7 @@ def match_facts(
     )
     from_telemetry = pl.col("started_at").is_not_null()
     length = (pl.col("ended_at") - pl.col("started_at")).dt.total_seconds()
-    return MatchFacts.cast(
+    return t.MatchFacts.cast(
         raw.join(of_files, on="match_id", how="full", coalesce=True)
         .with_columns(
             pl.coalesce("match_date", "file_match_date").alias("match_date"),
@@ -173,10 +171,12 @@ def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def matches(facts: dy.LazyFrame[MatchFacts], context: dy.LazyFrame[MatchTournamentContext]) -> dy.LazyFrame[Matches]:
+def matches(
+    facts: dy.LazyFrame[t.MatchFacts], context: dy.LazyFrame[t.MatchTournamentContext]
+) -> dy.LazyFrame[t.Matches]:
     """Every match with what it counts for, and who decided so where an admin did."""
-    counts_for = [name for name in Matches.column_names() if name not in MatchFacts.column_names()]
-    return Matches.cast(
+    counts_for = [name for name in t.Matches.column_names() if name not in t.MatchFacts.column_names()]
+    return t.Matches.cast(
         facts.join(
             context.rename({"override_admin": "overridden_by"}).select("match_id", *counts_for),
             on="match_id",

@@ -16,10 +16,12 @@ DAILY: dict[str, Any] = {
     # When early access began.
     "first_day": date(2017, 3, 23),
 }
+SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
+GOLD: dict[str, Any] = {**DAILY, "layer": "gold", "published": True}
 # One step reads a landed file once and feeds every bronze table.
-LANDED: dict[str, Any] = {**DAILY, "made_by": "raw"}
+LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
 # Snapshots of what people enter.
-ENTERED: dict[str, Any] = {"layer": "bronze", "made_by": "ops"}
+ENTERED: dict[str, Any] = {"layer": "bronze", "subject": "entered", "made_by": "ops"}
 MATCH_ID = r"^[A-Za-z0-9_-]+$"
 
 

@@ -12,18 +12,9 @@ import polars as pl
 
 from gamestats_assets.lakehouse.sums import exact_mean, exact_sum
 from gamestats_assets.pubg import reference
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.kills import distinct_kills, distinct_revives, lives
 from gamestats_assets.pubg.matches.matches import account, participation, seconds_since
-from gamestats_assets.pubg.matches.tables import CirclePositions, DamageEvents, MatchFacts, MatchSummaries, WeaponKills
-from gamestats_assets.pubg.telemetry.tables import (
-    RawParticipants,
-    TelemetryAttacks,
-    TelemetryCharacters,
-    TelemetryItemUses,
-    TelemetryKills,
-    TelemetryLandings,
-    TelemetryRevives,
-)
 
 BLUE_ZONE = "Damage_BlueZone"
 BLUE_ZONE_TICK_S = 1.03
@@ -31,7 +22,11 @@ BLUE_ZONE_TICK_S = 1.03
 
 PERSON = ["match_id", "account_id"]
 _STATISTICS = (
-    *(name for name in MatchSummaries.column_names() if name in RawParticipants.column_names() and name not in PERSON),
+    *(
+        name
+        for name in t.MatchSummaries.column_names()
+        if name in t.RawParticipants.column_names() and name not in PERSON
+    ),
     "placement",
 )
 _TOLD_BY_TELEMETRY = (
@@ -54,18 +49,18 @@ _ADDED_SUMS = ("throwable_damage", "damage_received", "damage_received_from_play
 
 
 def match_summaries(
-    participants: dy.LazyFrame[RawParticipants],
-    matches: dy.LazyFrame[MatchFacts],
-    characters: dy.LazyFrame[TelemetryCharacters],
-    kills: dy.LazyFrame[TelemetryKills],
-    landings: dy.LazyFrame[TelemetryLandings],
-    revives: dy.LazyFrame[TelemetryRevives],
-    item_uses: dy.LazyFrame[TelemetryItemUses],
-    attacks: dy.LazyFrame[TelemetryAttacks],
-    weapon_kills: dy.LazyFrame[WeaponKills],
-    damage_events: dy.LazyFrame[DamageEvents],
-    circle_positions: dy.LazyFrame[CirclePositions],
-) -> dy.LazyFrame[MatchSummaries]:
+    participants: dy.LazyFrame[t.RawParticipants],
+    matches: dy.LazyFrame[t.MatchFacts],
+    characters: dy.LazyFrame[t.TelemetryCharacters],
+    kills: dy.LazyFrame[t.TelemetryKills],
+    landings: dy.LazyFrame[t.TelemetryLandings],
+    revives: dy.LazyFrame[t.TelemetryRevives],
+    item_uses: dy.LazyFrame[t.TelemetryItemUses],
+    attacks: dy.LazyFrame[t.TelemetryAttacks],
+    weapon_kills: dy.LazyFrame[t.WeaponKills],
+    damage_events: dy.LazyFrame[t.DamageEvents],
+    circle_positions: dy.LazyFrame[t.CirclePositions],
+) -> dy.LazyFrame[t.MatchSummaries]:
     """One row per person and match: everybody whom the match object or the telemetry's lists name, without bots."""
     everybody = participation(participants, characters)
     # A match whose start nothing tells has no row among the matches, and its people none here.
@@ -114,7 +109,7 @@ def match_summaries(
         **{name: pl.col(name).fill_null(0.0) for name in ("damage_dealt", "longest_kill_m", *_ADDED_SUMS)},
     )
     listed = pl.col("in_match_object")
-    return MatchSummaries.cast(
+    return t.MatchSummaries.cast(
         joined.with_columns(
             listed.alias("has_api_stats"),
             *(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from gamestats_assets.pubg.matches.rows import DAILY, MatchRow, TelemetryEvent, person, utc
+from gamestats_assets.pubg.matches.rows import GOLD, SILVER, MatchRow, TelemetryEvent, person, utc
 
 
-class CirclePositions(TelemetryEvent, key="pubg/circle_positions", subject="matches", layer="silver", **DAILY):
+class CirclePositions(TelemetryEvent, key="pubg/circle_positions", **SILVER):
     """Each position sample from the first zone on, against both circles, in metres.
 
     The blue circle is the current boundary, interpolated in time between two game states; the
@@ -35,7 +35,7 @@ class CirclePositions(TelemetryEvent, key="pubg/circle_positions", subject="matc
     is_in_safe_zone = dy.Bool(description="Whether the player stands inside the current boundary.")
 
 
-class DamageEvents(TelemetryEvent, key="pubg/damage_events", subject="matches", layer="silver", **DAILY):
+class DamageEvents(TelemetryEvent, key="pubg/damage_events", **SILVER):
     """Every damage taken, with weapon category and the state of the victim.
 
     Equal rows but for `event_index` are real: each pellet of a shot is one event.
@@ -56,7 +56,7 @@ class DamageEvents(TelemetryEvent, key="pubg/damage_events", subject="matches", 
     victim_was_down = dy.Bool(description="Whether the victim was knocked at the time.")
 
 
-class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", subject="matches", layer="silver", **DAILY):
+class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", **SILVER):
     """Kills and knocks with weapon, distance and who is behind them: one row per event."""
 
     event_kind = dy.String(check=lambda column: column.is_in(["kill", "knock"]), description="kill or knock.")
@@ -83,7 +83,7 @@ class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", subject="matches", la
     is_finish_stolen = dy.Bool(description="As a killsteal, with finisher against knocker in place of the teams.")
 
 
-class MatchFacts(MatchRow, key="pubg/match_facts", subject="matches", layer="silver", **DAILY):
+class MatchFacts(MatchRow, key="pubg/match_facts", **SILVER):
     """One row per match: when, where, how many, and what became of its telemetry."""
 
     started_at = utc("Start: LogMatchStart where there is telemetry, else when stored minus duration.")
@@ -116,12 +116,9 @@ class MatchFacts(MatchRow, key="pubg/match_facts", subject="matches", layer="sil
 class Matches(
     MatchFacts,
     key="pubg/matches",
-    subject="matches",
-    layer="gold",
-    published=True,
     indexes=(("started_at",), ("match_type", "game_mode"), ("season", "round_id")),
     reconciled=("players", "bots"),
-    **DAILY,
+    **GOLD,
 ):
     """One row per match: when, where, how many, what became of its telemetry, and what it counts for."""
 
@@ -145,12 +142,9 @@ class Matches(
 class MatchSummaries(
     MatchRow,
     key="pubg/match_summaries",
-    subject="matches",
-    layer="gold",
-    published=True,
     indexes=(("account_id", "match_date"), ("player_name",)),
     reconciled=("kills", "damage_dealt", "damage_received"),
-    **DAILY,
+    **GOLD,
 ):
     """One person's result in one match: the API's statistics and what the telemetry adds.
 
@@ -220,14 +214,7 @@ class MatchSummaries(
 
 
 class Landings(
-    MatchRow,
-    key="pubg/landings",
-    subject="matches",
-    layer="gold",
-    published=True,
-    indexes=(("account_id", "match_date"),),
-    reconciled=("x_m", "y_m"),
-    **DAILY,
+    MatchRow, key="pubg/landings", indexes=(("account_id", "match_date"),), reconciled=("x_m", "y_m"), **GOLD
 ):
     """Where and when each person came down by parachute."""
 
@@ -245,15 +232,7 @@ class Landings(
     parachute_distance_m = dy.Float64(nullable=True, description="Distance flown by parachute, in metres.")
 
 
-class Circles(
-    TelemetryEvent,
-    key="pubg/circles",
-    subject="matches",
-    layer="gold",
-    published=True,
-    reconciled=("blue_radius_m",),
-    **DAILY,
-):
+class Circles(TelemetryEvent, key="pubg/circles", reconciled=("blue_radius_m",), **GOLD):
     """Both circles of a match, about every ten seconds, from the first zone on."""
 
     elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
@@ -270,12 +249,9 @@ class Circles(
 class KillPositions(
     TelemetryEvent,
     key="pubg/kill_positions",
-    subject="matches",
-    layer="gold",
-    published=True,
     indexes=(("killer_account_id", "match_date"), ("victim_account_id", "match_date")),
     reconciled=("victim_x_m", "victim_y_m"),
-    **DAILY,
+    **GOLD,
 ):
     """Where each kill happened: one row per death, bots as victims included."""
 
@@ -293,12 +269,9 @@ class KillPositions(
 class PlayerMatchWeaponDistribution(
     MatchRow,
     key="pubg/player_match_weapon_distribution",
-    subject="matches",
-    layer="gold",
-    published=True,
     indexes=(("account_id", "match_date"),),
     reconciled=("total_damage", "total_kills", "knock_downs"),
-    **DAILY,
+    **GOLD,
 ):
     """Damage given, kills and knocks of a person in a match by weapon category.
 

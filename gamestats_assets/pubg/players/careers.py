@@ -15,15 +15,8 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.pubg.players.tables import (
-    TRACKED_PLAYER,
-    PlayerAdvancedCareerStats,
-    PlayerDamageEvents,
-    PlayerDamageStats,
-    PlayerMatches,
-    PlayerWeaponStats,
-    WeaponKillEvents,
-)
+from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 
 COUNT_NOWHERE = ("airoyale", "training", "event")
 """Match types that are part of no career: matches against bots, the training ground, events."""
@@ -78,13 +71,13 @@ def career_type(match_type: str, game_mode: str) -> pl.Expr:
 
 
 def player_damage_stats(
-    damage: dy.LazyFrame[PlayerDamageEvents], matches: dy.LazyFrame[PlayerMatches]
-) -> dy.LazyFrame[PlayerDamageStats]:
+    damage: dy.LazyFrame[t.PlayerDamageEvents], matches: dy.LazyFrame[t.PlayerMatches]
+) -> dy.LazyFrame[t.PlayerDamageStats]:
     """Damage that each tracked player gave in each career, by weapon and part hit."""
     dealt = pl.col("damage").clip(0.0)
-    return PlayerDamageStats.cast(
+    return t.PlayerDamageStats.cast(
         damage.filter(pl.col("is_given") & (pl.col("attacker_account_id") == pl.col(TRACKED_PLAYER)))
-        .unique(PlayerDamageEvents.primary_key())
+        .unique(t.PlayerDamageEvents.primary_key())
         .join(_counting(matches), on=_OWN_MATCH)
         .with_columns(pl.col("weapon_id", "damage_reason").fill_null(""))
         .group_by(*_CAREER, "weapon_id", "damage_reason")
@@ -101,15 +94,15 @@ def player_damage_stats(
 
 
 def player_weapon_stats(
-    kills: dy.LazyFrame[WeaponKillEvents], matches: dy.LazyFrame[PlayerMatches]
-) -> dy.LazyFrame[PlayerWeaponStats]:
+    kills: dy.LazyFrame[t.WeaponKillEvents], matches: dy.LazyFrame[t.PlayerMatches]
+) -> dy.LazyFrame[t.PlayerWeaponStats]:
     """Kills and knocks of enemies by each tracked player in each career, by weapon."""
     is_kill = pl.col("event_kind") == "kill"
     distance = pl.col("distance_m").filter(is_kill)
     of_enemies = ~pl.col("is_suicide") & ~pl.col("is_team_kill")
-    return PlayerWeaponStats.cast(
+    return t.PlayerWeaponStats.cast(
         kills.filter(of_enemies & (pl.col("killer_account_id") == pl.col(TRACKED_PLAYER)))
-        .unique(WeaponKillEvents.primary_key())
+        .unique(t.WeaponKillEvents.primary_key())
         .join(_counting(matches), on=_OWN_MATCH)
         .with_columns(pl.col("weapon_id").fill_null(""))
         .group_by(*_CAREER, "weapon_id")
@@ -129,9 +122,9 @@ def player_weapon_stats(
     )
 
 
-def player_advanced_career_stats(matches: dy.LazyFrame[PlayerMatches]) -> dy.LazyFrame[PlayerAdvancedCareerStats]:
+def player_advanced_career_stats(matches: dy.LazyFrame[t.PlayerMatches]) -> dy.LazyFrame[t.PlayerAdvancedCareerStats]:
     """Each tracked player's totals and means in each career. A career without a match has no row."""
-    return PlayerAdvancedCareerStats.cast(
+    return t.PlayerAdvancedCareerStats.cast(
         _counting(matches, *_COUNTED.values(), *_SUMMED.values(), *_AVERAGED.values(), "placement", "telemetry_status")
         .group_by(_CAREER)
         .agg(
@@ -155,7 +148,7 @@ def _counting(matches: pl.LazyFrame, *figures: str) -> pl.LazyFrame:
     """
     newest_name = pl.col("player_name").sort_by("started_at", "match_id").last().over(TRACKED_PLAYER)
     once = (
-        matches.unique(PlayerMatches.primary_key())
+        matches.unique(t.PlayerMatches.primary_key())
         .with_columns(player_name=newest_name)
         .filter(pl.col("career_type").is_not_null())
         .select(*_OWN_MATCH, "player_name", "career_type", "started_at", *figures)

@@ -5,29 +5,20 @@ All of them block: each says that rows were lost, doubled, attributed to somebod
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.lakehouse.quality import Check, breaking_rows, only_in_one, unequal
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.matches import MATCH
-from gamestats_assets.pubg.players.tables import (
-    TRACKED_PLAYER,
-    PlayerAdvancedCareerStats,
-    PlayerBackfillStatus,
-    PlayerCirclePositions,
-    PlayerDamageEvents,
-    PlayerDamageStats,
-    PlayerMatches,
-    PlayerWeaponStats,
-    WeaponKillEvents,
-)
+from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 
 HIT_POINTS = 0.01
 """Tolerance of a sum of damage: the sums are of the same numbers in another order."""
-ROUNDED_EVENT = 1e-6
-"""What a career's sum may differ for each event or match in it, in hit points: it adds up to six places."""
+ROUNDED = 1e-6
+"""Relative tolerance of a career's sum, each part of which is rounded to six places."""
 METRES = 0.001
 OWN_MATCH = [TRACKED_PLAYER, *MATCH]
 CAREER = [TRACKED_PLAYER, "match_type"]
@@ -37,33 +28,33 @@ FLAGS = ["circle_positions_backfilled", "damage_events_backfilled", "weapon_even
 # --------------------------------------------------------------------------- matches and their detail
 
 
-@breaking_rows(of=PlayerMatches)
-def matches_are_the_players_own(player_matches: dy.LazyFrame[PlayerMatches]) -> pl.LazyFrame:
+@breaking_rows(of=t.PlayerMatches)
+def matches_are_the_players_own(player_matches: dy.LazyFrame[t.PlayerMatches]) -> pl.LazyFrame:
     """Every match tells the result of its tracked player and of nobody else."""
     return player_matches.filter(pl.col("account_id") != pl.col(TRACKED_PLAYER)).select(
         *OWN_MATCH, "account_id", "player_name"
     )
 
 
-@breaking_rows(of=PlayerCirclePositions)
+@breaking_rows(of=t.PlayerCirclePositions)
 def positions_are_the_players_own(
-    positions: dy.LazyFrame[PlayerCirclePositions], player_matches: dy.LazyFrame[PlayerMatches]
+    positions: dy.LazyFrame[t.PlayerCirclePositions], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """Every position is the tracked player's, in a match of theirs whose telemetry is processed."""
     return _strays(positions, player_matches, ["account_id"])
 
 
-@breaking_rows(of=PlayerDamageEvents)
+@breaking_rows(of=t.PlayerDamageEvents)
 def damage_is_the_players_own(
-    damage: dy.LazyFrame[PlayerDamageEvents], player_matches: dy.LazyFrame[PlayerMatches]
+    damage: dy.LazyFrame[t.PlayerDamageEvents], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """The tracked player dealt or took every damage, in a match of theirs whose telemetry is processed."""
     return _strays(damage, player_matches, ["attacker_account_id", "victim_account_id"])
 
 
-@breaking_rows(of=WeaponKillEvents)
+@breaking_rows(of=t.WeaponKillEvents)
 def kills_are_the_players_own(
-    kills: dy.LazyFrame[WeaponKillEvents], player_matches: dy.LazyFrame[PlayerMatches]
+    kills: dy.LazyFrame[t.WeaponKillEvents], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """The tracked player is in every kill and knock, in a match of theirs whose telemetry is processed."""
     return _strays(
@@ -88,9 +79,9 @@ def _strays(rows: pl.LazyFrame, player_matches: pl.LazyFrame, people: Sequence[s
     return pl.concat([elsewhere, of_others])
 
 
-@breaking_rows(of=PlayerCirclePositions)
+@breaking_rows(of=t.PlayerCirclePositions)
 def positions_give_the_distances_of_the_match(
-    positions: dy.LazyFrame[PlayerCirclePositions], player_matches: dy.LazyFrame[PlayerMatches]
+    positions: dy.LazyFrame[t.PlayerCirclePositions], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """The distances to the blue circle in the match's result are those of its positions: none is missing."""
     center, edge = pl.col("distance_from_blue_center_m"), pl.col("distance_from_blue_edge_m")
@@ -109,9 +100,9 @@ def positions_give_the_distances_of_the_match(
     )
 
 
-@breaking_rows(of=PlayerDamageEvents)
+@breaking_rows(of=t.PlayerDamageEvents)
 def damage_taken_is_that_of_the_match(
-    damage: dy.LazyFrame[PlayerDamageEvents], player_matches: dy.LazyFrame[PlayerMatches]
+    damage: dy.LazyFrame[t.PlayerDamageEvents], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """The damage that the tracked player took adds up to the damage received in the match's result."""
     taken = (
@@ -128,9 +119,9 @@ def damage_taken_is_that_of_the_match(
     )
 
 
-@breaking_rows(of=WeaponKillEvents)
+@breaking_rows(of=t.WeaponKillEvents)
 def stolen_kills_are_those_of_the_match(
-    kills: dy.LazyFrame[WeaponKillEvents], player_matches: dy.LazyFrame[PlayerMatches]
+    kills: dy.LazyFrame[t.WeaponKillEvents], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """Killsteals and stolen finishes of the tracked player are as many as in the match's result."""
     own = pl.col(TRACKED_PLAYER)
@@ -149,7 +140,7 @@ def stolen_kills_are_those_of_the_match(
     )
 
 
-def _differ(name: str, other: str, tolerance: float | pl.Expr = 0.0) -> pl.Expr:
+def _differ(name: str, other: str, tolerance: float = 0.0) -> pl.Expr:
     """Whether two figures are further apart than the tolerance; one that is missing differs from one that is told."""
     first, second = (pl.col(each).cast(pl.Float64) for each in (name, other))
     one_missing = first.is_null() != second.is_null()
@@ -159,28 +150,26 @@ def _differ(name: str, other: str, tolerance: float | pl.Expr = 0.0) -> pl.Expr:
 # --------------------------------------------------------------------------- backfill
 
 
-@breaking_rows(of=PlayerBackfillStatus)
+@breaking_rows(of=t.PlayerBackfillStatus)
 def every_match_has_its_status(
-    status: dy.LazyFrame[PlayerBackfillStatus], player_matches: dy.LazyFrame[PlayerMatches]
+    status: dy.LazyFrame[t.PlayerBackfillStatus], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """Every match of a tracked player has a backfill status, and nothing else has one."""
-    lost = player_matches.join(status, on=OWN_MATCH, how="anti").select(*OWN_MATCH, problem=pl.lit("has no status"))
-    invented = status.join(player_matches, on=OWN_MATCH, how="anti").select(
-        *OWN_MATCH, problem=pl.lit("is no match of the player")
+    return only_in_one(
+        player_matches, status, OWN_MATCH, left_alone="has no status", right_alone="is no match of the player"
     )
-    return pl.concat([lost, invented])
 
 
-@breaking_rows(of=PlayerBackfillStatus)
-def completed_means_all_kinds(status: dy.LazyFrame[PlayerBackfillStatus]) -> pl.LazyFrame:
+@breaking_rows(of=t.PlayerBackfillStatus)
+def completed_means_all_kinds(status: dy.LazyFrame[t.PlayerBackfillStatus]) -> pl.LazyFrame:
     """A match is completed if and only if all three kinds of its detail are backfilled."""
     completed = pl.col("backfill_status") == "completed"
     return status.filter(completed != pl.all_horizontal(FLAGS)).select(*OWN_MATCH, "backfill_status", *FLAGS)
 
 
-@breaking_rows(of=PlayerBackfillStatus)
+@breaking_rows(of=t.PlayerBackfillStatus)
 def status_agrees_with_telemetry(
-    status: dy.LazyFrame[PlayerBackfillStatus], player_matches: dy.LazyFrame[PlayerMatches]
+    status: dy.LazyFrame[t.PlayerBackfillStatus], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """The telemetry's status is that of the match; completed needs it processed, and lost telemetry is told as such."""
     backfilled, of_match = pl.col("backfill_status"), pl.col("status_of_match")
@@ -196,12 +185,12 @@ def status_agrees_with_telemetry(
     )
 
 
-@breaking_rows(of=PlayerBackfillStatus)
+@breaking_rows(of=t.PlayerBackfillStatus)
 def backfilled_detail_is_told(
-    status: dy.LazyFrame[PlayerBackfillStatus],
-    positions: dy.LazyFrame[PlayerCirclePositions],
-    damage: dy.LazyFrame[PlayerDamageEvents],
-    kills: dy.LazyFrame[WeaponKillEvents],
+    status: dy.LazyFrame[t.PlayerBackfillStatus],
+    positions: dy.LazyFrame[t.PlayerCirclePositions],
+    damage: dy.LazyFrame[t.PlayerDamageEvents],
+    kills: dy.LazyFrame[t.WeaponKillEvents],
 ) -> pl.LazyFrame:
     """Where there is detail of a kind, the status says that it is backfilled. A match may have none to give."""
     return pl.concat(
@@ -217,162 +206,99 @@ def backfilled_detail_is_told(
 # --------------------------------------------------------------------------- careers
 
 
-def _careers(player_matches: pl.LazyFrame) -> Mapping[str, pl.LazyFrame]:
-    """The matches that count for each career."""
-    counts_for = pl.col("career_type")
-    return {
-        "ranked": player_matches.filter(counts_for == "ranked"),
-        "normal": player_matches.filter(counts_for == "normal"),
-        "all": player_matches.filter(counts_for.is_in(["ranked", "normal", "other"])),
-    }
+def _of_careers(player_matches: pl.LazyFrame) -> pl.LazyFrame:
+    """Matches under each career that they count for."""
+    counts = player_matches.filter(pl.col("career_type").is_not_null())
+    own = counts.filter(pl.col("career_type") != "other").with_columns(match_type="career_type")
+    return pl.concat([own, counts.with_columns(match_type=pl.lit("all"))])
 
 
 def _in_each_career(rows: pl.LazyFrame, player_matches: pl.LazyFrame) -> pl.LazyFrame:
     """Detail rows under each career that their match counts for."""
-    return pl.concat(
-        [
-            rows.join(matches, on=OWN_MATCH, how="semi").with_columns(match_type=pl.lit(name))
-            for name, matches in _careers(player_matches).items()
-        ]
-    )
+    return rows.join(_of_careers(player_matches).select(*OWN_MATCH, "match_type"), on=OWN_MATCH)
 
 
-def _unequal(
-    table: pl.LazyFrame,
-    events: pl.LazyFrame,
-    by: Sequence[str],
-    tolerances: Mapping[str, float | pl.Expr],
-) -> pl.LazyFrame:
-    """Keys whose figures differ between a table and what its events give, or that only one of them has."""
-    both = table.select(*by, *tolerances).join(
-        events.select(*by, *tolerances), on=list(by), how="full", coalesce=True, suffix="_of_events"
-    )
-    return both.filter(
-        pl.any_horizontal(_differ(name, f"{name}_of_events", tolerance) for name, tolerance in tolerances.items())
-    )
-
-
-@breaking_rows(of=PlayerDamageStats)
+@breaking_rows(of=t.PlayerDamageStats)
 def damage_stats_are_the_sum_of_events(
-    stats: dy.LazyFrame[PlayerDamageStats],
-    damage: dy.LazyFrame[PlayerDamageEvents],
-    player_matches: dy.LazyFrame[PlayerMatches],
+    stats: dy.LazyFrame[t.PlayerDamageStats],
+    damage: dy.LazyFrame[t.PlayerDamageEvents],
+    player_matches: dy.LazyFrame[t.PlayerMatches],
 ) -> pl.LazyFrame:
     """Hits and damage of each career and weapon are those of the player's damage to people of other teams."""
-    attacker, victim = pl.col("attacker_account_id"), pl.col("victim_account_id")
-    same_team = pl.col("attacker_team_id") == pl.col("victim_team_id")
-    figures = ("hits", "damage_dealt", "damage_to_standing")
+    figures = ["hits", "damage_dealt", "damage_to_standing"]
     by = [*CAREER, "weapon_id"]
+    dealt = pl.max_horizontal("damage", pl.lit(0.0))
     events = (
         _in_each_career(damage, player_matches)
-        .filter((attacker == pl.col(TRACKED_PLAYER)) & (victim != pl.col(TRACKED_PLAYER)))
-        .filter(same_team.is_null() | ~same_team)
-        .select(
-            *CAREER,
+        .filter(_of_enemies("attacker"))
+        .with_columns(
             pl.col("weapon_id").fill_null(""),
             hits=pl.lit(1, pl.Int64),
-            damage_dealt=pl.max_horizontal("damage", pl.lit(0.0)),
-            down=pl.col("victim_was_down").cast(pl.Int8),
+            damage_dealt=dealt,
+            damage_to_standing=dealt * (1 - pl.col("victim_was_down").cast(pl.Int8)),
         )
-        .with_columns(damage_to_standing=pl.col("damage_dealt") * (1 - pl.col("down")))
-        .group_by(by)
-        .agg(pl.col(figures).sum())
     )
-    points = HIT_POINTS + ROUNDED_EVENT * pl.col("hits")
-    return _unequal(
-        stats.group_by(by).agg(pl.col("hits").cast(pl.Int64).sum(), pl.col("damage_dealt", "damage_to_standing").sum()),
-        events,
-        by,
-        {"hits": 0.0, "damage_dealt": points, "damage_to_standing": points},
-    )
+    table, of_events = [
+        rows.group_by(by).agg(pl.col("hits").cast(pl.Int64).sum(), pl.col(figures[1:]).sum())
+        for rows in (stats, events)
+    ]
+    return unequal(table, of_events, by, figures, within=ROUNDED)
 
 
-@breaking_rows(of=PlayerWeaponStats)
+def _of_enemies(role: str) -> pl.Expr:
+    """Whether the tracked player did it, in a role, to somebody else of another team."""
+    others = pl.col("victim_account_id") != pl.col(TRACKED_PLAYER)
+    same_team = (pl.col(f"{role}_team_id") == pl.col("victim_team_id")).fill_null(False)
+    return (pl.col(f"{role}_account_id") == pl.col(TRACKED_PLAYER)) & others & ~same_team
+
+
+@breaking_rows(of=t.PlayerWeaponStats)
 def weapon_stats_are_the_count_of_events(
-    stats: dy.LazyFrame[PlayerWeaponStats],
-    kills: dy.LazyFrame[WeaponKillEvents],
-    player_matches: dy.LazyFrame[PlayerMatches],
+    stats: dy.LazyFrame[t.PlayerWeaponStats],
+    kills: dy.LazyFrame[t.WeaponKillEvents],
+    player_matches: dy.LazyFrame[t.PlayerMatches],
 ) -> pl.LazyFrame:
     """Kills and knocks of each career and weapon are those of the player's of people of other teams."""
-    same_team = pl.col("killer_team_id") == pl.col("victim_team_id")
     by = [*CAREER, "weapon_id"]
-    of_others = (
-        (pl.col("killer_account_id") == pl.col(TRACKED_PLAYER))
-        & (pl.col("victim_account_id") != pl.col(TRACKED_PLAYER))
-        & ~pl.col("is_suicide")
-        & (same_team.is_null() | ~same_team)
-    )
-    counts = (
-        _in_each_career(kills, player_matches)
-        .filter(of_others)
-        .group_by(*CAREER, pl.col("weapon_id").fill_null(""), "event_kind")
-        .len("events")
-    )
     events = (
-        counts.filter(pl.col("event_kind") == "kill")
-        .select(*by, kills="events")
-        .join(
-            counts.filter(pl.col("event_kind") == "knock").select(*by, knocks="events"),
-            on=by,
-            how="full",
-            coalesce=True,
-        )
-        .with_columns(pl.col("kills", "knocks").fill_null(0))
+        _in_each_career(kills, player_matches)
+        .filter(_of_enemies("killer") & ~pl.col("is_suicide"))
+        .group_by(*CAREER, pl.col("weapon_id").fill_null(""))
+        .agg(kills=(pl.col("event_kind") == "kill").sum(), knocks=(pl.col("event_kind") == "knock").sum())
     )
-    return _unequal(stats, events, by, {"kills": 0.0, "knocks": 0.0})
+    return unequal(stats.select(*by, "kills", "knocks"), events, by, ["kills", "knocks"])
 
 
-@breaking_rows(of=PlayerWeaponStats)
+@breaking_rows(of=t.PlayerWeaponStats)
 def killsteals_of_weapons_are_those_of_the_matches(
-    stats: dy.LazyFrame[PlayerWeaponStats], player_matches: dy.LazyFrame[PlayerMatches]
+    stats: dy.LazyFrame[t.PlayerWeaponStats], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """Over all weapons, the killsteals of a career are those of the results of its matches."""
-    of_matches = pl.concat(
-        [
-            matches.group_by(TRACKED_PLAYER)
-            .agg(killsteals_of_matches=pl.col("killsteals").sum())
-            .with_columns(match_type=pl.lit(name))
-            for name, matches in _careers(player_matches).items()
-        ]
-    )
-    return (
-        stats.group_by(CAREER)
-        .agg(pl.col("killsteals").sum())
-        .join(of_matches, on=CAREER, how="full", coalesce=True)
-        .with_columns(pl.col("killsteals", "killsteals_of_matches").fill_null(0))
-        .filter(pl.col("killsteals") != pl.col("killsteals_of_matches"))
-    )
+    of_matches = _of_careers(player_matches).group_by(CAREER).agg(pl.col("killsteals").sum())
+    return unequal(stats.group_by(CAREER).agg(pl.col("killsteals").sum()), of_matches, CAREER, ["killsteals"])
 
 
-@breaking_rows(of=PlayerAdvancedCareerStats)
+@breaking_rows(of=t.PlayerAdvancedCareerStats)
 def careers_are_the_sum_of_matches(
-    careers: dy.LazyFrame[PlayerAdvancedCareerStats], player_matches: dy.LazyFrame[PlayerMatches]
+    careers: dy.LazyFrame[t.PlayerAdvancedCareerStats], player_matches: dy.LazyFrame[t.PlayerMatches]
 ) -> pl.LazyFrame:
     """Matches, wins, kills and damage of each career are those of the results of the matches that count for it."""
-    of_matches = pl.concat(
-        [
-            matches.select(
-                TRACKED_PLAYER,
-                match_type=pl.lit(name),
-                matches_played=pl.lit(1, pl.Int64),
-                wins=pl.col("won").cast(pl.Int64),
-                total_kills=pl.col("kills").cast(pl.Int64),
-                total_damage_dealt=pl.max_horizontal(pl.col("damage_dealt").fill_null(0.0), pl.lit(0.0)),
-            )
-            for name, matches in _careers(player_matches).items()
-        ]
+    of_matches = (
+        _of_careers(player_matches)
+        .group_by(CAREER)
+        .agg(
+            matches_played=pl.len(),
+            wins=pl.col("won").sum(),
+            total_kills=pl.col("kills").sum(),
+            total_damage_dealt=pl.col("damage_dealt").clip(0.0).sum(),
+        )
     )
-    points = HIT_POINTS + ROUNDED_EVENT * pl.col("matches_played")
-    return _unequal(
-        careers,
-        of_matches.group_by(CAREER).sum(),
-        CAREER,
-        {"matches_played": 0.0, "wins": 0.0, "total_kills": 0.0, "total_damage_dealt": points},
-    )
+    figures = ["matches_played", "wins", "total_kills", "total_damage_dealt"]
+    return unequal(careers.select(*CAREER, *figures), of_matches, CAREER, figures, within=ROUNDED)
 
 
-@breaking_rows(of=PlayerAdvancedCareerStats)
-def all_matches_hold_ranked_and_normal(careers: dy.LazyFrame[PlayerAdvancedCareerStats]) -> pl.LazyFrame:
+@breaking_rows(of=t.PlayerAdvancedCareerStats)
+def all_matches_hold_ranked_and_normal(careers: dy.LazyFrame[t.PlayerAdvancedCareerStats]) -> pl.LazyFrame:
     """A player has played as many matches in all as ranked and normal ones together, or more."""
 
     def played(name: str) -> pl.Expr:

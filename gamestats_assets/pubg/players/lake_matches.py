@@ -9,11 +9,9 @@ import polars as pl
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.landing.zone import Landing
-from gamestats_assets.pubg.matches.tables import MatchSummaries
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.players.entered.people import Matches, Seen
 from gamestats_assets.pubg.players.players import TAKEN
-from gamestats_assets.pubg.players.tables import PlayerMatches
-from gamestats_assets.pubg.tournament.tables import TournamentLineups
 
 
 class LakeMatches(Matches):
@@ -26,7 +24,7 @@ class LakeMatches(Matches):
         """What the newest match summaries know of players, given by names or accounts."""
         wanted = {player.lower() for player in names}
         rows = (
-            self._lake.scan(MatchSummaries)
+            self._lake.scan(t.MatchSummaries)
             .select("player_name", "account_id", "match_date")
             .filter(pl.col("player_name").str.to_lowercase().is_in(wanted) | pl.col("account_id").is_in(wanted))
             .unique()
@@ -40,12 +38,12 @@ class LakeMatches(Matches):
 
     def played_by(self, roster_entry_id: int) -> int:
         """In how many matches somebody played for a team by a roster entry, given by its number."""
-        of_entry = self._lake.scan(TournamentLineups).filter(pl.col("roster_entry_id") == roster_entry_id)
+        of_entry = self._lake.scan(t.TournamentLineups).filter(pl.col("roster_entry_id") == roster_entry_id)
         return of_entry.select(pl.col("match_id").n_unique()).collect().item()
 
     def taken_of(self, tracked: Row) -> int:
         """How many matches the tables of a tracked player hold, or have processed."""
         lake, account = self._lake, tracked["account_id"]
-        held = lake.scan(PlayerMatches, [account]).select("match_id")
+        held = lake.scan(t.PlayerMatches, [account]).select("match_id")
         taken = [lake.scan(ledger, [account]).select(match_id="unit_id") for ledger in TAKEN]
         return pl.concat([held, *taken]).select(pl.col("match_id").n_unique()).collect().item()

@@ -18,38 +18,29 @@ import polars as pl
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.delta.ledger import fingerprint, ledger_of, row_fingerprints
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.tables import CirclePositions, DamageEvents, MatchFacts, MatchSummaries, WeaponKills
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.players.careers import career_type
-from gamestats_assets.pubg.players.tables import (
-    TRACKED_PLAYER,
-    Backfills,
-    PlayerBackfillStatus,
-    PlayerCirclePositions,
-    PlayerDamageEvents,
-    PlayerMatches,
-    TrackedPlayers,
-    WeaponKillEvents,
-)
+from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 
-PositionsTaken = ledger_of(PlayerCirclePositions)
+PositionsTaken = ledger_of(t.PlayerCirclePositions)
 """Matches whose positions were taken: per tracked player and match."""
-DamageTaken = ledger_of(PlayerDamageEvents)
-KillsTaken = ledger_of(WeaponKillEvents)
+DamageTaken = ledger_of(t.PlayerDamageEvents)
+KillsTaken = ledger_of(t.WeaponKillEvents)
 
 _PLAYERS_MATCH = (TRACKED_PLAYER, "match_id")
 TAKEN: tuple[type[Table], ...] = (PositionsTaken, DamageTaken, KillsTaken)
 """Matches taken into each of the detail tables: per tracked player and match."""
-_DECIDING: tuple[type[Table], ...] = (TrackedPlayers, Backfills, MatchSummaries, MatchFacts, PositionsTaken)
+_DECIDING: tuple[type[Table], ...] = (t.TrackedPlayers, t.Backfills, t.MatchSummaries, t.MatchFacts, PositionsTaken)
 _WANTED: WeakKeyDictionary[Lake, tuple[tuple[int | None, ...], dict[str, str]]] = WeakKeyDictionary()
 
 
 def player_matches(
-    tracked: dy.LazyFrame[TrackedPlayers],
-    backfills: dy.LazyFrame[Backfills],
-    summaries: dy.LazyFrame[MatchSummaries],
-    matches: dy.LazyFrame[MatchFacts],
+    tracked: dy.LazyFrame[t.TrackedPlayers],
+    backfills: dy.LazyFrame[t.Backfills],
+    summaries: dy.LazyFrame[t.MatchSummaries],
+    matches: dy.LazyFrame[t.MatchFacts],
     taken: dy.LazyFrame[PositionsTaken],  # type: ignore[valid-type]
-) -> dy.LazyFrame[PlayerMatches]:
+) -> dy.LazyFrame[t.PlayerMatches]:
     """The wanted matches of every tracked player whose account is known; the module says which are wanted."""
     players = tracked.filter(pl.col("account_id").is_not_null()).select(
         "tracked_player_id",
@@ -61,7 +52,7 @@ def player_matches(
     own = (
         # Of everybody's results the players' own, before anything else is done with them.
         summaries.join(players, left_on="account_id", right_on=TRACKED_PLAYER)
-        .unique([*MatchSummaries.primary_key(), "tracked_player_id"])
+        .unique([*t.MatchSummaries.primary_key(), "tracked_player_id"])
         .with_columns(pl.col("account_id").alias(TRACKED_PLAYER))
         .join(
             matches.unique("match_id").select(
@@ -85,30 +76,30 @@ def player_matches(
     )
     kept = taken.select(pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"))
     wanted = pl.concat([since_tracked, history, kept]).unique()
-    return PlayerMatches.cast(own.join(wanted, on=_PLAYERS_MATCH, how="semi"))
+    return t.PlayerMatches.cast(own.join(wanted, on=_PLAYERS_MATCH, how="semi"))
 
 
 def player_circle_positions(
-    matches: dy.LazyFrame[PlayerMatches], positions: dy.LazyFrame[CirclePositions]
-) -> dy.LazyFrame[PlayerCirclePositions]:
+    matches: dy.LazyFrame[t.PlayerMatches], positions: dy.LazyFrame[t.CirclePositions]
+) -> dy.LazyFrame[t.PlayerCirclePositions]:
     """The tracked players' own position samples."""
-    return PlayerCirclePositions.cast(_taken(matches, positions, ["account_id"]))
+    return t.PlayerCirclePositions.cast(_taken(matches, positions, ["account_id"]))
 
 
 def player_damage_events(
-    matches: dy.LazyFrame[PlayerMatches], damage: dy.LazyFrame[DamageEvents]
-) -> dy.LazyFrame[PlayerDamageEvents]:
+    matches: dy.LazyFrame[t.PlayerMatches], damage: dy.LazyFrame[t.DamageEvents]
+) -> dy.LazyFrame[t.PlayerDamageEvents]:
     """Damage that the tracked players dealt or took."""
     people = ["attacker_account_id", "victim_account_id"]
-    return PlayerDamageEvents.cast(_taken(matches, damage, people))
+    return t.PlayerDamageEvents.cast(_taken(matches, damage, people))
 
 
 def weapon_kill_events(
-    matches: dy.LazyFrame[PlayerMatches], kills: dy.LazyFrame[WeaponKills]
-) -> dy.LazyFrame[WeaponKillEvents]:
+    matches: dy.LazyFrame[t.PlayerMatches], kills: dy.LazyFrame[t.WeaponKills]
+) -> dy.LazyFrame[t.WeaponKillEvents]:
     """Kills and knocks that the tracked players had a part in."""
     people = ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"]
-    return WeaponKillEvents.cast(_taken(matches, kills, people))
+    return t.WeaponKillEvents.cast(_taken(matches, kills, people))
 
 
 def _taken(matches: pl.LazyFrame, events: pl.LazyFrame, people: Sequence[str]) -> pl.LazyFrame:
@@ -125,14 +116,14 @@ def _taken(matches: pl.LazyFrame, events: pl.LazyFrame, people: Sequence[str]) -
 
 
 def player_backfill_status(
-    matches: dy.LazyFrame[PlayerMatches],
-    positions: dy.LazyFrame[PlayerCirclePositions],
-    damage: dy.LazyFrame[PlayerDamageEvents],
-    kills: dy.LazyFrame[WeaponKillEvents],
+    matches: dy.LazyFrame[t.PlayerMatches],
+    positions: dy.LazyFrame[t.PlayerCirclePositions],
+    damage: dy.LazyFrame[t.PlayerDamageEvents],
+    kills: dy.LazyFrame[t.WeaponKillEvents],
     positions_taken: dy.LazyFrame[PositionsTaken],  # type: ignore[valid-type]
     damage_taken: dy.LazyFrame[DamageTaken],  # type: ignore[valid-type]
     kills_taken: dy.LazyFrame[KillsTaken],  # type: ignore[valid-type]
-) -> dy.LazyFrame[PlayerBackfillStatus]:
+) -> dy.LazyFrame[t.PlayerBackfillStatus]:
     """How far each wanted match is: a match is taken where its step has processed it, with or without rows."""
     status = pl.col("telemetry_status")
     rows = matches
@@ -150,7 +141,7 @@ def player_backfill_status(
             .drop("done")
         )
     complete = pl.all_horizontal(pl.col("^.*_backfilled$"))
-    return PlayerBackfillStatus.cast(
+    return t.PlayerBackfillStatus.cast(
         rows.with_columns(
             backfill_status=pl.when(complete)
             .then(pl.lit("completed"))
@@ -173,7 +164,7 @@ def wanted_matches(lake: Lake) -> dict[str, str]:
     known = _WANTED.get(lake)
     if known is None or known[0] != versions:
         frames = [lake.scan(table) for table in _DECIDING]
-        rows = row_fingerprints(PlayerMatches, player_matches(*frames).collect())  # type: ignore[arg-type]
+        rows = row_fingerprints(t.PlayerMatches, player_matches(*frames).collect())  # type: ignore[arg-type]
         accounts = frames[0].select("account_id").drop_nulls().unique().collect().to_series().sort()
         hashes = {account: fingerprint(*_flat(rows.get(account, {}))) for account in accounts}
         _WANTED[lake] = known = versions, hashes
@@ -203,22 +194,22 @@ def history_wanted(lake: Lake, accounts: Collection[str]) -> dict[str, tuple[int
 
 def backfills_asked(lake: Lake) -> dict[str, str]:
     """By tracked player, the numbers of the backfills that nobody cancelled."""
-    asked = lake.scan(Backfills).filter(pl.col("cancelled_at").is_null())
-    of_players = asked.join(lake.scan(TrackedPlayers).drop_nulls("account_id"), on="tracked_player_id")
+    asked = lake.scan(t.Backfills).filter(pl.col("cancelled_at").is_null())
+    of_players = asked.join(lake.scan(t.TrackedPlayers).drop_nulls("account_id"), on="tracked_player_id")
     numbers = of_players.group_by("account_id").agg(pl.col("backfill_id").sort().cast(pl.String)).collect()
     return {account: ", ".join(of_account) for account, of_account in numbers.iter_rows()}
 
 
 def accounts_seen(lake: Lake) -> dict[tuple[str, str], str]:
     """Accounts of tracked players of whom only the name is known, by shard and name, from the newest match."""
-    named = lake.scan(TrackedPlayers).filter(pl.col("is_active") & pl.col("account_id").is_null())
+    named = lake.scan(t.TrackedPlayers).filter(pl.col("is_active") & pl.col("account_id").is_null())
     unknown = named.select("shard", "player_name").collect()
     if unknown.is_empty():
         return {}
     seen = (
-        lake.scan(MatchSummaries)
+        lake.scan(t.MatchSummaries)
         .join(unknown.lazy(), on="player_name")
-        .join(lake.scan(MatchFacts).select("match_id", "shard_id", "started_at"), on="match_id")
+        .join(lake.scan(t.MatchFacts).select("match_id", "shard_id", "started_at"), on="match_id")
         .filter((pl.col("shard_id") == pl.col("shard")).fill_null(True))
         .sort("started_at", "match_id")
         .unique(["shard", "player_name"], keep="last", maintain_order=True)

@@ -25,7 +25,7 @@ def _tracked() -> dy.String:
     return dy.String(primary_key=True, min_length=1, description="Account of the tracked player.")
 
 
-class TrackedPlayers(Table, key="pubg/tracked_players", subject="entered", **ENTERED):
+class TrackedPlayers(Table, key="pubg/tracked_players", **ENTERED):
     """Players whose detail is published; one whose detail was taken is made inactive, never deleted."""
 
     tracked_player_id = entered_id("tracked player", primary_key=True)
@@ -37,7 +37,7 @@ class TrackedPlayers(Table, key="pubg/tracked_players", subject="entered", **ENT
     added_at = utc("When the player was added.")
 
 
-class Backfills(Table, key="pubg/backfills", subject="entered", **ENTERED):
+class Backfills(Table, key="pubg/backfills", **ENTERED):
     """Days of history to take up of tracked players; those of a new player are entered with the player."""
 
     backfill_id = entered_id("backfill", primary_key=True)
@@ -105,10 +105,7 @@ class WeaponKillEvents(
 
 
 class PlayerBackfillStatus(
-    MatchRow,
-    key="pubg/player_backfill_status",
-    indexes=(("tracked_player", "backfill_status"),),
-    **_PUBLISHED,
+    MatchRow, key="pubg/player_backfill_status", indexes=(("tracked_player", "backfill_status"),), **_PUBLISHED
 ):
     """How far the detail of each match of a tracked player has come."""
 

@@ -14,24 +14,16 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.matches.matches import MATCH, is_bot
-from gamestats_assets.pubg.matches.matches import count_by_match as _count  # a check's version holds the name
-from gamestats_assets.pubg.matches.matches import unknown_values as _not_in
+from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.matches.matches import MATCH, count_by_match, is_bot, unknown_values
 from gamestats_assets.pubg.telemetry.events import EVENTS
-from gamestats_assets.pubg.telemetry.tables import (
-    RawMatches,
-    RawParticipants,
-    TelemetryAttacks,
-    TelemetryEventCounts,
-    TelemetryFiles,
-)
 
 # --------------------------------------------------------------------------- what landed
 
 
-@breaking_rows(of=TelemetryEventCounts)
+@breaking_rows(of=t.TelemetryEventCounts)
 def every_event_of_a_file_is_counted(
-    counts: dy.LazyFrame[TelemetryEventCounts], files: dy.LazyFrame[TelemetryFiles]
+    counts: dy.LazyFrame[t.TelemetryEventCounts], files: dy.LazyFrame[t.TelemetryFiles]
 ) -> pl.LazyFrame:
     """The event types of a telemetry file add up to the events it holds."""
     counted = counts.group_by(MATCH).agg(pl.col("events").sum().alias("counted_events"))
@@ -44,19 +36,19 @@ def every_event_of_a_file_is_counted(
 
 
 _COUNTED: dict[str, type[Table]] = {
-    "counts": TelemetryEventCounts,
+    "counts": t.TelemetryEventCounts,
     **{rows.table.spec.name: rows.table for rows in EVENTS.values()},
 }
 
 
-@breaking_rows(of=TelemetryEventCounts, inputs=_COUNTED)
-def no_more_rows_than_kept_events(counts: dy.LazyFrame[TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
+@breaking_rows(of=t.TelemetryEventCounts, inputs=_COUNTED)
+def no_more_rows_than_kept_events(counts: dy.LazyFrame[t.TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
     """A telemetry table holds no more rows of a match than events were kept for it: none stands twice."""
     return _kept_against_rows(counts, tables).filter(pl.col("rows") > pl.col("kept"))
 
 
-@breaking_rows(of=TelemetryEventCounts, inputs=_COUNTED, blocking=False)
-def every_kept_event_is_a_row(counts: dy.LazyFrame[TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
+@breaking_rows(of=t.TelemetryEventCounts, inputs=_COUNTED, blocking=False)
+def every_kept_event_is_a_row(counts: dy.LazyFrame[t.TelemetryEventCounts], **tables: pl.LazyFrame) -> pl.LazyFrame:
     """Every kept event stands in its table. What is missing broke a rule of the table and is in quarantine."""
     return _kept_against_rows(counts, tables).filter(pl.col("rows") < pl.col("kept"))
 
@@ -64,7 +56,7 @@ def every_kept_event_is_a_row(counts: dy.LazyFrame[TelemetryEventCounts], **tabl
 def _kept_against_rows(counts: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
     """Events kept and rows made of each event type."""
     found = pl.concat(
-        _count(
+        count_by_match(
             tables[rows.table.spec.name].filter(
                 pl.lit(True), *(pl.col(column) == value for column, value in rows.constants.items())
             )
@@ -77,58 +69,58 @@ def _kept_against_rows(counts: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame])
     )
 
 
-@breaking_rows(of=TelemetryEventCounts, blocking=False)
-def event_types_are_known(counts: dy.LazyFrame[TelemetryEventCounts]) -> pl.LazyFrame:
+@breaking_rows(of=t.TelemetryEventCounts, blocking=False)
+def event_types_are_known(counts: dy.LazyFrame[t.TelemetryEventCounts]) -> pl.LazyFrame:
     """No event type is new. A new one is counted and left alone until a table takes it."""
-    return _not_in(counts.filter(~pl.col("is_wanted")), "event_type", reference.event_types()).select(
+    return unknown_values(counts.filter(~pl.col("is_wanted")), "event_type", reference.event_types()).select(
         *MATCH, "event_type", "events"
     )
 
 
-@breaking_rows(of=TelemetryFiles, blocking=False)
-def telemetry_ends_after_it_starts(files: dy.LazyFrame[TelemetryFiles]) -> pl.LazyFrame:
+@breaking_rows(of=t.TelemetryFiles, blocking=False)
+def telemetry_ends_after_it_starts(files: dy.LazyFrame[t.TelemetryFiles]) -> pl.LazyFrame:
     """A processed telemetry file has a start and an end, in this order."""
     return files.filter(
         (pl.col("status") == "processed") & ~(pl.col("started_at") <= pl.col("ended_at")).fill_null(False)
     ).select(*MATCH, "started_at", "ended_at")
 
 
-@breaking_rows(of=RawParticipants)
+@breaking_rows(of=t.RawParticipants)
 def participants_belong_to_a_match_object(
-    participants: dy.LazyFrame[RawParticipants], raw_matches: dy.LazyFrame[RawMatches]
+    participants: dy.LazyFrame[t.RawParticipants], raw_matches: dy.LazyFrame[t.RawMatches]
 ) -> pl.LazyFrame:
     """Every participant's match has a match object under the same day."""
-    return _count(participants.join(raw_matches, on=MATCH, how="anti"), name="participants")
+    return count_by_match(participants.join(raw_matches, on=MATCH, how="anti"), name="participants")
 
 
-@breaking_rows(of=RawParticipants, blocking=False)
+@breaking_rows(of=t.RawParticipants, blocking=False)
 def match_objects_have_all_their_participants(
-    participants: dy.LazyFrame[RawParticipants], raw_matches: dy.LazyFrame[RawMatches]
+    participants: dy.LazyFrame[t.RawParticipants], raw_matches: dy.LazyFrame[t.RawMatches]
 ) -> pl.LazyFrame:
     """A match object has as many participants as it lists. What is missing is in quarantine."""
     return (
         raw_matches.select(*MATCH, "participants")
-        .join(_count(participants), on=MATCH, how="left")
+        .join(count_by_match(participants), on=MATCH, how="left")
         .with_columns(pl.col("rows").fill_null(0))
         .filter(pl.col("rows") != pl.col("participants"))
     )
 
 
-@breaking_rows(of=RawParticipants, blocking=False)
-def accounts_take_part_once(participants: dy.LazyFrame[RawParticipants]) -> pl.LazyFrame:
+@breaking_rows(of=t.RawParticipants, blocking=False)
+def accounts_take_part_once(participants: dy.LazyFrame[t.RawParticipants]) -> pl.LazyFrame:
     """No person is listed twice in a match object. Of two entries, the one that survived longer counts."""
-    return _count(participants.filter(~is_bot("account_id")), "account_id").filter(pl.col("rows") > 1)
+    return count_by_match(participants.filter(~is_bot("account_id")), "account_id").filter(pl.col("rows") > 1)
 
 
-@breaking_rows(of=TelemetryAttacks, blocking=False)
-def throwables_are_known(attacks: dy.LazyFrame[TelemetryAttacks]) -> pl.LazyFrame:
+@breaking_rows(of=t.TelemetryAttacks, blocking=False)
+def throwables_are_known(attacks: dy.LazyFrame[t.TelemetryAttacks]) -> pl.LazyFrame:
     """Every throwable is in the catalogue. A new one counts as tactical until it is added."""
     thrown = attacks.filter((pl.col("sub_category") == "Throwable") | (pl.col("event_type") == "LogPlayerUseThrowable"))
-    return _count(_not_in(thrown, "item_id", reference.throwables()), "item_id", name="events")
+    return count_by_match(unknown_values(thrown, "item_id", reference.throwables()), "item_id", name="events")
 
 
-@breaking_rows(of=RawMatches, blocking=False)
-def match_objects_agree(raw_matches: dy.LazyFrame[RawMatches]) -> pl.LazyFrame:
+@breaking_rows(of=t.RawMatches, blocking=False)
+def match_objects_agree(raw_matches: dy.LazyFrame[t.RawMatches]) -> pl.LazyFrame:
     """A match has one match object; of several different ones only one is used, so a person should look."""
     return raw_matches.filter(pl.col("other_files") > 0).select("match_date", "match_id", "content_hash", "other_files")
 

@@ -7,7 +7,7 @@ import dataframely as dy
 from gamestats_assets.pubg.matches.rows import LANDED, MatchRow, TelemetryEvent, person, utc
 
 
-class RawMatches(MatchRow, key="pubg/raw_matches", subject="telemetry", layer="bronze", **LANDED):
+class RawMatches(MatchRow, key="pubg/raw_matches", **LANDED):
     """Match objects of the API, one row per match."""
 
     content_hash = dy.String(description="Hash of the landed document this row was read from.")
@@ -28,7 +28,7 @@ class RawMatches(MatchRow, key="pubg/raw_matches", subject="telemetry", layer="b
     unknown_stat_keys = dy.Int16(min=0, description="Distinct statistics keys of participants that no column takes.")
 
 
-class RawParticipants(MatchRow, key="pubg/raw_participants", subject="telemetry", layer="bronze", **LANDED):
+class RawParticipants(MatchRow, key="pubg/raw_participants", **LANDED):
     """Participants of the match objects with their 23 statistics and their roster."""
 
     participant_id = dy.String(primary_key=True, description="Participant id, unique in its match.")
@@ -64,7 +64,7 @@ class RawParticipants(MatchRow, key="pubg/raw_participants", subject="telemetry"
     )
 
 
-class TelemetryFiles(MatchRow, key="pubg/telemetry_files", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryFiles(MatchRow, key="pubg/telemetry_files", **LANDED):
     """The telemetry file of a match, or the reason why there is none: one row per match."""
 
     status = dy.String(
@@ -86,7 +86,7 @@ class TelemetryFiles(MatchRow, key="pubg/telemetry_files", subject="telemetry", 
     definition_id = dy.String(nullable=True, description="MatchId of LogMatchDefinition, whole.")
 
 
-class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", **LANDED):
     """Every event type seen in a match's telemetry, known or not, and what became of its events.
 
     `events = kept + not_wanted + quarantined` holds for every row.
@@ -104,7 +104,7 @@ class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", subject=
         return cls.events.col == cls.kept.col + cls.not_wanted.col + cls.quarantined.col
 
 
-class TelemetryPositions(TelemetryEvent, key="pubg/telemetry_positions", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryPositions(TelemetryEvent, key="pubg/telemetry_positions", **LANDED):
     """Where a character was, about every ten seconds (LogPlayerPosition)."""
 
     account_id = dy.String(description="Account of the character.")
@@ -122,9 +122,7 @@ class TelemetryPositions(TelemetryEvent, key="pubg/telemetry_positions", subject
     alive_players = dy.Int16(nullable=True, description="Players alive, as the file says.")
 
 
-class TelemetryGameStates(
-    TelemetryEvent, key="pubg/telemetry_game_states", subject="telemetry", layer="bronze", **LANDED
-):
+class TelemetryGameStates(TelemetryEvent, key="pubg/telemetry_game_states", **LANDED):
     """State of the match and of its circles, about every ten seconds (LogGameStatePeriodic)."""
 
     elapsed_time_s = dy.Int32(nullable=True, description="Seconds since the match started.")
@@ -143,7 +141,7 @@ class TelemetryGameStates(
     red_zone_radius_cm = dy.Float64(nullable=True, description="Radius of the red zone; 0 while there is none.")
 
 
-class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", **LANDED):
     """Deaths: LogPlayerKill (V1) and LogPlayerKillV2 in one shape."""
 
     event_version = dy.Int16(description="1 for LogPlayerKill, 2 for LogPlayerKillV2.")
@@ -169,7 +167,7 @@ class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", subject="teleme
     )
 
 
-class TelemetryKnocks(TelemetryEvent, key="pubg/telemetry_knocks", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryKnocks(TelemetryEvent, key="pubg/telemetry_knocks", **LANDED):
     """Knocks: a player goes down but not out (LogPlayerMakeGroggy)."""
 
     attack_id = dy.Int64(nullable=True, description="Attack that knocked; -1 for the environment.")
@@ -182,7 +180,7 @@ class TelemetryKnocks(TelemetryEvent, key="pubg/telemetry_knocks", subject="tele
     distance_cm = dy.Float64(nullable=True, description="Distance, in centimetres; -1 when unknown.")
 
 
-class TelemetryRevives(TelemetryEvent, key="pubg/telemetry_revives", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryRevives(TelemetryEvent, key="pubg/telemetry_revives", **LANDED):
     """Revives (LogPlayerRevive)."""
 
     dbno_id = dy.Int64(nullable=True, description="Knock that the revive ends; absent in old files.")
@@ -190,7 +188,7 @@ class TelemetryRevives(TelemetryEvent, key="pubg/telemetry_revives", subject="te
     vars().update(person("victim", "Who was revived.", nullable=False, noun="revived"))
 
 
-class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", **LANDED):
     """Damage taken (LogPlayerTakeDamage). Equal rows are real: each pellet of a shot is one event."""
 
     attack_id = dy.Int64(nullable=True, description="Attack; -1 for the environment.")
@@ -203,7 +201,7 @@ class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", subject="tele
     damage_reason = dy.String(nullable=True, description="Part hit.")
 
 
-class TelemetryAttacks(TelemetryEvent, key="pubg/telemetry_attacks", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryAttacks(TelemetryEvent, key="pubg/telemetry_attacks", **LANDED):
     """Attacks begun (LogPlayerAttack) and throwables used (LogPlayerUseThrowable).
 
     A throw stands in both event types under one attack id, where the file has both.
@@ -220,7 +218,7 @@ class TelemetryAttacks(TelemetryEvent, key="pubg/telemetry_attacks", subject="te
     sub_category = dy.String(nullable=True, description="Item sub-category: Main, Handgun, Melee, Throwable, ...")
 
 
-class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", **LANDED):
     """Items used: healing, boosts, ammunition loaded, ... (LogItemUse)."""
 
     account_id = dy.String(nullable=True, description="Who used the item.")
@@ -234,7 +232,7 @@ class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", subject=
     sub_category = dy.String(nullable=True, description="Item sub-category: Heal, Boost, ...")
 
 
-class TelemetryLandings(TelemetryEvent, key="pubg/telemetry_landings", subject="telemetry", layer="bronze", **LANDED):
+class TelemetryLandings(TelemetryEvent, key="pubg/telemetry_landings", **LANDED):
     """Parachute landings (LogParachuteLanding)."""
 
     account_id = dy.String(description="Who landed.")
@@ -247,9 +245,7 @@ class TelemetryLandings(TelemetryEvent, key="pubg/telemetry_landings", subject="
     parachute_distance_m = dy.Float64(nullable=True, description="Distance flown by parachute, in metres.")
 
 
-class TelemetryCharacters(
-    TelemetryEvent, key="pubg/telemetry_characters", subject="telemetry", layer="bronze", **LANDED
-):
+class TelemetryCharacters(TelemetryEvent, key="pubg/telemetry_characters", **LANDED):
     """Characters listed when the match starts and when it ends (LogMatchStart, LogMatchEnd)."""
 
     list_index = dy.Int32(primary_key=True, min=0, description="Position in the list, from 0.")

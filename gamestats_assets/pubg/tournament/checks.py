@@ -9,19 +9,9 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.lakehouse.quality import Check, breaking_rows, unequal
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.matches import MATCH
-from gamestats_assets.pubg.matches.tables import MatchSummaries
-from gamestats_assets.pubg.tournament.tables import (
-    MatchTournamentContext,
-    Seasons,
-    TournamentLineups,
-    TournamentMatches,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-    TournamentTeamStandings,
-    TournamentTeamStandingsHistory,
-)
 
 TABLE = ("season", "division_id", "scope")
 """What tells one standings table from another."""
@@ -38,14 +28,14 @@ _LINE = (
 )
 
 
-@breaking_rows(of=MatchTournamentContext, local=False)
-def no_slot_is_used_twice(context: dy.LazyFrame[MatchTournamentContext]) -> pl.LazyFrame:
+@breaking_rows(of=t.MatchTournamentContext, local=False)
+def no_slot_is_used_twice(context: dy.LazyFrame[t.MatchTournamentContext]) -> pl.LazyFrame:
     """A slot of the schedule has one match, among the matches of the same days."""
     return _sharing_a_slot(context).select(*MATCH, "season", "scheduled_match_id")
 
 
-@breaking_rows(of=TournamentTeamStandings)
-def no_slot_counts_twice(context: dy.LazyFrame[MatchTournamentContext]) -> pl.LazyFrame:
+@breaking_rows(of=t.TournamentTeamStandings)
+def no_slot_counts_twice(context: dy.LazyFrame[t.MatchTournamentContext]) -> pl.LazyFrame:
     """A slot of the schedule has one match in all of its season."""
     return _sharing_a_slot(context).select("season", "match_id", "scheduled_match_id")
 
@@ -55,9 +45,9 @@ def _sharing_a_slot(context: pl.LazyFrame) -> pl.LazyFrame:
     return used.filter(pl.len().over("scheduled_match_id") > 1)
 
 
-@breaking_rows(of=TournamentMatches)
+@breaking_rows(of=t.TournamentMatches)
 def winner_is_placed_first(
-    tournament_matches: dy.LazyFrame[TournamentMatches], team_results: dy.LazyFrame[TournamentTeamResults]
+    tournament_matches: dy.LazyFrame[t.TournamentMatches], team_results: dy.LazyFrame[t.TournamentTeamResults]
 ) -> pl.LazyFrame:
     """A match names a winner if and only if a team of its division is placed first, and it names such a team."""
     first = team_results.filter(pl.col("placement") == 1).group_by(MATCH).agg(placed_first=pl.col("team_id").sort())
@@ -70,8 +60,8 @@ def winner_is_placed_first(
     )
 
 
-@breaking_rows(of=TournamentTeamResults, blocking=False)
-def one_winner_per_match(team_results: dy.LazyFrame[TournamentTeamResults]) -> pl.LazyFrame:
+@breaking_rows(of=t.TournamentTeamResults, blocking=False)
+def one_winner_per_match(team_results: dy.LazyFrame[t.TournamentTeamResults]) -> pl.LazyFrame:
     """No match is won by two teams of a division. If one is, people of both played as one team: a roster is wrong."""
     return (
         team_results.filter((pl.col("placement") == 1) & (pl.col("placement") == 1).sum().over(MATCH).gt(1))
@@ -80,36 +70,29 @@ def one_winner_per_match(team_results: dy.LazyFrame[TournamentTeamResults]) -> p
     )
 
 
-@breaking_rows(of=TournamentTeamResults)
+@breaking_rows(of=t.TournamentTeamResults)
 def kills_of_teams_are_kills_of_their_players(
-    team_results: dy.LazyFrame[TournamentTeamResults],
-    lineups: dy.LazyFrame[TournamentLineups],
-    summaries: dy.LazyFrame[MatchSummaries],
-    context: dy.LazyFrame[MatchTournamentContext],
+    team_results: dy.LazyFrame[t.TournamentTeamResults],
+    lineups: dy.LazyFrame[t.TournamentLineups],
+    summaries: dy.LazyFrame[t.MatchSummaries],
+    context: dy.LazyFrame[t.MatchTournamentContext],
 ) -> pl.LazyFrame:
     """A team's players and kills in a match are those of the summaries of the people who played for it."""
     team = [*MATCH, "team_id"]
+    played_for = lineups.select(*MATCH, "account_id", "division_id", "team_id")
     of_players = (
-        summaries.join(
-            lineups.select(*MATCH, "account_id", "division_id", played_for="team_id"), on=[*MATCH, "account_id"]
-        )
+        summaries.drop("team_id")
+        .join(played_for, on=[*MATCH, "account_id"])
         .join(context.filter("is_tournament_match").select(*MATCH, "division_id"), on=[*MATCH, "division_id"])
-        .group_by(*MATCH, team_id="played_for")
-        .agg(summary_kills=pl.col("kills").fill_null(0).sum(), summary_players=pl.len())
+        .group_by(team)
+        .agg(pl.col("kills").fill_null(0).sum(), players=pl.len())
     )
-    return (
-        team_results.select(*team, "kills", "players")
-        .join(of_players, on=team, how="full", coalesce=True)
-        .filter(
-            pl.col("kills").ne_missing(pl.col("summary_kills"))
-            | pl.col("players").ne_missing(pl.col("summary_players"))
-        )
-    )
+    return unequal(team_results.select(*team, "kills", "players"), of_players, team, ["kills", "players"])
 
 
-@breaking_rows(of=TournamentTeamResults)
+@breaking_rows(of=t.TournamentTeamResults)
 def points_follow_the_rule(
-    team_results: dy.LazyFrame[TournamentTeamResults], seasons: dy.LazyFrame[Seasons]
+    team_results: dy.LazyFrame[t.TournamentTeamResults], seasons: dy.LazyFrame[t.Seasons]
 ) -> pl.LazyFrame:
     """Points are the season's points of the placement plus its points for every kill."""
     of_placement = (
@@ -128,50 +111,37 @@ def points_follow_the_rule(
     )
 
 
-@breaking_rows(of=TournamentTeamStandings)
+@breaking_rows(of=t.TournamentTeamStandings)
 def standings_add_up_to_results(
-    standings: dy.LazyFrame[TournamentTeamStandings], team_results: dy.LazyFrame[TournamentTeamResults]
+    standings: dy.LazyFrame[t.TournamentTeamStandings], team_results: dy.LazyFrame[t.TournamentTeamResults]
 ) -> pl.LazyFrame:
     """Points, kills, wins and matches of each table are those of the results that count for it."""
-    names = ("points", "kills", "wins", "matches_played")
-    won = (pl.col("placement") == 1).fill_null(False)
-    counting = team_results.filter("counts").with_columns(wins=won.cast(pl.Int32), matches_played=pl.lit(1, pl.Int32))
-    of_results = pl.concat(
-        [
-            counting.with_columns(scope=pl.col("round_id").cast(pl.String)),
-            counting.with_columns(scope=pl.lit("overall")),
-        ]
-    )
-    return _unequal(_totals(standings, names), _totals(of_results, names), names)
+    return _sums_differ(standings, team_results, ["points", "kills", "wins", "matches_played"])
 
 
-@breaking_rows(of=TournamentPlayerStandings)
+@breaking_rows(of=t.TournamentPlayerStandings)
 def players_have_the_kills_of_their_teams(
-    standings: dy.LazyFrame[TournamentPlayerStandings], team_results: dy.LazyFrame[TournamentTeamResults]
+    standings: dy.LazyFrame[t.TournamentPlayerStandings], team_results: dy.LazyFrame[t.TournamentTeamResults]
 ) -> pl.LazyFrame:
     """The kills in each table of players are those of the team results that count for it."""
-    counting = team_results.filter("counts")
-    of_results = pl.concat(
-        [
-            counting.with_columns(scope=pl.col("round_id").cast(pl.String)),
-            counting.with_columns(scope=pl.lit("overall")),
-        ]
+    return _sums_differ(standings, team_results, ["kills"])
+
+
+def _sums_differ(standings: pl.LazyFrame, team_results: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
+    """Tables whose sums are not those of the results that count for them."""
+    counting = team_results.filter("counts").with_columns(
+        wins=(pl.col("placement") == 1).fill_null(False).cast(pl.Int64), matches_played=pl.lit(1, pl.Int64)
     )
-    return _unequal(_totals(standings, ("kills",)), _totals(of_results, ("kills",)), ("kills",))
+    of_results = pl.concat(
+        counting.with_columns(scope=scope) for scope in (pl.col("round_id").cast(pl.String), pl.lit("overall"))
+    )
+    table, results = [rows.group_by(TABLE).agg(pl.col(names).cast(pl.Int64).sum()) for rows in (standings, of_results)]
+    return unequal(table, results, TABLE, names)
 
 
-def _totals(rows: pl.LazyFrame, names: tuple[str, ...]) -> pl.LazyFrame:
-    return rows.group_by(TABLE).agg(pl.col(names).cast(pl.Int64).sum())
-
-
-def _unequal(standings: pl.LazyFrame, results: pl.LazyFrame, names: tuple[str, ...]) -> pl.LazyFrame:
-    both = standings.join(results, on=TABLE, how="full", coalesce=True, suffix="_of_results")
-    return both.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_of_results")) for name in names))
-
-
-@breaking_rows(of=TournamentTeamStandings)
+@breaking_rows(of=t.TournamentTeamStandings)
 def history_ends_with_the_standings(
-    standings: dy.LazyFrame[TournamentTeamStandings], history: dy.LazyFrame[TournamentTeamStandingsHistory]
+    standings: dy.LazyFrame[t.TournamentTeamStandings], history: dy.LazyFrame[t.TournamentTeamStandingsHistory]
 ) -> pl.LazyFrame:
     """The last table of each scope in the history is that scope's standing, line by line."""
     line = [*TABLE, "team_id"]

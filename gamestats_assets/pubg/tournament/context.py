@@ -53,20 +53,8 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.pubg import reference
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.matches import MATCH, seconds_since
-from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries
-from gamestats_assets.pubg.tournament.tables import (
-    Divisions,
-    Groups,
-    MatchOverrides,
-    MatchTournamentContext,
-    RosterEntries,
-    Rounds,
-    ScheduledMatches,
-    Seasons,
-    Teams,
-    TournamentLineups,
-)
 
 CANDIDATE_TYPES = ("custom", "competitive")
 """Match types that tournaments are played as."""
@@ -125,20 +113,20 @@ def _local_clock(columns: Sequence[pl.Series]) -> pl.Series:
 
 
 def tournament_lineups(
-    matches: dy.LazyFrame[MatchFacts],
-    summaries: dy.LazyFrame[MatchSummaries],
-    seasons: dy.LazyFrame[Seasons],
-    divisions: dy.LazyFrame[Divisions],
-    teams: dy.LazyFrame[Teams],
-    roster_entries: dy.LazyFrame[RosterEntries],
-    rounds: dy.LazyFrame[Rounds],
-    scheduled_matches: dy.LazyFrame[ScheduledMatches],
-    overrides: dy.LazyFrame[MatchOverrides],
-) -> dy.LazyFrame[TournamentLineups]:
+    matches: dy.LazyFrame[t.MatchFacts],
+    summaries: dy.LazyFrame[t.MatchSummaries],
+    seasons: dy.LazyFrame[t.Seasons],
+    divisions: dy.LazyFrame[t.Divisions],
+    teams: dy.LazyFrame[t.Teams],
+    roster_entries: dy.LazyFrame[t.RosterEntries],
+    rounds: dy.LazyFrame[t.Rounds],
+    scheduled_matches: dy.LazyFrame[t.ScheduledMatches],
+    overrides: dy.LazyFrame[t.MatchOverrides],
+) -> dy.LazyFrame[t.TournamentLineups]:
     """Who played for which team, in every candidate match; the module's docstring says how it is decided."""
     decisions = _decisions(overrides, scheduled_matches, rounds)
     people = (
-        summaries.unique(MatchSummaries.primary_key())
+        summaries.unique(t.MatchSummaries.primary_key())
         .select("match_id", "account_id", "player_name", side="team_id")
         .join(_candidates(matches, decisions), on="match_id")
     )
@@ -170,7 +158,7 @@ def tournament_lineups(
         "valid_from": pl.col("valid_from"),
         "roster_entry_id": pl.col("roster_entry_id"),
     }
-    return TournamentLineups.cast(
+    return t.TournamentLineups.cast(
         possible.join(on, on=[*_PARTY, "day"], how="left", nulls_equal=True)
         .with_columns(**best_first)
         .sort(*best_first, descending=True, nulls_last=True)
@@ -328,17 +316,17 @@ def _decisions(overrides: pl.LazyFrame, slots: pl.LazyFrame, rounds: pl.LazyFram
 
 
 def match_tournament_context(
-    matches: dy.LazyFrame[MatchFacts],
-    summaries: dy.LazyFrame[MatchSummaries],
-    seasons: dy.LazyFrame[Seasons],
-    divisions: dy.LazyFrame[Divisions],
-    groups: dy.LazyFrame[Groups],
-    teams: dy.LazyFrame[Teams],
-    roster_entries: dy.LazyFrame[RosterEntries],
-    rounds: dy.LazyFrame[Rounds],
-    scheduled_matches: dy.LazyFrame[ScheduledMatches],
-    overrides: dy.LazyFrame[MatchOverrides],
-) -> dy.LazyFrame[MatchTournamentContext]:
+    matches: dy.LazyFrame[t.MatchFacts],
+    summaries: dy.LazyFrame[t.MatchSummaries],
+    seasons: dy.LazyFrame[t.Seasons],
+    divisions: dy.LazyFrame[t.Divisions],
+    groups: dy.LazyFrame[t.Groups],
+    teams: dy.LazyFrame[t.Teams],
+    roster_entries: dy.LazyFrame[t.RosterEntries],
+    rounds: dy.LazyFrame[t.Rounds],
+    scheduled_matches: dy.LazyFrame[t.ScheduledMatches],
+    overrides: dy.LazyFrame[t.MatchOverrides],
+) -> dy.LazyFrame[t.MatchTournamentContext]:
     """What each candidate match counts for, by the rules of the module's docstring.
 
     Args:
@@ -366,7 +354,7 @@ def match_tournament_context(
     )
     of_slot = scheduled_matches.select("scheduled_match_id", "match_number", "scheduled_at", slot_round="round_id")
     status, slot = pl.col("validation_status"), pl.col("scheduled_match_id")
-    return MatchTournamentContext.cast(
+    return t.MatchTournamentContext.cast(
         judged.join(_by_time(judged, slots), on="match_id", how="left")
         .with_columns(scheduled_match_id=pl.when(~pl.col("refused")).then(pl.coalesce("hand_slot", "time_slot")))
         .join(of_slot, on="scheduled_match_id", how="left")

@@ -27,24 +27,9 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.sums import exact_sum
-from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import PLAYED, tournament_day
-from gamestats_assets.pubg.tournament.tables import (
-    PAGE_CATEGORIES,
-    TIE_BREAKERS,
-    Groups,
-    MatchTournamentContext,
-    Rounds,
-    RoundStatusChanges,
-    Seasons,
-    Teams,
-    TournamentLineups,
-    TournamentMatches,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-    TournamentTeamStandings,
-    TournamentTeamStandingsHistory,
-)
+from gamestats_assets.pubg.tournament.tables import PAGE_CATEGORIES, TIE_BREAKERS
 
 OVERALL = "overall"
 RECENT = 6
@@ -59,20 +44,20 @@ _IN_TIME = ("started_at", "match_id")
 
 
 def tournament_team_results(
-    context: dy.LazyFrame[MatchTournamentContext],
-    matches: dy.LazyFrame[MatchFacts],
-    lineups: dy.LazyFrame[TournamentLineups],
-    summaries: dy.LazyFrame[MatchSummaries],
-    seasons: dy.LazyFrame[Seasons],
-) -> dy.LazyFrame[TournamentTeamResults]:
+    context: dy.LazyFrame[t.MatchTournamentContext],
+    matches: dy.LazyFrame[t.MatchFacts],
+    lineups: dy.LazyFrame[t.TournamentLineups],
+    summaries: dy.LazyFrame[t.MatchSummaries],
+    seasons: dy.LazyFrame[t.Seasons],
+) -> dy.LazyFrame[t.TournamentTeamResults]:
     """Each team's result in each tournament match of its division.
 
     The placement is the best one of the team's people: who left early may have none or a worse one.
     """
     at_place = pl.col("placement").cast(pl.Int64) - 1
-    return TournamentTeamResults.cast(
+    return t.TournamentTeamResults.cast(
         _tournament(context, matches)
-        .join(lineups.unique(TournamentLineups.primary_key()), on=["match_id", "division_id"])
+        .join(lineups.unique(t.TournamentLineups.primary_key()), on=["match_id", "division_id"])
         .join(_deeds(summaries), on=["match_id", "account_id"])
         .group_by("match_id", "team_id")
         .agg(
@@ -106,10 +91,10 @@ def tournament_team_results(
 
 
 def tournament_matches(
-    context: dy.LazyFrame[MatchTournamentContext],
-    matches: dy.LazyFrame[MatchFacts],
-    team_results: dy.LazyFrame[TournamentTeamResults],
-) -> dy.LazyFrame[TournamentMatches]:
+    context: dy.LazyFrame[t.MatchTournamentContext],
+    matches: dy.LazyFrame[t.MatchFacts],
+    team_results: dy.LazyFrame[t.TournamentTeamResults],
+) -> dy.LazyFrame[t.TournamentMatches]:
     """Tournament matches whose division is known, with the team that won.
 
     Should the people of two teams have won together, the winner is the team with more of them, then with more kills,
@@ -121,7 +106,7 @@ def tournament_matches(
         .unique("match_id", keep="first", maintain_order=True)
         .select("match_id", winner_team_id="team_id", winner_team_name="team_name")
     )
-    return TournamentMatches.cast(
+    return t.TournamentMatches.cast(
         _tournament(context, matches)
         .join(winners, on="match_id", how="left")
         .rename({"override_admin": "overridden_by"})
@@ -143,7 +128,7 @@ def _tournament(context: pl.LazyFrame, matches: pl.LazyFrame) -> pl.LazyFrame:
 
 def _deeds(summaries: pl.LazyFrame) -> pl.LazyFrame:
     """What each person did in a match that standings count; what is unknown counts as nothing."""
-    return summaries.unique(MatchSummaries.primary_key()).select(
+    return summaries.unique(t.MatchSummaries.primary_key()).select(
         "match_id",
         "account_id",
         "player_name",
@@ -157,13 +142,13 @@ def _deeds(summaries: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def tournament_team_standings_history(
-    team_results: dy.LazyFrame[TournamentTeamResults],
-    seasons: dy.LazyFrame[Seasons],
-    groups: dy.LazyFrame[Groups],
-    teams: dy.LazyFrame[Teams],
-    rounds: dy.LazyFrame[Rounds],
-    round_status_changes: dy.LazyFrame[RoundStatusChanges],
-) -> dy.LazyFrame[TournamentTeamStandingsHistory]:
+    team_results: dy.LazyFrame[t.TournamentTeamResults],
+    seasons: dy.LazyFrame[t.Seasons],
+    groups: dy.LazyFrame[t.Groups],
+    teams: dy.LazyFrame[t.Teams],
+    rounds: dy.LazyFrame[t.Rounds],
+    round_status_changes: dy.LazyFrame[t.RoundStatusChanges],
+) -> dy.LazyFrame[t.TournamentTeamStandingsHistory]:
     """The tables of a round and overall, as they were after every match and at every change of the round's status."""
     scoped = _scoped(team_results)
     after_match = scoped.select(*_TABLE, taken_at="ended_at", snapshot=pl.format("match:{}", "match_id")).unique()
@@ -182,20 +167,20 @@ def tournament_team_standings_history(
     by_then = (
         pl.concat([after_match, at_change]).join(scoped, on=_TABLE).filter(pl.col("ended_at") <= pl.col("taken_at"))
     )
-    return TournamentTeamStandingsHistory.cast(
+    return t.TournamentTeamStandingsHistory.cast(
         _team_tables(by_then, (*_TABLE, "snapshot", "taken_at"), seasons, groups, teams, rounds)
     )
 
 
 def tournament_team_standings(
-    team_results: dy.LazyFrame[TournamentTeamResults],
-    history: dy.LazyFrame[TournamentTeamStandingsHistory],
-    seasons: dy.LazyFrame[Seasons],
-    groups: dy.LazyFrame[Groups],
-    teams: dy.LazyFrame[Teams],
-    rounds: dy.LazyFrame[Rounds],
-    round_status_changes: dy.LazyFrame[RoundStatusChanges],
-) -> dy.LazyFrame[TournamentTeamStandings]:
+    team_results: dy.LazyFrame[t.TournamentTeamResults],
+    history: dy.LazyFrame[t.TournamentTeamStandingsHistory],
+    seasons: dy.LazyFrame[t.Seasons],
+    groups: dy.LazyFrame[t.Groups],
+    teams: dy.LazyFrame[t.Teams],
+    rounds: dy.LazyFrame[t.Rounds],
+    round_status_changes: dy.LazyFrame[t.RoundStatusChanges],
+) -> dy.LazyFrame[t.TournamentTeamStandings]:
     """The tables of every round and overall, with how many ranks each team gained.
 
     In a round: since the closing table of the previous round of the same division and group (cancelled ones passed
@@ -208,7 +193,7 @@ def tournament_team_standings(
             _tables_before_latest_day(team_results, history, seasons),
         ]
     )
-    return TournamentTeamStandings.cast(
+    return t.TournamentTeamStandings.cast(
         team_tables(team_results, seasons, groups, teams, rounds)
         .join(earlier, on=[*_TABLE, "team_id"], how="left")
         .with_columns(rank_change=pl.col("earlier_rank") - pl.col("rank"))
@@ -217,7 +202,7 @@ def tournament_team_standings(
 
 def _scoped(results: pl.LazyFrame) -> pl.LazyFrame:
     """Results that count, once for their round and once overall."""
-    counting = results.unique(TournamentTeamResults.primary_key()).filter("counts")
+    counting = results.unique(t.TournamentTeamResults.primary_key()).filter("counts")
     return pl.concat(
         [
             counting.with_columns(scope=pl.col("round_id").cast(pl.String)),
@@ -360,15 +345,15 @@ def _last_ranks(tables: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def tournament_player_standings(
-    team_results: dy.LazyFrame[TournamentTeamResults],
-    lineups: dy.LazyFrame[TournamentLineups],
-    summaries: dy.LazyFrame[MatchSummaries],
-    distribution: dy.LazyFrame[PlayerMatchWeaponDistribution],
-    seasons: dy.LazyFrame[Seasons],
-    groups: dy.LazyFrame[Groups],
-    teams: dy.LazyFrame[Teams],
-    rounds: dy.LazyFrame[Rounds],
-) -> dy.LazyFrame[TournamentPlayerStandings]:
+    team_results: dy.LazyFrame[t.TournamentTeamResults],
+    lineups: dy.LazyFrame[t.TournamentLineups],
+    summaries: dy.LazyFrame[t.MatchSummaries],
+    distribution: dy.LazyFrame[t.PlayerMatchWeaponDistribution],
+    seasons: dy.LazyFrame[t.Seasons],
+    groups: dy.LazyFrame[t.Groups],
+    teams: dy.LazyFrame[t.Teams],
+    rounds: dy.LazyFrame[t.Rounds],
+) -> dy.LazyFrame[t.TournamentPlayerStandings]:
     """Players of every round and overall; a stand-in appears with the team last played for."""
     with_placement = pl.when(pl.col("player_points_with_placement")).then("placement_points").otherwise(0)
     team_columns = (*_TABLE, *_IN_TIME, "round_id", "division", "team_id", "placement_points")
@@ -376,7 +361,7 @@ def tournament_player_standings(
         _scoped(team_results)
         .select(*team_columns, "team_name", team_won=pl.col("placement") == 1)
         .join(
-            lineups.unique(TournamentLineups.primary_key()).select("match_id", "account_id", "team_id"),
+            lineups.unique(t.TournamentLineups.primary_key()).select("match_id", "account_id", "team_id"),
             on=["match_id", "team_id"],
         )
         .join(_deeds(summaries), on=["match_id", "account_id"])
@@ -397,7 +382,7 @@ def tournament_player_standings(
         .with_columns(average_damage=pl.col("damage_dealt") / pl.col("matches_played"))
     )
     weapons = _by_category(played.select(*person, "match_id"), person, distribution)
-    return TournamentPlayerStandings.cast(
+    return t.TournamentPlayerStandings.cast(
         _ranked(sums, _TABLE, ["points", "kills", "damage_dealt"])
         .pipe(_named, groups, teams, rounds)
         .join(weapons, on=person, how="left")
@@ -412,7 +397,7 @@ def tournament_player_standings(
 def _by_category(played: pl.LazyFrame, person: Sequence[str], distribution: pl.LazyFrame) -> pl.LazyFrame:
     """Damage and kills of each person in each table by the page's categories; what it does not show is Other."""
     category = pl.col("weapon_category")
-    done = distribution.unique(PlayerMatchWeaponDistribution.primary_key()).select(
+    done = distribution.unique(t.PlayerMatchWeaponDistribution.primary_key()).select(
         "match_id",
         "account_id",
         "total_damage",

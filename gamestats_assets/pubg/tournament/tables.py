@@ -12,7 +12,7 @@ from typing import Any
 import dataframely as dy
 
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.rows import DAILY, ENTERED, MATCH_ID, MatchRow, entered_id, utc
+from gamestats_assets.pubg.matches.rows import ENTERED, GOLD, MATCH_ID, SILVER, MatchRow, entered_id, utc
 from gamestats_assets.pubg.reference import CATEGORIES
 
 ROUND_STATUSES = ("scheduled", "active", "completed", "cancelled")
@@ -28,7 +28,7 @@ VALIDATION_STATUSES = (
 )
 
 
-class Seasons(Table, key="pubg/seasons", subject="entered", published=True, **ENTERED):
+class Seasons(Table, key="pubg/seasons", published=True, **ENTERED):
     """Seasons and their points rules."""
 
     season_id = entered_id("season", primary_key=True)
@@ -46,7 +46,7 @@ class Seasons(Table, key="pubg/seasons", subject="entered", published=True, **EN
     slot_window_min = dy.Int32(min=1, description="Minutes a match may start before or after its slot.")
 
 
-class Divisions(Table, key="pubg/divisions", subject="entered", published=True, **ENTERED):
+class Divisions(Table, key="pubg/divisions", published=True, **ENTERED):
     """Divisions of a season."""
 
     division_id = entered_id("division", primary_key=True)
@@ -54,7 +54,7 @@ class Divisions(Table, key="pubg/divisions", subject="entered", published=True, 
     division = dy.String(description="Name, unique in its season.")
 
 
-class Groups(Table, key="pubg/groups", subject="entered", published=True, **ENTERED):
+class Groups(Table, key="pubg/groups", published=True, **ENTERED):
     """Groups of a division; a division may have none."""
 
     group_id = entered_id("group", primary_key=True)
@@ -62,7 +62,7 @@ class Groups(Table, key="pubg/groups", subject="entered", published=True, **ENTE
     group_name = dy.String(description="Name, unique in its division.")
 
 
-class Teams(Table, key="pubg/teams", subject="entered", published=True, **ENTERED):
+class Teams(Table, key="pubg/teams", published=True, **ENTERED):
     """Teams of a division, and the group they play in."""
 
     team_id = entered_id("team", primary_key=True)
@@ -72,7 +72,7 @@ class Teams(Table, key="pubg/teams", subject="entered", published=True, **ENTERE
     tag = dy.String(nullable=True, description="Short form before players' names.")
 
 
-class RosterEntries(Table, key="pubg/roster_entries", subject="entered", published=True, **ENTERED):
+class RosterEntries(Table, key="pubg/roster_entries", published=True, **ENTERED):
     """Who plays for which team, and when: both days count, in the season's time zone."""
 
     roster_entry_id = entered_id("roster entry", primary_key=True)
@@ -87,7 +87,7 @@ class RosterEntries(Table, key="pubg/roster_entries", subject="entered", publish
     valid_until = dy.Date(nullable=True, description="Last day; null while it goes on.")
 
 
-class Rounds(Table, key="pubg/rounds", subject="entered", published=True, **ENTERED):
+class Rounds(Table, key="pubg/rounds", published=True, **ENTERED):
     """Rounds of a division or of one of its groups: a range of days in which matches count for it."""
 
     round_id = entered_id("round", primary_key=True)
@@ -102,7 +102,7 @@ class Rounds(Table, key="pubg/rounds", subject="entered", published=True, **ENTE
     )
 
 
-class RoundStatusChanges(Table, key="pubg/round_status_changes", subject="entered", **ENTERED):
+class RoundStatusChanges(Table, key="pubg/round_status_changes", **ENTERED):
     """Every status a round had, and since when; PostgreSQL keeps it by itself."""
 
     round_status_change_id = entered_id("change", primary_key=True)
@@ -111,7 +111,7 @@ class RoundStatusChanges(Table, key="pubg/round_status_changes", subject="entere
     changed_at = utc("When it was entered.")
 
 
-class ScheduledMatches(Table, key="pubg/scheduled_matches", subject="entered", published=True, **ENTERED):
+class ScheduledMatches(Table, key="pubg/scheduled_matches", published=True, **ENTERED):
     """Slots of the schedule."""
 
     scheduled_match_id = entered_id("slot", primary_key=True)
@@ -127,7 +127,7 @@ class ScheduledMatches(Table, key="pubg/scheduled_matches", subject="entered", p
     remake_reason = dy.String(nullable=True, description="Why it is played again.")
 
 
-class MatchOverrides(Table, key="pubg/match_overrides", subject="entered", **ENTERED):
+class MatchOverrides(Table, key="pubg/match_overrides", **ENTERED):
     """What an admin decided of a match; a null leaves the derived value."""
 
     match_id = dy.String(primary_key=True, regex=MATCH_ID, description="The match.")
@@ -150,12 +150,7 @@ _SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by":
 
 
 class TournamentLineups(
-    MatchRow,
-    key="pubg/tournament_lineups",
-    layer="silver",
-    published=True,
-    indexes=(("team_id",), ("account_id",)),
-    **DAILY,
+    MatchRow, key="pubg/tournament_lineups", published=True, indexes=(("team_id",), ("account_id",)), **SILVER
 ):
     """Who played for which team: one row per person of a roster and match that may be a tournament match."""
 
@@ -170,7 +165,7 @@ class TournamentLineups(
     role = dy.String(description="player, substitute or stand_in.")
 
 
-class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", layer="silver", **DAILY):
+class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", **SILVER):
     """What a match counts for: one row per match in which somebody of a roster played, or that an admin overrode."""
 
     is_tournament_match = dy.Bool(description="Whether it counts as a tournament match.")
@@ -205,11 +200,9 @@ class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", laye
 class TournamentMatches(
     MatchRow,
     key="pubg/tournament_matches",
-    layer="gold",
-    published=True,
     indexes=(("season", "round_id"), ("started_at",)),
     reconciled=("team_count",),
-    **DAILY,
+    **GOLD,
 ):
     """Tournament matches with their place in the schedule and their winner."""
 
@@ -243,11 +236,9 @@ class TournamentMatches(
 class TournamentTeamResults(
     MatchRow,
     key="pubg/tournament_team_results",
-    layer="gold",
-    published=True,
     indexes=(("season", "round_id"), ("team_id",)),
     reconciled=("kills", "points"),
-    **DAILY,
+    **GOLD,
 ):
     """A team's result in one tournament match."""
 
@@ -364,14 +355,7 @@ class TournamentPlayerStandings(
     weapon_categories = dy.List(dy.String(), description="The ten categories of the page.")
 
 
-class MatchValidation(
-    MatchRow,
-    key="pubg/match_validation",
-    layer="gold",
-    published=True,
-    indexes=(("validation_status",),),
-    **DAILY,
-):
+class MatchValidation(MatchRow, key="pubg/match_validation", indexes=(("validation_status",),), **GOLD):
     """What needs a person, and why: one row per match and concern."""
 
     concern = dy.String(primary_key=True, description="Short name of the concern.")

@@ -5,32 +5,23 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import tournament_day
-from gamestats_assets.pubg.tournament.tables import (
-    MatchOverrides,
-    MatchTournamentContext,
-    MatchValidation,
-    Seasons,
-    TournamentLineups,
-    TournamentMatches,
-    TournamentTeamResults,
-)
 
 NAMES_TOLD = 8
 """Names that an explanation lists before it says how many more there are."""
 
 
 def match_validation(
-    context: dy.LazyFrame[MatchTournamentContext],
-    matches: dy.LazyFrame[MatchFacts],
-    tournament_matches: dy.LazyFrame[TournamentMatches],
-    team_results: dy.LazyFrame[TournamentTeamResults],
-    lineups: dy.LazyFrame[TournamentLineups],
-    summaries: dy.LazyFrame[MatchSummaries],
-    seasons: dy.LazyFrame[Seasons],
-    overrides: dy.LazyFrame[MatchOverrides],
-) -> dy.LazyFrame[MatchValidation]:
+    context: dy.LazyFrame[t.MatchTournamentContext],
+    matches: dy.LazyFrame[t.MatchFacts],
+    tournament_matches: dy.LazyFrame[t.TournamentMatches],
+    team_results: dy.LazyFrame[t.TournamentTeamResults],
+    lineups: dy.LazyFrame[t.TournamentLineups],
+    summaries: dy.LazyFrame[t.MatchSummaries],
+    seasons: dy.LazyFrame[t.Seasons],
+    overrides: dy.LazyFrame[t.MatchOverrides],
+) -> dy.LazyFrame[t.MatchValidation]:
     """What needs a person: one row per match and concern.
 
     Where a status raises the concern, an override of the match settles it.
@@ -43,7 +34,7 @@ def match_validation(
     )
     counting = tournament_matches.filter("counts").select("match_id", "winner_team_id").unique()
     counted = known.join(counting, on="match_id")
-    results = team_results.unique(TournamentTeamResults.primary_key())
+    results = team_results.unique(t.TournamentTeamResults.primary_key())
     concerns = [
         *_of_status(known.filter(~pl.col("is_overridden"))),
         _strangers(counted, lineups, summaries),
@@ -68,11 +59,11 @@ def match_validation(
         ),
         *_of_overrides(known, overrides),
     ]
-    return MatchValidation.cast(pl.concat(concerns).unique(MatchValidation.primary_key()))
+    return t.MatchValidation.cast(pl.concat(concerns).unique(t.MatchValidation.primary_key()))
 
 
 def _concern(rows: pl.LazyFrame, name: str, explanation: pl.Expr) -> pl.LazyFrame:
-    return rows.with_columns(concern=pl.lit(name), explanation=explanation).select(MatchValidation.column_names())
+    return rows.with_columns(concern=pl.lit(name), explanation=explanation).select(t.MatchValidation.column_names())
 
 
 def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
@@ -134,7 +125,7 @@ def _strangers(counted: pl.LazyFrame, lineups: pl.LazyFrame, summaries: pl.LazyF
     names = pl.col("player_name").sort()
     more = pl.when(pl.len() > NAMES_TOLD).then(pl.format(" and {} more", pl.len() - NAMES_TOLD)).otherwise(pl.lit(""))
     unknown = (
-        summaries.unique(MatchSummaries.primary_key())
+        summaries.unique(t.MatchSummaries.primary_key())
         .join(lineups, on=["match_id", "account_id"], how="anti")
         .group_by("match_id")
         .agg(names=names.head(NAMES_TOLD).str.join(", "), more=more)

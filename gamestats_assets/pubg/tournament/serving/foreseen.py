@@ -20,22 +20,12 @@ from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.ops import Row
 from gamestats_assets.lakehouse.postgres.server import has_table
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.tables import Matches, MatchFacts, MatchSummaries
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import CANDIDATE_TYPES, match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.tournament.standings import team_tables, tournament_team_results
-from gamestats_assets.pubg.tournament.tables import (
-    Divisions,
-    Groups,
-    MatchOverrides,
-    RosterEntries,
-    Rounds,
-    ScheduledMatches,
-    Seasons,
-    Teams,
-)
 
 _ENTERED: tuple[type[Table], ...] = (
-    *(Seasons, Divisions, Groups, Teams, RosterEntries, Rounds, ScheduledMatches, MatchOverrides),
+    *(t.Seasons, t.Divisions, t.Groups, t.Teams, t.RosterEntries, t.Rounds, t.ScheduledMatches, t.MatchOverrides),
 )
 _DEEDS = ("match_id", "match_date", "account_id", "player_name", "team_id", "placement", "kills", "assists")
 _DEEDS += ("killsteals", "damage_dealt")
@@ -67,11 +57,11 @@ class Standings:
             return {}
         entered = {table: _frame(conn, "ops", table, table.column_names()) for table in _ENTERED}
         first, last = _days(entered, concerned)
-        overridden = entered[MatchOverrides].get_column("match_id").to_list()
+        overridden = entered[t.MatchOverrides].get_column("match_id").to_list()
         candidates = [first, last, [*CANDIDATE_TYPES], overridden]
-        matches = _frame(conn, "pubg", Matches, MatchFacts.column_names(), _CANDIDATES, candidates)
+        matches = _frame(conn, "pubg", t.Matches, t.MatchFacts.column_names(), _CANDIDATES, candidates)
         ids, days = matches.get_column("match_id").to_list(), matches.get_column("match_date").unique().to_list()
-        summaries = _frame(conn, "pubg", MatchSummaries, _DEEDS, _OF_THESE, [ids, days])
+        summaries = _frame(conn, "pubg", t.MatchSummaries, _DEEDS, _OF_THESE, [ids, days])
         seasons, divisions, groups, teams, rosters, rounds, slots, overrides = (
             entered[table].lazy() for table in _ENTERED
         )
@@ -120,8 +110,8 @@ _OF_THESE = "WHERE match_id = ANY(%s) AND match_date = ANY(%s)"
 
 def _days(entered: Mapping[type[Table], pl.DataFrame], divisions: Collection[int]) -> tuple[date, date]:
     """Days that hold every match that can count for the divisions, but for those given to them by hand."""
-    rounds = entered[Rounds].filter(pl.col("division_id").is_in([*divisions]))
-    slots = entered[ScheduledMatches].join(rounds, on="round_id", how="semi")
+    rounds = entered[t.Rounds].filter(pl.col("division_id").is_in([*divisions]))
+    slots = entered[t.ScheduledMatches].join(rounds, on="round_id", how="semi")
     days = [
         *rounds.get_column("first_day"),
         *rounds.get_column("last_day"),
