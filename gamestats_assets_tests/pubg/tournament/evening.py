@@ -7,20 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import (
     match_tournament_context,
     tournament_lineups,
-)
-from gamestats_assets.pubg.tournament.tables import (
-    Divisions,
-    Groups,
-    MatchOverrides,
-    RosterEntries,
-    Rounds,
-    ScheduledMatches,
-    Seasons,
-    Teams,
 )
 from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.pubg.tournament.season import run
@@ -30,7 +20,7 @@ EVENING = datetime(2026, 3, 14, 19, 0, tzinfo=UTC)
 """20:00 in Berlin."""
 PLAYER = {"role": "player", "valid_from": date(2026, 1, 1)}
 USUAL: dict[type[Table], list[dict[str, Any]]] = {
-    Seasons: [
+    t.Seasons: [
         {
             "season_id": 1,
             "season": "spring",
@@ -43,15 +33,15 @@ USUAL: dict[type[Table], list[dict[str, Any]]] = {
             "slot_window_min": 30,
         }
     ],
-    Divisions: [{"division_id": n, "season_id": 1, "division": f"Div {n}"} for n in (1, 2)],
-    Groups: [{"group_id": n, "division_id": 1, "group_name": "AB"[n - 1]} for n in (1, 2)],
+    t.Divisions: [{"division_id": n, "season_id": 1, "division": f"Div {n}"} for n in (1, 2)],
+    t.Groups: [{"group_id": n, "division_id": 1, "group_name": "AB"[n - 1]} for n in (1, 2)],
     # Teams 1 to 4 are of division 1, teams 5 to 8 of division 2.
-    Teams: [{"team_id": n, "division_id": 1 + (n > 4), "team_name": f"Team {n}"} for n in range(1, 9)],
-    RosterEntries: [
+    t.Teams: [{"team_id": n, "division_id": 1 + (n > 4), "team_name": f"Team {n}"} for n in range(1, 9)],
+    t.RosterEntries: [
         {"roster_entry_id": n, "team_id": n, "account_id": f"account.{n}", "player_name": f"P{n}", **PLAYER}
         for n in range(1, 9)
     ],
-    Rounds: [
+    t.Rounds: [
         {
             "round_id": 1,
             "division_id": 1,
@@ -61,13 +51,13 @@ USUAL: dict[type[Table], list[dict[str, Any]]] = {
             "status": "active",
         }
     ],
-    ScheduledMatches: [
+    t.ScheduledMatches: [
         {"scheduled_match_id": 1, "round_id": 1, "match_number": 1, "scheduled_at": EVENING, "status": "scheduled"}
     ],
-    MatchOverrides: [],
+    t.MatchOverrides: [],
 }
-SLOT = USUAL[ScheduledMatches][0]
-ROUND = USUAL[Rounds][0]
+SLOT = USUAL[t.ScheduledMatches][0]
+ROUND = USUAL[t.Rounds][0]
 
 
 def slot(number: int, minutes: float, **other: Any) -> dict[str, Any]:
@@ -123,8 +113,8 @@ def _played(matches: Sequence[Mapping[str, Any]], entered: Mapping[type[Table], 
         ]
     given_ = {**USUAL, **entered}
     return {
-        MatchFacts: rows(MatchFacts, *all_matches),
-        MatchSummaries: rows(MatchSummaries, *summaries),
+        t.MatchFacts: rows(t.MatchFacts, *all_matches),
+        t.MatchSummaries: rows(t.MatchSummaries, *summaries),
         **{table: rows(table, *given_[table]) for table in USUAL},
     }
 

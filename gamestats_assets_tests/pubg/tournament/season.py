@@ -18,7 +18,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.tournament.standings import (
     tournament_matches,
@@ -26,25 +26,6 @@ from gamestats_assets.pubg.tournament.standings import (
     tournament_team_results,
     tournament_team_standings,
     tournament_team_standings_history,
-)
-from gamestats_assets.pubg.tournament.tables import (
-    Divisions,
-    Groups,
-    MatchOverrides,
-    MatchTournamentContext,
-    MatchValidation,
-    RosterEntries,
-    Rounds,
-    RoundStatusChanges,
-    ScheduledMatches,
-    Seasons,
-    Teams,
-    TournamentLineups,
-    TournamentMatches,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-    TournamentTeamStandings,
-    TournamentTeamStandingsHistory,
 )
 from gamestats_assets.pubg.tournament.validation import match_validation
 from gamestats_assets_tests.pubg.scenario import rows
@@ -68,14 +49,14 @@ CATEGORIES = ["AR", "DMR", "SR", "SMG", "Throwable", "Vehicle", "Special", "Envi
 PAGE = ["AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee", "Throwable", "Other"]
 
 FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
-    (TournamentLineups, tournament_lineups),
-    (MatchTournamentContext, match_tournament_context),
-    (TournamentTeamResults, tournament_team_results),
-    (TournamentMatches, tournament_matches),
-    (TournamentTeamStandingsHistory, tournament_team_standings_history),
-    (TournamentTeamStandings, tournament_team_standings),
-    (TournamentPlayerStandings, tournament_player_standings),
-    (MatchValidation, match_validation),
+    (t.TournamentLineups, tournament_lineups),
+    (t.MatchTournamentContext, match_tournament_context),
+    (t.TournamentTeamResults, tournament_team_results),
+    (t.TournamentMatches, tournament_matches),
+    (t.TournamentTeamStandingsHistory, tournament_team_standings_history),
+    (t.TournamentTeamStandings, tournament_team_standings),
+    (t.TournamentPlayerStandings, tournament_player_standings),
+    (t.MatchValidation, match_validation),
 )
 
 
@@ -433,10 +414,10 @@ class SimulatedSeason:
     def frames(self) -> dict[type[Table], pl.DataFrame]:
         """What the pipeline would have: matches, summaries and weapons, and snapshots of what people entered."""
         return {
-            MatchFacts: rows(MatchFacts, *map(self._match, self.games)),
-            MatchSummaries: rows(MatchSummaries, *(self._summary(g, p) for g in self.games for p in g.people)),
-            PlayerMatchWeaponDistribution: rows(
-                PlayerMatchWeaponDistribution,
+            t.MatchFacts: rows(t.MatchFacts, *map(self._match, self.games)),
+            t.MatchSummaries: rows(t.MatchSummaries, *(self._summary(g, p) for g in self.games for p in g.people)),
+            t.PlayerMatchWeaponDistribution: rows(
+                t.PlayerMatchWeaponDistribution,
                 *(
                     {**_of(game), "account_id": person.account, "player_name": person.name}
                     | {"weapon_category": category, "total_damage": damage, "total_kills": kills}
@@ -506,15 +487,17 @@ class SimulatedSeason:
         ]
         teams = [{"team_id": n, "division_id": division_of(n), "team_name": f"Team {n:02}"} for n in range(1, 33)]
         return {
-            Seasons: rows(Seasons, season),
-            Divisions: rows(Divisions, *({"division_id": n, "season_id": 1, "division": f"Div {n}"} for n in (1, 2))),
-            Groups: rows(Groups),
-            Teams: rows(Teams, *teams),
-            RosterEntries: rows(RosterEntries, *self._rosters()),
-            Rounds: rows(Rounds, *rounds),
-            RoundStatusChanges: rows(RoundStatusChanges, *self.changes),
-            ScheduledMatches: rows(ScheduledMatches, *self.slots.values()),
-            MatchOverrides: rows(MatchOverrides, *self.overrides),
+            t.Seasons: rows(t.Seasons, season),
+            t.Divisions: rows(
+                t.Divisions, *({"division_id": n, "season_id": 1, "division": f"Div {n}"} for n in (1, 2))
+            ),
+            t.Groups: rows(t.Groups),
+            t.Teams: rows(t.Teams, *teams),
+            t.RosterEntries: rows(t.RosterEntries, *self._rosters()),
+            t.Rounds: rows(t.Rounds, *rounds),
+            t.RoundStatusChanges: rows(t.RoundStatusChanges, *self.changes),
+            t.ScheduledMatches: rows(t.ScheduledMatches, *self.slots.values()),
+            t.MatchOverrides: rows(t.MatchOverrides, *self.overrides),
         }
 
     def _rosters(self) -> list[dict[str, Any]]:

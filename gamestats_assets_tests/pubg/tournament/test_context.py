@@ -15,22 +15,12 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import (
     day_of,
     match_tournament_context,
     tournament_day,
     tournament_lineups,
-)
-from gamestats_assets.pubg.tournament.tables import (
-    Divisions,
-    MatchOverrides,
-    RosterEntries,
-    Rounds,
-    ScheduledMatches,
-    Seasons,
-    Teams,
-    TournamentLineups,
 )
 from gamestats_assets_tests.pubg.tournament.evening import (
     EVENING,
@@ -120,8 +110,8 @@ def test_everybody_plays_for_the_planned_team(season: SimulatedSeason, frames: F
         if game.truth is not None and person.team is not None
     }
     assert found == planned
-    assert lineups.schema == TournamentLineups.schema()
-    assert screen(TournamentLineups, lineups).rejections == []
+    assert lineups.schema == t.TournamentLineups.schema()
+    assert screen(t.TournamentLineups, lineups).rejections == []
 
 
 def test_overrides_are_told_with_reason_and_admin(context: pl.DataFrame) -> None:
@@ -134,8 +124,8 @@ def test_overrides_are_told_with_reason_and_admin(context: pl.DataFrame) -> None
 
 
 def test_changed_roster_touches_the_matches_of_its_days_and_no_others(frames: Frames, context: pl.DataFrame) -> None:
-    entries = frames[RosterEntries].filter(pl.col("role") != "stand_in")
-    changed = run(match_tournament_context, {**frames, RosterEntries: entries})
+    entries = frames[t.RosterEntries].filter(pl.col("role") != "stand_in")
+    changed = run(match_tournament_context, {**frames, t.RosterEntries: entries})
     same = context.join(changed, on=context.columns, how="semi", nulls_equal=True)
     touched = set(context["match_id"]) - set(same["match_id"])
     assert touched == {"broken", *(f"d1r1m{n}" for n in range(1, 7))}
@@ -149,7 +139,7 @@ def test_context_depends_neither_on_order_nor_on_seeing_matches_twice(
 ) -> None:
     given_ = dict(frames)
     if twice:
-        given_ |= {table: pl.concat([frames[table]] * 2) for table in (MatchFacts, MatchSummaries)}
+        given_ |= {table: pl.concat([frames[table]] * 2) for table in (t.MatchFacts, t.MatchSummaries)}
     shuffled = {
         table: frame.sample(fraction=1, shuffle=True, seed=order.getrandbits(32)) for table, frame in given_.items()
     }
@@ -161,11 +151,13 @@ def test_context_depends_neither_on_order_nor_on_seeing_matches_twice(
 def test_context_of_a_day_needs_its_neighbours_and_no_other_days(
     frames: Frames, context: pl.DataFrame, data: st.DataObject
 ) -> None:
-    days = sorted(set(frames[MatchFacts]["match_date"]))
+    days = sorted(set(frames[t.MatchFacts]["match_date"]))
     day = data.draw(st.sampled_from(days))
     near = {day + timedelta(days=n) for n in (-1, 0, 1)}
     given_ = near | set(data.draw(st.lists(st.sampled_from(days))))
-    some = {table: frames[table].filter(pl.col("match_date").is_in(given_)) for table in (MatchFacts, MatchSummaries)}
+    some = {
+        table: frames[table].filter(pl.col("match_date").is_in(given_)) for table in (t.MatchFacts, t.MatchSummaries)
+    }
     found = run(match_tournament_context, {**frames, **some}).filter(pl.col("match_date") == day)
     assert_frame_equal(found, context.filter(pl.col("match_date") == day), check_row_order=False)
 
@@ -173,7 +165,7 @@ def test_context_of_a_day_needs_its_neighbours_and_no_other_days(
 def test_nothing_entered_and_nothing_played_give_no_rows(frames: Frames) -> None:
     nobody = {table: frame.clear() for table, frame in frames.items()}
     assert run(match_tournament_context, nobody).is_empty()
-    assert run(match_tournament_context, {**nobody, MatchFacts: frames[MatchFacts]}).is_empty()
+    assert run(match_tournament_context, {**nobody, t.MatchFacts: frames[t.MatchFacts]}).is_empty()
 
 
 # --------------------------------------------------------------------------- one evening, rule by rule
@@ -193,8 +185,8 @@ def test_usual_evening_is_confirmed() -> None:
 
 
 SEVENTH: dict[type[Table], list[dict[str, Any]]] = {
-    Rounds: [{**ROUND, "round_id": 7, "round_number": 2, "round_name": "Semi-final"}],
-    ScheduledMatches: [slot(1, 0, round_id=7)],
+    t.Rounds: [{**ROUND, "round_id": 7, "round_number": 2, "round_name": "Semi-final"}],
+    t.ScheduledMatches: [slot(1, 0, round_id=7)],
 }
 
 
@@ -202,17 +194,17 @@ SEVENTH: dict[type[Table], list[dict[str, Any]]] = {
     "entered",
     [
         pytest.param({}, id="by its slot"),
-        pytest.param({ScheduledMatches: []}, id="by its day"),
+        pytest.param({t.ScheduledMatches: []}, id="by its day"),
         pytest.param(
             {
-                Rounds: [{**SEVENTH[Rounds][0], "status": "cancelled"}],
-                ScheduledMatches: [],
-                MatchOverrides: [override(round_id=7)],
+                t.Rounds: [{**SEVENTH[t.Rounds][0], "status": "cancelled"}],
+                t.ScheduledMatches: [],
+                t.MatchOverrides: [override(round_id=7)],
             },
             id="by hand, though it is cancelled",
         ),
         pytest.param(
-            {ScheduledMatches: [slot(1, 0, round_id=7, is_remake=True, original_match_id="m")]}, id="as it failed"
+            {t.ScheduledMatches: [slot(1, 0, round_id=7, is_remake=True, original_match_id="m")]}, id="as it failed"
         ),
     ],
 )
@@ -253,28 +245,28 @@ def test_tournament_day_lasts_until_five_by_the_local_clock(zone: str, at: datet
 @pytest.mark.parametrize(("minutes", "round_id"), [(-901, None), (-900, 1), (260, 1), (539, 1), (540, None)])
 def test_round_is_that_of_the_tournament_day(minutes: float, round_id: int | None) -> None:
     """The evening began at 20:00, so 05:00 was 900 minutes before it and will be 540 minutes after it."""
-    row = placed({"minutes": minutes}, entered={ScheduledMatches: []})["m"]
+    row = placed({"minutes": minutes}, entered={t.ScheduledMatches: []})["m"]
     assert (row["validation_status"], row["round_id"]) == ("unscheduled", round_id)
 
 
 @pytest.mark.parametrize("zone", ["europe/berlin", "Europe/Berlin2", "Europa/Berlin-1"])
 def test_season_of_an_unknown_time_zone_has_no_rounds_and_leaves_the_others_alone(zone: str) -> None:
     """Teams 5 to 8 play in a season of their own, whose round and slot are of this very evening."""
-    wrong = {**USUAL[Seasons][0], "season_id": 2, "season": "wrong", "time_zone": zone}
+    wrong = {**USUAL[t.Seasons][0], "season_id": 2, "season": "wrong", "time_zone": zone}
     entered = {
-        Seasons: [USUAL[Seasons][0], wrong],
-        Divisions: [USUAL[Divisions][0], {"division_id": 2, "season_id": 2, "division": "Div 2"}],
-        Rounds: [ROUND, {**ROUND, "round_id": 2, "division_id": 2}],
-        ScheduledMatches: [SLOT, slot(2, 0, round_id=2)],
+        t.Seasons: [USUAL[t.Seasons][0], wrong],
+        t.Divisions: [USUAL[t.Divisions][0], {"division_id": 2, "season_id": 2, "division": "Div 2"}],
+        t.Rounds: [ROUND, {**ROUND, "round_id": 2, "division_id": 2}],
+        t.ScheduledMatches: [SLOT, slot(2, 0, round_id=2)],
     }
     of_wrong = {"match_id": "n", "of_teams": range(5, 9)}
     found = placed({}, of_wrong, entered=entered)
-    assert found["m"] == placed(entered={**entered, Seasons: [USUAL[Seasons][0]]})["m"]
+    assert found["m"] == placed(entered={**entered, t.Seasons: [USUAL[t.Seasons][0]]})["m"]
     assert (found["m"]["validation_status"], found["m"]["scheduled_match_id"]) == ("confirmed", 1)
     row = found["n"]
     assert (row["season"], row["division"], row["team_count"]) == ("wrong", "Div 2", 4)
     assert (row["validation_status"], row["round_id"], row["scheduled_match_id"]) == ("unscheduled", None, None)
-    by_hand = placed(of_wrong, entered={**entered, MatchOverrides: [override("n", scheduled_match_id=2)]})["n"]
+    by_hand = placed(of_wrong, entered={**entered, t.MatchOverrides: [override("n", scheduled_match_id=2)]})["n"]
     assert (by_hand["validation_status"], by_hand["round_id"]) == ("confirmed", 2)
 
 
@@ -286,13 +278,13 @@ def test_tournament_day_is_unknown_in_a_zone_that_is_none() -> None:
 
 
 def test_slot_after_midnight_belongs_to_the_evening() -> None:
-    row = placed({"minutes": 262}, entered={ScheduledMatches: [slot(1, 260)]})["m"]
+    row = placed({"minutes": 262}, entered={t.ScheduledMatches: [slot(1, 260)]})["m"]
     assert (row["validation_status"], row["scheduled_match_id"], row["slot_offset_s"]) == ("confirmed", 1, 120.0)
 
 
 def test_match_and_slot_of_two_evenings_do_not_meet() -> None:
     """04:50 is of one evening and 05:10 of the next, near as they are."""
-    assert status({"minutes": 530}, entered={ScheduledMatches: [slot(1, 550)]}) == "unscheduled"
+    assert status({"minutes": 530}, entered={t.ScheduledMatches: [slot(1, 550)]}) == "unscheduled"
 
 
 @pytest.mark.parametrize(
@@ -307,8 +299,8 @@ def test_match_and_slot_of_two_evenings_do_not_meet() -> None:
 def test_roster_entry_holds_on_its_days_until_the_night_is_over(
     valid_from: date, valid_until: date | None, players: int
 ) -> None:
-    changed = {**USUAL[RosterEntries][0], "valid_from": valid_from, "valid_until": valid_until}
-    row = placed({"minutes": 260}, entered={RosterEntries: [changed, *USUAL[RosterEntries][1:]]})["m"]
+    changed = {**USUAL[t.RosterEntries][0], "valid_from": valid_from, "valid_until": valid_until}
+    row = placed({"minutes": 260}, entered={t.RosterEntries: [changed, *USUAL[t.RosterEntries][1:]]})["m"]
     assert (row["tournament_players"], row["unmatched_player_count"]) == (players, 4 - players)
 
 
@@ -325,25 +317,25 @@ def test_roster_entry_holds_on_its_days_until_the_night_is_over(
     ],
 )
 def test_account_decides_and_the_name_only_without_one(changes: dict[str, Any], players: int) -> None:
-    changed = {**USUAL[RosterEntries][0], **changes}
-    row = placed(entered={RosterEntries: [changed, *USUAL[RosterEntries][1:]]})["m"]
+    changed = {**USUAL[t.RosterEntries][0], **changes}
+    row = placed(entered={t.RosterEntries: [changed, *USUAL[t.RosterEntries][1:]]})["m"]
     assert row["tournament_players"] == players
 
 
 @pytest.mark.parametrize(("shard", "players"), [("steam", 4), ("Steam", 4), (None, 4), ("psn", 3)])
 def test_name_holds_on_the_seasons_shard(shard: str | None, players: int) -> None:
-    nameless = {**USUAL[RosterEntries][0], "account_id": None}
-    row = placed({"shard_id": shard}, entered={RosterEntries: [nameless, *USUAL[RosterEntries][1:]]})["m"]
+    nameless = {**USUAL[t.RosterEntries][0], "account_id": None}
+    row = placed({"shard_id": shard}, entered={t.RosterEntries: [nameless, *USUAL[t.RosterEntries][1:]]})["m"]
     assert row["tournament_players"] == players
 
 
 def test_regular_of_one_division_who_stands_in_for_another_counts_where_the_match_is() -> None:
     """Player 5 of division 2 stands in for team 1 on this day, and plays for the own team too."""
-    more = [*USUAL[RosterEntries], entry(90, 1, "5", role="stand_in")]
+    more = [*USUAL[t.RosterEntries], entry(90, 1, "5", role="stand_in")]
     first = {"people": {"5": 1, "2": 2, "3": 3, "4": 4}}
     second = {"match_id": "n", "minutes": 200, "people": {"5": 5, "6": 6, "7": 7, "8": 8}}
     later = {**ROUND, "round_id": 2, "division_id": 2}
-    entered = {RosterEntries: more, Rounds: [ROUND, later]}
+    entered = {t.RosterEntries: more, t.Rounds: [ROUND, later]}
     both = placed(first, second, entered=entered)
     assert [both[m]["division_id"] for m in "mn"] == [1, 2]
     assert [both[m]["round_id"] for m in "mn"] == [1, 2]
@@ -352,28 +344,28 @@ def test_regular_of_one_division_who_stands_in_for_another_counts_where_the_matc
 
 
 def test_player_of_two_teams_counts_for_the_one_on_whose_side_the_others_are() -> None:
-    more = [*USUAL[RosterEntries], entry(90, 2, "1"), entry(91, 1, "91"), entry(92, 2, "92")]
+    more = [*USUAL[t.RosterEntries], entry(90, 2, "1"), entry(91, 1, "91"), entry(92, 2, "92")]
     people = {"1": 7, "91": 7, "2": 8, "92": 8, "3": 9}
-    assert lined_up({"people": people}, entered={RosterEntries: more})["account.1"] == 1
-    assert lined_up({"people": {**people, "1": 8}}, entered={RosterEntries: more})["account.1"] == 2
+    assert lined_up({"people": people}, entered={t.RosterEntries: more})["account.1"] == 1
+    assert lined_up({"people": {**people, "1": 8}}, entered={t.RosterEntries: more})["account.1"] == 2
 
 
 def test_stand_in_comes_before_the_regular_place_where_nothing_else_decides() -> None:
-    more = [*USUAL[RosterEntries], entry(90, 2, "1", role="stand_in")]
-    assert lined_up({"people": {"1": 9, "3": 3, "4": 4}}, entered={RosterEntries: more})["account.1"] == 2
+    more = [*USUAL[t.RosterEntries], entry(90, 2, "1", role="stand_in")]
+    assert lined_up({"people": {"1": 9, "3": 3, "4": 4}}, entered={t.RosterEntries: more})["account.1"] == 2
 
 
 def _second_season(**season: Any) -> dict[type[Table], list[dict[str, Any]]]:
     """A season with the same players in teams 11 to 14 of division 11, entered before season 1."""
-    other = {**USUAL[Seasons][0], "season_id": 0, "season": "cup", **season}
+    other = {**USUAL[t.Seasons][0], "season_id": 0, "season": "cup", **season}
     return {
-        Seasons: [*USUAL[Seasons], other],
-        Divisions: [{"division_id": 0, "season_id": 0, "division": "Cup"}, *USUAL[Divisions]],
-        Teams: [
-            *USUAL[Teams],
+        t.Seasons: [*USUAL[t.Seasons], other],
+        t.Divisions: [{"division_id": 0, "season_id": 0, "division": "Cup"}, *USUAL[t.Divisions]],
+        t.Teams: [
+            *USUAL[t.Teams],
             *({"team_id": 10 + n, "division_id": 0, "team_name": f"Cup {n}"} for n in range(1, 5)),
         ],
-        RosterEntries: [*USUAL[RosterEntries], *(entry(100 + n, 10 + n, str(n)) for n in range(1, 5))],
+        t.RosterEntries: [*USUAL[t.RosterEntries], *(entry(100 + n, 10 + n, str(n)) for n in range(1, 5))],
     }
 
 
@@ -385,7 +377,7 @@ def test_of_two_seasons_the_one_that_plays_that_evening_has_the_match() -> None:
         "first_day": date(2026, 3, 20),
         "last_day": date(2026, 3, 20),
     }
-    both = {**_second_season(), Rounds: [ROUND, cup_round]}
+    both = {**_second_season(), t.Rounds: [ROUND, cup_round]}
     found = placed({}, {"match_id": "n", "at": EVENING + timedelta(days=6)}, entered=both)
     assert (found["m"]["season"], found["m"]["round_id"]) == ("spring", 1)
     assert (found["n"]["season"], found["n"]["round_id"]) == ("cup", 2)
@@ -397,25 +389,25 @@ def test_of_two_seasons_the_one_of_the_matchs_shard_has_it() -> None:
 
 
 def test_of_two_seasons_the_one_with_most_of_the_people_has_it() -> None:
-    both = {**_second_season(), Rounds: [], ScheduledMatches: []}
-    both[RosterEntries] = [each for each in both[RosterEntries] if each["roster_entry_id"] != 4]
+    both = {**_second_season(), t.Rounds: [], t.ScheduledMatches: []}
+    both[t.RosterEntries] = [each for each in both[t.RosterEntries] if each["roster_entry_id"] != 4]
     assert placed(entered=both)["m"]["season"] == "cup"
 
 
 def test_of_two_seasons_alike_in_everything_the_division_entered_last_has_it() -> None:
-    both = {**_second_season(), Rounds: [], ScheduledMatches: []}
+    both = {**_second_season(), t.Rounds: [], t.ScheduledMatches: []}
     assert placed(entered=both)["m"]["season"] == "spring"
 
 
 def test_seasons_with_other_players_run_side_by_side() -> None:
     """Division 2 as a season of its own in Seoul, on the same instant."""
-    seoul = {**USUAL[Seasons][0], "season_id": 2, "season": "seoul", "time_zone": "Asia/Seoul", "minimum_teams": 2}
+    seoul = {**USUAL[t.Seasons][0], "season_id": 2, "season": "seoul", "time_zone": "Asia/Seoul", "minimum_teams": 2}
     day = date(2026, 3, 14)  # 04:00 on the 15th, still the night of the 14th
     entered = {
-        Seasons: [*USUAL[Seasons], seoul],
-        Divisions: [USUAL[Divisions][0], {"division_id": 2, "season_id": 2, "division": "Seoul"}],
-        Rounds: [ROUND, {**ROUND, "round_id": 2, "division_id": 2, "first_day": day, "last_day": day}],
-        ScheduledMatches: [SLOT, slot(2, 0, round_id=2)],
+        t.Seasons: [*USUAL[t.Seasons], seoul],
+        t.Divisions: [USUAL[t.Divisions][0], {"division_id": 2, "season_id": 2, "division": "Seoul"}],
+        t.Rounds: [ROUND, {**ROUND, "round_id": 2, "division_id": 2, "first_day": day, "last_day": day}],
+        t.ScheduledMatches: [SLOT, slot(2, 0, round_id=2)],
     }
     found = placed({}, {"match_id": "n", "of_teams": range(5, 7)}, entered=entered)
     assert [(found[m]["season"], found[m]["scheduled_match_id"]) for m in "mn"] == [("spring", 1), ("seoul", 2)]

@@ -9,16 +9,9 @@ from typing import Any
 import pytest
 
 from gamestats_assets.lakehouse.quality import table_inputs
-from gamestats_assets.pubg.matches.tables import MatchFacts
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.context import (
     match_tournament_context,
-)
-from gamestats_assets.pubg.tournament.tables import (
-    MatchOverrides,
-    RosterEntries,
-    Rounds,
-    ScheduledMatches,
-    Teams,
 )
 from gamestats_assets_tests.pubg.tournament.evening import (
     EVENING,
@@ -42,13 +35,13 @@ def test_people_of_two_divisions_make_no_tournament_match() -> None:
 
 
 GROUPED = [
-    {**team, "group_id": (1 if team["team_id"] < 4 else 2) if team["team_id"] < 5 else None} for team in USUAL[Teams]
+    {**team, "group_id": (1 if team["team_id"] < 4 else 2) if team["team_id"] < 5 else None} for team in USUAL[t.Teams]
 ]
 """Teams 1 to 3 are of group A, team 4 is of group B."""
 
 
 def test_people_of_two_groups_make_no_tournament_match() -> None:
-    row = placed(entered={Teams: GROUPED})["m"]
+    row = placed(entered={t.Teams: GROUPED})["m"]
     assert (row["validation_status"], row["lobby"]) == ("mixed_division", "Div 1 / A: 3, Div 1 / B: 1")
 
 
@@ -62,7 +55,7 @@ def test_people_of_two_groups_make_no_tournament_match() -> None:
 )
 def test_round_is_that_of_the_group(rounds: list[tuple[int, int | None]], round_id: int | None) -> None:
     given_ = [{**ROUND, "round_id": number, "group_id": group} for number, group in rounds]
-    row = placed({"of_teams": [1, 2, 3]}, entered={Teams: GROUPED, Rounds: given_, ScheduledMatches: []})["m"]
+    row = placed({"of_teams": [1, 2, 3]}, entered={t.Teams: GROUPED, t.Rounds: given_, t.ScheduledMatches: []})["m"]
     assert (row["group_name"], row["round_id"]) == ("A", round_id)
 
 
@@ -75,7 +68,7 @@ def test_group_takes_its_own_slots_and_those_of_the_division() -> None:
     slots = [slot(1, 0, round_id=1), slot(2, 3, round_id=2), slot(3, 8, round_id=3)]
 
     def taken(*of: dict[str, Any]) -> int | None:
-        entered = {Teams: GROUPED, Rounds: given_, ScheduledMatches: of}
+        entered = {t.Teams: GROUPED, t.Rounds: given_, t.ScheduledMatches: of}
         return placed({"of_teams": [1, 2, 3]}, entered=entered)["m"]["scheduled_match_id"]
 
     assert (taken(*slots), taken(slots[0], slots[2]), taken(slots[0])) == (2, 3, None)
@@ -85,7 +78,7 @@ def test_of_overlapping_rounds_the_one_that_began_last_counts() -> None:
     later = {**ROUND, "round_id": 2, "round_number": 2}
     earlier = {**ROUND, "first_day": date(2026, 3, 1)}
     for given_ in ([earlier, later], [later, earlier]):
-        assert placed(entered={Rounds: given_, ScheduledMatches: []})["m"]["round_id"] == 2
+        assert placed(entered={t.Rounds: given_, t.ScheduledMatches: []})["m"]["round_id"] == 2
 
 
 def test_too_few_teams_may_have_been_a_warm_up() -> None:
@@ -117,7 +110,7 @@ def test_match_without_anybody_on_a_roster_has_no_row() -> None:
 
 
 def test_who_found_a_match_is_no_question() -> None:
-    assert {"discovered_by", "discovered_at"}.isdisjoint(MatchFacts.column_names())
+    assert {"discovered_by", "discovered_at"}.isdisjoint(t.MatchFacts.column_names())
     assert table_inputs(match_tournament_context).keys() == {
         "matches", "summaries", "seasons", "divisions", "groups", "teams", "roster_entries", "rounds",
         "scheduled_matches", "overrides",
@@ -151,19 +144,19 @@ def test_slot_takes_matches_within_its_window(minutes: float, expected: int | No
 def test_map_must_agree_where_the_slot_names_one(
     scheduled: str | None, map_id: str | None, map_name: str | None, taken: bool
 ) -> None:
-    slots = {ScheduledMatches: [{**SLOT, "map_name": scheduled}]}
+    slots = {t.ScheduledMatches: [{**SLOT, "map_name": scheduled}]}
     found = status({"map_id": map_id, "map_name": map_name}, entered=slots)
     assert found == ("confirmed" if taken else "unscheduled")
 
 
 @pytest.mark.parametrize("state", ["scheduled", "active", "completed", "cancelled"])
 def test_slot_takes_a_match_unless_it_is_cancelled(state: str) -> None:
-    found = status(entered={ScheduledMatches: [{**SLOT, "status": state}]})
+    found = status(entered={t.ScheduledMatches: [{**SLOT, "status": state}]})
     assert found == ("unscheduled" if state == "cancelled" else "confirmed")
 
 
 def test_cancelled_round_takes_nothing() -> None:
-    row = placed(entered={Rounds: [{**ROUND, "status": "cancelled"}]})["m"]
+    row = placed(entered={t.Rounds: [{**ROUND, "status": "cancelled"}]})["m"]
     assert (row["validation_status"], row["round_id"]) == ("unscheduled", None)
 
 
@@ -179,14 +172,14 @@ def test_smallest_offset_of_the_evening_is_served_first() -> None:
     found = placed(
         {"match_id": "a", "minutes": 22},
         {"match_id": "b", "minutes": 65},
-        entered={ScheduledMatches: [slot(1, 0), slot(2, 40), slot(3, 70)]},
+        entered={t.ScheduledMatches: [slot(1, 0), slot(2, 40), slot(3, 70)]},
     )
     assert {match: row["scheduled_match_id"] for match, row in found.items()} == {"a": 2, "b": 3}
 
 
 def test_match_between_two_slots_takes_the_earlier_one() -> None:
     assert (
-        placed({"minutes": 20}, entered={ScheduledMatches: [slot(7, 40), slot(8, 0)]})["m"]["scheduled_match_id"] == 8
+        placed({"minutes": 20}, entered={t.ScheduledMatches: [slot(7, 40), slot(8, 0)]})["m"]["scheduled_match_id"] == 8
     )
 
 
@@ -198,7 +191,7 @@ def test_of_two_matches_equally_near_the_smaller_id_has_the_slot() -> None:
 
 def test_slot_outside_the_days_of_its_round_postpones_a_match() -> None:
     later = EVENING + timedelta(days=3)
-    row = placed({"at": later}, entered={ScheduledMatches: [{**SLOT, "scheduled_at": later}]})["m"]
+    row = placed({"at": later}, entered={t.ScheduledMatches: [{**SLOT, "scheduled_at": later}]})["m"]
     assert (row["validation_status"], row["round_id"], row["match_date"]) == ("confirmed", 1, date(2026, 3, 17))
 
 
@@ -210,7 +203,7 @@ REMADE = {**SLOT, "is_remake": True, "original_match_id": "a"}
 @pytest.mark.parametrize("state", ["scheduled", "completed", "cancelled"])
 def test_original_of_a_remake_has_failed_and_the_slot_goes_to_another_match(state: str) -> None:
     found = placed(
-        {"match_id": "a"}, {"match_id": "b", "minutes": 15}, entered={ScheduledMatches: [{**REMADE, "status": state}]}
+        {"match_id": "a"}, {"match_id": "b", "minutes": 15}, entered={t.ScheduledMatches: [{**REMADE, "status": state}]}
     )
     original, remake = found["a"], found["b"]
     assert (original["validation_status"], original["is_tournament_match"]) == ("remake_failed", True)
@@ -220,13 +213,13 @@ def test_original_of_a_remake_has_failed_and_the_slot_goes_to_another_match(stat
 
 def test_original_with_few_teams_has_failed_too() -> None:
     assert (
-        placed({"match_id": "a", "of_teams": [1, 2]}, entered={ScheduledMatches: [REMADE]})["a"]["validation_status"]
+        placed({"match_id": "a", "of_teams": [1, 2]}, entered={t.ScheduledMatches: [REMADE]})["a"]["validation_status"]
         == "remake_failed"
     )
 
 
 def test_slot_that_is_no_remake_fails_nobody() -> None:
-    found = placed({"match_id": "a"}, entered={ScheduledMatches: [{**REMADE, "is_remake": False}]})
+    found = placed({"match_id": "a"}, entered={t.ScheduledMatches: [{**REMADE, "is_remake": False}]})
     assert found["a"]["validation_status"] == "confirmed"
 
 
@@ -234,7 +227,7 @@ def test_slot_that_is_no_remake_fails_nobody() -> None:
 
 
 def overridden(match: Mapping[str, Any] | None = None, slots: Sequence[Any] = (SLOT,), **values: Any) -> dict[str, Any]:
-    return placed(match or {}, entered={MatchOverrides: [override(**values)], ScheduledMatches: slots})["m"]
+    return placed(match or {}, entered={t.MatchOverrides: [override(**values)], t.ScheduledMatches: slots})["m"]
 
 
 def test_override_that_leaves_all_open_shows_and_changes_nothing() -> None:
@@ -245,7 +238,7 @@ def test_override_that_leaves_all_open_shows_and_changes_nothing() -> None:
 
 def test_override_makes_a_match_no_tournament_match_and_frees_its_slot() -> None:
     found = placed(
-        {}, {"match_id": "n", "minutes": 20}, entered={MatchOverrides: [override(is_tournament_match=False)]}
+        {}, {"match_id": "n", "minutes": 20}, entered={t.MatchOverrides: [override(is_tournament_match=False)]}
     )
     row = found["m"]
     assert (row["validation_status"], row["is_tournament_match"]) == ("not_tournament", False)
@@ -254,7 +247,7 @@ def test_override_makes_a_match_no_tournament_match_and_frees_its_slot() -> None
 
 
 def test_slot_by_hand_is_taken_from_the_match_that_had_it_by_time() -> None:
-    entered = {MatchOverrides: [override("far", scheduled_match_id=1)], ScheduledMatches: [SLOT, slot(2, 25)]}
+    entered = {t.MatchOverrides: [override("far", scheduled_match_id=1)], t.ScheduledMatches: [SLOT, slot(2, 25)]}
     found = placed({}, {"match_id": "far", "minutes": 500, "map_id": "Desert_Main"}, entered=entered)
     assert (found["far"]["scheduled_match_id"], found["far"]["validation_status"]) == (1, "confirmed")
     assert (found["far"]["round_id"], found["far"]["slot_offset_s"]) == (1, 30_000.0)
@@ -262,12 +255,12 @@ def test_slot_by_hand_is_taken_from_the_match_that_had_it_by_time() -> None:
 
 
 def test_slot_by_hand_is_lost_to_others_even_where_its_match_is_of_another_evening() -> None:
-    assert status(entered={MatchOverrides: [override("elsewhere", scheduled_match_id=1)]}) == "unscheduled"
+    assert status(entered={t.MatchOverrides: [override("elsewhere", scheduled_match_id=1)]}) == "unscheduled"
 
 
 def test_slot_given_to_two_matches_by_hand_has_one() -> None:
     both = [override("b", scheduled_match_id=1), override("a", scheduled_match_id=1)]
-    found = placed({"match_id": "b"}, {"match_id": "a", "minutes": 29}, entered={MatchOverrides: both})
+    found = placed({"match_id": "b"}, {"match_id": "a", "minutes": 29}, entered={t.MatchOverrides: both})
     assert (found["a"]["scheduled_match_id"], found["b"]["scheduled_match_id"]) == (1, None)
     assert (found["b"]["validation_status"], found["b"]["round_id"]) == ("unscheduled", 1)
 
@@ -276,7 +269,7 @@ def test_slot_by_hand_of_no_tournament_match_stays_free() -> None:
     found = placed(
         {},
         {"match_id": "a"},
-        entered={MatchOverrides: [override("a", scheduled_match_id=1, is_tournament_match=False)]},
+        entered={t.MatchOverrides: [override("a", scheduled_match_id=1, is_tournament_match=False)]},
     )
     assert (found["m"]["scheduled_match_id"], found["a"]["scheduled_match_id"]) == (1, None)
 
@@ -284,10 +277,10 @@ def test_slot_by_hand_of_no_tournament_match_stays_free() -> None:
 def test_round_by_hand_limits_the_slots_to_its_own() -> None:
     other = {**ROUND, "round_id": 2, "round_number": 2, "first_day": date(2026, 4, 1), "last_day": date(2026, 4, 1)}
     slots = [SLOT, slot(2, 10, round_id=2)]
-    entered = {MatchOverrides: [override(round_id=2)], Rounds: [ROUND, other], ScheduledMatches: slots}
+    entered = {t.MatchOverrides: [override(round_id=2)], t.Rounds: [ROUND, other], t.ScheduledMatches: slots}
     row = placed(entered=entered)["m"]
     assert (row["round_id"], row["scheduled_match_id"], row["validation_status"]) == (2, 2, "confirmed")
-    entered[ScheduledMatches] = [SLOT]
+    entered[t.ScheduledMatches] = [SLOT]
     row = placed(entered=entered)["m"]
     assert (row["round_id"], row["scheduled_match_id"], row["validation_status"]) == (2, None, "unscheduled")
 
@@ -323,7 +316,7 @@ def test_vouched_match_of_strangers_without_round_has_no_division() -> None:
 @pytest.mark.parametrize("status_", ["remake_failed", "remake_candidate", "unscheduled"])
 def test_status_by_hand_leaves_the_slot_to_the_next_match(status_: str) -> None:
     found = placed(
-        {}, {"match_id": "n", "minutes": 20}, entered={MatchOverrides: [override(validation_status=status_)]}
+        {}, {"match_id": "n", "minutes": 20}, entered={t.MatchOverrides: [override(validation_status=status_)]}
     )
     assert (found["m"]["validation_status"], found["m"]["is_tournament_match"]) == (status_, True)
     assert found["m"]["scheduled_match_id"] is None
@@ -347,8 +340,8 @@ def test_override_saves_the_original_of_a_remake() -> None:
 
 def test_vouched_mixed_match_takes_people_to_the_teams_of_its_division() -> None:
     """Player 5 could play for team 5, and on this day for team 1: the override's round decides."""
-    more = [*USUAL[RosterEntries], entry(90, 1, "5", role="stand_in")]
+    more = [*USUAL[t.RosterEntries], entry(90, 1, "5", role="stand_in")]
     match = {"people": {"5": 1, "6": 6, "7": 7, "8": 8}}
-    entered = {RosterEntries: more, Rounds: [ROUND, {**ROUND, "round_id": 2, "division_id": 2}]}
+    entered = {t.RosterEntries: more, t.Rounds: [ROUND, {**ROUND, "round_id": 2, "division_id": 2}]}
     assert lined_up(match, entered=entered)["account.5"] == 5
-    assert lined_up(match, entered={**entered, MatchOverrides: [override(round_id=1)]})["account.5"] == 1
+    assert lined_up(match, entered={**entered, t.MatchOverrides: [override(round_id=1)]})["account.5"] == 1

@@ -15,29 +15,13 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.tables import MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.standings import (
     tournament_matches,
     tournament_team_results,
     tournament_team_standings,
 )
-from gamestats_assets.pubg.tournament.tables import (
-    PAGE_CATEGORIES,
-    Groups,
-    MatchOverrides,
-    MatchTournamentContext,
-    MatchValidation,
-    Rounds,
-    RoundStatusChanges,
-    Seasons,
-    Teams,
-    TournamentLineups,
-    TournamentMatches,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-    TournamentTeamStandings,
-    TournamentTeamStandingsHistory,
-)
+from gamestats_assets.pubg.tournament.tables import PAGE_CATEGORIES
 from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.pubg.tournament.season import (
     FUNCTIONS,
@@ -82,7 +66,7 @@ def test_every_table_keeps_its_declaration(made: Frames, of: type[Table]) -> Non
 
 def test_results_of_teams_are_those_of_the_plan(season: SimulatedSeason, made: Frames) -> None:
     planned = season.results()
-    found = {(row["match_id"], row["team_id"]): row for row in made[TournamentTeamResults].to_dicts()}
+    found = {(row["match_id"], row["team_id"]): row for row in made[t.TournamentTeamResults].to_dicts()}
     assert found.keys() == planned.keys()
     truths = {game.match_id: game.truth for game in season.games if game.truth}
     for key, result in planned.items():
@@ -91,7 +75,7 @@ def test_results_of_teams_are_those_of_the_plan(season: SimulatedSeason, made: F
 
 
 def test_damage_of_a_team_is_that_of_its_players(season: SimulatedSeason, made: Frames) -> None:
-    found = {(row["match_id"], row["team_id"]): row for row in made[TournamentTeamResults].to_dicts()}
+    found = {(row["match_id"], row["team_id"]): row for row in made[t.TournamentTeamResults].to_dicts()}
     game = next(game for game in season.games if game.match_id == "d1r1m2")
     for team in range(1, 17):
         planned = sum(person.damage or 0 for person in game.people if person.team == team)
@@ -101,7 +85,7 @@ def test_damage_of_a_team_is_that_of_its_players(season: SimulatedSeason, made: 
 def test_absent_team_has_no_result_and_disconnected_player_takes_the_teams_placement(
     season: SimulatedSeason, made: Frames
 ) -> None:
-    results = made[TournamentTeamResults]
+    results = made[t.TournamentTeamResults]
     assert results.filter((pl.col("match_id") == "d1r1m6") & (pl.col("team_id") == 9)).is_empty()
     [row] = results.filter((pl.col("match_id") == "d1r1m2") & (pl.col("team_id") == 3)).to_dicts()
     game = next(game for game in season.games if game.match_id == "d1r1m2")
@@ -110,7 +94,7 @@ def test_absent_team_has_no_result_and_disconnected_player_takes_the_teams_place
 
 
 def test_tournament_matches_name_winner_place_and_whether_they_count(season: SimulatedSeason, made: Frames) -> None:
-    found = {row["match_id"]: row for row in made[TournamentMatches].to_dicts()}
+    found = {row["match_id"]: row for row in made[t.TournamentMatches].to_dicts()}
     planned = {game.match_id: game for game in season.games if game.truth and game.truth.is_tournament}
     assert found.keys() == planned.keys()
     results = season.results()
@@ -130,7 +114,7 @@ def test_tournament_matches_name_winner_place_and_whether_they_count(season: Sim
 
 @pytest.mark.parametrize(("division", "scope"), SCOPES)
 def test_team_standings_are_those_of_the_plan(season: SimulatedSeason, made: Frames, division: int, scope: str) -> None:
-    found = {row["team_id"]: row for row in table(made, TournamentTeamStandings, division, scope).to_dicts()}
+    found = {row["team_id"]: row for row in table(made, t.TournamentTeamStandings, division, scope).to_dicts()}
     planned = season.table(division, scope)
     assert found.keys() == planned.keys()
     assert len(planned) == 16
@@ -154,7 +138,7 @@ def test_ranks_of_a_round_change_against_the_closing_table_of_the_one_before(
         last = 10 * division + number - 1
         closed = next(c["changed_at"] for c in season.changes if (c["round_id"], c["status"]) == (last, "completed"))
         before = season.table(division, str(last), until=closed)
-    rows_ = table(made, TournamentTeamStandings, division, str(10 * division + number))
+    rows_ = table(made, t.TournamentTeamStandings, division, str(10 * division + number))
     found = dict(rows_["team_id", "rank_change"].iter_rows())
     assert found == {team: before[team]["rank"] - now[team]["rank"] if team in before else None for team in now}
 
@@ -175,7 +159,7 @@ def test_overall_ranks_change_against_the_table_before_the_latest_day(
     dawn = datetime(latest_day.year, latest_day.month, latest_day.day, 5, tzinfo=UTC)
     now, before = season.table(division, "overall"), season.table(division, "overall", until=dawn)
     assert 0 < len(season.counting(division, "overall", dawn)) < len(season.counting(division, "overall"))
-    found = dict(table(made, TournamentTeamStandings, division, "overall")["team_id", "rank_change"].iter_rows())
+    found = dict(table(made, t.TournamentTeamStandings, division, "overall")["team_id", "rank_change"].iter_rows())
     assert found == {team: before[team]["rank"] - now[team]["rank"] for team in now}
 
 
@@ -189,7 +173,7 @@ def test_history_has_a_table_after_every_match_and_at_every_change(
         of = (str(change["round_id"]), "overall") if change["round_id"] // 10 == division else ()
         if scope in of and season.counting(division, scope, at):
             planned[f"status:{change['round_status_change_id']}"] = at
-    found = table(made, TournamentTeamStandingsHistory, division, scope)
+    found = table(made, t.TournamentTeamStandingsHistory, division, scope)
     assert dict(found["snapshot", "taken_at"].unique().iter_rows()) == planned
     for snapshot, at in planned.items():
         then = season.table(division, scope, until=at)
@@ -205,7 +189,7 @@ def test_history_has_a_table_after_every_match_and_at_every_change(
 def test_player_standings_are_those_of_the_plan(
     season: SimulatedSeason, made: Frames, division: int, scope: str
 ) -> None:
-    found = {row["account_id"]: row for row in table(made, TournamentPlayerStandings, division, scope).to_dicts()}
+    found = {row["account_id"]: row for row in table(made, t.TournamentPlayerStandings, division, scope).to_dicts()}
     planned = season.player_table(division, scope)
     assert found.keys() == planned.keys()
     for who, line in planned.items():
@@ -220,7 +204,7 @@ def test_player_standings_are_those_of_the_plan(
 
 def test_players_who_come_and_go_appear_where_they_played(made: Frames) -> None:
     def players(scope: str) -> dict[str, str]:
-        rows_ = table(made, TournamentPlayerStandings, int(scope[0]), scope)
+        rows_ = table(made, t.TournamentPlayerStandings, int(scope[0]), scope)
         return dict(rows_["account_id", "player_name"].iter_rows())
 
     assert account(17, 0) in players("11")  # who stood in for team 1
@@ -233,13 +217,13 @@ def test_players_who_come_and_go_appear_where_they_played(made: Frames) -> None:
 
 
 def test_weapons_are_told_in_the_ten_categories_of_the_page(made: Frames) -> None:
-    names = made[TournamentPlayerStandings]["weapon_categories"].to_list()
+    names = made[t.TournamentPlayerStandings]["weapon_categories"].to_list()
     assert all(each == list(PAGE_CATEGORIES) for each in names)
     assert PAGE_CATEGORIES == ("AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee", "Throwable", "Other")
 
 
 def test_what_needs_a_person_is_told_with_its_reason(made: Frames) -> None:
-    found = {(row["match_id"], row["concern"]): row["explanation"] for row in made[MatchValidation].to_dicts()}
+    found = {(row["match_id"], row["concern"]): row["explanation"] for row in made[t.MatchValidation].to_dicts()}
     assert found.keys() == {
         ("warm-up", "few_teams"),
         ("friendly", "mixed_division"),
@@ -260,7 +244,7 @@ def test_what_needs_a_person_is_told_with_its_reason(made: Frames) -> None:
 def test_tables_depend_neither_on_the_order_of_rows_nor_on_processing_twice(
     made: Frames, order: random.Random, twice: bool
 ) -> None:
-    from_play = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)
+    from_play = (t.MatchFacts, t.MatchSummaries, t.PlayerMatchWeaponDistribution)
     made_here = {of for of, _ in FUNCTIONS}
     again = {
         of: (pl.concat([frame, frame]) if twice and of in from_play else frame).sample(
@@ -274,7 +258,7 @@ def test_tables_depend_neither_on_the_order_of_rows_nor_on_processing_twice(
         # Sums are the same to the last bit, whatever the order.
         assert_frame_equal(found, made[of], check_row_order=False, check_exact=True)
         # What comes after sees these rows in another order, and perhaps twice.
-        doubled = pl.concat([found, found]) if twice and of in (TournamentTeamResults, TournamentLineups) else found
+        doubled = pl.concat([found, found]) if twice and of in (t.TournamentTeamResults, t.TournamentLineups) else found
         again[of] = doubled.sample(fraction=1, shuffle=True, seed=order.getrandbits(32))
 
 
@@ -283,13 +267,13 @@ def test_round_that_was_renamed_or_renumbered_is_shown_as_it_is_now_where_result
 ) -> None:
     """Standings can be made before the results of the renamed round are made anew."""
     is_first = pl.col("round_id") == 11
-    rounds = made[Rounds].with_columns(
+    rounds = made[t.Rounds].with_columns(
         round_number=pl.when(is_first).then(9).otherwise("round_number"),
         round_name=pl.when(is_first).then(pl.lit("Opening")).otherwise("round_name"),
     )
-    for of in (TournamentTeamStandingsHistory, TournamentTeamStandings, TournamentPlayerStandings):
+    for of in (t.TournamentTeamStandingsHistory, t.TournamentTeamStandings, t.TournamentPlayerStandings):
         function = dict(FUNCTIONS)[of]
-        found = run(function, {**made, Rounds: rounds.cast({"round_number": pl.Int32})})
+        found = run(function, {**made, t.Rounds: rounds.cast({"round_number": pl.Int32})})
         message = set(found["scope", "round_number", "round_name"].iter_rows())
         assert message == {
             ("overall", None, None),
@@ -305,11 +289,11 @@ def test_round_that_was_renamed_or_renumbered_is_shown_as_it_is_now_where_result
 @pytest.mark.parametrize(
     ("of", "added"),
     [
-        (TournamentMatches, ("is_overridden", "override_reason", "overridden_by", "round_number", "round_name")),
-        (TournamentTeamResults, ("round_number", "round_name")),
-        (TournamentTeamStandings, ("round_number", "round_name")),
-        (TournamentTeamStandingsHistory, ("round_number", "round_name")),
-        (TournamentPlayerStandings, ("round_number", "round_name")),
+        (t.TournamentMatches, ("is_overridden", "override_reason", "overridden_by", "round_number", "round_name")),
+        (t.TournamentTeamResults, ("round_number", "round_name")),
+        (t.TournamentTeamStandings, ("round_number", "round_name")),
+        (t.TournamentTeamStandingsHistory, ("round_number", "round_name")),
+        (t.TournamentPlayerStandings, ("round_number", "round_name")),
     ],
 )
 def test_rows_from_before_rounds_and_overrides_were_told_keep_the_declaration(
@@ -361,13 +345,13 @@ def _one_season(results: Results, tie_breakers: Sequence[str], *, season: str = 
         if result is not None
     ]
     return {
-        TournamentTeamResults: rows(TournamentTeamResults, *given_),
-        TournamentTeamStandingsHistory: rows(TournamentTeamStandingsHistory),
-        Seasons: rows(Seasons, {"season_id": 1, "season": season, "tie_breakers": list(tie_breakers), **USUAL}),
-        Groups: rows(Groups, {"group_id": 5, "division_id": 1, "group_name": "A"}),
-        Teams: rows(Teams),
-        Rounds: rows(Rounds),
-        RoundStatusChanges: rows(RoundStatusChanges),
+        t.TournamentTeamResults: rows(t.TournamentTeamResults, *given_),
+        t.TournamentTeamStandingsHistory: rows(t.TournamentTeamStandingsHistory),
+        t.Seasons: rows(t.Seasons, {"season_id": 1, "season": season, "tie_breakers": list(tie_breakers), **USUAL}),
+        t.Groups: rows(t.Groups, {"group_id": 5, "division_id": 1, "group_name": "A"}),
+        t.Teams: rows(t.Teams),
+        t.Rounds: rows(t.Rounds),
+        t.RoundStatusChanges: rows(t.RoundStatusChanges),
     }
 
 
@@ -378,7 +362,7 @@ def standings(
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, dict[str, Any]]:
     """Overall lines by team."""
-    frames = {**_one_season(results, tie_breakers), Teams: rows(Teams, *teams)}
+    frames = {**_one_season(results, tie_breakers), t.Teams: rows(t.Teams, *teams)}
     found = run(tournament_team_standings, frames).filter(pl.col("scope") == "overall")
     return {row["team_name"]: row for row in found.to_dicts()}
 
@@ -462,7 +446,7 @@ def _changes_of_rank(
         tables: of each round, per snapshot the teams in their order; the first at hour 1, the next at 2, ...
     """
     frames = _one_season({"A": [(10, 1, 0)], "B": [(5, 2, 0)]}, [])
-    results = frames[TournamentTeamResults].with_columns(round_id=pl.lit(3, pl.Int64))
+    results = frames[t.TournamentTeamResults].with_columns(round_id=pl.lit(3, pl.Int64))
     lines = [
         {"season": "s", "division_id": 1, "scope": str(number), "round_id": number, "snapshot": snapshot}
         | {"taken_at": START + timedelta(hours=hour), "team_id": ord(team), "rank": rank, "recent_placements": []}
@@ -472,11 +456,11 @@ def _changes_of_rank(
     ]
     usual = {"division_id": 1, "status": "active", "first_day": START.date(), "last_day": START.date()}
     frames |= {
-        TournamentTeamResults: results,
-        TournamentTeamStandingsHistory: rows(TournamentTeamStandingsHistory, *lines),
-        Rounds: rows(Rounds, *({**usual, "round_number": each["round_id"], **each} for each in rounds)),
-        RoundStatusChanges: rows(
-            RoundStatusChanges,
+        t.TournamentTeamResults: results,
+        t.TournamentTeamStandingsHistory: rows(t.TournamentTeamStandingsHistory, *lines),
+        t.Rounds: rows(t.Rounds, *({**usual, "round_number": each["round_id"], **each} for each in rounds)),
+        t.RoundStatusChanges: rows(
+            t.RoundStatusChanges,
             *(
                 {"round_status_change_id": number, "round_id": of, "status": status}
                 | {"changed_at": START + timedelta(hours=hour)}
@@ -553,18 +537,18 @@ def _match(
     }
     times = {"started_at": START, "ended_at": START + timedelta(minutes=30), "telemetry_status": "processed"}
     return {
-        Seasons: rows(
-            Seasons,
+        t.Seasons: rows(
+            t.Seasons,
             {"season_id": 1, "season": "s", "tie_breakers": [], "minimum_teams": 8, **USUAL} | dict(season or {}),
         ),
-        MatchFacts: rows(MatchFacts, {**of, **times, **(match or {})}),
-        MatchTournamentContext: rows(MatchTournamentContext, {**of, **usual_context, **(context or {})}),
-        MatchSummaries: rows(
-            MatchSummaries,
+        t.MatchFacts: rows(t.MatchFacts, {**of, **times, **(match or {})}),
+        t.MatchTournamentContext: rows(t.MatchTournamentContext, {**of, **usual_context, **(context or {})}),
+        t.MatchSummaries: rows(
+            t.MatchSummaries,
             *({**of, "player_name": each["account_id"].upper(), **each} | {"team_id": 1} for each in people),
         ),
-        TournamentLineups: rows(
-            TournamentLineups,
+        t.TournamentLineups: rows(
+            t.TournamentLineups,
             *(
                 {**of, "account_id": each["account_id"], "team_id": each["team"], "team_name": f"Team {each['team']}"}
                 | {"division_id": each.get("division_id", 1)}
@@ -572,7 +556,7 @@ def _match(
                 if each["team"] is not None
             ),
         ),
-        MatchOverrides: rows(MatchOverrides, *overrides),
+        t.MatchOverrides: rows(t.MatchOverrides, *overrides),
     }
 
 
@@ -635,9 +619,9 @@ def test_match_without_known_end_ends_for_the_history_when_it_began() -> None:
 def concerns(people: Sequence[Mapping[str, Any]], **other: Any) -> dict[str, str]:
     frames = dict(_match(people, **other))
     for of, function in FUNCTIONS:
-        if of in (TournamentTeamResults, TournamentMatches, MatchValidation):
+        if of in (t.TournamentTeamResults, t.TournamentMatches, t.MatchValidation):
             frames[of] = run(function, frames)
-    return dict(frames[MatchValidation]["concern", "explanation"].iter_rows())
+    return dict(frames[t.MatchValidation]["concern", "explanation"].iter_rows())
 
 
 WINNER = {"account_id": "a", "team": 1, "placement": 1, "kills": 0}
@@ -682,7 +666,7 @@ def test_unknown_time_zone_of_the_season_is_told_where_it_takes_the_round() -> N
 )
 def test_tournament_match_tells_who_overrode_it_and_why(context: dict[str, Any], message: tuple[Any, ...]) -> None:
     frames = dict(_match([WINNER, SECOND], context=context))
-    frames[TournamentTeamResults] = run(tournament_team_results, frames)
+    frames[t.TournamentTeamResults] = run(tournament_team_results, frames)
     found = run(tournament_matches, frames)["is_overridden", "override_reason", "overridden_by"]
     assert found.rows() == [message]
 
@@ -736,6 +720,6 @@ def test_override_that_leaves_the_division_unknown_is_told() -> None:
 def test_of_two_teams_in_first_place_the_one_with_more_people_is_named() -> None:
     frames = dict(_match([WINNER, {**SECOND, "placement": 1}, {**SECOND, "account_id": "c", "placement": 1}]))
     for of, function in FUNCTIONS:
-        if of in (TournamentTeamResults, TournamentMatches):
+        if of in (t.TournamentTeamResults, t.TournamentMatches):
             frames[of] = run(function, frames)
-    assert frames[TournamentMatches]["winner_team_name"].to_list() == ["Team 2"]
+    assert frames[t.TournamentMatches]["winner_team_name"].to_list() == ["Team 2"]
