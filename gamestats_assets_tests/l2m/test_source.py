@@ -11,30 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gamestats_assets.l2m import source
-from gamestats_assets.l2m.checks import Quarantine
 from gamestats_assets.l2m.logs.deliveries import DELIVERY, FILE, DeliveredFile, Delivery, in_force
 from gamestats_assets.l2m.source import LogPathError, Outcome, deliver, delivered_logs
-from gamestats_assets.l2m.tables import EtlIncreaseItem, LogCounts
-from gamestats_assets.lakehouse.delta.lake import Lake
-from gamestats_assets.lakehouse.files.unpacking import ReadLimits
-from gamestats_assets.lakehouse.landing.zone import ChangedMeanwhileError, Landing, content_hash
+from gamestats_assets.l2m.tables import LogCounts
+from gamestats_assets.lakehouse.landing.zone import Landing, content_hash
 from gamestats_assets_tests.l2m.log_day import (
     DAY,
-    Read,
     csv_bytes,
     delivered,
-    json_bytes,
     put,
     put_parquet,
     read_day,
     read_files,
     rows,
-    write,
 )
 
 if TYPE_CHECKING:
-    from gamestats_assets_tests.support.s3_fixture import S3
+    pass
 
 ON = DAY.isoformat()
 
@@ -118,14 +111,6 @@ def test_a_folder_without_logs_is_refused(tmp_path: Path, landing: Landing) -> N
     put(tmp_path, "notes.txt", b"x")
     with pytest.raises(LogPathError, match=r"holds no file that ends in \.parquet"):
         deliver([tmp_path], landing)
-
-
-def test_progress_is_told_by_files(tmp_path: Path, landing: Landing) -> None:
-    for name in ("login-0.csv", "login-1.csv", "logout.csv"):
-        logins(tmp_path / "drop", name, name)
-    steps: list[tuple[int, int]] = []
-    deliver([tmp_path / "drop"], landing, progress=lambda done, total: steps.append((done, total)))
-    assert steps == [(2, 3), (3, 3)]
 
 
 # --------------------------------------------------------------------------- what replaces what
@@ -368,58 +353,4 @@ def test_truncated_records_are_refused_and_other_files_land(tmp_path: Path, land
     assert users(landing) == ["u1"]
 
 
-def test_a_file_that_is_still_being_written_is_not_delivered(
-    tmp_path: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = logins(tmp_path / "1", "login.csv", "u1")
-    take = source.file_hash
-
-    def then_more(path: Path, limits: ReadLimits) -> str:
-        digest = take(path, limits)
-        with path.open("ab") as more:
-            more.write(csv_bytes(rows("login")).split(b"\n", 1)[1])
-        return digest
-
-    monkeypatch.setattr(source, "file_hash", then_more)
-    with pytest.raises(ChangedMeanwhileError, match=r"login\.csv changed while it was read; give it again"):
-        deliver([file], landing)
-    monkeypatch.undo()
-    assert [file for file in landing.files("l2m", ON) if file.kind == DELIVERY] == []
-    deliver([file], landing)
-    assert users(landing) == ["u1", "u0"]
-
-
 # --------------------------------------------------------------------------- object stores
-
-
-def test_a_delivery_of_parquet_goes_through_an_object_store(s3: S3, tmp_path: Path) -> None:
-    landing = Landing(s3.empty(), s3.storage_options)
-    columns = {name: [row[name] for row in rows("login", 5)] for name in rows("login")[0]}
-    put_parquet(tmp_path / "drop", "login.parquet", columns)
-    put(tmp_path / "drop", "logout.csv.gz", csv_bytes(rows("login", 2)))
-    put(tmp_path / "drop", "recharge.jsonl", json_bytes(rows("recharge", 3)))
-    put(tmp_path / "drop", "rates.csv", csv_bytes(rows("exchange_rates", usd_per_unit="0.5")))
-    assert deliver([tmp_path / "drop"], landing).count("delivered") == 4
-
-    def check(found: Read) -> None:
-        assert found.column("login", "user_id") == ["u0", "u1", "u2", "u3", "u4"]
-        assert found.column("logout", "user_id") == ["u0", "u1"]
-        assert [str(value) for value in found.column("recharge", "daily_rev_usd")] == ["2.495000"] * 3
-
-    check(read_day(landing))
-    assert deliver([tmp_path / "drop"], landing).count("known") == 4
-    put(tmp_path / "drop", "logout.csv.gz", csv_bytes(rows("login", 3)))
-    assert deliver([tmp_path / "drop"], landing).count("delivered") == 1
-    # And on, into a lake that stands there as well: files are fetched while the lake is written to.
-    bad = csv_bytes(rows("increase_item", 200)).replace(b"u7,", b",")
-    put(tmp_path / "drop", "increase_item-0.csv", bad)
-    put(tmp_path / "drop", "increase_item-1.csv", csv_bytes(rows("increase_item", 3)))
-    deliver([tmp_path / "drop"], landing)
-    lake = Lake(s3.empty(), s3.storage_options)
-    commits = write(lake, landing)
-    assert {table.spec.name: commit.rows for table, commit in commits.items() if commit.rows} == {
-        "etl_login": 5, "etl_logout": 3, "etl_recharge": 3, "etl_increase_item": 202, "exchange_rates": 1,
-        "log_counts": 5,
-    }  # fmt: skip
-    assert lake.scan(EtlIncreaseItem).collect().height == 202
-    assert lake.scan(Quarantine).collect().get_column("rule").to_list() == ["unreadable_value"]

@@ -332,11 +332,6 @@ def test_a_column_that_tells_no_day_is_told_with_its_type(studio: Studio, tmp_pa
         studio.source.export_day("raw.etl_recharge", DAY, tmp_path, day_column="level")
 
 
-def test_a_file_has_at_least_one_row(studio: Studio, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="rows_per_file is 0"):
-        studio.source.export_day("raw.etl_recharge", DAY, tmp_path, rows_per_file=0)
-
-
 def test_a_catalogue_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.db"
     source = IcebergSource("studio", {"type": "sql", "uri": f"sqlite:///{wrong}", "warehouse": f"file://{tmp_path}"})

@@ -5,19 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from gamestats_assets.l2m.logs import thinkingdata
 from gamestats_assets.l2m.logs.thinkingdata import COLUMNS, LogFileError, ThinkingDataLogs, read_logs, split_days
 from gamestats_assets.simulators.l2m.logs import TABLES, Plan, simulate
 
@@ -238,147 +232,6 @@ def test_a_file_that_cannot_be_read_to_its_end_is_refused(tmp_path: Path) -> Non
 
 
 # --------------------------------------------------------------------------- any lines
-
-
-EVENTS = (*TABLES, "fight", "", "Login")
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(10**25), 10**25),
-    st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**9), max_value=10**9),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
-    st.lists(st.integers(0, 9), max_size=2),
-)
-TIMES = st.datetimes(datetime(2026, 2, 27), datetime(2026, 3, 4)).map(lambda at: at.isoformat(" ", "milliseconds"))
-NAMES = tuple(dict.fromkeys(name for columns in COLUMNS.values() for name in columns))
-
-
-class _Digits(float):
-    """A number that `json` writes with the digits that it was read from."""
-
-    text: str
-
-    def __new__(cls, text: str) -> _Digits:
-        found = super().__new__(cls, text)
-        found.text = text
-        return found
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-@st.composite
-def lines_of_a_log(draw: st.DrawFn) -> bytes:
-    """A line: a record of any kind, a broken one, or none."""
-    kind = draw(st.sampled_from(["record"] * 8 + ["broken", "empty", "user"]))
-    if kind == "empty":
-        return draw(st.sampled_from([b"", b" ", b"\r", b"\t \r"]))
-    if kind == "user":
-        return json.dumps({"#type": "user_set", "#account_id": "u", "#time": AT, "properties": {"level": 1}}).encode()
-    properties: dict[str, Any] = draw(st.dictionaries(st.sampled_from(NAMES), SCALARS, max_size=5))
-    offset = draw(st.sampled_from([None] * 4 + [0, 7, -8, "5.5", 99, "x", True]))
-    if offset is not None:
-        properties["#zone_offset"] = offset
-    found: dict[str, Any] = {
-        "#type": draw(st.sampled_from(["track"] * 9 + ["track_first"])),
-        "#time": draw(st.one_of(TIMES, TIMES, TIMES, st.sampled_from(["", "2026-13-01 00:00:00", "soon"]))),
-        "#event_name": draw(st.sampled_from(EVENTS)),
-        "#uuid": draw(st.sampled_from(["", *"abcdefghijklmno"])),
-        "#account_id": draw(st.sampled_from(["u1", "u2", "", None])),
-        "#distinct_id": draw(st.sampled_from(["d1", "d2", ""])),
-        "#ip": draw(st.sampled_from(["1.2.3.4", None])),
-        "properties": {name: _Digits(str(v)) if isinstance(v, Decimal) else v for name, v in properties.items()},
-    }
-    ordered = draw(st.permutations(list(found.items())))
-    text = json.dumps(dict(ordered), ensure_ascii=draw(st.booleans())).encode()
-    return text[: draw(st.integers(1, len(text) - 1))] if kind == "broken" else text
-
-
-def _plain_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _expected(lines: Sequence[bytes]) -> tuple[dict[str, list[dict[str, Any]]], Counter[str], list[int], list[str]]:
-    """Rows by log, what became of lines, numbers of those that cannot be read, and days; read plainly."""
-    rows: dict[str, list[dict[str, Any]]] = {log: [] for log in TABLES}
-    seen: set[str] = set()
-    became: Counter[str] = Counter()
-    unreadable: list[int] = []
-    days: list[str] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        became["lines"] += 1
-        day, at = "undated", None
-        try:
-            found = json.loads(line, parse_float=_Digits)
-        except ValueError:
-            unreadable.append(number)
-            days.append(day)
-            continue
-        offset = found["properties"].get("#zone_offset", 0)
-        try:
-            hours = 99.0 if isinstance(offset, bool) else float(offset)
-            at = datetime.fromisoformat(found["#time"]).replace(tzinfo=UTC) - timedelta(hours=hours)
-        except ValueError:
-            hours = 99.0
-        dated = at is not None and abs(hours) < 15
-        days.append(at.date().isoformat() if at is not None and dated else day)
-        user = found.get("#account_id") or found.get("#distinct_id")
-        if found["#type"] != "track" or found.get("#event_name") not in TABLES:
-            became["not wanted"] += 1
-        elif not dated or not user:
-            unreadable.append(number)
-        elif found["#uuid"] in seen:
-            became["duplicates"] += 1
-        else:
-            seen |= {found["#uuid"]} - {""}
-            told = {**found["properties"], "user_id": user, "ip": found["#ip"], "time": at}
-            log = found["#event_name"]
-            rows[log].append({c: told.get(c) if c == "time" else _plain_text(told.get(c)) for c in COLUMNS[log]})
-    return rows, became, unreadable, days
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(lines_of_a_log(), max_size=40), st.integers(0, 40))
-def test_any_lines_are_read_as_they_are_read_plainly(
-    monkeypatch: pytest.MonkeyPatch, lines: list[bytes], cut: int
-) -> None:
-    rows, became, unreadable, _ = _expected(lines)
-    files = [b"\n".join(part) for part in (lines[:cut], lines[cut:])]
-    numbers = [number if number <= cut else number - min(cut, len(lines)) for number in unreadable]
-    for batch_bytes in (1 << 20, 200):
-        monkeypatch.setattr(thinkingdata, "_BATCH_BYTES", batch_bytes)
-        found = read_logs(files)
-        assert {log: frame.rows(named=True) for log, frame in found.frames.items()} == rows
-        assert found.lines == became["lines"] == accounted(found)
-        assert sum(found.duplicates.values()) == became["duplicates"]
-        assert found.not_wanted == became["not wanted"]
-        assert [bad.line for bad in found.unreadable] == numbers
-
-
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(lines_of_a_log(), max_size=40))
-def test_any_lines_are_divided_by_day_and_stay_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes]
-) -> None:
-    monkeypatch.setattr(thinkingdata, "_BATCH_BYTES", 500)
-    file = tmp_path / "log"
-    file.write_bytes(b"\n".join(lines))
-    found = split_days(file)
-    *_, days = _expected(lines)
-    expected: dict[str, list[bytes]] = {}
-    for line, day in zip([line for line in lines if line.strip()], days, strict=True):
-        expected.setdefault(day, []).append(line)
-    undated = expected.pop("undated", [])
-    assert {day.isoformat(): content for day, content in found.days.items()} == {
-        day: b"".join(line + b"\n" for line in of_day) for day, of_day in expected.items()
-    }
-    assert [bad.content for bad in found.undated] == undated
-    assert found.lines == len(days)
-    assert list(found.days) == sorted(found.days)
 
 
 # --------------------------------------------------------------------------- logs of the generator

@@ -2,15 +2,12 @@
 
 import gzip
 import math
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
@@ -436,47 +433,6 @@ def test_a_draw_is_won_by_nobody() -> None:
 
 
 # --------------------------------------------------------------------------- properties
-
-
-@st.composite
-def skirmishes(draw: st.DrawFn) -> list[Event]:
-    """Random exchanges of four teams over a few minutes, on two sides of a field."""
-    names = [f"{team}{number}" for team in "abcd" for number in (1, 2)] + ["ai.a3"]
-    events: list[Event] = []
-    for _ in range(draw(st.integers(1, 40))):
-        by, on = draw(st.sampled_from(names)), draw(st.sampled_from(names))
-        if by.removeprefix("ai.")[0] == on.removeprefix("ai.")[0]:
-            continue
-        second = draw(st.integers(0, 300))
-        places = st.one_of(st.none(), st.tuples(st.integers(1, 8).map(lambda n: n * 99.7), st.just(500.0)))
-        where: dict[str, Any] = {"place": draw(places), "of": draw(places)}
-        kind = draw(st.sampled_from([hit, hit, hit, knock, kill]))
-        events.append(kind(second, by, on, **where))
-    return events
-
-
-def fights_and_participants(frames: Frames) -> tuple[pl.DataFrame, pl.DataFrame]:
-    fights = run(team_fights, frames)
-    return fights, run(fight_participants, {**frames, TeamFights: fights})
-
-
-@settings(max_examples=40)
-@given(skirmishes(), st.randoms(use_true_random=False))
-def test_neither_the_order_of_rows_nor_another_match_at_the_same_time_changes_anything(
-    events: list[Event], shuffler: random.Random
-) -> None:
-    frames = frames_of(*events)
-    mixed = {
-        table: pl.concat([frame, frame.with_columns(match_id=pl.lit("other"))]).sample(
-            fraction=1, shuffle=True, seed=shuffler.randrange(99)
-        )
-        for table, frame in frames.items()
-    }
-    for made, alone in zip(fights_and_participants(mixed), fights_and_participants(frames), strict=True):
-        key = [name for name in ("fight_number", "account_id") if name in made.columns]
-        expected = alone.sort(key)
-        assert made.filter(match_id="m").sort(key).equals(expected)
-        assert made.filter(match_id="other").drop("match_id").sort(key).equals(expected.drop("match_id"))
 
 
 # --------------------------------------------------------------------------- whole matches

@@ -69,11 +69,6 @@ def test_outside_is_negative() -> None:
     assert made(sample(10, 1000, 0))["is_in_safe_zone"].item() is True
 
 
-def test_states_may_come_in_any_order_twice_or_without_a_circle() -> None:
-    disorder = [STATES[1], STATES[0], STATES[1], state(14, 0, 0), state(16, 0, 5) | {"safety_zone_x_cm": None}]
-    assert made(sample(15), states=disorder)["blue_radius_m"].item() == pytest.approx(900)
-
-
 def test_the_white_circle_is_that_of_the_last_state_and_null_before_one_is_shown() -> None:
     white = {
         "poison_gas_warning_x_cm": 30_000.0,
@@ -112,16 +107,6 @@ def test_until_the_player_is_out_and_again_after_a_return() -> None:
         ],
     )
     assert frame.select("event_index").to_series().sort().to_list() == [0, 1, 4, 5]
-
-
-def test_a_sample_that_stands_twice_counts_once() -> None:
-    assert made(sample(11), sample(11), sample(12))["event_index"].to_list() == [0, 2]
-
-
-def test_matches_keep_to_their_own_circles() -> None:
-    other = [state(10, 0, 50, match_id="other"), state(20, 0, 50, match_id="other")]
-    frame = made(sample(15), sample(15, match_id="other"), sample(15, match_id="none"), states=[*STATES, *other])
-    assert dict(frame.select("match_id", "blue_radius_m").iter_rows()) == pytest.approx({"m": 900, "other": 50})
 
 
 def test_without_a_start_the_first_state_tells_it() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.simulators.pubg.matches import simulate_match
@@ -63,19 +62,6 @@ def _compare(summaries: pl.DataFrame, truth: MatchTruth, *, assists: bool) -> No
                 assert found == pytest.approx(expected, abs=0.001), name
             else:
                 assert found == expected, name
-
-
-def test_several_matches_at_once_give_what_each_gives_alone(tmp_path: Path) -> None:
-    start = datetime(2026, 3, 14, 20, tzinfo=UTC)
-    both = [simulate_match(seed, start, players=24, bots=2, map_name="Savage_Main") for seed in (5, 6)]
-    files = [(match.truth.match_id, "telemetry", match.telemetry_json) for match in both]
-    together = derive(bronze(tmp_path / "both", *files))
-    for index, match in enumerate(both):
-        alone = derive(bronze(tmp_path / str(index), files[index]))
-        for table in (t.MatchSummaries, t.CirclePositions, t.PlayerMatchWeaponDistribution, t.Matches):
-            keys = table.primary_key()
-            part = together[table].filter(pl.col("match_id") == match.truth.match_id).sort(keys)
-            assert_frame_equal(part, alone[table].sort(keys))
 
 
 # --------------------------------------------------------------------------- the real file, read by hand

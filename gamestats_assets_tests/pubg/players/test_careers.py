@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,9 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
@@ -435,22 +431,6 @@ def test_tracked_players_of_one_match_keep_apart() -> None:
     }
 
 
-def test_detail_of_one_players_match_does_not_count_for_another() -> None:
-    matches = played({"match_id": "n", "career_type": "normal", "tracked_player": B})
-    frames = {
-        PlayerDamageEvents: rows(PlayerDamageEvents, dealt("n", 9.0)),
-        WeaponKillEvents: rows(WeaponKillEvents, felled("n")),
-        PlayerMatches: matches,
-    }
-    assert made(player_damage_stats, frames).is_empty()
-    assert made(player_weapon_stats, frames).is_empty()
-
-
-def test_nothing_played_gives_no_career() -> None:
-    for _, function in CAREERS:
-        assert made(function, {}).is_empty()
-
-
 # --------------------------------------------------------------------------- whole matches
 
 TYPES = ("official", "competitive", "custom", "airoyale", "official", "competitive")
@@ -535,68 +515,3 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[type[Table
 
 
 # --------------------------------------------------------------------------- whatever the order of rows
-
-PEOPLE = st.sampled_from([*TEAMS])
-WEAPONS = st.sampled_from([("WeapHK416_C", "AR"), ("WeapKar98k_C", "SR"), (None, "Other")])
-# In cents, so that sums can be told exactly.
-HUNDREDTHS = st.integers(0, 12_000).map(lambda cents: cents / 100)
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> Frames:
-    """Up to six matches of two tracked players, with anybody's damage and kills in them."""
-    matches = [
-        {
-            "match_id": f"m{number}",
-            "tracked_player": who,
-            "second": draw(st.integers(0, 3)),
-            "player_name": draw(st.sampled_from(["One", "Two"])),
-            "career_type": draw(st.sampled_from(["ranked", "normal", "other", None])),
-            "placement": draw(st.none() | st.integers(1, 16)),
-            "kills": draw(st.none() | st.integers(0, 9)),
-            "damage_dealt": draw(st.none() | HUNDREDTHS),
-            "avg_distance_from_edge": draw(st.none() | HUNDREDTHS.map(lambda value: value - 60)),
-        }
-        for number in range(draw(st.integers(0, 3)))
-        for who in (A, B)
-        if draw(st.booleans())
-    ]
-    damage, kills = [], []
-    for _ in range(draw(st.integers(0, 12))):
-        match, owner = draw(st.sampled_from(["m0", "m1", "m2", "m3"])), draw(st.sampled_from([A, B]))
-        weapon_id, weapon_category = draw(WEAPONS)
-        shared = {
-            "tracked_player": owner,
-            "t": draw(st.integers(0, 2)),
-            "weapon_id": weapon_id,
-            "weapon_category": weapon_category,
-            "damage_reason": draw(st.sampled_from(["HeadShot", None])),
-        }
-        by, to = draw(st.none() | PEOPLE), draw(PEOPLE)
-        damage.append(dealt(match, draw(HUNDREDTHS), to, by, victim_was_down=draw(st.booleans()), **shared))
-        kind, stolen = draw(st.sampled_from(["kill", "knock"])), draw(st.booleans())
-        distance = draw(st.none() | HUNDREDTHS)
-        enemy = by is not None and TEAMS[by] != TEAMS[to]
-        stolen = stolen and kind == "kill" and enemy
-        kills.append(felled(match, kind, by, to, distance_m=distance, is_killsteal=stolen, **shared))
-    return {
-        PlayerMatches: played(*matches),
-        PlayerDamageEvents: rows(PlayerDamageEvents, *damage),
-        WeaponKillEvents: rows(WeaponKillEvents, *kills),
-    }
-
-
-@given(history=histories(), order=st.randoms(use_true_random=False), twice=st.booleans())
-@settings(max_examples=60)
-def test_careers_depend_neither_on_order_nor_on_processing_twice(
-    history: Frames, order: random.Random, twice: bool
-) -> None:
-    again = {
-        of: (pl.concat([frame, frame]) if twice else frame).sample(fraction=1, shuffle=True, seed=order.getrandbits(32))
-        for of, frame in history.items()
-    }
-    found = {function: made(function, history) for _, function in CAREERS}
-    for of, function in CAREERS:
-        key = of.primary_key()
-        # The same to the last bit.
-        assert_frame_equal(made(function, again).sort(key), found[function].sort(key), check_exact=True)

@@ -250,17 +250,6 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 ]
 
 
-def test_sound_data_have_all_that_checks_look_at(sound: Frames) -> None:
-    matches = sound[t.PlayerMatches]
-    assert set(matches["career_type"]) == {"ranked", "normal", "other", None}
-    assert set(matches["telemetry_status"]) == {"processed", "pending"}
-    shared = matches.group_by("match_id").agg(pl.col("tracked_player").n_unique())
-    assert (shared["tracked_player"] > 1).all()
-    assert all(frame.height for frame in sound.values())
-    assert matches["killsteals"].sum() > 0
-    assert matches["finishes_stolen"].sum() > 0
-
-
 class TestChecks(ChecksOfAGame):
     checks, violations, game = player_checks.ALL, VIOLATIONS, staticmethod(game)
 

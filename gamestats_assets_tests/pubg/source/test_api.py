@@ -180,18 +180,6 @@ def test_a_name_that_would_break_the_list_is_refused(server: ApiServer, api: Pub
 # ---------------------------------------------------------------- the limit
 
 
-def test_the_eleventh_request_waits_for_the_window(
-    server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes
-) -> None:
-    server.answer(PLAYERS, Answer(body=real_players))
-    for _ in range(10):
-        api.players_by_name(["One"])
-    assert timer.slept == []
-    api.players_by_name(["One"])
-    assert sum(timer.slept) == pytest.approx(60)
-    assert len(server.requests) == 11
-
-
 def test_none_remaining_holds_back_until_the_reset(
     server: ApiServer, api: PubgApi, timer: FakeTime, real_players: bytes
 ) -> None:
@@ -307,21 +295,6 @@ def test_a_telemetry_address_that_is_not_of_the_web_is_refused(
     assert [request.path for request in server.requests] == [match_path(TELEMETRY_ID)]
 
 
-def test_a_telemetry_that_moved_is_followed_without_the_key(
-    server: ApiServer,
-    cdn: ApiServer,
-    api: PubgApi,
-    landing: Landing,
-    real_match: bytes,
-    real_telemetry: bytes,
-) -> None:
-    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, f"{server.url}/t")))
-    server.answer("/t", Answer(302, headers={"Location": f"{cdn.url}/moved"}))
-    cdn.answer("/moved", Answer(body=real_telemetry))
-    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
-    assert "authorization" not in cdn.requests[0].headers
-
-
 def test_the_telemetry_decides_the_day_of_a_match_fetched_whole(
     server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, real_telemetry: bytes
 ) -> None:
@@ -350,19 +323,6 @@ def flaws(body: bytes) -> dict[str, Answer]:
         "a page of a proxy": Answer(body=b"<html>sign in</html>"),
         "another kind": Answer(body=player_list(Other=[])),
     }
-
-
-@pytest.mark.parametrize("flaw", list(flaws(b"x" * 200)))
-def test_a_passing_flaw_is_tried_again_and_everything_lands(
-    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, real_telemetry: bytes, flaw: str
-) -> None:
-    server.answer(match_path(TELEMETRY_ID), encoded(pointing_at(real_match, f"{server.url}/t")))
-    good = Answer(body=real_telemetry, headers={"Content-Encoding": "gzip"})
-    server.answer("/t", flaws(decompressed(real_telemetry))[flaw], good)
-    result = api.fetch_whole_match(TELEMETRY_ID)
-    assert (result.status, result.reason) == ("fetched", "")
-    assert kinds(landing) == ["match", "telemetry"]
-    assert refused(landing) == []
 
 
 @pytest.mark.parametrize("flaw", ["gzip damaged", "gzip cut on the server's disk", "a page of a proxy"])

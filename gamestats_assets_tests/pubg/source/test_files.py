@@ -97,42 +97,6 @@ def test_the_real_telemetry_tells_its_match_and_exact_start(realdata: Path) -> N
     assert found.start_is_exact
 
 
-@pytest.mark.parametrize(
-    ("file", "match_id", "start"),
-    [
-        (
-            "2018-04_one_event_per_type.json",
-            "8c1c8a56-4104-46ef-8aec-5e012b041574",
-            datetime(2018, 4, 27, 9, 14, 41, 702000, tzinfo=UTC),
-        ),
-        (
-            "2025-07_one_event_per_shape.json",
-            "c2fb5093-866c-4d6d-96bf-7abf755094af",
-            datetime(2025, 7, 12, 17, 11, 33, 984000, tzinfo=UTC),
-        ),
-    ],
-)
-@pytest.mark.parametrize("minified", [False, True])
-def test_telemetry_of_every_age_is_recognised_indented_and_minified(
-    realdata: Path, file: str, match_id: str, start: datetime, minified: bool
-) -> None:
-    content = (realdata / "pubg" / "telemetry_shapes" / file).read_bytes()
-    if minified:
-        content = json.dumps(json.loads(content), separators=(",", ":")).encode()
-    found = recognise(content)
-    assert (found.kind, found.match_id, found.started_at, found.start_is_exact) == (
-        "telemetry",
-        match_id,
-        start,
-        True,
-    )
-
-
-@pytest.mark.parametrize("file", ["player_response.json", "players_response.json"])
-def test_real_player_objects_are_recognised(realdata: Path, file: str) -> None:
-    assert recognise((realdata / "pubg" / "players" / file).read_bytes()).kind == "players"
-
-
 def test_the_real_folder_is_ingested_with_the_dictionaries_quarantined(realdata: Path, landing: Landing) -> None:
     folder = realdata / "pubg"
     report = ingest([folder], landing)
@@ -154,11 +118,6 @@ def test_the_real_folder_is_ingested_with_the_dictionaries_quarantined(realdata:
 @pytest.mark.parametrize("content", [telemetry(), match_object(), players()])
 def test_byte_order_mark_and_white_space_do_not_matter(dressed: bytes, content: bytes) -> None:
     assert recognise(dressed % content) == recognise(content)
-
-
-def test_keys_of_an_event_can_stand_in_any_order() -> None:
-    reordered = [dict(reversed(event.items())) for event in events()]
-    assert recognise(json.dumps(reordered).encode()) == recognise(telemetry())
 
 
 @pytest.mark.parametrize(
@@ -343,14 +302,6 @@ def test_what_nobody_can_read_is_kept_with_its_reason(landing: Landing, payload:
     assert file.unit_id == content_hash(payload)
     assert outcome.landed_path is not None
     assert (Path(landing.root) / outcome.landed_path).read_bytes() == payload
-
-
-def test_the_same_unreadable_bytes_under_two_names_are_listed_once(landing: Landing) -> None:
-    for name in ("b.json", "a.json", "b.json"):
-        ingest_payload(b"junk", name, landing)
-    (file,) = refused(landing)
-    assert file.reason.startswith("a.json (4 bytes, ")
-    assert len(landing.files("pubg", "unreadable_reason")) == 2
 
 
 def test_a_payload_of_another_match_than_asked_for_is_quarantined(landing: Landing) -> None:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -106,17 +105,6 @@ def test_frames_are_as_declared_and_carry_the_day_of_their_match(landing: Landin
         table.validate(frame)
         assert all(days[match] == day for match, day in frame.select("match_id", "match_date").unique().iter_rows())
     assert {day.day for day in days.values()} == {1, 2}
-
-
-def test_the_order_of_arrival_changes_nothing(landing: Landing) -> None:
-    files = _mixture(landing)
-    expected = _decoded(landing, files)
-    for seed in range(3):
-        shuffled = [*files, files[0]]
-        Random(seed).shuffle(shuffled)
-        found = _decoded(landing, shuffled, part=5)
-        assert found[1:] == expected[1:]
-        assert all(found[0][table].equals(expected[0][table]) for table in TABLES)
 
 
 @pytest.mark.parametrize("times", [0, 1, 2])

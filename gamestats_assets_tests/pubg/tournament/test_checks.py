@@ -11,8 +11,6 @@ import pytest
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
-from gamestats_assets.pubg.matches import checks
-from gamestats_assets.pubg.telemetry import checks as telemetry_checks
 from gamestats_assets.pubg.tournament import checks as tournament_checks
 from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, account, derived
 from gamestats_assets_tests.support.checks import ChecksOfAGame
@@ -98,10 +96,6 @@ class TestChecks(ChecksOfAGame):
 def test_a_season_in_which_every_placement_is_known_passes(season: Frames, check: Check) -> None:
     assert season[t.TournamentTeamResults]["placement"].null_count() == 0
     assert breaking(check, season).to_dicts() == []
-
-
-def test_names_are_none_of_other_checks() -> None:
-    assert not BY_NAME.keys() & {check.name for check in (*telemetry_checks.ALL, *checks.ALL)}
 
 
 def test_history_that_lags_behind_the_standings_is_found(sound: Frames) -> None:

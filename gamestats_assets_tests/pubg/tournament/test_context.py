@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,10 +36,8 @@ from gamestats_assets_tests.pubg.tournament.evening import (
 from gamestats_assets_tests.pubg.tournament.season import (
     SEASON,
     SimulatedSeason,
-    account,
     round_named,
     run,
-    slot_of,
 )
 from gamestats_assets_tests.support.frames import Frames
 
@@ -84,22 +81,6 @@ def test_every_match_of_a_season_is_placed_as_planned(moved: bool) -> None:
         assert offset is None or offset / 60 == pytest.approx(truth.offset_min), match_id
 
 
-def test_planned_season_has_all_that_it_is_to_prove(season: SimulatedSeason) -> None:
-    statuses = {truth.status for truth in season.contexts().values()}
-    assert statuses == {
-        "confirmed", "unscheduled", "remake_candidate", "remake_failed", "mixed_division", "not_tournament",
-    }  # fmt: skip
-    by_id = {game.match_id: game for game in season.games}
-    assert by_id["d1r1m4"].truth == season.contexts()["d1r1m4"]
-    assert season.contexts()["d1r1m4"].offset_min == 20
-    assert by_id["d1r2m1"].bots == 8
-    assert {game.start.date() for game in season.games if game.match_id.startswith("d1r3")} == {
-        date(2026, 10, 31), date(2026, 11, 1),
-    }  # fmt: skip
-    assert season.slots[slot_of(1, 1, 3)]["original_match_id"] == "broken"
-    assert any(person.account == account(17, 0) and person.team == 1 for person in by_id["d1r1m1"].people)
-
-
 def test_everybody_plays_for_the_planned_team(season: SimulatedSeason, frames: Frames) -> None:
     lineups = run(tournament_lineups, frames)
     found = {(match, who): team for match, who, team in lineups["match_id", "account_id", "team_id"].iter_rows()}
@@ -114,15 +95,6 @@ def test_everybody_plays_for_the_planned_team(season: SimulatedSeason, frames: F
     assert screen(t.TournamentLineups, lineups).rejections == []
 
 
-def test_overrides_are_told_with_reason_and_admin(context: pl.DataFrame) -> None:
-    message = context.filter("is_overridden").select("match_id", "override_reason", "override_admin").sort("match_id")
-    assert message.rows() == [
-        ("d1r3m4", "about d1r3m4", "kim"),
-        ("d2r3m2", "about d2r3m2", "kim"),
-        ("for-fun", "about for-fun", "kim"),
-    ]
-
-
 def test_changed_roster_touches_the_matches_of_its_days_and_no_others(frames: Frames, context: pl.DataFrame) -> None:
     entries = frames[t.RosterEntries].filter(pl.col("role") != "stand_in")
     changed = run(match_tournament_context, {**frames, t.RosterEntries: entries})
@@ -130,20 +102,6 @@ def test_changed_roster_touches_the_matches_of_its_days_and_no_others(frames: Fr
     touched = set(context["match_id"]) - set(same["match_id"])
     assert touched == {"broken", *(f"d1r1m{n}" for n in range(1, 7))}
     assert set(changed.filter(pl.col("match_id").is_in(list(touched)))["validation_status"]) == {"mixed_division"}
-
-
-@given(order=st.randoms(use_true_random=False), twice=st.booleans())
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_context_depends_neither_on_order_nor_on_seeing_matches_twice(
-    frames: Frames, context: pl.DataFrame, order: random.Random, twice: bool
-) -> None:
-    given_ = dict(frames)
-    if twice:
-        given_ |= {table: pl.concat([frames[table]] * 2) for table in (t.MatchFacts, t.MatchSummaries)}
-    shuffled = {
-        table: frame.sample(fraction=1, shuffle=True, seed=order.getrandbits(32)) for table, frame in given_.items()
-    }
-    assert_frame_equal(run(match_tournament_context, shuffled), context, check_row_order=False)
 
 
 @given(data=st.data())
@@ -160,12 +118,6 @@ def test_context_of_a_day_needs_its_neighbours_and_no_other_days(
     }
     found = run(match_tournament_context, {**frames, **some}).filter(pl.col("match_date") == day)
     assert_frame_equal(found, context.filter(pl.col("match_date") == day), check_row_order=False)
-
-
-def test_nothing_entered_and_nothing_played_give_no_rows(frames: Frames) -> None:
-    nobody = {table: frame.clear() for table, frame in frames.items()}
-    assert run(match_tournament_context, nobody).is_empty()
-    assert run(match_tournament_context, {**nobody, t.MatchFacts: frames[t.MatchFacts]}).is_empty()
 
 
 # --------------------------------------------------------------------------- one evening, rule by rule
@@ -268,13 +220,6 @@ def test_season_of_an_unknown_time_zone_has_no_rounds_and_leaves_the_others_alon
     assert (row["validation_status"], row["round_id"], row["scheduled_match_id"]) == ("unscheduled", None, None)
     by_hand = placed(of_wrong, entered={**entered, t.MatchOverrides: [override("n", scheduled_match_id=2)]})["n"]
     assert (by_hand["validation_status"], by_hand["round_id"]) == ("confirmed", 2)
-
-
-def test_tournament_day_is_unknown_in_a_zone_that_is_none() -> None:
-    at = datetime(2026, 3, 14, 19, tzinfo=UTC)
-    frame = pl.DataFrame({"at": [at, at], "zone": ["Europe/Berlin2", "UTC"]}).cast({"at": pl.Datetime("us", "UTC")})
-    days = frame.lazy().select(tournament_day("at", "zone")).collect().to_series().to_list()
-    assert days == [None, date(2026, 3, 14)]
 
 
 def test_slot_after_midnight_belongs_to_the_evening() -> None:

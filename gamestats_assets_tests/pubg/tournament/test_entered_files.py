@@ -230,18 +230,6 @@ def test_every_mistake_of_a_schedule_file_is_told_and_nothing_is_taken(
     assert all_rows(conn) == before
 
 
-def test_a_schedule_file_can_say_that_a_match_is_played_again(
-    conn: psycopg.Connection, season: str, write: Callable[..., Path]
-) -> None:
-    SCHEDULE_FILE.take(conn, season=season, file=write(SCHEDULE))
-    text = "division,round,match,scheduled_at,original_match_id,remake_reason\n"
-    text += "Division 1,1,1,2026-10-24 19:00,M-1,server crash\n"
-    done = SCHEDULE_FILE.take(conn, season=season, file=write(text))
-    assert done.counts == {("slot", "changed"): 1}
-    [row] = ops.select(conn, "scheduled_matches", {"match_number": 1})
-    assert (row["is_remake"], row["original_match_id"], row["map_name"]) == (True, "m-1", "Erangel")
-
-
 @pytest.mark.parametrize(
     ("text", "encoding", "mistake"),
     [
@@ -264,14 +252,3 @@ def test_a_file_that_is_not_as_it_should_be_is_refused(
         PLAYER_FILE.take(conn, file=write(text, encoding))
     assert mistake in caught.value.mistakes
     assert ops.select(conn, "tracked_players", {}) == []
-
-
-def test_a_dry_run_finds_mistakes_and_writes_nothing(
-    conn: psycopg.Connection, season: str, write: Callable[..., Path]
-) -> None:
-    before = all_rows(conn)
-    done = ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST, dry_run=True)
-    assert done.counts[("roster entry", "created")] == 3
-    assert all_rows(conn) == before
-    with pytest.raises(ImportRefusedError):
-        ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), dry_run=True)

@@ -86,17 +86,6 @@ def test_a_slot_with_a_wrong_field_is_refused(
     assert ops.select(conn, "scheduled_matches", {}) == []
 
 
-def test_the_days_of_a_round_last_until_five_by_the_clock_of_the_season(conn: psycopg.Connection, season: str) -> None:
-    # The clocks go back in the night from the 24th to the 25th.
-    for number, time in enumerate(("2026-10-24 05:00", "2026-10-25 00:20", "2026-10-26 04:59"), 1):
-        SLOT.add(conn, season, "Division 1", 1, number, scheduled_at=time)
-    assert [row["scheduled_at"] for row in ops.select(conn, "scheduled_matches", {})] == [
-        datetime(2026, 10, 24, 3, 0, tzinfo=UTC),
-        datetime(2026, 10, 24, 22, 20, tzinfo=UTC),
-        datetime(2026, 10, 26, 3, 59, tzinfo=UTC),
-    ]
-
-
 def test_a_slot_after_midnight_is_of_the_round_of_its_evening(conn: psycopg.Connection, season: str) -> None:
     ROUND.add(conn, season, "Division 1", 2, first_day=date(2026, 10, 3))
     where = (conn, season, "Division 1", 2, 1)

@@ -5,7 +5,6 @@ Expected values are those of the plan in `season`, which are worked out in plain
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -252,24 +251,6 @@ def before(plan: LandedSeason, division: int, scope: str) -> Mapping[int, Mappin
         day = EVENINGS[2] if division == 1 else EVENINGS[2] + timedelta(days=1)
         return plan.table(division, scope, until=local(day, 5, 0))
     return {} if scope.endswith("1") else plan.table(division, str(int(scope) - 1))
-
-
-def test_what_needs_a_person_is_listed(state: State) -> None:
-    found: dict[str, set[str]] = defaultdict(set)
-    for row in state.tables[t.MatchValidation]:
-        found[row["match_id"]].add(row["concern"])
-    expected: dict[str, set[str]] = defaultdict(set)
-    winners = {match for (match, _), result in state.plan.results().items() if result["placement"] == 1}
-    of_status = {"unscheduled": "no_slot", "remake_candidate": "few_teams", "mixed_division": "mixed_division"}
-    for game in state.plan.games:
-        truth = game.truth
-        if truth and truth.status in of_status and not truth.overridden:
-            expected[game.match_id].add(of_status[truth.status])
-        if truth and truth.counts and any(person.team is None for person in game.people):
-            expected[game.match_id].add("unmatched_players")
-        if truth and truth.counts and game.match_id not in winners:
-            expected[game.match_id].add("no_winner")
-    assert found == expected
 
 
 def test_every_check_of_a_sound_season_is_evaluated_and_passes(house: House, changed: Changed) -> None:
