@@ -97,7 +97,7 @@ def game() -> Game:
     for table in tables.REFERENCE:
         version = combined_hash([csv_files.text_of(table)])[:8]
         l2m.function(csv_files.reader(table), table=table, code_version=version)
-    for table in (*tables.SILVER, *tables.GOLD):
+    for table in tables.MADE:
         l2m.sql(table, _model(table), days=DAYS_READ.get(table))
     l2m.publications()
     return l2m

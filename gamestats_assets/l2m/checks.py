@@ -11,20 +11,8 @@ from collections.abc import Sequence
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.l2m.economy.tables import CumulativeRevenue, MoneyBalances, Recharge
-from gamestats_assets.l2m.logs.tables import (
-    ETL,
-    EtlDecreaseItem,
-    EtlDecreaseMoney,
-    EtlIncreaseItem,
-    EtlIncreaseMoney,
-    EtlLogin,
-    EtlLogout,
-    EtlRecharge,
-    ExchangeRates,
-    LogCounts,
-)
-from gamestats_assets.l2m.players.tables import Active, KpiDaily, ServerPerformance, StdActive
+from gamestats_assets.l2m import tables as t
+from gamestats_assets.l2m.logs.tables import ETL
 from gamestats_assets.lakehouse.quality import Check, QuarantineRow, breaking_rows, quarantine_of, unequal
 
 Quarantine: type[QuarantineRow] = quarantine_of("l2m")
@@ -45,16 +33,16 @@ def _rejected(quarantine: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-@breaking_rows(of=LogCounts)
+@breaking_rows(of=t.LogCounts)
 def every_row_is_counted(
-    counts: dy.LazyFrame[LogCounts],
-    login: dy.LazyFrame[EtlLogin],
-    logout: dy.LazyFrame[EtlLogout],
-    recharge: dy.LazyFrame[EtlRecharge],
-    increase_item: dy.LazyFrame[EtlIncreaseItem],
-    decrease_item: dy.LazyFrame[EtlDecreaseItem],
-    increase_money: dy.LazyFrame[EtlIncreaseMoney],
-    decrease_money: dy.LazyFrame[EtlDecreaseMoney],
+    counts: dy.LazyFrame[t.LogCounts],
+    login: dy.LazyFrame[t.EtlLogin],
+    logout: dy.LazyFrame[t.EtlLogout],
+    recharge: dy.LazyFrame[t.EtlRecharge],
+    increase_item: dy.LazyFrame[t.EtlIncreaseItem],
+    decrease_item: dy.LazyFrame[t.EtlDecreaseItem],
+    increase_money: dy.LazyFrame[t.EtlIncreaseMoney],
+    decrease_money: dy.LazyFrame[t.EtlDecreaseMoney],
     quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
 ) -> pl.LazyFrame:
     """The rows of each log are those of its extract, those in quarantine, and those that came twice."""
@@ -80,9 +68,9 @@ def every_row_is_counted(
     return unequal(read, accounted.join(days, on="ds", how="semi"), ["ds", "log"], [("rows_read", "rows")])
 
 
-@breaking_rows(of=LogCounts)
+@breaking_rows(of=t.LogCounts)
 def every_log_was_taken(
-    counts: dy.LazyFrame[LogCounts],
+    counts: dy.LazyFrame[t.LogCounts],
     quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
 ) -> pl.LazyFrame:
     """No file of a log was rejected, and no log as a whole: the day without it is not the day. Deliver it again."""
@@ -94,8 +82,8 @@ def every_log_was_taken(
 _MOST_OF_OTHER_DAYS, _FEWEST_OF_OTHER_DAYS = 0.2, 3
 
 
-@breaking_rows(of=LogCounts)
-def rows_are_of_their_day(counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
+@breaking_rows(of=t.LogCounts)
+def rows_are_of_their_day(counts: dy.LazyFrame[t.LogCounts]) -> pl.LazyFrame:
     """By their times not more than one in five rows of a log are of another day: else that day's log was delivered."""
     return counts.filter(
         pl.col("log").is_in(list(ETL)),
@@ -104,24 +92,24 @@ def rows_are_of_their_day(counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
     ).select("ds", "log", "rows_read", "rows_of_other_days")
 
 
-@breaking_rows(of=LogCounts, blocking=False)
-def every_log_was_delivered(counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
+@breaking_rows(of=t.LogCounts, blocking=False)
+def every_log_was_delivered(counts: dy.LazyFrame[t.LogCounts]) -> pl.LazyFrame:
     """Each of the seven logs has come. Only a warning: a studio may not keep all of them."""
     wanted = counts.select("ds").unique().join(pl.LazyFrame({"log": [*ETL]}), how="cross")
     return wanted.join(counts, on=["ds", "log"], how="anti")
 
 
-@breaking_rows(of=EtlRecharge)
-def every_payment_has_a_rate(recharge: dy.LazyFrame[EtlRecharge], counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
+@breaking_rows(of=t.EtlRecharge)
+def every_payment_has_a_rate(recharge: dy.LazyFrame[t.EtlRecharge], counts: dy.LazyFrame[t.LogCounts]) -> pl.LazyFrame:
     """Every payment in a known currency has the day's rate. To deliver it: gamestats ingest l2m rates.csv --day DAY."""
     return counts.filter(pl.col("payments_without_rate") > 0).select(
         "ds", "currencies_without_rate", "payments_without_rate"
     )
 
 
-@breaking_rows(of=EtlRecharge)
+@breaking_rows(of=t.EtlRecharge)
 def dollars_are_amount_times_rate(
-    recharge: dy.LazyFrame[EtlRecharge], rates: dy.LazyFrame[ExchangeRates]
+    recharge: dy.LazyFrame[t.EtlRecharge], rates: dy.LazyFrame[t.ExchangeRates]
 ) -> pl.LazyFrame:
     """Every payment's worth is its amount times the day's rate of its currency."""
     wide = pl.Decimal(38, 12)
@@ -140,16 +128,16 @@ def dollars_are_amount_times_rate(
 # --------------------------------------------------------------------------- active users and money
 
 
-@breaking_rows(of=StdActive)
+@breaking_rows(of=t.StdActive)
 def active_accounts_are_those_of_the_seven_logs(
-    active: dy.LazyFrame[StdActive],
-    login: dy.LazyFrame[EtlLogin],
-    logout: dy.LazyFrame[EtlLogout],
-    recharge: dy.LazyFrame[EtlRecharge],
-    increase_item: dy.LazyFrame[EtlIncreaseItem],
-    decrease_item: dy.LazyFrame[EtlDecreaseItem],
-    increase_money: dy.LazyFrame[EtlIncreaseMoney],
-    decrease_money: dy.LazyFrame[EtlDecreaseMoney],
+    active: dy.LazyFrame[t.StdActive],
+    login: dy.LazyFrame[t.EtlLogin],
+    logout: dy.LazyFrame[t.EtlLogout],
+    recharge: dy.LazyFrame[t.EtlRecharge],
+    increase_item: dy.LazyFrame[t.EtlIncreaseItem],
+    decrease_item: dy.LazyFrame[t.EtlDecreaseItem],
+    increase_money: dy.LazyFrame[t.EtlIncreaseMoney],
+    decrease_money: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
     """An account is active on a server on a day if any of the seven logs names it there, and only then."""
     logs = [login, logout, recharge, increase_item, decrease_item, increase_money, decrease_money]
@@ -173,24 +161,24 @@ def _other_revenue(frame: pl.LazyFrame, column: str, name: str, recharge: pl.Laz
     return unequal(_revenue(frame, column, name), wanted, ["ds"], [(name, "revenue_usd")])
 
 
-@breaking_rows(of=Recharge)
+@breaking_rows(of=t.Recharge)
 def revenue_is_that_of_the_payments(
-    recharge: dy.LazyFrame[Recharge], payments: dy.LazyFrame[EtlRecharge]
+    recharge: dy.LazyFrame[t.Recharge], payments: dy.LazyFrame[t.EtlRecharge]
 ) -> pl.LazyFrame:
     """The day's revenue is the sum of its payments, to the last decimal."""
     return _other_revenue(payments, "daily_rev_usd", "payments_usd", recharge)
 
 
-@breaking_rows(of=Active)
+@breaking_rows(of=t.Active)
 def active_accounts_have_the_days_revenue(
-    active: dy.LazyFrame[Active], recharge: dy.LazyFrame[Recharge]
+    active: dy.LazyFrame[t.Active], recharge: dy.LazyFrame[t.Recharge]
 ) -> pl.LazyFrame:
     """What the active accounts paid is the day's revenue, to the last decimal."""
     return _other_revenue(active, "revenue_usd", "revenue_of_active_usd", recharge)
 
 
-@breaking_rows(of=Active)
-def every_active_account_is_there(active: dy.LazyFrame[Active], seen: dy.LazyFrame[StdActive]) -> pl.LazyFrame:
+@breaking_rows(of=t.Active)
+def every_active_account_is_there(active: dy.LazyFrame[t.Active], seen: dy.LazyFrame[t.StdActive]) -> pl.LazyFrame:
     """The accounts are those that were active on the day, each once for each server."""
     return unequal(
         active.group_by("ds").agg(pl.len().alias("accounts")),
@@ -200,25 +188,25 @@ def every_active_account_is_there(active: dy.LazyFrame[Active], seen: dy.LazyFra
     )
 
 
-@breaking_rows(of=CumulativeRevenue)
+@breaking_rows(of=t.CumulativeRevenue)
 def what_was_paid_on_the_day_is_the_days_revenue(
-    lifetime: dy.LazyFrame[CumulativeRevenue], recharge: dy.LazyFrame[Recharge]
+    lifetime: dy.LazyFrame[t.CumulativeRevenue], recharge: dy.LazyFrame[t.Recharge]
 ) -> pl.LazyFrame:
     """The day's part of what everybody has paid is the day's revenue, to the last decimal."""
     return _other_revenue(lifetime, "daily_rev_usd", "lifetime_usd", recharge)
 
 
-@breaking_rows(of=ServerPerformance)
+@breaking_rows(of=t.ServerPerformance)
 def servers_add_up_to_the_days_revenue(
-    servers: dy.LazyFrame[ServerPerformance], recharge: dy.LazyFrame[Recharge]
+    servers: dy.LazyFrame[t.ServerPerformance], recharge: dy.LazyFrame[t.Recharge]
 ) -> pl.LazyFrame:
     """The servers' revenue is the day's revenue, to the last decimal."""
     return _other_revenue(servers, "revenue_usd", "servers_usd", recharge)
 
 
-@breaking_rows(of=KpiDaily)
+@breaking_rows(of=t.KpiDaily)
 def figures_of_all_parts_are_those_of_the_whole(
-    kpis: dy.LazyFrame[KpiDaily], recharge: dy.LazyFrame[Recharge]
+    kpis: dy.LazyFrame[t.KpiDaily], recharge: dy.LazyFrame[t.Recharge]
 ) -> pl.LazyFrame:
     """The revenue of everybody, of all servers and of all countries is the day's revenue, to the last decimal."""
     found = _revenue(kpis, "revenue_usd", "parts_usd", ["ds", "dimension"])
@@ -278,11 +266,11 @@ def _unchained(accounts: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFr
     return logged.join(ends, on=by, how="left")
 
 
-@breaking_rows(of=MoneyBalances, blocking=False)
+@breaking_rows(of=t.MoneyBalances, blocking=False)
 def balances_follow_from_gains_and_spendings(
-    balances: dy.LazyFrame[MoneyBalances],
-    gains: dy.LazyFrame[EtlIncreaseMoney],
-    spendings: dy.LazyFrame[EtlDecreaseMoney],
+    balances: dy.LazyFrame[t.MoneyBalances],
+    gains: dy.LazyFrame[t.EtlIncreaseMoney],
+    spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
     """What an account has of a money at the day's end is what it had, plus what came, minus what went.
 
@@ -291,11 +279,11 @@ def balances_follow_from_gains_and_spendings(
     return _not_following(balances, gains, spendings)
 
 
-@breaking_rows(of=MoneyBalances)
+@breaking_rows(of=t.MoneyBalances)
 def few_balances_do_not_follow(
-    balances: dy.LazyFrame[MoneyBalances],
-    gains: dy.LazyFrame[EtlIncreaseMoney],
-    spendings: dy.LazyFrame[EtlDecreaseMoney],
+    balances: dy.LazyFrame[t.MoneyBalances],
+    gains: dy.LazyFrame[t.EtlIncreaseMoney],
+    spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
     """Of no more than one in twenty of a day's accounts the money does not follow from what came and went.
 
@@ -333,11 +321,11 @@ def _not_following(balances: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.La
     )
 
 
-@breaking_rows(of=MoneyBalances, blocking=False, days_around=1)
+@breaking_rows(of=t.MoneyBalances, blocking=False, days_around=1)
 def balances_go_on_from_the_day_before(
-    balances: dy.LazyFrame[MoneyBalances],
-    gains: dy.LazyFrame[EtlIncreaseMoney],
-    spendings: dy.LazyFrame[EtlDecreaseMoney],
+    balances: dy.LazyFrame[t.MoneyBalances],
+    gains: dy.LazyFrame[t.EtlIncreaseMoney],
+    spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
     """An account that moves a money on two days running begins the second with what the first left it.
 
@@ -347,11 +335,11 @@ def balances_go_on_from_the_day_before(
     return _jumps(_two_days_running(balances), gains, spendings)
 
 
-@breaking_rows(of=MoneyBalances, days_around=1)
+@breaking_rows(of=t.MoneyBalances, days_around=1)
 def few_balances_jump_overnight(
-    balances: dy.LazyFrame[MoneyBalances],
-    gains: dy.LazyFrame[EtlIncreaseMoney],
-    spendings: dy.LazyFrame[EtlDecreaseMoney],
+    balances: dy.LazyFrame[t.MoneyBalances],
+    gains: dy.LazyFrame[t.EtlIncreaseMoney],
+    spendings: dy.LazyFrame[t.EtlDecreaseMoney],
 ) -> pl.LazyFrame:
     """No more than one in twenty of the accounts that move a money on two days running begins the second otherwise.
 

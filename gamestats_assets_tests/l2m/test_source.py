@@ -351,6 +351,3 @@ def test_truncated_records_are_refused_and_other_files_land(tmp_path: Path, land
     assert [outcome.status for outcome in report.outcomes] == ["delivered", "refused"]
     assert str(path) in report.outcomes[1].reason
     assert users(landing) == ["u1"]
-
-
-# --------------------------------------------------------------------------- object stores

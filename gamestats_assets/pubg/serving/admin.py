@@ -1,8 +1,10 @@
 """`/api/v1/admin/tournaments`: entering what tournaments need, deciding of matches, tracking players."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
 
+import psycopg
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Described
@@ -13,7 +15,7 @@ from gamestats_assets.pubg.serving import admin_lists, editables
 from gamestats_assets.pubg.serving.editables import OVERRIDES, PLAYERS, ROUNDS, SLOTS
 from gamestats_assets.pubg.tournament.entered import SLOT
 from gamestats_assets.serving.answers.formats import json_answer
-from gamestats_assets.serving.editing.editor import Editor
+from gamestats_assets.serving.editing.editor import Edit, Editable, Editor
 from gamestats_assets.serving.editing.routes import (
     DryRun,
     Edited,
@@ -109,17 +111,40 @@ def slots_of(request: Request, person: Admin, round_id: RoundId) -> Response:
     return json_answer({"data": {"schedule": slots, "total_count": len(slots)}})
 
 
+def _done(
+    request: Request,
+    of: Editable,
+    dry_run: bool,
+    act: Callable[..., Edit | list[Edit]],
+    *given: Any,
+    status: int = 200,
+    **named: Any,
+) -> Response:
+    """Do something in a transaction, or only try it: what was done, and what follows from it."""
+    with request.state.writing() as conn:
+        edits: list[Edit | list[Edit]] = []
+
+        def work() -> list[Edit]:
+            edits.append(found := act(conn, *given, **named))
+            return found if isinstance(found, list) else [found]
+
+        done = do(conn, of, work, dry_run=dry_run)
+    tell = edited_all if isinstance(edits[0], list) else edited
+    return tell(done, of, 200 if dry_run else status)
+
+
 @router.post(
     "/rounds/{round_id}/schedule", status_code=201, responses={201: {"model": Edited}}, summary="Add a slot to a round"
 )
 def add_slot(request: Request, person: Admin, round_id: RoundId, body: NewSlot, dry_run: DryRun = False) -> Response:
     """Add a match to the schedule of a round."""
-    with editing(request, SLOTS, person) as editor:
-        round_row = Editor(ROUNDS, editor.conn, person).row(round_id)
-        names = {"season": round_row["season"], "division": round_row["division"], "group": round_row["group_name"]}
-        given = {**given_of(body), **names, "round": round_row["round_number"]}
-        done = do(editor.conn, SLOTS, lambda: [editor.add(**given)], dry_run=dry_run)
-    return edited(done, SLOTS, 200 if dry_run else 201)
+
+    def act(conn: psycopg.Connection) -> Edit:
+        of = Editor(ROUNDS, conn, person).row(round_id)
+        names = {"season": of["season"], "division": of["division"], "group": of["group_name"]}
+        return Editor(SLOTS, conn, person).add(**given_of(body), **names, round=of["round_number"])
+
+    return _done(request, SLOTS, dry_run, act, status=201)
 
 
 @router.post(
@@ -127,14 +152,8 @@ def add_slot(request: Request, person: Admin, round_id: RoundId, body: NewSlot, 
 )
 def copy(request: Request, person: Admin, round_id: RoundId, body: RoundCopy, dry_run: DryRun = False) -> Response:
     """Add a round with the schedule of this one, at the same local times of other days."""
-    with request.state.writing() as conn:
-        done = do(
-            conn,
-            SLOTS,
-            lambda: editables.copy_round(conn, person, round_id, body.round, body.first_day),
-            dry_run=dry_run,
-        )
-    return edited_all(done, SLOTS, 200 if dry_run else 201)
+    given = (person, round_id, body.round, body.first_day)
+    return _done(request, SLOTS, dry_run, editables.copy_round, *given, status=201)
 
 
 @router.post("/schedule/{slot_id}/delay", responses={200: {"model": EditedAll}}, summary="Delay a slot")
@@ -142,15 +161,8 @@ def delay(
     request: Request, person: Admin, slot_id: SlotId, body: Delay, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Move a slot, and if asked those that follow it that day."""
-    version = version_of(if_match)
-    with request.state.writing() as conn:
-        done = do(
-            conn,
-            SLOTS,
-            lambda: editables.delay(conn, person, slot_id, version, body.minutes, following=body.following),
-            dry_run=dry_run,
-        )
-    return edited_all(done, SLOTS)
+    given = (person, slot_id, version_of(if_match), body.minutes)
+    return _done(request, SLOTS, dry_run, editables.delay, *given, following=body.following)
 
 
 @router.post("/schedule/{slot_id}/link", responses={200: {"model": Edited}}, summary="Link a match to a slot")
@@ -158,15 +170,8 @@ def link(
     request: Request, person: Admin, slot_id: SlotId, body: Link, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Give a slot a match by hand. If-Match is of the override that the match has, where it has one."""
-    with request.state.writing() as conn:
-        version = _version_or_none(if_match)
-        done = do(
-            conn,
-            OVERRIDES,
-            lambda: [editables.link(conn, person, slot_id, body.match_id, version, body.reason)],
-            dry_run=dry_run,
-        )
-    return edited(done, OVERRIDES)
+    given = (person, slot_id, body.match_id, _version_or_none(if_match), body.reason)
+    return _done(request, OVERRIDES, dry_run, editables.link, *given)
 
 
 @router.delete("/schedule/{slot_id}/link", responses={200: {"model": Edited}}, summary="Unlink a slot's match")
@@ -178,9 +183,7 @@ def unlink(
     dry_run: DryRun = False,
 ) -> Response:
     """Take a slot's match from it, whether it has it by hand or by its time."""
-    with request.state.writing() as conn:
-        done = do(conn, OVERRIDES, lambda: [editables.unlink(conn, person, slot_id, reason)], dry_run=dry_run)
-    return edited(done, OVERRIDES)
+    return _done(request, OVERRIDES, dry_run, editables.unlink, person, slot_id, reason)
 
 
 @router.post("/schedule/{slot_id}/remake", responses={200: {"model": Edited}}, summary="Mark a slot's match as remade")
@@ -188,15 +191,8 @@ def remake(
     request: Request, person: Admin, slot_id: SlotId, body: Remake, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Say that the slot's match failed and is played again. It is kept, and counts no more."""
-    version = version_of(if_match)
-    with request.state.writing() as conn:
-        done = do(
-            conn,
-            SLOTS,
-            lambda: [editables.remake(conn, person, slot_id, version, body.reason, body.new_match_id)],
-            dry_run=dry_run,
-        )
-    return edited(done, SLOTS)
+    given = (person, slot_id, version_of(if_match), body.reason, body.new_match_id)
+    return _done(request, SLOTS, dry_run, editables.remake, *given)
 
 
 # --- matches -------------------------------------------------------------------------------------
@@ -236,17 +232,14 @@ def decide(
     """Decide of a match, in place of what was decided before; If-Match is of that, where there is some."""
     given = given_of(body)
     ids = {name: given.pop(name, None) for name in ("round_id", "scheduled_match_id")}
-    with request.state.writing() as conn:
-        if any(value is not None for value in ids.values()):
-            given |= editables.place_of(conn, ids["round_id"], ids["scheduled_match_id"])
-        version = _version_or_none(if_match)
-        done = do(
-            conn,
-            OVERRIDES,
-            lambda: [editables.decide(conn, person, match_id.lower(), version, **given)],
-            dry_run=dry_run,
-        )
-    return edited(done, OVERRIDES)
+    version = _version_or_none(if_match)
+
+    def act(conn: psycopg.Connection) -> Edit:
+        is_placed = any(value is not None for value in ids.values())
+        place = editables.place_of(conn, ids["round_id"], ids["scheduled_match_id"]) if is_placed else {}
+        return editables.decide(conn, person, match_id.lower(), version, **given, **place)
+
+    return _done(request, OVERRIDES, dry_run, act)
 
 
 @router.delete("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Take a decision back")
@@ -255,9 +248,8 @@ def undecide(
 ) -> Response:
     """What is derived of the match holds again."""
     version = version_of(if_match)
-    with editing(request, OVERRIDES, person) as editor:
-        done = do(editor.conn, OVERRIDES, lambda: [editor.remove(match_id.lower(), version)], dry_run=dry_run)
-    return edited(done, OVERRIDES)
+    act = lambda conn: Editor(OVERRIDES, conn, person).remove(match_id.lower(), version)  # noqa: E731
+    return _done(request, OVERRIDES, dry_run, act)
 
 
 def _version_or_none(if_match: str | None) -> str:
@@ -282,9 +274,7 @@ def preview(
 @router.post("/players", status_code=201, responses={201: {"model": EditedAll}}, summary="Track a player")
 def track(request: Request, person: Admin, body: NewPlayer, dry_run: DryRun = False) -> Response:
     """Track a player, and if a team is named put the player on its roster."""
-    with request.state.writing() as conn:
-        done = do(conn, PLAYERS, lambda: editables.track(conn, person, **given_of(body)), dry_run=dry_run)
-    return edited_all(done, PLAYERS, 200 if dry_run else 201)
+    return _done(request, PLAYERS, dry_run, editables.track, person, status=201, **given_of(body))
 
 
 @router.delete("/players/{player_id}", responses={200: {"model": Edited}}, summary="Track a player no more")
@@ -292,10 +282,7 @@ def untrack(
     request: Request, person: Admin, player_id: PlayerId, if_match: IfMatch = None, dry_run: DryRun = False
 ) -> Response:
     """Make a player inactive: what was taken up stays. One of whom no match is known is removed."""
-    version = version_of(if_match)
-    with request.state.writing() as conn:
-        done = do(conn, PLAYERS, lambda: [editables.untrack(conn, person, player_id, version)], dry_run=dry_run)
-    return edited(done, PLAYERS)
+    return _done(request, PLAYERS, dry_run, editables.untrack, person, player_id, version_of(if_match))
 
 
 @router.get("/backfills", responses={200: {"model": admin_lists.Backfills}}, summary="Backfills and how far they are")

@@ -218,6 +218,3 @@ def test_lines_are_numbered_across_blocks_and_long_ones_are_told(
     assert found.get_column("__fault__").to_list() == faults
     whole = found.filter(pl.col("__fault__").is_null()).get_column("__text__").to_list()
     assert whole == ["a", "b" * 30, "d", "f" * 40, "g"]
-
-
-# --------------------------------------------------------------------------- whatever comes

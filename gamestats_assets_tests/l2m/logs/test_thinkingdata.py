@@ -229,9 +229,3 @@ def test_a_file_that_cannot_be_read_to_its_end_is_refused(tmp_path: Path) -> Non
             read(tmp_path / "nowhere")
     with pytest.raises(LogFileError, match="The payload cannot be read to its end"):
         read_logs([cut])
-
-
-# --------------------------------------------------------------------------- any lines
-
-
-# --------------------------------------------------------------------------- logs of the generator

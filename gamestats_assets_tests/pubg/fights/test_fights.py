@@ -432,9 +432,6 @@ def test_a_draw_is_won_by_nobody() -> None:
     assert {row["won"] for row in people(*clash(0)).values()} == {None}
 
 
-# --------------------------------------------------------------------------- properties
-
-
 # --------------------------------------------------------------------------- whole matches
 
 

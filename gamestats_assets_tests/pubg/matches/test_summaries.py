@@ -64,9 +64,6 @@ def _compare(summaries: pl.DataFrame, truth: MatchTruth, *, assists: bool) -> No
                 assert found == expected, name
 
 
-# --------------------------------------------------------------------------- the real file, read by hand
-
-
 # --------------------------------------------------------------------------- rule by rule
 
 PEOPLE = ("account.a", "account.b", "account.c")

@@ -512,6 +512,3 @@ def of_players(known: Frames, accounts: list[str]) -> dict[type[Table], pl.DataF
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[type[Table], pl.DataFrame], list[SimulatedMatch]]:
     return simulated_players(tmp_path_factory.mktemp("landing"))
-
-
-# --------------------------------------------------------------------------- whatever the order of rows

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, LiteralString
 from psycopg import sql
 from pydantic import BaseModel, Field
 
-from gamestats_assets.pubg.matches.tables import MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.context import (
     CONTEXT_TABLES,
     Context,
@@ -17,27 +17,19 @@ from gamestats_assets.pubg.tournament.serving.context import (
     find,
     metadata,
 )
-from gamestats_assets.pubg.tournament.tables import (
-    PAGE_CATEGORIES,
-    Teams,
-    TournamentLineups,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-    TournamentTeamStandings,
-    TournamentTeamStandingsHistory,
-)
+from gamestats_assets.pubg.tournament.tables import PAGE_CATEGORIES
 from gamestats_assets.serving.answers.lines import Lines, Order, answer_of, ordered, page_of, rows_of
 from gamestats_assets.serving.answers.routes import Flag, Made, Page
 from gamestats_assets.serving.database import Connection
 
-_BOTH = (*CONTEXT_TABLES, TournamentTeamResults, Teams)
-TEAM_TABLES = (*_BOTH, TournamentTeamStandings, TournamentTeamStandingsHistory)
+_BOTH = (*CONTEXT_TABLES, t.TournamentTeamResults, t.Teams)
+TEAM_TABLES = (*_BOTH, t.TournamentTeamStandings, t.TournamentTeamStandingsHistory)
 PLAYER_TABLES = (
     *_BOTH,
-    TournamentPlayerStandings,
-    TournamentLineups,
-    MatchSummaries,
-    PlayerMatchWeaponDistribution,
+    t.TournamentPlayerStandings,
+    t.TournamentLineups,
+    t.MatchSummaries,
+    t.PlayerMatchWeaponDistribution,
 )
 
 
@@ -69,7 +61,7 @@ PLAYER_DIGITS = {"total_damage": 1, "avg_damage": 1}
 """What standings say of a team and of a player, on boards and on pages of their own; and to how many digits."""
 TEAM = Lines(
     "TeamLine",
-    TournamentTeamStandings,
+    t.TournamentTeamStandings,
     {
         "rank": "rank",
         "rank_change": Annotated[int | None, Field(description="Ranks climbed; null when there is none before.")],
@@ -82,7 +74,7 @@ TEAM = Lines(
 )
 PLAYER = Lines(
     "PlayerLine",
-    TournamentPlayerStandings,
+    t.TournamentPlayerStandings,
     {
         "rank": "rank",
         "account_id": "account_id",

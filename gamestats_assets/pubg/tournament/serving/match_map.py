@@ -9,40 +9,38 @@ from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.matches.tables import Circles, KillPositions, Landings
-from gamestats_assets.pubg.players.tables import PlayerCirclePositions
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.matches import OfMatch
-from gamestats_assets.pubg.tournament.tables import TournamentLineups, TournamentMatches
 from gamestats_assets.serving.answers.lines import Lines, answer_with, are_published, rows_of
 from gamestats_assets.serving.answers.routes import Made
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
 
 MAP_TABLES = (
-    TournamentMatches,
-    TournamentLineups,
-    Circles,
-    Landings,
-    KillPositions,
-    PlayerCirclePositions,
+    t.TournamentMatches,
+    t.TournamentLineups,
+    t.Circles,
+    t.Landings,
+    t.KillPositions,
+    t.PlayerCirclePositions,
 )
 _CIRCLE = ("blue_x_m", "blue_y_m", "blue_radius_m", "white_x_m", "white_y_m", "white_radius_m")
 _TEAM = Annotated[int | None, Field(description="Team of the tournament; null for who played for none.")]
 CIRCLE = Lines(
     "CircleState",
-    Circles,
+    t.Circles,
     {name: name for name in ("elapsed_time_s", "alive_teams", "alive_players", *_CIRCLE)},
     digits={name: 1 for name in ("elapsed_time_s", *_CIRCLE)},
 )
 LANDING = Lines(
     "LandingPlace",
-    Landings,
+    t.Landings,
     {name: name for name in ("account_id", "player_name", "elapsed_time_s", "x_m", "y_m")} | {"team_id": _TEAM},
     digits={name: 1 for name in ("elapsed_time_s", "x_m", "y_m")},
 )
 DEATH = Lines(
     "DeathPlace",
-    KillPositions,
+    t.KillPositions,
     {"elapsed_time_s": "elapsed_time_s", "x_m": "victim_x_m", "y_m": "victim_y_m", "victim_name": "victim_name"}
     | {"killer_name": "killer_name", "weapon_category": "weapon_category", "distance_m": "distance_m"}
     | {"killer_team_id": _TEAM, "victim_team_id": _TEAM},
@@ -98,7 +96,7 @@ async def match_map(conn: Connection, asked: OfMatch) -> Made:
     for name, (lines, query) in _PLACES.items():
         rows = await rows_of(conn, query, bound) if await are_published(conn, lines.table) else []
         places[name] = [lines.line(row) for row in rows]
-    ways = await rows_of(conn, _WAYS, bound) if await are_published(conn, PlayerCirclePositions) else []
+    ways = await rows_of(conn, _WAYS, bound) if await are_published(conn, t.PlayerCirclePositions) else []
     sides = dict(reference.maps().select("map_name", pl.col("size_cm") / 100).iter_rows())
     data = {
         "match_id": match["match_id"],

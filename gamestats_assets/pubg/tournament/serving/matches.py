@@ -8,34 +8,27 @@ from typing import Annotated, Any
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
-from gamestats_assets.pubg.fights.tables import FightParticipants, TeamFights
-from gamestats_assets.pubg.matches.tables import KillPositions, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.context import CONTEXT_TABLES, Metadata, OfAnyDivision, find, metadata
-from gamestats_assets.pubg.tournament.tables import (
-    ScheduledMatches,
-    TournamentLineups,
-    TournamentMatches,
-    TournamentTeamResults,
-)
 from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, page_of, rows_of
 from gamestats_assets.serving.answers.routes import Made, Name, Page, Parameters
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
 
-MATCH_TABLES = (*CONTEXT_TABLES, TournamentTeamResults, ScheduledMatches)
+MATCH_TABLES = (*CONTEXT_TABLES, t.TournamentTeamResults, t.ScheduledMatches)
 ONE_MATCH_TABLES = (
     *MATCH_TABLES,
-    TournamentLineups,
-    MatchSummaries,
-    KillPositions,
-    PlayerMatchWeaponDistribution,
-    TeamFights,
-    FightParticipants,
+    t.TournamentLineups,
+    t.MatchSummaries,
+    t.KillPositions,
+    t.PlayerMatchWeaponDistribution,
+    t.TeamFights,
+    t.FightParticipants,
 )
 _TEAM = Annotated[str | None, Field(description="Team of the tournament; null for who is on no roster.")]
 _RESULT_COLUMNS = ("team_id", "team_name", "placement", "kills", "damage_dealt")
 _RESULT_COLUMNS += ("placement_points", "kill_points", "points")
-RESULT = Lines("TeamResult", TournamentTeamResults, {name: name for name in _RESULT_COLUMNS})
+RESULT = Lines("TeamResult", t.TournamentTeamResults, {name: name for name in _RESULT_COLUMNS})
 _MATCH_COLUMNS: dict[str, Any] = {
     "match_id": "match_id",
     "division": "division",
@@ -52,11 +45,11 @@ _MATCH_COLUMNS: dict[str, Any] = {
     "winner_team_id": "winner_team_id",
     "winner_team_name": "winner_team_name",
 }
-LISTED = Lines("MatchInList", TournamentMatches, _MATCH_COLUMNS)
-MATCH = Lines("MatchLine", TournamentMatches, {**_MATCH_COLUMNS, "results": list[RESULT.model]})
+LISTED = Lines("MatchInList", t.TournamentMatches, _MATCH_COLUMNS)
+MATCH = Lines("MatchLine", t.TournamentMatches, {**_MATCH_COLUMNS, "results": list[RESULT.model]})
 PLAYER = Lines(
     "PlayerOfMatch",
-    MatchSummaries,
+    t.MatchSummaries,
     {
         "account_id": "account_id",
         "player_name": "player_name",
@@ -77,7 +70,7 @@ PLAYER = Lines(
 )
 KILL = Lines(
     "Kill",
-    KillPositions,
+    t.KillPositions,
     {
         "event_index": "event_index",
         "elapsed_time_s": "elapsed_time_s",
@@ -100,7 +93,7 @@ KILL = Lines(
 )
 WEAPON = Lines(
     "WeaponsOfMatch",
-    PlayerMatchWeaponDistribution,
+    t.PlayerMatchWeaponDistribution,
     {
         "weapon_category": "weapon_category",
         "damage": "total_damage",
@@ -112,7 +105,7 @@ WEAPON = Lines(
 )
 FIGHT = Lines(
     "Fight",
-    TeamFights,
+    t.TeamFights,
     {
         "fight_number": "fight_number",
         "elapsed_time_s": "elapsed_time_s",
@@ -197,7 +190,7 @@ async def one_match(conn: Connection, asked: OfMatch) -> Made:
     bound = {"match": found[0]["match_id"], "day": found[0]["match_date"]}
     details: dict[str, list[dict[str, Any]]] = {}
     for name, (lines, query) in _DETAILS.items():
-        tables = [lines.table, MatchSummaries, TournamentLineups]
+        tables = [lines.table, t.MatchSummaries, t.TournamentLineups]
         rows = await rows_of(conn, query, bound) if await are_published(conn, *tables) else []
         details[name] = [lines.line(row) for row in rows]
     [line] = await _with_results(conn, found)

@@ -8,16 +8,9 @@ from typing import Annotated, Literal
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model
 
-from gamestats_assets.pubg.matches.tables import MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.context import CONTEXT_TABLES
 from gamestats_assets.pubg.tournament.serving.leaderboards import PLAYER_DIGITS, PLAYER_FIGURES
-from gamestats_assets.pubg.tournament.tables import (
-    RosterEntries,
-    Teams,
-    TournamentLineups,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-)
 from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, rows_of
 from gamestats_assets.serving.answers.routes import Made, Name, Number, Parameters
 from gamestats_assets.serving.database import Connection
@@ -25,18 +18,18 @@ from gamestats_assets.serving.middleware.problems import ProblemError
 
 PLAYER_TABLES = (
     *CONTEXT_TABLES,
-    Teams,
-    RosterEntries,
-    TournamentLineups,
-    TournamentPlayerStandings,
-    TournamentTeamResults,
-    MatchSummaries,
-    PlayerMatchWeaponDistribution,
+    t.Teams,
+    t.RosterEntries,
+    t.TournamentLineups,
+    t.TournamentPlayerStandings,
+    t.TournamentTeamResults,
+    t.MatchSummaries,
+    t.PlayerMatchWeaponDistribution,
 )
-SEARCH_TABLES = (*CONTEXT_TABLES, Teams, RosterEntries, TournamentPlayerStandings)
+SEARCH_TABLES = (*CONTEXT_TABLES, t.Teams, t.RosterEntries, t.TournamentPlayerStandings)
 ENTRY = Lines(
     "TeamOfPlayer",
-    RosterEntries,
+    t.RosterEntries,
     {
         "team_id": "team_id",
         "team_name": Annotated[str, Field(description="Name of the team.")],
@@ -49,10 +42,10 @@ ENTRY = Lines(
 )
 _STANDING_COLUMNS = {"season": "season", "division": "division", "round": "round_number", "round_name": "round_name"}
 _STANDING_COLUMNS |= {"team_id": "team_id", "team_name": "team_name", "rank": "rank", **PLAYER_FIGURES}
-STANDING = Lines("PlayerStanding", TournamentPlayerStandings, _STANDING_COLUMNS, digits=PLAYER_DIGITS)
+STANDING = Lines("PlayerStanding", t.TournamentPlayerStandings, _STANDING_COLUMNS, digits=PLAYER_DIGITS)
 RESULT = Lines(
     "ResultOfPlayer",
-    MatchSummaries,
+    t.MatchSummaries,
     {
         "match_id": "match_id",
         "season": Annotated[str, Field(description="Short name of the season.")],
@@ -77,7 +70,7 @@ RESULT = Lines(
 )
 WEAPON = Lines(
     "WeaponsOfPlayer",
-    PlayerMatchWeaponDistribution,
+    t.PlayerMatchWeaponDistribution,
     {"weapon_category": "weapon_category", "damage": "total_damage", "kills": "total_kills", "knocks": "knock_downs"},
     digits={"damage": 1},
 )
@@ -113,7 +106,7 @@ async def one_player(conn: Connection, asked: OfPlayer) -> Made:
     if not names:
         detail = f"Nobody with the account {asked.account_id[:80]!r} is on a roster or played in a tournament."
         raise ProblemError(404, detail, errors=[{"name": "account_id", "message": detail}])
-    has_weapons = await are_published(conn, PlayerMatchWeaponDistribution)
+    has_weapons = await are_published(conn, t.PlayerMatchWeaponDistribution)
     weapons = await rows_of(conn, _WEAPONS, bound) if has_weapons else []
     data = {
         "account_id": asked.account_id,

@@ -8,27 +8,20 @@ from typing import Annotated, Any
 from psycopg import sql
 from pydantic import BaseModel, Field, create_model, model_validator
 
-from gamestats_assets.pubg.matches.tables import KillPositions
+from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.tournament.serving.context import CONTEXT_TABLES, Metadata, OfDivision, find, metadata
 from gamestats_assets.pubg.tournament.serving.leaderboards import TEAM_DIGITS, TEAM_FIGURES
-from gamestats_assets.pubg.tournament.tables import (
-    RosterEntries,
-    Teams,
-    TournamentLineups,
-    TournamentTeamResults,
-    TournamentTeamStandings,
-)
 from gamestats_assets.serving.answers.lines import Lines, answer_of, answer_with, are_published, rows_of
 from gamestats_assets.serving.answers.routes import Made, Number, Parameters
 from gamestats_assets.serving.database import Connection
 from gamestats_assets.serving.middleware.problems import ProblemError
 
-TEAM_TABLES = (*CONTEXT_TABLES, Teams, RosterEntries, TournamentTeamStandings, TournamentTeamResults)
-PAIR_TABLES = (*CONTEXT_TABLES, Teams, TournamentTeamResults, TournamentLineups, KillPositions)
-POINTS_TABLES = (*CONTEXT_TABLES, Teams, TournamentTeamResults, TournamentTeamStandings)
+TEAM_TABLES = (*CONTEXT_TABLES, t.Teams, t.RosterEntries, t.TournamentTeamStandings, t.TournamentTeamResults)
+PAIR_TABLES = (*CONTEXT_TABLES, t.Teams, t.TournamentTeamResults, t.TournamentLineups, t.KillPositions)
+POINTS_TABLES = (*CONTEXT_TABLES, t.Teams, t.TournamentTeamResults, t.TournamentTeamStandings)
 TEAM = Lines(
     "Team",
-    Teams,
+    t.Teams,
     {
         "team_id": "team_id",
         "team_name": "team_name",
@@ -40,10 +33,10 @@ TEAM = Lines(
     },
 )
 _ENTRY_COLUMNS = ("account_id", "player_name", "role", "valid_from", "valid_until")
-ENTRY = Lines("RosterLine", RosterEntries, {name: name for name in _ENTRY_COLUMNS})
+ENTRY = Lines("RosterLine", t.RosterEntries, {name: name for name in _ENTRY_COLUMNS})
 STANDING = Lines(
     "TeamStanding",
-    TournamentTeamStandings,
+    t.TournamentTeamStandings,
     {
         "round": "round_number",
         "round_name": "round_name",
@@ -54,7 +47,7 @@ STANDING = Lines(
 )
 RESULT = Lines(
     "ResultOfTeam",
-    TournamentTeamResults,
+    t.TournamentTeamResults,
     {
         "match_id": "match_id",
         "round": "round_number",
@@ -197,7 +190,7 @@ async def head_to_head(conn: Connection, asked: OfPair) -> Made:
     found = await _team(conn, asked.team, "team"), await _team(conn, asked.other, "other")
     bound = {"team": asked.team, "other": asked.other}
     matches = await rows_of(conn, _MEETINGS, bound)
-    has_kills = await are_published(conn, KillPositions, TournamentLineups)
+    has_kills = await are_published(conn, t.KillPositions, t.TournamentLineups)
     kills = {row["killer"]: row["kills"] for row in (await rows_of(conn, _KILLS_BETWEEN, bound) if has_kills else [])}
 
     def side(team: dict[str, Any], own: str, others: str) -> dict[str, Any]:
