@@ -6,7 +6,7 @@ Words used here are those of `measure`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.findings.totals import Totals
 from gamestats_assets.demo_data.logs.log_files import open_log
 from gamestats_assets.demo_data.logs.spool import Spool
 from gamestats_assets.demo_data.rules.model import Rules
-from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.lakehouse.files.documents import UNREADABLE
 
 SYSTEM = "system-"
@@ -36,27 +36,23 @@ EPOCH = date(1970, 1, 1).toordinal()
 
 _BATCH = 65_536
 _MOST_VALUES = 500
+_USER = "user"
 _LINE = {
-    "place": pl.Int64, "file_day": pl.Int32, "type": pl.String, "time": pl.String, "user_id": pl.String,
-    "user": pl.Int32, "event_name": pl.String, "event": pl.Int16, "uuid": pl.String, "ip": pl.String,
-    "properties": pl.String,
+    "type": pl.String, "time": pl.String, "user_id": pl.String, "user": pl.Int32, "event_name": pl.String,
+    "event": pl.Int16, "uuid": pl.String, "ip": pl.String, "properties": pl.String,
 }  # fmt: skip
 """A line: `user` is -1 for no person; `event` is -1 for no event, the number of events for one that is undeclared."""
-_DECLARED = {
-    "of": pl.String, "name": pl.String, "kinds": pl.List(pl.String), "allowed": pl.List(pl.String),
-    "is_number": pl.Boolean, "is_choice": pl.Boolean, "holds": pl.Boolean,
-}  # fmt: skip
-"""A declared property of an event, or of `user`: its JSON types, those of all properties of its name, and whether it
-is a number, has values to choose from, or holds such properties."""
-_KINDS = {
-    PropertyType.NUMBER: ["UBIGINT", "BIGINT", "DOUBLE", "UHUGEINT", "HUGEINT"],
-    PropertyType.STRING: ["VARCHAR"],
-    PropertyType.BOOLEAN: ["BOOLEAN"],
-    PropertyType.TIME: ["VARCHAR"],
-    PropertyType.LIST: ["ARRAY"],
-    PropertyType.OBJECT: ["OBJECT"],
-    PropertyType.OBJECT_GROUP: ["ARRAY"],
+_NUMBER = frozenset(("UBIGINT", "BIGINT", "DOUBLE", "HUGEINT", "UHUGEINT"))
+_KINDS: dict[PropertyType, frozenset[str]] = {
+    PropertyType.NUMBER: _NUMBER,
+    PropertyType.STRING: frozenset(("VARCHAR",)),
+    PropertyType.BOOLEAN: frozenset(("BOOLEAN",)),
+    PropertyType.TIME: frozenset(("VARCHAR",)),
+    PropertyType.LIST: frozenset(("ARRAY",)),
+    PropertyType.OBJECT: frozenset(("OBJECT",)),
+    PropertyType.OBJECT_GROUP: frozenset(("ARRAY",)),
 }
+"""JSON types of a property's values, as DuckDB calls them."""
 
 # How a value is called among a property's choices, as `label` calls it.
 _LABEL = """
@@ -89,51 +85,10 @@ _DIRT = """
         coalesce(sum(greatest(1 - ahead_ms / $span_ms, 0)) FILTER (ahead_ms >= 0), 0) AS visible
     FROM records
 """
-# Values one by one that are to be counted, or are not as declared; what objects hold stands beside them.
-_VALUES = """
-    WITH RECURSIVE found AS (
-        SELECT known.place, known.of, known.event, sent.key AS name, sent.type, sent.value
-        FROM (
-            SELECT place, CASE WHEN event >= 0 THEN event_name ELSE 'user' END AS of, event, properties
-            FROM lines WHERE event BETWEEN 0 AND $undeclared - 1 OR list_contains($states, type)
-        ) known, json_each(known.properties) sent
-        UNION ALL
-        SELECT holding.place, holding.of, holding.event, holding.name || '.' || inside.key, inside.type, inside.value
-        FROM (
-            SELECT found.*, unnest(
-                CASE found.type WHEN 'ARRAY' THEN json_extract(found.value, '$[*]') ELSE [found.value] END
-            ) AS object
-            FROM found JOIN declared ON declared.of = found.of AND declared.name = found.name AND declared.holds
-                AND list_contains(declared.kinds, found.type)
-        ) holding, json_each(holding.object) inside
-    )
-    SELECT found.place, found.of, found.event, found.name, found.type, found.value, declared.is_number,
-        declared.is_choice, declared.holds, declared.name IS NULL AS added,
-        coalesce(NOT list_contains(declared.allowed, found.type), false) AS drifted
-    FROM found LEFT JOIN declared ON declared.of = found.of AND declared.name = found.name
-    WHERE found.type = 'NULL' OR drifted OR (added AND found.name NOT LIKE '#%' AND found.name <> 'ab_test')
-        OR ((declared.is_number OR declared.is_choice) AND list_contains(declared.kinds, found.type))
-"""
-_WRONG = """
-    SELECT count(DISTINCT place) FILTER (type = 'NULL') AS nulls,
-        count(DISTINCT place) FILTER (drifted AND type <> 'NULL') AS drifted,
-        count(DISTINCT place) FILTER (added AND name NOT LIKE '#%' AND name <> 'ab_test') AS undeclared,
-        count(DISTINCT place) FILTER (added AND name NOT LIKE '#%' AND name <> 'ab_test' OR drifted AND type <> 'NULL')
-            AS off_schema
-    FROM vals WHERE event >= 0 AND NOT contains(name, '.')
-"""
-_NUMBERS = """
-    SELECT of || '/' || name AS key, count(*), avg(value::DOUBLE), stddev_pop(value::DOUBLE), min(value::DOUBLE),
-        max(value::DOUBLE)
-    FROM vals WHERE is_number AND NOT drifted GROUP BY key ORDER BY key
-"""
-_CHOICES = """
-    SELECT of || '/' || name AS key, label(item) AS label, count(*) AS times
-    FROM (
-        SELECT *, unnest(CASE type WHEN 'ARRAY' THEN json_extract(value, '$[*]') ELSE [value] END) AS item
-        FROM vals WHERE is_choice AND NOT drifted
-    )
-    GROUP BY ALL ORDER BY key, times DESC, min(place)
+_SHAPES = """
+    SELECT CASE WHEN event >= 0 THEN event_name ELSE 'user' END AS scope, properties,
+        json_structure(properties) AS shape
+    FROM lines WHERE place >= $first AND (event >= 0 OR list_contains($states, type)) ORDER BY place
 """
 _FIRSTS = """
     WITH first AS (SELECT min(place) AS place FROM lines WHERE user >= 0 AND event >= 0 GROUP BY user)
@@ -170,50 +125,66 @@ class _Record(msgspec.Struct, gc=False):
     properties: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+_DECODER = msgspec.json.Decoder(_Record)
+
+
+def _read(line: bytes) -> _Record | None:
+    try:
+        record = _DECODER.decode(line)
+    except UNREADABLE:
+        return None
+    return record if memoryview(record.properties)[0] == ord("{") else None
+
+
 class LogReading:
     """Lines of log files in `rows`, and what each says by itself."""
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> None:
         self._taxonomy, self._rules, self._configuration = taxonomy, rules, configuration
+        common = {found.name: found for found in taxonomy.common_properties}
+        self._declared = {event.name: common | {p.name: p for p in event.properties} for event in taxonomy.events}
+        # Where a sheet declares a property with several types, a value of any of them is none that drifted.
+        self._allowed: dict[str, set[str]] = defaultdict(set)
+        for found in (found for of_event in self._declared.values() for found in of_event.values()):
+            self._allowed[found.name] |= _KINDS[found.type]
+        self._declared[_USER] = {found.name: found for found in taxonomy.user_properties}
+        self._numbers: dict[str, Moments] = {}
+        self._choices: dict[str, Counter[str]] = defaultdict(Counter)
+        self._wrong: Counter[str] = Counter()
         self._events = {name: number for number, name in enumerate(taxonomy.event_names())}
         self._users: dict[str, int] = {}
         self._people = 0
-        self._batch: list[tuple[Any, ...]] = []
+        self._batch: tuple[list[Any], ...] = tuple([] for _ in _LINE)
         self._place = 0
         self._unreadable = 0
         self.size_bytes = 0
-        self.rows = Spool({"lines": _LINE, "declared": _DECLARED})
+        self.rows = Spool({"lines": _LINE | {"place": pl.Int64, "file_day": pl.Int32}})
 
     def read(self, path: Path, file_day: int) -> None:
         """Take up every line of a file."""
         self.size_bytes += path.stat().st_size
-        decode = msgspec.json.Decoder(_Record).decode
-        events, undeclared = self._events, len(self._events)
+        events, undeclared, users = self._events, len(self._events), self._users
+        types, times, user_ids, numbers, names, codes, uuids, ips, properties = self._batch
         with open_log(path) as file:
             for line in file:
-                try:
-                    record = decode(line)
-                    properties = str(record.properties, "utf-8")
-                except UNREADABLE:
-                    properties = ""
-                if properties[:1] != "{":
+                record = _read(line)
+                if record is None:
                     self._unreadable += not line.isspace()
                     continue
                 user_id = record.distinct_id or record.account_id or ""
-                user = self._users.get(user_id)
-                if user is None:
-                    user = self._new_user(user_id)
-                event = events.get(record.event_name or "", undeclared) if record.type in TRACK_TYPES else -1
-                self._place += 1
-                self._batch.append(
-                    (
-                        self._place, file_day, record.type, record.time, user_id, user, record.event_name or "", event,
-                        record.uuid or None, record.ip, properties,
-                    )
-                )  # fmt: skip
-                if len(self._batch) >= _BATCH:
-                    self._store()
-        self._store()
+                user = users.get(user_id)
+                types.append(record.type)
+                times.append(record.time)
+                user_ids.append(user_id)
+                numbers.append(self._new_user(user_id) if user is None else user)
+                names.append(record.event_name or "")
+                codes.append(events.get(names[-1], undeclared) if record.type in TRACK_TYPES else -1)
+                uuids.append(record.uuid or None)
+                ips.append(record.ip)
+                properties.append(str(record.properties, "utf-8"))
+                if len(times) >= _BATCH:
+                    self._store(file_day)
+        self._store(file_day)
 
     def _new_user(self, user_id: str) -> int:
         is_person = bool(user_id) and not user_id.startswith(SYSTEM)
@@ -221,17 +192,70 @@ class LogReading:
         self._people += is_person
         return self._users[user_id]
 
-    def _store(self) -> None:
-        if self._batch:
-            self.rows.add("lines", pl.DataFrame(self._batch, schema=_LINE, orient="row"))
-            self._batch.clear()
+    def _store(self, file_day: int) -> None:
+        size = len(self._batch[0])
+        lines = pl.DataFrame(dict(zip(_LINE, self._batch, strict=True)), schema=_LINE)
+        place = pl.int_range(self._place, self._place + size, dtype=pl.Int64, eager=True)
+        self.rows.add("lines", lines.with_columns(place=place, file_day=pl.lit(file_day, pl.Int32)))
+        shapes = self.rows.query(_SHAPES, first=self._place, states=["user_set", "user_setOnce"])
+        for (scope, shape), alike in shapes.group_by("scope", "shape", maintain_order=True):
+            if scope in self._declared:
+                self._count(str(scope), msgspec.json.decode(str(shape)), alike["properties"])
+        self._place += size
+        for column in self._batch:
+            column.clear()
+
+    # ----------------------------------------------------------------- values
+
+    def _count(self, scope: str, types: Mapping[str, Any], properties: pl.Series) -> None:
+        """Count the values of records of one event, or of users, whose properties have the same types."""
+        kinds = {name: _kind(type_) for name, type_ in types.items()}
+        declared = self._declared[scope]
+        if scope != _USER:
+            added = any(name not in declared and name[:1] != "#" and name != "ab_test" for name in kinds)
+            drifted = any(
+                name in declared and kind != "NULL" and kind not in self._allowed[name] for name, kind in kinds.items()
+            )
+            flags = {"nulls": "NULL" in kinds.values(), "drifted": drifted, "undeclared": added}
+            flags["off_schema"] = drifted or added
+            self._wrong.update({flag: properties.len() for flag, holds in flags.items() if holds})
+        there = [given for name, given in declared.items() if kinds.get(name) in _KINDS[given.type]]
+        wanted = [given for given in there if self._matters(scope, given.name, given)]
+        if wanted:
+            dtype = pl.Struct({given.name: _dtype(types[given.name]) for given in wanted})
+            values = properties.str.json_decode(dtype).struct
+            for given in wanted:
+                self._note(scope, given.name, given, values.field(given.name))
+
+    def _matters(self, scope: str, dotted: str, given: Property) -> bool:
+        """Whether values of a property, or of what it holds, are counted."""
+        if given.properties:
+            return any(self._matters(scope, f"{dotted}.{child.name}", child) for child in given.properties)
+        is_counted = given.type in (PropertyType.NUMBER, PropertyType.BOOLEAN)
+        return is_counted or bool(self._rules.constraint_of(scope, dotted).values)
+
+    def _note(self, scope: str, dotted: str, given: Property, column: pl.Series) -> None:
+        values = (column.explode() if isinstance(column.dtype, pl.List) else column).drop_nulls()
+        key = f"{scope}/{dotted}"
+        if given.properties:
+            fields = values.struct.fields if isinstance(values.dtype, pl.Struct) else []
+            for child in (child for child in given.properties if child.name in fields):
+                self._note(scope, f"{dotted}.{child.name}", child, values.struct.field(child.name))
+            return
+        if given.type is PropertyType.NUMBER and values.dtype.is_numeric() and values.len():
+            found = values.to_numpy()
+            new = Moments(found.size, *(float(each) for each in (found.mean(), found.std(), found.min(), found.max())))
+            self._numbers[key] = self._numbers[key].with_others(new) if key in self._numbers else new
+        if given.type is PropertyType.BOOLEAN or self._rules.constraint_of(scope, dotted).values:
+            counts = self._choices[key]
+            for value, count in values.cast(pl.String).str.strip_suffix(".0").value_counts(sort=True).iter_rows():
+                counts[value if value in counts or len(counts) < _MOST_VALUES else "..."] += count
 
     # ----------------------------------------------------------------- what is counted
 
     def figures(self) -> dict[str, Any]:
         """What lines say by themselves, by its name in `Measured`; makes `records` and `variants` for what follows."""
         rows, configuration = self.rows, self._configuration
-        undeclared = len(self._events)
         rows.define(_LABEL)
         rows.derive(
             "records",
@@ -240,8 +264,6 @@ class LogReading:
             days=configuration.days,
             latest=LATEST_DAYS,
         )
-        rows.add("declared", pl.DataFrame(list(self._declared()), schema=_DECLARED))
-        rows.derive("vals", _VALUES, undeclared=undeclared, states=["user_set", "user_setOnce"])
         rows.derive("variants", _VARIANTS)
         firsts = rows.query(_FIRSTS)
         truths = configuration.truths
@@ -255,8 +277,11 @@ class LogReading:
             "users_by_country": dict(Counter(firsts["country"]).most_common()),
             "users_by_os": dict(Counter(firsts["system"]).most_common()),
             "variants": self._counts("SELECT variant, count(*) FROM variants GROUP BY ALL ORDER BY 1"),
-            "numbers": {key: Moments(*moments) for key, *moments in rows.query(_NUMBERS).iter_rows()},
-            "choices": self._choices(),
+            "numbers": {key: self._numbers[key] for key in sorted(self._numbers)},
+            "choices": {
+                key: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+                for key, counts in sorted(self._choices.items())
+            },
             "totals": self._totals(),
             "address_of": self._counts(_ADDRESSES, elsewhere=ELSEWHERE) if has_addresses else {},
             "standstills": {n: self._standstill(t) for n, t in enumerate(truths) if isinstance(t, StandstillTruth)},
@@ -265,39 +290,11 @@ class LogReading:
     def dirt(self) -> dict[str, Any]:
         """What is wrong with lines by themselves; `lives` tells copies."""
         dirt = self.rows.query(_DIRT, undeclared=len(self._events), span_ms=float(OUT_OF_ORDER_MS)).row(0, named=True)
-        return dirt | self.rows.query(_WRONG).row(0, named=True) | {"unreadable": dirt["unreadable"] + self._unreadable}
+        wrong = {flag: self._wrong[flag] for flag in ("nulls", "drifted", "undeclared", "off_schema")}
+        return dirt | wrong | {"unreadable": dirt["unreadable"] + self._unreadable}
 
     def _counts(self, sql: str, **parameters: Any) -> dict[str, Any]:
         return dict(self.rows.query(sql, **parameters).iter_rows())
-
-    def _declared(self) -> Iterator[dict[str, Any]]:
-        """Rows of `_DECLARED`."""
-        common = {found.name: found for found in self._taxonomy.common_properties}
-        scopes = {e.name: {**common, **{p.name: p for p in e.properties}} for e in self._taxonomy.events}
-        # Where a sheet declares a property with several types, a value of any of them is none that drifted.
-        allowed: dict[str, list[str]] = defaultdict(list)
-        for found in (found for of_event in scopes.values() for found in of_event.values()):
-            allowed[found.name] += _KINDS[found.type]
-        scopes["user"] = {found.name: found for found in self._taxonomy.user_properties}
-        for scope, properties in scopes.items():
-            for name, given in flattened(tuple(properties.values())):
-                yield {
-                    "of": scope,
-                    "name": name,
-                    "kinds": _KINDS[given.type],
-                    "allowed": allowed.get(name) or _KINDS[given.type],
-                    "is_number": given.type is PropertyType.NUMBER,
-                    "is_choice": given.type is PropertyType.BOOLEAN
-                    or (bool(self._rules.constraint_of(scope, name).values) and not given.properties),
-                    "holds": bool(given.properties),
-                }
-
-    def _choices(self) -> dict[str, dict[str, int]]:
-        found: dict[str, Counter[str]] = defaultdict(Counter)
-        for key, value, times in self.rows.query(_CHOICES).iter_rows():
-            counts = found[key]
-            counts[value if len(counts) < _MOST_VALUES else "..."] += times
-        return {key: dict(counts) for key, counts in found.items()}
 
     def _totals(self) -> dict[str, Violations]:
         totals = Totals(self._taxonomy, self._rules)
@@ -314,3 +311,17 @@ class LogReading:
         path = f'$."{truth.property}"'
         found = self.rows.query(_STANDSTILL, path=path, value=label(truth.value), event=truth.event)
         return frozenset(found["user_id"]), frozenset(found.filter("stood")["user_id"])
+
+
+def _kind(type_: Any) -> str:
+    """JSON type of what a structure says of a property."""
+    return "OBJECT" if isinstance(type_, dict) else "ARRAY" if isinstance(type_, list) else type_
+
+
+def _dtype(type_: Any) -> pl.DataType:
+    """Type of a column of values of a structure."""
+    if isinstance(type_, dict):
+        return pl.Struct({name: _dtype(child) for name, child in type_.items()})
+    if isinstance(type_, list):
+        return pl.List(_dtype(type_[0]))
+    return pl.Float64() if type_ in _NUMBER else pl.Boolean() if type_ == "BOOLEAN" else pl.String()
