@@ -24,7 +24,7 @@ from gamestats_assets.demo_data.configuration import (
 )
 from gamestats_assets.demo_data.generator.columns import Array
 from gamestats_assets.demo_data.generator.flows import flows_of, tables_of
-from gamestats_assets.demo_data.generator.ranges import Ranges
+from gamestats_assets.demo_data.generator.random_streams import Ranges
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
     LifecycleStage,

@@ -31,9 +31,9 @@ import pyarrow.ipc
 
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator import behaviour, wire
+from gamestats_assets.demo_data.generator.behaviour import effective
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint, blueprint
 from gamestats_assets.demo_data.generator.day_files import DayFiles, WrittenFile
-from gamestats_assets.demo_data.generator.idle import effective
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.generator.state import places
 from gamestats_assets.demo_data.generator.timing import gaps_s, times_ms

@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.generator.before import happened_before
 from gamestats_assets.demo_data.generator.behaviour import NOTHING, History, Sessions
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import (
@@ -30,11 +29,9 @@ from gamestats_assets.demo_data.generator.columns import (
     texts,
     typed,
 )
-from gamestats_assets.demo_data.generator.counts import Counts
-from gamestats_assets.demo_data.generator.random_streams import Streams
-from gamestats_assets.demo_data.generator.ranges import DURATIONS, Rows, everybody
+from gamestats_assets.demo_data.generator.random_streams import DURATIONS, Rows, Streams, everybody
 from gamestats_assets.demo_data.generator.state import Gathering, begins, latest
-from gamestats_assets.demo_data.generator.user_states import UserStates
+from gamestats_assets.demo_data.generator.user_states import Counts, UserStates, happened_before
 from gamestats_assets.demo_data.generator.users import Users, app_versions
 from gamestats_assets.demo_data.generator.values import Values
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, TotalRule, recalled_property

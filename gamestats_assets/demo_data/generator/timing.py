@@ -9,8 +9,7 @@ import numpy as np
 from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import numbers
-from gamestats_assets.demo_data.generator.random_streams import Streams
-from gamestats_assets.demo_data.generator.ranges import DURATIONS, Rows
+from gamestats_assets.demo_data.generator.random_streams import DURATIONS, Rows, Streams
 from gamestats_assets.demo_data.generator.state import begins
 from gamestats_assets.demo_data.generator.users import Users
 from gamestats_assets.demo_data.rules.formulas import parse_formula

@@ -25,7 +25,7 @@ from gamestats_assets.demo_data.generator.columns import (
     texts,
     typed,
 )
-from gamestats_assets.demo_data.generator.ranges import MOST_OBJECTS, USER, Rows
+from gamestats_assets.demo_data.generator.random_streams import MOST_OBJECTS, USER, Rows
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, holding
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
