@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.generator.generate import generate
+from gamestats_assets.demo_data.rules.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets.settings import shipped
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from gamestats_assets.cli import app
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.ai import Provider
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.demo_data.ai_server import AiServer, Answer

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.analysis.lexicon import concepts
-from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.generator.generate import generate
+from gamestats_assets.demo_data.rules.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, likely_industry
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules, SegmentAnalysis, named_events
 from gamestats_assets.demo_data.rules.soundness import problems
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets_tests.demo_data.expectations import EXPECTED, NOT_YET, PRODUCTS, REAL
 from gamestats_assets_tests.demo_data.expectations.language import Expectation, bare, said_about

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 
 SHOP = ProductInfo(industry="ecommerce")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import EventConstraints, LifecycleStage, Rules
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 _TYPES = {"n": PropertyType.NUMBER, "t": PropertyType.TIME}
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.generator import behaviour
 from gamestats_assets.demo_data.generator.blueprint import blueprint
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.users import make_users
+from gamestats_assets.demo_data.rules.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, Rules
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy

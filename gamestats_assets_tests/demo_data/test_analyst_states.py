@@ -9,10 +9,10 @@ import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, analysed
 from gamestats_assets.demo_data.analysis.states import currency, nouns, singulars
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 from gamestats_assets.settings import shipped
 

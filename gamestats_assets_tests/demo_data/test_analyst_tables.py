@@ -11,8 +11,8 @@ import pytest
 from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import concepts
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.settings import shipped
 
 _FOLDER = shipped("data", "reference", "demo_data")

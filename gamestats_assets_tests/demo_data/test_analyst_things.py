@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, payment_of
-from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
+from gamestats_assets.demo_data.rules.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
 from gamestats_assets_tests.demo_data.small_shop import by_user, sessions

@@ -8,10 +8,10 @@ import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.analysis.measures import language_of, limits_in, values_in
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, ValueRange
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf, OneOfEach, parse_value_rule
 
 TYPES = {

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.configuration import (
+from gamestats_assets.demo_data.generator.blueprint import blueprint
+from gamestats_assets.demo_data.generator.generate import Chunk, simulate
+from gamestats_assets.demo_data.rules.configuration import (
     Configuration,
     ConfigurationError,
     ConversionTruth,
@@ -23,8 +25,6 @@ from gamestats_assets.demo_data.configuration import (
     RetentionTruth,
     SeasonalityTruth,
 )
-from gamestats_assets.demo_data.generator.blueprint import blueprint
-from gamestats_assets.demo_data.generator.generate import Chunk, simulate
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     Activity,

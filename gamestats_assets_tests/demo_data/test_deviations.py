@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth
 from gamestats_assets.demo_data.findings.deviations import Deviation, Deviations, corrected, deviations
 from gamestats_assets.demo_data.findings.measure import measure
 from gamestats_assets.demo_data.findings.measured import DirtFound, Funnel, Measured, Moments, Violations
 from gamestats_assets.demo_data.generator.generate import generate
+from gamestats_assets.demo_data.rules.configuration import Configuration, ConversionTruth
 from gamestats_assets.demo_data.rules.model import (
     EventSequence,
     PropertyConstraint,

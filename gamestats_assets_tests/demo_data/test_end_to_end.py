@@ -21,10 +21,10 @@ from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game
-from gamestats_assets.demo_data.configuration import Configuration, Dirt
 from gamestats_assets.demo_data.definitions import watched
 from gamestats_assets.demo_data.logs.landing import land_logs
 from gamestats_assets.demo_data.products.entered import PRODUCT, Origin
+from gamestats_assets.demo_data.rules.configuration import Configuration, Dirt
 from gamestats_assets.lakehouse.entries.ops import entering
 from gamestats_assets.lakehouse.landing.zone import decompressed
 from gamestats_assets.lakehouse.postgres.server import connect

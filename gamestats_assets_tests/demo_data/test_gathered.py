@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.findings.deviations import deviations
 from gamestats_assets.demo_data.findings.measure import measure
 from gamestats_assets.demo_data.generator.generate import generate
+from gamestats_assets.demo_data.rules.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     Activity,

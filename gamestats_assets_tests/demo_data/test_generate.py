@@ -18,10 +18,10 @@ import polars as pl
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import Configuration, CustomSegment, Dirt, ProductInfo
 from gamestats_assets.demo_data.generator import generate as generating
 from gamestats_assets.demo_data.generator.generate import GenerationError, generate
 from gamestats_assets.demo_data.logs.wire_check import check_files
+from gamestats_assets.demo_data.rules.configuration import Configuration, CustomSegment, Dirt, ProductInfo
 from gamestats_assets.demo_data.rules.model import Activity, PropertyRelationship, Rules
 from gamestats_assets.demo_data.rules.soundness import RulesError
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
@@ -147,7 +147,7 @@ _RUN = """
 import sys, resource
 from pathlib import Path
 from gamestats_assets.demo_data.generator.generate import generate
-from gamestats_assets.demo_data.configuration import Configuration
+from gamestats_assets.demo_data.rules.configuration import Configuration
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
 if __name__ == "__main__":
     if len(sys.argv) > 3:

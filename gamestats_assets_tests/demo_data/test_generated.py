@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game, logs_outside
-from gamestats_assets.demo_data.configuration import Configuration
+from gamestats_assets.demo_data.rules.configuration import Configuration
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
+from gamestats_assets.demo_data.rules.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     Activity,

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, likely_industry
-from gamestats_assets.demo_data.configuration import Configuration, configuration_from
 from gamestats_assets.demo_data.findings.accounts import known_accounts
 from gamestats_assets.demo_data.findings.measure import measure
 from gamestats_assets.demo_data.findings.truths import verify
 from gamestats_assets.demo_data.generator.generate import generate, read_manifest
 from gamestats_assets.demo_data.logs.wire_check import check_files
+from gamestats_assets.demo_data.rules.configuration import Configuration, configuration_from
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy, read_taxonomy
 from gamestats_assets_tests.demo_data.sheets import FOLDERS

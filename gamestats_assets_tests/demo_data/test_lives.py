@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
-from gamestats_assets.demo_data.configuration import Configuration, ConfigurationError, ConversionTruth, ProductInfo
 from gamestats_assets.demo_data.generator.blueprint import blueprint
+from gamestats_assets.demo_data.rules.configuration import (
+    Configuration,
+    ConfigurationError,
+    ConversionTruth,
+    ProductInfo,
+)
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     Activity,

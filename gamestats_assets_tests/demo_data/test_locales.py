@@ -13,8 +13,7 @@ from faker.config import AVAILABLE_LOCALES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.configuration import COUNTRIES
-from gamestats_assets.demo_data.locales import (
+from gamestats_assets.demo_data.reference.locales import (
     Platform,
     UnknownCountryError,
     browsers,
@@ -24,6 +23,7 @@ from gamestats_assets.demo_data.locales import (
     devices,
     ip_addresses,
 )
+from gamestats_assets.demo_data.rules.configuration import COUNTRIES
 
 CODES = tuple(countries())
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)

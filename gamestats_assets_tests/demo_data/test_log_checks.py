@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gamestats_assets.demo_data import checks
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game
+from gamestats_assets.demo_data.tables import checks
 from gamestats_assets_tests.demo_data.log_scenario import DAY, derive, of_records, product, record, rows
 from gamestats_assets_tests.support.checks import ChecksOfAGame
 from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, run_sql, without

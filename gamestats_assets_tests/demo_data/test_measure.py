@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.configuration import (
+from gamestats_assets.demo_data.findings.measure import MeasureError, measure
+from gamestats_assets.demo_data.findings.measured import Distribution, Moments, Violations
+from gamestats_assets.demo_data.rules.configuration import (
     Configuration,
     ConversionTruth,
     ExperimentTruth,
     SeasonalityTruth,
     Truth,
 )
-from gamestats_assets.demo_data.findings.measure import MeasureError, measure
-from gamestats_assets.demo_data.findings.measured import Distribution, Moments, Violations
 from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, Rules, Step
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
 from gamestats_assets_tests.demo_data.planted_logs import RULES, START, TAXONOMY, record, write, write_by_day

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.locales import countries, country
-from gamestats_assets.demo_data.names import UnknownPatternError, has_provider, pattern_of, patterns, pool
+from gamestats_assets.demo_data.reference.locales import countries, country
+from gamestats_assets.demo_data.reference.names import UnknownPatternError, has_provider, pattern_of, patterns, pool
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 
 LOCALES = {"ko_KR": "KR", "ja_JP": "JP", "en_US": "US"}
@@ -126,7 +126,7 @@ class LaterDay(datetime.date):
         return Later.now().date()
 
 datetime.datetime, datetime.date = Later, LaterDay
-from gamestats_assets.demo_data.names import patterns, pool
+from gamestats_assets.demo_data.reference.names import patterns, pool
 
 for locale in reversed(sys.argv[1:]):
     for pattern in reversed(patterns()):

@@ -8,15 +8,6 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.demo_data.configuration import (
-    Configuration,
-    ConfigurationError,
-    CustomSegment,
-    SharedAddressTruth,
-    StandstillTruth,
-    Truth,
-    configuration_from,
-)
 from gamestats_assets.demo_data.findings.accounts import KnownAccounts, known_accounts
 from gamestats_assets.demo_data.findings.measure import measure
 from gamestats_assets.demo_data.findings.truths import Verdict, verify
@@ -25,6 +16,15 @@ from gamestats_assets.demo_data.generator.blueprint import blueprint
 from gamestats_assets.demo_data.generator.generate import generate, read_manifest
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.users import planted_groups
+from gamestats_assets.demo_data.rules.configuration import (
+    Configuration,
+    ConfigurationError,
+    CustomSegment,
+    SharedAddressTruth,
+    StandstillTruth,
+    Truth,
+    configuration_from,
+)
 from gamestats_assets.demo_data.rules.model import Activity, Rules, Update
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets_tests.demo_data import planted_logs

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from gamestats_assets.demo_data.configuration import Configuration, Dirt, RetentionTruth, SeasonalityTruth
 from gamestats_assets.demo_data.findings.deviations import Deviation, Deviations
 from gamestats_assets.demo_data.findings.measure import measure
 from gamestats_assets.demo_data.findings.measured import Measured
 from gamestats_assets.demo_data.findings.report import figures, write_report
 from gamestats_assets.demo_data.findings.truths import verify
+from gamestats_assets.demo_data.rules.configuration import Configuration, Dirt, RetentionTruth, SeasonalityTruth
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets_tests.demo_data.planted_logs import (
     CURVE,

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, norm
 
-from gamestats_assets.demo_data.configuration import (
+from gamestats_assets.demo_data.findings.measure import measure
+from gamestats_assets.demo_data.findings.measured import Conversion, DirtFound, Measured
+from gamestats_assets.demo_data.findings.truths import LEVEL, interval, verify
+from gamestats_assets.demo_data.rules.configuration import (
     Configuration,
     ConversionTruth,
     Dirt,
@@ -21,9 +24,6 @@ from gamestats_assets.demo_data.configuration import (
     SeasonalityTruth,
     Truth,
 )
-from gamestats_assets.demo_data.findings.measure import measure
-from gamestats_assets.demo_data.findings.measured import Conversion, DirtFound, Measured
-from gamestats_assets.demo_data.findings.truths import LEVEL, interval, verify
 from gamestats_assets_tests.demo_data.planted_logs import (
     CURVE,
     DAYS,

@@ -311,9 +311,9 @@ def _add_product(stores: Stores, users: int) -> None:
     """Enter the generated product, unless it is there."""
     from gamestats_assets.cli.commands import person
     from gamestats_assets.demo_data.analysis.analyst import analyse
-    from gamestats_assets.demo_data.configuration import Configuration
     from gamestats_assets.demo_data.products.entered import PRODUCT as ENTERED_PRODUCT
     from gamestats_assets.demo_data.products.entered import Origin
+    from gamestats_assets.demo_data.rules.configuration import Configuration
     from gamestats_assets.demo_data.taxonomies.product import ProductInfo
     from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
     from gamestats_assets.lakehouse.entries.ops import entering, select

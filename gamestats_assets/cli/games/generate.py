@@ -20,11 +20,11 @@ from rich.table import Table as RichTable
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, out, say, show, status
 
 if TYPE_CHECKING:
-    from gamestats_assets.demo_data.configuration import Configuration
     from gamestats_assets.demo_data.generator.generate import Generated
     from gamestats_assets.demo_data.generator.generate import Progress as ProgressCallback
     from gamestats_assets.demo_data.products.rule_making import RuleMaker
     from gamestats_assets.demo_data.products.run import Produced
+    from gamestats_assets.demo_data.rules.configuration import Configuration
     from gamestats_assets.demo_data.taxonomies.model import Taxonomy as TaxonomyModel
     from gamestats_assets.settings import Settings
 
@@ -219,7 +219,7 @@ def _read(text: str) -> Any:
 
 def _configuration_beside(taxonomy: Path, users: int | None) -> Path | None:
     """What a taxonomy's folder says of a run, such as truths to plant; None where nothing, or of more users."""
-    from gamestats_assets.demo_data.configuration import read_configuration
+    from gamestats_assets.demo_data.rules.configuration import read_configuration
 
     path = taxonomy / "configuration.json"
     if not path.is_file():
@@ -244,7 +244,7 @@ def configuration_of(
         ConfigurationError: naming every field that cannot be read.
     """
     from gamestats_assets.demo_data.analysis.analyst import likely_industry
-    from gamestats_assets.demo_data.configuration import configuration_from, read_configuration
+    from gamestats_assets.demo_data.rules.configuration import configuration_from, read_configuration
 
     path = path or _configuration_beside(folder, given["users"])
     settings = read_configuration(path) if path is not None else {}

@@ -40,7 +40,6 @@ from gamestats_assets.demo_data.analysis.states import shown_levels, states_show
 from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.circles import circles
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
@@ -51,6 +50,7 @@ from gamestats_assets.demo_data.rules.model import (
     ValueRange,
 )
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:

@@ -13,7 +13,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.lexicon import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import (
@@ -28,7 +27,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     units_in,
 )
 from gamestats_assets.demo_data.analysis.states import BEFORE
-from gamestats_assets.demo_data.reference import facts
+from gamestats_assets.demo_data.reference import facts, locales, names
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Scalar

@@ -26,9 +26,9 @@ from gamestats_assets.demo_data.analysis.lexicon import (
 from gamestats_assets.demo_data.analysis.lives import SHELVED, Lives, earlier, share, undoes
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.analysis.reading import Reading
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 Kind = EventKind
 

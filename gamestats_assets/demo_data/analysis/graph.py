@@ -14,9 +14,9 @@ from gamestats_assets.demo_data.analysis.kinds import EventKind, kinds_of, of_ki
 from gamestats_assets.demo_data.analysis.lexicon import pieces
 from gamestats_assets.demo_data.analysis.measures import rule_of
 from gamestats_assets.demo_data.analysis.reading import Reading, read_events, spelt_out
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import EventSequence
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 Kind = EventKind
 

@@ -17,9 +17,9 @@ from gamestats_assets.demo_data.analysis.lexicon import LOOKS, named_words, word
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.analysis.reading import Reading, spelt_out
 from gamestats_assets.demo_data.analysis.states import takes_away
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 Kind = EventKind
 

@@ -16,10 +16,10 @@ from typing import Literal
 
 from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.lexicon import Lexicon, named_words, own_name, own_pieces, piece_set
-from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     Between,

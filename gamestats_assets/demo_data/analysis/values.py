@@ -11,7 +11,6 @@ import re
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 
-from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.catalogues import (
     Catalogues,
     amount_in,
@@ -36,7 +35,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
-from gamestats_assets.demo_data.reference import facts
+from gamestats_assets.demo_data.reference import facts, locales, names
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
     EventConstraints,

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, ExperimentTruth
 from gamestats_assets.demo_data.findings.accounts import label
 from gamestats_assets.demo_data.findings.measured import Funnel, Measured, Moments, Violations
+from gamestats_assets.demo_data.rules.configuration import Configuration, ConversionTruth, ExperimentTruth
 from gamestats_assets.demo_data.rules.model import (
     EventSequence,
     LifecycleStage,

@@ -12,10 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, ExperimentTruth, SeasonalityTruth
 from gamestats_assets.demo_data.findings.log_reading import EPOCH
 from gamestats_assets.demo_data.findings.measured import Conversion, Distribution, Funnel, Violations
 from gamestats_assets.demo_data.logs.spool import Spool
+from gamestats_assets.demo_data.rules.configuration import (
+    Configuration,
+    ConversionTruth,
+    ExperimentTruth,
+    SeasonalityTruth,
+)
 from gamestats_assets.demo_data.rules.model import EventSequence, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 

@@ -15,12 +15,12 @@ import msgspec
 import polars as pl
 
 from gamestats_assets.apis.thinkingdata import TRACK_TYPES
-from gamestats_assets.demo_data.configuration import Configuration, SharedAddressTruth, StandstillTruth
 from gamestats_assets.demo_data.findings.accounts import ELSEWHERE, label
 from gamestats_assets.demo_data.findings.measured import Moments, Violations
 from gamestats_assets.demo_data.findings.totals import Totals
 from gamestats_assets.demo_data.logs.log_files import open_log
 from gamestats_assets.demo_data.logs.spool import Spool
+from gamestats_assets.demo_data.rules.configuration import Configuration, SharedAddressTruth, StandstillTruth
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.lakehouse.files.documents import UNREADABLE

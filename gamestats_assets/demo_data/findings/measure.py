@@ -16,10 +16,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.findings.lives import Lives
 from gamestats_assets.demo_data.findings.log_reading import EPOCH, LogReading
 from gamestats_assets.demo_data.findings.measured import DirtFound, Measured
+from gamestats_assets.demo_data.rules.configuration import Configuration
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gamestats_assets.demo_data.configuration import Configuration
+from gamestats_assets.demo_data.rules.configuration import Configuration
 
 Array = npt.NDArray[Any]
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from gamestats_assets.demo_data.configuration import RetentionTruth
 from gamestats_assets.demo_data.findings.deviations import Deviations
 from gamestats_assets.demo_data.findings.measured import Funnel, Measured
 from gamestats_assets.demo_data.findings.truths import Verdict
+from gamestats_assets.demo_data.rules.configuration import RetentionTruth
 from gamestats_assets.lakehouse.files.local import write_whole
 
 TEMPLATE = "report.html.j2"

@@ -15,7 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from gamestats_assets.demo_data.configuration import (
+from gamestats_assets.demo_data.findings.accounts import KnownAccounts, sharing
+from gamestats_assets.demo_data.findings.measured import Conversion, Measured
+from gamestats_assets.demo_data.rules.configuration import (
     Configuration,
     ConversionTruth,
     Dirt,
@@ -25,8 +27,6 @@ from gamestats_assets.demo_data.configuration import (
     SharedAddressTruth,
     StandstillTruth,
 )
-from gamestats_assets.demo_data.findings.accounts import KnownAccounts, sharing
-from gamestats_assets.demo_data.findings.measured import Conversion, Measured
 
 Array = npt.NDArray[Any]
 

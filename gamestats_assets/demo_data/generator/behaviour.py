@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gamestats_assets.demo_data.configuration import StandstillTruth
 from gamestats_assets.demo_data.generator.blueprint import LEAST_CHOICES, Array, Blueprint, Fixed
 from gamestats_assets.demo_data.generator.random_streams import Streams, count_start
 from gamestats_assets.demo_data.generator.state import Gathering, begins, places, running_count
 from gamestats_assets.demo_data.generator.users import NEVER, Users
+from gamestats_assets.demo_data.rules.configuration import StandstillTruth
 from gamestats_assets.demo_data.rules.model import CounterRule, LifecycleStage, TotalRule, Update
 
 _MOST_SESSIONS = 10

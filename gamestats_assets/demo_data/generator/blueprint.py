@@ -14,7 +14,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gamestats_assets.demo_data.configuration import (
+from gamestats_assets.demo_data.generator.columns import Array
+from gamestats_assets.demo_data.generator.flows import flows_of, tables_of
+from gamestats_assets.demo_data.generator.random_streams import Ranges
+from gamestats_assets.demo_data.rules.configuration import (
     Configuration,
     ConfigurationError,
     ExperimentTruth,
@@ -22,9 +25,6 @@ from gamestats_assets.demo_data.configuration import (
     SeasonalityTruth,
     StandstillTruth,
 )
-from gamestats_assets.demo_data.generator.columns import Array
-from gamestats_assets.demo_data.generator.flows import flows_of, tables_of
-from gamestats_assets.demo_data.generator.random_streams import Ranges
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
     LifecycleStage,

@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 import numpy as np
 import polars as pl
 
-from gamestats_assets.demo_data.configuration import Configuration
+from gamestats_assets.demo_data.rules.configuration import Configuration
 
 _MEGABYTE = 1_000_000
 _GZIP_LEVEL = 2

@@ -12,8 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gamestats_assets.demo_data.configuration import Configuration, ConfigurationError, ConversionTruth, ExperimentTruth
 from gamestats_assets.demo_data.generator.columns import Array
+from gamestats_assets.demo_data.rules.configuration import (
+    Configuration,
+    ConfigurationError,
+    ConversionTruth,
+    ExperimentTruth,
+)
 from gamestats_assets.demo_data.rules.model import EventConstraints, LifecycleStage, Step
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 

@@ -29,7 +29,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.ipc
 
-from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator import behaviour, wire
 from gamestats_assets.demo_data.generator.behaviour import effective
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint, blueprint
@@ -38,6 +37,7 @@ from gamestats_assets.demo_data.generator.random_streams import Streams, quantil
 from gamestats_assets.demo_data.generator.state import places
 from gamestats_assets.demo_data.generator.timing import gaps_s, times_ms
 from gamestats_assets.demo_data.generator.users import SystemUsers, ids_of, make_users, planted_groups
+from gamestats_assets.demo_data.rules.configuration import Configuration
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.rules.soundness import require_sound
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.generator.behaviour import NOTHING, History, Sessions
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import (
@@ -34,6 +33,7 @@ from gamestats_assets.demo_data.generator.state import Gathering, begins, latest
 from gamestats_assets.demo_data.generator.user_states import Counts, UserStates, happened_before
 from gamestats_assets.demo_data.generator.users import Users, app_versions
 from gamestats_assets.demo_data.generator.values import Values
+from gamestats_assets.demo_data.reference import names
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, TotalRule, recalled_property
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar

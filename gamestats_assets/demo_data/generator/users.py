@@ -12,16 +12,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from gamestats_assets.demo_data import locales
-from gamestats_assets.demo_data.configuration import (
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
+from gamestats_assets.demo_data.generator.columns import Coded, hex_texts
+from gamestats_assets.demo_data.generator.random_streams import Streams
+from gamestats_assets.demo_data.reference import locales
+from gamestats_assets.demo_data.rules.configuration import (
     COUNTRIES,
     ConfigurationError,
     SharedAddressTruth,
     StandstillTruth,
 )
-from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
-from gamestats_assets.demo_data.generator.columns import Coded, hex_texts
-from gamestats_assets.demo_data.generator.random_streams import Streams
 
 NEVER = 10**6
 """A day beyond every run."""

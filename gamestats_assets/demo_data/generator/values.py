@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array
 from gamestats_assets.demo_data.generator.columns import (
     Coded,
@@ -26,6 +25,7 @@ from gamestats_assets.demo_data.generator.columns import (
     typed,
 )
 from gamestats_assets.demo_data.generator.random_streams import MOST_OBJECTS, USER, Rows
+from gamestats_assets.demo_data.reference import names
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, holding
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType

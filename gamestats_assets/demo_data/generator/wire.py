@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import polars as pl
 
-from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.generator.behaviour import History
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import (
@@ -30,6 +29,7 @@ from gamestats_assets.demo_data.generator.properties import Properties
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.state import begins
 from gamestats_assets.demo_data.generator.users import app_versions, home_countries
+from gamestats_assets.demo_data.reference import locales
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
 
 UNKNOWN_EVENT = "undeclared_event"

@@ -19,8 +19,8 @@ from typing import IO, Literal
 
 from isal import igzip
 
-from gamestats_assets.demo_data.configuration import PRODUCT_NAME
 from gamestats_assets.demo_data.logs.lines import is_near, time_of
+from gamestats_assets.demo_data.rules.configuration import PRODUCT_NAME
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files.local import files_within, shown
 from gamestats_assets.lakehouse.files.unpacking import ReadLimits, UnreadableContentError, opened

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gamestats_assets.demo_data.configuration import PRODUCT_NAME, Configuration
 from gamestats_assets.demo_data.products.meaning import meaning_of
+from gamestats_assets.demo_data.rules.configuration import PRODUCT_NAME, Configuration
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
 from gamestats_assets.lakehouse.entries.declared import Entry, Thing

@@ -13,8 +13,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.logs.landing import land_logs
+from gamestats_assets.demo_data.rules.configuration import Configuration
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.tables import DemoRules, DemoTaxonomy, DemoUsers, Products
 from gamestats_assets.demo_data.taxonomies.model import Property, Taxonomy, flattened

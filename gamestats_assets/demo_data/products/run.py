@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator.generate import Generated, Progress, generate, read_manifest
 from gamestats_assets.demo_data.products.rule_making import MadeRules, RuleMaker
+from gamestats_assets.demo_data.rules.configuration import Configuration
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError, violations

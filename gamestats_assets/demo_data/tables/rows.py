@@ -8,7 +8,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.demo_data.configuration import PRODUCT_NAME
+from gamestats_assets.demo_data.rules.configuration import PRODUCT_NAME
 from gamestats_assets.lakehouse.table import Table
 
 PRODUCT = f"^{PRODUCT_NAME.pattern}$"

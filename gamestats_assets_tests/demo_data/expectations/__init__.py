@@ -6,7 +6,7 @@ Each module is named after a taxonomy and reads as a specification: `PRODUCT`, a
 
 from __future__ import annotations
 
-from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets_tests.demo_data.expectations import (
     auction,
     banking,

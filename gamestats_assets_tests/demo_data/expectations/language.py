@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from gamestats_assets.demo_data.names import pattern_of
+from gamestats_assets.demo_data.reference.names import pattern_of
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,

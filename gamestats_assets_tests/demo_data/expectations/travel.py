@@ -1,6 +1,6 @@
 """What a person says of the taxonomy `travel`."""
 
-from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets_tests.demo_data.expectations.language import (
     REGISTERED,
     again,

@@ -31,8 +31,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from gamestats_assets.demo_data.locales import Country, Shares, country_of_locale, devices, ip_addresses
 from gamestats_assets.demo_data.reference import facts, rows
+from gamestats_assets.demo_data.reference.locales import Country, Shares, country_of_locale, devices, ip_addresses
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.lakehouse.errors import GamestatsError
 
