@@ -167,18 +167,6 @@ def test_an_anonymous_record_is_of_the_account_that_its_device_gets_within_a_day
     ]
 
 
-def test_only_a_user_without_an_account_is_anonymous() -> None:
-    frame = of(
-        sessions,
-        {
-            t.Events: events(
-                ("10:00:00", 0, "x", "a", "d"), ("10:01:00", 0, "x", None, "d"), ("10:00:00", 0, "x", None, "e")
-            )
-        },
-    )
-    assert sorted(frame.select("user_id", "is_anonymous").rows()) == [("a", False), ("e", True)]
-
-
 # --------------------------------------------------------------------------- payments
 
 
@@ -397,12 +385,6 @@ def test_a_day_is_the_same_made_alone_or_with_others(given_: list[Event]) -> Non
         for table in (t.Sessions, t.Payments, t.UserDays, t.FunnelProgress):
             key = table.primary_key()
             assert_frame_equal(together[table].filter(day=target).sort(key), alone[table].filter(day=target).sort(key))
-
-
-def test_no_events_give_nothing() -> None:
-    known = complete({t.Products: product()})
-    for function in (sessions, payments, user_days, funnel_progress):
-        assert of(function, known).height == 0
 
 
 # --------------------------------------------------------------------------- funnels

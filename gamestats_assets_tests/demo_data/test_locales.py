@@ -10,8 +10,6 @@ from typing import get_args
 import numpy as np
 import pytest
 from faker.config import AVAILABLE_LOCALES
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gamestats_assets.demo_data.reference.locales import (
     Platform,
@@ -23,24 +21,10 @@ from gamestats_assets.demo_data.reference.locales import (
     devices,
     ip_addresses,
 )
-from gamestats_assets.demo_data.rules.configuration import COUNTRIES
 
 CODES = tuple(countries())
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
 REGIONS = {each.region for each in countries().values()}
-
-
-def test_countries_that_a_run_asks_for_unless_told_otherwise_are_known() -> None:
-    assert len(CODES) >= 20
-    assert set(COUNTRIES) <= set(CODES)
-
-
-def test_what_is_told_of_a_country() -> None:
-    korea = country("KR")
-    assert (korea.name, korea.faker_locale, korea.language, korea.currency) == ("South Korea", "ko_KR", "ko", "KRW")
-    assert korea.time_zones == (("Asia/Seoul", 1.0),)
-    assert [name for name, _ in korea.carriers] == ["SKT", "KT", "LG U+"]
-    assert dict(country("US").time_zones)["America/New_York"] > dict(country("US").time_zones)["America/Denver"]
 
 
 def test_an_unknown_country_is_named_with_those_that_are_known() -> None:
@@ -91,16 +75,6 @@ def test_the_first_and_the_last_address_of_a_country() -> None:
     assert ipaddress.IPv4Address(last) == blocks[-1].broadcast_address - 1
 
 
-@given(st.floats(0, 1, exclude_max=True))
-def test_large_blocks_have_most_of_the_addresses(uniform: float) -> None:
-    blocks = country("US").ip_blocks
-    [text] = ip_addresses("US", np.array([uniform]))
-    place = next(i for i, block in enumerate(blocks) if ipaddress.IPv4Address(text) in block)
-    before = sum(block.num_addresses for block in blocks[:place])
-    total = sum(block.num_addresses for block in blocks)
-    assert before - 256 <= uniform * total <= before + blocks[place].num_addresses + 256
-
-
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_devices_of_a_platform(platform: Platform) -> None:
     found = devices(platform)
@@ -129,15 +103,6 @@ def test_devices_have_the_versions_that_were_made_for_them() -> None:
     assert majors["Galaxy A12"] <= {10, 11, 12}
     assert by_name["iPhone XR"].manufacturer == "Apple"
     assert by_name["Galaxy S24"].model == "SM-S921B"
-
-
-def test_markets_differ() -> None:
-    def share(manufacturer: str, region: str) -> float:
-        return sum(each.popularity[region] for each in devices("mobile") if each.manufacturer == manufacturer)
-
-    assert share("Samsung", "korea") > 0.5 > share("Apple", "korea")
-    assert share("Apple", "japan") > 0.5
-    assert share("SHARP", "japan") > 0 == share("SHARP", "europe")
 
 
 def test_browsers_of_all_systems_that_a_browser_runs_on() -> None:

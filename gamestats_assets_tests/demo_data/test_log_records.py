@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import random
@@ -20,8 +19,6 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.logs import records as log_records
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
-from gamestats_assets.demo_data.logs.records import DECODER
-from gamestats_assets.lakehouse.landing.decoding import decode_batches
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets_tests.demo_data.log_scenario import (
     DAY,
@@ -337,24 +334,6 @@ def test_types_of_properties_are_counted(tmp_path: Path) -> None:
 
 
 # --------------------------------------------------------------------------- many days
-
-
-def test_batches_of_days_and_products_are_apart(tmp_path: Path) -> None:
-    landing = Landing(tmp_path / "landing")
-    for name in ("shop", "game"):
-        land_logs([log(tmp_path, *(record("10:00:00", day=-n) for n in range(3)))], name, landing)
-    files = [file for name in ("shop", "game") for file in landed(landing, name)]
-    other = landed(landing, "game")[0]
-    batches = [[file for file in files if file.day == day] for day in ("2026-01-08", "2026-01-09", "2026-01-10")]
-    batches.append([type(other)(other.game, other.day, other.unit_id, "unreadable", other.content_hash, other.path)])
-    with contextlib.closing(decode_batches(DECODER, landing, batches, workers=1)) as results:
-        days = [sorted(found.frames[t.Events].collect()["product_day"]) for found in results]
-    assert days == [
-        ["2026-01-08|game", "2026-01-08|shop"],
-        ["2026-01-09|game", "2026-01-09|shop"],
-        ["2026-01-10|game", "2026-01-10|shop"],
-        [],
-    ]
 
 
 # --------------------------------------------------------------------------- whatever the order

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.demo_data.log_scenario import DAY, MODELS, at, complete, rows
+from gamestats_assets_tests.demo_data.log_scenario import DAY, at, complete, rows
 from gamestats_assets_tests.support.frames import run_sql
 
 Visit = tuple[str, int]
@@ -430,8 +430,3 @@ def test_products_are_apart() -> None:
         ("game", day(3), "new"),
         ("shop", day(0), "new"),
     ]
-
-
-def test_no_rows_at_all_give_nothing() -> None:
-    for table in MODELS:
-        assert made(table, {}).height == 0

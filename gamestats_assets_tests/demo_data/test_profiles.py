@@ -177,9 +177,3 @@ def test_a_deleted_user_is_gone_unless_something_follows() -> None:
     again = operations(("11:00:00", "user_del", {}), ("12:00:00", "user_set", {"y": 2}))
     [row] = profiles(again).values()
     assert row["properties"] == '{"y":2}'
-
-
-def test_products_are_apart() -> None:
-    one = {"occurred_at": at("10:00:00"), "operation": "user_add", "properties": '{"n":1}', "account_id": "a"}
-    frame = run(user_profiles, complete({t.UserOperations: operations(one, one | {"product": "game"})}))
-    assert frame.select("product", "properties").sort("product").rows() == [("game", '{"n":1}'), ("shop", '{"n":1}')]

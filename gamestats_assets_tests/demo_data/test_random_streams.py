@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -63,60 +62,7 @@ def test_a_user_s_numbers_depend_on_no_chunk_and_no_other_user() -> None:
     assert STREAMS.normal("wait", np.array([2999], dtype=np.uint64), np.arange(7)).tolist() == whole[-7:].tolist()
 
 
-@pytest.mark.parametrize(
-    ("users", "counters", "shape"),
-    [
-        pytest.param(MANY[:4], 0, (4,), id="a counter for all"),
-        pytest.param(3, np.arange(5), (5,), id="one user"),
-        pytest.param(MANY[:4, None], np.arange(3), (4, 3), id="each with each"),
-        pytest.param(1, 2, (), id="one number"),
-        pytest.param(MANY[:0], 0, (0,), id="nobody"),
-    ],
-)
-def test_users_and_counters_are_broadcast(
-    users: np.ndarray | int, counters: np.ndarray | int, shape: tuple[int, ...]
-) -> None:
-    found = STREAMS.bits("shape", users, counters)
-    assert found.shape == shape
-    expected = [plain_bits(7, "shape", int(u), int(c)) for u, c in np.broadcast(users, counters)]
-    assert found.ravel().tolist() == expected
-
-
 # --------------------------------------------------------------------------- random
-
-
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        pytest.param(lambda: STREAMS.bits("a", MANY), id="users"),
-        pytest.param(lambda: STREAMS.bits("a", 5, MANY), id="counters"),
-        pytest.param(lambda: STREAMS.bits("a", MANY // 100, MANY % 100), id="both"),
-        pytest.param(lambda: np.array([Streams(s).bits("a", 1, 1) for s in range(5_000)]).ravel(), id="seeds"),
-        pytest.param(lambda: np.array([STREAMS.bits(f"s{s}", 1, 1) for s in range(5_000)]).ravel(), id="streams"),
-    ],
-)
-def test_every_byte_is_uniform(numbers: Callable[[], np.ndarray]) -> None:
-    found = numbers()
-    for shift in range(0, 64, 8):
-        counts = np.bincount(((found >> np.uint64(shift)) & np.uint64(255)).astype(int), minlength=256)
-        assert chi_square(counts) > 1e-5
-    assert np.unique(found).size == found.size
-
-
-@pytest.mark.parametrize("changed", ["user", "counter"])
-def test_every_bit_of_a_user_or_counter_changes_half_of_the_result(changed: str) -> None:
-    users, counters = MANY[:4000] * np.uint64(0x0123456789ABCDE1), MANY[:4000] * np.uint64(0x123457)
-    before = STREAMS.bits("a", users, counters)
-    for bit in range(64):
-        flip = np.uint64(1 << bit)
-        after = (
-            STREAMS.bits("a", users ^ flip, counters)
-            if changed == "user"
-            else STREAMS.bits("a", users, counters ^ flip)
-        )
-        of_each = ((before ^ after)[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
-        # 5.5 standard deviations of a share of one half among 4000.
-        assert np.abs(of_each.mean(axis=0) - 0.5).max() < 5.5 * 0.5 / math.sqrt(4000)
 
 
 @pytest.mark.parametrize(
@@ -261,13 +207,6 @@ def test_spread_where_none_is_given(wanted: ValueRange, spread: float) -> None:
 )
 def test_ranges_of_one_value(wanted: ValueRange, only: float) -> None:
     assert set(quantile_table(wanted).sample(EVEN).tolist()) == {only}
-
-
-def test_the_largest_spread_is_that_of_the_two_bounds() -> None:
-    found = quantile_table(ValueRange(min=0, max=10, mean=2.5, spread=math.sqrt(2.5 * 7.5), integer=False)).sample(EVEN)
-    # One cell of the table lies between the two.
-    assert (np.minimum(found, 10 - found) < 0.02).mean() > 0.999
-    assert found.mean() == pytest.approx(2.5, rel=1e-3)
 
 
 @pytest.mark.parametrize(

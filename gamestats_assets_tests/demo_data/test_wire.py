@@ -18,7 +18,7 @@ from gamestats_assets.demo_data.logs import wire_check
 from gamestats_assets.demo_data.logs.lines import InvalidLineError, read_line, time_of
 from gamestats_assets.demo_data.logs.log_files import UnreadableLogError
 from gamestats_assets.demo_data.logs.wire_check import EXAMPLES, check_files
-from gamestats_assets.demo_data.logs.wire_report import Problem, WireReport
+from gamestats_assets.demo_data.logs.wire_report import MEANINGS, WireReport
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets_tests.demo_data.log_scenario import DAY
 
@@ -65,7 +65,7 @@ def checked(folder: Path, *records: Record | bytes, taxonomy: Taxonomy | None = 
 
 
 def counts(report: WireReport) -> dict[str, int]:
-    return {problem.value: finding.count for problem, finding in report.problems.items()}
+    return {problem: finding.count for problem, finding in report.problems.items()}
 
 
 # --------------------------------------------------------------------------- time
@@ -232,7 +232,7 @@ def test_a_broken_rule_is_named_once_with_its_place(
 ) -> None:
     report = checked(tmp_path, sent(0), record, sent(9))
     assert counts(report) == {rule: 1}, list(report.lines_of_text())
-    (example,) = report.problems[Problem(rule)].examples
+    (example,) = report.problems[rule].examples
     assert (example.file, example.line) == (str(tmp_path / "day.jsonl"), 2)
     assert f"{example.file}:2: expected {example.expected}, found {example.found}" in "\n".join(report.lines_of_text())
     if not refused:
@@ -248,7 +248,7 @@ def test_a_broken_rule_is_named_once_with_its_place(
 def test_every_problem_has_a_case() -> None:
     elsewhere = {"damaged_file", "too_many_events", "too_many_properties"}
     against_a_taxonomy = {"unknown_event", "undeclared_property", "declared_type"}
-    assert {rule for _, rule, _ in CASES} | elsewhere | against_a_taxonomy == set(Problem)
+    assert {rule for _, rule, _ in CASES} | elsewhere | against_a_taxonomy == set(MEANINGS)
 
 
 @pytest.mark.parametrize("depth", [600, 100_000])
@@ -277,7 +277,7 @@ def test_any_valid_record_is_read_as_json_says(properties: Record, occurred_at: 
 
 def test_a_problem_is_counted_always_and_shown_a_few_times(tmp_path: Path) -> None:
     report = checked(tmp_path, *(sent(n, PROPERTIES | {"level": None}) for n in range(12)))
-    finding = report.problems[Problem.NULL]
+    finding = report.problems["null"]
     assert (finding.count, [e.line for e in finding.examples]) == (12, list(range(1, EXAMPLES + 1)))
 
 
@@ -286,8 +286,8 @@ def test_the_place_of_a_problem_is_in_the_file_that_has_it(tmp_path: Path) -> No
     for path, content in zip(paths, ([sent(0), sent(1)], [], [sent(2), sent(1), b"{"]), strict=True):
         path.write_bytes(b"".join(dumped(record) + b"\n" for record in content))
     report = check_files(paths)
-    (repeated,) = report.problems[Problem.DUPLICATE_UUID].examples
-    (cut,) = report.problems[Problem.JSON].examples
+    (repeated,) = report.problems["duplicate_uuid"].examples
+    (cut,) = report.problems["json"].examples
     assert (repeated.file, repeated.line, cut.file, cut.line) == (str(paths[2]), 2, str(paths[2]), 3)
     assert f"{paths[0]}:2" in repeated.expected
 
@@ -300,7 +300,7 @@ def test_a_damaged_file_is_a_problem_of_the_line_where_it_ends(
     whole.write_bytes(gzip.compress(dumped(sent(1000)) + b"\n"))
     cut.write_bytes(damage(gzip.compress(b"".join(dumped(sent(n)) + b"\n" for n in range(500)))))
     report = check_files([cut, whole])
-    (example,) = report.problems[Problem.DAMAGED_FILE].examples
+    (example,) = report.problems["damaged_file"].examples
     # One line of the other file, and the line behind the last whole one here.
     assert (example.file, example.line) == (str(cut), report.lines)
 
@@ -315,7 +315,7 @@ def test_a_project_has_at_most_500_kinds_of_events(tmp_path: Path) -> None:
     records = [sent(number, event_name=f"e{number}") for number in range(502)]
     report = checked(tmp_path, *records, sent(900, event_name="e0"))
     assert counts(report) == {"too_many_events": 2}
-    assert report.problems[Problem.TOO_MANY_EVENTS].examples[0].line == 501
+    assert report.problems["too_many_events"].examples[0].line == 501
     assert (report.events["track", "(others)"], report.events["track", "e0"]) == (2, 2)
 
 
@@ -353,7 +353,7 @@ def test_repeated_uuids_and_second_owners_are_those_a_plain_reading_finds(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire_check, "_LINES_A_PIECE", piece)
         report = checked(tmp_path_factory.mktemp("lines"), *records)
-    for problem, places in ((Problem.DUPLICATE_UUID, repeated), (Problem.OWNER, sorted(second.values()))):
+    for problem, places in (("duplicate_uuid", repeated), ("owner", sorted(second.values()))):
         found = report.problems.get(problem)
         shown = [example.line for example in found.examples] if found else []
         assert (found.count if found else 0, shown) == (len(places), places[:EXAMPLES])

@@ -25,7 +25,7 @@ from gamestats_assets.apis.thinkingdata import COMPANIONS, MOST_EVENTS, ROOT_KEY
 from gamestats_assets.demo_data.logs.lines import InvalidLineError, Line, Shape, read_line
 from gamestats_assets.demo_data.logs.log_files import DAMAGE, open_log
 from gamestats_assets.demo_data.logs.spool import Spool
-from gamestats_assets.demo_data.logs.wire_report import Example, Finding, Problem, WireReport
+from gamestats_assets.demo_data.logs.wire_report import MEANINGS, Example, Finding, WireReport
 from gamestats_assets.demo_data.logs.wire_types import Found, KnownProperties, Verdict, known_properties, shown
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 
@@ -82,8 +82,8 @@ class _Check:
         self._of_events, self._of_users, self._unset = known_properties(taxonomy)
         self._verdicts: dict[tuple[KnownProperties, str, Shape], Verdict] = {}
         self._declared = frozenset(taxonomy.event_names()) if taxonomy else None
-        self._counts: Counter[Problem] = Counter()
-        self._examples: dict[Problem, list[Example]] = {}
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[Example]] = {}
         self._events: Counter[tuple[str, str]] = Counter()
         self._event_names: set[str] = set()
         self._first_time, self._last_time = "~", ""
@@ -106,24 +106,24 @@ class _Check:
                 if not self._line % _LINES_A_PIECE:
                     self._store()
         except DAMAGE as error:
-            self._note(self._line + 1, Problem.DAMAGED_FILE, "the rest of the file", str(error))
+            self._note(self._line + 1, "damaged_file", "the rest of the file", str(error))
         self._store()
 
     def report(self) -> WireReport:
-        self._compare(_REPEATED, Problem.DUPLICATE_UUID, "another #uuid than that of {}", "the same")
-        self._compare(_SECOND_OWNERS, Problem.OWNER, "the account that its #distinct_id has in {}", "another")
+        self._compare(_REPEATED, "duplicate_uuid", "another #uuid than that of {}", "the same")
+        self._compare(_SECOND_OWNERS, "owner", "the account that its #distinct_id has in {}", "another")
         self._spool.close()
         return WireReport(
             files=len(self._files),
             lines=self._line,
             bytes=self._bytes,
             events=dict(sorted(self._events.items())),
-            problems={p: Finding(self._counts[p], tuple(self._examples[p])) for p in Problem if self._counts[p]},
+            problems={p: Finding(self._counts[p], tuple(self._examples[p])) for p in MEANINGS if self._counts[p]},
             first_time=self._first_time if self._last_time else None,
             last_time=self._last_time or None,
         )
 
-    def _note(self, line: int, problem: Problem, expected: str, found: str) -> None:
+    def _note(self, line: int, problem: str, expected: str, found: str) -> None:
         self._counts[problem] += 1
         examples = self._examples.setdefault(problem, [])
         if len(examples) < EXAMPLES:
@@ -141,7 +141,7 @@ class _Check:
                 self._spool.add(table, pl.DataFrame(rows, schema=_TABLES[table], orient="row"))
                 rows.clear()
 
-    def _compare(self, sql: str, problem: Problem, expected: str, found: str) -> None:
+    def _compare(self, sql: str, problem: str, expected: str, found: str) -> None:
         pairs = self._spool.query(sql)
         for line, earlier in pairs.head(EXAMPLES).iter_rows():
             file, number = self._place(earlier)
@@ -155,22 +155,22 @@ class _Check:
             line = read_line(raw)
         except InvalidLineError as error:
             self._events[_REFUSED, ""] += 1
-            yield Problem(error.rule), error.expected, error.found
+            yield error.rule, error.expected, error.found
             return
         record = line.record
         yield from self._root(raw, line)
         event = name = record.event_name or "" if record.is_event else ""
         if record.is_event:
             if self._declared is not None and name not in self._declared:
-                yield Problem.UNKNOWN_EVENT, "an event of the taxonomy", name
+                yield "unknown_event", "an event of the taxonomy", name
             if name not in self._event_names and len(self._event_names) >= MOST_EVENTS:
-                yield Problem.TOO_MANY_EVENTS, f"at most {MOST_EVENTS} kinds of events", f"also {name}"
+                yield "too_many_events", f"at most {MOST_EVENTS} kinds of events", f"also {name}"
                 name = "(others)"
             else:
                 self._event_names.add(name)
         self._events[record.type, name] += 1
         if record.properties is None and record.type != "user_del":
-            yield Problem.PROPERTIES, "an object of properties", "none"
+            yield "properties", "an object of properties", "none"
         known = self._known(record)
         verdict = self._verdicts.get((known, event, line.shape))
         if verdict is None:
@@ -196,22 +196,22 @@ class _Check:
         if line.has_unknown_root_key:
             for key in msgspec.json.decode(raw):
                 if key not in ROOT_KEYS:
-                    yield Problem.ROOT_KEY, "it among the properties", shown(key)
+                    yield "root_key", "it among the properties", shown(key)
         for key, field, kinds in _COMPANIONS:
             if record.type not in kinds and getattr(record, field) is not None:
-                yield Problem.COMPANION, f"no {key} with {record.type}", "one"
+                yield "companion", f"no {key} with {record.type}", "one"
         if record.account_id and record.distinct_id:
             self._rows["owners"].append((record.distinct_id, record.account_id, self._line))
         if len(record.time) == 23:
             self._first_time, self._last_time = min(self._first_time, record.time), max(self._last_time, record.time)
         else:
-            yield Problem.TIME, "#time as yyyy-MM-dd HH:mm:ss.SSS", shown(record.time)
+            yield "time", "#time as yyyy-MM-dd HH:mm:ss.SSS", shown(record.time)
         if record.uuid is not None and not _UUID(record.uuid):
-            yield Problem.UUID, "#uuid as 8-4-4-4-12 hexadecimal digits", shown(record.uuid)
+            yield "uuid", "#uuid as 8-4-4-4-12 hexadecimal digits", shown(record.uuid)
         elif record.uuid is not None:
             self._rows["uuids"].append((record.uuid.lower(), self._line))
         if record.ip is not None and not _is_address(record.ip):
-            yield Problem.IP, "#ip to be an IPv4 or IPv6 address", shown(record.ip)
+            yield "ip", "#ip to be an IPv4 or IPv6 address", shown(record.ip)
 
 
 @lru_cache(maxsize=65536)
@@ -236,7 +236,7 @@ def _twins(raw: bytes) -> list[Found]:
     def look(pairs: list[tuple[str, object]]) -> None:
         for key, count in Counter(key for key, _ in pairs).items():
             if count > 1:
-                found.append((Problem.DUPLICATE_KEY, "a key once", f"{shown(key)} {count} times"))
+                found.append(("duplicate_key", "a key once", f"{shown(key)} {count} times"))
 
     json.loads(raw, object_pairs_hook=look)
     return found

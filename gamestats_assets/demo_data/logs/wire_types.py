@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamestats_assets.apis.thinkingdata import MOST_EVENT_PROPERTIES, MOST_USER_PROPERTIES, ROOT_KEYS
-from gamestats_assets.demo_data.logs.wire_report import Problem
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
 
-Found = tuple[Problem, str, str]
+Found = tuple[str, str, str]
 """A problem, what was expected and what was found."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?", re.ASCII).fullmatch
@@ -73,31 +72,31 @@ class KnownProperties:
         for name in properties:
             key, small = f"{parent}{name.lower()}", name.lower()
             if small in seen:
-                yield Problem.DUPLICATE_KEY, "a key once", f"{seen[small]!r} and {name!r}"
+                yield "duplicate_key", "a key once", f"{seen[small]!r} and {name!r}"
             seen[small] = name
             if not parent and name in ROOT_KEYS:
-                yield Problem.MISPLACED_KEY, f"{name} beside the properties", "it among them"
+                yield "misplaced_key", f"{name} beside the properties", "it among them"
             elif allowed is not None and key not in allowed and not name.startswith("#"):
-                yield Problem.UNDECLARED_PROPERTY, "a property of the taxonomy", f"{shown_parent}{name}"
+                yield "undeclared_property", "a property of the taxonomy", f"{shown_parent}{name}"
             if not parent and key not in self._names:
                 if len(self._names) >= self._most:
-                    yield Problem.TOO_MANY_PROPERTIES, f"at most {self._most} properties", f"also {name}"
+                    yield "too_many_properties", f"at most {self._most} properties", f"also {name}"
                 else:
                     self._names.add(key)
 
     def value(self, key: str, name: str, value: Any) -> Iterator[Found]:
         """What is wrong with a value, and with what it holds."""
         if value is None:
-            yield Problem.NULL, f"{name} to have a value", "null"
+            yield "null", f"{name} to have a value", "null"
             return
         found = _type_of(value)
         if self._fixes_types and found is not None:
             known = self._types.setdefault(key, found)
             if found is not known and not (known is PropertyType.STRING and found is PropertyType.TIME):
-                problem = Problem.DECLARED_TYPE if key in self._declared else Problem.TYPE_CHANGED
+                problem = "declared_type" if key in self._declared else "type_changed"
                 yield problem, f"{name} to be of type {known}", shown(value)
         elif self._types.get(key, PropertyType.LIST) not in (PropertyType.LIST, PropertyType.OBJECT_GROUP):
-            problem = Problem.DECLARED_TYPE if key in self._declared else Problem.TYPE_CHANGED
+            problem = "declared_type" if key in self._declared else "type_changed"
             yield problem, f"{name} to be of type {self._types[key]}", shown(value)
         if isinstance(value, dict):
             yield from self._object(key, name, value)
@@ -107,9 +106,9 @@ class KnownProperties:
                 if are_objects:
                     yield from self._object(key, name, item)
                 elif item is None:
-                    yield Problem.NULL, f"{name} to have a value", "null"
+                    yield "null", f"{name} to have a value", "null"
                 elif not isinstance(item, str):
-                    yield Problem.LIST_ITEM, f"texts alone, or objects alone, in {name}", shown(item)
+                    yield "list_item", f"texts alone, or objects alone, in {name}", shown(item)
 
     def _object(self, key: str, name: str, content: Mapping[str, Any]) -> Iterator[Found]:
         yield from self._names_of(f"{key}.", f"{name}.", content, self._declared if key in self._closed else None)
