@@ -11,9 +11,10 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
@@ -26,6 +27,7 @@ from gamestats_assets.lakehouse.postgres.server import connect
 _SHORTEST_WAIT_S = 0.05
 # Calls older than this many of the longest windows are deleted.
 _KEPT_WINDOWS = 5
+_OTHERS = "(others)"
 _WINDOW = re.compile(r"([0-9]{1,9}):([0-9]{1,9}(?:\.[0-9]{1,6})?)")
 
 
@@ -50,8 +52,8 @@ def parse_windows(text: str) -> list[Window]:
     >>> parse_windows("100:120,20:1")
     [Window(requests=20, seconds=1.0, used=None), Window(requests=100, seconds=120.0, used=None)]
     """
-    others_by_time = (_WINDOW.fullmatch(part.strip()) for part in text.split(","))
-    windows = (Window(int(match[1]), float(match[2])) for match in others_by_time if match)
+    matches = (_WINDOW.fullmatch(part.strip()) for part in text.split(","))
+    windows = (Window(int(match[1]), float(match[2])) for match in matches if match)
     return sorted((w for w in windows if w.requests and w.seconds), key=lambda window: window.seconds)
 
 
@@ -65,13 +67,23 @@ class Limits(ABC):
     Args:
         patience: seconds of waiting after which `acquire` gives up.
         deadline: time of `time.monotonic` past which `acquire` does not wait.
+        leave: requests of every window that this caller leaves to others.
+        shortest_wait: a caller that must wait waits at least this many seconds.
         sleep: waits for a number of seconds.
     """
 
-    def __init__(self, patience: float, deadline: float, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, patience: float, deadline: float, leave: int, shortest_wait: float, sleep: Callable[[float], None]
+    ) -> None:
         self._patience = patience
         self._deadline = deadline
+        self._leave = leave
+        self._shortest_wait = shortest_wait
         self._sleep = sleep
+
+    @abstractmethod
+    def _states(self, limiters: Mapping[str, Sequence[Window]]) -> AbstractContextManager[tuple[float, _States]]:
+        """Locks limiters, given with their default windows; yields the time and their states, and keeps changes."""
 
     def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
         """Waits until all limiters allow a request, and counts it in each.
@@ -87,9 +99,13 @@ class Limits(ABC):
         """
         waited = 0.0
         while True:
-            wait, counted_at = self._take(limiters)
-            if wait <= 0:
-                return counted_at
+            with self._states(limiters) as (now, states):
+                wait = max((state.wait(now, self._leave) for state in states.values()), default=0.0)
+                if wait <= 0:
+                    for state in states.values():
+                        state.sent.append(now)
+                    return now
+            wait = max(wait, self._shortest_wait)
             if waited + wait > self._patience or time.monotonic() + wait > self._deadline:
                 raise RateLimitedError(
                     f"The limit of requests ({', '.join(limiters)}) is used up for the next {wait:.0f} s; what is left "
@@ -99,47 +115,84 @@ class Limits(ABC):
             self._sleep(wait)
             waited += wait
 
-    @abstractmethod
-    def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
-        """Counts a request if it may be sent. Returns the seconds to wait, 0 if it was counted, and when it was."""
-
-    @abstractmethod
     def learn(self, reported: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
         """Adopts the limits that an answer reported, and counts what others have used of them.
+
+        The server's count can include only those of our requests that we counted since a window's length before the
+        answered one. The rest are others'; they are counted as late as possible outside the next shorter window, which
+        reports its own.
 
         Args:
             reported: windows by limiter.
             since: when the answered request was counted.
         """
+        with self._states({name: windows for name, windows in reported.items() if windows}) as (now, states):
+            for name, state in states.items():
+                state.reported = reported[name]
+                shorter, new = 0.0, 0
+                for window in state.reported:
+                    if since is not None and window.used is not None:
+                        known = _later_than(state.counted, since - window.seconds) + new
+                        others = max(min(window.used, window.requests) - known, 0)
+                        state.others += [now - shorter] * others
+                        new += others
+                    shorter = window.seconds
 
-    @abstractmethod
     def block(self, limiter: str, seconds: float) -> None:
         """Blocks a limiter for a number of seconds."""
-
-
-# ---------------------------------------------------------------- one process
+        with self._states({limiter: ()}) as (now, states):
+            states[limiter].blocked_until = max(states[limiter].blocked_until, now + seconds)
 
 
 @dataclass(slots=True)
 class _State:
-    """State of a limiter: ordered times of counted requests, and what answers reported."""
+    """What is known of a limiter.
 
-    counted: list[float] = field(default_factory=list)
-    windows: Sequence[Window] = ()
+    Attributes:
+        default: windows that apply until an answer reports others.
+        reported: windows that an answer reported.
+        blocked_until: time until which it is blocked.
+        counted: ordered times of counted requests.
+        own: those of this caller.
+        sent: times of this caller's requests that are to be counted.
+        others: times of others' requests that are to be counted.
+    """
+
+    default: Sequence[Window] = ()
+    reported: Sequence[Window] = ()
     blocked_until: float = 0.0
+    counted: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
 
-    def since(self, time: float) -> int:
-        """Number of requests counted after a time."""
-        return len(self.counted) - bisect_right(self.counted, time)
+    @property
+    def windows(self) -> Sequence[Window]:
+        """The windows in force."""
+        return self.reported or self.default
 
-    def wait(self, default: Sequence[Window], now: float) -> float:
+    def wait(self, now: float, leave: int) -> float:
         """Seconds until a request may be sent."""
         waits = [self.blocked_until - now, 0.0]
-        for window in self.windows or default:
-            # Enough requests must leave the window that one more fits.
-            if self.since(now - window.seconds) >= window.requests:
-                waits.append(self.counted[-window.requests] + window.seconds - now)
+        for window in self.windows:
+            for times, allowed in ((self.counted, window.requests), (self.own, max(window.requests - leave, 1))):
+                # Enough requests must leave the window that one more fits.
+                if _later_than(times, now - window.seconds) >= allowed:
+                    waits.append(times[-allowed] + window.seconds - now)
         return max(waits)
+
+    @property
+    def kept_s(self) -> float | None:
+        """Age of the oldest request to keep; None if the windows are not known."""
+        return _KEPT_WINDOWS * max(window.seconds for window in self.windows) if self.windows else None
+
+
+_States = Mapping[str, _State]
+
+
+def _later_than(times: Sequence[float], moment: float) -> int:
+    """Number of ordered times after a moment."""
+    return len(times) - bisect_right(times, moment)
 
 
 class InProcessLimits(Limits):
@@ -156,64 +209,23 @@ class InProcessLimits(Limits):
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        super().__init__(patience, float("inf"), sleep)
+        super().__init__(patience, float("inf"), 0, 0.0, sleep)
         self._clock = clock
         self._lock = threading.Lock()
-        self._states: defaultdict[str, _State] = defaultdict(_State)
+        self._known: defaultdict[str, _State] = defaultdict(_State)
 
-    def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
+    @contextmanager
+    def _states(self, limiters: Mapping[str, Sequence[Window]]) -> Iterator[tuple[float, _States]]:
         with self._lock:
-            now = self._clock()
-            states = {name: self._states[name] for name in limiters}
-            wait = max((state.wait(limiters[name], now) for name, state in states.items()), default=0.0)
-            if wait <= 0:
-                for name, state in states.items():
-                    longest = max((window.seconds for window in state.windows or limiters[name]), default=0.0)
-                    del state.counted[: bisect_right(state.counted, now - _KEPT_WINDOWS * longest)]
-                    insort(state.counted, now)
-            return wait, now
-
-    def learn(self, reported: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
-        """As `Limits.learn`."""
-        with self._lock:
-            now = self._clock()
-            for name, windows in reported.items():
-                if not windows:
-                    continue
-                state = self._states[name]
-                state.windows = windows
-                for counted_at, others in _requests_of_others(windows, now, since, state.since):
-                    for _ in range(others):
-                        insort(state.counted, counted_at)
-
-    def block(self, limiter: str, seconds: float) -> None:
-        """As `Limits.block`."""
-        with self._lock:
-            state = self._states[limiter]
-            state.blocked_until = max(state.blocked_until, self._clock() + seconds)
-
-
-def _requests_of_others(
-    windows: Sequence[Window], now: float, since: float | None, counted_since: Callable[[float], int]
-) -> list[tuple[float, int]]:
-    """Requests that others sent: when to count them, and how many.
-
-    The server's count can include only those of our requests that we counted since a window's length before the
-    answered one. The rest are others'; they are counted as late as possible outside the next shorter window, which
-    reports its own.
-    """
-    others_by_time: list[tuple[float, int]] = []
-    shorter = 0.0
-    for window in windows:
-        if since is not None and window.used is not None:
-            known = counted_since(since - window.seconds) + sum(number for _, number in others_by_time)
-            if (others := min(window.used, window.requests) - known) > 0:
-                others_by_time.append((now - shorter, others))
-        shorter = window.seconds
-    return others_by_time
-
-
-# ---------------------------------------------------------------- all processes
+            now, states = self._clock(), {name: self._known[name] for name in limiters}
+            for name, state in states.items():
+                state.default = limiters[name]
+            yield now, states
+            for state in states.values():
+                oldest = now - (state.kept_s or float("inf"))
+                state.counted = sorted(each for each in (*state.counted, *state.sent, *state.others) if each >= oldest)
+                state.own = sorted(each for each in (*state.own, *state.sent) if each >= oldest)
+                state.sent, state.others = [], []
 
 
 class SharedLimits(Limits):
@@ -235,10 +247,9 @@ class SharedLimits(Limits):
         deadline: float = float("inf"),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        super().__init__(patience, deadline, sleep)
+        super().__init__(patience, deadline, leave, _SHORTEST_WAIT_S, sleep)
         self._url = url
         self._caller = caller
-        self._leave = leave
 
     def leaving(self, requests: int) -> SharedLimits:
         """The same limits for a caller who leaves this many requests of every window to others."""
@@ -246,99 +257,50 @@ class SharedLimits(Limits):
         limits._leave = requests
         return limits
 
-    def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
+    @contextmanager
+    def _states(self, limiters: Mapping[str, Sequence[Window]]) -> Iterator[tuple[float, _States]]:
         with connect(self._url) as conn, conn.transaction():
-            waits = [self._wait(conn, name, default) for name, default in sorted(limiters.items())]
-            if any(wait > 0 for wait in waits):
-                return max(*waits, _SHORTEST_WAIT_S), 0.0
-            row = conn.execute(
-                "WITH counted AS (INSERT INTO ops.api_calls (limiter, caller)"
-                " SELECT unnest(%s::text[]), %s RETURNING called_at)"
-                " SELECT extract(epoch FROM min(called_at)) FROM counted",
-                [[*limiters], self._caller],
-            ).fetchone()
-            return 0.0, float(row[0]) if row and row[0] is not None else 0.0
+            # Every process locks limiters in the order of their names, so that no two wait for each other.
+            states = {name: self._locked(conn, name, default) for name, default in sorted(limiters.items())}
+            [(now,)] = conn.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchall()
+            before = {name: (state.reported, state.blocked_until) for name, state in states.items()}
+            yield now, states
+            for name, state in states.items():
+                self._keep(conn, name, state, is_changed=before[name] != (state.reported, state.blocked_until))
 
-    def _wait(self, conn: psycopg.Connection, limiter: str, default: Sequence[Window]) -> float:
-        _lock(conn, limiter)
+    def _locked(self, conn: psycopg.Connection, limiter: str, default: Sequence[Window]) -> _State:
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('api limit ' || %s, 0))", [limiter])
         row = conn.execute(
-            "SELECT windows, extract(epoch FROM blocked_until - clock_timestamp()) FROM ops.api_limits"
-            " WHERE limiter = %s",
+            "SELECT windows, extract(epoch FROM blocked_until)::float8 FROM ops.api_limits WHERE limiter = %s",
             [limiter],
         ).fetchone()
-        reported, blocked = row or (None, None)
-        windows = (parse_windows(reported) if reported else None) or default
-        longest = max((window.seconds for window in windows), default=0.0)
+        reported, blocked_until = row or (None, None)
+        state = _State(default, parse_windows(reported or ""), blocked_until or 0.0)
         conn.execute(
-            "DELETE FROM ops.api_calls WHERE limiter = %s"
-            " AND called_at < clock_timestamp() - make_interval(secs => %s)",
-            [limiter, _KEPT_WINDOWS * longest],
+            "DELETE FROM ops.api_calls WHERE limiter = %s AND called_at < clock_timestamp() - make_interval(secs => %s)",
+            [limiter, state.kept_s],
         )
-        rooms = [(window.requests, window.seconds, None) for window in windows]
-        if self._leave:
-            rooms += [(window.requests - self._leave, window.seconds, self._caller) for window in windows]
-        return max([float(blocked or 0.0), 0.0, *(_wait_for_room(conn, limiter, *room) for room in rooms)])
+        query = "SELECT extract(epoch FROM called_at)::float8, caller FROM ops.api_calls WHERE limiter = %s ORDER BY 1"
+        for called_at, caller in conn.execute(query, [limiter]):
+            state.counted.append(called_at)
+            state.own += [called_at] if caller == self._caller else []
+        return state
 
-    def learn(self, reported: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
-        """As `Limits.learn`."""
-        with connect(self._url) as conn, conn.transaction():
-            for name, windows in sorted(reported.items()):
-                if not windows:
-                    continue
-                conn.execute(
-                    "INSERT INTO ops.api_limits AS l (limiter, windows) VALUES (%s, %s)"
-                    " ON CONFLICT (limiter) DO UPDATE SET windows = excluded.windows"
-                    " WHERE l.windows IS DISTINCT FROM excluded.windows",
-                    [name, _format_windows(windows)],
-                )
-                if since is not None and any(window.used for window in windows):
-                    _lock(conn, name)
-                    self._count_others(conn, name, windows, since)
-
-    def _count_others(self, conn: psycopg.Connection, limiter: str, windows: Sequence[Window], since: float) -> None:
-        def counted_since(time: float) -> int:
-            row = conn.execute(
-                "SELECT count(*) FROM ops.api_calls WHERE limiter = %s AND called_at > to_timestamp(%s)",
-                [limiter, time],
-            ).fetchone()
-            return int(row[0]) if row else 0
-
-        for before_now, others in _requests_of_others(windows, 0.0, since, counted_since):
+    def _keep(self, conn: psycopg.Connection, limiter: str, state: _State, *, is_changed: bool) -> None:
+        callers = [self._caller] * len(state.sent) + [_OTHERS] * len(state.others)
+        conn.execute(
+            "INSERT INTO ops.api_calls (limiter, caller, called_at)"
+            " SELECT %s, caller, to_timestamp(at) FROM unnest(%s::text[], %s::float8[]) AS call (caller, at)",
+            [limiter, callers, [*state.sent, *state.others]],
+        )
+        if is_changed:
             conn.execute(
-                "INSERT INTO ops.api_calls (limiter, caller, called_at)"
-                " SELECT %s, '(others)', clock_timestamp() + make_interval(secs => %s) FROM generate_series(1, %s)",
-                [limiter, before_now, others],
+                "INSERT INTO ops.api_limits (limiter, windows, blocked_until)"
+                " VALUES (%s, nullif(%s, ''), to_timestamp(nullif(%s::float8, 0)))"
+                " ON CONFLICT (limiter) DO UPDATE SET windows = excluded.windows,"
+                " blocked_until = excluded.blocked_until",
+                [limiter, _format_windows(state.reported), state.blocked_until],
             )
-
-    def block(self, limiter: str, seconds: float) -> None:
-        """As `Limits.block`."""
-        with connect(self._url) as conn:
-            conn.execute(
-                "INSERT INTO ops.api_limits AS l (limiter, blocked_until)"
-                " VALUES (%s, clock_timestamp() + make_interval(secs => %s))"
-                " ON CONFLICT (limiter) DO UPDATE SET"
-                " blocked_until = greatest(l.blocked_until, excluded.blocked_until)",
-                [limiter, seconds],
-            )
-
-
-def _lock(conn: psycopg.Connection, limiter: str) -> None:
-    # Every process locks limiters in the order of their names, so that no two wait for each other.
-    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('api limit ' || %s, 0))", [limiter])
-
-
-def _wait_for_room(conn: psycopg.Connection, limiter: str, allowed: int, seconds: float, caller: str | None) -> float:
-    """Seconds until the window has room for one more request, counting those of all callers or of one."""
-    # Enough requests must leave the window that one more fits.
-    nth = conn.execute(
-        "SELECT extract(epoch FROM called_at + make_interval(secs => %(window)s) - clock_timestamp())"
-        " FROM ops.api_calls WHERE limiter = %(limiter)s"
-        " AND called_at > clock_timestamp() - make_interval(secs => %(window)s)"
-        " AND (%(caller)s::text IS NULL OR caller = %(caller)s)"
-        " ORDER BY called_at DESC OFFSET %(fewer)s LIMIT 1",
-        {"window": seconds, "limiter": limiter, "caller": caller, "fewer": max(allowed, 1) - 1},
-    ).fetchone()
-    return 0.0 if nth is None else max(float(nth[0]), _SHORTEST_WAIT_S)
 
 
 def windows_in_force(url: SecretStr, limiter: str) -> list[Window]:
