@@ -277,7 +277,8 @@ class SharedLimits(Limits):
         reported, blocked_until = row or (None, None)
         state = _State(default, parse_windows(reported or ""), blocked_until or 0.0)
         conn.execute(
-            "DELETE FROM ops.api_calls WHERE limiter = %s AND called_at < clock_timestamp() - make_interval(secs => %s)",
+            "DELETE FROM ops.api_calls WHERE limiter = %s"
+            " AND called_at < clock_timestamp() - make_interval(secs => %s)",
             [limiter, state.kept_s],
         )
         query = "SELECT extract(epoch FROM called_at)::float8, caller FROM ops.api_calls WHERE limiter = %s ORDER BY 1"

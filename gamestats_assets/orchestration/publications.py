@@ -6,6 +6,7 @@ published is skipped. The transaction verifies before its commit that the rows w
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -32,7 +33,7 @@ from gamestats_assets.orchestration.partitions import partitions_of, values_of
 from gamestats_assets.orchestration.run_requests import keys_of_run
 
 if TYPE_CHECKING:
-    from gamestats_assets.lakehouse.published.publication import Within
+    from gamestats_assets.lakehouse.published.publication import Part, Within
 
 SAME_ROWS = "rows_equal_the_lake"
 # A store or a server may be away for a moment, or the lake may change meanwhile.
@@ -174,79 +175,106 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
 
 
 def _publish(snapshot: Snapshot, table: type[Table], keys: Sequence[str]) -> _Published:
-    """Publishes the partitions that differ from the lake and break no check.
+    """Publishes the partitions that differ from the lake and break no check; all of them if the table is outdated.
 
     Raises:
         ChangedMeanwhileError: if one of them changes meanwhile.
     """
-    from gamestats_assets.lakehouse.published.publication import OvertakenError, publish, sweep, units_published
+    from gamestats_assets.lakehouse.published.publication import (
+        OvertakenError,
+        publish,
+        rebuild,
+        sweep,
+        units_published,
+    )
+    from gamestats_assets.lakehouse.published.tables import OutdatedTableError
 
-    lake, url, content = snapshot.lake, snapshot.stores.postgres_url, snapshot.content(table)
+    url, objects, content = snapshot.stores.postgres_url, snapshot.stores.objects, snapshot.content(table)
     known = _contents(snapshot.stores, table, keys).get(table)
     done = _Published(pl.DataFrame(schema=table.schema()))
-    due: list[str] = []
+    due = _allowed(snapshot, table, [key for key in keys if known is None or known.get(key) != content.get(key)], done)
+    # The state of a partition that lost rows to a manual change is unknown.
+    counted = [key for key in due if key in (known or {}) and key in content and table.spec.replaced_by is not None]
+    before = units_published(url, table, counted) if 0 < len(counted) <= _APART else {}
+    changed = _changed({key: snapshot.ledger(table)[key].rows_of for key in before}, before)
+    queue = [[key] for key in changed] + _batches(snapshot, table, [key for key in due if key not in changed])
+    try:
+        for batch, part in _parts(snapshot, table, queue, changed, done):
+            try:
+                written = publish(
+                    url,
+                    table,
+                    part.partitions,
+                    part.frame,
+                    objects=objects,
+                    content_hash=part.content_hash,
+                    units=part.units,
+                    within=changed.get(batch[0]),
+                    before_commit=partial(_refuse_changed, snapshot, table, batch),
+                )
+            except OvertakenError:
+                del changed[batch[0]]
+                queue.append(batch)
+                continue
+            done.rows_written += written.rows_inserted
+            done.rows_replaced += written.rows_deleted
+    except OutdatedTableError:
+        everything = _batches(snapshot, table, _allowed(snapshot, table, sorted(content), done))
+        done.rows_written += rebuild(
+            url,
+            table,
+            lambda: (part for _, part in _parts(snapshot, table, [*everything], {}, done)),
+            objects=objects,
+            before_commit=partial(_refuse_changed, snapshot, table, sorted(content)),
+        )
+    if passed_over := [key for key in keys if key not in due]:
+        # The process that published them may have been killed before it removed the objects of old rows.
+        sweep(url, table, values_of(table, passed_over), objects)
+    return done
+
+
+def _refuse_changed(snapshot: Snapshot, table: type[Table], keys: Sequence[str], cursor: object) -> None:
+    """Raises if partitions in the lake are not as examined; runs inside the publishing transaction."""
+    now, before = snapshot.lake.ledger(table).content(), snapshot.content(table)
+    if any(now.get(key) != before.get(key) for key in keys):
+        raise ChangedMeanwhileError(
+            f"{table.spec.dotted} changed in the lake while it was being published. Publish it again."
+        )
+
+
+def _allowed(snapshot: Snapshot, table: type[Table], keys: Sequence[str], done: _Published) -> list[str]:
+    """The partitions that break no check; the others are refused."""
     for key in keys:
-        if known is not None and known.get(key) == content.get(key):
-            continue
-        if (why := blocked_reason(snapshot, table, key)) is None:
-            due.append(key)
-        else:
+        if (why := blocked_reason(snapshot, table, key)) is not None:
             done.refused[key] = (
                 f"Nothing was published: {why} "
                 f"Correct the input: {table.spec.dotted} is then made again, and what follows."
             )
-    state, units = lake.state(table), dict[str, dict[str, str]]()
-    if table.spec.replaced_by is not None and values_of(table, due):
-        units = {key: rows for key in due if (rows := snapshot.ledger(table)[key].rows_of)}
-    # The state of a partition that lost rows to a manual change is unknown.
-    counted = [key for key in units if key in (known or {})]
-    changed = _changed(units, units_published(url, table, counted)) if 0 < len(counted) <= _APART else {}
-    whole = [key for key in due if key not in changed]
-    rows_at_once = _OBJECTS_AT_ONCE if table.objects() else _ROWS_AT_ONCE
-    batches = [[key] for key in changed] + _batches(whole, state.rows_per_partition if state else {}, rows_at_once)
-    while batches:
-        batch = batches.pop(0)
-        values, within = values_of(table, batch), changed.get(batch[0])
-        rows = lake.scan(table, values, within.ids if within else None).collect()
+    return [key for key in keys if key not in done.refused]
+
+
+def _parts(
+    snapshot: Snapshot, table: type[Table], queue: list[list[str]], within: "Mapping[str, Within]", done: _Published
+) -> "Iterator[tuple[list[str], Part]]":
+    """Takes batches of partitions from a queue and yields their rows. A partition that breaks a rule is refused."""
+    from gamestats_assets.lakehouse.published.publication import Part
+
+    content, has_units = snapshot.content(table), table.spec.replaced_by is not None and table.spec.partitioned_by
+    while queue:
+        batch = queue.pop(0)
+        values = values_of(table, batch)
+        rows = snapshot.lake.scan(table, values, within[batch[0]].ids if batch[0] in within else None).collect()
         if broken := screen(table, rows).rejections:
             if len(batch) == 1:
                 done.refused[batch[0]] = f"Nothing of {table.spec.dotted} was published: {broken[0].reason}"
             else:
-                batches = [*([key] for key in batch), *batches]
+                queue[:0] = [[key] for key in batch]
             continue
-
-        def unchanged(cursor: object, batch: Sequence[str] = tuple(batch)) -> None:
-            # Runs inside the publishing transaction.
-            now = lake.ledger(table).content()
-            if any(now.get(key) != content.get(key) for key in batch):
-                raise ChangedMeanwhileError(
-                    f"{table.spec.dotted} changed in the lake while it was being published. Publish it again."
-                )
-
         key_of = {value: key for key, value in zip(batch, values or [None], strict=True) if key in content}
-        try:
-            written = publish(
-                url,
-                table,
-                values,
-                rows,
-                objects=snapshot.stores.objects,
-                content_hash={value: content[key] for value, key in key_of.items()},
-                units={value: units[key] for value, key in key_of.items() if key in units},
-                within=within,
-                before_commit=unchanged,
-            )
-        except OvertakenError:
-            del changed[batch[0]]
-            batches.append(batch)
-            continue
-        done.rows_written += written.rows_inserted
-        done.rows_replaced += written.rows_deleted
+        units = {value: snapshot.ledger(table)[key].rows_of for value, key in key_of.items()} if has_units else {}
         done.preview = first_rows(rows) if not rows.is_empty() else done.preview
-    if passed_over := [key for key in keys if key not in due]:
-        # The process that published them may have been killed before it removed the objects of old rows.
-        sweep(url, table, values_of(table, passed_over), snapshot.stores.objects)
-    return done
+        hashes = {value: content[key] for value, key in key_of.items()}
+        yield batch, Part(values, rows, hashes, {value: of for value, of in units.items() if of})
 
 
 def _changed(
@@ -264,13 +292,15 @@ def _changed(
     return found
 
 
-def _batches(keys: Sequence[str], rows: Mapping[str, int], rows_at_once: int) -> list[list[str]]:
+def _batches(snapshot: Snapshot, table: type[Table], keys: Sequence[str]) -> list[list[str]]:
     """Groups partitions to publish together, as many as fit into memory."""
+    state = snapshot.lake.state(table)
+    rows, most = state.rows_per_partition if state else {}, _OBJECTS_AT_ONCE if table.objects() else _ROWS_AT_ONCE
     batches: list[list[str]] = []
     size = 0
     for key in keys:
         size += rows.get(key, 0)
-        if not batches or size > rows_at_once:
+        if not batches or size > most:
             batches.append([])
             size = rows.get(key, 0)
         batches[-1].append(key)

@@ -187,6 +187,20 @@ def test_a_partition_of_unknown_content_is_sent_whole(stores: Stores, run: Run, 
     assert published(stores) == [("a", 1), ("b", 1), ("c", 1)]
 
 
+def test_a_table_of_another_declaration_is_made_anew_with_all_its_days(
+    stores: Stores, run: Run, sent: list[list[str]]
+) -> None:
+    land(stores.landing, "a", DAY, [3])
+    land(stores.landing, "b", NEXT, [3])
+    assert run(DAY, NEXT).success
+    with psycopg.connect(stores.postgres_url.get_secret_value()) as conn:
+        conn.execute("UPDATE demo.published_versions SET definition = 'another'")
+    land(stores.landing, "c", DAY, [5])
+    assert run(DAY).success
+    assert sent[1:] == [["a", "b", "c"]]
+    assert published(stores) == [("a", 1), ("b", 1), ("c", 1)]
+
+
 def test_a_day_that_lost_its_matches_is_published_empty(stores: Stores, run: Run) -> None:
     land(stores.landing, "a", DAY, [3])
     assert run(DAY).success

@@ -267,8 +267,8 @@ def rebuild(
 ) -> None:
     """Rebuild a table from the landing zone, after its declaration changed incompatibly, or its log was damaged.
 
-    Empties the Delta table to the declared columns, recreates the published table, and
-    materialises every day of it again, with what follows from it. Earlier versions of the
+    Empties the Delta table to the declared columns, and materialises every day of it
+    again, with what follows from it. Earlier versions of the
     Delta table stay readable until the next vacuum. A quarantine, or a ledger, is filled by every table of its
     game: these are all made again.
 
@@ -296,13 +296,6 @@ def rebuild(
             selection = resolve_selection([game], session.definitions)
             finish(session.follow(selection, everything=True, verbose=verbose))
             return
-        if spec.published:
-            # First, for PostgreSQL may refuse (a view stands on the table): then nothing has changed yet.
-            from gamestats_assets.lakehouse.postgres.server import connect
-            from gamestats_assets.lakehouse.published.tables import rebuild_table
-
-            with connect(stores.postgres_url) as connection:
-                rebuild_table(connection, declared)
         stores.lake.rebuild(declared)
         say(f"{spec.dotted} is empty and has the declared columns.")
         together = [

@@ -31,26 +31,18 @@ def setting(settings: Mapping[str, str]) -> tuple[LiteralString, list[Any]]:
     return _SET, [[*settings], [*settings.values()]]
 
 
-def guard(conn: psycopg.Connection, schema: str, table: str, columns: Sequence[str]) -> None:
-    """Limits the serving role to rows of a table that belong to the transaction by one of some columns; none: all rows.
+def guards(table: sql.Identifier, columns: Sequence[str]) -> list[sql.Composed]:
+    """Statements that limit the serving role to rows of a table that belong to the transaction by one of some columns.
 
     Partitions of a guarded table can only be read through the table.
     """
-    identifier = sql.Identifier(schema, table)
-    parts = "SELECT relid::regclass::text, isleaf AND level > 0 FROM pg_partition_tree(%s::regclass)"
-    parts = conn.execute(parts, [identifier.as_string(conn)]).fetchall()
-    conn.execute(sql.SQL("DROP POLICY IF EXISTS own ON {}").format(identifier))
-    verb = sql.SQL("ENABLE" if columns else "DISABLE")
-    for part in [identifier, *(sql.SQL(name) for name, is_part in parts if is_part)]:
-        conn.execute(sql.SQL("ALTER TABLE {} {} ROW LEVEL SECURITY").format(part, verb))
-    if columns:
-        own = [
-            sql.SQL(_OWN).format(sql.Identifier(column), sql.Literal(f"gamestats.own_{column}")) for column in columns
-        ]
-        conn.execute(sql.SQL("CREATE POLICY own ON {} USING ({})").format(identifier, sql.SQL(" OR ").join(own)))
-        # Identifies the policy later, because PostgreSQL rewrites conditions.
-        comment = sql.Literal(", ".join(columns))
-        conn.execute(sql.SQL("COMMENT ON POLICY own ON {} IS {}").format(identifier, comment))
+    if not columns:
+        return []
+    own = [sql.SQL(_OWN).format(sql.Identifier(column), sql.Literal(f"gamestats.own_{column}")) for column in columns]
+    return [
+        sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(table),
+        sql.SQL("CREATE POLICY own ON {} USING ({})").format(table, sql.SQL(" OR ").join(own)),
+    ]
 
 
 _UNREAD = """

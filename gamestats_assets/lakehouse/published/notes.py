@@ -46,6 +46,7 @@ class _PublishedVersion(Table):
     table_name = dy.String(primary_key=True, description="Table of this schema.")
     version = dy.Int64(min=1, description="Another, higher one after each publication that changed rows.")
     published_at = dy.Datetime(time_unit="us", time_zone="UTC", description="When it was published last, UTC.")
+    definition = dy.String(nullable=True, description="Names the declaration that the table was made from.")
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 A publication is one transaction that replaces exactly the given partitions, or some units of one, and counts them again
 before it commits: readers see the old rows or the new ones, even after the publisher was killed. If the caller gives
-the fingerprint of a partition's content, it is recorded with the partition.
+the fingerprint of a partition's content, it is recorded with the partition. A table whose declaration changed is
+likewise replaced in one transaction, by one with all its rows that was made beside it (`rebuild`).
 
 For a binary column, PostgreSQL stores names of objects (`objects`), at `<game>/<table>/<partition>/<unit>/<hash>`. They
 are stored before the commit, so that readers find every object that a row names; objects that no row names are removed
@@ -14,10 +15,10 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 import psycopg
@@ -39,20 +40,24 @@ from gamestats_assets.lakehouse.published.objects import folder_of, with_names
 from gamestats_assets.lakehouse.published.tables import (
     PublicationError,
     UnpublishableTableError,
-    as_declared,
-    as_found,
     column_list,
+    create_month,
+    create_table,
+    definition,
+    definitions,
     ensure_months,
     ensure_table,
     months_of_rows,
+    record_definition,
+    replace_table,
 )
-from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
 _ROWS_PER_COPY = 50_000
 _ROWS_SORTED = 1_000_000  # at a time, so that sorting takes no second copy of a large frame
 _LOCKS = 1_000  # for all partitions of a table, however many: PostgreSQL's lock table is finite
 _FLOAT_TOLERANCE = 1e-9
+_T = TypeVar("_T")
 
 
 class OvertakenError(PublicationError):
@@ -71,13 +76,11 @@ class Publication:
         rows_deleted: number of rows in the replaced partitions before.
         rows_inserted: number of rows in them now.
         attempts: 1, plus one for every lost connection.
-        changes: changes of the table's definition; see `ensure_table`.
     """
 
     rows_deleted: int
     rows_inserted: int
     attempts: int
-    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,9 @@ def publish(
 
     With units, a new match on a day with many matches is published alone.
 
-    The table is first created or brought up to date, with the months that the rows need; these stay, empty, if the
-    publication fails. Publications of the same partition wait for each other, those of different partitions hardly
-    ever. After a lost connection, a server restart or a deadlock, it starts again; the committed result is the same in
-    every attempt.
+    A missing table is created first, with the months that the rows need; these stay, empty, if the publication fails.
+    Publications of the same partition wait for each other, those of different partitions hardly ever. After a lost
+    connection, a server restart or a deadlock, it starts again; the committed result is the same in every attempt.
 
     Args:
         url: PostgreSQL.
@@ -134,38 +136,30 @@ def publish(
         patience: seconds for which lost connections are retried.
 
     Raises:
-        SchemaMismatchError: if the frame does not have the table's columns.
-        PublicationError: if it has rows of other partitions or times outside the supported years (nothing is sent
+        PublicationError: if rows are of other partitions or have times outside the supported years (nothing is sent
             then), or if PostgreSQL refuses a row.
         OvertakenError: if the partition is not as `within` says; it can be published whole.
         ReconciliationError: if the partition's figures in PostgreSQL differ from the frame's.
-        IncompatibleTableError: if the table must be rebuilt first.
+        OutdatedTableError: if the table must be rebuilt first.
         PostgresUnavailableError: if the server stays unavailable longer than `patience`.
     """
     hashes, ids = content_hash or {}, within.ids if within else None
-    _refuse_invalid(table, partitions, frame, objects, ids)
+    _refuse_outsiders(table, partitions, frame, ids)
     if partitions is not None and not partitions:
-        return Publication(0, 0, 0, ())
+        return Publication(0, 0, 0)
     figures, months = _figures(table, partitions, frame), months_of_rows(table, frame)
-    subject = f"{table.spec.dotted}{_partition_text(partitions)}"
 
-    def attempt() -> tuple[int, list[str]]:
+    def attempt() -> int:
         with connect(url) as conn:
-            changes = [*ensure_table(conn, table)]
-            changes += ensure_months(conn, table, months)
+            ensure_table(conn, table)
+            ensure_months(conn, table, months)
             with conn.transaction(), conn.cursor() as cursor:
                 _lock(cursor, table, partitions)
                 if within is not None and partitions is not None:
                     _refuse_if_overtaken(conn, table, partitions[0], within)
                 deleted, players = _delete(cursor, table, partitions, ids)
                 _copy(cursor, table, with_names(table, partitions, frame, objects))
-                if differences := _differences(cursor, table, partitions, figures, ids):
-                    raise ReconciliationError(
-                        f"{subject} does not hold what was sent:\n- "
-                        + "\n- ".join(differences[:20])
-                        + (f"\n- and {len(differences) - 20} more" if len(differences) > 20 else "")
-                        + "\nAll was rolled back. Look for triggers or rules on the table in PostgreSQL."
-                    )
+                _reconcile(cursor, table, partitions, figures, ids)
                 rows = {value: part["rows"] for value, part in figures.items()}
                 rows |= _counts(conn, table, partitions) if within else {}
                 note(conn, table, rows, hashes, units or {})
@@ -173,8 +167,100 @@ def publish(
                     before_commit(cursor)
                 # Comes last, because publications of the table's other partitions wait for it.
                 raise_version(conn, table, None if players is None else players | _players(table, frame))
-            return deleted, changes
+            return deleted
 
+    deleted, attempts = _persistently(f"{table.spec.dotted}{_partition_text(partitions)}", attempt, patience)
+    if objects is not None:
+        sweep(url, table, partitions, objects)
+    return Publication(deleted, frame.height, attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some partitions of a table with all their rows; attributes as the arguments of `publish`."""
+
+    partitions: Sequence[PartitionValue] | None
+    frame: pl.DataFrame
+    content_hash: Mapping[PartitionValue | None, str]
+    units: Mapping[PartitionValue | None, Mapping[str, str]]
+
+
+def rebuild(
+    url: SecretStr | str,
+    table: type[Table],
+    parts: Callable[[], Iterable[Part]],
+    *,
+    objects: Objects | None = None,
+    before_commit: Callable[[psycopg.Cursor], None] | None = None,
+    patience: float = 60.0,
+) -> int:
+    """Makes a table with all its rows beside the old one, and replaces that, in one transaction.
+
+    Readers see the old table until the commit. If several processes rebuild a table at once, one works, and the others
+    wait for it.
+
+    Args:
+        url: PostgreSQL.
+        table: the table.
+        parts: returns all partitions of the table, in parts that fit into memory; called once per attempt.
+        objects: as in `publish`.
+        before_commit: as in `publish`.
+        patience: as in `publish`.
+
+    Returns:
+        The number of rows; 0 if another process has rebuilt the table meanwhile.
+
+    Raises:
+        PublicationError: as in `publish`, and if something that is not ours depends on the table, such as a view.
+        ReconciliationError: as in `publish`.
+        PostgresUnavailableError: as in `publish`.
+    """
+
+    def attempt() -> int:
+        with connect(url) as conn, conn.transaction(), conn.cursor() as cursor:
+            _lock_numbers(cursor, f"rebuild {table.spec.key}", [0])
+            if definitions(conn, table.spec.game).get(table.spec.name) == definition(table):
+                return 0
+            beside = _beside(table, f"gamestats_{conn.info.backend_pid}")
+            cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(beside.spec.game)))
+            create_table(conn, beside)
+            made: list[tuple[dict[PartitionValue | None, int], Part]] = []
+            months: set[tuple[int, int]] = set()
+            for part in parts():
+                for month in {*months_of_rows(table, part.frame)} - months:
+                    create_month(conn, beside, month)
+                    months.add(month)
+                figures = _figures(table, part.partitions, part.frame)
+                _copy(cursor, beside, with_names(table, part.partitions, part.frame, objects))
+                _reconcile(cursor, beside, part.partitions, figures, None)
+                made.append(({value: each["rows"] for value, each in figures.items()}, replace(part, frame=_NO_FRAME)))
+            replace_table(conn, table, beside)
+            forget_notes(conn, table)
+            for rows, part in made:
+                note(conn, table, rows, part.content_hash, part.units)
+            if before_commit is not None:
+                before_commit(cursor)
+            record_definition(conn, table)
+            return sum(sum(rows.values()) for rows, _ in made)
+
+    return _persistently(f"rebuilding {table.spec.dotted}", attempt, patience)[0]
+
+
+_NO_FRAME = pl.DataFrame()
+
+
+def _beside(table: type[Table], schema: str) -> type[Table]:
+    """The same table in another schema."""
+
+    class Beside(table):
+        __doc__ = table.__doc__
+
+    Beside.spec = replace(table.spec, key=f"{schema}/{table.spec.name}")
+    return Beside
+
+
+def _persistently(subject: str, attempt: Callable[[], _T], patience: float) -> tuple[_T, int]:
+    """The result of an attempt, which is repeated on a new connection if that may help, and the number of attempts."""
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         wait=tenacity.wait_random_exponential(multiplier=0.2, max=5.0),
@@ -182,48 +268,25 @@ def publish(
         reraise=True,
     )
     with explained(subject, PublicationError):
-        deleted, changes = attempts(attempt)
-        if objects is not None:
-            sweep(url, table, partitions, objects)
-    return Publication(deleted, frame.height, int(attempts.statistics["attempt_number"]), tuple(changes))
+        result = attempts(attempt)
+    return result, int(attempts.statistics["attempt_number"])
 
 
-def _refuse_invalid(
+def _refuse_outsiders(
     table: type[Table],
     partitions: Sequence[PartitionValue] | None,
     frame: pl.DataFrame,
-    objects: Objects | None,
     ids: Sequence[str] | None,
 ) -> None:
-    """Raises if the frame does not fit the table or has rows of other partitions."""
-    column = table.spec.partitioned_by
-    if (column is None) != (partitions is None):
-        expected = "no partitions" if column is None else f"the values of {column} that it replaces"
-        given = "none" if partitions is None else f"{len(partitions)}"
-        raise PublicationError(f"Publishing {table.spec.dotted} takes {expected}; {given} given.")
-    if table.objects() and objects is None:
-        raise PublicationError(
-            f"Publishing {table.spec.dotted} takes the objects for its {', '.join(table.objects())}; none given."
-        )
-    check_schema(table, frame.schema)
-    if ids is not None:
-        unit = table.spec.replaced_by
-        if unit is None or partitions is None or len(partitions) != 1:
-            raise PublicationError(f"Publishing units of {table.spec.dotted} takes one partition, and units.")
-        if others := sorted({*frame.get_column(unit).unique()} - {*ids}):
+    """Raises if the frame has rows of partitions or units that are not to be replaced."""
+    for column, owned in ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids)):
+        if column is None or owned is None:
+            continue
+        if outsiders := {*frame.get_column(column).unique()} - {*owned}:
             raise PublicationError(
-                f"The rows for {table.spec.dotted} are of {', '.join(others[:5])} too, which are not to be replaced. "
-                "Nothing was sent."
+                f"The rows for {table.spec.dotted} have {column} {', '.join(sorted(map(str, outsiders))[:5])}, "
+                "which is not to be replaced. Nothing was sent."
             )
-    if partitions is None or column is None:
-        return
-    foreign = frame.get_column(column).filter(~frame.get_column(column).is_in([*partitions]).fill_null(False))
-    if len(foreign):
-        examples = ", ".join(map(str, foreign.unique(maintain_order=True).head(5)))
-        raise PublicationError(
-            f"{len(foreign)} rows for {table.spec.dotted} are of other partitions than the"
-            f"{_partition_text(partitions)} being replaced: {column} is {examples}. Nothing was sent."
-        )
 
 
 def _partition_text(partitions: Sequence[PartitionValue] | None) -> str:
@@ -239,10 +302,14 @@ def _values(table: type[Table], keys: Sequence[str] | None) -> list[PartitionVal
 
 def _lock(cursor: psycopg.Cursor, table: type[Table], partitions: Sequence[PartitionValue] | None) -> None:
     """Waits for publications of the same partitions, in an order that is the same for all."""
-    locks = sorted({zlib.crc32(key_of(value).encode()) % _LOCKS for value in partitions or [None]})
+    locks = {zlib.crc32(key_of(value).encode()) % _LOCKS for value in partitions or [None]}
+    _lock_numbers(cursor, f"publication {table.spec.key}", sorted(locks))
+
+
+def _lock_numbers(cursor: psycopg.Cursor, name: str, numbers: Sequence[int]) -> None:
     cursor.execute(
         "SELECT pg_advisory_xact_lock(hashtext(%s), number) FROM unnest(%s::int[]) AS number",
-        [f"gamestats publication {table.spec.key}", locks],
+        [f"gamestats {name}", numbers],
     )
 
 
@@ -385,14 +452,14 @@ def _sum_type(table: type[Table], name: str) -> pl.DataType:
     raise UnpublishableTableError(f"{table.spec.key}: reconciled column {name!r} is {dtype}; only numbers have a sum.")
 
 
-def _differences(
+def _reconcile(
     cursor: psycopg.Cursor,
     table: type[Table],
     partitions: Sequence[PartitionValue] | None,
     figures: Mapping[PartitionValue | None, _Figures],
     ids: Sequence[str] | None,
-) -> list[str]:
-    """Counts the partitions again in PostgreSQL; returns one line for each difference from what was sent."""
+) -> None:
+    """Counts the partitions again in PostgreSQL, and raises if that differs from what was sent."""
     key = sql.SQL("NULL") if partitions is None else sql.Identifier(table.spec.partitioned_by or "")
     selected: list[sql.Composable] = [key, sql.SQL("count(*)")]
     for name in table.spec.reconciled:
@@ -410,7 +477,13 @@ def _differences(
             if not _is_equal(sent[name], got, sent.get(f"size of {name}", 0)):
                 where_ = "" if partition is None else f"{partition_key_of(partition)}: "
                 differences.append(f"{where_}{name} {sent[name]} sent, {got} in the table")
-    return differences
+    if differences:
+        raise ReconciliationError(
+            f"{table.spec.dotted}{_partition_text(partitions)} does not hold what was sent:\n- "
+            + "\n- ".join(differences[:20])
+            + (f"\n- and {len(differences) - 20} more" if len(differences) > 20 else "")
+            + "\nAll was rolled back. Look for triggers or rules on the table in PostgreSQL."
+        )
 
 
 def _is_equal(sent: int | float | Decimal, got: int | float | Decimal, size: int | float | Decimal) -> bool:
@@ -461,7 +534,7 @@ def units_published(
     notes = notes_of(table.spec.game)
     conn = shared_connection(url)
     with explained(f"what is published of {table.spec.dotted}"):
-        if as_found(conn, [notes]).get(notes) != as_declared(notes):
+        if not definitions(conn, table.spec.game):
             return {}
         query = sql.SQL(
             "SELECT partition_key, content_hash, units FROM {}"
@@ -476,8 +549,8 @@ def everything_published(
     """Fingerprints of published contents by partition key, for those tables of a game that exist in PostgreSQL.
 
     The key is "" for an unpartitioned table. A partition is missing if it was not published, or last without a
-    fingerprint. One partition is also missing if the table does not match its declaration: publishing it brings the
-    table up to date, or reports that it must be rebuilt. Manual changes of rows are not noticed.
+    fingerprint. One partition is also missing if the table's declaration changed, since publishing it brings the table
+    up to date. Manual changes of rows are not noticed.
 
     Args:
         url: PostgreSQL.
@@ -493,15 +566,15 @@ def everything_published(
     notes = notes_of(tables[0].spec.game)
     conn = shared_connection(url)
     with explained(f"what is published of {tables[0].spec.game}"):
-        as_stored = as_found(conn, [notes, *tables])
-        if notes not in as_stored:
+        stored = definitions(conn, tables[0].spec.game)
+        published: dict[type[Table], dict[str, str]] = {table: {} for table in tables if table.spec.name in stored}
+        if not published:
             return {}
         query = sql.SQL(
             "SELECT table_name, partition_key, content_hash, rows FROM {}"
             " WHERE %s::text[] IS NULL OR partition_key = ANY(%s::text[]) ORDER BY 2"
         )
         wanted = None if keys is None else [*keys]
-        published: dict[type[Table], dict[str, str]] = {table: {} for table in tables if table in as_stored}
         held = {
             table: {key_of(value): rows for value, rows in _counts(conn, table, _values(table, wanted)).items()}
             for table in published
@@ -512,6 +585,6 @@ def everything_published(
             if (table := named.get(name)) and (not counted or held[table].get(key, 0) == rows):
                 published[table][key] = digest
         for table, contents in published.items():
-            if contents and as_stored[table] != as_declared(table):
+            if contents and stored[table.spec.name] != definition(table):
                 contents.popitem()
         return published

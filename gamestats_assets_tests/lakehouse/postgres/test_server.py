@@ -40,7 +40,7 @@ from gamestats_assets.lakehouse.postgres.server import (
     query,
 )
 from gamestats_assets.lakehouse.published.publication import counts, publish
-from gamestats_assets.lakehouse.published.tables import ensure_table, rebuild_table
+from gamestats_assets.lakehouse.published.tables import ensure_table
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.lakehouse.published.results import (
     DAY,
@@ -262,7 +262,6 @@ def test_a_reader_reads_tables_present_and_future_and_writes_none(url: str) -> N
         assert ensure_reader(conn, ["demo", "evolving"]) == ()
         assert ensure_reader(conn, ["demo", "evolving"]) == ()
         ensure_table(conn, declared(a=text()))
-        rebuild_table(conn, Results)
 
         conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
         for name in ("demo.results", "evolving.players"):
@@ -288,7 +287,7 @@ def login(url: str, name: str) -> Iterator[str]:
             conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def test_a_user_who_may_not_make_roles_publishes_all_the_same_and_is_told(own_server: Settings) -> None:
+def test_a_user_who_may_not_make_roles_publishes_all_the_same(own_server: Settings) -> None:
     # On a server where nobody has made the role yet; databases share their roles.
     url = settings_url(own_server).get_secret_value()
     with psycopg.connect(url, autocommit=True) as conn:
@@ -300,7 +299,6 @@ def test_a_user_who_may_not_make_roles_publishes_all_the_same_and_is_told(own_se
         publication = publish(plain, Results, [DAY], results(DAY, 5))
 
     assert publication.rows_inserted == 5
-    assert [f"CREATE ROLE {READER_ROLE}" in line for line in publication.changes].count(True) == 1
 
 
 def test_a_user_who_does_not_own_the_schema_is_told(url: str) -> None:

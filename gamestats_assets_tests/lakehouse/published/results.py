@@ -119,3 +119,8 @@ def declared(
 def text(**more: Any) -> Any:
     """A column of texts."""
     return dy.String(**{"nullable": True, "description": "Text.", **more})
+
+
+def timed(**more: Any) -> Any:
+    """A column of times in the key."""
+    return dy.Datetime(time_unit="us", time_zone="UTC", primary_key=True, description="Time.", **more)

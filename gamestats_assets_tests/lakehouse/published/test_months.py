@@ -20,22 +20,14 @@ from gamestats_assets.lakehouse.published.publication import (
     counts,
     publish,
 )
-from gamestats_assets.lakehouse.published.tables import (
-    IncompatibleTableError,
-    PublicationError,
-    UnpublishableTableError,
-    ensure_table,
-    rebuild_table,
-)
+from gamestats_assets.lakehouse.published.tables import PublicationError, ensure_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.lakehouse.published.results import (
     NEW,
     OLD,
     by_id,
-    declared,
-    text,
 )
-from gamestats_assets_tests.support.published import published_hashes, read_published
+from gamestats_assets_tests.support.published import read_published
 
 
 class Touches(
@@ -60,10 +52,6 @@ NOVEMBER, DECEMBER = datetime(2026, 11, 5, 20, tzinfo=UTC), datetime(2026, 12, 6
 
 def touches(player: str, *times: datetime, speed: int = 1) -> pl.DataFrame:
     return pl.DataFrame([(player, at, speed) for at in times], schema=Touches.schema(), orient="row")
-
-
-def timed(**more: Any) -> Any:
-    return dy.Datetime(time_unit="us", time_zone="UTC", primary_key=True, description="Time.", **more)
 
 
 def with_options(url: str, options: str) -> str:
@@ -171,7 +159,6 @@ def test_publishers_who_need_the_same_new_months_at_once_all_succeed(url: str) -
         publications = list(pool.map(publish_own, range(6)))
 
     assert [publication.attempts for publication in publications] == [1] * 6
-    assert sum(len(publication.changes) for publication in publications) == 6
     assert months_of(url) == {f"demo.touches_2026_{month:02}": 6 for month in range(1, 7)}
 
 
@@ -211,69 +198,3 @@ def test_a_month_whose_name_is_taken_is_refused_and_named(url: str) -> None:
     publish(url, Touches, ["ada"], touches("ada", NOVEMBER))
     with pytest.raises(PublicationError, match='"touches_2026_12" already exists'):
         publish(url, Touches, ["bob"], touches("bob", NOVEMBER, DECEMBER))
-
-
-def test_a_changed_declaration_reaches_existing_and_future_months(url: str) -> None:
-    first = declared(at=timed(), a=text(), b=text(nullable=False), indexes=(("a",),), months_of="at")
-    second = declared(
-        doc="Players, described again.", at=timed(), a=text(), b=text(), c=text(), indexes=(("b", "c"),), months_of="at"
-    )
-    publish(url, first, None, pl.DataFrame([("1", NOVEMBER, "x", "y")], schema=first.schema(), orient="row"))
-    with connect(url) as conn:
-        conn.execute("alter table evolving.players add constraint made_by_an_administrator check (id <> '')")
-
-    rows = [("1", NOVEMBER, "x", "y", None), ("1", DECEMBER, "x", None, "z")]
-    changes = publish(url, second, None, pl.DataFrame(rows, schema=second.schema(), orient="row")).changes
-
-    assert sorted(changes) == [
-        "column b may be null",
-        "column c added, text",
-        "column c described",
-        "index on a dropped",
-        "index on b, c made",
-        "month players_2026_12 made",
-        "table described",
-    ]
-    assert sorted(read_published(url, second).rows()) == rows
-    assert months_of(url, "evolving.players") == {"evolving.players_2026_11": 1, "evolving.players_2026_12": 1}
-    definitions = query(url, "select tablename, indexdef from pg_indexes where tablename like 'players%' order by 1")
-    of_each = {
-        table: sorted(definition.split(" USING btree ")[1] for definition in its["indexdef"])
-        for (table,), its in definitions.group_by("tablename", maintain_order=True)
-    }
-    indexes = ["(b, c)", "(id, at) WITH (deduplicate_items=off)"]
-    assert of_each == {"players": indexes, "players_2026_11": indexes, "players_2026_12": indexes}
-    with connect(url) as conn:
-        assert ensure_table(conn, second) == ()
-        row = conn.execute("select obj_description('evolving.players'::regclass, 'pg_class')").fetchone()
-    assert row == ("Players, described again.",)
-
-
-@pytest.mark.parametrize(("before", "after"), [(None, "at"), ("at", None), ("at", "until")])
-def test_a_table_gets_or_loses_its_months_when_it_is_rebuilt(url: str, before: str | None, after: str | None) -> None:
-    old = declared(at=timed(), until=timed(), months_of=before)
-    new = declared(at=timed(), until=timed(), months_of=after)
-    frame = pl.DataFrame([("1", NOVEMBER, DECEMBER)], schema=old.schema(), orient="row")
-    publish(url, old, None, frame, content_hash={None: "a"})
-
-    message = rf"months of: declared {after or 'none'}, found {before or 'none'}\n.*gamestats rebuild evolving\.players"
-    with pytest.raises(IncompatibleTableError, match=message):
-        publish(url, new, None, frame, content_hash={None: "a"})
-    assert published_hashes(url, new) == {}
-    assert_frame_equal(read_published(url, old), frame)
-
-    with connect(url) as conn:
-        rebuild_table(conn, new)
-    publish(url, new, None, frame, content_hash={None: "a"})
-
-    month = {None: [], "at": ["evolving.players_2026_11"], "until": ["evolving.players_2026_12"]}[after]
-    assert list(months_of(url, "evolving.players")) == month
-    assert published_hashes(url, new) == {"": "a"}
-    assert_frame_equal(read_published(url, new), frame)
-
-
-def test_a_table_whose_months_would_have_too_long_a_name_is_refused(url: str) -> None:
-    with connect(url) as conn:
-        assert ensure_table(conn, declared("n" * 55, at=timed(), months_of="at"))
-        with pytest.raises(UnpublishableTableError, match="_9999_12' is longer than 63 bytes"):
-            ensure_table(conn, declared("n" * 56, at=timed(), months_of="at"))
