@@ -68,24 +68,12 @@ def test_a_status_means_the_same_in_every_api(
 NUMBERS = msgspec.json.Decoder(list[int]).decode
 
 
-@pytest.mark.parametrize("payload", [b"[1]", gzip.compress(b"[1]", mtime=0)])
-def test_a_body_is_decompressed(payload: bytes) -> None:
-    assert read_body(payload, "it", NUMBERS) == [1]
-
-
 @pytest.mark.parametrize("payload", [b"[1", b'["a"]', b"", gzip.compress(b"[1]", mtime=0)[:-4], b"[" * 100_000])
 def test_the_error_of_an_unreadable_body_keeps_the_body(payload: bytes) -> None:
     read = NUMBERS if payload[:2] != b"[[" else msgspec.json.Decoder().decode
     with pytest.raises(UnreadableAnswerError, match=r"^The body sent for it is no good: .") as error:
         read_body(payload, "it", read)
     assert error.value.payload == payload
-
-
-def test_a_closed_fetcher_sends_nothing() -> None:
-    fetcher = Fetcher()
-    fetcher.close()
-    with pytest.raises(RuntimeError, match="closed"):
-        fetcher.fetch("http://localhost", "it", judge=lambda status, headers: None, check=bytes)
 
 
 class Receiver(LocalServer):

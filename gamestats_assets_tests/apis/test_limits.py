@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -89,12 +88,6 @@ def test_every_window_of_every_limiter_is_kept(impatient: Callable[[], Limits]) 
     assert taken(impatient(), {"other key": key}) == 7
 
 
-def test_nothing_is_counted_of_a_request_that_was_not_sent(impatient: Callable[[], Limits]) -> None:
-    assert taken(impatient(), {"full": [Window(1, FAR)]}) == 1
-    assert taken(impatient(), {"full": [Window(1, FAR)], "roomy": [Window(2, FAR)]}) == 0
-    assert taken(impatient(), {"roomy": [Window(2, FAR)]}) == 2
-
-
 def test_reported_limits_replace_the_defaults(impatient: Callable[[], Limits]) -> None:
     impatient().learn({"key": [Window(3, FAR), Window(9, 2 * FAR)]})
     impatient().learn({"key": []})
@@ -167,24 +160,6 @@ def test_waiting_longer_than_patience_is_refused_at_once(timer: FakeTime) -> Non
     assert timer.slept == [60]
 
 
-def test_threads_keep_two_limits_together() -> None:
-    limits = InProcessLimits()
-    sent: list[float] = []
-
-    def ask() -> None:
-        for _ in range(5):
-            sent.append(limits.acquire({"key": [Window(6, 0.2)], "method": [Window(4, 0.1)]}))
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for requests, seconds in ((6, 0.2), (4, 0.1)):
-        ordered = sorted(sent)
-        assert all(later - first >= seconds - 1e-6 for first, later in zip(ordered, ordered[requests:], strict=False))
-
-
 # ---------------------------------------------------------------- all processes
 
 
@@ -197,14 +172,6 @@ def test_processes_that_need_the_same_limits_in_any_order_share_them(url: Secret
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(take, itertools.islice(orders, 8))) == 12
-
-
-def test_the_window_moves_on_by_the_clock_of_postgresql(url: SecretStr) -> None:
-    limits = SharedLimits(url)
-    began = time.monotonic()
-    for _ in range(7):
-        limits.acquire({"key": [Window(3, 0.2)]})
-    assert time.monotonic() - began >= 0.4
 
 
 def test_a_caller_leaves_requests_of_every_window_to_others(url: SecretStr) -> None:

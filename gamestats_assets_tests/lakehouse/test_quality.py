@@ -53,12 +53,6 @@ def match_with(broken: int, of: int, match: str = "m1") -> pl.DataFrame:
 # --- The tolerance within one unit -----------------------------------------------------------
 
 
-def test_a_frame_that_keeps_every_rule_passes_whole() -> None:
-    screened = screen(Goals, goals(MARCH_1, "m1", "m2"))
-    assert_frame_equal(screened.rows, goals(MARCH_1, "m1", "m2"))
-    assert screened.rejections == []
-
-
 def test_rows_that_break_a_rule_are_rejected_alone_up_to_the_tolerance() -> None:
     screened = screen(Goals, match_with(broken=2, of=8))
     assert screened.rows.height == 6
@@ -89,20 +83,6 @@ def test_above_the_tolerance_the_whole_unit_is_rejected_with_examples() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "of", "tolerance", "passed"), [(29, 100, 0.29, 71), (30, 100, 0.29, 0), (7, 100, 0.07, 93)]
-)
-def test_the_tolerance_itself_is_tolerated(broken: int, of: int, tolerance: float, passed: int) -> None:
-    class Shots(Table, key="demo/shots", layer="bronze", tolerance=tolerance):
-        """Shots."""
-
-        shot = dy.Int32(primary_key=True, description="Number.")
-        speed = dy.Int32(min=0, description="Speed in km/h.")
-
-    frame = pl.DataFrame({"shot": range(of), "speed": [-1] * broken + [90] * (of - broken)}, schema=Shots.schema())
-    assert screen(Shots, frame).rows.height == passed
-
-
-@pytest.mark.parametrize(
     ("damage", "rule"),
     [
         pytest.param(("m1", None, MARCH_1, 1, None), "player|nullability", id="key-missing"),
@@ -127,11 +107,6 @@ def test_a_row_that_breaks_two_rules_is_one_rejection_that_names_both() -> None:
     assert rejection.rule == "goals|min, minute|min"
     assert rejection.reason == "goals = -1 breaks min (0); minute = -2.0 breaks min (0)."
     assert rejection.rejected_rows == 1
-
-
-def test_a_table_without_ids_is_one_unit() -> None:
-    (rejection,) = screen(Clubs, clubs(red="Oslo", blue="")).rejections
-    assert (rejection.unit_id, rejection.scope, rejection.rejected_rows) == ("(all)", "unit", 2)
 
 
 def test_rows_without_an_id_are_a_unit_of_their_own() -> None:
@@ -282,12 +257,6 @@ def test_keys_are_doubled_as_counting_them_tells(pieces: list[list[int]], ascend
     assert in_pieces(Shots, *map(shots, given_pieces))[0] == (max([0, *counts.values()]) <= 1)
 
 
-def test_a_key_that_lacks_rejects_all_pieces() -> None:
-    lacking = pl.DataFrame([(MARCH_1, None, 90)], schema=Shots.schema(), orient="row")
-    accepted, _, [rejection] = in_pieces(Shots, shots(range(200)), lacking)
-    assert (accepted, rejection.rule, rejection.rejected_rows) == (False, "number|nullability", 201)
-
-
 def test_rejected_rows_of_pieces_are_listed_up_to_a_limit_then_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "_MAX_LISTED_ROWS", 3)
     pieces = [shots(range(start, start + 1000), start, start + 1) for start in (0, 1000, 2000)]
@@ -352,12 +321,6 @@ def test_a_write_leaves_the_entries_of_other_ids_partitions_and_tables(lake: Lak
     ]
 
 
-def test_every_entry_stands_under_the_partition_of_its_unit(lake: Lake) -> None:
-    frame = pl.concat([match_with(8, 8, "m1"), match_with(8, 8, "m2").with_columns(day=pl.lit(MARCH_2))])
-    lake.replace(Goals, frame, partitions=[MARCH_1, MARCH_2], ids=["m1", "m2"])
-    assert [entry[:2] for entry in entries(lake)] == [("goals@2026-03-01", "m1"), ("goals@2026-03-02", "m2")]
-
-
 def test_a_unit_in_several_partitions_is_quarantined_under_the_first(lake: Lake) -> None:
     frame = pl.concat(
         [match_with(8, 8, f"m{n}").with_columns(day=pl.lit(day)) for n in range(20) for day in (MARCH_2, MARCH_1)]
@@ -373,14 +336,6 @@ def test_what_was_rejected_before_there_was_a_row_is_kept_too(lake: Lake) -> Non
     commit = lake.replace(Goals, match_with(1, 8), partitions=[MARCH_1], ids=["m1", "m9"], rejections=iter([unread]))
     assert commit.rejections[0] == unread
     assert [entry[1:4] for entry in entries(lake)] == [("m1", 0, "row"), ("m9", 0, "file")]
-
-
-def test_rows_without_an_id_do_not_keep_the_others_from_loading(lake: Lake) -> None:
-    frame = pl.concat([goals(MARCH_1, "m1"), goal_rows([(None, "p0", MARCH_1, 1, None)])])
-    for _ in range(2):
-        commit = lake.replace(Goals, frame, partitions=[MARCH_1], ids=["m1"])
-        assert (commit.rows, commit.rejected_rows) == (2, 1)
-        assert entries(lake) == [("goals@2026-03-01", "(none)", 0, "unit", 1)]
 
 
 # --- Checks across tables --------------------------------------------------------------------

@@ -5,12 +5,10 @@ import re
 import shutil
 import stat
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gamestats_assets.lakehouse.files.unpacking import ReadLimits
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings, shipped
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, Goals, goals
@@ -57,13 +55,6 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert settings.workers == 3
 
 
-def test_limits_of_reading_are_read_and_hold_in_the_landing_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Stores().landing.limits == ReadLimits()
-    monkeypatch.setenv("GAMESTATS_LARGEST_FILE_MB", "7")
-    monkeypatch.setenv("GAMESTATS_LONGEST_READ_S", "8")
-    assert Stores().landing.limits == ReadLimits(megabytes=7, seconds=8)
-
-
 def test_variables_of_other_programs_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATA", "STATE", "WORKERS", "POSTGRES_URL", "STORAGE_OPTIONS"):
         monkeypatch.setenv(name, "7")
@@ -100,12 +91,6 @@ def test_a_wrong_variable_is_named_and_no_secret_is_told(
         Settings()
     assert said in str(refused.value)
     assert SECRET not in "".join(traceback.format_exception(refused.value))
-
-
-@pytest.mark.parametrize("show", [repr, str])
-def test_settings_do_not_show_secrets(show: Callable[[object], str]) -> None:
-    settings = Settings(postgres_url=SECRET, pubg_api_key=SECRET, storage_options=OPTIONS)  # pyright: ignore[reportArgumentType]
-    assert SECRET not in show(settings)
 
 
 def test_stores_stand_under_the_data_folder(tmp_path: Path) -> None:

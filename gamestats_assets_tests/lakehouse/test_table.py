@@ -61,12 +61,6 @@ def test_a_class_without_a_key_lends_its_columns() -> None:
     assert not hasattr(Timed, "spec")
 
 
-@pytest.mark.parametrize("dtype", [dy.Bool, dy.Int8, dy.Int64, dy.Float32, dy.Date, dy.String, dy.Decimal])
-def test_what_storage_keeps_can_be_declared(dtype: type) -> None:
-    columns = {"id": an_id(), "one": dtype(description="One."), "some": dy.List(dtype(), description="Some.")}
-    assert declare(columns=columns).column_names() == ["id", "one", "some"]
-
-
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
@@ -190,12 +184,6 @@ def test_a_wrong_declaration_is_refused_with_the_reason(parts: dict, said: str) 
     assert said in str(refused.value)
 
 
-def test_everything_wrong_is_told_at_once() -> None:
-    with pytest.raises(TableDeclarationError) as refused:
-        declare("Demo", doc=None, columns={"n": dy.UInt64()}, replaced_by="m")
-    assert str(refused.value).count("\n- ") == 6
-
-
 def test_a_partition_key_is_read_as_the_partition_columns_type() -> None:
     assert Goals.partition_value("2026-03-14") == date(2026, 3, 14)
     assert Fans.partition_value("red's / 50%") == "red's / 50%"
@@ -231,10 +219,3 @@ def test_the_key_of_a_day_and_a_product_is_its_value() -> None:
 def test_a_key_that_is_no_day_and_product_is_refused(key: str) -> None:
     with pytest.raises(PartitionKeyError, match="is not a day and a product; write it as"):
         Sales.partition_value(key)
-
-
-def test_a_date_whose_name_ends_like_a_pair_is_a_day() -> None:
-    columns = {"id": an_id(), "match_day": dy.Date(description="Day.")}
-    table = declare(columns=columns, partitioned_by="match_day")
-    assert table.pair_dimension() is None
-    assert table.partition_value("2026-03-14") == date(2026, 3, 14)

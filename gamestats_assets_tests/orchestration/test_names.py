@@ -133,16 +133,6 @@ def rows(stores: Stores, table: type[Table]) -> list[tuple[object, ...]]:
     return stores.lake.scan(table).collect().sort(table.primary_key()).rows()
 
 
-def test_a_name_is_made_from_its_rows_of_all_days(stores: Stores) -> None:
-    play(stores, "a", "spring", 2, day=1)
-    play(stores, "b", "spring", 3, day=2)
-    play(stores, "c", "fall", 7, day=2)
-    assert make_game().run(stores, [Seasons, Scorers], ["spring"]) == [("seasons", ""), ("scorers", "spring")]
-    assert rows(stores, Scorers) == [("spring", 5)]
-    assert calls == [["spring"]]
-    assert make_game().behind(stores)["scorers", "fall"] == "new"
-
-
 def test_only_a_changed_name_is_made_again(stores: Stores) -> None:
     play(stores, "a", "spring", 2)
     play(stores, "b", "fall", 3)

@@ -102,13 +102,6 @@ def test_a_failed_blocking_check_stops_publication_in_a_separate_run(stores: Sto
     assert days.get_column("goals").to_list() == [1], "what follows stays as it was, too"
 
 
-def test_a_match_that_is_set_aside_is_not_published_and_the_others_are(stores: Stores, run: Run) -> None:
-    land(stores.landing, "a", DAY, [3])
-    land(stores.landing, "odd", DAY, [*range(100)])
-    assert run(DAY).success
-    assert published(stores) == [("a", 1)]
-
-
 def test_a_broken_day_does_not_hold_up_the_other_days_of_a_range(
     stores: Stores, run: Run, instance: dg.DagsterInstance
 ) -> None:
@@ -228,10 +221,3 @@ def test_a_sql_table_follows_its_input_and_tells_its_lineage(stores: Stores, run
         if spec.key == asset_key(DayGoals)
     )
     assert lineage.deps_by_column["goals"] == [dg.TableColumnDep(asset_key(MatchGoals), "goals")]
-
-
-def test_a_publication_tells_that_postgresql_has_as_many_rows_as_the_lake(stores: Stores, run: Run) -> None:
-    land(stores.landing, "a", DAY, [3])
-    result = run(DAY)
-    found = [e for e in result.get_asset_check_evaluations() if e.check_name == "rows_equal_the_lake"]
-    assert {e.asset_key: e.passed for e in found} == {publication_key(t): True for t in (MatchGoals, DayGoals)}

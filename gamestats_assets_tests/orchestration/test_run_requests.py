@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from gamestats_assets.orchestration import run_requests
-from gamestats_assets.orchestration.run_requests import REASON_TAG, due_attempt, request
+from gamestats_assets.orchestration.run_requests import REASON_TAG, due_attempt
 
 Status = dg.DagsterRunStatus
 
@@ -28,10 +28,6 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(instance: dg.DagsterInstance, status: Status, reason: str = "why") -> None:
     instance.add_run(dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags={REASON_TAG: reason}, status=status))
-
-
-def test_the_first_attempt_is_due_until_it_is_there(instance: dg.DagsterInstance) -> None:
-    assert due_attempt(instance, "why") == 0
 
 
 @pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING])
@@ -65,9 +61,3 @@ def test_attempts_end_and_another_reason_begins_its_own(instance: dg.DagsterInst
 def test_what_a_person_cancelled_is_left_alone(instance: dg.DagsterInstance) -> None:
     run(instance, Status.CANCELED)
     assert due_attempt(instance, "why") is None
-
-
-def test_every_attempt_has_a_run_key_of_its_own() -> None:
-    keys = [request("why", attempt, tags={}).run_key for attempt in (0, 1)]
-    assert len({*keys}) == 2
-    assert request("why", 0, tags={}).tags[REASON_TAG] == "why"

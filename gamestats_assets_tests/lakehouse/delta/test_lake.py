@@ -13,7 +13,6 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 import pytest
-from deltalake.exceptions import DeltaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import LocalStore
@@ -33,7 +32,6 @@ from gamestats_assets_tests.lakehouse.declared import (
     Fans,
     Goals,
     Sales,
-    clubs,
     goal_rows,
     goals,
     sales,
@@ -88,15 +86,6 @@ def test_ids_are_replaced_within_their_partition_and_the_other_ids_stay(anywhere
     }
 
 
-def test_several_partitions_are_replaced_in_one_commit(lake: Lake) -> None:
-    frame = pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")])
-    first = lake.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
-    frame = frame.with_columns(pl.lit(2, pl.Int16).alias("goals"))
-    second = lake.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
-    assert second.version == first.version + 1
-    assert scored(lake) == {(MARCH_1, "m1"): [2, 2], (MARCH_2, "m2"): [2, 2]}
-
-
 def test_what_is_there_already_is_not_written_again(lake: Lake) -> None:
     frame = pl.concat([goals(MARCH_1, "m1", "m2"), goals(MARCH_2, "m3")])
     first = lake.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
@@ -107,19 +96,6 @@ def test_what_is_there_already_is_not_written_again(lake: Lake) -> None:
     third = lake.replace(Goals, changed, partitions=[MARCH_1, MARCH_2])
     assert (third.version, third.rows, third.written) == (first.version + 1, 6, 2)
     assert scored(lake) == {(MARCH_1, "m1"): [1, 1], (MARCH_1, "m2"): [2, 2], (MARCH_2, "m3"): [1, 1]}
-
-
-def test_an_empty_frame_empties_what_it_replaces_and_nothing_else(lake: Lake) -> None:
-    nothing = Goals.create_empty()
-    lake.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
-    lake.replace(Goals, goals(MARCH_2, "m3"), partitions=[MARCH_2])
-    assert lake.replace(Goals, nothing, partitions=[MARCH_1], ids=["m1"]).rows == 0
-    assert set(scored(lake)) == {(MARCH_1, "m2"), (MARCH_2, "m3")}
-    lake.replace(Goals, nothing, partitions=[MARCH_1])
-    assert set(scored(lake)) == {(MARCH_2, "m3")}
-    lake.replace(Clubs, clubs(red="Oslo"))
-    lake.replace(Clubs, clubs())
-    assert stored(lake, Clubs).is_empty()
 
 
 def test_any_write_twice_changes_nothing(lake: Lake) -> None:
@@ -185,11 +161,6 @@ def test_a_frame_of_other_columns_is_refused_before_anything_is_written(lake: La
     assert lake.state(Goals) is None
 
 
-def test_a_partition_may_be_given_by_its_key(lake: Lake) -> None:
-    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=["2026-03-01"])
-    assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
-
-
 def fans(club: str, number: int) -> pl.DataFrame:
     return pl.DataFrame({"club": [club], "fans": [number]}, schema=Fans.schema())
 
@@ -247,14 +218,6 @@ def test_rows_whose_product_is_not_that_of_their_partition_are_refused(lake: Lak
     assert lake.open(Sales) is None
 
 
-def test_an_id_may_be_any_text(lake: Lake) -> None:
-    odd = ["it's", "x') OR ('1' = '1", 'q"q', "back\\slash", "%", "é"]
-    lake.replace(Goals, goals(MARCH_1, "m1", *odd), partitions=[MARCH_1])
-    for match in odd:
-        lake.replace(Goals, goals(MARCH_1, match, scored=2), partitions=[MARCH_1], ids=[match])
-    assert scored(lake) == {(MARCH_1, "m1"): [1, 1], **{(MARCH_1, match): [2, 2] for match in odd}}
-
-
 DAYS, MATCHES = (MARCH_1, MARCH_2), ("m1", "m2", "m3")
 Model = dict[tuple[date, str, str], int]
 
@@ -294,13 +257,6 @@ def test_any_sequence_of_replacements_is_what_a_dict_would_hold(
             }
 
 
-def test_a_mended_match_leaves_the_quarantine_alone(lake: Lake) -> None:
-    lake.replace(Goals, goals(MARCH_1, "m1", "m2", scored=-1), partitions=[MARCH_1])
-    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1], ids=["m1"])
-    assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
-    assert stored(lake, QUARANTINE).get_column("unit_id").to_list() == ["m2"]
-
-
 # --- Damage ----------------------------------------------------------------------------------
 
 
@@ -330,22 +286,6 @@ def test_a_damaged_log_is_told_in_one_line_and_a_rebuild_begins_it_anew(lake: La
     assert damaged.scan(Goals).collect().is_empty()
     damaged.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
     assert [*scored(damaged)] == [(MARCH_2, "m2")]
-
-
-def test_a_log_that_is_tidied_up_under_its_reader_is_read_once_more(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
-    kind, gone = lake._kind, [DeltaError("_delta_log/00000000000000000002.json not found")]
-
-    def opened(*given: Any, **named: Any) -> Any:
-        if gone:
-            raise gone.pop()
-        return kind(*given, **named)
-
-    monkeypatch.setattr(Lake, "_kind", property(lambda lake: opened))
-    assert [*scored(Lake(lake.root))] == [(MARCH_1, "m1")]
-    assert not gone
 
 
 def test_a_commit_of_no_bytes_is_damage_and_not_passed_over(lake: Lake) -> None:

@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from gamestats_assets.lakehouse.delta.lake import Commit, Lake, Made
 from gamestats_assets.lakehouse.delta.ledger import (
     NO_ROWS,
-    WHOLE,
     Note,
     RowsHash,
     ledger_of,
     row_fingerprints,
-    step_version,
 )
-from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, Clubs, Fans, Goals, clubs, goals
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, Goals, goals
 
 DAY, NEXT_DAY = "2026-03-01", "2026-03-02"
 
@@ -38,15 +36,6 @@ def made_from(lake: Lake) -> dict[str, dict[str, str]]:
 
 
 # --- What a commit tells ---------------------------------------------------------------------
-
-
-def test_every_unit_is_told_with_what_it_was_made_from_and_its_rows(anywhere: Lake) -> None:
-    play(anywhere, MARCH_1, {"m1": "a", "m2": "b"})
-    play(anywhere, MARCH_2, {"m3": "c"})
-    assert made_from(anywhere) == {DAY: {"m1": "a", "m2": "b"}, NEXT_DAY: {"m3": "c"}}
-    rows = {key: found.rows_of for key, found in anywhere.ledger(Goals).partitions.items()}
-    assert rows == row_fingerprints(Goals, anywhere.scan(Goals).collect())
-    assert Lake(anywhere.root, anywhere.storage_options).ledger(Goals) == anywhere.ledger(Goals)
 
 
 def test_other_inputs_with_the_same_rows_write_nothing(lake: Lake) -> None:
@@ -82,15 +71,6 @@ def test_a_unit_that_is_set_aside_says_by_which_check_until_it_is_mended(lake: L
     assert lake.ledger(Goals)[DAY].set_aside == {"m2": "goals_are_few"}
     play(lake, MARCH_1, {"m2": "corrected"})
     assert lake.ledger(Goals)[DAY].set_aside == {}
-
-
-def test_a_table_replaced_whole_has_one_unit(lake: Lake) -> None:
-    lake.replace(Clubs, clubs(ajax="Amsterdam"), made=Made({WHOLE: {WHOLE: "a"}}))
-    [(made, content)] = (lake.ledger(Clubs)[WHOLE].units or {}).values()
-    assert (made, content) == ("a", lake.ledger(Clubs)[WHOLE].content)
-    fans = pl.DataFrame({"club": ["ajax"], "fans": [7]}, schema=Fans.schema())
-    lake.replace(Fans, fans, partitions=["ajax"], made=Made({"ajax": {WHOLE: "b"}}))
-    assert [*(lake.ledger(Fans)["ajax"].units or {})] == [WHOLE]
 
 
 # --- What a note tells -----------------------------------------------------------------------
@@ -206,11 +186,6 @@ def test_rows_have_one_fingerprint_whatever_their_order_and_pieces(rows: list[tu
     if frame.height:
         other = frame.with_columns(pl.lit(2, pl.Int16).alias("goals"))
         assert row_fingerprints(Goals, other) != row_fingerprints(Goals, frame)
-
-
-def test_a_new_column_and_new_code_are_another_version_of_a_step() -> None:
-    versions = {step_version([Goals], "1"), step_version([Goals], "2"), step_version([Goals, Fans], "1")}
-    assert len(versions) == 3
 
 
 # --- Sudden death and races ------------------------------------------------------------------

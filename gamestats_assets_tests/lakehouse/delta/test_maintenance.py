@@ -128,15 +128,6 @@ def test_vacuum_removes_files_of_killed_writers_only(lake: Lake, tmp_path: Path)
     assert (known.exists(), orphan.exists(), fresh.exists()) == (True, False, True)
 
 
-def test_a_lake_is_read_from_its_checkpoint(lake: Lake, tmp_path: Path) -> None:
-    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
-    lake.compact(Goals)
-    log = tmp_path / "demo" / "goals" / "_delta_log"
-    assert list(log.glob("*.checkpoint.parquet"))
-    (log / f"{0:020}.json").unlink()
-    assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
-
-
 # --- Forgetting ------------------------------------------------------------------------------
 
 

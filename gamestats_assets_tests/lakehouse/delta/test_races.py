@@ -20,7 +20,6 @@ from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.lakehouse.declared import (
     MARCH_1,
-    MARCH_2,
     QUARANTINE,
     Goals,
     goal_rows,
@@ -74,16 +73,6 @@ def test_a_writer_that_is_overtaken_tries_again_and_nothing_is_lost(
     lake.replace(Goals, frame, partitions=[MARCH_1], ids=["m1"])
     assert lake.attempts == 3
     assert scored(lake) == {(MARCH_1, match): counts for match, counts in left.items()}
-
-
-def test_a_writer_of_another_partition_is_not_held_up(tmp_path: Path) -> None:
-    other = Lake(tmp_path)
-    other.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
-    lake = Overtaken(tmp_path)
-    lake.overtaking = [lambda: other.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])]
-    lake.replace(Goals, goals(MARCH_1, "m1", scored=3), partitions=[MARCH_1])
-    assert lake.attempts == 1
-    assert scored(lake) == {(MARCH_1, "m1"): [3, 3], (MARCH_2, "m2"): [1, 1]}
 
 
 def test_a_writer_that_is_overtaken_for_ever_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,10 +41,6 @@ def quarantined(lake: Lake, table: type[Table], *of: tuple[str, str, str]) -> No
     lake.replace(QUARANTINE, entries, partitions=[destination(table, str(MARCH_1))])
 
 
-def test_nothing_is_set_aside_where_nothing_is_in_quarantine(lake: Lake) -> None:
-    assert set_aside(lake, Goals, Scores) == SetAside("demo", 0, 5, {})
-
-
 def test_a_match_counts_once_whichever_tables_it_was_rejected_in(lake: Lake) -> None:
     quarantined(lake, Goals, ("m4", "unit", "goals|max"))
     quarantined(lake, Scores, ("m4", "unit", "one_team_wins"), ("m5", "unit", "one_team_wins"))

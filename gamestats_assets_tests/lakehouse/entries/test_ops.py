@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-import dataframely as dy
 import polars as pl
 import psycopg
 import pytest
@@ -17,13 +14,10 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.entries.ops import MigrationError, entered_rows, migrate
 from gamestats_assets.lakehouse.postgres.server import PostgresError, connect
-from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.published.tables import postgres_types
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables import SNAPSHOTS
 from gamestats_assets.pubg.tournament.tables import ScheduledMatches, Seasons
-from gamestats_assets.settings import shipped
-from gamestats_assets_tests.lakehouse.entries.entry import DAY, Entry
+from gamestats_assets_tests.lakehouse.entries.entry import Entry
 from gamestats_assets_tests.lakehouse.processes import at_once
 
 ENTERED = (
@@ -37,17 +31,6 @@ ENTERED = (
     "match_overrides",
     "tracked_players",
 )
-
-
-def rows_of(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table of `ops`, with where PostgreSQL keeps it and which transaction wrote it."""
-    tables = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'ops' ORDER BY 1").fetchall()
-    return {
-        name: conn.execute(
-            sql.SQL("SELECT ctid::text, xmin::text, t::text FROM {} t ORDER BY 1").format(sql.Identifier("ops", name))
-        ).fetchall()
-        for (name,) in tables
-    }
 
 
 # --- migrations ----------------------------------------------------------------------------------
@@ -83,33 +66,11 @@ def test_every_revision_can_be_taken_back_alone(url: SecretStr) -> None:
     migrate(url)
 
 
-def test_the_newest_revision_is_told_by_the_names_of_the_files() -> None:
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(shipped("sql", "postgres")))
-    config.set_main_option("path_separator", "newline")
-    scripts = ScriptDirectory.from_config(config)
-    in_order = [script.revision for script in scripts.walk_revisions()][::-1]
-    assert ops.known_revisions() == in_order
-
-
 def test_what_a_newer_gamestats_has_migrated_is_left_alone(conn: psycopg.Connection, url: SecretStr) -> None:
     conn.execute("UPDATE ops.alembic_version SET version_num = '9999'")
     with pytest.raises(MigrationError, match=r"revision 9999.*upgrade this one"):
         migrate(url)
     assert ops.current_revision(url) == "9999"
-
-
-def test_a_migration_says_nothing_and_leaves_the_logging_as_it_was(
-    fresh_database: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    root, alembic = logging.getLogger(), logging.getLogger("alembic")
-    before = (root.level, list(root.handlers), alembic.level, list(alembic.handlers), alembic.disabled)
-    migrate(SecretStr(fresh_database))
-    assert capfd.readouterr() == ("", "")
-    assert (root.level, list(root.handlers), alembic.level, list(alembic.handlers), alembic.disabled) == before
 
 
 def test_a_user_who_may_not_migrate_is_told_without_the_password(fresh_database: str) -> None:
@@ -189,29 +150,6 @@ def test_before_the_first_migration_nothing_is_entered(fresh_database: str) -> N
     assert ops.versions(url) == {}
 
 
-def test_a_snapshot_that_lacks_a_column_says_which(conn: psycopg.Connection, url: SecretStr) -> None:
-    conn.execute("ALTER TABLE ops.seasons DROP COLUMN shard")
-    with pytest.raises(PostgresError, match=r'snapshot of ops\.seasons.*"shard"'):
-        entered_rows(url, Seasons)
-
-
-class Results(Table, key="demo/results", layer="gold", partitioned_by="day", published=True):
-    """Results."""
-
-    match_id = dy.String(primary_key=True, description="Match.")
-    day = dy.Date(description="Day.")
-
-
-def test_publishing_touches_nothing_that_people_entered(
-    conn: psycopg.Connection, url: SecretStr, everything: None
-) -> None:
-    before = rows_of(conn)
-    frame = pl.DataFrame({"match_id": ["m-1"], "day": [DAY]}, schema=Results.schema())
-    for _ in range(2):
-        publish(url, Results, [DAY], frame)
-    assert rows_of(conn) == before
-
-
 # --- versions ------------------------------------------------------------------------------------
 
 
@@ -230,12 +168,6 @@ def test_every_statement_that_changes_an_entered_table_raises_its_version(
     assert ops.versions(url)["match_overrides"] == 3
     conn.execute("TRUNCATE ops.match_overrides")
     assert ops.versions(url)["match_overrides"] == 4
-
-
-def test_what_is_rolled_back_raises_no_version(conn: psycopg.Connection, url: SecretStr, entry: Entry) -> None:
-    with conn.transaction(force_rollback=True):
-        entry.season()
-    assert ops.versions(url)["seasons"] == 0
 
 
 def test_who_writes_and_when_is_kept(url: SecretStr, everything: None) -> None:

@@ -171,12 +171,6 @@ def test_numbers_and_names_are_unique_only_where_they_must_be(entry: Entry, ever
         ops.insert(entry.conn, "tracked_players", {"player_name": "Lee", "account_id": ACCOUNTS[0]})
 
 
-def test_two_rounds_of_the_whole_division_cannot_have_one_number(entry: Entry, division: int) -> None:
-    entry.round(division, 1)
-    with pytest.raises(RefusedEntryError):
-        entry.round(division, 1)
-
-
 def test_tracked_players_are_never_deleted(entry: Entry, everything: None) -> None:
     with pytest.raises(RefusedEntryError, match="is_active = false for Kim"):
         ops.delete(entry.conn, "tracked_players", {"player_name": "Kim"})

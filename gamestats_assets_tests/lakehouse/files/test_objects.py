@@ -17,7 +17,6 @@ from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
 from gamestats_assets.lakehouse.postgres.server import connect
 from gamestats_assets.lakehouse.published.publication import publish, sweep
-from gamestats_assets.lakehouse.published.tables import PublicationError
 from gamestats_assets.lakehouse.table import OBJECT, Table
 from gamestats_assets_tests.support.s3_fixture import S3
 
@@ -119,24 +118,6 @@ def test_a_publication_replaces_the_objects_of_its_partition_and_no_others(
 
     assert contents(fresh_database, objects) == {"a": b"same", "b": b"new", "c": b"old"}
     assert sorted(published(fresh_database).values()) == objects.list("demo")
-
-
-def test_an_object_that_is_there_is_not_put_again(
-    fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    objects = Objects(tmp_path)
-    publish(fresh_database, Pictures, [DAY], pictures(DAY, a=b"same"), objects=objects)
-    put = list[str]()
-    monkeypatch.setattr(objects, "put", lambda name, content: put.append(name))
-
-    publish(fresh_database, Pictures, [DAY], pictures(DAY, a=b"same", b=b"new"), objects=objects)
-
-    assert [name.split("/")[3] for name in put] == ["b"]
-
-
-def test_without_a_place_for_its_objects_nothing_of_a_table_is_published(fresh_database: str) -> None:
-    with pytest.raises(PublicationError, match=r"demo.pictures takes the objects for its picture"):
-        publish(fresh_database, Pictures, [DAY], pictures(DAY, a=b""))
 
 
 def test_a_publication_that_is_refused_leaves_every_name_an_object(fresh_database: str, tmp_path: Path) -> None:

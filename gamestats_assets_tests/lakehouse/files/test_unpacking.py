@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import random
 import tracemalloc
 from pathlib import Path
@@ -61,11 +60,6 @@ def test_content_of_many_chunks_and_streams_comes_whole() -> None:
     parts = [random.Random(size).randbytes(size) for size in (0, 1, 300_000, 2_500_000)]
     parts.append(bytes(5_000_000))
     assert decompressed(b"".join(map(gzip.compress, parts))) == b"".join(parts)
-
-
-def test_a_plain_file_of_any_size_is_read_in_pieces(tmp_path: Path) -> None:
-    content = os.urandom(2_000_000)
-    assert read(written(tmp_path / "log", content), SMALL) == content
 
 
 def test_a_packed_log_unpacks_to_the_limit_or_to_many_times_its_size(tmp_path: Path) -> None:

@@ -85,15 +85,6 @@ def test_a_generator_that_is_closed_early_leaves_no_spool_and_no_process(landing
     assert {process.pid for process in multiprocessing.active_children()} <= others
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_file_that_vanished_fails_the_call_and_leaves_no_spool(landing: Landing, spool: Path, workers: int) -> None:
-    files = _clubs(landing, 4)
-    (Path(landing.root) / files[2].path).unlink()
-    with pytest.raises(FileNotFoundError, match=files[2].path):
-        list(decode_batches(DECODER, landing, [files], workers=workers, part=1))
-    assert list(spool.iterdir()) == []
-
-
 def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, spool: Path) -> None:
     files = _clubs(landing, 8)
     files.insert(5, _land(landing, "deadly", _POISON))
@@ -145,16 +136,6 @@ def test_a_file_that_crashes_its_process_is_set_aside_alone(
     assert files[3].path in rejection.reason
     assert (first.unreadable, second.unreadable) == (1, 0)
     assert second.rejections == {}
-
-
-def test_frames_of_the_part_that_a_hostile_file_was_in_are_there(tmp_path: Path, spool: Path) -> None:
-    landing = Landing(tmp_path / "landing")
-    files = [*_clubs(landing, 3), _land(landing, "hostile", b"abort")]
-    results = decode_batches(GUARDED, landing, [files], workers=2, part=2)
-    batch = next(results)
-    assert sorted(batch.frames[Clubs].collect().get_column("club")) == ["club0", "club1", "club2"]
-    results.close()
-    assert list(spool.iterdir()) == []
 
 
 def test_a_process_killed_from_outside_does_not_blame_its_file(landing: Landing, spool: Path) -> None:

@@ -1,6 +1,5 @@
 """Queries of people over real Delta tables."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,24 +10,9 @@ import pytest
 from gamestats_assets.lakehouse.models.sql import (
     QueryError,
     Source,
-    SqlModel,
     query,
 )
-from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.lakehouse.models.test_sql import CLUBS, GOALS, KNOWN, Clubs, Goals, Totals, in_delta
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Callable[..., SqlModel]:
-    """Loads a text as the model of a table (Totals by default)."""
-
-    def _load(text: str, table: type[Table] = Totals, parameters: tuple[str, ...] = ("since",)) -> SqlModel:
-        path = tmp_path / "sql" / table.spec.game / f"{table.spec.name}.sql"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return SqlModel.load(path, table, KNOWN, parameters)
-
-    return _load
+from gamestats_assets_tests.lakehouse.models.test_sql import CLUBS, GOALS, KNOWN, Clubs, Goals, in_delta
 
 
 @pytest.fixture
@@ -127,13 +111,6 @@ def test_answers_polars_has_no_type_or_name_for_still_come(lake: dict[str, Sourc
     )
     assert answer.rows() == [("2 days", "[1 day]", "ann", "ann", datetime(2026, 1, 1, tzinfo=UTC))]
     assert answer.columns == ["wait", "waits", "player", "player_1", "t"]
-
-
-def test_the_order_asked_for_is_the_order_given() -> None:
-    many = GOALS.sample(400_000, with_replacement=True, seed=1)
-    answer = query("select row_number() over () as n, goals from demo.goals order by n desc", lambda _: many, KNOWN)
-    assert answer["n"].is_sorted(descending=True)
-    assert answer.height == 400_000
 
 
 def test_an_unknown_table_is_refused_with_the_nearest_and_where_to_look() -> None:

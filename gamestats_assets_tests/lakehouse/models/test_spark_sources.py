@@ -19,9 +19,7 @@ from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.models.spark import SparkUnavailableError, run_on_spark, spark_session, spark_sql
 from gamestats_assets.lakehouse.models.sql import ParquetSource, SqlModel, SqlModelError
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.benchmarks.spark import compare
-from gamestats_assets_tests.lakehouse.models.test_spark import MODELS, result_table, sampled
-from gamestats_assets_tests.support.frames import KNOWN, model
+from gamestats_assets_tests.lakehouse.models.test_spark import result_table
 
 
 class Scores(Table, key="demo/scores", layer="silver", partitioned_by="day", replaced_by="match_id"):
@@ -174,21 +172,3 @@ def test_a_missing_extra_or_java_names_itself(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SparkUnavailableError, match="JAVA_HOME"):
         spark_session(1, "1g", tmp_path)
-
-
-def test_the_benchmark_compares_every_model_of_a_game(session: Any, tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
-    read = {table for name in MODELS if name.startswith("pubg.") for table in model(KNOWN[name]).reads.values()}
-    for table in read:
-        rows = sampled(table, seed=2)
-        lake.replace(table, rows, partitions=rows["match_date"].unique().to_list())
-    comparisons = compare(session, lake, "pubg", {"threads": 1})
-    assert {one["model"] for one in comparisons} == {name for name in MODELS if name.startswith("pubg.")}
-    assert all(one["equal"] and one["rows"] > 0 and one["input_rows"] > 0 for one in comparisons)
-    assert all(one["ratio"] > 0 and one["differences"] == [] for one in comparisons)
-
-    for path in (tmp_path / "pubg" / "damage_events").rglob("*.parquet"):
-        path.write_bytes(b"PAR1")
-    (broken,) = compare(session, lake, "pubg", {"threads": 1}, only="player_match_weapon_distribution")
-    assert not broken["equal"]
-    assert "the engine refuses the query" in broken["error"]

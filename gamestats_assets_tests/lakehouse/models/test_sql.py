@@ -17,8 +17,6 @@ import duckdb
 import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.models import sql
@@ -210,14 +208,6 @@ def test_a_wrong_model_is_refused_without_data_with_its_file(
     assert str(Path("demo") / "totals.sql") in str(refused.value)
 
 
-def test_a_model_stands_under_the_name_of_its_table(tmp_path: Path) -> None:
-    path = tmp_path / "demo" / "other.sql"
-    with pytest.raises(SqlModelError, match=r"expected at demo/totals\.sql"):
-        SqlModel.load(path, Totals, KNOWN)
-    with pytest.raises(SqlModelError, match="a SQL file in UTF-8 is expected there"):
-        SqlModel.load(path.with_name("totals.sql"), Totals, KNOWN)
-
-
 # --- Running ---------------------------------------------------------------------------------
 
 EXPECTED = pl.DataFrame(
@@ -246,18 +236,6 @@ def test_parameters_are_bound(load: Callable[..., SqlModel], lake: dict[str, Sou
     goals = {"demo.goals": lake["demo.goals"]}
     assert run_model(hostile, goals, {"since": "ann' OR 1 = 1 --"}).is_empty()
     assert run_model(hostile, goals, {"since": "ann"}).height == 2
-
-
-@pytest.mark.parametrize("form", ["frame", "lazy"])
-def test_every_kind_of_source_gives_the_same_rows(
-    load: Callable[..., SqlModel], lake: dict[str, Source], tmp_path: Path, form: str
-) -> None:
-    sources: dict[str, dict[str, Source]] = {
-        "frame": {"demo.goals": GOALS, "demo.clubs": CLUBS},
-        "lazy": {"demo.goals": GOALS.lazy().with_columns(noise=1), "demo.clubs": CLUBS.lazy()},
-    }
-    result = run_model(load(TOTALS), sources[form], SINCE)
-    assert_frame_equal(result.sort("club", "day"), EXPECTED)
 
 
 def test_no_files_are_no_rows(load: Callable[..., SqlModel], lake: dict[str, Source]) -> None:
@@ -417,12 +395,6 @@ def test_a_session_that_breaks_off_is_closed(
             connection.execute("select 1")
 
 
-def test_an_unpartitioned_table_ignores_partition_like_folders(load: Callable[..., SqlModel], tmp_path: Path) -> None:
-    source = in_delta(tmp_path / "goals=7", GOALS, None)
-    expected = run_model(load(totals()), {"demo.goals": GOALS})
-    assert_frame_equal(run_model(load(totals()), {"demo.goals": source}), expected, check_row_order=False)
-
-
 def test_a_stream_holds_a_batch_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
@@ -460,46 +432,3 @@ def test_a_stream_holds_a_batch_at_a_time(tmp_path: Path) -> None:
     assert rows == 2_400_000
     assert megabytes > 200
     assert grown < 150
-
-
-# Small alphabets, so that joins and groups meet.
-ROWS = st.lists(
-    st.tuples(
-        st.sampled_from(["m1", "m2", "m3"]),
-        st.sampled_from(["ann", "bob", "cid", "dot"]),
-        st.dates(date(2026, 2, 27), date(2026, 3, 3)),
-        st.integers(-300, 300),
-    ),
-    max_size=30,
-)
-
-
-@pytest.fixture(scope="module")
-def shared_totals(tmp_path_factory: pytest.TempPathFactory) -> SqlModel:
-    """The model of Totals, loaded once for many examples."""
-    path = tmp_path_factory.mktemp("sql") / "demo" / "totals.sql"
-    path.parent.mkdir()
-    path.write_text(TOTALS)
-    return SqlModel.load(path, Totals, KNOWN, ["since"])
-
-
-@settings(max_examples=25)
-@given(rows=ROWS)
-def test_a_model_agrees_with_the_same_thing_said_in_polars(
-    shared_totals: SqlModel, rows: list[tuple[Any, ...]]
-) -> None:
-    goals = pl.DataFrame(
-        rows, schema={k: Goals.schema()[k] for k in ("match_id", "player", "day", "goals")}, orient="row"
-    )
-    expected = (
-        goals.filter(pl.col("day") >= SINCE["since"])
-        .join(CLUBS, on="player")
-        .group_by("club", "day")
-        .agg(
-            pl.col("goals").cast(pl.Int64).sum(),
-            players=pl.col("player").n_unique().cast(pl.Int32),
-            best=pl.col("goals").max(),
-        )
-    )
-    result = run_model(shared_totals, {"demo.goals": goals, "demo.clubs": CLUBS}, SINCE)
-    assert_frame_equal(result, expected.select(result.columns), check_row_order=False)

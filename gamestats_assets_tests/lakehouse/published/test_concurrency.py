@@ -22,9 +22,6 @@ from gamestats_assets.lakehouse.published.publication import (
     counts,
     publish,
 )
-from gamestats_assets.lakehouse.published.tables import (
-    PublicationError,
-)
 from gamestats_assets_tests.lakehouse.published.results import (
     DAY,
     NEW,
@@ -132,19 +129,6 @@ def test_a_deadlock_is_tried_again(url: str) -> None:
     assert sorted([first.result().attempts, second.result().attempts]) == [1, 2]
     with connect(url) as conn:
         assert counts(conn, Results) == {DAY: 20, NEXT: 30}
-
-
-def test_a_data_error_is_not_tried_again(url: str) -> None:
-    tries: list[int] = []
-
-    def divide(cursor: psycopg.Cursor) -> None:
-        tries.append(1)
-        cursor.execute("select 1 / 0")
-
-    with pytest.raises(PublicationError, match="division by zero"):
-        publish(url, Results, [DAY], results(DAY, 10), before_commit=divide)
-
-    assert tries == [1]
 
 
 # --- several at once -----------------------------------------------------------------------------

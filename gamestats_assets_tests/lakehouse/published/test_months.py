@@ -181,20 +181,3 @@ def test_a_new_month_blocks_no_reader_and_readers_see_old_or_new(url: str) -> No
         seen.append(reader.execute(figures).fetchall())
 
     assert seen == [[(OLD, 1)], [(OLD, 1)], [(NEW, 2)]]
-
-
-def test_what_postgres_refuses_of_a_row_is_told(url: str) -> None:
-    with pytest.raises(PublicationError, match=r"demo\.touches \[ada\].*\(ada, 2026-11-05 20:00:00\+00\)"):
-        publish(with_options(url, "-c timezone=UTC"), Touches, ["ada"], touches("ada", NOVEMBER, NOVEMBER))
-    with pytest.raises(PublicationError, match=r"demo\.touches \[ada\].*\(at\) = \(null\)"):
-        publish(url, Touches, ["ada"], touches("ada", NOVEMBER).with_columns(at=pl.lit(None, Touches.schema()["at"])))
-
-
-def test_a_month_whose_name_is_taken_is_refused_and_named(url: str) -> None:
-    with connect(url) as conn:
-        ensure_table(conn, Touches)
-        conn.execute("create table demo.touches_2026_12 (somebody_elses text)")
-
-    publish(url, Touches, ["ada"], touches("ada", NOVEMBER))
-    with pytest.raises(PublicationError, match='"touches_2026_12" already exists'):
-        publish(url, Touches, ["bob"], touches("bob", NOVEMBER, DECEMBER))

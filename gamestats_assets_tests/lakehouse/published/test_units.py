@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 
 import dataframely as dy
 import polars as pl
-import psycopg
 import pytest
 
-from gamestats_assets.lakehouse.published.notes import CHANNEL
 from gamestats_assets.lakehouse.published.publication import (
     OvertakenError,
     Within,
@@ -99,14 +96,6 @@ def test_what_is_published_of_each_unit_is_told_where_it_is_known(url: str) -> N
     publish(url, Scores, [NEXT], scores(NEXT, c={"bob": 9}))
     assert units_published(url, Scores, [KEY, OTHER]) == {}
     assert everything_published(url, [Scores], counted=True, keys=[KEY]) == {Scores: {KEY: "unnamed units"}}
-
-
-def test_those_alone_are_told_of_whose_rows_are_replaced(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as listening:
-        listening.execute(f"LISTEN {CHANNEL}")
-        publish(url, Scores, [DAY], scores(DAY, b={"cem": 5}), within=Within(["b"], "first"))
-        [notice] = listening.notifies(timeout=5, stop_after=1)
-    assert sorted(json.loads(notice.payload.split(" ", 2)[2])) == ["ann", "cem"]
 
 
 @pytest.mark.parametrize("before", ["another", None])

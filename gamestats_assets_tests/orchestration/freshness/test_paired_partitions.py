@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,8 +21,6 @@ from gamestats_assets.cli.session import Session
 from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.models.sql import SqlModel
-from gamestats_assets.lakehouse.postgres.server import connect
-from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import evaluate
@@ -32,7 +29,6 @@ from gamestats_assets.orchestration.freshness.landed import landed_keys, landed_
 from gamestats_assets.orchestration.freshness.snapshot import Graph, Snapshot
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import partitions_of
-from gamestats_assets.orchestration.run_requests import PARTITIONS_TAG
 from gamestats_assets.orchestration.runs.behind import behind_of, between, on_days
 from gamestats_assets.orchestration.runs.instance import may_have
 from gamestats_assets.settings import Settings
@@ -212,27 +208,10 @@ def test_a_pair_reads_its_own_partition_its_product_and_its_day(lake: Lake) -> N
     assert values_read(Weather, Points, KEYS, lake) == [date(2026, 1, 1), date(2026, 1, 3)]
 
 
-def test_a_product_reads_those_of_its_days_that_are_there(lake: Lake) -> None:
-    assert values_read(Takings, Totals, ["shop"], lake) == []
-    hold(lake, Takings, *KEYS)
-    assert values_read(Takings, Totals, ["shop"], lake) == [KEYS[1], KEYS[2]]
-    assert values_read(Takings, Totals, ["shop", "quiz"], lake) == [*KEYS]
-
-
-def test_a_day_reads_the_products_that_are_there(lake: Lake) -> None:
-    hold(lake, Takings, *KEYS)
-    assert values_read(Takings, Weather, [DAY], lake) == [KEYS[0], KEYS[1]]
-
-
 def test_neighbours_are_of_the_same_product_across_months(lake: Lake) -> None:
     found = values_read(Takings, Trend, [f"{DAY}|shop"], lake, 1)
     assert found == [f"{BEFORE}|shop", f"{DAY}|shop", f"{NEXT}|shop"]
     assert values_read(Rates, Trend, [f"{DAY}|shop"], lake, 1) == ["shop"]
-
-
-def test_what_has_nothing_in_common_is_read_whole(lake: Lake) -> None:
-    assert values_read(Rates, Weather, [DAY], lake) is None
-    assert values_read(quarantine_of("stalls"), Takings, [KEYS[0]], lake) is None
 
 
 @pytest.mark.parametrize(
@@ -289,19 +268,6 @@ def test_products_go_from_landed_files_to_postgresql(filled: House) -> None:
     published = read_published(filled.stores.postgres_url, Takings).sort("product_day")
     assert published.equals(filled.stores.lake.scan(Takings).sort("product_day").collect())
     assert read_published(filled.stores.postgres_url, Totals).height == 2
-
-
-def test_days_of_all_products_are_one_run_and_each_is_decoded_by_itself(filled: House) -> None:
-    assert filled.decoded == [f"{DAY}|shop", f"{NEXT}|quiz", f"{NEXT}|shop", f"{THIRD}|shop"]
-    of_runs = {run.tags.get(PARTITIONS_TAG, "") for run in filled.instance.get_runs()}
-    assert {keys for keys in of_runs if "|" in keys} == {f"{DAY}|shop,{NEXT}|quiz,{NEXT}|shop,{THIRD}|shop"}
-
-
-def test_a_table_dropped_from_postgresql_is_published_again(filled: House) -> None:
-    with connect(filled.stores.postgres_url) as connection:
-        connection.execute("drop table stalls.takings")
-    assert all(filled.follow())
-    assert read_published(filled.stores.postgres_url, Takings).height == 4
 
 
 def test_a_late_file_makes_its_day_and_downstream_tables_again(refilled: House) -> None:
@@ -369,20 +335,6 @@ def test_chosen_days_run_every_product_and_a_chosen_partition_runs_alone(house: 
 
 
 # --------------------------------------------------------------------------- quarantine and checks
-
-
-def test_mended_units_leave_the_quarantine_whatever_their_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    land(house.stores.landing, "shop", DAY, b"one", "a_file")
-    land(house.stores.landing, "shop", DAY, [1])
-    land(house.stores.landing, "shop", NEXT, b"two", "another")
-    land(house.stores.landing, "shop", NEXT, [2])
-    assert house.run((RawSales, RawFiles), f"{DAY}|shop", f"{NEXT}|shop")
-    quarantine = house.stores.lake.scan(quarantine_of("stalls")).select("unit_id")
-    assert sorted(quarantine.collect().to_series()) == ["a_file", "another"]
-    read = json.loads
-    monkeypatch.setattr(game.json, "loads", lambda content: [] if content == b"one" else read(content))
-    assert all(house.follow(RawSales, RawFiles, everything=True))
-    assert house.stores.lake.scan(quarantine_of("stalls")).collect().get_column("unit_id").to_list() == ["another"]
 
 
 def test_a_blocked_day_holds_up_only_what_is_made_from_it(house: House) -> None:

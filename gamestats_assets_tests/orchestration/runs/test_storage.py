@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
-from sqlalchemy import event
 
 from gamestats_assets.lakehouse.postgres.server import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
@@ -129,14 +128,3 @@ def test_a_server_that_is_gone_is_told_of_in_one_sentence(
         conn.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
     store(instance, 1)
     assert stored(instance) == 2
-
-
-def test_which_tables_dagster_has_is_asked_once(instance: dg.DagsterInstance) -> None:
-    asked: list[str] = []
-    engine = storage._engine(instance.run_storage.postgres_url)  # type: ignore[attr-defined]
-    schedules = instance.schedule_storage
-    assert schedules is not None
-    schedules.all_instigator_state()
-    event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
-    schedules.all_instigator_state()
-    assert len(asked) == 1
