@@ -16,12 +16,12 @@ from gamestats_assets.demo_data.activity.sessions import sessions
 from gamestats_assets.demo_data.activity.user_days import user_days
 from gamestats_assets.demo_data.products.generated import demo_rules, demo_taxonomy, demo_users
 from gamestats_assets.demo_data.tables import checks
+from gamestats_assets.lakehouse.landing.decoding import Decoded
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.execution import Decoded, Output
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
@@ -61,7 +61,7 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
     return decode_batches(DECODER, landing, batches, workers=workers)
 
 
-def _demo_logs(snapshot: Snapshot, keys: Sequence[str]) -> Output:
+def _demo_logs(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
     """Generate the run of each product once, and land the days asked for."""
     from gamestats_assets.demo_data.products.generated import generated_products, land_generated
 
@@ -75,7 +75,7 @@ def _demo_logs(snapshot: Snapshot, keys: Sequence[str]) -> Output:
         land_generated(known[product], days, snapshot.stores.landing, processes=snapshot.stores.settings.workers)
         run = known[product].run_identity()
         rows += [(f"{day}|{product}", product, date.fromisoformat(day), run) for day in days]
-    return Output({tables.DemoLogs: pl.LazyFrame(rows, schema=tables.DemoLogs.schema(), orient="row")})
+    return Decoded({tables.DemoLogs: pl.LazyFrame(rows, schema=tables.DemoLogs.schema(), orient="row")})
 
 
 def _event_views() -> dg.AssetsDefinition:

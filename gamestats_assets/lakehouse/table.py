@@ -170,7 +170,7 @@ class Table(dy.Schema):
     def _declare(cls, spec: TableSpec) -> None:
         columns = cls.columns()
         roles = (spec.partitioned_by, spec.replaced_by, spec.months_of)
-        partition, unit, month = (columns.get(name or "") for name in roles)
+        partition, unit = (columns.get(name or "") for name in roles[:2])
         named = [*filter(None, roles), *spec.reconciled, *spec.guarded_by]
         named += itertools.chain(*spec.indexes)
         problems = [f"a keyword names column {name!r}, which does not exist" for name in named if name not in columns]
@@ -197,8 +197,6 @@ class Table(dy.Schema):
                 problems.append(f"column {name!r} says what a write replaces, so it cannot be nullable")
         if partition and not isinstance(partition.dtype, (pl.Date, pl.String)):
             problems.append(f"partition column {spec.partitioned_by!r} must be a Date or a String")
-        if partition and spec.partitioned_by == "day" and isinstance(partition.dtype, pl.String):
-            problems.append("partition column 'day' is a String; days are a Date")
         if dimension := _dimension(spec.partitioned_by, columns):
             if dimension not in columns or not isinstance(columns[dimension].dtype, pl.String):
                 problems.append(
@@ -211,20 +209,6 @@ class Table(dy.Schema):
                 )
         if unit and not isinstance(unit.dtype, pl.String):
             problems.append(f"column {spec.replaced_by!r} holds the ids that writes replace, so it must be a String")
-        if month and (not isinstance(month.dtype, pl.Datetime) or month.nullable):
-            problems.append(f"column {spec.months_of!r} says a row's month, so it must be a non-nullable Datetime")
-        if month and not month.primary_key:
-            problems.append(
-                f"column {spec.months_of!r} says a row's month, so it must be part of the primary key: "
-                "PostgreSQL keeps a key only within a month"
-            )
-        if spec.months_of and not spec.published:
-            problems.append(f"months_of={spec.months_of!r} is for PostgreSQL, so the table must be published")
-        problems += [
-            f"guarded_by names column {name!r}, whose values must be a String"
-            for name in spec.guarded_by
-            if name in columns and not isinstance(columns[name].dtype, pl.String)
-        ]
         if problems:
             raise TableDeclarationError(f"Table {cls.__name__} cannot be declared:\n- " + "\n- ".join(problems))
         cls.spec = spec

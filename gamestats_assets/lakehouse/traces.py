@@ -18,7 +18,7 @@ import polars as pl
 from psycopg import errors, sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.files.objects import object_store
+from gamestats_assets.lakehouse.files.storage import storage
 from gamestats_assets.lakehouse.landing.zone import UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.postgres.server import connect
 
@@ -67,7 +67,7 @@ def paths_under(root: str, options: Mapping[str, str] | None = None) -> list[str
         base = Path(root)
         paths = (f"{path.relative_to(base).as_posix()}{'/' * path.is_dir()}" for path in base.rglob("*"))
         return sorted(paths)
-    return sorted(entry["path"] for batch in object_store(root, options or {}).list() for entry in batch)
+    return sorted(storage(root, options).names(""))
 
 
 def contents_under(root: str, options: Mapping[str, str] | None = None) -> Iterator[tuple[str, bytes]]:
@@ -75,13 +75,10 @@ def contents_under(root: str, options: Mapping[str, str] | None = None) -> Itera
 
     Files that disappear meanwhile are skipped.
     """
-    store = object_store(root, options or {}) if "://" in root else None
+    store = storage(root, options)
     for path in paths_under(root, options):
         try:
-            if store is not None:
-                yield path, bytes(store.get(path).bytes())
-            else:
-                yield path, b"" if path.endswith("/") else Path(root, path).read_bytes()
+            yield path, b"" if path.endswith("/") else store.read(path)
         except FileNotFoundError:
             continue
 

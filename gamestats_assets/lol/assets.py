@@ -4,6 +4,7 @@ import functools
 from collections.abc import Generator, Mapping, Sequence
 
 from gamestats_assets.lakehouse.delta.ledger import WHOLE, combined_hash, fingerprint
+from gamestats_assets.lakehouse.landing.decoding import Decoded
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
@@ -32,7 +33,6 @@ from gamestats_assets.lol.statistics.item_paths import item_path_sequences
 from gamestats_assets.lol.statistics.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets.lol.statistics.variables import outcome_models, variable_correlations, vision_survival
 from gamestats_assets.lol.timelines import checks as timelines_checks
-from gamestats_assets.orchestration.execution import Decoded, Output
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
@@ -82,10 +82,10 @@ def _documents(snapshot: Snapshot) -> Mapping[str, str]:
     return {WHOLE: fingerprint(*sorted(f"{file.kind} {file.content_hash}" for file in files))} if files else {}
 
 
-def _read_documents(snapshot: Snapshot, keys: Sequence[str]) -> Output:
+def _read_documents(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
     found = data_dragon.read_documents(snapshot.stores.landing)
     frames = {tables.DataDragonItems: found.items.lazy(), tables.DataDragonChampions: found.champions.lazy()}
-    return Output(frames, found.rejections)
+    return Decoded(frames, found.rejections)
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:

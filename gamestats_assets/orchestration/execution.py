@@ -11,13 +11,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import polars as pl
 
 from gamestats_assets.lakehouse.delta.lake import Commit, Made
 from gamestats_assets.lakehouse.delta.ledger import WHOLE, set_aside
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing.decoding import Decoded, Rows
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.stores import Stores
@@ -32,38 +32,12 @@ from gamestats_assets.orchestration.partitions import dimensions, is_paired, par
 # A run that makes nothing checks at most this many partitions.
 _AUDITED = 31
 
-Rows = pl.LazyFrame | Iterable[pl.DataFrame]
 Batch = Mapping[str, Mapping[str, str]]
 """Units to make together, by partition, each with the fingerprint of its inputs; `WHOLE` means the whole partition."""
 
 
 class NothingLoadedError(GamestatsError):
     """Everything that a step was asked to make was rejected."""
-
-
-class Decoded(Protocol):
-    """Result of a batch: rows by table, rejections by the table that the rows were meant for, and unreadable units.
-
-    The rows can be read until the next batch is requested. A stream of frames can be consumed once, two tables at a
-    time; the stream of the last table starts when all others are exhausted. A stream's rejections are known at its end.
-    A unit is unreadable if nothing of it could be read.
-    """
-
-    @property
-    def frames(self) -> Mapping[type[Table], Rows]: ...
-    @property
-    def rejections(self) -> Mapping[type[Table], Sequence[Rejection]]: ...
-    @property
-    def unreadable(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A batch's result that is complete at once; attributes as in `Decoded`."""
-
-    frames: Mapping[type[Table], Rows]
-    rejections: Mapping[type[Table], Sequence[Rejection]] = field(default_factory=dict)
-    unreadable: int = 0
 
 
 Produce = Callable[["StepRun", Sequence[Batch]], Generator[Decoded, None, None]]
@@ -393,24 +367,24 @@ def from_rows(make: Callable[[Snapshot, Step, Scope], Rows]) -> Produce:
     def produce(step_run: StepRun, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
         step = step_run.step
 
-        def output(batch: Batch) -> Output:
+        def output(batch: Batch) -> Decoded:
             ids = sorted({unit for units in batch.values() for unit in units}) if step.by_unit else None
             made = make(step_run.snapshot, step, Scope(sorted(batch), ids, step_run.done.cutoff_day))
             rows = filter_partitions(step.table, made, batch)
-            return Output({step.table: rows.collect().lazy() if isinstance(rows, pl.LazyFrame) else rows})
+            return Decoded({step.table: rows.collect().lazy() if isinstance(rows, pl.LazyFrame) else rows})
 
         yield from _computed_ahead(output, batches) if step.by_unit else map(output, batches)
 
     return produce
 
 
-def _computed_ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -> Iterator[Output]:
+def _computed_ahead(make: Callable[[Batch], Decoded], batches: Sequence[Batch]) -> Iterator[Decoded]:
     """Yields the results of batches in order, computing the next one while the current one is committed."""
     if len(batches) == 1:
         yield make(batches[0])
         return
     with ThreadPoolExecutor(1) as pool:
-        running: Future[Output] | None = None
+        running: Future[Decoded] | None = None
         for batch in batches:
             previous, running = running, pool.submit(make, batch)
             if previous is not None:

@@ -24,6 +24,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta.ledger import WHOLE, LedgerRow, fingerprint, step_version
 from gamestats_assets.lakehouse.entries.ops import entered_rows, migrate
+from gamestats_assets.lakehouse.landing.decoding import Decoded, Rows
 from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.models.lineage import column_lineage
 from gamestats_assets.lakehouse.models.sql import SqlModel, stream_model
@@ -34,9 +35,6 @@ from gamestats_assets.orchestration.checks import QUARANTINE, check_specs, resul
 from gamestats_assets.orchestration.execution import (
     Batch,
     Decode,
-    Decoded,
-    Output,
-    Rows,
     Scope,
     StepResult,
     StepRun,
@@ -163,7 +161,7 @@ class Game:
         self,
         tables: Sequence[type[Table]],
         inputs: Sequence[Fingerprints],
-        read: Callable[[Snapshot, Sequence[str]], Output],
+        read: Callable[[Snapshot, Sequence[str]], Decoded],
         *,
         also_reads: Sequence[type[Table]] = (),
         code_version: str = "1",
@@ -201,10 +199,10 @@ class Game:
             named: by table, returns readable names of changed rows; without it, a message only counts them.
         """
 
-        def read(snapshot: Snapshot, keys: Sequence[str]) -> Output:
+        def read(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
             url = snapshot.stores.postgres_url
             migrate(url)
-            return Output({table: entered_rows(url, table).lazy() for table in tables})
+            return Decoded({table: entered_rows(url, table).lazy() for table in tables})
 
         inputs = [
             Fingerprints(

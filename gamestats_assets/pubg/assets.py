@@ -8,11 +8,11 @@ from collections.abc import Generator, Sequence
 import polars as pl
 
 from gamestats_assets.lakehouse.entries.ops import entered_rows
+from gamestats_assets.lakehouse.landing.decoding import Decoded
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.execution import Decoded
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints, names_in
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game

@@ -8,10 +8,11 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta.ledger import WHOLE, combined_hash, fingerprint
 from gamestats_assets.lakehouse.entries.ops import migrate
+from gamestats_assets.lakehouse.landing.decoding import Decoded
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.execution import Decode, Decoded, Output
+from gamestats_assets.orchestration.execution import Decode
 from gamestats_assets.orchestration.freshness.inputs import Fingerprints
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.game import Game
@@ -104,7 +105,7 @@ def _kept_from(snapshot: Snapshot) -> Mapping[str, str]:
     return {WHOLE: fingerprint(*(f"{player} {day}" for player, day in sorted(days.items())))}
 
 
-def _retention(snapshot: Snapshot, keys: Sequence[str]) -> Output:
+def _retention(snapshot: Snapshot, keys: Sequence[str]) -> Decoded:
     """Take matches that are kept no longer out of players' tables, and the players out of these matches.
 
     Archives that people had made, what became of all that they asked for, addresses of those who objected and who saw
@@ -119,7 +120,7 @@ def _retention(snapshot: Snapshot, keys: Sequence[str]) -> Output:
     forget_old_notes(snapshot.stores)
     kept = enforce_retention(snapshot.stores, datetime.now(UTC).date())
     rows = [(player_id, first) for player_id, first, _ in kept]
-    return Output({tables.Retention: pl.LazyFrame(rows, schema=tables.Retention.schema(), orient="row")})
+    return Decoded({tables.Retention: pl.LazyFrame(rows, schema=tables.Retention.schema(), orient="row")})
 
 
 @functools.cache

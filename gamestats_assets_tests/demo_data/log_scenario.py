@@ -20,7 +20,7 @@ from gamestats_assets.demo_data.activity.sessions import sessions
 from gamestats_assets.demo_data.activity.user_days import user_days
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
 from gamestats_assets.demo_data.logs.records import DECODER
-from gamestats_assets.lakehouse.landing.decoding import DecodedBatch, decode_batches
+from gamestats_assets.lakehouse.landing.decoding import Decoded, decode_batches
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
@@ -105,7 +105,7 @@ def landed(landing: Landing, product: str = PRODUCT) -> list[LandedFile]:
 
 def decoded(
     landing: Landing, files: Sequence[LandedFile], workers: int = 1
-) -> tuple[dict[type[Table], pl.DataFrame], DecodedBatch]:
+) -> tuple[dict[type[Table], pl.DataFrame], Decoded]:
     """Every bronze table of the files, and what else decoding them gave; each table keeps its declared rules."""
     with contextlib.closing(decode_batches(DECODER, landing, [files], workers=workers)) as results:
         found = next(results)

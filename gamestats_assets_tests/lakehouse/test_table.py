@@ -30,10 +30,6 @@ def an_id() -> dy.String:
     return dy.String(primary_key=True, description="Id.")
 
 
-def a_time(**more: Any) -> dy.Datetime:
-    return dy.Datetime(time_unit="us", time_zone="UTC", description="Time.", **more)
-
-
 def test_a_declaration_tells_its_parts() -> None:
     assert (Goals.spec.game, Goals.spec.name, Goals.spec.dotted) == ("demo", "goals", "demo.goals")
     assert Goals.primary_key() == ["match_id", "player", "day"]
@@ -61,127 +57,50 @@ def test_a_class_without_a_key_lends_its_columns() -> None:
     assert not hasattr(Timed, "spec")
 
 
+def text(**more: Any) -> dy.String:
+    return dy.String(**{"description": "Text.", **more})
+
+
+NUMBER, TIME = {"description": "N."}, {"description": "T."}
+
+
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("keywords", "columns", "problem"),
     [
-        pytest.param({"key": "Demo/things"}, "key 'Demo/things' is not of the form game/table", id="key-in-capitals"),
-        pytest.param({"key": "things"}, "key 'things' is not of the form game/table", id="key-without-game"),
-        pytest.param({"key": "demo/things/more"}, "is not of the form game/table", id="key-too-long"),
-        pytest.param({"doc": None}, "it has no docstring", id="no-docstring"),
-        pytest.param({"partitioned_by": "day"}, "names column 'day', which does not exist", id="unknown-partition"),
-        pytest.param({"replaced_by": "match"}, "names column 'match', which does not exist", id="unknown-ids"),
-        pytest.param({"reconciled": ("sum",)}, "names column 'sum', which does not exist", id="unknown-sum"),
-        pytest.param({"indexes": (("id", "x"),)}, "names column 'x', which does not exist", id="unknown-index"),
-        pytest.param({"columns": {"a": dy.Int8(description="A.")}}, "no column is a primary key", id="no-key"),
-        pytest.param({"columns": {"id": dy.String(primary_key=True)}}, "column 'id' has no description", id="no-text"),
-        pytest.param(
-            {"columns": {"id": an_id(), "n": dy.UInt8(description="N.")}},
-            "column 'n' is UInt8; use a signed integer",
-            id="unsigned",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "n": dy.List(dy.UInt8(), description="N.")}},
-            "column 'n' is List(UInt8); use a signed integer",
-            id="list-of-unsigned",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "e": dy.Enum(["a"], description="E.")}}, "column 'e' is Enum", id="enum"
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "d": dy.Duration(description="D.")}}, "column 'd' is Duration", id="duration"
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "b": dy.Binary(description="B.")}},
-            "column 'b' is Binary; a Binary, and nothing else, has metadata=OBJECT",
-            id="binary-without-objects",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "s": dy.String(metadata={**OBJECT}, description="S.")}},
-            "column 's' is String; a Binary, and nothing else, has metadata=OBJECT",
-            id="objects-of-texts",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "t": dy.Datetime(description="T.")}},
-            "use dy.Datetime(time_unit='us', time_zone='UTC')",
-            id="time-without-zone",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "t": dy.Datetime(time_unit="ns", time_zone="UTC", description="T.")}},
-            "use dy.Datetime(time_unit='us', time_zone='UTC')",
-            id="nanoseconds",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "day": dy.Date(nullable=True, description="Day.")}, "partitioned_by": "day"},
-            "column 'day' says what a write replaces, so it cannot be nullable",
-            id="nullable-partition",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "m": dy.String(nullable=True, description="M.")}, "replaced_by": "m"},
-            "column 'm' says what a write replaces, so it cannot be nullable",
-            id="nullable-ids",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "n": dy.Int32(description="N.")}, "partitioned_by": "n"},
-            "partition column 'n' must be a Date or a String",
-            id="partition-by-number",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "product_day": dy.String(description="P.")}, "partitioned_by": "product_day"},
-            "its partitions are a day and a product, so it must have a String column 'product'",
-            id="pair-without-its-name",
-        ),
-        pytest.param(
-            {
-                "columns": {"id": an_id(), "app": dy.String(description="A."), "app_day": dy.String(description="P.")},
-                "partitioned_by": "app_day",
-            },
-            "'app' must come after 'day' by alphabet",
-            id="pair-that-dagster-writes-the-other-way-round",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "day": dy.String(description="D.")}, "partitioned_by": "day"},
-            "partition column 'day' is a String; days are a Date",
-            id="day-as-text",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "n": dy.Int32(description="N.")}, "replaced_by": "n"},
-            "column 'n' holds the ids that writes replace, so it must be a String",
-            id="ids-as-numbers",
-        ),
-        pytest.param(
-            {"months_of": "at", "published": True}, "names column 'at', which does not exist", id="unknown-months"
-        ),
-        pytest.param(
-            {
-                "columns": {"day": dy.Date(primary_key=True, description="Day.")},
-                "months_of": "day",
-                "published": True,
-            },
-            "column 'day' says a row's month, so it must be a non-nullable Datetime",
-            id="months-of-days",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "at": a_time(nullable=True)}, "months_of": "at", "published": True},
-            "column 'at' says a row's month, so it must be a non-nullable Datetime",
-            id="months-of-nullable",
-        ),
-        pytest.param(
-            {"columns": {"id": an_id(), "at": a_time()}, "months_of": "at", "published": True},
-            "column 'at' says a row's month, so it must be part of the primary key",
-            id="months-outside-the-key",
-        ),
-        pytest.param(
-            {"columns": {"at": a_time(primary_key=True)}, "months_of": "at"},
-            "months_of='at' is for PostgreSQL, so the table must be published",
-            id="months-of-an-unpublished-table",
-        ),
+        ({"key": "Demo/things"}, {}, "key 'Demo/things' is not of the form game/table"),
+        ({"key": "things"}, {}, "key 'things' is not of the form game/table"),
+        ({"key": "demo/things/more"}, {}, "is not of the form game/table"),
+        ({"doc": None}, {}, "it has no docstring"),
+        ({"partitioned_by": "day"}, {}, "names column 'day', which does not exist"),
+        ({"replaced_by": "match"}, {}, "names column 'match', which does not exist"),
+        ({"reconciled": ("sum",)}, {}, "names column 'sum', which does not exist"),
+        ({"indexes": (("id", "x"),)}, {}, "names column 'x', which does not exist"),
+        ({"months_of": "at", "published": True}, {}, "names column 'at', which does not exist"),
+        ({}, {"id": text()}, "no column is a primary key"),
+        ({}, {"id": dy.String(primary_key=True)}, "column 'id' has no description"),
+        ({}, {"n": dy.UInt8(**NUMBER)}, "column 'n' is UInt8; use a signed integer"),
+        ({}, {"n": dy.List(dy.UInt8(), **NUMBER)}, "column 'n' is List(UInt8); use a signed integer"),
+        ({}, {"n": dy.Enum(["a"], **NUMBER)}, "column 'n' is Enum"),
+        ({}, {"n": dy.Duration(**NUMBER)}, "column 'n' is Duration"),
+        ({}, {"n": dy.Binary(**NUMBER)}, "column 'n' is Binary; a Binary, and nothing else, has metadata=OBJECT"),
+        ({}, {"n": text(metadata={**OBJECT})}, "column 'n' is String; a Binary, and nothing else, has metadata=OBJECT"),
+        ({}, {"t": dy.Datetime(**TIME)}, "use dy.Datetime(time_unit='us', time_zone='UTC')"),
+        ({}, {"t": dy.Datetime(time_unit="ns", time_zone="UTC", **TIME)}, "use dy.Datetime(time_unit='us'"),
+        ({"partitioned_by": "d"}, {"d": dy.Date(nullable=True, **TIME)}, "column 'd' says what a write replaces, so"),
+        ({"replaced_by": "m"}, {"m": text(nullable=True)}, "column 'm' says what a write replaces, so it cannot be"),
+        ({"partitioned_by": "n"}, {"n": dy.Int32(**NUMBER)}, "partition column 'n' must be a Date or a String"),
+        ({"partitioned_by": "shop_day"}, {"shop_day": text()}, "it must have a String column 'shop'"),
+        ({"partitioned_by": "app_day"}, {"app_day": text(), "app": text()}, "'app' must come after 'day' by alphabet"),
+        ({"replaced_by": "n"}, {"n": dy.Int32(**NUMBER)}, "column 'n' holds the ids that writes replace"),
     ],
 )
-def test_a_wrong_declaration_is_refused_with_the_reason(parts: dict, said: str) -> None:
+def test_a_wrong_declaration_is_refused_with_the_reason(
+    keywords: dict[str, Any], columns: dict[str, dy.Column], problem: str
+) -> None:
     with pytest.raises(TableDeclarationError) as refused:
-        declare(**{"columns": {"id": an_id()}, **parts})
+        declare(columns={"id": an_id(), **columns}, **keywords)
     assert "Table Things cannot be declared" in str(refused.value)
-    assert said in str(refused.value)
+    assert problem in str(refused.value)
 
 
 def test_a_partition_key_is_read_as_the_partition_columns_type() -> None:

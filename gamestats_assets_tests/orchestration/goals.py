@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.lakehouse.landing.decoding import Decoded
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, decompressed
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
 from gamestats_assets.lakehouse.table import Table
@@ -57,24 +57,13 @@ calls: list[list[str]] = []
 """The match ids of every call of `match_goals`, to test what is processed again."""
 
 
-@dataclass
-class DecodedGoals:
-    """Result of `decode`."""
-
-    frames: dict[type[Table], pl.LazyFrame]
-    rejections: dict[type[Table], list[Rejection]] = field(default_factory=dict)
-    unreadable: int = 0
-
-
-def decode(
-    landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
-) -> Generator[DecodedGoals, None, None]:
+def decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
     """Landed files are JSON lists of minutes; the longest list of a match counts; anything else is rejected."""
     for files in batches:
         yield _decoded(landing, files)
 
 
-def _decoded(landing: Landing, files: Sequence[LandedFile]) -> DecodedGoals:
+def _decoded(landing: Landing, files: Sequence[LandedFile]) -> Decoded:
     best: dict[tuple[str, date], list[int]] = {}
     rejections: list[Rejection] = []
     for file in files:
@@ -89,7 +78,7 @@ def _decoded(landing: Landing, files: Sequence[LandedFile]) -> DecodedGoals:
         (match_id, n, day, minute) for (match_id, day), longest in best.items() for n, minute in enumerate(longest)
     ]
     read_files = [(match_id, day, len(longest)) for (match_id, day), longest in best.items()]
-    return DecodedGoals(
+    return Decoded(
         {
             RawGoals: pl.LazyFrame(goals, schema=RawGoals.schema(), orient="row"),
             RawFiles: pl.LazyFrame(read_files, schema=RawFiles.schema(), orient="row"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -12,6 +11,7 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.lakehouse.landing.decoding import Decoded
 from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing, decompressed
 from gamestats_assets.lakehouse.models.sql import SqlModel
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
@@ -106,24 +106,13 @@ totalled: list[list[str]] = []
 """The partitions in the frames of every call of `totals`."""
 
 
-@dataclass
-class DecodedSales:
-    """Result of `decode`."""
-
-    frames: dict[type[Table], pl.LazyFrame]
-    rejections: dict[type[Table], list[Rejection]] = field(default_factory=dict)
-    unreadable: int = 0
-
-
-def decode(
-    landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
-) -> Generator[DecodedSales, None, None]:
+def decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
     """Landed files are JSON lists of prices; anything else is rejected."""
     for files in batches:
         yield _decoded(landing, files)
 
 
-def _decoded(landing: Landing, files: Sequence[LandedFile]) -> DecodedSales:
+def _decoded(landing: Landing, files: Sequence[LandedFile]) -> Decoded:
     cents: list[int] = []
     rejections: list[Rejection] = []
     for file in files:
@@ -134,7 +123,7 @@ def _decoded(landing: Landing, files: Sequence[LandedFile]) -> DecodedSales:
     [(area, day)] = {(file.area, file.day) for file in files}
     key = (f"{day}|{area}", area, date.fromisoformat(day))
     decoded.append(key[0])
-    return DecodedSales(
+    return Decoded(
         {
             RawSales: pl.LazyFrame(
                 [(*key, number, price) for number, price in enumerate(cents)], schema=RawSales.schema(), orient="row"

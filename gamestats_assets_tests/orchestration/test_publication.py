@@ -149,7 +149,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     copy = kernel._copy  # pyright: ignore[reportPrivateUsage]
 
     def copied(cursor: Any, table: type[Table], frame: pl.DataFrame) -> None:
-        if table is MatchGoals:
+        if table.spec.name == MatchGoals.spec.name:
             matches.append(sorted(frame["match_id"]))
         copy(cursor, table, frame)
 

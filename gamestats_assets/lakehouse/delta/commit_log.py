@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.lakehouse.files.objects import object_store
+from gamestats_assets.lakehouse.files.storage import Bucket, Folder, storage
 
 _PARALLEL_READS = 16
 _FOLDER = "_delta_log"
@@ -46,38 +46,30 @@ class CommitLog:
             files = [action.get("add") or action.get("remove") for action in actions]
             yield version, info, [file for file in files if file]
 
-    def _texts(self, versions: Sequence[int]) -> Iterator[tuple[int, str]]:
-        if "://" not in self._uri:
-            for version in versions:
-                try:
-                    yield version, self.file(version).read_text()
-                except FileNotFoundError:
-                    return
-            return
-        store = self._store()
+    def _texts(self, versions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        store = self._storage()
 
         def read(version: int) -> bytes | None:
             try:
-                return bytes(store.get(f"{version:020}.json").bytes())
+                return store.read(f"{version:020}.json")
             except FileNotFoundError:
                 return None
 
-        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            for start in range(0, len(versions), _PARALLEL_READS):
-                chunk = versions[start : start + _PARALLEL_READS]
-                for version, text in zip(chunk, pool.map(read, chunk), strict=True):
+        with ThreadPoolExecutor(_PARALLEL_READS) if "://" in self._uri else nullcontext() as pool:
+            size = 1 if pool is None else _PARALLEL_READS
+            for start in range(0, len(versions), size):
+                chunk = versions[start : start + size]
+                texts = map(read, chunk) if pool is None else pool.map(read, chunk)
+                for version, text in zip(chunk, texts, strict=True):
                     if text is None:
                         return
-                    yield version, text.decode()
+                    yield version, text
 
     def remove(self) -> None:
         """Removes the whole log. The table no longer exists then, and the next vacuum removes its files."""
-        if "://" not in self._uri:
-            shutil.rmtree(Path(self._uri, _FOLDER))
-            return
-        store = self._store()
-        for listed in store.list():
-            store.delete([entry["path"] for entry in listed])
+        store = self._storage()
+        for name in [*store.names("")]:
+            store.delete(name, with_folders=True)
 
-    def _store(self) -> Any:
-        return object_store(f"{self._uri}/{_FOLDER}", self._options)
+    def _storage(self) -> Folder | Bucket:
+        return storage(f"{self._uri}/{_FOLDER}", self._options)

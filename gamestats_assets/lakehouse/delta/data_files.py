@@ -22,7 +22,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
-from gamestats_assets.lakehouse.files.objects import object_store
+from gamestats_assets.lakehouse.files.storage import Bucket, Folder, object_store, storage
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
 _MAX_FILE_BYTES = 128 * 1024 * 1024
@@ -146,7 +146,7 @@ class DataFiles:
             with tempfile.TemporaryFile() as spool:
                 yield spool
                 spool.seek(0)
-                self._store().put(path, spool)
+                object_store(self._uri, self._options).put(path, spool)
             return
         file = Path(self._uri, path)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -160,10 +160,7 @@ class DataFiles:
     def discard(self, added: Iterable[AddAction]) -> None:
         """Removes files that no commit will add."""
         for action in added:
-            if "://" in self._uri:
-                self._store().delete(action.path)
-            else:
-                Path(self._uri, action.path).unlink()
+            self._storage().delete(action.path)
 
     def remaining_rows(self, file: DataFile, ids: Collection[str]) -> Iterator[pl.DataFrame] | None:
         """The rows of a file without those of some ids, in pieces; None if the file has no rows of these ids."""
@@ -181,8 +178,8 @@ class DataFiles:
         values = {} if by is None or file.partition is None else {by: partition_key_of(file.partition)}
         return RemoveAction(file.path, True, _now_ms(), file.size, values)  # type: ignore[arg-type]
 
-    def _store(self) -> Any:
-        return object_store(self._uri, self._options)
+    def _storage(self) -> Folder | Bucket:
+        return storage(self._uri, self._options)
 
 
 def _in_large_frames(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -7,8 +7,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +16,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def write_whole(path: Path, content: str | bytes | Path) -> None:
-    """Replaces a file: a reader sees the old content or the new, never a part.
+@contextmanager
+def temporary_file(path: Path, content: str | bytes | Path) -> Iterator[Path]:
+    """Writes content (or a copy of a file) durably beside a path, under a hidden name that is removed at the end.
 
-    Creates missing folders. A killed process leaves behind a file with a hidden name that ends in `.tmp`.
-
-    Args:
-        path: the file.
-        content: the new content, or the path of a file to copy.
-
-    Raises:
-        OSError: if the disk does not accept it; the old file is unchanged.
+    Creates missing folders. A killed process leaves behind a file whose name ends in `.tmp`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:100]}-{secrets.token_hex(8)}.tmp")
@@ -39,10 +33,20 @@ def write_whole(path: Path, content: str | bytes | Path) -> None:
                 file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        yield temporary
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def write_whole(path: Path, content: str | bytes | Path) -> None:
+    """Replaces a file by content or a copy of a file: a reader sees the old content or the new, never a part.
+
+    Raises:
+        OSError: if the disk does not accept it; the old file is unchanged.
+    """
+    with temporary_file(path, content) as temporary:
+        temporary.replace(path)
 
 
 def sync_folder(folder: Path) -> None:

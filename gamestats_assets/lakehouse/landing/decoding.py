@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -27,6 +28,27 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.worker import TaskDiedError, guarded, guarded_pool
 
 Rejections = dict[type[Table], list[Rejection]]
+
+
+Rows = pl.LazyFrame | Iterable[pl.DataFrame]
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A batch of rows from files, or from anything else.
+
+    The rows can be read until the next batch is requested. A stream of frames can be consumed once, two tables at a
+    time; the stream of the last table starts when all others are exhausted. A stream's rejections are known at its end.
+
+    Attributes:
+        frames: rows by table.
+        rejections: by the table that the rows were meant for.
+        unreadable: number of units of which nothing could be read.
+    """
+
+    frames: dict[type[Table], Any]
+    rejections: Rejections = field(default_factory=dict)
+    unreadable: int = 0
 
 
 class DecodeWorkerError(GamestatsError):
@@ -105,25 +127,16 @@ class _Spooled:
     unreadable: int
 
 
-class DecodedBatch:
-    """One batch of decoded files. Its lazy frames can be collected until the next batch is requested.
-
-    Attributes:
-        frames: one lazy frame per table, with its declared columns.
-        rejections: rejections by the table that the rows were meant for.
-        unreadable: number of units that could not be read at all.
-    """
-
-    def __init__(self, tables: Sequence[type[Table]], parts: Sequence[_Spooled]) -> None:
-        self.unreadable = sum(part.unreadable for part in parts)
-        self.rejections: Rejections = {}
-        for part in parts:
-            for table, entries in part.rejections.items():
-                self.rejections.setdefault(table, []).extend(entries)
-        self.frames: dict[type[Table], pl.LazyFrame] = {}
-        for table in tables:
-            paths = [part.paths[table] for part in parts if table in part.paths]
-            self.frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
+def _joined(tables: Sequence[type[Table]], parts: Sequence[_Spooled]) -> Decoded:
+    """The parts of a batch together: one lazy frame per table, with its declared columns."""
+    joined = Decoded({}, {}, sum(part.unreadable for part in parts))
+    for table in tables:
+        paths = [part.paths[table] for part in parts if table in part.paths]
+        joined.frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
+    for part in parts:
+        for table, entries in part.rejections.items():
+            joined.rejections.setdefault(table, []).extend(entries)
+    return joined
 
 
 def _spool_part(
@@ -201,7 +214,7 @@ class _Batch:
             for file in unit.files
         ]
 
-    def decoded(self, decoder: Decoder, landing: Landing) -> DecodedBatch:
+    def decoded(self, decoder: Decoder, landing: Landing) -> Decoded:
         """The decoded batch, once every part of it is done."""
         parts: list[_Spooled] = []
         for number, (units, result) in enumerate(zip(self.parts, self.results, strict=True)):
@@ -211,7 +224,7 @@ class _Batch:
                 # Decodes each unit in its own process to find the one that crashed it.
                 first = len(self.parts) + sum(map(len, self.parts[:number]))
                 parts += [_decode_alone(decoder, landing, unit, self.spool, first + n) for n, unit in enumerate(units)]
-        return DecodedBatch(decoder.tables, parts)
+        return _joined(decoder.tables, parts)
 
     def remove(self) -> None:
         """Removes the spooled frames."""
@@ -225,7 +238,7 @@ def decode_batches(
     *,
     workers: int,
     part: int | None = None,
-) -> Generator[DecodedBatch, None, None]:
+) -> Generator[Decoded, None, None]:
     """Decodes batches of landed files of one or several days; decodes ahead while a batch is used.
 
     An unreadable file is a rejection, never an error. Close the generator if you do not exhaust it.

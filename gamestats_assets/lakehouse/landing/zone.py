@@ -15,22 +15,17 @@ whatever their content says.
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 import re
-import secrets
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files.local import sync_folder
-from gamestats_assets.lakehouse.files.objects import object_store
+from gamestats_assets.lakehouse.files.storage import storage
 from gamestats_assets.lakehouse.files.unpacking import (
     UNLIMITED,
     ReadLimits,
@@ -98,143 +93,14 @@ def _hash_of(file: BinaryIO, named: str, limits: ReadLimits | None) -> str:
     return digest.hexdigest()[:32]
 
 
-def _refuse_changed(path: Path, copy: Path | BinaryIO, digest: str) -> None:
+def _refuse_changed(path: Path, digest: str, copy: BinaryIO) -> None:
     """Raises `ChangedMeanwhileError` unless the copy of a file has the content that the file had."""
     try:
-        with open(copy, "rb") if isinstance(copy, Path) else copy as file:
-            copied = _hash_of(file, str(path), UNLIMITED)
+        copied = _hash_of(copy, str(path), UNLIMITED)
     except UnreadableContentError:
         copied = ""
     if copied != digest:
         raise ChangedMeanwhileError(f"{path} changed while it was read; give it again when it is written to its end.")
-
-
-class _LocalStore:
-    """Files on a disk: temporary name, fsync, then a link that fails if the name is taken."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool:
-        target = self._root / path
-        if target.exists():
-            return False
-        made = [folder for folder in target.parents if not folder.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f".{os.getpid()}-{secrets.token_hex(8)}.tmp"
-        try:
-            with open(temporary, "xb") as file:
-                if isinstance(payload, Path):
-                    with open(payload, "rb") as source:
-                        shutil.copyfileobj(source, file, _CHUNK)
-                else:
-                    file.write(payload)
-                file.flush()
-                os.fsync(file.fileno())
-            if isinstance(payload, Path):
-                _refuse_changed(payload, temporary, digest)
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
-                return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        # Names must be durable, too: the file's in its folder, and a new folder's in its parent.
-        for folder in (target.parent, *(new.parent for new in made)):
-            sync_folder(folder)
-        return True
-
-    def read(self, path: str) -> bytes:
-        return (self._root / path).read_bytes()
-
-    @contextmanager
-    def on_disk(self, path: str) -> Iterator[Path]:
-        yield self._root / path
-
-    def exists(self, path: str) -> bool:
-        return (self._root / path).exists()
-
-    def modified(self, path: str) -> datetime:
-        return datetime.fromtimestamp((self._root / path).stat().st_mtime, UTC)
-
-    def remove(self, path: str) -> None:
-        target = self._root / path
-        target.unlink(missing_ok=True)
-        if target.parent.is_dir():
-            sync_folder(target.parent)
-
-    def _scan(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        try:
-            entries = os.scandir(self._root / folder)
-        except FileNotFoundError:
-            return
-        with entries:
-            yield from entries
-
-    def files(self, folder: str) -> list[str]:
-        return sorted(entry.name for entry in self._scan(folder) if entry.is_file() and entry.name[0] != ".")
-
-    def folders(self, folder: str) -> list[str]:
-        return sorted(entry.name for entry in self._scan(folder) if entry.is_dir())
-
-    def changed_at(self, folder: str) -> int | None:
-        return (self._root / folder).stat().st_mtime_ns
-
-
-class _ObjectStore:
-    """Objects behind a URL: conditional puts make writes happen only once."""
-
-    def __init__(self, url: str, options: Mapping[str, str]) -> None:
-        self._store = object_store(url, options)
-
-    def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool:
-        from obstore.exceptions import AlreadyExistsError
-
-        content = payload.read_bytes() if isinstance(payload, Path) else payload
-        if isinstance(payload, Path):
-            _refuse_changed(payload, io.BytesIO(content), digest)
-        try:
-            # A single request, because only such a put can be refused if the name is taken.
-            self._store.put(path, content, mode="create")
-        except AlreadyExistsError:
-            return False
-        return True
-
-    def read(self, path: str) -> bytes:
-        return bytes(self._store.get(path).bytes())
-
-    @contextmanager
-    def on_disk(self, path: str) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="gamestats-landing-") as folder:
-            copy = Path(folder, path.rsplit("/", 1)[-1])
-            with open(copy, "wb") as file:
-                file.writelines(self._store.get(path))
-            yield copy
-
-    def exists(self, path: str) -> bool:
-        try:
-            self._store.head(path)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def modified(self, path: str) -> datetime:
-        return self._store.head(path)["last_modified"].astimezone(UTC)
-
-    def remove(self, path: str) -> None:
-        with suppress(FileNotFoundError):
-            self._store.delete(path)
-
-    def files(self, folder: str) -> list[str]:
-        objects = self._store.list_with_delimiter(folder)["objects"]
-        return sorted(entry["path"].rsplit("/", 1)[-1] for entry in objects)
-
-    def folders(self, folder: str) -> list[str]:
-        prefixes = self._store.list_with_delimiter(folder)["common_prefixes"]
-        return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in prefixes)
-
-    def changed_at(self, folder: str) -> int | None:
-        return None
 
 
 def _refuse_path_parts(game: str, unit_id: str, kind: str = "any", suffix: str = "bin") -> None:
@@ -270,8 +136,7 @@ class Landing:
     ) -> None:
         self.root = str(root)
         self.limits = limits or ReadLimits()
-        is_remote = "://" in self.root
-        self._store = _ObjectStore(self.root, storage_options or {}) if is_remote else _LocalStore(Path(root))
+        self._store = storage(root, storage_options)
 
     def put(
         self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str = "json"
@@ -339,7 +204,8 @@ class Landing:
         # The same content may have landed with another suffix, plain or gzipped.
         known_suffix = next((each for each in _SUFFIXES if self._store.exists(f"{stem}.{each}")), None)
         path = f"{stem}.{known_suffix or suffix}"
-        is_new = known_suffix is None and self._store.create(path, payload, digest)
+        unchanged = partial(_refuse_changed, payload, digest) if isinstance(payload, Path) else None
+        is_new = known_suffix is None and self._store.create(path, payload, unchanged)
         return LandedFile(game, folder, unit_id, kind, digest, path), is_new
 
     def claim_day(self, game: str, unit_id: str, day: date) -> str:
@@ -424,7 +290,7 @@ class Landing:
         stem = f"{file.game}/{file.day}/{file.unit_id}.{file.kind}.{file.content_hash}"
         for suffix in _SUFFIXES:
             if self._store.exists(path := f"{stem}.{suffix}"):
-                self._store.remove(path)
+                self._store.delete(path)
 
     def on_disk(self, file: LandedFile) -> AbstractContextManager[Path]:
         """A local path of the file while the context is open: its own, or that of a copy from the object store."""

@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.delta.lake import Lake, MissingPredicateError, OutsidePredicateError
 from gamestats_assets.lakehouse.delta.reader import DamagedTableError
-from gamestats_assets.lakehouse.files.objects import object_store
+from gamestats_assets.lakehouse.files.storage import object_store
 from gamestats_assets.lakehouse.models.sql import ParquetSource, query
 from gamestats_assets.lakehouse.quality import SchemaMismatchError
 from gamestats_assets.lakehouse.table import Table

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.landing.decoding import Decoded
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.execution import Output
 from gamestats_assets.orchestration.freshness.inputs import ALL_BEFORE, Fingerprints
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
@@ -147,7 +147,7 @@ def test_an_undated_change_without_new_rows_puts_no_day_behind(stores: Stores) -
     demo.external(
         [Limits],
         [Fingerprints("limits", lambda snapshot: dict(most))],
-        lambda snapshot, keys: Output({Limits: pl.LazyFrame({"most": [int(most[""])]}, schema=Limits.schema())}),
+        lambda snapshot, keys: Decoded({Limits: pl.LazyFrame({"most": [int(most[""])]}, schema=Limits.schema())}),
     )
     demo.function(capped)
     demo.function(lost)
