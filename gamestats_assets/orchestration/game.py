@@ -270,13 +270,7 @@ class Game:
         step = Step((table,), version, tuple(inputs), produce, also, by_unit, names, batch_size=batch_size)
         self._add(step, {"polars"})
 
-    def sql(
-        self,
-        table: type[Table],
-        model: SqlModel,
-        *,
-        days: Mapping[type[Table], int | None] | None = None,
-    ) -> None:
+    def sql(self, table: type[Table], model: SqlModel, *, days: Mapping[type[Table], int | None] | None = None) -> None:
         """Adds a table made by one SELECT, whose inputs are the tables that it names; `days` is as for a function."""
         spans = days or {}
         known = {each.spec.dotted: each for each in self.tables}

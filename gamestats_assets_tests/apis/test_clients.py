@@ -185,12 +185,7 @@ class TestTheKey:
         ids=["dead", "refused", "missing", "wrong", "limited", "broken", "moved", "told back"],
     )
     def test_it_shows_in_no_log_error_or_repr(
-        self,
-        subject: Subject,
-        server: ApiServer,
-        client: ApiClient,
-        caplog: pytest.LogCaptureFixture,
-        answer: Answer,
+        self, subject: Subject, server: ApiServer, client: ApiClient, caplog: pytest.LogCaptureFixture, answer: Answer
     ) -> None:
         body = answer.body.replace(b"{key}", subject.key.encode())
         server.answer(subject.path, Answer(answer.status, body, answer.headers, silent=answer.silent))
@@ -271,10 +266,7 @@ class TestTrouble:
         self, subject: Subject, server: ApiServer, client: ApiClient, timer: FakeTime, good: Answer
     ) -> None:
         server.answer(
-            subject.path,
-            Answer(429, headers={"Retry-After": "3"}),
-            Answer(429, headers={"Retry-After": "11"}),
-            good,
+            subject.path, Answer(429, headers={"Retry-After": "3"}), Answer(429, headers={"Retry-After": "11"}), good
         )
         subject.ask(client)
         assert timer.slept == [3.0, 11.0]

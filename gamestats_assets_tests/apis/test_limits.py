@@ -15,14 +15,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gamestats_assets.apis.http import RateLimitedError
-from gamestats_assets.apis.limits import (
-    InProcessLimits,
-    Limits,
-    SharedLimits,
-    Window,
-    parse_windows,
-    windows_in_force,
-)
+from gamestats_assets.apis.limits import InProcessLimits, Limits, SharedLimits, Window, parse_windows, windows_in_force
 from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets_tests.support.clocks import FakeTime
 

@@ -8,13 +8,7 @@ import dataframely as dy
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.table import (
-    OBJECT,
-    PartitionKeyError,
-    Table,
-    TableDeclarationError,
-    partition_key_of,
-)
+from gamestats_assets.lakehouse.table import OBJECT, PartitionKeyError, Table, TableDeclarationError, partition_key_of
 from gamestats_assets_tests.lakehouse.declared import Clubs, Fans, Goals, Sales
 
 

@@ -133,10 +133,7 @@ _retry_conflicts = tenacity.retry(
 
 
 # Delta's defaults, which apply again after a history was forgotten.
-_RETENTION = {
-    "delta.logRetentionDuration": "interval 30 days",
-    "delta.deletedFileRetentionDuration": "interval 1 week",
-}
+_RETENTION = {"delta.logRetentionDuration": "interval 30 days", "delta.deletedFileRetentionDuration": "interval 1 week"}
 # For commits of a schema. The second of two writers starts again from the first one's commit: Delta's own retry would
 # commit the same schema once more, which aborts writers that have started.
 _FIRST_COME = CommitProperties(max_commit_retries=0)
@@ -328,11 +325,7 @@ class Lake(LakeReader):
                     raise
 
     def _transact(
-        self,
-        table: type[Table],
-        delta: DeltaTable,
-        note: Note | None,
-        actions: Sequence[AddAction | RemoveAction] = (),
+        self, table: type[Table], delta: DeltaTable, note: Note | None, actions: Sequence[AddAction | RemoveAction] = ()
     ) -> int:
         """Commits files and a note on exactly the version that they were made for; returns the new version."""
         delta.create_write_transaction(

@@ -164,10 +164,7 @@ class LakeReader:
         return None if delta is None else datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
 
     def scan(
-        self,
-        table: type[Table],
-        partitions: Sequence[PartitionValue] | None = None,
-        ids: Sequence[str] | None = None,
+        self, table: type[Table], partitions: Sequence[PartitionValue] | None = None, ids: Sequence[str] | None = None
     ) -> pl.LazyFrame:
         """A lazy frame with the declared columns, limited to the given partitions and ids.
 
@@ -214,10 +211,7 @@ class LakeReader:
         return rows
 
     def source(
-        self,
-        table: type[Table],
-        partitions: Sequence[PartitionValue] | None = None,
-        ids: Sequence[str] | None = None,
+        self, table: type[Table], partitions: Sequence[PartitionValue] | None = None, ids: Sequence[str] | None = None
     ) -> Source:
         """The source from which a SQL model reads a table, limited to partitions and ids.
 

@@ -129,10 +129,7 @@ class Landing:
     """
 
     def __init__(
-        self,
-        root: str | Path,
-        storage_options: Mapping[str, str] | None = None,
-        limits: ReadLimits | None = None,
+        self, root: str | Path, storage_options: Mapping[str, str] | None = None, limits: ReadLimits | None = None
     ) -> None:
         self.root = str(root)
         self.limits = limits or ReadLimits()

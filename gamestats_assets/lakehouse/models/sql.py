@@ -108,11 +108,7 @@ class SqlModel:
 
     @classmethod
     def load(
-        cls,
-        path: Path,
-        table: type[Table],
-        known: Mapping[str, type[Table]],
-        parameters: Collection[str] = (),
+        cls, path: Path, table: type[Table], known: Mapping[str, type[Table]], parameters: Collection[str] = ()
     ) -> SqlModel:
         """Reads the model of a table. Only names are parsed; errors of the query show when an engine runs it.
 
@@ -253,11 +249,7 @@ _NOT_IN_FRAMES = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|\bTIME WITH")
 
 
 def query(
-    sql: str,
-    sources: Callable[[str], Source],
-    known: Mapping[str, type[Table]],
-    *,
-    config: Mapping[str, Any] = _EMPTY,
+    sql: str, sources: Callable[[str], Source], known: Mapping[str, type[Table]], *, config: Mapping[str, Any] = _EMPTY
 ) -> pl.DataFrame:
     """Runs one SELECT, DESCRIBE, SUMMARIZE or SHOW over tables of the lake.
 

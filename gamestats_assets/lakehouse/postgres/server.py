@@ -29,14 +29,7 @@ if TYPE_CHECKING:
 DAGSTER_SCHEMA = "dagster"
 
 # A refused connection has no error code, only a text.
-_PASSING_REFUSALS = (
-    "starting up",
-    "shutting down",
-    "recovery",
-    "not yet accepting",
-    "too many",
-    "terminating",
-)
+_PASSING_REFUSALS = ("starting up", "shutting down", "recovery", "not yet accepting", "too many", "terminating")
 
 
 class PostgresError(GamestatsError):

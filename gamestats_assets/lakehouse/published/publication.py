@@ -28,14 +28,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.lakehouse.postgres.server import connect, explained, has_table, is_transient, shared_connection
-from gamestats_assets.lakehouse.published.notes import (
-    forget_notes,
-    identifier,
-    key_of,
-    note,
-    notes_of,
-    raise_version,
-)
+from gamestats_assets.lakehouse.published.notes import forget_notes, identifier, key_of, note, notes_of, raise_version
 from gamestats_assets.lakehouse.published.objects import folder_of, with_names
 from gamestats_assets.lakehouse.published.tables import (
     PublicationError,
@@ -273,10 +266,7 @@ def _persistently(subject: str, attempt: Callable[[], _T], patience: float) -> t
 
 
 def _refuse_outsiders(
-    table: type[Table],
-    partitions: Sequence[PartitionValue] | None,
-    frame: pl.DataFrame,
-    ids: Sequence[str] | None,
+    table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame, ids: Sequence[str] | None
 ) -> None:
     """Raises if the frame has rows of partitions or units that are not to be replaced."""
     for column, owned in ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids)):

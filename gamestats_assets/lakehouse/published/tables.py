@@ -23,13 +23,7 @@ from psycopg import sql
 from gamestats_assets.lakehouse.postgres.own_rows import guards
 from gamestats_assets.lakehouse.postgres.roles import grant_reader
 from gamestats_assets.lakehouse.postgres.server import PostgresError, explained, has_table, lock_definitions
-from gamestats_assets.lakehouse.published.notes import (
-    forget_notes,
-    identifier,
-    notes_of,
-    raise_version,
-    versions_of,
-)
+from gamestats_assets.lakehouse.published.notes import forget_notes, identifier, notes_of, raise_version, versions_of
 from gamestats_assets.lakehouse.table import Table
 
 _IDENTIFIER_BYTES = 63

@@ -79,12 +79,7 @@ class Snapshot:
     """
 
     def __init__(
-        self,
-        stores: Stores,
-        graph: Graph,
-        *,
-        counted: bool = False,
-        only: Mapping[str, Collection[str]] | None = None,
+        self, stores: Stores, graph: Graph, *, counted: bool = False, only: Mapping[str, Collection[str]] | None = None
     ) -> None:
         self.stores, self.graph, self.counted, self.only = stores, graph, counted, only or {}
         self.lake = stores.lake

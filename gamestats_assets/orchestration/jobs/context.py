@@ -34,11 +34,7 @@ class DagsterJobContext:
     """
 
     def __init__(
-        self,
-        stores: Stores,
-        instance: dg.DagsterInstance,
-        definitions: dg.Definitions,
-        game_of: Callable[[str], Game],
+        self, stores: Stores, instance: dg.DagsterInstance, definitions: dg.Definitions, game_of: Callable[[str], Game]
     ) -> None:
         self.stores, self.instance = stores, instance
         self._definitions, self._game_of = definitions, game_of

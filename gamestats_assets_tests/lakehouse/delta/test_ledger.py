@@ -11,13 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamestats_assets.lakehouse.delta.lake import Commit, Lake, Made
-from gamestats_assets.lakehouse.delta.ledger import (
-    NO_ROWS,
-    Note,
-    RowsHash,
-    ledger_of,
-    row_fingerprints,
-)
+from gamestats_assets.lakehouse.delta.ledger import NO_ROWS, Note, RowsHash, ledger_of, row_fingerprints
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, Goals, goals
 
 DAY, NEXT_DAY = "2026-03-01", "2026-03-02"

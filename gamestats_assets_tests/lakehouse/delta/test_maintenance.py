@@ -17,14 +17,7 @@ from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.delta.schema import IncompatibleSchemaError
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import contents_under, paths_under
-from gamestats_assets_tests.lakehouse.declared import (
-    MARCH_1,
-    MARCH_2,
-    Fans,
-    Goals,
-    goals,
-    stored,
-)
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, Fans, Goals, goals, stored
 from gamestats_assets_tests.lakehouse.delta.test_lake import scored
 from gamestats_assets_tests.lakehouse.processes import at_once
 

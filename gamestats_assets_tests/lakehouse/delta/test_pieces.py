@@ -17,16 +17,7 @@ from gamestats_assets.lakehouse.delta.lake import Lake, MissingPredicateError, O
 from gamestats_assets.lakehouse.quality import Rejection, SchemaMismatchError
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import paths_under
-from gamestats_assets_tests.lakehouse.declared import (
-    MARCH_1,
-    MARCH_2,
-    QUARANTINE,
-    Clubs,
-    Goals,
-    clubs,
-    goals,
-    stored,
-)
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2, QUARANTINE, Clubs, Goals, clubs, goals, stored
 from gamestats_assets_tests.lakehouse.processes import at_once
 
 if TYPE_CHECKING:

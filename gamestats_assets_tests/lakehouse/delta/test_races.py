@@ -18,14 +18,7 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.delta.lake import Lake
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.lakehouse.declared import (
-    MARCH_1,
-    QUARANTINE,
-    Goals,
-    goal_rows,
-    goals,
-    stored,
-)
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, QUARANTINE, Goals, goal_rows, goals, stored
 from gamestats_assets_tests.lakehouse.delta.conftest import Place
 from gamestats_assets_tests.lakehouse.delta.test_lake import DAYS, scored
 from gamestats_assets_tests.lakehouse.delta.test_maintenance import GoalsWithAssists

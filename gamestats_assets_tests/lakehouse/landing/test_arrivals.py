@@ -34,10 +34,7 @@ def mask(
 
 
 SOURCE = Source(
-    "demo",
-    recognise,
-    forgotten=lambda content, found, landing: ["ann"] if b"ann" in content else [],
-    mask=mask,
+    "demo", recognise, forgotten=lambda content, found, landing: ["ann"] if b"ann" in content else [], mask=mask
 )
 
 

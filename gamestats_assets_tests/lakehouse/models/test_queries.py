@@ -7,11 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.models.sql import (
-    QueryError,
-    Source,
-    query,
-)
+from gamestats_assets.lakehouse.models.sql import QueryError, Source, query
 from gamestats_assets_tests.lakehouse.models.test_sql import CLUBS, GOALS, KNOWN, Clubs, Goals, in_delta
 
 
@@ -94,11 +90,7 @@ def test_describe_summarize_and_show_are_answered(lake: dict[str, Source]) -> No
     assert query("SUMMARIZE demo.clubs", lake.__getitem__, KNOWN)["column_name"].to_list() == list(Clubs.columns())
     assert query("SHOW demo.clubs", lake.__getitem__, KNOWN).height == 3
     listed = query("SHOW ALL TABLES", _never, KNOWN)
-    assert listed.select("schema", "name").rows() == [
-        ("demo", "clubs"),
-        ("demo", "goals"),
-        ("demo", "totals"),
-    ]
+    assert listed.select("schema", "name").rows() == [("demo", "clubs"), ("demo", "goals"), ("demo", "totals")]
 
 
 def test_answers_polars_has_no_type_or_name_for_still_come(lake: dict[str, Source]) -> None:

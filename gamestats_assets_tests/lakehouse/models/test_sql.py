@@ -211,11 +211,7 @@ def test_a_wrong_model_is_refused_without_data_with_its_file(
 # --- Running ---------------------------------------------------------------------------------
 
 EXPECTED = pl.DataFrame(
-    [
-        ("Blue", date(2026, 3, 2), 1, 1, 1),
-        ("Red", date(2026, 3, 1), 2, 2, 2),
-        ("Red", date(2026, 3, 2), 3, 1, 3),
-    ],
+    [("Blue", date(2026, 3, 2), 1, 1, 1), ("Red", date(2026, 3, 1), 2, 2, 2), ("Red", date(2026, 3, 2), 3, 1, 3)],
     schema=Totals.schema(),
     orient="row",
 )
@@ -239,10 +235,7 @@ def test_parameters_are_bound(load: Callable[..., SqlModel], lake: dict[str, Sou
 
 
 def test_no_files_are_no_rows(load: Callable[..., SqlModel], lake: dict[str, Source]) -> None:
-    empty: dict[str, Source] = {
-        "demo.goals": ParquetSource([], "day"),
-        "demo.clubs": lake["demo.clubs"],
-    }
+    empty: dict[str, Source] = {"demo.goals": ParquetSource([], "day"), "demo.clubs": lake["demo.clubs"]}
     result = run_model(load(TOTALS), empty, SINCE)
     assert result.is_empty()
     assert result.schema == Totals.schema()

@@ -139,9 +139,7 @@ def test_processes_that_ask_at_once_get_one_server_which_outlives_them(own_serve
 
 
 @pytest.mark.parametrize("is_running_still", [True, False], ids=["runs", "was killed"])
-def test_a_data_folder_copied_from_a_running_server_is_refused(
-    is_running_still: bool,
-) -> None:
+def test_a_data_folder_copied_from_a_running_server_is_refused(is_running_still: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="gamestats-copy-") as folder:
         first, copy = (Settings(data=f"{folder}/{name}", postgres_url=None) for name in ("first", "copy"))
         url = settings_url(first)
@@ -360,23 +358,7 @@ def test_a_query_answers_in_types_of_its_own(url: str) -> None:
            from generate_series(1, 3) x""",
     )
 
-    assert answer.columns == [
-        "a",
-        "a_2",
-        "n",
-        "total",
-        "odd",
-        "b",
-        "t",
-        "j",
-        "xs",
-        "at",
-        "d",
-        "pct",
-        "dur",
-        "u",
-        "ns",
-    ]
+    assert answer.columns == ["a", "a_2", "n", "total", "odd", "b", "t", "j", "xs", "at", "d", "pct", "dur", "u", "ns"]
     assert answer["n"].item() == Decimal("1.50")
     assert (answer["a_2"].dtype, answer["total"].item(), answer["b"].item(), answer["t"].item()) == (
         pl.Int64,
@@ -385,11 +367,7 @@ def test_a_query_answers_in_types_of_its_own(url: str) -> None:
         None,
     )
     assert answer["at"].item() == datetime(2026, 3, 14, 10, tzinfo=UTC)
-    assert (answer["j"].item(), answer["pct"].item(), answer["xs"].to_list()) == (
-        '{"k": 1}',
-        "100%",
-        [[1, None]],
-    )
+    assert (answer["j"].item(), answer["pct"].item(), answer["xs"].to_list()) == ('{"k": 1}', "100%", [[1, None]])
     assert answer["u"].item() == "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
     assert answer["ns"].to_list() == [[0.5]]
     assert query(url, "select array['[1]'::jsonb] js, array[[1, 2], [3, 4]] xss, 10::numeric ^ 50 n").rows() == [

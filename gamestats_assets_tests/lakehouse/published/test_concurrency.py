@@ -18,19 +18,8 @@ from polars.testing import assert_frame_equal
 from psycopg import sql
 
 from gamestats_assets.lakehouse.postgres.server import connect, query
-from gamestats_assets.lakehouse.published.publication import (
-    counts,
-    publish,
-)
-from gamestats_assets_tests.lakehouse.published.results import (
-    DAY,
-    NEW,
-    NEXT,
-    OLD,
-    Results,
-    by_id,
-    results,
-)
+from gamestats_assets.lakehouse.published.publication import counts, publish
+from gamestats_assets_tests.lakehouse.published.results import DAY, NEW, NEXT, OLD, Results, by_id, results
 from gamestats_assets_tests.support.published import published_hashes, read_published
 
 # --- crashes and restarts ------------------------------------------------------------------------
@@ -158,17 +147,7 @@ def test_publishers_of_different_partitions_do_not_wait(url: str) -> None:
     days = [date(2026, 3, day) for day in (1, 2, 3)]
 
     with ThreadPoolExecutor(3) as pool:
-        running = [
-            pool.submit(
-                publish,
-                url,
-                Results,
-                [day],
-                results(day, 50),
-                before_commit=meet,
-            )
-            for day in days
-        ]
+        running = [pool.submit(publish, url, Results, [day], results(day, 50), before_commit=meet) for day in days]
         assert [future.result().rows_inserted for future in running] == [50, 50, 50]
 
     with connect(url) as conn:

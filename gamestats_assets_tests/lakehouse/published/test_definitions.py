@@ -23,15 +23,7 @@ from gamestats_assets.lakehouse.published.tables import (
     ensure_table,
 )
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.lakehouse.published.results import (
-    DAY,
-    NEXT,
-    Everything,
-    Results,
-    declared,
-    text,
-    timed,
-)
+from gamestats_assets_tests.lakehouse.published.results import DAY, NEXT, Everything, Results, declared, text, timed
 from gamestats_assets_tests.support.published import published_hashes, read_published
 
 NOVEMBER = datetime(2026, 11, 5, 20, tzinfo=UTC)

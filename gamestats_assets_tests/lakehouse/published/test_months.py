@@ -15,18 +15,10 @@ from polars.testing import assert_frame_equal
 from psycopg import sql
 
 from gamestats_assets.lakehouse.postgres.server import connect, query
-from gamestats_assets.lakehouse.published.publication import (
-    Publication,
-    counts,
-    publish,
-)
+from gamestats_assets.lakehouse.published.publication import Publication, counts, publish
 from gamestats_assets.lakehouse.published.tables import PublicationError, ensure_table
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.lakehouse.published.results import (
-    NEW,
-    OLD,
-    by_id,
-)
+from gamestats_assets_tests.lakehouse.published.results import NEW, OLD, by_id
 from gamestats_assets_tests.support.published import read_published
 
 

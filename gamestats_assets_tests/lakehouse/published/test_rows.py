@@ -12,22 +12,9 @@ from psycopg import sql
 
 from gamestats_assets.lakehouse.postgres.server import query
 from gamestats_assets.lakehouse.published.notes import CHANNEL
-from gamestats_assets.lakehouse.published.publication import (
-    ReconciliationError,
-    everything_published,
-    publish,
-)
-from gamestats_assets.lakehouse.published.tables import (
-    PublicationError,
-)
-from gamestats_assets_tests.lakehouse.published.results import (
-    DAY,
-    NEXT,
-    Everything,
-    Results,
-    by_id,
-    results,
-)
+from gamestats_assets.lakehouse.published.publication import ReconciliationError, everything_published, publish
+from gamestats_assets.lakehouse.published.tables import PublicationError
+from gamestats_assets_tests.lakehouse.published.results import DAY, NEXT, Everything, Results, by_id, results
 from gamestats_assets_tests.support.published import published_hashes, published_rows, read_published
 
 # --- what comes back is what was sent ------------------------------------------------------------
@@ -227,23 +214,14 @@ def plant(url: str, body: str) -> None:
     ("body", "difference"),
     [
         ("if new.player = 'p7' then return null; end if; return new;", r"rows 100 sent, 99 in the table"),
-        (
-            "if new.player = 'p7' then new.kills := new.kills + 1; end if; return new;",
-            r"sum of kills 100 sent, 101",
-        ),
-        (
-            "if new.player = 'p7' then new.damage := new.damage + 0.01; end if; return new;",
-            r"sum of damage 495",
-        ),
+        ("if new.player = 'p7' then new.kills := new.kills + 1; end if; return new;", r"sum of kills 100 sent, 101"),
+        ("if new.player = 'p7' then new.damage := new.damage + 0.01; end if; return new;", r"sum of damage 495"),
         (
             "if new.player = 'p7' then new.prize := new.prize + 0.01; end if; return new;",
             r"sum of prize 10.00 sent, 10.01",
         ),
         ("if new.player = 'p7' then new.ping := new.ping + 1; end if; return new;", r"sum of ping 34"),
-        (
-            "if new.player = 'p0' then new.damage := null; end if; return new;",
-            r"nulls of damage 0 sent, 1 in",
-        ),
+        ("if new.player = 'p0' then new.damage := null; end if; return new;", r"nulls of damage 0 sent, 1 in"),
         ("new.day := new.day + 1; return new;", r"rows 100 sent, 0 in the table"),
     ],
 )

@@ -78,12 +78,7 @@ def test_units_are_replaced_added_and_removed_and_all_else_stays(url: str) -> No
         units={DAY: {"a": "a1", "b": "b2", "d": "d1"}},
     )
     assert (done.rows_deleted, done.rows_inserted) == (1, 3)
-    assert stored(url) == {
-        "a": {"ann": 1, "bob": 2},
-        "b": {"cem": 5, "dan": 6},
-        "c": {"bob": 9},
-        "d": {"ann": 7},
-    }
+    assert stored(url) == {"a": {"ann": 1, "bob": 2}, "b": {"cem": 5, "dan": 6}, "c": {"bob": 9}, "d": {"ann": 7}}
     publish(url, Scores, [DAY], scores(DAY), within=Within(["a"], "second"), content_hash={DAY: "third"})
     assert "a" not in stored(url)
     # All rows of a partition are counted, not those alone that were replaced.

@@ -22,9 +22,7 @@ def run(instance: dg.DagsterInstance, game: str, status: Status) -> str:
     return instance.add_run(found).run_id
 
 
-def test_only_current_runs_of_the_game_are_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_only_current_runs_of_the_game_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     notified: list[int] = []
     with dg.DagsterInstance.ephemeral() as instance:
         going = [run(instance, "rocket_league", status) for status in (Status.STARTED, Status.STARTING)]
@@ -39,9 +37,7 @@ def test_only_current_runs_of_the_game_are_waited_for(
         assert notified == [2, 1]
 
 
-def test_waiting_for_a_run_ends_after_a_limit(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_waiting_for_a_run_ends_after_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "_PATIENCE_S", 0.05)
     monkeypatch.setattr(context, "_POLL_S", 0.02)
     notified: list[int] = []
