@@ -179,7 +179,7 @@ def _command(thing: Thing, verb: Any, known: Callable[..., Any]) -> Callable[...
         if verb == "change" and not given:
             raise typer.BadParameter("There is nothing to do: give at least one option.")
         knows = known(**{name: values[name] for name in asked})
-        enter(lambda conn: getattr(thing, verb)(conn, *named, known=knows, **given), dry_run=dry_run)
+        enter(lambda conn: getattr(thing, verb)(conn, *named, context=knows, **given), dry_run=dry_run)
 
     parameters = [_argument(each) for each in names]
     parameters += [_argument(each) if each.positional and adds else _option(each, as_verb) for each in fields]
@@ -193,7 +193,7 @@ def _listing(thing: Thing, known: Callable[..., Any]) -> Callable[..., None]:
 
     def run(form: Format | None, output: Path | None, **values: Any) -> None:
         by = {each.name: _read(each, value) for each in thing.lists_by if (value := values[each.name]) is not None}
-        listed(lambda conn: thing.list(conn, known=known(), **by), form, output)
+        listed(lambda conn: thing.list(conn, context=known(), **by), form, output)
 
     parameters = [_argument(each, None) if each.positional else _option(each, "remove") for each in thing.lists_by]
     more = (("form", Form), ("output", Output))
@@ -206,7 +206,7 @@ def _taking(takes: Takes, known: Callable[..., Any]) -> Callable[..., None]:
 
     def run(file: Path, *, dry_run: bool, **values: Any) -> None:
         asked = {each.name: _read(each, value) for each in takes.asked if (value := values[each.name]) is not None}
-        take(file, lambda conn: takes.take(conn, file=file, known=known(), dry_run=dry_run, **asked), dry_run=dry_run)
+        take(file, lambda conn: takes.take(conn, file=file, context=known(), dry_run=dry_run, **asked), dry_run=dry_run)
 
     parameters = [_argument(each) for each in takes.asked if each.positional]
     parameters.append(inspect.Parameter("file", _BY_NAME, annotation=File))

@@ -168,7 +168,7 @@ class Player(Thing):
         "last_error",
     )
     order = ("player_id",)
-    knows: ClassVar[Custody] = Custody()
+    default_context: ClassVar[Custody] = Custody()
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
         """See `Thing.alike`: by id or, where none is meant, by name."""
@@ -207,7 +207,7 @@ class Player(Thing):
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`."""
-        given, row, custody = entry.given, entry.row, entry.known
+        given, row, custody = entry.given, entry.row, entry.context
         now, player_id = custody.now or datetime.now(UTC), row["player_id"]
         if custody.is_forgotten(player_id):
             raise EntryError("The player was forgotten on request, and is masked in all files since.", "player")

@@ -305,7 +305,7 @@ def single(replays: Path, rounds: int) -> dict[str, Any]:
         migrate(stores.postgres_url)
         with psycopg.connect(stores.postgres_url.get_secret_value()) as conn:
             now = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
-            PLAYER.add(conn, player_id, known=Custody(now=now), consents=True)
+            PLAYER.add(conn, player_id, context=Custody(now=now), consents=True)
         run(t.SNAPSHOTS)
         run(OF_ALL)
         instance.add_dynamic_partitions(RL_PLAYER, [player_id])

@@ -66,7 +66,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
 def _processed(folder: Path, settings: Settings) -> Iterator[Session]:
     stores = Stores(settings)
     with entering(stores.postgres_url, "ann") as conn:
-        PRODUCT.add(conn, "shop", known=Origin(TAXONOMY, RULES, "analyst", RUN))
+        PRODUCT.add(conn, "shop", context=Origin(TAXONOMY, RULES, "analyst", RUN))
         PRODUCT.add(
             conn, "foreign", payment_event="pay", amount_property="money", currency_property="currency",
             funnels=[["open", "pay"]],
@@ -276,7 +276,7 @@ def test_the_sensor_asks_for_a_product_that_was_entered_then_for_its_days(proces
     assert tick() == []
     second = RUN.model_copy(update={"seed": 4, "days": 2})
     with entering(stores.postgres_url, "ann") as conn:
-        PRODUCT.add(conn, "second", known=Origin(TAXONOMY, RULES, "a", second))
+        PRODUCT.add(conn, "second", context=Origin(TAXONOMY, RULES, "a", second))
     (asked,) = tick()
     assert (asked.tags[KIND_TAG], asked.partition_key) == ("product", "second")
     assert asked.asset_selection

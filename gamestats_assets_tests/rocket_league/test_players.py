@@ -54,7 +54,7 @@ Track = Callable[..., Entered]
 @pytest.fixture
 def track(conn: psycopg.Connection) -> Track:
     def enter(player: str = ANN, *, now: datetime = NOW, key: SecretStr | None = None, **more: Any) -> Entered:
-        return PLAYER.take(conn, player, known=Custody(Keys(key), now=now), **more)
+        return PLAYER.take(conn, player, context=Custody(Keys(key), now=now), **more)
 
     return enter
 
@@ -147,9 +147,9 @@ def test_every_consent_is_kept_with_the_text_that_was_agreed_to(conn: psycopg.Co
 
 
 def test_matches_of_a_new_player_are_kept_as_long_as_is_set(conn: psycopg.Connection) -> None:
-    PLAYER.take(conn, ANN, known=Custody(now=NOW, retention_days=90))
-    PLAYER.take(conn, ANN, known=Custody(now=NOW, retention_days=60), username="Ann")
-    PLAYER.take(conn, BOB, known=Custody(now=NOW, retention_days=60), retention_days=365)
+    PLAYER.take(conn, ANN, context=Custody(now=NOW, retention_days=90))
+    PLAYER.take(conn, ANN, context=Custody(now=NOW, retention_days=60), username="Ann")
+    PLAYER.take(conn, BOB, context=Custody(now=NOW, retention_days=60), retention_days=365)
     kept = ops.rows(conn, "SELECT retention_days FROM ops.rl_players ORDER BY player_id DESC")
     assert [each["retention_days"] for each in kept] == [90, 365]
 
@@ -231,7 +231,7 @@ def test_an_address_and_its_key_show_in_no_table_log_error_or_line(
     def enter(player: str = ANN, *, key: SecretStr | None = None, **more: Any) -> None:
         try:
             with entering(url, "ada") as conn:
-                done = PLAYER.take(conn, player, known=Custody(Keys(key), now=NOW), **more)
+                done = PLAYER.take(conn, player, context=Custody(Keys(key), now=NOW), **more)
             texts.extend([repr(done), done.line(), *done.notes])
         except (EntryError, RefusedEntryError) as error:
             texts.append("".join(traceback.format_exception(error)))
@@ -359,7 +359,7 @@ def test_what_cannot_stand_is_refused_and_nothing_entered(
 
 def test_what_is_entered_passes_the_rules_of_its_snapshot(url: SecretStr) -> None:
     with entering(url, "ada") as conn:
-        PLAYER.take(conn, ANN, known=Custody(KEYS, now=NOW), consents=True, email=ADDRESS)
+        PLAYER.take(conn, ANN, context=Custody(KEYS, now=NOW), consents=True, email=ADDRESS)
         RANK.take(conn, ANN, "ranked-doubles", rank="bronze-1")
         TRAINING_SESSION.add(conn, ANN, completed_at=NOW, duration_s=60, skill="saves", attempts=0, successes=0)
     assert set(SNAPSHOTS) == {RlPlayers, RlRanks, TrainingSessions}

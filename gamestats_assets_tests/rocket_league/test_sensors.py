@@ -43,7 +43,7 @@ class Operation(BySensors):
         migrate(self.stores.postgres_url)
         with entering(self.stores.postgres_url, "ada") as conn:
             told = {"retention_days": 36_500, **given}
-            entered.PLAYER.take(conn, player_id.replace("_", ":", 1), known=entered.Custody(now=NOW), **told)
+            entered.PLAYER.take(conn, player_id.replace("_", ":", 1), context=entered.Custody(now=NOW), **told)
 
     def asks(self, kind: str) -> list[dg.RunRequest]:
         """What is asked for of a kind of partitions, once what comes before is done."""

@@ -288,7 +288,7 @@ def _track(stores: Stores, players: Sequence[Player], sessions: Sequence[Trainin
             if select(conn, "rl_players", {"player_id": player.player_id}):
                 continue
             settings = {"username": player.name, "retention_days": 36_500, "consents": True}
-            PLAYER.add(conn, player.player_id, known=Custody(now=now), **settings)
+            PLAYER.add(conn, player.player_id, context=Custody(now=now), **settings)
             RANK.add(conn, player.player_id, RL_PLAYLIST, rank=rank_name(player.tiers[RL_PLAYLIST]))
             own = [session for session in sessions if session.player_id == player.player_id]
             for number, session in enumerate(own):
@@ -327,4 +327,4 @@ def _add_product(stores: Stores, users: int) -> None:
         first = DAYS[-1] - timedelta(days=PRODUCT_DAYS - 1)
         run = Configuration(product=product, users=users, days=PRODUCT_DAYS, start=first, seed=SEED)
         rules = analyse(taxonomy, product)
-        ENTERED_PRODUCT.add(conn, PRODUCT, known=Origin(taxonomy, rules, "analyst", run))
+        ENTERED_PRODUCT.add(conn, PRODUCT, context=Origin(taxonomy, rules, "analyst", run))

@@ -79,11 +79,11 @@ class Product(Thing):
         *("currency", "funnels"),
     )
     order = ("product",)
-    knows: ClassVar[Origin] = Origin()
+    default_context: ClassVar[Origin] = Origin()
 
     def settle(self, entry: Entry) -> dict[str, Any]:
         """See `Thing.settle`. What is not given of a new one is read off its rules."""
-        values, origin = self.stored(entry.given), entry.known
+        values, origin = self.stored(entry.given), entry.context
         if entry.is_new:
             values = _columns(origin) | values
             name = entry.row["product"]

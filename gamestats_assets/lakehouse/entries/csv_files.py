@@ -236,17 +236,17 @@ class Takes:
     things: Sequence[Thing]
     columns: Sequence[Column]
     asked: Sequence[Field] = ()
-    look_up: Callable[[Any, Sequence[Mapping[str, Any]]], Any] = lambda known, rows: known
+    look_up: Callable[[Any, Sequence[Mapping[str, Any]]], Any] = lambda context, rows: context
 
     def take(
-        self, conn: psycopg.Connection, *, file: CsvFile, known: Any = None, dry_run: bool = False, **asked: Any
+        self, conn: psycopg.Connection, *, file: CsvFile, context: Any = None, dry_run: bool = False, **asked: Any
     ) -> Import:
         """Imports a file. The order of the rows does not matter.
 
         Args:
             conn: a connection in a transaction.
             file: the file.
-            known: what is known of the things that rows name.
+            context: what is known of the things that rows name.
             dry_run: finds mistakes and reports what would be done, without doing it.
             asked: values given for the whole file, by field name.
 
@@ -262,7 +262,9 @@ class Takes:
         mistakes: list[Mistake] = []
         with conn.transaction(force_rollback=dry_run):
             rows = [(cells, cells.given(asked)) for cells in read(file, self.columns, mistakes)]
-            taken = _Taken(conn, self.things, self.look_up(known or thing.knows, [given for _, given in rows]))
+            taken = _Taken(
+                conn, self.things, self.look_up(context or thing.default_context, [given for _, given in rows])
+            )
             waiting = rows
             while waiting:
                 # A row that PostgreSQL refuses may become valid after another row of the file.
@@ -281,8 +283,8 @@ class Takes:
 class _Taken:
     """The part of a file that is imported so far."""
 
-    def __init__(self, conn: psycopg.Connection, things: Sequence[Thing], known: Any) -> None:
-        self.conn, self.things, self.known = conn, things, known
+    def __init__(self, conn: psycopg.Connection, things: Sequence[Thing], context: Any) -> None:
+        self.conn, self.things, self.context = conn, things, context
         self.entered: list[Entered] = []
         self._rows: dict[Any, int] = {}
         self._first_values: dict[Any, tuple[Any, int]] = {}
@@ -316,7 +318,7 @@ class _Taken:
         for each in thing.names:
             if each.name not in own:
                 raise EntryError("is empty.", each.label)
-        done = thing.take(self.conn, known=self.known, **own)
+        done = thing.take(self.conn, context=self.context, **own)
         if thing is self.things[-1]:
             first = self._rows.setdefault(done.row[thing.key], cells.row)
             if first != cells.row:

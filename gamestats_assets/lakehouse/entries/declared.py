@@ -113,7 +113,7 @@ class Entry:
         given: values of the given fields, as stored.
         row: the existing row; for a new thing, the values that follow from its names.
         is_new: whether the thing is to be added.
-        known: what the game knows of the names that people use (see `Thing.knows`).
+        context: what the game knows of the names that people use (see `Thing.default_context`).
         notes: further information for the person.
     """
 
@@ -122,7 +122,7 @@ class Entry:
     given: Mapping[str, Any]
     row: Row
     is_new: bool
-    known: Any
+    context: Any
     notes: list[str] = field(default_factory=list)
 
     def would_be(self, values: Mapping[str, Any]) -> Row:
@@ -156,7 +156,7 @@ class Thing:
         lacking: says that a thing does not exist; a format string with names, columns of the owner, and `there` for the
             existing ones.
         stays: whether removal only makes it inactive (column `is_active`), because it has data.
-        knows: what is known of the names that people use, unless the caller provides it.
+        default_context: what the game knows of the names that people use, unless the caller provides it.
     """
 
     kind: ClassVar[str]
@@ -180,7 +180,7 @@ class Thing:
     called: ClassVar[str]
     lacking: ClassVar[str] = "There is no {noun} {wanted!r}; {there}"
     stays: ClassVar[bool] = False
-    knows: ClassVar[Any] = None
+    default_context: ClassVar[Any] = None
 
     def __init__(self) -> None:
         self._referring: list[Thing] = []
@@ -224,7 +224,7 @@ class Thing:
             {**owner, **names, "noun": self.noun or self.kind, "wanted": wanted, "there": there}
         )
 
-    def recognised(self, names: Mapping[str, Any], known: Any) -> Mapping[str, Any]:
+    def recognised(self, names: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
         """Completes the names of a possibly new thing with what is known of them.
 
         Raises:
@@ -341,29 +341,29 @@ class Thing:
             raise UnknownNameError(self.missing(conn, by_name), self.own.label)
         return row
 
-    def add(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
+    def add(self, conn: psycopg.Connection, *names: Any, context: Any = None, **given: Any) -> Entered:
         """Adds a thing.
 
         Args:
             conn: a connection in a transaction.
             names: the values of `names`.
-            known: what is known of these names.
+            context: what the game knows of these names.
             given: its fields, and what is needed to place it.
 
         Raises:
             EntryError: if it exists already or something is invalid.
             RefusedEntryError: if PostgreSQL refuses it.
         """
-        return self._add_or_take(conn, names, given, known, takes=False)
+        return self._add_or_take(conn, names, given, context, takes=False)
 
-    def take(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
+    def take(self, conn: psycopg.Connection, *names: Any, context: Any = None, **given: Any) -> Entered:
         """Changes a thing if it exists, and otherwise adds it, as for a row of a file.
 
         It adds no notes that depend on the table, because the next row may change it.
         """
-        return self._add_or_take(conn, names, given, known, takes=True)
+        return self._add_or_take(conn, names, given, context, takes=True)
 
-    def change(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
+    def change(self, conn: psycopg.Connection, *names: Any, context: Any = None, **given: Any) -> Entered:
         """Changes given fields of a thing; a row that already has these values is not written.
 
         Raises:
@@ -371,37 +371,37 @@ class Thing:
             RefusedEntryError: if PostgreSQL refuses it.
         """
         by_name = _named(self.found_by or self.names, names, given)
-        return self.change_row(conn, self.find(conn, **by_name), known=known, **by_name)
+        return self.change_row(conn, self.find(conn, **by_name), context=context, **by_name)
 
-    def change_row(self, conn: psycopg.Connection, row: Row, *, known: Any = None, **given: Any) -> Entered:
+    def change_row(self, conn: psycopg.Connection, row: Row, *, context: Any = None, **given: Any) -> Entered:
         """As `change`, for a row that was found before."""
         checked = self._checked("change", given)
-        entry = Entry(conn, given, checked, row, is_new=False, known=known or self.knows)
+        entry = Entry(conn, given, checked, row, is_new=False, context=context or self.default_context)
         return self._written(entry, self.settle(entry))
 
-    def remove(self, conn: psycopg.Connection, *names: Any, known: Any = None, **beside: Any) -> Entered:
+    def remove(self, conn: psycopg.Connection, *names: Any, context: Any = None, **beside: Any) -> Entered:
         """Removes a thing, or makes it inactive if it `stays`.
 
         Raises:
             UnknownNameError: if it does not exist.
             StillNeededError: if something refers to it.
         """
-        return self.remove_row(conn, self.find(conn, *names, **beside), known)
+        return self.remove_row(conn, self.find(conn, *names, **beside), context)
 
-    def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
+    def remove_row(self, conn: psycopg.Connection, row: Row, context: Any = None) -> Entered:
         """As `remove`, for a row that was found before."""
         if not self.stays and (message := "; ".join(self._needs(conn, row))):
             raise StillNeededError(
                 f"{capitalised(self.describe(row))} cannot be removed while something refers to it: {message}"
             )
-        entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
+        entry = Entry(conn, {}, {}, row, is_new=False, context=context or self.default_context)
         self.leave(entry)
         if self.stays:
             return self._written(entry, {"is_active": False})
         ops.delete(conn, self.table, self._at(row))
         return Entered(self.kind, self.describe(row), "removed", notes=tuple(entry.notes), row=row)
 
-    def list(self, conn: psycopg.Connection, *names: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+    def list(self, conn: psycopg.Connection, *names: Any, context: Any = None, **where: Any) -> pl.DataFrame:
         """Lists entered things, with the columns of `listed` and filtered by `lists_by`.
 
         Raises:
@@ -426,19 +426,19 @@ class Thing:
         return {name: row[name] for name in self.at or (self.key,)}
 
     def _add_or_take(
-        self, conn: psycopg.Connection, names: Sequence[Any], given: Mapping[str, Any], known: Any, *, takes: bool
+        self, conn: psycopg.Connection, names: Sequence[Any], given: Mapping[str, Any], context: Any, *, takes: bool
     ) -> Entered:
-        known = known or self.knows
-        by_name = self.recognised(_named(self.names, names, given), known)
+        context = context or self.default_context
+        by_name = self.recognised(_named(self.names, names, given), context)
         row = self.there(conn, by_name)
         if row is not None and takes:
-            entry = Entry(conn, by_name, self._checked("change", given), row, is_new=False, known=known)
+            entry = Entry(conn, by_name, self._checked("change", given), row, is_new=False, context=context)
             return self._written(entry, self.settle(entry), is_alone=False)
         checked = self._checked("add", given)
         if row is not None:
             raise ExistsAlreadyError(f"{self.exists(row, by_name)}; `change` changes it.", self.own.label)
         columns, row = self.place(conn, by_name)
-        entry = Entry(conn, by_name, checked, row, is_new=True, known=known)
+        entry = Entry(conn, by_name, checked, row, is_new=True, context=context)
         values = {**columns, **self.settle(entry)}
         made = ops.insert(conn, self.table, {name: value for name, value in values.items() if value is not None})
         [row] = self.rows(conn, **self._at(made))

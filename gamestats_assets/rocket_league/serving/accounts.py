@@ -22,7 +22,7 @@ def _linked(conn: psycopg.Connection, user_id: int, player_id: str) -> None:
         [user] = ops.rows(conn, "SELECT name FROM accounts.users WHERE user_id = %s", [user_id])
         # Else pages have the name in the game.
         named = {} if users.is_made_up(user["name"]) else {"username": user["name"]}
-        PLAYER.add(conn, player_id, known=Custody(retention_days=Settings().retention_days), **named)
+        PLAYER.add(conn, player_id, context=Custody(retention_days=Settings().retention_days), **named)
     else:
         PLAYER.change(conn, player_id)
     enqueue(conn, BACKFILL, "rocket_league", user_id, {"player_id": player_id})

@@ -215,7 +215,7 @@ def give_consents(
         unbury(landing, GAME, player)
     text = {"consent_text": given["text_version"]} if allows else {}
     before: Mapping[str, Any] = next(iter(PLAYER.rows(conn, player_id=player)), {})
-    entered = PLAYER.take(conn, player, known=custody(request), **purposes, **visibility, **text)
+    entered = PLAYER.take(conn, player, context=custody(request), **purposes, **visibility, **text)
     withdrawn = [name for name, is_given in purposes.items() if not is_given and before.get(PURPOSES[name])]
     if withdrawn:
         enqueue(conn, WITHDRAWAL, GAME, person.user_id, {"player_id": player, "purposes": withdrawn})

@@ -165,7 +165,7 @@ def change_profile(
     if "username" in given:
         users.rename_user(conn, person.user_id, given["username"])
     if values := {name: given[name] for name in ("email", "retention_days") if name in given}:
-        PLAYER.change(conn, player, known=custody(request), **values)
+        PLAYER.change(conn, player, context=custody(request), **values)
 
 
 # --------------------------------------------------------------------------- ranks

@@ -221,7 +221,7 @@ class Editor:
         # Who adds the same at the same time is told that it is there.
         self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
         with self._told():
-            done = self.thing.add(self.conn, known=self.of.known(self.conn), **given)
+            done = self.thing.add(self.conn, context=self.of.known(self.conn), **given)
         return self._written(done, None, done.row[self.thing.key])
 
     def change(self, key: int | str, version: str, **given: Any) -> Edit:
@@ -232,7 +232,7 @@ class Editor:
         """
         row = self._held(key, version)
         with self._told():
-            done = self.thing.change_row(self.conn, row, known=self.of.known(self.conn), **given)
+            done = self.thing.change_row(self.conn, row, context=self.of.known(self.conn), **given)
         return self._written(done, row, key)
 
     def remove(self, key: int | str, version: str) -> Edit:
@@ -284,7 +284,7 @@ class Editor:
         assert self.of.take is not None
         self.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ops.{self.thing.table}"])
         with self._told(), self.conn.transaction(force_rollback=dry_run):
-            done = self.of.take(self.conn, file=file, known=self.of.known(self.conn), **asked)
+            done = self.of.take(self.conn, file=file, context=self.of.known(self.conn), **asked)
             for entered in done.entered:
                 self._allow(entered.row)
             counts = ", ".join(f"{number} {kind} {outcome}" for (kind, outcome), number in done.counts.items())

@@ -68,19 +68,6 @@ def test_pieces_leave_what_one_frame_of_them_leaves(lake: Lake, tmp_path: Path, 
     assert found.version == lake.version(Steps)
 
 
-def test_rejections_are_read_when_the_last_piece_has_come(lake: Lake) -> None:
-    rejections: list[Rejection] = []
-
-    def pieces() -> Iterator[pl.DataFrame]:
-        for number in range(3):
-            rejections.append(Rejection("f", "file", "lost", f"{number}", 1))
-            yield steps(number, number + 1)
-
-    commit = lake.replace(Steps, pieces(), partitions=[MARCH_1], rejections=rejections)
-    assert [each.reason for each in commit.rejections] == ["0", "1", "2"]
-    assert rejected(lake) == [("steps@2026-03-01", "file", "lost", 1)] * 3
-
-
 @pytest.mark.parametrize(
     ("pieces", "rule"),
     [

@@ -21,7 +21,6 @@ def _nothing(context: JobContext, tasks: Sequence[Task]) -> None:
 
 
 KIND = Kind("replay", "rocket_league", _nothing, at_once=3)
-OTHER = Kind("export", "rocket_league", _nothing)
 NO_WORKSHOP: Any = None
 
 
@@ -47,15 +46,6 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
 def taken(url: str, *kinds: Kind, dead_after_s: float = 30) -> list[int]:
     found = Queue(SecretStr(url), kinds, dead_after_s).take()
     return [task.job.job_number for task in found[1]] if found else []
-
-
-def test_the_oldest_job_comes_first_with_others_of_its_kind(ops_database: str) -> None:
-    numbers = put(ops_database, "replay", "export", "replay", "replay", "replay", "backfill")
-    assert taken(ops_database, KIND, OTHER) == [numbers[0], numbers[2], numbers[3]]
-    assert taken(ops_database, KIND, OTHER) == [numbers[1]]
-    assert taken(ops_database, KIND, OTHER) == [numbers[4]]
-    # Nobody here does the last kind.
-    assert taken(ops_database, KIND, OTHER) == []
 
 
 def take_all(url: str) -> list[int]:

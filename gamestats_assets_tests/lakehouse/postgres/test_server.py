@@ -36,7 +36,6 @@ from gamestats_assets.lakehouse.postgres.server import (
     PostgresUnavailableError,
     QueryError,
     connect,
-    dagster_url,
     query,
 )
 from gamestats_assets.lakehouse.published.publication import counts, publish
@@ -192,28 +191,6 @@ def test_a_url_given_is_used_and_starts_nothing(tmp_path: Path) -> None:
 
     assert settings_url(given).get_secret_value() == "postgresql://u:p@db.example/x"
     assert list(tmp_path.iterdir()) == []
-
-
-def test_dagster_keeps_its_storage_in_a_schema_of_its_own(
-    postgres_settings: Settings, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import dagster as dg
-
-    monkeypatch.setenv("DAGSTER_URL", dagster_url(postgres_settings).get_secret_value())
-    storage = "storage: {postgres: {postgres_url: {env: DAGSTER_URL}}}\ntelemetry: {enabled: false}\n"
-    (tmp_path / "dagster.yaml").write_text(storage)
-
-    @dg.asset
-    def nothing() -> int:
-        return 1
-
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        assert dg.materialize([nothing], instance=instance).success
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        assert instance.get_latest_materialization_event(dg.AssetKey("nothing")) is not None
-
-    found = query(postgres_url, "select distinct schemaname from pg_tables where tablename in ('runs', 'event_logs')")
-    assert found["schemaname"].to_list() == ["dagster"]
 
 
 # --- secrets -------------------------------------------------------------------------------------

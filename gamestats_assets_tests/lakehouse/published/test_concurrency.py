@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -90,34 +90,6 @@ def test_a_session_ended_by_an_administrator_is_tried_again(url: str) -> None:
     assert published_hashes(url, Results) == {"2026-03-14": "a"}
     assert (publication.rows_deleted, publication.rows_inserted) == (3_000, 5_000)
     assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results))
-
-
-def test_a_deadlock_is_tried_again(url: str) -> None:
-    publish(url, Results, [DAY, NEXT], pl.concat([results(DAY, 10), results(NEXT, 10)]))
-    both = threading.Barrier(2)
-    entered: list[date] = []
-
-    def take_the_others_row(own: date, other: date) -> Callable[[psycopg.Cursor], None]:
-        def step(cursor: psycopg.Cursor) -> None:
-            cursor.execute("select pg_advisory_xact_lock(%s)", [own.toordinal()])
-            if own not in entered:
-                entered.append(own)
-                both.wait(30)
-            cursor.execute("select pg_advisory_xact_lock(%s)", [other.toordinal()])
-
-        return step
-
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(
-            publish, url, Results, [DAY], results(DAY, 20), before_commit=take_the_others_row(DAY, NEXT)
-        )
-        second = pool.submit(
-            publish, url, Results, [NEXT], results(NEXT, 30), before_commit=take_the_others_row(NEXT, DAY)
-        )
-
-    assert sorted([first.result().attempts, second.result().attempts]) == [1, 2]
-    with connect(url) as conn:
-        assert counts(conn, Results) == {DAY: 20, NEXT: 30}
 
 
 # --- several at once -----------------------------------------------------------------------------

@@ -85,21 +85,6 @@ def test_rows_go_to_their_month_in_every_time_zone(url: str) -> None:
     assert_frame_equal(by_id(read_published(url, Touches), Touches), by_id(frame, Touches))
 
 
-def test_every_year_that_can_be_read_back_has_months(url: str) -> None:
-    frame = touches(
-        "ada",
-        datetime(1, 1, 1, tzinfo=UTC),
-        datetime(1899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
-        datetime(1900, 1, 1, tzinfo=UTC),
-        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
-    )
-
-    publish(url, Touches, ["ada"], frame)
-
-    assert months_of(url) == {f"demo.touches_{month}": 1 for month in ("0001_01", "1899_12", "1900_01", "9999_12")}
-    assert_frame_equal(by_id(read_published(url, Touches), Touches), frame)
-
-
 @pytest.mark.parametrize(("microseconds", "year"), [(-62_135_596_800_000_001, 0), (253_402_300_800_000_000, 10_000)])
 def test_a_year_past_those_is_refused_before_anything_is_sent(microseconds: int, year: int) -> None:
     unreachable = "postgresql://nobody@127.0.0.1:1/none"

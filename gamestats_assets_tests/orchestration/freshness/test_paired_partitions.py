@@ -451,21 +451,6 @@ def test_a_stage_waits_for_what_it_is_made_from_whatever_its_partitions(house: H
     ]
 
 
-def test_chosen_days_are_days_of_every_product(instance: dg.DagsterInstance) -> None:
-    pairs, products = partitions_of(Takings), partitions_of(Totals)
-    keys = ["", DAY, NEXT, THIRD, "shop", *(f"{day}|{name}" for day in (DAY, NEXT, THIRD) for name in ("quiz", "shop"))]
-
-    def chosen(partitions: dg.PartitionsDefinition | None, first: str, last: str) -> list[str]:
-        of_kind = [key for key in keys if key and ("|" in key) == (partitions is pairs)]
-        return [key for key in of_kind if between(first, last)(partitions, key)]
-
-    assert chosen(pairs, DAY, NEXT) == [f"{day}|{name}" for day in (DAY, NEXT) for name in ("quiz", "shop")]
-    assert chosen(pairs, f"{DAY}|shop", f"{DAY}|shop") == [f"{DAY}|shop"]
-    assert chosen(pairs, f"{DAY}|shop", f"{NEXT}|shop") == [f"{DAY}|shop", f"{NEXT}|shop"]
-    assert chosen(products, "shop", "shop") == ["shop"]
-    assert between(DAY, DAY)(None, "")
-
-
 def test_a_partition_is_there_when_its_day_and_its_name_are(instance: dg.DagsterInstance) -> None:
     pairs, products, days = (partitions_of(table) for table in (Takings, Totals, Weather))
     for partitions, key in ((pairs, DAY), (pairs, f"{DAY}|shop"), (days, DAY), (products, "shop")):

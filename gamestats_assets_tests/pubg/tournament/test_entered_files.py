@@ -95,7 +95,7 @@ def mistakes_of(caught: pytest.ExceptionInfo[ImportRefusedError]) -> list[tuple[
 def test_a_roster_file_makes_teams_and_entries(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    done = ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST, known=Knows(Kim=KIM))
+    done = ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST, context=Knows(Kim=KIM))
     assert done.counts == {("team", "unchanged"): 1, ("team", "created"): 1, ("roster entry", "created"): 3}
     assert ROSTER_ENTRY.list(conn, season).drop("season").rows() == [
         ("Division 1", "Alpha", "Kim", KIM, "player", FIRST, None),
@@ -131,7 +131,7 @@ def test_a_roster_file_changes_what_it_says_and_leaves_the_rest(
 ) -> None:
     ROSTER_FILE.take(conn, season=season, file=write(ROSTERS), valid_from=FIRST)
     text = "division;team;player;tag;valid_from;valid_until\nDivision 1;Alpha;Kim;AL;2026-10-01;2026-11-01\n"
-    done = ROSTER_FILE.take(conn, season=season, file=write(text, "utf-8-sig"), known=Knows(Kim=KIM))
+    done = ROSTER_FILE.take(conn, season=season, file=write(text, "utf-8-sig"), context=Knows(Kim=KIM))
     assert done.counts == {("team", "changed"): 1, ("roster entry", "changed"): 1}
     assert ROSTER_ENTRY.list(conn, season).select("player", "account_id", "role", "valid_until").rows() == [
         ("Kim", KIM, "player", date(2026, 11, 1)),

@@ -162,9 +162,9 @@ def test_a_remake_of_no_match_that_landed_is_told(
     for number, (match_id, notes) in enumerate((("m-1", ()), ("M-2", (message,))), 1):
         at = f"2026-10-24 18:0{number}"
         assert SLOT.add(*where, number, scheduled_at=at, original_match_id=match_id, **remake).notes == notes
-    assert SLOT.change(*where, 2, original_match_id="m-2", known=landed).notes == ()
+    assert SLOT.change(*where, 2, original_match_id="m-2", context=landed).notes == ()
     text = "division,round,match,scheduled_at,original_match_id\nDivision 1,1,1,2026-10-24 18:00,m-2\n"
-    [slot] = SCHEDULE_FILE.take(conn, season=season, file=write(text), known=landed).entered
+    [slot] = SCHEDULE_FILE.take(conn, season=season, file=write(text), context=landed).entered
     assert slot.notes == (message,)
 
 
@@ -366,9 +366,9 @@ def test_the_match_of_an_override_is_written_as_matches_write_it(conn: psycopg.C
 def test_an_override_of_no_match_that_landed_is_told(conn: psycopg.Connection) -> None:
     landed = Knows(landed=["m-1"])
     for match_id, notes in (("m-1", ()), ("m-2", ("No match m-2 has landed; the override waits for one.",))):
-        done = OVERRIDE.add(conn, match_id, reason="r", admin="ada", validation_status="confirmed", known=landed)
+        done = OVERRIDE.add(conn, match_id, reason="r", admin="ada", validation_status="confirmed", context=landed)
         assert done.notes == notes
-    message = OVERRIDE.list(conn, known=landed).select("match_id", "note").sort("match_id").rows()
+    message = OVERRIDE.list(conn, context=landed).select("match_id", "note").sort("match_id").rows()
     assert message == [("m-1", None), ("m-2", "no such match landed")]
 
 

@@ -203,10 +203,10 @@ def test_a_player_on_a_roster_gets_the_account_that_matches_know_unless_one_is_g
     conn: psycopg.Connection, season: str
 ) -> None:
     look_up = Knows(Kim=KIM, Lee=LEE)
-    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST, known=look_up)
-    ROSTER_ENTRY.add(conn, season, "Alpha", "Lee", valid_from=FIRST, account_id=MIA, known=look_up)
-    unknown = ROSTER_ENTRY.add(conn, season, "Alpha", "Zoe", valid_from=FIRST, known=look_up)
-    by_account = ROSTER_ENTRY.add(conn, season, "Beta", LEE, valid_from=FIRST, known=look_up)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST, context=look_up)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Lee", valid_from=FIRST, account_id=MIA, context=look_up)
+    unknown = ROSTER_ENTRY.add(conn, season, "Alpha", "Zoe", valid_from=FIRST, context=look_up)
+    by_account = ROSTER_ENTRY.add(conn, season, "Beta", LEE, valid_from=FIRST, context=look_up)
     found = ops.select(conn, "roster_entries", {})
     assert [(row["player_name"], row["account_id"]) for row in found] == [
         ("Kim", KIM),
@@ -287,7 +287,7 @@ def test_removing_somebody_who_has_played_tells_how_many_matches_are_counted_ane
     lake = lake_holding(tmp_path, TournamentLineups, *lineups)
 
     def notes(player: str) -> tuple[str, ...]:
-        return ROSTER_ENTRY.remove(conn, season, "Alpha", player, known=Knows(lake)).notes
+        return ROSTER_ENTRY.remove(conn, season, "Alpha", player, context=Knows(lake)).notes
 
     assert "Kim played 3 matches for Alpha by this entry; they are counted anew without it." in notes("Kim")[0]
     assert "Mia played 1 match for Alpha by this entry; it is counted anew without it." in notes("Mia")[0]
@@ -332,11 +332,11 @@ def test_a_name_that_the_api_cannot_be_asked_for_is_refused(
 
 def test_players_are_tracked_by_name_or_account_once_each(conn: psycopg.Connection) -> None:
     look_up = Knows(Kim=KIM)
-    TRACKED_PLAYER.add(conn, "Kim", known=look_up)
+    TRACKED_PLAYER.add(conn, "Kim", context=look_up)
     TRACKED_PLAYER.add(conn, "Zoe", shard="kakao", backfill_days=30)
     for again in ("Kim", KIM):
         with pytest.raises(ExistsAlreadyError, match="is tracked already"):
-            TRACKED_PLAYER.add(conn, again, known=look_up)
+            TRACKED_PLAYER.add(conn, again, context=look_up)
     with pytest.raises(ExistsAlreadyError, match=r"NewKim \(as Kim\) is tracked already"):
         TRACKED_PLAYER.add(conn, "NewKim", account_id=KIM)
     with pytest.raises(ExistsAlreadyError):
@@ -376,13 +376,13 @@ def test_a_tracked_player_who_was_a_mistake_is_removed_while_nothing_was_taken_u
     held = lake_holding(tmp_path, PlayerMatches, {"tracked_player": KIM, "account_id": KIM, "match_id": "m-1"})
     held.note(PlayerCirclePositions, Note(units={MIA: {f"m-{number}": ("", NO_ROWS) for number in (1, 2)}}))
 
-    done = TRACKED_PLAYER.remove(conn, "Shruod", known=Knows(held))
+    done = TRACKED_PLAYER.remove(conn, "Shruod", context=Knows(held))
     assert (done.outcome, done.what) == ("removed", "player Shruod on steam")
-    TRACKED_PLAYER.remove(conn, LEE, known=Knows(held))
+    TRACKED_PLAYER.remove(conn, LEE, context=Knows(held))
     for player, matches in (("Kim", "1 match was"), ("Mia", "2 matches were")):
         message = f"{player} on steam cannot be removed: {matches} taken .* players change {player} --inactive"
         with pytest.raises(StillNeededError, match=message):
-            TRACKED_PLAYER.remove(conn, player, known=Knows(held))
+            TRACKED_PLAYER.remove(conn, player, context=Knows(held))
     assert [row["player_name"] for row in ops.select(conn, "tracked_players", {})] == ["Kim", "Mia"]
     assert len(ops.select(conn, "backfills", {})) == 2
     with pytest.raises(UnknownNameError, match="No player 'Shruod' is tracked"):

@@ -88,7 +88,7 @@ def track(
     for account in accounts:
         with entering(url, "ada") as conn:
             found = {name: value for name, value in (("days", days), ("consents", consents)) if value is not None}
-            PLAYER.take(conn, f"steam:{account}", known=Custody(now=now), **found)
+            PLAYER.take(conn, f"steam:{account}", context=Custody(now=now), **found)
 
 
 def found(url: SecretStr, *ids: str) -> None:

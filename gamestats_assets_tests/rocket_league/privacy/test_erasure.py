@@ -206,7 +206,7 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
     (name,) = names_of(player_id)
     with entering(played.postgres_url, "ann") as conn:
         for who in (player_id, other):
-            entered.PLAYER.take(conn, who, known=entered.Custody(now=NOW), consents=True)
+            entered.PLAYER.take(conn, who, context=entered.Custody(now=NOW), consents=True)
         entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
         for number, match_id in enumerate(sorted(ids_of(player_id) | ids_of(other))):
             conn.execute(
@@ -362,7 +362,7 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
     key = played.settings.encryption_key
     with entering(played.postgres_url, "ann") as conn:
         entered.PLAYER.take(
-            conn, player_id, known=entered.Custody(Keys(key), now=NOW), email="ann@example.org", consents=True
+            conn, player_id, context=entered.Custody(Keys(key), now=NOW), email="ann@example.org", consents=True
         )
         entered.RANK.take(conn, player_id, "ranked-doubles", rank="champion-1")
         entered.TRAINING_SESSION.add(conn, player_id, completed_at=NOW, duration_s=600, skill="saves")
@@ -449,8 +449,8 @@ def test_players_are_masked_in_matches_that_are_older_than_they_are_kept(played:
     days = {who: days_of(played, who) for who in (long, short, never)}
     today = date(2026, 1, 8)
     with entering(played.postgres_url, "ann") as conn:
-        entered.PLAYER.take(conn, long, known=entered.Custody(now=NOW), retention_days=2)
-        entered.PLAYER.take(conn, short, known=entered.Custody(now=NOW), retention_days=1)
+        entered.PLAYER.take(conn, long, context=entered.Custody(now=NOW), retention_days=2)
+        entered.PLAYER.take(conn, short, context=entered.Custody(now=NOW), retention_days=1)
     for again in (False, True):
         found = enforce_retention(played, today)
         assert [(who, first) for who, first, _ in found] == sorted(

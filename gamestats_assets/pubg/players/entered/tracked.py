@@ -69,7 +69,7 @@ class TrackedPlayer(Thing):
     )
     listed = ("player_name AS player", "account_id", "shard", "is_active AS active", "backfill_days", "added_at")
     order = ("in_small_letters", "tracked_player_id")
-    knows: ClassVar[Matches] = Matches()
+    default_context: ClassVar[Matches] = Matches()
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
         """See `Thing.alike`: by name, with its capitals, or by account."""
@@ -83,9 +83,9 @@ class TrackedPlayer(Thing):
         message = f"Several players named {names['player']} are tracked ({which}); give the account id."
         return UnknownNameError(message, "player")
 
-    def recognised(self, names: Mapping[str, Any], known: Matches) -> Mapping[str, Any]:
+    def recognised(self, names: Mapping[str, Any], context: Matches) -> Mapping[str, Any]:
         """See `Thing.recognised`."""
-        return {**recognised(names, known), "shard": _shard(names.get("shard") or SHARD, "shard")}
+        return {**recognised(names, context), "shard": _shard(names.get("shard") or SHARD, "shard")}
 
     def there(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
         """See `Thing.there`: of the account, else of the name where one of both accounts is unknown."""
@@ -117,7 +117,7 @@ class TrackedPlayer(Thing):
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`: whoever has data stays, if inactive."""
         row = entry.row
-        if row["account_id"] is not None and (matches := entry.known.taken_of(row)):
+        if row["account_id"] is not None and (matches := entry.context.taken_of(row)):
             taken = "1 match was" if matches == 1 else f"{matches} matches were"
             instead = command("players", "change", row["player_name"], "--inactive")
             raise StillNeededError(

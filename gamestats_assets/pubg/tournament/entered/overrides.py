@@ -74,7 +74,7 @@ class Override(Thing):
         "updated_at AS decided_at",
     )
     order = ("updated_at DESC", "match_id")
-    knows: ClassVar[Matches] = Matches()
+    default_context: ClassVar[Matches] = Matches()
 
     def alike(self, rows: Sequence[Row], names: Mapping[str, Any]) -> list[Row]:
         """See `Thing.alike`."""
@@ -87,10 +87,10 @@ class Override(Thing):
         """See `Thing.short`."""
         return f"of match {row['match_id']}"
 
-    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+    def list(self, conn: psycopg.Connection, *of: Any, context: Any = None, **where: Any) -> pl.DataFrame:
         """Overrides with the round and slot they name, the newest first; `note` tells those of no match that landed."""
-        frame, known = super().list(conn, *of, **where), known or self.knows
-        notes = [None if known.has_landed(match_id) else "no such match landed" for match_id in frame["match_id"]]
+        frame, context = super().list(conn, *of, **where), context or self.default_context
+        notes = [None if context.has_landed(match_id) else "no such match landed" for match_id in frame["match_id"]]
         return frame.with_columns(pl.Series("note", notes, dtype=pl.String))
 
     def settle(self, entry: Entry) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Override(Thing):
             )
         if decided["is_tournament_match"] is False and decided["round_id"] is not None:
             raise EntryError("A match that is no tournament match has no round and no slot.", "is_tournament_match")
-        if entry.is_new and not entry.known.has_landed(entry.row["match_id"]):
+        if entry.is_new and not entry.context.has_landed(entry.row["match_id"]):
             entry.notes.append(f"No match {entry.row['match_id']} has landed; the override waits for one.")
         return values
 

@@ -311,7 +311,7 @@ class Slot(Thing):
         *("scheduled_at", "time_zone", "map_name AS map", "status", "is_remake", *_REMAKE),
     )
     order = ("season_id", "scheduled_at", "division_id", "match_number")
-    knows: ClassVar[Matches] = Matches()
+    default_context: ClassVar[Matches] = Matches()
 
     def detail(self, row: Row) -> str:
         """See `Thing.detail`."""
@@ -378,7 +378,7 @@ class Slot(Thing):
                 "remake_reason.",
                 "remake_reason",
             )
-        if original not in (None, entry.row.get("original_match_id")) and not entry.known.has_landed(original):
+        if original not in (None, entry.row.get("original_match_id")) and not entry.context.has_landed(original):
             message = f"No match {original} has landed; if the id is right, one that is to land counts as failed."
             entry.notes.append(message)
         return {**merged, "is_remake": any(value is not None for value in merged.values())}
@@ -399,7 +399,7 @@ class Slot(Thing):
             if len(numbers) > 1 and row["match_number"] in numbers
         ]
 
-    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+    def list(self, conn: psycopg.Connection, *of: Any, context: Any = None, **where: Any) -> pl.DataFrame:
         """The schedule in the order of its times; `scheduled_at` as the clocks of the season's time zone show it.
 
         In UTC where the season was entered with a time zone that is none.

@@ -343,7 +343,7 @@ class RosterEntry(Thing):
         *("valid_from", "valid_until"),
     )
     order = ("season_id", "division_id", "team_id", "valid_from", "roster_entry_id")
-    knows: ClassVar[Matches] = Matches()
+    default_context: ClassVar[Matches] = Matches()
 
     def describe(self, row: Row) -> str:
         """See `Thing.describe`."""
@@ -368,9 +368,9 @@ class RosterEntry(Thing):
         since = f" from {names['since']}" if names.get("since") is not None else ""
         return super().missing(conn, {**names, "since_told": since})
 
-    def recognised(self, names: Mapping[str, Any], known: Matches) -> Mapping[str, Any]:
+    def recognised(self, names: Mapping[str, Any], context: Matches) -> Mapping[str, Any]:
         """See `Thing.recognised`: the same player may be on the roster from another first day."""
-        return {**recognised(names, known), "since": names.get("valid_from")}
+        return {**recognised(names, context), "since": names.get("valid_from")}
 
     def exists(self, row: Row, names: Mapping[str, Any]) -> str:
         """See `Thing.exists`."""
@@ -389,7 +389,7 @@ class RosterEntry(Thing):
         in_order(would_be["valid_from"], would_be.get("valid_until"), ("valid_from", "valid_until"))
         return values
 
-    def list(self, conn: psycopg.Connection, *of: Any, known: Any = None, **where: Any) -> pl.DataFrame:
+    def list(self, conn: psycopg.Connection, *of: Any, context: Any = None, **where: Any) -> pl.DataFrame:
         """See `Thing.list`; `on` a day are those who are on a roster that day."""
         frame, on = super().list(conn, *of, **where), where.get("on")
         if on is None:
@@ -400,7 +400,7 @@ class RosterEntry(Thing):
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`: who has played is told."""
         row = entry.row
-        if played := entry.known.played_by(row["roster_entry_id"]):
+        if played := entry.context.played_by(row["roster_entry_id"]):
             matches, they = ("1 match", "it is") if played == 1 else (f"{played} matches", "they are")
             entry.notes.append(
                 f"{row['player_name']} played {matches} for {row['team_name']} by this entry; {they} counted anew "
