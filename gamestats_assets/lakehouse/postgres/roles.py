@@ -11,6 +11,7 @@ The publishing user owns everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psycopg
 from psycopg import errors, sql
@@ -51,20 +52,17 @@ _APPEND_ONLY = ("audit_log",)
 """Tables of `accounts` to which rows are only added for signed-in people."""
 
 
-def ensure_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str, ...]:
+def ensure_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> None:
     """Lets the role `gamestats_reader` read all present and future tables of some schemas; see `grant_reader`.
 
     Creates the role and the schemas if they are missing. The role cannot log in; it is granted to users who can:
     `GRANT gamestats_reader TO alice;`.
-
-    Returns:
-        What failed for lack of a privilege, one sentence each, with the remedy.
     """
     with explained(READER_ROLE), conn.transaction():
         lock_definitions(conn)
         for schema in schemas:
             conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-        return grant_reader(conn, schemas)
+        grant_reader(conn, schemas)
 
 
 _GRANTS = (
@@ -74,35 +72,25 @@ _GRANTS = (
 )
 
 
-def grant_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str, ...]:
+def grant_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> None:
     """Grants read access to schemas, inside a transaction that holds the definitions' lock.
 
-    `gamestats_reader` and the serving role may read a game's schema; only the former may read `ops`.
+    `gamestats_reader` and the serving role may read a game's schema; only the former may read `ops`. What this user may
+    not grant is left to an administrator: publishing works all the same.
     """
-    games = [schema for schema in schemas if schema != ENTERED_SCHEMA]
-    refused = _grant(conn, READER_ROLE, schemas)
-    return (*refused, *(_grant(conn, SERVING_ROLE, games) if games else ()))
+    _grant(conn, READER_ROLE, schemas)
+    _grant(conn, SERVING_ROLE, [schema for schema in schemas if schema != ENTERED_SCHEMA])
 
 
-def _grant(conn: psycopg.Connection, role: str, schemas: Sequence[str]) -> tuple[str, ...]:
-    if refusal := _create_role(conn, role):
-        return (refusal,)
-    refused: list[str] = []
+def _grant(conn: psycopg.Connection, role: str, schemas: Sequence[str]) -> None:
+    if not schemas or _create_role(conn, role):
+        return
     for schema in schemas:
-        try:
-            with conn.transaction():
-                for grant in _GRANTS:
-                    conn.execute(grant.format(sql.Identifier(schema), sql.Identifier(role)))
-                if role == READER_ROLE:
-                    let_read_all(conn, role, [schema])
-        except errors.InsufficientPrivilege as error:
-            refused.append(
-                f"{role} could not be allowed to read schema {schema}: {error.diag.message_primary}. "
-                "Let the schema's owner run: "
-                f"GRANT USAGE ON SCHEMA {schema} TO {role}; "
-                f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role};"
-            )
-    return tuple(refused)
+        with suppress(errors.InsufficientPrivilege), conn.transaction():
+            for grant in _GRANTS:
+                conn.execute(grant.format(sql.Identifier(schema), sql.Identifier(role)))
+            if role == READER_ROLE:
+                let_read_all(conn, role, [schema])
 
 
 def _create_role(conn: psycopg.Connection, role: str) -> str:
@@ -219,7 +207,7 @@ def grant_duties(conn: psycopg.Connection) -> tuple[str, ...]:
     """Grants the servers' roles everything that they need of the existing tables.
 
     Returns:
-        What failed for lack of a privilege, one sentence each, with the remedy.
+        What to do if a role is missing and this user may not create it, a sentence each.
     """
     with conn.transaction():
         lock_definitions(conn)
@@ -231,14 +219,12 @@ def grant_duties(conn: psycopg.Connection) -> tuple[str, ...]:
             "AND nspname <> ALL (%s) AND has_schema_privilege(r.oid, n.oid, 'USAGE')",
             [READER_ROLE, [ENTERED_SCHEMA, ACCOUNTS_SCHEMA, "public", "information_schema"]],
         ).fetchall()
-        schemas = [schema for (schema,) in games]
-        refusal = _grant(conn, SERVING_ROLE, schemas)
-        # For a role that an administrator created after the tables; `ensure_table` reports failures.
-        _grant(conn, READER_ROLE, schemas)
+        # For roles that an administrator created after the tables.
+        grant_reader(conn, [schema for (schema,) in games])
         if conn.execute("SELECT pg_has_role(%s, %s, 'USAGE')", [WRITER_ROLE, SERVING_ROLE]).fetchone() != (True,):
             conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(SERVING_ROLE), sql.Identifier(WRITER_ROLE)))
         _grant_writer(conn)
-        return refusal
+        return ()
 
 
 def _grant_writer(conn: psycopg.Connection) -> None:
