@@ -133,23 +133,24 @@ def every_frame_is_in_a_track(
     participants: dy.LazyFrame[t.Participants],
 ) -> pl.LazyFrame:
     """Every match with frames has a track, with all of its frames and of its players."""
-    counted = frames.group_by(MATCH).agg(told_frames=pl.col("frame").n_unique())
-    people = participants.group_by(MATCH).agg(told_players=pl.len())
+    counted = frames.group_by(MATCH).agg(counted_frames=pl.col("frame").n_unique())
+    people = participants.group_by(MATCH).agg(counted_players=pl.len())
     return (
         counted.join(people, on=MATCH)
         .join(tracks.select(*MATCH, "frames", "players"), on=MATCH, how="full", coalesce=True)
         .filter(
-            pl.col("frames").ne_missing(pl.col("told_frames")) | pl.col("players").ne_missing(pl.col("told_players"))
+            pl.col("frames").ne_missing(pl.col("counted_frames"))
+            | pl.col("players").ne_missing(pl.col("counted_players"))
         )
     )
 
 
 def _as_many(rows: pl.LazyFrame, events: pl.LazyFrame, kind: str) -> pl.LazyFrame:
-    counted = events.filter(pl.col("kind") == kind).group_by(MATCH).agg(told=pl.len())
+    counted = events.filter(pl.col("kind") == kind).group_by(MATCH).agg(counted=pl.len())
     made = rows.group_by(MATCH).agg(made=pl.len())
     return (
         made.join(counted, on=MATCH, how="full", coalesce=True)
-        .filter(pl.col("made").fill_null(0) != pl.col("told").fill_null(0))
+        .filter(pl.col("made").fill_null(0) != pl.col("counted").fill_null(0))
         .with_columns(kind=pl.lit(kind))
     )
 
@@ -221,11 +222,11 @@ def everybody_who_played_has_features(
 ) -> pl.LazyFrame:
     """Every participant of a match of soccar with a minute played has features, and no one else has."""
     # By each source that tells it.
-    played = stats.group_by(PLAYER).agg(told_s=PLAYED_S.min())
+    played = stats.group_by(PLAYER).agg(known_s=PLAYED_S.min())
     wanted = participants.join(facts.filter("is_soccar"), on=MATCH, how="semi").select(PLAYER)
     made = features.select(*PLAYER, "played_s")
     # Where there is no statistic yet, frames tell how long somebody played.
-    long_enough = wanted.join(played, on=PLAYER).filter(pl.col("told_s") >= SHORTEST_PLAYED_S)
+    long_enough = wanted.join(played, on=PLAYER).filter(pl.col("known_s") >= SHORTEST_PLAYED_S)
     missing = long_enough.join(made, on=PLAYER, how="anti")
     beyond = made.join(wanted, on=PLAYER, how="anti")
     return pl.concat([missing, beyond, made.filter(pl.col("played_s") < SHORTEST_PLAYED_S)], how="diagonal")
@@ -243,11 +244,11 @@ def shots_are_those_of_the_scoreboard(
     tells less than its scoreboard.
     """
     made = shots.group_by(PLAYER).agg(
-        shots_told=pl.col("is_counted").sum().cast(pl.Int32),
-        goals_told=(pl.col("outcome") == "goal").sum().cast(pl.Int32),
+        shots_found=pl.col("is_counted").sum().cast(pl.Int32),
+        goals_found=(pl.col("outcome") == "goal").sum().cast(pl.Int32),
     )
-    saved = shots.group_by(*MATCH, player_id="saver_id").agg(saves_told=pl.len().cast(pl.Int32))
-    counts = pl.col("shots_told", "goals_told", "saves_told")
+    saved = shots.group_by(*MATCH, player_id="saver_id").agg(saves_found=pl.len().cast(pl.Int32))
+    counts = pl.col("shots_found", "goals_found", "saves_found")
     return (
         participants.select(*PLAYER, "shots", "goals", "saves")
         .join(events.select(MATCH).unique(), on=MATCH, how="semi")
@@ -255,9 +256,9 @@ def shots_are_those_of_the_scoreboard(
         .join(saved, on=PLAYER, how="left")
         .with_columns(counts.fill_null(0))
         .filter(
-            (pl.col("shots_told") != pl.col("shots"))
-            | (pl.col("goals_told") != pl.col("goals"))
-            | (pl.col("saves_told") > pl.col("saves"))
+            (pl.col("shots_found") != pl.col("shots"))
+            | (pl.col("goals_found") != pl.col("goals"))
+            | (pl.col("saves_found") > pl.col("saves"))
         )
     )
 

@@ -125,8 +125,8 @@ class Player(Thing):
             stored="",
         ),
         *(
-            Field(purpose, told, YES_NO, option=f"{purpose}/--no-{purpose}", stored="")
-            for purpose, told in (
+            Field(purpose, description, YES_NO, option=f"{purpose}/--no-{purpose}", stored="")
+            for purpose, description in (
                 ("analysis", "The player agrees to the analysis alone, or not any more."),
                 ("cohorts", "The same of being part of cohorts."),
                 ("models", "The same of the training of models."),

@@ -99,10 +99,10 @@ def has_account(player_id: str) -> bool:
     return not player_id.startswith((GUEST, FORGOTTEN))
 
 
-def told_apart(names: Sequence[str | None]) -> list[str | None]:
+def distinct_names(names: Sequence[str | None]) -> list[str | None]:
     """Names of a match's players as they are shown: where several are forgotten, each has a number.
 
-    >>> told_apart(["(forgotten)", "Ann", "(forgotten)"]), told_apart(["(forgotten)", "Ann"])
+    >>> distinct_names(["(forgotten)", "Ann", "(forgotten)"]), distinct_names(["(forgotten)", "Ann"])
     (['(forgotten 1)', 'Ann', '(forgotten 2)'], ['(forgotten)', 'Ann'])
     """
     if names.count(FORGOTTEN_NAME) < 2:
@@ -112,7 +112,7 @@ def told_apart(names: Sequence[str | None]) -> list[str | None]:
 
 
 def is_masked(name: str | None) -> bool:
-    """Whether a name, as `told_apart` tells it, stands for somebody who is forgotten.
+    """Whether a name, as `distinct_names` tells it, stands for somebody who is forgotten.
 
     >>> is_masked("(forgotten)"), is_masked("(forgotten 2)"), is_masked("Ann")
     (True, True, False)

@@ -139,11 +139,11 @@ def known_tiers(features: pl.LazyFrame, ranks: pl.LazyFrame) -> pl.LazyFrame:
     given = ranks.select("player_id", "playlist", "updated_at", tier=pl.col("tier").cast(pl.Int32))
     return (
         features.group_by(PLAYER)
-        .agg(last_tier(), told_at=pl.col("started_at").filter(is_ranked).max())
+        .agg(last_tier(), seen_at=pl.col("started_at").filter(is_ranked).max())
         .join(given, on=["player_id", "playlist"], how="left")
         .select(
             *PLAYER,
-            rank_tier=pl.when(pl.col("updated_at") > pl.col("told_at"))
+            rank_tier=pl.when(pl.col("updated_at") > pl.col("seen_at"))
             .then("tier")
             .otherwise(pl.coalesce("rank_tier", "tier")),
         )

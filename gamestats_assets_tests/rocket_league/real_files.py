@@ -17,6 +17,8 @@ from gamestats_assets.lakehouse.landing.zone import LandedFile, Landing
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.assets import BY_MATCH
 from gamestats_assets.rocket_league.replays.bronze import EVENTS_DECODER, RAW_DECODER
+from gamestats_assets.rocket_league.replays.files import network_of
+from gamestats_assets.rocket_league.replays.network import Network
 from gamestats_assets.rocket_league.source import GAME, SOURCE
 from gamestats_assets_tests.rocket_league.building import make
 
@@ -33,6 +35,18 @@ Frames = Mapping[Any, pl.DataFrame]
 def paths(realdata: Path, *names: str) -> list[Path]:
     """The files of a name: the replay, and ballchasing's JSON where there is one."""
     return [path for name in names for path in sorted((realdata / GAME).glob(f"{name}.*"))]
+
+
+@functools.cache
+def replay(realdata: Path, name: str) -> bytes:
+    """The replay of a name."""
+    return (realdata / GAME / f"{name}.replay").read_bytes()
+
+
+@functools.cache
+def network(realdata: Path, name: str) -> Network:
+    """What the walk over its updates makes of it; walked once in a session."""
+    return network_of(replay(realdata, name))[0]
 
 
 @functools.cache

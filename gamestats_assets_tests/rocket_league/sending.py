@@ -22,8 +22,9 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.jobs.worker import Worker
 from gamestats_assets.rocket_league.jobs import KINDS
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.serving.served import KEY, served
-from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.serving.signing_in import browser_of
 
 UPLOAD = "/api/v1/replays/upload"
 
@@ -58,13 +59,8 @@ class Running:
 
     def links(self, name: str, player_id: str, share_at_ballchasing: str | None = None) -> None:
         """Have an account of the game be somebody's, who agrees to the analysis."""
-        user_id = user_named(self.url, name)["user_id"]
+        linked(self.url, name, player_id)
         with psycopg.connect(self.url) as conn:
-            conn.execute(
-                "INSERT INTO accounts.players (user_id, game, player_id, state, told_by)"
-                " VALUES (%s, 'rocket_league', %s, 'linked', 'admin')",
-                [user_id, player_id],
-            )
             conn.execute(
                 "INSERT INTO ops.rl_players"
                 " (player_id, username, wanted_since, consented_at, retention_days, share_at_ballchasing)"
@@ -88,10 +84,6 @@ def at_work(folder: Path, url: str, **settings: Any) -> Iterator[Running]:
 
 def send(browser: httpx.Client, *files: tuple[str, bytes]) -> httpx.Response:
     return browser.post(UPLOAD, files=[("file", (name, content)) for name, content in files], timeout=60)
-
-
-def replay(realdata: Path, name: str) -> bytes:
-    return (realdata / "rocket_league" / f"{name}.replay").read_bytes()
 
 
 def zipped(**files: bytes) -> bytes:

@@ -14,7 +14,7 @@ from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.lakehouse.postgres.own_rows import own_settings, setting
 from gamestats_assets.lakehouse.postgres.roles import READER_ROLE, SERVING_ROLE, WRITER_ROLE, grant_duties
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.rocket_league.whose_rows import OF_PEOPLE, publish_people
+from gamestats_assets_tests.rocket_league.people_rows import OF_PEOPLE, publish_people
 from gamestats_assets_tests.support.postgres_fixture import database
 
 ANN, BOB = "steam_1", "steam_2"
@@ -50,7 +50,7 @@ def test_every_published_table_about_people_is_guarded() -> None:
 
 
 @pytest.mark.parametrize("role", [SERVING_ROLE, WRITER_ROLE])
-def test_without_saying_whom_it_is_about_a_transaction_sees_nobody(url: str, role: str) -> None:
+def test_a_transaction_that_is_about_nobody_sees_no_rows(url: str, role: str) -> None:
     """Of everything that stands in the schema, months and notes of publications too."""
     walk = "SELECT c.oid::regclass::text, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace " \
            "WHERE nspname = 'rocket_league' AND relkind IN ('r', 'p', 'v', 'm')"  # fmt: skip

@@ -191,7 +191,7 @@ def test_a_player_is_called_by_id_or_by_a_name_that_is_the_player_s_alone(
             PLAYER.find(conn, unknown)
 
 
-def test_the_list_of_players_tells_when_they_were_looked_for(conn: psycopg.Connection, track: Track) -> None:
+def test_the_list_of_players_has_when_they_were_looked_for(conn: psycopg.Connection, track: Track) -> None:
     assert PLAYER.list(conn).schema["listed_at"] == pl.Datetime("us", "UTC")
     track(ANN, username="Ann", email=ADDRESS, key=KEY)
     track(BOB, consents=True)

@@ -53,7 +53,7 @@ def test_a_rank_is_read_as_people_write_it(tier: int) -> None:
         ("supersonic legend 1", ["supersonic-legend"]),
     ],
 )
-def test_what_is_no_rank_is_told_with_those_near_it(text: str, near: list[str]) -> None:
+def test_an_unknown_rank_is_refused_with_those_near_it(text: str, near: list[str]) -> None:
     with pytest.raises(GamestatsError) as raised:
         ranks.parse_rank(text)
     assert repr(text) in str(raised.value)
@@ -61,7 +61,7 @@ def test_what_is_no_rank_is_told_with_those_near_it(text: str, near: list[str]) 
 
 
 @pytest.mark.parametrize("tier", [-1, 0, 23])
-def test_numbers_of_no_rank_are_told(tier: int) -> None:
+def test_numbers_of_no_rank_are_refused(tier: int) -> None:
     for asked in (ranks.tier_id, ranks.rank_name):
         with pytest.raises(ranks.UnknownRankError, match=rf"{tier} is no rank.* 1 \(bronze-1\) to 22"):
             asked(tier)

@@ -103,9 +103,7 @@ def somebody(path: Path) -> str:
     return everybody(path)[0]
 
 
-def test_files_become_days_entries_snapshots_and_both_the_tables_of_a_player(
-    operation: Operation, season: list[Path]
-) -> None:
+def test_files_and_entries_become_the_tables_of_days_and_players(operation: Operation, season: list[Path]) -> None:
     first, second = of_day(season, FIRST), of_day(season, SECOND)
     assert len(first) + len(second) == 6
     assert min(len(first), len(second)) > 1

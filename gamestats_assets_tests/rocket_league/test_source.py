@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
@@ -29,18 +28,13 @@ from gamestats_assets.rocket_league.source import (
 )
 from gamestats_assets_tests.rocket_league.ballchasing_server import details
 from gamestats_assets_tests.rocket_league.files import REPLAYS, header_of, landed
-from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DUEL, LAN, PAIRS, TOURNAMENT
+from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DUEL, LAN, PAIRS, TOURNAMENT, replay
 
 
 @pytest.fixture
 def landing(tmp_path: Path) -> Landing:
     """An empty landing zone."""
     return Landing(tmp_path / "landing")
-
-
-@functools.cache
-def _duel(realdata: Path) -> bytes:
-    return (realdata / "rocket_league" / f"{DUEL}.replay").read_bytes()
 
 
 def content_of(**more: Any) -> bytes:
@@ -74,14 +68,14 @@ def test_a_real_replay_is_recognised_with_its_match_and_start(realdata: Path, na
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_real_replay_and_its_json_are_of_one_match(realdata: Path, name: str) -> None:
     folder = realdata / "rocket_league"
-    replay = recognise((folder / f"{name}.replay").read_bytes())
+    of_replay = recognise(replay(realdata, name))
     recognised = recognise((folder / f"{name}.ballchasing.json").read_bytes())
-    assert (recognised.kind, recognised.suffix, recognised.match_id) == (BALLCHASING, "json", replay.match_id)
+    assert (recognised.kind, recognised.suffix, recognised.match_id) == (BALLCHASING, "json", of_replay.match_id)
     assert not recognised.start_is_exact
-    assert replay.started_at is not None
+    assert of_replay.started_at is not None
     assert recognised.started_at is not None
     # Ballchasing tells when it was saved.
-    assert timedelta(minutes=5) < recognised.started_at - replay.started_at < timedelta(minutes=8)
+    assert timedelta(minutes=5) < recognised.started_at - of_replay.started_at < timedelta(minutes=8)
 
 
 def test_the_real_folder_is_ingested_once_with_malformed_files_quarantined(realdata: Path, landing: Landing) -> None:
@@ -111,7 +105,7 @@ def test_a_replay_is_landed_before_the_json_of_its_match_whatever_their_names(
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     # The header's date is the computer's; and the JSON's, a day later, comes first by its name.
-    (inbox / "b.replay").write_bytes((realdata / "rocket_league" / f"{LAN}.replay").read_bytes())
+    (inbox / "b.replay").write_bytes(replay(realdata, LAN))
     document = details(1, date="2016-08-08T11:27:00Z", match_guid="C83E4E724DDA240B624949ABFB5BB964")
     (inbox / "a.json").write_bytes(json.dumps(document).encode())
     report = ingest([inbox], landing)
@@ -119,7 +113,7 @@ def test_a_replay_is_landed_before_the_json_of_its_match_whatever_their_names(
 
 
 def test_gzipped_files_are_what_they_hold(realdata: Path, landing: Landing) -> None:
-    content = _duel(realdata)
+    content = replay(realdata, DUEL)
     outcome = ingest_payload(gzip.compress(gzip.compress(content, 1), 1), "x.gz", landing)
     assert outcome.status == "taken"
     assert ingest_payload(content, "x.replay", landing).status == "known"
@@ -230,17 +224,17 @@ def test_a_document_of_a_match_without_the_servers_id_is_of_its_replay() -> None
 def test_a_cut_replay_is_refused(realdata: Path, length: int) -> None:
     message = "it is cut short" if length >= 40 else "Neither a replay nor whole JSON"
     with pytest.raises(UnrecognisedContentError, match=message):
-        recognise(_duel(realdata)[:length])
+        recognise(replay(realdata, DUEL)[:length])
 
 
 def test_a_header_without_an_id_or_a_time_is_refused(realdata: Path) -> None:
-    content = _duel(realdata)
+    content = replay(realdata, DUEL)
     without_time = content.replace(b"MatchStartEpoch\0", b"MatchStartEpocH\0", 1).replace(b"Date\0", b"DatE\0", 1)
     with pytest.raises(UnrecognisedContentError, match="no usable time: MatchStartEpoch is None, Date is None"):
         recognise(without_time)
     # Where the header does not tell the match the server does; of a LAN there was none.
     assert recognise(content.replace(b"MatchGUID\0", b"MatchGuiD\0", 1)).match_id == recognise(content).match_id
-    lan = (realdata / "rocket_league" / f"{LAN}.replay").read_bytes()
+    lan = replay(realdata, LAN)
     with pytest.raises(UnrecognisedContentError, match="no Id of 32 hexadecimal digits"):
         recognise(lan.replace(b"\x03\0\0\0Id\0", b"\x03\0\0\0iD\0", 1))
 

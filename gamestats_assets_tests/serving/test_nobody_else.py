@@ -24,7 +24,7 @@ from gamestats_assets.lakehouse.files.objects import Objects
 from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.rocket_league.whose_rows import publish_people
+from gamestats_assets_tests.rocket_league.people_rows import publish_people
 from gamestats_assets_tests.serving.served import KEY, served
 from gamestats_assets_tests.serving.signing_in import AUTH, browser_of, user_named
 from gamestats_assets_tests.support.postgres_fixture import database

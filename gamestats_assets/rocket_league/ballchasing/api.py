@@ -86,9 +86,8 @@ class RefusedUploadError(UnexpectedAnswerError):
     """Ballchasing finds an uploaded file no replay, or the request for it wrong (400)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose token it is.
+class Account(msgspec.Struct, frozen=True):
+    """The account of a token.
 
     Attributes:
         steam_id: number of the Steam account.
@@ -97,8 +96,8 @@ class Account:
     """
 
     steam_id: str
-    name: str
-    tier: str
+    name: str = ""
+    tier: str = msgspec.field(name="type", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +131,6 @@ class Uploaded:
     is_new: bool
 
 
-class _Account(msgspec.Struct):
-    steam_id: str
-    name: str = ""
-    type: str = ""
-
-
 class _Replay(msgspec.Struct):
     id: str
     status: str | None = None
@@ -150,10 +143,6 @@ class _Page(msgspec.Struct):
     count: int
     replays: list[_Replay] | None = msgspec.field(name="list", default=None)
     next: str | None = None
-
-
-class _Id(msgspec.Struct):
-    id: str
 
 
 class _Error(msgspec.Struct):
@@ -196,10 +185,10 @@ class BallchasingApi(ApiClient):
         Raises:
             UnauthorisedError: without a token, or with one that is not accepted.
         """
-        found = self._decoded(_Ask("get", "/", "the account"), _Account)
-        if known := limits_of(found.type):
+        found = self._decoded(_Ask("get", "/", "the account"), Account)
+        if known := limits_of(found.tier):
             self._limits.learn({_limiter(verb): windows for verb, windows in known.items()})
-        return Account(found.steam_id, found.name, found.type)
+        return found
 
     def list_replays(
         self,
@@ -316,7 +305,7 @@ class BallchasingApi(ApiClient):
             if status == 400:
                 reason = self._reason_in(payload)
                 raise RefusedUploadError(f"{host_of(self._base_url)} answered 400 for {ask.what}: {reason}")
-            answer = read_body(payload, ask.what, msgspec.json.Decoder(_Id).decode)
+            answer = read_body(payload, ask.what, msgspec.json.Decoder(_Replay).decode)
             return Uploaded(answer.id, is_new=status != 409)
 
         return self._fetch(ask, check, accepted=(200, 201, 400, 409))

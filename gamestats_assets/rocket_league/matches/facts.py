@@ -96,8 +96,8 @@ def participants(
                     "goals_against",
                 )
             },
-            told_demos=pl.col("demos_inflicted").drop_nulls().first(),
-            told_taken=pl.col("demos_taken").drop_nulls().first(),
+            counted_demos=pl.col("demos_inflicted").drop_nulls().first(),
+            counted_taken=pl.col("demos_taken").drop_nulls().first(),
             # Unranked is no rank.
             rank_tier=pl.col("rank_tier").filter(pl.col("rank_tier") > 0).first(),
             rank_division=pl.col("rank_division").filter(pl.col("rank_tier") > 0).first(),
@@ -119,11 +119,11 @@ def participants(
         .then(pl.lit("loss"))
         .when(own == other)
         .then(pl.lit("draw")),
-        demos_inflicted=own_count.then(pl.col("demos").fill_null(0)).otherwise("told_demos"),
+        demos_inflicted=own_count.then(pl.col("demos").fill_null(0)).otherwise("counted_demos"),
         # Of who is not on the scoreboard nothing else of the kind is known.
         shots_against=pl.when("has_events", pl.col("shots_against").is_not_null())
         .then(pl.col("faced").fill_null(0))
         .otherwise("shots_against"),
-        demos_taken=own_count.then(pl.col("taken").fill_null(0)).otherwise("told_taken"),
+        demos_taken=own_count.then(pl.col("taken").fill_null(0)).otherwise("counted_taken"),
     )
     return Participants.cast(rows)

@@ -94,7 +94,7 @@ def write_player(
     archive.writestr(f"{folder}README.txt", readme)
     archive.writestr(f"{folder}entry.json", json_text(entry))
     archive.writestr(f"{folder}tables.json", json_text({table.spec.name: _meaning(table) for table in held}))
-    archive.writestr(f"{folder}files.json", json_text([_told(file) for file in files]))
+    archive.writestr(f"{folder}files.json", json_text([_described(file) for file in files]))
     for table, frame in held.items():
         _write_table(archive, folder, table, frame)
     for file in files if with_files else ():
@@ -180,7 +180,7 @@ def _meaning(table: type[Table]) -> dict[str, Any]:
     return {"table": table.description(), "columns": dict(table.descriptions())}
 
 
-def _told(file: LandedFile) -> dict[str, str]:
+def _described(file: LandedFile) -> dict[str, str]:
     return {"day": file.day, "match_id": file.unit_id, "kind": file.kind, "hash": file.content_hash, "path": file.path}
 
 

@@ -279,8 +279,8 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
             "car_id": car.get("id"),
             "car_hitbox": car.get("hitbox"),
             **{
-                f"camera_{name}": camera.get(told_as)
-                for name, told_as in (
+                f"camera_{name}": camera.get(key)
+                for name, key in (
                     ("fov", "fov"), ("height", "height"), ("pitch", "angle"), ("distance", "distance"),
                     ("stiffness", "stiffness"), ("swivel_speed", "swivel_speed"),
                     ("transition_speed", "transition_speed"),

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.identities import told_apart
+from gamestats_assets.rocket_league.identities import distinct_names
 from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.replays import track_format as form
 from gamestats_assets.rocket_league.replays.events import PADS
@@ -146,7 +146,7 @@ class _Track:
                 _player({**row, "player_name": name})
                 for row, name in zip(
                     self.players.iter_rows(named=True),
-                    told_apart(self.players.get_column("player_name").to_list()),
+                    distinct_names(self.players.get_column("player_name").to_list()),
                     strict=True,
                 )
             ],

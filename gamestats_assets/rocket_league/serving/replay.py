@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gamestats_assets.lakehouse.files.objects import MissingObjectError, Objects
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.identities import told_apart
+from gamestats_assets.rocket_league.identities import distinct_names
 from gamestats_assets.rocket_league.serving.context import (
     STATS,
     OfStatistic,
@@ -270,7 +270,7 @@ _HAS_TRACK = "SELECT 1 FROM rocket_league.replay_tracks WHERE match_id = %s"
 async def board_of(conn: Connection, match_id: str, players: Sequence[str]) -> list[dict[str, Any]]:
     """The players of a match in the order that tracks have: blue first, then by account."""
     rows = await rows_of(conn, _PLAYERS, [match_id])
-    names = told_apart([row["player_name"] for row in rows])
+    names = distinct_names([row["player_name"] for row in rows])
     return [
         {**row, "place": place, "player_name": name, "is_own": row["player_id"] in players}
         for place, (row, name) in enumerate(zip(rows, names, strict=True))

@@ -226,7 +226,7 @@ def _of_zip(name: str, file: BinaryIO, settings: Settings) -> Iterator[_File | R
                 else:
                     yield found
     except _DAMAGED:
-        yield refuse(415, "The zip is damaged, or packed in a way that is not known. Pack it anew.")
+        yield refuse(415, "The zip is damaged, or packed in a way that is not known. Pack it again.")
 
 
 def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, within: str, settings: Settings) -> _File | Refused:

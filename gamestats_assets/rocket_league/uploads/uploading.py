@@ -178,7 +178,7 @@ def _land(stores: Stores, upload: Upload) -> bool:
         if _is_another(stores, upload.found):
             upload.task.fail(_ANOTHER)
             return False
-        if _is_of_somebody_forgotten(stores, upload):
+        if _has_forgotten_player(stores, upload):
             _call_by_match(stores, upload)
             upload.task.fail(_FORGOTTEN)
             return False
@@ -215,7 +215,7 @@ def _is_another(stores: Stores, found: Found) -> bool:
     return False
 
 
-def _is_of_somebody_forgotten(stores: Stores, upload: Upload) -> bool:
+def _has_forgotten_player(stores: Stores, upload: Upload) -> bool:
     """Whether whoever sends a match was forgotten as a player of it, and would be known by having sent it."""
     with explained("accounts.players"), connect(stores.postgres_url) as conn:
         linked = linked_players(conn, upload.user_id)

@@ -143,7 +143,7 @@ def test_the_nearest_of_the_same_and_of_the_next_rank_are_named(known: planted.W
         ("avg_distance_to_ball_uu", 2400.0, 3000.0, "stays 20% nearer to the ball (24 against 30 m)"),
     ],
 )
-def test_differences_are_told_in_words(feature: str, value: float, other: float, words: str) -> None:
+def test_differences_in_words(feature: str, value: float, other: float, words: str) -> None:
     assert difference_in_words(feature, value, other) == words
 
 

@@ -228,7 +228,7 @@ def test_matches_long_ago_are_no_form() -> None:
     assert f"Form: {lately.height} matches" in of_lately["change_note"]
 
 
-def test_form_of_few_matches_is_not_told() -> None:
+def test_form_needs_enough_matches_and_days() -> None:
     twenty, nineteen = (
         predict(world(14, 1, matches=(matches, matches), days=6.0).features, models()).row(0, named=True)
         for matches in (20, 19)
@@ -244,7 +244,7 @@ def test_form_of_few_matches_is_not_told() -> None:
     assert row["horizon_days"] == 30
 
 
-def test_form_without_a_spread_of_slopes_is_not_told() -> None:
+def test_form_needs_a_spread_of_slopes() -> None:
     known = world(15, 1, matches=(30, 30)).features
     young = models().with_columns(slope_spread_per_day=pl.lit(None, pl.Float64), form_players=pl.lit(12, pl.Int32))
     row = predict(known, young).row(0, named=True)
@@ -295,7 +295,7 @@ def test_training_goes_on_at_its_pace() -> None:
     assert late["expected_change_low"] is not None
 
 
-def test_training_whose_worth_is_not_known_does_not_count() -> None:
+def test_training_of_unknown_worth_does_not_count() -> None:
     known = world(17, 1, matches=(40, 40), days=80.0)
     player = known.players[0]
     sessions = building.sessions((player, known.features.item(-1, "started_at"), 2.5))

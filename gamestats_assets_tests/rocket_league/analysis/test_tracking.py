@@ -127,7 +127,7 @@ def refusing(purpose: str) -> pl.DataFrame:
     return rows(t.Withheld, {"player_id": YVE, "purpose": purpose})
 
 
-def test_what_is_not_allowed_is_told_of_tracked_players() -> None:
+def test_withheld_are_the_purposes_a_tracked_player_does_not_allow() -> None:
     entries = rows(
         t.RlPlayers,
         {"player_id": ANN, "consented_at": START, "cohorts_at": START, "models_at": START, "comparison_at": START},
@@ -179,11 +179,11 @@ CHANGES: dict[str, tuple[Callable[[], Frames], set[str]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_content_is_another_exactly_when_something_of_the_player_s_is(change: str) -> None:
-    make_frames, whose = CHANGES[change]
+def test_the_content_hash_changes_exactly_with_what_the_player_has(change: str) -> None:
+    make_frames, changed = CHANGES[change]
     before, after = tracked(), tracked(make_frames())
     assert before.keys() == after.keys()
-    assert {who for who in before if before[who]["content_hash"] != after[who]["content_hash"]} == whose
+    assert {who for who in before if before[who]["content_hash"] != after[who]["content_hash"]} == changed
 
 
 def test_what_is_kept_no_longer_changes_nothing() -> None:

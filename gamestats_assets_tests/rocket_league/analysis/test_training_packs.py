@@ -50,7 +50,7 @@ def test_the_catalogue_is_the_file() -> None:
     assert any(line["creator"] is None for line in LINES)
 
 
-def test_every_line_is_a_pack_with_a_code_of_its_own_and_every_skill_has_packs_of_each_difficulty() -> None:
+def test_lines_are_packs_with_codes_of_their_own_for_every_skill_and_difficulty() -> None:
     listed = [line["code"] for line in LINES]
     assert [code for code in listed if not re.fullmatch(r"[0-9A-F]{4}(-[0-9A-F]{4}){3}", code)] == []
     assert sorted(set(listed)) == sorted(listed)

@@ -62,7 +62,7 @@ def test_users_are_the_tracked_players_with_their_accounts() -> None:
     assert of_users(ranks=[], features=[], tracked=(OTHER,)).keys() == {OTHER}
 
 
-def test_the_current_rank_is_the_highest_of_the_playlists_as_last_told() -> None:
+def test_the_current_rank_is_the_highest_last_rank_of_the_playlists() -> None:
     features = [
         *played(2, rank_tier=[15, 17]),
         *played(1, day=2, playlist="ranked-standard", rank_tier=19),

@@ -218,7 +218,7 @@ def test_pages_that_lead_in_a_circle_end(server: BallchasingServer, api: Ballcha
 
 
 @pytest.mark.parametrize("body", [b"{}", b"<html>", b'{"count": 1, "list": [{}]}', b"\x1f\x8bx"])
-def test_a_list_that_is_none_is_told(server: BallchasingServer, api: BallchasingApi, body: bytes) -> None:
+def test_a_malformed_list_is_reported(server: BallchasingServer, api: BallchasingApi, body: bytes) -> None:
     server.answer("/api/replays", Answer(body=body))
     with pytest.raises(UnreadableAnswerError, match=rf"the replays of {PLAYER} is no good"):
         api.list_replays(PLAYER)
@@ -393,7 +393,7 @@ def test_what_is_no_replay_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("body", [b"no good", b'{"error": 7}'])
-def test_an_upload_refused_without_a_word_is_told_too(
+def test_an_upload_refused_without_a_reason_is_reported(
     server: BallchasingServer, api: BallchasingApi, body: bytes
 ) -> None:
     server.answer("/api/v2/upload", Answer(400, body))

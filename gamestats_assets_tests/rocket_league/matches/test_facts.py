@@ -81,7 +81,7 @@ def test_which_source_tells_when_a_match_started() -> None:
     assert facts(inexact, JSON | {"start_is_exact": True})["started_at"] == JSON["started_at"]
 
 
-def test_ballchasing_tells_a_playlist_whose_number_is_not_known() -> None:
+def test_ballchasing_names_a_playlist_of_unknown_number() -> None:
     assert facts(REPLAY | {"playlist": "playlist-99"}, JSON)["playlist"] == "ranked-duels"
     assert facts(REPLAY | {"playlist": "playlist-99"})["playlist"] == "playlist-99"
     assert facts(REPLAY | {"playlist": None})["playlist"] == "unknown"
@@ -195,7 +195,7 @@ def test_demolitions_and_shots_of_opponents_are_counted_in_the_replay() -> None:
     assert [other[ANN][name] for name in theirs] == [9, 9, 9]
 
 
-def test_who_has_no_account_is_told() -> None:
+def test_guests_and_forgotten_players_have_no_account() -> None:
     found = players(*({"player_id": who} for who in (ANN, "guest_0a1b", "forgotten_1")))
     assert {who: row["has_account"] for who, row in found.items()} == {
         ANN: True,

@@ -62,7 +62,7 @@ def test_a_touch_is_seen_from_the_team_that_touched() -> None:
     assert (nobody["player_id"], nobody["team"], nobody["ball_speed_before_uu_s"]) == (None, "orange", None)
 
 
-def test_the_first_touch_after_each_kickoff_is_told() -> None:
+def test_the_first_touch_after_each_kickoff_is_marked() -> None:
     found = made(
         touches,
         events(

@@ -27,8 +27,9 @@ from gamestats_assets.rocket_league.privacy.jobs import Steps
 from gamestats_assets.rocket_league.tables import Participants, Users, Withheld
 from gamestats_assets_tests.cli.runner import Admin
 from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.rocket_league.sending import Running, at_work, send
-from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.support.published import read_published
 
 pytestmark = pytest.mark.timeout(280)
@@ -53,13 +54,7 @@ class Place(Running):
         return browser_of(self.site, self.url, name, *roles)
 
     def link(self, name: str, player_id: str) -> int:
-        user_id = user_named(self.url, name)["user_id"]
-        self.rows(
-            "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) "
-            "VALUES (%s, 'rocket_league', %s, 'linked', 'sign_in') RETURNING 1",
-            [user_id, player_id],
-        )
-        return user_id
+        return linked(self.url, name, player_id)
 
 
 @contextmanager
@@ -230,7 +225,7 @@ def expect_gone_until_wanted(place: Place, replays: list[Path]) -> None:
     assert "2 taken" in place.admin.does("ingest", "rocket-league", *map(str, replays))
 
 
-def test_it_is_told_which_step_of_all_accounts_is_done_and_what_it_waits_for(ops_database: str) -> None:
+def test_the_job_says_which_step_it_does_and_what_it_waits_for(ops_database: str) -> None:
     url = SecretStr(ops_database)
     with psycopg.connect(ops_database) as conn:
         enqueue(conn, "erasure", "rocket_league", None, {})

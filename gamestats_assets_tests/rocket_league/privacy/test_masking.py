@@ -15,7 +15,6 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
 from gamestats_assets.rocket_league.privacy.masking import masked
 from gamestats_assets.rocket_league.privacy.naming import accounts_in_ballchasing, accounts_in_replay, names_account
-from gamestats_assets.rocket_league.source import GAME
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.building import rows
 
@@ -24,7 +23,7 @@ from gamestats_assets_tests.rocket_league.building import rows
 
 @pytest.mark.parametrize("name", [real_files.PAIRS[0], real_files.LAN, real_files.COME_AND_GO])
 def test_everybody_whom_a_replay_names_is_found_in_its_bits(realdata: Path, name: str) -> None:
-    content = (realdata / GAME / f"{name}.replay").read_bytes()
+    content = real_files.replay(realdata, name)
     named = accounts_in_replay(content)
     # Who comes and goes, or watches, is in no line-up.
     assert len(named) >= 2

@@ -32,7 +32,7 @@ class Recording:
         self.new(BLUE, "Archetypes.Teams.Team0")
         self.new(ORANGE, "Archetypes.Teams.Team1")
         self.new(BALL, "Archetypes.Ball.Ball_Default")
-        self.state("Active")
+        self.act("state Active")
 
     def parsed(self) -> dict[str, Any]:
         """What `parse_replay` would give."""
@@ -44,6 +44,12 @@ class Recording:
             "keyframes": self.keyframes,
             "properties": {"Goals": self.goals},
         }
+
+    def act(self, *acts: str) -> None:
+        """Send what acts say, as in `recorded`."""
+        for each in acts:
+            kind, *words = each.split()
+            _ACTS[kind](self, *map(_value, words))
 
     def frame(self, step: float = 0.1, *, key: bool = False) -> int:
         """Begin the next frame, so many seconds after the last one, and tell its number."""
@@ -75,22 +81,6 @@ class Recording:
     def refer(self, actor: int, attribute: str, to: int) -> None:
         """An attribute of an actor is sent that names another actor."""
         self.say(actor, attribute, "ActiveActor", {"active": to >= 0, "actor": to})
-
-    def state(self, name: str) -> None:
-        """The state of the game."""
-        self.say(GAME_EVENT, "TAGame.GameEvent_TA:ReplicatedStateName", "Int", STATES.index(name))
-
-    def countdown(self, seconds: int) -> None:
-        """Seconds until the kick-off."""
-        self.say(GAME_EVENT, "TAGame.GameEvent_TA:ReplicatedGameStateTimeRemaining", "Int", seconds)
-
-    def clock(self, seconds: int) -> None:
-        """The game's clock."""
-        self.say(GAME_EVENT, "TAGame.GameEvent_Soccar_TA:SecondsRemaining", "Int", seconds)
-
-    def hit(self, is_hit: bool) -> None:
-        """Whether the ball was hit since the kick-off."""
-        self.say(GAME_EVENT, "TAGame.GameEvent_Soccar_TA:bBallHasBeenHit", "Boolean", is_hit)
 
     def person(self, actor: int, name: str, *, team: int = BLUE, account: str | None = None, bot: bool = False) -> None:
         """Somebody comes, with a Steam account or none."""
@@ -130,35 +120,6 @@ class Recording:
         }
         self.say(actor, "TAGame.RBActor_TA:ReplicatedRBState", "RigidBody", value)
 
-    def boost(self, car: int, amount: int) -> None:
-        """What is in a car's tank."""
-        value = {"boost_amount": amount, "grant_count": 0, "unused1": 0, "unused2": 0}
-        self.say(car + 1, "TAGame.CarComponent_Boost_TA:ReplicatedBoost", "ReplicatedBoost", value)
-
-    def old_boost(self, car: int, amount: int) -> None:
-        """The same as it was sent in earlier years."""
-        self.say(car + 1, "TAGame.CarComponent_Boost_TA:ReplicatedBoostAmount", "Byte", amount)
-
-    def burn(self, car: int, count: int) -> None:
-        """A burn begins (an odd count) or ends."""
-        self.say(car + 1, "TAGame.CarComponent_TA:ReplicatedActive", "Byte", count)
-
-    def brake(self, car: int, is_held: bool) -> None:
-        """The handbrake."""
-        self.say(car, "TAGame.Vehicle_TA:bReplicatedHandbrake", "Boolean", is_held)
-
-    def hidden(self, car: int, is_hidden: bool) -> None:
-        """Whether a car is shown."""
-        self.say(car, "Engine.Actor:bHidden", "Boolean", is_hidden)
-
-    def touch(self, team: int) -> None:
-        """A team touched the ball: 0 blue, 1 orange."""
-        self.say(BALL, "TAGame.Ball_TA:HitTeamNum", "Byte", team)
-
-    def stat(self, person: int, name: str, count: int) -> None:
-        """A player's `Shots`, `Saves`, `Assists` or `Goals`."""
-        self.say(person, f"TAGame.PRI_TA:Match{name}", "Int", count)
-
     def demolition(self, attacker: int, victim: int) -> None:
         """A car demolishes another; it is told of the victim."""
         gone = {"active": False, "actor": -1}
@@ -176,10 +137,6 @@ class Recording:
         self.new(camera, "TAGame.Default__CameraSettingsActor_TA")
         self.refer(camera, "TAGame.CameraSettingsActor_TA:PRI", person)
         return camera
-
-    def ball_cam(self, camera: int, is_on: bool) -> None:
-        """Whether a camera is told to look at the ball."""
-        self.say(camera, "TAGame.CameraSettingsActor_TA:bUsingSecondaryCamera", "Boolean", is_on)
 
     def pad(self, number: int, car: int | None, count: int) -> None:
         """A boost pad is taken by a car, or there again; the count of how often it was taken goes with it."""
@@ -213,33 +170,54 @@ def _camera(recording: Recording, who: int, is_on: int, number: int = 1) -> None
     camera = 10 * who + 4 + number
     if all(new["actor_id"] != camera for frame in recording.frames for new in frame["new_actors"]):
         recording.camera(who, number)
-    recording.ball_cam(camera, bool(is_on))
+    recording.say(camera, "TAGame.CameraSettingsActor_TA:bUsingSecondaryCamera", "Boolean", bool(is_on))
+
+
+def _stat(recording: Recording, who: int, name: str, count: int) -> None:
+    recording.say(who, f"TAGame.PRI_TA:Match{name}", "Int", count)
+
+
+def _of(actor: int, attribute: str, kind: str, value: Callable[[Any], Any]) -> Callable[..., None]:
+    """Sending an attribute of the game or of the ball."""
+    return lambda recording, given: recording.say(actor, attribute, kind, value(given))
+
+
+def _of_car(part: int, attribute: str, kind: str, value: Callable[[Any], Any]) -> Callable[..., None]:
+    """Sending an attribute of somebody's car (0) or of its tank (1)."""
+    return lambda recording, who, given: recording.say(10 * who + part, attribute, kind, value(given))
+
+
+def _tank(amount: int) -> dict[str, int]:
+    return {"boost_amount": amount, "grant_count": 0, "unused1": 0, "unused2": 0}
 
 
 _ACTS: dict[str, Callable[..., Any]] = {
     "person": _person,
     "driver": _driver,
+    "name": lambda recording, who, name: recording.say(who, "Engine.PlayerReplicationInfo:PlayerName", "String", name),
     "car": Recording.car,
     "body": lambda recording, who, *values: recording.body(10 * who, *values),
     "ball": lambda recording, *values: recording.body(BALL, *values),
-    "boost": lambda recording, who, amount: recording.boost(10 * who, amount),
-    "old_boost": lambda recording, who, amount: recording.old_boost(10 * who, amount),
-    "burn": lambda recording, who, count: recording.burn(10 * who, count),
-    "brake": lambda recording, who, is_held: recording.brake(10 * who, bool(is_held)),
-    "hidden": lambda recording, who, is_hidden: recording.hidden(10 * who, bool(is_hidden)),
+    "gone": Recording.gone,
     "wreck": lambda recording, who: recording.gone(10 * who, 10 * who + 1),
     "leave": lambda recording, who: recording.gone(who, 10 * who, 10 * who + 1),
-    "gone": Recording.gone,
+    "boost": _of_car(1, "TAGame.CarComponent_Boost_TA:ReplicatedBoost", "ReplicatedBoost", _tank),
+    # The same as it was sent in earlier years.
+    "old_boost": _of_car(1, "TAGame.CarComponent_Boost_TA:ReplicatedBoostAmount", "Byte", int),
+    # A burn begins with an odd count, and ends with an even one.
+    "burn": _of_car(1, "TAGame.CarComponent_TA:ReplicatedActive", "Byte", int),
+    "brake": _of_car(0, "TAGame.Vehicle_TA:bReplicatedHandbrake", "Boolean", bool),
+    "hidden": _of_car(0, "Engine.Actor:bHidden", "Boolean", bool),
     "demolition": lambda recording, by, of: recording.demolition(10 * by, 10 * of),
     "camera": _camera,
     "pad": lambda recording, number, who, count: recording.pad(number, who and 10 * who, count),
-    "name": lambda recording, who, name: recording.say(who, "Engine.PlayerReplicationInfo:PlayerName", "String", name),
-    "hit": lambda recording, is_hit: recording.hit(bool(is_hit)),
-    "state": Recording.state,
-    "countdown": Recording.countdown,
-    "clock": Recording.clock,
-    "touch": Recording.touch,
-    "stat": Recording.stat,
+    "state": _of(GAME_EVENT, "TAGame.GameEvent_TA:ReplicatedStateName", "Int", STATES.index),
+    "countdown": _of(GAME_EVENT, "TAGame.GameEvent_TA:ReplicatedGameStateTimeRemaining", "Int", int),
+    "clock": _of(GAME_EVENT, "TAGame.GameEvent_Soccar_TA:SecondsRemaining", "Int", int),
+    # Whether the ball was hit since the kick-off, and which team (0 blue, 1 orange) touched it.
+    "hit": _of(GAME_EVENT, "TAGame.GameEvent_Soccar_TA:bBallHasBeenHit", "Boolean", bool),
+    "touch": _of(BALL, "TAGame.Ball_TA:HitTeamNum", "Byte", int),
+    "stat": _stat,
     "goal": Recording.goal,
 }
 
@@ -269,9 +247,7 @@ def recorded(*frames: str, net_version: int | None = 10) -> Recording:
         steps = [float(word) for word in head.split() if word != "key"]
         if number:
             recording.frame(*steps, key="key" in head)
-        for act in filter(None, map(str.strip, acts.split(";"))):
-            kind, *words = act.split()
-            _ACTS[kind](recording, *map(_value, words))
+        recording.act(*filter(None, map(str.strip, acts.split(";"))))
     return recording
 
 

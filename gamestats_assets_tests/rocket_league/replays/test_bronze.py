@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import struct
 from collections import Counter
@@ -33,7 +32,16 @@ from gamestats_assets_tests.lakehouse.landing.decoded import decoded, landed_las
 from gamestats_assets_tests.rocket_league import parity
 from gamestats_assets_tests.rocket_league.ballchasing_server import details
 from gamestats_assets_tests.rocket_league.files import header_of, landed
-from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT, bronze
+from gamestats_assets_tests.rocket_league.real_files import (
+    COME_AND_GO,
+    DROPSHOT,
+    DUEL,
+    LAN,
+    PAIRS,
+    TOURNAMENT,
+    bronze,
+    replay,
+)
 
 DAY = date(2026, 4, 28)
 DUEL_ID = "D6DB830411F143174D7A42BDF8FC2425"
@@ -45,12 +53,6 @@ OTHERS = (DUEL, LAN, COME_AND_GO, TOURNAMENT, DROPSHOT)
 def landing(tmp_path: Path) -> Landing:
     """An empty landing zone."""
     return Landing(tmp_path / "landing")
-
-
-@functools.cache
-def duel(realdata: Path) -> bytes:
-    """The smallest sound replay."""
-    return (realdata / "rocket_league" / f"{DUEL}.replay").read_bytes()
 
 
 def land(landing: Landing, kind: str, content: bytes, unit: str = DUEL_ID, payload: bytes | None = None) -> LandedFile:
@@ -104,7 +106,7 @@ def test_every_figure_that_both_tell_is_compared_or_said_not_to_be() -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_replays_of_every_year_and_kind_go_through_both_decoders(realdata: Path, name: str) -> None:
-    header = header_of((realdata / "rocket_league" / f"{name}.replay").read_bytes())
+    header = header_of(replay(realdata, name))
     frames = bronze(realdata, name)
     for table in (*RAW_TABLES, *EVENT_TABLES):
         check_schema(table, frames[table].schema)
@@ -162,13 +164,13 @@ def _unknown_version(content: bytes) -> bytes:
 def test_a_replay_of_a_season_that_is_not_known_is_quarantined_with_the_reason(
     realdata: Path, landing: Landing, change: Callable[[bytes], bytes]
 ) -> None:
-    content = change(duel(realdata))
-    assert content != duel(realdata)
+    content = change(replay(realdata, DUEL))
+    assert content != replay(realdata, DUEL)
     outcome = ingest_payload(content, "next.replay", landing)
     assert outcome.status == "quarantined"
     assert outcome.reason.startswith("The replay cannot be read: ")
     land(landing, REPLAY, content)
-    land(landing, REPLAY, duel(realdata))
+    land(landing, REPLAY, replay(realdata, DUEL))
     for decoder, table in ((RAW_DECODER, RawReplays), (EVENTS_DECODER, ReplayEvents)):
         frames, rejections, unreadable = decoded(decoder, landing, landed(landing))
         # Another recording of the match can be read.
@@ -189,7 +191,7 @@ _PLACES = st.lists(st.integers(0, 10**9), min_size=1, max_size=4)
 def test_cut_or_changed_at_any_place_a_replay_is_taken_or_quarantined(
     realdata: Path, tmp_path_factory: pytest.TempPathFactory, cut: int | None, flips: list[int], is_header: bool
 ) -> None:
-    content = bytearray(duel(realdata))
+    content = bytearray(replay(realdata, DUEL))
     for place in flips:
         bits = 8 * (6000 if is_header else len(content))
         content[place % bits // 8] ^= 1 << place % 8
@@ -222,7 +224,7 @@ def _shorter(content: bytes, frames: int) -> bytes:
 
 
 def test_of_several_recordings_the_longest_counts_in_both_steps(realdata: Path, landing: Landing) -> None:
-    content = duel(realdata)
+    content = replay(realdata, DUEL)
     recordings = [_shorter(content, frames) for frames in (100, 2000)]
     for each in (recordings[0], content, recordings[1]):
         land(landing, REPLAY, each)
@@ -242,7 +244,7 @@ def test_of_several_recordings_the_longest_counts_in_both_steps(realdata: Path, 
 
 
 def test_of_equal_recordings_the_last_to_land_counts(realdata: Path, landing: Landing) -> None:
-    content = duel(realdata)
+    content = replay(realdata, DUEL)
     recordings = {content_hash(each) for each in (content, content.replace(b"street_p\0", b"stReet_p\0"))}
     for each in (content, content.replace(b"street_p\0", b"stReet_p\0")):
         land(landing, REPLAY, each)

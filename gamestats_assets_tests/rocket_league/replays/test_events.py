@@ -14,10 +14,9 @@ from hypothesis import given
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.rocket_league.replays.events import PADS, confidence, events
-from gamestats_assets.rocket_league.replays.files import network_of
 from gamestats_assets.rocket_league.replays.network import read_network
 from gamestats_assets.rocket_league.tables import ReplayEvents
-from gamestats_assets_tests.rocket_league.real_files import PAIRS
+from gamestats_assets_tests.rocket_league.real_files import PAIRS, network
 from gamestats_assets_tests.rocket_league.replays.recordings import ANN, BOB, CEM, PEOPLE, Recording, recorded
 from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, recording_of
 
@@ -220,15 +219,15 @@ def test_whatever_is_sent_events_keep_the_tables_rules(acts: list[tuple[str, int
 
 
 def test_real_touches_are_by_cars_at_the_ball_and_mostly_sure(realdata: Path) -> None:
-    network, _ = network_of((realdata / "rocket_league" / f"{PAIRS[1]}.replay").read_bytes())
-    rows = [row for row in events(network) if row["kind"] == "touch"]
+    walked = network(realdata, PAIRS[1])
+    rows = [row for row in events(walked) if row["kind"] == "touch"]
     by_server = [row for row in rows if row["told_by"] == "server"]
     # Every change of team that the server sent is there, by it or by the ball's jump a moment before.
-    teams = np.flatnonzero(network.touch >= 0)
-    changes = [frame for before, frame in itertools.pairwise(teams) if network.touch[before] != network.touch[frame]]
+    teams = np.flatnonzero(walked.touch >= 0)
+    changes = [frame for before, frame in itertools.pairwise(teams) if walked.touch[before] != walked.touch[frame]]
     for frame in changes:
-        near = [row for row in rows if abs(row["time_s"] - (network.time[frame] - network.time[0])) < 0.2]
-        assert any((row["team"] == "orange") == (network.touch[frame] == 1) for row in near), frame
+        near = [row for row in rows if abs(row["time_s"] - (walked.time[frame] - walked.time[0])) < 0.2]
+        assert any((row["team"] == "orange") == (walked.touch[frame] == 1) for row in near), frame
     assert 100 < len(changes) < len(rows) < 250
     assert all(row["player_id"] is not None and row["car_distance_uu"] < 110 for row in by_server)
     assert np.mean([row["attribution_confidence"] > 0.8 for row in rows]) > 0.8

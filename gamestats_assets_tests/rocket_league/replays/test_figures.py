@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import pytest
 from hypothesis import given
 
 from gamestats_assets.rocket_league.replays.figures import counted_s, figures, last_touch, team_figures
-from gamestats_assets.rocket_league.replays.files import network_of
 from gamestats_assets.rocket_league.replays.network import Network, read_network
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.files import header_of
 from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO
 from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, read, recording_of
 
@@ -294,10 +294,10 @@ def test_whatever_is_sent_figures_are_finite_and_parts_make_up_the_whole(acts: l
         assert all(0 <= value <= network.step.sum() + 1e-9 for value in team_figures(network, is_orange).values())
 
 
-def test_of_a_real_match_with_bots_and_leavers_everybody_has_figures_of_the_own_time(realdata: Path) -> None:
-    network, header = network_of((realdata / "rocket_league" / f"{COME_AND_GO}.replay").read_bytes())
+def test_bots_and_leavers_of_a_real_match_have_figures_of_their_own_time(realdata: Path) -> None:
+    network = real_files.network(realdata, COME_AND_GO)
     whole = float(network.step.sum())
-    stayed = {row["Name"] for row in json.loads(json.dumps(header["PlayerStats"]))}
+    stayed = {row["Name"] for row in header_of(real_files.replay(realdata, COME_AND_GO))["PlayerStats"]}
     for number, player in enumerate(network.players):
         found = figures(network, number)
         there = float(network.step[network.life[:, number] >= 0].sum())

@@ -18,6 +18,7 @@ from gamestats_assets.rocket_league.replays.network import Player, UnreadableRep
 from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays
 from gamestats_assets_tests.rocket_league.files import REPLAYS, header_of
 from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT
+from gamestats_assets_tests.rocket_league.real_files import replay as replay_file
 
 MATCH, DAY, LANDED = "A" * 32, date(2026, 3, 10), datetime(2026, 3, 11, tzinfo=UTC)
 PLATFORMS = {"Steam": "steam", "Epic": "epic", "PS4": "ps4", "Dingo": "xbox", "NNX": "switch"}
@@ -256,10 +257,9 @@ def test_a_matrix_that_cannot_be_read_is_made_up_for_by_the_updates(
     def refuse(*_: Any, **__: Any) -> None:
         raise ValueError("player columns changed")
 
-    path = realdata / "rocket_league" / f"{DUEL}.replay"
-    usual = _read(path)
+    usual = read_replay(replay_file(realdata, DUEL))
     monkeypatch.setattr(subtr_actor, "get_ndarray_with_info_from_replay_filepath", refuse)
-    by_updates = read_replay(path.read_bytes())
+    by_updates = read_replay(replay_file(realdata, DUEL))
     assert by_updates.frames_method == "updates"
     same = dataclasses.asdict(by_updates) | {"frames": None, "frames_method": None}
     assert same == dataclasses.asdict(usual) | {"frames": None, "frames_method": None}

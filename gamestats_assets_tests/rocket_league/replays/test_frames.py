@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import pytest
 from hypothesis import given
 
 from gamestats_assets.lakehouse.quality import screen
-from gamestats_assets.rocket_league.replays.files import network_of, read_replay
+from gamestats_assets.rocket_league.replays.files import read_replay
 from gamestats_assets.rocket_league.replays.frames import frames_from_matrix, frames_from_updates
 from gamestats_assets.rocket_league.replays.network import Player, read_network
 from gamestats_assets.rocket_league.tables import ReplayFrames
 from gamestats_assets.rocket_league.tables.bronze import BALL
+from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DUEL, LAN
 from gamestats_assets_tests.rocket_league.replays.recordings import ANN, BOB
 from gamestats_assets_tests.rocket_league.replays.test_network import ANYTHING, read, recording_of
@@ -154,16 +154,10 @@ def test_whatever_is_sent_frames_keep_the_tables_rules(acts: list[tuple[str, int
 # --- Real ones ------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _content(realdata: Path, name: str) -> bytes:
-    return (realdata / "rocket_league" / f"{name}.replay").read_bytes()
-
-
 @pytest.mark.parametrize("name", [DUEL, LAN])
 def test_updates_give_what_the_matrix_gives(realdata: Path, name: str) -> None:
-    content = _content(realdata, name)
-    by_matrix = read_replay(content)
-    by_updates = frames_from_updates(network_of(content)[0])
+    by_matrix = read_replay(real_files.replay(realdata, name))
+    by_updates = frames_from_updates(real_files.network(realdata, name))
     assert by_matrix.frames_method == "matrix"
     assert by_updates.schema == by_matrix.frames.schema
     seconds = [_seconds(frames) for frames in (by_matrix.frames, by_updates)]
@@ -195,7 +189,7 @@ def _seconds(frames: pl.DataFrame) -> float:
 
 
 def test_a_real_match_in_which_people_came_and_went_is_read_from_updates(realdata: Path) -> None:
-    replay = read_replay(_content(realdata, COME_AND_GO))
+    replay = read_replay(real_files.replay(realdata, COME_AND_GO))
     assert replay.frames_method == "updates"
     assert keeps_the_rules(replay.frames)
     # Never more than three a side, and most of the time three.

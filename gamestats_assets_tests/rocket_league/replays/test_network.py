@@ -11,7 +11,6 @@ import subtr_actor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.rocket_league.replays.files import network_of
 from gamestats_assets.rocket_league.replays.network import (
     SPAWN_BOOST,
     Change,
@@ -21,6 +20,7 @@ from gamestats_assets.rocket_league.replays.network import (
     phases,
     read_network,
 )
+from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.files import header_of
 from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DUEL, LAN, PAIRS
 from gamestats_assets_tests.rocket_league.replays.recordings import ANN, BOB, Recording, recorded, updates
@@ -38,7 +38,7 @@ def _shape(value: Any) -> Any:
 
 
 def test_replays_made_by_hand_look_as_the_library_parses_real_ones(realdata: Path) -> None:
-    parsed = subtr_actor.parse_replay((realdata / "rocket_league" / f"{DUEL}.replay").read_bytes())
+    parsed = subtr_actor.parse_replay(real_files.replay(realdata, DUEL))
     own = recorded(
         "driver ann; driver bob; ball 0,0,93 1,2,3; body ann 0,0,17 1,2,3; countdown 3; clock 300; hit 1;"
         "boost ann 100; burn ann 1; brake ann 1; hidden ann 1; touch 0; stat ann Shots 1; demolition bob ann;"
@@ -104,8 +104,7 @@ def test_a_key_frame_repeats_nothing() -> None:
     recording.new(10, "Archetypes.Car.Car_Default")
     recording.new(11, "Archetypes.CarComponents.CarComponent_Boost")
     recording.frame(key=True)
-    recording.boost(10, 130)
-    recording.body(10, (11.0, 0.0, 17.0), (100.0, 0.0, 0.0))
+    recording.act("boost ann 130", "body ann 11,0,17 100,0,0")
     network = read_network(recording.parsed())
     assert network.life[:, 0].tolist() == [network.life[0, 0]] * 4
     assert network.boost_sent[:, 0].tolist() == [True, True, False, True]
@@ -124,8 +123,7 @@ def test_outside_key_frames_the_same_sent_again_is_news() -> None:
 def test_boost_that_is_sent_before_the_tanks_car_is_the_cars() -> None:
     recording = recorded("person ann")
     recording.new(11, "Archetypes.CarComponents.CarComponent_Boost")
-    recording.boost(10, 60)
-    recording.burn(10, 1)
+    recording.act("boost ann 60", "burn ann 1")
     recording.new(10, "Archetypes.Car.Car_Default")
     recording.refer(10, "Engine.Pawn:PlayerReplicationInfo", 1)
     recording.body(10, (0.0, 0.0, 17.0))
@@ -210,7 +208,7 @@ def test_angles_of_earlier_years_are_turned_to_quaternions(angles: str, nose: li
 
 
 def test_cars_on_a_real_wall_have_their_wheels_on_it_and_drive_forwards(realdata: Path) -> None:
-    network, _ = network_of((realdata / "rocket_league" / f"{LAN}.replay").read_bytes())
+    network = real_files.network(realdata, LAN)
     place, velocity, turn = network.position, network.velocity, network.rotation
     on_wall = (abs(place[..., 0]) > 4050) & (abs(place[..., 1]) < 3500) & (place[..., 2] > 300) & (place[..., 2] < 1500)
     on_wall &= np.linalg.norm(velocity, axis=2) > 500
@@ -251,7 +249,7 @@ def test_a_car_may_come_before_its_player() -> None:
     assert network.position[:, 0, 0].tolist() == [5, 5]
 
 
-def test_who_leaves_and_comes_back_is_one_player_whose_counts_go_on() -> None:
+def test_who_leaves_and_comes_back_is_one_player() -> None:
     network = read(
         "driver ann",
         "stat ann Shots 2",
@@ -266,10 +264,11 @@ def test_who_leaves_and_comes_back_is_one_player_whose_counts_go_on() -> None:
 
 
 def test_in_the_real_match_in_which_people_came_and_went_bots_filled_in(realdata: Path) -> None:
-    content = (realdata / "rocket_league" / f"{COME_AND_GO}.replay").read_bytes()
-    network, _ = network_of(content)
+    network = real_files.network(realdata, COME_AND_GO)
     bots: set[str] = set()
-    for frame in (parsed := subtr_actor.parse_replay(content))["network_frames"]["frames"]:
+    for frame in (parsed := subtr_actor.parse_replay(real_files.replay(realdata, COME_AND_GO)))["network_frames"][
+        "frames"
+    ]:
         said: dict[int, dict[str, Any]] = {}
         for update in frame["updated_actors"]:
             name = parsed["objects"][update["object_id"]].rsplit(":", 1)[-1]
@@ -336,7 +335,7 @@ BOTH = "driver ann; driver bob"
         ),
     ],
 )
-def test_what_happened_is_told_once_by_whom_it_was(frames: list[str], changes: list[str]) -> None:
+def test_what_happened_is_one_change_of_whom_it_was(frames: list[str], changes: list[str]) -> None:
     found = [
         " ".join(map(str, (each.frame, each.player, each.kind, *([] if each.other is None else [each.other]))))
         for each in read(*frames).changes
@@ -355,16 +354,14 @@ def test_demolitions_of_earlier_years_count() -> None:
 def test_a_camera_may_come_before_its_player() -> None:
     recording = recorded("driver ann")
     recording.new(15, "TAGame.Default__CameraSettingsActor_TA")
-    recording.ball_cam(15, True)
+    recording.say(15, "TAGame.CameraSettingsActor_TA:bUsingSecondaryCamera", "Boolean", True)
     recording.frame()
     recording.camera(1)
     assert list(read_network(recording.parsed()).changes) == [Change(0, 0, "ball_cam_on")]
 
 
 def test_real_goals_shots_saves_and_assists_are_those_of_the_scoreboard(realdata: Path) -> None:
-    content = (realdata / "rocket_league" / f"{PAIRS[0]}.replay").read_bytes()
-    network, _ = network_of(content)
-    header = header_of(content)
+    network, header = real_files.network(realdata, PAIRS[0]), header_of(real_files.replay(realdata, PAIRS[0]))
     for row in header["PlayerStats"]:
         (number,) = (n for n, player in enumerate(network.players) if player.name == row["Name"])
         for kind in ("Shots", "Saves", "Assists", "Goals"):

@@ -16,8 +16,9 @@ from psycopg.types.json import Jsonb
 
 from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.privacy.consents import consent_texts, newest_text
+from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of, link_for, user_named
+from gamestats_assets_tests.serving.signing_in import browser_of, link_for
 from gamestats_assets_tests.support.browsers import Shown, chromium, obstacles
 from gamestats_assets_tests.support.postgres_fixture import database
 
@@ -27,13 +28,7 @@ SETTINGS, KIM = "/rocket-league/settings", "steam_76561190000000001"
 @pytest.fixture(scope="module")
 def url(postgres_url: str, ops_template: str) -> Iterator[str]:
     with database(postgres_url, ops_template) as found:
-        user_id = user_named(found, "kim")["user_id"]
-        with psycopg.connect(found) as conn:
-            conn.execute(
-                "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) "
-                "VALUES (%s, 'rocket_league', %s, 'linked', 'sign_in')",
-                [user_id, KIM],
-            )
+        linked(found, "kim", KIM)
         yield found
 
 
@@ -64,9 +59,7 @@ def sent(browser: httpx.Client, part: str, **fields: str) -> str:
     return answer.text
 
 
-def test_whoever_is_not_signed_in_signs_in_first_and_forged_forms_are_refused(
-    site: httpx.Client, kim: httpx.Client
-) -> None:
+def test_the_settings_need_a_sign_in_and_refuse_forged_forms(site: httpx.Client, kim: httpx.Client) -> None:
     answer = site.get(SETTINGS)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Frocket-league%2Fsettings")
     for part in ("accounts", "consents", "ranks", "profile", "coach", "export", "erase"):
@@ -224,9 +217,7 @@ def test_an_admin_follows_a_removal_and_has_it_tried_again(site: httpx.Client, u
         assert page.count(">removed<") == 2, "at the decision, too"
 
 
-def test_who_left_reads_which_step_is_done_how_many_are_left_and_what_they_wait_for(
-    site: httpx.Client, url: str
-) -> None:
+def test_a_removal_shows_its_step_what_is_left_and_what_it_waits_for(site: httpx.Client, url: str) -> None:
     said = "waiting: 2 other requests came before"
     with psycopg.connect(url) as conn:
         job_id = enqueue(conn, "erasure", "rocket_league", None, {})

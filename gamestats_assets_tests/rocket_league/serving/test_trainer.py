@@ -70,7 +70,7 @@ def test_examples_are_what_is_answered(postgres_url: str, ops_template: str, tmp
 # --------------------------------------------------------------------------- analytics
 
 
-def test_skills_are_told_with_where_they_are_in_the_cohort(ann: httpx.Client) -> None:
+def test_skills_have_their_place_in_the_cohort(ann: httpx.Client) -> None:
     found = data(ann, "/analytics/weaknesses")
     of = found["of"]
     assert (of["player_id"], of["playlist"], of["matches"], of["rank"]) == (ANN, DOUBLES, MATCHES, "Champion I")
@@ -90,7 +90,7 @@ def test_skills_are_told_with_where_they_are_in_the_cohort(ann: httpx.Client) ->
     assert refused["distribution"] is None
 
 
-def test_too_few_matches_are_told_with_how_many_it_takes(ann: httpx.Client) -> None:
+def test_too_few_matches_say_how_many_it_takes(ann: httpx.Client) -> None:
     _, saves_in_duels, *_ = data(ann, "/analytics/weaknesses", playlist=DUELS)["skills"]
     assert saves_in_duels["reason"] == "Not enough matches yet: 3 of 5 with figures."
     prediction = data(ann, "/analytics/rank-prediction", playlist=DUELS)
@@ -99,14 +99,14 @@ def test_too_few_matches_are_told_with_how_many_it_takes(ann: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("path", ["weaknesses", "progress", "rank-prediction", "comparison"])
-def test_of_whom_nothing_is_known_nothing_is_told_but_why(new: httpx.Client, path: str) -> None:
+def test_answers_about_an_unknown_player_say_why_they_are_empty(new: httpx.Client, path: str) -> None:
     found = data(new, f"/analytics/{path}")
     wanted = "No match of steam_76561190000000009 is analysed yet: agree to the analysis, and upload a replay."
     assert found["of"]["note"] == wanted
     assert not any(value for name, value in found.items() if name != "of")
 
 
-def test_a_playlist_that_is_not_played_is_told_so(ann: httpx.Client) -> None:
+def test_an_unplayed_playlist_has_a_note(ann: httpx.Client) -> None:
     of = data(ann, "/analytics/progress", playlist="ranked-hoops")["of"]
     assert (of["note"], of["matches"]) == (f"No match of {ANN} in ranked-hoops is analysed yet.", 0)
 
@@ -454,7 +454,7 @@ def test_clips_are_the_own_moments_of_a_kind(ann: httpx.Client) -> None:
 # --------------------------------------------------------------------------- what is there first
 
 
-def test_what_is_known_of_a_player_is_told_before_there_are_cohorts(
+def test_answers_have_what_is_known_before_there_are_cohorts(
     postgres_url: str, ops_template: str, folder: Path
 ) -> None:
     first = (t.Matches, t.PlayerStats, t.Weaknesses, t.RankPredictions)

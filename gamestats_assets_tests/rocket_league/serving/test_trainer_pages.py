@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets_tests.rocket_league.building import rows
+from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.rocket_league.serving.trainer import (
     ANN,
     ANNS_OTHER,
@@ -130,7 +131,7 @@ def test_a_skill_a_playlist_a_comparison_and_training_tell_all_of_it(ann: httpx.
     assert "Saves 3 sessions, 1.0 hours" in training
 
 
-def test_a_replay_tells_who_played_and_what_happened_and_of_mistakes_ones_own_alone(ann: httpx.Client) -> None:
+def test_a_replay_page_has_players_moments_and_ones_own_mistakes_alone(ann: httpx.Client) -> None:
     page = page_of(ann, PAGES["replay"])
     words = words_of(page)
     assert "Ranked doubles Won 3:1" in words
@@ -231,7 +232,7 @@ def test_who_sent_a_replay_of_nobody_known_says_on_its_page_which_player_it_is(
     assert post(ann, f"{PAGES['replay']}/claim", place="0").status_code == 404
 
 
-def test_somebody_new_is_told_three_steps_and_how_far(site: httpx.Client, url: str) -> None:
+def test_a_new_user_sees_three_steps_and_how_far(site: httpx.Client, url: str) -> None:
     with closing(browser_of(site, url, "somebody new")) as new:
         for path in (HOME, f"{HOME}/training", f"{HOME}/skills/saves", f"{HOME}/playlists/{DOUBLES}"):
             words = read(new, path)
@@ -252,7 +253,7 @@ def test_before_anything_is_published_every_page_says_how_to_begin(ops_database:
             page_of(first, f"{HOME}/{path}")
 
 
-def test_nobody_is_told_what_it_is_and_packs_are_for_everybody(site: httpx.Client) -> None:
+def test_visitors_see_the_welcome_page_and_the_packs(site: httpx.Client) -> None:
     assert "Sign in" in read(site, HOME)
     assert "Drop your replays" in read(site, HOME)
     assert "1 pack" in read(site, f"{HOME}/packs?code={PACK}")
@@ -408,10 +409,6 @@ def test_pages_can_be_read_and_used_without_javascript(browser: Browser, site: h
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator(".notice.good")).to_contain_text("The replays are sent.")
     expect(page.locator("#uploads-table")).to_contain_text("b.replay")
-    page.goto(HOME)
-    page.locator(".next summary", has_text="Log a session").first.click()
-    page.locator(".next").get_by_role("button", name="10 min").click()
-    expect(page.locator(".notice.good")).to_contain_text("The session is logged.")
     page.goto(PAGES["training"])
     page.get_by_label("What was trained").select_option("shooting")
     page.get_by_label("Successes").fill("5")
@@ -452,12 +449,7 @@ def test_who_has_no_account_sees_what_was_sent_and_what_was_refused(site: httpx.
 
 
 @pytest.mark.parametrize("page", ["clips", "compare"])
-def test_who_does_not_allow_the_analysis_is_told_so_where_it_is_missed(site: httpx.Client, url: str, page: str) -> None:
+def test_pages_without_the_analysis_lead_to_the_consents(site: httpx.Client, url: str, page: str) -> None:
     with closing(browser_of(site, url, f"nora of {page}")) as nora:
-        with psycopg.connect(url) as conn:
-            conn.execute(
-                "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) SELECT user_id, "
-                "'rocket_league', 'steam_nora_' || %s, 'linked', 'sign_in' FROM accounts.users WHERE name = %s",
-                [page, f"nora of {page}"],
-            )
+        linked(url, f"nora of {page}", f"steam_nora_{page}")
         assert f'href="{HOME}/settings#consents"' in page_of(nora, f"{HOME}/{page}")

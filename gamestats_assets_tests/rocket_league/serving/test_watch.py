@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import polars as pl
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -25,8 +24,9 @@ from gamestats_assets.rocket_league.replays.moments import player_mistakes
 from gamestats_assets.rocket_league.tables.bronze import BALL
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.building import make, rows
+from gamestats_assets_tests.rocket_league.linking import linked
 from gamestats_assets_tests.serving.served import served
-from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.support.browsers import Shown, beside, chromium, keep, obstacles
 from gamestats_assets_tests.support.postgres_fixture import database
 
@@ -74,13 +74,7 @@ def watched(
         for name, player in ann.items():
             publish(url, t.Matches, [player], rows(t.Matches, _match(frames[name], player)))
             publish(url, t.PlayerMistakes, [player], _mistakes(frames[name], player))
-        with psycopg.connect(url) as conn:
-            for player in ann.values():
-                conn.execute(
-                    "INSERT INTO accounts.players (user_id, game, player_id, state, told_by) "
-                    "VALUES (%s, 'rocket_league', %s, 'linked', 'admin')",
-                    [user_named(url, "Ann")["user_id"], player],
-                )
+        linked(url, "Ann", *ann.values())
         with served(url, data=data) as site:
             yield Watched(site, url, frames, ann)
 
@@ -251,50 +245,39 @@ FLOOR = """() => { const {top} = gamestatsReplay, {width, height} = top.ground, 
         .getImageData(0, 0, width, height).data.buffer)]}; }"""
 
 
-def floor_of(game: str, track: bytes) -> bytes:
-    """A track as one of another game's field."""
+def of_dropshot(track: bytes) -> bytes:
+    """A track as one of dropshot's field."""
     length = int.from_bytes(track[4:8], "little")
-    header = track[8 : 8 + length].replace(b'"field":"soccar"', b'"field":"%s"' % game.encode())
+    header = track[8 : 8 + length].replace(b'"field":"soccar"', b'"field":"dropshot"')
     return track[:4] + len(header).to_bytes(4, "little") + header + track[8 + length :]
 
 
-@pytest.mark.parametrize("game", ["dropshot", "hoops"])
-def test_games_of_their_own_have_their_own_floor(browser: Browser, watched: Watched, game: str) -> None:
-    track = floor_of(game, gzip.decompress(watched.frames[STANDARD][t.ReplayTracks].item(0, "track")))
+def test_dropshot_has_a_floor_of_its_own(browser: Browser, watched: Watched) -> None:
+    track = of_dropshot(gzip.decompress(watched.frames[STANDARD][t.ReplayTracks].item(0, "track")))
     with opened(browser, watched, watched.path()) as page:
         page.route("**/track", lambda route: route.fulfill(body=track))
         page.reload()
         whole(page)
-
-        keep(page, f"watch-{game}")
         page.evaluate("gamestatsReplay.see('flat')")
-        keep(page, f"watch-{game}-flat")
+        keep(page, "watch-dropshot-flat")
         drawn = page.evaluate(FLOOR)
 
-        def at(y: float, *xs: float) -> list[int]:
-            """Colours of the floor; orange's goal is to the right."""
-            places = [(int(drawn["u"] + y * drawn["scale"]), int(drawn["v"] - x * drawn["scale"])) for x in xs]
-            return [drawn["pixels"][drawn["width"] * down + across] for across, down in places]
+    def at(y: float, *xs: float) -> set[int]:
+        """Colours of the floor; orange's goal is to the right."""
+        places = [(int(drawn["u"] + y * drawn["scale"]), int(drawn["v"] - x * drawn["scale"])) for x in xs]
+        return {drawn["pixels"][drawn["width"] * down + across] for across, down in places}
 
-        if game == "dropshot":
-            (blue,) = at(-2123, 384)
-            # Seven rows in each half, of thirteen tiles in the middle and of seven at the wall.
-            for row, tiles in enumerate(range(13, 6, -1)):
-                y = 128 + 768 * 3**0.5 / 2 * row
-                middles = [(tile - (tiles - 1) / 2) * 768 for tile in range(tiles)]
-                assert {*at(-y, *middles)} == {blue}
-                orange = {*at(y, *middles)}
-                assert len(orange) == 1
-                assert blue not in orange
-                assert blue not in at(-y, *(x + 384 for x in middles[:-1]))
-            # Of soccar's circle there is nothing.
-            assert at(-949, 384) == [blue]
-        else:
-            # Under each hoop it has the colour of its team; of soccar's boxes and circle there is nothing.
-            for side in (-1, 1):
-                floor, *others, hoop = (c.to_bytes(4, "little") for c in at(2500 * side, 2000, -2000, 700, -700, 0))
-                assert max(abs(x - y) for other in others for x, y in zip(floor, other, strict=True)) <= 1
-                assert max(abs(x - y) for x, y in zip(floor, hoop, strict=True)) > 8
+    blue = at(-2123, 384)
+    # Seven rows in each half, of thirteen tiles in the middle and of seven at the wall.
+    for row, tiles in enumerate(range(13, 6, -1)):
+        y = 128 + 768 * 3**0.5 / 2 * row
+        middles = [(tile - (tiles - 1) / 2) * 768 for tile in range(tiles)]
+        assert at(-y, *middles) == blue
+        assert len(orange := at(y, *middles)) == 1
+        assert orange != blue
+        assert not blue & at(-y, *(x + 384 for x in middles[:-1]))
+    # Of soccar's circle there is nothing.
+    assert at(-949, 384) == blue
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
@@ -309,22 +292,6 @@ def test_everybody_can_watch(browser: Browser, watched: Watched, scheme: Any, wi
         for camera in ("orbit", "top", "follow"):
             page.evaluate(f"gamestatsReplay.see('{camera}')")
             keep(page, f"watch-{camera}-{scheme}-{width}")
-
-
-def test_the_first_picture_is_there_while_the_rest_still_comes(browser: Browser, watched: Watched) -> None:
-    with opened(browser, watched, watched.path()) as page:
-        session = page.context.new_cdp_session(page)
-        slow = {"offline": False, "latency": 20, "downloadThroughput": 100_000, "uploadThroughput": 100_000}
-        session.send("Network.enable")
-        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
-        session.send("Network.emulateNetworkConditions", slow)
-        page.reload()
-        whole(page)
-        drawn_ms, came_ms = page.evaluate(
-            """[performance.getEntriesByName("first picture")[0].startTime, performance.getEntriesByType("resource")
-            .find((each) => each.name.endsWith("/track")).responseEnd]"""
-        )
-        assert drawn_ms < came_ms - 300
 
 
 def test_of_a_track_that_is_cut_off_what_came_can_be_watched(browser: Browser, watched: Watched) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx
 import polars as pl
-import psycopg
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.entries import ops
@@ -26,7 +25,8 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.analysis.training_packs import training_packs
 from gamestats_assets.rocket_league.entered import PLAYER, TRAINING_SESSION
 from gamestats_assets_tests.rocket_league.building import rows
-from gamestats_assets_tests.serving.signing_in import browser_of, user_named
+from gamestats_assets_tests.rocket_league.linking import linked
+from gamestats_assets_tests.serving.signing_in import browser_of
 
 ANN, ANNS_OTHER, BOB = "steam_76561190000000001", "epic_0123456789abcdef", "steam_76561190000000002"
 FIRST = datetime(2026, 9, 1, 18, 0, tzinfo=UTC)
@@ -221,14 +221,7 @@ def publish_trainer(url: str, objects: Objects) -> None:
 
 def link(url: str, name: str, *players: str) -> int:
     """Somebody whose accounts these are, who agreed to the analysis; the user's number."""
-    user_id = user_named(url, name)["user_id"]
-    with psycopg.connect(url) as conn:
-        for number, player in enumerate(players):
-            conn.execute(
-                "INSERT INTO accounts.players (user_id, game, player_id, state, told_by, created_at) "
-                "VALUES (%s, 'rocket_league', %s, 'linked', 'admin', now() + make_interval(secs => %s))",
-                [user_id, player, number],
-            )
+    user_id = linked(url, name, *players)
     with ops.entering(SecretStr(url), "tests") as conn:
         for player in players:
             PLAYER.add(conn, player, consents=True)

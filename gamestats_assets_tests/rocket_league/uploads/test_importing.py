@@ -17,7 +17,7 @@ from gamestats_assets.lakehouse.entries.jobs import enqueue
 from gamestats_assets.rocket_league.privacy.tombstones import bury
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
-from gamestats_assets_tests.rocket_league.sending import Running, at_work, replay, send
+from gamestats_assets_tests.rocket_league.sending import Running, at_work, send
 from gamestats_assets_tests.support.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)
@@ -96,7 +96,7 @@ def test_why_nothing_was_fetched_is_said_in_words(running: Running, server: Ball
 def test_a_match_is_analysed_for_who_is_linked_shared_as_wanted_and_forgotten(
     running: Running, server: BallchasingServer, realdata: Path
 ) -> None:
-    content, match_id = replay(realdata, real_files.PAIRS[1]), "00F170CC11F11CB207E53287EC8E432E"
+    content, match_id = real_files.replay(realdata, real_files.PAIRS[1]), "00F170CC11F11CB207E53287EC8E432E"
     of_fay, of_eva = "steam_76561198396487550", "steam_76561198324082816"
     taken: dict[str, Any] = {}
     running.links("Dan", DOUBLES_PLAYER)

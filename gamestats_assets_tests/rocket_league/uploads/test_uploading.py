@@ -19,7 +19,7 @@ from gamestats_assets.rocket_league.serving.game import ROCKET_LEAGUE
 from gamestats_assets.rocket_league.uploads import uploading
 from gamestats_assets.rocket_league.uploads.uploading import read_upload
 from gamestats_assets_tests.rocket_league import real_files
-from gamestats_assets_tests.rocket_league.sending import REPLAY, Running, at_work, replay, send, variant, zipped
+from gamestats_assets_tests.rocket_league.sending import REPLAY, Running, at_work, send, variant, zipped
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.serving.signing_in import browser_of
 from gamestats_assets_tests.support.postgres_fixture import database
@@ -38,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_tem
 
 
 def test_a_replay_is_taken_landed_analysed_and_published_with_who_played(running: Running, realdata: Path) -> None:
-    content = replay(realdata, real_files.PAIRS[1])
+    content = real_files.replay(realdata, real_files.PAIRS[1])
     running.links(ANN, ANNS_PLAYER)
     with closing(running.browser(ANN)) as ann:
         answer = send(ann, ("C:\\replays\\mine.replay", content))
@@ -70,7 +70,7 @@ def test_a_replay_is_taken_landed_analysed_and_published_with_who_played(running
 
 
 def test_a_match_that_another_person_sends_as_well_is_landed_once(running: Running, realdata: Path) -> None:
-    content = replay(realdata, real_files.DUEL)
+    content = real_files.replay(realdata, real_files.DUEL)
     with closing(running.browser("Bob")) as bob, closing(running.browser("Cleo")) as cleo:
         first, second = (send(each, ("duel.replay", content)).json()["data"] for each in (bob, cleo))
     assert first["replay_id"] != second["replay_id"]
@@ -84,8 +84,8 @@ def test_a_match_that_another_person_sends_as_well_is_landed_once(running: Runni
 
 def test_no_other_match_takes_the_place_of_one_that_is_there(running: Running, realdata: Path) -> None:
     with closing(running.browser("Bob")) as bob:
-        true = send(bob, ("duel.replay", replay(realdata, real_files.DUEL))).json()["data"]
-        forged = variant(replay(realdata, real_files.PAIRS[1]), int(DUEL_MATCH, 16))
+        true = send(bob, ("duel.replay", real_files.replay(realdata, real_files.DUEL))).json()["data"]
+        forged = variant(real_files.replay(realdata, real_files.PAIRS[1]), int(DUEL_MATCH, 16))
         taken = send(bob, ("forged.replay", forged)).json()["data"]
     running.work()
     assert [running.job(each)["state"] for each in (true, taken)] == ["done", "failed"]
@@ -94,7 +94,7 @@ def test_no_other_match_takes_the_place_of_one_that_is_there(running: Running, r
 
 
 def test_a_match_with_somebody_forgotten_is_analysed_and_the_player_masked(running: Running, realdata: Path) -> None:
-    content = replay(realdata, real_files.TOURNAMENT)
+    content = real_files.replay(realdata, real_files.TOURNAMENT)
     found = read_upload(content)
     match_id, ((gone, (name, _)), (left, _), *_) = found.recognised.match_id, found.players.items()
     bury(running.stores.landing, "rocket_league", gone, date(2026, 11, 23))
@@ -117,7 +117,7 @@ def test_a_match_with_somebody_forgotten_is_analysed_and_the_player_masked(runni
 def test_a_malformed_replay_fails_with_the_reason_and_nothing_of_it_is_kept(running: Running, realdata: Path) -> None:
     before = running.landed()
     with closing(running.browser("Dan")) as dan:
-        content = replay(realdata, "malformed_fuzz-large-object-id")
+        content = real_files.replay(realdata, "malformed_fuzz-large-object-id")
         # Sent again it is tried again, as the same upload.
         for _ in range(2):
             answer = send(dan, ("broken.replay", content))
@@ -137,7 +137,7 @@ def test_a_replay_that_ends_its_process_fails_alone(
     monkeypatch.setattr(uploading, "read_upload", die_of_the_hostile)
     hostile = b"TAGame.Replay_Soccar_TA hostile"
     with closing(running.browser("Eve")) as eve:
-        answer = send(eve, ("hostile.replay", hostile), ("duel.replay", replay(realdata, real_files.DUEL)))
+        answer = send(eve, ("hostile.replay", hostile), ("duel.replay", real_files.replay(realdata, real_files.DUEL)))
         taken = answer.json()["data"]["replays"]
         running.work()
         assert [running.job(each)["state"] for each in taken] == ["failed", "done"]
@@ -161,7 +161,7 @@ def test_nothing_is_lost_or_doubled_when_the_worker_is_killed(
     def killed(*_: Any) -> None:
         raise KilledError
 
-    content = variant(replay(realdata, real_files.DUEL), 7)
+    content = variant(real_files.replay(realdata, real_files.DUEL), 7)
     with closing(running.browser("Jon")) as jon:
         taken = send(jon, ("sent.replay", content)).json()["data"]
     with monkeypatch.context() as patched:
@@ -183,7 +183,7 @@ def test_nothing_is_lost_or_doubled_when_the_worker_is_killed(
     assert running.stores.objects.list("uploads") == []
 
 
-def test_replays_of_a_zip_are_taken_and_what_is_none_is_told_of(running: Running) -> None:
+def test_replays_of_a_zip_are_taken_and_other_files_refused(running: Running) -> None:
     packed = zipped(**{
         "season__one.replay": REPLAY + b"1",
         "..__..__etc__two.replay": REPLAY + b"2",

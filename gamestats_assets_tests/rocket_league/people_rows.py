@@ -28,7 +28,7 @@ def publish_people(url: str, objects: Objects, people: Sequence[tuple[str, str]]
     """
     for table in OF_PEOPLE:
         column = table.spec.partitioned_by
-        rows = [_row(table, number, *whose, text) for number, whose in enumerate(people, start=1)]
+        rows = [_row(table, number, *person, text) for number, person in enumerate(people, start=1)]
         keys = {tuple(row[name] for name in table.primary_key()): row for row in rows}
         frame = pl.DataFrame([*keys.values()], schema=table.schema())
         parts = frame.get_column(column).unique().to_list() if column else None
@@ -41,8 +41,8 @@ def _row(table: type[Table], number: int, player: str, match: str, text: str) ->
     values |= {pl.List: [], pl.Binary: text.encode()}
 
     def value(name: str, column: dy.Column) -> Any:
-        if name in (whose := {"player_id": player, "match_id": match}):
-            return whose[name]
+        if name in (known := {"player_id": player, "match_id": match}):
+            return known[name]
         if (column.metadata or {}).get("postgres_type") == "jsonb":
             return "{}"
         return None if column.nullable and column.dtype != pl.String else values.get(type(column.dtype))
