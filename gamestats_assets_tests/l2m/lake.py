@@ -80,29 +80,17 @@ class SmallLake:
                 own = [WHOLE] if partitions_of(step.table) is None else keys
                 StepRun(step, self.stores, _GRAPH, own, everything=everything).run()
 
-    def behind(self) -> dict[type[Table], list[str]]:
-        """By table, the partitions that are behind."""
-        snapshot = Snapshot(self.stores, _GRAPH)
-        return {table: [*keys] for table, step in _GRAPH.steps.items() if (keys := step.behind(snapshot))}
-
     def bring_up_to_date(self) -> None:
         """Make what is behind, after which nothing is."""
-        snapshot = Snapshot(self.stores, _GRAPH)
-        days = {key for step in _STEPS for key in step.expected(snapshot)} - {WHOLE}
-        self._run(sorted(days | {key for keys in self.behind().values() for key in keys} - {WHOLE}), tables.ALL)
-        assert self.behind() == {}
+        before = Snapshot(self.stores, _GRAPH)
+        days = {key for step in _STEPS for key in (*step.expected(before), *step.behind(before))} - {WHOLE}
+        self._run(sorted(days), tables.ALL)
+        after = Snapshot(self.stores, _GRAPH)
+        assert not any([*step.behind(after)] for step in _STEPS)
 
     def rows(self, table: type[Table]) -> pl.DataFrame:
         """All rows of a table, by its key."""
         return self.lake.scan(table).collect().sort(table.primary_key())
-
-    def contents(self) -> dict[str, pl.DataFrame]:
-        """All rows of every table."""
-        return {table.spec.dotted: self.rows(table) for table in tables.ALL}
-
-    def versions(self) -> dict[type[Table], int | None]:
-        """Of every table."""
-        return {table: self.lake.version(table) for table in tables.ALL}
 
     def copy(self, folder: Path) -> SmallLake:
         """The same in another folder."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,23 @@ from gamestats_assets.lakehouse.landing.zone import Landing
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.matches.circles import circle_positions
-from gamestats_assets.pubg.matches.damage import damage_events
-from gamestats_assets.pubg.matches.kills import weapon_kills
-from gamestats_assets.pubg.matches.matches import match_facts, matches
-from gamestats_assets.pubg.matches.summaries import match_summaries
+from gamestats_assets.pubg.assets import BY_MATCH, BY_SEASON, BY_TOURNAMENT, SQL_TABLES
 from gamestats_assets.pubg.telemetry.bronze import DECODER
 from gamestats_assets.pubg.tournament.tables import MatchTournamentContext
-from gamestats_assets_tests.support.frames import Frames, run_sql
+from gamestats_assets_tests.support.frames import Frames, model, run_sql
 
-FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
-    (t.CirclePositions, circle_positions),
-    (t.DamageEvents, damage_events),
-    (t.WeaponKills, weapon_kills),
-    (t.MatchFacts, match_facts),
-    (t.Matches, matches),
-    (t.MatchSummaries, match_summaries),
-)
-MODELS: tuple[type[Table], ...] = (t.Landings, t.Circles, t.KillPositions, t.PlayerMatchWeaponDistribution)
+Function = Callable[..., Any]
+
+
+def made_by(function: Function) -> type[Table]:
+    """The table that a function makes."""
+    return typing.get_args(typing.get_type_hints(function)["return"])[0]
+
+
+MAKERS: dict[type[Table], Function] = {
+    made_by(function): function for function in (*BY_MATCH, *BY_TOURNAMENT, *BY_SEASON)
+}
+OF_MATCHES = (*(table for table in map(made_by, BY_MATCH) if table is not t.TournamentMatches), *SQL_TABLES)
 
 DAY = date(2026, 3, 14)
 START = datetime(2026, 3, 14, 20, 0, tzinfo=UTC)
@@ -109,17 +109,30 @@ def together(*matches_: Frames) -> dict[type[Table], pl.DataFrame]:
     return {table: pl.concat([frames[table] for frames in matches_]) for table in matches_[0]}
 
 
-def derive(frames: Frames) -> dict[type[Table], pl.DataFrame]:
-    """Every table of the game from its bronze tables; each keeps its declared rules."""
+def run(function: Function, frames: Frames) -> pl.DataFrame:
+    """What a function makes of the frames of its tables, an empty one where none is given; it keeps its rules."""
+    inputs = {name: frames.get(of, of.create_empty()).lazy() for name, of in table_inputs(function).items()}
+    return _sound(made_by(function), function(**inputs).collect())
+
+
+def derive(frames: Frames, tables: Iterable[type[Table]] = OF_MATCHES) -> dict[type[Table], pl.DataFrame]:
+    """The given frames with those of some tables, and of what these are made of; each keeps its declared rules."""
     known = dict(frames)
-    for table, function in FUNCTIONS:
-        inputs = {name: known[source].lazy() for name, source in table_inputs(function).items()}
-        made = function(**inputs).collect()
-        assert made.columns == table.column_names(), table.__name__
-        assert made.schema == table.schema(), table.__name__
-        known[table] = made
-    for table in MODELS:
-        known[table] = run_sql(table, known)
-    for table in (*(table for table, _ in FUNCTIONS), *MODELS):
-        assert screen(table, known[table]).rejections == [], table.__name__
+
+    def make(table: type[Table]) -> None:
+        if table in known:
+            return
+        function = MAKERS.get(table)
+        for source in (table_inputs(function) if function else model(table).reads).values():
+            make(source)
+        known[table] = run(function, known) if function else _sound(table, run_sql(table, known))
+
+    for table in tables:
+        make(table)
     return known
+
+
+def _sound(table: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+    assert list(frame.schema.items()) == list(table.schema().items()), table.__name__
+    assert screen(table, frame).rejections == [], table.__name__
+    return frame

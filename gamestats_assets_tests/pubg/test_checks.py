@@ -12,6 +12,7 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.matches import checks
 from gamestats_assets.pubg.telemetry import checks as telemetry_checks
+from gamestats_assets.pubg.telemetry.events import EVENTS
 from gamestats_assets.simulators.pubg.matches import simulate_match
 from gamestats_assets_tests.pubg.scenario import bronze, derive
 from gamestats_assets_tests.support.checks import ChecksOfAGame
@@ -43,39 +44,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
 STANDING_KILL = (pl.col("event_kind") == "kill") & pl.col("knocker_account_id").is_null()
 WITH_OBJECT = pl.col("has_api_stats")
 FAR = 1e7
+OF_EVENTS = dict.fromkeys(rows.table for rows in EVENTS.values())
 
 VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("match_objects_agree", changed(t.RawMatches, other_files=pl.lit(1, dtype=pl.Int16))),
     ("every_event_of_a_file_is_counted", changed(t.TelemetryFiles, events=pl.col("events") + 1)),
     ("every_event_of_a_file_is_counted", without(t.TelemetryEventCounts)),
-    *(
-        ("no_more_rows_than_kept_events", doubled(table))
-        for table in (
-            t.TelemetryPositions,
-            t.TelemetryGameStates,
-            t.TelemetryKills,
-            t.TelemetryKnocks,
-            t.TelemetryRevives,
-            t.TelemetryDamage,
-            t.TelemetryAttacks,
-            t.TelemetryItemUses,
-            t.TelemetryLandings,
-        )
-    ),
-    *(
-        ("every_kept_event_is_a_row", without(table))
-        for table in (
-            t.TelemetryPositions,
-            t.TelemetryGameStates,
-            t.TelemetryKills,
-            t.TelemetryKnocks,
-            t.TelemetryRevives,
-            t.TelemetryDamage,
-            t.TelemetryAttacks,
-            t.TelemetryItemUses,
-            t.TelemetryLandings,
-        )
-    ),
+    *(("no_more_rows_than_kept_events", doubled(table)) for table in OF_EVENTS),
+    *(("every_kept_event_is_a_row", without(table)) for table in OF_EVENTS),
     ("event_types_are_known", doubled(t.TelemetryEventCounts, event_type="LogNewThing", is_wanted=False)),
     ("telemetry_ends_after_it_starts", changed(t.TelemetryFiles, ended_at=pl.col("started_at") - timedelta(seconds=1))),
     ("telemetry_ends_after_it_starts", changed(t.TelemetryFiles, started_at=None)),

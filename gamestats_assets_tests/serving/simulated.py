@@ -20,12 +20,12 @@ from gamestats_assets.lakehouse.entries import ops
 from gamestats_assets.lakehouse.postgres.embedded import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.published.publication import publish
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg.matches.matches import matches
 from gamestats_assets.pubg.tables import SNAPSHOTS, Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
 from gamestats_assets.pubg.tournament.tables import RoundStatusChanges
 from gamestats_assets.serving.accounts import sessions, users
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, derived, run
+from gamestats_assets_tests.pubg.scenario import derive
+from gamestats_assets_tests.pubg.tournament.season import MADE, SimulatedSeason
 from gamestats_assets_tests.serving.served import served
 from gamestats_assets_tests.support.postgres_fixture import database
 
@@ -67,8 +67,7 @@ def _insert(conn: psycopg.Connection, table: type[Table], frame: pl.DataFrame) -
 
 def publish_all(url: str, frames: Mapping[type[Table], pl.DataFrame]) -> dict[type[Table], pl.DataFrame]:
     """Publish what is made of some frames."""
-    made = derived(frames)
-    made[Matches] = run(matches, made)
+    made = derive(frames, [*MADE, Matches])
     for table, frame in made.items():
         if table.spec.published:
             by = table.spec.partitioned_by

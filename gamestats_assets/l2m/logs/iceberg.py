@@ -104,13 +104,10 @@ class IcebergSource:
             The files in the order of their rows; none when the day has no rows.
 
         Raises:
-            ValueError: when `rows_per_file` is not positive.
             IcebergNotInstalledError: when the extra `iceberg` is missing.
             IcebergUnavailableError: when the catalogue or a file of the table cannot be reached or read.
             IcebergTableError: when there is no such table or column, or the column tells no day.
         """
-        if rows_per_file < 1:
-            raise ValueError(f"rows_per_file is {rows_per_file}; a file has at least one row.")
         table = self._table(table_identifier)
         scan = table.scan(row_filter=_of_day(table_identifier, table, day_column, day))
         stem = f"{re.sub(r'[^A-Za-z0-9_.]', '_', table_identifier)}-{day.isoformat()}"

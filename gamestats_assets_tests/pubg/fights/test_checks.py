@@ -14,8 +14,7 @@ from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.fights import checks as fight_checks
 from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
 from gamestats_assets.simulators.pubg.matches import simulate_match
-from gamestats_assets_tests.pubg.fights.test_fights import with_fights
-from gamestats_assets_tests.pubg.scenario import bronze
+from gamestats_assets_tests.pubg.scenario import bronze, derive
 from gamestats_assets_tests.support.checks import ChecksOfAGame
 from gamestats_assets_tests.support.frames import Frames, Planted, changed, doubled, without
 
@@ -30,7 +29,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
         simulate_match(12, datetime(2026, 3, 14, 21, tzinfo=UTC), players=40, match_type="custom"),
     ]
     files = [(match.truth.match_id, "telemetry", match.telemetry_json) for match in made]
-    return with_fights(bronze(tmp_path_factory.mktemp("landing"), *files))
+    return derive(bronze(tmp_path_factory.mktemp("landing"), *files))
 
 
 def a_death_ends_two_knocks(frames: Frames) -> Planted:

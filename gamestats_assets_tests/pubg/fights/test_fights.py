@@ -2,52 +2,20 @@
 
 import gzip
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.quality import screen, table_inputs
+from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.fights.fights import fight_participants, team_fights
-from gamestats_assets.pubg.fights.knocks import finishing_summaries, knock_events
-from gamestats_assets.pubg.fights.tables import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
-from gamestats_assets.pubg.matches.damage import damage_events
-from gamestats_assets.pubg.matches.kills import weapon_kills
-from gamestats_assets_tests.pubg.scenario import at, bronze, rows
-from gamestats_assets_tests.support.frames import Frames
+from gamestats_assets.pubg.fights.fights import team_fights
+from gamestats_assets.pubg.fights.tables import FightParticipants, KnockEvents, TeamFights
+from gamestats_assets_tests.pubg.scenario import at, bronze, derive, rows, run
 
 Event = tuple[str, dict[str, Any]]
-
-MADE: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
-    (t.DamageEvents, damage_events),
-    (t.WeaponKills, weapon_kills),
-    (KnockEvents, knock_events),
-    (FinishingSummaries, finishing_summaries),
-    (TeamFights, team_fights),
-    (FightParticipants, fight_participants),
-)
-
-
-def run(function: Callable[..., Any], frames: Frames) -> pl.DataFrame:
-    """A table from the frames it is made of; the fights that their participants are told of are made on the way."""
-    if function is fight_participants and TeamFights not in frames:
-        frames = {**frames, TeamFights: run(team_fights, frames)}
-    return function(**{name: frames[table].lazy() for name, table in table_inputs(function).items()}).collect()
-
-
-def with_fights(frames: Frames) -> dict[type[Table], pl.DataFrame]:
-    """Bronze frames and what leads to fights; each table keeps its declared rules."""
-    known = dict(frames)
-    for table, function in MADE:
-        known[table] = run(function, known)
-        assert known[table].schema == table.schema(), table.__name__
-        assert screen(table, known[table]).rejections == [], table.__name__
-    return known
-
 
 # --------------------------------------------------------------------------- events by hand
 # People are called by team and number, a1 of team 1, b2 of team 2; bots are called so behind "ai.".
@@ -133,7 +101,7 @@ def fights(*events: Event) -> list[dict[str, Any]]:
 
 def people(*events: Event) -> dict[str, dict[str, Any]]:
     """What each person did in the only fight of a match, by name."""
-    made = run(fight_participants, frames_of(*events))
+    made = derive(frames_of(*events), [FightParticipants])[FightParticipants]
     assert made.schema == FightParticipants.schema()
     assert screen(FightParticipants, made).rejections == []
     assert made.get_column("fight_number").n_unique() == 1
@@ -437,7 +405,7 @@ def test_a_draw_is_won_by_nobody() -> None:
 
 def test_the_real_file(realdata: Path, tmp_path: Path) -> None:
     (path,) = (realdata / "pubg" / "telemetry").glob("*.json.gz")
-    known = with_fights(bronze(tmp_path, ("real", "telemetry", gzip.decompress(path.read_bytes()))))
+    known = derive(bronze(tmp_path, ("real", "telemetry", gzip.decompress(path.read_bytes()))), [FightParticipants])
     outcomes = known[KnockEvents].group_by("outcome", "finished_by").len().rows()
     # Counted in the file by hand: knocks, revives and deaths in order of time.
     assert {(kind, by): number for kind, by, number in outcomes} == {

@@ -11,8 +11,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.fights.knocks import finishing_summaries, knock_events
 from gamestats_assets.pubg.fights.tables import FinishingSummaries, KnockEvents
-from gamestats_assets_tests.pubg.fights.test_fights import run
-from gamestats_assets_tests.pubg.scenario import at, rows
+from gamestats_assets_tests.pubg.scenario import at, rows, run
 
 KNOCK = {
     "t": 10,

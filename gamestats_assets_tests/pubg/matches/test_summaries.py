@@ -35,7 +35,7 @@ def test_every_figure_of_a_full_match_is_the_planted_one(
     files = [(match.truth.match_id, "telemetry", match.telemetry_json)]
     if with_object:
         files.append((match.truth.match_id, "match", match.match_json))
-    made = derive(bronze(tmp_path, *files))
+    made = derive(bronze(tmp_path, *files), [t.MatchSummaries, t.Matches])
     _compare(made[t.MatchSummaries], match.truth, assists=with_object or version == "v2")
     row = made[t.Matches].row(0, named=True)
     assert (row["players"], row["teams"], row["bots"]) == (match.truth.players, match.truth.teams, match.truth.bots)
@@ -110,7 +110,7 @@ def summary(person: str = "account.a", **tables: Any) -> dict[str, Any]:
         by_name[name]: frame if isinstance(frame, pl.DataFrame) else rows(by_name[name], *frame)
         for name, frame in tables.items()
     }
-    frame = derive(complete(given))[t.MatchSummaries]
+    frame = derive(complete(given), [t.MatchSummaries])[t.MatchSummaries]
     return frame.row(by_predicate=pl.col("account_id") == person, named=True)
 
 
@@ -301,7 +301,7 @@ def test_bots_and_those_who_only_waited_have_no_rows() -> None:
         ]
     )
     given = {t.TelemetryFiles: file_row(), t.TelemetryCharacters: characters}
-    made = derive(complete(given))[t.MatchSummaries]
+    made = derive(complete(given), [t.MatchSummaries])[t.MatchSummaries]
     assert sorted(made["account_id"]) == list(PEOPLE)
 
 
@@ -319,4 +319,4 @@ def test_a_person_listed_twice_has_one_row_of_the_longer_survival() -> None:
 
 def test_people_of_a_match_whose_start_nothing_tells_have_no_rows() -> None:
     given = {t.TelemetryFiles: file_row(started_at=None, ended_at=None), t.TelemetryCharacters: lists("start")}
-    assert derive(complete(given))[t.MatchSummaries].is_empty()
+    assert derive(complete(given), [t.MatchSummaries])[t.MatchSummaries].is_empty()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.quality import screen, table_inputs
+from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.players.careers import (
@@ -21,37 +21,20 @@ from gamestats_assets.pubg.players.careers import (
     player_weapon_stats,
 )
 from gamestats_assets.pubg.players.tables import (
-    PlayerAdvancedCareerStats,
     PlayerBackfillStatus,
     PlayerCirclePositions,
     PlayerDamageEvents,
-    PlayerDamageStats,
     PlayerMatches,
-    PlayerWeaponStats,
     WeaponKillEvents,
 )
 from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_match
-from gamestats_assets_tests.pubg.scenario import at, bronze, derive, rows
+from gamestats_assets_tests.pubg.scenario import at, bronze, derive, rows, run
 from gamestats_assets_tests.support.frames import Frames
 
-CAREERS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
-    (PlayerDamageStats, player_damage_stats),
-    (PlayerWeaponStats, player_weapon_stats),
-    (PlayerAdvancedCareerStats, player_advanced_career_stats),
-)
+CAREERS = (player_damage_stats, player_weapon_stats, player_advanced_career_stats)
 BACKFILLED = ("circle_positions_backfilled", "damage_events_backfilled", "weapon_events_backfilled")
 A, B = "account.a", "account.b"
 TEAMS = {A: 1, B: 2, "account.mate": 1, "account.enemy": 3, "ai.7": 4}
-
-
-def made(function: Callable[..., Any], frames: Frames) -> pl.DataFrame:
-    """What a function makes of the frames of its tables, an empty one where none is given; it keeps its rules."""
-    inputs = {name: frames.get(of, of.create_empty()).lazy() for name, of in table_inputs(function).items()}
-    frame = function(**inputs).collect()
-    of = next(of for of, known in CAREERS if known is function)
-    assert list(frame.schema.items()) == list(of.schema().items())
-    assert screen(of, frame).rejections == []
-    return frame
 
 
 def played(*given_rows: Mapping[str, Any]) -> pl.DataFrame:
@@ -183,7 +166,7 @@ def test_damage_is_told_by_career_weapon_and_part_hit() -> None:
         dealt("o", 12.0, weapon_id="ProjGrenade_C", weapon_category="Throwable", damage_reason=None),
         dealt("o", 3.0, weapon_id=None, weapon_category="Other", damage_reason="NonSpecific"),
     )
-    found = made(player_damage_stats, {PlayerDamageEvents: events, PlayerMatches: MATCHES})
+    found = run(player_damage_stats, {PlayerDamageEvents: events, PlayerMatches: MATCHES})
     rifle, grenade = ("WeapHK416_C", "TorsoShot"), ("ProjGrenade_C", "")
     assert figures(
         found,
@@ -218,12 +201,12 @@ def test_damage_is_told_by_career_weapon_and_part_hit() -> None:
 )
 def test_damage_that_is_not_given_to_enemies_in_a_match_of_the_player_does_not_count(event: dict[str, Any]) -> None:
     frames = {PlayerDamageEvents: rows(PlayerDamageEvents, event), PlayerMatches: MATCHES}
-    assert made(player_damage_stats, frames).is_empty()
+    assert run(player_damage_stats, frames).is_empty()
 
 
 def test_damage_below_zero_counts_as_none() -> None:
     events = rows(PlayerDamageEvents, dealt("o", -4.0), dealt("o", 6.0))
-    found = made(player_damage_stats, {PlayerDamageEvents: events, PlayerMatches: MATCHES})
+    found = run(player_damage_stats, {PlayerDamageEvents: events, PlayerMatches: MATCHES})
     assert figures(found, ["match_type"], "hits", "damage_dealt", "damage_to_standing") == {"all": (2, 6.0, 6.0)}
 
 
@@ -238,7 +221,7 @@ def test_kills_and_knocks_are_told_by_career_and_weapon() -> None:
         felled("o", "knock", weapon_id=None, weapon_name=None, weapon_category="Other"),
         felled("o", distance_m=None, weapon_id="WeapNew_C", weapon_name=None, weapon_category="Other"),
     )
-    found = made(player_weapon_stats, {WeaponKillEvents: events, PlayerMatches: MATCHES})
+    found = run(player_weapon_stats, {WeaponKillEvents: events, PlayerMatches: MATCHES})
     names = ("weapon_name", "kills", "headshot_kills", "knocks", "killsteals")
     distances = ("avg_kill_distance_m", "max_kill_distance_m", "match_count")
     assert figures(found, ["match_type", "weapon_id"], *names, *distances) == {
@@ -267,13 +250,13 @@ def test_kills_and_knocks_are_told_by_career_and_weapon() -> None:
 )
 def test_what_is_no_kill_of_an_enemy_credited_to_the_player_does_not_count(event: dict[str, Any]) -> None:
     frames = {WeaponKillEvents: rows(WeaponKillEvents, event), PlayerMatches: MATCHES}
-    assert made(player_weapon_stats, frames).is_empty()
+    assert run(player_weapon_stats, frames).is_empty()
 
 
 def test_mean_distance_is_never_above_the_longest() -> None:
     for distance in (58.4062939453125, 0.1 + 0.2, 1e-7):
         events = rows(WeaponKillEvents, *(felled("o", distance_m=distance) for _ in range(3)))
-        [row] = made(player_weapon_stats, {WeaponKillEvents: events, PlayerMatches: MATCHES}).to_dicts()
+        [row] = run(player_weapon_stats, {WeaponKillEvents: events, PlayerMatches: MATCHES}).to_dicts()
         assert row["max_kill_distance_m"] == distance
         assert row["avg_kill_distance_m"] == pytest.approx(distance, abs=1e-6)
         assert row["avg_kill_distance_m"] <= distance
@@ -282,7 +265,7 @@ def test_mean_distance_is_never_above_the_longest() -> None:
 def test_weapon_is_called_as_in_its_newest_event() -> None:
     before, after = {"weapon_name": None, "weapon_category": "Other"}, {"weapon_name": "M416", "weapon_category": "AR"}
     kills = rows(WeaponKillEvents, felled("r", t=9, **after), felled("n2", t=2, **before))
-    found = made(player_weapon_stats, {WeaponKillEvents: kills, PlayerMatches: MATCHES})
+    found = run(player_weapon_stats, {WeaponKillEvents: kills, PlayerMatches: MATCHES})
     assert figures(found, ["match_type"], "weapon_name", "weapon_category", "kills") == {
         "all": ("M416", "AR", 2),
         "ranked": ("M416", "AR", 1),
@@ -291,7 +274,7 @@ def test_weapon_is_called_as_in_its_newest_event() -> None:
     damage = rows(
         PlayerDamageEvents, dealt("n2", 1.0, t=9, weapon_category="AR"), dealt("r", 1.0, t=2, weapon_category="Other")
     )
-    found = made(player_damage_stats, {PlayerDamageEvents: damage, PlayerMatches: MATCHES})
+    found = run(player_damage_stats, {PlayerDamageEvents: damage, PlayerMatches: MATCHES})
     assert figures(found, ["match_type"], "weapon_category", "hits") == {
         "all": ("AR", 2),
         "normal": ("AR", 1),
@@ -301,7 +284,7 @@ def test_weapon_is_called_as_in_its_newest_event() -> None:
     damage = rows(
         PlayerDamageEvents, dealt("n1", 1.0, t=9, weapon_category="AR"), dealt("r", 1.0, t=2, weapon_category="Other")
     )
-    found = made(player_damage_stats, {PlayerDamageEvents: damage, PlayerMatches: MATCHES})
+    found = run(player_damage_stats, {PlayerDamageEvents: damage, PlayerMatches: MATCHES})
     assert dict(found["match_type", "weapon_category"].iter_rows())["all"] == "AR"
 
 
@@ -346,7 +329,7 @@ def test_totals_add_up_matches_and_means_are_over_those_that_tell_the_figure() -
         {"match_id": "o", "career_type": "other", **silent},
         {"match_id": "tdm", "career_type": None, **telling, "second": 5},
     )
-    found = {row["match_type"]: row for row in made(player_advanced_career_stats, {PlayerMatches: matches}).to_dicts()}
+    found = {row["match_type"]: row for row in run(player_advanced_career_stats, {PlayerMatches: matches}).to_dicts()}
     normal = {
         "tracked_player": A,
         "match_type": "normal",
@@ -389,7 +372,7 @@ def test_totals_add_up_matches_and_means_are_over_those_that_tell_the_figure() -
 
 def test_match_that_tells_nothing_gives_zeros_and_no_means() -> None:
     matches = played({"match_id": "r", "career_type": "ranked", "telemetry_status": "pending", "damage_dealt": -0.5})
-    found = made(player_advanced_career_stats, {PlayerMatches: matches}).to_dicts()
+    found = run(player_advanced_career_stats, {PlayerMatches: matches}).to_dicts()
     assert {row["match_type"] for row in found} == {"ranked", "all"}
     for row in found:
         means = {"average_placement", "avg_distance_from_center_m", "avg_distance_from_edge_m"}
@@ -402,8 +385,8 @@ def test_player_has_the_name_of_the_newest_match_whatever_it_counts_for() -> Non
     damage = rows(PlayerDamageEvents, dealt("r", 1.0))
     kills = rows(WeaponKillEvents, felled("r"))
     frames = {PlayerDamageEvents: damage, WeaponKillEvents: kills, PlayerMatches: MATCHES}
-    for _, function in CAREERS:
-        assert set(made(function, frames)["player_name"]) == {"NewName"}
+    for function in CAREERS:
+        assert set(run(function, frames)["player_name"]) == {"NewName"}
 
 
 def test_tracked_players_of_one_match_keep_apart() -> None:
@@ -420,13 +403,13 @@ def test_tracked_players_of_one_match_keep_apart() -> None:
     kills = kills.with_columns(event_index=pl.lit(0, pl.Int32))
     frames = {PlayerDamageEvents: damage, WeaponKillEvents: kills, PlayerMatches: matches}
     key = ["tracked_player", "match_type"]
-    assert figures(made(player_damage_stats, frames), key, "player_name", "hits", "damage_dealt") == {
+    assert figures(run(player_damage_stats, frames), key, "player_name", "hits", "damage_dealt") == {
         (who, kind): (name, 1, given_)
         for who, name, given_ in ((A, "a", 40.0), (B, "b", 60.0))
         for kind in ("all", "normal")
     }
-    assert figures(made(player_weapon_stats, frames), key, "kills") == {(A, "all"): 1, (A, "normal"): 1}
-    assert figures(made(player_advanced_career_stats, frames), key, "total_kills", "average_placement") == {
+    assert figures(run(player_weapon_stats, frames), key, "kills") == {(A, "all"): 1, (A, "normal"): 1}
+    assert figures(run(player_advanced_career_stats, frames), key, "total_kills", "average_placement") == {
         (who, kind): line for who, line in ((A, (3, 2.0)), (B, (5, 4.0))) for kind in ("all", "normal")
     }
 

@@ -13,7 +13,8 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.players import checks as player_checks
 from gamestats_assets.pubg.players.careers import player_advanced_career_stats, player_damage_stats
-from gamestats_assets_tests.pubg.players.test_careers import CAREERS, made, simulated_players
+from gamestats_assets_tests.pubg.players.test_careers import CAREERS, simulated_players
+from gamestats_assets_tests.pubg.scenario import made_by, run
 from gamestats_assets_tests.support.checks import ChecksOfAGame
 from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
@@ -24,7 +25,7 @@ BY_NAME = {check.name: check for check in player_checks.ALL}
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
     """The tables of four tracked players, careers included."""
     frames, _ = simulated_players(tmp_path_factory.mktemp("landing"))
-    return frames | {of: made(function, frames).sort(of.primary_key()) for of, function in CAREERS}
+    return frames | {(of := made_by(function)): run(function, frames).sort(of.primary_key()) for function in CAREERS}
 
 
 OWN = pl.col("tracked_player")
@@ -297,14 +298,14 @@ def test_result_that_is_null_or_below_zero_counts_as_nothing_in_a_career(sound: 
     silent = dict.fromkeys(("kills", "won", "damage_dealt", "killsteals"))
     nulls = changed(t.PlayerMatches, pl.col("career_type") == "ranked", **silent)(sound)
     matches = changed(t.PlayerMatches, pl.col("career_type") == "normal", damage_dealt=-3.0)(nulls)
-    careers = made(player_advanced_career_stats, matches)
+    careers = run(player_advanced_career_stats, matches)
     frames = {**sound, **matches, t.PlayerAdvancedCareerStats: careers}
     assert breaking(BY_NAME["careers_are_the_sum_of_matches"], frames).is_empty()
 
 
 def test_damage_below_zero_counts_as_none_in_a_career(sound: Frames) -> None:
     planted = changed(t.PlayerDamageEvents, GIVEN, damage=-3.0)(sound)
-    stats = made(player_damage_stats, {**sound, **planted})
+    stats = run(player_damage_stats, {**sound, **planted})
     frames = {**sound, **planted, t.PlayerDamageStats: stats}
     assert breaking(BY_NAME["damage_stats_are_the_sum_of_events"], frames).is_empty()
 
@@ -318,7 +319,7 @@ def test_many_rounded_hits_are_no_violation(sound: Frames) -> None:
     many = pl.concat([one] * 40_000).with_columns(
         damage=pl.lit(10.0000004), event_index=pl.int_range(pl.len(), dtype=pl.Int32)
     )
-    stats = made(player_damage_stats, {t.PlayerDamageEvents: many, t.PlayerMatches: match})
+    stats = run(player_damage_stats, {t.PlayerDamageEvents: many, t.PlayerMatches: match})
     exact = 40_000 * 10.0000004
     assert (stats["damage_dealt"] - exact).abs().to_list() == pytest.approx([0.016, 0.016], abs=1e-6)
     frames = {**sound, t.PlayerMatches: match, t.PlayerDamageEvents: many, t.PlayerDamageStats: stats}

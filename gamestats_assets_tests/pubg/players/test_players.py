@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString
-from uuid import uuid4
 
 import dagster as dg
 import polars as pl
@@ -16,7 +15,6 @@ import psycopg
 import pytest
 
 from gamestats_assets.lakehouse.entries.ops import migrate
-from gamestats_assets.orchestration import run_requests
 from gamestats_assets.orchestration.freshness.snapshot import Snapshot
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.run_requests import PARTITIONS_TAG
@@ -24,9 +22,11 @@ from gamestats_assets.orchestration.runs.behind import behind_of
 from gamestats_assets.orchestration.runs.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
+from gamestats_assets.pubg.players.players import player_matches
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 from gamestats_assets.simulators.pubg.matches import SimulatedMatch, simulate_match
 from gamestats_assets.simulators.pubg.truth import MatchTruth
+from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.support.instances import copy_of
 from gamestats_assets_tests.support.operations import BySensors
 from gamestats_assets_tests.support.postgres_fixture import database
@@ -202,7 +202,7 @@ def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house:
         house.track(account, account)
     assert sorted(house.follow()) == sorted([playing, inactive, absent, unarchived])
     kept = {account: house.rows_of(t.PlayerCirclePositions, account) for account in (inactive, absent)}
-    assert all(rows.height for rows in kept.values())
+    assert all(found.height for found in kept.values())
     assert house.rows_of(t.PlayerDamageEvents, unarchived).is_empty()
 
     house.enter("UPDATE ops.tracked_players SET is_active = false WHERE account_id = %s", inactive)
@@ -218,73 +218,59 @@ def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house:
     assert set(house.rows_of(t.PlayerCirclePositions, playing)["match_id"]) == {match_of(1), match_of(LATER)}
     made = house.rows_of(t.PlayerDamageEvents, unarchived)
     assert made.height == everybodys(house, t.PlayerDamageEvents, unarchived, [match_of(UNARCHIVED)]).height > 0
-    for account, rows in kept.items():
-        assert house.rows_of(t.PlayerCirclePositions, account).equals(rows)
+    for account, before_ in kept.items():
+        assert house.rows_of(t.PlayerCirclePositions, account).equals(before_)
 
     house.enter("UPDATE ops.tracked_players SET is_active = true")
     assert house.follow() == [inactive]
     assert house.rows_of(t.PlayerMatches, inactive).height == 2
 
 
-def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no_further(house: House) -> None:
-    account = only_in_the_first()
-    house.track(account, "Somebody", added=DAY + timedelta(days=20), days=10)
-    house.follow()
-    assert house.rows_of(t.PlayerMatches, account).is_empty()
-
-    house.enter("UPDATE ops.tracked_players SET backfill_days = 30")
-    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE from_day < '2026-03-14'")
-    assert house.follow() == []
-    assert house.rows_of(t.PlayerMatches, account).is_empty()
-
-    house.enter(
-        "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day)"
-        " SELECT tracked_player_id, '2026-03-14', '2026-03-14' FROM ops.tracked_players"
-    )
-    assert house.follow() == [account]
-    assert house.rows_of(t.PlayerMatches, account)["match_id"].to_list() == [match_of(1)]
-    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE cancelled_at IS NULL")
-    assert house.follow() == []
-    assert house.rows_of(t.PlayerMatches, account).height == 1
-
-
-def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_anew(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("added", "from_day", "cancelled", "active", "taken", "found"),
+    [
+        (DAY, None, False, True, False, True),
+        (DAY + timedelta(days=1), None, False, True, False, False),
+        (DAY + timedelta(days=20), DAY, False, True, False, True),
+        (DAY + timedelta(days=20), DAY + timedelta(days=1), False, True, False, False),
+        (DAY + timedelta(days=20), DAY, True, True, False, False),
+        (DAY + timedelta(days=20), DAY, True, True, True, True),
+        (DAY, DAY, False, False, False, False),
+        (DAY, DAY, False, False, True, True),
+    ],
+    ids=[
+        "since added",
+        "before",
+        "asked for",
+        "not so far",
+        "cancelled",
+        "cancelled late",
+        "inactive",
+        "inactive late",
+    ],
+)
+def test_history_reaches_as_far_as_asked_for_and_what_was_taken_stays(
+    added: date, from_day: date | None, cancelled: bool, active: bool, taken: bool, found: bool
 ) -> None:
-    def end(requests: list[dg.RunRequest], status: dg.DagsterRunStatus) -> None:
-        for request in requests:
-            run = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags), status=status)
-            house.instance.add_run(run)
-
-    account = only_in_the_first()
-    house.track(account, "Somebody", added=DAY + timedelta(days=1))
-    [first] = house.asks()
-    end([first], dg.DagsterRunStatus.FAILURE)
-    assert house.asks() == [], "not at once"
-    monkeypatch.setattr(run_requests, "_FIRST_WAIT", timedelta(0))
-    [second] = house.asks()
-    assert (second.partition_key, second.run_key == first.run_key) == (account, False)
-    end([second], dg.DagsterRunStatus.CANCELED)
-    assert house.asks() == []
-    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me'")
-    [nothing] = house.asks()
-    assert (nothing.tags["gamestats/priority"], nothing.tags["gamestats/matches"]) == ("normal", "0")
-    house.enter(
-        "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day, requested_by)"
-        " SELECT tracked_player_id, from_day, to_day, 'me' FROM ops.backfills"
+    at_noon = datetime(added.year, added.month, added.day, 12, tzinfo=UTC)
+    player = {"tracked_player_id": 1, "account_id": "a", "is_active": active, "added_at": at_noon}
+    asked = {"tracked_player_id": 1, "from_day": from_day, "to_day": DAY + timedelta(days=7)}
+    asked |= {"cancelled_at": at_noon if cancelled else None}
+    given = (
+        rows(t.TrackedPlayers, player),
+        rows(t.Backfills, *([asked] if from_day else [])),
+        rows(t.MatchSummaries, {"account_id": "a"}, {"account_id": "b"}),
+        rows(t.MatchFacts, {"started_at": at_noon}),
+        pl.DataFrame({"partition_key": ["a"], "unit_id": ["m" if taken else "another"]}),
     )
-    [third] = house.asks()
-    assert (third.partition_key, third.tags["gamestats/matches"]) == (account, first.tags["gamestats/matches"])
-    assert third.run_key not in (first.run_key, second.run_key)
+    made = player_matches(*(frame.lazy() for frame in given)).collect()  # pyright: ignore[reportArgumentType]
+    assert made.select("tracked_player", "match_id").rows() == ([("a", "m")] if found else [])
 
 
-def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_history_when_renamed(house: House) -> None:
+def test_a_player_known_by_name_gets_the_account_of_a_match(house: House) -> None:
     account = only_in_the_first()
     house.track(None, simulated(1).truth.players_truth[account].player_name)
     [request] = house.asks()
     assert request.partition_key == account
     with psycopg.connect(house.url) as conn:
         assert conn.execute("SELECT account_id FROM ops.tracked_players").fetchall() == [(account,)]
-    house.enter("UPDATE ops.tracked_players SET player_name = 'Renamed'")
-    assert house.follow() == [account]
-    assert house.rows_of(t.PlayerMatches, account).height == 1

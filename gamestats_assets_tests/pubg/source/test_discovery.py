@@ -331,14 +331,14 @@ def whole_match(server: ApiServer, realdata: Path) -> str:
     return match_id
 
 
-def archived_in_time(url: SecretStr, client: Callable[[str], PubgApi], minutes: int) -> list[int]:
-    """Archives as the sensor and its runs would, minute by minute; the minutes in which something was fetched."""
+def archived_in_time(url: SecretStr, client: Callable[[str], PubgApi], minutes: int, every: int = 1) -> list[int]:
+    """Archives as the sensor and its runs would, every minute; the minutes in which something was fetched."""
     tried = []
-    for minute in range(minutes):
+    for minute in range(0, minutes, every):
         if pending := discovery.MATCHES.pending(url, priority="normal"):
             tried.append(minute)
             discovery.archive(url, client, [match.match_id for match in pending])
-        time_passes(url, 1)
+        time_passes(url, every)
     return tried
 
 
@@ -367,7 +367,7 @@ def test_what_cannot_be_had_is_given_up_and_taken_up_again_by_another_finder(
 ) -> None:
     server.answer("/shards/steam/matches/m1", Answer(418))
     discovery.register(url, "steam", ["m1", "gone"], "tracked_players")
-    assert archived_in_time(url, client, 400) == [0, 4, 20, 84, 340]
+    assert archived_in_time(url, client, 400, every=4) == [0, 4, 20, 84, 340]
     assert {match_id: row[2] for match_id, row in state(url).items()} == {"m1": "failed", "gone": "expired"}
     assert len(server.asked("/shards/steam/matches/gone")) == 1
     discovery.register(url, "steam", ["m1"], "tournament")
@@ -470,20 +470,3 @@ def test_registered_matches_are_fetched_without_a_good_key(
         discovery.register(url, "steam", ["waiting"], "tracked_players")
         time_passes(url, 10)
         assert requested(tick(sensors.tracked_player_matches(), stores, instance)) == ["waiting"]
-
-
-def test_waits_of_one_tick_end_together_in_time(
-    stores: Stores, server: ApiServer, url: SecretStr, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    track(url, *(f"P{n:03}" for n in range(400)))
-    slept: list[float] = []
-    now = time.monotonic()
-    monkeypatch.setitem(SharedLimits.__init__.__kwdefaults__ or {}, "sleep", slept.append)
-    monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
-    waits = iter([15.0, 0.0] * 9)
-    monkeypatch.setattr(SharedLimits, "_take", lambda limits, limiters: (next(waits), 0.0))
-    server.answer(PLAYERS, player_list(Ann=[]))
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = tick(sensors.tracked_player_matches(), stores, instance)
-    assert slept == [15.0, 15.0]
-    assert "used up" in result.skip_reason.skip_message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,174 +20,8 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.telemetry import telemetry
 from gamestats_assets.pubg.telemetry.telemetry import DecodedTelemetry, UnreadableTelemetryError, decode
+from gamestats_assets_tests.pubg.telemetry.plain import DAY, MATCH, plain_rows, time_of
 from gamestats_assets_tests.support.damage import damaged, places
-
-DAY = date(2025, 7, 12)
-MATCH = "match-1"
-
-# --------------------------------------------------------------------------- a plain reading, the expectation
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _base(index: int, event: dict[str, Any]) -> dict[str, Any]:
-    is_game = (event.get("common") or {}).get("isGame")
-    return {
-        "match_id": MATCH,
-        "match_date": DAY,
-        "event_index": index,
-        "occurred_at": _time(event["_D"]),
-        "phase": None if is_game is None else round(is_game, 1),
-    }
-
-
-def _who(person: dict[str, Any] | None, role: str) -> dict[str, Any]:
-    if not person or (not person.get("accountId") and role not in ("victim_", "")):
-        person = {}
-    return {
-        f"{role}account_id": person.get("accountId"),
-        f"{role}name" if role else "player_name": person.get("name"),
-        f"{role}team_id": person.get("teamId"),
-    }
-
-
-def _kind(person: dict[str, Any] | None) -> str | None:
-    return person.get("type") if person and person.get("accountId") else None
-
-
-def _where(person: dict[str, Any] | None, role: str = "") -> dict[str, Any]:
-    spot = (person.get("location") if person and person.get("accountId") else None) or {}
-    return {f"{role}{axis}_cm": spot.get(axis) for axis in "xyz"}
-
-
-def _what(damage: dict[str, Any] | None, prefix: str = "") -> dict[str, Any]:
-    damage = damage or {}
-    return {
-        f"{prefix}damage_causer_name": damage.get("damageCauserName"),
-        f"{prefix}damage_type_category": damage.get("damageTypeCategory"),
-    }
-
-
-def _assistants(event: dict[str, Any]) -> list[str]:
-    account_id = (event.get("assistant") or {}).get("accountId")
-    return [account_id] if account_id else []
-
-
-def _kill(event: dict[str, Any]) -> dict[str, Any]:
-    second = event["_T"] == "LogPlayerKillV2"
-    damage = (event.get("killerDamageInfo") if second else event) or {}
-    finish = (event.get("finishDamageInfo") or event.get("finisherDamageInfo") or {}) if second else {}
-    victim, killer = event["victim"], event.get("killer")
-    return {
-        "event_version": 2 if second else 1,
-        "attack_id": event.get("attackId"),
-        "dbno_id": event.get("dBNOId"),
-        **_who(victim, "victim_"),
-        "victim_type": _kind(victim),
-        **_where(victim, "victim_"),
-        "victim_ranking": victim.get("ranking"),
-        **_who(killer, "killer_"),
-        "killer_type": _kind(killer),
-        **_where(killer, "killer_"),
-        **_who(event.get("finisher"), "finisher_"),
-        **_who(event.get("dBNOMaker"), "knocker_"),
-        **_what(damage),
-        "damage_reason": damage.get("damageReason"),
-        "distance_cm": damage.get("distance"),
-        **_what(finish, "finish_"),
-        "is_suicide": event.get("isSuicide"),
-        "assist_account_ids": event.get("assists_AccountId") if second else _assistants(event),
-        "team_killer_account_ids": event.get("teamKillers_AccountId"),
-    }
-
-
-def _plain_rows(events: list[dict[str, Any]]) -> dict[type[Table], list[dict[str, Any]]]:
-    rows: dict[type[Table], list[dict[str, Any]]] = {
-        table: [] for table in telemetry.TABLES if table is not tables.TelemetryEventCounts
-    }
-    for index, e in enumerate(events):
-        base = _base(index, e)
-        match e["_T"]:
-            case "LogPlayerPosition":
-                c = e["character"]
-                row = {
-                    **_who(c, ""), **_where(c), "character_type": _kind(c), "health": c.get("health"),
-                    "ranking": c.get("ranking"), "is_in_vehicle": c.get("isInVehicle"),
-                    "is_in_blue_zone": c.get("isInBlueZone"), "elapsed_time_s": e.get("elapsedTime"),
-                    "alive_players": e.get("numAlivePlayers"),
-                }  # fmt: skip
-                rows[tables.TelemetryPositions].append({**base, **row})
-            case "LogGameStatePeriodic":
-                s = e["gameState"]
-                row = {
-                    "elapsed_time_s": s.get("elapsedTime"), "alive_teams": s.get("numAliveTeams"),
-                    "alive_players": s.get("numAlivePlayers"),
-                    "safety_zone_x_cm": s["safetyZonePosition"]["x"], "safety_zone_y_cm": s["safetyZonePosition"]["y"],
-                    "safety_zone_radius_cm": s["safetyZoneRadius"],
-                    "poison_gas_warning_x_cm": s["poisonGasWarningPosition"]["x"],
-                    "poison_gas_warning_y_cm": s["poisonGasWarningPosition"]["y"],
-                    "poison_gas_warning_radius_cm": s["poisonGasWarningRadius"],
-                    "red_zone_x_cm": s["redZonePosition"]["x"], "red_zone_y_cm": s["redZonePosition"]["y"],
-                    "red_zone_radius_cm": s["redZoneRadius"],
-                }  # fmt: skip
-                rows[tables.TelemetryGameStates].append({**base, **row})
-            case "LogPlayerKill" | "LogPlayerKillV2":
-                rows[tables.TelemetryKills].append({**base, **_kill(e)})
-            case "LogPlayerMakeGroggy":
-                row = {
-                    "attack_id": e.get("attackId"), "dbno_id": e.get("dBNOId"), **_who(e["victim"], "victim_"),
-                    "victim_type": _kind(e["victim"]), **_who(e.get("attacker"), "attacker_"),
-                    "attacker_type": _kind(e.get("attacker")), **_what(e), "damage_reason": e.get("damageReason"),
-                    "distance_cm": e.get("distance"),
-                }  # fmt: skip
-                rows[tables.TelemetryKnocks].append({**base, **row})
-            case "LogPlayerRevive":
-                row = {"dbno_id": e.get("dBNOId"), **_who(e.get("reviver"), "reviver_"), **_who(e["victim"], "victim_")}
-                rows[tables.TelemetryRevives].append({**base, **row})
-            case "LogPlayerTakeDamage":
-                row = {
-                    "attack_id": e.get("attackId"), **_who(e.get("attacker"), "attacker_"),
-                    "attacker_type": _kind(e.get("attacker")), **_where(e.get("attacker"), "attacker_"),
-                    **_who(e["victim"], "victim_"), "victim_type": _kind(e["victim"]), **_where(e["victim"], "victim_"),
-                    "victim_health": e["victim"].get("health"), "damage": e["damage"], **_what(e),
-                    "damage_reason": e.get("damageReason"),
-                }  # fmt: skip
-                rows[tables.TelemetryDamage].append({**base, **row})
-            case "LogPlayerAttack" | "LogPlayerUseThrowable":
-                weapon = e.get("weapon") or {}
-                who = _who(e.get("attacker") if (e.get("attacker") or {}).get("accountId") else None, "")
-                row = {
-                    "event_type": e["_T"], "attack_id": e.get("attackId"), **who, "attack_type": e.get("attackType"),
-                    "item_id": weapon.get("itemId"), "category": weapon.get("category"),
-                    "sub_category": weapon.get("subCategory"),
-                }  # fmt: skip
-                rows[tables.TelemetryAttacks].append({**base, **row})
-            case "LogItemUse":
-                item = e.get("item") or {}
-                row = {
-                    **_who(e.get("character"), ""), "item_id": item.get("itemId"),
-                    "stack_count": item.get("stackCount"),
-                    "category": item.get("category"), "sub_category": item.get("subCategory"),
-                }  # fmt: skip
-                rows[tables.TelemetryItemUses].append({**base, **row})
-            case "LogParachuteLanding":
-                c = e["character"]
-                row = {
-                    **_who(c, ""), **_where(c), "character_type": _kind(c), "parachute_distance_m": e.get("distance"),
-                }  # fmt: skip
-                rows[tables.TelemetryLandings].append({**base, **row})
-            case "LogMatchStart" | "LogMatchEnd":
-                for place, entry in enumerate(e["characters"]):
-                    c = entry.get("character", entry)
-                    row = {
-                        **_who(c, ""), "list_index": place, "moment": "start" if e["_T"] == "LogMatchStart" else "end",
-                        "character_type": _kind(c), "ranking": c.get("ranking"),
-                        "individual_ranking": c.get("individualRanking"), "health": c.get("health"),
-                    }  # fmt: skip
-                    rows[tables.TelemetryCharacters].append({**base, **row})
-    return rows
 
 
 def _counts(decoded: DecodedTelemetry) -> dict[str, tuple[int, int, int, int]]:
@@ -225,7 +59,7 @@ def test_every_row_of_a_real_file_is_what_a_plain_reading_gives(real_content: by
     decoded = decode(real_content, MATCH, DAY)
     _assert_as_declared(decoded)
     assert decoded.rejections == {}
-    for table, rows in _plain_rows(events).items():
+    for table, rows in plain_rows(events).items():
         expected = [{name: row.get(name) for name in table.schema()} for row in rows]
         assert decoded.frames[table].to_dicts() == expected, table.spec.name
 
@@ -265,7 +99,7 @@ def test_the_facts_of_the_complete_real_file(realdata: Path) -> None:
     definition = next(event for event in events if event["_T"] == "LogMatchDefinition")
     facts = decode(content, MATCH, DAY).facts
     assert facts.events == len(events) == 2871
-    assert (facts.started_at, facts.ended_at) == (_time(start["_D"]), _time(end["_D"]))
+    assert (facts.started_at, facts.ended_at) == (time_of(start["_D"]), time_of(end["_D"]))
     assert facts.map_id == start["mapName"]
     assert facts.is_custom_match == start["isCustomGame"]
     assert facts.team_size == start["teamSize"]
@@ -351,7 +185,7 @@ def _only(table: type[Table], *events: Any) -> dict[str, Any]:
 def test_one_event_of_each_type_reads_as_a_plain_reading_does() -> None:
     decoded = decode(_minified(ONE_OF_EACH), MATCH, DAY)
     _assert_as_declared(decoded)
-    for table, rows in _plain_rows(ONE_OF_EACH).items():
+    for table, rows in plain_rows(ONE_OF_EACH).items():
         assert rows, table.spec.name
         assert decoded.frames[table].to_dicts() == [{name: row.get(name) for name in table.schema()} for row in rows]
 
@@ -554,7 +388,7 @@ def test_text_that_looks_like_the_end_of_an_event_is_not_one(monkeypatch: pytest
     decoded = decode(content, MATCH, DAY)
     assert decoded.rejections == {}
     assert decoded.facts.events == len(events)
-    for table, rows in _plain_rows(events).items():
+    for table, rows in plain_rows(events).items():
         assert decoded.frames[table].to_dicts() == [{name: row.get(name) for name in table.schema()} for row in rows]
 
 
@@ -629,6 +463,6 @@ def test_no_damage_stops_the_reading_and_every_event_is_accounted_for(seed: int,
     undamaged = [event if index not in damaged else {"_T": "LogHeal"} for index, event in enumerate(events)]
     for index, event in enumerate(undamaged):
         undamaged[index] = event if isinstance(event, dict) else {"_T": "LogHeal"}
-    for table, rows in _plain_rows([{"_D": "2025-07-12T17:10:28.700Z", **event} for event in undamaged]).items():
+    for table, rows in plain_rows([{"_D": "2025-07-12T17:10:28.700Z", **event} for event in undamaged]).items():
         found = decoded.frames[table].filter(~pl.col("event_index").is_in(sorted(damaged)))
         assert found.to_dicts() == [{name: row.get(name) for name in table.schema()} for row in rows], table.spec.name

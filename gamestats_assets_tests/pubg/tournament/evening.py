@@ -12,8 +12,7 @@ from gamestats_assets.pubg.tournament.context import (
     match_tournament_context,
     tournament_lineups,
 )
-from gamestats_assets_tests.pubg.scenario import rows
-from gamestats_assets_tests.pubg.tournament.season import run
+from gamestats_assets_tests.pubg.scenario import rows, run
 from gamestats_assets_tests.support.frames import Frames
 
 EVENING = datetime(2026, 3, 14, 19, 0, tzinfo=UTC)

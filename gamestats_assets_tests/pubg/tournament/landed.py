@@ -7,7 +7,8 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from gamestats_assets_tests.pubg.tournament.season import MAPS, Game, SimulatedSeason, account, local, slot_of
+from gamestats_assets_tests.pubg.tournament.planned import Game
+from gamestats_assets_tests.pubg.tournament.season import MAPS, SimulatedSeason, account, local, slot_of
 
 EVENINGS = [date(2026, 10, 23), date(2026, 10, 24), date(2026, 10, 25)]
 _SECOND = timedelta(seconds=1)

@@ -12,7 +12,8 @@ from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.tournament import checks as tournament_checks
-from gamestats_assets_tests.pubg.tournament.season import SimulatedSeason, account, derived
+from gamestats_assets_tests.pubg.scenario import derive
+from gamestats_assets_tests.pubg.tournament.season import MADE, SimulatedSeason, account
 from gamestats_assets_tests.support.checks import ChecksOfAGame
 from gamestats_assets_tests.support.frames import Frames, Planted, breaking, changed, doubled, without
 
@@ -21,7 +22,7 @@ BY_NAME = {check.name: check for check in tournament_checks.ALL}
 
 @pytest.fixture(scope="module")
 def season() -> Frames:
-    return derived(SimulatedSeason().frames())
+    return derive(SimulatedSeason().frames(), MADE)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,8 @@ def sound(season: Frames) -> Frames:
     """The season, with a team whose placement in a match nobody knows."""
     of_team_8 = pl.col("account_id").is_in([account(8, number) for number in range(4)])
     summaries = season[t.MatchSummaries].with_columns(placement=pl.when(~(of("d1r1m1") & of_team_8)).then("placement"))
-    made = derived({**season, t.MatchSummaries: summaries})
+    given = {table: frame for table, frame in season.items() if table not in MADE}
+    made = derive(given | {t.MatchSummaries: summaries}, MADE)
     assert made[t.TournamentTeamResults]["placement"].null_count() == 1
     return made
 

@@ -21,6 +21,7 @@ from gamestats_assets.pubg.tournament.context import (
     tournament_day,
     tournament_lineups,
 )
+from gamestats_assets_tests.pubg.scenario import run
 from gamestats_assets_tests.pubg.tournament.evening import (
     EVENING,
     ROUND,
@@ -37,7 +38,6 @@ from gamestats_assets_tests.pubg.tournament.season import (
     SEASON,
     SimulatedSeason,
     round_named,
-    run,
 )
 from gamestats_assets_tests.support.frames import Frames
 

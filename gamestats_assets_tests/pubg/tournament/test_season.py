@@ -24,9 +24,9 @@ from gamestats_assets.pubg.assets import CHECKS
 from gamestats_assets.pubg.players.tables import TRACKED_PLAYER
 from gamestats_assets.pubg.source.files import ingest
 from gamestats_assets_tests.pubg.tournament.landed import EVENINGS, LandedSeason
+from gamestats_assets_tests.pubg.tournament.planned import Truth
 from gamestats_assets_tests.pubg.tournament.season import (
     SEASON,
-    Truth,
     account,
     local,
     round_in,
@@ -152,14 +152,10 @@ def house(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterat
 
 @pytest.fixture(scope="module")
 def entered(house: House) -> State:
-    """Everything entered and landed, one match later than the rest, made and published."""
+    """Everything entered, landed, made and published."""
     plan = LandedSeason(moved=False)
     enter(house.url, plan.entered())
-    files = plan.files()
-    later = files.pop("d1r2m5")
-    house.land(files.values())
-    house.follow()
-    house.land([later])
+    house.land(plan.files().values())
     house.follow()
     return State(plan, house.published())
 
