@@ -57,6 +57,11 @@ def rows(table: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(complete, schema=table.schema())
 
 
+def frames_of(given: Mapping[type[Table], Iterable[Mapping[str, Any]]]) -> dict[type[Table], pl.DataFrame]:
+    """Tables of such rows."""
+    return {table: rows(table, *some) for table, some in given.items()}
+
+
 def _default(column: dy.Column) -> Any:
     if column.nullable:
         return None

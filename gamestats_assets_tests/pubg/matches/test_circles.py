@@ -8,7 +8,7 @@ import pytest
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.circles import circle_positions
-from gamestats_assets_tests.pubg.scenario import file_row, rows
+from gamestats_assets_tests.pubg.scenario import file_row, frames_of, run
 
 
 def state(second: float, x: float, radius: float, **given: Any) -> dict[str, Any]:
@@ -30,17 +30,9 @@ STATES = (state(10, 0, 1000), state(20, 100, 800))
 
 
 def made(*samples: Any, states: Any = STATES, kills: Any = (), landings: Any = (), **file: Any) -> pl.DataFrame:
-    return (
-        circle_positions(
-            rows(t.TelemetryPositions, *samples).lazy(),  # pyright: ignore[reportArgumentType]
-            rows(t.TelemetryGameStates, *states).lazy(),  # pyright: ignore[reportArgumentType]
-            rows(t.TelemetryKills, *kills).lazy(),  # pyright: ignore[reportArgumentType]
-            rows(t.TelemetryLandings, *landings).lazy(),  # pyright: ignore[reportArgumentType]
-            file_row(**file).lazy(),  # pyright: ignore[reportArgumentType]
-        )
-        .collect()
-        .sort("occurred_at")
-    )
+    given = {t.TelemetryPositions: samples, t.TelemetryGameStates: states, t.TelemetryKills: kills}
+    frames = frames_of({**given, t.TelemetryLandings: landings})
+    return run(circle_positions, frames | {t.TelemetryFiles: file_row(**file)}).sort("occurred_at")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.damage import damage_events
-from gamestats_assets_tests.pubg.scenario import file_row, rows
+from gamestats_assets_tests.pubg.scenario import file_row, frames_of, run
 
 HIT = {
     "t": 10,
@@ -24,17 +24,9 @@ HIT = {
 
 
 def made(*hits: dict[str, Any], knocks: Any = (), revives: Any = (), kills: Any = ()) -> pl.DataFrame:
-    return (
-        damage_events(
-            rows(t.TelemetryDamage, *(HIT | hit for hit in hits)).lazy(),  # pyright: ignore[reportArgumentType]
-            rows(t.TelemetryKnocks, *knocks).lazy(),  # pyright: ignore[reportArgumentType]
-            rows(t.TelemetryRevives, *revives).lazy(),  # pyright: ignore[reportArgumentType]
-            rows(t.TelemetryKills, *kills).lazy(),  # pyright: ignore[reportArgumentType]
-            file_row().lazy(),  # pyright: ignore[reportArgumentType]
-        )
-        .collect()
-        .sort("event_index")
-    )
+    given = {t.TelemetryKnocks: knocks, t.TelemetryRevives: revives, t.TelemetryKills: kills}
+    frames = frames_of({t.TelemetryDamage: [HIT | hit for hit in hits], **given})
+    return run(damage_events, frames | {t.TelemetryFiles: file_row()}).sort("event_index")
 
 
 @pytest.mark.parametrize(

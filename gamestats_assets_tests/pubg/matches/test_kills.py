@@ -12,7 +12,7 @@ import pytest
 
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.matches.kills import distinct_landings, lives, weapon_kills
-from gamestats_assets_tests.pubg.scenario import START, at, file_row, rows
+from gamestats_assets_tests.pubg.scenario import START, at, file_row, frames_of, rows, run
 
 KNOCK = {
     "t": 10,
@@ -46,12 +46,8 @@ REVIVE = {"t": 15, "event_index": 50, "dbno_id": 7, "victim_account_id": "accoun
 
 
 def made(kills: Any = (), knocks: Any = (), revives: Any = (), **file: Any) -> pl.DataFrame:
-    return weapon_kills(
-        rows(t.TelemetryKills, *kills).lazy(),  # pyright: ignore[reportArgumentType]
-        rows(t.TelemetryKnocks, *knocks).lazy(),  # pyright: ignore[reportArgumentType]
-        rows(t.TelemetryRevives, *revives).lazy(),  # pyright: ignore[reportArgumentType]
-        file_row(**file).lazy(),  # pyright: ignore[reportArgumentType]
-    ).collect()
+    frames = frames_of({t.TelemetryKills: kills, t.TelemetryKnocks: knocks, t.TelemetryRevives: revives})
+    return run(weapon_kills, frames | {t.TelemetryFiles: file_row(**file)})
 
 
 def stolen(kill: dict[str, Any], knock: dict[str, Any] | None = None, *revives: dict[str, Any]) -> tuple[bool, bool]:

@@ -16,7 +16,7 @@ from gamestats_assets.pubg.matches.matches import (
     participation,
     seconds_since,
 )
-from gamestats_assets_tests.pubg.scenario import START, at, file_row, rows
+from gamestats_assets_tests.pubg.scenario import START, at, file_row, frames_of, rows, run
 
 OBJECT = {
     "content_hash": "h",
@@ -46,13 +46,8 @@ def character(account: str, team: int, moment: str = "start", **given: Any) -> d
 
 
 def made(objects: Any = (), participants: Any = (), files: Any = None, characters: Any = ()) -> pl.DataFrame:
-    files = pl.DataFrame(schema=t.TelemetryFiles.schema()) if files is None else files
-    return match_facts(
-        rows(t.RawMatches, *objects).lazy(),  # pyright: ignore[reportArgumentType]
-        rows(t.RawParticipants, *participants).lazy(),  # pyright: ignore[reportArgumentType]
-        files.lazy(),
-        rows(t.TelemetryCharacters, *characters).lazy(),  # pyright: ignore[reportArgumentType]
-    ).collect()
+    given = {t.RawMatches: objects, t.RawParticipants: participants, t.TelemetryCharacters: characters}
+    return run(match_facts, frames_of(given) | ({} if files is None else {t.TelemetryFiles: files}))
 
 
 def test_with_both_sources_the_start_is_the_telemetrys() -> None:

@@ -310,31 +310,18 @@ def test_the_telemetry_decides_the_day_of_a_match_fetched_whole(
 # ---------------------------------------------------------------- failures
 
 
-def flaws(body: bytes) -> dict[str, Answer]:
-    """Bodies that are not what was asked for; what the network does is tested with every client."""
-    zipped = gzip.compress(body)
-    gz = {"Content-Encoding": "gzip"}
-    return {
-        "plain body cut, length unknown": Answer(body=body, sent=len(body) // 2, tells_length=False),
-        "gzip cut, length unknown": Answer(body=zipped, headers=gz, sent=len(zipped) - 4, tells_length=False),
-        "gzip cut on the server's disk": Answer(body=zipped[:-9], headers=gz),
-        "gzip damaged": Answer(body=zipped[:20] + b"\xff" * 50 + zipped[70:], headers=gz),
-        "empty body": Answer(body=b""),
-        "a page of a proxy": Answer(body=b"<html>sign in</html>"),
-        "another kind": Answer(body=player_list(Other=[])),
-    }
-
-
 @pytest.mark.parametrize("flaw", ["gzip damaged", "gzip cut on the server's disk", "a page of a proxy"])
 def test_a_body_that_stays_unreadable_is_kept_with_its_reason(
     server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, flaw: str
 ) -> None:
-    answer = flaws(pointing_at(real_match, None))[flaw]
-    server.answer(match_path(TELEMETRY_ID), answer)
+    zipped = gzip.compress(pointing_at(real_match, None))
+    damaged = {"gzip damaged": zipped[:20] + b"\xff" * 50 + zipped[70:], "gzip cut on the server's disk": zipped[:-9]}
+    body, headers = damaged.get(flaw, b"<html>sign in</html>"), {"Content-Encoding": "gzip"} if flaw in damaged else {}
+    server.answer(match_path(TELEMETRY_ID), Answer(body=body, headers=headers))
     assert "no good" in failure(api.fetch_whole_match(TELEMETRY_ID))
     (kept,) = refused(landing)
     (file,) = landing.files("pubg", "unreadable")
-    assert landing.read(file) == answer.body
+    assert landing.read(file) == body
     assert kept.reason.startswith(f"{TELEMETRY_ID}.match.json (")
 
 
