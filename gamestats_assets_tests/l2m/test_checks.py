@@ -135,8 +135,8 @@ def test_every_check_finds_what_is_planted(lake: SmallLake, check: Check, change
     assert not broken(lake, check, changes).is_empty()
 
 
-def test_an_account_whose_money_does_not_add_up_is_told_and_stops_nothing(lake: SmallLake) -> None:
-    odd = {t.MoneyBalances: as_first(gained=1_000_000_007)}
+def test_money_of_one_account_that_does_not_add_up_stops_nothing(lake: SmallLake) -> None:
+    odd: dict[type[Table], Change] = {t.MoneyBalances: as_first(gained=1_000_000_007)}
     assert broken(lake, checks.balances_follow_from_gains_and_spendings, odd).height == 1
     assert broken(lake, checks.few_balances_do_not_follow, odd).is_empty()
 
@@ -169,7 +169,7 @@ def test_single_balances_that_jump_overnight_stop_nothing(accounts: int, jumping
 
 @pytest.mark.parametrize(("rows_read", "others"), [(30, 6), (3, 1), (4, 2), (0, 0)])
 def test_clocks_that_are_wrong_in_a_few_rows_stop_nothing(lake: SmallLake, rows_read: int, others: int) -> None:
-    changes = {t.LogCounts: as_of(rows_read=rows_read, rows_of_other_days=others)}
+    changes: dict[type[Table], Change] = {t.LogCounts: as_of(rows_read=rows_read, rows_of_other_days=others)}
     assert broken(lake, checks.rows_are_of_their_day, changes).is_empty()
 
 

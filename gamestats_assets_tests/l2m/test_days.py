@@ -124,7 +124,7 @@ class Operation:
                 assert not _broken(self.run(request)), request.tags
         raise AssertionError("it has not settled after 12 turns")
 
-    def rows(self, table: type[tables.Active]) -> pl.DataFrame:
+    def rows(self, table: type[Table]) -> pl.DataFrame:
         """All rows of a table in the lake, by its key."""
         return self.stores.lake.scan(table).collect().sort(table.primary_key())
 
@@ -180,7 +180,7 @@ def test_a_night_fetches_its_day_and_what_came_late_and_all_of_it_is_published(
         assert_frame_equal(operation.rows(table), expected)
         if table.spec.published:
             published = read_published(operation.stores.postgres_url, table).select(expected.columns)
-            assert_frame_equal(published.cast(dict(expected.schema)).sort(table.primary_key()), expected)
+            assert_frame_equal(published.cast(expected.schema).sort(table.primary_key()), expected)
 
 
 def test_a_day_that_is_corrected_is_made_again_with_the_days_that_look_back_to_it(
