@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, likely_industry
-from gamestats_assets.demo_data.rules.model import Rules, SegmentAnalysis, named_events
+from gamestats_assets.demo_data.rules.model import Rules, named_events
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
@@ -71,27 +71,17 @@ def test_only_games_are_taken_for_games(taxonomy_name: str, request: pytest.Fixt
 class TestEveryTaxonomy:
     """What holds whatever the product."""
 
-    def test_engaged_users_come_more_often(self, rules: Rules) -> None:
-        def daily(segment: str) -> float:
-            return rules.segment_analysis[segment].activity.daily_probability
+    def test_engaged_users_come_more_often_and_churning_ones_fade(self, rules: Rules) -> None:
+        found = {name: analysis.activity for name, analysis in rules.segment_analysis.items()}
+        power, active, churning = (found[name] for name in ("power_user", "active_user", "churning_user"))
+        a_day = [of.sessions_per_day * of.events_per_session for of in (power, active, churning)]
 
-        assert daily("power_user") > daily("active_user") > daily("churning_user")
-        assert daily("active_user") > daily("churned_user")
-
-    def test_power_users_do_more_on_an_active_day(self, rules: Rules) -> None:
-        def a_day(analysis: SegmentAnalysis) -> float:
-            return analysis.activity.sessions_per_day * analysis.activity.events_per_session
-
-        segments = rules.segment_analysis
-        assert a_day(segments["power_user"]) > a_day(segments["active_user"]) > a_day(segments["churning_user"])
-
-    def test_churning_users_fade_or_leave(self, rules: Rules) -> None:
-        churning = rules.segment_analysis["churning_user"].activity
-        active = rules.segment_analysis["active_user"].activity
-
-        assert (churning.decay_per_day, churning.churn_per_day) > (0, 0)
+        assert power.daily_probability > active.daily_probability > churning.daily_probability
+        assert active.daily_probability > found["churned_user"].daily_probability
+        assert a_day == sorted(a_day, reverse=True)
         assert churning.decay_per_day >= active.decay_per_day
         assert churning.churn_per_day >= active.churn_per_day
+        assert churning.decay_per_day + churning.churn_per_day > 0
 
     def test_segments_stay_within_what_the_sheet_allows(self, rules: Rules) -> None:
         outside = [

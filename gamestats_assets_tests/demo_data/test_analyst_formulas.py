@@ -1,4 +1,4 @@
-"""What the analyst reads of formulas, changes, orders and times in a record; expected by hand from the sheet."""
+"""Formulas, changes, orders and times that the analyst reads in a record; expected by hand from the sheet."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, Update
-from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
+from gamestats_assets_tests.demo_data.analyst_sheets import event, formula, range_of, sound, taxonomy
 
-SHOP = ProductInfo(industry="ecommerce")
-GAME = ProductInfo(industry="game")
 HOUR, DAY = 3600, 86_400
 
 
@@ -31,30 +29,14 @@ def time(name: str, description: str = "", alias: str = "") -> Property:
     return Property(name=name, type=PropertyType.TIME, description=description, alias=alias)
 
 
-def event(name: str, *properties: Property, alias: str = "", description: str = "") -> Event:
-    """An event with its properties."""
-    return Event(name=name, alias=alias, description=description, properties=properties)
-
-
-def told(
-    *events: Event, users: tuple[Property, ...] = (), common: tuple[Property, ...] = (), product: ProductInfo = SHOP
-) -> Rules:
+def rules_of(*events: Event, users: tuple = (), common: tuple = (), industry: str = "ecommerce") -> Rules:
     """The analyst's rules, which have no problems."""
-    sheet = Taxonomy(name="sheet", events=events, user_properties=users, common_properties=common)
-    rules = analyse(sheet, product)
-    assert problems(rules, sheet) == []
-    return rules
+    return sound(taxonomy(*events, users=users, common=common), industry)
 
 
 def doubts(sheet: Taxonomy) -> list[str]:
     """What the sheet writes and the analyst does not follow."""
     return contradictions(sheet, analyse(sheet, ProductInfo()))
-
-
-def formula(rules: Rules, key: str) -> str | None:
-    """The formula of a property of an event."""
-    found = rules.property_relationships.get(key) or rules.property_relationships.get(key.rpartition("/")[2])
-    return found.formula if found else None
 
 
 def reckon(rules: Rules, key: str, share: float = 0.5, **values: float) -> float:
@@ -66,7 +48,7 @@ def reckon(rules: Rules, key: str, share: float = 0.5, **values: float) -> float
 
 def when(rules: Rules, key: str) -> tuple[float, float]:
     """How many seconds after its event a time is, at least and at most."""
-    found = rules.value_ranges.get(key) or rules.value_ranges[key.rpartition("/")[2]]
+    found = range_of(rules, key)
     return found.min, found.max
 
 
@@ -95,7 +77,7 @@ def when(rules: Rules, key: str) -> tuple[float, float]:
     ],
 )
 def test_formulas_in_english(written: str, names: tuple[str, ...], result: float) -> None:
-    rules = told(event("tell", *map(number, names), number("outcome", written)))
+    rules = rules_of(event("tell", *map(number, names), number("outcome", written)))
     values = {name: 10.0 * (place + 1) for place, name in enumerate(names)}
     assert reckon(rules, "tell/outcome", **values) == pytest.approx(result, abs=0.01)
 
@@ -115,14 +97,14 @@ def test_formulas_in_english(written: str, names: tuple[str, ...], result: float
     ],
 )
 def test_formulas_by_the_aliases_of_numbers(written: str, first: str, second: str, result: float) -> None:
-    rules = told(event("tell", number("aaa", alias=first), number("bbb", alias=second), number("outcome", written)))
+    rules = rules_of(event("tell", number("aaa", alias=first), number("bbb", alias=second), number("outcome", written)))
     assert reckon(rules, "tell/outcome", aaa=30, bbb=20) == pytest.approx(result)
 
 
 @pytest.mark.parametrize("most", [2.25, 90, 3000])
 def test_a_number_follows_no_formula_whose_results_the_sheet_does_not_allow(most: float) -> None:
     power = number("power").model_copy(update={"rule": Between(min=0.5, max=most, integer=False)})
-    rules = told(event("start", power), common=(number("level"),))
+    rules = rules_of(event("start", power), common=(number("level"),))
     assert (formula(rules, "start/power") is not None) == (most == 3000)
     assert (rules.value_ranges["power"].min, rules.value_ranges["power"].max) == (
         (120 if most == 3000 else 0.5),
@@ -141,7 +123,7 @@ def test_a_number_follows_no_formula_whose_results_the_sheet_does_not_allow(most
 )
 def test_how_long_something_took_is_told_in_its_own_unit(name: str, alias: str, written: str, result: float) -> None:
     clock = time("clock_in_at", alias="출근"), time("clock_out_at", alias="퇴근")
-    rules = told(event("clock_out", *clock, number("break_mins"), number(name, written, alias)))
+    rules = rules_of(event("clock_out", *clock, number("break_mins"), number(name, written, alias)))
     values = {"clock_in_at": -3600.0, "clock_out_at": 0.0, "break_mins": 10.0}
     used = parse_formula(formula(rules, f"clock_out/{name}") or "").names
     assert reckon(rules, f"clock_out/{name}", **{n: values[n] for n in used}) == pytest.approx(result)
@@ -149,7 +131,7 @@ def test_how_long_something_took_is_told_in_its_own_unit(name: str, alias: str, 
 
 def test_percentages_are_hundredths() -> None:
     rate = Between(min=5, max=25, integer=True)
-    rules = told(
+    rules = rules_of(
         event(
             "invoice", number("Net_Amount", "EUR"), number("Vat_Rate", "Percent", rule=rate),
             number("Vat_Amount", "Net_Amount * Vat_Rate / 100"), number("Gross_Amount", "Net plus VAT"),
@@ -167,7 +149,7 @@ def test_percentages_are_hundredths() -> None:
     "written", ["E-mail of the user", "Price plus shipping", "win/lose", "Number of items - optional", "Plan + add-ons"]
 )
 def test_what_is_not_all_there_is_no_formula(written: str) -> None:
-    rules = told(event("tell", number("price"), number("amount_of_items"), number("outcome", written)))
+    rules = rules_of(event("tell", number("price"), number("amount_of_items"), number("outcome", written)))
     assert formula(rules, "tell/outcome") is None
 
 
@@ -181,11 +163,68 @@ def test_each_pattern_of_the_reference_data_reads_its_example(known: dict[str, s
     assert re.search(known["says"], words, re.IGNORECASE)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "name", "values", "result"),
+    [
+        ("price quantity total_price", "total_price", {"price": 12, "quantity": 3}, 36),
+        (
+            "unit_price qty discount_amount total_amount",
+            "total_amount",
+            {"unit_price": 10, "qty": 3, "discount_amount": 5},
+            25,
+        ),
+        ("price quantity discount_amount total", "total", {"price": 1, "quantity": 3, "discount_amount": 5}, 0),
+        (
+            "subtotal shipping_fee tax total_amount",
+            "total_amount",
+            {"subtotal": 100, "shipping_fee": 7, "tax": 10},
+            117,
+        ),
+        ("price_per_night nights total_price", "total_price", {"price_per_night": 80, "nights": 4}, 320),
+        ("original_price discount_rate final_price", "final_price", {"original_price": 200, "discount_rate": 15}, 170),
+        ("height weight bmi", "bmi", {"height": 175, "weight": 70}, 22.9),
+        ("duration_minutes calories_burned", "calories_burned", {"duration_minutes": 30}, 260),
+        ("amount fee", "fee", {"amount": 2500}, 25),
+        ("correct_count question_count accuracy", "accuracy", {"correct_count": 15, "question_count": 20}, 75),
+        ("level level_before", "level_before", {"level": 8}, 7),
+        ("old_level new_level", "old_level", {"new_level": 8}, 7),
+        ("coin_before get_coin coin_after", "coin_after", {"coin_before": 100, "get_coin": 30}, 130),
+        (
+            "token_before token_consume_amount token_after",
+            "token_after",
+            {"token_before": 100, "token_consume_amount": 30},
+            70,
+        ),
+        ("kills deaths assists kda", "kda", {"kills": 6, "deaths": 2, "assists": 4}, 5),
+    ],
+)
+def test_numbers_that_follow_from_others(numbers: str, name: str, values: dict[str, float], result: float) -> None:
+    rules = rules_of(event("tell", *map(number, numbers.split())), industry="health")
+    assert reckon(rules, f"tell/{name}", **values) == pytest.approx(result, abs=0.05)
+
+
+def test_values_that_the_sheet_lists_follow_no_formula() -> None:
+    listed = number("total_price", rule=OneOf(values=(5, 10)))
+    assert (
+        "total_price" not in rules_of(event("buy", number("price"), number("quantity"), listed)).property_relationships
+    )
+
+
+@pytest.mark.parametrize(("limits", "low", "high"), [(None, 2, 40), (Between(min=5, max=30, integer=True), 5, 30)])
+def test_ranges_reach_as_far_as_formulas_do_and_no_further_than_the_sheet(
+    limits: Between | None, low: float, high: float
+) -> None:
+    price, quantity = Between(min=2, max=10, integer=True), Between(min=1, max=4, integer=True)
+    numbers = number("price", rule=price), number("quantity", rule=quantity), number("total_price", rule=limits)
+    found = range_of(rules_of(event("buy", *numbers)), "buy/total_price")
+    assert (found.min, found.max) == (low, high)
+
+
 # --------------------------------------------------------------------------- before and after
 
 
 def test_what_is_spent_is_taken_from_the_state_and_what_is_given_is_added_with_its_bonus() -> None:
-    rules = told(
+    rules = rules_of(
         event("buy", number("use_cookie", alias="사용 쿠키"), number("cookie_after", alias="사용 후 쿠키")),
         event(
             "charge", number("cookie_before"), number("charge_cookie"), number("bonus_cookie"), number("cookie_after")
@@ -202,12 +241,12 @@ def test_what_is_spent_is_taken_from_the_state_and_what_is_given_is_added_with_i
 def test_limits_of_the_sheet_hold_whatever_formulas_need() -> None:
     kind = Property(name="change_type", type=PropertyType.STRING, rule=OneOf(values=("earn", "spend")))
     limits = Between(min=1, max=500, integer=True)
-    rules = told(
+    rules = rules_of(
         event("GoldChange", kind, number("gold_before", rule=limits), number("change_num", rule=limits),
               number("gold_after", rule=limits)),
         event("SpendGem", number("gem_before", rule=limits), number("spend_gem", rule=limits), number("gem_after")),
         event("task_completed", number("progress_pct", rule=Between(min=0, max=90, integer=True))),
-        product=GAME,
+        industry="game",
     )  # fmt: skip
     assert rules.value_ranges["gem_before"].max == 500
     assert rules.value_ranges["progress_pct"].max == 90
@@ -219,7 +258,7 @@ def test_limits_of_the_sheet_hold_whatever_formulas_need() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_limits_that_are_written_or_named(share: float) -> None:
     ages = Between(min=18, max=70, integer=True)
-    rules = told(
+    rules = rules_of(
         event("prefer", number("minAge", rule=ages), number("maxAge", "Oldest age, not below minAge", rule=ages)),
         event("quote", number("Lowest_Rate", "Cheapest rate in EUR"), number("Highest_Rate", "Dearest rate in EUR")),
         event("claim", number("claim_amount", "EUR"), number("paid_out", "EUR, at most the claim amount")),
@@ -254,7 +293,7 @@ def test_limits_that_are_written_or_named(share: float) -> None:
 
 
 def test_deadlines_come_after_and_births_decades_before() -> None:
-    rules = told(
+    rules = rules_of(
         event("invoice_issued", time("Due_Date"), number("amount")),
         event("order_placed", time("promised_delivery_date")),
         event("visit_booked", time("next_visit", alias="次回予定日")),
@@ -273,7 +312,7 @@ def test_deadlines_come_after_and_births_decades_before() -> None:
     [("+72 h", 72 * HOUR), ("30 days later", 30 * DAY), ("72시간 후", 72 * HOUR), ("30日後", 30 * DAY)],
 )
 def test_texts_tell_how_much_later(description: str, seconds: float) -> None:
-    rules = told(
+    rules = rules_of(
         event("rent", time("rent_start"), time("rent_end", description)), event("pass", time("x", description))
     )
     assert reckon(rules, "rent/rent_end", rent_start=-1) == seconds - 1
@@ -281,7 +320,7 @@ def test_texts_tell_how_much_later(description: str, seconds: float) -> None:
 
 
 def test_durations_lie_between_start_and_end() -> None:
-    rules = told(
+    rules = rules_of(
         event("ride_completed", time("start_time"), time("end_time"), number("duration_min")),
         event("room_booked", time("check_in_date"), time("check_out_date"), number("nights")),
         event("call_scheduled", time("Window_Start"), time("Window_End")),
@@ -296,7 +335,7 @@ def test_durations_lie_between_start_and_end() -> None:
 
 
 def test_what_happened_before_stands_in_its_order() -> None:
-    rules = told(event("order_delivered", time("ordered_at"), time("shipped_at"), time("delivered_at")))
+    rules = rules_of(event("order_delivered", time("ordered_at"), time("shipped_at"), time("delivered_at")))
     assert when(rules, "order_delivered/delivered_at")[1] == 0
     assert reckon(rules, "order_delivered/shipped_at", delivered_at=0) < 0
     assert reckon(rules, "order_delivered/ordered_at", shipped_at=-100) < -100
@@ -315,17 +354,17 @@ def test_what_happened_before_stands_in_its_order() -> None:
     ],
 )
 def test_what_looks_like_a_formula_and_is_none_is_told(text: str, is_told: bool) -> None:
-    sheet = Taxonomy(name="sheet", events=(event("buy", number("qty"), number("price"), number("total", text)),))
+    sheet = taxonomy(event("buy", number("qty"), number("price"), number("total", text)))
     assert [line.startswith(f"buy/total: {text!r} looks like a formula") for line in doubts(sheet)] == [True] * is_told
 
 
 def test_written_formulas_that_need_each_other_are_told_and_one_of_them_is_left_out() -> None:
     price, fee = number("price", "= total - fee"), number("fee")
     circle = event("pay", price, fee, number("total", "= price + fee"))
-    (told_of_it,) = doubts(Taxonomy(name="sheet", events=(circle,)))
+    (told_of_it,) = doubts(taxonomy(circle))
     assert told_of_it.startswith("pay/total = price + fee needs its own result")
-    assert formula(told(circle), "pay/price") == "total - fee"
-    assert doubts(Taxonomy(name="sheet", events=(event("pay", number("price"), fee, circle.properties[2]),))) == []
+    assert formula(rules_of(circle), "pay/price") == "total - fee"
+    assert doubts(taxonomy(event("pay", number("price"), fee, circle.properties[2]))) == []
 
 
 def test_a_written_formula_whose_results_the_sheet_rules_out_is_told_and_left_out() -> None:
@@ -334,16 +373,16 @@ def test_a_written_formula_whose_results_the_sheet_rules_out_is_told_and_left_ou
         total = number("total", "= qty * price", rule=Between(min=0 if most < 1000 else 900, max=most, integer=True))
         return event("buy", number("qty", rule=few), number("price", rule=few), total)
 
-    (told_of_it,) = doubts(Taxonomy(name="sheet", events=(order(1000),)))
+    (told_of_it,) = doubts(taxonomy(order(1000)))
     assert told_of_it.startswith("buy/total = qty * price gives nothing within the limits of total")
-    assert doubts(Taxonomy(name="sheet", events=(order(25),))) == []
-    assert formula(told(order(1000)), "buy/total") is None
+    assert doubts(taxonomy(order(25))) == []
+    assert formula(rules_of(order(1000)), "buy/total") is None
 
 
 def test_results_lie_alike_where_what_they_follow_from_does_not_stand_beside() -> None:
     total = number("total", "= price * pieces")
     price, pieces = (number(n, rule=Between(min=10, max=90, integer=True)) for n in ("price", "pieces"))
-    rules = told(event("pay_start", total), event("pay_end", price, pieces, total))
+    rules = rules_of(event("pay_start", total), event("pay_end", price, pieces, total))
     elsewhere = rules.value_ranges.get("pay_start/total") or rules.value_ranges["total"]
     assert (elsewhere.min, elsewhere.max) == (100, 8100)
     assert formula(rules, "pay_start/total") is None or "pay_start/total" not in rules.property_relationships

@@ -7,17 +7,17 @@ import tomllib
 
 import pytest
 
-from gamestats_assets.demo_data.analysis.analyst import analyse, analysed
+from gamestats_assets.demo_data.analysis.analyst import analysed
 from gamestats_assets.demo_data.analysis.states import currency, nouns, singulars
 from gamestats_assets.demo_data.rules.model import Rules, Update
-from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 from gamestats_assets.settings import shipped
+from gamestats_assets_tests.demo_data import analyst_sheets as sheets
+from gamestats_assets_tests.demo_data.analyst_sheets import TYPES, formula, sound, taxonomy
 
-ADD, SET, ONCE = UpdateMode.ADD, UpdateMode.SET, UpdateMode.SET_ONCE
-TYPES = {"": PropertyType.STRING, "n": PropertyType.NUMBER, "b": PropertyType.BOOLEAN, "t": PropertyType.TIME}
+ADD, SET = UpdateMode.ADD, UpdateMode.SET
 TIME = "{{#time}}"
 
 
@@ -29,19 +29,14 @@ def prop(text: str, update: UpdateMode | None = None) -> Property:
     return Property(name=name, type=TYPES[kind], alias=alias, description=description, rule=rule, update=update)
 
 
-def event(name: str, *properties: str, alias: str = "", description: str = "") -> Event:
+def event(name: str, *properties: str, **texts: str) -> Event:
     """An event with its properties."""
-    return Event(name=name, alias=alias, description=description, properties=tuple(map(prop, properties)))
+    return sheets.event(name, *map(prop, properties), **texts)
 
 
 def rules_of(*events: Event, users: tuple[Property, ...], common: tuple[str, ...] = (), industry: str = "") -> Rules:
     """The analyst's rules for a sheet, which never have problems."""
-    sheet = Taxonomy(
-        name="sheet", events=events, user_properties=users, common_properties=tuple(prop(text) for text in common)
-    )
-    rules = analyse(sheet, ProductInfo(industry=industry))
-    assert problems(rules, sheet) == []
-    return rules
+    return sound(taxonomy(*events, users=users, common=tuple(map(prop, common))), industry)
 
 
 def changes(rules: Rules, name: str) -> dict[str, tuple[str, object]]:
@@ -160,19 +155,7 @@ def test_what_is_known_of_users_changes_as_a_person_reads_it(name: str) -> None:
     assert read == {state: dict(map(read_change, told.split(", "))) for state, told in expected.items()}
 
 
-# --------------------------------------------------------------------------- totals
-
-
-# --------------------------------------------------------------------------- counts and times
-
-
 # --------------------------------------------------------------------------- what users have
-
-
-def formula(rules: Rules, key: str) -> str | None:
-    """What an event's number follows from."""
-    told = rules.property_relationships
-    return (told.get(key) or told[key.partition("/")[2]]).formula
 
 
 def test_an_event_leaves_the_balance_that_it_found_and_what_it_changed() -> None:
@@ -217,9 +200,6 @@ def test_a_tier_is_what_was_bought_and_in_the_end_the_entry_of_who_bought_nothin
 def test_a_flag_is_true_from_its_beginning_to_its_end(begins: str, ends: str, flag: str) -> None:
     rules = rules_of(event("app_open"), event(begins), event(ends), users=(prop(f"{flag}:b", SET),))
     assert changes(rules, flag) == {begins: ("set", True), ends: ("set", False)}
-
-
-# --------------------------------------------------------------------------- arrivals and what was seen last
 
 
 # --------------------------------------------------------------------------- words

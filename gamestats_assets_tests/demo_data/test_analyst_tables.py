@@ -10,7 +10,6 @@ import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import concepts
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.settings import shipped
@@ -51,16 +50,3 @@ def test_what_is_done_needs_what_is_done_before(row: dict[str, str]) -> None:
     )
     steps = [[event for step in s.steps for event in step.events] for s in rules.event_constraints.sequences]
     assert names in steps or names[0] in rules.event_constraints.prerequisites.get(names[1], [])
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("ladekarte_bestellt", ("ladekarte", "order")),
-        ("toukou_kanryou", ("post", "complete")),
-        ("SMS_auth_ok", ("sms", "verify", "success")),
-        ("게임 시작", ("game", "start")),
-    ],
-)
-def test_words_of_any_language_become_concepts(name: str, said: tuple[str, ...]) -> None:
-    assert concepts(name) == said

@@ -12,10 +12,10 @@ import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse, payment_of
 from gamestats_assets.demo_data.rules.configuration import Configuration, ProductInfo
-from gamestats_assets.demo_data.rules.model import Rules
-from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+from gamestats_assets_tests.demo_data.analyst_sheets import event, taxonomy
 from gamestats_assets_tests.demo_data.small_shop import by_user, sessions
-from gamestats_assets_tests.demo_data.test_analyst_values import Row, prop
+from gamestats_assets_tests.demo_data.test_analyst_values import Row
 from gamestats_assets_tests.demo_data.test_behaviour import simulated
 
 Record = dict[str, Any]
@@ -63,12 +63,16 @@ HIRING: list[Row] = [
 ]
 
 
+def sheet_of(rows: Sequence[Row]) -> Taxonomy:
+    """The taxonomy of some rows."""
+    return taxonomy(*(event(name, *properties, description=text) for name, text, properties in rows))
+
+
 def logs(rows: Sequence[Row], **run: Any) -> list[list[Record]]:
     """Events of every user of a product that is told by a sheet."""
-    events = tuple(Event(name=n, description=d, properties=tuple(map(prop, p))) for n, d, p in rows)
-    taxonomy = Taxonomy(name="sheet", events=events)
+    sheet = sheet_of(rows)
     configuration = Configuration.model_validate({"users": 80, "days": 12, "seed": 3, **run})
-    found = by_user(simulated(taxonomy, analyse(taxonomy, ProductInfo()), configuration))
+    found = by_user(simulated(sheet, analyse(sheet, ProductInfo()), configuration))
     return [[record for record in of_user if record["#type"] == "track"] for of_user in found.values()]
 
 
@@ -107,10 +111,6 @@ def test_new_users_tell_the_id_of_what_an_earlier_event_gave(
     assert known == told
 
 
-def sequences(rules: Rules) -> list[list[list[str]]]:
-    return [[step.events for step in sequence.steps] for sequence in rules.event_constraints.sequences]
-
-
 def test_an_interview_that_did_not_take_place_leads_to_no_offer() -> None:
     for of_user in logs(HIRING, **NEWCOMERS):
         names = [record["#event_name"] for record in of_user]
@@ -140,8 +140,4 @@ def test_a_payment_tells_what_was_paid_before_what_was_ordered() -> None:
         ("order_submit", "order of shares", ["order_id", "order_amount:n|1000-90000"]),
         ("premium_subscribe", "monthly fee paid", ["pay_amount:n|9-99", "currency"]),
     ]
-    sheet = Taxonomy(
-        name="sheet",
-        events=tuple(Event(name=n, description=d, properties=tuple(map(prop, of))) for n, d, of in rows),
-    )
-    assert payment_of(sheet) == ("premium_subscribe", "pay_amount")
+    assert payment_of(sheet_of(rows)) == ("premium_subscribe", "pay_amount")

@@ -6,62 +6,33 @@ from collections.abc import Sequence
 
 import pytest
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.analysis.measures import language_of, limits_in, values_in
-from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, ValueRange
-from gamestats_assets.demo_data.rules.soundness import problems
-from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
-from gamestats_assets.demo_data.taxonomies.product import ProductInfo
-from gamestats_assets.demo_data.taxonomies.value_rules import OneOf, OneOfEach, parse_value_rule
+from gamestats_assets.demo_data.rules.model import SEGMENTS, CounterRule, Rules
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
+from gamestats_assets.demo_data.taxonomies.value_rules import (
+    Balance,
+    Between,
+    CopyOf,
+    Counter,
+    Example,
+    OneOf,
+    OneOfEach,
+    Rows,
+    TrueFirst,
+)
+from gamestats_assets_tests.demo_data.analyst_sheets import constraint, event, prop, range_of, sound, taxonomy
 
-TYPES = {
-    "": PropertyType.STRING,
-    "n": PropertyType.NUMBER,
-    "b": PropertyType.BOOLEAN,
-    "t": PropertyType.TIME,
-    "l": PropertyType.LIST,
-}
 Row = tuple[str, str, Sequence[str]]
 """Name, description and properties of an event."""
-
-
-def prop(text: str, update: UpdateMode | None = None) -> Property:
-    """`price:n|price in EUR` is a number with a description, `name` a text without one."""
-    head, _, description = text.partition("|")
-    name, _, kind = head.partition(":")
-    return Property(
-        name=name,
-        type=TYPES[kind],
-        description=description,
-        rule=parse_value_rule(description, TYPES[kind]),
-        update=update,
-    )
 
 
 def rules_of(
     industry: str, rows: Sequence[Row], common: Sequence[str] = (), users: Sequence[str] = (), platform: str = "mobile"
 ) -> Rules:
     """Sound rules for a sheet."""
-    taxonomy = Taxonomy(
-        name="sheet",
-        events=tuple(Event(name=n, description=d, properties=tuple(map(prop, p))) for n, d, p in rows),
-        common_properties=tuple(map(prop, common)),
-        user_properties=tuple(prop(p, UpdateMode.SET_ONCE) for p in users),
-    )
-    rules = analyse(taxonomy, ProductInfo.model_validate({"industry": industry, "platform": platform}))
-    assert problems(rules, taxonomy) == []
-    return rules
-
-
-def constraint(rules: Rules, key: str) -> PropertyConstraint:
-    """What holds for a property of an event."""
-    told = rules.property_constraints
-    return told.get(key) or told.get(key.rpartition("/")[2]) or PropertyConstraint()
-
-
-def range_of(rules: Rules, key: str) -> ValueRange:
-    """Where a number of an event lies."""
-    return rules.value_ranges.get(key) or rules.value_ranges[key.rpartition("/")[2]]
+    events = (event(name, *properties, description=text) for name, text, properties in rows)
+    told = tuple(prop(text, update=UpdateMode.SET_ONCE) for text in users)
+    return sound(taxonomy(*events, common=tuple(common), users=told), industry, platform)
 
 
 def sources(rules: Rules, key: str) -> set[str]:
@@ -89,16 +60,6 @@ HIRE = [
     ("offerAccepted", "", ["offerId", "offeredSalary:n|EUR per month"]),
     ("offerDeclined", "", ["offerId", "declineReason"]),
 ]
-REPAIR = [
-    ("app_open", "", []),
-    ("repair_request", "수리를 접수하면 전송", ["repair_no", "device_type|세탁기 / 냉장고 / 에어컨", "symptom"]),
-    ("repair_assign", "기사 배정 시 전송", ["repair_no", "engineer_id", "wait_min:n|대기 시간(분)"]),
-    ("repair_visit", "기사 방문 시 전송", ["repair_no", "engineer_id"]),
-    ("repair_complete", "수리 완료 시 전송", ["repair_no", "engineer_id", "repair_fee:n|수리비(원)"]),
-    ("repair_rate", "수리 만족도 평가 시 전송", ["repair_no", "score:n|1점에서 5점"]),
-    ("product_view", "", ["product_id", "product_name"]),
-    ("product_like", "", ["product_id", "product_name"]),
-]
 
 
 def test_later_events_of_a_life_recall_the_id_of_what_the_user_made() -> None:
@@ -110,15 +71,6 @@ def test_later_events_of_a_life_recall_the_id_of_what_the_user_made() -> None:
     assert sources(rules, "offerDeclined/offerId") == {"offerMade"}
     for first in ("applicationSubmitted/applicationId", "interviewScheduled/interviewId", "offerMade/offerId"):
         assert not constraint(rules, first).recalls
-
-
-def test_things_of_a_catalogue_are_not_recalled() -> None:
-    rows = [
-        ("song_play", "", ["song_id", "song_name"]),
-        ("song_like", "", ["song_id"]),
-    ]
-    rules = rules_of("music", rows)
-    assert not any(told.recalls for told in rules.property_constraints.values())
 
 
 # --------------------------------------------------------------------------- catalogues
@@ -140,14 +92,6 @@ def test_an_id_has_one_name_and_one_genre_in_the_language_of_the_sheet() -> None
     assert constraint(rules, "work_favorite/work_title").mapping == title.mapping
     assert {told[0] for told in genre.mapping.values()} == {"恋愛", "冒険", "推理"}
     assert language_of([str(told[0]) for told in title.mapping.values()]) == "ja"
-
-
-def test_a_product_of_a_game_has_one_price() -> None:
-    rows = [("iap_click", "", ["product_id", "product_name", "price:n|0.99, 4.99, 9.99"])]
-    rules = rules_of("game", rows)
-    price = constraint(rules, "iap_click/price")
-    assert price.depends_on == "product_id"
-    assert {told[0] for told in price.mapping.values()} == {0.99, 4.99, 9.99}
 
 
 def test_an_attribute_hangs_on_the_id_only_where_that_stands_beside_it() -> None:
@@ -241,14 +185,6 @@ def test_where_a_number_lies(written: str, least: float, most: float, *, whole: 
     assert found.integer == whole
 
 
-def test_a_sum_reaches_as_far_as_the_prices_that_labels_tell() -> None:
-    packs = "pack|Small (4.99 EUR), Large (1999 EUR)"
-    rules = rules_of("other", [("pack_bought", "", [packs, "price:n|EUR", "qty:n|1-3", "total:n|price * qty"])])
-    for name, most in (("price", 1999), ("total", 3 * 1999)):
-        found = range_of(rules, f"pack_bought/{name}")
-        assert (found.min, found.max) == pytest.approx((4.99, most))
-
-
 # --------------------------------------------------------------------------- places, people, constants
 
 TAXI = [
@@ -293,19 +229,11 @@ def test_labelled_values_go_with_the_property_that_decides() -> None:
     by_currency = OneOfEach(on="currency", values=(("USD", (0.99, 4.99)), ("KRW", (1200, 5900))))
     by_money = OneOfEach(on="money", values=(("gold", (100, 200)), ("gem", (1, 2))))
     kinds = {"pay": ("currency", ("USD", "KRW"), by_currency), "earn_reward": ("money", ("gold", "gem"), by_money)}
-    events = [
-        Event(
-            name=name,
-            properties=(
-                Property(name=on, type=PropertyType.STRING, rule=OneOf(values=values)),
-                Property(name="amount", type=PropertyType.NUMBER, rule=rule),
-            ),
-        )
+    events = (
+        event(name, prop(on, OneOf(values=values)), prop("amount:n", rule))
         for name, (on, values, rule) in kinds.items()
-    ]
-    taxonomy = Taxonomy(name="sheet", events=tuple(events))
-    rules = analyse(taxonomy, ProductInfo(industry="game"))
-    assert problems(rules, taxonomy) == []
+    )
+    rules = sound(taxonomy(*events), "game")
     paid, earned = constraint(rules, "pay/amount"), constraint(rules, "earn_reward/amount")
     assert (paid.depends_on, paid.mapping) == ("currency", {"USD": [0.99, 4.99], "KRW": [1200, 5900]})
     assert (earned.depends_on, earned.mapping) == ("money", {"gold": [100, 200], "gem": [1, 2]})
@@ -345,8 +273,177 @@ def test_numbers_follow_from_the_clock_the_city_and_the_number_beside() -> None:
     ("written", "least", "most"), [(">= 3", 3, None), ("> 3", 4, None), ("<= 40", None, 40), ("< 40", None, 39)]
 )
 def test_one_bound_alone_holds(written: str, least: float | None, most: float | None) -> None:
-    bounded = Property(name="crates", type=PropertyType.NUMBER, constraint=written)
-    taxonomy = Taxonomy(name="sheet", events=(Event(name="load", properties=(bounded,)),))
-    found = range_of(analyse(taxonomy, ProductInfo(industry="logistics")), "load/crates")
+    found = range_of(sound(taxonomy(event("load", prop("crates:n", constraint=written))), "logistics"), "load/crates")
     assert least is None or found.min == least
     assert most is None or found.max == most
+
+
+# --------------------------------------------------------------------------- by the rules of the sheet, and by names
+
+
+def test_rules_of_the_sheet_become_constraints() -> None:
+    sheet = taxonomy(
+        event(
+            "login",
+            prop("is_first_login:b", TrueFirst()),
+            prop("task_type", OneOf(values=("daily", "weekly"))),
+            prop("user", CopyOf(source="#account_id")),
+            prop("tries:n", Counter(start=0, step=1, max=10)),
+            prop("app_name", Example(text="Tiki BOOM")),
+            prop("answers:g", Rows(count=7), properties=(prop("answer:n"),)),
+        )
+    )
+    rules = sound(sheet)
+    assert constraint(rules, "login/is_first_login").first_only
+    assert constraint(rules, "login/task_type").values == ["daily", "weekly"]
+    assert constraint(rules, "login/user").copy_of == "#account_id"
+    assert constraint(rules, "login/tries").counter == CounterRule(start=0, step=1, max=10)
+    assert constraint(rules, "login/app_name").values == ["Tiki BOOM"]
+    assert constraint(rules, "login/answers").rows == 7
+
+
+def test_a_balance_rises_where_something_is_got_and_falls_where_it_is_spent() -> None:
+    bag = prop(
+        "bag:g",
+        properties=(
+            prop("item_id:n"),
+            prop("change:n"),
+            prop("after:n", Balance(start=5000, source="bag.change", group_by="bag.item_id")),
+        ),
+    )
+    rules = sound(taxonomy(event("resource_get", bag), event("resource_cost", bag)))
+    for name, sign in (("resource_get", 1), ("resource_cost", -1)):
+        assert constraint(rules, f"{name}/bag.after").counter == CounterRule(
+            start=5000, source="bag.change", sign=1 if sign > 0 else -1, group_by="bag.item_id", shared="bag.after"
+        )
+
+
+def test_values_left_empty_are_those_of_the_same_name_elsewhere_and_repeat_within_a_sequence() -> None:
+    sheet = taxonomy(
+        event(
+            "init_order", "order_id", prop("pay_type", OneOf(values=("card", "cash"))), prop("is_first:b", TrueFirst())
+        ),
+        event("payment", "order_id", "pay_type", "is_first:b", "duration:n"),
+        event("refund", "pay_type"),
+    )
+    rules = sound(sheet)
+    assert constraint(rules, "payment/pay_type").values == ["card", "cash"]
+    assert constraint(rules, "payment/pay_type").same_as_before
+    assert constraint(rules, "payment/order_id").same_as_before
+    assert not constraint(rules, "init_order/order_id").same_as_before
+    assert not constraint(rules, "payment/is_first").same_as_before
+    assert not constraint(rules, "payment/duration").same_as_before
+    assert constraint(rules, "refund/pay_type").values == ["card", "cash"]
+    assert not constraint(rules, "refund/pay_type").same_as_before
+
+
+def test_carriers_currencies_languages_and_cities_go_with_the_country() -> None:
+    rules = sound(taxonomy("login", common=("country", "carrier", "currency", "language", "city")))
+    carriers = constraint(rules, "carrier")
+    assert carriers.depends_on == "country"
+    assert len(carriers.mapping) >= 12
+    assert "SKT" in carriers.mapping["KR"]
+    assert "SoftBank" in carriers.mapping["JP"]
+    assert constraint(rules, "currency").mapping["JP"] == ["JPY"]
+    assert constraint(rules, "language").mapping["KR"] == ["ko"]
+    assert "Seoul" in constraint(rules, "city").mapping["KR"]
+
+
+def test_identifiers() -> None:
+    rules = sound(
+        taxonomy(
+            event("order_create", "order_id", "item_id", "user_id", "device_id", "friend_id", "guild_id"),
+            common=("server_id",),
+        )
+    )
+    assert constraint(rules, "order_id").template == "order_{n}"
+    assert rules.value_ranges["order_id"].max >= 1e6
+    assert constraint(rules, "item_id").template == "item_{n}"
+    assert rules.value_ranges["item_id"].max <= 1000
+    assert constraint(rules, "user_id").copy_of == "#account_id"
+    assert constraint(rules, "device_id").copy_of == "#distinct_id"
+    assert constraint(rules, "friend_id").copy_of is None
+    assert constraint(rules, "guild_id").per_user
+    assert constraint(rules, "server_id").per_user
+
+
+def test_flags() -> None:
+    rules = sound(
+        taxonomy(event("battle_end", prop("is_success:b"), prop("is_bot:b"), prop("flag:b", alias="최초 여부")))
+    )
+    success, bot = constraint(rules, "is_success"), constraint(rules, "is_bot")
+    assert dict(zip(success.values, success.weights, strict=True))[True] > 0.5
+    assert dict(zip(bot.values, bot.weights, strict=True))[True] < 0.2
+    assert constraint(rules, "flag").first_only
+
+
+def test_channels_and_systems_are_those_of_the_platform() -> None:
+    sheet = taxonomy("login", common=("os", "channel"))
+    assert "iOS" in constraint(sound(sheet, platform="mobile"), "os").values
+    assert "Windows" in constraint(sound(sheet, platform="pc"), "os").values
+    assert constraint(sound(sheet, platform="pc"), "channel") != constraint(sound(sheet), "channel")
+
+
+# --------------------------------------------------------------------------- ranges
+
+
+@pytest.mark.parametrize(
+    ("given", "low", "high"),
+    [
+        (prop("rate:n", Between(min=0.25, max=0.75, integer=False)), 0.25, 0.75),
+        (prop("level:n", constraint="1-150"), 1, 150),
+        (prop("level:n", constraint="10~20"), 10, 20),
+        (prop("price:n", OneOf(values=(6, 15, 648))), 6, 648),
+        (prop("step:n", Counter(start=0, step=1, max=10)), 0, 10),
+    ],
+)
+def test_limits_of_the_sheet_hold_in_every_segment(given: Property, low: float, high: float) -> None:
+    rules = sound(taxonomy(event("play", given)))
+    name = given.name
+    assert (rules.value_ranges[name].min, rules.value_ranges[name].max) == (low, high)
+    for segment in SEGMENTS:
+        found = rules.segment_analysis[segment].property_ranges[name]
+        assert low <= found.min <= found.max <= high
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("rating:n", 1, 5),
+        ("age:n", 10, 100),
+        ("heart_rate:n", 30, 220),
+        ("click_rate:n", 0, 1),
+        ("progress_percent:n", 0, 100),
+        ("level:n", 1, 1000),
+        ("duration_minutes:n", 0, 1440),
+        ("height:n", 100, 250),
+        ("sleep_hours:n", 0, 24),
+        ("month:n", 1, 12),
+    ],
+)
+def test_numbers_lie_where_their_names_say(name: str, low: float, high: float) -> None:
+    found = sound(taxonomy(event("tell", name))).value_ranges[name.removesuffix(":n")]
+    assert low <= found.min < found.max <= high
+
+
+@pytest.mark.parametrize("name", ["level", "xp", "gold", "vip_level", "total_spent", "login_count", "score", "price"])
+def test_what_grows_with_engagement_is_larger_for_the_keenest(name: str) -> None:
+    segments = sound(taxonomy("login", users=(f"{name}:n",))).segment_analysis
+    new, active, power = (segments[s].property_ranges[name].mean for s in ("new_user", "active_user", "power_user"))
+    assert new is not None
+    assert active is not None
+    assert power is not None
+    assert new < active < power
+
+
+def test_the_same_name_with_other_limits_has_its_own_range() -> None:
+    short, long = Between(min=30, max=450, integer=False), Between(min=60, max=7200, integer=False)
+    rules = sound(
+        taxonomy(
+            event("stage_clear", prop("#duration:n", short)),
+            event("stage_fail", prop("#duration:n", short)),
+            event("app_end", prop("#duration:n", long)),
+        )
+    )
+    assert (rules.value_ranges["#duration"].min, rules.value_ranges["#duration"].max) == (30, 450)
+    assert (rules.value_ranges["app_end/#duration"].min, rules.value_ranges["app_end/#duration"].max) == (60, 7200)

@@ -7,22 +7,20 @@ taxonomy gives rules that `rules.soundness` has nothing against.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gamestats_assets.demo_data.analysis.doubts import Doubt, doubts_of
 from gamestats_assets.demo_data.analysis.equations import number_scopes
 from gamestats_assets.demo_data.analysis.evidence import order_of
-from gamestats_assets.demo_data.analysis.gatherings import gathered
-from gamestats_assets.demo_data.analysis.graph import EventOrder
+from gamestats_assets.demo_data.analysis.graph import Doubt, EventOrder
 from gamestats_assets.demo_data.analysis.habits import AT_HOME, Habits, activity
+from gamestats_assets.demo_data.analysis.kinds import EventKind
 from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
-    by_segment,
     industry_of,
     measure,
-    number_places,
+    of_segment,
     overall,
     places,
     rule_of,
@@ -30,6 +28,7 @@ from gamestats_assets.demo_data.analysis.measures import (
 from gamestats_assets.demo_data.analysis.projections import event_constraints
 from gamestats_assets.demo_data.analysis.reading import read_events
 from gamestats_assets.demo_data.analysis.reckoning import (
+    Reckoned,
     formulas,
     reckoned_ranges,
     relationships,
@@ -37,6 +36,7 @@ from gamestats_assets.demo_data.analysis.reckoning import (
     written,
 )
 from gamestats_assets.demo_data.analysis.states import shown_levels, states_shown
+from gamestats_assets.demo_data.analysis.things import gathered
 from gamestats_assets.demo_data.analysis.times import durations, property_times
 from gamestats_assets.demo_data.analysis.updates import payment, update_patterns
 from gamestats_assets.demo_data.analysis.values import property_constraints
@@ -49,7 +49,7 @@ from gamestats_assets.demo_data.rules.model import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 
 
@@ -83,38 +83,29 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
     updates, of_updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))
-    counted = frozenset(_set_otherwise(everywhere, values)) - borrowed
+    counted = frozenset(_set_otherwise(everywhere, values) - borrowed)
     scopes = number_scopes(order, everywhere, measures, counted, borrowed)
     for scope in scopes.values():
         written(scope)
     told = formulas(scopes, updates)
     values, updates = told.constraints(values), told.updates
-    ranges, of_segments = _ranges(measures)
-    ranges = told.bounded(ranges, values)
-    of_segments = {name: told.bounded(of, values) for name, of in of_segments.items()}
+    tables = [told.bounded(table, values) for table in _ranges(measures)]
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given and place.key not in borrowed}
-    reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
-    followed = [formula for formula in told.formulas if formula.place.key in reckoned]
-    for name, identifier in identifiers.items():
-        ranges.setdefault(name, identifier)
+    reckoned = reckoned_ranges(told.formulas, tables, limits)
+    followed = [formula for formula in told.formulas if formula.place.key in reckoned[0]]
+    tables[0] = {**identifiers, **tables[0]}
     # Where what a formula uses does not stand beside, its results lie where they do elsewhere.
-    elsewhere = {key.rpartition("/")[2]: key for key in reversed(reckoned)}
-    alike = {p.key: elsewhere[p.name] for p in everywhere if p.name in elsewhere and p.key not in {*reckoned, *limits}}
-    for told_of, found in ((ranges, reckoned), *((of_segments[name], reckoned_of[name]) for name in SEGMENTS)):
-        told_of.update({key: found[source] for key, source in alike.items() if key in told_of})
-    times = property_times(
-        order,
-        everywhere,
-        scopes,
-        {name for of in updates.values() for name in of},
-        {formula.place.key for formula in followed},
-        {key for key, constraint in values.items() if constraint.recalls},
-    )
-    values |= {key: _free(values.get(key)) for key in times.lengths}
-    tables = [
-        {**ranges, **reckoned, **times.ranges, **times.lengths},
-        *({**of_segments[name], **reckoned_of[name], **times.lengths} for name in SEGMENTS),
-    ]
+    elsewhere = {key.rpartition("/")[2]: key for key in reversed(reckoned[0])}
+    alike = {p.key: elsewhere[p.name] for p in everywhere if p.name in elsewhere and p.key not in limits}
+    for table, found in zip(tables, reckoned, strict=True):
+        table |= {key: found[source] for key, source in alike.items() if key in table} | found
+    moved = {name for of in updates.values() for name in of}
+    recalled = {key for key, constraint in values.items() if constraint.recalls}
+    times = property_times(order, everywhere, scopes, moved, {*(f.place.key for f in followed)}, recalled)
+    freed = {"elapsed": None, "same_as_before": False, "recalls": []}
+    values |= {key: values.get(key, PropertyConstraint()).model_copy(update=freed) for key in times.lengths}
+    tables = [table | times.lengths for table in tables]
+    tables[0] |= times.ranges
     habits = Habits(order, constraints)
     overall_ranges, *ranges_of = _shortened(tables, everywhere)
     rules = Rules(
@@ -123,13 +114,43 @@ def analysed(taxonomy: Taxonomy, product: ProductInfo) -> tuple[Rules, list[Doub
         property_relationships=relationships([*followed, *times.formulas], everywhere),
         value_ranges=overall_ranges,
         segment_analysis={
-            segment: _segment(segment, habits, of_segment)
+            segment: SegmentAnalysis(
+                property_ranges=of_segment,
+                event_sequence=habits.event_sequence(segment),
+                event_probabilities=habits.event_probabilities(segment),
+                activity=activity(segment, habits.product),
+            )
             for segment, of_segment in zip(SEGMENTS, ranges_of, strict=True)
         },
         update_patterns=updates,
     )
-    doubts = doubts_of(order, [*followed, *times.formulas], of_updates)
+    doubts = _doubts(order, [*followed, *times.formulas], of_updates)
     return _without_circles(rules, taxonomy), doubts
+
+
+_SURE = 0.7
+"""Confidence from which on nobody needs to look."""
+
+
+def _doubts(order: EventOrder, reckoned: Iterable[Reckoned], of_updates: Iterable[Doubt]) -> list[Doubt]:
+    """Everything that is less than sure about the order of events, formulas and updates; the least sure first."""
+    own = "it has a value of its own"
+    of_formulas = (Doubt(f"{r.place.key} = {r.formula}", r.why, r.confidence, own) for r in reckoned)
+    found = [d for d in (*_doubts_of_order(order), *of_formulas, *of_updates) if d.confidence < _SURE]
+    return sorted(dict.fromkeys(found), key=lambda d: (d.confidence, d.reading))
+
+
+def _doubts_of_order(order: EventOrder) -> Iterator[Doubt]:
+    """Of each event the surest evidence of what it comes after, and the surest other that was not taken."""
+    arrivals = {r.name for r in order.of(EventKind.REGISTER, EventKind.INSTALL)}
+    for event in order.readings:
+        telling = [e for e in order.edges if e.after == event and not {*e.before} <= arrivals]
+        taken = [e for e in (order.next.get(event), *order.needs.get(event, ())) if e in telling]
+        if taken:
+            best = max(taken, key=lambda edge: edge.confidence)
+            known = {name for edge in taken for name in edge.before}
+            other = next((str(e).removeprefix(event) for e in telling if not {*e.before} & known), "")
+            yield Doubt(str(best), best.why, best.confidence, f"it{other}" if other else "it happens by itself")
 
 
 def payment_of(taxonomy: Taxonomy) -> tuple[str, str] | None:
@@ -171,13 +192,6 @@ def contradictions(taxonomy: Taxonomy, rules: Rules) -> list[str]:
     return found
 
 
-def _free(constraint: PropertyConstraint | None) -> PropertyConstraint:
-    """A constraint of what a formula decides."""
-    return (constraint or PropertyConstraint()).model_copy(
-        update={"elapsed": None, "same_as_before": False, "recalls": []}
-    )
-
-
 def _without_circles(rules: Rules, taxonomy: Taxonomy) -> Rules:
     """Sheets may ask for values that need each other; what the analyst added goes first, then what the sheet says."""
     while found := circles(rules, taxonomy):
@@ -208,27 +222,16 @@ def likely_industry(taxonomy: Taxonomy) -> str:
     return "other"
 
 
-def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> SegmentAnalysis:
-    return SegmentAnalysis(
-        property_ranges=ranges,
-        event_sequence=habits.event_sequence(segment),
-        event_probabilities=habits.event_probabilities(segment),
-        activity=activity(segment, habits.product),
-    )
-
-
 def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, Measure]:
     """What every number measures; one without limits has those of the same name elsewhere in the sheet."""
-    found = {place: measure(place, product) for place in number_places(everywhere)}
-    limited: dict[str, list[Place]] = {}
-    for place, told in found.items():
-        if told.given:
-            limited.setdefault(place.name, []).append(place)
-    row = {place: number for number, place in enumerate(found)}
+    found = {place: measure(place, product) for place in everywhere if place.prop.type is PropertyType.NUMBER}
+    first = {place.name: told for place, told in reversed(found.items()) if told.given}
+    above: dict[str, Measure] = {}
     for place, told in list(found.items()):
-        if not told.given and place.name in limited and rule_of(place.prop) is None:
-            before = [other for other in limited[place.name] if row[other] < row[place]]
-            found[place] = found[before[-1] if before else limited[place.name][0]]
+        if told.given:
+            above[place.name] = told
+        elif place.name in first and rule_of(place.prop) is None:
+            found[place] = above.get(place.name, first[place.name])
     return found
 
 
@@ -238,24 +241,16 @@ def _from_nothing(
     """What events only ever add to begins at nothing for those who are new."""
     grows = {name for event in updates.values() for name, update in event.items() if update.type == "increment"}
     shrinks = {name for event in updates.values() for name, update in event.items() if update.type != "increment"}
-    return {
-        place: replace(told, growth="total", low=told.low if told.given else 0.0)
-        if place.event == "user" and place.name in grows - shrinks and told.growth in ("none", "mild")
-        else told
-        for place, told in measures.items()
-    }
+    only_grow = [p for p, told in measures.items() if p.event == "user" and p.name in grows - shrinks]
+    only_grow = [(p, told) for p in only_grow if (told := measures[p]).growth in ("none", "mild")]
+    total = {p: replace(told, growth="total", low=told.low if told.given else 0.0) for p, told in only_grow}
+    return {**measures, **total}
 
 
-def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> list[str]:
+def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> set[str]:
     """Keys of numbers whose values a constraint decides."""
-    decided: list[str] = []
-    for place in everywhere:
-        constraint = values.get(place.key, values.get(place.name))
-        if constraint and (
-            constraint.totals or constraint.counter or constraint.copy_of or constraint.values or constraint.mapping
-        ):
-            decided.append(place.key)
-    return decided
+    told = ((p.key, values.get(p.key, values.get(p.name))) for p in everywhere)
+    return {key for key, c in told if c and (c.totals or c.counter or c.copy_of or c.values or c.mapping)}
 
 
 def _borrowed(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> list[str]:
@@ -268,19 +263,12 @@ def _borrowed(everywhere: Sequence[Place], values: Mapping[str, PropertyConstrai
     ]
 
 
-def _ranges(measures: Mapping[Place, Measure]) -> tuple[dict[str, ValueRange], dict[str, dict[str, ValueRange]]]:
-    """Ranges by key, overall and by segment."""
-    ranges: dict[str, ValueRange] = {}
-    of_segments: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
-    for place, told in measures.items():
-        if place.event == "user" and any(
-            p.event == "" and p.name == place.name and m.given for p, m in measures.items()
-        ):
-            continue  # one name, one range: the limits of the common property
-        ranges[place.key] = overall(told)
-        for segment, wanted in by_segment(told).items():
-            of_segments[segment][place.key] = wanted
-    return ranges, of_segments
+def _ranges(measures: Mapping[Place, Measure]) -> list[dict[str, ValueRange]]:
+    """Ranges by key, overall and of each segment; where users and events share a name, those of the common property."""
+    common = {place.name for place, told in measures.items() if place.event == "" and told.given}
+    told = {p.key: m for p, m in measures.items() if p.event != "user" or p.name not in common}
+    of_segments = ({key: of_segment(m, segment) for key, m in told.items()} for segment in SEGMENTS)
+    return [{key: overall(m) for key, m in told.items()}, *of_segments]
 
 
 def _shortened(tables: Sequence[dict[str, ValueRange]], everywhere: Sequence[Place]) -> list[dict[str, ValueRange]]:
@@ -292,16 +280,9 @@ def _shortened(tables: Sequence[dict[str, ValueRange]], everywhere: Sequence[Pla
     kept: dict[str, str] = {}
     for name, keys in by_name.items():
         told = {key: [table.get(key) for table in tables] for key in keys}
-        plain = (
-            name if name in tables[0] else max(keys, key=lambda key: sum(other == told[key] for other in told.values()))
-        )
-        if plain in told or name in tables[0]:
-            kept[name] = plain
+        usual = max(keys, key=lambda key: sum(other == told[key] for other in told.values()))
+        kept[name] = plain = name if name in tables[0] else usual
         kept |= {key: key for key in keys if told[key] != told.get(plain)}
-    return [
-        {
-            **{name: wanted for name, wanted in table.items() if "/" not in name and name not in kept},
-            **{name: table[source] for name, source in kept.items() if source in table},
-        }
-        for table in tables
-    ]
+    plain_names = {name: name for table in tables for name in table if "/" not in name and name not in kept}
+    kept = plain_names | kept
+    return [{name: table[source] for name, source in kept.items() if source in table} for table in tables]

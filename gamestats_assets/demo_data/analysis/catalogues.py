@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import (
     MONEY,
     UNIQUE,
@@ -26,6 +25,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     texts_of,
     units_in,
 )
+from gamestats_assets.demo_data.analysis.reading import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.states import BEFORE
 from gamestats_assets.demo_data.reference import facts, locales, names
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -56,12 +56,7 @@ def pair_of(
     """The number of each value of a list that stands beside, where both list the same things in the same order.
 
     A text says so (`in the order of plan_name`), or both are of one thing, or the list is one of what is sold and the
-    numbers only rise or only fall.
-
-    Args:
-        values: of the number.
-        beside: the lists of the event's other properties; where several fit, the one that is named comes first.
-    """
+    numbers only rise or only fall."""
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(values) or len(numbers) < 2:
         return None
@@ -125,13 +120,10 @@ def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyC
         return None
     mapping: dict[str, list[Scalar]] = {said: [n] for said, n in zip(texts, numbers, strict=True) if n is not None}
     found = PropertyConstraint(depends_on=text.name, mapping=mapping)
-    money = [units_in(said) & MONEY for said in texts]
+    money = {units_in(said) & MONEY for said in texts}
     own = units_in(f"{' '.join(own_pieces(prop.name))} {prop.alias} {prop.description}") & MONEY
-    if (
-        all(money)
-        and len(set(money)) == 1
-        and (own & money[0] or piece_set(prop.name) & {"price", "cost", "fee"} or _names(texts_of(prop), text))
-    ):
+    priced = piece_set(prop.name) & {"price", "cost", "fee"} or _names(texts_of(prop), text)
+    if len(money) == 1 and all(money) and (priced or own in money):
         return found
     if piece_set(prop.name) & _BESIDES or re.search(r"잔액|보유|남은|残|所持", prop.alias):
         return None
@@ -160,11 +152,7 @@ def one_change(before: Property, after: Property) -> bool:
 
 
 def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str, list[Scalar]]:
-    """By what something was, what it may become: never the same, and what comes later in the list of upgrades.
-
-    Args:
-        said: name and texts of the event.
-    """
+    """By what something was, what it may become: never the same, and what comes later in the list of upgrades."""
     ranked = list(dict.fromkeys([*before, *after]))
     up, down = bool(_UP.search(said.lower())), bool(_DOWN.search(said.lower()))
     found: dict[str, list[Scalar]] = {}
@@ -181,14 +169,7 @@ def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str,
 
 
 def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Sequence[str]) -> PropertyConstraint | None:
-    """What carriers, currencies, languages or cities there are in each country; None where the sheet's are unknown.
-
-    Args:
-        what: `carrier`, `currency`, `language` or `city`.
-        given: those that the sheet lists.
-        on: name of the property that tells the country; None is that of the record.
-        listed: its values, as people write countries.
-    """
+    """What carriers, currencies, languages or cities there are in each country; None where the sheet's are unknown."""
     found = {code: _of_country(what, code) for code in locales.countries()}
     if given:  # of each country those that the sheet lists
         cities = {v: city.country for v in given if (city := locales.city_named(str(v)))} if what == "city" else {}
@@ -208,13 +189,11 @@ def by_country(what: str, given: Sequence[Scalar], on: str | None, listed: Seque
 
 def _of_country(what: str, code: str) -> list[Scalar]:
     country = locales.countries()[code]
-    found = {
-        "carrier": [name for name, _ in country.carriers],
-        "city": [city.name for city in locales.cities() if city.country == code][:4],
-        "currency": [country.currency],
-        "language": [country.language],
-    }
-    return list(found[what])
+    if what == "carrier":
+        return [name for name, _ in country.carriers]
+    if what == "city":
+        return [city.name for city in locales.cities() if city.country == code][:4]
+    return [country.currency if what == "currency" else country.language]
 
 
 def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
@@ -224,12 +203,10 @@ def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
 
 
 def _code(country: str) -> str:
-    """ISO code of a country as people write it."""
+    """ISO code of a country as people write it; empty of what is none."""
     text, called = country.strip().lower(), facts("choices")["countries"]
-    for code, known in locales.countries().items():
-        if text in (code.lower(), known.name.lower(), *called.get(code, "").split()):
-            return code
-    return ""
+    named = {c: (c.lower(), known.name.lower(), *called.get(c, "").split()) for c, known in locales.countries().items()}
+    return next((code for code, names_of in named.items() if text in names_of), "")
 
 
 # --------------------------------------------------------------------------- entries of a catalogue
@@ -274,12 +251,7 @@ def _as_price(value: float, *, whole: bool) -> float:
 
 
 class Catalogues:
-    """Ids of catalogues, and what goes with them, by the names of the properties.
-
-    Args:
-        everywhere: every property where it stands.
-        prices: by property, between what prices lie.
-    """
+    """Ids of catalogues, and what goes with them, by the names of the properties."""
 
     def __init__(
         self, order: EventOrder, everywhere: Sequence[Place], prices: Mapping[str, tuple[float, float]]
@@ -300,13 +272,12 @@ class Catalogues:
     def _note(self, beside: Sequence[Place]) -> None:
         """What stands beside an id in an event, and belongs to it."""
         ids = [place for place in beside if self._is_id(place)]
+        texts = [p for p in beside if p.prop.type is PropertyType.STRING and not isinstance(rule_of(p.prop), OneOf)]
         for found in ids:
             stem, alone = own_pieces(found.name)[:-1], len(ids) == 1
-            named = [
-                p for p in beside if own_pieces(p.name)[:-1] == stem and _words("names") & {*own_pieces(p.name)[-1:]}
-            ]
-            named = named or [p for p in beside if alone and own_pieces(p.name) in (("name",), ("title",))]
-            named = [p for p in named if p.prop.type is PropertyType.STRING and not isinstance(rule_of(p.prop), OneOf)]
+            own = [p for p in texts if own_pieces(p.name)[:-1] == stem]
+            named = [p for p in own if _words("names") & {*own_pieces(p.name)[-1:]}]
+            named = named or [p for p in texts if alone and own_pieces(p.name) in (("name",), ("title",))]
             traits = [p for p in beside if self._is_trait(p, stem, alone=alone)]
             of_person = bool(named) and names.pattern_of(named[0].name, PropertyType.STRING) == "name"
             if not of_person and (named or any(p.prop.type is PropertyType.NUMBER for p in traits)):
@@ -325,13 +296,9 @@ class Catalogues:
         pieces = own_pieces(place.name)
         traits = _words("traits") | _words("makers")
         own = pieces[: len(stem)] == stem and pieces[-1] in traits | {"type", "grade"}
-        plain = [*pieces]
-        if pieces[-1:] == ("price",):
-            plain = [piece for piece in pieces if piece not in _words("asked")]
-        if not plain:
-            return False
-        plain = plain[:-1] if plain[-1] == "name" and plain[0] in _words("makers") else plain
-        if not own and not (alone and len(plain) == 1 and plain[0] in traits):
+        plain = [p for p in pieces if p not in _words("asked")] if pieces[-1:] == ("price",) else [*pieces]
+        plain = plain[:-1] if plain[-1:] == ["name"] and plain[0] in _words("makers") else plain
+        if not plain or (not own and not (alone and len(plain) == 1 and plain[0] in traits)):
             return False
         rules = [rule_of(p.prop) for p in self.places[place.name]]
         if pieces[-1] == "price" and place.prop.type is PropertyType.NUMBER:
@@ -381,8 +348,7 @@ class Catalogues:
     def _entries(self, name: str, most: int) -> list[Scalar]:
         found = self.places[name]
         if found[0].prop.type is PropertyType.STRING:
-            stem = "_".join(own_pieces(name)[:-1])
-            return [f"{stem}_{number}" for number in range(1, most + 1)]
+            return [f"{'_'.join(own_pieces(name)[:-1])}_{number}" for number in range(1, most + 1)]
         limits = next((rule for p in found if isinstance(rule := rule_of(p.prop), Between)), None)
         low, high = (int(limits.min), int(limits.max)) if limits else (1001, 1000 + most)
         count = min(most, high - low + 1)

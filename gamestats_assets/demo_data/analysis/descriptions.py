@@ -15,20 +15,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gamestats_assets.demo_data.analysis.lexicon import (
+from gamestats_assets.demo_data.analysis.reading import (
     ACTIONS,
+    BACKGROUND,
     FAILURES,
     GROUPS,
     KNOWN,
     LOOKS,
     PHASES,
     SUCCESSES,
+    Reading,
     concepts,
     named_words,
     pieces,
     word_set,
 )
-from gamestats_assets.demo_data.analysis.reading import BACKGROUND, Reading
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 
@@ -86,18 +87,13 @@ def told_once(event: Event) -> bool:
     own = {re.sub(r"_?id$", "", prop.name.lower()) for prop in event.properties} - _USERS
     for match in _PER.finditer(text):
         who = match[1] if match[1] in PEOPLE else match[1].removesuffix("s")
-        if who in _NO_PEOPLE | own:
-            continue
         comes = who in event.name.lower() and bool(_COMING.search(event.name.lower()))
-        if who in PEOPLE or re.search(r"(?:er|or|ee|ist)$", who) or comes:
+        person = who in PEOPLE or re.search(r"(?:er|or|ee|ist)$", who) or comes
+        if person and who not in _NO_PEOPLE | own:
             return True
-    once = clauses()["once"]
-    if once[-1].search(text):
-        return True
-    text = _without(text, "seldom")
-    return any(p.search(text) for p in once) or (
-        any(p.search(text) for p in clauses()["first"]) and not one_of_many(event)
-    )
+    once, text = clauses()["once"][-1].search(text), _without(text, "seldom")
+    once = once or any(p.search(text) for p in clauses()["once"])
+    return bool(once) or (any(p.search(text) for p in clauses()["first"]) and not one_of_many(event))
 
 
 def told_daily(event: Event, reading: Reading) -> bool:
@@ -106,10 +102,7 @@ def told_daily(event: Event, reading: Reading) -> bool:
         return True
     if one_of_many(event) or reading.fails or reading.action in ("view", "click", "show", "list"):
         return False
-    present = reading.says("checkin", "attend")
-    named = reading.says("daily") and (present or reading.says("login", "reward"))
-    counted = {"reward", "daily", "consecutive"} & {*reading.text, *reading.description}
-    return named or (present and bool(counted) and not reading.things - {"check", "daily", "reward", "app", "event"})
+    return reading.says("daily") and reading.says("checkin", "attend", "login", "reward")
 
 
 _LEGACY_NAME = re.compile(r"(?:[_ ]old|[_ ]?v1|[_ ]legacy|[_ ]deprecated)$", re.IGNORECASE)
@@ -127,12 +120,9 @@ def is_of_system(event: Event) -> bool:
     """Whether a server, a batch or a schedule reports an event, and no user causes it."""
     if says(event, "system"):
         return True
-    told = [
-        bool(_MACHINES & {event.tag.lower(), *pieces(event.tag)}),
-        bool(_MACHINES & {*pieces(event.name)}),
-        bool(_AGAIN.search(text_of(event))),
-    ]
-    return sum(told) >= 2
+    tagged = _MACHINES & {event.tag.lower(), *pieces(event.tag)}
+    named, again = _MACHINES & {*pieces(event.name)}, _AGAIN.search(text_of(event))
+    return bool((tagged and (named or again)) or (named and again))
 
 
 def is_legacy(event: Event) -> bool:
@@ -176,14 +166,8 @@ _AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll", "ho
 
 @dataclass(frozen=True)
 class Phrase:
-    """Something that a description names.
-
-    Attributes:
-        role: see `Mention`.
-        deed: concept of what was done, `~` and a stem of what is no concept; empty where only a thing is named.
-        about: the words of what it was done to.
-        said: as it is written.
-    """
+    """Something that a description names: its role (see `Mention`), the concept of what was done (`~` and a stem where
+    that is none; empty where only a thing is named), the words of what it was done to, and how it is written."""
 
     role: str
     deed: str
@@ -233,15 +217,11 @@ def phrases(event: Event) -> Iterator[Phrase]:
         for pattern in clauses()[role]:
             for match in pattern.finditer(text):
                 said = next(filter(None, match.groups()), "").strip()
-                unsure = (
-                    role == "after" and (" or " in said or text[match.end() :].startswith((", or", " or ")))
-                ) or any(word in said for word in ("또는", "혹은", "または", "又は", "か、"))
-                if unsure:
+                ways = role == "after" and (" or " in said or text[match.end() :].startswith((", or", " or ")))
+                if ways or re.search("또는|혹은|または|又は|か、", said):
                     continue  # one way among others
                 parts = re.split(r",| and | or | und | / ", said) if said.isascii() or " " in said else [said]
-                for part in parts:
-                    if phrase := _of_clause(role, part.strip()):
-                        yield phrase
+                yield from filter(None, (_of_clause(role, part.strip()) for part in parts))
     for sentence in re.split(r"[.;:\n()]", text):
         yield from _in_english(sentence.strip())
     if not text.isascii():
@@ -418,11 +398,9 @@ class Finder:
             return self._shown(phrase, r, others), 0.7
         if phrase.role == "whole":
             made = [o for o in others if o.action == "create" and o.phase is None and o.topic == phrase.things]
-            above = [
-                o for o in others if 0 < r.index - o.index <= 2 and o.tag == r.tag and phrase.things and not o.fails
-            ]
-            above = [o for o in above if phrase.things <= self.words[o.name] and not phrase.things & self.words[r.name]]
-            return next(iter([*made, *above[::-1]]), None), 0.6
+            near = [o for o in others if 0 < r.index - o.index <= 2 and o.tag == r.tag and not o.fails]
+            near = near if phrase.things and not phrase.things & self.words[r.name] else []
+            return next(iter([*made, *(o for o in near[::-1] if phrase.things <= self.words[o.name])]), None), 0.6
         things = phrase.things
         own = phrase.deed and phrase.deed in (r.action, r.phase) and phrase.deed in self.words[r.name]
         if own and not (things - self.words[r.name]) and phrase.role != "ongoing":
@@ -431,21 +409,18 @@ class Finder:
         if noun and (ended := self._thing(phrase, r, others)) is not None:
             return ended, 0.7  # `after the visit`
         if phrase.deed:
-            scored = [
-                (score, self._near(o, r), -o.index, o) for o in others if (score := self._score(o, phrase, r)) > 0
-            ]
-            if scored:
-                best = max(scored, key=lambda item: item[:3])
-                return best[3], 0.6 + 0.1 * min(best[0], 3)
+            scored = [(self._score(o, phrase, r), self._near(o, r), -o.index, o) for o in others]
+            score, _, _, best = max(scored, key=lambda item: item[:3], default=(0, 0, 0, r))
+            if score > 0:
+                return best, 0.6 + 0.1 * min(score, 3)
             if phrase.deed.startswith("~") and phrase.role != "needs":
                 return None, 0
         return self._thing(phrase, r, others), 0.6
 
     def _near(self, o: Reading, r: Reading) -> float:
         """How near an event is to another: the same id, the same tag, above it."""
-        return (
-            bool(self.ids[o.name] & self.ids[r.name]) + 0.5 * bool(o.tag and o.tag == r.tag) + 0.5 * (o.index < r.index)
-        )
+        same_id, filed = self.ids[o.name] & self.ids[r.name], o.tag and o.tag == r.tag
+        return bool(same_id) + 0.5 * bool(filed) + 0.5 * (o.index < r.index)
 
     def _score(self, o: Reading, phrase: Phrase, r: Reading) -> float:
         deed = phrase.deed
@@ -480,22 +455,17 @@ class Finder:
             return 2
         if any(deed in group and o.phase in group for group in _LIKE):
             return 1
-        settled = (
-            o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept", "match_found", "end", "open")
-        )
-        if not settled:
+        if o.phase not in (None, *SUCCESSES, "start", "submit", "accept", "match_found", "end", "open"):
             return 0
-        if deed in o.topic or deed in self.words[o.name]:
-            return 1
-        return 1 if any(deed in group and own & group for group in _LIKE) else 0.5 * (deed in o.description)
+        like = any(deed in group and own & group for group in _LIKE)
+        return 1 if like or deed in {*o.topic, *self.words[o.name]} else 0.5 * (deed in o.description)
 
     def _begins(self, o: Reading) -> float:
         """Whether an event begins something that lasts."""
         if o.phase in ("start", "open", "enter", "launch"):
             return 2
-        return float(
-            o.phase is None and o.action not in (*_SHOWING, "search", "click", "edit", "delete", "rate", "share")
-        )
+        passing = (*_SHOWING, "search", "click", "edit", "delete", "rate", "share")
+        return float(o.phase is None and o.action not in passing)
 
     def _thing(self, phrase: Phrase, r: Reading, others: Sequence[Reading]) -> Reading | None:
         """Of what is named as a thing: what makes it, or what was done to it last."""
@@ -504,9 +474,8 @@ class Finder:
         if not about:
             return None
         stems = {f"~{stem(word)}" for word in phrase.about if word.isascii() and len(word) > 3}
-        named = [o for o in others if about <= self.words[o.name]] or [
-            o for o in others if stems and stems <= self.stems[o.name]
-        ]
+        named = [o for o in others if about <= self.words[o.name]]
+        named = named or [o for o in others if stems and stems <= self.stems[o.name]]
         having = [o for o in named if (not o.fails or o.phase == "exit" or o.phase in about)]
         if phrase.role in ("after", "attribute"):
             above = [o for o in having if o.index < r.index]
@@ -537,28 +506,11 @@ class Finder:
             shows = shows or (o.action == "search" and bool({"list", "result", "results"} & {*phrase.about}))
             if o.fails or not (shows or o.phase in ("start", "open", "enter", "launch") or o.action == "create"):
                 continue
-            if phrase.role == "screen":
-                named = about & (self.words[o.name] | o.description)
-                if (
-                    (named or not about)
-                    and o.index < r.index
-                    and o.phase != "request"
-                    and (shows or (named and o.action == "create"))
-                ):
-                    found.append((len(about & self.words[o.name]), o.index, o))
-            elif shows and not on_screen and o.tag != r.tag:
-                continue
-            elif (about and about <= self.words[o.name]) or (
-                (shows and len(said) > 3 and (not about or on_screen) and said in self.spelt[o.name])
-                or (not about and o.action == "search")
-            ):
-                found.append(
-                    (
-                        shows + (o.tag == r.tag) + 2 * bool(about and about <= self.words[o.name]),
-                        -abs(o.index - r.index),
-                        o,
-                    )
-                )
+            named = bool(about) and about <= self.words[o.name]
+            spelt = shows and len(said) > 3 and (not about or on_screen) and said in self.spelt[o.name]
+            other = shows and not on_screen and o.tag != r.tag
+            if not other and (named or spelt or (not about and o.action == "search")):
+                found.append((shows + (o.tag == r.tag) + 2 * named, -abs(o.index - r.index), o))
         return max(found, key=lambda item: item[:2])[2] if found else None
 
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import (
     USABLE_NAME,
     Measure,
@@ -24,6 +23,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     texts_of,
     units_in,
 )
+from gamestats_assets.demo_data.analysis.reading import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import Update
@@ -100,11 +100,7 @@ class Scope:
         return [name for name, place in self.own.items() if any(plays(place, role) for role in roles)]
 
     def is_free(self, name: str, *, said: bool = False) -> bool:
-        """Whether a number can follow a formula: the sheet gives it no more than limits, and nothing else decides.
-
-        Args:
-            said: whether it is the sheet that says what the number follows from.
-        """
+        """Whether a number can follow a formula: the sheet gives it no more than limits, and nothing else decides."""
         place = self.own[name]
         decided = place.key in self._closed or (place.key in self.borrowed and not said)
         return isinstance(rule_of(place.prop), Between | None) and not decided
@@ -139,12 +135,7 @@ def number_scopes(
     counted: frozenset[str],
     borrowed: frozenset[str],
 ) -> dict[tuple[str, str], Scope]:
-    """Numbers that stand together, by event and object.
-
-    Args:
-        counted: keys of numbers that are counts or balances; these follow no formula.
-        borrowed: keys of numbers whose values are listed for another event alone; the sheet's words go before these.
-    """
+    """Numbers that stand together, by event and object."""
     texts = {event.name: f"{event.name} {event.alias} {event.description}" for event in order.taxonomy.events}
     scopes = {
         (event, parent): Scope(event, texts.get(event, "").lower(), found, measures, counted)
@@ -153,8 +144,8 @@ def number_scopes(
     for (event, parent), scope in scopes.items():
         reading = order.readings.get(event)
         scope.borrowed = borrowed
-        scope.ends_well = reading is not None and reading.phase in ("complete", "clear", "done", "success")
-        if reading is not None and not parent:
+        scope.ends_well = bool(reading and reading.phase in ("complete", "clear", "done", "success"))
+        if reading and not parent:
             scope.outer, scope.users = (scopes[k, ""].own if (k, "") in scopes else {} for k in ("", "user"))
     return {key: scope for key, scope in scopes.items() if scope.own or scope.others}
 
@@ -241,9 +232,9 @@ def _for_each(scope: Scope) -> None:
         things = {word.rstrip("s") for word in order[order.index("per") + 1 :]} if "per" in said else set[str]()
         counted = [n for n in scope.own if n in counts and n != each]
         counted = [n for n in counted if things & singular(piece_set(n))] or counted
-        totals = [n for n in scope.playing("total") if n != each and n not in counts]
+        totals = {n: said & piece_set(n) for n in scope.playing("total") if n != each and n not in counts}
         totals = [
-            n for n in totals if (said & piece_set(n)) - words_of("counted") or (said & money and piece_set(n) & money)
+            n for n, same in totals.items() if same - words_of("counted") or (said & money and piece_set(n) & money)
         ]
         if len(counted) == len(totals) == 1:
             scope.give(totals[0], f"{each} * {counted[0]}", "so much for each", 0.85, said=True)
@@ -383,19 +374,17 @@ _EXCHANGED = named_words("exchanged")
 
 
 def before_and_after(scope: Scope, updates: Mapping[str, Update]) -> dict[str, Update]:
-    """Note formulas of what was before and what is after; by state, the updates by which the event moves it.
-
-    Args:
-        updates: what the event does to the states of users; one that is set to what is after is the one that moves.
-    """
+    """Note formulas of what was before and what is after; by state, the updates by which the event moves it."""
     moved: dict[str, Update] = {}
     for stem, before, after in _pairs(scope):
-        if after is None or not stem:
+        if not after or not stem:
             continue
         why, terms = f"{before} and {after}", _terms(scope, stem, {after, before or after})
         state = next((name for name, update in updates.items() if update.sets_to(after)), None)
         if state is not None and stem - words_of("amount") and scope.is_free(after):
-            of_state = terms or _one_by_one(scope, stem, after)
+            sign, one = event_sign(scope, stem), re.search(r"\b(?:a|an|one|1)\b|하나|1개|1つ|一つ", scope.said)
+            single = [(sign, "1")] if sign and (one or scope.measure(after).name in _FEW) else []
+            of_state = terms or single
             if of_state and not _is_mixed(scope, of_state):
                 moved[state] = _move(scope, state, before, after, of_state)
                 continue
@@ -494,22 +483,11 @@ def _own_sign(place: Place) -> str | None:
 
 
 def event_sign(scope: Scope, stem: frozenset[str] = frozenset()) -> str:
-    """Whether an event adds or takes away; empty where it says neither, or both.
-
-    Args:
-        stem: what is moved; who redeems a voucher has more credit.
-    """
+    """Whether an event adds or takes away; empty where it says neither, or both."""
     words, text = frozenset(own_pieces(scope.event)), frozenset(re.findall(r"[a-z]+", scope.said))
     if stem and words & _EXCHANGED and not singular(words | text) & singular(stem):
         return "+"
     return _sign("", words) or _sign(scope.said, text)
-
-
-def _one_by_one(scope: Scope, stem: frozenset[str], after: str) -> list[Term]:
-    """A single one that an event adds or takes away; nothing where it may be many."""
-    sign = event_sign(scope, stem)
-    one = re.search(r"\b(?:a|an|one|1)\b|하나|1개|1つ|一つ", scope.said)
-    return [(sign, "1")] if sign and (one or scope.measure(after).name in _FEW) else []
 
 
 def _without_amount(scope: Scope, stem: frozenset[str], before: str, after: str) -> None:

@@ -13,19 +13,19 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gamestats_assets.demo_data.analysis.graph import FIXED, Edge, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.kinds import EventKind, after_sale, deals
-from gamestats_assets.demo_data.analysis.lexicon import (
+from gamestats_assets.demo_data.analysis.measures import industry_of
+from gamestats_assets.demo_data.analysis.reading import (
     ACTIONS,
     GROUPS,
     PLAYABLE,
     SIGHTS,
+    Reading,
     concepts,
     named_words,
     pieces,
     word_set,
 )
-from gamestats_assets.demo_data.analysis.lives import SHELVED, Lives, earlier, share, undoes
-from gamestats_assets.demo_data.analysis.measures import industry_of
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.things import SHELVED, Lives, earlier, share, undoes
 from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
@@ -36,6 +36,7 @@ Kind = EventKind
 
 _LASTING = named_words("lasting") | GROUPS
 _PLANS = word_set("plan paywall premium")
+_PROVING = word_set("code phone mail verify trial terms consent sms")
 _SLOW = named_words("slow")
 _LONG = re.compile(
     r"\b(?:hours?|days?|weeks?|months?|stunden|tage|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE
@@ -140,19 +141,11 @@ class Evidence:
         """Whether an event that a text names as done is the step just before."""
         if r.regrets or r.opinion or undoes(r):
             return False
-        if (by_name and _above(o, r, 1)) or (
-            o.phase in ("choose", "enter", "submit") and _above(o, r, 2 if o.tag == r.tag else 1)
-        ):
-            return True
-        if (
-            (o.looks or o.action == "search")
-            and (r.looks or r.phase == "choose")
-            and o.tag == r.tag
-            and _above(o, r, 3)
-        ):
-            return True
+        entered = o.phase in ("choose", "enter", "submit") and _above(o, r, 2 if o.tag == r.tag else 1)
+        looks = (o.looks or o.action == "search") and (r.looks or r.phase == "choose") and o.tag == r.tag
         one = share(r, o) or (r.place is not None and bool(r.topic & o.topic) and r.action == o.action)
-        return one and _above(o, r, 4) and o.kind != Kind.VERIFY
+        one = one and _above(o, r, 4) and o.kind != Kind.VERIFY
+        return (by_name and _above(o, r, 1)) or entered or (looks and _above(o, r, 3)) or one
 
     # ----------------------------------------------------------------- phases of one topic
 
@@ -163,10 +156,7 @@ class Evidence:
             if r.place is None or r.phase in ("claim", "request", "queue", "attempt") or answers:
                 continue
             same = [o for o in self.free if o is not r and self._one_process(o, r)]
-            if r.phase == "resume":
-                same = [o for o in self.free if o.phase == "pause" and o.topic == r.topic]
-                yield from (self._edge(r, [o], "what goes on was paused", 0.95, "next") for o in same)
-            elif r.place < 3:  # a ride that starts was requested, and its driver found
+            if r.place < 3:  # a ride that starts was requested, and its driver found
                 waits = ("queue", "request", "attempt", "match_found")
                 begun = [o for o in same if o.phase in waits and (o.place or 0) < r.place and o.tag == r.tag]
                 begun = [o for o in begun if o.index < r.index]
@@ -180,15 +170,16 @@ class Evidence:
         begun = [o for o in same if (o.place or 9) < 3 or (o.phase == "submit" and place >= 5)]
         begun = [o for o in begun if not o.wrong and (o.place or 0) < place and o.phase != "accept"]
         outs = [o for o in same if o.place == 5 and o.phase != "pause" and o.topic == r.topic]
-        if place == 6 and outs and not all(o.wrong for o in outs) and not r.wrong:
+        if place == 6 and not r.wrong and not all(o.wrong for o in outs):
             yield self._edge(r, outs, "an end after every outcome", 0.82)
-        elif not begun and r.phase in ("complete", "exit", "abandon", "end"):
-            read = [o for o in same if (o.looks or o.action == "play") and o.topic == r.topic and o.index < r.index]
-            yield from (self._edge(r, [o], f"{r.phase} of what {o.name} begins", 0.62) for o in read[-1:])
-        if not begun or (place == 6 and outs and not all(o.wrong for o in outs) and not r.wrong):
             return
-        mids = [o for o in same if 3 <= (o.place or 0) < min(5, place) and not o.wrong and o.phase != "progress"]
-        mids = [o for o in mids if not {"optional", "repeated"} & o.flags]
+        if not begun:
+            read = [o for o in same if (o.looks or o.action == "play") and o.topic == r.topic and o.index < r.index]
+            read = read[-1:] if r.phase in ("complete", "exit", "abandon", "end") else []
+            yield from (self._edge(r, [o], f"{r.phase} of what {o.name} begins", 0.62) for o in read)
+            return
+        mids = [o for o in same if 3 <= (o.place or 0) < min(5, place) and not {"optional", "repeated"} & o.flags]
+        mids = [o for o in mids if not o.wrong and o.phase != "progress"]
         disordered = all(o.index > r.index for o in begun)
         known = [o for o in [*mids, *begun] if (o.index < r.index) != disordered] or begun
 
@@ -289,11 +280,8 @@ class Evidence:
             for deed in () if answers else [d for d in (r.phase, r.action) if d and d in earlier()]:
                 if r.looks and deed == r.action:
                     continue
-                found = [
-                    (*score, -abs(o.index - r.index), o)
-                    for o in self.free
-                    if o is not r and (score := _did(o, r, deed))
-                ]
+                others = [(o, _did(o, r, deed)) for o in self.free if o is not r]
+                found = [(*score, -abs(o.index - r.index), o) for o, score in others if score]
                 if found:
                     best = max(found, key=lambda item: item[:3])[3]
                     why = f"{deed} comes after {best.action or best.phase} of the same thing"
@@ -306,9 +294,8 @@ class Evidence:
         users = [r for r in self.readings.values() if r.kind != Kind.SYSTEM and r.name not in self.order.legacy]
         exposed = (Kind.AD, Kind.EXPOSURE, Kind.SHARE)
         known = [o for o in users if (o.kind not in FIXED or o.kind in on_the_way) and not o.wrong]
-        known = [
-            o for o in known if o.kind in exposed or (o.phase != "request" and (not o.looks or o.action == "search"))
-        ]
+        done = [o for o in known if o.phase != "request" and (not o.looks or o.action == "search")]
+        known = [o for o in known if o.kind in exposed or o in done]
         for r in users:
             said = {*r.words, r.kind}
             for later, sooner, kind in _usual():
@@ -325,13 +312,10 @@ class Evidence:
             comes = own and r.action in ("join", "create", "view", "search", "list")
             if comes or not (own or told) or r.phase in ("request", "accept") or r.looks:
                 continue
-            joined = [
-                o for o in self.free if o.things & (own or told) and o.action in ("join", "create") and o is not r
-            ]
-            joined = [o for o in joined if not o.wrong and o.phase != "request"]
-            best = min(joined, key=lambda o: (o.action != "join", o.index), default=None)
-            if best is not None:
-                yield self._edge(r, [best], f"{best.name} makes a member", 0.6, "needs")
+            joined = [o for o in self.free if o.things & (own or told) and o.action in ("join", "create")]
+            joined = [o for o in joined if not o.wrong and o.phase != "request" and o is not r]
+            joined.sort(key=lambda o: (o.action != "join", o.index))
+            yield from (self._edge(r, [o], f"{o.name} makes a member", 0.6, "needs") for o in joined[:1])
 
     # ----------------------------------------------------------------- the usual ways to a deal
 
@@ -359,14 +343,9 @@ class Evidence:
                 return 6 + (r.step or 0) / 100
             filled = r.phase in ("choose", "enter", "submit") or r.action in ("add", "set")
             return 6.5 + r.index / 1e4 if filled else None
-        if (
-            r.kind == Kind.CORE
-            and r.phase in ("enter", "submit")
-            and not self.order.is_game
-            and "during" not in r.flags
-        ):
+        if r.kind == Kind.CORE and r.phase in ("enter", "submit") and not self.order.is_game:
             later = [o for o in self.free if o.tag == r.tag and o.kind in (Kind.CHECKOUT, Kind.PAY)]
-            return 5.5 if any(o.index > r.index for o in later) else None
+            return 5.5 if any(o.index > r.index for o in later) and "during" not in r.flags else None
         dealt = r.kind in (Kind.PAY, Kind.PAY_FAIL) and deals(r) and not r.regrets
         begun = r.kind == Kind.SUBSCRIBE and r.action in ("subscribe", None) and r.says("subscribe")
         return 7 if dealt or (begun and r.phase in (None, "start", "complete", "success")) else None
@@ -374,23 +353,17 @@ class Evidence:
     def _from_looks(self) -> Iterator[Edge]:
         """What is done with a thing comes after the look at it, where nothing else is known to."""
         mine = {life.identifier for life in self.order.lives if not life.public}
-        shown = [r for r in self.free if not r.wrong and (r.place or 0) < 5]
-        shown = [
-            r
-            for r in shown
-            if r.kind == Kind.BROWSE or r.looks or (r.phase in ("open", "enter") and r.kind == Kind.GACHA)
-        ]
+        shown = [r for r in self.free if r.kind == Kind.BROWSE or r.looks or r.kind == Kind.GACHA]
+        shown = [r for r in shown if not r.wrong and (r.place or 0) < 5]
+        shown = [r for r in shown if r.kind != Kind.GACHA or r.looks or r.phase in ("open", "enter")]
         apart = (Kind.AFTER_SALE, Kind.SUPPORT, Kind.ONBOARDING, Kind.REGISTER)
         for r in self.free:
             other = r.wrong or undoes(r) or r.opinion or r.action in ("edit", "receive", "issue", "export")
             if other or r.kind in apart:
                 continue
-            least = 2 if (r.place or 0) >= 5 else 1
-            scored = [
-                (score, o.index, o) for o in shown if o.index < r.index and (score := _leads(o, r, mine)) >= least
-            ]
-            if scored:
-                best = max(scored, key=lambda item: item[:2])[2]
+            above = [(_leads(o, r, mine), o.index, o) for o in shown if o.index < r.index]
+            score, _, best = max(above, key=lambda item: item[:2], default=(0, 0, r))
+            if score >= (2 if (r.place or 0) >= 5 else 1):
                 yield self._edge(r, [best], f"{best.name} shows what it is done with", 0.52)
 
     # ----------------------------------------------------------------- how users come
@@ -400,8 +373,11 @@ class Evidence:
         order, registers = self.order, self.order.of(Kind.REGISTER)
         account = anchor([r for r in registers if not r.says("character")])
         character = anchor([r for r in registers if r.says("character")])
-        way = self._way_to(account, registers) if account else []
-        if account is not None:
+        users = [r for r in order.readings.values() if r.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)]
+        way: list[Reading] = []
+        if account is not None:  # what the sheet files above it, such as a code that is sent
+            way = [r for r in users if _PROVING & {*r.words} and r.kind not in (Kind.REGISTER, Kind.SESSION_START)]
+            way = [r for r in way if r.index < account.index and (_filed(r, account) or r.index > registers[0].index)]
             yield from (self._edge(account, [r], "filed as a step to it", 0.56, "needs") for r in way if not r.wrong)
             earlier = [o for o in registers if (o.place or 5) < (account.place or 5)]
             yield from (self._edge(account, [o], "a step of the sign-up", 0.7, "needs") for o in earlier)
@@ -410,8 +386,8 @@ class Evidence:
         for first, why in ((account, "it needs an account"), (character, "it needs a character")):
             if first is None or (first is character and not order.is_game):
                 continue
-            for r in order.readings.values():
-                if r.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE) or r is first or r.name in order.legacy:
+            for r in users:
+                if r is first or r.name in order.legacy:
                     continue
                 if r.kind == Kind.REGISTER:
                     if r.says("character") and first is account:
@@ -420,14 +396,6 @@ class Evidence:
                     yield self._edge(r, [first], "the introduction follows the sign-up", 0.55, "needs")
                 elif self._needs_account(r, registers) and r not in way and (first is account or r.index > first.index):
                     yield self._edge(r, [first], why, 0.5, "needs")
-
-    def _way_to(self, account: Reading, registers: Sequence[Reading]) -> list[Reading]:
-        """What the sheet files with a sign-up and above it: a code that is sent, a check, the request of a trial."""
-        proving = word_set("code phone mail verify trial terms consent sms")
-        first = min((r.index for r in registers), default=account.index)
-        kinds = (Kind.SYSTEM, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER)
-        above = [r for r in self.readings.values() if r.index < account.index and r.kind not in kinds]
-        return [r for r in above if proving & set(r.words) and (_filed(r, account) or r.index > first)]
 
     def _needs_account(self, r: Reading, registers: Sequence[Reading]) -> bool:
         if r.kind == Kind.GOODBYE or r.says("login", "logout"):

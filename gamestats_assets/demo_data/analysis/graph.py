@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from gamestats_assets.demo_data.analysis.descriptions import Finder, Mention, is_id_name, is_legacy, says
 from gamestats_assets.demo_data.analysis.kinds import EventKind, kinds_of, of_kind
-from gamestats_assets.demo_data.analysis.lexicon import pieces
 from gamestats_assets.demo_data.analysis.measures import rule_of
-from gamestats_assets.demo_data.analysis.reading import Reading, read_events, spelt_out
+from gamestats_assets.demo_data.analysis.reading import Reading, pieces, read_events, spelt_out
 from gamestats_assets.demo_data.rules.model import EventSequence
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
@@ -23,15 +22,7 @@ Kind = EventKind
 
 @dataclass(frozen=True)
 class Edge:
-    """That an event happens only after another.
-
-    Attributes:
-        after: the later event.
-        before: the earlier one; of several, one has happened.
-        kind: `next` within the same session, `needs` in whichever.
-        why: the evidence, in a few words.
-        confidence: 0 to 1.
-    """
+    """That an event happens only after another, or one of several: `next` within the same session, or it `needs` it."""
 
     after: str
     before: tuple[str, ...]
@@ -39,22 +30,29 @@ class Edge:
     why: str
     confidence: float
 
+    def __str__(self) -> str:
+        return f"{self.after} {'follows' if self.kind == 'next' else 'needs'} {' or '.join(self.before)}"
+
 
 @dataclass(frozen=True)
 class Life:
-    """The life of a thing that an id names.
-
-    Attributes:
-        identifier: name of the property.
-        births: events one of which brings the thing into being.
-        events: all that carry the id and are about that thing, the births included, in order.
-        public: whether what one user makes is looked at by others.
-    """
+    """The life of a thing that an id names: what brings it into being, and all events about it, those included, in
+    order; it is public if others look at what one user makes."""
 
     identifier: str
     births: tuple[str, ...]
     events: tuple[str, ...]
     public: bool = False
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reading that may be wrong: the evidence, how sure it is (0 to 1), and the next best reading instead."""
+
+    reading: str
+    why: str
+    confidence: float
+    instead: str
 
 
 FIXED = (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END, Kind.INSTALL, Kind.DEVICE, Kind.CRASH, Kind.GOODBYE)
@@ -164,11 +162,7 @@ class EventOrder:
 
 
 def waits_for(needs: Mapping[str, Iterable[str]], event: str, wanted: str) -> bool:
-    """Whether an event is another, or waits for it, directly or not.
-
-    Args:
-        needs: by event, those that must have happened before.
-    """
+    """Whether an event is another, or waits for it, directly or not."""
     waiting, seen = [event], set[str]()
     while waiting:
         name = waiting.pop()

@@ -13,9 +13,8 @@ from itertools import takewhile
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, named_words, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
-from gamestats_assets.demo_data.analysis.reading import Reading, spelt_out
+from gamestats_assets.demo_data.analysis.reading import LOOKS, Reading, named_words, spelt_out, word_set
 from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step
@@ -71,13 +70,7 @@ def activity(segment: str, product: ProductInfo) -> Activity:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a user may choose to do: a sequence, or an event by itself.
-
-    Attributes:
-        name: of the event, or of the sequence after an arrow.
-        heads: events that begin it.
-        steps: of a sequence; of a single event none.
-    """
+    """What a user may choose to do: a sequence, whose name stands after an arrow, or an event by itself."""
 
     name: str
     heads: tuple[Reading, ...]
@@ -147,9 +140,8 @@ class Habits:
     def _is_trouble(self, r: Reading) -> bool:
         """Whether something has gone wrong, or is regretted: failures, complaints, cancellations, losses."""
         kind, event = self.order.kinds[r.name], self.order.taxonomy.event(r.name)
-        if kind in (Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE) or r.action in ("report", "refund", "block"):
-            return True
-        if _TEXT["in_vain"].search(spelt_out(event)):
+        bad = kind in (Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE)
+        if bad or r.action in ("report", "refund", "block") or _TEXT["in_vain"].search(spelt_out(event)):
             return True
         if self.order.is_game:
             return r.says("refund") or (r.fails and kind in (Kind.PAY, Kind.CHECKOUT, Kind.AD))
@@ -211,7 +203,7 @@ class Habits:
             return 0.5
         if self._only_follows(choice):
             return None
-        if r.name in self.trouble and kind.value not in seldom and not self._is_long(choice):
+        if r.name in self.trouble and kind not in seldom and not self._is_long(choice):
             return 0.006
         if self._sells(choice):
             return None
@@ -223,14 +215,12 @@ class Habits:
         return self._rate_by_words(r, kind)
 
     def _rate_by_words(self, r: Reading, kind: EventKind) -> float | None:
-        found = [
-            (len(said.split()), rate) for said, rate in _FACTS["seldom_words"].items() if {*said.split()} <= {*r.words}
-        ]
-        found = [] if r.action == "search" else found
-        rates = [rate for words, rate in found if words == max(words for words, _ in found)]
-        if kind.value in _FACTS["seldom"] and not (kind is Kind.SHARE and self.industry == "social"):
-            rates.append(_FACTS["seldom"][kind.value])
-        return min(rates) * self.factor.get(kind.value, 1) if rates else None
+        said = {words: rate for words, rate in _FACTS["seldom_words"].items() if {*words.split()} <= {*r.words}}
+        most = max((len(words.split()) for words in said), default=0)
+        rates = [rate for words, rate in said.items() if len(words.split()) == most and r.action != "search"]
+        if kind in _FACTS["seldom"] and not (kind is Kind.SHARE and self.industry == "social"):
+            rates.append(_FACTS["seldom"][kind])
+        return min(rates) * self.factor.get(kind, 1) if rates else None
 
     # ----------------------------------------------------------------- the core
 
@@ -270,13 +260,9 @@ class Habits:
 
     def _repeats(self, choice: _Choice) -> bool:
         """Whether something is done again and again."""
-        constraints = self.constraints
-        if (
-            self._all_in(choice, {*constraints.once, *constraints.daily, *constraints.final})
-            or choice.name in self.seldom
-        ):
-            return False
-        return all(self._is_usual(r.name) for r in choice.heads)
+        rare = {*self.constraints.once, *self.constraints.daily, *self.constraints.final}
+        seldom = self._all_in(choice, rare) or choice.name in self.seldom
+        return not seldom and all(self._is_usual(r.name) for r in choice.heads)
 
     def _is_usual(self, event: str) -> bool:
         """Whether something happens to most of what it follows."""
@@ -292,11 +278,11 @@ class Habits:
         chosen = {c.name for c in central[: _FACTS["segment"][segment][8]]}
         more = chosen
         while more:  # with what they follow, and what follows them
-            asked = {b for c in self.choices if c.name in chosen for r in c.heads for b in self._before(r.name)}
-            events = {event for c in self.choices if c.name in chosen for event in c.events}
-            near = [
-                c for c in self.choices if asked & {*c.events} or any({*self._before(r.name)} & events for r in c.heads)
-            ]
+            taken = [c for c in self.choices if c.name in chosen]
+            asked = {b for c in taken for r in c.heads for b in self._before(r.name)}
+            events = {event for c in taken for event in c.events}
+            leads = [c for c in self.choices if asked & {*c.events}]
+            near = [c for c in self.choices if c in leads or any({*self._before(r.name)} & events for r in c.heads)]
             more = {c.name for c in near if self._repeats(c)} - chosen
             chosen |= more
         return {c.name: scores[c.name] for c in self.choices if c.name in chosen}
@@ -319,12 +305,8 @@ class Habits:
         path: list[str] = []
         for step in steps:
             if not path or not step.follows or path[-1] in step.follows:
-                path.append(
-                    min(
-                        step.events,
-                        key=lambda e: (readings[e].fails or readings[e].phase == "pause", not readings[e].succeeds),
-                    )
-                )
+                found = [readings[event] for event in step.events]
+                path.append(min(found, key=lambda r: (r.fails or r.phase == "pause", not r.succeeds)).name)
         return path
 
     # ----------------------------------------------------------------- how likely each event is
@@ -347,7 +329,7 @@ class Habits:
         for r in self.order.readings.values():
             kind = self.order.kinds[r.name]
             if kind is not Kind.SYSTEM:
-                found.setdefault(r.name, _FIXED.get(kind, 0.9) * self.factor.get(kind.value, 1))
+                found.setdefault(r.name, _FIXED.get(kind, 0.9) * self.factor.get(kind, 1))
         return {name: round(min(max(found[name], 1e-5), 1.0), 6) for name in self.order.readings if name in found}
 
     def _weights(self, segment: str) -> dict[str, float]:
@@ -366,17 +348,10 @@ class Habits:
         events = activity(segment, self.product).events_per_session
         free = max(events - sum(slots.values()), 0.5 * events)
         following = [c for c in self.choices if c.name not in slots and self._only_follows(c)]
-        apart = {c.name for c in following}
-        rates = {
-            c.name: self.seldom[c.name] * self._seldom_factor(segment, c)
-            for c in self.choices
-            if c.name in self.seldom and c.name not in slots and c.name not in apart
-        }
-        usual = {
-            c.name: slots.get(c.name) or self._weight(segment, c)
-            for c in self.choices
-            if c.name not in rates and c.name not in apart
-        }
+        free_ones = [c for c in self.choices if c not in following]
+        seldom = [c for c in free_ones if c.name in self.seldom and c.name not in slots]
+        rates = {c.name: self.seldom[c.name] * self._seldom_factor(segment, c) for c in seldom}
+        usual = {c.name: slots.get(c.name) or self._weight(segment, c) for c in free_ones if c not in seldom}
         core = sum(usual[name] for name in slots)
         aside = sum(weight for name, weight in usual.items() if name not in slots)
         scale = min(_ASIDE_AT_MOST * core / aside, 1) if core and aside else 1
@@ -390,9 +365,8 @@ class Habits:
                 if choice.name not in found:
                     told = [self.follows[r.name] for r in choice.heads]
                     often = [share * sum(happens.get(b, 0) for b in before) for before, share in told]
-                    found[choice.name] = min(
-                        sum(often) / len(often), _COMPLAINTS if max(share for _, share in told) <= 0.015 else 1
-                    )
+                    most = _COMPLAINTS if max(share for _, share in told) <= 0.015 else 1
+                    found[choice.name] = min(sum(often) / len(often), most)
                 for event, often in choice.reached().items():
                     happens[event] = happens.get(event, 0) + often * (found[choice.name] + slots.get(choice.name, 0))
             return found
@@ -405,7 +379,7 @@ class Habits:
     def _weight(self, segment: str, choice: _Choice) -> float:
         """Of something usual, against other usual things."""
         r = choice.heads[0]
-        kind = self.order.kinds[r.name].value
+        kind = self.order.kinds[r.name]
         if self._all_in(choice, self.constraints.once):
             return 0.5
         weight = _FACTS["usual"].get(kind, 0.2) * self.factor.get(kind, 1) * _FACTS["factor"][segment].get(kind, 1)
@@ -425,4 +399,4 @@ class Habits:
         factors: Mapping[str, float] = _FACTS["factor"][segment]
         if kind is Kind.SUBSCRIBE and choice.heads[0].phase == "cancel":
             return {"churning_user": 3.0, "churned_user": 3.0, "new_user": 0.3}.get(segment, 0.8)
-        return factors.get(kind.value, factors.get("seldom", 1))
+        return factors.get(kind, factors.get("seldom", 1))

@@ -12,57 +12,19 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from gamestats_assets.demo_data.analysis.descriptions import is_of_system, says, told_once
-from gamestats_assets.demo_data.analysis.lexicon import GROUPS, SIGHTS, THINGS, concepts, named_words, word_set
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.reading import GROUPS, SIGHTS, THINGS, Reading, concepts, named_words, word_set
 from gamestats_assets.demo_data.reference import rows
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf
 
-
-class EventKind(StrEnum):
-    """Kinds of events."""
-
-    SYSTEM = "system"
-    """Reported by servers or advertising, by no user."""
-    INSTALL = "install"
-    DEVICE = "device"
-    REGISTER = "register"
-    SESSION_START = "session_start"
-    SESSION_END = "session_end"
-    GOODBYE = "goodbye"
-    """The account is given up, or the app removed."""
-    CRASH = "crash"
-    ONBOARDING = "onboarding"
-    VERIFY = "verify"
-    SEARCH = "search"
-    BROWSE = "browse"
-    CART = "cart"
-    CHECKOUT = "checkout"
-    PAY = "pay"
-    PAY_FAIL = "pay_fail"
-    AFTER_SALE = "after_sale"
-    SUBSCRIBE = "subscribe"
-    MONEY = "money"
-    """Deposits, transfers, trades."""
-    AD = "ad"
-    EXPOSURE = "exposure"
-    """Notifications, banners and mails."""
-    SHARE = "share"
-    SOCIAL = "social"
-    GROUP = "group"
-    ADVANCED = "advanced"
-    GROWTH = "growth"
-    EARN = "earn"
-    SPEND = "spend"
-    GACHA = "gacha"
-    CREATE = "create"
-    REMOVE = "remove"
-    SETTING = "setting"
-    SUPPORT = "support"
-    BAD = "bad"
-    """An outcome that is none of a purchase, and not a good one."""
-    CORE = "core"
-    OTHER = "other"
+EventKind = StrEnum(
+    "EventKind",
+    "SYSTEM INSTALL DEVICE REGISTER SESSION_START SESSION_END GOODBYE CRASH ONBOARDING VERIFY SEARCH BROWSE CART "
+    "CHECKOUT PAY PAY_FAIL AFTER_SALE SUBSCRIBE MONEY AD EXPOSURE SHARE SOCIAL GROUP ADVANCED GROWTH EARN SPEND GACHA "
+    "CREATE REMOVE SETTING SUPPORT BAD CORE OTHER",
+)
+"""Kinds of events: `SYSTEM` is reported by servers or advertising, `GOODBYE` gives the account up, `MONEY` is a deposit
+or a trade, `EXPOSURE` a notification or a banner, `BAD` an outcome that is no good one and none of a purchase."""
 
 
 _PEOPLE = frozenset(
@@ -84,36 +46,29 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
     for r in readings:
         if stays and r.says("checkin", "checkout"):
             found[r.name] = EventKind.AFTER_SALE if any(o.says("book") for o in readings) else EventKind.OTHER
-        if found[r.name] is EventKind.PAY and is_game and _soft(r, readings):
+        if found[r.name] is EventKind.PAY and is_game and _is_soft(r, readings):
             found[r.name] = EventKind.SPEND
     if EventKind.SESSION_END not in found.values():  # who launches a game, and not a match, quits it
         launched = any(r.topic == {"game"} and found[r.name] is EventKind.SESSION_START for r in readings)
         quits = [r for r in readings if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close")]
         found |= {r.name: EventKind.SESSION_END for r in quits if launched}
-    if EventKind.REGISTER not in found.values():
-        joining = [r for r, event in zip(readings, taxonomy.events, strict=True) if _joins(r, event, found[r.name])]
-        found |= {r.name: EventKind.REGISTER for r in joining[:1]}
+    if EventKind.REGISTER not in found.values():  # a thing done with an account, or what a text calls a sign-up
+        apart = (EventKind.SYSTEM, EventKind.INSTALL, EventKind.DEVICE, EventKind.SESSION_START, EventKind.SESSION_END)
+        able = [r for r in readings if found[r.name] not in apart and not (r.fails or r.looks or r.phase == "exit")]
+        opens = ("open", "complete", "confirm", "accept", "done")
+        joining = [r for r in able if says(taxonomy.event(r.name), "sign_up")]
+        own = [r for r in able if r.things and r.things <= {"account", "user", "member"}]
+        joining += [r for r in own if r.action == "enable" or r.phase in opens]
+        found |= {r.name: EventKind.REGISTER for r in sorted(joining, key=lambda r: r.index)[:1]}
     return found
 
 
-_IN_AND_OUT = (EventKind.SYSTEM, EventKind.INSTALL, EventKind.DEVICE, EventKind.SESSION_START, EventKind.SESSION_END)
-
-
-def _joins(r: Reading, event: Event, kind: EventKind) -> bool:
-    """Whether an event brings users their account, by its text or as a thing done with an account."""
-    if kind in _IN_AND_OUT or r.fails or r.looks or r.phase in ("enter", "exit"):
-        return False
-    opens = r.action == "enable" or r.phase in ("open", "complete", "confirm", "accept", "done")
-    return says(event, "sign_up") or (opens and bool(r.things) and r.things <= {"account", "user", "member"})
-
-
-def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
+def _is_soft(r: Reading, readings: Sequence[Reading]) -> bool:
     """Whether something costs the game's own money: beside real payments, what a shop of the game sells."""
     if r.says("pay", "order"):
         return False
-    if any(
-        word in name.lower() for name in r.properties for word in ("coin", "gold", "gem", "diamond", "token", "point")
-    ):
+    soft = ("coin", "gold", "gem", "diamond", "token", "point")
+    if any(word in name.lower() for name in r.properties for word in soft):
         return True
     real = any(o.says("pay", "order") or (o.says("buy") and not o.things) for o in readings if o is not r and deals(o))
     return real and bool(r.things - {"product", "package", "premium", "season", "deal", "offer", "event"})
@@ -149,25 +104,17 @@ def _system(r: Reading, event: Event) -> EventKind | None:
     if any(isinstance(prop.rule, CopyOf) for prop in event.properties):
         return None
     figures = sum(any(figure in name for figure in _AD_FIGURES) for name in names)
-    if figures >= 2 and not any(name.endswith(("order_id", "item_id", "product_id")) for name in names):
-        if r.says("spend", "campaign", "ad", "media", "facebook", "google", "tiktok", "adjust", "appsflyer", "data"):
-            return EventKind.SYSTEM
-        if figures >= 3:
-            return EventKind.SYSTEM
-    if r.says("spend") and r.says("marketing", "ad", "campaign", "media"):
-        return EventKind.SYSTEM
-    by_itself = is_of_system(event)
-    ccu = r.says("online") and (r.says("user", "server", "current", "count", "report") or len(r.words) == 1)
-    ranks = r.says("rank") and r.action is None and r.says("server", "snapshot", "settle")
-    if by_itself or ccu or ranks:
-        return EventKind.SYSTEM
-    if r.says("server", "system", "batch", "cron") and _SERVER.intersection(r.words):
-        return EventKind.SYSTEM
-    return None
+    reports = r.says("spend", "campaign", "ad", "media", "facebook", "google", "tiktok", "adjust", "appsflyer", "data")
+    of_things = any(name.endswith(("order_id", "item_id", "product_id")) for name in names)
+    costs = r.says("spend") and r.says("marketing", "ad", "campaign", "media")
+    online = r.says("online") and (r.says("user", "server", "current", "count", "report") or len(r.words) == 1)
+    served = r.says("server", "system", "batch", "cron") and _SERVER.intersection(r.words)
+    told = (figures >= (2 if reports else 3) and not of_things) or costs or online or served or is_of_system(event)
+    return EventKind.SYSTEM if told else None
 
 
 def _arrival(r: Reading, event: Event) -> EventKind | None:
-    if r.says("crash") or {"app", "fail"} == set(r.words) or r.words in (("fail",), ("app", "exception")):
+    if r.says("crash") or {"app", "fail"} == set(r.words):
         return EventKind.CRASH
     leaves = r.action in ("leave", "delete", "disable") or r.phase in ("close", "end")
     own = r.things <= {"account", "user", "member", "service", "workspace"}
@@ -177,21 +124,17 @@ def _arrival(r: Reading, event: Event) -> EventKind | None:
         return EventKind.INSTALL
     if r.says("device") and r.says("add") and not r.says("connect", "health", "wearable"):
         return EventKind.DEVICE
-    if _registers(r) or (r.action == "register" and told_once(event) and not r.says("view", "click")):
-        return EventKind.REGISTER
-    return None
-
-
-def _registers(r: Reading) -> bool:
-    if r.says("register"):
-        return (r.things | (r.topic - {"register"})) - {"verify", "set"} <= _PEOPLE
-    if r.says("create") and r.says("character", "account") and r.things <= {"character", "account", "user", "game"}:
-        return True
-    return r.action in ("join", "create") and r.things <= _PEOPLE and "register" in r.text and "login" not in r.words
+    created = r.says("create") and r.says("character", "account") and r.things <= _PEOPLE | {"character"}
+    joined = r.action in ("join", "create") and r.things <= _PEOPLE and "register" in r.text and not r.says("login")
+    signed = r.says("register") and (r.things | (r.topic - {"register"})) - {"verify", "set"} <= _PEOPLE
+    once = r.action == "register" and told_once(event) and not r.says("view", "click")
+    return EventKind.REGISTER if created or (joined and not r.says("register")) or signed or once else None
 
 
 _APP = named_words("app")
 """What is opened where a session begins."""
+_OPENING = ("session", "visit", "site visit", "app visit", "launch", "open", "game start", "app active", "app show")
+_CLOSING = ("game end", "session timeout", "app hide", "app inactive", "app pause", "app disable")
 _WITH_A_LOGIN = named_words("with_a_login")
 _WAYS = named_words("ways")
 
@@ -209,85 +152,58 @@ def _opens_app(r: Reading) -> bool:
         return r.phase in (None, "success", "complete", "done") and not r.says("attempt") and not about
     if r.action == "connect" and "login" in r.text and r.things <= {"game", "server", "app"}:
         return True
-    if r.words in (
-        ("session",),
-        ("visit",),
-        ("site", "visit"),
-        ("app", "visit"),
-        ("launch",),
-        ("open",),
-        ("game", "start"),
-    ):
+    if " ".join(r.words) in _OPENING or (r.says("foreground") and _is_app(r)):
         return True
-    if r.says("foreground") or r.words in (("app", "active"), ("app", "show"), ("app", "resume"), ("app", "enable")):
-        return _is_app(r)
-    return r.phase in ("start", "launch", "open", "enter") and (
-        (_is_app(r) and not r.says("background")) or (r.topic == {"game"} and r.phase == "launch")
-    )
+    launched = r.topic == {"game"} and r.phase == "launch"
+    return launched or (r.phase in ("start", "launch", "open", "enter") and _is_app(r) and not r.says("background"))
 
 
 def _closes_app(r: Reading) -> bool:
     if r.says("logout") or (r.action == "disconnect" and "logout" in r.text):
         return True
-    if r.words in (
-        ("game", "end"),
-        ("session", "timeout"),
-        ("app", "hide"),
-        ("app", "inactive"),
-        ("app", "pause"),
-        ("app", "disable"),
-    ):
+    if " ".join(r.words) in _CLOSING or (r.says("background") and _is_app(r)):
         return True
-    if r.says("background"):
-        return _is_app(r)
-    return (r.phase in ("end", "close", "exit", "abandon", "die") or r.action == "leave") and (
-        _is_app(r) or (r.topic > {"leave"} and r.topic - {"leave"} <= _APP)
-    )
+    leaves = r.phase in ("end", "close", "exit", "abandon", "die") or r.action == "leave"
+    return leaves and (_is_app(r) or (r.topic > {"leave"} and r.topic - {"leave"} <= _APP))
 
 
 def _onboards(r: Reading, *, onboards: bool) -> bool:
+    looked_up = ("view", "read", "click", "show", "search", "share", "download")
     if r.says("tutorial"):
-        is_guide = "guide" in r.name.lower() and not any(w in r.name.lower() for w in ("tutorial", "onboard"))
-        return not (is_guide and r.action in ("view", "read", "click", "show", "search", "share", "download"))
+        return "guide" not in r.name.lower() or r.action not in looked_up
     if "tutorial" in concepts(r.tag) and r.action not in ("view", "click"):
         return True
     if r.says("profile", "nickname") and (r.action in ("set", "create", "add") or r.phase == "complete"):
         return r.action == "set" or "add" not in r.description  # one that is added may be one of several
-    if r.words[:1] == ("welcome",):
-        return True
-    return onboards is False and r.says("survey") and r.says("complete", "submit") and "tutorial" in r.text
+    return not onboards and r.says("survey") and r.says("complete", "submit") and "tutorial" in r.text
 
 
 # --------------------------------------------------------------------------- deals
 
 
+_NO_DEALS = word_set("view search click list share filter sync export download comparison cancel edit")
+
+
 def deals(r: Reading) -> bool:
     """Whether something is bought, paid, ordered or booked."""
-    if r.says("book") and (r.says("read", "write", "download", "play") or r.phase in ("open", "close", "enter")):
-        return False  # a book that is read
-    if (r.says("donate") and r.things & GROUPS) or (r.action == "order" and "card" in r.things):
+    read = r.says("book") and (r.says("read", "write", "download", "play") or r.phase in ("open", "close", "enter"))
+    if read or (r.says("donate") and r.things & GROUPS) or (r.action == "order" and "card" in r.things):
         return False
-    return r.says("pay", "buy", "order", "book", "rent", "donate") and not r.things & {"claim"} and r.action not in (
-        "view", "search", "click", "list", "share", "filter", "sync", "export", "download", "comparison", "cancel",
-        "edit",
-    )  # fmt: skip
+    dealt = r.says("pay", "buy", "order", "book", "rent", "donate") and not r.things & {"claim"}
+    return dealt and r.action not in _NO_DEALS
 
 
 def after_sale(r: Reading) -> bool:
     """Whether something happens to what was bought, after that."""
     if r.action in ("refund", "return", "ship", "deliver") or r.says("refund"):
         return True
-    if r.action == "track" and not r.things - {"order", "parcel", "package", "item", "product"}:
-        return True
+    if r.action in ("track", "exchange"):
+        return bool(r.things & {"order", "parcel", "package", "product"})
     if (r.phase == "accept" and r.says("order", "book")) or (r.says("donate") and r.says("driver")):
         return True
-    if r.action == "exchange" and (r.things & {"product", "item", "order"} or "order" in r.topic):
-        return not r.says("code", "currency", "item")
     if r.action in ("review", "rate") or r.says("review"):
         return r.action not in ("view", "click", "like", "list", "read") and not r.things & {"app", "chat", "content"}
-    if r.action == "edit":
-        return r.says("order", "book", "buy", "rent")
-    return r.phase == "cancel" and r.says("order", "book", "rent")
+    return (r.action == "edit" or r.phase == "cancel") and r.says("order", "book", "rent")
 
 
 # --------------------------------------------------------------------------- by the table
@@ -303,12 +219,10 @@ def _table() -> list[dict[str, frozenset[str] | str]]:
 
 
 def _by_table(r: Reading) -> EventKind:
-    deal = deals(r)
-    begins = r.place is not None and r.place < 4 and r.phase != "accept"
     told = {
-        "deal": deal,
+        "deal": deals(r),
         "fails": r.fails,
-        "begins": begins,
+        "begins": r.place is not None and r.place < 4 and r.phase != "accept",
         "after_sale": after_sale(r),
         "support": bool({"support", "report"} & (r.text | r.description)),
     }

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import Lexicon, named_words, own_name, own_pieces, piece_set
+from gamestats_assets.demo_data.analysis.reading import Lexicon, named_words, own_name, own_pieces, piece_set
 from gamestats_assets.demo_data.reference import facts
-from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
+from gamestats_assets.demo_data.rules.model import ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
 from gamestats_assets.demo_data.taxonomies.product import ProductInfo
 from gamestats_assets.demo_data.taxonomies.value_rules import (
@@ -63,9 +63,9 @@ def values_in(prop: Property, text: str) -> OneOf | None:
     listed = prop.type in (PropertyType.STRING, PropertyType.LIST, PropertyType.NUMBER)
     if not listed or not plain or "e.g" in plain.lower():
         return None
-    codes = _CODES.findall(plain)
-    if len(set(codes)) > 1 and prop.type is PropertyType.NUMBER:
-        return OneOf(values=tuple(dict.fromkeys(map(int, codes))))
+    codes = tuple(dict.fromkeys(map(int, _CODES.findall(plain))))
+    if len(codes) > 1 and prop.type is PropertyType.NUMBER:
+        return OneOf(values=codes)
     for known in facts("value_texts")["lists"]:
         found = re.search(known["says"], plain, re.IGNORECASE)
         if found and (rule := _listed(found["list"], prop.type, known["least"], spoken=known.get("spoken", False))):
@@ -260,9 +260,9 @@ def seconds_in(place: Place) -> float | None:
     """Seconds in the unit of a duration; None of what is none."""
     found = own_pieces(place.name)
     spelt = [word for place, word in enumerate(found) if place or len(word) > 4 or len(found) == 1]  # no `min_order`
-    units = {word: factor for unit, factor in TIME_UNITS for word in spelt if re.fullmatch(unit, word)}
+    units = [factor for word in spelt for unit, factor in TIME_UNITS if re.fullmatch(unit, word)]
     if units and not piece_set(place.name) & {"price", "fare", "fee", "count", "cnt", "rate", "id"}:
-        return units[[word for word in found if word in units][-1]]
+        return units[-1]
     if not piece_set(place.name) & {"duration", "time", "period", "length", "hours", "elapsed"}:
         return None
     said = re.search(r"\(\s*(\w+)\s*\)|\bin (\w+)|^(\w+)|(초|분|시간|秒|分|時間)$", texts_of(place.prop).strip())
@@ -275,14 +275,7 @@ def seconds_in(place: Place) -> float | None:
 
 @dataclass(frozen=True)
 class Place:
-    """A property where it stands.
-
-    Attributes:
-        event: name of its event; empty of common properties, `user` of those of users.
-        name: its dotted name.
-        prop: the property.
-        kind: of the event.
-    """
+    """A property where it stands: its event (empty of common properties, `user` of users'), and its dotted name."""
 
     event: str
     name: str
@@ -307,13 +300,11 @@ class Place:
 
 def places(taxonomy: Taxonomy, kinds: Mapping[str, EventKind]) -> Iterator[Place]:
     """Every property wherever it stands, nested ones included."""
-    for event in taxonomy.events:
-        for name, prop in flattened(event.properties):
-            yield Place(event.name, name, prop, kinds[event.name])
-    for name, prop in flattened(taxonomy.common_properties):
-        yield Place("", name, prop)
-    for name, prop in flattened(taxonomy.user_properties):
-        yield Place("user", name, prop)
+    groups = [(event.name, event.properties) for event in taxonomy.events]
+    groups += [("", taxonomy.common_properties), ("user", taxonomy.user_properties)]
+    for event, properties in groups:
+        for name, prop in flattened(properties):
+            yield Place(event, name, prop, kinds.get(event, EventKind.OTHER))
 
 
 def by_parent(found: Iterable[Place]) -> dict[tuple[str, str], list[Place]]:
@@ -324,24 +315,12 @@ def by_parent(found: Iterable[Place]) -> dict[tuple[str, str], list[Place]]:
     return together
 
 
-def number_places(everywhere: Iterable[Place]) -> list[Place]:
-    """Those that hold numbers."""
-    return [place for place in everywhere if place.prop.type is PropertyType.NUMBER]
-
-
 # --------------------------------------------------------------------------- measures
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Where a number lies.
-
-    Attributes:
-        name: what it measures.
-        typical: mean for an active user.
-        growth: how it goes with engagement.
-        given: whether the sheet sets the limits.
-    """
+    """What a number measures, and where it lies: typically for an active user, in or out of the sheet's limits."""
 
     name: str
     low: float
@@ -467,17 +446,16 @@ def _by_rules(table: str, place: Place, words: Sequence[str], head: str, industr
 
 
 def _money(name: str, industry: str, unit: str | None) -> Measure:
-    known = facts("measures")["industries"][industry]
-    low, high, typical = known["low"], known["high"], known["typical"]
-    if times := facts("measures")["units"].get(unit, {}).get("dollar"):
-        plain = _money(name, industry, None)
-        low, high, typical = (float(round(end * times, -2)) for end in (plain.low, plain.high, plain.typical))
-        return replace(plain, low=low, high=high, typical=typical, integer=True)
+    low, high, typical = (facts("measures")["industries"][industry][end] for end in ("low", "high", "typical"))
+    found = Measure(name, low, high, typical, "mild", integer=False)
     if name == "part":
-        return Measure(name, 0, round(high / 5, 2), round(typical / 12, 2), "none", integer=False)
-    if name == "wealth":
-        return Measure(name, 0, high * 100, typical * 30, "wealth", integer=False)
-    return Measure(name, low, high, typical, "mild", integer=False)
+        found = Measure(name, 0, round(high / 5, 2), round(typical / 12, 2), "none", integer=False)
+    elif name == "wealth":
+        found = Measure(name, 0, high * 100, typical * 30, "wealth", integer=False)
+    if times := facts("measures")["units"].get(unit, {}).get("dollar"):
+        low, high, typical = (float(round(end * times, -2)) for end in (found.low, found.high, found.typical))
+        found = replace(found, low=low, high=high, typical=typical, integer=True)
+    return found
 
 
 # --------------------------------------------------------------------------- limits
@@ -491,7 +469,7 @@ def _bounded(found: Measure, prop: Property) -> Measure:
     low = next((low for low, _ in ends if low is not None), None)
     high = next((high for _, high in ends if high is not None), None)
     if found.name == "birth_year":
-        low, high = (None if age is None or age > 120 else _RUN_BEGINS - age for age in (high, low))
+        low, high = (_RUN_BEGINS - age if age is not None and age <= 120 else None for age in (high, low))
     low, high = found.low if low is None else low, found.high if high is None else high
     if (low, high) == (found.low, found.high) or low >= high:
         return found
@@ -537,18 +515,16 @@ def overall(found: Measure) -> ValueRange:
     return ValueRange(min=found.low, max=found.high, mean=_rounded(found.typical, found), integer=found.integer)
 
 
-def by_segment(found: Measure) -> dict[str, ValueRange]:
-    """Where a number lies, by segment."""
-    return {segment: _of_segment(found, segment) for segment in SEGMENTS}
-
-
-def _of_segment(found: Measure, segment: str) -> ValueRange:
+def of_segment(found: Measure, segment: str) -> ValueRange:
+    """Where a number lies for a segment."""
     width, known = found.high - found.low, facts("measures")["segments"]
     if found.growth == "none" or width <= 0:
         return overall(found)
-    if found.growth in ("mild", "rank"):
-        factor = known["mild"][segment]
-        return _moved(found, factor if found.growth == "mild" else 1 / factor**3)
+    if found.growth in ("mild", "rank"):  # the mean moves: by a factor, near the bounds by as much as there is room
+        factor = known["mild"][segment] if found.growth == "mild" else 1 / known["mild"][segment] ** 3
+        above, below = found.high - found.typical, found.typical - found.low
+        moved = found.typical + (min(above, below) or max(above, below) / 4) * (factor - 1) * 0.9
+        return overall(replace(found, typical=min(max(moved, found.low), found.high)))
     narrow = width * known["wealth"]["active_user"][0] < (1 if found.integer else 0.01)
     growth = "steps" if found.growth == "wealth" and narrow else found.growth
     low, high = (found.low + width * share for share in known[growth][segment])
@@ -559,14 +535,6 @@ def _of_segment(found: Measure, segment: str) -> ValueRange:
     mean = low + (high - low) * (0.5 if growth == "steps" else 0.35)
     low, high, mean = (_rounded(value, found) for value in (low, high, mean))
     return ValueRange(min=low, max=high, mean=mean, integer=found.integer)
-
-
-def _moved(found: Measure, factor: float) -> ValueRange:
-    """The whole range, the mean moved; far from the bounds by a factor, near them by as much as there is room."""
-    above, below = found.high - found.typical, found.typical - found.low
-    moved = found.typical + (min(above, below) or max(above, below) / 4) * (factor - 1) * 0.9
-    mean = min(max(moved, found.low), found.high)
-    return ValueRange(min=found.low, max=found.high, mean=_rounded(mean, found), integer=found.integer)
 
 
 def _rounded(value: float, found: Measure) -> float:

@@ -2,16 +2,306 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.descriptions import one_of_many, told_daily, told_once
 from gamestats_assets.demo_data.analysis.graph import EventOrder, anchor, waits_for
 from gamestats_assets.demo_data.analysis.kinds import EventKind, of_kind
 from gamestats_assets.demo_data.analysis.reading import Reading
-from gamestats_assets.demo_data.analysis.sequences import Sequences
-from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, LifecycleStage
+from gamestats_assets.demo_data.analysis.things import in_order
+from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, LifecycleStage, Step
+from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter
 
 Kind = EventKind
+
+_SECONDS: Mapping[EventKind, float] = {
+    Kind.SEARCH: 20, Kind.BROWSE: 25, Kind.CART: 45, Kind.CHECKOUT: 35, Kind.PAY: 40, Kind.PAY_FAIL: 40, Kind.AD: 12,
+    Kind.EXPOSURE: 15, Kind.AFTER_SALE: 90, Kind.GACHA: 20, Kind.ONBOARDING: 40, Kind.VERIFY: 40,
+}  # fmt: skip
+"""Mean seconds that an event comes after the one before."""
+_GO_ON: Mapping[EventKind, float] = {
+    Kind.BROWSE: 0.7, Kind.CART: 0.4, Kind.CHECKOUT: 0.65, Kind.PAY: 0.85, Kind.PAY_FAIL: 0.85, Kind.AD: 0.9,
+    Kind.AFTER_SALE: 0.6, Kind.SHARE: 0.3, Kind.SOCIAL: 0.5, Kind.EXPOSURE: 0.3, Kind.SUBSCRIBE: 0.15, Kind.CREATE: 0.4,
+}  # fmt: skip
+"""How many go on to an event of a kind."""
+_FUNNEL = frozenset({Kind.BROWSE, Kind.CART, Kind.CHECKOUT, Kind.PAY, Kind.SEARCH, Kind.AD, Kind.GACHA})
+_BAD_WEIGHTS: Mapping[str, float] = {"skip": 0.12, "cancel": 0.15, "pause": 0.3, "timeout": 0.1, "reject": 0.25}
+_DEALS = ("pay", "transfer", "deposit", "withdraw", "login", "register", "verify", "order", "book", "buy")
+
+
+class Sequences:
+    """Lays the graph's edges of `next` out as sequences: a tree of which each branch is a line of steps.
+
+    A later step stands in one sequence alone, and its event begins none, so that it always follows. Of several branches
+    the longest goes on; single outcomes are alternatives of one step; whatever happens any number of times in between
+    is one repeated step; other branches begin by themselves, with a prerequisite.
+    """
+
+    def __init__(self, order: EventOrder) -> None:
+        self.order, self.readings = order, order.readings
+        free = {r.name for r in order.free}
+        self.parents = {
+            event: edge.before for event, edge in order.next.items() if event in free and {*edge.before} <= free
+        }
+        self.children: dict[str, list[str]] = {}
+        for event in self.readings:
+            for before in self.parents.get(event, ()):
+                self.children.setdefault(before, []).append(event)
+        self.placed: set[str] = set()
+        self.apart: list[frozenset[str]] = []
+        self.sequences: list[EventSequence] = []
+
+    def found(self) -> list[EventSequence]:
+        """The sequences, an onboarding first."""
+        self._onboarding()
+        while heads := self._heads():
+            for head in heads:
+                if not head & self.placed:
+                    self._begin(sorted(head, key=lambda name: self.readings[name].index))
+        return self.sequences
+
+    def _heads(self) -> list[frozenset[str]]:
+        """What begins something, alone or as one of several ways, and follows nothing that is still to be placed."""
+        found = [cluster for cluster in self.apart if not cluster & self.placed]
+        heads = [name for name in self.readings if name in self.children and name not in {*self.placed, *self.parents}]
+        for name in heads:
+            ways = [frozenset(self.parents[c]) for c in self.children[name] if len(self.parents.get(c, ())) > 1]
+            if not any(name in cluster for cluster in found):
+                found.append(ways[0] if ways and ways[0] <= {*heads} else frozenset({name}))
+        return found
+
+    def _begin(self, head: list[str]) -> None:
+        """The sequences that events begin: the longest line first, then other branches from the same head."""
+        steps = self._line(head)
+        if len(steps) > 1 or len(head) > 1:  # one of several outcomes of what is no step stands alone
+            self._add(steps)
+        while len(steps) > 1 and len(steps := self._line(head)) > 1:
+            self._add(steps)
+        self.placed.update(head)
+
+    def _line(self, head: list[str]) -> list[Step]:
+        steps = [self._step(head, 1.0)]
+        current = list(head)
+        while True:
+            following = {c for name in current for c in self.children.get(name, ()) if c in self.parents}
+            waiting = sorted(following - self.placed - {*head}, key=self._row)
+            if not waiting:
+                return steps
+            inner = self._inner(waiting, alone=len(steps) == 1 and len(head) == 1)
+            outer = [name for name in waiting if name not in inner]
+            clusters = self._clusters(outer)
+            loop = self._loop(inner)
+            best = longest = max(clusters, key=self._size, default=[])
+            for cluster in clusters:
+                if cluster is longest or (len(steps) == 1 and len(head) == 1):
+                    continue
+                if self._are_choices(cluster, best):
+                    best = [*best, *cluster]
+                else:
+                    self._release(cluster)
+            if loop:
+                times = _repeats(self.order.events[loop[0]]) if len(loop) == 1 else min(3 * len(loop), 12)
+                steps.append(self._step(loop, 0.9, repeats=times))
+                self.placed.update(loop)
+            if not best:
+                return steps
+            self.placed.update(best)
+            leading = [name for name in current if any(name in self.parents[b] for b in best)]
+            follows = leading if not loop and 0 < len(leading) < len(steps[-1].events) else []
+            steps.append(self._step(best, self._chance(best), follows=follows))
+            current = [name for name in best if self.children.get(name)] or best
+            if not any(self.children.get(name) for name in best):
+                return steps
+
+    def _release(self, cluster: Sequence[str]) -> None:
+        """Branches that stand by themselves: they need what they would follow."""
+        for name in cluster:
+            self.parents.pop(name, None)
+        if len(cluster) > 1:
+            self.apart.append(frozenset(cluster))
+
+    def _inner(self, waiting: Sequence[str], *, alone: bool) -> list[str]:
+        """What happens any number of times meanwhile; a single thing only if it is told to repeat."""
+        within = [n for n in waiting if self._is_meanwhile(self.readings[n]) and self._is_inner(n)]
+        repeated = any("repeated" in r.flags or r.phase == "progress" for r in map(self.readings.__getitem__, within))
+        if repeated or (len(within) > 1 and not alone):
+            return within
+        return []
+
+    def _is_meanwhile(self, r: Reading) -> bool:
+        """Whether an event is told to happen while something else goes on, and neither begins nor ends that."""
+        begins_or_ends = r.place is not None and not 3 <= r.place < 5
+        return "repeated" in r.flags or (("during" in r.flags or r.phase == "progress") and not begins_or_ends)
+
+    def _is_inner(self, name: str, depth: int = 0) -> bool:
+        r = self.readings[name]
+        if r.wrong or r.opinion or r.phase == "pause" or depth > 3:
+            return False
+        return all(self._is_inner(c, depth + 1) for c in self.children.get(name, ()) if c in self.parents)
+
+    def _loop(self, inner: Sequence[str]) -> list[str]:
+        """What happens in between, with what follows it."""
+        found = list(inner)
+        for name in found:
+            found += [c for c in self.children.get(name, ()) if c in self.parents and c not in {*found, *self.placed}]
+        return sorted(found, key=self._row)
+
+    def _clusters(self, found: Sequence[str]) -> list[list[str]]:
+        """Events of which one happens, together; the others alone."""
+        clusters: list[list[str]] = []
+        for name in found:
+            near = [(c, o) for c in clusters for o in c if self.parents[o] == self.parents[name]]
+            homes = [c for c, o in near if self._parallel(self.readings[name], self.readings[o])]
+            if homes:
+                homes[0].append(name)
+            else:
+                clusters.append([name])
+        return clusters
+
+    def _parallel(self, r: Reading, o: Reading) -> bool:
+        partners = self.order.partners
+        of_r, of_o = (partners.get(x.name, x.name if x.name in partners.values() else "") for x in (r, o))
+        if "pause" in (r.phase, o.phase) or (of_r and of_o and of_r != of_o):
+            return False
+        if self.order.is_instead(r.name, o.name):
+            return True
+        ended = [(x.place or 0) >= 5 or x.phase in ("accept", "match_found") or x.wrong for x in (r, o)]
+        outcomes = all(ended) and (r.wrong or o.wrong) and not {"optional"} & r.flags
+        return outcomes and (r.topic == o.topic or bool({*r.ids} & {*o.ids})) and not (r.regrets and o.regrets)
+
+    def _are_choices(self, one: Sequence[str], other: Sequence[str]) -> bool:
+        """Whether two leaves are what may be done with the same thing."""
+        a, b = self.readings[one[0]], self.readings[other[0]]
+        same = {self.parents[n] for n in one} == {self.parents[n] for n in other} and "optional" not in a.flags
+        return same and not any(map(self.children.get, [*one, *other])) and (a.opinion, a.tag) == (b.opinion, b.tag)
+
+    def _row(self, name: str) -> int:
+        return self.readings[name].index
+
+    def _size(self, cluster: Sequence[str]) -> tuple[float, int]:
+        """How far a branch leads; what goes wrong alone leads nowhere."""
+        seen, waiting = set[str](), list(cluster)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += self.children.get(name, ())
+        before = {b for name in cluster for b in self.parents.get(name, ())}
+        of_it = any(self.readings[name].topic == self.readings[b].topic for name in cluster for b in before)
+        if of_it and len(cluster) > 1 and any((self.readings[name].place or 0) >= 5 for name in cluster):
+            return (99, -self.readings[cluster[0]].index)
+        good = any(not self.readings[name].wrong for name in cluster)
+        decided = any((self.readings[name].place or 0) >= 5 for name in cluster)
+        return (good * (len(seen) + decided), -self.readings[cluster[0]].index)
+
+    def _chance(self, events: Sequence[str]) -> float:
+        r = self.readings[events[0]]
+        if (r.place or 0) >= 5 or len(events) > 1:
+            return 0.95
+        return 0.35 if r.opinion else _GO_ON.get(self.order.kinds[r.name], 0.9)
+
+    def _step(self, events: Sequence[str], chance: float, *, repeats: int = 1, follows: Sequence[str] = ()) -> Step:
+        found = [self.readings[name] for name in events]
+        good = [r for r in found if not r.wrong and r.phase != "pause"]
+        bad = [0.1 if r.says(*_DEALS) else _BAD_WEIGHTS.get(r.phase or "", 0.3) for r in found]
+        weights = [
+            0.7 / len(good) if r in good else weight / (len(found) - len(good))
+            for r, weight in zip(found, bad, strict=True)
+        ]
+        seconds = max(_SECONDS.get(self.order.kinds[r.name], 90.0 if (r.place or 0) >= 5 else 30.0) for r in found)
+        return Step(
+            events=list(events),
+            weights=[round(w, 3) for w in weights] if len(set(weights)) > 1 else [],
+            probability=chance,
+            repeats=repeats,
+            after_s=seconds,
+            follows=list(follows),
+        )
+
+    def _add(self, steps: list[Step], kind: str = "") -> None:
+        if not kind:
+            funnel = any(self.order.kinds[e] in _FUNNEL for e in steps[0].events) or len(steps) > 3
+            kind = "funnel" if funnel else "sequence"
+        first = self.readings[steps[0].events[0]]
+        if kind != "onboarding" and len(steps[0].events) == 1 and first.name in self.parents:
+            return
+        name = "onboarding" if kind == "onboarding" else "_".join(sorted(first.things or first.topic)) or first.name
+        known = {sequence.name for sequence in self.sequences}
+        name = next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1000))) if n not in known)
+        self.sequences.append(EventSequence.model_validate({"name": name, "kind": kind, "steps": steps}))
+
+    # ----------------------------------------------------------------- the onboarding
+
+    def _onboarding(self) -> None:
+        """A sign-up in several steps, then what introduces new users; a sign-up of one event needs no sequence."""
+        order = self.order
+        registers = [r for r in order.of(Kind.REGISTER) if not r.says("character") and r.name not in order.legacy]
+        account = anchor(registers)
+        way = []
+        if account is not None:
+            leading = {b for e in order.needs.get(account.name, ()) for b in e.before}
+            steps_to_it = (Kind.VERIFY, Kind.REGISTER, Kind.CORE)
+            way = [r for r in order.free if r.name in leading and order.kinds[r.name] in steps_to_it]
+            way += [self.readings[b] for r in way for b in self.parents.get(r.name, ()) if self.readings[b] not in way]
+            way += [r for r in registers if r not in way and r is not account and (r.place or 5) < 5]
+        intro = [r for r in order.of(Kind.ONBOARDING) if r.name not in order.legacy]
+        leading = self._introduction(way) if account is not None else []
+        if leading and account is not None:
+            leading.append(self._step([account.name], 0.93, follows=self._good_ones(leading)))
+        steps = [*leading, *self._introduction(intro)]
+        if steps:
+            steps[0] = steps[0].model_copy(update={"probability": 1.0})
+            self.placed.update(event for step in steps for event in step.events)
+            for step in steps:
+                self._release(step.events)
+            self._add(steps, "onboarding")
+
+    def _introduction(self, intro: Sequence[Reading]) -> list[Step]:
+        steps: list[Step] = []
+        line = in_order(intro)
+        for r in line:
+            if r.name in {e for step in steps for e in step.events}:
+                continue
+            both = [o for o in line if o is r or self.order.is_instead(r.name, o.name)]
+            event = self.order.events[r.name]
+            goes_on = (r.phase == "progress" or "repeated" in r.flags) and r.step is None and not r.succeeds
+            steps_told = any(_is_step(p.name, p.alias) for p in event.properties if p.type is PropertyType.NUMBER)
+            times = _repeats(event) if len(both) == 1 and (goes_on or steps_told) else 1
+            names = sorted((o.name for o in both), key=self._row)
+            steps.append(self._step(names, 0.95, repeats=times, follows=self._good_ones(steps)))
+        return steps
+
+    def _good_ones(self, steps: Sequence[Step]) -> list[str]:
+        """Of the outcomes of the last step those on which the next one follows; none where all are."""
+        events = steps[-1].events if steps else []
+        good = [event for event in events if not self.readings[event].wrong]
+        return good if len(good) < len(events) else []
+
+
+def _is_step(name: str, alias: str) -> bool:
+    return "step" in name.lower() or "단계" in alias or "ステップ" in alias
+
+
+_TOLD_TIMES = re.compile(
+    r"(?:there are|최대|총|total of|up to|of)\s?(\d{1,2})\b"
+    r"|\b(\d{1,2}) (?:rounds|steps|screens|waves|times)|(\d{1,2})(?:단계|웨이브|ステップ|回)"
+)
+
+
+def _repeats(event: Event) -> int:
+    """How often an event happens in a row, as its count or its text tells."""
+    for prop in event.properties:
+        if isinstance(prop.rule, Counter) and prop.rule.max is not None:
+            return int(min(max((prop.rule.max - prop.rule.start) / (prop.rule.step or 1), 1), 100))
+        if _is_step(prop.name, prop.alias) and isinstance(prop.rule, Between):
+            return int(min(max(prop.rule.max - prop.rule.min + 1, 1), 100))
+    told = _TOLD_TIMES.search(event.description.lower())
+    times = int(next(filter(None, told.groups()))) if told else 5
+    return min(max(times, 2), 100)
+
+
 Stage = LifecycleStage
 
 
@@ -19,16 +309,16 @@ def event_constraints(order: EventOrder) -> EventConstraints:
     """When the events may happen; notes the sequences in the order."""
     order.sequences = Sequences(order).found()
     needs = _prerequisites(order)
-    stages = stage_events(order)
+    stages = _stage_events(order)
     return EventConstraints(
-        session_start=session_start(order),
-        session_end=session_end(order),
-        once=once(order),
-        daily=daily(order),
-        final=final(order),
+        session_start=_sessions(order, Kind.SESSION_START),
+        session_end=_sessions(order, Kind.SESSION_END),
+        once=_once(order),
+        daily=_daily(order),
+        final=_final(order),
         sequences=order.sequences,
         prerequisites=needs,
-        lifecycle=lifecycle(order, stages, needs),
+        lifecycle=_lifecycle(order, stages, needs),
         stage_events=stages,
         not_of_users=of_kind(order.kinds, Kind.SYSTEM),
     )
@@ -39,22 +329,16 @@ def event_constraints(order: EventOrder) -> EventConstraints:
 
 def _prerequisites(order: EventOrder) -> dict[str, list[str]]:
     """By event, what must have happened before it: the graph's edges, as far as no sequence contradicts them."""
-    system = {name for name, kind in order.kinds.items() if kind is Kind.SYSTEM}
-    ended = {r.name for r in order.of(Kind.GOODBYE)}
+    system, ended = ({*of_kind(order.kinds, kind)} for kind in (Kind.SYSTEM, Kind.GOODBYE))
     found: dict[str, list[str]] = {}
     after = {
-        event: {e for later in s.steps[number:] for e in later.events} | {e for e in step.events}
+        event: {e for later in s.steps[number:] for e in later.events}
         for s in order.sequences
         for number, step in enumerate(s.steps)
         for event in step.events
     }
-    followed = {event for s in order.sequences for step in s.steps[1:] for event in step.events}
-    table = {s.name: s for s in order.sequences}
-    waiting: dict[str, set[str]] = {}
-    for sequence in table.values():
-        for before, step in zip(sequence.steps, sequence.steps[1:], strict=False):
-            for event in step.events:
-                waiting.setdefault(event, set()).update(before.events)
+    waiting = _steps_before(order.sequences)
+    followed = {*waiting}
     for event in order.readings:
         edges = [*order.needs.get(event, ())]
         if (edge := order.next.get(event)) is not None:
@@ -73,30 +357,33 @@ def _prerequisites(order: EventOrder) -> dict[str, list[str]]:
     return _shared_by_alternatives(found, order.sequences)
 
 
+def _steps_before(sequences: Sequence[EventSequence]) -> dict[str, set[str]]:
+    """By event of a later step, the events of the step before it that it follows."""
+    found: dict[str, set[str]] = {}
+    for sequence in sequences:
+        for before, step in zip(sequence.steps, sequence.steps[1:], strict=False):
+            for event in step.events:
+                found.setdefault(event, set()).update(step.follows or before.events)
+    return found
+
+
 def _shared_by_alternatives(
     needs: Mapping[str, Sequence[str]], sequences: Sequence[EventSequence]
 ) -> dict[str, list[str]]:
-    """Prerequisites, the outcomes of a step having the same ones: who cannot pay cannot fail to pay either.
-
-    What itself waits for an alternative, or for a later step, is none.
-    """
+    """Prerequisites, the same for all outcomes of a step; what waits for an alternative or a later step is none."""
     found = {event: list(before) for event, before in needs.items()}
     for sequence in sequences:
         for number, step in enumerate(sequence.steps):
             rest = {event for later in sequence.steps[number:] for event in later.events}
             for event in step.events:
-                others = rest - {event}
-                found[event] = [
-                    b for b in found.get(event, ()) if not any(waits_for(found, b, other) for other in others)
-                ]
+                own = found.get(event, ())
+                found[event] = [b for b in own if not any(waits_for(found, b, other) for other in rest - {event})]
             if not number or step.repeats > 1:
                 continue
             every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
             for event in step.events:
-                own = found.get(event, [])
-                added = [b for b in every if b not in {*rest, *own} and not waits_for(found, b, event)]
-                if added:
-                    found[event] = [*own, *added]
+                taken = {*rest, *found[event]}
+                found[event] += [b for b in every if b not in taken and not waits_for(found, b, event)]
     return {event: before for event, before in found.items() if before}
 
 
@@ -111,22 +398,15 @@ ALWAYS_ALLOWED = frozenset(
 """Kinds of events that happen in every stage of a life."""
 
 
-def session_start(order: EventOrder) -> list[str]:
-    """The app first, then sessions and visits, then the account, then the character."""
+def _sessions(order: EventOrder, kind: EventKind) -> list[str]:
+    """What opens a session: the app, then visits, then the account, then the character; what closes it, backwards."""
+    way = 1 if kind is Kind.SESSION_START else -1
 
     def rank(r: Reading) -> tuple[int, int]:
-        return (3 if r.says("character") else 2 if r.says("login") else 0 if r.says("app") else 1, r.index)
+        depth = 3 if r.says("character") else 2 if r.says("login", "logout") else 0 if r.says("app") else 1
+        return (way * depth, r.index)
 
-    return [r.name for r in sorted(order.of(Kind.SESSION_START), key=rank) if r.name not in order.legacy]
-
-
-def session_end(order: EventOrder) -> list[str]:
-    """What closes a session, in the opposite order."""
-
-    def rank(r: Reading) -> tuple[int, int]:
-        return (0 if r.says("character") else 1 if r.says("logout") else 3 if r.says("app") else 2, r.index)
-
-    return [r.name for r in sorted(order.of(Kind.SESSION_END), key=rank) if r.name not in order.legacy]
+    return [r.name for r in sorted(order.of(kind), key=rank) if r.name not in order.legacy]
 
 
 def _introduction(order: EventOrder) -> list[Reading]:
@@ -146,10 +426,10 @@ def _onboarding_end(order: EventOrder) -> str | None:
     return last[-1].name if last else None
 
 
-def stage_events(order: EventOrder) -> dict[str, Stage]:
+def _stage_events(order: EventOrder) -> dict[str, Stage]:
     """By event, the stage that it moves a user to."""
     stages: dict[str, Stage] = {r.name: Stage.INSTALLED for r in order.of(Kind.INSTALL)}
-    opening = session_start(order)
+    opening = _sessions(order, Kind.SESSION_START)
     if opening:
         stages[opening[0]] = Stage.FIRST_SESSION
     registers = [r for r in order.of(Kind.REGISTER) if r.name not in order.legacy]
@@ -178,9 +458,9 @@ def stage_events(order: EventOrder) -> dict[str, Stage]:
 _RARE = frozenset({Kind.CRASH, Kind.SETTING, Kind.SUPPORT, Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.VERIFY})
 
 
-def lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str, Sequence[str]]) -> dict[str, Stage]:
+def _lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str, Sequence[str]]) -> dict[str, Stage]:
     """The earliest stage of every event that does not happen from the first one on."""
-    opened = Stage.FIRST_SESSION if session_start(order) else Stage.INSTALLED
+    opened = Stage.FIRST_SESSION if Stage.FIRST_SESSION in stages.values() else Stage.INSTALLED
     account = Stage.REGISTERED if Stage.REGISTERED in stages.values() else opened
     basic = Stage.ONBOARDING_COMPLETED if Stage.ONBOARDING_COMPLETED in stages.values() else account
     found = {name: _earliest(order, r, opened, account, basic) for name, r in order.readings.items()}
@@ -211,18 +491,12 @@ def lifecycle(order: EventOrder, stages: Mapping[str, Stage], needs: Mapping[str
 
 def _all_before(name: str, order: EventOrder, needs: Mapping[str, Sequence[str]]) -> set[str]:
     """An event and everything that must have happened before it."""
-    before: dict[str, set[str]] = {event: set(names) for event, names in needs.items()}
-    for sequence in order.sequences:
-        for earlier, step in zip(sequence.steps, sequence.steps[1:], strict=False):
-            for event in step.events:
-                before.setdefault(event, set()).update(step.follows or earlier.events)
-    seen: set[str] = set()
-    waiting = [name]
+    before, waiting, seen = _steps_before(order.sequences), [name], set[str]()
     while waiting:
         event = waiting.pop()
         if event not in seen:
             seen.add(event)
-            waiting += before.get(event, set())
+            waiting += (*needs.get(event, ()), *before.get(event, ()))
     return seen
 
 
@@ -247,7 +521,7 @@ def _earliest(order: EventOrder, r: Reading, opened: Stage, account: Stage, basi
     return basic
 
 
-def once(order: EventOrder) -> list[str]:
+def _once(order: EventOrder) -> list[str]:
     """What happens once in a user's life."""
     counted = {step.events[0] for s in order.sequences for step in s.steps if step.repeats > 1}
     found: list[str] = []
@@ -267,21 +541,16 @@ def once(order: EventOrder) -> list[str]:
     return found
 
 
-def daily(order: EventOrder) -> list[str]:
+def _daily(order: EventOrder) -> list[str]:
     """What happens once on a user's day at most."""
     fixed = (Kind.SYSTEM, Kind.SESSION_END, Kind.INSTALL, Kind.REGISTER)
-    return [
-        r.name
-        for r in order.readings.values()
-        if order.kinds[r.name] not in fixed and told_daily(order.events[r.name], r)
-    ]
+    often = [r for r in order.readings.values() if order.kinds[r.name] not in fixed]
+    return [r.name for r in often if told_daily(order.events[r.name], r)]
 
 
-def final(order: EventOrder) -> list[str]:
+def _final(order: EventOrder) -> list[str]:
     """What ends a user's life; the request of it, or a step before another, does not."""
     led = {event for s in order.sequences for step in s.steps[:-1] for event in step.events}
-    return [r.name for r in order.of(Kind.GOODBYE) if _is_over(r) and r.name not in led and r.name not in order.legacy]
-
-
-def _is_over(r: Reading) -> bool:
-    return not r.fails and (r.place is None or r.place >= 4.5) and r.action not in ("view", "click", "verify")
+    over = [r for r in order.of(Kind.GOODBYE) if not r.fails and (r.place is None or r.place >= 4.5)]
+    over = [r for r in over if r.action not in ("view", "click", "verify")]
+    return [r.name for r in over if r.name not in led and r.name not in order.legacy]

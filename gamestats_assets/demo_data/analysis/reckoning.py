@@ -27,12 +27,11 @@ from gamestats_assets.demo_data.analysis.equations import (
     words_of,
 )
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import Place, measure_words, rule_of, seconds_in
+from gamestats_assets.demo_data.analysis.reading import named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
 from gamestats_assets.demo_data.rules.model import (
-    SEGMENTS,
     PropertyConstraint,
     PropertyRelationship,
     Update,
@@ -92,11 +91,7 @@ def _others(scope: Scope, name: str) -> dict[str, Place]:
 
 
 def written_formula(name: str, scope: Scope, times: Mapping[str, Place] | None = None) -> str | None:
-    """The formula that the sheet writes about a number; None where it writes none that can be reckoned here.
-
-    Args:
-        times: times that stand beside; a difference of two is told in the number's own unit.
-    """
+    """The formula that the sheet writes about a number; None where it writes none that can be reckoned here."""
     place = scope.own[name]
     for text in (place.prop.description, place.prop.alias):
         for candidate in _candidates(text):
@@ -158,10 +153,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) -> str | None:
     """The formula of a text in our grammar; None where it is none."""
     if _FUNCTION.search(text):
-        try:
-            return text if parse_formula(text).names and parse_formula(text).names <= visible.keys() else None
-        except FormulaError:
-            return None
+        return text if (names := _names_in(text)) and names <= visible.keys() else None
     tokens = _tokens(_with_signs(text))
     if not any(kind == "phrase" for kind, _ in tokens) or not any(s in "+-*/" for k, s in tokens if k == "sign"):
         return None
@@ -191,7 +183,8 @@ def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) 
             if name is None:
                 return None
             names.append(name)
-            hundredth = f"({name} / 100)" if is_share_of_hundred(visible[name], scope) else name
+            hundreds = visible[name] in scope.measures and is_percent(visible[name], scope.measures)
+            hundredth = f"({name} / 100)" if hundreds else name
             if name not in shares or of_share or (multiplied and of_hundred):
                 out[-1].append(name)
             elif multiplied:
@@ -208,6 +201,14 @@ def _read(text: str, target: Place, visible: Mapping[str, Place], scope: Scope) 
     return _finished(formula, names, target, visible, scope, of_hundred=of_hundred)
 
 
+def _names_in(formula: str) -> frozenset[str]:
+    """What a formula uses; nothing where it is none."""
+    try:
+        return parse_formula(formula).names
+    except FormulaError:
+        return frozenset()
+
+
 def _finished(
     formula: str, names: list[str], target: Place, visible: Mapping[str, Place], scope: Scope, *, of_hundred: bool
 ) -> str | None:
@@ -219,10 +220,7 @@ def _finished(
         formula = re.sub(r"^\(([^()]*)\) / 1$", r"\1", formula)
         if found != 1 or len(re.findall(times, formula)) != 2:
             return None
-    try:
-        if not parse_formula(formula).names:
-            return None
-    except FormulaError:
+    if not _names_in(formula):
         return None
     divides, measure = "/" in formula, scope.measures[target]
     if is_percent(target, scope.measures) and divides and not of_hundred:
@@ -235,11 +233,6 @@ def _finished(
 
 def _is_share(place: Place, scope: Scope) -> bool:
     return is_percent(place, scope.measures) or scope.measures[place].name == "ratio"
-
-
-def is_share_of_hundred(place: Place, scope: Scope) -> bool:
-    """Whether a number is told in percent."""
-    return place in scope.measures and is_percent(place, scope.measures)
 
 
 # --------------------------------------------------------------------------- names in words
@@ -306,17 +299,8 @@ _GROWS = 10_000
 
 @dataclass(frozen=True)
 class Reckoned:
-    """A formula where it holds.
-
-    Attributes:
-        place: whose values it gives.
-        formula: names in it are those beside the place; in an object they are the object's own.
-        whole: whether only whole numbers come out.
-        signed: whether results below zero are meant.
-        of_state: whether it follows a state of users, which grows beyond what it begins with.
-        why: what it was read from.
-        confidence: from 0 to 1.
-    """
+    """A formula where it holds, of names beside its place: whether only whole numbers come out, results below zero are
+    meant, it follows a state of users, which grows; what it was read from, and how surely."""
 
     place: Place
     formula: str
@@ -354,23 +338,17 @@ class Findings:
             told, plain = found.get(place.key), found.get(place.name)
             if told is None and plain is not None and plain.values and place.of_event:
                 found[place.key] = plain.model_copy(update={"values": [], "weights": []})
-            if told is None or parse_formula(formula).randoms:
-                continue
-            # What was told before, by no formula, is not the result of this one.
-            sources = {source if "/" in source else f"{source}/{place.name}" for source in told.recalls}
-            recalls = told.recalls if sources & followed else []
-            if told.same_as_before or recalls != told.recalls:
-                found[place.key] = told.model_copy(update={"same_as_before": False, "recalls": recalls})
+            if told is not None and not parse_formula(formula).randoms:
+                # What was told before, by no formula, is not the result of this one.
+                sources = {source if "/" in source else f"{source}/{place.name}" for source in told.recalls}
+                kept = {"same_as_before": False, "recalls": told.recalls if sources & followed else []}
+                found[place.key] = told.model_copy(update=kept)
         return found
 
     def bounded(
         self, ranges: Mapping[str, ValueRange], values: Mapping[str, PropertyConstraint]
     ) -> dict[str, ValueRange]:
-        """Ranges with the bounds that formulas need, those of numbers that go with something as their values are.
-
-        Args:
-            values: constraints by key.
-        """
+        """Ranges with the bounds that formulas need, those of numbers that go with something as their values are."""
         found = dict(ranges)
         for key, least in self.least.items():
             if key in found and found[key].min < least:
@@ -388,12 +366,7 @@ class Findings:
 
 
 def formulas(scopes: Mapping[tuple[str, str], Scope], updates: Mapping[str, Mapping[str, Update]]) -> Findings:
-    """What numbers follow from.
-
-    Args:
-        scopes: where `written` has noted the sheet's words.
-        updates: by event and property.
-    """
+    """What numbers follow from."""
     found = Findings({event: dict(of) for event, of in updates.items()})
     for (event, parent), scope in scopes.items():
         own = {} if parent else found.updates.get(event, {})
@@ -466,34 +439,31 @@ def relationships(found: Sequence[Reckoned], everywhere: Sequence[Place]) -> dic
 
 def reckoned_ranges(
     found: Sequence[Reckoned],
-    overall: Mapping[str, ValueRange],
-    segments: Mapping[str, Mapping[str, ValueRange]],
+    tables: Sequence[Mapping[str, ValueRange]],
     limits: Mapping[str, tuple[float, float]],
-) -> tuple[dict[str, ValueRange], dict[str, dict[str, ValueRange]]]:
-    """Where results lie, overall and by segment: as far as what the formulas use reaches, within the sheet's limits.
+) -> list[dict[str, ValueRange]]:
+    """Where results lie, by table: as far as what the formulas use reaches, within the sheet's limits.
 
     A formula whose results all lie beyond the limits has no range: it is none of this number's.
 
     Args:
-        overall: ranges by key, of everything that formulas use.
-        segments: likewise by segment.
+        tables: ranges by key of everything that formulas use, overall and of each segment.
         limits: of the sheet, by key.
     """
-    of_all: dict[str, ValueRange] = {}
-    of_each: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
+    results: list[dict[str, ValueRange]] = [{} for _ in tables]
     for reckoned in _in_order(found):
         key = reckoned.place.key
-        low, high = _extent(reckoned, {**overall, **of_all})
+        low, high = _extent(reckoned, {**tables[0], **results[0]})
         high = high * _GROWS if reckoned.of_state else high
         least, most = limits.get(key, (-np.inf if reckoned.signed else 0.0, np.inf))
         if low > most or high < least:
             continue
         low, high = _within(low, least, most), _within(high, least, most)
         whole = reckoned.whole and low.is_integer() and high.is_integer()
-        for known, into in ((overall, of_all), *((segments[s], of_each[s]) for s in SEGMENTS)):
+        for known, into in zip(tables, results, strict=True):
             mean = _within(_expected(reckoned, {**known, **into}), low, high)
             into[key] = ValueRange(min=low, max=high, mean=mean, integer=whole)
-    return of_all, of_each
+    return results
 
 
 def _in_order(found: Sequence[Reckoned]) -> list[Reckoned]:

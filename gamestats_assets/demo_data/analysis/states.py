@@ -9,15 +9,15 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, PHASES, concepts, own_pieces, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, rule_of
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.reading import LOOKS, PHASES, Reading, concepts, own_pieces, pieces, word_set
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.model import CounterRule, PropertyConstraint, Scalar
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
@@ -130,8 +130,7 @@ def counts(prop: Property) -> bool:
     """Whether a number tells how many or how often, as its name or the sheet's words say."""
     said = says("counted", prop.alias) or says("counted", prop.description)
     done = re.sub(r"_?(?:p|P)aid$", "", prop.name)  # invoices that are paid
-    things = counts_things(prop.name) or (done != prop.name and counts_things(done))
-    return bool(singulars(prop.name) & SAID["count"] or said or (things and not sums(prop)))
+    return bool(singulars(prop.name) & SAID["count"] or said or (counts_things(done) and not sums(prop)))
 
 
 def sums(prop: Property) -> bool:
@@ -145,13 +144,9 @@ def is_held(prop: Property) -> bool:
 
 def is_amount(prop: Property, wanted: frozenset[str] = frozenset()) -> bool:
     """Whether a number may be added up: no id, share, duration or standing, unless `wanted` asks for that."""
-    odd = (SAID["unit"] | SAID["before"] | SAID["after"]) - wanted
+    odd = singulars(prop.name) & (SAID["unit"] | SAID["before"] | SAID["after"]) - wanted
     running = isinstance(rule_of(prop), Counter | SharedCounter) or says("so_far", texts_of(prop))
-    return (
-        prop.type is PropertyType.NUMBER
-        and not (singulars(prop.name) & odd or running)
-        and not says("each", texts_of(prop))
-    )
+    return prop.type is PropertyType.NUMBER and not odd and not running and not says("each", texts_of(prop))
 
 
 def tells_after(prop: Property) -> bool:
@@ -245,10 +240,8 @@ def is_settled(reading: Reading, readings: Iterable[Reading]) -> bool:
     looks = reading.action in LOOKS | {"click"} and (reading.place is None or reading.place < 5)
     begun = reading.place is not None and reading.place < 4 and reading.phase != "accept" and reading.step is None
     if begun and reading.phase in ("start", "open", "enter", "launch"):
-        ended = (
-            o.succeeds or o.phase in ("end", "result", "fail", "reject") for o in readings if o.topic == reading.topic
-        )
-        begun = any(ended)
+        same = [o for o in readings if o.topic == reading.topic]
+        begun = any(o.succeeds or o.phase in ("end", "result", "fail", "reject") for o in same)
     return not (reading.fails or looks or begun)
 
 
@@ -257,12 +250,8 @@ def is_settled(reading: Reading, readings: Iterable[Reading]) -> bool:
 
 @dataclass(frozen=True)
 class Moved:
-    """An event that a text says moves a state.
-
-    Attributes:
-        way: 1 up or true, -1 down or false, 0 where the text does not say.
-        number: of the event, that the text names.
-    """
+    """An event that a text says moves a state, up or true (1), down or false (-1), or it does not say which (0); and
+    the event's number that it names."""
 
     event: Reading
     way: int = 0
@@ -276,45 +265,29 @@ class Speech:
         self.order, self.numbers = order, numbers
         self.of_users = [r for r in order.readings.values() if order.kinds[r.name] is not Kind.SYSTEM]
         self.vocabulary = {r.name: self._weights(r) for r in self.of_users}
-        known = [words.keys() for words in self.vocabulary.values()]
-        often: dict[str, int] = {}
-        for word in (word for words in known for word in words):
-            often[word] = often.get(word, 0) + 1
-        self.rarity = {word: math.log(1 + len(known) / count) for word, count in often.items()}
+        often = Tally(word for words in self.vocabulary.values() for word in words)
+        self.rarity = {word: math.log(1 + len(self.vocabulary) / count) for word, count in often.items()}
         self.names: dict[str, list[Reading]] = {}
-        self.number_names: set[str] = set()
         for r in self.of_users:
             alias = order.taxonomy.event(r.name).alias.strip()
             for name in {r.name, alias if len(alias) > 1 and (" " in alias or not alias.isascii()) else r.name}:
                 self.names.setdefault(name.lower(), []).append(r)
-            for place in numbers.get(r.name, ()):
-                alias = place.prop.alias.strip()
-                self.number_names |= {
-                    place.name.lower(),
-                    *([alias.lower()] if len(alias) > 2 and not alias.isascii() else []),
-                }
-        self.number_names -= {name for name in self.number_names if name.isascii() and not re.search(r"[_A-Z]", name)}
-        spelt = sorted({*self.names, *self.number_names, *self._camel()}, key=len, reverse=True)
-        self._named = re.compile("|".join(self._whole(name) for name in spelt) or "(?!)", re.IGNORECASE)
-
-    def _camel(self) -> set[str]:
-        return {p.name.lower() for of in self.numbers.values() for p in of if re.search(r"[a-z][A-Z]", p.name)}
-
-    @staticmethod
-    def _whole(name: str) -> str:
+        of_users = [p for r in self.of_users for p in numbers.get(r.name, ())]
+        spelt = {p.name.lower() for p in of_users if re.search(r"_|[a-z][A-Z]|[^\x00-\x7f]", p.name)}
+        spelt |= {alias.lower() for p in of_users if len(alias := p.prop.alias.strip()) > 2 and not alias.isascii()}
         edge = "A-Za-z0-9_"
-        return rf"(?<![{edge}]){re.escape(name)}(?![{edge}])" if name[:1].isascii() else re.escape(name)
+        whole = (
+            rf"(?<![{edge}]){re.escape(name)}(?![{edge}])" if name[:1].isascii() else re.escape(name)
+            for name in sorted(spelt | self.names.keys(), key=len, reverse=True)
+        )
+        self._named = re.compile("|".join(whole) or "(?!)", re.IGNORECASE)
 
     def _weights(self, r: Reading) -> dict[str, float]:
         event = self.order.taxonomy.event(r.name)
-        numbers = [text for p in event.properties for text in (p.name, p.alias)]
+        own = (r.name, " ".join(r.words), event.alias)
+        told = [text for p in event.properties for text in (p.name, p.alias)]
         found: dict[str, float] = {}
-        for texts, weight in (
-            ((r.name, " ".join(r.words), event.alias), 1.0),
-            (numbers, 0.5),
-            ((event.description,), 0.4),
-            ((event.tag,), 0.2),
-        ):
+        for texts, weight in ((own, 1.0), (told, 0.5), ((event.description,), 0.4), ((event.tag,), 0.2)):
             for word in {word for text in texts for word in words_of(text)}:
                 found.setdefault(word, weight)
         return found
@@ -330,12 +303,7 @@ class Speech:
     def ranked(
         self, said: Mapping[str, float], *, thing: Set[str] = frozenset(), flag: bool = False
     ) -> list[tuple[Reading, float]]:
-        """Events that share words with what is said, the likeliest first; what is done before what is begun.
-
-        Args:
-            thing: words one of which an event has, if any has one.
-            flag: whether what is meant begins something.
-        """
+        """Events that share words with what is said, the likeliest first; what is done before what is begun."""
         most = sum(weight * self.rarity.get(word, 0) for word, weight in said.items())
         odd = PHASES.keys() if said.keys() - PHASES.keys() else set()
         scores: dict[Reading, float] = {}
@@ -362,9 +330,8 @@ class Speech:
         ended = r.phase in ENDINGS or takes_away(r) or _has(r, SAID["restore"])
         if _has(r, SAID["again"]) and not SAID["again"] & said.keys():
             return False
-        if (flag and not ended and r.phase == "start") or (
-            is_settled(r, self.of_users) and not (ended if flag else takes_away(r))
-        ):
+        settled = is_settled(r, self.of_users) or (flag and r.phase == "start")
+        if settled and not (ended if flag else takes_away(r)):
             return True
         odd = {w for w in (r.phase, r.action) if w and (w in PHASES or w in LOOKS | {"click"})}
         odd |= {w for w in singulars(r.name) if _forms(w) & (SAID["undo"] | SAID["restore"])}
@@ -395,11 +362,8 @@ class Speech:
 
     def number_named(self, r: Reading, names: Iterable[str]) -> str | None:
         """The event's number that has one of some names or aliases."""
-        wanted = set(names)
-        return next(
-            (p.name for p in self.numbers.get(r.name, ()) if {p.name.lower(), p.prop.alias.strip().lower()} & wanted),
-            None,
-        )
+        spelt = {p.name: {p.name.lower(), p.prop.alias.strip().lower()} for p in self.numbers.get(r.name, ())}
+        return next((name for name, said in spelt.items() if said & {*names}), None)
 
     def moved(self, prop: Property, context: Set[str]) -> list[Moved]:
         """What the description says in so many words: events by name, or with the way that they move the state."""
@@ -413,14 +377,10 @@ class Speech:
         several = prop.type is PropertyType.NUMBER and (says("join", text) or says("less", text))
         for clause in _pattern("cut").split(text):
             way = says("more", clause.strip()) - says("less", clause.strip())
-            if prop.type is PropertyType.BOOLEAN and re.match(r"\s*not\b", clause):
-                way = -1
             for part in _pattern("join").split(clause):
                 named, told = self.outright(part)
                 if named:
                     found += [Moved(r, way, carrying.get(r.name) or self.number_named(r, told)) for r in named]
-                elif told and carrying.keys():
-                    continue
                 elif told:
                     found += [Moved(r, way, name) for r, name in self._telling(told, part)]
                 elif (way or several) and not says("initial", part):
@@ -465,7 +425,8 @@ def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
     users = {prop.name: prop for prop in taxonomy.user_properties}
     for prop in taxonomy.common_properties:
         stem = bare(prop.name)
-        near = [u for u in users.values() if u.type is prop.type and stem and bare(u.name) in (stem, stem | {"id"})]
+        same = [u for u in users.values() if u.type is prop.type and stem]
+        near = [u for u in same if bare(u.name) in (stem, stem | {"id"})]
         if prop.name not in users and prop.rule is None and near:
             shown[prop.name] = PropertyConstraint(copy_of=near[0].name)
     return shown
@@ -481,23 +442,16 @@ def is_level_up(r: Reading) -> bool:
     return r.says("levelup") and r.things <= {"character", "user", "account", "game", "level"}
 
 
-def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
-    """Whether a number is a level that the sheet leaves open, or gives no more than limits."""
-    measured = measures.get(place)
-    if measured is None or measured.name != "level" or "." in place.name:
-        return False
-    free = place.prop.rule is None or isinstance(place.prop.rule, Between)
-    return free and not singulars(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
-
-
 def shown_levels(
     order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> dict[str, PropertyConstraint]:
     """Numbers of events that tell a user's level: a level-up tells the next one, other events show it as it is."""
     steps: dict[Place, int] = {}
-    for place in everywhere:
-        fixed = place.kind in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)
-        if not place.of_event or fixed or not _is_new_level(place, measures):
+    fixed, odd = (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE), BEFORE | {"max", "id"}
+    levels = [p for p in everywhere if p in measures and measures[p].name == "level" and p.of_event and not p.parent]
+    for place in levels:
+        free = isinstance(place.prop.rule, Between | None) and not singulars(place.name) & odd
+        if place.kind in fixed or not free:
             continue
         risen = is_level_up(order.readings[place.event]) and not any(p.event == place.event for p in steps)
         if risen or singulars(place.name) <= {"level", "user", "player", "current"}:

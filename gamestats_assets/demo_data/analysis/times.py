@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.equations import Scope
 from gamestats_assets.demo_data.analysis.graph import EventOrder
-from gamestats_assets.demo_data.analysis.lexicon import LOOKS, named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.measures import (
     TIME_UNITS,
     USABLE_NAME,
@@ -27,7 +26,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     seconds_in,
     texts_of,
 )
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.reading import LOOKS, Reading, named_words, own_pieces, piece_set
 from gamestats_assets.demo_data.analysis.reckoning import Reckoned, written_formula
 from gamestats_assets.demo_data.reference import facts
 from gamestats_assets.demo_data.rules.formulas import parse_formula
@@ -49,13 +48,8 @@ def _says(place: Place, *kinds: str) -> bool:
 
 
 class TimesFound(NamedTuple):
-    """When times are.
-
-    Attributes:
-        formulas: of times that follow from others, and of the lengths between times.
-        ranges: of the others, by key.
-        lengths: of numbers that follow from two times, by key.
-    """
+    """When times are: formulas of those, and of lengths, that follow from others; ranges of the others, and of lengths
+    of which a formula tells, by key."""
 
     formulas: list[Reckoned]
     ranges: dict[str, ValueRange]
@@ -70,14 +64,7 @@ def property_times(
     decided: Container[str],
     recalled: Set[str],
 ) -> TimesFound:
-    """When the times of events and users are.
-
-    Args:
-        scopes: numbers that stand together.
-        moved: properties that events set; these tell when something happened already.
-        decided: keys of numbers that follow from something else.
-        recalled: keys of what an earlier event has told; how long it is since then follows from it.
-    """
+    """When the times of events and users are."""
     told, found = set(moved), TimesFound([], {}, {})
     texts = {event.name: f"{event.alias} {event.description}" for event in order.taxonomy.events}
     for (event, parent), places in by_parent(everywhere).items():
@@ -211,7 +198,7 @@ class _Times:
             return length
         if told := _told_length(self.said):
             return f"{told.seconds:.0f}"
-        if piece_set(start.name) & {"valid"} or _says(end, "expiring"):
+        if _says(end, "expiring"):
             return f"{30 * DAY}"
         days = not planned and "date" in piece_set(start.name)
         low, high = (DAY, 14 * DAY) if days else (HOUR, 4 * HOUR) if planned else (5 * MINUTE, 2 * HOUR)
@@ -303,11 +290,7 @@ def _books(reading: Reading) -> bool:
 
 
 class _Told(NamedTuple):
-    """A length of time in a text.
-
-    Attributes:
-        later: whether it says that something is so much later; `ago`, so much earlier; `within`, at most so much.
-    """
+    """A length of time in a text, and whether it says so much later, so much earlier, or at most so much."""
 
     seconds: float
     later: bool

@@ -12,12 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from gamestats_assets.demo_data.analysis.doubts import Doubt
-from gamestats_assets.demo_data.analysis.graph import EventOrder
+from gamestats_assets.demo_data.analysis.graph import Doubt, EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import ACTIONS, GROUPS, PHASES, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, industry_of
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.reading import ACTIONS, GROUPS, PHASES, Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.states import (
     BEFORE,
     ENDINGS,
@@ -97,9 +95,8 @@ def update_patterns(
     changed = {name for of in found.values() for name in of}
     lost = [p.name for p in taxonomy.user_properties if p.update is UpdateMode.ADD and p.name not in changed]
     doubts = [d for d in guess.doubts if d.reading.rpartition(" ")[2] in changed]
-    doubts += [
-        Doubt(f"nothing changes {name}", "no event speaks of it", 0.4, "an event in other words") for name in lost
-    ]
+    unheard = ("no event speaks of it", 0.4, "an event in other words")
+    doubts += [Doubt(f"nothing changes {name}", *unheard) for name in lost]
     return {event: found[event] for event in taxonomy.event_names() if event in found}, doubts
 
 
@@ -179,8 +176,7 @@ class _Guess:
         deeds = [piece for piece in pieces(prop.name) if {*concepts(piece)} <= ACTIONS | PHASES.keys()]
         weak = {word for piece in deeds for word in words_of(piece)}
         said |= {word: 0.6 if word in weak else 1.0 for word in self._context(prop)}
-        odd = SAID["tally"] | SAID["time"]
-        said = {word: weight for word, weight in said.items() if word not in odd}
+        said = {word: weight for word, weight in said.items() if word not in SAID["tally"] | SAID["time"]}
         thing = self._context(prop) - weak
         ranked = self.speech.ranked(said, thing=thing, flag=prop.type is PropertyType.BOOLEAN)
         ranked = [(r, score) for r, score in ranked if r not in without]
@@ -190,30 +186,23 @@ class _Guess:
         other, second = max(others, key=lambda item: item[1], default=(None, 0.0))
         spoken = {word for text in (prop.name, prop.alias, prop.description) for word in concepts(text)}
         shared = sorted(spoken & self.speech.vocabulary[found.name].keys(), key=lambda w: (-self.speech.rarity[w], w))
-        self.doubts.append(
-            Doubt(
-                f"{found.name} changes {prop.name}",
-                f"both speak of {', '.join(shared[:3]) or prop.name}",
-                round(min(score / (score + second), 0.95), 2),
-                f"{other.name} does" if other else "nothing does",
-            )
-        )
+        sure, why = round(min(score / (score + second), 0.95), 2), f"both speak of {', '.join(shared[:3]) or prop.name}"
+        instead = f"{other.name} does" if other else "nothing does"
+        self.doubts.append(Doubt(f"{found.name} changes {prop.name}", why, sure, instead))
         return found
 
     def _special(self, prop: Property) -> Reading | None:
         """Payments, arrivals, sign-ups and levels, which are known by their kind."""
         odd = SAID["tally"] | SAID["state"] | SAID["time"]
-        about = (frozenset(concepts(prop.name)) or frozenset(concepts(prop.alias))) - odd
-        about = about or frozenset(concepts(prop.alias)) - odd
-        if (about and about <= {"register", "signed", "account", "user", "app"} and about & {"register", "signed"}) or (
-            about & {"create"} and about <= {"create", "account", "user"}
-        ):
-            registers = self.order.of(Kind.REGISTER) or [r for r in self.of_users if r.says("register") and not r.fails]
+        about = frozenset(concepts(prop.name)) - odd or frozenset(concepts(prop.alias)) - odd
+        signed = {"register", "signed", "create"}
+        if about & signed and about <= signed | {"account", "user", "app"}:
+            registers = self.order.of(Kind.REGISTER)
             return next((r for r in registers if r.succeeds or r.place is None), next(iter(registers), None))
         fixed = (Kind.SESSION_START, Kind.SESSION_END, *_ARRIVALS)
         own = [r for r in self.of_users if self.order.kinds[r.name] not in fixed and (r.topic | {r.action}) & about]
-        seen = prop.type is not PropertyType.BOOLEAN and not own
-        if seen and about and about <= SAID["presence"] | SAID["present"]:  # a restaurant has visits of its own
+        present = about and about <= SAID["presence"] | SAID["present"]
+        if present and not own and prop.type is not PropertyType.BOOLEAN:  # a restaurant has visits of its own
             return self._arrival("login" in about)
         if about & {"pay", "buy", "spend"} and about <= SAID["money"]:
             return next(iter(self.payments()), None)
@@ -241,12 +230,9 @@ class _Guess:
 
     def money(self, r: Reading, like: Property | None = None) -> str | None:
         """The event's property that tells how much was paid; not what it was paid for, such as coins."""
-        found = [
-            place.name
-            for place in self.numbers.get(r.name, ())
-            if self._is_money(place) and is_amount(place.prop) and not singulars(place.name) & SAID["no_price"]
-            if like is None or same_currency(like, place.prop)
-        ]
+        found = [p for p in self.numbers.get(r.name, ()) if self._is_money(p) and is_amount(p.prop)]
+        found = [p.name for p in found if like is None or same_currency(like, p.prop)]
+        found = [name for name in found if not singulars(name) & SAID["no_price"]]
         return min(found, key=_paid_rank, default=None)
 
     def _is_money(self, place: Place) -> bool:
@@ -259,19 +245,14 @@ class _Guess:
         props = (*self.taxonomy.user_properties, *self.taxonomy.common_properties)
         held = [p for p in props if p.type is PropertyType.NUMBER and not accumulates(p) and not counts(p)]
         odd = SAID["money"] | {"wallet"} | SAID["held"] | set(FACTS["currency"])
-        return frozenset(
-            word for p in held for word in nouns(p.name) if word not in odd and p.update is not UpdateMode.ADD
-        )
+        return frozenset(word for p in held if p.update is not UpdateMode.ADD for word in nouns(p.name)) - odd
 
     def _all_paid(self, prop: Property | None, known: Sequence[tuple[Reading, str]] = ()) -> list[tuple[Reading, str]]:
         """Everything that a user pays besides what is known: the purchase, renewals, and purchases of other things."""
         whole = [{e for step in s.steps for e in step.events} for s in self.order.sequences]
         found = list(known)
-        further = [
-            r
-            for r in self.of_users
-            if self.order.kinds[r.name].value in SAID["paying_kind"] and is_settled(r, self.of_users)
-        ]
+        further = [r for r in self.of_users if self.order.kinds[r.name] in SAID["paying_kind"]]
+        further = [r for r in further if is_settled(r, self.of_users)]
         for r in (*(() if known else self.payments()), *further):
             name = self.money(r, prop)
             if name is None or r.says("trial", "refund") or any(r is other for other, _ in found):
@@ -279,17 +260,10 @@ class _Guess:
             renewed = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
             if found and not (renewed and name == found[0][1]):
                 one = any({r.name, other.name} <= events for events in whole for other, _ in found)
-                charged = says(
-                    "charged",
-                    " ".join((r.name, name, *(texts_of(p.prop) for p in self.numbers[r.name] if p.name == name))),
-                )
+                one = one or any(ID.search(n) for other, _ in found for n in r.properties & other.properties)
+                told = " ".join((r.name, name, *(texts_of(p.prop) for p in self.numbers[r.name] if p.name == name)))
                 other_thing = r.action == "buy" and r.place is None and not r.things & found[0][0].things
-                again = charged and r.action in ("renew", "upgrade")
-                if (
-                    known
-                    or any(_one_id(r, other) for other, _ in found)
-                    or not (other_thing or again or (charged and not one))
-                ):
+                if known or one or not (other_thing or says("charged", told)):
                     continue
             found.append((r, name))
         return found
@@ -297,12 +271,11 @@ class _Guess:
     # ----------------------------------------------------------------- times and flags
 
     def _times(self, prop: Property) -> Found:
-        start = self._arrival(login=False)
+        start, first = self._arrival(login=False), "first" in singulars(prop.name)
         launched = start is not None and set(start.words) <= set(words_of(texts_of(prop)))
-        found = start if launched and "first" not in singulars(prop.name) else self._event(prop)
-        if found is not None:
-            lasts = {r.name for r in self.order.of(Kind.REGISTER, Kind.INSTALL)}
-            once = prop.update is UpdateMode.SET_ONCE or "first" in singulars(prop.name) or found.name in lasts
+        if found := start if launched and not first else self._event(prop):
+            lasts = self.order.kinds[found.name] in (Kind.REGISTER, Kind.INSTALL)
+            once = prop.update is UpdateMode.SET_ONCE or first or lasts
             yield found.name, Update(type="set_once" if once else "set", value="{{#time}}")
 
     def _flags(self, prop: Property) -> Found:
@@ -313,8 +286,8 @@ class _Guess:
         if not any(m.way >= 0 for m in moved):
             payers = singulars(prop.name) & {"paying", "payer", "paid"}
             found = next(iter(self.payments()), None) if payers else self._event(prop, [m.event for m in moved])
-            common = prop.name in self.common and prop.name not in self.users
-            if found is None or (common and not self._context(prop) & self.speech.vocabulary[found.name].keys()):
+            of_users = prop.name in self.users
+            if not found or not (of_users or self._context(prop) & self.speech.vocabulary[found.name].keys()):
                 return
             moved = [Moved(found, 1), *moved]
         for r, up in self._both_ways(moved, prop, back=True):
@@ -348,10 +321,9 @@ class _Guess:
             yield from self._level()
         elif prop.update is UpdateMode.SET_ONCE:
             yield from self._last(prop)
-        elif latest := self._latest(prop):
-            yield from ((r.name, Update(type="set", value=_ref(name))) for r, name in latest)
         elif said & {"day", "streak"} or "일수" in prop.alias or "日数" in prop.alias:
-            yield from self._days(prop)
+            if found := self._event(prop) or self._arrival(login=False):
+                yield found.name, Update(type="increment", value=1, once_per_day=True)
         elif moved := list(self._as_told(prop)):
             yield from moved
         elif (accumulates(prop) or prop.update is UpdateMode.ADD) and not is_held(prop):
@@ -363,8 +335,8 @@ class _Guess:
             if counts(prop):
                 done = [self.order.readings[event] for event, _ in told]
                 yield from self._step(prop, [Moved(r, 1) for r in done], without=done)
-        elif counts(prop) and (found := self._event(prop)) is not None:
-            yield from self._step(prop, [Moved(found, 1)])
+        elif counts(prop):
+            yield from self._counted(prop)
 
     def _as_told(self, prop: Property) -> Found:
         """What the description says in so many words."""
@@ -393,27 +365,19 @@ class _Guess:
         only_up = accumulates(prop) or prop.update is UpdateMode.ADD
 
         def update(r: Reading, up: bool) -> Update:
-            told = None if up else self._told_by(prop, r)
-            if told is not None:
+            if not up and (told := self._told_by(prop, r)):
                 return Update(type="set", value=_ref(told))
             many = self._amount(r, prop)
             return Update(type="increment" if up else "decrement", value=_ref(many) if many else 1)
 
-        yield from (
-            (r.name, update(r, up)) for r, up in self._both_ways(moved, prop, back=not only_up) if r.name not in skip
-        )
-
-    def _days(self, prop: Property) -> Found:
-        found = self._event(prop) or self._arrival(login=False)
-        if found is not None:
-            yield found.name, Update(type="increment", value=1, once_per_day=True)
+        ways = self._both_ways(moved, prop, back=not only_up)
+        yield from ((r.name, update(r, up)) for r, up in ways if r.name not in skip)
 
     def _total(self, prop: Property) -> Found:
         """What the events name that means the same, or how often they happen."""
         money = sums(prop) or bool(singulars(prop.name) & SAID["money"])
         if counts(prop):
-            if (found := self._whole(self._event(prop), prop)) is not None:
-                yield from self._step(prop, [Moved(found, 1)])
+            yield from self._counted(prop)
             return
         bare = not nouns(prop.name) - SAID["money"] - set(FACTS["currency"])
         tellers = self._same_noun(prop) or (self._described(prop) if money and not bare else [])
@@ -423,17 +387,16 @@ class _Guess:
             yield from _added(tellers)
         elif bare:
             yield from _added(self._all_paid(prop))
-        elif (
-            not (money or singulars(prop.name) & SAID["measured"])
-            and (found := self._whole(self._event(prop), prop)) is not None
-        ):
-            yield from self._step(prop, [Moved(found, 1)])
+        elif not (money or singulars(prop.name) & SAID["measured"]):
+            yield from self._counted(prop)
 
-    def _whole(self, found: Reading | None, prop: Property) -> Reading | None:
-        """Of what is won or lost the beginning, unless wins are counted."""
-        if found is None or found.phase != "win" or "win" in {*concepts(prop.name), *words_of(texts_of(prop))}:
-            return found
-        return next((r for r in self.of_users if r.topic == found.topic and r.phase == "start"), found)
+    def _counted(self, prop: Property) -> Found:
+        """How often the event happens that the property speaks of; of what is won or lost, unless wins are counted."""
+        found = self._event(prop)
+        if found and found.phase == "win" and "win" not in {*concepts(prop.name), *words_of(texts_of(prop))}:
+            found = next((r for r in self.of_users if r.topic == found.topic and r.phase == "start"), found)
+        if found:
+            yield from self._step(prop, [Moved(found, 1)])
 
     def _fit(self, r: Reading, place: Place, prop: Property) -> int:
         """How surely a number of an event is what a total adds up: 3 in the same words, 2 a thing, 1 money."""
@@ -461,9 +424,8 @@ class _Guess:
 
     def _same_noun(self, prop: Property) -> list[tuple[Reading, str]]:
         """Numbers of events that name just what a total is of: `use_cookie` of `total_use_cookie`."""
-        seen = [
-            r for r in self.of_users if is_settled(r, self.of_users) or r.action in SAID["sight"] or r.says("refund")
-        ]
+        told = [r for r in self.of_users if r.action in SAID["sight"] or r.says("refund")]
+        seen = [r for r in self.of_users if r in told or is_settled(r, self.of_users)]
         fits = {(r, p.name): self._fit(r, p, prop) for r in seen for p in self.numbers.get(r.name, ())}
         best = {r: max(fit for (o, _), fit in fits.items() if o is r) for r, _ in fits}
         found = [(r, name) for (r, name), fit in fits.items() if fit == best[r] > 1]
@@ -475,41 +437,35 @@ class _Guess:
     def _described(self, prop: Property) -> list[tuple[Reading, str]]:
         """The amount of the event that a total's name and texts speak of."""
         found = self._event(prop)
-        name = self._amount(found, prop) if found is not None else None
-        return [(found, name)] if found is not None and name is not None else []
+        name = self._amount(found, prop) if found else None
+        return [(found, name)] if found and name else []
 
     def _amount(self, r: Reading, prop: Property) -> str | None:
         """The number of an event that a state adds up: the one whose words it has, of money what is paid."""
         said = words_of(f"{prop.name} {prop.alias} {prop.description}") - SAID["tally"] - set(FACTS["currency"])
-        scored = [
-            (fit, len((words_of(p.name) | words_of(p.prop.alias)) & said), -_paid_rank(p.name), -row, p.name)
-            for row, p in enumerate(self.numbers.get(r.name, ()))
-            if (fit := self._fit(r, p, prop))
+        fits = [
+            (self._fit(r, p, prop), p, words_of(p.name) | words_of(p.prop.alias)) for p in self.numbers.get(r.name, ())
         ]
-        return max(scored)[-1] if scored else None
+        fits = [(fit, len(spoken & said), -_paid_rank(p.name), p.name) for fit, p, spoken in fits if fit]
+        return max(fits, key=lambda of: of[:3])[-1] if fits else None
 
     # ----------------------------------------------------------------- levels and balances
 
     def _level(self) -> Found:
-        risen = next((r for r in self.of_users if is_level_up(r)), None)
-        if risen is not None:
+        if risen := next((r for r in self.of_users if is_level_up(r)), None):
             told = [p.name for p in self.numbers.get(risen.name, ()) if self.measures[p].name == "level"]
             told = [name for name in told if not singulars(name) & (BEFORE | {"max", "id"})]
-            up = Update(type="set", value=_ref(told[0])) if told else Update(type="increment", value=1)
-            yield risen.name, up
+            yield risen.name, Update(type="set", value=_ref(told[0])) if told else Update(type="increment", value=1)
         elif self.order.is_game:  # who plays rises
             for played in [*self.order.of(Kind.SESSION_END), *self.order.of(Kind.SESSION_START)][:1]:
                 yield played.name, Update(type="increment", value=1, once_per_day=True)
 
     def _holding(self, prop: Property) -> Found:
         """What a user has: as the event leaves it, or by what comes and goes."""
-        if counts(prop) and not is_held(prop):
-            return
         thing = nouns(prop.name) - SAID["held"]
-        if not thing and not is_held(prop):
-            return
-        found = {r.name: update for r in self.of_users if (update := self._change(r, prop, thing)) is not None}
-        yield from found.items()
+        if is_held(prop) or (thing and not counts(prop)):
+            changes = ((r.name, self._change(r, prop, thing)) for r in self.of_users)
+            yield from ((name, update) for name, update in changes if update is not None)
 
     def _change(self, r: Reading, prop: Property, thing: frozenset[str]) -> Update | None:
         """How an event changes what a user has of a thing; nothing where the sheet leaves it open."""
@@ -583,27 +539,24 @@ class _Guess:
             values = self._values(r, p.name)
             if p.type is not prop.type or (values and allowed and not values <= allowed):
                 continue
+            renewed = singulars(p.name) & new and (said - new == stem or (changed and said - new <= stem))
+            ranked = theirs & (own | ranks if own & ranks else own) and not theirs - own - ranks
             if p.name == prop.name:
                 best.append((3, -row, p.name))
-            elif stem and said == stem:
-                best.append((2, -row, p.name))
-            elif stem and singulars(p.name) & new and (said - new == stem or (changed and said - new <= stem)):
-                best.append((1, -row, p.name))
-            elif values and allowed and not singulars(p.name) & BEFORE and not theirs - own - ranks:
-                fits = theirs & (own | ranks if own & ranks else own)
-                best += [(0, -row, p.name)] if fits else []
+            elif stem and (said == stem or renewed):
+                best.append((2 if said == stem else 1, -row, p.name))
+            elif values and allowed and ranked and not singulars(p.name) & BEFORE:
+                best.append((0, -row, p.name))
         return max(best)[2] if best else None
 
     def _tells(self, r: Reading) -> bool:
         """Whether an event settles something, rather than mentions it."""
         kind = self.order.kinds[r.name]
-        if kind is Kind.CORE and r.place is not None and not r.succeeds:
+        midway = kind is Kind.CORE and r.place is not None and not r.succeeds
+        of_group = kind is Kind.GROUP and not r.says("join", "create")
+        if midway or of_group or kind is Kind.CHECKOUT or r.phase in ENDINGS | {"choose"}:
             return False
-        if kind is Kind.GROUP and not r.says("join", "create"):
-            return False
-        if kind is Kind.CHECKOUT or r.phase in ENDINGS | {"choose"}:
-            return False
-        acts = kind.value in SAID["telling_kind"] or r.action in SAID["settling"]
+        acts = kind in SAID["telling_kind"] or r.action in SAID["settling"]
         return acts and not r.says("trial") and r.action not in ("leave", "view", "delete")
 
     # ----------------------------------------------------------------- texts
@@ -612,19 +565,11 @@ class _Guess:
         said = singulars(prop.name)
         if said & {"device", "os", "platform", "network", "carrier", "account"}:
             return
-        told = self._tellers(prop) or self._named_by(prop) or self._latest(prop)
+        told = self._tellers(prop) or self._named_by(prop)
         for r, name in told:
             yield r.name, Update(type=self._mode(prop, r), value=_ref(name))
         if told and prop.update is not UpdateMode.SET_ONCE:
             yield from self._lost(prop, told)
-
-    def _latest(self, prop: Property) -> list[tuple[Reading, str]]:
-        """What the description says was told last: `rate_after of the last match`."""
-        if not says("latest", prop.description):
-            return []
-        said = set(re.findall(r"[A-Za-z]\w*[_A-Z]\w*", prop.description, re.ASCII))
-        told = [(r, p) for r in self.of_users for p in self.events[r.name].properties if p.name in said]
-        return [(r, p.name) for r, p in told if p.type is prop.type and (r.fails or is_settled(r, self.of_users))]
 
     def _named_by(self, prop: Property) -> list[tuple[Reading, str]]:
         """What the description names outright: `tariff_name of the last tariff_selected`."""
@@ -653,8 +598,3 @@ def _paid_rank(name: str) -> int:
     """Which of several amounts of a payment is what was paid: the final one before the price of one piece."""
     ranks = ("final paid pay payment charged settled", "total gross order grand", "amount price value revenue fare")
     return next((rank for rank, words in enumerate(ranks) if singulars(name) & set(words.split())), len(ranks))
-
-
-def _one_id(one: Reading, other: Reading) -> bool:
-    """Whether two events name the same thing by an id, and so tell of the same purchase."""
-    return one.name == other.name or any(ID.search(name) for name in one.properties & other.properties)

@@ -24,8 +24,6 @@ from gamestats_assets.demo_data.analysis.catalogues import (
 )
 from gamestats_assets.demo_data.analysis.graph import EventOrder
 from gamestats_assets.demo_data.analysis.kinds import EventKind
-from gamestats_assets.demo_data.analysis.lexicon import FAILURES, SUCCESSES, concepts, own_name, own_pieces
-from gamestats_assets.demo_data.analysis.lives import Recalls
 from gamestats_assets.demo_data.analysis.measures import (
     OWNED,
     UNIQUE,
@@ -35,6 +33,8 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
+from gamestats_assets.demo_data.analysis.reading import FAILURES, SUCCESSES, concepts, own_name, own_pieces
+from gamestats_assets.demo_data.analysis.things import Recalls
 from gamestats_assets.demo_data.reference import facts, locales, names
 from gamestats_assets.demo_data.rules.model import (
     CounterRule,
@@ -82,12 +82,7 @@ def _names(what: str) -> frozenset[str]:
 def property_constraints(
     order: EventOrder, events: EventConstraints, prices: Mapping[str, tuple[float, float]]
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
-    """Constraints by property, and the ranges of the numbers in identifiers.
-
-    Args:
-        events: tells when events may happen.
-        prices: by property, between what prices lie.
-    """
+    """Constraints by property, and the ranges of the numbers in identifiers."""
     maker = _Maker(order, prices)
     told = {place: maker.as_many(place, maker.constraint(place)) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
@@ -107,7 +102,7 @@ def property_constraints(
     for key, told_by in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
         more = {"recalls": told_by, "once_each": recalls.is_told_once(key)}
-        found[key] = base.model_copy(update=more | ({"per_user": True} if recalls.is_within(key) else {}))
+        found[key] = base.model_copy(update=more | ({"per_user": True} if key in recalls.lying else {}))
     maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 
@@ -177,9 +172,9 @@ class _Maker:
         if place.prop.type is not PropertyType.LIST or not place.of_event or "." in place.name:
             return told
         said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
+        said.add("_".join((*(piece.rstrip("s") for piece in own_pieces(place.name)), "count")))
         numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
-        own = [piece.rstrip("s") for piece in own_pieces(place.name)]
-        named = [p.name for p in numbers if p.name in said or own_pieces(p.name) == (*own, "count")]
+        named = [p.name for p in numbers if {p.name, own_name(p.name)} & said]
         return told.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else told
 
     def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
@@ -189,8 +184,7 @@ class _Maker:
             return told
         rules = [rule for rule in (self.rules[once], self.rules[place]) if rule is not None]
         moves = any(isinstance(rule, FromEvent | Counter | Balance | SharedCounter) for rule in rules)
-        differ = len(rules) == 2 and rules[0] != rules[1]
-        return told if differ or (moves and len(rules) < 2) else told.model_copy(update={"per_user": True})
+        return told if moves or len({*map(repr, rules)}) == 2 else told.model_copy(update={"per_user": True})
 
     # ----------------------------------------------------------------- what goes together
 
@@ -287,20 +281,18 @@ class _Maker:
         theirs = {str(value).lower(): value for value in values}
         if not values or {*ours} <= {*map(str, values)}:
             return PropertyConstraint(copy_of="#os") if self.product.platform in ("mobile", "web") else None
-        if not {name.lower() for name in ours} <= theirs.keys():
-            return None
-        mapping = {name: [theirs[name.lower()]] for name in ours}
-        return PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
+        mapping = {name: [theirs[name.lower()]] for name in ours if name.lower() in theirs}
+        told = PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
+        return told if len(mapping) == len(ours) else None
 
     def _outcome_values(self, place: Place, values: list[Scalar]) -> list[Scalar]:
         """Of results, those that an event with an outcome can have."""
         reading = self.order.readings.get(place.event)
-        if reading is None or not (reading.succeeds or reading.fails):
+        good = [value for value in values if _GOOD_WORDS & {*concepts(str(value))}]
+        bad = [value for value in values if FAILURES & {*concepts(str(value))}]
+        if reading is None or not (reading.succeeds or reading.fails) or not good or not bad:
             return values
-        told = {value: frozenset(concepts(str(value))) for value in values}
-        good = [value for value in values if told[value] & _GOOD_WORDS]
-        bad = [value for value in values if told[value] & FAILURES]
-        return values if not good or not bad else good if reading.succeeds else bad
+        return good if reading.succeeds else bad
 
     def _counter(self, place: Place, rule: Counter, *, own: bool) -> CounterRule:
         shares = any(isinstance(self.rules[o], SharedCounter) for o in self._defined.get(place.name, []))
@@ -357,13 +349,11 @@ class _Maker:
         return PropertyConstraint(values=[True, False], weights=[share, round(1 - share, 2)], per_user=kept)
 
     def _number(self, place: Place) -> PropertyConstraint:
-        if degrees := self._degrees(place):
-            return degrees
         said = {piece for part in place.name.split(".") for piece in own_pieces(part)}
         own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
         of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
         born = of_user and "birth" in measure_words(place.prop)
-        return PropertyConstraint(per_user=True) if own_id or born else _NOTHING
+        return self._degrees(place) or (PropertyConstraint(per_user=True) if own_id or born else _NOTHING)
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:
         """Latitude and longitude in the user's city, or in the largest one of the country."""
@@ -437,30 +427,25 @@ class _Maker:
             return PropertyConstraint(template=self._template(place, who, 5000, 2000))
         if {*pieces} & UNIQUE:
             self.number_ranges.setdefault(place.name, _ANY_NUMBER)
-            return PropertyConstraint(template=self._template(place, base, 60, 25))
-        if {*pieces} & OWNED:
-            return PropertyConstraint(template=self._template(place, base, 60, 25), per_user=True)
-        many = 200 if {*pieces} & _names("many") else 50
-        return PropertyConstraint(template=self._template(place, base, many, many * 0.36))
+        owned = bool({*pieces} & OWNED and not {*pieces} & UNIQUE)
+        many = 60 if owned else 200 if {*pieces} & _names("many") else 50
+        return PropertyConstraint(template=self._template(place, base, many, many * 0.36), per_user=owned)
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
         """Results and reasons."""
         pieces, reading = own_pieces(last), self.order.readings.get(place.event)
         if reading is None or not pieces:
             return None
-        if pieces[-1] in ("result", "outcome") or last in ("status", "return"):
+        if pieces[-1] in ("result", "outcome"):
             fights = reading.says("battle", "game_match", "pvp", "raid", "war", "boss", "tournament")
             good, bad = ("win", "lose") if fights else ("success", "fail")
             if reading.succeeds or reading.fails:
                 return PropertyConstraint(values=[good if reading.succeeds else bad])
-            return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3]) if last != "status" else None
+            return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3])
         if pieces[-1] != "reason":
             return None
         choices = facts("choices")["reasons_of_kind"].get(place.kind.name)
-        other = place.kind is Kind.SUBSCRIBE and not reading.fails
-        if other or (place.kind is Kind.BAD and not self.order.is_game) or reading.says("book"):
-            choices = None
-        if choices and self.catalogues.locale == "en_US":
+        if choices and self.catalogues.locale == "en_US" and (reading.fails or place.kind is not Kind.SUBSCRIBE):
             values, weights = _weighted(choices)
             return PropertyConstraint(values=values, weights=weights)
         said, known = {*reading.words, *concepts(" ".join(pieces[:-1]))}, facts("choices")["reasons"]
@@ -473,8 +458,6 @@ class _Maker:
             return data["systems"][platform]
         if last in ("channel", "install_channel", "store", "app_store"):
             return data["channels"][platform]
-        if last == "device_type" and place.of_event and self.order.readings[place.event].says("connect", "sync"):
-            return "smartwatch:60 fitness_band:28 smart_scale:12"
         if last == "method" and place.kind not in (Kind.REGISTER, Kind.SESSION_START):
             pays = place.kind in (Kind.PAY, Kind.CHECKOUT, Kind.PAY_FAIL)
             return data["choices"]["payment_method"] if pays else None
@@ -491,13 +474,11 @@ class _Maker:
             return None
         if what == "carrier" or (what in ("currency", "city") and len(given) > 1):
             return self._mapped(what, place, given)
-        if given or not self._countries:
-            if what == "currency" and not given and place.prop.type is PropertyType.STRING:
-                values, weights = _weighted("USD:34 KRW:30 JPY:22 EUR:14")
-                return PropertyConstraint(values=values, weights=weights, per_user=True)
-            return None
         soft = what == "currency" and self.order.is_game and {*own_pieces(last)} & {"soft", "item"}
-        return None if soft else self._mapped(what, place, given)
+        alone = what == "currency" and place.prop.type is PropertyType.STRING
+        if given or soft or not (self._countries or alone):
+            return None
+        return self._mapped(what, place, given)
 
     def _country_beside(self, place: Place) -> Place | None:
         """The country that stands wherever a property does."""
@@ -516,13 +497,11 @@ class _Maker:
 
 def _of_person(place: Place, last: str) -> bool:
     """Whether a text is the same for a user all life long."""
-    if last.endswith(("source", "channel", "campaign")) and {*own_pieces(last)} & {
-        *("install", "acquisition", "attribution"),
-    }:
+    acquired = {*own_pieces(last)} & {"install", "acquisition", "attribution"}
+    if acquired and last.endswith(("source", "channel", "campaign")):
         return True
     keep = _names("kept") | (_names("home") if not place.of_event else set())
-    home = last.startswith("home_") and last.removeprefix("home_") in keep
-    return (last in keep or home) and place.kind is not Kind.SYSTEM
+    return last.removeprefix("home_") in keep and place.kind is not Kind.SYSTEM
 
 
 def _tells_first(prop: Property) -> bool:
@@ -547,31 +526,22 @@ def _repeat_in_sequences(
 ) -> None:
     """A later step has what an earlier one on the way to it had: the order's id, its amount, who fights."""
     for sequence in sequences:
-        before: dict[str, dict[str, tuple[Property, ValueRule | None]]] = {}
+        before: dict[str, dict[str, Property]] = {}
         for step in sequence.steps:
             told = {name: said for event in reversed(step.follows or [*before]) for name, said in before[event].items()}
             before = {}
             for name in step.events:
                 own = order.taxonomy.event(name).properties
                 for prop in own:
-                    earlier = told.get(prop.name)
-                    if earlier and prop.type is not PropertyType.TIME and _repeats(prop, earlier, found, name):
-                        key = f"{name}/{prop.name}"
-                        base = found.get(key, found.get(prop.name, _NOTHING))
+                    key = f"{name}/{prop.name}"
+                    base = found.get(key, found.get(prop.name, _NOTHING))
+                    fixed = base.copy_of or base.first_only or base.counter
+                    if prop.name in told and not fixed and _repeats(prop, told[prop.name]):
                         found[key] = base.model_copy(update={"same_as_before": True})
-                before[name] = {prop.name: (prop, rule_of(prop)) for prop in own} | told
+                before[name] = {prop.name: prop for prop in own} | told
 
 
-def _repeats(
-    prop: Property,
-    earlier: tuple[Property, ValueRule | None],
-    found: dict[str, PropertyConstraint],
-    event: str,
-) -> bool:
-    constraint = found.get(f"{event}/{prop.name}", found.get(prop.name, _NOTHING))
-    if constraint.copy_of or constraint.first_only or constraint.counter:
-        return False
-    if any(word in prop.name.lower() for word in _OWN_TO_EACH_STEP) or prop.type is not earlier[0].type:
-        return False
-    rule = rule_of(prop)
-    return rule is None or rule == earlier[1]
+def _repeats(prop: Property, earlier: Property) -> bool:
+    """Whether a later step tells of a property what the earlier one told."""
+    own = any(word in prop.name.lower() for word in _OWN_TO_EACH_STEP) or prop.type is PropertyType.TIME
+    return not own and prop.type is earlier.type and rule_of(prop) in (None, rule_of(earlier))

@@ -1,34 +1,41 @@
-"""Things that ids name, and the lives that they have: an order is made, paid, shipped and delivered.
+"""What becomes of things: the lives that ids name, what later events recall of them, and carts that add up.
 
 The event that makes a thing draws its id; the others that carry it are stages of its life, each after the last one
 above it that every such life passes. Ids of what lies there for everybody, such as goods and titles, name no life.
 An event recalls what the nearest event before it in the graph tells of the same thing: its id, and with it what else
 both say of it.
+
+Where a step of a sequence puts things into a cart, each with a price or a quantity, the later steps that tell the
+value of the cart or the order, or count or list its items, tell of what is there. A cart lasts until it is paid for,
+or until the session after.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from gamestats_assets.demo_data.analysis.descriptions import is_id_name
 from gamestats_assets.demo_data.analysis.graph import EventOrder, Life
 from gamestats_assets.demo_data.analysis.kinds import EventKind, deals
-from gamestats_assets.demo_data.analysis.lexicon import (
+from gamestats_assets.demo_data.analysis.measures import OWNED, Place, places, rule_of
+from gamestats_assets.demo_data.analysis.reading import (
     PLAYABLE,
     SIGHTS,
+    Reading,
     concepts,
     named_words,
     own_pieces,
+    piece_set,
     pieces,
 )
-from gamestats_assets.demo_data.analysis.measures import OWNED, rule_of
-from gamestats_assets.demo_data.analysis.reading import Reading
+from gamestats_assets.demo_data.analysis.states import takes_away
 from gamestats_assets.demo_data.reference import rows
-from gamestats_assets.demo_data.rules.model import PropertyConstraint
+from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, PropertyConstraint, TotalRule
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 
 Kind = EventKind
 Told = tuple[Reading, Sequence[Reading], str, float, str]
@@ -139,7 +146,7 @@ class Lives:
         if life.public or self.lies_there(birth, others):
             return
         passed, before, aside = births, dict[str, list[Reading]](), list[Reading]()
-        for r in _in_order([o for o in others if o.index > birth.index or (o.place or 9) >= 3]):
+        for r in in_order([o for o in others if o.index > birth.index or (o.place or 9) >= 3]):
             sibling = next((name for name in reversed(before) if self.order.is_instead(r.name, name)), None)
             begun = any(x.topic == r.topic and (x.place or 9) < 3 for x in [*births, *others])
             trouble = [o for o in aside if "trouble" in o.flags and o.topic & r.topic - birth.topic]
@@ -160,7 +167,7 @@ class Lives:
                 passed = [r] if r.kind not in (Kind.SUPPORT, Kind.SOCIAL, Kind.SHARE) else passed
 
 
-def _in_order(found: Sequence[Reading]) -> list[Reading]:
+def in_order(found: Sequence[Reading]) -> list[Reading]:
     """Events as the sheet lists them, a beginning before the outcome of the same topic."""
     line: list[Reading] = []
     for r in sorted(found, key=lambda r: r.index):
@@ -183,12 +190,7 @@ _ENDING = named_words("ending")
 
 
 class Recalls:
-    """Finds which property of which events is recalled from which earlier ones.
-
-    Args:
-        needs: by event, those that must have happened before.
-        constraints: by key, what is known of the values.
-    """
+    """Finds which property of which events is recalled from which earlier ones."""
 
     def __init__(
         self, order: EventOrder, needs: Mapping[str, Sequence[str]], constraints: Mapping[str, PropertyConstraint]
@@ -202,6 +204,7 @@ class Recalls:
         self.made = {life.identifier for life in order.lives if not self._is_fixed(life.births[0], life.identifier)}
         """Ids that an event makes anew each time."""
         self.lying: set[str] = set()
+        """Keys of ids by which an event recalls what lies there for everybody."""
 
     def found(self) -> dict[str, list[str]]:
         """By key of a property, the events, or properties of events, that it recalls."""
@@ -224,16 +227,10 @@ class Recalls:
         if life is None or event not in life.events or r.says("cart", "sweep") or set(pieces(name)) & OWNED:
             return False
         mine = {*concepts(" ".join(pieces(name)[:-1])), *pieces(name)[:-1]} & {*r.words, *pieces(event)}
-        others = [n for n in self.order.readings[event].ids if n != name and n in self.lives]
+        others = [n for n in r.ids if n != name and n in self.lives]
         ends = r.phase in _ONCE_EACH or undoes(r) or r.action in _ENDING
-        stage = (
-            bool({"repeated", "during", "optional"} & self.order.readings[event].flags) is False and name in self.made
-        )
+        stage = name in self.made and not {"repeated", "during", "optional"} & r.flags
         return (ends or stage) and (not others or bool(mine)) and not r.opinion and not r.looks
-
-    def is_within(self, key: str) -> bool:
-        """Whether an event is about something within what it recalls, or about what lies there for everybody."""
-        return key in self.lying
 
     # ----------------------------------------------------------------- the nearest event that tells the same
 
@@ -257,43 +254,32 @@ class Recalls:
         name, r = prop.name, self.order.readings[event]
         if prop.properties or name in self.states or self._is_fixed(event, name):
             return []
-        is_id = is_id_name(name)
         life = self.lives.get(name)
-        if life is not None and event in life.births:
-            return []
-        if not is_id and self._changes(event, prop):
+        if (life is not None and event in life.births) or (not is_id_name(name) and self._changes(event, prop)):
             return []
         for steps, level in enumerate(self._before(event)):
             telling = [b for b in level if self._says(b, prop)]
             if life is not None and event in life.events:
                 telling = [b for b in telling if b in life.events]
-            elif not self._one_thing(event, telling, steps):
-                telling = []
-            good = [b for b in telling if not self.order.readings[b].wrong or r.wrong]
+            elif steps > 2 and not any({*r.ids} & {*self.order.readings[b].ids} for b in telling):
+                telling = []  # they speak of one thing by an id that both carry, or since one follows the other
             if telling:
-                told = self.constraints.get(f"{event}/{name}")
-                repeated = told is not None and told.same_as_before
-                if life is None and not repeated and name in self.order.readings[event].ids:
+                if life is None and name in r.ids and not self._constraint(event, name).same_as_before:
                     self.lying.add(f"{event}/{name}")
-                return self._nearest(good or telling)
+                good = [b for b in telling if not self.order.readings[b].wrong or r.wrong] or telling
+                ways = (of.births for of in self.order.lives if len(of.births) > 1 and {*of.births} <= {*good})
+                return list(next(ways, good[:1]))  # ways to begin the same thing together
         if life is not None and event in life.events:
             return [b for b in life.births if name in self.own[b]]
         return []
 
-    def _nearest(self, telling: Sequence[str]) -> list[str]:
-        """Of several the last one; ways to begin the same thing together."""
-        ways = next((e for life in self.order.lives for e in [life.births] if len(e) > 1 and {*e} <= {*telling}), None)
-        return list(ways) if ways else [telling[0]]
-
-    def _one_thing(self, event: str, telling: Sequence[str], steps: int) -> bool:
-        """Whether events speak of one thing: by an id that both carry, or since one directly follows the other."""
-        mine = set(self.order.readings[event].ids)
-        return steps == 0 or any(mine & set(self.order.readings[b].ids) for b in telling) or steps <= 2
-
     def _is_fixed(self, event: str, name: str) -> bool:
         """Whether something else decides the values."""
-        c = self.constraints.get(f"{event}/{name}", self.constraints.get(name))
-        return c is not None and bool(c.copy_of or c.counter or c.first_only or c.faker == "phone")
+        c = self._constraint(event, name)
+        return bool(c.copy_of or c.counter or c.first_only or c.faker == "phone")
+
+    def _constraint(self, event: str, name: str) -> PropertyConstraint:
+        return self.constraints.get(f"{event}/{name}") or self.constraints.get(name) or PropertyConstraint()
 
     def _changes(self, event: str, prop: Property) -> bool:
         """Whether each event says something of its own."""
@@ -301,9 +287,8 @@ class Recalls:
         own = words & (_TEXTS_OF_EACH if prop.type is PropertyType.STRING else _OWN_TO_EACH_EVENT)
         if prop.type is PropertyType.TIME and (own <= {"time", "first"} or "at" in words):
             return False
-        c = self.constraints.get(f"{event}/{prop.name}", self.constraints.get(prop.name))
-        hangs = c is not None and c.depends_on is not None and c.depends_on in self.own[event]
-        return bool(own) or hangs or (c is not None and c.per_user)
+        c = self._constraint(event, prop.name)
+        return bool(own) or c.depends_on in self.own[event] or c.per_user
 
     def _says(self, before: str, prop: Property) -> bool:
         earlier = self.own[before].get(prop.name)
@@ -344,3 +329,204 @@ def _names(prop: Property, other: Property) -> bool:
     return _has_word(text, other.name) or (
         len(other.alias) > 2 and other.alias.lower() in text and bool(_SAME.search(text))
     )
+
+
+_QUANTITY = named_words("cart_quantities")
+_THINGS = named_words("cart_things")
+_SUMS = named_words("cart_sums")
+_WHOLES = named_words("cart_wholes")
+_PARTS = named_words("cart_parts")
+_COUNTS = named_words("cart_counts")
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Constraints of what follows from what is gathered, and between what the price of a piece must lie for that."""
+
+    values: Mapping[str, PropertyConstraint]
+    prices: Mapping[str, tuple[float, float]]
+
+    def constraints(self, known: Mapping[str, PropertyConstraint]) -> dict[str, PropertyConstraint]:
+        """These beside others that are known; what is recalled keeps what else is known of it."""
+        found = dict(known)
+        for key, told in self.values.items():
+            before = known.get(key) or known.get(key.partition("/")[2])
+            found[key] = before.model_copy(update={"recalls": told.recalls}) if before and told.recalls else told
+        return found
+
+
+def gathered(order: EventOrder, constraints: EventConstraints) -> Gathering:
+    """What is known of carts; nothing where not all that happens to them is told."""
+    everywhere = list(places(order.taxonomy, order.kinds))
+    own: dict[str, dict[str, Place]] = {event.name: {} for event in order.taxonomy.events}
+    for place in everywhere:
+        if place.of_event:
+            own[place.event][place.name] = place
+    values: dict[str, PropertyConstraint] = {}
+    prices: dict[str, tuple[float, float]] = {}
+    for sequence in constraints.sequences:
+        cart = _Cart(order, constraints, own, sequence)
+        if cart.is_whole:
+            values |= cart.constraints()
+            prices |= cart.prices()
+    return Gathering(values, prices)
+
+
+class _Cart:
+    """What a sequence tells of a cart."""
+
+    def __init__(
+        self,
+        order: EventOrder,
+        constraints: EventConstraints,
+        own: Mapping[str, Mapping[str, Place]],
+        sequence: EventSequence,
+    ) -> None:
+        self._order, self._own = order, own
+        adders = {r.name: r for r in order.readings.values() if self._adds(r)}
+        steps = [set(step.events) for step in sequence.steps]
+        begin = next((number for number, events in enumerate(steps) if events <= adders.keys()), len(steps))
+        self.adders = list(adders)
+        heads = {event for other in constraints.sequences for event in other.steps[0].events}
+        self._later = [
+            event
+            for step in sequence.steps[begin + 1 :]
+            for event in dict.fromkeys(step.events)
+            if event not in heads and event not in adders and not (self._price(event) and self._quantity(event))
+        ]
+        self._lasting = constraints.session_start[:1]
+        self._takers = [r for r in order.readings.values() if takes_away(r) and r.says("cart") and r.name not in adders]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every event that puts something in tells as much of it."""
+        told = {(self._price(event) is None, self._quantity(event) is None) for event in self.adders}
+        return bool(self._later) and len(told) == 1
+
+    def _adds(self, r: Reading) -> bool:
+        added = r.says("cart") and r.says("add") and not r.fails and not takes_away(r)
+        return added and bool(self._price(r.name) or self._quantity(r.name))
+
+    def _numbers(self, event: str) -> dict[str, Property]:
+        props = {name: place.prop for name, place in self._own[event].items() if "." not in name}
+        return {name: prop for name, prop in props.items() if prop.type is PropertyType.NUMBER}
+
+    def _price(self, event: str) -> str | None:
+        return _one(self._numbers(event), _is_price)
+
+    def _quantity(self, event: str) -> str | None:
+        return _one(self._numbers(event), _is_quantity)
+
+    # ----------------------------------------------------------------- constraints
+
+    def constraints(self) -> dict[str, PropertyConstraint]:
+        """Of totals, counts and lists, and of what is taken away."""
+        found: dict[str, PropertyConstraint] = {}
+        until = self._until()
+        for event in dict.fromkeys(self._later):
+            for name, formulas in self._totals(event).items():
+                rule = TotalRule(adds=formulas, takes=[r.name for r in self._takes()], until=until)
+                found[f"{event}/{name}"] = PropertyConstraint(totals=rule)
+        if found:
+            for r in self._takes():
+                for name in self._own[r.name]:
+                    sources = [event for event in self.adders if name in self._own[event]]
+                    if sources and "." not in name:
+                        found[f"{r.name}/{name}"] = PropertyConstraint(recalls=sources)
+        return found
+
+    def prices(self) -> dict[str, tuple[float, float]]:
+        """By price per piece, what keeps a cart of one thing within the limits of the sheet."""
+        limits = [
+            rule
+            for event in dict.fromkeys(self._later)
+            for name, formulas in self._totals(event).items()
+            if "." not in name and set(formulas) == {e for e in self.adders} and not _is_count(name)
+            if isinstance(rule := rule_of(self._own[event][name].prop), Between)
+        ]
+        found: dict[str, tuple[float, float]] = {}
+        for event in self.adders if limits else ():
+            price, quantity = self._price(event), self._quantity(event)
+            several = rule_of(self._own[event][quantity].prop) if quantity else None
+            most = several.max if isinstance(several, Between) else 1
+            if price:
+                found[price] = (max(rule.min for rule in limits), min(rule.max for rule in limits) / most)
+        return found
+
+    def _takes(self) -> list[Reading]:
+        """Events that take one thing away: they name it."""
+        named = {name for event in self.adders for name in self._own[event]}
+        return [r for r in self._takers if named & self._own[r.name].keys()]
+
+    def _until(self) -> list[str]:
+        kinds = self._order.kinds
+        paid = [e for e in self._later if kinds[e] is EventKind.PAY and not self._order.readings[e].fails]
+        telling = [e for e in self._later if self._totals(e) and not self._order.readings[e].fails]
+        cleared = [r.name for r in self._takers if r not in self._takes()]
+        return list(dict.fromkeys([*(paid[-1:] or telling[-1:]), *cleared, *self._lasting]))
+
+    def _totals(self, event: str) -> dict[str, dict[str, str]]:
+        """By property that follows from what is in the cart, the formula of each event that puts something in."""
+        found: dict[str, dict[str, str]] = {}
+        numbers = self._numbers(event)
+        sums = [name for name, prop in numbers.items() if _is_sum(name) and _is_free(prop)]
+        before_all = [name for name in sums if piece_set(name) & {"subtotal", "sub", "items", "goods", "cart"}]
+        for name in before_all or sums[:1]:
+            parts = {adder: (self._price(adder), self._quantity(adder)) for adder in self.adders}
+            found[name] = {adder: " * ".join(filter(None, of)) for adder, of in parts.items() if of[0]}
+        for name, prop in numbers.items():
+            if _is_count(name) and _is_free(prop):
+                found[name] = {adder: self._quantity(adder) or "1" for adder in self.adders}
+        for place in self._own[event].values():
+            if place.prop.type is PropertyType.OBJECT_GROUP:
+                found |= self._listed(event, place.prop)
+        return {name: formulas for name, formulas in found.items() if len(formulas) == len(self.adders)}
+
+    def _listed(self, event: str, group: Property) -> dict[str, dict[str, str]]:
+        """What each object tells of a thing, where all is told that an object has."""
+        found: dict[str, dict[str, str]] = {}
+        for child in group.properties:
+            same = {adder: self._same(adder, child) for adder in self.adders}
+            if not all(same.values()) or rule_of(child) != rule_of(self._own[event][f"{group.name}.{child.name}"].prop):
+                return {}
+            found[f"{group.name}.{child.name}"] = {adder: name for adder, name in same.items() if name}
+        return found
+
+    def _same(self, adder: str, child: Property) -> str | None:
+        given = self._own[adder].get(child.name)
+        if given is not None and given.prop.type is child.type:
+            return child.name
+        if child.type is not PropertyType.NUMBER:
+            return None
+        if _is_price(child.name):
+            return self._price(adder)
+        return self._quantity(adder) if _is_quantity(child.name) else None
+
+
+def _one(numbers: Mapping[str, Property], fits: Callable[[str], bool]) -> str | None:
+    found = [name for name in numbers if fits(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_price(name: str) -> bool:
+    said = piece_set(name)
+    return bool(said & {"price", "cost"}) and not said & ((_PARTS | _WHOLES) - {"unit", "each", "per"})
+
+
+def _is_quantity(name: str) -> bool:
+    return bool(piece_set(name) & _QUANTITY) and not piece_set(name) & (_PARTS | {"total"})
+
+
+def _is_sum(name: str) -> bool:
+    said = piece_set(name)
+    return bool(said & _SUMS and not said & _PARTS and (said & _WHOLES or len(said) == 1))
+
+
+def _is_count(name: str) -> bool:
+    said = own_pieces(name)
+    counts = _THINGS & set(said) and _COUNTS & set(said) and not _PARTS & set(said)
+    return bool(counts) or said in (("items",), ("quantity",))
+
+
+def _is_free(prop: Property) -> bool:
+    return rule_of(prop) is None or isinstance(rule_of(prop), Between)
